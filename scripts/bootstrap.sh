@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what building, comparing and testing need beside a Rust toolchain, and says what it does.
+# Quick when nothing is missing. Called by compare.sh and test.sh; needs no second step.
+#   bootstrap.sh          what compare needs
+#   bootstrap.sh --test   what the tests need, too
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { echo "bootstrap: $*" >&2; }
+
+command -v cargo >/dev/null || { say "no cargo; install a Rust toolchain, as https://rustup.rs says"; exit 1; }
+
+missing=()
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
+command -v redis-server >/dev/null || missing+=(redis-server)
+
+install() {
+  say "installing ${missing[*]} with apt-get"
+  # The packages' own service is not wanted: authbench starts a private Redis.
+  "$@" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
+    'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" >&2
+}
+
+if ((${#missing[@]})); then
+  if ! command -v apt-get >/dev/null; then
+    say "missing: ${missing[*]}; install them with this system's package manager"
+  elif ((EUID == 0)); then
+    install || say "apt-get failed"
+  elif sudo -n true 2>/dev/null; then
+    install sudo || say "apt-get failed"
+  else
+    say "missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
+  fi
+  command -v cc >/dev/null || { say "without a C compiler nothing can be built"; exit 1; }
+  command -v redis-server >/dev/null || say "going on without redis-server"
+fi
+
+if [[ ${1:-} == --test ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then
+  say "building cargo-deny into target/tools, once (some minutes)"
+  cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
+fi
