@@ -1,0 +1,15 @@
+//! Plans, pacing, recording and the record of a run.
+//!
+//! The leaf of the load test: it knows of time, of chance and of files, but nothing of HTTP and
+//! nothing of the load generator that acts on its tickets, so that another generator can stand
+//! beside today's.
+
+pub mod arrivals;
+pub mod chooser;
+pub mod pacer;
+pub mod plan;
+pub mod record;
+pub mod recorder;
+pub mod round;
+pub mod validity;
+pub mod warmup;

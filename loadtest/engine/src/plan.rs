@@ -1,0 +1,251 @@
+//! A plan: the typed, seeded description of a load.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A load. In TOML every field but `arrivals` and `duration_s` has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The seed of arrivals and choices.
+    #[serde(default = "defaults::seed")]
+    pub seed: u64,
+    /// When requests begin.
+    pub arrivals: Arrivals,
+    /// Requests that may be under way at once, each on its own keep-alive connection. In a closed
+    /// loop this is the number of users.
+    #[serde(default = "defaults::connections")]
+    pub connections: u32,
+    /// Whose credentials are sent.
+    #[serde(default)]
+    pub population: Population,
+    /// What is asked.
+    #[serde(default)]
+    pub mix: Mix,
+    /// How long requests arrive, in seconds, warm-up included.
+    pub duration_s: f64,
+    /// How the warm-up is cut.
+    #[serde(default)]
+    pub warmup: Warmup,
+    /// The length of the intervals that the round is recorded in, in seconds.
+    #[serde(default = "defaults::interval_s")]
+    pub interval_s: f64,
+    /// How long one request may take, in seconds, before it counts as failed.
+    #[serde(default = "defaults::timeout_s")]
+    pub timeout_s: f64,
+}
+
+/// When requests begin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Arrivals {
+    /// Independent of one another: exponential gaps. Open loop.
+    Poisson {
+        /// Requests per second.
+        rate_rps: f64,
+    },
+    /// Evenly spaced. Open loop.
+    Fixed {
+        /// Requests per second.
+        rate_rps: f64,
+    },
+    /// Each user sends the next request as soon as the last is answered. Closed loop.
+    Closed,
+}
+
+impl Arrivals {
+    /// The planned rate in requests per second; none in a closed loop.
+    #[must_use]
+    pub const fn rate_rps(self) -> Option<f64> {
+        match self {
+            Self::Poisson { rate_rps } | Self::Fixed { rate_rps } => Some(rate_rps),
+            Self::Closed => None,
+        }
+    }
+}
+
+/// Whose credentials are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Population {
+    /// How many credentials there are.
+    pub size: u32,
+    /// How one is chosen for a request.
+    pub choice: Choice,
+}
+
+impl Default for Population {
+    fn default() -> Self {
+        Self { size: 10_000, choice: Choice::Uniform }
+    }
+}
+
+/// How a credential is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Choice {
+    /// Each as often as any other.
+    Uniform,
+    /// A few often, most seldom.
+    Zipf {
+        /// The larger, the more uneven; 1 is the classic.
+        exponent: f64,
+    },
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Mix {
+    /// `GET /me` only.
+    #[default]
+    Reads,
+    /// Login, some reads, refresh, as many reads, logout; then again with another user.
+    Journey {
+        /// Reads before and after the refresh.
+        reads: u32,
+    },
+}
+
+/// How the warm-up is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Warmup {
+    /// Where the time series settles.
+    #[default]
+    Detect,
+    /// After a set time.
+    Fixed {
+        /// Seconds.
+        seconds: f64,
+    },
+}
+
+mod defaults {
+    pub(super) const fn seed() -> u64 {
+        1
+    }
+    pub(super) const fn connections() -> u32 {
+        64
+    }
+    pub(super) const fn interval_s() -> f64 {
+        1.0
+    }
+    pub(super) const fn timeout_s() -> f64 {
+        10.0
+    }
+}
+
+/// A plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The file cannot be read.
+    #[error("cannot read the plan {path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML of this shape.
+    #[error("the plan {path} is malformed: {source}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// A value is out of its range.
+    #[error("{what} is {value}; it must be {must}")]
+    OutOfRange {
+        /// The value's name.
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// Its range in words.
+        must: &'static str,
+    },
+}
+
+/// The longest plan: a day.
+const LONGEST_S: f64 = 86_400.0;
+/// The highest rate that a plan may ask for, in requests per second.
+const HIGHEST_RPS: f64 = 5_000_000.0;
+
+impl Plan {
+    /// A plan with every default.
+    #[must_use]
+    pub fn new(arrivals: Arrivals, duration_s: f64) -> Self {
+        Self {
+            seed: defaults::seed(),
+            arrivals,
+            connections: defaults::connections(),
+            population: Population::default(),
+            mix: Mix::default(),
+            duration_s,
+            warmup: Warmup::default(),
+            interval_s: defaults::interval_s(),
+            timeout_s: defaults::timeout_s(),
+        }
+    }
+
+    /// Reads and checks a plan file.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let name = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Io { path: name(), source })?;
+        let plan: Self = toml::from_str(&text).map_err(|source| PlanError::Malformed { path: name(), source })?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Refuses what cannot be run.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let within = |what, value: f64, good: bool, must| {
+            if good { Ok(()) } else { Err(PlanError::OutOfRange { what, value, must }) }
+        };
+        if let Some(rate) = self.arrivals.rate_rps() {
+            within(
+                "the rate",
+                rate,
+                rate > 0.0 && rate <= HIGHEST_RPS,
+                "above 0 and at most 5,000,000 requests per second",
+            )?;
+        }
+        let duration = self.duration_s;
+        within("the duration", duration, duration > 0.0 && duration <= LONGEST_S, "above 0 s and at most one day")?;
+        within(
+            "the interval",
+            self.interval_s,
+            self.interval_s >= 0.01 && self.interval_s <= LONGEST_S,
+            "at least 0.01 s",
+        )?;
+        within(
+            "the timeout",
+            self.timeout_s,
+            self.timeout_s > 0.0 && self.timeout_s <= 600.0,
+            "above 0 s and at most 600 s",
+        )?;
+        let connections = self.connections;
+        within(
+            "the number of connections",
+            f64::from(connections),
+            (1..=65_000).contains(&connections),
+            "1 to 65,000",
+        )?;
+        within("the population", f64::from(self.population.size), self.population.size > 0, "at least 1")?;
+        if let Choice::Zipf { exponent } = self.population.choice {
+            within("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;
+        }
+        if let Warmup::Fixed { seconds } = self.warmup {
+            within(
+                "the warm-up",
+                seconds,
+                seconds >= 0.0 && seconds < duration,
+                "0 s or more and shorter than the duration",
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,385 @@
+//! The record of a run: the versioned JSON from which every report is made.
+//!
+//! Units stand last in names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds, `_bytes`,
+//! `_rps` requests per second. Times of a request are in microseconds throughout.
+
+mod file;
+mod histogram;
+mod quantiles;
+mod version;
+
+use std::collections::BTreeMap;
+
+use contract::SchemeDescriptor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use file::{FILE_NAME, ReadError, WriteError, read, schema, write};
+pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
+pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
+pub use version::{FORMAT, FormatVersion};
+
+use crate::plan::Plan;
+
+/// One run: everything that was asked, found and measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The version of this format.
+    pub format: FormatVersion,
+    /// What was run, when and how it ended.
+    pub run: Run,
+    /// The machine.
+    pub host: Host,
+    /// Programs and libraries that took part, by name, with their versions.
+    pub software: BTreeMap<String, String>,
+    /// Which processors the parts ran on, and how they were kept there.
+    pub placement: Placement,
+    /// The servers as they described themselves, one a scheme, in the order asked for.
+    pub schemes: Vec<SchemeDescriptor>,
+    /// What was asked for and left out.
+    pub omitted: Vec<Omission>,
+    /// The measurements, in the order of the experiments asked for.
+    pub experiments: Vec<Experiment>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The name of the run's folder.
+    pub id: String,
+    /// The subcommand: `compare` or `load`.
+    pub command: String,
+    /// The command line as given.
+    pub command_line: Vec<String>,
+    /// `quick`, `standard` or `full`; null for `load`.
+    pub profile: Option<String>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// authbench's version.
+    pub version: String,
+    /// The commit that it was built from, with `-dirty` if it had changes; null outside a checkout.
+    pub revision: Option<String>,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// UTC, RFC 3339; null until the run has ended.
+    pub finished_at: Option<String>,
+    /// Whether all that was asked for is there.
+    pub status: Status,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "state", deny_unknown_fields)]
+pub enum Status {
+    /// All was measured.
+    Complete,
+    /// Still running, or ended before all was measured.
+    Incomplete {
+        /// Why, such as `interrupted`; `running` until the end is known, and so after a kill.
+        reason: String,
+    },
+}
+
+/// The machine that the run was made on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Such as `Linux 6.18.44 x86_64`.
+    pub kernel: String,
+    /// The processor's model.
+    pub cpu_model: String,
+    /// Logical processors this process may use.
+    pub cpus: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// The kernel's clock source, such as `tsc`.
+    pub clock_source: Option<String>,
+    /// The frequency governor, such as `performance`; null where there is none to see.
+    pub cpu_governor: Option<String>,
+    /// Whether a hypervisor is below.
+    pub virtualized: bool,
+}
+
+/// Which processors the parts ran on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Placement {
+    /// How: `sched_setaffinity`, or `none` where the kernel chose.
+    pub method: String,
+    /// The server's processors.
+    pub server_cpus: Vec<u32>,
+    /// The store's processors.
+    pub store_cpus: Vec<u32>,
+    /// The generator's processors.
+    pub generator_cpus: Vec<u32>,
+    /// The scheduling class that the pacer's thread got: `SCHED_FIFO` or `SCHED_OTHER`.
+    pub pacer: String,
+}
+
+/// Something asked for that was not measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Omission {
+    /// The scheme or experiment.
+    pub what: String,
+    /// Why, and what to do about it.
+    pub reason: String,
+}
+
+/// One experiment's measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "experiment", deny_unknown_fields)]
+pub enum Experiment {
+    /// `authbench load`: one load on one target.
+    Load(LoadExperiment),
+    /// CPU time of a request, in saturated closed loops.
+    Cost(LoadExperiment),
+    /// Response and service time, in open loops at set rates.
+    Latency(LoadExperiment),
+    /// Bytes a live credential takes.
+    Memory(MemoryExperiment),
+    /// Bytes on the wire.
+    Wire(WireExperiment),
+}
+
+impl Experiment {
+    /// The experiment's name on the command line.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "load",
+            Self::Cost(_) => "cost",
+            Self::Latency(_) => "latency",
+            Self::Memory(_) => "memory",
+            Self::Wire(_) => "wire",
+        }
+    }
+}
+
+/// Rounds of load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadExperiment {
+    /// In the order in which they were measured.
+    pub rounds: Vec<Round>,
+}
+
+/// One visit of one scheme: the unit of all statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Rounds of one block are neighbours in time, one a scheme and level; differences are taken inside it.
+    pub block: u32,
+    /// The place inside the block, drawn anew for every block.
+    pub position: u32,
+    /// What the experiment varies beside the scheme.
+    pub level: Level,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// The load as planned.
+    pub plan: Plan,
+    /// How much of the round counts.
+    pub window: Window,
+    /// Requests of the whole round, warm-up included.
+    pub counts: Counts,
+    /// Arrivals planned per second; null in a closed loop.
+    pub planned_rps: Option<f64>,
+    /// Requests finished per second inside the window.
+    pub achieved_rps: f64,
+    /// From the intended start to the last body byte, inside the window.
+    pub response_us: Quantiles,
+    /// From the actual send to the last body byte, inside the window.
+    pub service_us: Quantiles,
+    /// Actual send minus intended start, inside the window.
+    pub lag_us: Quantiles,
+    /// The lag of those requests for which a connection stood idle: the instrument's own lateness. Whole round.
+    pub own_lag_us: Quantiles,
+    /// The whole round cut into intervals; a request belongs to that of its intended start.
+    pub intervals: Vec<Interval>,
+    /// What the processes used inside the window; null where they are not on this machine.
+    pub usage: Option<Usage>,
+    /// Whether the round may feed a claim.
+    pub validity: Validity,
+}
+
+/// The level of what an experiment varies beside the scheme.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Level {
+    /// As many requests as the connections can carry.
+    Saturated,
+    /// A share of the scheme's own capacity, which the saturated rounds found.
+    OfCapacity {
+        /// Between 0 and 1.
+        fraction: f64,
+    },
+    /// The same rate for every scheme.
+    EqualRate {
+        /// Requests per second.
+        rate_rps: f64,
+    },
+    /// As given on the command line.
+    AsPlanned,
+}
+
+/// Which part of a round counts, in seconds since its first intended start.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Where it begins: what lies before is warm-up.
+    pub start_s: f64,
+    /// Where it ends.
+    pub end_s: f64,
+    /// Whether the warm-up was detected (true) or set (false).
+    pub warmup_detected: bool,
+}
+
+/// Requests of a round.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Arrivals in the plan; null in a closed loop.
+    pub planned: Option<u64>,
+    /// Answered as expected.
+    pub ok: u64,
+    /// Answered otherwise or not at all, by kind, such as `status 503` or `timeout`. Their times are in the histograms.
+    pub errors: BTreeMap<String, u64>,
+    /// Planned, but not begun when the round's patience ended.
+    pub unsent: u64,
+    /// Times longer than the histograms reach, recorded as their highest value.
+    pub saturated: u64,
+}
+
+impl Counts {
+    /// Requests that got a wrong answer or none.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Requests sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.ok + self.failed()
+    }
+}
+
+/// A stretch of a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// Seconds since the round's first intended start.
+    pub start_s: f64,
+    /// Its length in seconds.
+    pub length_s: f64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Response times.
+    pub response_us: EncodedHistogram,
+    /// Service times.
+    pub service_us: EncodedHistogram,
+    /// Lags.
+    pub lag_us: EncodedHistogram,
+}
+
+/// What processes used inside the window of a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Requests finished inside the window: the divisor of every figure per request.
+    pub requests: u64,
+    /// CPU time of the server.
+    pub server_cpu_ns: u64,
+    /// CPU time of the store; null without one.
+    pub store_cpu_ns: Option<u64>,
+    /// CPU time of the generator.
+    pub generator_cpu_ns: u64,
+    /// Commands that the store ran in the whole round, by name; null without a store.
+    pub store_commands: Option<BTreeMap<String, u64>>,
+    /// The share of CPU time that the hypervisor gave to others, 0 to 1; null where it cannot be seen.
+    pub steal: Option<f64>,
+}
+
+/// Whether a measurement may feed a claim or a gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// True if there are no reasons against it.
+    pub valid: bool,
+    /// What speaks against it, each a sentence with its figures.
+    pub reasons: Vec<String>,
+}
+
+impl Validity {
+    /// Valid exactly if there are no reasons against it.
+    #[must_use]
+    pub fn from_reasons(reasons: Vec<String>) -> Self {
+        Self { valid: reasons.is_empty(), reasons }
+    }
+}
+
+/// Memory against the number of live credentials.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryExperiment {
+    /// In the order in which they were measured.
+    pub points: Vec<MemoryPoint>,
+}
+
+/// Memory at one number of live credentials. The process and the store are new for every `series`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryPoint {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Points of one series belong to one process that was filled step by step.
+    pub series: u32,
+    /// Credentials alive.
+    pub population: u64,
+    /// The server's proportional set size.
+    pub server_pss_bytes: u64,
+    /// The server's resident set size.
+    pub server_rss_bytes: u64,
+    /// What the store says it uses (`used_memory` of Redis); null without one.
+    pub store_used_bytes: Option<u64>,
+    /// The store's resident set size; null without one or where it is not on this machine.
+    pub store_rss_bytes: Option<u64>,
+    /// Whether the point may feed a claim.
+    pub validity: Validity,
+}
+
+/// Bytes on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireExperiment {
+    /// One a scheme, carrier and number of roles.
+    pub points: Vec<WirePoint>,
+}
+
+/// The bytes of one login and of one `GET /me`, counted on the TCP connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WirePoint {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Where the credential travels.
+    pub carrier: contract::Carrier,
+    /// Roles the user has.
+    pub roles: u16,
+    /// The credential alone.
+    pub credential_bytes: u64,
+    /// Request line and headers of `GET /me`, blank line included.
+    pub request_header_bytes: u64,
+    /// Status line and headers of its answer, blank line included.
+    pub response_header_bytes: u64,
+    /// The body of its answer.
+    pub response_body_bytes: u64,
+    /// Status line, headers and body of the answer to the login that handed the credential out.
+    pub login_response_bytes: u64,
+    /// Whether the point may feed a claim.
+    pub validity: Validity,
+}

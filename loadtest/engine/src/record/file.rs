@@ -1,0 +1,118 @@
+//! Reading and writing `record.json`.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{FORMAT, FormatVersion, Record};
+
+/// The record's name in the run's folder.
+pub const FILE_NAME: &str = "record.json";
+
+/// A record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("cannot read the record {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not a record.
+    #[error("{path} is not a record of authbench: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A newer authbench wrote it.
+    #[error(
+        "{path} has format {found}, newer than {FORMAT}, the newest this authbench reads; use the authbench that wrote it, or a later one"
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: FormatVersion,
+    },
+    /// An authbench too old wrote it.
+    #[error(
+        "{path} has format {found}, which this authbench (format {FORMAT}) no longer reads; make the run again, or use the authbench that wrote it"
+    )]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: FormatVersion,
+    },
+}
+
+/// A record cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {source}; free some room there or choose another folder with --out")]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Reads the record of a run, given its folder or its file.
+pub fn read(run: &Path) -> Result<Record, ReadError> {
+    let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_owned() };
+    let text = std::fs::read_to_string(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
+    let malformed = |source| ReadError::Malformed { path: path.clone(), source };
+    check_version(&path, peek_version(&text).map_err(malformed)?)?;
+    serde_json::from_str(&text).map_err(malformed)
+}
+
+/// The version alone, so that a record of another version is refused as such and not for what
+/// has changed in it.
+fn peek_version(text: &str) -> serde_json::Result<FormatVersion> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: FormatVersion,
+    }
+    Ok(serde_json::from_str::<Head>(text)?.format)
+}
+
+fn check_version(path: &Path, found: FormatVersion) -> Result<(), ReadError> {
+    let path = path.to_owned();
+    if found > FORMAT {
+        Err(ReadError::TooNew { path, found })
+    } else if found.major < FORMAT.major {
+        Err(ReadError::TooOld { path, found })
+    } else {
+        Ok(())
+    }
+}
+
+/// Writes the record into the run's folder: under a temporary name, then renamed, so that a
+/// reader sees the old one or the new one and never a part.
+pub fn write(folder: &Path, record: &Record) -> Result<PathBuf, WriteError> {
+    let path = folder.join(FILE_NAME);
+    let replace = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".record-").suffix(".json").tempfile_in(folder)?;
+        serde_json::to_writer(io::BufWriter::new(&mut file), record)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        set_readable(file.as_file())?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    replace().map(|()| path.clone()).map_err(|source| WriteError { path: path.clone(), source })
+}
+
+/// Temporary files are made for their owner alone; a record is for everybody.
+fn set_readable(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// The JSON Schema of the record, as committed in `results/schema/`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Record).to_value()
+}

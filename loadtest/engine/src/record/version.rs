@@ -1,0 +1,63 @@
+//! The version of the record format.
+//!
+//! | version | change |
+//! | --- | --- |
+//! | 1.0 | the first |
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version that this program writes. It reads every version with the same major number and
+/// no higher minor number.
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 0 };
+
+/// `major.minor`: a new major number changes what is there, a new minor number adds to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct FormatVersion {
+    /// Changes when older readers would misread.
+    pub major: u16,
+    /// Changes when something was added.
+    pub minor: u16,
+}
+
+impl fmt::Display for FormatVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl From<FormatVersion> for String {
+    fn from(version: FormatVersion) -> Self {
+        version.to_string()
+    }
+}
+
+/// The text is not `major.minor`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a format version of the form major.minor")]
+pub struct MalformedVersion(String);
+
+impl FromStr for FormatVersion {
+    type Err = MalformedVersion;
+
+    fn from_str(text: &str) -> Result<Self, MalformedVersion> {
+        let parse = || {
+            let (major, minor) = text.split_once('.')?;
+            Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+        };
+        parse().ok_or_else(|| MalformedVersion(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for FormatVersion {
+    type Error = MalformedVersion;
+
+    fn try_from(text: String) -> Result<Self, MalformedVersion> {
+        text.parse()
+    }
+}

@@ -1,0 +1,134 @@
+//! From what was recorded to a round of the record: a pure function.
+
+use hdrhistogram::Histogram;
+
+use crate::plan::Plan;
+use crate::record::{Counts, EncodedHistogram, Interval, Level, Quantiles, Round, Usage, Window, empty_histogram};
+use crate::recorder::Recorded;
+use crate::validity;
+use crate::warmup::{self, Found};
+
+/// Where a round stands in its experiment.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Neighbours in time share a block.
+    pub block: u32,
+    /// The place inside the block.
+    pub position: u32,
+    /// What varies beside the scheme.
+    pub level: Level,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+}
+
+/// A load that has been driven, cut to its window, before it is known what the processes used.
+#[derive(Debug)]
+pub struct Driven {
+    plan: Plan,
+    window: Window,
+    settled: bool,
+    counts: Counts,
+    achieved_rps: f64,
+    own_lag_us: Quantiles,
+    intervals: Vec<Interval>,
+    merged: Merged,
+}
+
+#[derive(Debug)]
+struct Merged {
+    response_us: Quantiles,
+    service_us: Quantiles,
+    lag_us: Quantiles,
+}
+
+impl Driven {
+    /// Cuts the warm-up and sums up. `planned` are the arrivals that came due, `unsent` those of
+    /// them that were given up.
+    #[must_use]
+    pub fn new(plan: Plan, recorded: Recorded, planned: Option<u64>, unsent: u64) -> Self {
+        let (window, settled) = match warmup::window(&plan, &recorded.intervals) {
+            Found::Settled(window) => (window, true),
+            Found::NeverSettled(window) => (window, false),
+        };
+        let inside: Vec<&Interval> = recorded.intervals.iter().filter(|interval| in_window(interval, window)).collect();
+        let merged = Merged {
+            response_us: merge(&inside, |interval| &interval.response_us),
+            service_us: merge(&inside, |interval| &interval.service_us),
+            lag_us: merge(&inside, |interval| &interval.lag_us),
+        };
+        // What is still under way when the arrivals end takes its time too: without it a server
+        // that is overrun would seem to keep up.
+        let took_s = recorded.last_done_s.max(window.end_s) - window.start_s;
+        Self {
+            window,
+            settled,
+            achieved_rps: merged.response_us.count as f64 / took_s,
+            own_lag_us: Quantiles::of(&recorded.own_lag_us),
+            counts: Counts { planned, ok: recorded.ok, errors: recorded.errors, unsent, saturated: recorded.saturated },
+            intervals: recorded.intervals,
+            merged,
+            plan,
+        }
+    }
+
+    /// Which part counts, in seconds since the round's start.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Requests inside the window.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.merged.response_us.count
+    }
+
+    /// Requests of the whole round.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The round, judged. `generator_cpus` are the processors the generator may use.
+    #[must_use]
+    pub fn into_round(self, place: Place, usage: Option<Usage>, generator_cpus: u32) -> Round {
+        let mut round = Round {
+            scheme: place.scheme,
+            block: place.block,
+            position: place.position,
+            level: place.level,
+            started_at: place.started_at,
+            planned_rps: self.plan.arrivals.rate_rps(),
+            plan: self.plan,
+            window: self.window,
+            counts: self.counts,
+            achieved_rps: self.achieved_rps,
+            response_us: self.merged.response_us,
+            service_us: self.merged.service_us,
+            lag_us: self.merged.lag_us,
+            own_lag_us: self.own_lag_us,
+            intervals: self.intervals,
+            usage,
+            validity: crate::record::Validity::default(),
+        };
+        round.validity = validity::judge(&round, self.settled, generator_cpus);
+        round
+    }
+}
+
+/// Whether an interval lies inside the window: the one rule by which reports choose, too.
+#[must_use]
+pub fn in_window(interval: &Interval, window: Window) -> bool {
+    interval.start_s >= window.start_s - 1e-9 && interval.start_s < window.end_s
+}
+
+fn merge(intervals: &[&Interval], of: impl Fn(&Interval) -> &EncodedHistogram) -> Quantiles {
+    let mut sum: Histogram<u64> = empty_histogram();
+    for interval in intervals {
+        let part = of(interval).decode().expect("the recorder encoded it");
+        sum.add(part).expect("all histograms here have the same bounds");
+    }
+    Quantiles::of(&sum)
+}

@@ -1,0 +1,170 @@
+//! Whether a round may feed a claim: the instrument judges itself.
+
+use crate::record::{Round, Usage, Validity};
+
+/// The lateness of the instrument itself that is still good, at the 99th percentile, in microseconds.
+pub const OWN_LAG_P99_US: u64 = 1_000;
+/// The share of planned arrivals that must have been carried at the planned pace.
+pub const ACHIEVED_SHARE: f64 = 0.99;
+/// The share of requests that may fail.
+pub const FAILED_SHARE: f64 = 0.001;
+/// The share of its processors that the generator may use in an open loop: above, it queues on itself.
+pub const GENERATOR_SHARE: f64 = 0.90;
+/// The share of CPU time that a hypervisor may take away.
+pub const STEAL_SHARE: f64 = 0.03;
+/// Requests that must lie in the window for a round to say anything.
+pub const FEWEST_REQUESTS: u64 = 100;
+
+/// Judges a round by everything it holds.
+#[must_use]
+pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
+    let reasons = [
+        too_few(round),
+        failed(round),
+        not_carried(round),
+        late(round),
+        (!settled).then(|| "it never settled: its service time drifts, so no warm-up could be cut".to_owned()),
+        round.usage.as_ref().and_then(stolen),
+        round.usage.as_ref().and_then(|usage| generator_full(round, usage, generator_cpus)),
+        (round.counts.saturated > 0)
+            .then(|| format!("{} times were longer than the histograms reach", round.counts.saturated)),
+    ];
+    Validity::from_reasons(reasons.into_iter().flatten().collect())
+}
+
+fn too_few(round: &Round) -> Option<String> {
+    let count = round.response_us.count;
+    (count < FEWEST_REQUESTS).then(|| format!("only {count} requests lie in the window; {FEWEST_REQUESTS} are needed"))
+}
+
+fn failed(round: &Round) -> Option<String> {
+    let (failed, sent) = (round.counts.failed(), round.counts.sent());
+    let kinds = || {
+        let kinds: Vec<String> = round.counts.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+        kinds.join(", ")
+    };
+    (failed as f64 > sent as f64 * FAILED_SHARE).then(|| format!("{failed} of {sent} requests failed ({})", kinds()))
+}
+
+fn not_carried(round: &Round) -> Option<String> {
+    let planned = round.counts.planned?;
+    let unsent = round.counts.unsent;
+    if unsent > 0 {
+        return Some(format!("{unsent} of {planned} planned requests were given up: the target could not keep up"));
+    }
+    let planned_rps = planned as f64 / round.plan.duration_s;
+    let achieved = round.achieved_rps;
+    // In a short round chance alone moves the rate of random arrivals: allow three deviations.
+    let chance = 3.0 / (round.response_us.count.max(1) as f64).sqrt();
+    let least = planned_rps * (ACHIEVED_SHARE - chance).max(0.5);
+    (achieved < least).then(|| {
+        format!("it carried {achieved:.0} requests/s of {planned_rps:.0} planned: the target could not keep up")
+    })
+}
+
+fn late(round: &Round) -> Option<String> {
+    round.planned_rps?;
+    let p99 = round.own_lag_us.p99?;
+    (p99 > OWN_LAG_P99_US).then(|| {
+        format!("the generator itself was late by {p99} µs at the 99th percentile; at most {OWN_LAG_P99_US} µs is good")
+    })
+}
+
+fn stolen(usage: &Usage) -> Option<String> {
+    let steal = usage.steal?;
+    (steal > STEAL_SHARE).then(|| format!("the hypervisor took {:.1} % of the CPU time for others", steal * 100.0))
+}
+
+fn generator_full(round: &Round, usage: &Usage, generator_cpus: u32) -> Option<String> {
+    round.planned_rps?;
+    let available_ns = (round.window.end_s - round.window.start_s) * 1e9 * f64::from(generator_cpus);
+    let share = usage.generator_cpu_ns as f64 / available_ns;
+    (share > GENERATOR_SHARE).then(|| {
+        format!("the generator used {:.0} % of its {generator_cpus} processors: it queued on itself", share * 100.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::plan::{Arrivals, Plan, Warmup};
+    use crate::record::Level;
+    use crate::recorder::{Recorder, Sample};
+    use crate::round::{Driven, Place};
+
+    /// 10 s at 100 requests/s, as good as can be.
+    fn good() -> Round {
+        let plan =
+            Plan { warmup: Warmup::Fixed { seconds: 0.0 }, ..Plan::new(Arrivals::Fixed { rate_rps: 100.0 }, 10.0) };
+        let start = Instant::now();
+        let recorder = Recorder::new(&plan, start, 1);
+        for n in 0..1000 {
+            let intended = start + Duration::from_millis(n * 10);
+            let done = intended + Duration::from_micros(300);
+            recorder.record(0, Sample { intended, sent: intended, done, found_idle: true, failure: None });
+        }
+        let place = Place {
+            scheme: "anonymous".to_owned(),
+            block: 0,
+            position: 0,
+            level: Level::AsPlanned,
+            started_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        let usage = Usage {
+            requests: 1000,
+            server_cpu_ns: 10_000_000,
+            store_cpu_ns: None,
+            generator_cpu_ns: 20_000_000,
+            store_commands: None,
+            steal: Some(0.0),
+        };
+        Driven::new(plan, recorder.finish(), Some(1000), 0).into_round(place, Some(usage), 1)
+    }
+
+    #[track_caller]
+    fn expect_reason(spoil: impl FnOnce(&mut Round), reason: &str) {
+        let mut round = good();
+        spoil(&mut round);
+        let validity = judge(&round, true, 1);
+        assert!(!validity.valid);
+        assert_eq!(validity.reasons.len(), 1, "{:?}", validity.reasons);
+        assert!(validity.reasons[0].contains(reason), "{:?}", validity.reasons);
+    }
+
+    #[test]
+    fn a_good_round_is_valid() {
+        let round = good();
+        assert_eq!(round.validity.reasons, Vec::<String>::new());
+        assert!(round.validity.valid);
+        assert!((round.achieved_rps - 100.0).abs() < 0.5, "{}", round.achieved_rps);
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        expect_reason(|round| round.response_us.count = 99, "only 99 requests");
+        expect_reason(|round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]), "(status 503: 9)");
+        expect_reason(|round| round.counts.unsent = 1, "given up");
+        expect_reason(|round| round.achieved_rps = 80.0, "80 requests/s of 100 planned");
+        expect_reason(|round| round.own_lag_us.p99 = Some(1001), "1001 µs");
+        expect_reason(|round| round.counts.saturated = 1, "longer than the histograms");
+        expect_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), "5.0 %");
+        expect_reason(|round| round.usage.as_mut().unwrap().generator_cpu_ns = 9_500_000_000, "95 %");
+    }
+
+    #[test]
+    fn a_drifting_round_is_invalid() {
+        assert!(judge(&good(), false, 1).reasons[0].contains("never settled"));
+    }
+
+    #[test]
+    fn a_closed_loop_may_saturate_its_generator() {
+        let mut round = good();
+        round.planned_rps = None;
+        round.counts.planned = None;
+        round.usage.as_mut().unwrap().generator_cpu_ns = 9_900_000_000;
+        assert!(judge(&round, true, 1).valid);
+    }
+}

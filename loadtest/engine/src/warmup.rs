@@ -1,0 +1,145 @@
+//! Where the warm-up ends.
+//!
+//! A round has settled at the first interval from which on three in a row have a median service
+//! time near that of the round's second half. Medians, because a stall in the middle must not
+//! look like warm-up; the *first* such place, because what comes later must not be cut.
+
+use crate::plan::{Plan, Warmup};
+use crate::record::{Interval, Window};
+
+/// Intervals in a row that must lie near the reference.
+const IN_A_ROW: usize = 3;
+/// How near, in median absolute deviations of the second half.
+const DEVIATIONS: f64 = 4.0;
+/// Bounds of that nearness, as shares of the reference: a very even round must not be cut for a
+/// trifle, and one that drifts must not pass because it scatters.
+const TOLERANCE: (f64, f64) = (0.10, 0.25);
+/// No more than this share of a round is cut.
+const LONGEST_SHARE: f64 = 0.5;
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found {
+    /// The round settled; this counts.
+    Settled(Window),
+    /// It did not settle within its first half; the second half is all that can be shown.
+    NeverSettled(Window),
+}
+
+/// The window of a round that counts.
+#[must_use]
+pub fn window(plan: &Plan, intervals: &[Interval]) -> Found {
+    match plan.warmup {
+        Warmup::Fixed { seconds } => {
+            let start_s = (seconds / plan.interval_s).ceil() * plan.interval_s;
+            Found::Settled(Window { start_s, end_s: plan.duration_s, warmup_detected: false })
+        }
+        Warmup::Detect => {
+            let from = |start_s| Window { start_s, end_s: plan.duration_s, warmup_detected: true };
+            match settled_at(plan.duration_s, intervals) {
+                Some(start_s) => Found::Settled(from(start_s)),
+                None => Found::NeverSettled(from(plan.duration_s * LONGEST_SHARE)),
+            }
+        }
+    }
+}
+
+fn settled_at(duration_s: f64, intervals: &[Interval]) -> Option<f64> {
+    let medians: Vec<(f64, f64)> = intervals.iter().filter_map(median_service_us).collect();
+    let half = duration_s * LONGEST_SHARE;
+    let second_half: Vec<f64> = medians.iter().filter(|(start, _)| *start >= half).map(|(_, value)| *value).collect();
+    let reference = median(second_half.clone())?;
+    let scatter = median(second_half.iter().map(|value| (value - reference).abs()).collect())?;
+    let tolerance = (scatter * DEVIATIONS).clamp(reference * TOLERANCE.0, reference * TOLERANCE.1).max(1.0);
+    medians
+        .windows(IN_A_ROW)
+        .find(|window| window.iter().all(|(_, value)| (value - reference).abs() <= tolerance))
+        .map(|window| window[0].0)
+        .filter(|start| *start <= half)
+}
+
+fn median_service_us(interval: &Interval) -> Option<(f64, f64)> {
+    let times = interval.service_us.decode().ok()?;
+    (!times.is_empty()).then(|| (interval.start_s, times.value_at_quantile(0.5) as f64))
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        even if even % 2 == 0 => Some(f64::midpoint(values[middle - 1], values[middle])),
+        _ => Some(values[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Arrivals;
+    use crate::record::{EncodedHistogram, empty_histogram};
+
+    fn intervals(medians_us: &[u64]) -> Vec<Interval> {
+        let encode = |value| {
+            let mut histogram = empty_histogram();
+            histogram.record_n(value, 10).unwrap();
+            EncodedHistogram::encode(&histogram)
+        };
+        medians_us
+            .iter()
+            .enumerate()
+            .map(|(second, &value)| Interval {
+                start_s: second as f64,
+                length_s: 1.0,
+                failed: 0,
+                response_us: encode(value),
+                service_us: encode(value),
+                lag_us: encode(0),
+            })
+            .collect()
+    }
+
+    fn found(medians_us: &[u64]) -> Found {
+        window(&Plan::new(Arrivals::Closed, medians_us.len() as f64), &intervals(medians_us))
+    }
+
+    fn settled(start_s: f64, end_s: f64) -> Found {
+        Found::Settled(Window { start_s, end_s, warmup_detected: true })
+    }
+
+    #[test]
+    fn a_slow_start_is_cut() {
+        assert_eq!(found(&[900, 400, 205, 200, 198, 201, 200, 202, 199, 200]), settled(2.0, 10.0));
+    }
+
+    #[test]
+    fn a_round_that_is_steady_from_the_start_is_kept_whole() {
+        assert_eq!(found(&[200, 204, 199, 200, 198, 201, 200, 202]), settled(0.0, 8.0));
+    }
+
+    #[test]
+    fn a_stall_in_the_middle_is_not_taken_for_warmup() {
+        assert_eq!(
+            found(&[200, 201, 200, 9_000_000, 9_000_000, 200, 201, 200, 199, 200, 200, 200]),
+            settled(0.0, 12.0)
+        );
+    }
+
+    #[test]
+    fn a_round_that_drifts_to_its_end_never_settles() {
+        let drifting: Vec<u64> = (0..20).map(|n| 2000 - 95 * n).collect();
+        assert!(matches!(found(&drifting), Found::NeverSettled(window) if (window.start_s - 10.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn an_empty_round_never_settles() {
+        assert!(matches!(window(&Plan::new(Arrivals::Closed, 5.0), &[]), Found::NeverSettled(_)));
+    }
+
+    #[test]
+    fn a_set_warmup_ends_with_the_interval_it_falls_in() {
+        let plan = Plan { warmup: Warmup::Fixed { seconds: 1.5 }, ..Plan::new(Arrivals::Closed, 5.0) };
+        let expected = Window { start_s: 2.0, end_s: 5.0, warmup_detected: false };
+        assert_eq!(window(&plan, &[]), Found::Settled(expected));
+    }
+}
