@@ -1,0 +1,204 @@
+//! One round as a Goose attack.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::pacer::{Paced, Pacer};
+use engine::plan::{Arrivals, Plan};
+use engine::recorder::Recorder;
+use engine::round::Driven;
+use goose::client::GooseClientBuilder;
+use goose::config::GooseConfiguration;
+use goose::goose::{Scenario, Transaction};
+use goose::{GooseAttack, GooseError};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::exchange::Addresses;
+use crate::shift::{Begun, Shift, Worker};
+use crate::{Drive, Target};
+
+/// A load cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The target's address is not one.
+    #[error("{0:?} is not an address such as http://127.0.0.1:8080")]
+    Address(String),
+    /// A thread or a runtime cannot be had.
+    #[error("cannot start the generator's threads: {0}")]
+    Threads(#[from] std::io::Error),
+    /// Goose refuses.
+    #[error("Goose cannot run the load: {0}")]
+    Goose(String),
+    /// The users did not come or did not go.
+    #[error("the generator's users did not {what} within {limit_s} s")]
+    Stuck {
+        /// What they did not do.
+        what: &'static str,
+        /// How long was waited, in seconds.
+        limit_s: u64,
+    },
+}
+
+impl From<GooseError> for DriveError {
+    fn from(error: GooseError) -> Self {
+        Self::Goose(error.to_string())
+    }
+}
+
+/// How long Goose may take to start its users.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Between the last user's arrival and the round's start, so that all have settled.
+const LEAD: Duration = Duration::from_millis(20);
+
+pub(crate) fn run(plan: &Plan, target: &Target, workers: usize, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.max(1))
+        .thread_name("generator")
+        .enable_all()
+        .build()?;
+    let shift = Arc::new(Shift {
+        plan: plan.clone(),
+        target: target.clone(),
+        addresses: Addresses::of(&target.base_url).ok_or_else(|| DriveError::Address(target.base_url.clone()))?,
+        stop: stop.clone(),
+        unsent: AtomicU64::new(0),
+    });
+    let drive = runtime.block_on(attack(shift, workers.max(1)));
+    // Goose has no end of its own here: it would look for one only twice a second.
+    runtime.shutdown_background();
+    drive
+}
+
+async fn attack(shift: Arc<Shift>, workers: usize) -> Result<Drive, DriveError> {
+    let (begin, begun) = watch::channel(None);
+    let (present, mut arrivals) = mpsc::unbounded_channel();
+    let goose = goose_attack(&shift, begun, present)?;
+    let goose = tokio::spawn(goose.execute());
+    let result = round(&shift, workers, &begin, &mut arrivals, &goose).await;
+    let Err(error) = result else {
+        goose.abort();
+        return result;
+    };
+    // A Goose that could not start has said why.
+    if goose.is_finished()
+        && let Ok(Err(goose_error)) = goose.await
+    {
+        return Err(goose_error.into());
+    }
+    Err(error)
+}
+
+/// Waits for the users, starts the round, and waits for its end.
+async fn round(
+    shift: &Shift,
+    workers: usize,
+    begin: &watch::Sender<Option<Begun>>,
+    present: &mut mpsc::UnboundedReceiver<()>,
+    goose: &JoinHandle<Result<goose::metrics::GooseMetrics, GooseError>>,
+) -> Result<Drive, DriveError> {
+    let plan = &shift.plan;
+    let users = plan.connections;
+    all_say(present, users, START_LIMIT, "start", goose).await?;
+    let started = Instant::now() + LEAD;
+    let recorder = Arc::new(Recorder::new(plan, started, workers));
+    let (pacer, tickets) = start_pacer(plan, started, &shift.stop)?;
+    begin.send_replace(Some(Begun { start: started, recorder: recorder.clone(), tickets }));
+    let limit = Duration::from_secs_f64(plan.duration_s + 2.0 * plan.timeout_s) + START_LIMIT;
+    all_say(present, users, limit, "finish", goose).await?;
+    begin.send_replace(None);
+    let paced: Option<Paced> = pacer.map(Pacer::join);
+    let recorded = Arc::into_inner(recorder).expect("every user gave its handle back before it said so").finish();
+    let unsent = shift.unsent.load(Ordering::Relaxed);
+    let driven = Driven::new(plan.clone(), recorded, paced.map(|paced| paced.tickets), unsent);
+    Ok(Drive { started, driven, pacer: paced.map(|paced| paced.class) })
+}
+
+type PacerAndTickets = (Option<Pacer>, Option<flume::Receiver<engine::pacer::Ticket>>);
+
+fn start_pacer(plan: &Plan, start: Instant, stop: &Arc<AtomicBool>) -> std::io::Result<PacerAndTickets> {
+    if plan.arrivals == Arrivals::Closed {
+        return Ok((None, None));
+    }
+    let (sender, tickets) = flume::unbounded();
+    let pacer = Pacer::start(plan, start, sender, stop.clone())?;
+    Ok((Some(pacer), Some(tickets)))
+}
+
+/// Waits until every user has said the same.
+async fn all_say<T>(
+    said: &mut mpsc::UnboundedReceiver<()>,
+    users: u32,
+    limit: Duration,
+    what: &'static str,
+    goose: &JoinHandle<T>,
+) -> Result<(), DriveError> {
+    let stuck = || DriveError::Stuck { what, limit_s: limit.as_secs() };
+    let all = async {
+        for _ in 0..users {
+            said.recv().await.ok_or_else(stuck)?;
+        }
+        Ok(())
+    };
+    let gone = async {
+        while !goose.is_finished() {
+            tokio::time::sleep_until((Instant::now() + Duration::from_millis(50)).into()).await;
+        }
+        // The last users may have spoken just before.
+        tokio::time::sleep_until((Instant::now() + Duration::from_millis(50)).into()).await;
+    };
+    tokio::select! {
+        biased;
+        result = all => result,
+        () = gone => Err(stuck()),
+        () = tokio::time::sleep_until((Instant::now() + limit).into()) => Err(stuck()),
+    }
+}
+
+/// A Goose attack whose users say that they are there, wait for the beginning, work, and say that
+/// they are done.
+fn goose_attack(
+    shift: &Arc<Shift>,
+    begun: watch::Receiver<Option<Begun>>,
+    present: mpsc::UnboundedSender<()>,
+) -> Result<GooseAttack, DriveError> {
+    let shared = shift.clone();
+    let transaction = Transaction::new(Arc::new(move |user| {
+        let (shift, mut begun, present) = (shared.clone(), begun.clone(), present.clone());
+        Box::pin(async move {
+            present.send(()).ok();
+            let begun = begun.wait_for(Option::is_some).await.ok().and_then(|begun| begun.clone());
+            if let Some(begun) = begun {
+                Worker::new(&shift, &begun, &user.client, user.weighted_users_index).work().await;
+            }
+            present.send(()).ok();
+            // Goose would start the transaction anew; the user goes with the round's runtime.
+            std::future::pending().await
+        })
+    }));
+    let client = GooseClientBuilder::new()
+        .without_cookies()
+        .gzip(false)
+        .user_agent("authbench")
+        .timeout(Duration::from_secs_f64(shift.plan.timeout_s));
+    Ok(GooseAttack::initialize_with_config(configuration(shift)?)?
+        .set_client_builder_without_cookies(client)?
+        .register_scenario(Scenario::new("shift").register_transaction(transaction)))
+}
+
+fn configuration(shift: &Shift) -> Result<GooseConfiguration, DriveError> {
+    let users = shift.plan.connections.to_string();
+    let arguments = [
+        "--host",
+        &shift.target.base_url,
+        "--users",
+        &users,
+        "--increase-rate",
+        "1000000",
+        "--no-metrics",
+        "--no-telnet",
+        "--quiet",
+    ];
+    Ok(GooseConfiguration::parse_args_default(&arguments)?)
+}

@@ -1,0 +1,99 @@
+//! Credentials as request headers, made once before the round.
+
+use contract::Carrier;
+use contract::body::{LoginResponse, MintedCredential};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+
+/// The credentials of a population, numbered from 0.
+#[derive(Debug)]
+pub struct Credentials(Vec<Credential>);
+
+/// The headers that carry a credential; none for the control.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the answer of `/me` has to contain; nothing is promised without a credential.
+    pub(crate) username: Option<String>,
+}
+
+/// A credential cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// There are none.
+    #[error("the target handed out no credentials")]
+    None,
+    /// A header is not one.
+    #[error("the target handed out a credential for {username} whose header {name:?} cannot be sent")]
+    Header {
+        /// Whose it is.
+        username: String,
+        /// The header's name.
+        name: String,
+    },
+}
+
+impl Credentials {
+    /// Takes what `/bench/mint` answered.
+    pub fn new(minted: Vec<MintedCredential>) -> Result<Self, CredentialError> {
+        if minted.is_empty() {
+            return Err(CredentialError::None);
+        }
+        minted.into_iter().map(Credential::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The credential with this number; numbers wrap around.
+    pub(crate) fn get(&self, number: u32) -> &Credential {
+        &self.0[number as usize % self.0.len()]
+    }
+}
+
+impl Credential {
+    fn new(minted: MintedCredential) -> Result<Self, CredentialError> {
+        let MintedCredential { username, headers } = minted;
+        let parse = |(name, value): (String, String)| {
+            let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::try_from(value).ok());
+            parsed.ok_or_else(|| CredentialError::Header { username: username.clone(), name })
+        };
+        let headers: Vec<_> = headers.into_iter().map(parse).collect::<Result<_, _>>()?;
+        let username = (!headers.is_empty()).then_some(username);
+        Ok(Self { headers, username })
+    }
+
+    /// The credential that a login or a refresh handed out, as a client would send it; none if it
+    /// handed out none where this carrier has it.
+    pub(crate) fn handed_out(carrier: Carrier, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let response: LoginResponse = serde_json::from_slice(body).ok()?;
+        let header = match carrier {
+            Carrier::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", response.token?)).ok()?),
+            Carrier::Cookie => {
+                let set_cookie = headers.get(SET_COOKIE)?.to_str().ok()?;
+                let pair = set_cookie.split(';').next()?;
+                (COOKIE, HeaderValue::try_from(pair).ok()?)
+            }
+        };
+        Some(Self { headers: vec![header], username: Some(response.user.username) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str =
+        r#"{"user":{"id":1,"username":"user-000001","email":"e","roles":[]},"expires_in":9,"token":"abc"}"#;
+
+    #[test]
+    fn a_bearer_token_is_sent_back_in_authorization() {
+        let credential = Credential::handed_out(Carrier::Bearer, &HeaderMap::new(), BODY.as_bytes()).unwrap();
+        assert_eq!(credential.headers, [(AUTHORIZATION, HeaderValue::from_static("Bearer abc"))]);
+    }
+
+    #[test]
+    fn a_cookie_is_sent_back_without_its_attributes() {
+        let mut headers = HeaderMap::new();
+        headers.insert(SET_COOKIE, HeaderValue::from_static("__Host-authbench=xyz; Secure; Path=/"));
+        let credential = Credential::handed_out(Carrier::Cookie, &headers, BODY.as_bytes()).unwrap();
+        assert_eq!(credential.headers, [(COOKIE, HeaderValue::from_static("__Host-authbench=xyz"))]);
+        assert!(Credential::handed_out(Carrier::Cookie, &HeaderMap::new(), BODY.as_bytes()).is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! Goose under the engine.
+//!
+//! Goose brings the users, each an asynchronous task, and the HTTP client. The engine brings what
+//! Goose lacks: arrivals that do not wait for answers, and times that count from the intended
+//! start. A Goose user here runs one transaction a round, its *shift*: it takes tickets until
+//! there are no more. Goose's own metrics stay off, since its clock starts after the throttle,
+//! stops at the response's headers, and costs CPU time that the measurement would have to bear.
+
+mod attack;
+mod credential;
+mod exchange;
+mod journey;
+mod shift;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use engine::pacer::SchedulingClass;
+use engine::plan::Plan;
+use engine::round::Driven;
+
+pub use attack::DriveError;
+pub use credential::{CredentialError, Credentials};
+
+/// What is loaded, and with what.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Such as `http://127.0.0.1:8080`.
+    pub base_url: String,
+    /// Whose credentials are sent, and how each is carried.
+    pub credentials: Arc<Credentials>,
+    /// Where credentials travel that a journey's logins hand out.
+    pub carrier: contract::Carrier,
+}
+
+/// A load that has been driven.
+#[derive(Debug)]
+pub struct Drive {
+    /// The round's start: all its offsets count from here.
+    pub started: Instant,
+    /// What was measured.
+    pub driven: Driven,
+    /// The class the pacer's thread ran in; none in a closed loop.
+    pub pacer: Option<SchedulingClass>,
+}
+
+/// Drives a plan against a target, and comes back when the last answer is in. Setting `stop` ends it
+/// early. `workers` threads send; they run wherever the calling thread may.
+///
+/// Blocks the calling thread, which must not belong to an asynchronous runtime.
+pub fn drive(plan: &Plan, target: &Target, workers: usize, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    attack::run(plan, target, workers, stop)
+}
