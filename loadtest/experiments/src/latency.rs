@@ -1,0 +1,102 @@
+//! `latency`: how long does a user wait?
+//!
+//! Varies: the scheme, and the rate of Poisson arrivals: shares of the scheme's own capacity, so
+//! that each is as loaded as the others, and rates that are the same for all. Holds: the request
+//! (`GET /me`), the carrier, the connections.
+//!
+//! Measures response time from the intended start, so that a stall counts for everybody who
+//! would have come meanwhile; service time and lag beside it.
+//!
+//! The capacity is what a saturated closed loop carried: the median of the experiment `cost` if it
+//! ran, else of one round here. Where the generator was full before the server, it is the
+//! generator's, and the report says so. Weak on one machine: there is no network in it.
+
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{Experiment, Level};
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::{self, Station};
+use crate::journal::Rounds;
+use crate::order::shuffled;
+use crate::profile::LatencyParameters;
+use crate::visit::Visit;
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
+    let levels = levels(parameters);
+    let schemes = bench.setting.schemes.len();
+    bench.progress.begin("latency", u64::from(parameters.blocks) * (schemes * levels.len()) as u64);
+    let mut stations = fleet::start(bench, parameters.population)?;
+    let capacities = capacities(bench, &stations, parameters)?;
+    for block in 0..parameters.blocks {
+        if block > 0 && block % parameters.restart_every == 0 {
+            stations.clear();
+            stations = fleet::start(bench, parameters.population)?;
+        }
+        let visits: Vec<(usize, &Level)> =
+            (0..schemes).flat_map(|index| levels.iter().map(move |level| (index, level))).collect();
+        for (position, (index, level)) in shuffled(&visits, bench.setting.seed, block).into_iter().enumerate() {
+            let station = &stations[index];
+            let rate_rps = rate(level, capacities[index]);
+            bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
+            let visit = Visit { experiment: Rounds::Latency, block, position, level: level.clone() };
+            let arrivals = Arrivals::Poisson { rate_rps };
+            visit.make(bench, station, &plan(parameters, arrivals, bench.setting.seed + u64::from(block)))?;
+        }
+    }
+    Ok(())
+}
+
+fn levels(parameters: &LatencyParameters) -> Vec<Level> {
+    let shares = parameters.fractions.iter().map(|&fraction| Level::OfCapacity { fraction });
+    let rates = parameters.rates_rps.iter().map(|&rate_rps| Level::EqualRate { rate_rps });
+    shares.chain(rates).collect()
+}
+
+fn rate(level: &Level, capacity_rps: f64) -> f64 {
+    match level {
+        Level::OfCapacity { fraction } => fraction * capacity_rps,
+        Level::EqualRate { rate_rps } => *rate_rps,
+        Level::Saturated | Level::AsPlanned => capacity_rps,
+    }
+}
+
+fn plan(parameters: &LatencyParameters, arrivals: Arrivals, seed: u64) -> Plan {
+    Plan {
+        seed,
+        connections: parameters.connections,
+        population: Population { size: parameters.population, ..Population::default() },
+        interval_s: parameters.round_s / 20.0,
+        ..Plan::new(arrivals, parameters.round_s)
+    }
+}
+
+/// Requests per second that each station can carry, in their order.
+fn capacities(
+    bench: &mut Bench<'_>,
+    stations: &[Station<'_>],
+    parameters: &LatencyParameters,
+) -> Result<Vec<f64>, ExperimentError> {
+    for (position, station) in stations.iter().enumerate() {
+        if measured_capacity(bench, station).is_none() {
+            let visit = Visit { experiment: Rounds::Latency, block: 0, position, level: Level::Saturated };
+            visit.make(bench, station, &plan(parameters, Arrivals::Closed, bench.setting.seed))?;
+        }
+    }
+    Ok(stations.iter().map(|station| measured_capacity(bench, station).unwrap_or(1.0)).collect())
+}
+
+/// The median throughput of the scheme's saturated rounds so far.
+fn measured_capacity(bench: &Bench<'_>, station: &Station<'_>) -> Option<f64> {
+    let rounds = bench.journal.record().experiments.iter().filter_map(|experiment| match experiment {
+        Experiment::Cost(load) | Experiment::Latency(load) => Some(&load.rounds),
+        _ => None,
+    });
+    let mut carried: Vec<f64> = rounds
+        .flatten()
+        .filter(|round| round.scheme == station.scheme.id() && round.level == Level::Saturated)
+        .map(|round| round.achieved_rps)
+        .collect();
+    carried.sort_by(f64::total_cmp);
+    carried.get(carried.len() / 2).copied().filter(|rate| *rate > 0.0)
+}

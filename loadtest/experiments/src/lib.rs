@@ -1,0 +1,51 @@
+//! The experiments: one module each, with what it varies, what it holds and what it measures.
+//!
+//! Here driver and lab meet: the lab starts the processes and watches them, the driver loads them,
+//! and the [`Journal`] keeps what came of it.
+
+mod bench;
+pub mod cost;
+mod fleet;
+mod journal;
+pub mod latency;
+pub mod memory;
+mod order;
+pub mod profile;
+mod visit;
+pub mod wire;
+
+pub use bench::{Bench, ExperimentError, Setting};
+pub use journal::{Journal, Rounds};
+pub use visit::{Watched, drive_round};
+
+use crate::profile::{Experiment, Parameters};
+
+/// The present moment as it stands in a record: UTC, RFC 3339.
+#[must_use]
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// Somebody who is told how far an experiment has come.
+pub trait Progress {
+    /// An experiment of so many steps begins.
+    fn begin(&mut self, title: &str, steps: u64);
+    /// A step begins.
+    fn step(&mut self, what: &str);
+    /// The experiment has ended.
+    fn end(&mut self);
+    /// Something the user should know now.
+    fn note(&mut self, text: &str);
+}
+
+/// Runs an experiment with its parameters.
+pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameters) -> Result<(), ExperimentError> {
+    match experiment {
+        Experiment::Cost => cost::run(bench, &parameters.cost),
+        Experiment::Latency => latency::run(bench, &parameters.latency),
+        Experiment::Memory => memory::run(bench, &parameters.memory),
+        Experiment::Wire => wire::run(bench, &parameters.wire),
+    }?;
+    bench.progress.end();
+    Ok(())
+}

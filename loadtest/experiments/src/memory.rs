@@ -1,0 +1,123 @@
+//! `memory`: how many bytes does a live credential take?
+//!
+//! Varies: the scheme, and the number of live credentials. Holds: the carrier, the facts in a
+//! session or token, one credential a user.
+//!
+//! Measures the server's proportional set size and the store's own account of its memory at each
+//! of rising populations; the report fits a line, whose slope is the answer and whose start is the
+//! fixed part. Server and store are new for each series, so that nothing an earlier one left can
+//! hide growth. Minted in small batches, so that the answer to a batch does not look like state.
+//!
+//! Weak below some thousand credentials, where the allocator's pages are larger than what is in them.
+
+use contract::{Scheme, StoreKind};
+use engine::record::{MemoryPoint, Validity};
+use lab::redis::Redis;
+use lab::server::Server;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::order::shuffled;
+use crate::profile::MemoryParameters;
+
+/// Credentials minted at a time.
+const BATCH: u32 = 500;
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), ExperimentError> {
+    let schemes = &bench.setting.schemes;
+    let steps = u64::from(parameters.series) * (schemes.len() * parameters.populations.len()) as u64;
+    bench.progress.begin("memory", steps);
+    for series in 0..parameters.series {
+        for scheme in shuffled(schemes, bench.setting.seed, series) {
+            let store = Store::fresh(bench, scheme)?;
+            let server = bench.start(&bench.spec(scheme, store.redis())?)?;
+            fill(bench, parameters, scheme, series, &server, store.redis())?;
+        }
+    }
+    Ok(())
+}
+
+/// Mints up to each population, and reads memory there.
+fn fill(
+    bench: &mut Bench<'_>,
+    parameters: &MemoryParameters,
+    scheme: Scheme,
+    series: u32,
+    server: &Server,
+    redis: Option<&Redis>,
+) -> Result<(), ExperimentError> {
+    let client = server.client();
+    let mut minted = 0;
+    for &population in &parameters.populations {
+        bench.step(&format!("{scheme} with {population} credentials"))?;
+        while minted < population {
+            bench.go_on()?;
+            let count = BATCH.min(population - minted);
+            client.mint(count, minted)?;
+            minted += count;
+        }
+        server.process().check()?;
+        let point = point(scheme, series, population, server, redis)?;
+        bench.journal.memory(point)?;
+    }
+    Ok(())
+}
+
+fn point(
+    scheme: Scheme,
+    series: u32,
+    population: u32,
+    server: &Server,
+    redis: Option<&Redis>,
+) -> Result<MemoryPoint, ExperimentError> {
+    let pid = server.process().pid();
+    let server = lab::observe::memory(pid).map_err(|source| ExperimentError::Memory { pid, source })?;
+    let store = redis.map(Redis::memory).transpose()?;
+    let outside = redis.is_some_and(|redis| redis.process().is_none());
+    let reasons = outside.then(|| "the Redis is not private: others may have changed its memory".to_owned());
+    Ok(MemoryPoint {
+        scheme: scheme.id().to_owned(),
+        series,
+        population: u64::from(population),
+        server_pss_bytes: server.pss_bytes.unwrap_or(server.rss_bytes),
+        server_rss_bytes: server.rss_bytes,
+        store_used_bytes: store.map(|memory| memory.used_bytes),
+        store_rss_bytes: store.map(|memory| memory.rss_bytes),
+        validity: Validity::from_reasons(reasons.into_iter().collect()),
+    })
+}
+
+/// The store of one series.
+enum Store<'a> {
+    None,
+    Private(Box<Redis>),
+    Outside(&'a Redis),
+}
+
+impl<'a> Store<'a> {
+    /// A new private Redis, or the outside one without our keys.
+    fn fresh(bench: &Bench<'a>, scheme: Scheme) -> Result<Self, ExperimentError> {
+        let setting = bench.setting;
+        match (scheme.store(), &setting.redis) {
+            (StoreKind::None | StoreKind::Memory, _) => Ok(Self::None),
+            (StoreKind::Redis, None) => Err(ExperimentError::NoStore(scheme)),
+            (StoreKind::Redis, Some(redis)) if redis.process().is_none() => {
+                redis.clear()?;
+                Ok(Self::Outside(redis))
+            }
+            (StoreKind::Redis, Some(_)) => {
+                let log = bench.log("redis-memory");
+                let cpus = &setting.placement.store_cpus;
+                Ok(Self::Private(Box::new(Redis::start(setting.scratch.path(), &log, cpus)?)))
+            }
+        }
+    }
+
+    fn redis(&self) -> Option<&Redis> {
+        match self {
+            Self::None => None,
+            Self::Private(redis) => Some(redis),
+            Self::Outside(redis) => Some(redis),
+        }
+    }
+}

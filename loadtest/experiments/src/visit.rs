@@ -1,0 +1,108 @@
+//! A visit: one round of load on one server, watched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use driver::{Drive, Target};
+use engine::pacer::SchedulingClass;
+use engine::plan::Plan;
+use engine::record::{Level, Round, Usage};
+use engine::round::Place;
+use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
+use lab::redis::Redis;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::Station;
+use crate::journal::Rounds;
+
+/// The processes that are watched while a round lasts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watched<'a> {
+    /// The server's process id, if it is on this machine.
+    pub server: Option<u32>,
+    /// The store.
+    pub redis: Option<&'a Redis>,
+}
+
+/// Where a visit stands in its experiment.
+pub(crate) struct Visit {
+    pub(crate) experiment: Rounds,
+    pub(crate) block: u32,
+    pub(crate) position: usize,
+    pub(crate) level: Level,
+}
+
+impl Visit {
+    /// Loads the station, and notes the round.
+    pub(crate) fn make(self, bench: &mut Bench<'_>, station: &Station<'_>, plan: &Plan) -> Result<(), ExperimentError> {
+        bench.go_on()?;
+        let place = Place {
+            scheme: station.scheme.id().to_owned(),
+            block: self.block,
+            position: self.position as u32,
+            level: self.level,
+            started_at: crate::now(),
+        };
+        let watched = Watched { server: Some(station.server.process().pid()), redis: station.redis };
+        let cpus = bench.setting.placement.generator_cpus.len().max(1);
+        let (round, pacer) = drive_round(plan, &station.target, place, watched, cpus, &bench.setting.stop)?;
+        bench.go_on()?;
+        station.server.process().check()?;
+        if let Some(class) = pacer {
+            bench.journal.paced(class);
+        }
+        bench.journal.round(self.experiment, round)?;
+        Ok(())
+    }
+}
+
+/// Drives one round and watches the processes meanwhile. `workers` threads send. The class is the one that
+/// the pacer's thread got, if there was one.
+pub fn drive_round(
+    plan: &Plan,
+    target: &Target,
+    place: Place,
+    watched: Watched<'_>,
+    workers: usize,
+    stop: &Arc<AtomicBool>,
+) -> Result<(Round, Option<SchedulingClass>), ExperimentError> {
+    let commands_before = command_counts(watched)?;
+    let mut processes = vec![(Role::Generator, std::process::id())];
+    processes.extend(watched.server.map(|pid| (Role::Server, pid)));
+    processes.extend(watched.redis.and_then(Redis::pid).map(|pid| (Role::Store, pid)));
+    let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
+    let drive = driver::drive(plan, target, workers, stop)?;
+    let observation = observer.finish();
+    let commands_after = command_counts(watched)?;
+    let store_commands = commands_after.zip(commands_before).map(|(after, before)| difference(&after, &before));
+    let usage = usage(&drive, &observation, store_commands);
+    Ok((drive.driven.into_round(place, usage, workers as u32), drive.pacer))
+}
+
+type CommandCounts = BTreeMap<String, u64>;
+
+fn command_counts(watched: Watched<'_>) -> Result<Option<CommandCounts>, ExperimentError> {
+    Ok(watched.redis.map(Redis::command_counts).transpose()?)
+}
+
+fn difference(after: &CommandCounts, before: &CommandCounts) -> CommandCounts {
+    let count = |(name, &count): (&String, &u64)| (name.clone(), count - before.get(name).copied().unwrap_or(0));
+    after.iter().map(count).filter(|(_, count)| *count > 0).collect()
+}
+
+/// What the processes used inside the round's window; none without a server to watch.
+fn usage(drive: &Drive, observation: &Observation, store_commands: Option<CommandCounts>) -> Option<Usage> {
+    let window = drive.driven.window();
+    let from = drive.started + Duration::from_secs_f64(window.start_s);
+    let to = drive.started + Duration::from_secs_f64(window.end_s);
+    Some(Usage {
+        requests: drive.driven.requests(),
+        server_cpu_ns: observation.cpu_ns(Role::Server, from, to)?,
+        store_cpu_ns: observation.cpu_ns(Role::Store, from, to),
+        generator_cpu_ns: observation.cpu_ns(Role::Generator, from, to)?,
+        store_commands,
+        steal: observation.steal(from, to),
+    })
+}

@@ -1,0 +1,93 @@
+//! `wire`: how many bytes does a credential add to a request and its answer?
+//!
+//! Varies: the scheme, the carrier, and the roles that the credential speaks of. Holds: the user,
+//! the client, the request (`GET /me` after `POST /login`).
+//!
+//! Counts the bytes on the TCP connection, by a relay between client and server, so that it is
+//! what was sent and not what somebody reckons. The client's own headers (`Host`, `User-Agent`,
+//! `Accept`) are the same for every scheme; the control shows them alone.
+
+use contract::body::LoginResponse;
+use contract::user::{PASSWORD, username};
+use contract::{Carrier, Scheme, route};
+use engine::record::{Validity, WirePoint};
+use lab::http::{Answer, Client, DEADLINE};
+use lab::server::ServerSpec;
+use lab::tap::{Exchange, Tap};
+
+use crate::bench::{Bench, ExperimentError};
+use crate::profile::WireParameters;
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), ExperimentError> {
+    let carriers = [Carrier::Bearer, Carrier::Cookie];
+    let schemes = &bench.setting.schemes;
+    bench.progress.begin("wire", (schemes.len() * carriers.len() * parameters.roles.len()) as u64);
+    for &scheme in schemes {
+        for carrier in carriers {
+            for &roles in &parameters.roles {
+                bench.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
+                let point = point(bench, scheme, carrier, roles)?;
+                bench.journal.wire(point)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) -> Result<WirePoint, ExperimentError> {
+    let spec = ServerSpec { carrier, roles, ..bench.spec(scheme, bench.setting.redis.as_ref())? };
+    let server = lab::server::Server::start(&spec)?;
+    let failed = |reason: String| ExperimentError::Wire { scheme, reason };
+    let tap = Tap::start(server.address()).map_err(|error| failed(error.to_string()))?;
+    let client = Client::new(&format!("http://{}", tap.addr()));
+    // An ordinary user: the admin has a role more.
+    let (login, answer) = client.login(&username(1), PASSWORD)?;
+    let sent_back = sent_back(carrier, &login, &answer);
+    let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
+    let me = client.get(route::ME, &headers, DEADLINE)?;
+    if me.status != 200 {
+        return Err(failed(format!("{} answered {} after the login", route::ME, me.status)));
+    }
+    drop(client);
+    let exchanges = tap.finish().map_err(|error| failed(error.to_string()))?;
+    let [login, me]: &[Exchange; 2] = exchanges
+        .as_slice()
+        .try_into()
+        .map_err(|_| failed(format!("{} exchanges were seen, not 2", exchanges.len())))?;
+    Ok(WirePoint {
+        scheme: scheme.id().to_owned(),
+        carrier,
+        roles,
+        credential_bytes: sent_back.map_or(0, |sent| sent.credential_bytes),
+        request_header_bytes: me.request.head.len() as u64,
+        response_header_bytes: me.response.head.len() as u64,
+        response_body_bytes: me.response.body.len() as u64,
+        login_response_bytes: login.response.size_bytes() as u64,
+        validity: Validity::from_reasons(Vec::new()),
+    })
+}
+
+/// A credential as a client sends it back.
+struct SentBack {
+    header: &'static str,
+    value: String,
+    credential_bytes: u64,
+}
+
+/// What the login handed out; nothing for the control.
+fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
+    match carrier {
+        Carrier::Bearer => {
+            let token = login.token.as_ref()?;
+            let credential_bytes = token.len() as u64;
+            Some(SentBack { header: "authorization", value: format!("Bearer {token}"), credential_bytes })
+        }
+        Carrier::Cookie => {
+            let set_cookie = answer.headers.iter().find(|(name, _)| name == "set-cookie")?;
+            let pair = set_cookie.1.split(';').next()?;
+            let (_, credential) = pair.split_once('=')?;
+            Some(SentBack { header: "cookie", value: pair.to_owned(), credential_bytes: credential.len() as u64 })
+        }
+    }
+}
