@@ -1,0 +1,118 @@
+//! What a scheme can carry, and what was full when it carried no more.
+
+use std::fmt;
+
+use engine::record::{Record, Round};
+
+use crate::group::Group;
+use crate::statistics::{CONFIDENCE, Estimate, median};
+
+/// The share of its processors above which a part is called full.
+pub const FULL_SHARE: f64 = 0.90;
+
+/// A part of the bench that uses processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The server.
+    Server,
+    /// The store.
+    Store,
+    /// The generator.
+    Generator,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Store => "store",
+            Self::Generator => "generator",
+        })
+    }
+}
+
+/// The highest rate that the closed loop reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capacity {
+    /// Requests per second: the median of the rounds.
+    pub rps: Estimate,
+    /// Processors kept busy, by part; the median of the rounds. Empty if usage is unknown.
+    pub busy: Vec<(Part, f64)>,
+    /// The parts whose processors were full. Empty if none was, or if usage is unknown.
+    pub full: Vec<Part>,
+    /// Whether a full part shares its processors with another: then more processors would help.
+    pub shared: bool,
+}
+
+impl Capacity {
+    pub(crate) fn of(record: &Record, group: &Group<'_>) -> Option<Self> {
+        let rates: Vec<f64> = group.valid().map(|round| round.achieved_rps).collect();
+        let rps = median(&rates, CONFIDENCE)?;
+        let busy = busy(group);
+        let loads: Vec<(Part, Load)> = busy.iter().map(|(part, _)| (*part, Load::of(record, *part, &busy))).collect();
+        let full: Vec<&(Part, Load)> = loads.iter().filter(|(_, load)| load.share >= FULL_SHARE).collect();
+        let shared = full.iter().any(|(_, load)| load.shared);
+        Some(Self { rps, full: full.into_iter().map(|(part, _)| *part).collect(), shared, busy })
+    }
+
+    /// Whether the generator was full and the server by itself was not: the scheme could carry
+    /// more than was found.
+    #[must_use]
+    pub fn is_lower_bound(&self) -> bool {
+        self.full.contains(&Part::Generator) && (self.shared || !self.full.contains(&Part::Server))
+    }
+}
+
+/// How full the processors of a part were.
+struct Load {
+    share: f64,
+    shared: bool,
+}
+
+impl Load {
+    fn of(record: &Record, part: Part, busy: &[(Part, f64)]) -> Self {
+        let own = cpus(record, part);
+        let touches = |other: &&(Part, f64)| cpus(record, other.0).iter().any(|cpu| own.contains(cpu));
+        let neighbours: Vec<&(Part, f64)> = busy.iter().filter(touches).collect();
+        let mut all: Vec<u32> = neighbours.iter().flat_map(|(other, _)| cpus(record, *other)).collect();
+        all.sort_unstable();
+        all.dedup();
+        let used: f64 = neighbours.iter().map(|(_, cores)| cores).sum();
+        let alone = busy.iter().find(|(other, _)| *other == part).map_or(0.0, |(_, cores)| *cores);
+        // Redis runs commands on one thread, however many processors it may use.
+        let single = if part == Part::Store { alone } else { 0.0 };
+        let crowded = used / all.len().max(1) as f64;
+        Self { share: crowded.max(single), shared: neighbours.len() > 1 && single < FULL_SHARE }
+    }
+}
+
+/// The processors a part may use: all of the host where nothing was pinned.
+fn cpus(record: &Record, part: Part) -> Vec<u32> {
+    let placed = match part {
+        Part::Server => &record.placement.server_cpus,
+        Part::Store => &record.placement.store_cpus,
+        Part::Generator => &record.placement.generator_cpus,
+    };
+    if placed.is_empty() { (0..record.host.cpus).collect() } else { placed.clone() }
+}
+
+fn busy(group: &Group<'_>) -> Vec<(Part, f64)> {
+    [Part::Server, Part::Store, Part::Generator]
+        .into_iter()
+        .filter_map(|part| {
+            let cores: Vec<f64> = group.valid().filter_map(|round| busy_cores(round, part)).collect();
+            median(&cores, CONFIDENCE).map(|cores| (part, cores.value))
+        })
+        .collect()
+}
+
+fn busy_cores(round: &Round, part: Part) -> Option<f64> {
+    let usage = round.usage.as_ref()?;
+    let spent_ns = match part {
+        Part::Server => usage.server_cpu_ns,
+        Part::Store => usage.store_cpu_ns?,
+        Part::Generator => usage.generator_cpu_ns,
+    };
+    let window_ns = (round.window.end_s - round.window.start_s) * 1e9;
+    (window_ns > 0.0).then(|| spent_ns as f64 / window_ns)
+}

@@ -1,0 +1,151 @@
+//! The `memory` experiment: bytes a live credential takes, as a slope.
+
+use engine::record::{MemoryExperiment, MemoryPoint, Record};
+
+use crate::cost::has_store;
+use crate::group::scheme_order;
+use crate::statistics::{CONFIDENCE, Estimate, Line, least_squares, mean};
+
+/// A line through fewer population sizes than this says nothing of its straightness.
+pub const FEWEST_POPULATIONS: usize = 4;
+
+/// Bytes a live credential takes, by scheme.
+#[derive(Clone, Debug)]
+pub struct MemoryTable {
+    /// One a scheme.
+    pub rows: Vec<MemoryRow>,
+}
+
+/// Bytes a live credential takes with one scheme.
+#[derive(Clone, Debug)]
+pub struct MemoryRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Fills of a fresh process that the slopes rest on.
+    pub series: usize,
+    /// Valid points of all series.
+    pub points: Vec<MemoryPoint>,
+    /// Points that are not valid: they feed nothing.
+    pub excluded: usize,
+    /// Different population sizes among the valid points.
+    pub populations: usize,
+    /// The slopes; none where no series has [`FEWEST_POPULATIONS`] valid sizes.
+    pub slope: Option<Slope>,
+}
+
+/// Bytes per live credential, and what is taken without any.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slope {
+    /// Of the server, by its proportional set size.
+    pub server: Estimate,
+    /// Of the store, by what it says it uses; none without one, or where it was not seen.
+    pub store: Option<Estimate>,
+    /// Of the store, by its resident set size.
+    pub store_rss: Option<Estimate>,
+    /// Of server and store; none where there is a store that was not seen.
+    pub total: Option<Estimate>,
+    /// Bytes of server and store at no credential, by the lines.
+    pub fixed_bytes: f64,
+    /// What the intervals rest on.
+    pub basis: SlopeBasis,
+    /// The lowest share of variance that the line of a series explains, server and store together.
+    pub r_squared: f64,
+}
+
+/// What the interval of a slope rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlopeBasis {
+    /// Several fills: Student's t over their slopes. A fill is to memory what a round is to time:
+    /// points of one fill share an allocator and a hash table and lean the same way, so they are
+    /// not samples of their own. A bootstrap of so few fills could not widen beyond what it drew.
+    BetweenSeries,
+    /// One fill: Student's t over its points' distances from the line. It does not hold the
+    /// difference between one process and the next.
+    WithinSeries,
+}
+
+impl MemoryTable {
+    pub(crate) fn of(record: &Record, memory: &MemoryExperiment) -> Self {
+        let mut schemes: Vec<&str> = Vec::new();
+        for point in &memory.points {
+            if !schemes.contains(&point.scheme.as_str()) {
+                schemes.push(&point.scheme);
+            }
+        }
+        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
+        Self { rows: schemes.into_iter().map(|scheme| MemoryRow::of(record, scheme, &memory.points)).collect() }
+    }
+}
+
+impl MemoryRow {
+    fn of(record: &Record, scheme: &str, points: &[MemoryPoint]) -> Self {
+        let own: Vec<&MemoryPoint> = points.iter().filter(|point| point.scheme == scheme).collect();
+        let valid: Vec<MemoryPoint> = own.iter().copied().filter(|point| point.validity.valid).cloned().collect();
+        let fills: Vec<Vec<&MemoryPoint>> =
+            series(&valid).into_iter().filter(|fill| sizes(fill) >= FEWEST_POPULATIONS).collect();
+        Self {
+            scheme: scheme.to_owned(),
+            series: fills.len(),
+            excluded: own.len() - valid.len(),
+            populations: sizes(&valid.iter().collect::<Vec<_>>()),
+            slope: Slope::of(&fills, has_store(record, scheme)),
+            points: valid,
+        }
+    }
+}
+
+fn series(points: &[MemoryPoint]) -> Vec<Vec<&MemoryPoint>> {
+    let mut numbers: Vec<u32> = points.iter().map(|point| point.series).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.into_iter().map(|number| points.iter().filter(|point| point.series == number).collect()).collect()
+}
+
+fn sizes(points: &[&MemoryPoint]) -> usize {
+    let mut sizes: Vec<u64> = points.iter().map(|point| point.population).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.len()
+}
+
+type Bytes = fn(&MemoryPoint) -> Option<u64>;
+
+const SERVER: Bytes = |point| Some(point.server_pss_bytes);
+const STORE: Bytes = |point| point.store_used_bytes;
+const STORE_RSS: Bytes = |point| point.store_rss_bytes;
+const BOTH: Bytes = |point| Some(point.server_pss_bytes + point.store_used_bytes?);
+
+impl Slope {
+    fn of(fills: &[Vec<&MemoryPoint>], with_store: bool) -> Option<Self> {
+        let total = lines(fills, if with_store { BOTH } else { SERVER });
+        let server = lines(fills, SERVER)?;
+        let whole = total.as_ref().unwrap_or(&server);
+        let seen_store = |of: Bytes| lines(fills, of).filter(|_| with_store).and_then(|lines| slope(&lines));
+        Some(Self {
+            server: slope(&server)?,
+            store: seen_store(STORE),
+            store_rss: seen_store(STORE_RSS),
+            fixed_bytes: mean(&whole.iter().map(|line| line.intercept).collect::<Vec<_>>(), CONFIDENCE)?.value,
+            basis: if fills.len() > 1 { SlopeBasis::BetweenSeries } else { SlopeBasis::WithinSeries },
+            r_squared: whole.iter().map(|line| line.r_squared).fold(1.0, f64::min),
+            total: total.as_ref().and_then(|lines| slope(lines)),
+        })
+    }
+}
+
+/// One line a fill; none if a point lacks the figure.
+fn lines(fills: &[Vec<&MemoryPoint>], of: Bytes) -> Option<Vec<Line>> {
+    let line = |fill: &Vec<&MemoryPoint>| {
+        let points: Option<Vec<(f64, f64)>> =
+            fill.iter().map(|point| Some((point.population as f64, of(point)? as f64))).collect();
+        least_squares(&points?, CONFIDENCE)
+    };
+    fills.iter().map(line).collect()
+}
+
+fn slope(lines: &[Line]) -> Option<Estimate> {
+    match lines {
+        [only] => Some(only.slope),
+        several => mean(&several.iter().map(|line| line.slope.value).collect::<Vec<_>>(), CONFIDENCE),
+    }
+}

@@ -1,0 +1,270 @@
+//! From a record to its evidence: the truth comes back out, and what must not count does not.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{EncodedHistogram, Experiment, Level, LoadExperiment, Record, Status, Validity};
+use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Warning};
+
+fn of(record: &Record) -> Evidence {
+    Evidence::of(record).unwrap()
+}
+
+fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
+    evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
+}
+
+fn load_of<'a>(record: &'a mut Record, name: &str) -> &'a mut LoadExperiment {
+    let wanted = record.experiments.iter_mut().find(|experiment| experiment.name() == name).unwrap();
+    match wanted {
+        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => load,
+        _ => panic!("{name} has no rounds"),
+    }
+}
+
+#[track_caller]
+fn near(found: f64, truth: f64, tolerance: f64) {
+    assert!((found - truth).abs() <= tolerance, "{found} is not within {tolerance} of {truth}");
+}
+
+fn invalidate(validity: &mut Validity) {
+    *validity = Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
+}
+
+#[test]
+fn the_cost_over_control_is_the_true_one() {
+    let evidence = of(&synthetic::compare());
+    let truths = [
+        ("jwt-hs256", 2.1, 0.0),
+        ("jwt-eddsa", 33.6, 0.0),
+        ("session-redis", 6.3, 3.2),
+        ("session-redis-pool", 21.0, 14.6),
+    ];
+    for (scheme, server_us, store_us) in truths {
+        let over = cost_row(&evidence, scheme).over_control.unwrap();
+        let (server, total) = (over.server_us, over.total_us.unwrap());
+        assert!(server.interval.unwrap().contains(server_us), "{scheme}: {server:?}");
+        assert!(total.interval.unwrap().contains(server_us + store_us), "{scheme}: {total:?}");
+        near(over.store_us.unwrap().value, store_us, 0.5);
+        near(over.ratio.unwrap().value, (6.5 + server_us + store_us) / 6.5, 0.1);
+    }
+    assert!(cost_row(&evidence, "anonymous").over_control.is_none());
+}
+
+#[test]
+fn an_invalid_round_is_counted_and_feeds_nothing() {
+    let record = synthetic::compare();
+    let before = of(&record);
+    let row = cost_row(&before, "session-redis");
+    assert_eq!((row.rounds.used, row.rounds.excluded), (7, 1));
+    let mut worse = record.clone();
+    let spoilt = load_of(&mut worse, "cost").rounds.iter_mut().find(|round| !round.validity.valid).unwrap();
+    spoilt.usage.as_mut().unwrap().server_cpu_ns *= 100;
+    spoilt.achieved_rps = 1.0;
+    let after = of(&worse);
+    assert_eq!(cost_row(&after, "session-redis").over_control, row.over_control);
+    assert_eq!(cost_row(&after, "session-redis").capacity, row.capacity);
+}
+
+#[test]
+fn pairs_are_made_inside_a_block_only() {
+    let mut record = synthetic::compare();
+    // Every block is slower than the one before: a difference across blocks would show it.
+    for round in &mut load_of(&mut record, "cost").rounds {
+        let drift_ns = u64::from(round.block) * 50_000 * round.usage.as_ref().unwrap().requests;
+        round.usage.as_mut().unwrap().server_cpu_ns += drift_ns;
+    }
+    let over = cost_row(&of(&record), "jwt-hs256").over_control.unwrap();
+    near(over.server_us.value, 2.1, 0.2);
+}
+
+#[test]
+fn without_a_valid_control_there_is_no_difference() {
+    let mut record = synthetic::compare();
+    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "anonymous") {
+        invalidate(&mut round.validity);
+    }
+    let evidence = of(&record);
+    assert!(evidence.cost.as_ref().unwrap().differences().next().is_none());
+    assert!(cost_row(&evidence, "jwt-hs256").server_us.is_some());
+    assert!(evidence.warnings.contains(&Warning::NoControl { experiment: "cost" }));
+}
+
+#[test]
+fn a_store_that_was_not_seen_is_missing_and_not_free() {
+    let mut record = synthetic::compare();
+    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "session-redis") {
+        round.usage.as_mut().unwrap().store_cpu_ns = None;
+    }
+    let evidence = of(&record);
+    let over = cost_row(&evidence, "session-redis").over_control.unwrap();
+    assert_eq!((over.store_us, over.total_us, over.ratio), (None, None, None));
+    assert!(evidence.warnings.contains(&Warning::StoreUnseen { schemes: vec!["session-redis".to_owned()] }));
+}
+
+#[test]
+fn store_commands_are_those_counted() {
+    let evidence = of(&synthetic::compare());
+    let commands = &cost_row(&evidence, "session-redis-pool").store_commands;
+    assert_eq!(commands.keys().collect::<Vec<_>>(), ["GET", "PING", "UNWATCH"]);
+    for each in commands.values() {
+        near(*each, 1.0, 1e-9);
+    }
+    assert!(cost_row(&evidence, "jwt-hs256").store_commands.is_empty());
+}
+
+#[test]
+fn what_was_full_is_told_from_the_processors() {
+    let mut record = synthetic::compare();
+    let capacity = |record: &Record, scheme: &str| cost_row(&of(record), scheme).capacity.clone().unwrap();
+    let server_bound = capacity(&record, "jwt-eddsa");
+    assert_eq!((server_bound.full.clone(), server_bound.is_lower_bound()), (vec![Part::Server], false));
+    // The generator's share of its own processor grows until it is the one that is full.
+    record.placement.store_cpus = vec![2];
+    for round in &mut load_of(&mut record, "cost").rounds {
+        let usage = round.usage.as_mut().unwrap();
+        usage.server_cpu_ns /= 2;
+        usage.generator_cpu_ns = ((round.window.end_s - round.window.start_s) * 0.99e9) as u64;
+    }
+    let generator_bound = capacity(&record, "jwt-eddsa");
+    assert_eq!((generator_bound.full.clone(), generator_bound.is_lower_bound()), (vec![Part::Generator], true));
+    record.placement.generator_cpus = vec![0];
+    let crowded = capacity(&record, "jwt-eddsa");
+    assert_eq!((crowded.full.clone(), crowded.shared), (vec![Part::Server, Part::Generator], true));
+}
+
+#[test]
+fn percentiles_are_those_of_the_merged_window() {
+    let record = synthetic::compare();
+    let evidence = of(&record);
+    let table = evidence.latency.as_ref().unwrap();
+    assert_eq!(table.rows.len(), 15);
+    for row in &table.rows {
+        let whole = requests(&record, row);
+        assert_eq!(row.response.quantiles.count, whole, "{} at {:?}", row.scheme, row.level);
+        let slowest_of_warmup = 3.0 * 90.0;
+        assert!((row.service.quantiles.p50.unwrap() as f64) < slowest_of_warmup, "warm-up is in {}", row.scheme);
+    }
+}
+
+/// What the valid rounds of the row's place say they counted.
+fn requests(record: &Record, row: &LatencyRow) -> u64 {
+    let mut record = record.clone();
+    let rounds = &load_of(&mut record, "latency").rounds;
+    let own = rounds.iter().filter(|round| round.scheme == row.scheme && round.level == row.level);
+    own.map(|round| round.response_us.count).sum()
+}
+
+#[test]
+fn levels_and_schemes_stand_in_order() {
+    let evidence = of(&synthetic::compare());
+    let rows = &evidence.latency.as_ref().unwrap().rows;
+    assert_eq!(rows[0].level, Level::OfCapacity { fraction: 0.5 });
+    assert_eq!(rows[2].level, Level::EqualRate { rate_rps: 4000.0 });
+    let schemes: Vec<&str> = rows.iter().step_by(3).map(|row| row.scheme.as_str()).collect();
+    assert_eq!(schemes, ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"]);
+}
+
+#[test]
+fn the_memory_slope_is_the_true_one() {
+    let evidence = of(&synthetic::compare());
+    let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
+    let slope = row.slope.as_ref().unwrap();
+    assert_eq!((slope.basis, row.series), (SlopeBasis::BetweenSeries, 3));
+    let (store, total) = (slope.store.unwrap(), slope.total.unwrap());
+    assert!(store.interval.unwrap().contains(310.0), "{store:?}");
+    near(slope.server.value + store.value, total.value, 1e-6);
+    near(slope.fixed_bytes, 25.1e6, 0.1e6);
+}
+
+#[test]
+fn three_population_sizes_are_too_few() {
+    let mut record = synthetic::compare();
+    for experiment in &mut record.experiments {
+        if let Experiment::Memory(memory) = experiment {
+            let large =
+                |point: &&mut engine::record::MemoryPoint| point.scheme == "session-redis" && point.population > 20_000;
+            memory.points.iter_mut().filter(large).for_each(|point| invalidate(&mut point.validity));
+        }
+    }
+    let evidence = of(&record);
+    let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
+    assert_eq!((row.slope.as_ref(), row.excluded, row.populations), (None, 6, 3));
+    let warning = Warning::TooFewPopulations { scheme: "session-redis".to_owned(), found: 3 };
+    assert!(evidence.warnings.contains(&warning), "{:?}", evidence.warnings);
+}
+
+#[test]
+fn wire_bytes_are_compared_at_equal_roles() {
+    let evidence = of(&synthetic::compare());
+    let over = |scheme: &str, roles: u16| {
+        let rows = &evidence.wire.as_ref().unwrap().rows;
+        rows.iter().find(|row| row.point.scheme == scheme && row.point.roles == roles).unwrap().request_over_control
+    };
+    assert_eq!((over("jwt-hs256", 10), over("session-redis", 100), over("anonymous", 0)), (Some(486), Some(67), None));
+}
+
+#[test]
+fn a_damaged_histogram_is_an_error_that_says_where() {
+    let mut record = synthetic::compare();
+    let damaged: EncodedHistogram = serde_json::from_str("\"AAAA\"").unwrap();
+    load_of(&mut record, "latency").rounds[0].intervals[3].service_us = damaged;
+    let message = Evidence::of(&record).unwrap_err().to_string();
+    assert!(message.contains("latency, scheme anonymous, block 0"), "{message}");
+}
+
+#[test]
+fn a_round_that_contradicts_itself_is_told() {
+    let mut record = synthetic::compare();
+    load_of(&mut record, "latency").rounds[0].response_us.p99 = Some(1);
+    let told = of(&record).warnings;
+    assert!(told.iter().any(|warning| matches!(warning, Warning::Inconsistent { .. })), "{told:?}");
+}
+
+#[test]
+fn a_sound_record_gets_no_more_warnings_than_it_deserves() {
+    let told: Vec<String> = of(&synthetic::compare()).warnings.iter().map(ToString::to_string).collect();
+    let expected =
+        ["in block 3 is invalid", "p99.99", "p99.9 ", "needs 6 valid rounds", "ran on this machine", "virtual machine"];
+    for part in expected {
+        assert!(told.iter().any(|sentence| sentence.contains(part)), "{part} is missing in {told:#?}");
+    }
+    assert_eq!(told.len(), 6, "{told:#?}");
+}
+
+#[test]
+fn an_incomplete_record_gives_what_it_has() {
+    let mut record = synthetic::compare();
+    record.experiments.truncate(1);
+    load_of(&mut record, "cost").rounds.truncate(7);
+    record.run.status = Status::Incomplete { reason: "interrupted".to_owned() };
+    let evidence = of(&record);
+    let over = cost_row(&evidence, "session-redis").over_control.unwrap();
+    assert_eq!((over.server_us.samples, over.server_us.interval), (2, None));
+    assert_eq!(evidence.warnings[0], Warning::IncompleteRun { reason: "interrupted".to_owned() });
+    assert!(evidence.latency.is_none());
+}
+
+#[test]
+fn a_load_shows_its_stall_in_time() {
+    let evidence = of(&synthetic::load());
+    let points = &evidence.timelines[0].points;
+    assert_eq!(points.len(), 20);
+    assert!(points[9].response_us_p99.unwrap() > 1_900_000, "{:?}", points[9]);
+    assert!(points[9].service_us_p99.unwrap() < 1_000, "{:?}", points[9]);
+    assert!(!points[0].in_window && points[1].in_window);
+    let row = &evidence.load.as_ref().unwrap().rows[0];
+    near(row.cpu.unwrap().server_us, 12.8, 1.0);
+}
+
+#[test]
+fn a_server_that_was_never_full_is_told() {
+    let mut record = synthetic::compare();
+    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
+        round.usage.as_mut().unwrap().server_cpu_ns /= 3;
+    }
+    let told = of(&record).warnings;
+    assert!(told.contains(&Warning::NothingFull { schemes: vec!["jwt-eddsa".to_owned()] }), "{told:?}");
+}

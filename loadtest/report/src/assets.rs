@@ -1,0 +1,31 @@
+//! What the reports bring along.
+
+/// Apache `ECharts`, unmodified; see `assets/echarts/README.md`.
+pub(crate) const ECHARTS: &str = include_str!("../assets/echarts/echarts.min.js");
+/// From a chart's data to the options of `ECharts`; in the browser it also mounts the charts.
+pub(crate) const CHARTS: &str = include_str!("../assets/charts.js");
+/// The look of `report.html`.
+pub(crate) const STYLE: &str = include_str!("../assets/report.css");
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_charting_library_is_the_one_that_was_reviewed() {
+        let bytes: Vec<String> = Sha256::digest(ECHARTS).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = bytes.concat();
+        assert_eq!(found, "b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0");
+        let note = include_str!("../assets/echarts/README.md");
+        assert!(note.contains(&found) && note.contains("6.1.0"));
+    }
+
+    #[test]
+    fn no_script_can_end_its_own_element() {
+        for script in [ECHARTS, CHARTS] {
+            assert!(!script.contains("</script") && !script.contains("<!--"));
+        }
+    }
+}

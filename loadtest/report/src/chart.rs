@@ -1,0 +1,134 @@
+//! The data of charts. What they look like is decided by `assets/charts.js`, in the browser and
+//! in the SVG files alike.
+
+use contract::Scheme;
+use engine::record::Record;
+use serde::Serialize;
+
+/// A chart.
+#[derive(Serialize)]
+pub(crate) struct Chart {
+    /// Its file name without ending, and its anchor.
+    pub(crate) name: String,
+    pub(crate) title: String,
+    /// What it shows, for those who do not see it.
+    pub(crate) alt: String,
+    /// In pixels of the SVG file; in the browser the width is that of the page.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) data: ChartData,
+}
+
+/// Points (x, y).
+pub(crate) type Points = Vec<(f64, f64)>;
+
+/// What a chart shows.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub(crate) enum ChartData {
+    /// Bars of CPU time over the control, by part.
+    Cost { groups: Vec<Group<CostBar>> },
+    /// Percentile curves.
+    Percentiles { series: Vec<PercentileSeries> },
+    /// Response times against the rate carried.
+    Throughput { series: Vec<ThroughputSeries> },
+    /// Memory against the number of credentials.
+    Memory { series: Vec<MemorySeries> },
+    /// Bars of bytes, by number of roles.
+    Wire { roles: Vec<u16>, limit_bytes: Option<u64>, groups: Vec<Group<WireBar>> },
+    /// A load in time.
+    Timeline { window: (f64, f64), points: Vec<TimelinePoint> },
+}
+
+/// Rows of a revocation class.
+#[derive(Serialize)]
+pub(crate) struct Group<Row> {
+    pub(crate) title: String,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A scheme's name and colour.
+#[derive(Clone, Serialize)]
+pub(crate) struct Subject {
+    pub(crate) scheme: String,
+    /// An index into the palette; null for the control, which is grey.
+    pub(crate) color: Option<usize>,
+}
+
+/// Microseconds of CPU time over the control, a request.
+#[derive(Serialize)]
+pub(crate) struct CostBar {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) server: f64,
+    /// Null where the store was not seen.
+    pub(crate) store: Option<f64>,
+    /// The interval of their sum.
+    pub(crate) interval: Option<(f64, f64)>,
+    /// The sum in words.
+    pub(crate) label: String,
+}
+
+/// Points (log10(1 / (1 - p)), microseconds).
+#[derive(Serialize)]
+pub(crate) struct PercentileSeries {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) response: Points,
+    /// The tail with fewer than 100 samples above it.
+    pub(crate) doubtful: Points,
+    pub(crate) service: Points,
+}
+
+/// One point a level, from low to high rates.
+#[derive(Serialize)]
+pub(crate) struct ThroughputSeries {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// (requests per second, microseconds).
+    pub(crate) p50: Points,
+    pub(crate) p99: Points,
+    pub(crate) levels: Vec<String>,
+}
+
+/// Bytes beyond the fixed part, server and store together.
+#[derive(Serialize)]
+pub(crate) struct MemorySeries {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// (credentials, bytes).
+    pub(crate) points: Points,
+    /// Both ends of the line.
+    pub(crate) line: Points,
+    pub(crate) label: String,
+}
+
+/// Request header bytes, one a number of roles; null where none is valid.
+#[derive(Serialize)]
+pub(crate) struct WireBar {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) bytes: Vec<Option<u64>>,
+}
+
+/// One interval of a load.
+#[derive(Serialize)]
+pub(crate) struct TimelinePoint {
+    pub(crate) start_s: f64,
+    pub(crate) rate_rps: f64,
+    pub(crate) failed: u64,
+    pub(crate) response_us_p50: Option<u64>,
+    pub(crate) response_us_p99: Option<u64>,
+    pub(crate) service_us_p99: Option<u64>,
+}
+
+impl Subject {
+    /// A scheme keeps its colour in every chart and every run: its place in the table of schemes.
+    /// Foreign schemes follow in the order of the record.
+    pub(crate) fn of(record: &Record, scheme: &str) -> Self {
+        let known = Scheme::all().position(|each| each.id() == scheme);
+        let foreign = || record.schemes.iter().position(|each| each.scheme == scheme).unwrap_or(record.schemes.len());
+        let place = known.unwrap_or_else(|| Scheme::all().count() + foreign());
+        Self { scheme: scheme.to_owned(), color: place.checked_sub(1) }
+    }
+}

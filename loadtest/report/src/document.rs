@@ -1,0 +1,152 @@
+//! A story before it has a form: headings, sentences, tables and charts.
+//!
+//! Sentences are plain text in which `` `words in backticks` `` are code. Nothing in a document is
+//! markup: each renderer escapes all of it.
+
+use crate::chart::Chart;
+
+/// A whole report.
+pub(crate) struct Document {
+    pub(crate) title: String,
+    /// One line below the title.
+    pub(crate) subtitle: String,
+    pub(crate) sections: Vec<Section>,
+}
+
+/// A part with a heading.
+pub(crate) struct Section {
+    /// Its anchor.
+    pub(crate) id: &'static str,
+    pub(crate) title: String,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// A piece of a section.
+pub(crate) enum Block {
+    Paragraph(String),
+    /// Something that a reader must not overlook.
+    Notice(String),
+    /// A smaller heading.
+    Heading(String),
+    List(Vec<String>),
+    /// Words and their meanings.
+    Terms(Vec<(String, String)>),
+    Code(String),
+    Table(Table),
+    Chart(Chart),
+    /// What only few want to read: folded.
+    Folded {
+        summary: String,
+        blocks: Vec<Block>,
+    },
+}
+
+/// Figures in rows and columns. The first column names the row.
+pub(crate) struct Table {
+    pub(crate) caption: String,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) groups: Vec<RowGroup>,
+    /// What a reader needs to read the cells.
+    pub(crate) footnotes: Vec<String>,
+}
+
+/// A column's head.
+pub(crate) struct Column {
+    pub(crate) title: String,
+    pub(crate) unit: String,
+    pub(crate) numeric: bool,
+}
+
+/// Rows that belong together.
+pub(crate) struct RowGroup {
+    /// Empty if there is nothing to say.
+    pub(crate) title: String,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+/// One cell.
+#[derive(Clone, Default)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    /// Smaller, below: an interval or an explanation.
+    pub(crate) note: String,
+    /// Greyed, with a dagger: too few samples to speak of.
+    pub(crate) weak: bool,
+}
+
+/// Stands behind a greyed figure.
+pub(crate) const DAGGER: &str = "†";
+
+impl Document {
+    /// Every chart, in order.
+    pub(crate) fn charts(&self) -> Vec<&Chart> {
+        self.sections.iter().flat_map(|section| charts(&section.blocks)).collect()
+    }
+}
+
+fn charts(blocks: &[Block]) -> Vec<&Chart> {
+    blocks.iter().flat_map(charts_of).collect()
+}
+
+fn charts_of(block: &Block) -> Vec<&Chart> {
+    match block {
+        Block::Chart(chart) => vec![chart],
+        Block::Folded { blocks, .. } => charts(blocks),
+        _ => Vec::new(),
+    }
+}
+
+impl Column {
+    pub(crate) fn text(title: impl Into<String>) -> Self {
+        Self { title: title.into(), unit: String::new(), numeric: false }
+    }
+
+    pub(crate) fn figure(title: impl Into<String>, unit: impl Into<String>) -> Self {
+        Self { title: title.into(), unit: unit.into(), numeric: true }
+    }
+}
+
+impl Cell {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    pub(crate) fn weak_if(mut self, weak: bool) -> Self {
+        self.weak = weak;
+        self
+    }
+}
+
+/// A stretch of a sentence.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Span<'text> {
+    Plain(&'text str),
+    Code(&'text str),
+}
+
+/// Splits a sentence at its backticks. Text with an odd number of them has no code.
+pub(crate) fn spans(text: &str) -> Vec<Span<'_>> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![Span::Plain(text)];
+    }
+    let span = |(place, part)| if place % 2 == 0 { Span::Plain(part) } else { Span::Code(part) };
+    parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()).map(span).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_make_code_only_in_pairs() {
+        assert_eq!(spans("a `b` c"), [Span::Plain("a "), Span::Code("b"), Span::Plain(" c")]);
+        assert_eq!(spans("`b`"), [Span::Code("b")]);
+        assert_eq!(spans("it`s"), [Span::Plain("it`s")]);
+    }
+}

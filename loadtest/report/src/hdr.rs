@@ -1,0 +1,50 @@
+//! Histogram logs (`.hlog`) and percentile distributions (`.hgrm`), for stock `HdrHistogram` readers.
+//!
+//! A `.hlog` holds exactly the intervals whose histograms were merged for the report, so its sum
+//! gives the report's percentiles; warm-up and invalid rounds go to `*-excluded.hlog` beside it.
+//! Each interval stands there three times, tagged `response`, `service` and `lag`.
+
+mod log;
+mod percentiles;
+
+use engine::record::{Experiment, Record};
+use evidence::{Distribution, Evidence, Group, LatencyRow, groups};
+
+use crate::File;
+use crate::slug::{level_slug, slug};
+
+/// All logs and distributions of a record.
+pub(crate) fn files(record: &Record, evidence: &Evidence) -> Vec<File> {
+    let logs = record.experiments.iter().flat_map(|experiment| match experiment {
+        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => {
+            let of = |group: &Group<'_>| log_files(record, experiment.name(), group);
+            groups(record, &load.rounds).iter().flat_map(of).collect()
+        }
+        Experiment::Memory(_) | Experiment::Wire(_) => Vec::new(),
+    });
+    let tables = [&evidence.load, &evidence.latency].into_iter().flatten();
+    let distributions =
+        tables.flat_map(|table| table.rows.iter().flat_map(|row| distribution_files(table.experiment, row)));
+    logs.chain(distributions).collect()
+}
+
+fn stem(experiment: &str, scheme: &str, level: &engine::record::Level) -> String {
+    format!("hdr/{experiment}-{}{}", slug(scheme), level_slug(level))
+}
+
+fn log_files(record: &Record, experiment: &'static str, group: &Group<'_>) -> Vec<File> {
+    let stem = stem(experiment, group.scheme, group.level);
+    let what = group.place(experiment).to_string();
+    let file = |counts: bool, name: String| {
+        let content = log::of(record, experiment, &what, group, counts);
+        content.map(|content| File::new(name, content))
+    };
+    [file(true, format!("{stem}.hlog")), file(false, format!("{stem}-excluded.hlog"))].into_iter().flatten().collect()
+}
+
+fn distribution_files(experiment: &str, row: &LatencyRow) -> Vec<File> {
+    let stem = stem(experiment, &row.scheme, &row.level);
+    let parts: [(&str, &Distribution); 3] = [("response", &row.response), ("service", &row.service), ("lag", &row.lag)];
+    let filled = parts.into_iter().filter(|(_, distribution)| distribution.quantiles.count > 0);
+    filled.map(|(tag, part)| File::new(format!("{stem}-{tag}.hgrm"), percentiles::of(&part.histogram))).collect()
+}

@@ -1,0 +1,38 @@
+//! The question, and an honest answer in a few sentences and one short table.
+
+mod glance;
+mod sentences;
+
+use engine::record::{Record, Status};
+use evidence::Evidence;
+
+use super::{caveats, paragraph};
+use crate::document::{Block, Section};
+
+pub(super) use glance::glance;
+
+pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
+    let mut blocks = vec![paragraph(question(record))];
+    if let Status::Incomplete { reason } = &record.run.status {
+        blocks.push(Block::Notice(format!(
+            "This run is incomplete ({reason}). It shows what was measured until then, and no more."
+        )));
+    }
+    blocks.extend(glance(record, evidence).map(Block::Table));
+    blocks.push(Block::List(sentences::all(record, evidence)));
+    blocks.extend(
+        caveats::tally(evidence)
+            .map(|tally| Block::Notice(format!("Before you use this: {tally}, listed under “{}”.", caveats::TITLE))),
+    );
+    super::section("answer", "The answer in short", blocks)
+}
+
+fn question(record: &Record) -> &'static str {
+    match record.run.command.as_str() {
+        "load" => "How does this server answer this load, from its clients' point of view?",
+        _ => {
+            "For this workload, what do these ways to authenticate cost: in CPU time, in latency, in memory and in bytes? \
+             Every cost is the difference to the control, the same server with authentication that does nothing."
+        }
+    }
+}

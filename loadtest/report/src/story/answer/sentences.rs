@@ -1,0 +1,164 @@
+//! The answer in sentences, made from the evidence. Order is that of the schemes in the record:
+//! nobody wins.
+
+use contract::{RevocationClass, SchemeDescriptor};
+use engine::record::Record;
+use evidence::statistics::Estimate;
+use evidence::{
+    CostRow, CostTable, Evidence, LatencyRow, LatencyTable, MemoryTable, OverControl, SlopeBasis, WireRow, WireTable,
+    is_control, level_name,
+};
+
+use super::glance::{telling_level, telling_roles, telling_rows};
+use crate::figure::{count, duration, estimate, grouped, listed, time};
+use crate::story::scheme::{described, store};
+
+/// One sentence or two for each thing that was measured.
+pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
+    let sentences = [
+        evidence.load.as_ref().map(load),
+        evidence.cost.as_ref().map(|table| cost(record, table)),
+        evidence.latency.as_ref().and_then(latency),
+        evidence.memory.as_ref().and_then(memory),
+        evidence.wire.as_ref().and_then(|table| wire(record, table)),
+        revocation(record).filter(|_| evidence.load.is_none()),
+    ];
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    if sentences.is_empty() { vec!["Nothing was measured.".to_owned()] } else { sentences }
+}
+
+fn load(table: &LatencyTable) -> String {
+    table.rows.iter().map(load_of).collect::<Vec<_>>().join(" ")
+}
+
+fn load_of(row: &LatencyRow) -> String {
+    let scheme = &row.scheme;
+    let (Some(p50), Some(p99)) = (row.response.quantiles.p50, row.response.quantiles.p99) else {
+        return format!(
+            "`{scheme}` has no valid round, so nothing can be claimed of it; its figures are below, as invalid."
+        );
+    };
+    let planned = row.planned_rps.map(|planned| format!(" of {} planned", grouped(planned))).unwrap_or_default();
+    let carried = grouped(row.achieved_rps.unwrap_or(0.0));
+    let (p50, p99) = (time(p50 as f64), time(p99 as f64));
+    let service = row.service.quantiles.p99.map(|us| time(us as f64)).unwrap_or_default();
+    format!(
+        "`{scheme}` carried {carried} requests/s{planned}. Half of the requests were answered within {p50} of the moment \
+         they were due, 99 % within {p99}; from the actual send, 99 % took {service} or less."
+    )
+}
+
+fn cost(record: &Record, table: &CostTable) -> String {
+    let parts: Vec<String> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
+    if parts.is_empty() {
+        return "CPU time: nothing can be said of what authentication adds, because no round of a scheme has a valid \
+                round of the control beside it."
+            .to_owned();
+    }
+    let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
+    let control = control.map(|found| format!(", which took {},", estimate(&found, "µs"))).unwrap_or_default();
+    format!("CPU time: over the control{control} one request cost {}.", parts.join("; "))
+}
+
+fn cost_of(record: &Record, row: &CostRow, over: &OverControl) -> String {
+    let server = format!("`{}` {} in the server", row.scheme, said(&over.server_us));
+    match (&row.store_us, &over.store_us) {
+        (Some(_), Some(found)) => {
+            let name = described(record, &row.scheme).map_or("the store", |described| store(described.store));
+            format!("{server} and {} in {name}", said(found))
+        }
+        (_, None) => format!("{server}, and more in a store that could not be seen"),
+        _ => server,
+    }
+}
+
+/// An estimate, or why it has no interval.
+fn said(found: &Estimate) -> String {
+    match found.interval {
+        Some(_) => estimate(found, "µs"),
+        None => format!("{} ({}, too few for an interval)", estimate(found, "µs"), count(found.samples, "round")),
+    }
+}
+
+fn latency(table: &LatencyTable) -> Option<String> {
+    let level = telling_level(table)?;
+    let p99 = |row: &LatencyRow| {
+        let us = row.response.quantiles.p99?;
+        let weak = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
+        Some(format!("{} with `{}`{weak}", time(us as f64), row.scheme))
+    };
+    let parts: Vec<String> = table.rows.iter().filter(|row| row.level == *level).filter_map(p99).collect();
+    (!parts.is_empty()).then(|| {
+        format!("Latency: at {}, 99 % of the requests were answered within {}.", level_name(level), listed(&parts))
+    })
+}
+
+fn memory(table: &MemoryTable) -> Option<String> {
+    let sloped = table.rows.iter().filter(|row| !is_control(&row.scheme));
+    let totals =
+        sloped.filter_map(|row| row.slope.as_ref().and_then(|slope| Some((&row.scheme, slope.basis, slope.total?))));
+    let (flat, rising): (Vec<_>, Vec<_>) =
+        totals.partition(|(_, _, total)| total.interval.is_some_and(|interval| interval.contains(0.0)));
+    let rising: Vec<String> = rising
+        .iter()
+        .map(|(scheme, basis, total)| format!("{}{} with `{scheme}`", estimate(total, "B"), one_fill(*basis)))
+        .collect();
+    let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
+    let some = (!rising.is_empty()).then(|| format!("took {} in server and store together", listed(&rising)));
+    let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", listed(&flat)));
+    let said: Vec<String> = some.into_iter().chain(none).collect();
+    (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
+}
+
+const fn one_fill(basis: SlopeBasis) -> &'static str {
+    match basis {
+        SlopeBasis::BetweenSeries => "",
+        SlopeBasis::WithinSeries => " (one fill, so the interval is too narrow)",
+    }
+}
+
+fn wire(record: &Record, table: &WireTable) -> Option<String> {
+    let roles = telling_roles(&table.rows)?;
+    let part = |row: &WireRow| {
+        let bytes = grouped(row.request_over_control? as f64);
+        Some(format!("{bytes} B with `{}` ({})", row.point.scheme, row.point.carrier))
+    };
+    let parts: Vec<String> = telling_rows(record, table, roles).filter_map(part).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by {}.",
+            listed(&parts)
+        )
+    })
+}
+
+fn revocation(record: &Record) -> Option<String> {
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
+    for described in &record.schemes {
+        let Some(what) = promise(described) else { continue };
+        let scheme = format!("`{}`", described.scheme);
+        match kinds.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, schemes)) => schemes.push(scheme),
+            None => kinds.push((what, vec![scheme])),
+        }
+    }
+    let said: Vec<String> =
+        kinds.into_iter().map(|(what, schemes)| format!("{what} with {}", listed(&schemes))).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "What the price buys: a revoked credential is {}. Prices compare only at equal promises.",
+            said.join("; it is ")
+        )
+    })
+}
+
+fn promise(described: &SchemeDescriptor) -> Option<String> {
+    let bound = described.revocation_window_s.map(|seconds| format!(", at most {}", duration(seconds)));
+    let bound = bound.unwrap_or_default();
+    Some(match described.revocation_class? {
+        RevocationClass::Immediate => "refused at once".to_owned(),
+        RevocationClass::Propagation => format!("accepted until a push has arrived{bound},"),
+        RevocationClass::Ttl => format!("accepted until a cached answer or short token ends{bound},"),
+        RevocationClass::Expiry => format!("accepted until it ends by itself{bound},"),
+    })
+}

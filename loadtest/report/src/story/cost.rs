@@ -1,0 +1,245 @@
+//! The section on CPU time.
+
+use engine::record::{Experiment, Record};
+use evidence::statistics::Estimate;
+use evidence::{Capacity, CostRow, CostTable, OverControl};
+
+use super::scheme::{by_class, name_cell, row_groups};
+use super::{method, paragraph, workload};
+use crate::chart::{Chart, ChartData, CostBar, Group, Subject};
+use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::figure::{NONE, bracket, count, estimate, grouped, listed, plain};
+
+pub(super) fn section(record: &Record, table: &CostTable) -> Section {
+    let mut blocks = vec![paragraph(format!(
+        "CPU time of one authenticated request, in the server and in the store, with the servers kept full: {}. \
+         The cost of authentication is what a scheme adds to the control.",
+        plan_words(record)
+    ))];
+    blocks.extend(chart(record, table).map(Block::Chart));
+    blocks.push(Block::Table(cost_table(record, table)));
+    blocks.push(Block::Table(capacity_table(record, table)));
+    blocks.extend(commands(table));
+    blocks.extend(method(how(table), limits()));
+    super::section("cost", "CPU time of a request", blocks)
+}
+
+fn plan_words(record: &Record) -> String {
+    let plan = record.experiments.iter().find_map(|experiment| match experiment {
+        Experiment::Cost(load) => load.rounds.first().map(|round| workload::words(&round.plan)),
+        _ => None,
+    });
+    plan.unwrap_or_else(|| "no round was measured".to_owned())
+}
+
+fn cost_table(record: &Record, table: &CostTable) -> Table {
+    let rows = table.rows.iter().map(|row| (row.scheme.clone(), cost_cells(record, row))).collect();
+    Table {
+        caption: "CPU time over the control, a request".to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Server", "µs over control"),
+            Column::figure("Store", "µs over control"),
+            Column::figure("Together", "µs over control"),
+            Column::figure("Together", "times the control"),
+            Column::figure("Server in all", "µs"),
+            Column::figure("Rounds", "valid"),
+        ],
+        groups: row_groups(record, rows),
+        footnotes: vec![
+            "In brackets: confidence intervals. Each column is estimated by itself, so server and store add up nearly, not exactly.".to_owned(),
+        ],
+    }
+}
+
+fn cost_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
+    let over = row.over_control.as_ref();
+    let control = if row.is_control { Cell::new("0").with_note("by definition") } else { Cell::new(NONE) };
+    let of = |pick: fn(&OverControl) -> Option<Estimate>| {
+        over.and_then(pick).map_or(control.clone(), |found| estimated(&found))
+    };
+    vec![
+        name_cell(record, &row.scheme),
+        of(|over| Some(over.server_us)),
+        over.map_or(control.clone(), |over| store_cell(row, over)),
+        of(|over| over.total_us),
+        over.and_then(|over| over.ratio).map_or(Cell::new(NONE), |found| estimated(&found)),
+        row.server_us.map_or(Cell::new(NONE), |found| estimated(&found)),
+        Cell::new(row.rounds.used.to_string()).with_note(left_out(row.rounds.excluded)),
+    ]
+}
+
+/// The store's part. Exactly nothing is the absence of a store, not a measurement.
+pub(super) fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
+    match (&over.store_us, &row.store_us) {
+        (None, _) => Cell::new(NONE).with_note("not seen"),
+        (Some(_), None) => Cell::new("0").with_note("no store"),
+        (Some(found), Some(_)) => estimated(found),
+    }
+}
+
+/// An estimate with its interval below it.
+pub(super) fn estimated(found: &Estimate) -> Cell {
+    let note = match &found.interval {
+        Some(interval) => bracket(interval),
+        None => format!("{}, no interval", count(found.samples, "round")),
+    };
+    Cell::new(plain(found.value)).with_note(note)
+}
+
+/// How many rounds do not count.
+pub(super) fn left_out(excluded: usize) -> String {
+    if excluded == 0 { String::new() } else { format!("{excluded} invalid") }
+}
+
+fn capacity_table(record: &Record, table: &CostTable) -> Table {
+    let rows = table.rows.iter().map(|row| (row.scheme.clone(), capacity_cells(record, row))).collect();
+    Table {
+        caption: "What each scheme carried when no more could be sent".to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Capacity", "requests/s"),
+            Column::text("What was full"),
+            Column::text("Processors kept busy"),
+        ],
+        groups: row_groups(record, rows),
+        footnotes: vec![format!(
+            "The median of the rounds. Full is a part that uses {:.0} % of its processors, or a store that uses {:.0} % of the one that runs its commands.",
+            evidence::FULL_SHARE * 100.0,
+            evidence::FULL_SHARE * 100.0
+        )],
+    }
+}
+
+fn capacity_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
+    let name = name_cell(record, &row.scheme);
+    let Some(capacity) = &row.capacity else {
+        return vec![name, Cell::new(NONE), Cell::new("no valid round"), Cell::new(NONE)];
+    };
+    let bound = if capacity.is_lower_bound() { "at least " } else { "" };
+    let rps = match &capacity.rps.interval {
+        Some(interval) => format!("[{}, {}]", grouped(interval.low), grouped(interval.high)),
+        None => format!("{}, no interval", count(capacity.rps.samples, "round")),
+    };
+    vec![
+        name,
+        Cell::new(format!("{bound}{}", grouped(capacity.rps.value))).with_note(rps),
+        Cell::new(full(capacity)),
+        Cell::new(busy(capacity)),
+    ]
+}
+
+fn full(capacity: &Capacity) -> String {
+    let parts: Vec<String> = capacity.full.iter().map(ToString::to_string).collect();
+    match (parts.is_empty(), capacity.busy.is_empty(), capacity.shared) {
+        (_, true, _) => "unknown: the processes were not seen".to_owned(),
+        (true, _, _) => "nothing: waiting, not work, set the pace".to_owned(),
+        (_, _, true) => format!("the processors shared by {}", listed(&parts)),
+        _ => format!("the {}", listed(&parts)),
+    }
+}
+
+fn busy(capacity: &Capacity) -> String {
+    let parts: Vec<String> = capacity.busy.iter().map(|(part, cores)| format!("{part} {cores:.2}")).collect();
+    if parts.is_empty() { NONE.to_owned() } else { parts.join(" · ") }
+}
+
+/// What the store had to do, where there is one; and why a pool makes it do more.
+fn commands(table: &CostTable) -> Vec<Block> {
+    let rows: Vec<&CostRow> = table.rows.iter().filter(|row| !row.store_commands.is_empty()).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let cells = |row: &&CostRow| {
+        let sum: f64 = row.store_commands.values().sum();
+        let told = row.store_commands.iter().filter(|(_, each)| **each >= 0.005);
+        let names: Vec<String> = told.map(|(name, each)| format!("{name} {}", plain(*each))).collect();
+        vec![Cell::new(format!("`{}`", row.scheme)), Cell::new(plain(sum)), Cell::new(names.join(" · "))]
+    };
+    let mut blocks = vec![Block::Table(Table {
+        caption: "Commands that the store ran, a request".to_owned(),
+        columns: vec![Column::text("Scheme"), Column::figure("Commands", "a request"), Column::text("Which")],
+        groups: vec![RowGroup { title: String::new(), rows: rows.iter().map(cells).collect() }],
+        footnotes: vec!["Counted by the store over whole rounds, divided by the requests sent in them.".to_owned()],
+    })];
+    blocks.extend(rows.iter().filter_map(|row| pool_note(row)).map(paragraph));
+    blocks
+}
+
+/// Said only of what was counted.
+fn pool_note(row: &CostRow) -> Option<String> {
+    let counted = |name: &str| row.store_commands.get(name).copied().unwrap_or(0.0);
+    let (unwatch, ping) = (counted("UNWATCH"), counted("PING"));
+    let pooled = row.scheme == "session-redis-pool" && unwatch >= 0.5 && ping >= 0.5;
+    pooled.then(|| {
+        format!(
+            "`session-redis-pool` sent {} UNWATCH and {} PING a request besides its look-up: `deadpool-redis` sends both \
+             each time it hands out a connection that was used before, and has no switch for it. They are paid in CPU on \
+             both sides and, over a network, in one more round trip.",
+            plain(unwatch),
+            plain(ping)
+        )
+    })
+}
+
+fn how(table: &CostTable) -> Vec<String> {
+    let reached = table.differences().filter_map(|(_, over)| over.server_us.interval).map(|interval| interval.level);
+    let level = reached.fold(f64::INFINITY, f64::min);
+    let level = if level.is_finite() {
+        format!(
+            " Asked for are 95 %; with these numbers of rounds the exact test reaches at least {:.1} %.",
+            level * 100.0
+        )
+    } else {
+        " At 95 % it needs six rounds; there were fewer, so there are no intervals.".to_owned()
+    };
+    vec![
+        "A closed loop keeps the server full, because CPU time a request repeats best there. CPU time is read from the \
+         CPU clocks of the processes at both ends of the window and divided by the requests finished in it."
+            .to_owned(),
+        "Schemes take turns in random order. Each round is compared with the control's round of the same block; an invalid \
+         round on either side takes the pair away."
+            .to_owned(),
+        format!(
+            "The round is the sample, not the request. The estimate is that of Hodges and Lehmann, the interval that of \
+             Wilcoxon's signed-rank test.{level}"
+        ),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "CPU time is not response time: a request that waits for a store on another machine costs no CPU while it waits.".to_owned(),
+        "A capacity is that of these processors with this generator; carry over the microseconds, not the requests per second."
+            .to_owned(),
+    ]
+}
+
+fn chart(record: &Record, table: &CostTable) -> Option<Chart> {
+    let bars: Vec<(String, CostBar)> =
+        table.differences().map(|(row, over)| (row.scheme.clone(), bar(record, row, over))).collect();
+    let rows = bars.len();
+    let said: Vec<String> = bars.iter().map(|(scheme, bar)| format!("{scheme} {}", bar.label)).collect();
+    let groups: Vec<Group<CostBar>> =
+        by_class(record, bars).into_iter().map(|(title, rows)| Group { title, rows }).collect();
+    let height = 110 + 34 * (rows + groups.len()) as u32;
+    (rows > 0).then(|| Chart {
+        name: "cost".to_owned(),
+        title: "CPU time over the control, a request".to_owned(),
+        alt: format!("Bars of CPU time over the control by scheme, server and store stacked: {}.", said.join("; ")),
+        width: 860,
+        height,
+        data: ChartData::Cost { groups },
+    })
+}
+
+fn bar(record: &Record, row: &CostRow, over: &OverControl) -> CostBar {
+    let whole = over.total_us.unwrap_or(over.server_us);
+    CostBar {
+        subject: Subject::of(record, &row.scheme),
+        server: over.server_us.value,
+        store: over.store_us.map(|store| store.value),
+        interval: whole.interval.map(|interval| (interval.low, interval.high)),
+        label: estimate(&whole, "µs"),
+    }
+}

@@ -1,0 +1,107 @@
+//! The section of `authbench load`: one load on one target.
+
+use engine::record::{Experiment, Record, Round};
+use evidence::{Evidence, LatencyRow, LatencyTable, Timeline};
+
+use super::latency::{percentile_chart, response_table};
+use super::{paragraph, workload};
+use crate::chart::{Chart, ChartData, TimelinePoint};
+use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::figure::{NONE, grouped, plain};
+
+pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable) -> Section {
+    let plan =
+        rounds(record).first().map_or_else(|| "no round was measured".to_owned(), |round| workload::words(&round.plan));
+    let mut blocks = vec![paragraph(format!(
+        "The load: {plan}. Response time counts from the moment a request was due, service time from its actual send."
+    ))];
+    blocks.extend(
+        evidence
+            .timelines
+            .iter()
+            .enumerate()
+            .filter_map(|(place, line)| timeline(record, line, place))
+            .map(Block::Chart),
+    );
+    let rows: Vec<&LatencyRow> = table.rows.iter().collect();
+    blocks.extend(percentile_chart(record, table.experiment, &rows).map(Block::Chart));
+    blocks.push(Block::Table(response_table(record, &rows)));
+    blocks.push(Block::Table(requests_table(record, table)));
+    super::section("load", "The load", blocks)
+}
+
+fn rounds(record: &Record) -> &[Round] {
+    let of = |experiment: &'_ Experiment| matches!(experiment, Experiment::Load(_));
+    match record.experiments.iter().find(|experiment| of(experiment)) {
+        Some(Experiment::Load(load)) => &load.rounds,
+        _ => &[],
+    }
+}
+
+fn timeline(record: &Record, line: &Timeline, place: usize) -> Option<Chart> {
+    let window = rounds(record).get(place)?.window;
+    let point = |point: &evidence::TimelinePoint| TimelinePoint {
+        start_s: point.start_s,
+        rate_rps: point.rate_rps.round(),
+        failed: point.failed,
+        response_us_p50: point.response_us_p50,
+        response_us_p99: point.response_us_p99,
+        service_us_p99: point.service_us_p99,
+    };
+    let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
+    (!line.points.is_empty()).then(|| Chart {
+        name: format!("timeline{suffix}"),
+        title: "The load in time".to_owned(),
+        alt: "Response p50 and p99, service p99 and the rate of requests due, for every interval of the round."
+            .to_owned(),
+        width: 860,
+        height: 460,
+        data: ChartData::Timeline {
+            window: (window.start_s, window.end_s),
+            points: line.points.iter().map(point).collect(),
+        },
+    })
+}
+
+fn requests_table(record: &Record, table: &LatencyTable) -> Table {
+    let rounds = rounds(record).iter().map(requests_cells).collect();
+    let cpu = table.rows.iter().filter_map(|row| row.cpu).map(|cpu| {
+        let store = cpu.store_us.map(|us| format!(", the store {} µs", plain(us))).unwrap_or_default();
+        format!(
+            "CPU time a request in the valid rounds: the server {} µs{store}, the generator {} µs. At low rates CPU time \
+             scatters widely; the cost experiment of `authbench compare` measures it.",
+            plain(cpu.server_us),
+            plain(cpu.generator_us)
+        )
+    });
+    Table {
+        caption: "Requests of the whole round, warm-up included".to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Planned", "requests"),
+            Column::figure("Good", "requests"),
+            Column::figure("Failed", "requests"),
+            Column::figure("Not sent", "requests"),
+            Column::figure("Warm-up cut", "s"),
+            Column::text("Validity"),
+        ],
+        groups: vec![RowGroup { title: String::new(), rows: rounds }],
+        footnotes: cpu.collect(),
+    }
+}
+
+fn requests_cells(round: &Round) -> Vec<Cell> {
+    let counts = &round.counts;
+    let number = |count: u64| grouped(count as f64);
+    let kinds: Vec<String> = counts.errors.iter().map(|(kind, count)| format!("{kind}: {}", number(*count))).collect();
+    let validity = if round.validity.valid { "valid".to_owned() } else { "invalid".to_owned() };
+    vec![
+        Cell::new(format!("`{}`", round.scheme)),
+        Cell::new(counts.planned.map_or(NONE.to_owned(), number)),
+        Cell::new(number(counts.ok)),
+        Cell::new(number(counts.failed())).with_note(kinds.join(", ")),
+        Cell::new(number(counts.unsent)),
+        Cell::new(plain(round.window.start_s)).with_note(if round.window.warmup_detected { "detected" } else { "set" }),
+        Cell::new(validity).with_note(round.validity.reasons.join("; ")),
+    ]
+}

@@ -1,0 +1,151 @@
+//! The section on memory.
+
+use engine::record::Record;
+use evidence::statistics::{CONFIDENCE, Estimate, least_squares};
+use evidence::{MemoryRow, MemoryTable, Slope, SlopeBasis};
+
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, MemorySeries, Subject};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, bracket, bytes, count, estimate, plain};
+
+pub(super) fn section(record: &Record, table: &MemoryTable) -> Section {
+    let mut blocks = vec![paragraph(
+        "Bytes that one more live credential takes: the slope of memory over the number of live credentials, for the \
+         server, for the store, and for both. What is taken without any credential is the fixed part.",
+    )];
+    blocks.extend(chart(record, table).map(Block::Chart));
+    blocks.push(Block::Table(memory_table(record, table)));
+    blocks.extend(method(how(table), limits()));
+    super::section("memory", "Memory of a live credential", blocks)
+}
+
+fn memory_table(record: &Record, table: &MemoryTable) -> Table {
+    let rows = table.rows.iter().map(|row| (row.scheme.clone(), cells(record, row))).collect();
+    Table {
+        caption: "Bytes per live credential".to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Server", "bytes, by PSS"),
+            Column::figure("Store", "bytes, as it counts them"),
+            Column::figure("Store", "bytes, by RSS"),
+            Column::figure("Server and store", "bytes"),
+            Column::figure("Fixed part", "server and store"),
+            Column::figure("Fills", "sizes in each"),
+        ],
+        groups: row_groups(record, rows),
+        footnotes: vec![
+            "A slope whose interval holds 0 cannot be told from none: the server's memory moves by pages while the scheme \
+             keeps nothing. By RSS the store also counts what its allocator holds but does not use."
+                .to_owned(),
+        ],
+    }
+}
+
+fn cells(record: &Record, row: &MemoryRow) -> Vec<Cell> {
+    let name = name_cell(record, &row.scheme);
+    let fills = Cell::new(row.series.to_string()).with_note(sizes(row));
+    let Some(slope) = &row.slope else {
+        let none = || Cell::new(NONE);
+        return vec![name, none(), none(), none(), none().with_note("too few sizes"), none(), fills];
+    };
+    let of = |found: Option<Estimate>| found.map_or(Cell::new(NONE), |found| estimated(&found, slope.basis));
+    vec![
+        name,
+        of(Some(slope.server)),
+        of(slope.store),
+        of(slope.store_rss),
+        of(slope.total),
+        Cell::new(bytes(slope.fixed_bytes)),
+        fills,
+    ]
+}
+
+/// An estimate, its interval, and whether that rests on one fill only.
+pub(super) fn estimated(found: &Estimate, basis: SlopeBasis) -> Cell {
+    let interval = found.interval.as_ref().map(bracket).unwrap_or_default();
+    let note = if basis == SlopeBasis::WithinSeries { format!("{interval} one fill") } else { interval };
+    Cell::new(plain(found.value)).with_note(note)
+}
+
+fn sizes(row: &MemoryRow) -> String {
+    let excluded =
+        if row.excluded > 0 { format!(", {} left out", count(row.excluded, "point")) } else { String::new() };
+    format!("{}{excluded}", count(row.populations, "size"))
+}
+
+fn how(table: &MemoryTable) -> Vec<String> {
+    let slopes = || table.rows.iter().filter_map(|row| row.slope.as_ref());
+    let between = slopes().any(|slope| slope.basis == SlopeBasis::BetweenSeries);
+    let basis = if between {
+        "The fill is the sample: the interval is Student's over the slopes of the fills. Points of one fill share an \
+         allocator and lean the same way, so they are not counted as independent."
+    } else {
+        "There was one fill a scheme, so the interval is Student's over the points' distances from the line; it does not \
+         hold the difference between one process and the next."
+    };
+    vec![
+        "A fresh server and a fresh store are filled step by step; memory is read at every step. The server's is its \
+         proportional set size, the store's what it reports as used."
+            .to_owned(),
+        format!(
+            "A line is laid through each fill by least squares, at least {} sizes a fill. {basis}",
+            evidence::FEWEST_POPULATIONS
+        ),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Hash tables grow by doubling and allocators by pages: between two sizes the true curve has steps, and the slope is \
+         their average."
+            .to_owned(),
+        "A credential without state costs no memory here; the refresh tokens and denylists that it may need in practice do."
+            .to_owned(),
+    ]
+}
+
+fn chart(record: &Record, table: &MemoryTable) -> Option<Chart> {
+    let series: Vec<MemorySeries> =
+        table.rows.iter().filter_map(|row| row.slope.as_ref().map(|slope| line(record, row, slope))).collect();
+    let said: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
+    (!series.is_empty()).then(|| Chart {
+        name: "memory".to_owned(),
+        title: "Memory beyond the fixed part, server and store".to_owned(),
+        alt: format!(
+            "Memory beyond the fixed part against live credentials, with lines. Per credential: {}.",
+            said.join("; ")
+        ),
+        width: 860,
+        height: 380,
+        data: ChartData::Memory { series },
+    })
+}
+
+fn line(record: &Record, row: &MemoryRow, slope: &Slope) -> MemorySeries {
+    let total = slope.total.unwrap_or(slope.server);
+    let most = row.points.iter().map(|point| point.population).max().unwrap_or(0) as f64;
+    MemorySeries {
+        subject: Subject::of(record, &row.scheme),
+        points: growth(row, slope.total.is_some()),
+        line: vec![(0.0, 0.0), (most, (total.value * most).round())],
+        label: estimate(&total, "B"),
+    }
+}
+
+/// Every point less the fixed part of its own fill, so that fills can be laid over one another.
+fn growth(row: &MemoryRow, with_store: bool) -> Vec<(f64, f64)> {
+    let whole = |point: &engine::record::MemoryPoint| {
+        let store = if with_store { point.store_used_bytes.unwrap_or(0) } else { 0 };
+        (point.population as f64, (point.server_pss_bytes + store) as f64)
+    };
+    let mut series: Vec<u32> = row.points.iter().map(|point| point.series).collect();
+    series.dedup();
+    let of_fill = |number: u32| {
+        let points: Vec<(f64, f64)> = row.points.iter().filter(|point| point.series == number).map(whole).collect();
+        let fixed = least_squares(&points, CONFIDENCE).map_or(0.0, |line| line.intercept);
+        points.into_iter().map(move |(population, bytes)| (population, (bytes - fixed).round()))
+    };
+    series.into_iter().flat_map(of_fill).collect()
+}

@@ -1,0 +1,145 @@
+//! The schemes: what each promises, and how rows are grouped by it.
+
+use contract::{RevocationClass, SchemeDescriptor, StoreDown, StoreKind};
+use engine::record::Record;
+
+use super::paragraph;
+use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::figure::{NONE, duration};
+
+/// What the server said of a scheme.
+pub(super) fn described<'record>(record: &'record Record, scheme: &str) -> Option<&'record SchemeDescriptor> {
+    record.schemes.iter().find(|described| described.scheme == scheme)
+}
+
+/// The cell that names a row: the scheme, and below it what must be equal before two are compared.
+pub(super) fn name_cell(record: &Record, scheme: &str) -> Cell {
+    let note = described(record, scheme).map(semantics).unwrap_or_default();
+    Cell::new(format!("`{scheme}`")).with_note(note)
+}
+
+fn semantics(described: &SchemeDescriptor) -> String {
+    let class = match described.revocation_class {
+        None => "control".to_owned(),
+        Some(class) => format!("{class}, {}", window(described)),
+    };
+    let down = match described.store_down {
+        StoreDown::NotNeeded => "serves on",
+        StoreDown::FailClosed => "refuses all",
+    };
+    format!("{class} · {} · {} · store down: {down}", described.carrier, store(described.store))
+}
+
+/// The store's name in a sentence.
+pub(super) const fn store(kind: StoreKind) -> &'static str {
+    match kind {
+        StoreKind::None => "no store",
+        StoreKind::Memory => "the server's memory",
+        StoreKind::Redis => "Redis",
+    }
+}
+
+fn window(described: &SchemeDescriptor) -> String {
+    match described.revocation_window_s {
+        Some(0) => "0 s".to_owned(),
+        Some(seconds) => format!("≤ {}", duration(seconds)),
+        None => "no bound".to_owned(),
+    }
+}
+
+/// Sorts things by the revocation class of their scheme: the control first, then from the
+/// strictest class to the most lenient.
+pub(super) fn by_class<T>(record: &Record, things: Vec<(String, T)>) -> Vec<(String, Vec<T>)> {
+    let mut sorted: Vec<(u8, T)> = things.into_iter().map(|(scheme, thing)| (rank(record, &scheme), thing)).collect();
+    sorted.sort_by_key(|(rank, _)| *rank);
+    let mut classes: Vec<(u8, Vec<T>)> = Vec::new();
+    for (rank, thing) in sorted {
+        match classes.last_mut().filter(|(last, _)| *last == rank) {
+            Some((_, things)) => things.push(thing),
+            None => classes.push((rank, vec![thing])),
+        }
+    }
+    classes.into_iter().map(|(rank, things)| (TITLES[usize::from(rank)].to_owned(), things)).collect()
+}
+
+/// The same for the rows of a table.
+pub(super) fn row_groups(record: &Record, rows: Vec<(String, Vec<Cell>)>) -> Vec<RowGroup> {
+    by_class(record, rows).into_iter().map(|(title, rows)| RowGroup { title, rows }).collect()
+}
+
+const TITLES: [&str; 6] = [
+    "Control: no authentication",
+    "Immediate: a revoked credential is refused at once",
+    "Propagation: refused once a push has arrived",
+    "TTL: refused when a cached answer or short token ends",
+    "Expiry: accepted until it ends by itself",
+    "Of unknown revocation class",
+];
+
+fn rank(record: &Record, scheme: &str) -> u8 {
+    if evidence::is_control(scheme) {
+        return 0;
+    }
+    match described(record, scheme).and_then(|described| described.revocation_class) {
+        Some(RevocationClass::Immediate) => 1,
+        Some(RevocationClass::Propagation) => 2,
+        Some(RevocationClass::Ttl) => 3,
+        Some(RevocationClass::Expiry) => 4,
+        None => 5,
+    }
+}
+
+fn blocks(record: &Record) -> Vec<Block> {
+    let columns = [
+        "Scheme",
+        "Revocation class",
+        "Window",
+        "Carrier",
+        "Store",
+        "Store down",
+        "Credential lives",
+        "Touch",
+        "Leeway",
+        "Users",
+        "Roles",
+    ];
+    let rows = record.schemes.iter().map(|described| (described.scheme.clone(), row(described))).collect();
+    let intro = "Compare inside a revocation class first: a scheme that may accept a revoked credential for a while \
+                 does less work than one that may not, and its price says so.";
+    vec![
+        paragraph(intro),
+        Block::Table(Table {
+            caption: "The schemes as their servers described themselves".to_owned(),
+            columns: columns.map(Column::text).into(),
+            groups: row_groups(record, rows),
+            footnotes: vec![
+                "The window is the longest time that a revoked credential may still be accepted.".to_owned(),
+            ],
+        }),
+    ]
+}
+
+/// The section that shows what each server said of itself.
+pub(super) fn section(record: &Record) -> Section {
+    let title = if record.schemes.len() == 1 { "The scheme" } else { "The schemes compared" };
+    super::section("schemes", title, blocks(record))
+}
+
+fn row(described: &SchemeDescriptor) -> Vec<Cell> {
+    let seconds = |value: Option<u64>| value.map_or(NONE.to_owned(), duration);
+    let window = described.revocation_class.map_or(NONE.to_owned(), |_| window(described));
+    let texts = [
+        format!("`{}`", described.scheme),
+        described.revocation_class.map_or(NONE.to_owned(), |class| class.to_string()),
+        window,
+        described.carrier.to_string(),
+        described.store.to_string(),
+        described.store_down.to_string(),
+        seconds(described.credential_ttl_s),
+        described.touch.map_or(NONE.to_owned(), |touch| touch.to_string()),
+        seconds(described.leeway_s),
+        crate::figure::grouped(f64::from(described.users)),
+        described.roles.to_string(),
+    ];
+    texts.map(Cell::new).into()
+}

@@ -1,0 +1,116 @@
+//! The section on bytes.
+
+use contract::Carrier;
+use engine::record::Record;
+use evidence::{COOKIE_LIMIT_BYTES, WireRow, WireTable};
+
+use super::scheme::{by_class, name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, Group, Subject, WireBar};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, grouped};
+
+pub(super) fn section(record: &Record, table: &WireTable) -> Section {
+    let mut blocks = vec![paragraph(
+        "Bytes of the credential, of the `GET /me` that carries it, of its answer, and of the login that handed it out, for \
+         users with few and with many roles.",
+    )];
+    for carrier in [Carrier::Cookie, Carrier::Bearer] {
+        let rows: Vec<&WireRow> = table.rows.iter().filter(|row| row.point.carrier == carrier).collect();
+        if !rows.is_empty() {
+            blocks.extend(chart(record, carrier, &rows).map(Block::Chart));
+            blocks.push(Block::Table(wire_table(record, carrier, &rows)));
+        }
+    }
+    blocks.extend(method(how(), limits()));
+    super::section("wire", "Bytes on the wire", blocks)
+}
+
+fn wire_table(record: &Record, carrier: Carrier, rows: &[&WireRow]) -> Table {
+    let repeats = |at: usize| at > 0 && rows[at - 1].point.scheme == rows[at].point.scheme;
+    let cells =
+        rows.iter().enumerate().map(|(at, row)| (row.point.scheme.clone(), cells(record, row, repeats(at)))).collect();
+    Table {
+        caption: format!("Bytes with the carrier {carrier}"),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Roles", ""),
+            Column::figure("Credential", "bytes"),
+            Column::figure("Request headers", "bytes"),
+            Column::figure("Request headers", "bytes over control"),
+            Column::figure("Response headers", "bytes"),
+            Column::figure("Response body", "bytes"),
+            Column::figure("Login response", "bytes"),
+        ],
+        groups: row_groups(record, cells),
+        footnotes: Vec::new(),
+    }
+}
+
+fn cells(record: &Record, row: &WireRow, repeats: bool) -> Vec<Cell> {
+    let point = &row.point;
+    // What the scheme promises stands in its first row.
+    let name = name_cell(record, &point.scheme);
+    let name = if repeats { name.with_note("") } else { name };
+    let number = |bytes: u64| Cell::new(grouped(bytes as f64));
+    let validity = if point.validity.valid { String::new() } else { "invalid".to_owned() };
+    vec![
+        name,
+        Cell::new(point.roles.to_string()).with_note(validity),
+        number(point.credential_bytes),
+        number(point.request_header_bytes),
+        Cell::new(row.request_over_control.map_or(NONE.to_owned(), |bytes| grouped(bytes as f64))),
+        number(point.response_header_bytes),
+        number(point.response_body_bytes),
+        number(point.login_response_bytes),
+    ]
+}
+
+fn how() -> Vec<String> {
+    vec![
+        "Counted on the TCP connection of one login and one `GET /me` over HTTP/1.1 without TLS. A request has the same \
+         bytes every time, so there is nothing to estimate and there are no intervals."
+            .to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "HTTP/2 and HTTP/3 compress headers that repeat on a connection, so there a large credential is paid once a \
+         connection rather than once a request."
+            .to_owned(),
+        "A token grows with the claims put into it. A session id does not: its roles stay in the store.".to_owned(),
+    ]
+}
+
+fn chart(record: &Record, carrier: Carrier, rows: &[&WireRow]) -> Option<Chart> {
+    let mut roles: Vec<u16> = rows.iter().map(|row| row.point.roles).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let mut schemes: Vec<&str> = rows.iter().map(|row| row.point.scheme.as_str()).collect();
+    schemes.dedup();
+    let bars = schemes.iter().map(|scheme| ((*scheme).to_owned(), bar(record, scheme, &roles, rows))).collect();
+    let groups: Vec<Group<WireBar>> =
+        by_class(record, bars).into_iter().map(|(title, rows)| Group { title, rows }).collect();
+    let largest = rows.iter().map(|row| row.point.credential_bytes).max()?;
+    let limit = carrier == Carrier::Cookie && largest * 4 > COOKIE_LIMIT_BYTES;
+    Some(Chart {
+        name: format!("wire-{carrier}"),
+        title: format!("Header bytes of a request, carrier {carrier}"),
+        alt: format!(
+            "Bars of request header bytes of GET /me by scheme and number of roles, carrier {carrier}; the figures are in the table."
+        ),
+        width: 860,
+        height: 110 + 22 * (groups.len() + schemes.len() * roles.len()) as u32,
+        data: ChartData::Wire { roles, limit_bytes: limit.then_some(COOKIE_LIMIT_BYTES), groups },
+    })
+}
+
+fn bar(record: &Record, scheme: &str, roles: &[u16], rows: &[&WireRow]) -> WireBar {
+    let bytes = |wanted: &u16| {
+        let points = rows.iter().map(|row| &row.point).filter(|point| point.validity.valid);
+        let found = points.into_iter().find(|point| point.scheme == scheme && point.roles == *wanted);
+        found.map(|point| point.request_header_bytes)
+    };
+    WireBar { subject: Subject::of(record, scheme), bytes: roles.iter().map(bytes).collect() }
+}

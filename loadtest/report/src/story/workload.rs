@@ -1,0 +1,34 @@
+//! A plan in words.
+
+use engine::plan::{Arrivals, Choice, Mix, Plan};
+
+use crate::figure::grouped;
+
+/// What was asked of the servers, in one sentence part.
+pub(super) fn words(plan: &Plan) -> String {
+    format!("{}; {}; {}", mix(plan.mix), arrivals(plan), population(plan))
+}
+
+fn mix(mix: Mix) -> String {
+    match mix {
+        Mix::Reads => "reads of `/me`".to_owned(),
+        Mix::Journey { reads } => format!("journeys (login, {reads} reads, refresh, {reads} reads, logout)"),
+    }
+}
+
+fn arrivals(plan: &Plan) -> String {
+    let connections = grouped(f64::from(plan.connections));
+    match plan.arrivals {
+        Arrivals::Poisson { .. } => format!("random arrivals (Poisson) over at most {connections} connections"),
+        Arrivals::Fixed { .. } => format!("evenly spaced arrivals over at most {connections} connections"),
+        Arrivals::Closed => format!("{connections} connections, each always busy (closed loop)"),
+    }
+}
+
+fn population(plan: &Plan) -> String {
+    let size = grouped(f64::from(plan.population.size));
+    match plan.population.choice {
+        Choice::Uniform => format!("{size} live credentials, each as often as any other"),
+        Choice::Zipf { exponent } => format!("{size} live credentials, chosen by Zipf's law with exponent {exponent}"),
+    }
+}

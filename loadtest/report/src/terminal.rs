@@ -1,0 +1,83 @@
+//! The short table at the end of a run: plain text, aligned.
+
+use crate::document::{Cell, DAGGER, Table};
+use crate::story::Summary;
+
+/// Space between columns.
+const GAP: &str = "  ";
+/// Where the lines of a column's head are broken.
+const HEAD_WIDTH: usize = 16;
+
+/// The summary as text, each line ended.
+pub(crate) fn render(summary: &Summary) -> String {
+    let mut lines: Vec<String> = summary.table.iter().flat_map(table).collect();
+    lines.extend(summary.lines.iter().map(|line| printable(line)));
+    lines.push(String::new());
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+fn table(table: &Table) -> Vec<String> {
+    let heads = heads(table);
+    let rows = || table.groups.iter().flat_map(|group| &group.rows);
+    let texts: Vec<Vec<String>> =
+        rows().map(|row| row.iter().enumerate().map(|(at, each)| cell(at, each)).collect()).collect();
+    let width = |at: usize| {
+        let all = texts.iter().chain(&heads);
+        all.filter_map(|row| row.get(at)).map(|text| text.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let aligned = |row: &[String]| -> String {
+        let cells = row.iter().zip(&widths).enumerate();
+        cells.map(|(at, (text, width))| pad(text, *width, table.columns[at].numeric)).collect::<Vec<_>>().join(GAP)
+    };
+    let mut lines: Vec<String> = heads.iter().map(|row| aligned(row)).collect();
+    let mut texts = texts.iter();
+    for group in &table.groups {
+        lines.push(group.title.clone());
+        lines.extend(texts.by_ref().take(group.rows.len()).map(|row| aligned(row)));
+    }
+    lines
+}
+
+/// Titles and units, broken into lines so that no head is much wider than its figures.
+fn heads(table: &Table) -> Vec<Vec<String>> {
+    let broken: Vec<Vec<String>> = table.columns.iter().map(|column| broken(&column.title, &column.unit)).collect();
+    let height = broken.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |at: usize| broken.iter().map(|lines| lines.get(at).cloned().unwrap_or_default()).collect();
+    (0..height).map(line).collect()
+}
+
+fn broken(title: &str, unit: &str) -> Vec<String> {
+    let mut lines = vec![title.to_owned()];
+    for (place, word) in unit.split_whitespace().enumerate() {
+        match lines.last_mut().filter(|line| place > 0 && line.chars().count() + word.chars().count() < HEAD_WIDTH) {
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The first column is the name alone: what a scheme promises stands in the line above.
+fn cell(column: usize, cell: &Cell) -> String {
+    let text = printable(&cell.text.replace('`', ""));
+    let weak = if cell.weak { DAGGER } else { "" };
+    let bracketed = cell.note.starts_with('[');
+    if column == 0 {
+        format!("  {text}")
+    } else if bracketed {
+        format!("{text}{weak} {}", cell.note)
+    } else {
+        format!("{text}{weak}")
+    }
+}
+
+fn pad(text: &str, width: usize, right: bool) -> String {
+    let room = " ".repeat(width.saturating_sub(text.chars().count()));
+    if right { format!("{room}{text}") } else { format!("{text}{room}") }
+}
+
+/// Text that cannot steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|each| if each.is_control() { ' ' } else { each }).collect()
+}

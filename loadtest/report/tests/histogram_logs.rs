@@ -1,0 +1,120 @@
+//! Any percentile of a report can be recomputed from the logs, with a reader that knows nothing of authbench.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "../../evidence/tests/synthetic/record.rs"]
+mod synthetic;
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use engine::record::{Experiment, Quantiles, Record, Round};
+use evidence::{Evidence, LatencyRow};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogHistogram, IntervalLogIterator, LogEntry};
+
+fn written(record: &Record) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    report::write(folder.path(), record).unwrap();
+    folder
+}
+
+/// Every interval of a log, in its order.
+fn entries(log: &[u8]) -> Vec<IntervalLogHistogram<'_>> {
+    let interval = |entry| if let LogEntry::Interval(interval) = entry { Some(interval) } else { None };
+    IntervalLogIterator::new(log).map(Result::unwrap).filter_map(interval).collect()
+}
+
+fn merged(log: &Path, tag: &str) -> Histogram<u64> {
+    let text = std::fs::read(log).unwrap();
+    let mut sum = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3).unwrap();
+    for entry in entries(&text).iter().filter(|entry| entry.tag().unwrap().as_str() == tag) {
+        let bytes = STANDARD.decode(entry.encoded_histogram()).unwrap();
+        sum.add(Deserializer::new().deserialize::<u64, _>(&mut bytes.as_slice()).unwrap()).unwrap();
+    }
+    sum
+}
+
+fn log_of(row: &LatencyRow, experiment: &str) -> String {
+    let level = match row.level {
+        engine::record::Level::OfCapacity { fraction } => format!("-{:.0}-percent", fraction * 100.0),
+        engine::record::Level::EqualRate { rate_rps } => format!("-{rate_rps:.0}-rps"),
+        _ => String::new(),
+    };
+    format!("hdr/{experiment}-{}{level}.hlog", row.scheme)
+}
+
+#[test]
+fn the_percentiles_of_the_report_are_those_of_the_logs() {
+    let mut compare = synthetic::compare();
+    spoil_one_round(&mut compare);
+    for record in [compare, synthetic::load()] {
+        let folder = written(&record);
+        let evidence = Evidence::of(&record).unwrap();
+        for table in [&evidence.latency, &evidence.load].into_iter().flatten() {
+            for row in &table.rows {
+                let log = folder.path().join(log_of(row, table.experiment));
+                for (tag, part) in [("response", &row.response), ("service", &row.service), ("lag", &row.lag)] {
+                    assert_eq!(Quantiles::of(&merged(&log, tag)), part.quantiles, "{tag} in {}", log.display());
+                }
+            }
+        }
+    }
+}
+
+fn spoil_one_round(record: &mut Record) {
+    if let Experiment::Latency(latency) = &mut record.experiments[1] {
+        latency.rounds[0].validity = engine::record::Validity::from_reasons(vec!["spoilt".to_owned()]);
+    }
+}
+
+#[test]
+fn no_interval_is_lost_between_the_two_logs() {
+    let record = synthetic::load();
+    let folder = written(&record);
+    let Experiment::Load(load) = &record.experiments[0] else { panic!("it is a load") };
+    let round: &Round = &load.rounds[0];
+    let count = |name: &str| entries(&std::fs::read(folder.path().join(name)).unwrap()).len();
+    let (kept, excluded) = (count("hdr/load-session-redis.hlog"), count("hdr/load-session-redis-excluded.hlog"));
+    assert_eq!((kept, excluded), (19 * 3, 3), "the first second is warm-up");
+    assert_eq!(kept + excluded, round.intervals.len() * 3);
+}
+
+#[test]
+fn intervals_stand_at_their_time() {
+    let folder = written(&synthetic::compare());
+    let text = std::fs::read(folder.path().join("hdr/cost-jwt-hs256.hlog")).unwrap();
+    let base = IntervalLogIterator::new(&text).map(Result::unwrap).find_map(|entry| match entry {
+        LogEntry::BaseTime(base) => Some(base.as_secs()),
+        _ => None,
+    });
+    // 2026-11-22T10:15:00Z
+    assert_eq!(base, Some(1_795_342_500));
+    let starts: Vec<u64> = entries(&text).iter().step_by(3).map(|entry| entry.start_timestamp().as_secs()).collect();
+    assert_eq!(starts[..4], [1, 2, 61, 62], "a block a minute, the first second of each cut");
+}
+
+#[test]
+fn a_distribution_reads_as_the_plotters_expect() {
+    let record = synthetic::load();
+    let folder = written(&record);
+    let text = std::fs::read_to_string(folder.path().join("hdr/load-session-redis-response.hgrm")).unwrap();
+    let row = &Evidence::of(&record).unwrap().load.unwrap().rows[0];
+    let mut lines = text.lines();
+    let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(head, ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]);
+    let rows: Vec<Vec<f64>> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| line.split_whitespace().map(|each| each.parse().unwrap()).collect())
+        .collect();
+    let last = rows.last().unwrap();
+    assert_eq!((last[1], last[2] as u64), (1.0, row.response.quantiles.count));
+    assert!((last[0] - row.response.quantiles.max.unwrap() as f64 / 1e3).abs() < 1e-9);
+    let median = rows.iter().find(|line| line[1] >= 0.5).unwrap();
+    assert!((median[0] - row.response.quantiles.p50.unwrap() as f64 / 1e3).abs() < 1e-9, "in milliseconds");
+    assert!(
+        text.contains("#[Mean    =") && text.contains("#[Buckets =") && text.contains("SubBuckets     =         2048]")
+    );
+}

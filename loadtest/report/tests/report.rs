@@ -1,0 +1,317 @@
+//! The reports of a run, as a reader finds them in the run's folder.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "../../evidence/tests/synthetic/record.rs"]
+mod synthetic;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use engine::record::{Experiment, Omission, Record, Status, Validity};
+use evidence::{Evidence, Warning};
+
+/// The files of a run's folder as they were written, by name.
+struct Folder {
+    _kept: tempfile::TempDir,
+    files: BTreeMap<String, String>,
+}
+
+impl Folder {
+    fn of(record: &Record) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = report::write(folder.path(), record).unwrap();
+        let name = |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
+        let files = files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect();
+        Self { files, _kept: folder }
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.files.get(name).unwrap_or_else(|| panic!("{name} is missing in {:?}", self.files.keys()))
+    }
+
+    fn with_ending<'folder>(&'folder self, ending: &'folder str) -> impl Iterator<Item = (&'folder str, &'folder str)> {
+        self.files
+            .iter()
+            .filter(move |(name, _)| name.ends_with(ending))
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+}
+
+/// The reports of the synthetic comparison, made once.
+fn comparison() -> &'static Folder {
+    static MADE: OnceLock<Folder> = OnceLock::new();
+    MADE.get_or_init(|| Folder::of(&synthetic::compare()))
+}
+
+/// A record in which every free text is hostile.
+fn hostile() -> Record {
+    const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x";
+    let evil = || EVIL.to_owned();
+    let mut record = synthetic::compare();
+    for text in [&mut record.run.id, &mut record.run.command, &mut record.run.version, &mut record.run.started_at] {
+        text.push_str(EVIL);
+    }
+    record.run.command_line.push(evil());
+    (record.run.profile, record.run.revision, record.run.finished_at) = (Some(evil()), Some(evil()), Some(evil()));
+    record.run.status = Status::Incomplete { reason: evil() };
+    (record.host.kernel, record.host.cpu_model) = (evil(), evil());
+    (record.host.clock_source, record.host.cpu_governor) = (Some(evil()), Some(evil()));
+    (record.placement.method, record.placement.pacer) = (evil(), evil());
+    record.software.insert(evil(), evil());
+    record.omitted.push(Omission { what: evil(), reason: evil() });
+    for described in &mut record.schemes {
+        (described.node, described.version) = (evil(), evil());
+        spoil(&mut described.scheme, EVIL);
+    }
+    for experiment in &mut record.experiments {
+        match experiment {
+            Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => {
+                for round in &mut load.rounds {
+                    spoil(&mut round.scheme, EVIL);
+                    round.started_at.push_str(EVIL);
+                    round.counts.errors.insert(evil(), 1);
+                    if let Some(commands) = round.usage.as_mut().and_then(|usage| usage.store_commands.as_mut()) {
+                        commands.insert(evil(), 5000);
+                    }
+                }
+                load.rounds[0].validity = Validity::from_reasons(vec![evil()]);
+            }
+            Experiment::Memory(memory) => memory.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
+            Experiment::Wire(wire) => wire.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
+        }
+    }
+    record
+}
+
+/// The control must stay the control, or there would be no differences to show.
+fn spoil(scheme: &mut String, evil: &str) {
+    if scheme != "anonymous" {
+        scheme.push_str(evil);
+    }
+}
+
+#[test]
+fn the_folder_holds_what_it_promises() {
+    let folder = comparison();
+    for name in ["report.html", "report.md", "charts/cost-light.svg", "charts/cost-dark.svg", "charts/memory-light.svg"]
+    {
+        assert!(!folder.get(name).is_empty());
+    }
+    for name in ["charts/latency-4000-rps-dark.svg", "charts/throughput-light.svg", "charts/wire-bearer-light.svg"] {
+        assert!(folder.get(name).starts_with("<svg"));
+    }
+    assert_eq!(folder.with_ending(".hgrm").count(), 45, "three a scheme and level");
+    assert!(folder.files.keys().all(|name| !name.contains(|each: char| each.is_uppercase() || each == '_')));
+}
+
+#[test]
+fn every_picture_of_the_markdown_is_there_and_well_formed() {
+    for record in [synthetic::compare(), synthetic::load(), hostile()] {
+        let folder = Folder::of(&record);
+        let markdown = folder.get("report.md");
+        let mut shown = 0;
+        for (_, rest) in markdown.match_indices("charts/").map(|(at, _)| markdown.split_at(at)) {
+            folder.get(rest.split('"').next().unwrap());
+            shown += 1;
+        }
+        assert_eq!(shown, folder.with_ending(".svg").count());
+        for (name, svg) in folder.with_ending(".svg") {
+            let parsed = roxmltree::Document::parse(svg).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let active =
+                |node: &roxmltree::Node<'_, '_>| ["script", "img", "foreignObject"].contains(&node.tag_name().name());
+            assert!(!parsed.descendants().any(|node| active(&node)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_from_the_record_becomes_html() {
+    let folder = Folder::of(&hostile());
+    let html = without_the_library(folder.get("report.html"));
+    assert!(!html.contains("<script>alert") && !html.contains("<img"));
+    assert!(html.contains("&lt;script&gt;alert"), "the text itself must still be there");
+    let charts = html.matches("<script type=\"application/json\">").count();
+    assert_eq!(html.matches("</script>").count(), charts + 2, "two scripts and the data of the charts");
+}
+
+#[test]
+fn nothing_from_the_record_becomes_markup_in_markdown() {
+    const OURS: [&str; 12] = [
+        "<br>",
+        "<sub>",
+        "</sub>",
+        "<code>",
+        "</code>",
+        "<picture>",
+        "</picture>",
+        "<source media=",
+        "<img alt=\"",
+        "<details>",
+        "</details>",
+        "</summary>",
+    ];
+    let folder = Folder::of(&hostile());
+    let options = pulldown_cmark::Options::ENABLE_TABLES;
+    let mut headings = 0;
+    for event in pulldown_cmark::Parser::new_ext(folder.get("report.md"), options) {
+        match event {
+            pulldown_cmark::Event::Html(html) | pulldown_cmark::Event::InlineHtml(html) => {
+                let known =
+                    OURS.iter().any(|ours| html.trim_start().starts_with(ours)) && !html.contains("onerror=alert(1)>");
+                assert!(known, "{html}");
+            }
+            pulldown_cmark::Event::Start(pulldown_cmark::Tag::Heading { .. }) => headings += 1,
+            pulldown_cmark::Event::Start(pulldown_cmark::Tag::Link { .. } | pulldown_cmark::Tag::Image { .. }) => {
+                panic!("a link")
+            }
+            _ => {}
+        }
+    }
+    let tame = pulldown_cmark::Parser::new_ext(comparison().get("report.md"), options);
+    let heading = |event: &pulldown_cmark::Event<'_>| {
+        matches!(event, pulldown_cmark::Event::Start(pulldown_cmark::Tag::Heading { .. }))
+    };
+    // The heading of what is missing stands on the hostile page only.
+    assert_eq!(headings, tame.filter(heading).count() + 1);
+}
+
+/// The page without the vendored script, which may say what it likes.
+fn without_the_library(html: &str) -> String {
+    let library = include_str!("../assets/echarts/echarts.min.js");
+    html.replace(library, "")
+}
+
+#[test]
+fn the_page_needs_nothing_from_outside() {
+    let folder = comparison();
+    let html = without_the_library(folder.get("report.html"));
+    for loading in ["http://", "https://", " src=", "@import", "url(", "<link"] {
+        assert!(!html.contains(loading), "{loading} would load something");
+    }
+    assert!(html.contains("default-src &#39;none&#39;") || html.contains("default-src 'none'"));
+}
+
+#[test]
+fn every_warning_is_on_both_pages() {
+    for record in [synthetic::compare(), synthetic::load()] {
+        let folder = Folder::of(&record);
+        let warnings = Evidence::of(&record).unwrap().warnings;
+        assert!(!warnings.is_empty());
+        for warning in warnings {
+            let plain = |text: &str| text.replace('\\', "");
+            let sentence = match warning {
+                Warning::InvalidRound { reasons, .. } => reasons.join("; "),
+                other => other.to_string(),
+            };
+            assert!(folder.get("report.html").contains(&sentence.replace('"', "&quot;")), "{sentence}");
+            assert!(plain(folder.get("report.md")).contains(&sentence), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn the_same_record_gives_the_same_bytes() {
+    let record = synthetic::compare();
+    let (first, second) = (Folder::of(&record).files, Folder::of(&record).files);
+    assert!(
+        first == second,
+        "{:?}",
+        first.iter().find(|(name, text)| second.get(*name) != Some(text)).map(|(name, _)| name)
+    );
+}
+
+#[test]
+fn an_incomplete_run_says_so_and_shows_what_it_has() {
+    let mut record = synthetic::compare();
+    record.run.status = Status::Incomplete { reason: "interrupted".to_owned() };
+    record.run.finished_at = None;
+    record.experiments.truncate(1);
+    if let Experiment::Cost(cost) = &mut record.experiments[0] {
+        cost.rounds.truncate(7);
+    }
+    let folder = Folder::of(&record);
+    for name in ["report.html", "report.md"] {
+        assert!(folder.get(name).contains("This run is incomplete (interrupted)"), "{name}");
+        assert!(folder.get(name).contains("2 rounds, too few for an interval"), "{name}");
+    }
+    assert!(report::summary(&record).unwrap().contains("The run is incomplete (interrupted)."));
+}
+
+#[test]
+fn a_run_that_measured_nothing_still_has_a_report() {
+    let mut record = synthetic::compare();
+    record.experiments.clear();
+    assert!(Folder::of(&record).get("report.md").contains("What the price buys"));
+    record.schemes.clear();
+    assert!(Folder::of(&record).get("report.md").contains("Nothing was measured."));
+}
+
+#[test]
+fn a_load_whose_only_round_is_invalid_claims_nothing() {
+    let mut record = synthetic::load();
+    if let Experiment::Load(load) = &mut record.experiments[0] {
+        load.rounds[0].validity = Validity::from_reasons(vec!["it never settled".to_owned()]);
+    }
+    let folder = Folder::of(&record);
+    let markdown = folder.get("report.md");
+    assert!(markdown.contains("has no valid round, so nothing can be claimed of it"));
+    assert!(markdown.contains("it never settled"));
+    assert!(!folder.files.contains_key("hdr/load-session-redis.hlog"));
+    assert!(folder.files.contains_key("hdr/load-session-redis-excluded.hlog"));
+    assert!(folder.files.contains_key("charts/timeline-light.svg"), "what happened is still shown");
+}
+
+#[test]
+fn the_short_answer_keeps_to_the_carrier_of_the_run() {
+    let mut record = synthetic::compare();
+    if let Experiment::Wire(wire) = &mut record.experiments[3] {
+        let mut others = wire.points.clone();
+        for point in &mut others {
+            point.carrier = contract::Carrier::Cookie;
+            point.request_header_bytes += point.credential_bytes;
+        }
+        wire.points.splice(0..0, others);
+    }
+    assert_eq!(report::summary(&record).unwrap(), report::summary(&synthetic::compare()).unwrap());
+    assert!(Folder::of(&record).files.contains_key("charts/wire-cookie-light.svg"));
+}
+
+#[test]
+fn the_pool_is_explained_only_by_what_was_counted() {
+    let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no switch for it");
+    let mut record = synthetic::compare();
+    assert!(explained(&record));
+    if let Experiment::Cost(cost) = &mut record.experiments[0] {
+        for usage in cost.rounds.iter_mut().filter_map(|round| round.usage.as_mut()) {
+            usage.store_commands.iter_mut().for_each(|commands| commands.retain(|name, _| name == "get"));
+        }
+    }
+    assert!(!explained(&record));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let message = report::write(&file.path().join("run"), &synthetic::load()).unwrap_err().to_string();
+    assert!(message.contains(file.path().to_str().unwrap()), "{message}");
+    assert!(message.starts_with("cannot write"), "{message}");
+}
+
+#[test]
+fn the_story_reads_as_agreed() {
+    insta::assert_snapshot!("comparison", comparison().get("report.md"));
+    insta::assert_snapshot!("load", Folder::of(&synthetic::load()).get("report.md"));
+    insta::assert_snapshot!("summary", report::summary(&synthetic::compare()).unwrap());
+}
+
+/// Writes the reports of the synthetic records to `REPORT_FOLDER`, to be looked at.
+#[test]
+#[ignore = "needs eyes"]
+fn look() {
+    let folder = std::env::var("REPORT_FOLDER").unwrap();
+    for (name, record) in [("compare", synthetic::compare()), ("load", synthetic::load()), ("hostile", hostile())] {
+        report::write(&Path::new(&folder).join(name), &record).unwrap();
+    }
+}
