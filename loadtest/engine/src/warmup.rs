@@ -1,19 +1,15 @@
 //! Where the warm-up ends.
 //!
-//! A round has settled at the first interval from which on three in a row have a median service
-//! time near that of the round's second half. Medians, because a stall in the middle must not
-//! look like warm-up; the *first* such place, because what comes later must not be cut.
+//! Warm-up is a slow start: the unbroken row of intervals at a round's beginning whose median
+//! service time lies well above that of the round's second half. It ends at the first interval
+//! that does not, however noisy those are that follow, so that nothing later is ever cut. Medians,
+//! because a stall must not look like a slow start.
 
 use crate::plan::{Plan, Warmup};
 use crate::record::{Interval, Window};
 
-/// Intervals in a row that must lie near the reference.
-const IN_A_ROW: usize = 3;
-/// How near, in median absolute deviations of the second half.
-const DEVIATIONS: f64 = 4.0;
-/// Bounds of that nearness, as shares of the reference: a very even round must not be cut for a
-/// trifle, and one that drifts must not pass because it scatters.
-const TOLERANCE: (f64, f64) = (0.10, 0.25);
+/// How far above the second half's median an interval of warm-up lies, as a share of it.
+const SLOWER: f64 = 0.25;
 /// No more than this share of a round is cut.
 const LONGEST_SHARE: f64 = 0.5;
 
@@ -47,15 +43,9 @@ pub fn window(plan: &Plan, intervals: &[Interval]) -> Found {
 fn settled_at(duration_s: f64, intervals: &[Interval]) -> Option<f64> {
     let medians: Vec<(f64, f64)> = intervals.iter().filter_map(median_service_us).collect();
     let half = duration_s * LONGEST_SHARE;
-    let second_half: Vec<f64> = medians.iter().filter(|(start, _)| *start >= half).map(|(_, value)| *value).collect();
-    let reference = median(second_half.clone())?;
-    let scatter = median(second_half.iter().map(|value| (value - reference).abs()).collect())?;
-    let tolerance = (scatter * DEVIATIONS).clamp(reference * TOLERANCE.0, reference * TOLERANCE.1).max(1.0);
-    medians
-        .windows(IN_A_ROW)
-        .find(|window| window.iter().all(|(_, value)| (value - reference).abs() <= tolerance))
-        .map(|window| window[0].0)
-        .filter(|start| *start <= half)
+    let second_half = medians.iter().filter(|(start, _)| *start >= half).map(|(_, value)| *value);
+    let slow = median(second_half.collect())? * (1.0 + SLOWER);
+    medians.iter().find(|(_, value)| *value <= slow).map(|(start, _)| *start).filter(|start| *start <= half)
 }
 
 fn median_service_us(interval: &Interval) -> Option<(f64, f64)> {
@@ -115,6 +105,12 @@ mod tests {
     #[test]
     fn a_round_that_is_steady_from_the_start_is_kept_whole() {
         assert_eq!(found(&[200, 204, 199, 200, 198, 201, 200, 202]), settled(0.0, 8.0));
+    }
+
+    #[test]
+    fn a_noisy_round_is_not_cut_down_to_its_quietest_part() {
+        let noisy = [210, 290, 180, 300, 170, 280, 310, 200, 205, 200, 200, 200];
+        assert_eq!(found(&noisy), settled(0.0, 12.0));
     }
 
     #[test]

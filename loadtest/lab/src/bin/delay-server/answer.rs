@@ -1,0 +1,75 @@
+//! The answers, as bytes on the wire.
+
+use contract::body::{Identity, MintRequest, MintResponse, MintedCredential};
+use contract::{Carrier, SchemeDescriptor, StoreDown, StoreKind, route, user};
+use lab::message::Extent;
+use serde::Serialize;
+
+/// The name under which it stands among the schemes.
+pub(crate) const SCHEME: &str = "delay-reference";
+
+/// What to say, and when.
+pub(crate) enum Answer {
+    /// After the set time.
+    Delayed,
+    /// At once, because it is not part of a load.
+    Now(Vec<u8>),
+}
+
+/// The answer to a whole request.
+pub(crate) fn to(request: &[u8], extent: Extent) -> Answer {
+    let (head, body) = request[..extent.head + extent.body].split_at(extent.head);
+    match path(head) {
+        Some(route::BENCH_SCHEME) => Answer::Now(json("200 OK", &descriptor())),
+        Some(route::BENCH_MINT) => Answer::Now(mint(body)),
+        _ => Answer::Delayed,
+    }
+}
+
+/// What a load gets: the facts of a user, as `/me` of the servers has them.
+pub(crate) fn delayed() -> Vec<u8> {
+    json("200 OK", &Identity::seeded(1, user::DEFAULT_ROLES))
+}
+
+/// The answer to bytes that are no HTTP request.
+pub(crate) fn bad_request() -> Vec<u8> {
+    json("400 Bad Request", &contract::ProblemKind::MalformedRequest.body())
+}
+
+fn path(head: &[u8]) -> Option<&str> {
+    let line = head.split(|&byte| byte == b'\r').next()?;
+    std::str::from_utf8(line).ok()?.split(' ').nth(1)
+}
+
+fn mint(body: &[u8]) -> Vec<u8> {
+    let Ok(MintRequest { count, first_user }) = serde_json::from_slice(body) else { return bad_request() };
+    let numbers = (0..count).map(|offset| first_user.wrapping_add(offset) % user::DEFAULT_USERS);
+    let credentials = numbers
+        .map(|number| MintedCredential { username: user::username(number), headers: std::iter::empty().collect() });
+    json("200 OK", &MintResponse { credentials: credentials.collect() })
+}
+
+fn descriptor() -> SchemeDescriptor {
+    SchemeDescriptor {
+        scheme: SCHEME.to_owned(),
+        carrier: Carrier::default(),
+        revocation_class: None,
+        revocation_window_s: None,
+        store: StoreKind::None,
+        store_down: StoreDown::NotNeeded,
+        credential_ttl_s: None,
+        absolute_ttl_s: None,
+        touch: None,
+        leeway_s: None,
+        node: "delay-server".to_owned(),
+        users: user::DEFAULT_USERS,
+        roles: user::DEFAULT_ROLES,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn json(status: &str, body: &impl Serialize) -> Vec<u8> {
+    let body = serde_json::to_vec(body).expect("an answer is plain data");
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}

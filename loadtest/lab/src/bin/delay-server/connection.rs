@@ -1,0 +1,83 @@
+//! One thread a connection: reads a request, waits until its answer is due, sends it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use lab::clock::{keep_time, now_ns, sleep_until};
+use lab::message::measure;
+
+use crate::answer::{self, Answer};
+use crate::report::Report;
+use crate::station::Station;
+
+/// A connection's thread needs little more than its buffer, and there may be thousands.
+const STACK_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 16 * 1024;
+/// No request of a load is longer; more without an end is not HTTP.
+const LONGEST_REQUEST_BYTES: usize = 1 << 20;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Service {
+    station: Arc<Mutex<Station>>,
+    report: Arc<Mutex<Report>>,
+    delayed: Arc<[u8]>,
+    fifo: bool,
+}
+
+impl Service {
+    pub(crate) fn new(station: Station, report: Arc<Mutex<Report>>, fifo: bool) -> Self {
+        Self { station: Arc::new(Mutex::new(station)), report, delayed: answer::delayed().into(), fifo }
+    }
+
+    /// Serves every connection until the process ends.
+    pub(crate) fn accept(&self, listener: &TcpListener) {
+        for stream in listener.incoming().flatten() {
+            let service = self.clone();
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            // A connection whose thread cannot be started, or that breaks, is closed; its client sees that.
+            let _ = thread.spawn(move || service.serve(stream));
+        }
+    }
+
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        let _ = keep_time(self.fifo);
+        stream.set_nodelay(true)?;
+        let mut pending = Vec::new();
+        let mut buffer = vec![0; READ_BYTES];
+        while let count @ 1.. = stream.read(&mut buffer)? {
+            let arrival = now_ns();
+            pending.extend_from_slice(&buffer[..count]);
+            if !self.answer_pending(&mut stream, &mut pending, arrival)? || pending.len() > LONGEST_REQUEST_BYTES {
+                return stream.write_all(&answer::bad_request());
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the whole requests that have arrived, in their order, and leaves the rest. False if it is no HTTP.
+    fn answer_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
+        loop {
+            let extent = match measure(pending) {
+                Ok(Some(extent)) => extent,
+                Ok(None) => return Ok(true),
+                Err(_) => return Ok(false),
+            };
+            match answer::to(pending, extent) {
+                Answer::Now(bytes) => stream.write_all(&bytes)?,
+                Answer::Delayed => self.answer_when_due(stream, arrival)?,
+            }
+            pending.drain(..extent.head + extent.body);
+        }
+    }
+
+    fn answer_when_due(&self, stream: &mut TcpStream, arrival: u64) -> io::Result<()> {
+        let due = self.station.lock().expect("a departure does not panic").departure(arrival);
+        sleep_until(due);
+        let sent = now_ns();
+        stream.write_all(&self.delayed)?;
+        self.report.lock().expect("recording does not panic").record(arrival, due, sent);
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The reference target: a server whose response times are known, so that an instrument can be held
+//! against the truth.
+//!
+//! With `--delay-us` it answers every request after exactly that time, however many there are. With
+//! `--service-us` and `--servers` it is a queueing station: requests wait in one line, first come
+//! first served, for one of so many servers, each of which takes exactly that time.
+
+mod answer;
+mod connection;
+mod report;
+mod station;
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use nix::sys::signal::{SigSet, Signal};
+
+use connection::Service;
+use report::Report;
+use station::Station;
+
+/// The longest time that can be set, in microseconds: the reach of the histograms.
+const LONGEST_US: u64 = engine::record::HIGHEST_US;
+
+/// Answers HTTP requests after a known time, and on SIGTERM prints the times it really took.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Where to listen; with port 0 the port is in the line it prints.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Microseconds from the last byte of a request to the first of its answer.
+    #[arg(
+        long,
+        conflicts_with = "service_us",
+        required_unless_present = "service_us",
+        value_parser = clap::value_parser!(u64).range(..=LONGEST_US)
+    )]
+    delay_us: Option<u64>,
+    /// Microseconds that one server takes for one request, which first waits for a free server.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=LONGEST_US))]
+    service_us: Option<u64>,
+    /// How many servers there are.
+    #[arg(long, default_value_t = 1, requires = "service_us", value_parser = clap::value_parser!(u32).range(1..))]
+    servers: u32,
+    /// Run the threads that answer under `SCHED_FIFO` if that is permitted.
+    #[arg(long)]
+    workers_fifo: bool,
+}
+
+impl Args {
+    fn station(&self) -> Station {
+        let ns = |us: Option<u64>| us.unwrap_or_default() * 1000;
+        match self.service_us {
+            Some(_) => Station::queue(ns(self.service_us), self.servers as usize),
+            None => Station::delay(ns(self.delay_us)),
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    // Blocked before any thread is started, so that all inherit it and only `wait` receives them.
+    let endings = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    endings.thread_block()?;
+    let listener = TcpListener::bind(args.listen)?;
+    let address = listener.local_addr()?;
+    let report = Arc::new(Mutex::new(Report::new()));
+    let service = Service::new(args.station(), Arc::clone(&report), args.workers_fifo);
+    std::thread::spawn(move || service.accept(&listener));
+    print_line(&serde_json::json!({ "listening": address, "scheme": answer::SCHEME, "pid": std::process::id() }))?;
+    endings.wait()?;
+    let summary = report.lock().expect("recording does not panic").summary();
+    print_line(&summary)
+}
+
+fn print_line(value: &impl serde::Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    io::stdout().write_all(&line)?;
+    io::stdout().flush()
+}

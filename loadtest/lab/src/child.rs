@@ -1,0 +1,202 @@
+//! Processes that cannot outlive this program.
+//!
+//! | end of this program | what stops its children |
+//! | --- | --- |
+//! | normal, or a panic that unwinds | [`Child`]'s `Drop` |
+//! | `exit`, abort, any signal, even SIGKILL | the kernel: `PR_SET_PDEATHSIG` |
+//!
+//! The kernel sends that signal when the *thread* that started the child ends, so every start goes
+//! through one thread that lives as long as the program. A child has its own process group: a
+//! Ctrl-C at the terminal reaches this program alone, which then decides.
+
+mod launch;
+mod log;
+mod spawner;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub use launch::{Launch, LaunchError, OWN_VARIABLES};
+
+use log::Log;
+
+/// How long [`Child::stop`] waits between SIGTERM and SIGKILL.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long `Drop` waits: this program is on its way out, perhaps with several children.
+const DROP_PATIENCE: Duration = Duration::from_millis(250);
+/// How often an awaited event is looked for.
+const POLL: Duration = Duration::from_millis(2);
+
+/// A process that this program started. Dropping it stops it.
+///
+/// Its id stays its own until it is dropped, because only [`Child`] reaps it and a signal is sent
+/// only before that, under the same lock: no other process is ever signalled.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    pid: u32,
+    process: Mutex<std::process::Child>,
+    log: Log,
+}
+
+/// A process ended that should be running.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} (process {pid}) ended: {status}; the end of {log}:\n{tail}", log = log.display())]
+pub struct Exited {
+    /// The name that it was launched under.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Where its output is.
+    pub log: PathBuf,
+    /// The last lines of its output.
+    pub tail: String,
+}
+
+/// A process cannot be signalled.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// It has ended.
+    #[error(transparent)]
+    Exited(#[from] Exited),
+    /// The kernel refuses.
+    #[error("cannot send {signal} to {name} (process {pid}): {source}")]
+    Refused {
+        /// The name that it was launched under.
+        name: String,
+        /// Its process id.
+        pid: u32,
+        /// The signal.
+        signal: Signal,
+        /// Why.
+        source: Errno,
+    },
+}
+
+impl Child {
+    /// Its process id.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The name that it was launched under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its standard output and standard error go.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// An error if it has ended, with its exit status and the last lines of its log.
+    pub fn check(&self) -> Result<(), Exited> {
+        self.running(&mut self.lock())
+    }
+
+    /// Stops its clock (SIGSTOP): it keeps its memory and its connections but does nothing.
+    pub fn suspend(&self) -> Result<(), SignalError> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Ends a [`suspend`](Self::suspend) (SIGCONT).
+    pub fn resume(&self) -> Result<(), SignalError> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks it to end (SIGTERM), waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
+    /// Says how it ended. A second call says it again.
+    pub fn stop(&self) -> ExitStatus {
+        stop(&mut self.lock(), STOP_PATIENCE)
+    }
+
+    /// Waits until a line of its output satisfies `find`, and returns what `find` made of it; none if
+    /// the deadline passes first.
+    pub fn find_line<T>(&self, deadline: Instant, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Exited> {
+        loop {
+            // Asked before the log is read, so that the last words of an ended process still count.
+            let running = self.check();
+            if let Some(found) = self.log.lines().iter().find_map(|line| find(line)) {
+                return Ok(Some(found));
+            }
+            running?;
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(POLL);
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        let mut process = self.lock();
+        self.running(&mut process)?;
+        kill(pid_of(&process), signal).map_err(|source| SignalError::Refused {
+            name: self.name.clone(),
+            pid: self.pid,
+            signal,
+            source,
+        })
+    }
+
+    fn running(&self, process: &mut std::process::Child) -> Result<(), Exited> {
+        let Some(status) = exit_status(process) else { return Ok(()) };
+        Err(Exited {
+            name: self.name.clone(),
+            pid: self.pid,
+            status,
+            log: self.log.path().to_owned(),
+            tail: self.log.tail(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, std::process::Child> {
+        // Nothing in the lock is left half done by a panic: its state is the kernel's.
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        stop(&mut self.lock(), DROP_PATIENCE);
+    }
+}
+
+fn stop(process: &mut std::process::Child, patience: Duration) -> ExitStatus {
+    if let Some(status) = exit_status(process) {
+        return status;
+    }
+    // A refusal shows in that the process does not end, which the wait finds out.
+    let _ = kill(pid_of(process), Signal::SIGTERM);
+    // A suspended process acts on SIGTERM only once it goes on.
+    let _ = kill(pid_of(process), Signal::SIGCONT);
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = exit_status(process) {
+            return status;
+        }
+        sleep(POLL);
+    }
+    let _ = process.kill();
+    process.wait().expect("only this waits for the child")
+}
+
+/// How it ended, if it has; from then on its id may be anybody's.
+fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
+    process.try_wait().expect("only this waits for the child")
+}
+
+fn pid_of(process: &std::process::Child) -> Pid {
+    Pid::from_raw(process.id().cast_signed())
+}

@@ -1,0 +1,124 @@
+//! How a child is started: its output, its processors and its tie to this program.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
+
+use super::log::Log;
+use super::{Child, spawner};
+use crate::placement::cpu_set;
+
+/// What the names of this workspace's own environment variables begin with.
+pub const OWN_VARIABLES: &str = "AUTHBENCH_";
+
+/// What to start, where and with which log.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// What errors call it.
+    pub name: String,
+    /// The program: a path, or a name to be found in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// What is added to its environment, which it otherwise inherits but for the variables that would
+    /// change its settings: those whose names begin with [`OWN_VARIABLES`].
+    pub env: Vec<(OsString, OsString)>,
+    /// The logical processors it is kept on; with none it gets those of the thread that started the first
+    /// child.
+    pub cpus: Vec<u32>,
+    /// The file that its standard output and standard error are appended to.
+    pub log: PathBuf,
+}
+
+/// A process cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Its log cannot be written.
+    #[error("cannot write {path}, the log of {name}: {source}; free some room there or choose another folder")]
+    Log {
+        /// What should have been started.
+        name: String,
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program cannot be executed, or not on these processors.
+    #[error("cannot start {name} as {program} (processors {cpus:?}): {source}")]
+    Spawn {
+        /// What should have been started.
+        name: String,
+        /// The program.
+        program: PathBuf,
+        /// The processors it should run on.
+        cpus: Vec<u32>,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Launch {
+    /// Starts the process. It has no standard input, and ends with this program at the latest.
+    pub fn start(self) -> Result<Child, LaunchError> {
+        let (log, output) = Log::open(&self.log).map_err(|source| LaunchError::Log {
+            name: self.name.clone(),
+            path: self.log.clone(),
+            source,
+        })?;
+        let spawned = self.command(output).and_then(spawner::spawn);
+        let process = spawned.map_err(|source| LaunchError::Spawn {
+            name: self.name.clone(),
+            program: self.program,
+            cpus: self.cpus,
+            source,
+        })?;
+        Ok(Child { name: self.name, pid: process.id(), process: Mutex::new(process), log })
+    }
+
+    fn command(&self, output: std::fs::File) -> io::Result<Command> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
+        for name in own_variables() {
+            command.env_remove(name);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        let cpus = if self.cpus.is_empty() { None } else { Some(cpu_set(&self.cpus)?) };
+        bind(&mut command, cpus);
+        Ok(command)
+    }
+}
+
+/// A setting left in the user's shell would go unrecorded into every number.
+fn own_variables() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.as_encoded_bytes().starts_with(OWN_VARIABLES.as_bytes()))
+}
+
+/// Ties the process to this program and to its processors.
+#[expect(unsafe_code, reason = "std has no other way to act between fork and exec")]
+fn bind(command: &mut Command, cpus: Option<CpuSet>) {
+    let parent = Pid::this();
+    // SAFETY: between fork and exec in a process with threads only async-signal-safe calls are
+    // allowed. `die_with` and `sched_setaffinity` make system calls on values made beforehand; they
+    // take no lock and no memory, nor do their errors.
+    unsafe {
+        command.pre_exec(move || {
+            die_with(parent)?;
+            cpus.map_or(Ok(()), |cpus| Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?))
+        });
+    }
+}
+
+/// Has the kernel kill this process when its parent ends, and fails if that has happened already.
+fn die_with(parent: Pid) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
+}

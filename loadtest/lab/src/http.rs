@@ -1,0 +1,201 @@
+//! A small blocking client for what is said to a server outside the measurement: is it ready, which scheme does
+//! it run, hand out credentials.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contract::SchemeDescriptor;
+use contract::body::{LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential};
+use contract::route;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How long one request may take from connecting to the last byte, unless told otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// Minting signs every credential, which with RSA takes about a millisecond each.
+const MINT_DEADLINE: Duration = Duration::from_secs(120);
+/// Credentials asked for at once: a body of a few megabytes.
+const MINT_BATCH: u32 = 10_000;
+/// The largest answer that is read, in bytes: a batch of tokens with a hundred roles is a tenth of it.
+const LARGEST_ANSWER: u64 = 256 << 20;
+/// How much of an unexpected answer an error quotes, in characters.
+const QUOTED: usize = 200;
+
+/// A connection-reusing client of one server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+    base: String,
+}
+
+/// What a server said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names (in lower case) and values of the headers, in their order; a value that is not text is left out.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A request did not lead to what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Nobody answers there, or not in time.
+    #[error("cannot reach {url}: {source}; is the server running, and is the address right?")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        source: Box<ureq::Error>,
+    },
+    /// Somebody answers, but not as an authentication server of `contract` does.
+    #[error("{base} answers, but is not an auth server that authbench can load: {why}")]
+    NotAnAuthServer {
+        /// The server.
+        base: String,
+        /// What it answered instead.
+        why: String,
+    },
+    /// An answer with another status than was expected.
+    #[error("{url} answered {status} where {expected} was expected: {body}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The expected status.
+        expected: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// An answer that is not the JSON it should be.
+    #[error("{url} answered with a body of an unexpected form: {source}")]
+    Malformed {
+        /// What was asked for.
+        url: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// Fewer or more credentials than were asked for.
+    #[error("{url} handed out {found} credentials where {expected} were asked for")]
+    MintedWrongly {
+        /// What was asked for.
+        url: String,
+        /// How many came.
+        found: usize,
+        /// How many were asked for.
+        expected: usize,
+    },
+}
+
+impl Client {
+    /// A client of the server at `base`, such as `http://127.0.0.1:8080`. It follows no redirect and uses no
+    /// proxy: what answers is what was asked.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .timeout_global(Some(DEADLINE));
+        Self { agent: config.build().into(), base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// The server, without a slash at the end.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// `GET path` with these headers, within `deadline`. Every status is an answer.
+    pub fn get(&self, path: &str, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
+        let url = self.url(path);
+        let plain = self.agent.get(&url).config().timeout_global(Some(deadline)).build();
+        let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
+        read(request.call()).map_err(|source| HttpError::Unreachable { url, source })
+    }
+
+    /// `POST path` with a JSON body, within `deadline`. Every status is an answer.
+    pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Answer, HttpError> {
+        let url = self.url(path);
+        let body = serde_json::to_vec(body).expect("a request body is plain data");
+        let request = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
+        let request = request.content_type("application/json");
+        read(request.send(&body)).map_err(|source| HttpError::Unreachable { url, source })
+    }
+
+    /// What the server says of the scheme it runs, from `/bench/scheme`.
+    pub fn scheme(&self) -> Result<SchemeDescriptor, HttpError> {
+        let refuse = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
+        let answer = match self.get(route::BENCH_SCHEME, &BTreeMap::new(), DEADLINE) {
+            Err(HttpError::Unreachable { source, .. }) if matches!(*source, ureq::Error::Protocol(_)) => {
+                return Err(refuse(format!("it does not speak HTTP/1.1: {source}")));
+            }
+            reached => reached?,
+        };
+        if answer.status != 200 {
+            return Err(refuse(format!("{} gives status {}", route::BENCH_SCHEME, answer.status)));
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| refuse(format!("{} is no scheme descriptor: {error}", route::BENCH_SCHEME)))
+    }
+
+    /// Ready credentials of `count` users from `first_user` on, in batches. A server that does not mint (404)
+    /// gives [`HttpError::Status`].
+    pub fn mint(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
+        let mut credentials = Vec::with_capacity(count as usize);
+        while (credentials.len() as u32) < count {
+            let done = credentials.len() as u32;
+            let request =
+                MintRequest { count: MINT_BATCH.min(count - done), first_user: first_user.wrapping_add(done) };
+            credentials.append(&mut self.mint_batch(request)?);
+        }
+        Ok(credentials)
+    }
+
+    fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
+        let answer = self.post(route::BENCH_MINT, &request, MINT_DEADLINE)?;
+        let credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
+        let (found, expected) = (credentials.len(), request.count as usize);
+        if found == expected {
+            Ok(credentials)
+        } else {
+            Err(HttpError::MintedWrongly { url: self.url(route::BENCH_MINT), found, expected })
+        }
+    }
+
+    /// Logs in, and also returns the answer as it came, with its `Set-Cookie`.
+    pub fn login(&self, username: &str, password: &str) -> Result<(LoginResponse, Answer), HttpError> {
+        let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
+        let answer = self.post(route::LOGIN, &request, DEADLINE)?;
+        Ok((self.expect_json(route::LOGIN, &answer)?, answer))
+    }
+
+    /// The body of an answer with status 200.
+    fn expect_json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, HttpError> {
+        let url = self.url(path);
+        if answer.status != 200 {
+            let body = String::from_utf8_lossy(&answer.body).chars().take(QUOTED).collect();
+            return Err(HttpError::Status { url, status: answer.status, expected: 200, body });
+        }
+        serde_json::from_slice(&answer.body).map_err(|source| HttpError::Malformed { url, source })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn read(reply: Reply) -> Result<Answer, Box<ureq::Error>> {
+    let mut response = reply?;
+    let text = |value: &ureq::http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers =
+        response.headers().iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+    let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+    Ok(Answer { status: response.status().as_u16(), headers, body })
+}

@@ -1,0 +1,73 @@
+//! Which process listens behind an address, so that a target that somebody else started can be watched too.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+
+/// The id of the process that listens behind a URL such as `http://127.0.0.1:8080`; none if it is not on this machine,
+/// belongs to another user, or shares the address with other processes.
+#[must_use]
+pub fn process_behind(url: &str) -> Option<u32> {
+    let authority = url.split_once("://")?.1.split('/').next()?;
+    let address = authority.to_socket_addrs().ok()?.find(|address| address.ip().is_loopback())?;
+    let socket = format!("socket:[{}]", inode(address)?);
+    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let mut holders = pids.filter(|&pid| holds(pid, &socket));
+    let holder = holders.next()?;
+    holders.next().is_none().then_some(holder)
+}
+
+/// The inode of the socket that listens at the address, or at its port on every address.
+fn inode(address: SocketAddr) -> Option<String> {
+    let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let any = [local(address), local(SocketAddr::new(unspecified(address.ip()), address.port()))];
+    let table = fs::read_to_string(table).ok()?;
+    let listening = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let inodes =
+        listening.filter(|fields| fields.len() > 9 && fields[3] == "0A" && any.iter().any(|own| own == fields[1]));
+    inodes.map(|fields| fields[9].to_owned()).next()
+}
+
+/// An address as the kernel's table writes it: words of the address in the machine's order, then the port.
+fn local(address: SocketAddr) -> String {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let word = |word: &[u8]| u32::from_ne_bytes(word.try_into().expect("chunks of four"));
+    let words: Vec<_> = octets.chunks(4).map(|chunk| format!("{:08X}", word(chunk))).collect();
+    format!("{}:{:04X}", words.concat(), address.port())
+}
+
+fn unspecified(ip: IpAddr) -> IpAddr {
+    if ip.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
+}
+
+fn holds(pid: u32, socket: &str) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|link| link.as_os_str() == socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_found_behind_its_own_listeners() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let host = if address.starts_with('[') { "[::1]" } else { "127.0.0.1" };
+            assert_eq!(process_behind(&format!("http://{host}:{port}/me")), Some(std::process::id()), "{address}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_found_elsewhere() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(process_behind(&format!("http://{free}")), None, "its listener is gone");
+        assert_eq!(process_behind("http://192.0.2.1:80"), None);
+        assert_eq!(process_behind("nonsense"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! How the machine's processors spent their time, from the first line of `/proc/stat`, in ticks.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+/// The first line: ten numbers of at most twenty digits.
+const LINE_BYTES: usize = 256;
+
+/// Ticks since the machine began, over all processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticks {
+    /// Time that the hypervisor gave to others while there was something to run.
+    pub(super) steal: u64,
+    /// All time, idle included.
+    pub(super) total: u64,
+}
+
+/// Kept open, because opening costs as much as reading.
+#[derive(Debug)]
+pub(super) struct Machine(Option<File>);
+
+impl Machine {
+    pub(super) fn open() -> Self {
+        Self(File::open("/proc/stat").ok())
+    }
+
+    /// None where they cannot be read.
+    pub(super) fn ticks(&self) -> Option<Ticks> {
+        let mut buffer = [0; LINE_BYTES];
+        let length = self.0.as_ref()?.read_at(&mut buffer, 0).ok()?;
+        parse(std::str::from_utf8(&buffer[..length]).ok()?)
+    }
+}
+
+/// `cpu user nice system idle iowait irq softirq steal guest guest_nice`; the last two are in `user` and
+/// `nice` already (`proc_stat(5)`).
+fn parse(stat: &str) -> Option<Ticks> {
+    let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let numbers: Vec<u64> = numbers.map(str::parse).collect::<Result<_, _>>().ok()?;
+    Some(Ticks { steal: *numbers.get(7)?, total: numbers[..8].iter().sum() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_are_not_counted_twice() {
+        let stat = "cpu  10 20 30 40 50 60 70 80 5 6\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
+        assert_eq!(parse(stat), Some(Ticks { steal: 80, total: 360 }));
+        assert_eq!(parse("cpu  10 20 30 40\n"), None);
+        assert_eq!(parse("intr 1\n"), None);
+    }
+
+    #[test]
+    fn ticks_rise_from_reading_to_reading() {
+        let machine = Machine::open();
+        let first = machine.ticks().unwrap();
+        assert!(first.total > 0 && first.steal <= first.total);
+        let risen = || machine.ticks().unwrap().total > first.total;
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !risen() {
+            assert!(std::time::Instant::now() < deadline, "the ticks stand still");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}

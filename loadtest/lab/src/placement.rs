@@ -1,0 +1,174 @@
+//! Which processors server, store and generator get, so that they do not take each other's time.
+//!
+//! The server gets one on purpose: CPU time per request is then comparable between machines and
+//! schemes, free of what threads pay to meet each other.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use engine::record::Placement;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// More than this the generator never needs to fill one processor of a server.
+const MOST_GENERATOR_CPUS: usize = 4;
+
+/// The processors may not be chosen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep the thread on the processors {cpus:?}: {source}; it runs wherever the kernel lets it")]
+pub struct PinError {
+    /// The logical processors asked for.
+    pub cpus: Vec<u32>,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// The placement on this machine, with processors that this thread may use. Ask before any thread
+/// is pinned: a pinned thread sees only its own processors.
+#[must_use]
+pub fn here() -> Placement {
+    let cpus = allowed();
+    // Keeping a thread where it may already run changes nothing but shows whether it is permitted.
+    match pin_current_thread(&cpus) {
+        Ok(()) => place(&cores(&cpus)),
+        Err(error) => unplaced(&error.source.to_string()),
+    }
+}
+
+/// Places the parts on `cores`: each a list of the logical processors that share one physical core.
+///
+/// | there is | server | store | generator |
+/// | --- | --- | --- | --- |
+/// | 1 processor | anywhere | anywhere | anywhere |
+/// | 2 processors | first | first | second |
+/// | 3 cores or more | first core | second core | all of the others, at most 4 processors |
+/// | else 3 processors or more | first core | second core | what is left of both, at most 4 |
+///
+/// In the last row the generator weighs on the server's core and on the store's alike, and does so
+/// for the control as for every other scheme. `pacer` is `SCHED_OTHER` until the pacer says otherwise.
+#[must_use]
+pub fn place(cores: &[Vec<u32>]) -> Placement {
+    match (cores, across(cores).as_slice()) {
+        (_, [] | [_]) => unplaced("there is only one processor"),
+        (_, &[shared, generator]) => pinned(shared, shared, &[generator]),
+        ([server, store, others @ ..], _) if !others.is_empty() => pinned(server[0], store[0], &others.concat()),
+        (_, &[server, store, ref others @ ..]) => pinned(server, store, others),
+    }
+}
+
+/// The processors in the order in which neighbours lie on different cores, as far as that goes.
+fn across(cores: &[Vec<u32>]) -> Vec<u32> {
+    let widest = cores.iter().map(Vec::len).max().unwrap_or(0);
+    (0..widest).flat_map(|thread| cores.iter().filter_map(move |core| core.get(thread))).copied().collect()
+}
+
+fn pinned(server: u32, store: u32, others: &[u32]) -> Placement {
+    Placement {
+        method: "sched_setaffinity".to_owned(),
+        server_cpus: vec![server],
+        store_cpus: vec![store],
+        generator_cpus: others.iter().copied().take(MOST_GENERATOR_CPUS).collect(),
+        pacer: crate::clock::SchedulingClass::Other.to_string(),
+    }
+}
+
+fn unplaced(reason: &str) -> Placement {
+    Placement {
+        method: format!("none: {reason}"),
+        pacer: crate::clock::SchedulingClass::Other.to_string(),
+        ..Placement::default()
+    }
+}
+
+/// The logical processors that the calling thread may use, in ascending order.
+#[must_use]
+pub fn allowed() -> Vec<u32> {
+    // More processors than the set has room for: then all are taken that it can name.
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect()
+}
+
+/// Keeps the calling thread, and every thread it starts from now on, on these processors. An empty
+/// list leaves it as it is.
+pub fn pin_current_thread(cpus: &[u32]) -> Result<(), PinError> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let pin = |set: CpuSet| Ok(sched_setaffinity(Pid::from_raw(0), &set)?);
+    cpu_set(cpus).and_then(pin).map_err(|source| PinError { cpus: cpus.to_owned(), source })
+}
+
+pub(crate) fn cpu_set(cpus: &[u32]) -> io::Result<CpuSet> {
+    let mut set = CpuSet::new();
+    for &cpu in cpus {
+        set.set(cpu as usize)?;
+    }
+    Ok(set)
+}
+
+/// Groups processors by the physical core they share; each alone where the kernel does not say.
+fn cores(cpus: &[u32]) -> Vec<Vec<u32>> {
+    let mut cores = BTreeMap::<u32, Vec<u32>>::new();
+    for &cpu in cpus {
+        cores.entry(first_sibling(cpu).unwrap_or(cpu)).or_default().push(cpu);
+    }
+    cores.into_values().collect()
+}
+
+/// The lowest number among the processors that share a core with this one: the list is like `0-1` or `0,4`.
+fn first_sibling(cpu: u32) -> Option<u32> {
+    let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+    let list = std::fs::read_to_string(path).ok()?;
+    list.trim().split(['-', ',']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(cores: &[&[u32]]) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
+        let placement = place(&cores.iter().map(|core| core.to_vec()).collect::<Vec<_>>());
+        assert_eq!(placement.method, "sched_setaffinity");
+        (placement.server_cpus, placement.store_cpus, placement.generator_cpus)
+    }
+
+    #[test]
+    fn one_processor_is_left_to_the_kernel() {
+        let placement = place(&[vec![3]]);
+        assert_eq!(placement.method, "none: there is only one processor");
+        assert!(placement.server_cpus.is_empty() && placement.generator_cpus.is_empty());
+    }
+
+    #[test]
+    fn parts_get_processors_of_their_own_as_far_as_these_go() {
+        for (cores, expected) in [
+            (&[&[0][..], &[1]][..], (vec![0], vec![0], vec![1])),
+            (&[&[4, 5]], (vec![4], vec![4], vec![5])),
+            (&[&[0], &[1], &[2]], (vec![0], vec![1], vec![2])),
+            (&[&[0, 1], &[2, 3]], (vec![0], vec![2], vec![1, 3])),
+            (&[&[0], &[1], &[2], &[3]], (vec![0], vec![1], vec![2, 3])),
+            (&[&[0, 4], &[1, 5], &[2, 6], &[3, 7]], (vec![0], vec![1], vec![2, 6, 3, 7])),
+            (&[&[0], &[1], &[2], &[3], &[4], &[5], &[6], &[7]], (vec![0], vec![1], vec![2, 3, 4, 5])),
+        ] {
+            assert_eq!(placed(cores), expected, "{cores:?}");
+        }
+    }
+
+    #[test]
+    fn a_pinned_thread_sees_its_own_processor_and_others_keep_theirs() {
+        let before = allowed();
+        let last = *before.last().unwrap();
+        let seen = std::thread::spawn(move || {
+            pin_current_thread(&[last]).unwrap();
+            allowed()
+        });
+        assert_eq!(seen.join().unwrap(), [last]);
+        assert_eq!(allowed(), before);
+    }
+
+    #[test]
+    fn a_processor_that_does_not_exist_is_refused() {
+        let error = pin_current_thread(&[1000]).unwrap_err().to_string();
+        assert!(error.contains("[1000]"), "{error}");
+    }
+}

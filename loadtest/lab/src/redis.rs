@@ -1,0 +1,248 @@
+//! A Redis for an experiment: a private one, or one that is lent to us and left as it was found.
+
+mod info;
+mod outside;
+mod private;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{Connection, ConnectionAddr, FromRedisValue, RedisError, ToRedisArgs};
+
+use crate::child::{Child, Exited, LaunchError};
+use crate::observe;
+
+/// How long connecting, or one answer, may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+const NO_ARGS: &[&str] = &[];
+
+/// A Redis that answers. Dropping it stops a private one, and removes our keys from an outside one.
+pub struct Redis {
+    url: String,
+    key_prefix: String,
+    connection: Mutex<Connection>,
+    version: String,
+    pid: Option<u32>,
+    process: Option<Child>,
+}
+
+/// By hand, because the URL may hold a password.
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = place(&self.url);
+        f.debug_struct("Redis").field("place", &place).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+/// The memory of a Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedisMemory {
+    /// What its allocator has handed out (`used_memory`), in bytes.
+    pub used_bytes: u64,
+    /// Its resident set in bytes: from the kernel where it is on this machine, else what it last saw
+    /// itself, up to 100 ms ago (`used_memory_rss`).
+    pub rss_bytes: u64,
+}
+
+/// A Redis cannot be had or used. No text contains a password.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no `redis-server` to start.
+    #[error(
+        "redis-server is not installed; install it with `apt-get install redis-server` (scripts/bootstrap.sh does), or \
+         name a running Redis with --redis-url"
+    )]
+    Missing,
+    /// Its process cannot be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Its process ended.
+    #[error(transparent)]
+    Exited(#[from] Exited),
+    /// It did not answer in time.
+    #[error("the private Redis did not answer within {seconds} s; see {log}", log = log.display())]
+    Late {
+        /// How long was waited, in seconds.
+        seconds: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// No free port was found for it.
+    #[error("no port for a private Redis: {0}")]
+    NoPort(std::io::Error),
+    /// The URL is none.
+    #[error("the Redis URL is malformed: {0}; write it like redis://127.0.0.1:6379/0")]
+    Url(RedisError),
+    /// An outside Redis cannot be reached.
+    #[error("cannot reach Redis at {place}: {source}; is it running, and are address, database and password right?")]
+    Unreachable {
+        /// Its host and port, or its socket.
+        place: String,
+        /// Why.
+        source: RedisError,
+    },
+    /// An outside database is in use.
+    #[error(
+        "the Redis database at {place} holds {keys} keys and may be in use; name an empty one (such as /1 at the end \
+         of the URL), or say that a used one will do"
+    )]
+    NotEmpty {
+        /// Its host and port, or its socket.
+        place: String,
+        /// Keys found.
+        keys: u64,
+    },
+    /// Emptying a Redis that is not private.
+    #[error("the Redis at {place} is not ours to empty")]
+    NotPrivate {
+        /// Its host and port, or its socket.
+        place: String,
+    },
+    /// A command failed.
+    #[error("Redis at {place} did not carry out {command}: {source}")]
+    Command {
+        /// Its host and port, or its socket.
+        place: String,
+        /// The command.
+        command: String,
+        /// Why.
+        source: RedisError,
+    },
+}
+
+impl Redis {
+    /// Starts a private one on a free port of loopback, which writes nothing to disk: working folder
+    /// `folder`, output appended to `log`, kept on `cpus` unless these are empty.
+    pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
+        private::start(folder, log, cpus)
+    }
+
+    /// Uses one that runs already. Refuses a database that is not empty unless `allow_used`; touches no
+    /// key but those under [`key_prefix`](Self::key_prefix), which no other run has.
+    pub fn at(url: &str, allow_used: bool) -> Result<Self, StoreError> {
+        outside::connect(url, allow_used)
+    }
+
+    /// Its URL, with the password if there is one.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the keys of this run begin with.
+    #[must_use]
+    pub fn key_prefix(&self) -> &str {
+        &self.key_prefix
+    }
+
+    /// Its version, such as `7.0.15`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its process id, if it is on this machine.
+    #[must_use]
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// Whether its process can be seen on this machine, and so its CPU clock and its memory.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        self.pid.is_some()
+    }
+
+    /// The process of a private one: check, suspend, stop.
+    #[must_use]
+    pub const fn process(&self) -> Option<&Child> {
+        self.process.as_ref()
+    }
+
+    /// Its memory now.
+    pub fn memory(&self) -> Result<RedisMemory, StoreError> {
+        let fields = self.info("memory")?;
+        let reported = |name| fields.get(name).and_then(|value: &String| value.parse().ok()).unwrap_or(0);
+        let seen = self.pid.and_then(|pid| observe::memory(pid).ok());
+        let rss_bytes = seen.map_or_else(|| reported("used_memory_rss"), |memory| memory.rss_bytes);
+        Ok(RedisMemory { used_bytes: reported("used_memory"), rss_bytes })
+    }
+
+    /// How often each command has been called since the server started, by name; the `info` with which
+    /// this asks is left out.
+    pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        Ok(info::command_counts(&self.info("commandstats")?))
+    }
+
+    /// Keys in the database.
+    pub fn keys(&self) -> Result<u64, StoreError> {
+        self.command("DBSIZE", NO_ARGS)
+    }
+
+    /// Removes every key of a private Redis.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        if self.process.is_none() {
+            return Err(StoreError::NotPrivate { place: place(&self.url) });
+        }
+        self.command("FLUSHALL", "SYNC")
+    }
+
+    /// Removes the keys of this run, and no others, and says how many there were.
+    pub fn clear(&self) -> Result<u64, StoreError> {
+        outside::unlink_prefix(self)
+    }
+
+    fn info(&self, section: &str) -> Result<BTreeMap<String, String>, StoreError> {
+        self.command::<String>("INFO", section).map(|text| info::parse(&text))
+    }
+
+    fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, StoreError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(&mut connection, &self.url, name, args)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if self.process.is_none() {
+            // Nobody is left to tell; the keys have a time to live.
+            let _ = self.clear();
+        }
+    }
+}
+
+fn open(url: &str) -> Result<Connection, RedisError> {
+    let connection = redis::Client::open(url)?.get_connection_with_timeout(DEADLINE)?;
+    connection.set_read_timeout(Some(DEADLINE))?;
+    connection.set_write_timeout(Some(DEADLINE))?;
+    Ok(connection)
+}
+
+fn ask<T: FromRedisValue>(
+    connection: &mut Connection,
+    url: &str,
+    name: &str,
+    args: impl ToRedisArgs,
+) -> Result<T, StoreError> {
+    let failed = |source| StoreError::Command { place: place(url), command: name.to_owned(), source };
+    redis::cmd(name).arg(args).query(connection).map_err(failed)
+}
+
+/// Where a URL leads, without the password that may be in it.
+fn place(url: &str) -> String {
+    redis::Client::open(url)
+        .map_or_else(|_| "a malformed URL".to_owned(), |client| client.get_connection_info().addr().to_string())
+}
+
+fn is_loopback(address: &ConnectionAddr) -> bool {
+    match address {
+        ConnectionAddr::Tcp(host, _) => {
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+        ConnectionAddr::Unix(_) => true,
+        _ => false,
+    }
+}

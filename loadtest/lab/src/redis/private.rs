@@ -1,0 +1,99 @@
+//! A Redis that only this run knows of.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::{Redis, StoreError, info, open};
+use crate::child::{Child, Launch, LaunchError};
+
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
+/// Redis takes no port 0, so that somebody else may take the free port before it does.
+const ATTEMPTS: u32 = 5;
+
+pub(super) fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Redis, StoreError> {
+    for _ in 1..ATTEMPTS {
+        match start_once(folder, log, cpus) {
+            Err(StoreError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
+            outcome => return outcome,
+        }
+    }
+    start_once(folder, log, cpus)
+}
+
+fn start_once(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Redis, StoreError> {
+    let port = free_port().map_err(StoreError::NoPort)?;
+    let launch = Launch {
+        name: "redis-server".to_owned(),
+        program: "redis-server".into(),
+        args: args(port, folder),
+        env: Vec::new(),
+        cpus: cpus.to_owned(),
+        log: log.to_owned(),
+    };
+    let process = launch.start().map_err(missing)?;
+    let url = format!("redis://127.0.0.1:{port}/0");
+    let (connection, version) = wait(&process, &url)?;
+    Ok(Redis {
+        url,
+        key_prefix: "authbench:".to_owned(),
+        connection: Mutex::new(connection),
+        version,
+        pid: Some(process.pid()),
+        process: Some(process),
+    })
+}
+
+/// Nothing on disk, nobody but loopback, and an error rather than eviction when memory ends.
+fn args(port: u16, folder: &Path) -> Vec<OsString> {
+    let port = port.to_string();
+    let options = [
+        ("--port", port.as_str()),
+        ("--bind", "127.0.0.1"),
+        ("--save", ""),
+        ("--appendonly", "no"),
+        ("--daemonize", "no"),
+        ("--maxmemory-policy", "noeviction"),
+    ];
+    let dir = [OsString::from("--dir"), folder.into()];
+    options.into_iter().flat_map(|(name, value)| [name.into(), value.into()]).chain(dir).collect()
+}
+
+fn missing(error: LaunchError) -> StoreError {
+    match error {
+        LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => StoreError::Missing,
+        other => other.into(),
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Waits until the process itself answers on the port, not another Redis that took it first, and says its version.
+fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), StoreError> {
+    let deadline = Instant::now() + READY_DEADLINE;
+    while Instant::now() < deadline {
+        process.check()?;
+        if let Some((connection, pid, version)) = greet(url)
+            && pid == process.pid()
+        {
+            return Ok((connection, version));
+        }
+        sleep(POLL);
+    }
+    Err(StoreError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
+}
+
+fn greet(url: &str) -> Option<(redis::Connection, u32, String)> {
+    let mut connection = open(url).ok()?;
+    redis::cmd("PING").query::<String>(&mut connection).ok()?;
+    let text: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
+    let fields = info::parse(&text);
+    Some((connection, fields.get("process_id")?.parse().ok()?, fields.get("redis_version")?.clone()))
+}

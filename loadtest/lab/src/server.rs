@@ -1,0 +1,223 @@
+//! A reference server as a process: started, ready, and the one that was asked for.
+
+mod binary;
+mod ready;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contract::{Carrier, Scheme, SchemeDescriptor, Touch};
+
+use crate::child::{Child, Exited, Launch, LaunchError};
+use crate::http::{Client, HttpError};
+
+pub use binary::{BIN_DIR, MissingBinary, locate};
+
+/// How long a server may take from its start until it is ready: it hashes a password and may make an RSA key.
+pub const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct ServerSpec {
+    /// Which scheme; it also decides which binary.
+    pub scheme: Scheme,
+    /// Where the credential travels.
+    pub carrier: Carrier,
+    /// Where Redis is; none for a scheme that keeps no sessions there.
+    pub redis_url: Option<String>,
+    /// What every key in Redis begins with.
+    pub key_prefix: String,
+    /// How many users are seeded.
+    pub users: u32,
+    /// How many roles an ordinary user has.
+    pub roles: u16,
+    /// When a session's idle limit is pushed back.
+    pub touch: Touch,
+    /// What the server calls itself among several like it.
+    pub node: String,
+    /// The logical processors it is kept on; with none it runs wherever the kernel lets it.
+    pub cpus: Vec<u32>,
+    /// Threads that serve requests; none leaves it to the server.
+    pub workers: Option<u32>,
+    /// The file that its output is appended to.
+    pub log: PathBuf,
+}
+
+impl ServerSpec {
+    /// The server of this scheme with every default, unpinned, logging to `log`.
+    #[must_use]
+    pub fn new(scheme: Scheme, log: PathBuf) -> Self {
+        Self {
+            scheme,
+            carrier: Carrier::default(),
+            redis_url: None,
+            key_prefix: "authbench:".to_owned(),
+            users: contract::user::DEFAULT_USERS,
+            roles: contract::user::DEFAULT_ROLES,
+            touch: Touch::default(),
+            node: "node-1".to_owned(),
+            cpus: Vec::new(),
+            workers: None,
+            log,
+        }
+    }
+
+    fn args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec!["--bench".into()];
+        let mut flag = |name: &str, value: &str| args.extend([name.into(), value.into()]);
+        flag("--listen", "127.0.0.1:0");
+        flag("--scheme", self.scheme.id());
+        flag("--carrier", &self.carrier.to_string());
+        flag("--key-prefix", &self.key_prefix);
+        flag("--users", &self.users.to_string());
+        flag("--roles", &self.roles.to_string());
+        flag("--touch", &self.touch.to_string());
+        flag("--node", &self.node);
+        if let Some(workers) = self.workers {
+            flag("--workers", &workers.to_string());
+        }
+        args
+    }
+
+    /// The URL may hold a password, and arguments are for everybody to see.
+    fn env(&self) -> Vec<(OsString, OsString)> {
+        self.redis_url.iter().map(|url| ("AUTHBENCH_REDIS_URL".into(), url.into())).collect()
+    }
+
+    /// The first thing in which the server's own description is not what was asked for.
+    fn mismatch(&self, found: &SchemeDescriptor) -> Option<Mismatch> {
+        let pairs = [
+            ("scheme", self.scheme.id().to_owned(), found.scheme.clone()),
+            ("carrier", self.carrier.to_string(), found.carrier.to_string()),
+            ("store", self.scheme.store().to_string(), found.store.to_string()),
+            ("users", self.users.to_string(), found.users.to_string()),
+            ("roles", self.roles.to_string(), found.roles.to_string()),
+            // A scheme without sessions has nothing to touch.
+            ("touch", self.touch.to_string(), found.touch.unwrap_or(self.touch).to_string()),
+            ("node", self.node.clone(), found.node.clone()),
+        ];
+        let wrong = pairs.into_iter().find(|(_, asked, found)| asked != found);
+        wrong.map(|(what, asked, found)| Mismatch { what, asked, found })
+    }
+}
+
+/// A fact about a server that is not as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The fact's name.
+    pub what: &'static str,
+    /// What was asked for.
+    pub asked: String,
+    /// What the server says.
+    pub found: String,
+}
+
+/// A server cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Its binary is not there.
+    #[error(transparent)]
+    Missing(#[from] MissingBinary),
+    /// Its process cannot be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It ended before it was ready.
+    #[error(transparent)]
+    Exited(#[from] Exited),
+    /// It did not say in time where it listens, or did not become ready.
+    #[error("{name} did not {what} within {seconds} s; see {log}", log = log.display())]
+    Late {
+        /// The server.
+        name: String,
+        /// What was waited for.
+        what: String,
+        /// How long, in seconds.
+        seconds: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It does not say which scheme it runs.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// It is another server than was asked for.
+    #[error(
+        "{program} was started with {what} {asked:?} but says that it has {found:?}; build all of this workspace anew",
+        program = program.display(), what = mismatch.what, asked = mismatch.asked, found = mismatch.found
+    )]
+    Mismatch {
+        /// The binary.
+        program: PathBuf,
+        /// What differs.
+        mismatch: Mismatch,
+    },
+}
+
+/// A server that is ready. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    descriptor: SchemeDescriptor,
+}
+
+impl Server {
+    /// Starts the scheme's own binary, see [`locate`], and waits until it is ready.
+    pub fn start(spec: &ServerSpec) -> Result<Self, ServerError> {
+        Self::start_program(&locate(spec.scheme.binary())?, spec)
+    }
+
+    /// Starts this binary and waits until it is ready.
+    pub fn start_program(program: &Path, spec: &ServerSpec) -> Result<Self, ServerError> {
+        let launch = Launch {
+            name: format!("{} ({})", spec.scheme.binary(), spec.scheme),
+            program: program.to_owned(),
+            args: spec.args(),
+            env: spec.env(),
+            cpus: spec.cpus.clone(),
+            log: spec.log.clone(),
+        };
+        let child = launch.start()?;
+        let address = ready::wait(&child, READY_DEADLINE)?;
+        let descriptor = Client::new(&base_url(address)).scheme()?;
+        match spec.mismatch(&descriptor) {
+            Some(mismatch) => Err(ServerError::Mismatch { program: program.to_owned(), mismatch }),
+            None => Ok(Self { child, address, descriptor }),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its address as a URL, without a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        base_url(self.address)
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub const fn descriptor(&self) -> &SchemeDescriptor {
+        &self.descriptor
+    }
+
+    /// Its process: id, check, suspend, stop.
+    #[must_use]
+    pub const fn process(&self) -> &Child {
+        &self.child
+    }
+
+    /// A client of this server.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&self.base_url())
+    }
+}
+
+fn base_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}

@@ -1,0 +1,65 @@
+//! Where the servers' binaries are.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The environment variable that names the binaries' folder; it goes before all others.
+pub const BIN_DIR: &str = "AUTHBENCH_BIN_DIR";
+
+/// A binary of this workspace is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot find {name} in {folders}; build it with `cargo build --release --workspace --bins` (scripts/compare.sh \
+     does), or set {BIN_DIR} to the folder it is in"
+)]
+pub struct MissingBinary {
+    /// The binary.
+    pub name: String,
+    /// Where it was looked for.
+    pub folders: String,
+}
+
+/// The path of a binary of this workspace: in the folder that `AUTHBENCH_BIN_DIR` names; if that is not set, beside the
+/// running program, or one folder above it, where tests find it.
+pub fn locate(name: &str) -> Result<PathBuf, MissingBinary> {
+    let own = env::current_exe().unwrap_or_default();
+    find(name, &folders(env::var_os(BIN_DIR).map(PathBuf::from), &own))
+}
+
+fn folders(named: Option<PathBuf>, own: &Path) -> Vec<PathBuf> {
+    match named {
+        Some(folder) => vec![folder],
+        None => own.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
+    }
+}
+
+fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, MissingBinary> {
+    let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        MissingBinary { name: name.to_owned(), folders: looked.join(" or ") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_folder_goes_before_all_others() {
+        let own = Path::new("/repo/target/debug/deps/test-1234");
+        assert_eq!(folders(None, own), [Path::new("/repo/target/debug/deps"), Path::new("/repo/target/debug")]);
+        assert_eq!(folders(Some("/opt/bin".into()), own), [Path::new("/opt/bin")]);
+    }
+
+    #[test]
+    fn a_missing_binary_says_how_to_build_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = [folder.path().join("none"), folder.path().to_owned()];
+        let message = find("jwt-server", &folders).unwrap_err().to_string();
+        assert!(message.contains("cargo build --release --workspace --bins"), "{message}");
+        assert!(message.contains(&*folder.path().to_string_lossy()), "{message}");
+        std::fs::write(folder.path().join("jwt-server"), "").unwrap();
+        assert_eq!(find("jwt-server", &folders), Ok(folder.path().join("jwt-server")));
+    }
+}

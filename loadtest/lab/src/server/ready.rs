@@ -1,0 +1,56 @@
+//! From a process that runs to a server that serves.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use contract::route;
+use serde::Deserialize;
+
+use super::{ServerError, base_url};
+use crate::child::Child;
+use crate::http::Client;
+
+/// How often `/readyz` is asked.
+const POLL: Duration = Duration::from_millis(10);
+/// How long one such question may take.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The line that a server prints once it listens.
+#[derive(Deserialize)]
+struct ReadyLine {
+    listening: SocketAddr,
+    pid: u32,
+}
+
+/// Waits until the server listens and calls itself ready, and says where.
+pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, ServerError> {
+    let deadline = Instant::now() + patience;
+    let late = |what: String| ServerError::Late {
+        name: child.name().to_owned(),
+        what,
+        seconds: patience.as_secs(),
+        log: child.log().to_owned(),
+    };
+    let address = child.find_line(deadline, |line| address_of(child.pid(), line))?;
+    let address = address.ok_or_else(|| late("say where it listens".to_owned()))?;
+    let client = Client::new(&base_url(address));
+    let mut answer = String::new();
+    while Instant::now() < deadline {
+        child.check()?;
+        match client.get(route::READYZ, &BTreeMap::new(), ANSWER_DEADLINE) {
+            Ok(ready) if ready.status == 200 => return Ok(address),
+            Ok(other) => answer = format!("status {}", other.status),
+            Err(error) => answer = error.to_string(),
+        }
+        sleep(POLL);
+    }
+    Err(late(format!("become ready ({} gave: {answer})", route::READYZ)))
+}
+
+/// The address in the ready line of the process itself, not of another one that shares its log.
+fn address_of(pid: u32, line: &str) -> Option<SocketAddr> {
+    let ready: ReadyLine = serde_json::from_str(line).ok()?;
+    (ready.pid == pid).then_some(ready.listening)
+}

@@ -1,0 +1,154 @@
+//! A child is stopped on every way out, and only then.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lab::child::{LaunchError, SignalError};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{Pid, getpgid, getpgrp};
+
+use crate::patience::{launch, lives, rerun, shell, state, until};
+
+const FOREVER: &str = "exec sleep 1000";
+
+#[test]
+fn stop_asks_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, FOREVER);
+    child.check().unwrap();
+    assert_eq!(child.stop().signal(), Some(libc::SIGTERM));
+    assert!(!lives(child.pid()));
+    assert_eq!(child.stop().signal(), Some(libc::SIGTERM), "a second stop says the same");
+}
+
+#[test]
+fn stop_kills_what_does_not_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, "trap '' TERM; echo deaf; exec sleep 1000");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    assert_eq!(child.find_line(deadline, |line| (line == "deaf").then_some(())).unwrap(), Some(()));
+    assert_eq!(child.stop().signal(), Some(libc::SIGKILL));
+}
+
+#[test]
+fn stop_reaches_a_suspended_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, FOREVER);
+    child.suspend().unwrap();
+    until(10, "the child is stopped", || state(child.pid()) == Some('T'));
+    assert_eq!(child.stop().signal(), Some(libc::SIGTERM));
+}
+
+#[test]
+fn a_suspended_child_goes_on_when_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, FOREVER);
+    child.suspend().unwrap();
+    until(10, "the child is stopped", || state(child.pid()) == Some('T'));
+    child.resume().unwrap();
+    until(10, "the child sleeps again", || state(child.pid()) == Some('S'));
+    child.check().unwrap();
+}
+
+#[test]
+fn drop_and_panic_stop_the_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, FOREVER);
+    let pid = child.pid();
+    drop(child);
+    assert!(!lives(pid));
+
+    let mut pid = 0;
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let child = shell(&folder, FOREVER);
+        pid = child.pid();
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err() && pid != 0 && !lives(pid));
+}
+
+#[test]
+fn a_child_outlives_the_thread_that_asked_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let child =
+        std::thread::scope(|scope| scope.spawn(|| shell(&folder, "sleep 0.3; echo alive; exec sleep 1000")).join());
+    let child = child.unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    assert_eq!(child.find_line(deadline, |line| (line == "alive").then_some(())).unwrap(), Some(()));
+}
+
+#[test]
+fn an_ended_child_is_noticed_with_its_last_words() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("process.log"), "words of another process\n").unwrap();
+    let child = shell(&folder, "echo out; echo err >&2; exit 3");
+    until(10, "the child ends", || child.check().is_err());
+    let exited = child.check().unwrap_err();
+    assert_eq!((exited.status.code(), exited.tail.as_str()), (Some(3), "out\nerr"));
+    assert!(exited.to_string().contains("exit status: 3"), "{exited}");
+    assert!(matches!(child.suspend(), Err(SignalError::Exited(_))), "nobody else is signalled");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    assert!(child.find_line(deadline, |line| (line == "never").then_some(())).is_err());
+}
+
+#[test]
+fn a_child_is_in_a_group_of_its_own_and_on_its_processors() {
+    let folder = tempfile::tempdir().unwrap();
+    let last = *lab::placement::allowed().last().unwrap();
+    let mut pinned = launch(&folder, "sleep", &["1000"]);
+    pinned.cpus = vec![last];
+    let child = pinned.start().unwrap();
+    assert_ne!(getpgid(Some(Pid::from_raw(child.pid().cast_signed()))).unwrap(), getpgrp());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap();
+    assert!(status.contains(&format!("Cpus_allowed_list:\t{last}\n")), "{status}");
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = launch(&folder, "no-such-program", &[]).start().unwrap_err();
+    assert!(matches!(&missing, LaunchError::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
+    let mut nowhere = launch(&folder, "sleep", &["1000"]);
+    nowhere.cpus = vec![1000];
+    assert!(nowhere.start().unwrap_err().to_string().contains("[1000]"));
+    let mut mute = launch(&folder, "sleep", &["1000"]);
+    mute.log = "/dev/null/process.log".into();
+    assert!(matches!(mute.start(), Err(LaunchError::Log { .. })));
+}
+
+#[test]
+fn an_ignored_sigchld_does_not_lose_children() {
+    let output = rerun("child::learn_of_a_child_while_sigchld_was_ignored").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "the program that the test above runs, because signals belong to a whole process"]
+#[expect(unsafe_code, reason = "as a parent may do that ignores its children and hands that down")]
+fn learn_of_a_child_while_sigchld_was_ignored() {
+    // SAFETY: no handler is installed that could be unsound.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let child = shell(&folder, "exit 3");
+    until(10, "the child ends", || child.check().is_err());
+    assert_eq!(child.stop().code(), Some(3));
+}
+
+#[test]
+fn settings_in_the_environment_do_not_reach_a_child() {
+    let output =
+        rerun("child::print_environment").env("AUTHBENCH_TOUCH", "always").env("OTHER", "kept").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "the program that the test above runs with settings in its environment"]
+fn print_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut env =
+        launch(&folder, "/bin/sh", &["-c", "echo \"[$AUTHBENCH_TOUCH] [$OTHER] [$AUTHBENCH_USERS]\"; exit 3"]);
+    env.env = vec![("AUTHBENCH_USERS".into(), "7".into())];
+    let child = env.start().unwrap();
+    until(10, "the child ends", || child.check().is_err());
+    assert_eq!(child.check().unwrap_err().tail, "[] [kept] [7]");
+}

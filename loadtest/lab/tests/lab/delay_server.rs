@@ -1,0 +1,128 @@
+//! The reference target answers after the set time, well formed, and tells the truth about itself.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use contract::body::{Identity, MintRequest};
+use lab::child::Child;
+use lab::message::{Message, split};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::patience::launch;
+
+/// A delay-server, where it listens, and the folder of its log.
+pub(crate) struct DelayServer {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl DelayServer {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = launch(&folder, env!("CARGO_BIN_EXE_delay-server"), args).start().unwrap();
+        let ready = line(&child, "listening");
+        assert_eq!(ready["pid"], child.pid());
+        Self { child, address: ready["listening"].as_str().unwrap().parse().unwrap(), _folder: folder }
+    }
+
+    /// Its report, which it prints when asked to end.
+    fn report(&self) -> Value {
+        assert!(self.child.stop().success());
+        line(&self.child, "requests")
+    }
+}
+
+/// The first line of JSON that has this key.
+fn line(child: &Child, key: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let with_key = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|value| value.get(key).is_some());
+    child.find_line(deadline, with_key).unwrap().unwrap()
+}
+
+/// Sends the bytes on a new connection and reads until `count` answers are there.
+pub(crate) fn ask(address: SocketAddr, bytes: &[u8], count: usize) -> Vec<Message> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut received = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).unwrap();
+        assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&received));
+        received.extend_from_slice(&buffer[..read]);
+        match split(&received) {
+            Ok(messages) if messages.len() == count => return messages,
+            _ => {}
+        }
+    }
+}
+
+const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[test]
+fn every_answer_takes_the_delay_and_is_well_formed() {
+    let server = DelayServer::start(&["--delay-us", "5000"]);
+    let started = Instant::now();
+    let answers = ask(server.address, &ME.repeat(5), 5);
+    assert!(started.elapsed() >= Duration::from_millis(5));
+    for answer in answers {
+        assert!(answer.head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert_eq!(serde_json::from_slice::<Identity>(&answer.body).unwrap(), Identity::seeded(1, 1));
+    }
+    let report = server.report();
+    assert_eq!(report["requests"], 5);
+    assert!(report["delay_us"]["p50"].as_u64().unwrap() >= 5000, "{report}");
+    assert!(report["late_us"]["max"].is_u64(), "{report}");
+}
+
+#[test]
+fn a_post_is_answered_after_its_last_byte() {
+    let server = DelayServer::start(&["--delay-us", "1000", "--workers-fifo"]);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(b"POST /login HTTP/1.1\r\nContent-Length: 5\r\n\r\nhell").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(stream.read(&mut [0; 64]).is_err(), "nothing comes before the last byte");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"o").unwrap();
+    let mut status = [0; 15];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
+}
+
+#[test]
+fn one_server_takes_requests_in_turn() {
+    let server = DelayServer::start(&["--service-us", "20000", "--servers", "1"]);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| ask(server.address, ME, 1));
+        }
+    });
+    // However they arrive, the last one leaves no sooner than five services after the first arrival.
+    assert!(started.elapsed() >= Duration::from_millis(100));
+    assert_eq!(server.report()["requests"], 5);
+}
+
+#[test]
+fn a_load_finds_a_descriptor_and_credentials_that_are_not_delayed() {
+    let server = DelayServer::start(&["--delay-us", "600000000"]);
+    let client = lab::http::Client::new(&format!("http://{}", server.address));
+    assert_eq!(client.scheme().unwrap().scheme, "delay-reference");
+    let credentials = client.mint(25_000, 99_999).unwrap();
+    assert_eq!(credentials.len(), 25_000);
+    assert_eq!((credentials[0].username.as_str(), credentials[1].username.as_str()), ("user-099999", "user-000000"));
+    assert!(credentials.iter().all(|credential| credential.headers.is_empty()));
+    let answer = client.post("/bench/mint", &MintRequest { count: 0, first_user: 0 }, Duration::from_secs(10)).unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(server.report()["requests"], 0);
+}
+
+#[test]
+fn what_is_not_http_is_refused() {
+    let server = DelayServer::start(&["--delay-us", "0"]);
+    let answer = &ask(server.address, b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 1)[0];
+    assert!(answer.head.starts_with(b"HTTP/1.1 400 "));
+}

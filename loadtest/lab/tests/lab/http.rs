@@ -1,0 +1,74 @@
+//! What a client makes of those who are no auth servers.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use lab::http::{Client, HttpError};
+
+use crate::delay_server::DelayServer;
+
+/// A server that gives every request this answer and closes; it ends with the test program.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    base
+}
+
+#[test]
+fn nobody_there_is_unreachable() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Client::new(&format!("http://{address}")).scheme().unwrap_err();
+    assert!(matches!(error, HttpError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_unreachable() {
+    let server = DelayServer::start(&["--delay-us", "600000000"]);
+    let client = Client::new(&format!("http://{}", server.address));
+    let error = client.get("/me", &BTreeMap::new(), Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error, HttpError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn other_servers_are_told_apart_from_auth_servers() {
+    for (answer, why) in [
+        ("-ERR unknown command 'GET'\r\n", "does not speak HTTP"),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "status 404"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "no scheme descriptor"),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "status 302",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            "no scheme descriptor",
+        ),
+    ] {
+        let error = Client::new(&answering(answer)).scheme().unwrap_err();
+        assert!(matches!(error, HttpError::NotAnAuthServer { .. }), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_number_of_credentials_is_refused() {
+    let base = answering("HTTP/1.1 200 OK\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{\"credentials\":[]}");
+    let error = Client::new(&base).mint(3, 0).unwrap_err();
+    assert!(matches!(error, HttpError::MintedWrongly { found: 0, expected: 3, .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_does_not_mint_says_so_by_its_status() {
+    let base = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone");
+    let error = Client::new(&base).mint(1, 0).unwrap_err();
+    assert!(matches!(&error, HttpError::Status { status: 404, body, .. } if body == "gone"), "{error}");
+}

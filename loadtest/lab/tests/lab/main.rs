@@ -1,0 +1,14 @@
+//! The lab with real processes.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+
+mod child;
+mod delay_server;
+mod http;
+mod observe;
+mod parent;
+mod patience;
+mod redis;
+mod scratch;
+mod server;
+mod tap;

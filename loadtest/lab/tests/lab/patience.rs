@@ -1,0 +1,49 @@
+//! Waiting for what must come to pass, and looking at processes from outside.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use lab::child::{Child, Launch};
+
+/// Waits until `come` is true; fails the test if it is not within `seconds`.
+pub(crate) fn until(seconds: u64, what: &str, mut come: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !come() {
+        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The state letter of a process (`proc_pid_stat(5)`); none if there is no such process.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether a process still does anything; one that only waits to be reaped does not.
+pub(crate) fn lives(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z')
+}
+
+/// A shell that runs `script`, with its log in `folder`.
+pub(crate) fn shell(folder: &tempfile::TempDir, script: &str) -> Child {
+    launch(folder, "/bin/sh", &["-c", script]).start().unwrap()
+}
+
+pub(crate) fn launch(folder: &tempfile::TempDir, program: &str, args: &[&str]) -> Launch {
+    Launch {
+        name: "the test's process".to_owned(),
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        env: Vec::new(),
+        cpus: Vec::new(),
+        log: folder.path().join("process.log"),
+    }
+}
+
+/// This test program again, to run only the ignored test of this name in a process of its own.
+pub(crate) fn rerun(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "--nocapture", test]);
+    command
+}

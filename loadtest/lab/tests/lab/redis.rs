@@ -1,0 +1,125 @@
+//! A private Redis is ours alone; an outside one stays as it was.
+
+use lab::redis::{Redis, StoreError};
+use tempfile::TempDir;
+
+use crate::patience::{lives, rerun, until};
+
+fn private() -> (Redis, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = Redis::start(folder.path(), &folder.path().join("redis.log"), &[]).unwrap();
+    (redis, folder)
+}
+
+fn connect(redis: &Redis) -> redis::Connection {
+    redis::Client::open(redis.url()).unwrap().get_connection().unwrap()
+}
+
+fn fill(connection: &mut redis::Connection, prefix: &str, count: u32) {
+    let mut pipe = redis::pipe();
+    for number in 0..count {
+        pipe.cmd("SET").arg(format!("{prefix}{number}")).arg("x".repeat(100)).ignore();
+    }
+    pipe.query::<()>(connection).unwrap();
+}
+
+#[test]
+fn a_private_redis_is_observed_and_ends_with_its_owner() {
+    let (redis, _folder) = private();
+    let pid = redis.pid().unwrap();
+    assert!(!format!("{redis:?}").contains("redis://"), "a URL may hold a password");
+    assert!(redis.is_local() && redis.process().unwrap().pid() == pid);
+    assert_eq!(Some(&redis.version().to_owned()), lab::host::software().get("redis-server"));
+
+    let before = redis.memory().unwrap();
+    let mut connection = connect(&redis);
+    fill(&mut connection, "authbench:", 10_000);
+    let after = redis.memory().unwrap();
+    assert!(after.used_bytes >= before.used_bytes + 1_000_000, "{before:?} {after:?}");
+    assert!(after.rss_bytes >= 1_000_000);
+    let counts = redis.command_counts().unwrap();
+    assert_eq!(counts.get("set"), Some(&10_000));
+    assert_eq!(counts.get("info"), None);
+
+    assert_eq!(redis.keys().unwrap(), 10_000);
+    redis.flush().unwrap();
+    assert_eq!(redis.keys().unwrap(), 0);
+    drop(redis);
+    assert!(!lives(pid));
+}
+
+#[test]
+fn a_private_redis_writes_nothing_to_disk() {
+    let (redis, folder) = private();
+    fill(&mut connect(&redis), "authbench:", 10);
+    redis.process().unwrap().stop();
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["redis.log"]);
+}
+
+#[test]
+fn a_private_redis_that_dies_is_noticed() {
+    let (redis, _folder) = private();
+    connect(&redis).send_packed_command(&redis::cmd("SHUTDOWN").arg("NOSAVE").get_packed_command()).unwrap();
+    until(10, "the end is noticed", || redis.process().unwrap().check().is_err());
+    assert!(matches!(redis.memory(), Err(StoreError::Command { .. })));
+}
+
+#[test]
+fn a_used_database_is_refused_unless_told() {
+    let (outside, _folder) = private();
+    fill(&mut connect(&outside), "theirs:", 3);
+    let refused = Redis::at(outside.url(), false).unwrap_err();
+    assert!(matches!(refused, StoreError::NotEmpty { keys: 3, .. }), "{refused}");
+    assert!(Redis::at(outside.url(), true).is_ok());
+    assert!(
+        Redis::at(&outside.url().replace("/0", "/1"), false).is_ok(),
+        "an empty database of the same server will do"
+    );
+}
+
+#[test]
+fn an_outside_redis_keeps_all_keys_but_ours() {
+    let (outside, _folder) = private();
+    let mut connection = connect(&outside);
+    fill(&mut connection, "theirs:", 1500);
+    let lent = Redis::at(outside.url(), true).unwrap();
+    let other = Redis::at(outside.url(), true).unwrap();
+    assert_eq!(lent.pid(), outside.pid());
+    assert_ne!(lent.key_prefix(), other.key_prefix());
+    fill(&mut connection, other.key_prefix(), 10);
+    fill(&mut connection, lent.key_prefix(), 2500);
+    assert!(matches!(lent.flush(), Err(StoreError::NotPrivate { .. })));
+    assert_eq!(lent.clear().unwrap(), 2500);
+    assert_eq!(outside.keys().unwrap(), 1510);
+
+    fill(&mut connection, lent.key_prefix(), 7);
+    drop(lent);
+    assert_eq!(outside.keys().unwrap(), 1510);
+    drop(other);
+    assert_eq!(outside.keys().unwrap(), 1500);
+    assert!(lives(outside.pid().unwrap()));
+}
+
+#[test]
+fn no_error_tells_a_password() {
+    for url in ["redis://:hunter2@127.0.0.1:1/0", "redis://:hunter2@127.0.0.1:1/zero", "hunter2"] {
+        let error = Redis::at(url, false).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[test]
+fn without_redis_server_the_error_says_how_to_get_it() {
+    let output = rerun("redis::start_without_a_path").env("PATH", "/nonexistent").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "the program that the test above runs without a PATH"]
+fn start_without_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Redis::start(folder.path(), &folder.path().join("redis.log"), &[]).unwrap_err();
+    assert!(matches!(error, StoreError::Missing));
+    assert!(error.to_string().contains("apt-get install redis-server"), "{error}");
+}

@@ -1,0 +1,55 @@
+//! Every byte on the wire is counted, and none is changed.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use lab::tap::{Tap, TapError};
+
+use crate::delay_server::{DelayServer, ask};
+
+const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n\r\n";
+const LOGIN: &[u8] = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+
+#[test]
+fn exchanges_are_what_was_sent_and_received() {
+    let server = DelayServer::start(&["--delay-us", "0"]);
+    let direct = ask(server.address, ME, 1);
+    let tap = Tap::start(server.address).unwrap();
+    let first = ask(tap.addr(), &[ME, LOGIN].concat(), 2);
+    let second = ask(tap.addr(), ME, 1);
+    assert_eq!(first[0], direct[0], "the tap changes nothing");
+
+    let exchanges = tap.finish().unwrap();
+    let requests: Vec<_> =
+        exchanges.iter().map(|exchange| [&exchange.request.head[..], &exchange.request.body].concat()).collect();
+    assert_eq!(requests, [ME, LOGIN, ME]);
+    assert_eq!(exchanges[1].request.body, b"{}");
+    assert_eq!(
+        exchanges.iter().map(|exchange| &exchange.response).collect::<Vec<_>>(),
+        [&first[0], &first[1], &second[0]]
+    );
+    assert_eq!(exchanges[0].response.size_bytes(), direct[0].head.len() + direct[0].body.len());
+}
+
+#[test]
+fn a_request_without_an_answer_is_an_error() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tap = Tap::start(target.local_addr().unwrap()).unwrap();
+    let mut client = TcpStream::connect(tap.addr()).unwrap();
+    client.write_all(ME).unwrap();
+    let (mut served, _) = target.accept().unwrap();
+    served.read_exact(&mut vec![0; ME.len()]).unwrap();
+    drop(served);
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "the tap hands the end on");
+    assert!(matches!(tap.finish(), Err(TapError::Unanswered { requests: 1, responses: 0 })));
+}
+
+#[test]
+fn an_unused_tap_ends_and_frees_its_port() {
+    let server = DelayServer::start(&["--delay-us", "0"]);
+    let tap = Tap::start(server.address).unwrap();
+    let address = tap.addr();
+    drop(tap);
+    TcpListener::bind(address).unwrap();
+    assert!(Tap::start(server.address).unwrap().finish().unwrap().is_empty());
+}
