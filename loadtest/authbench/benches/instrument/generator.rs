@@ -1,0 +1,130 @@
+//! What the generator costs: authbench's way of using Goose against a plain Goose attack, in turn, in one process.
+
+use std::time::Duration;
+
+use engine::plan::{Arrivals, Plan, Population};
+use goose::config::GooseConfiguration;
+use goose::prelude::*;
+
+use crate::target::Control;
+use crate::{Size, wants};
+
+/// CPU time per request may be so many times that of plain Goose.
+const TIMES: f64 = 1.1;
+/// Users in the closed loops, connections in the open ones.
+const USERS: u32 = 32;
+/// The rate of the open loops, in requests per second.
+const RATE_RPS: f64 = 5_000.0;
+
+pub(crate) fn run(size: Size) -> bool {
+    println!("generator: CPU time per request (µs), plain Goose and authbench in turn");
+    println!("  {:<28} {:>12} {:>12} {:>8}", "", "plain Goose", "authbench", "ratio");
+    pin();
+    let control = Control::start();
+    let turns = if size == Size::Full { 5 } else { 1 };
+    let seconds = if size == Size::Full { 4 } else { 1 };
+    let closed = compare("closed loop, 32 users", turns, &control, seconds, None);
+    let open = compare("5,000 requests/s", turns, &control, seconds, Some(RATE_RPS));
+    wants("at most 1.1 times plain Goose, in a closed loop and at a set rate", closed.max(open) <= TIMES)
+}
+
+/// This process is the generator: it belongs where `compare` puts it.
+fn pin() {
+    let placement = lab::placement::here();
+    if let Err(error) = lab::placement::pin_current_thread(&placement.generator_cpus) {
+        println!("  {error}");
+    }
+}
+
+/// The ratio of the medians over so many turns.
+fn compare(what: &str, turns: u32, control: &Control, seconds: u64, rate: Option<f64>) -> f64 {
+    let target = control.server.base_url();
+    let (mut plain_us, mut own_us) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        plain_us.push(plain(&target, seconds, rate));
+        own_us.push(own(&target, seconds, rate));
+    }
+    let (plain_us, own_us) = (median(plain_us), median(own_us));
+    println!("  {what:<28} {plain_us:>12.1} {own_us:>12.1} {:>8.2}", own_us / plain_us);
+    own_us / plain_us
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let clock = lab::observe::CpuClock::of(std::process::id()).expect("this process is there");
+    Duration::from_nanos(clock.ns().expect("this process is there"))
+}
+
+fn us_per_request(before: Duration, requests: u64) -> f64 {
+    (cpu() - before).as_secs_f64() * 1e6 / requests as f64
+}
+
+/// A Goose attack as its book shows it, with its own metrics.
+fn plain(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let before = cpu();
+    let metrics = runtime.expect("there are threads").block_on(attack(target, seconds, rate)).expect("Goose runs");
+    let requests = metrics.requests.values().map(|request| request.success_count + request.fail_count).sum::<usize>();
+    us_per_request(before, requests as u64)
+}
+
+async fn attack(target: &str, seconds: u64, rate: Option<f64>) -> Result<goose::metrics::GooseMetrics, GooseError> {
+    let (users, run_time) = (USERS.to_string(), format!("{seconds}s"));
+    let throttle = rate.map(|rate| format!("{rate:.0}"));
+    let mut arguments = vec![
+        "--host",
+        target,
+        "--users",
+        &users,
+        "--increase-rate",
+        "1000000",
+        "--run-time",
+        &run_time,
+        "--no-telnet",
+        "--quiet",
+        "--no-print-metrics",
+    ];
+    arguments.extend(throttle.iter().flat_map(|rate| ["--throttle-requests", rate]));
+    let client = goose::client::GooseClientBuilder::new().without_cookies().gzip(false);
+    GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&arguments)?)?
+        .set_client_builder_without_cookies(client)?
+        .register_scenario(scenario!("reads").register_transaction(transaction!(read)))
+        .execute()
+        .await
+}
+
+/// A read to the last byte, as authbench does it.
+async fn read(user: &mut GooseUser) -> TransactionResult {
+    let response = user.get(contract::route::ME).await?.response;
+    if let Ok(response) = response {
+        response.bytes().await.ok();
+    }
+    Ok(())
+}
+
+fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
+    let arrivals = rate.map_or(Arrivals::Closed, |rate_rps| Arrivals::Fixed { rate_rps });
+    let plan = Plan { connections: USERS, ..Plan::new(arrivals, seconds as f64) };
+    let before = cpu();
+    let requests = drive(&plan, target);
+    us_per_request(before, requests)
+}
+
+/// Drives a plan with empty credentials, and gives the requests sent.
+pub(crate) fn drive(plan: &Plan, base_url: &str) -> u64 {
+    let plan = Plan { population: Population { size: 1, ..plan.population }, ..plan.clone() };
+    let nobody =
+        contract::body::MintedCredential { username: String::new(), headers: std::collections::BTreeMap::new() };
+    let target = driver::Target {
+        base_url: base_url.to_owned(),
+        credentials: driver::Credentials::new(vec![nobody]).expect("there is one").into(),
+        carrier: contract::Carrier::Bearer,
+    };
+    let driven = driver::drive(&plan, &target, 1, &std::sync::Arc::default()).expect("the server is there").driven;
+    driven.counts().sent()
+}

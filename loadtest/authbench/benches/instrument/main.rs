@@ -1,0 +1,47 @@
+//! Is the instrument itself right, and what does it cost?
+//!
+//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `oracle`, `generator` and
+//! `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
+//! code is 0 only if all got it. Every load goes to a server on this machine that is started here.
+//!
+//! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
+
+mod generator;
+mod memory;
+mod oracle;
+mod target;
+mod truth;
+
+use std::process::ExitCode;
+
+/// How large a part is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// As large as its answer needs.
+    Full,
+    /// As small as can be, to see that it runs.
+    Tiny,
+}
+
+/// Name and function of a part, which answers whether it got what it wants.
+type Part = (&'static str, fn(Size) -> bool);
+
+const PARTS: [Part; 4] =
+    [("truth", truth::run), ("oracle", oracle::run), ("generator", generator::run), ("memory", memory::run)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Cargo says `--bench` when it measures, and not when it tests.
+    let size = if arguments.iter().any(|argument| argument == "--bench") { Size::Full } else { Size::Tiny };
+    let named = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !PARTS.iter().any(|(name, _)| named(name));
+    let chosen = PARTS.into_iter().filter(|(name, _)| all || named(name));
+    let got: Vec<bool> = chosen.map(|(_, part)| part(size)).collect();
+    if size == Size::Tiny || got.into_iter().all(|got| got) { ExitCode::SUCCESS } else { ExitCode::from(10) }
+}
+
+/// Prints what was wanted, and whether it was got.
+fn wants(what: &str, got: bool) -> bool {
+    println!("  {} {what}\n", if got { "yes:" } else { "NO: " });
+    got
+}

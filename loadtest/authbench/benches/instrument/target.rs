@@ -1,0 +1,81 @@
+//! Servers to hold the instrument against, and authbench as its users run it.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use contract::Scheme;
+use lab::child::{Child, Launch};
+use lab::server::{Server, ServerSpec, locate};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The control on one processor, logging to a folder that goes with it.
+pub(crate) struct Control {
+    pub(crate) server: Server,
+    _folder: TempDir,
+}
+
+impl Control {
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().expect("there is room for a log");
+        let placement = lab::placement::here();
+        let spec = ServerSpec {
+            cpus: placement.server_cpus,
+            workers: Some(1),
+            ..ServerSpec::new(Scheme::CONTROL, folder.path().join("server.log"))
+        };
+        Self { server: Server::start(&spec).expect("the servers were built"), _folder: folder }
+    }
+}
+
+/// A server that answers after a known time.
+pub(crate) struct DelayServer {
+    process: Child,
+    pub(crate) base_url: String,
+    _folder: TempDir,
+}
+
+impl DelayServer {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("there is room for a log");
+        let launch = Launch {
+            name: "delay-server".to_owned(),
+            program: locate("delay-server").expect("the servers were built"),
+            args: arguments.iter().chain(&["--workers-fifo"]).map(Into::into).collect(),
+            cpus: Vec::new(),
+            log: folder.path().join("delay.log"),
+        };
+        let process = launch.start().expect("it was there just now");
+        let address = said(&process, |line| line["listening"].as_str().map(str::to_owned));
+        Self { process, base_url: format!("http://{address}"), _folder: folder }
+    }
+
+    /// Ends it, and gives the quantiles of the delays that it really gave, in microseconds.
+    pub(crate) fn truth_us(self) -> Value {
+        self.process.stop();
+        said(&self.process, |line| line.get("delay_us").cloned())
+    }
+}
+
+/// What `find` makes of the first line of JSON that it makes something of.
+fn said<T>(process: &Child, find: impl Fn(&Value) -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let found = process.find_line(deadline, |line| find(&serde_json::from_str(line).ok()?));
+    found.ok().flatten().expect("it says where it listens, and at its end what it did")
+}
+
+/// What `authbench load --json` prints.
+pub(crate) fn load(target: &str, arguments: &[&str]) -> Value {
+    let folder = TempDir::new().expect("there is room for a run");
+    let out = folder.path().join("run");
+    let output = Command::new(env!("CARGO_BIN_EXE_authbench"))
+        .args(["load", "--target", target, "--json", "--out"])
+        .arg(&out)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("authbench was built");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 12)), "authbench load {arguments:?}: {said}");
+    serde_json::from_slice(&output.stdout).expect("--json prints one object")
+}

@@ -1,0 +1,190 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use contract::{Carrier, Scheme};
+use experiments::profile::{Experiment, Profile};
+
+/// Settles "sessions or JWT?" with evidence: measures what server-side sessions and JWTs cost, and
+/// says when its figures cannot be trusted.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 the tool failed, 2 usage (a bad flag, plan or record),
+12 the measurement is invalid by its own checks.
+stdout is for results, stderr for progress.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare schemes on this machine, and write a report.
+    Compare(Compare),
+    /// Load one server at a set rate, or with a set number of users.
+    Load(Load),
+    /// Rebuild every report of a run from its record.json.
+    Report(Report),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Compare {
+    /// How much to measure: quick, standard or full.
+    #[arg(long, default_value = "quick")]
+    pub(crate) profile: Profile,
+    /// Schemes, separated by commas, or `all`; the control `anonymous` is always among them.
+    #[arg(long, value_name = "a,b,..", value_parser = schemes)]
+    pub(crate) schemes: Option<Schemes>,
+    /// Experiments, separated by commas: cost, latency, memory, wire [default: all]
+    #[arg(long, value_name = "x,y,..", value_parser = experiments)]
+    pub(crate) experiments: Option<Experiments>,
+    /// Where credentials travel: bearer or cookie; the same for every scheme.
+    #[arg(long, default_value = "bearer")]
+    pub(crate) carrier: Carrier,
+    /// The seed of every random choice.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The run's folder, new or empty [default: results/runs/<utc>-<profile>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// An own Redis, such as redis://127.0.0.1:6379/0, instead of a private one; its database must be
+    /// empty, and only keys of authbench's own prefix are touched.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis_url: Option<String>,
+    /// Take the Redis of --redis-url even if its database is not empty.
+    #[arg(long, requires = "redis_url")]
+    pub(crate) redis_in_use: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Load {
+    /// The server, such as http://127.0.0.1:8080.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: String,
+    /// Fail unless the target says at /bench/scheme which scheme it runs.
+    #[arg(long)]
+    pub(crate) scheme_from_target: bool,
+    /// Open loop: requests per second, sent when due whether or not answers are in.
+    #[arg(long, value_name = "R", conflicts_with_all = ["users", "plan"], allow_negative_numbers = true)]
+    pub(crate) rate: Option<f64>,
+    /// Closed loop: users who each send the next request when the last is answered.
+    #[arg(long, value_name = "N", conflicts_with = "plan", allow_negative_numbers = true)]
+    pub(crate) users: Option<u32>,
+    /// How long, such as 20s or 2m.
+    #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "plan", allow_hyphen_values = true)]
+    pub(crate) duration: Option<Duration>,
+    /// A plan in TOML instead of --rate, --users and --duration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Arrivals of an open loop: poisson or fixed.
+    #[arg(long, default_value = "poisson", conflicts_with_all = ["users", "plan"])]
+    pub(crate) arrivals: ArrivalKind,
+    /// Connections of an open loop [default: 64]
+    #[arg(long, value_name = "N", conflicts_with_all = ["users", "plan"])]
+    pub(crate) connections: Option<u32>,
+    /// Credentials in use [default: 10000, or 100 where each needs a login]
+    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    pub(crate) population: Option<u32>,
+    /// A set warm-up to cut, such as 2s, instead of a detected one.
+    #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "plan", allow_hyphen_values = true)]
+    pub(crate) warmup: Option<Duration>,
+    /// The seed of every random choice [default: 1]
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) seed: Option<u64>,
+    /// The run's folder, new or empty [default: results/runs/<utc>-load]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The run's folder, or its record.json.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+}
+
+/// How an open loop's arrivals are spread.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ArrivalKind {
+    /// Independent of one another.
+    Poisson,
+    /// Evenly spaced.
+    Fixed,
+}
+
+/// Schemes as asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Schemes(pub(crate) Vec<Scheme>);
+
+/// Experiments as asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Experiments(pub(crate) Vec<Experiment>);
+
+/// In the table's order, each once, the control among them: without it there are no differences.
+fn schemes(list: &str) -> Result<Schemes, String> {
+    if list == "all" {
+        return Ok(Schemes(Scheme::all().collect()));
+    }
+    let asked: Vec<Scheme> = words(list).map(|id| id.parse()).collect::<Result<_, _>>().map_err(text)?;
+    Ok(Schemes(Scheme::all().filter(|scheme| scheme.is_control() || asked.contains(scheme)).collect()))
+}
+
+fn experiments(list: &str) -> Result<Experiments, String> {
+    let asked: Vec<Experiment> = words(list).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Experiments(Experiment::ALL.into_iter().filter(|experiment| asked.contains(experiment)).collect()))
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim)
+}
+
+/// Such as `20s`, `1m30s`, `500ms`, or a plain number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = match text.parse::<f64>() {
+        Ok(seconds) => seconds,
+        Err(_) => text.parse::<jiff::SignedDuration>().map_err(self::text)?.as_secs_f64(),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no length of time"))
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_control_is_always_compared() {
+        let ids = |list| schemes(list).map(|schemes| schemes.0.iter().map(|scheme| scheme.id()).collect::<Vec<_>>());
+        assert_eq!(ids("jwt-hs256, session-redis,jwt-hs256").unwrap(), ["anonymous", "session-redis", "jwt-hs256"]);
+        assert_eq!(ids("all").unwrap().len(), Scheme::all().count());
+        assert!(ids("").is_err());
+        assert!(ids("jwt").unwrap_err().contains("jwt-hs256"));
+    }
+
+    #[test]
+    fn durations_are_lengths_of_time() {
+        assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["-5s", "-1", "nan", "inf", "soon", "", "1e300"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

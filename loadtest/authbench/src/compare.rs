@@ -1,0 +1,129 @@
+//! `authbench compare`: schemes against one another on this machine.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, anyhow};
+use contract::{Scheme, StoreKind};
+use engine::record::Placement;
+use experiments::profile::Experiment;
+use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
+use lab::redis::{Redis, StoreError};
+use lab::scratch::Scratch;
+
+use crate::exit::Outcome;
+use crate::progress::Shown;
+use crate::{cli, folder, provenance};
+
+pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
+    let mut progress = Shown::on_stderr();
+    let folder = folder::create(asked.out.as_deref(), &asked.profile.to_string())?;
+    let placement = place(&mut progress);
+    let profile = Some(asked.profile.to_string());
+    let record = provenance::record("compare", &folder, profile, asked.seed, placement.clone());
+    let mut journal = Journal::begin(folder, record)?;
+    let measured = set_up(asked, placement, stop, &mut journal, &mut progress)
+        .and_then(|setting| Ok(measure(asked, &setting, &mut journal, &mut progress)?));
+    // Every process is gone before the reports are made.
+    conclude(measured, &mut journal)
+}
+
+/// Makes ready what is the same for the whole run.
+fn set_up(
+    asked: &cli::Compare,
+    placement: Placement,
+    stop: &Arc<AtomicBool>,
+    journal: &mut Journal,
+    progress: &mut Shown,
+) -> anyhow::Result<Setting> {
+    for left_over in Scratch::reclaim() {
+        progress.note(&format!("removed {}, which a killed run had left", left_over.display()));
+    }
+    let scratch = Scratch::new()?;
+    let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
+    let wanted = schemes.iter().any(|scheme| scheme.store() == StoreKind::Redis);
+    let redis = if wanted { redis(asked, &scratch, journal, &placement)? } else { None };
+    if wanted && redis.is_none() {
+        leave_out_redis(&mut schemes, journal, progress)?;
+    }
+    Ok(Setting { schemes, carrier: asked.carrier, redis, placement, seed: asked.seed, stop: stop.clone(), scratch })
+}
+
+fn measure(
+    asked: &cli::Compare,
+    setting: &Setting,
+    journal: &mut Journal,
+    progress: &mut Shown,
+) -> Result<(), ExperimentError> {
+    let parameters = asked.profile.parameters();
+    let experiments = asked.experiments.clone().map_or_else(|| Experiment::ALL.to_vec(), |asked| asked.0);
+    let mut bench = Bench { setting, journal, progress };
+    experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))
+}
+
+/// Closes the record, and makes the reports of what was measured. An interrupted run ends at once: its reports
+/// can be made later.
+fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
+    let reason = measured.as_ref().err().map(|error| format!("{error:#}"));
+    journal.end(reason.as_deref())?;
+    let folder = journal.folder().display();
+    if let Err(error) = &measured
+        && let Some(ExperimentError::Interrupted) = error.downcast_ref()
+    {
+        return Err(anyhow!("interrupted; what was measured is kept: authbench report {folder}").into());
+    }
+    report::write(journal.folder(), journal.record())?;
+    measured.with_context(|| format!("what was measured is kept in {folder}"))?;
+    print!("{}", report::summary(journal.record())?);
+    println!("{folder}/report.html");
+    println!("{folder}");
+    Ok(())
+}
+
+/// Decides who runs where, and keeps this process, which generates the load, on its own processors.
+fn place(progress: &mut Shown) -> Placement {
+    let mut placement = lab::placement::here();
+    if !placement.generator_cpus.is_empty()
+        && let Err(error) = lab::placement::pin_current_thread(&placement.generator_cpus)
+    {
+        progress.note(&error.to_string());
+        placement = Placement { method: format!("none: {error}"), ..Placement::default() };
+    }
+    placement
+}
+
+/// The Redis asked for, or a private one; none where none is installed.
+fn redis(
+    asked: &cli::Compare,
+    scratch: &Scratch,
+    journal: &mut Journal,
+    placement: &Placement,
+) -> anyhow::Result<Option<Redis>> {
+    let found = match &asked.redis_url {
+        Some(url) => Redis::at(url, asked.redis_in_use),
+        None => Redis::start(scratch.path(), &journal.logs().join("redis.log"), &placement.store_cpus),
+    };
+    match found {
+        Ok(redis) => {
+            journal.software("redis", redis.version());
+            Ok(Some(redis))
+        }
+        Err(StoreError::Missing) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Goes on without the schemes that need a Redis, and says so loudly.
+fn leave_out_redis(schemes: &mut Vec<Scheme>, journal: &mut Journal, progress: &mut Shown) -> anyhow::Result<()> {
+    let (without, kept): (Vec<Scheme>, Vec<Scheme>) =
+        schemes.iter().partition(|scheme| scheme.store() == StoreKind::Redis);
+    for scheme in without {
+        progress.note(&format!("LEFT OUT: {scheme}. {}", StoreError::Missing));
+        journal.omit(scheme.id(), &StoreError::Missing.to_string())?;
+    }
+    if kept.iter().all(|scheme| scheme.is_control()) {
+        return Err(anyhow!("nothing is left to compare with the control: {}", StoreError::Missing));
+    }
+    *schemes = kept;
+    Ok(())
+}

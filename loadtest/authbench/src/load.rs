@@ -1,0 +1,165 @@
+//! `authbench load`: one load on one server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, anyhow};
+use contract::body::MintedCredential;
+use contract::user::{PASSWORD, username};
+use contract::{Carrier, SchemeDescriptor};
+use driver::{Credentials, Target};
+use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
+use engine::record::{Level, Placement, Round};
+use engine::round::Place;
+use experiments::{Journal, Rounds, Watched};
+use lab::http::{Client, HttpError};
+
+use crate::cli::ArrivalKind;
+use crate::exit::{Failure, Outcome};
+use crate::load_json::LoadResult;
+use crate::{cli, folder, provenance};
+
+/// Credentials in use where each needs a login, which costs a password hash.
+const LOGGED_IN: u32 = 100;
+/// How a scheme is called whose server does not say its name.
+const UNNAMED: &str = "unnamed";
+/// More threads than this do not make one machine's generator faster.
+const MOST_WORKERS: usize = 4;
+
+pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
+    let plan = plan(asked)?;
+    let client = Client::new(&asked.target);
+    let descriptor = describe(asked, &client)?;
+    let folder = folder::create(asked.out.as_deref(), "load")?;
+    let record = provenance::record(
+        "load",
+        &folder,
+        None,
+        plan.seed,
+        Placement { method: "none: load leaves it to the kernel".to_owned(), ..Placement::default() },
+    );
+    let mut journal = Journal::begin(folder, record)?;
+    let round = measure(asked, &plan, &client, descriptor.as_ref(), stop);
+    let ended = round.as_ref().err().map(|error| format!("{error:#}"));
+    if let Some(descriptor) = descriptor {
+        journal.describe(descriptor);
+    }
+    if let Ok(round) = &round {
+        journal.round(Rounds::Load, round.clone())?;
+    }
+    journal.end(ended.as_deref())?;
+    let round = round?;
+    report::write(journal.folder(), journal.record())?;
+    show(asked, &round, &journal)?;
+    if round.validity.valid { Ok(()) } else { Err(Failure::Invalid(invalid(&round))) }
+}
+
+fn invalid(round: &Round) -> String {
+    format!("the measurement is invalid: {}", round.validity.reasons.join("; "))
+}
+
+fn show(asked: &cli::Load, round: &Round, journal: &Journal) -> Outcome {
+    let folder = journal.folder().display();
+    if asked.json {
+        println!("{}", serde_json::to_string(&LoadResult::of(round))?);
+        eprintln!("{folder}");
+    } else {
+        print!("{}", report::summary(journal.record())?);
+        println!("{folder}/report.html");
+        println!("{folder}");
+    }
+    Ok(())
+}
+
+/// The plan as asked for, checked.
+fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
+    if let Some(path) = &asked.plan {
+        return Plan::read(path).map_err(Failure::usage);
+    }
+    let arrivals = match (asked.rate, asked.users, asked.arrivals) {
+        (Some(rate_rps), None, ArrivalKind::Poisson) => Arrivals::Poisson { rate_rps },
+        (Some(rate_rps), None, ArrivalKind::Fixed) => Arrivals::Fixed { rate_rps },
+        (None, Some(_), _) => Arrivals::Closed,
+        _ => return Err(Failure::usage("say how much load: --rate R, --users N or --plan FILE")),
+    };
+    let duration = asked.duration.ok_or_else(|| Failure::usage("say how long: --duration, such as 20s"))?;
+    let defaults = Plan::new(arrivals, duration.as_secs_f64());
+    let plan = Plan {
+        seed: asked.seed.unwrap_or(defaults.seed),
+        connections: asked.users.or(asked.connections).unwrap_or(defaults.connections),
+        population: Population { size: asked.population.unwrap_or(defaults.population.size), ..defaults.population },
+        warmup: asked.warmup.map_or(defaults.warmup, |set| Warmup::Fixed { seconds: set.as_secs_f64() }),
+        // Short loads are cut finer, so that there is something to find their warm-up in.
+        interval_s: (defaults.duration_s / 20.0).clamp(0.05, defaults.interval_s),
+        ..defaults
+    };
+    plan.check().map_err(Failure::usage)?;
+    Ok(plan)
+}
+
+/// What the target says of itself; none where it does not and need not.
+fn describe(asked: &cli::Load, client: &Client) -> Result<Option<SchemeDescriptor>, Failure> {
+    match client.scheme() {
+        Ok(descriptor) => Ok(Some(descriptor)),
+        Err(HttpError::NotAnAuthServer { .. } | HttpError::Status { .. }) if !asked.scheme_from_target => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn measure(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<Round> {
+    let target = Target {
+        base_url: asked.target.clone(),
+        credentials: Arc::new(Credentials::new(credentials(asked, plan, client)?)?),
+        carrier: descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier),
+    };
+    let place = Place {
+        scheme: descriptor.map_or_else(|| UNNAMED.to_owned(), |descriptor| descriptor.scheme.clone()),
+        block: 0,
+        position: 0,
+        level: Level::AsPlanned,
+        started_at: experiments::now(),
+    };
+    let watched = Watched { server: lab::listener::process_behind(&asked.target), redis: None };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let (round, _) = experiments::drive_round(plan, &target, place, watched, workers, stop)?;
+    if stop.load(Ordering::SeqCst) {
+        return Err(anyhow!("interrupted"));
+    }
+    Ok(round)
+}
+
+/// Minted where the target mints, else logged in one by one.
+fn credentials(asked: &cli::Load, plan: &Plan, client: &Client) -> anyhow::Result<Vec<MintedCredential>> {
+    // A journey logs in by itself.
+    let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
+    match client.mint(size, 0) {
+        Err(HttpError::Status { status: 403..=405, .. } | HttpError::Malformed { .. }) => {}
+        minted => return minted.context("cannot get credentials"),
+    }
+    let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
+    eprintln!("authbench: the target does not mint credentials; logging in as {size} users");
+    (0..size).map(|number| log_in(client, number)).collect()
+}
+
+fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
+    let username = username(number);
+    let (login, answer) = client
+        .login(&username, PASSWORD)
+        .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
+    let cookie = answer.headers.iter().find(|(name, _)| name == "set-cookie");
+    let headers = match (login.token, cookie) {
+        (Some(token), _) => [("authorization".to_owned(), format!("Bearer {token}"))].into(),
+        (None, Some((_, set_cookie))) => {
+            let pair = set_cookie.split(';').next().unwrap_or_default();
+            [("cookie".to_owned(), pair.to_owned())].into()
+        }
+        (None, None) => return Err(anyhow!("the login as {username} handed out neither a token nor a cookie")),
+    };
+    Ok(MintedCredential { username, headers })
+}

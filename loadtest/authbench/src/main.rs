@@ -1,0 +1,29 @@
+//! authbench: settles "sessions or JWT?" with evidence.
+
+mod cli;
+mod compare;
+mod exit;
+mod folder;
+mod load;
+mod load_json;
+mod progress;
+mod provenance;
+mod report;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let stop = stop::on_signals();
+    let outcome = match cli.command {
+        Command::Compare(asked) => compare::run(&asked, &stop),
+        Command::Load(asked) => load::run(&asked, &stop),
+        Command::Report(asked) => report::run(&asked),
+    };
+    exit::code(outcome)
+}

@@ -1,0 +1,61 @@
+//! Progress on stderr: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use experiments::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows how far an experiment has come.
+pub(crate) struct Shown {
+    bar: ProgressBar,
+    plain: bool,
+    title: String,
+    last_line: Option<Instant>,
+}
+
+impl Shown {
+    pub(crate) fn on_stderr() -> Self {
+        let plain = !std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = "{prefix:>8} [{bar:30}] {pos}/{len} {elapsed}/{duration} {msg}";
+        bar.set_style(ProgressStyle::with_template(style).expect("the template is a good one").progress_chars("=> "));
+        Self { bar, plain, title: String::new(), last_line: None }
+    }
+}
+
+impl Progress for Shown {
+    fn begin(&mut self, title: &str, steps: u64) {
+        title.clone_into(&mut self.title);
+        self.last_line = None;
+        self.bar.reset();
+        self.bar.set_length(steps);
+        self.bar.set_prefix(title.to_owned());
+        self.bar.set_message("");
+    }
+
+    fn step(&mut self, what: &str) {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        if self.plain && self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+            eprintln!("{}: {done} of {all}, now {what}", self.title);
+            self.last_line = Some(Instant::now());
+        }
+        self.bar.set_message(what.to_owned());
+        self.bar.inc(1);
+    }
+
+    fn end(&mut self) {
+        if self.plain {
+            let all = self.bar.length().unwrap_or(0);
+            eprintln!("{}: {all} of {all}, done in {:.0} s", self.title, self.bar.elapsed().as_secs_f64());
+        }
+        self.bar.finish_and_clear();
+    }
+
+    fn note(&mut self, text: &str) {
+        self.bar.suspend(|| eprintln!("authbench: {text}"));
+    }
+}

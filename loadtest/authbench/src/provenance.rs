@@ -1,0 +1,65 @@
+//! Where the figures of a run come from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use engine::record::{FORMAT, Placement, Record, Run, Status};
+
+/// The record of a run that is about to begin.
+pub(crate) fn record(command: &str, folder: &Path, profile: Option<String>, seed: u64, placement: Placement) -> Record {
+    Record {
+        format: FORMAT,
+        run: Run {
+            id: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            command: command.to_owned(),
+            command_line: command_line(),
+            profile,
+            seed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: option_env!("AUTHBENCH_REVISION").map(str::to_owned),
+            started_at: experiments::now(),
+            finished_at: None,
+            status: Status::Incomplete { reason: "running".to_owned() },
+        },
+        host: lab::host::host(),
+        software: software(),
+        placement,
+        schemes: Vec::new(),
+        omitted: Vec::new(),
+        experiments: Vec::new(),
+    }
+}
+
+/// As a reader would type it: without the folder that the program lies in, and without passwords in URLs.
+fn command_line() -> Vec<String> {
+    let arguments = std::env::args().skip(1).map(|argument| without_password(&argument));
+    std::iter::once("authbench".to_owned()).chain(arguments).collect()
+}
+
+fn without_password(argument: &str) -> String {
+    match argument.split_once("://").and_then(|(kind, rest)| Some((kind, rest.rsplit_once('@')?.1))) {
+        Some((kind, place)) => format!("{kind}://{place}"),
+        None => argument.to_owned(),
+    }
+}
+
+/// What the machine has, what authbench was built with, and the libraries that are measured or measure.
+fn software() -> BTreeMap<String, String> {
+    let libraries = env!("AUTHBENCH_LIBRARIES").split(',').filter_map(|library| library.split_once(' '));
+    let crates = libraries.map(|(name, version)| (format!("crate {name}"), version.to_owned()));
+    let compiler = ("rustc".to_owned(), env!("AUTHBENCH_COMPILER").to_owned());
+    lab::host::software().into_iter().chain(crates).chain([compiler]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn no_password_reaches_the_record() {
+        assert_eq!(without_password("redis://user:p@ss@db:6379/1"), "redis://db:6379/1");
+        assert_eq!(without_password("--redis-url=redis://:secret@db/0"), "--redis-url=redis://db/0");
+        assert_eq!(without_password("http://127.0.0.1:80"), "http://127.0.0.1:80");
+        assert_eq!(without_password("--seed"), "--seed");
+    }
+}

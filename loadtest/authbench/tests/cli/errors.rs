@@ -1,0 +1,243 @@
+//! What goes wrong is said in a sentence, with the documented exit code, and nothing is lost.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use engine::record::{self, Status};
+
+use crate::support::{Place, alone, authbench, command, server, start, stderr};
+
+/// Runs authbench, and wants this code and these words.
+#[track_caller]
+fn fails(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = authbench(arguments);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}");
+    }
+    assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+}
+
+const NOBODY: &str = "http://127.0.0.1:1";
+
+#[test]
+fn nonsense_in_flags_is_a_usage_error() {
+    fails(&["compare", "--schemes", "jwt-none"], 2, &["jwt-none", "jwt-hs256"]);
+    fails(&["compare", "--experiments", "speed"], 2, &["speed", "latency"]);
+    fails(&["compare", "--profile", "slow"], 2, &["slow", "standard"]);
+    fails(&["compare", "--carrier", "pigeon"], 2, &["pigeon", "bearer"]);
+    let load = |more: &[&'static str]| [&["load", "--target", NOBODY], more].concat();
+    fails(&load(&["--rate", "0", "--duration", "5s"]), 2, &["the rate is 0", "above 0"]);
+    fails(&load(&["--rate", "-5", "--duration", "5s"]), 2, &["the rate is -5"]);
+    fails(&load(&["--rate", "nan", "--duration", "5s"]), 2, &["the rate is NaN"]);
+    fails(&load(&["--users", "0", "--duration", "5s"]), 2, &["connections"]);
+    fails(&load(&["--rate", "5", "--duration", "-5s"]), 2, &["-5s"]);
+    fails(&load(&["--rate", "5", "--duration", "0s"]), 2, &["the duration is 0"]);
+    fails(&load(&["--rate", "5"]), 2, &["--duration"]);
+    fails(&load(&["--duration", "5s"]), 2, &["--rate"]);
+    fails(&load(&["--rate", "5", "--users", "5", "--duration", "5s"]), 2, &["--users"]);
+    fails(&["conform"], 2, &["conform"]);
+}
+
+#[test]
+fn a_malformed_plan_is_a_usage_error_that_names_the_place() {
+    let place = Place::new();
+    let cases = [
+        ("arrivals = 5", "plan.toml"),
+        ("duration_s = 5\narrivals = { kind = \"poisson\", rate_rps = 0 }", "the rate is 0"),
+        ("duration_s = 5\narrivals = { kind = \"closed\" }\nspeed = 3", "speed"),
+        (
+            "duration_s = 5\narrivals = { kind = \"closed\" }\nwarmup = { kind = \"fixed\", seconds = 9 }",
+            "the warm-up is 9",
+        ),
+        ("\u{0}", "plan.toml"),
+    ];
+    for (text, word) in cases {
+        let plan = place.file("plan.toml", text);
+        fails(&["load", "--target", NOBODY, "--plan", plan.to_str().unwrap()], 2, &[word]);
+    }
+    fails(&["load", "--target", NOBODY, "--plan", "/nowhere/plan.toml"], 2, &["/nowhere/plan.toml"]);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_a_usage_error() {
+    let place = Place::new();
+    let report = |text| {
+        let path = place.file("record.json", text);
+        path.to_str().unwrap().to_owned()
+    };
+    fails(&["report", &report("{")], 2, &["is not a record of authbench"]);
+    fails(&["report", &report(r#"{"format":"1.0"}"#)], 2, &["is not a record of authbench", "run"]);
+    fails(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "newer"]);
+    fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer reads"]);
+    fails(&["report", &report(r#"{"format":"one"}"#)], 2, &["major.minor"]);
+    fails(&["report", "/nowhere"], 2, &["/nowhere"]);
+}
+
+#[test]
+fn a_target_that_cannot_be_loaded_is_named() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let load = ["--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target"];
+    fails(&[&["load"], &load[..], &[NOBODY]].concat(), 1, &["cannot reach", "127.0.0.1:1"]);
+    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &[]);
+    if let Ok(redis) = redis {
+        let foreign = redis.url().replace("redis://", "http://");
+        let output = authbench(&[&["load"], &load[..], &[foreign.as_str()]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    }
+    fails(&[&["load"], &load[..], &["not a url"]].concat(), 1, &["not a url"]);
+}
+
+#[test]
+fn a_web_server_that_is_no_auth_server_is_told_apart() {
+    let _alone = alone();
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap());
+    // A web server that knows one page.
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let run = place.run();
+    let load = ["load", "--target", &target, "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap()];
+    fails(&load, 1, &["log in", "auth server"]);
+    fails(&[&load[..], &["--scheme-from-target"]].concat(), 1, &["/bench/scheme"]);
+}
+
+#[test]
+fn a_folder_in_use_is_left_alone() {
+    let _alone = alone();
+    let place = Place::new();
+    let precious = place.file("precious", "data");
+    let out = place.path().to_str().unwrap();
+    fails(&["compare", "--experiments", "wire", "--out", out], 1, &["not empty", "--out"]);
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "data");
+    assert_eq!(std::fs::read_dir(out).unwrap().count(), 1, "nothing was added");
+    fails(&["compare", "--out", "/proc/nowhere"], 1, &["/proc/nowhere", "--out"]);
+}
+
+/// A full disk, as a limit on the size of files shows it to anybody who is not root, too.
+#[test]
+fn a_full_disk_loses_no_earlier_round() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    let mut limited = Command::new("bash");
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_authbench")]);
+    limited.args(["compare", "--schemes", "jwt-hs256", "--experiments", "cost", "--out", run.to_str().unwrap()]);
+    let output = start(limited).wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write") && said.contains("--out"), "{said}");
+    let record = record::read(&run).unwrap();
+    assert!(matches!(record.run.status, Status::Incomplete { .. }));
+    assert!(!record.experiments.is_empty(), "the rounds before it are there");
+    let left: Vec<_> = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".record")), "{left:?}");
+}
+
+#[test]
+fn an_outside_redis_must_be_there_and_empty() {
+    let _alone = alone();
+    let place = Place::new();
+    let compare = ["compare", "--schemes", "session-redis", "--experiments", "wire", "--redis-url"];
+    let run = |name: &str| ["--out".to_owned(), place.path().join(name).to_str().unwrap().to_owned()];
+    let out = run("unreachable");
+    fails(&[&compare[..], &["redis://127.0.0.1:1/0", &out[0], &out[1]]].concat(), 1, &["127.0.0.1:1"]);
+
+    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &[]).unwrap();
+    let mut used = PlainRedis::connect(redis.url());
+    used.set("precious", "data");
+    let out = run("used");
+    fails(&[&compare[..], &[redis.url(), &out[0], &out[1]]].concat(), 1, &["1 keys", "empty"]);
+    let out = run("allowed");
+    let output = authbench(&[&compare[..], &[redis.url(), "--redis-in-use", &out[0], &out[1]]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(redis.keys().unwrap(), 1, "our keys are gone, the other is there");
+}
+
+/// A connection to Redis that speaks just enough of its protocol.
+struct PlainRedis(std::net::TcpStream);
+
+impl PlainRedis {
+    fn connect(url: &str) -> Self {
+        let address = url.trim_start_matches("redis://").split('/').next().unwrap();
+        Self(std::net::TcpStream::connect(address).unwrap())
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        use std::io::{Read as _, Write as _};
+        self.0.write_all(format!("SET {key} {value}\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 5];
+        self.0.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+}
+
+#[test]
+fn without_redis_the_other_schemes_are_compared_and_it_says_so() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let arguments = ["compare", "--schemes", "session-redis,jwt-hs256", "--experiments", "wire", "--out"];
+    let without = |arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.env("PATH", "/nowhere");
+        start(command).wait_with_output().unwrap()
+    };
+    let output = without(&[&arguments[..], &[run.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("LEFT OUT: session-redis"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("apt-get install redis-server"));
+    let record = record::read(&run).unwrap();
+    assert_eq!(record.omitted.len(), 1);
+    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("session-redis"));
+
+    let nothing = place.path().join("nothing");
+    let output = without(&["compare", "--schemes", "session-redis", "--out", nothing.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nothing is left to compare"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_that_dies_under_load_makes_the_measurement_invalid() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("anonymous", &place, None);
+    let (run, target) = (place.run(), server.base_url());
+    let load = start(command(&[
+        "load",
+        "--target",
+        &target,
+        "--users",
+        "4",
+        "--duration",
+        "6s",
+        "--population",
+        "10",
+        "--json",
+        "--out",
+        run.to_str().unwrap(),
+    ]));
+    let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
+    let before = clock.ns().unwrap();
+    crate::support::wait_until("the load begins", std::time::Duration::from_secs(30), || {
+        clock.ns().unwrap() > before + 200_000_000
+    });
+    drop(server);
+    let output = load.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(12), "{}", stderr(&output));
+    let result = crate::support::json(&output);
+    assert!(result["errors"].as_u64().unwrap() > 0);
+    assert_eq!(result["validity"]["valid"], false);
+    assert!(result["validity"]["reasons"][0].as_str().unwrap().contains("failed"), "{result}");
+}

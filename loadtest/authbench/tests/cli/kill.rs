@@ -1,0 +1,111 @@
+//! However authbench ends, nothing of it stays.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::process::Child;
+use std::time::Duration;
+
+use engine::record::{self, Status};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::support::{Place, alone, authbench, command, start, stderr, wait_until};
+
+/// Nothing may be left after this.
+const LIMIT: Duration = Duration::from_secs(2);
+
+#[test]
+fn ten_ends_at_random_moments_leave_nothing() {
+    let _alone = alone();
+    let mut random = SmallRng::seed_from_u64(20_261_122);
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle().take(10) {
+        let after = Duration::from_millis(random.random_range(300..6_000));
+        ends_cleanly(signal, after);
+    }
+}
+
+fn ends_cleanly(signal: Signal, after: Duration) {
+    let case = format!("{signal} after {after:?}");
+    let place = Place::new();
+    let run = place.run();
+    let mut compare = command(&["compare", "--schemes", "session-redis,jwt-hs256", "--out", run.to_str().unwrap()]);
+    // A process group of its own, as a shell would give it, and scratch folders where this test sees them.
+    let mut running = start_in_group(&mut compare, &place);
+    wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
+    std::thread::sleep(after);
+    let children = children(&running);
+    kill(Pid::from_raw(running.id() as i32), signal).unwrap();
+
+    let mut status = None;
+    wait_until(&format!("authbench ends ({case})"), LIMIT, || {
+        status = running.try_wait().unwrap();
+        status.is_some()
+    });
+    wait_until(&format!("its children end ({case})"), LIMIT, || children.iter().all(|&pid| gone(pid)));
+    if signal != Signal::SIGKILL {
+        assert_eq!(status.unwrap().code(), Some(1), "{case}");
+        assert_eq!(scratch_folders(&place), 0, "{case}");
+    }
+    let record = record::read(&run).unwrap();
+    assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
+    reclaimed_by_the_next_start(&place, &case);
+}
+
+fn start_in_group(compare: &mut std::process::Command, place: &Place) -> Child {
+    compare.process_group(0).env("TMPDIR", place.path());
+    compare.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+}
+
+fn reclaimed_by_the_next_start(place: &Place, case: &str) {
+    let out = place.path().join("next");
+    let mut next =
+        command(&["compare", "--schemes", "jwt-hs256", "--experiments", "wire", "--out", out.to_str().unwrap()]);
+    next.env("TMPDIR", place.path());
+    let output = start(next).wait_with_output().unwrap();
+    assert!(output.status.success(), "{case}: {}", stderr(&output));
+    assert_eq!(scratch_folders(place), 0, "{case}");
+}
+
+fn scratch_folders(place: &Place) -> usize {
+    let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().starts_with("authbench-")).count()
+}
+
+/// The processes that this one has started.
+fn children(parent: &Child) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid| stat(pid).is_some_and(|(_, of)| of == parent.id())).collect()
+}
+
+/// Ended; its entry may wait for its new parent to read it.
+fn gone(pid: u32) -> bool {
+    stat(pid).is_none_or(|(state, _)| state == 'Z')
+}
+
+/// State and parent of a process.
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+#[test]
+fn an_interrupted_run_can_be_reported() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let compare =
+        start(command(&["compare", "--schemes", "jwt-hs256", "--experiments", "cost", "--out", run.to_str().unwrap()]));
+    wait_until("a round is recorded", Duration::from_secs(60), || {
+        record::read(&run).is_ok_and(|record| !record.experiments.is_empty())
+    });
+    kill(Pid::from_raw(compare.id() as i32), Signal::SIGINT).unwrap();
+    let output = compare.wait_with_output().unwrap();
+    assert!(stderr(&output).contains("authbench report"), "{}", stderr(&output));
+    let rebuilt = authbench(&["report", run.to_str().unwrap()]);
+    assert!(rebuilt.status.success(), "{}", stderr(&rebuilt));
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("interrupted"), "the page says that the run is incomplete");
+}

@@ -1,0 +1,142 @@
+//! `authbench load`.
+
+use lab::redis::Redis;
+use serde_json::Value;
+
+use crate::support::{Place, alone, authbench, json, server, stderr};
+
+fn quantiles_are_in_order(quantiles: &Value) {
+    let values: Vec<u64> =
+        ["p50", "p90", "p99", "p99_9", "p99_99", "max"].iter().map(|name| quantiles[name].as_u64().unwrap()).collect();
+    assert!(values.is_sorted(), "{quantiles}");
+    assert!(quantiles["mean"].as_f64().unwrap() <= quantiles["max"].as_f64().unwrap());
+}
+
+#[test]
+fn an_open_loop_sends_what_was_planned() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("jwt-hs256", &place, None);
+    let (run, target) = (place.run(), server.base_url());
+    let output = authbench(&[
+        "load",
+        "--target",
+        &target,
+        "--scheme-from-target",
+        "--rate",
+        "500",
+        "--arrivals",
+        "fixed",
+        "--duration",
+        "4s",
+        "--population",
+        "50",
+        "--json",
+        "--out",
+        run.to_str().unwrap(),
+    ]);
+    let result = json(&output);
+    assert_eq!(result["requests"], 2_000);
+    assert_eq!(result["errors"], 0);
+    assert_eq!(result["planned_rps"], 500.0);
+    assert_eq!(result["duration_s"], 4.0);
+    for times in ["response_us", "service_us", "lag_us"] {
+        quantiles_are_in_order(&result[times]);
+    }
+    assert!(result["server_cpu_us_per_request"].as_f64().unwrap() > 0.0, "the server is on this machine");
+    for file in ["record.json", "report.html", "report.md"] {
+        assert!(run.join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+}
+
+#[test]
+fn a_closed_loop_has_no_plan_to_fall_behind() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("session-memory", &place, None);
+    let (run, target) = (place.run(), server.base_url());
+    let output = authbench(&[
+        "load",
+        "--target",
+        &target,
+        "--users",
+        "3",
+        "--duration",
+        "3s",
+        "--population",
+        "50",
+        "--json",
+        "--out",
+        run.to_str().unwrap(),
+    ]);
+    let result = json(&output);
+    assert_eq!(result["planned_rps"], Value::Null);
+    assert_eq!(result["errors"], 0);
+    assert_eq!(result["response_us"], result["service_us"], "it is meant to be sent when it is");
+}
+
+#[test]
+fn a_journey_logs_in_reads_refreshes_and_logs_out() {
+    let _alone = alone();
+    let place = Place::new();
+    let redis = Redis::start(place.path(), &place.path().join("redis.log"), &[]).unwrap();
+    let server = server("session-redis", &place, Some(redis.url()));
+    let plan = place.file(
+        "journey.toml",
+        "duration_s = 6\nconnections = 4\narrivals = { kind = \"closed\" }\npopulation = { size = 100 }\n\
+         mix = { kind = \"journey\", reads = 2 }\ninterval_s = 0.3\n",
+    );
+    let (run, target) = (place.run(), server.base_url());
+    let output = authbench(&[
+        "load",
+        "--target",
+        &target,
+        "--plan",
+        plan.to_str().unwrap(),
+        "--json",
+        "--out",
+        run.to_str().unwrap(),
+    ]);
+    let result = json(&output);
+    assert_eq!(result["errors"], 0, "{result}");
+    assert!(result["requests"].as_u64().unwrap() >= 7, "at least one whole journey: {result}");
+    let calls = redis.command_counts().unwrap();
+    assert!(calls.get("del").or(calls.get("unlink")).is_some(), "sessions were ended: {calls:?}");
+}
+
+#[test]
+fn a_server_that_does_not_mint_is_logged_into() {
+    let _alone = alone();
+    let place = Place::new();
+    let program = lab::server::locate("jwt-server").unwrap();
+    let launch = lab::child::Launch {
+        name: "jwt-server".to_owned(),
+        program,
+        args: ["--listen", "127.0.0.1:0", "--users", "10"].map(Into::into).to_vec(),
+        env: Vec::new(),
+        cpus: Vec::new(),
+        log: place.path().join("server.log"),
+    };
+    let server = launch.start().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let listening = |line: &str| serde_json::from_str::<Value>(line).ok()?["listening"].as_str().map(str::to_owned);
+    let address = server.find_line(deadline, listening).unwrap().unwrap();
+    let run = place.run();
+    let output = authbench(&[
+        "load",
+        "--target",
+        &format!("http://{address}"),
+        "--rate",
+        "200",
+        "--duration",
+        "2s",
+        "--population",
+        "3",
+        "--json",
+        "--out",
+        run.to_str().unwrap(),
+    ]);
+    let result = json(&output);
+    assert_eq!(result["errors"], 0, "{result}");
+    assert!(stderr(&output).contains("logging in as 3 users"), "{}", stderr(&output));
+}

@@ -1,0 +1,93 @@
+//! Running authbench and what it needs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::Scheme;
+use lab::server::{Server, ServerSpec};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One test at a time: each of them is a load, and two would spoil each other's figures.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder of the test's own, and a path in it that does not exist yet.
+pub(crate) struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// A file with this text.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authbench"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("AUTHBENCH_BIN_DIR");
+    command
+}
+
+pub(crate) fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs authbench to its end.
+pub(crate) fn authbench(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The one JSON object that `load --json` prints. An invalid measurement (12) is printed too.
+pub(crate) fn json(output: &Output) -> Value {
+    assert!(matches!(output.status.code(), Some(0 | 12)), "{:?}: {}", output.status, stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A reference server with every default.
+pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Server {
+    let scheme: Scheme = scheme.parse().unwrap();
+    let spec = ServerSpec {
+        redis_url: redis_url.map(str::to_owned),
+        users: 1_000,
+        ..ServerSpec::new(scheme, place.path().join("server.log"))
+    };
+    Server::start(&spec).unwrap()
+}
+
+/// Waits until it is so, for as long as a slow machine may take.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !so() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

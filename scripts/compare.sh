@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Sets everything up, then compares: `scripts/compare.sh [authbench compare's flags]`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/bootstrap.sh
+echo "compare: building (the first time takes some minutes)" >&2
+cargo build --quiet --release --locked --workspace --bins
+exec target/release/authbench compare "$@"
