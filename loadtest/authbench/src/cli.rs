@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use contract::scheme::UnknownWord;
 use contract::{Carrier, Scheme};
 use experiments::profile::{Experiment, Profile};
 
@@ -51,7 +52,7 @@ pub(crate) struct Compare {
     /// The run's folder, new or empty [default: results/runs/<utc>-<profile>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// An own Redis, such as redis://127.0.0.1:6379/0, instead of a private one; its database must be
+    /// An own Redis, such as `redis://127.0.0.1:6379/0`, instead of a private one; its database must be
     /// empty, and only keys of authbench's own prefix are touched.
     #[arg(long, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
@@ -62,7 +63,7 @@ pub(crate) struct Compare {
 
 #[derive(Args, Debug)]
 pub(crate) struct Load {
-    /// The server, such as http://127.0.0.1:8080.
+    /// The server, such as `http://127.0.0.1:8080`.
     #[arg(long, value_name = "URL")]
     pub(crate) target: String,
     /// Fail unless the target says at /bench/scheme which scheme it runs.
@@ -132,7 +133,8 @@ fn schemes(list: &str) -> Result<Schemes, String> {
     if list == "all" {
         return Ok(Schemes(Scheme::all().collect()));
     }
-    let asked: Vec<Scheme> = words(list).map(|id| id.parse()).collect::<Result<_, _>>().map_err(text)?;
+    let asked: Vec<Scheme> =
+        words(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownWord| error.to_string())?;
     Ok(Schemes(Scheme::all().filter(|scheme| scheme.is_control() || asked.contains(scheme)).collect()))
 }
 
@@ -149,13 +151,9 @@ fn words(list: &str) -> impl Iterator<Item = &str> {
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = match text.parse::<f64>() {
         Ok(seconds) => seconds,
-        Err(_) => text.parse::<jiff::SignedDuration>().map_err(self::text)?.as_secs_f64(),
+        Err(_) => text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?.as_secs_f64(),
     };
     Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no length of time"))
-}
-
-fn text(error: impl ToString) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Every experiment at its smallest, on real servers and a real Redis.
 
+#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 

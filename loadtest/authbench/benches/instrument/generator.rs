@@ -1,7 +1,5 @@
 //! What the generator costs: authbench's way of using Goose against a plain Goose attack, in turn, in one process.
 
-use std::time::Duration;
-
 use engine::plan::{Arrivals, Plan, Population};
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
@@ -54,21 +52,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// CPU time of this process.
-fn cpu() -> Duration {
-    let clock = lab::observe::CpuClock::of(std::process::id()).expect("this process is there");
-    Duration::from_nanos(clock.ns().expect("this process is there"))
+/// CPU time of this process in nanoseconds.
+fn cpu_ns() -> u64 {
+    let clock = lab::observe::CpuClock::of(std::process::id());
+    clock.and_then(|clock| clock.ns()).expect("this process is there")
 }
 
-fn us_per_request(before: Duration, requests: u64) -> f64 {
-    (cpu() - before).as_secs_f64() * 1e6 / requests as f64
+fn us_per_request(before_ns: u64, requests: u64) -> f64 {
+    (cpu_ns() - before_ns) as f64 / 1e3 / requests as f64
 }
 
 /// A Goose attack as its book shows it, with its own metrics.
 fn plain(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let before = cpu();
-    let metrics = runtime.expect("there are threads").block_on(attack(target, seconds, rate)).expect("Goose runs");
+    let before = cpu_ns();
+    let metrics =
+        runtime.expect("there are threads").block_on(Box::pin(attack(target, seconds, rate))).expect("Goose runs");
     let requests = metrics.requests.values().map(|request| request.success_count + request.fail_count).sum::<usize>();
     us_per_request(before, requests as u64)
 }
@@ -91,11 +90,10 @@ async fn attack(target: &str, seconds: u64, rate: Option<f64>) -> Result<goose::
     ];
     arguments.extend(throttle.iter().flat_map(|rate| ["--throttle-requests", rate]));
     let client = goose::client::GooseClientBuilder::new().without_cookies().gzip(false);
-    GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&arguments)?)?
+    let attack = GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&arguments)?)?
         .set_client_builder_without_cookies(client)?
-        .register_scenario(scenario!("reads").register_transaction(transaction!(read)))
-        .execute()
-        .await
+        .register_scenario(scenario!("reads").register_transaction(transaction!(read)));
+    Box::pin(attack.execute()).await
 }
 
 /// A read to the last byte, as authbench does it.
@@ -110,7 +108,7 @@ async fn read(user: &mut GooseUser) -> TransactionResult {
 fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     let arrivals = rate.map_or(Arrivals::Closed, |rate_rps| Arrivals::Fixed { rate_rps });
     let plan = Plan { connections: USERS, ..Plan::new(arrivals, seconds as f64) };
-    let before = cpu();
+    let before = cpu_ns();
     let requests = drive(&plan, target);
     us_per_request(before, requests)
 }

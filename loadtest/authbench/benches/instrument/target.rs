@@ -42,6 +42,7 @@ impl DelayServer {
             name: "delay-server".to_owned(),
             program: locate("delay-server").expect("the servers were built"),
             args: arguments.iter().chain(&["--workers-fifo"]).map(Into::into).collect(),
+            env: Vec::new(),
             cpus: Vec::new(),
             log: folder.path().join("delay.log"),
         };

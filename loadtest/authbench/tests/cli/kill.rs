@@ -36,7 +36,7 @@ fn ends_cleanly(signal: Signal, after: Duration) {
     wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
     std::thread::sleep(after);
     let children = children(&running);
-    kill(Pid::from_raw(running.id() as i32), signal).unwrap();
+    kill(pid(&running), signal).unwrap();
 
     let mut status = None;
     wait_until(&format!("authbench ends ({case})"), LIMIT, || {
@@ -73,6 +73,10 @@ fn scratch_folders(place: &Place) -> usize {
     names.filter(|name| name.to_string_lossy().starts_with("authbench-")).count()
 }
 
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().try_into().unwrap())
+}
+
 /// The processes that this one has started.
 fn children(parent: &Child) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -101,7 +105,7 @@ fn an_interrupted_run_can_be_reported() {
     wait_until("a round is recorded", Duration::from_secs(60), || {
         record::read(&run).is_ok_and(|record| !record.experiments.is_empty())
     });
-    kill(Pid::from_raw(compare.id() as i32), Signal::SIGINT).unwrap();
+    kill(pid(&compare), Signal::SIGINT).unwrap();
     let output = compare.wait_with_output().unwrap();
     assert!(stderr(&output).contains("authbench report"), "{}", stderr(&output));
     let rebuilt = authbench(&["report", run.to_str().unwrap()]);
