@@ -49,7 +49,7 @@ pub(crate) struct Compare {
     /// The seed of every random choice.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// The run's folder, new or empty [default: results/runs/<utc>-<profile>]
+    /// The run's folder, new or empty; unless given, `results/runs/<utc>-<profile>`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// An own Redis, such as `redis://127.0.0.1:6379/0`, instead of a private one; its database must be
@@ -96,7 +96,7 @@ pub(crate) struct Load {
     /// The seed of every random choice [default: 1]
     #[arg(long, conflicts_with = "plan")]
     pub(crate) seed: Option<u64>,
-    /// The run's folder, new or empty [default: results/runs/<utc>-load]
+    /// The run's folder, new or empty; unless given, `results/runs/<utc>-load`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print the result as one JSON object.

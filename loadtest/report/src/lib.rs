@@ -1,6 +1,6 @@
 //! From a record to what people read: HTML, Markdown, charts and histogram logs.
 //!
-//! One story is told once, as a [`document`], and rendered three times: for a browser, for a pull
+//! One story is told once, as a `document`, and rendered three times: for a browser, for a pull
 //! request, and for a terminal. Every byte written is a function of the record alone: no clock, no
 //! chance, no network, so that a report can be made again and compared.
 
