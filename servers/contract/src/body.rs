@@ -1,0 +1,104 @@
+//! Request and response bodies.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who somebody is: the answer of `/me`, and the very facts that a session's payload and a
+/// token's claims both carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The user's number.
+    pub id: u32,
+    /// The name to log in with.
+    pub username: String,
+    /// The address.
+    pub email: String,
+    /// What the user may do.
+    pub roles: Vec<String>,
+}
+
+impl Identity {
+    /// The seeded user with this number, where an ordinary user has `roles` roles.
+    #[must_use]
+    pub fn seeded(number: u32, roles: u16) -> Self {
+        Self {
+            id: number,
+            username: crate::user::username(number),
+            email: crate::user::email(number),
+            roles: crate::user::roles(number, roles),
+        }
+    }
+
+    /// Whether this user has the role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
+    }
+}
+
+/// The body of `POST /login`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// Such as `user-000001`.
+    pub username: String,
+    /// Such as `correct horse battery staple`.
+    pub password: String,
+}
+
+/// The answer of `POST /login` and `POST /refresh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoginResponse {
+    /// Who logged in.
+    pub user: Identity,
+    /// Seconds until the credential ends if it is not renewed.
+    pub expires_in: u64,
+    /// The credential, with the carrier `bearer`; with `cookie` it is in `Set-Cookie`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The token that `/refresh` takes, where the scheme has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+}
+
+/// The answer of `GET /healthz` and `GET /readyz`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`; a server that is not answers with a problem, or not at all.
+    pub status: &'static str,
+}
+
+impl Health {
+    /// All is well.
+    pub const OK: Self = Self { status: "ok" };
+}
+
+/// The body of `POST /bench/mint`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MintRequest {
+    /// How many credentials.
+    pub count: u32,
+    /// The number of the user of the first; the following go to the following users, and start
+    /// again at user 0 after the last.
+    pub first_user: u32,
+}
+
+/// The answer of `POST /bench/mint`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MintResponse {
+    /// As many as were asked for.
+    pub credentials: Vec<MintedCredential>,
+}
+
+/// A credential as a client has to send it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MintedCredential {
+    /// Whose it is.
+    pub username: String,
+    /// The request headers that carry it; none for the control.
+    pub headers: BTreeMap<String, String>,
+}

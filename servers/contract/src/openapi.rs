@@ -1,0 +1,238 @@
+//! The wire as an OpenAPI document: the wire table again, with every answer that a route may give.
+
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ComponentsBuilder, Content, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
+    PathsBuilder, Ref, Required, Response, ResponseBuilder, Type,
+};
+
+use crate::ProblemKind::{
+    self, AmbiguousCredential, BodyTooLarge, InsufficientRole, Internal, InvalidCredential, LoginFailed,
+    MalformedRequest, MethodNotAllowed, MissingCredential, NotFound, StoreUnavailable, UnsupportedMediaType,
+};
+use crate::body::{Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential};
+use crate::{Carrier, Problem, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch, problem, route};
+
+/// A route as a client sees it.
+struct Row {
+    path: &'static str,
+    method: HttpMethod,
+    summary: &'static str,
+    /// The schema of the request's body.
+    takes: Option<&'static str>,
+    gives: Answer,
+    /// Whether it asks for a credential.
+    guarded: bool,
+    /// What it refuses beside what all such routes do.
+    refuses: &'static [ProblemKind],
+}
+
+/// What a route answers when all is well.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// JSON of this schema.
+    Json(&'static str),
+    /// A JSON object that another document describes.
+    Object,
+    /// Text of this media type.
+    Text(&'static str),
+    /// 204.
+    Nothing,
+}
+
+/// What every route with a credential may refuse.
+const GUARDED: [ProblemKind; 4] = [AmbiguousCredential, MissingCredential, InvalidCredential, StoreUnavailable];
+/// What every route with a body may refuse.
+const TAKING: [ProblemKind; 3] = [MalformedRequest, BodyTooLarge, UnsupportedMediaType];
+/// What any route may refuse.
+const ANY: [ProblemKind; 2] = [MethodNotAllowed, Internal];
+
+fn rows() -> [Row; route::ALL.len()] {
+    use Answer::{Json, Nothing, Object, Text};
+    [
+        guarded(get(route::ME, "Who presents this credential", Json("Identity"))),
+        Row { refuses: &[InsufficientRole], ..guarded(get(route::ADMIN, "The same, for admins", Json("Identity"))) },
+        Row {
+            takes: Some("LoginRequest"),
+            refuses: &[LoginFailed, StoreUnavailable],
+            ..post(route::LOGIN, "A name and a password for a credential", Json("LoginResponse"))
+        },
+        guarded(post(route::REFRESH, "A good credential for a new one", Json("LoginResponse"))),
+        guarded(post(route::LOGOUT, "Ends this credential", Nothing)),
+        guarded(post(route::LOGOUT_ALL, "Ends every credential of this user", Nothing)),
+        Row {
+            refuses: &[NotFound],
+            ..get(route::JWKS, "The public keys, where the scheme has any (RFC 7517)", Object)
+        },
+        get(route::OPENAPI, "This document", Object),
+        get(route::HEALTHZ, "The process lives", Json("Health")),
+        Row { refuses: &[StoreUnavailable], ..get(route::READYZ, "The store can be reached", Json("Health")) },
+        get(route::METRICS, "Requests by route and status", Text("application/openmetrics-text")),
+        get(route::BENCH_SCHEME, "What is served here", Json("SchemeDescriptor")),
+        Row {
+            takes: Some("MintRequest"),
+            refuses: &[NotFound, StoreUnavailable],
+            ..post(
+                route::BENCH_MINT,
+                "Credentials without a password; under --bench, from loopback",
+                Json("MintResponse"),
+            )
+        },
+    ]
+}
+
+fn get(path: &'static str, summary: &'static str, gives: Answer) -> Row {
+    Row { path, method: HttpMethod::Get, summary, takes: None, gives, guarded: false, refuses: &[] }
+}
+
+fn post(path: &'static str, summary: &'static str, gives: Answer) -> Row {
+    Row { method: HttpMethod::Post, ..get(path, summary, gives) }
+}
+
+fn guarded(row: Row) -> Row {
+    Row { guarded: true, ..row }
+}
+
+/// The document, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("authbench reference server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("One API, served under every scheme; GET /bench/scheme tells which one is at work."));
+    let paths = rows().into_iter().fold(PathsBuilder::new(), |paths, row| {
+        paths.path(row.path, PathItem::new(row.method.clone(), operation(&row)))
+    });
+    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components())).build()
+}
+
+fn components() -> Components {
+    let cookie = ApiKeyValue::new(Carrier::COOKIE_NAME);
+    ComponentsBuilder::new()
+        .schema_from::<Identity>()
+        .schema_from::<LoginRequest>()
+        .schema_from::<LoginResponse>()
+        .schema_from::<Health>()
+        .schema_from::<SchemeDescriptor>()
+        .schema_from::<MintRequest>()
+        .schema_from::<MintResponse>()
+        .schema_from::<MintedCredential>()
+        .schema_from::<Problem>()
+        .schema_from::<Carrier>()
+        .schema_from::<RevocationClass>()
+        .schema_from::<StoreKind>()
+        .schema_from::<StoreDown>()
+        .schema_from::<Touch>()
+        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
+        .build()
+}
+
+fn operation(row: &Row) -> Operation {
+    let refused = refused(row);
+    let (status, answer) = answer(row.gives);
+    let mut operation = OperationBuilder::new()
+        .summary(Some(row.summary))
+        .request_body(row.takes.map(request_body))
+        .response(status, answer);
+    for status in refused.iter().map(|kind| kind.status()).collect::<std::collections::BTreeSet<_>>() {
+        operation = operation.response(status.to_string(), refusal(status, &refused));
+    }
+    if row.guarded {
+        let either = ["bearer", "cookie"].map(|scheme| SecurityRequirement::new::<_, _, String>(scheme, []));
+        operation = operation.securities(Some(either));
+    }
+    operation.build()
+}
+
+fn refused(row: &Row) -> Vec<ProblemKind> {
+    let mut kinds = row.refuses.to_vec();
+    kinds.extend(ANY);
+    if row.guarded {
+        kinds.extend(GUARDED);
+    }
+    if row.takes.is_some() {
+        kinds.extend(TAKING);
+    }
+    kinds
+}
+
+fn request_body(schema: &'static str) -> RequestBody {
+    RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", content(schema)).build()
+}
+
+fn answer(gives: Answer) -> (&'static str, Response) {
+    let ok = ResponseBuilder::new().description("Done");
+    match gives {
+        Answer::Json(schema) => ("200", ok.content("application/json", content(schema)).build()),
+        Answer::Object => ("200", ok.content("application/json", any(Type::Object)).build()),
+        Answer::Text(media_type) => ("200", ok.content(media_type, any(Type::String)).build()),
+        Answer::Nothing => ("204", ok.build()),
+    }
+}
+
+/// The answer with this status, which several kinds may share; each has its own `type` in the body.
+fn refusal(status: u16, kinds: &[ProblemKind]) -> Response {
+    let titles: Vec<_> = kinds.iter().filter(|kind| kind.status() == status).map(|kind| kind.title()).collect();
+    let response =
+        ResponseBuilder::new().description(titles.join("; or: ")).content(problem::MEDIA_TYPE, content("Problem"));
+    let header = |text| HeaderBuilder::new().description(Some(text)).build();
+    match status {
+        401 => response.header("WWW-Authenticate", header("The challenge of the carrier (RFC 9110 section 11.6.1)")),
+        503 => response.header("Retry-After", header("Seconds")),
+        _ => response,
+    }
+    .build()
+}
+
+fn content(schema: &str) -> Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+}
+
+fn any(kind: Type) -> Content {
+    ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(kind))).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_wire_table_is_described() {
+        let document = serde_json::to_value(document()).unwrap();
+        for route in route::ALL {
+            let operation = &document["paths"][route.path][route.method.to_lowercase()];
+            assert!(operation["responses"].is_object(), "{} {} is missing", route.method, route.path);
+        }
+        assert_eq!(document["paths"].as_object().unwrap().len(), route::ALL.len());
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_component() {
+        let document = serde_json::to_value(document()).unwrap();
+        let text = document.to_string();
+        let references: Vec<_> = text.split(r#""$ref":"#).skip(1).map(|rest| rest.split('"').nth(1).unwrap()).collect();
+        assert!(references.len() > 20, "{references:?}");
+        for reference in references {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            assert!(target.is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn a_guarded_route_shows_both_carriers_and_its_refusals() {
+        let document = serde_json::to_value(document()).unwrap();
+        let admin = &document["paths"]["/admin"]["get"];
+        assert_eq!(admin["security"], serde_json::json!([{"bearer": []}, {"cookie": []}]));
+        for status in ["200", "400", "401", "403", "405", "500", "503"] {
+            assert!(admin["responses"][status].is_object(), "{status}");
+        }
+        assert!(admin["responses"]["403"]["content"][problem::MEDIA_TYPE].is_object());
+        let schemes = &document["components"]["securitySchemes"];
+        assert_eq!(schemes["cookie"]["name"], Carrier::COOKIE_NAME);
+        assert_eq!(schemes["bearer"]["scheme"], "bearer");
+    }
+}

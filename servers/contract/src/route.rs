@@ -1,0 +1,54 @@
+//! The paths of the wire table.
+
+/// `POST`, a user name and a password for a credential.
+pub const LOGIN: &str = "/login";
+/// `GET`, who the bearer of the credential is.
+pub const ME: &str = "/me";
+/// `GET`, for the role `admin` only.
+pub const ADMIN: &str = "/admin";
+/// `POST`, the presented credential for a new one.
+pub const REFRESH: &str = "/refresh";
+/// `POST`, ends this credential.
+pub const LOGOUT: &str = "/logout";
+/// `POST`, ends every credential of this user.
+pub const LOGOUT_ALL: &str = "/logout-all";
+/// `GET`, the public keys of an asymmetric signer (RFC 7517).
+pub const JWKS: &str = "/.well-known/jwks.json";
+/// `GET`, this API described.
+pub const OPENAPI: &str = "/openapi.json";
+/// `GET`, the process lives.
+pub const HEALTHZ: &str = "/healthz";
+/// `GET`, the store can be reached.
+pub const READYZ: &str = "/readyz";
+/// `GET`, Prometheus text.
+pub const METRICS: &str = "/metrics";
+/// `GET`, the [`SchemeDescriptor`](crate::SchemeDescriptor).
+pub const BENCH_SCHEME: &str = "/bench/scheme";
+/// `POST`, ready credentials without password hashing; only under `--bench`, only from loopback.
+pub const BENCH_MINT: &str = "/bench/mint";
+
+/// A row of the wire table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+}
+
+/// The whole wire table; the route that is measured comes first.
+pub const ALL: [Route; 13] = [
+    Route { method: "GET", path: ME },
+    Route { method: "GET", path: ADMIN },
+    Route { method: "POST", path: LOGIN },
+    Route { method: "POST", path: REFRESH },
+    Route { method: "POST", path: LOGOUT },
+    Route { method: "POST", path: LOGOUT_ALL },
+    Route { method: "GET", path: JWKS },
+    Route { method: "GET", path: OPENAPI },
+    Route { method: "GET", path: HEALTHZ },
+    Route { method: "GET", path: READYZ },
+    Route { method: "GET", path: METRICS },
+    Route { method: "GET", path: BENCH_SCHEME },
+    Route { method: "POST", path: BENCH_MINT },
+];
