@@ -1,0 +1,87 @@
+//! What is said, what is refused, and how.
+
+use serde_json::json;
+
+use crate::http::{Answer, send};
+use crate::server::Server;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// The members of a problem, after the header that says that it is one (RFC 9457 section 3).
+#[track_caller]
+fn assert_problem(answer: &Answer, status: u16, name: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let body = answer.json();
+    assert_eq!(body["type"], format!("urn:authbench:problem:{name}"));
+    assert_eq!(body["status"], status);
+    assert!(body["title"].is_string());
+}
+
+#[test]
+fn the_control_takes_everybody_for_the_same_ordinary_user() {
+    let server = Server::start(crate::BINARY, &["--roles", "2"]);
+    let user = json!({"id": 1, "username": "user-000001", "email": "user-000001@example.test", "roles": ["role-000", "role-001"]});
+    assert_eq!(server.get("/me", &[]).json(), user);
+    assert_eq!(server.get("/me", &[("authorization", "Bearer whatever")]).json(), user);
+    assert_problem(&server.get("/admin", &[]), 403, "insufficient-role");
+    assert_eq!(server.post("/refresh", &[]).json(), json!({"user": user, "expires_in": 0}));
+    assert_eq!(server.post("/logout", &[]).status, 204);
+    assert_eq!(server.post("/logout-all", &[]).status, 204);
+}
+
+#[test]
+fn login_takes_the_right_password_only_and_hands_out_nothing() {
+    let server = Server::start(crate::BINARY, &[]);
+    let answer = server.login(7);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["user"]["username"], "user-000007");
+    assert_eq!((answer.json().get("token"), answer.header("set-cookie")), (None, None));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+    let wrong = json!({"username": "user-000007", "password": "correct horse"});
+    let refused = server.post_json("/login", &wrong);
+    assert_problem(&refused, 401, "login-failed");
+    assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    for nobody in ["user-000100", "user-7", "root", ""] {
+        let unknown = json!({"username": nobody, "password": contract::user::PASSWORD});
+        assert_eq!(server.post_json("/login", &unknown).body, refused.body, "{nobody:?}");
+    }
+}
+
+#[test]
+fn a_body_that_is_no_login_is_refused_without_an_echo() {
+    let server = Server::start(crate::BINARY, &[]);
+    let login = |headers: &[(&str, &str)], body: &str| send(server.address, "POST /login", headers, body);
+    let secret = "hunter2";
+    for body in [
+        r#"{"username":"user-000001","password":hunter2}"#,
+        r#"{"username":"user-000001","password":["hunter2"]}"#,
+        r#"{"username":"user-000001","password":"hunter2","password":"hunter2"}"#,
+        r#"{"username":"user-000001","password":"hunter2","admin":true}"#,
+        r#"{"username":"user-000001"}"#,
+        "hunter2",
+        "[]",
+    ] {
+        let answer = login(&[JSON], body);
+        assert_problem(&answer, 400, "malformed-request");
+        assert!(!answer.body.contains(secret), "{answer:?}");
+    }
+    assert_problem(&login(&[("content-type", "text/plain")], "{}"), 415, "unsupported-media-type");
+    assert_problem(&login(&[], "{}"), 415, "unsupported-media-type");
+    let large = format!(r#"{{"username":"{}","password":""}}"#, "x".repeat(20_000));
+    assert_problem(&login(&[JSON], &large), 413, "body-too-large");
+}
+
+#[test]
+fn other_paths_and_methods_are_problems_too() {
+    let server = Server::start(crate::BINARY, &[]);
+    for path in ["/", "/me/", "/ME", "/users", "/bench/mint", "/.well-known/jwks.json"] {
+        assert_problem(&server.get(path, &[]), 404, "not-found");
+    }
+    for (line, allowed) in [("POST /me", "GET,HEAD"), ("GET /login", "POST"), ("DELETE /logout", "POST")] {
+        let answer = send(server.address, line, &[], "");
+        assert_problem(&answer, 405, "method-not-allowed");
+        assert_eq!(answer.header("allow"), Some(allowed), "{line}");
+    }
+}

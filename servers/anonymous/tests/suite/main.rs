@@ -1,0 +1,17 @@
+//! The chassis as its users see it, with the authentication out of the way.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+#[path = "../../../chassis/tests/kit/http.rs"]
+mod http;
+#[path = "../../../chassis/tests/kit/server.rs"]
+mod server;
+
+mod bodies;
+mod describing;
+mod hashing;
+mod minting;
+mod stopping;
+mod telling;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_anonymous-server");

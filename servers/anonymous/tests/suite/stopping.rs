@@ -1,0 +1,75 @@
+//! The end of a server.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::http::PATIENCE;
+use crate::server::Server;
+
+/// The chassis gives requests under way three seconds; a machine under load gets some more to end the process.
+const BOUND: Duration = Duration::from_secs(8);
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn it_ends_at_once_with_idle_connections_open() {
+    for (signal, workers) in [("-TERM", "1"), ("-TERM", "2"), ("-INT", "2")] {
+        let server = Server::start(crate::BINARY, &["--workers", workers]);
+        let mut used = connect(&server);
+        used.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut start = [0; 12];
+        used.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200");
+        server.signal(signal);
+        let (status, log) = server.ended();
+        assert!(status.success(), "{signal} {workers}: {status} {log}");
+        let mut rest = vec![];
+        used.read_to_end(&mut rest).unwrap();
+    }
+}
+
+#[test]
+fn a_connection_that_never_says_anything_cannot_hold_it() {
+    let server = Server::start(crate::BINARY, &[]);
+    let silent = connect(&server);
+    let mut halting = connect(&server);
+    halting.write_all(b"POST /login HTTP/1.1\r\nhost: local").unwrap();
+    assert_eq!(server.get("/healthz", &[]).status, 200);
+    server.signal("-TERM");
+    let told = Instant::now();
+    let (status, log) = server.ended();
+    assert!(status.success() && told.elapsed() < BOUND, "{status} after {:?}: {log}", told.elapsed());
+    drop((silent, halting));
+}
+
+#[test]
+fn a_request_under_way_is_answered() {
+    let server = Server::start(crate::BINARY, &["--workers", "1"]);
+    let body = json!({"username": "user-000001", "password": contract::user::PASSWORD}).to_string();
+    let head = "POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
+    let mut stream = connect(&server);
+    stream.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
+    // The server has begun to read the body once it asks for it.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.signal("-TERM");
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(server.address).is_ok() {
+        assert!(Instant::now() < deadline, "it still accepts connections");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (status, log) = server.ended();
+    assert!(status.success(), "{status} {log}");
+}

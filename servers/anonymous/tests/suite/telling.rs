@@ -1,0 +1,85 @@
+//! What the server is told, and what it says when that cannot be.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use crate::server::{Server, refusal};
+
+/// One line, which names the server and the fault; code 2 means that the settings are wrong.
+#[track_caller]
+fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
+    let (own, message) = refusal(crate::BINARY, arguments);
+    assert_eq!(own, code, "{arguments:?}: {message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.starts_with("anonymous-server: "), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+}
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn described(server: &Server) -> (String, String) {
+    let descriptor = server.get("/bench/scheme", &[]).json();
+    (descriptor["node"].as_str().unwrap().to_owned(), descriptor["carrier"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn flags_win_over_the_environment_and_both_over_the_file() {
+    let (_folder, path) =
+        file("[server]\nnode = \"file\"\ncarrier = \"cookie\"\nusers = 5\nlisten = \"127.0.0.1:0\"\n");
+    let path = path.to_str().unwrap();
+    let from_file = Server::start_with(crate::BINARY, &["--config", path], &[]);
+    assert_eq!(described(&from_file), ("file".to_owned(), "cookie".to_owned()));
+    let variables = [("AUTHBENCH_NODE", "environment"), ("AUTHBENCH_CONFIG", path)];
+    let from_environment = Server::start_with(crate::BINARY, &[], &variables);
+    assert_eq!(described(&from_environment), ("environment".to_owned(), "cookie".to_owned()));
+    let from_flags = Server::start_with(crate::BINARY, &["--node", "flag", "--carrier", "bearer"], &variables);
+    assert_eq!(described(&from_flags), ("flag".to_owned(), "bearer".to_owned()));
+}
+
+#[test]
+fn it_says_in_one_line_where_it_listens() {
+    let server = Server::start(crate::BINARY, &[]);
+    assert_eq!(server.ready["scheme"], "anonymous");
+    assert_eq!(server.ready["pid"], server.pid());
+    assert_eq!(server.ready.as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn wrong_flags_are_refused() {
+    assert_refused(&["--speed", "9"], 2, &["'--speed'", "--help"]);
+    assert_refused(&["--carrier", "pigeon"], 2, &["--carrier", "\"pigeon\" is unknown", "cookie, bearer"]);
+    assert_refused(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "it has: anonymous"]);
+    assert_refused(&["--users", "0"], 2, &["--users 0: give at least 1"]);
+    assert_refused(&["--workers", "0"], 2, &["--workers 0: give at least 1"]);
+    assert_refused(&["--log", "loud"], 2, &["--log loud", "off, error, warn, info, debug"]);
+    assert_refused(&["--absolute-ttl-s", "0"], 2, &["--absolute-ttl-s 0", "between 1 and"]);
+    assert_refused(&["--listen", "nowhere"], 2, &["--listen", "nowhere"]);
+}
+
+#[test]
+fn wrong_files_are_refused_by_name_and_line() {
+    let (_folder, path) = file("[server]\nusers = 5\ncarier = \"cookie\"\n");
+    let name = path.to_str().unwrap();
+    assert_refused(&["--config", name], 2, &[name, "line 3", "`carier`", "carrier"]);
+    let (_folder, path) = file("[auth]\nkey-file = \"of another server\"\n");
+    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 2", "`key-file`"]);
+    let (_folder, path) = file("[sever]\n");
+    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 1", "`sever`"]);
+    let (_folder, path) = file("[server]\nusers = \"many\"\n");
+    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 2", "invalid type"]);
+    assert_refused(&["--config", "/nowhere/server.toml"], 2, &["/nowhere/server.toml", "No such file"]);
+}
+
+#[test]
+fn a_taken_port_is_no_fault_of_the_settings() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_refused(&["--listen", &address], 1, &[&address, "in use", "--listen"]);
+}

@@ -1,0 +1,50 @@
+//! The routes for the load test: what is served here, and credentials without their price.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use contract::body::{MintRequest, MintResponse, MintedCredential};
+use contract::{ProblemKind, SchemeDescriptor};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::account::body;
+use crate::app::App;
+use crate::auth::{AuthError, Authenticator};
+use crate::carrier;
+use crate::problem::Refusal;
+
+/// Credentials a call may ask for; it bounds the memory of an answer to some tens of megabytes.
+const MAX_COUNT: u32 = 100_000;
+/// Credentials in the making at a time, so that a store's round trips overlap.
+const CONCURRENCY: usize = 256;
+
+pub(crate) async fn scheme<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Json<SchemeDescriptor> {
+    Json(app.descriptor.clone())
+}
+
+pub(crate) async fn mint<A: Authenticator>(
+    State(app): State<Arc<App<A>>>,
+    request: Request,
+) -> Result<Json<MintResponse>, Refusal> {
+    let MintRequest { count, first_user } = body(request).await.map_err(|kind| app.refusal(kind))?;
+    if count > MAX_COUNT {
+        return Err(app.refusal(ProblemKind::MalformedRequest));
+    }
+    let places = (0..u64::from(count)).map(|place| u64::from(first_user) + place);
+    let minting = stream::iter(places).map(|place| minted(&app, place)).buffered(CONCURRENCY);
+    let credentials = minting.try_collect().await.map_err(|error| app.refused(&error))?;
+    Ok(Json(MintResponse { credentials }))
+}
+
+async fn minted<A: Authenticator>(app: &App<A>, place: u64) -> Result<MintedCredential, AuthError> {
+    let identity = app.users.identity(app.users.wrapped(place));
+    let issued = app.authenticator.issue(&identity, app.clock.now()).await?;
+    let mut headers = BTreeMap::new();
+    if let Some(credential) = issued.credential {
+        let (name, value) = carrier::request_header(app.carrier, &credential);
+        headers.insert(name.to_owned(), value);
+    }
+    Ok(MintedCredential { username: identity.username, headers })
+}

@@ -1,0 +1,121 @@
+//! How a credential travels: taken out of a request here, put into a response here, and named in
+//! the challenges here. The authenticators never see a header.
+
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, COOKIE};
+use contract::{Carrier, ProblemKind};
+
+const BEARER: &str = "Bearer";
+
+/// The credential of a request, none if it carries none.
+///
+/// A request that carries more than one is refused (RFC 6750 section 3.1), also when one of them
+/// came by the carrier that is not configured. An `Authorization` header of another scheme is no
+/// credential: RFC 6750 section 3.1 answers it like a request without one.
+pub(crate) fn credential(headers: &HeaderMap, carrier: Carrier) -> Result<Option<&str>, ProblemKind> {
+    let bearer = bearer(headers)?;
+    let cookie = cookie(headers)?;
+    let text = match (carrier, bearer, cookie) {
+        (_, Some(_), Some(_)) => return Err(ProblemKind::AmbiguousCredential),
+        (Carrier::Bearer, bearer, None) => bearer,
+        (Carrier::Cookie, None, cookie) => cookie,
+        (Carrier::Bearer, None, Some(_)) | (Carrier::Cookie, Some(_), None) => None,
+    };
+    text.map(token).transpose()
+}
+
+/// What follows the scheme's name and one space. RFC 9110 lets more spaces pass; here they fall to [`token`].
+fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(ProblemKind::AmbiguousCredential);
+    }
+    let line = line.as_bytes();
+    let (scheme, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
+    Ok(scheme.eq_ignore_ascii_case(BEARER.as_bytes()).then(|| rest.get(1..).unwrap_or_default()))
+}
+
+fn cookie(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut own = pairs.filter_map(|pair| {
+        let value = pair.trim_ascii().strip_prefix(Carrier::COOKIE_NAME.as_bytes())?;
+        value.strip_prefix(b"=")
+    });
+    let value = own.next();
+    if own.next().is_some() {
+        return Err(ProblemKind::AmbiguousCredential);
+    }
+    Ok(value)
+}
+
+/// The text, if it has the form `b64token` of RFC 6750 section 2.1, which cookies hold to as well.
+fn token(text: &[u8]) -> Result<&str, ProblemKind> {
+    let in_form = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    let form = !text.is_empty() && text.iter().all(in_form);
+    str::from_utf8(text).ok().filter(|_| form).ok_or(ProblemKind::InvalidCredential)
+}
+
+/// The value of `Set-Cookie` that hands out this credential for `max_age_s` seconds.
+pub(crate) fn set_cookie(credential: &str, max_age_s: u64) -> String {
+    format!("{}={credential}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age_s}", Carrier::COOKIE_NAME)
+}
+
+/// The value of `Set-Cookie` that takes the credential back.
+pub(crate) fn clear_cookie() -> String {
+    set_cookie("", 0)
+}
+
+/// The value of `WWW-Authenticate` for a refusal, if it takes one.
+///
+/// For `bearer` as RFC 6750 section 3.1 has it. RFC 9110 section 11.6.1 wants a challenge with every
+/// 401, yet no scheme is registered for cookies: theirs is `Cookie`, with the cookie's name, after
+/// draft-broyer-http-cookie-auth.
+pub(crate) fn challenge(carrier: Carrier, kind: ProblemKind) -> Option<&'static str> {
+    match (carrier, kind) {
+        (Carrier::Bearer, ProblemKind::MissingCredential | ProblemKind::LoginFailed) => Some("Bearer"),
+        (Carrier::Bearer, ProblemKind::InvalidCredential) => Some(r#"Bearer error="invalid_token""#),
+        (Carrier::Bearer, ProblemKind::InsufficientRole) => Some(r#"Bearer error="insufficient_scope""#),
+        (Carrier::Bearer, ProblemKind::AmbiguousCredential) => Some(r#"Bearer error="invalid_request""#),
+        (Carrier::Cookie, kind) if kind.status() == 401 => Some(r#"Cookie cookie-name="__Host-authbench""#),
+        _ => None,
+    }
+}
+
+/// The request header that carries this credential, as a client has to send it.
+pub(crate) fn request_header(carrier: Carrier, credential: &str) -> (&'static str, String) {
+    match carrier {
+        Carrier::Bearer => ("authorization", format!("{BEARER} {credential}")),
+        Carrier::Cookie => ("cookie", format!("{}={credential}", Carrier::COOKIE_NAME)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn bearer_of(value: &[u8]) -> Result<Option<String>, ProblemKind> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        credential(&headers, Carrier::Bearer).map(|found| found.map(str::to_owned))
+    }
+
+    #[test]
+    fn an_authenticator_sees_nothing_but_the_characters_of_a_token() {
+        assert_eq!(bearer_of(b"Bearer aZ09-._~+/="), Ok(Some("aZ09-._~+/=".to_owned())));
+        let others = (0x21..=0xff_u8).filter(|byte| !byte.is_ascii_alphanumeric() && !b"-._~+/=\x7f".contains(byte));
+        for byte in others {
+            assert_eq!(
+                bearer_of(&[b"Bearer abc", &[byte][..]].concat()),
+                Err(ProblemKind::InvalidCredential),
+                "{byte}"
+            );
+        }
+        for value in [&b"Bearer"[..], b"Bearer ", b"Bearer  abc", b"Bearer a b", b"Bearer\tabc", b"Bearer a\t"] {
+            let refused = bearer_of(value);
+            assert!(matches!(refused, Err(ProblemKind::InvalidCredential) | Ok(None)), "{value:?}: {refused:?}");
+        }
+    }
+}

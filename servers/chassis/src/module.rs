@@ -1,0 +1,75 @@
+//! The seam between a server's `main` and its auth module.
+
+use std::future::Future;
+
+use contract::{Scheme, Touch};
+
+use crate::auth::Authenticator;
+
+/// What a server binary adds to the chassis: its name, its own settings and its authenticator.
+pub trait AuthModule: 'static {
+    /// The name of the binary, which is also that in the table of schemes.
+    const BINARY: &'static str;
+    /// Settings that only this module has: flags over environment variables (`AUTHBENCH_...`) over the table
+    /// `[auth]` of the configuration file, whose keys are the flags' names. All fields are optional, so that
+    /// one layer can stand over another. The struct wants
+    /// `#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]`.
+    type Options: clap::Args + Default + serde::de::DeserializeOwned + Layered + Send;
+    /// The scheme at work.
+    type Authenticator: Authenticator;
+
+    /// Makes the authenticator ready to serve: keys prepared, store connected.
+    fn build(
+        start: &Start,
+        options: Self::Options,
+    ) -> impl Future<Output = Result<Self::Authenticator, StartError>> + Send;
+}
+
+/// Settings that come in layers: flags over environment over file.
+pub trait Layered {
+    /// `self`, with its gaps filled from `below`.
+    #[must_use]
+    fn over(self, below: Self) -> Self;
+}
+
+/// The settings that every server has and that an auth module may need.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Which of the binary's schemes.
+    pub scheme: Scheme,
+    /// Where Redis is, such as `redis://127.0.0.1:6379/0`.
+    pub redis_url: Option<String>,
+    /// What every key in a shared store begins with, such as `authbench:`.
+    pub key_prefix: String,
+    /// When the idle limit is pushed back.
+    pub touch: Touch,
+    /// Seconds a credential lives unless renewed (idle limit of a session, `exp` of a token); the
+    /// module's own default if none.
+    pub credential_ttl_s: Option<u64>,
+    /// Seconds after login at which no renewal helps.
+    pub absolute_ttl_s: u64,
+    /// Roles of an ordinary user.
+    pub roles: u16,
+}
+
+/// A server cannot start. The text says what was tried, on what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What it was told cannot be: a wrong flag, key or file. The process ends with code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// What it needs is not there: a store, a port. The process ends with code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// For a module that has no settings of its own.
+#[derive(Debug, Default, clap::Args, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoOptions {}
+
+impl Layered for NoOptions {
+    fn over(self, _below: Self) -> Self {
+        self
+    }
+}

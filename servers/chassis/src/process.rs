@@ -1,0 +1,116 @@
+//! The life of a server process, from its arguments to its exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use contract::Scheme;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::module::{AuthModule, StartError};
+use crate::routes::Routes;
+use crate::serve::serve;
+use crate::settings::{self, Settings};
+
+/// What a server's `main` is: reads the settings, serves until SIGTERM or SIGINT.
+///
+/// When it is ready it prints one line on stdout:
+/// `{"listening":"127.0.0.1:41234","scheme":"session-redis","pid":123}`.
+/// The code is 0 after a stop that was asked for, 2 for settings that cannot be, and 1 for anything
+/// else that keeps the server from starting, each with one line on stderr.
+#[must_use]
+pub fn main<M: AuthModule>() -> ExitCode {
+    match run::<M>() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", M::BINARY);
+            ExitCode::from(if matches!(error, StartError::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run<M: AuthModule>() -> Result<(), StartError> {
+    let (settings, options) = settings::parse::<M>(std::env::args_os())?;
+    log_to_stderr(settings.log);
+    let runtime =
+        runtime(settings.workers).map_err(|error| StartError::Failed(format!("cannot start threads: {error}")))?;
+    let served = runtime.block_on(until_stopped::<M>(settings, options));
+    // Password hashings of clients that have gone need not be waited for.
+    runtime.shutdown_background();
+    served
+}
+
+async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
+    let stop = Stop::new().map_err(|error| StartError::Failed(format!("cannot watch signals: {error}")))?;
+    let authenticator = M::build(&settings.start, options).await?;
+    let app = Arc::new(App::new(authenticator, &settings, Clock::SYSTEM));
+    let metrics = Arc::new(Metrics::new());
+    let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
+    let listener = listen(&settings).await?;
+    tell_ready(&listener, settings.start.scheme)
+        .map_err(|error| StartError::Failed(format!("cannot tell the address on stdout: {error}")))?;
+    serve(listener, routes, metrics, stop.asked()).await;
+    Ok(())
+}
+
+/// One worker needs no other thread to hand tasks to, and the runtime without them is the cheaper one.
+fn runtime(workers: usize) -> io::Result<Runtime> {
+    let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    if workers > 1 {
+        builder.worker_threads(workers);
+    }
+    builder.enable_all().build()
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let address = settings.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        StartError::Failed(format!("cannot listen on {address}: {error}; give another address with --listen"))
+    })
+}
+
+fn tell_ready(listener: &TcpListener, scheme: Scheme) -> io::Result<()> {
+    let line = serde_json::json!({
+        "listening": listener.local_addr()?.to_string(),
+        "scheme": scheme.id(),
+        "pid": std::process::id(),
+    });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Logs of this crate at the level asked for; those of the libraries no finer than warnings, because
+/// what they tell of requests may hold credentials.
+fn log_to_stderr(level: LevelFilter) {
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("chassis", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+}
+
+/// The wish of the operating system or of the user that the server end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

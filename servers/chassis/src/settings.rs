@@ -1,0 +1,224 @@
+//! What the server was told: flags over environment over file, checked once and then trusted.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use contract::{Carrier, Scheme, Touch, user};
+use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+
+use crate::config_file;
+use crate::module::{AuthModule, Layered, Start, StartError};
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_KEY_PREFIX: &str = "authbench:";
+const DEFAULT_NODE: &str = "node-1";
+/// Twelve hours, as OWASP's session management cheat sheet bounds an office worker's day from above.
+const DEFAULT_ABSOLUTE_TTL_S: u64 = 12 * 3600;
+/// Ten years: sums of an instant and a life stay far from overflow.
+const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
+
+/// Everything that the chassis itself has to know.
+pub(crate) struct Settings {
+    pub(crate) start: Start,
+    pub(crate) carrier: Carrier,
+    pub(crate) bench: bool,
+    pub(crate) listen: SocketAddr,
+    pub(crate) users: u32,
+    pub(crate) workers: usize,
+    pub(crate) node: String,
+    pub(crate) log: LevelFilter,
+}
+
+/// One layer of settings; a gap is filled by the layer below.
+#[derive(Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct ServerOptions {
+    /// Which of this server's schemes [default: the first listed below]
+    #[arg(long, env = "AUTHBENCH_SCHEME", value_name = "ID")]
+    scheme: Option<String>,
+    /// Where the credential travels: cookie or bearer [default: bearer]
+    #[arg(long, env = "AUTHBENCH_CARRIER", value_name = "CARRIER")]
+    carrier: Option<Carrier>,
+    /// Where Redis is, such as <redis://127.0.0.1:6379/0>; for schemes that keep state there
+    #[arg(long, env = "AUTHBENCH_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    redis_url: Option<String>,
+    /// When a session's idle limit is pushed back: never, throttled or always [default: throttled]
+    #[arg(long, env = "AUTHBENCH_TOUCH", value_name = "POLICY")]
+    touch: Option<Touch>,
+    /// Offer POST /bench/mint to loopback peers: credentials without a password
+    #[arg(long, env = "AUTHBENCH_BENCH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    bench: Option<bool>,
+    /// Address to listen on; port 0 takes a free one, told on stdout [default: 127.0.0.1:8080]
+    #[arg(long, env = "AUTHBENCH_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Seeded users: user-000000 (an admin), user-000001, ... [default: 100000]
+    #[arg(long, env = "AUTHBENCH_USERS", value_name = "N")]
+    users: Option<u32>,
+    /// Roles of an ordinary user [default: 1]
+    #[arg(long, env = "AUTHBENCH_ROLES", value_name = "N")]
+    roles: Option<u16>,
+    /// Threads that serve requests [default: as many as the process may use]
+    #[arg(long, env = "AUTHBENCH_WORKERS", value_name = "N")]
+    workers: Option<usize>,
+    /// Which of several like servers this is [default: node-1]
+    #[arg(long, env = "AUTHBENCH_NODE", value_name = "NAME")]
+    node: Option<String>,
+    /// What every key in a shared store begins with [default: authbench:]
+    #[arg(long, env = "AUTHBENCH_KEY_PREFIX", value_name = "TEXT")]
+    key_prefix: Option<String>,
+    /// Seconds a credential lives unless renewed [default: the scheme's own]
+    #[arg(long, env = "AUTHBENCH_CREDENTIAL_TTL_S", value_name = "SECONDS")]
+    credential_ttl_s: Option<u64>,
+    /// Seconds after login at which no renewal helps [default: 43200]
+    #[arg(long, env = "AUTHBENCH_ABSOLUTE_TTL_S", value_name = "SECONDS")]
+    absolute_ttl_s: Option<u64>,
+    /// Least severe level to log on stderr: off, error, warn, info or debug [default: warn]
+    #[arg(long, env = "AUTHBENCH_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl Layered for ServerOptions {
+    fn over(self, below: Self) -> Self {
+        Self {
+            scheme: self.scheme.or(below.scheme),
+            carrier: self.carrier.or(below.carrier),
+            redis_url: self.redis_url.or(below.redis_url),
+            touch: self.touch.or(below.touch),
+            bench: self.bench.or(below.bench),
+            listen: self.listen.or(below.listen),
+            users: self.users.or(below.users),
+            roles: self.roles.or(below.roles),
+            workers: self.workers.or(below.workers),
+            node: self.node.or(below.node),
+            key_prefix: self.key_prefix.or(below.key_prefix),
+            credential_ttl_s: self.credential_ttl_s.or(below.credential_ttl_s),
+            absolute_ttl_s: self.absolute_ttl_s.or(below.absolute_ttl_s),
+            log: self.log.or(below.log),
+        }
+    }
+}
+
+/// A reference server of authbench.
+///
+/// Each flag has an environment variable, and a key of the same name in the file that --config names: the flags
+/// under [server], those of the scheme under [auth]. Flags win over the environment, and both over the file.
+#[derive(Parser)]
+#[command(version)]
+struct CommandLine<O: Args> {
+    /// TOML file with the tables [server] and [auth]
+    #[arg(long, env = "AUTHBENCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten, next_help_heading = "Options of the scheme")]
+    auth: O,
+}
+
+/// The settings of the chassis and of the module `M`, from the process's arguments.
+///
+/// Ends the process with code 0 where only help or the version was asked for.
+pub(crate) fn parse<M: AuthModule>(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(Settings, M::Options), StartError> {
+    let command = CommandLine::<M::Options>::command().name(M::BINARY).after_help(scheme_list(M::BINARY));
+    let parsed = command.try_get_matches_from(arguments).and_then(|found| CommandLine::from_arg_matches(&found));
+    let line: CommandLine<M::Options> = match parsed {
+        Ok(line) => line,
+        Err(asked) if !asked.use_stderr() => asked.exit(),
+        Err(wrong) => return Err(StartError::Usage(one_line(&wrong))),
+    };
+    let (server, auth) = match &line.config {
+        Some(path) => config_file::read(path)?,
+        None => Default::default(),
+    };
+    Ok((line.server.over(server).check(M::BINARY)?, line.auth.over(auth)))
+}
+
+#[cfg(test)]
+impl Settings {
+    /// What a server that is told nothing does.
+    pub(crate) fn defaults(binary: &'static str) -> Self {
+        ServerOptions::default().check(binary).expect("the defaults are good")
+    }
+}
+
+impl ServerOptions {
+    fn check(self, binary: &'static str) -> Result<Settings, StartError> {
+        let absolute_ttl_s = within("--absolute-ttl-s", self.absolute_ttl_s.unwrap_or(DEFAULT_ABSOLUTE_TTL_S))?;
+        let credential_ttl_s = self.credential_ttl_s.map(|ttl_s| within("--credential-ttl-s", ttl_s)).transpose()?;
+        Ok(Settings {
+            carrier: self.carrier.unwrap_or_default(),
+            bench: self.bench.unwrap_or(false),
+            listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
+            users: at_least_one("--users", self.users.unwrap_or(user::DEFAULT_USERS))?,
+            workers: at_least_one("--workers", self.workers.unwrap_or_else(usable_cpus))?,
+            node: self.node.unwrap_or_else(|| DEFAULT_NODE.to_owned()),
+            log: level(self.log.as_deref().unwrap_or("warn"))?,
+            start: Start {
+                scheme: scheme(binary, self.scheme.as_deref())?,
+                redis_url: self.redis_url,
+                key_prefix: self.key_prefix.unwrap_or_else(|| DEFAULT_KEY_PREFIX.to_owned()),
+                touch: self.touch.unwrap_or_default(),
+                credential_ttl_s,
+                absolute_ttl_s,
+                roles: self.roles.unwrap_or(user::DEFAULT_ROLES),
+            },
+        })
+    }
+}
+
+fn scheme(binary: &str, id: Option<&str>) -> Result<Scheme, StartError> {
+    let mut own = Scheme::of_binary(binary);
+    let found = match id {
+        Some(id) => own.find(|scheme| scheme.id() == id),
+        None => own.next(),
+    };
+    found.ok_or_else(|| {
+        let known = Scheme::of_binary(binary).map(Scheme::id).collect::<Vec<_>>().join(", ");
+        StartError::Usage(format!("--scheme {}: {binary} does not have it; it has: {known}", id.unwrap_or_default()))
+    })
+}
+
+fn level(word: &str) -> Result<LevelFilter, StartError> {
+    match word {
+        "off" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        _ => Err(StartError::Usage(format!("--log {word}: there are: off, error, warn, info, debug"))),
+    }
+}
+
+fn within(flag: &str, ttl_s: u64) -> Result<u64, StartError> {
+    if (1..=MAX_TTL_S).contains(&ttl_s) {
+        return Ok(ttl_s);
+    }
+    Err(StartError::Usage(format!("{flag} {ttl_s}: give between 1 and {MAX_TTL_S} seconds")))
+}
+
+fn at_least_one<N: PartialEq + From<u8>>(flag: &str, count: N) -> Result<N, StartError> {
+    if count == N::from(0) {
+        return Err(StartError::Usage(format!("{flag} 0: give at least 1")));
+    }
+    Ok(count)
+}
+
+fn usable_cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn scheme_list(binary: &str) -> String {
+    let rows = Scheme::of_binary(binary).map(|scheme| format!("\n  {:<20} {}", scheme.id(), scheme.summary()));
+    format!("Schemes:{}", rows.collect::<String>())
+}
+
+/// The first line of clap's message is the fault; the rest is usage.
+fn one_line(wrong: &clap::Error) -> String {
+    let text = wrong.to_string();
+    let fault = text.lines().next().unwrap_or_default();
+    format!("{}; see --help", fault.strip_prefix("error: ").unwrap_or(fault))
+}

@@ -1,0 +1,36 @@
+//! The routes that describe the server: liveness, readiness, metrics, keys and the API itself.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use contract::body::Health;
+use contract::{ProblemKind, openapi};
+
+use crate::app::App;
+use crate::auth::Authenticator;
+use crate::metrics::Metrics;
+use crate::problem::Refusal;
+
+pub(crate) async fn healthz() -> Json<Health> {
+    Json(Health::OK)
+}
+
+pub(crate) async fn readyz<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<Json<Health>, Refusal> {
+    app.authenticator.ready().await.map_err(|error| app.refused(&error))?;
+    Ok(Json(Health::OK))
+}
+
+pub(crate) async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
+    ([(CONTENT_TYPE, Metrics::MEDIA_TYPE)], metrics.text()).into_response()
+}
+
+pub(crate) async fn jwks<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<Json<serde_json::Value>, Refusal> {
+    app.authenticator.jwks().map(Json).ok_or_else(|| app.refusal(ProblemKind::NotFound))
+}
+
+pub(crate) async fn api() -> Json<utoipa::openapi::OpenApi> {
+    Json(openapi::document())
+}

@@ -1,0 +1,111 @@
+//! A Redis of the test's own: a free port, an empty folder, gone with this value.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::http::PATIENCE;
+
+pub(crate) struct Redis {
+    child: Option<Child>,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut redis = Self { child: None, port, folder: tempfile::tempdir().unwrap() };
+        redis.revive();
+        redis
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// A connection to look behind the server's back.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url()).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match client.get_connection() {
+                Ok(connection) => return connection,
+                Err(error) => assert!(Instant::now() < deadline, "no Redis: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// All that it holds, as it would lie on a disk.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        let () = redis::cmd("SAVE").query(&mut self.connection()).unwrap();
+        std::fs::read(self.folder.path().join("dump.rdb")).unwrap()
+    }
+
+    /// How often each command was called since the last [`Redis::forget_calls`], without the bookkeeping.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection()).unwrap();
+        let counts = stats.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let own = name.starts_with("config") || name.starts_with("client") || name == "info";
+            Some((name.to_owned(), rest.split(',').next()?.parse().ok()?)).filter(|_| !own)
+        });
+        counts.collect()
+    }
+
+    pub(crate) fn forget_calls(&self) {
+        let () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.connection()).unwrap();
+    }
+
+    /// Lets this much time pass for every deadline: Redis has no clock that could be set.
+    pub(crate) fn age(&self, seconds: u64) {
+        let mut connection = self.connection();
+        for key in self.keys() {
+            let left_ms: i64 = redis::cmd("PTTL").arg(&key).query(&mut connection).unwrap();
+            assert!(left_ms > 0, "{key} has no deadline");
+            let aged = left_ms - 1000 * seconds.cast_signed();
+            let () = redis::cmd("PEXPIRE").arg(&key).arg(aged).query(&mut connection).unwrap();
+        }
+    }
+
+    /// Every key, in order.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut self.connection()).unwrap();
+        keys.sort();
+        keys
+    }
+
+    /// Ends the process, and with it all that it held.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it, empty, on the port it had.
+    pub(crate) fn revive(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
+        command.args(["--appendonly", "no", "--rdbcompression", "no", "--dir"]).arg(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("redis-server is installed"));
+        self.connection();
+    }
+
+    /// Sends the process a signal, such as `-STOP`: then it neither answers nor closes a connection.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,154 @@
+//! The twins, `session-server` and `jwt-server`, differ in their auth modules and nowhere else:
+//! that difference is the experiment. `scripts/twin-diff.sh` shows it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+#[path = "kit/http.rs"]
+mod http;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
+#[path = "kit/server.rs"]
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use contract::Carrier;
+use http::{Answer, send};
+use server::Server;
+
+const TWINS: [&str; 2] = ["session", "jwt"];
+
+fn read(twin: &str, file: &str) -> String {
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(servers.join(twin).join(file)).unwrap()
+}
+
+#[test]
+fn their_mains_differ_in_the_name_of_the_module_only() {
+    let [session, jwt] = TWINS.map(|twin| {
+        let text = read(twin, "src/main.rs");
+        let code: String = text.lines().filter(|line| !line.starts_with("//!")).collect();
+        let (before, after) = code.split_once("chassis::main::<").unwrap();
+        let (module, after) = after.split_once('>').unwrap();
+        assert!(module.starts_with(&format!("{twin}::")), "{module}");
+        format!("{before}{after}")
+    });
+    assert_eq!(session, jwt);
+}
+
+#[test]
+fn neither_serves_http_itself() {
+    let [session, jwt] = TWINS.map(|twin| {
+        let manifest: toml::Table = read(twin, "Cargo.toml").parse().unwrap();
+        let dependencies = manifest["dependencies"].as_table().unwrap();
+        for web in ["axum", "hyper", "hyper-util", "http", "tower", "tower-http", "tower-service", "prometheus-client"]
+        {
+            assert!(!dependencies.contains_key(web), "{twin} depends on {web}");
+        }
+        (dependencies["chassis"].clone(), dependencies["contract"].clone())
+    });
+    assert_eq!(session, jwt);
+}
+
+/// Builds both servers, as the tests are built, and gives where they are.
+fn binaries() -> [PathBuf; 2] {
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap());
+    build.args(["build", "--quiet", "-p", "session", "-p", "jwt", "--bins", "--message-format", "json"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).unwrap();
+    TWINS.map(|twin| {
+        let name = format!("{twin}-server");
+        let built = messages.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let mut executables = built.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+        executables.find(|path| path.file_name().unwrap() == name.as_str()).unwrap()
+    })
+}
+
+/// A twin, and how a client of it carries the credential of this user.
+struct Twin {
+    server: Server,
+    carrier: Carrier,
+}
+
+impl Twin {
+    fn header(&self, user: u32) -> (&'static str, String) {
+        let login = self.server.login(user);
+        match self.carrier {
+            Carrier::Bearer => ("authorization", format!("Bearer {}", login.json()["token"].as_str().unwrap())),
+            Carrier::Cookie => ("cookie", login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()),
+        }
+    }
+
+    /// The answer without its date, the one thing that may differ from one instant to the next.
+    fn ask(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut answer = send(self.server.address, request_line, headers, body);
+        answer.headers.retain(|(name, _)| name != "date");
+        answer
+    }
+
+    fn ask_as(&self, user: u32, request_line: &str) -> Answer {
+        let (name, value) = self.header(user);
+        self.ask(request_line, &[(name, &value)], "")
+    }
+
+    /// What must be the same, byte for byte and header by header.
+    fn answers(&self) -> Vec<(&'static str, Answer)> {
+        let garbage = match self.carrier {
+            Carrier::Bearer => ("authorization", "Bearer garbage"),
+            Carrier::Cookie => ("cookie", "__Host-authbench=garbage"),
+        };
+        let both = [("authorization", "Bearer garbage"), ("cookie", "__Host-authbench=garbage")];
+        let json = [("content-type", "application/json")];
+        let wrong = r#"{"username":"user-000001","password":"wrong"}"#;
+        vec![
+            ("me", self.ask_as(7, "GET /me")),
+            ("admin, as admin", self.ask_as(0, "GET /admin")),
+            ("admin, as another", self.ask_as(7, "GET /admin")),
+            ("logout", self.ask_as(7, "POST /logout")),
+            ("logout of all", self.ask_as(7, "POST /logout-all")),
+            ("me, as nobody", self.ask("GET /me", &[], "")),
+            ("me, with garbage", self.ask("GET /me", &[garbage], "")),
+            ("me, twice", self.ask("GET /me", &both, "")),
+            ("refresh, with garbage", self.ask("POST /refresh", &[garbage], "")),
+            ("wrong password", self.ask("POST /login", &json, wrong)),
+            ("malformed login", self.ask("POST /login", &json, "{")),
+            ("login without a type", self.ask("POST /login", &[], wrong)),
+            ("health", self.ask("GET /healthz", &[], "")),
+            ("readiness", self.ask("GET /readyz", &[], "")),
+            ("description", self.ask("GET /openapi.json", &[], "")),
+            ("nowhere", self.ask("GET /nowhere", &[], "")),
+            ("wrong method", self.ask("DELETE /me", &[], "")),
+        ]
+    }
+}
+
+#[test]
+fn they_answer_alike() {
+    let binaries = binaries();
+    for carrier in [Carrier::Bearer, Carrier::Cookie] {
+        let [session, jwt] = [0, 1].map(|twin| {
+            let flags = ["--carrier", &carrier.to_string(), "--roles", "3"];
+            Twin { server: Server::start(&binaries[twin], &flags), carrier }.answers()
+        });
+        for ((what, session), (_, jwt)) in session.into_iter().zip(jwt) {
+            assert_eq!(session, jwt, "{what}, by {carrier}");
+        }
+    }
+}
+
+/// The same facts about the user travel both ways, so that the payloads are comparable.
+#[test]
+fn they_hand_out_the_same_login_but_for_the_credential() {
+    let [session, jwt] = binaries().map(|binary| {
+        let answer = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
+        let mut body = answer.json();
+        body["token"] = "credential".into();
+        let names: Vec<_> = answer.headers.into_iter().map(|(name, _)| name).collect();
+        (answer.status, names, body)
+    });
+    assert_eq!(session, jwt);
+}
