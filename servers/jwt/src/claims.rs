@@ -1,0 +1,103 @@
+//! What a token says, and what has to hold before it is believed.
+
+use std::borrow::Cow;
+
+use contract::body::Identity;
+use serde::{Deserialize, Serialize};
+
+/// The media type of a token, after `application/` (RFC 9068 section 2.1): no other token of this or another
+/// issuer passes for one (RFC 8725 section 3.11).
+pub(crate) const MEDIA_TYPE: &str = "at+jwt";
+
+/// The claims of a token, all of them required (RFC 7519 section 4.1, RFC 9068 section 2.2). There is no
+/// `client_id`, because there is no OAuth client. Times are whole seconds since the Unix epoch.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Claims<'a> {
+    #[serde(borrow)]
+    iss: Cow<'a, str>,
+    #[serde(borrow)]
+    aud: Cow<'a, str>,
+    /// The user's number. With the last three it makes up the facts that a session's payload has too.
+    #[serde(borrow)]
+    sub: Cow<'a, str>,
+    exp: u64,
+    nbf: u64,
+    iat: u64,
+    #[serde(borrow)]
+    jti: Cow<'a, str>,
+    /// When the user gave his password: `/refresh` keeps it.
+    auth_time: u64,
+    #[serde(borrow)]
+    username: Cow<'a, str>,
+    #[serde(borrow)]
+    email: Cow<'a, str>,
+    roles: Cow<'a, [String]>,
+}
+
+/// Who vouches for whom, to whom and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    /// Seconds a token lives.
+    pub(crate) ttl_s: u64,
+    /// Seconds after login at which no token lives any more.
+    pub(crate) absolute_ttl_s: u64,
+    /// Seconds by which the clocks of issuer and verifier may differ.
+    pub(crate) leeway_s: u64,
+}
+
+/// Somebody who has shown a good token.
+pub(crate) struct Bearer {
+    pub(crate) identity: Identity,
+    pub(crate) auth_time: u64,
+}
+
+impl Terms {
+    /// When a token that is issued `now` ends.
+    pub(crate) fn expiry(&self, auth_time: u64, now: u64) -> u64 {
+        now.saturating_add(self.ttl_s).min(auth_time.saturating_add(self.absolute_ttl_s))
+    }
+
+    /// The claims of a token issued `now` for somebody who logged in at `auth_time`.
+    pub(crate) fn claims<'a>(&'a self, identity: &'a Identity, jti: String, auth_time: u64, now: u64) -> Claims<'a> {
+        Claims {
+            iss: Cow::Borrowed(&self.issuer),
+            aud: Cow::Borrowed(&self.audience),
+            sub: Cow::Owned(identity.id.to_string()),
+            exp: self.expiry(auth_time, now),
+            nbf: now,
+            iat: now,
+            jti: Cow::Owned(jti),
+            auth_time,
+            username: Cow::Borrowed(&identity.username),
+            email: Cow::Borrowed(&identity.email),
+            roles: Cow::Borrowed(&identity.roles),
+        }
+    }
+
+    /// Whose token this is, if it is for here and for now; otherwise why not.
+    pub(crate) fn accept(&self, claims: Claims<'_>, now: u64) -> Result<Bearer, &'static str> {
+        let early = now.saturating_add(self.leeway_s);
+        let refusals = [
+            (claims.iss != self.issuer, "another issuer"),
+            (claims.aud != self.audience, "for another audience"),
+            (claims.jti.is_empty(), "no token id"),
+            (claims.exp.saturating_add(self.leeway_s) <= now, "expired"),
+            (claims.nbf > early, "not yet valid"),
+            (claims.iat > early, "issued in the future"),
+            (claims.auth_time > claims.iat, "issued before login"),
+            (claims.auth_time.saturating_add(self.absolute_ttl_s) <= now, "past the absolute limit"),
+        ];
+        if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
+            return Err(reason);
+        }
+        let identity = Identity {
+            id: claims.sub.parse().map_err(|_| "the subject is no user number")?,
+            username: claims.username.into_owned(),
+            email: claims.email.into_owned(),
+            roles: claims.roles.into_owned(),
+        };
+        Ok(Bearer { identity, auth_time: claims.auth_time })
+    }
+}

@@ -1,0 +1,114 @@
+//! What can be wrong with a token or with a key.
+
+use crate::Algorithm;
+
+/// Why a compact serialisation was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwsError {
+    /// Longer than [`MAX_COMPACT_BYTES`](crate::MAX_COMPACT_BYTES).
+    #[error("{}", self.reason())]
+    Length,
+    /// Not three segments with two dots between them.
+    #[error("{}", self.reason())]
+    Segments,
+    /// A segment that is not base64url without padding, or not its only spelling.
+    #[error("{}", self.reason())]
+    Encoding,
+    /// A header that is no JSON object of unique members with the right types.
+    #[error("{}", self.reason())]
+    Header,
+    /// A header with `crit`, `b64`, `jwk`, `jku`, `x5u` or `x5c`.
+    #[error("{}", self.reason())]
+    ForbiddenParameter,
+    /// A `typ` other than the one asked for.
+    #[error("{}", self.reason())]
+    Type,
+    /// No key of the set is meant.
+    #[error("{}", self.reason())]
+    UnknownKey,
+    /// An `alg` other than that of the key.
+    #[error("{}", self.reason())]
+    Algorithm,
+    /// The signature does not fit.
+    #[error("{}", self.reason())]
+    Signature,
+}
+
+impl JwsError {
+    /// The reason in words that repeat nothing of what was sent.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Length => "the token is too long",
+            Self::Segments => "the token has not exactly three segments",
+            Self::Encoding => "a segment is not strict base64url",
+            Self::Header => "the header is malformed",
+            Self::ForbiddenParameter => "the header has a parameter that is never taken",
+            Self::Type => "the header names another type of token",
+            Self::UnknownKey => "the header names no key of the set",
+            Self::Algorithm => "the header names another algorithm than the key's",
+            Self::Signature => "the signature does not fit",
+        }
+    }
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// An HMAC secret shorter than the hash it feeds.
+    #[error(
+        "the HMAC secret has {bytes} bytes, and RFC 8725 section 3.5 wants at least {least}: \
+         make one with `openssl rand -out FILE {least}`"
+    )]
+    ShortSecret {
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes that it must have.
+        least: usize,
+    },
+    /// An RSA key outside 2048 to 8192 bits, or one that is none.
+    #[error(
+        "the RSA key was refused ({reason}), and RFC 8725 section 3.5 wants at least 2048 bits: \
+         make one with `{}`",
+        wanted(Algorithm::Rs256).1
+    )]
+    Rsa {
+        /// Its size, or what aws-lc says of it.
+        reason: String,
+    },
+    /// Not a private key of this algorithm.
+    #[error("not {} in an unencrypted PKCS #8 PEM file: make one with `{}`", wanted(*algorithm).0, wanted(*algorithm).1)]
+    Pem {
+        /// What the key was to be for.
+        algorithm: Algorithm,
+    },
+    /// A JWK for another use, or of a type that this server does not know.
+    #[error("the JWK is not one that checks HS256, EdDSA, ES256 or RS256 signatures")]
+    NotUnderstood,
+    /// A JWK whose members do not make a key.
+    #[error("the {0} JWK is malformed")]
+    Jwk(Algorithm),
+    /// A JWK set that is no such JSON.
+    #[error("not a JWK set (RFC 7517 section 5): {0}")]
+    Set(#[from] serde_json::Error),
+    /// Two keys that a token cannot tell apart.
+    #[error("two keys of the set have the kid {0:?}")]
+    DuplicateKid(String),
+    /// The system's generator failed.
+    #[error("a {0} key could not be generated")]
+    Generation(Algorithm),
+}
+
+/// What a key file has to hold, and the command that makes it.
+const fn wanted(algorithm: Algorithm) -> (&'static str, &'static str) {
+    match algorithm {
+        Algorithm::Hs256 => ("an HMAC secret, which is never", "openssl rand -out FILE 32"),
+        Algorithm::EdDsa => ("an Ed25519 private key", "openssl genpkey -algorithm ED25519 -out FILE"),
+        Algorithm::Es256 => {
+            ("a P-256 private key", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE")
+        }
+        Algorithm::Rs256 => {
+            ("an RSA private key", "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE")
+        }
+    }
+}

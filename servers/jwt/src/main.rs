@@ -1,0 +1,7 @@
+//! `jwt-server`: the chassis with signed tokens.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<jwt::Jwt>()
+}

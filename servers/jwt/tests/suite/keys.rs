@@ -1,0 +1,144 @@
+//! Which keys are taken, and which are refused with what words.
+
+use jsonwebtoken::signature::Signer;
+use jwt::{Algorithm, JwsError, KeyError, KeySet, SigningKey, verify_jws};
+use serde_json::{Value, json};
+
+use crate::forge;
+
+fn refusal(algorithm: Algorithm, pem: &[u8]) -> String {
+    SigningKey::from_pem(algorithm, pem).err().unwrap().to_string()
+}
+
+fn compact(key: &SigningKey, header: &Value) -> String {
+    let message = format!("{}.{}", forge::encode(header.to_string()), forge::encode("payload"));
+    let signature = forge::encode(key.try_sign(message.as_bytes()).unwrap());
+    format!("{message}.{signature}")
+}
+
+#[test]
+fn short_secrets_are_refused() {
+    let error = SigningKey::from_secret(&[7; 31]).err().unwrap();
+    assert!(matches!(error, KeyError::ShortSecret { bytes: 31, least: 32 }));
+    assert!(SigningKey::from_secret(&[7; 32]).is_ok());
+    let jwk = |bytes: usize| format!(r#"{{"keys":[{{"kty":"oct","k":"{}"}}]}}"#, forge::encode(vec![7; bytes]));
+    assert!(matches!(KeySet::from_json(&jwk(31)), Err(KeyError::ShortSecret { .. })));
+    assert!(KeySet::from_json(&jwk(32)).is_ok());
+}
+
+#[test]
+fn short_rsa_keys_are_refused() {
+    let text = refusal(Algorithm::Rs256, include_bytes!("keys/rsa-1024.pem"));
+    assert!(text.contains("TooSmall") && text.contains("at least 2048 bits"), "{text}");
+    let jwk = |n: &[u8]| json!({ "keys": [{ "kty": "RSA", "e": "AQAB", "n": forge::encode(n) }] }).to_string();
+    let mut modulus = vec![0xff; 256];
+    assert!(KeySet::from_json(&jwk(&modulus)).is_ok());
+    modulus[0] = 0x7f;
+    let text = KeySet::from_json(&jwk(&modulus)).err().unwrap().to_string();
+    assert!(text.contains("2047 bits"), "{text}");
+    // Leading zeros make no key longer.
+    let text = KeySet::from_json(&jwk(&[&[0; 128][..], &[0xff; 128]].concat())).err().unwrap().to_string();
+    assert!(text.contains("1024 bits"), "{text}");
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_with_the_command_that_makes_the_right_one() {
+    let ed25519 = include_bytes!("keys/ed25519.pem");
+    for (algorithm, pem, command) in [
+        (Algorithm::EdDsa, &include_bytes!("keys/p256.pem")[..], "-algorithm ED25519"),
+        (Algorithm::EdDsa, include_bytes!("keys/ed25519-encrypted.pem"), "-algorithm ED25519"),
+        (Algorithm::Es256, ed25519, "ec_paramgen_curve:P-256"),
+        (Algorithm::Es256, include_bytes!("keys/p384.pem"), "ec_paramgen_curve:P-256"),
+        (Algorithm::Rs256, ed25519, "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, include_bytes!("keys/rsa-2048-public.pem"), "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, b"", "rsa_keygen_bits:2048"),
+        (Algorithm::Hs256, ed25519, "openssl rand"),
+    ] {
+        let text = refusal(algorithm, pem);
+        assert!(text.contains(command), "{algorithm}: {text}");
+    }
+}
+
+#[test]
+fn a_key_read_twice_is_the_same_key_and_a_generated_one_is_another() {
+    for algorithm in Algorithm::ALL {
+        let read = || match algorithm {
+            Algorithm::Hs256 => SigningKey::from_secret(forge::secret()).unwrap(),
+            _ => SigningKey::from_pem(algorithm, &std::fs::read(forge::key_file(algorithm).1).unwrap()).unwrap(),
+        };
+        let (one, two, other) = (read(), read(), SigningKey::generate(algorithm).unwrap());
+        assert_eq!(one.kid(), two.kid(), "{algorithm}");
+        assert_ne!(one.kid(), other.kid(), "{algorithm}");
+        let trusted = KeySet::new(vec![two.verifying_key()]).unwrap();
+        let header = json!({ "alg": algorithm.name() });
+        assert_eq!(verify_jws(&compact(&one, &header), &trusted), Ok(b"payload".to_vec()), "{algorithm}");
+        assert_eq!(verify_jws(&compact(&other, &header), &trusted), Err(JwsError::Signature), "{algorithm}");
+    }
+    let pkcs1 = SigningKey::from_pem(Algorithm::Rs256, include_bytes!("keys/rsa-2048-pkcs1.pem"));
+    assert!(pkcs1.is_ok());
+}
+
+#[test]
+fn a_token_chooses_among_several_keys_by_kid_alone() {
+    let keys = [SigningKey::generate(Algorithm::EdDsa).unwrap(), SigningKey::generate(Algorithm::EdDsa).unwrap()];
+    let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
+    for key in &keys {
+        let token = compact(key, &json!({ "alg": "EdDSA", "kid": key.kid() }));
+        assert_eq!(verify_jws(&token, &trusted), Ok(b"payload".to_vec()));
+    }
+    let verdict = |header: Value| verify_jws(&compact(&keys[0], &header), &trusted);
+    assert_eq!(verdict(json!({ "alg": "EdDSA" })), Err(JwsError::UnknownKey));
+    assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": "other" })), Err(JwsError::UnknownKey));
+    assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": keys[1].kid() })), Err(JwsError::Signature));
+}
+
+#[test]
+fn a_kid_that_means_two_keys_is_refused() {
+    let key = || SigningKey::from_secret(forge::secret()).unwrap().verifying_key();
+    assert!(matches!(KeySet::new(vec![key(), key()]), Err(KeyError::DuplicateKid(_))));
+}
+
+#[test]
+fn keys_that_are_not_understood_or_meant_for_else_are_passed_over() {
+    let k = forge::encode([7; 32]);
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let header = json!({ "alg": "HS256" });
+    let token = compact(&SigningKey::from_secret(&[7; 32]).unwrap(), &header);
+    let usable = |key: Value| {
+        let set = KeySet::from_json(&json!({ "keys": [key] }).to_string()).unwrap();
+        verify_jws(&token, &set).is_ok()
+    };
+    assert!(usable(json!({ "kty": "oct", "k": k })));
+    assert!(usable(json!({ "kty": "oct", "k": k, "alg": "HS256", "use": "sig", "key_ops": ["sign", "verify"] })));
+    assert!(!usable(json!({ "kty": "oct", "k": k, "alg": "HS512" })));
+    assert!(!usable(json!({ "kty": "oct", "k": k, "alg": "A128KW" })));
+    assert!(!usable(json!({ "kty": "oct", "k": k, "use": "enc" })));
+    assert!(!usable(json!({ "kty": "oct", "k": k, "key_ops": ["encrypt"] })));
+    assert!(!usable(json!({ "kty": "OKP", "crv": "X25519", "x": x })));
+    assert!(!usable(json!({ "kty": "AKP", "pub": x })));
+}
+
+#[test]
+fn malformed_keys_are_errors() {
+    let point = forge::decode("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3-257rn0s2ldbqkLJK2KRiMohYjlrQ");
+    let ec = |x: &[u8], y: &[u8]| json!({ "kty": "EC", "crv": "P-256", "x": forge::encode(x), "y": forge::encode(y) });
+    let okp = |x: &str| json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    // The frame of RFC 8410 section 4, which other formats of this key have around it.
+    let frame = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+    let framed = forge::encode([&frame[..], &forge::decode(x)].concat());
+    let read = |key: &Value| KeySet::from_json(&json!({ "keys": [key] }).to_string());
+    assert!(read(&ec(&point[..32], &point[32..])).is_ok());
+    assert!(read(&okp(x)).is_ok());
+    for key in [
+        ec(&point[..31], &point[31..]),
+        ec(&point[..32], &point[..32]),
+        ec(&point, &[]),
+        okp(&x[..42]),
+        okp(&format!("{x}=")),
+        okp(&framed),
+    ] {
+        assert!(matches!(read(&key), Err(KeyError::Jwk(_))), "{key}");
+    }
+    assert!(matches!(KeySet::from_json("[]"), Err(KeyError::Set(_))));
+}

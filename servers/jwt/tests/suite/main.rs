@@ -1,0 +1,20 @@
+//! Tokens: first published ones, hostile ones and keys, on a clock that the test sets, then the server as its users
+//! see it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+#[path = "../../../chassis/tests/kit/http.rs"]
+mod http;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
+#[path = "../../../chassis/tests/kit/server.rs"]
+mod server;
+
+mod forge;
+mod hostile;
+mod keys;
+mod lifetime;
+mod mutation;
+mod serving;
+mod vectors;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_jwt-server");

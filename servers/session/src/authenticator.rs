@@ -1,0 +1,159 @@
+//! The scheme: what a session id is worth at a given instant.
+
+use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use contract::body::Identity;
+use contract::{Scheme, StoreDown, StoreKind, Touch};
+
+use crate::store::NewSession;
+use crate::{Key, Limits, Record, SessionId, SessionStore, StoreError};
+
+/// Session ids over a store.
+///
+/// A check costs the store one read. Beyond that it costs, under [`Touch::Throttled`], one write an
+/// interval, and under [`Touch::Always`], within the idle limit of the absolute one, a correction
+/// of the deadline, because the read that extends a session does not yet know when it must end.
+pub struct Sessions<S> {
+    scheme: Scheme,
+    store: S,
+    limits: Limits,
+}
+
+impl<S: SessionStore> Sessions<S> {
+    /// The scheme with this store and these limits.
+    pub const fn new(scheme: Scheme, store: S, limits: Limits) -> Self {
+        Self { scheme, store, limits }
+    }
+
+    /// The store below.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    async fn good(&self, key: &Key, now: UnixSeconds) -> Result<Record, AuthError> {
+        living(self.store.read(key, now).await?, now)
+    }
+
+    async fn good_extended(&self, key: &Key, now: UnixSeconds) -> Result<Record, AuthError> {
+        let record = living(self.store.read_extending(key, now, self.limits.idle_s).await?, now)?;
+        let left_s = record.ends_at.saturating_sub(now);
+        if left_s < self.limits.idle_s {
+            self.store.set_deadline(key, now, left_s).await?;
+        }
+        Ok(record)
+    }
+
+    async fn good_touched(&self, key: &Key, now: UnixSeconds) -> Result<Record, AuthError> {
+        let record = self.good(key, now).await?;
+        let expires_at = self.limits.idle_end(now, record.ends_at);
+        if expires_at < record.expires_at + self.limits.touch_interval_s.max(1) {
+            return Ok(record);
+        }
+        let record = Record { expires_at, ..record };
+        self.store.rewrite(key, &record.to_payload(), now, expires_at - now).await?;
+        Ok(record)
+    }
+
+    /// The credential and what is to be stored for a user whose session must end at `ends_at`.
+    fn made(
+        &self,
+        identity: Identity,
+        now: UnixSeconds,
+        ends_at: UnixSeconds,
+    ) -> Result<(SessionId, Record), AuthError> {
+        let id = SessionId::random()
+            .map_err(|error| AuthError::Internal(format!("no random bytes from the operating system: {error}")))?;
+        Ok((id, Record::new(identity, now, self.limits.written_end(now, ends_at), ends_at)))
+    }
+
+    fn entry<'a>(&self, id: &SessionId, record: &Record, payload: &'a [u8]) -> NewSession<'a> {
+        let now = record.issued_at;
+        let ttl_s = self.limits.idle_end(now, record.ends_at) - now;
+        NewSession { key: id.key(), user: record.id, payload, now, ttl_s, listed_s: record.ends_at - now }
+    }
+}
+
+impl<S: SessionStore> Authenticator for Sessions<S> {
+    fn describe(&self) -> Description {
+        Description {
+            scheme: self.scheme,
+            revocation_window_s: Some(0),
+            store_down: match self.scheme.store() {
+                StoreKind::None | StoreKind::Memory => StoreDown::NotNeeded,
+                StoreKind::Redis => StoreDown::FailClosed,
+            },
+            credential_ttl_s: Some(self.limits.idle_s),
+            absolute_ttl_s: Some(self.limits.absolute_s),
+            touch: Some(self.limits.touch),
+            leeway_s: None,
+        }
+    }
+
+    async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        let (id, record) = self.made(identity.clone(), now, now + self.limits.absolute_s)?;
+        let payload = record.to_payload();
+        let entry = self.entry(&id, &record, &payload);
+        self.store.insert(entry).await?;
+        Ok(Issued { expires_in: entry.ttl_s, credential: Some(id.into_credential()) })
+    }
+
+    async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        let key = key(credential)?;
+        let record = match self.limits.touch {
+            Touch::Never => self.good(&key, now).await?,
+            Touch::Throttled => self.good_touched(&key, now).await?,
+            Touch::Always => self.good_extended(&key, now).await?,
+        };
+        Ok(record.into_identity())
+    }
+
+    async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        let old_key = key(credential)?;
+        let old = self.good(&old_key, now).await?;
+        let ends_at = old.ends_at;
+        let (id, record) = self.made(old.into_identity(), now, ends_at)?;
+        let payload = record.to_payload();
+        let entry = self.entry(&id, &record, &payload);
+        if !self.store.replace(&old_key, entry).await? {
+            return Err(GONE);
+        }
+        let issued = Issued { expires_in: entry.ttl_s, credential: Some(id.into_credential()) };
+        Ok((record.into_identity(), issued))
+    }
+
+    async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        let key = key(credential)?;
+        let record = self.good(&key, now).await?;
+        if self.store.remove(&key, record.id).await? { Ok(()) } else { Err(GONE) }
+    }
+
+    async fn revoke_all(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        let record = self.good(&key(credential)?, now).await?;
+        Ok(self.store.remove_all(record.id).await?)
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        Ok(self.store.ping().await?)
+    }
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        Self::StoreUnavailable(error.0)
+    }
+}
+
+const GONE: AuthError = AuthError::Invalid("no such session");
+
+fn key(credential: Option<&str>) -> Result<Key, AuthError> {
+    Key::of(credential.ok_or(AuthError::Missing)?).ok_or(AuthError::Invalid("not a session id"))
+}
+
+fn living(payload: Option<Vec<u8>>, now: UnixSeconds) -> Result<Record, AuthError> {
+    let payload = payload.ok_or(GONE)?;
+    let record = Record::from_payload(&payload)
+        .map_err(|error| AuthError::Internal(format!("a stored session cannot be read: {error}")))?;
+    if record.is_over(now) {
+        return Err(AuthError::Invalid("session expired"));
+    }
+    Ok(record)
+}

@@ -1,0 +1,20 @@
+//! The auth module of `session-server`: a random id in the client's hands, everything else in a store.
+//!
+//! [`Sessions`] is the authenticator: it makes ids, keeps the limits and reads payloads. What it
+//! stands on is a [`SessionStore`], a map from keys to bytes that forgets in time; three are here.
+//! Absent on purpose: HTTP, and the id itself anywhere but in the client's credential. A store
+//! sees its SHA-256 only, so a copy of the store lets nobody in.
+
+mod authenticator;
+mod id;
+mod limits;
+mod module;
+mod record;
+pub mod store;
+
+pub use authenticator::Sessions;
+pub use id::{Key, SessionId};
+pub use limits::Limits;
+pub use module::{Session, SessionOptions};
+pub use record::Record;
+pub use store::{SessionStore, StoreError};

@@ -1,0 +1,98 @@
+//! What sessions are kept in.
+
+mod either;
+mod link;
+mod memory;
+mod redis;
+
+use std::future::Future;
+
+use chassis::auth::UnixSeconds;
+
+use crate::Key;
+
+pub use either::AnyStore;
+pub use link::{Link, Multiplexed, Pooled, address};
+pub use memory::MemoryStore;
+pub use redis::RedisStore;
+
+/// A map from keys to payloads, each with a deadline after which it is gone, and a list of the keys
+/// of every user.
+///
+/// Two promises hold in the presence of any other call on the same store, from any process. A
+/// session is never there without being listed under its user. And nothing but [`insert`] and a
+/// [`replace`] that found the old session brings one into being, so what was removed stays removed.
+///
+/// Deadlines are given as seconds from `now`. A store with a clock of its own counts from its own
+/// now; one without takes ours.
+///
+/// [`insert`]: SessionStore::insert
+/// [`replace`]: SessionStore::replace
+pub trait SessionStore: Send + Sync + 'static {
+    /// Adds a session.
+    fn insert(&self, session: NewSession<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The payload under this key.
+    fn read(&self, key: &Key, now: UnixSeconds) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// The payload under this key, whose deadline becomes `ttl_s` from now.
+    fn read_extending(
+        &self,
+        key: &Key,
+        now: UnixSeconds,
+        ttl_s: u64,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Sets the deadline of what is there under this key, if anything is.
+    fn set_deadline(
+        &self,
+        key: &Key,
+        now: UnixSeconds,
+        ttl_s: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Sets payload and deadline of what is there under this key, if anything is.
+    fn rewrite(
+        &self,
+        key: &Key,
+        payload: &[u8],
+        now: UnixSeconds,
+        ttl_s: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts a session in the place of an old one of the same user. Of several calls at once one finds the
+    /// old session; false means that it was gone, and nothing was added.
+    fn replace(&self, old: &Key, new: NewSession<'_>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Removes a session of this user; false means that it was gone.
+    fn remove(&self, key: &Key, user: u32) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Removes every session of this user that was there when the call began.
+    fn remove_all(&self, user: u32) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Whether the store answers.
+    fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A session about to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession<'a> {
+    /// Under which key.
+    pub key: Key,
+    /// Whose it is.
+    pub user: u32,
+    /// What is kept of it.
+    pub payload: &'a [u8],
+    /// The instant.
+    pub now: UnixSeconds,
+    /// Seconds until it is gone, unless extended.
+    pub ttl_s: u64,
+    /// Seconds until it is gone in any case: how long its user's list has to know of it.
+    pub listed_s: u64,
+}
+
+/// The store cannot be reached, does not answer in time, or answers with an error of its own. It
+/// says nothing about the session that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);

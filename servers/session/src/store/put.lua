@@ -1,0 +1,21 @@
+-- Adds a session and lists it under its user; where an old one is named, in its place or not at all.
+-- KEYS: session, list, old session (optional)
+-- ARGV: payload, ttl_s, listed_s, key in the list, old key in the list (optional)
+local session, list, old = KEYS[1], KEYS[2], KEYS[3]
+local payload, ttl_s, listed_s, member, old_member = unpack(ARGV)
+
+if old and redis.call('DEL', old) == 0 then
+  return 0
+end
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
+-- One second more than it can live, because the clock above is cut to whole ones.
+redis.call('ZADD', list, now + listed_s + 1, member)
+if redis.call('TTL', list) < tonumber(listed_s) then
+  redis.call('EXPIRE', list, listed_s)
+end
+redis.call('SET', session, payload, 'EX', ttl_s)
+if old then
+  redis.call('ZREM', list, old_member)
+end
+return 1

@@ -1,0 +1,165 @@
+//! The account routes over every store, by every carrier.
+
+use contract::Carrier;
+use serde_json::json;
+
+use crate::http::Answer;
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+/// A client that keeps its credential as its carrier has it.
+struct Client<'s> {
+    server: &'s Server,
+    carrier: Carrier,
+    credential: String,
+}
+
+impl<'s> Client<'s> {
+    fn login(server: &'s Server, carrier: Carrier, user: u32) -> Self {
+        let mut client = Self { server, carrier, credential: String::new() };
+        client.keep(&server.login(user));
+        client
+    }
+
+    /// Keeps the credential of this answer, and checks that it came by the carrier and no other way.
+    fn keep(&mut self, answer: &Answer) {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.json()["expires_in"], 1800);
+        let (token, cookie) = (answer.json()["token"].as_str().map(str::to_owned), answer.header("set-cookie"));
+        self.credential = match self.carrier {
+            Carrier::Bearer => {
+                assert_eq!(cookie, None);
+                token.unwrap()
+            }
+            Carrier::Cookie => {
+                assert_eq!(token, None);
+                let (pair, attributes) = cookie.unwrap().split_once("; ").unwrap();
+                // A session that slides may live to its absolute limit, so its cookie may too.
+                assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=43200");
+                pair.strip_prefix("__Host-authbench=").unwrap().to_owned()
+            }
+        };
+    }
+
+    fn header(&self) -> (&'static str, String) {
+        match self.carrier {
+            Carrier::Bearer => ("authorization", format!("Bearer {}", self.credential)),
+            Carrier::Cookie => ("cookie", format!("theme=dark; __Host-authbench={}; lang=en", self.credential)),
+        }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        let (name, value) = self.header();
+        self.server.get(path, &[(name, &value)])
+    }
+
+    fn post(&self, path: &str) -> Answer {
+        let (name, value) = self.header();
+        self.server.post(path, &[(name, &value)])
+    }
+
+    fn assert_over(&self) {
+        let answer = self.get("/me");
+        let challenge = match self.carrier {
+            Carrier::Bearer => r#"Bearer error="invalid_token""#,
+            Carrier::Cookie => r#"Cookie cookie-name="__Host-authbench""#,
+        };
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some(challenge)));
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!(answer.json()["type"], "urn:authbench:problem:invalid-credential");
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+}
+
+fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
+    let redis = Redis::start();
+    for scheme in ["session-memory", "session-redis", "session-redis-pool"] {
+        for carrier in [Carrier::Bearer, Carrier::Cookie] {
+            let carrier_flag = carrier.to_string();
+            let flags = ["--scheme", scheme, "--redis-url", &redis.url(), "--carrier", &carrier_flag, "--bench"];
+            let server = Server::start(crate::BINARY, &flags);
+            assert_eq!(server.ready["scheme"], scheme);
+            check(&server, carrier);
+        }
+    }
+}
+
+#[test]
+fn a_whole_journey() {
+    on_every_store_by_every_carrier(|server, carrier| {
+        let mut client = Client::login(server, carrier, 7);
+        let user =
+            json!({"id": 7, "username": "user-000007", "email": "user-000007@example.test", "roles": ["role-000"]});
+        assert_eq!(client.get("/me").json(), user);
+
+        let old = Client { credential: client.credential.clone(), ..client };
+        let renewed = old.post("/refresh");
+        assert_eq!(renewed.json()["user"], user);
+        client.keep(&renewed);
+        assert_ne!(client.credential, old.credential);
+        old.assert_over();
+
+        let elsewhere = Client::login(server, carrier, 7);
+        let goodbye = client.post("/logout");
+        assert_eq!((goodbye.status, goodbye.body.as_str()), (204, ""));
+        let cleared = "__Host-authbench=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
+        assert_eq!(goodbye.header("set-cookie"), (carrier == Carrier::Cookie).then_some(cleared));
+        client.assert_over();
+        assert_eq!(client.post("/logout").status, 401);
+        assert_eq!(elsewhere.get("/me").status, 200);
+
+        let (third, other) = (Client::login(server, carrier, 7), Client::login(server, carrier, 8));
+        assert_eq!(third.post("/logout-all").status, 204);
+        elsewhere.assert_over();
+        third.assert_over();
+        assert_eq!(other.get("/me").status, 200);
+    });
+}
+
+#[test]
+fn admin_is_for_admins() {
+    on_every_store_by_every_carrier(|server, carrier| {
+        let admin = Client::login(server, carrier, 0);
+        assert_eq!(admin.get("/admin").json()["roles"], json!(["admin", "role-000"]));
+        let ordinary = Client::login(server, carrier, 1).get("/admin");
+        let challenge = (carrier == Carrier::Bearer).then_some(r#"Bearer error="insufficient_scope""#);
+        assert_eq!((ordinary.status, ordinary.header("www-authenticate")), (403, challenge));
+        assert_eq!(ordinary.json()["type"], "urn:authbench:problem:insufficient-role");
+    });
+}
+
+#[test]
+fn minted_credentials_work_as_they_are() {
+    on_every_store_by_every_carrier(|server, _| {
+        let minted = server.post_json("/bench/mint", &json!({"count": 300, "first_user": 98})).json();
+        let minted = minted["credentials"].as_array().unwrap();
+        assert_eq!(minted.len(), 300);
+        for (place, credential) in minted.iter().enumerate().step_by(37) {
+            let headers = credential["headers"].as_object().unwrap();
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+            assert_eq!(headers.len(), 1);
+            let answer = server.get("/me", &headers);
+            assert_eq!(answer.json()["username"], credential["username"]);
+            assert_eq!(answer.json()["id"], (98 + place) % 100);
+        }
+    });
+}
+
+#[test]
+fn the_scheme_is_described() {
+    on_every_store_by_every_carrier(|server, carrier| {
+        let descriptor = server.get("/bench/scheme", &[]).json();
+        let in_memory = server.ready["scheme"] == "session-memory";
+        assert_eq!(descriptor["scheme"], server.ready["scheme"]);
+        assert_eq!(descriptor["carrier"], carrier.to_string());
+        assert_eq!(descriptor["revocation_class"], "immediate");
+        assert_eq!(descriptor["revocation_window_s"], 0);
+        assert_eq!(descriptor["store"], if in_memory { "memory" } else { "redis" });
+        assert_eq!(descriptor["store_down"], if in_memory { "not-needed" } else { "fail-closed" });
+        assert_eq!(descriptor["credential_ttl_s"], 1800);
+        assert_eq!(descriptor["absolute_ttl_s"], 43_200);
+        assert_eq!(descriptor["touch"], "throttled");
+    });
+}

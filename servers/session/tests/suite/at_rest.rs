@@ -1,0 +1,68 @@
+//! What lies in the store lets nobody in: row 15 of the security table.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn no_dump_of_the_store_holds_an_id_or_anything_that_works_as_one() {
+    let redis = Redis::start();
+    let server = Server::start(crate::BINARY, &["--scheme", "session-redis", "--redis-url", &redis.url()]);
+    let id = server.login(1).json()["token"].as_str().unwrap().to_owned();
+    let me = |credential: &str| server.get("/me", &[("authorization", &format!("Bearer {credential}"))]).status;
+    assert_eq!(me(&id), 200);
+
+    let dump = redis.dump();
+    assert!(contains(&dump, b"user-000001"), "the dump holds the session");
+    assert!(!contains(&dump, id.as_bytes()));
+    assert!(!contains(&dump, &URL_SAFE_NO_PAD.decode(&id).unwrap()));
+
+    let keys = redis.keys();
+    let key = keys.iter().find_map(|key| key.strip_prefix("authbench:s:")).unwrap();
+    assert!(contains(&dump, key.as_bytes()));
+    for stolen in [key, &format!("authbench:s:{key}")] {
+        assert_eq!(me(stolen), 401, "{stolen}");
+    }
+}
+
+#[test]
+fn every_key_has_the_prefix_and_a_deadline() {
+    let redis = Redis::start();
+    let flags = ["--scheme", "session-redis", "--redis-url", &redis.url(), "--key-prefix", "blue/"];
+    let server = Server::start(crate::BINARY, &flags);
+    server.login(1);
+    let keys = redis.keys();
+    assert_eq!(keys.len(), 2);
+    assert!(keys[0].starts_with("blue/s:"));
+    assert_eq!(keys[1], "blue/u:1");
+    for (key, deadline_s) in keys.iter().zip([1800, 43_200]) {
+        let left_s: i64 = redis::cmd("TTL").arg(key).query(&mut redis.connection()).unwrap();
+        assert!((deadline_s - 60..=deadline_s).contains(&left_s), "{key}: {left_s}");
+    }
+}
+
+#[test]
+fn nothing_is_logged_that_would_let_somebody_in() {
+    let redis = Redis::start();
+    let flags = ["--scheme", "session-redis", "--redis-url", &redis.url(), "--log", "debug", "--carrier", "cookie"];
+    let server = Server::start(crate::BINARY, &flags);
+    let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let (_, id) = cookie.split_once('=').unwrap();
+    assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 200);
+    assert_eq!(server.post("/logout", &[("cookie", &cookie)]).status, 204);
+    assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 401);
+    let metrics = server.get("/metrics", &[]).body;
+    server.signal("-TERM");
+    let (status, log) = server.ended();
+    assert!(status.success());
+    assert!(log.contains("no such session"), "the refusal is logged: {log}");
+    for text in [log, metrics] {
+        assert!(!text.contains(id) && !text.contains(contract::user::PASSWORD), "{text}");
+    }
+}

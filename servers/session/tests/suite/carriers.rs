@@ -1,0 +1,135 @@
+//! How a credential may travel, and how it may not: rows 9, 12 and 21 of the security table.
+
+use contract::Carrier;
+
+use crate::http::{Answer, send_bytes};
+use crate::server::Server;
+
+/// A server and a good session id of it.
+fn server(carrier: Carrier) -> (Server, String) {
+    let server = Server::start(crate::BINARY, &["--carrier", &carrier.to_string()]);
+    let login = server.login(1);
+    let id = match carrier {
+        Carrier::Bearer => login.json()["token"].as_str().unwrap().to_owned(),
+        Carrier::Cookie => {
+            let cookie = login.header("set-cookie").unwrap();
+            cookie.split_once('=').unwrap().1.split_once(';').unwrap().0.to_owned()
+        }
+    };
+    (server, id)
+}
+
+fn me(server: &Server, headers: &[(&str, &[u8])]) -> Answer {
+    send_bytes(server.address, "GET /me", headers, "")
+}
+
+#[track_caller]
+fn assert_refused(answer: &Answer, status: u16, name: &str, challenge: Option<&str>) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.json()["type"], format!("urn:authbench:problem:{name}"));
+    assert_eq!(answer.header("www-authenticate"), challenge);
+}
+
+#[test]
+fn bearer_takes_one_authorization_header() {
+    let (server, id) = server(Carrier::Bearer);
+    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+        let value = format!("{scheme} {id}");
+        assert_eq!(me(&server, &[("Authorization", value.as_bytes())]).status, 200, "{scheme}");
+    }
+    // Without a credential of this scheme the challenge is bare (RFC 6750 section 3.1).
+    let basic: &[u8] = b"Basic dXNlcjpwYXNz";
+    for headers in
+        [&[][..], &[("authorization", basic)], &[("cookie", b"theme=dark")], &[("authorization", b"Bearerx y")]]
+    {
+        assert_refused(&me(&server, headers), 401, "missing-credential", Some("Bearer"));
+    }
+    let invalid = Some(r#"Bearer error="invalid_token""#);
+    for value in [
+        format!("Bearer  {id}"),
+        format!("Bearer {id} x"),
+        format!("Bearer {id},"),
+        format!("Bearer \"{id}\""),
+        format!("Bearer {id}="),
+        "Bearer".to_owned(),
+        "Bearer x".to_owned(),
+        format!("Bearer {}", "x".repeat(7000)),
+    ] {
+        assert_refused(&me(&server, &[("authorization", value.as_bytes())]), 401, "invalid-credential", invalid);
+    }
+    let binary = [b"Bearer ", id.as_bytes(), b"\xff\xfe"].concat();
+    assert_refused(&me(&server, &[("authorization", &binary)]), 401, "invalid-credential", invalid);
+}
+
+#[test]
+fn a_cookie_is_taken_by_its_name_only() {
+    let (server, id) = server(Carrier::Cookie);
+    let challenge = Some(r#"Cookie cookie-name="__Host-authbench""#);
+    for value in [
+        format!("__Host-authbench={id}"),
+        format!("a=b; __Host-authbench={id};c=d"),
+        format!(" a=b;__Host-authbench={id} ; "),
+    ] {
+        assert_eq!(me(&server, &[("cookie", value.as_bytes())]).status, 200, "{value}");
+    }
+    for value in [
+        String::new(),
+        "theme=dark".to_owned(),
+        format!("authbench={id}"),
+        format!("__Host-authbench2={id}"),
+        format!("x__Host-authbench={id}"),
+        format!("__host-authbench={id}"),
+    ] {
+        assert_refused(&me(&server, &[("cookie", value.as_bytes())]), 401, "missing-credential", challenge);
+    }
+    for value in
+        [format!("__Host-authbench=\"{id}\""), "__Host-authbench=".to_owned(), format!("__Host-authbench={id} x")]
+    {
+        assert_refused(&me(&server, &[("cookie", value.as_bytes())]), 401, "invalid-credential", challenge);
+    }
+    let binary = [b"__Host-authbench=", id.as_bytes(), b"\xff"].concat();
+    assert_refused(&me(&server, &[("cookie", &binary)]), 401, "invalid-credential", challenge);
+}
+
+#[test]
+fn two_credentials_are_one_too_many() {
+    for carrier in [Carrier::Bearer, Carrier::Cookie] {
+        let (server, id) = server(carrier);
+        let (bearer, cookie) = (format!("Bearer {id}"), format!("__Host-authbench={id}"));
+        let (bearer, cookie) = (("authorization", bearer.as_bytes()), ("cookie", cookie.as_bytes()));
+        let twice = format!("__Host-authbench={id}; __Host-authbench={id}");
+        let challenge = (carrier == Carrier::Bearer).then_some(r#"Bearer error="invalid_request""#);
+        for headers in [
+            &[bearer, cookie][..],
+            &[cookie, bearer],
+            &[bearer, bearer],
+            &[("authorization", b"Basic eDp5"), bearer],
+            &[cookie, cookie],
+            &[("cookie", twice.as_bytes())],
+        ] {
+            assert_refused(&me(&server, headers), 400, "ambiguous-credential", challenge);
+        }
+    }
+}
+
+#[test]
+fn the_other_carrier_does_not_count() {
+    let (bearer_server, id) = server(Carrier::Bearer);
+    let cookie = format!("__Host-authbench={id}");
+    assert_eq!(me(&bearer_server, &[("cookie", cookie.as_bytes())]).status, 401);
+    let (cookie_server, id) = server(Carrier::Cookie);
+    let bearer = format!("Bearer {id}");
+    assert_eq!(me(&cookie_server, &[("authorization", bearer.as_bytes())]).status, 401);
+}
+
+#[test]
+fn a_planted_cookie_is_replaced_at_login() {
+    let (server, planted) = server(Carrier::Cookie);
+    let body = serde_json::json!({"username": "user-000002", "password": contract::user::PASSWORD}).to_string();
+    let cookie = format!("__Host-authbench={planted}");
+    let headers = [("content-type", "application/json"), ("cookie", cookie.as_str())];
+    let answer = crate::http::send(server.address, "POST /login", &headers, &body);
+    let fresh = answer.header("set-cookie").unwrap();
+    assert!(!fresh.contains(&planted), "{fresh}");
+    assert_eq!(me(&server, &[("cookie", cookie.as_bytes())]).json()["id"], 1);
+}

@@ -1,0 +1,87 @@
+//! What each request costs the store, in commands.
+
+use std::collections::BTreeMap;
+
+use session::SessionStore;
+
+use crate::bed::{ALWAYS, Bed, NEVER, THROTTLED};
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+fn calls<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+/// The commands of `uses` checks.
+async fn cost<S: SessionStore>(bed: &Bed<S>, id: &str, uses: usize) -> BTreeMap<String, u64> {
+    let redis = bed.redis.as_ref().unwrap();
+    redis.forget_calls();
+    for _ in 0..uses {
+        bed.assert_good(id).await;
+    }
+    redis.calls()
+}
+
+#[tokio::test]
+async fn never_touching_reads() {
+    let mut bed = Bed::over_redis(NEVER).await;
+    let id = bed.login(1).await;
+    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+    bed.pass(90);
+    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+}
+
+#[tokio::test]
+async fn throttled_touching_writes_once_an_interval() {
+    let mut bed = Bed::over_redis(THROTTLED).await;
+    let id = bed.login(1).await;
+    bed.pass(9);
+    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+    bed.pass(1);
+    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5), ("set", 1)]));
+    bed.pass(9);
+    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+}
+
+#[tokio::test]
+async fn always_touching_reads_and_extends_in_one() {
+    let mut bed = Bed::over_redis(ALWAYS).await;
+    let id = bed.login(1).await;
+    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5)]));
+    for _ in 0..10 {
+        bed.pass(90);
+        bed.assert_good(&id).await;
+    }
+    // At 900 of 1000 seconds the idle limit ends with the absolute one; a second later it has to be cut.
+    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5)]));
+    bed.pass(1);
+    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5), ("expire", 5)]));
+}
+
+#[tokio::test]
+async fn what_is_not_an_id_costs_nothing() {
+    let bed = Bed::over_redis(THROTTLED).await;
+    let redis = bed.redis.as_ref().unwrap();
+    redis.forget_calls();
+    for wrong in ["", "x", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"] {
+        bed.assert_over(wrong).await;
+    }
+    assert_eq!(redis.calls(), calls([]));
+}
+
+#[test]
+fn a_request_costs_one_command_and_over_a_pool_three() {
+    let redis = Redis::start();
+    for (scheme, cost) in [
+        ("session-redis", calls([("get", 10)])),
+        ("session-redis-pool", calls([("get", 10), ("ping", 10), ("unwatch", 10)])),
+    ] {
+        let server = Server::start(crate::BINARY, &["--scheme", scheme, "--redis-url", &redis.url()]);
+        let token = server.login(1).json()["token"].as_str().unwrap().to_owned();
+        redis.forget_calls();
+        for _ in 0..10 {
+            assert_eq!(server.get("/me", &[("authorization", &format!("Bearer {token}"))]).status, 200);
+        }
+        assert_eq!(redis.calls(), cost, "{scheme}");
+    }
+}

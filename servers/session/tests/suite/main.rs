@@ -1,0 +1,26 @@
+//! Sessions: first the authenticator over every store, on a clock that the test sets, then the
+//! server as its users see it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+#[path = "../../../chassis/tests/kit/http.rs"]
+mod http;
+#[path = "../../../chassis/tests/kit/redis.rs"]
+mod redis_process;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
+#[path = "../../../chassis/tests/kit/server.rs"]
+mod server;
+
+mod account;
+mod at_rest;
+mod bed;
+mod carriers;
+mod commands;
+mod ids;
+mod lifetime;
+mod outage;
+mod races;
+mod removal;
+mod telling;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_session-server");

@@ -1,0 +1,70 @@
+//! What `session-server` is told, and what it says when that cannot be.
+
+use std::net::TcpListener;
+
+use crate::server::{Server, refusal};
+
+#[track_caller]
+fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
+    let (own, message) = refusal(crate::BINARY, arguments);
+    assert_eq!(own, code, "{arguments:?}: {message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    for part in ["session-server: "].iter().chain(parts) {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+}
+
+#[test]
+fn the_plainest_scheme_is_the_default() {
+    assert_eq!(Server::start(crate::BINARY, &[]).ready["scheme"], "session-memory");
+}
+
+#[test]
+fn a_scheme_of_another_server_is_refused() {
+    let known = "it has: session-memory, session-redis, session-redis-pool";
+    assert_refused(&["--scheme", "jwt-hs256"], 2, &["jwt-hs256", known]);
+    assert_refused(&["--scheme", "session-mysql"], 2, &["session-mysql", known]);
+}
+
+#[test]
+fn redis_must_be_named_and_there() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for scheme in ["session-redis", "session-redis-pool"] {
+        assert_refused(&["--scheme", scheme], 2, &[scheme, "needs --redis-url", "redis://"]);
+        assert_refused(
+            &["--scheme", scheme, "--redis-url", "http://x"],
+            2,
+            &["--redis-url", "redis://127.0.0.1:6379/0"],
+        );
+        let url = format!("redis://me:secret@{free}/0");
+        assert_refused(&["--scheme", scheme, "--redis-url", &url], 1, &["cannot reach Redis", &free, "--redis-url"]);
+        let (_, message) = refusal(crate::BINARY, &["--scheme", scheme, "--redis-url", &url]);
+        assert!(!message.contains("secret"), "{message}");
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused() {
+    assert_refused(
+        &["--credential-ttl-s", "100", "--absolute-ttl-s", "99"],
+        2,
+        &["--credential-ttl-s 100", "at most 99"],
+    );
+    let touch = ["--credential-ttl-s", "60", "--touch-interval-s", "60"];
+    assert_refused(&touch, 2, &["--touch-interval-s 60", "less than 60"]);
+    Server::start(crate::BINARY, &[&touch[..], &["--touch", "always"]].concat());
+    Server::start(crate::BINARY, &["--credential-ttl-s", "1"]);
+    Server::start(crate::BINARY, &["--absolute-ttl-s", "5"]);
+    let pool = ["--scheme", "session-redis-pool", "--redis-url", "redis://127.0.0.1:1/0", "--pool-size", "0"];
+    assert_refused(&pool, 2, &["--pool-size 0", "at least 1"]);
+}
+
+#[test]
+fn its_own_settings_are_a_table_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.toml");
+    std::fs::write(&path, "[server]\ncredential-ttl-s = 60\n[auth]\ntouch-interval-s = 60\n").unwrap();
+    let path = path.to_str().unwrap();
+    assert_refused(&["--config", path], 2, &["--touch-interval-s 60"]);
+    Server::start(crate::BINARY, &["--config", path, "--touch-interval-s", "59"]);
+}
