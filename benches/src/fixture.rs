@@ -1,0 +1,127 @@
+//! A scheme with credentials that are known to be good.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chassis::auth::{AuthError, Authenticator, UnixSeconds};
+use contract::body::Identity;
+use contract::{Scheme, StoreKind, user};
+use futures_util::future::join_all;
+use lab::redis::Redis;
+use tokio::runtime::Runtime;
+
+/// Users, each with one credential. More than one, so that no cache of the last one flatters a scheme.
+const USERS: u32 = 64;
+/// Credentials that are issued before the clock is stopped and they are revoked.
+const BATCH: u64 = 1000;
+
+/// A scheme at work, and credentials of which it has been seen that they verify to the right identity, that a
+/// changed one is refused, and that a store is asked about each.
+pub struct Fixture<'r, A> {
+    /// Which scheme.
+    pub scheme: Scheme,
+    /// What the scheme's connections run on.
+    pub runtime: &'r Runtime,
+    authenticator: A,
+    users: Vec<Identity>,
+    credentials: Vec<Option<String>>,
+    now: UnixSeconds,
+}
+
+impl<'r, A: Authenticator> Fixture<'r, A> {
+    pub(crate) fn prove(scheme: Scheme, authenticator: A, runtime: &'r Runtime, redis: Option<&Redis>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970").as_secs();
+        let users: Vec<_> = (1..=USERS).map(|number| Identity::seeded(number, user::DEFAULT_ROLES)).collect();
+        let mut fixture = Self { scheme, runtime, authenticator, users, credentials: vec![], now };
+        runtime.block_on(async {
+            for user in &fixture.users {
+                fixture.credentials.push(fixture.issue(user).await);
+            }
+            fixture.prove_verification(redis).await;
+            if !scheme.is_control() {
+                fixture.prove_refusal().await;
+            }
+        });
+        fixture
+    }
+
+    async fn prove_verification(&self, redis: Option<&Redis>) {
+        let before = commands(redis);
+        for (user, credential) in self.users.iter().zip(&self.credentials) {
+            // The control takes everybody for the same user.
+            let expected = if self.scheme.is_control() { &self.users[0] } else { user };
+            let verified = self.authenticator.verify(credential.as_deref(), self.now).await;
+            assert_eq!(verified.as_ref(), Ok(expected), "{}", self.scheme);
+        }
+        let asked = commands(redis) - before;
+        let needed = if self.scheme.store() == StoreKind::Redis { u64::from(USERS) } else { 0 };
+        assert!(asked >= needed, "{}: {USERS} checks made {asked} store commands", self.scheme);
+    }
+
+    async fn prove_refusal(&self) {
+        for credential in self.credentials.iter().flatten() {
+            let middle = credential.len() / 2;
+            let other = if credential.as_bytes()[middle] == b'A' { "B" } else { "A" };
+            let tampered = format!("{}{other}{}", &credential[..middle], &credential[middle + 1..]);
+            let verdict = self.authenticator.verify(Some(&tampered), self.now).await;
+            assert!(matches!(verdict, Err(AuthError::Invalid(_))), "{}: {verdict:?}", self.scheme);
+        }
+        assert_eq!(self.authenticator.verify(None, self.now).await, Err(AuthError::Missing), "{}", self.scheme);
+    }
+
+    /// How long it takes to issue so many credentials, one after the other.
+    ///
+    /// They are revoked while the clock stands still: a store that grew from row to row would compare nothing.
+    pub async fn time_issuing(&self, count: u64) -> Duration {
+        let mut spent = Duration::ZERO;
+        let mut left = count;
+        let mut issued = Vec::with_capacity(BATCH as usize);
+        while left > 0 {
+            let batch = left.min(BATCH);
+            let start = Instant::now();
+            for user in self.users.iter().cycle().take(batch as usize) {
+                issued.push(self.issue(user).await);
+            }
+            spent += start.elapsed();
+            left -= batch;
+            for credential in issued.drain(..) {
+                let revoked = self.authenticator.revoke(credential.as_deref(), self.now).await;
+                revoked.expect("a fresh credential can be revoked");
+            }
+        }
+        spent
+    }
+
+    /// How long it takes to verify so many credentials, one after the other.
+    pub async fn time_verifying(&self, count: u64) -> Duration {
+        let start = Instant::now();
+        for credential in self.credentials.iter().cycle().take(count as usize) {
+            self.verify(credential.as_deref()).await;
+        }
+        start.elapsed()
+    }
+
+    /// How long it takes to verify so many times as many credentials at once as there are lanes.
+    pub async fn time_verifying_at_once(&self, count: u64, lanes: usize) -> Duration {
+        let start = Instant::now();
+        let mut credentials = self.credentials.iter().cycle();
+        for _ in 0..count {
+            join_all(credentials.by_ref().take(lanes).map(|credential| self.verify(credential.as_deref()))).await;
+        }
+        start.elapsed()
+    }
+
+    async fn issue(&self, user: &Identity) -> Option<String> {
+        self.authenticator.issue(user, self.now).await.expect("a seeded user gets a credential").credential
+    }
+
+    async fn verify(&self, credential: Option<&str>) {
+        let verified = self.authenticator.verify(black_box(credential), self.now).await;
+        black_box(verified.expect("the fixture was proved"));
+    }
+}
+
+/// Commands that the store has carried out so far.
+fn commands(redis: Option<&Redis>) -> u64 {
+    redis.map_or(0, |redis| redis.command_counts().expect("the private Redis answers").values().sum())
+}
