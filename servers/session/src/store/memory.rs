@@ -119,6 +119,12 @@ impl MemoryStore {
         self.sessions.iter().map(|shard| lock(shard).sessions.len()).sum()
     }
 
+    /// How many sessions the list of this user names.
+    #[must_use]
+    pub fn listed(&self, user: u32) -> usize {
+        self.lists(user).0.get(&user).map_or(0, Vec::len)
+    }
+
     fn add(&self, lists: &mut Lists, session: NewSession<'_>) {
         let NewSession { key, user, payload, now, ttl_s, .. } = session;
         lists.list(user, key);

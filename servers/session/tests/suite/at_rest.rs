@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 
 use crate::redis_process::Redis;
 use crate::server::Server;
@@ -25,6 +26,7 @@ fn no_dump_of_the_store_holds_an_id_or_anything_that_works_as_one() {
 
     let keys = redis.keys();
     let key = keys.iter().find_map(|key| key.strip_prefix("authbench:s:")).unwrap();
+    assert_eq!(*key, URL_SAFE_NO_PAD.encode(Sha256::digest(&id)), "the key is the hash of the id");
     assert!(contains(&dump, key.as_bytes()));
     for stolen in [key, &format!("authbench:s:{key}")] {
         assert_eq!(me(stolen), 401, "{stolen}");

@@ -125,3 +125,25 @@ async fn expired_sessions_do_not_pile_up_in_memory() {
     let held = bed.sessions.store().count();
     assert!(held <= 3 * 5000, "{held}");
 }
+
+/// Renews and logs out, which leaves one session of the user.
+async fn come_and_go<S: SessionStore>(bed: &Bed<S>) {
+    let mut id = bed.login(1).await;
+    for _ in 0..5 {
+        id = bed.renew(&id).await.unwrap().credential.unwrap();
+        let other = bed.login(1).await;
+        bed.revoke(&other).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_list_forgets_what_is_gone() {
+    let bed = Bed::in_memory(NEVER).await;
+    come_and_go(&bed).await;
+    assert_eq!(bed.sessions.store().listed(1), 1);
+    let bed = Bed::over_redis(NEVER).await;
+    come_and_go(&bed).await;
+    let redis = bed.redis.as_ref().unwrap();
+    let listed: u64 = redis::cmd("ZCARD").arg("test:u:1").query(&mut redis.connection()).unwrap();
+    assert_eq!(listed, 1);
+}

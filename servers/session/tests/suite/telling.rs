@@ -1,6 +1,7 @@
 //! What `session-server` is told, and what it says when that cannot be.
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use crate::server::{Server, refusal};
 
@@ -67,4 +68,16 @@ fn its_own_settings_are_a_table_of_the_file() {
     let path = path.to_str().unwrap();
     assert_refused(&["--config", path], 2, &["--touch-interval-s 60"]);
     Server::start(crate::BINARY, &["--config", path, "--touch-interval-s", "59"]);
+}
+
+#[test]
+fn help_lists_the_schemes_and_hides_what_the_environment_holds() {
+    let mut help = Command::new(crate::BINARY);
+    let output = help.arg("--help").env("AUTHBENCH_REDIS_URL", "redis://me:secret@localhost/0").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{text}");
+    for known in ["session-redis-pool", "--touch-interval-s", "AUTHBENCH_REDIS_URL", "--config"] {
+        assert!(text.contains(known), "{known} is not in {text}");
+    }
+    assert!(!text.contains("secret"), "{text}");
 }
