@@ -13,7 +13,7 @@ use goose::config::GooseConfiguration;
 use goose::goose::{Scenario, Transaction};
 use goose::{GooseAttack, GooseError};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::exchange::Addresses;
 use crate::shift::{Begun, Shift, Worker};
@@ -48,7 +48,7 @@ impl From<GooseError> for DriveError {
 }
 
 /// How long Goose may take to start its users.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// Between the last user's arrival and the round's start, so that all have settled.
 const LEAD: Duration = Duration::from_millis(20);
 
@@ -75,20 +75,13 @@ async fn attack(shift: Arc<Shift>, workers: usize) -> Result<Drive, DriveError> 
     let (begin, begun) = watch::channel(None);
     let (present, mut arrivals) = mpsc::unbounded_channel();
     let goose = goose_attack(&shift, begun, present)?;
-    let goose = tokio::spawn(goose.execute());
-    let result = round(&shift, workers, &begin, &mut arrivals, &goose).await;
-    let Err(error) = result else {
-        goose.abort();
-        return result;
-    };
-    // A Goose that could not start has said why.
-    if goose.is_finished()
-        && let Ok(Err(goose_error)) = goose.await
-    {
-        return Err(goose_error.into());
-    }
-    Err(error)
+    let mut goose = tokio::spawn(goose.execute());
+    let drive = round(&shift, workers, &begin, &mut arrivals, &mut goose).await;
+    goose.abort();
+    drive
 }
+
+type Goose = JoinHandle<Result<goose::metrics::GooseMetrics, GooseError>>;
 
 /// Waits for the users, starts the round, and waits for its end.
 async fn round(
@@ -96,7 +89,7 @@ async fn round(
     workers: usize,
     begin: &watch::Sender<Option<Begun>>,
     present: &mut mpsc::UnboundedReceiver<()>,
-    goose: &JoinHandle<Result<goose::metrics::GooseMetrics, GooseError>>,
+    goose: &mut Goose,
 ) -> Result<Drive, DriveError> {
     let plan = &shift.plan;
     let users = plan.connections;
@@ -127,12 +120,12 @@ fn start_pacer(plan: &Plan, start: Instant, stop: &Arc<AtomicBool>) -> std::io::
 }
 
 /// Waits until every user has said the same.
-async fn all_say<T>(
+async fn all_say(
     said: &mut mpsc::UnboundedReceiver<()>,
     users: u32,
     limit: Duration,
     what: &'static str,
-    goose: &JoinHandle<T>,
+    goose: &mut Goose,
 ) -> Result<(), DriveError> {
     let stuck = || DriveError::Stuck { what, limit_s: limit.as_secs() };
     let all = async {
@@ -141,18 +134,20 @@ async fn all_say<T>(
         }
         Ok(())
     };
-    let gone = async {
-        while !goose.is_finished() {
-            tokio::time::sleep_until((Instant::now() + Duration::from_millis(50)).into()).await;
-        }
-        // The last users may have spoken just before.
-        tokio::time::sleep_until((Instant::now() + Duration::from_millis(50)).into()).await;
-    };
     tokio::select! {
         biased;
         result = all => result,
-        () = gone => Err(stuck()),
+        ended = goose => Err(ended_early(ended)),
         () = tokio::time::sleep_until((Instant::now() + limit).into()) => Err(stuck()),
+    }
+}
+
+/// Goose runs until it is aborted; when it ends by itself, it has said why.
+fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, JoinError>) -> DriveError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) => DriveError::Goose("it ended before its users".to_owned()),
+        Err(error) => DriveError::Goose(error.to_string()),
     }
 }
 

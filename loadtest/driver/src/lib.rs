@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use engine::pacer::SchedulingClass;
+use engine::clock::SchedulingClass;
 use engine::plan::Plan;
 use engine::round::Driven;
 

@@ -6,6 +6,7 @@
 
 pub mod arrivals;
 pub mod chooser;
+pub mod clock;
 pub mod pacer;
 pub mod plan;
 pub mod record;

@@ -8,11 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
-
 use crate::arrivals::Schedule;
 use crate::chooser::Chooser;
+use crate::clock::{SchedulingClass, keep_time, now_ns, sleep_until};
 use crate::plan::Plan;
 
 /// The right and the duty to send one request.
@@ -22,24 +20,6 @@ pub struct Ticket {
     pub intended: Instant,
     /// Whose credential it carries.
     pub credential: u32,
-}
-
-/// The scheduling class that the pacer's thread has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchedulingClass {
-    /// Real time, first in first out: it runs as soon as it is due.
-    Fifo,
-    /// The ordinary one: it may be woken late by milliseconds on a busy processor.
-    Other,
-}
-
-impl std::fmt::Display for SchedulingClass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Fifo => "SCHED_FIFO",
-            Self::Other => "SCHED_OTHER",
-        })
-    }
 }
 
 /// What a pacer did.
@@ -91,10 +71,8 @@ fn pace(
     tickets: &flume::Sender<Ticket>,
     stop: &AtomicBool,
 ) -> Paced {
-    let class = request_fifo();
-    // Without effect on a real-time thread, which has no slack.
-    nix::sys::prctl::set_timerslack(1).ok();
-    let clock = Clock::now();
+    let class = keep_time(true);
+    let clock = Anchor::now();
     let mut handed_out = 0;
     for offset in schedule {
         let intended = start + offset;
@@ -108,16 +86,15 @@ fn pace(
     Paced { tickets: handed_out, class }
 }
 
-/// An instant on the clock that `clock_nanosleep` knows.
-struct Clock {
+/// One moment on two clocks: the one that plans speak of, and the one that sleeps are set by.
+struct Anchor {
     instant: Instant,
-    monotonic: Duration,
+    monotonic_ns: u64,
 }
 
-impl Clock {
+impl Anchor {
     fn now() -> Self {
-        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has CLOCK_MONOTONIC").into();
-        Self { instant: Instant::now(), monotonic }
+        Self { instant: Instant::now(), monotonic_ns: now_ns() }
     }
 
     /// Sleeps towards `wake`, but no longer than `at_most`. Whether `wake` has come.
@@ -126,21 +103,10 @@ impl Clock {
         if now >= wake {
             return true;
         }
-        let until = wake.min(now + at_most);
-        let deadline = TimeSpec::from(self.monotonic + until.saturating_duration_since(self.instant));
-        // A signal may cut it short: the caller asks again.
-        clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &deadline).ok();
+        let until = wake.min(now + at_most).saturating_duration_since(self.instant);
+        sleep_until(self.monotonic_ns + until.as_nanos() as u64);
         Instant::now() >= wake
     }
-}
-
-/// Asks the kernel for `SCHED_FIFO` at the lowest real-time priority, which beats every ordinary thread.
-#[expect(unsafe_code, reason = "no safe binding exists")]
-fn request_fifo() -> SchedulingClass {
-    let parameters = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the pointer is to a live value that the kernel only reads; 0 is the calling thread.
-    let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
-    if refused == 0 { SchedulingClass::Fifo } else { SchedulingClass::Other }
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ pub enum ExperimentError {
     /// The store that a scheme needs is not there.
     #[error("{0} needs a Redis, and there is none")]
     NoStore(Scheme),
+    /// A saturated round carried nothing, so that no share of it can be planned.
+    #[error("{0} answered no request of a saturated round; see its log, and try `authbench load` on it alone")]
+    NoCapacity(Scheme),
     /// Credentials cannot be sent.
     #[error("{scheme}: {source}")]
     Credentials {

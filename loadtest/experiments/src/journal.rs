@@ -70,7 +70,7 @@ impl Journal {
     }
 
     /// Notes the scheduling class that the pacer's thread got.
-    pub fn paced(&mut self, class: engine::pacer::SchedulingClass) {
+    pub fn paced(&mut self, class: engine::clock::SchedulingClass) {
         self.record.placement.pacer = class.to_string();
     }
 

@@ -83,7 +83,10 @@ fn capacities(
             visit.make(bench, station, &plan(parameters, Arrivals::Closed, bench.setting.seed))?;
         }
     }
-    Ok(stations.iter().map(|station| measured_capacity(bench, station).unwrap_or(1.0)).collect())
+    stations
+        .iter()
+        .map(|station| measured_capacity(bench, station).ok_or(ExperimentError::NoCapacity(station.scheme)))
+        .collect()
 }
 
 /// The median throughput of the scheme's saturated rounds so far.

@@ -73,8 +73,17 @@ fn point(
     let pid = server.process().pid();
     let server = lab::observe::memory(pid).map_err(|source| ExperimentError::Memory { pid, source })?;
     let store = redis.map(Redis::memory).transpose()?;
-    let outside = redis.is_some_and(|redis| redis.process().is_none());
-    let reasons = outside.then(|| "the Redis is not private: others may have changed its memory".to_owned());
+    let reasons = [
+        (
+            redis.is_some_and(|redis| redis.process().is_none()),
+            "the Redis is not private: others may have changed its memory",
+        ),
+        (
+            server.pss_bytes.is_none(),
+            "the kernel does not show the proportional set size: the resident set stands for it",
+        ),
+    ];
+    let reasons = reasons.into_iter().filter(|(so, _)| *so).map(|(_, reason)| reason.to_owned()).collect();
     Ok(MemoryPoint {
         scheme: scheme.id().to_owned(),
         series,
@@ -83,7 +92,7 @@ fn point(
         server_rss_bytes: server.rss_bytes,
         store_used_bytes: store.map(|memory| memory.used_bytes),
         store_rss_bytes: store.map(|memory| memory.rss_bytes),
-        validity: Validity::from_reasons(reasons.into_iter().collect()),
+        validity: Validity::from_reasons(reasons),
     })
 }
 

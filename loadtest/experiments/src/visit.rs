@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use driver::{Drive, Target};
-use engine::pacer::SchedulingClass;
+use engine::clock::SchedulingClass;
 use engine::plan::Plan;
 use engine::record::{Level, Round, Usage};
 use engine::round::Place;

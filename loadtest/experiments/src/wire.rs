@@ -12,7 +12,7 @@ use contract::user::{PASSWORD, username};
 use contract::{Carrier, Scheme, route};
 use engine::record::{Validity, WirePoint};
 use lab::http::{Answer, Client, DEADLINE};
-use lab::server::ServerSpec;
+use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
 
 use crate::bench::{Bench, ExperimentError};
@@ -37,7 +37,10 @@ pub fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), Exp
 
 fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) -> Result<WirePoint, ExperimentError> {
     let spec = ServerSpec { carrier, roles, ..bench.spec(scheme, bench.setting.redis.as_ref())? };
-    let server = lab::server::Server::start(&spec)?;
+    let server = Server::start(&spec)?;
+    if carrier == bench.setting.carrier {
+        bench.journal.describe(server.descriptor().clone());
+    }
     let failed = |reason: String| ExperimentError::Wire { scheme, reason };
     let tap = Tap::start(server.address()).map_err(|error| failed(error.to_string()))?;
     let client = Client::new(&format!("http://{}", tap.addr()));

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 /// How long one request may take from connecting to the last byte, unless told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Minting signs every credential, which with RSA takes about a millisecond each.
-const MINT_DEADLINE: Duration = Duration::from_secs(120);
+const MINT_DEADLINE: Duration = Duration::from_mins(2);
 /// Credentials asked for at once: a body of a few megabytes.
 const MINT_BATCH: u32 = 10_000;
 /// The largest answer that is read, in bytes: a batch of tokens with a hundred roles is a tenth of it.

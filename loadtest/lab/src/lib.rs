@@ -5,7 +5,6 @@
 //! knows nothing of load: what to do to the processes is for the experiments to say.
 
 pub mod child;
-pub mod clock;
 pub mod host;
 pub mod http;
 pub mod listener;

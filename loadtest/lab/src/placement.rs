@@ -68,14 +68,14 @@ fn pinned(server: u32, store: u32, others: &[u32]) -> Placement {
         server_cpus: vec![server],
         store_cpus: vec![store],
         generator_cpus: others.iter().copied().take(MOST_GENERATOR_CPUS).collect(),
-        pacer: crate::clock::SchedulingClass::Other.to_string(),
+        pacer: engine::clock::SchedulingClass::Other.to_string(),
     }
 }
 
 fn unplaced(reason: &str) -> Placement {
     Placement {
         method: format!("none: {reason}"),
-        pacer: crate::clock::SchedulingClass::Other.to_string(),
+        pacer: engine::clock::SchedulingClass::Other.to_string(),
         ..Placement::default()
     }
 }

@@ -101,6 +101,14 @@ pub enum StoreError {
         /// Its host and port, or its socket.
         place: String,
     },
+    /// It does not say what it uses.
+    #[error("Redis at {place} does not report {field}; is it a Redis of version 4 or later?")]
+    Unreported {
+        /// Its host and port, or its socket.
+        place: String,
+        /// The missing field of INFO.
+        field: &'static str,
+    },
     /// A command failed.
     #[error("Redis at {place} did not carry out {command}: {source}")]
     Command {
@@ -165,10 +173,13 @@ impl Redis {
     /// Its memory now.
     pub fn memory(&self) -> Result<RedisMemory, StoreError> {
         let fields = self.info("memory")?;
-        let reported = |name| fields.get(name).and_then(|value: &String| value.parse().ok()).unwrap_or(0);
+        let reported = |field: &'static str| {
+            let value = fields.get(field).and_then(|value| value.parse().ok());
+            value.ok_or_else(|| StoreError::Unreported { place: place(&self.url), field })
+        };
         let seen = self.pid.and_then(|pid| observe::memory(pid).ok());
-        let rss_bytes = seen.map_or_else(|| reported("used_memory_rss"), |memory| memory.rss_bytes);
-        Ok(RedisMemory { used_bytes: reported("used_memory"), rss_bytes })
+        let rss_bytes = seen.map_or_else(|| reported("used_memory_rss"), |memory| Ok(memory.rss_bytes))?;
+        Ok(RedisMemory { used_bytes: reported("used_memory")?, rss_bytes })
     }
 
     /// How often each command has been called since the server started, by name; the `info` with which

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const PREFIX: &str = "authbench-";
 const LOCK: &str = "lock";
 /// A folder without a lock is being made, which takes microseconds, or was abandoned in the middle of that.
-const UNLOCKED_IS_ABANDONED: Duration = Duration::from_secs(60);
+const UNLOCKED_IS_ABANDONED: Duration = Duration::from_mins(1);
 
 /// A folder of our own, removed when dropped.
 #[derive(Debug)]

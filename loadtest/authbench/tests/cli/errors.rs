@@ -5,7 +5,7 @@ use std::process::Command;
 
 use engine::record::{self, Status};
 
-use crate::support::{Place, alone, authbench, command, server, start, stderr};
+use crate::support::{Place, alone, authbench, command, json, load, load_begins, server, start, stderr};
 
 /// Runs authbench, and wants this code and these words.
 #[track_caller]
@@ -213,30 +213,13 @@ fn a_server_that_dies_under_load_makes_the_measurement_invalid() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);
-    let (run, target) = (place.run(), server.base_url());
-    let load = start(command(&[
-        "load",
-        "--target",
-        &target,
-        "--users",
-        "4",
-        "--duration",
-        "6s",
-        "--population",
-        "10",
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]));
-    let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
-    let before = clock.ns().unwrap();
-    crate::support::wait_until("the load begins", std::time::Duration::from_secs(30), || {
-        clock.ns().unwrap() > before + 200_000_000
-    });
+    let more = ["--users", "4", "--duration", "6s", "--population", "10"];
+    let load = start(load(&place, &server.base_url(), &more));
+    load_begins(&server);
     drop(server);
     let output = load.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(12), "{}", stderr(&output));
-    let result = crate::support::json(&output);
+    let result = json(&output);
     assert!(result["errors"].as_u64().unwrap() > 0);
     assert_eq!(result["validity"]["valid"], false);
     assert!(result["validity"]["reasons"][0].as_str().unwrap().contains("failed"), "{result}");

@@ -102,7 +102,7 @@ fn an_interrupted_run_can_be_reported() {
     let run = place.run();
     let compare =
         start(command(&["compare", "--schemes", "jwt-hs256", "--experiments", "cost", "--out", run.to_str().unwrap()]));
-    wait_until("a round is recorded", Duration::from_secs(60), || {
+    wait_until("a round is recorded", Duration::from_mins(1), || {
         record::read(&run).is_ok_and(|record| !record.experiments.is_empty())
     });
     kill(pid(&compare), Signal::SIGINT).unwrap();

@@ -3,7 +3,7 @@
 use lab::redis::Redis;
 use serde_json::Value;
 
-use crate::support::{Place, alone, authbench, json, server, stderr};
+use crate::support::{Place, alone, json, load, server, start, stderr};
 
 fn quantiles_are_in_order(quantiles: &Value) {
     let values: Vec<u64> =
@@ -17,24 +17,9 @@ fn an_open_loop_sends_what_was_planned() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", &place, None);
-    let (run, target) = (place.run(), server.base_url());
-    let output = authbench(&[
-        "load",
-        "--target",
-        &target,
-        "--scheme-from-target",
-        "--rate",
-        "500",
-        "--arrivals",
-        "fixed",
-        "--duration",
-        "4s",
-        "--population",
-        "50",
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]);
+    let more =
+        ["--scheme-from-target", "--rate", "500", "--arrivals", "fixed", "--duration", "4s", "--population", "50"];
+    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["requests"], 2_000);
     assert_eq!(result["errors"], 0);
@@ -45,7 +30,7 @@ fn an_open_loop_sends_what_was_planned() {
     }
     assert!(result["server_cpu_us_per_request"].as_f64().unwrap() > 0.0, "the server is on this machine");
     for file in ["record.json", "report.html", "report.md"] {
-        assert!(run.join(file).metadata().unwrap().len() > 0, "{file}");
+        assert!(place.run().join(file).metadata().unwrap().len() > 0, "{file}");
     }
 }
 
@@ -54,21 +39,8 @@ fn a_closed_loop_has_no_plan_to_fall_behind() {
     let _alone = alone();
     let place = Place::new();
     let server = server("session-memory", &place, None);
-    let (run, target) = (place.run(), server.base_url());
-    let output = authbench(&[
-        "load",
-        "--target",
-        &target,
-        "--users",
-        "3",
-        "--duration",
-        "3s",
-        "--population",
-        "50",
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]);
+    let more = ["--users", "3", "--duration", "3s", "--population", "50"];
+    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["planned_rps"], Value::Null);
     assert_eq!(result["errors"], 0);
@@ -86,17 +58,8 @@ fn a_journey_logs_in_reads_refreshes_and_logs_out() {
         "duration_s = 6\nconnections = 4\narrivals = { kind = \"closed\" }\npopulation = { size = 100 }\n\
          mix = { kind = \"journey\", reads = 2 }\ninterval_s = 0.3\n",
     );
-    let (run, target) = (place.run(), server.base_url());
-    let output = authbench(&[
-        "load",
-        "--target",
-        &target,
-        "--plan",
-        plan.to_str().unwrap(),
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]);
+    let more = ["--plan", plan.to_str().unwrap()];
+    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["errors"], 0, "{result}");
     assert!(result["requests"].as_u64().unwrap() >= 7, "at least one whole journey: {result}");
@@ -121,21 +84,8 @@ fn a_server_that_does_not_mint_is_logged_into() {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let listening = |line: &str| serde_json::from_str::<Value>(line).ok()?["listening"].as_str().map(str::to_owned);
     let address = server.find_line(deadline, listening).unwrap().unwrap();
-    let run = place.run();
-    let output = authbench(&[
-        "load",
-        "--target",
-        &format!("http://{address}"),
-        "--rate",
-        "200",
-        "--duration",
-        "2s",
-        "--population",
-        "3",
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]);
+    let more = ["--rate", "200", "--duration", "2s", "--population", "3"];
+    let output = start(load(&place, &format!("http://{address}"), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["errors"], 0, "{result}");
     assert!(stderr(&output).contains("logging in as 3 users"), "{}", stderr(&output));

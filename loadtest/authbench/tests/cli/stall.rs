@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use engine::record::{self, Experiment};
 
-use crate::support::{Place, alone, command, json, server, start, wait_until};
+use crate::support::{Place, alone, json, load, load_begins, server, start};
 
 const DURATION_S: f64 = 20.0;
 const STALL: Duration = Duration::from_secs(2);
@@ -17,27 +17,9 @@ fn a_stalled_server_shows_in_response_time_and_not_in_service_time() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);
-    let (run, target) = (place.run(), server.base_url());
-    let load = start(command(&[
-        "load",
-        "--target",
-        &target,
-        "--rate",
-        "1000",
-        "--arrivals",
-        "fixed",
-        "--duration",
-        "20s",
-        "--population",
-        "100",
-        "--json",
-        "--out",
-        run.to_str().unwrap(),
-    ]));
-    // Load has begun when the server uses CPU time.
-    let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
-    let before = clock.ns().unwrap();
-    wait_until("the load begins", Duration::from_secs(30), || clock.ns().unwrap() > before + 100_000_000);
+    let more = ["--rate", "1000", "--arrivals", "fixed", "--duration", "20s", "--population", "100"];
+    let load = start(load(&place, &server.base_url(), &more));
+    load_begins(&server);
     server.process().suspend().unwrap();
     let stalled = Instant::now();
     std::thread::sleep(STALL);
@@ -53,7 +35,7 @@ fn a_stalled_server_shows_in_response_time_and_not_in_service_time() {
     assert!(service_us < analytic_us / 4.0, "service time would have hidden it, but shows {service_us} µs");
     assert_eq!(result["requests"], 20_000);
 
-    let record = record::read(&run).unwrap();
+    let record = record::read(&place.run()).unwrap();
     let Experiment::Load(load) = &record.experiments[0] else { panic!("a load") };
     assert_eq!(load.rounds[0].response_us.p99.map(|p99| p99 as f64), Some(response_us));
     assert_eq!(load.rounds[0].service_us.p99.map(|p99| p99 as f64), Some(service_us));

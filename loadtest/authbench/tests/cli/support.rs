@@ -65,6 +65,20 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// `authbench load --json` on this server, into the place's run, with these flags more.
+pub(crate) fn load(place: &Place, target: &str, more: &[&str]) -> Command {
+    let run = place.run();
+    command(&[&["load", "--target", target, "--json", "--out", run.to_str().unwrap()], more].concat())
+}
+
+/// Waits until a load has begun: the server has used some CPU time since.
+pub(crate) fn load_begins(server: &Server) {
+    let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
+    let before_ns = clock.ns().unwrap();
+    let used = || clock.ns().unwrap() - before_ns;
+    wait_until("the load begins", Duration::from_secs(30), || used() > 100_000_000);
+}
+
 /// The one JSON object that `load --json` prints. An invalid measurement (12) is printed too.
 pub(crate) fn json(output: &Output) -> Value {
     assert!(matches!(output.status.code(), Some(0 | 12)), "{:?}: {}", output.status, stderr(output));

@@ -5,7 +5,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
-use crate::clock::nanoseconds;
+use engine::clock::nanoseconds;
 
 /// The CPU time of all threads of a process, ended ones included: `clock_getcpuclockid(3)`. It counts in
 /// nanoseconds where `/proc/PID/stat` counts in ticks of 10 ms.

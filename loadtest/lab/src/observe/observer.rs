@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::cpu_clock::{CpuClock, ProcessGone, thread_cpu_ns};
 use super::machine::Machine;
 use super::series::Series;
-use crate::clock::{keep_time, now_ns, sleep_until};
+use engine::clock::{keep_time, now_ns, sleep_until};
 
 /// Fine enough for windows of a second, and coarse enough to cost little: a sample takes some 50 us of CPU time, most
 /// of it to wake up, which is a quarter of a percent of one processor.

@@ -17,7 +17,7 @@ fn folder(parent: &Path, name: &str, lock: bool) -> PathBuf {
 }
 
 fn make_old(folder: &Path) {
-    File::open(folder).unwrap().set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    File::open(folder).unwrap().set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use lab::clock::{keep_time, now_ns, sleep_until};
+use engine::clock::{keep_time, now_ns, sleep_until};
 use lab::message::measure;
 
 use crate::answer::{self, Answer};

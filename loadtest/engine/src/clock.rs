@@ -21,7 +21,8 @@ pub fn sleep_until(deadline_ns: u64) {
 }
 
 /// A time of the kernel in nanoseconds.
-pub(crate) fn nanoseconds(time: TimeSpec) -> u64 {
+#[must_use]
+pub fn nanoseconds(time: TimeSpec) -> u64 {
     time.tv_sec().cast_unsigned() * NS_PER_S + time.tv_nsec().cast_unsigned()
 }
 
