@@ -1,8 +1,9 @@
 //! The recorder: what every request tells, kept in histograms, so that memory does not grow with
 //! the number of requests.
 //!
-//! A request belongs to the interval of its *intended* start. Few intervals are open at a time,
-//! with full histograms; older ones are kept encoded, and opened again for a straggler.
+//! A request belongs to the interval of its *intended* start.
+
+mod intervals;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,11 +11,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use self::intervals::Intervals;
 use crate::plan::Plan;
-use crate::record::{EncodedHistogram, HIGHEST_US, Interval, empty_histogram};
-
-/// Open intervals a shard: their histograms take about 0.4 MB each.
-const OPEN_INTERVALS: usize = 8;
+use crate::record::{HIGHEST_US, Interval, empty_histogram};
 
 /// What one request tells.
 #[derive(Clone, Copy, Debug)]
@@ -67,11 +66,8 @@ impl Recorder {
         for shard in shards {
             all.merge(shard);
         }
-        let Shard { open, closed, own_lag_us, ok, errors, saturated, last_done } = all;
-        let mut intervals = closed;
-        intervals.extend(open.into_iter().map(|(index, interval)| (index, interval.encode())));
-        let length_s = self.interval.as_secs_f64();
-        let intervals = intervals.into_iter().map(|(index, closed)| closed.at(index, length_s)).collect();
+        let Shard { intervals, own_lag_us, ok, errors, saturated, last_done } = all;
+        let intervals = intervals.finish(self.interval.as_secs_f64());
         let last_done_s = last_done.map_or(0.0, |done| done.saturating_duration_since(self.start).as_secs_f64());
         Recorded { intervals, own_lag_us, ok, errors, saturated, last_done_s }
     }
@@ -100,8 +96,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 #[derive(Debug)]
 struct Shard {
-    open: BTreeMap<u32, OpenInterval>,
-    closed: BTreeMap<u32, ClosedInterval>,
+    intervals: Intervals,
     own_lag_us: Histogram<u64>,
     ok: u64,
     errors: BTreeMap<String, u64>,
@@ -112,8 +107,7 @@ struct Shard {
 impl Shard {
     fn new() -> Self {
         Self {
-            open: BTreeMap::new(),
-            closed: BTreeMap::new(),
+            intervals: Intervals::new(),
             own_lag_us: empty_histogram(),
             ok: 0,
             errors: BTreeMap::new(),
@@ -123,7 +117,7 @@ impl Shard {
     }
 
     fn add(&mut self, index: u32, sample: Sample<'_>) {
-        let interval = interval(&mut self.open, &mut self.closed, index);
+        let interval = self.intervals.at(index);
         let lag_us = micros(sample.intended, sample.sent);
         self.last_done = self.last_done.max(Some(sample.done));
         self.saturated += record(&mut interval.response_us, micros(sample.intended, sample.done));
@@ -142,100 +136,13 @@ impl Shard {
     }
 
     fn merge(&mut self, other: Self) {
-        let open = other.open.into_iter();
-        let closed = other.closed.into_iter().map(|(index, interval)| (index, interval.open()));
-        for (index, more) in open.chain(closed) {
-            interval(&mut self.open, &mut self.closed, index).merge(&more);
-        }
+        self.intervals.merge(other.intervals);
         add(&mut self.own_lag_us, &other.own_lag_us);
         self.ok += other.ok;
         self.saturated += other.saturated;
         self.last_done = self.last_done.max(other.last_done);
         for (kind, more) in other.errors {
             count(&mut self.errors, &kind, more);
-        }
-    }
-}
-
-/// The interval with this index, opened if need be; the oldest open one is then closed.
-fn interval<'a>(
-    open: &'a mut BTreeMap<u32, OpenInterval>,
-    closed: &mut BTreeMap<u32, ClosedInterval>,
-    index: u32,
-) -> &'a mut OpenInterval {
-    if !open.contains_key(&index) {
-        if open.len() >= OPEN_INTERVALS
-            && let Some((oldest, interval)) = open.pop_first()
-        {
-            closed.insert(oldest, interval.encode());
-        }
-        let interval = closed.remove(&index).map_or_else(OpenInterval::new, |interval| interval.open());
-        open.insert(index, interval);
-    }
-    open.get_mut(&index).expect("it was opened just now")
-}
-
-#[derive(Debug)]
-struct OpenInterval {
-    failed: u64,
-    response_us: Histogram<u64>,
-    service_us: Histogram<u64>,
-    lag_us: Histogram<u64>,
-}
-
-impl OpenInterval {
-    fn new() -> Self {
-        Self { failed: 0, response_us: empty_histogram(), service_us: empty_histogram(), lag_us: empty_histogram() }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.failed += other.failed;
-        add(&mut self.response_us, &other.response_us);
-        add(&mut self.service_us, &other.service_us);
-        add(&mut self.lag_us, &other.lag_us);
-    }
-
-    fn encode(&self) -> ClosedInterval {
-        ClosedInterval {
-            failed: self.failed,
-            response_us: EncodedHistogram::encode(&self.response_us),
-            service_us: EncodedHistogram::encode(&self.service_us),
-            lag_us: EncodedHistogram::encode(&self.lag_us),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ClosedInterval {
-    failed: u64,
-    response_us: EncodedHistogram,
-    service_us: EncodedHistogram,
-    lag_us: EncodedHistogram,
-}
-
-impl ClosedInterval {
-    fn open(&self) -> OpenInterval {
-        let decode = |encoded: &EncodedHistogram| {
-            let mut histogram = empty_histogram();
-            add(&mut histogram, &encoded.decode().expect("it was encoded here"));
-            histogram
-        };
-        OpenInterval {
-            failed: self.failed,
-            response_us: decode(&self.response_us),
-            service_us: decode(&self.service_us),
-            lag_us: decode(&self.lag_us),
-        }
-    }
-
-    fn at(self, index: u32, length_s: f64) -> Interval {
-        Interval {
-            start_s: f64::from(index) * length_s,
-            length_s,
-            failed: self.failed,
-            response_us: self.response_us,
-            service_us: self.service_us,
-            lag_us: self.lag_us,
         }
     }
 }
@@ -265,7 +172,7 @@ fn count(errors: &mut BTreeMap<String, u64>, kind: &str, more: u64) {
 mod tests {
     use super::*;
     use crate::plan::Arrivals;
-    use crate::record::Quantiles;
+    use crate::record::{EncodedHistogram, Quantiles};
 
     fn plan() -> Plan {
         Plan::new(Arrivals::Closed, 100.0)
