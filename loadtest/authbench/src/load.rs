@@ -7,7 +7,8 @@ use anyhow::{Context as _, anyhow};
 use contract::body::MintedCredential;
 use contract::user::{PASSWORD, username};
 use contract::{Carrier, SchemeDescriptor};
-use driver::{Credentials, Target};
+use driver::{Credentials, Target, Workers};
+use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Level, Placement, Round};
 use engine::round::Place;
@@ -39,16 +40,16 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
         Placement { method: "none: load leaves it to the kernel".to_owned(), ..Placement::default() },
     );
     let mut journal = Journal::begin(folder, record)?;
-    let round = measure(asked, &plan, &client, descriptor.as_ref(), stop);
-    let ended = round.as_ref().err().map(|error| format!("{error:#}"));
+    let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);
+    let ended = measured.as_ref().err().map(|error| format!("{error:#}"));
     if let Some(descriptor) = descriptor {
         journal.describe(descriptor);
     }
-    if let Ok(round) = &round {
-        journal.round(Rounds::Load, round.clone())?;
+    if let Ok((round, class)) = &measured {
+        journal.round(Rounds::Load, round.clone(), *class)?;
     }
     journal.end(ended.as_deref())?;
-    let round = round?;
+    let (round, _) = measured?;
     report::write(journal.folder(), journal.record())?;
     show(asked, &round, &journal)?;
     if round.validity.valid { Ok(()) } else { Err(Failure::Invalid(invalid(&round))) }
@@ -112,7 +113,7 @@ fn measure(
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
     stop: &Arc<AtomicBool>,
-) -> anyhow::Result<Round> {
+) -> anyhow::Result<(Round, SchedulingClass)> {
     let target = Target {
         base_url: asked.target.clone(),
         credentials: Arc::new(Credentials::new(credentials(asked, plan, client)?)?),
@@ -126,12 +127,13 @@ fn measure(
         started_at: experiments::now(),
     };
     let watched = Watched { server: lab::listener::process_behind(&asked.target), redis: None };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    let (round, _) = experiments::drive_round(plan, &target, place, watched, workers, stop)?;
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let workers = Workers { count, own_processors: false };
+    let measured = experiments::drive_round(plan, &target, place, watched, workers, stop)?;
     if stop.load(Ordering::SeqCst) {
         return Err(anyhow!("interrupted"));
     }
-    Ok(round)
+    Ok(measured)
 }
 
 /// Minted where the target mints, else logged in one by one.

@@ -1,23 +1,27 @@
 //! One round as a Goose attack.
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use engine::pacer::{Paced, Pacer};
+use engine::clock::{SchedulingClass, keep_time};
 use engine::plan::{Arrivals, Plan};
 use engine::recorder::Recorder;
 use engine::round::Driven;
+use engine::ticket::{Ticket, Tickets};
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::goose::{Scenario, Transaction};
 use goose::{GooseAttack, GooseError};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::exchange::Addresses;
+use crate::pacer::pace;
 use crate::shift::{Begun, Shift, Worker};
-use crate::{Drive, Target};
+use crate::{Drive, Target, Workers};
 
 /// A load cannot be driven.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +31,10 @@ pub enum DriveError {
     Address(String),
     /// A thread or a runtime cannot be had.
     #[error("cannot start the generator's threads: {0}")]
-    Threads(#[from] std::io::Error),
+    Threads(#[from] io::Error),
+    /// The target cannot be reached.
+    #[error("cannot connect to the target: {0}")]
+    Connect(io::Error),
     /// Goose refuses.
     #[error("Goose cannot run the load: {0}")]
     Goose(String),
@@ -52,12 +59,10 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// Between the last user's arrival and the round's start, so that all have settled.
 const LEAD: Duration = Duration::from_millis(20);
 
-pub(crate) fn run(plan: &Plan, target: &Target, workers: usize, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers.max(1))
-        .thread_name("generator")
-        .enable_all()
-        .build()?;
+pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    // A closed loop would let nobody else run, not even whoever watches.
+    let on_time = workers.own_processors && plan.arrivals != Arrivals::Closed;
+    let (runtime, class) = runtime(workers.count, on_time)?;
     let shift = Arc::new(Shift {
         plan: plan.clone(),
         target: target.clone(),
@@ -65,13 +70,29 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: usize, stop: &Arc<Atomi
         stop: stop.clone(),
         unsent: AtomicU64::new(0),
     });
-    let drive = runtime.block_on(attack(shift, workers.max(1)));
+    let drive = runtime.block_on(attack(shift, workers.count));
     // Goose has no end of its own here: it would look for one only twice a second.
     runtime.shutdown_background();
-    drive
+    let (started, driven) = drive?;
+    Ok(Drive { started, driven, class: class.get().copied().unwrap_or(SchedulingClass::Other) })
 }
 
-async fn attack(shift: Arc<Shift>, workers: usize) -> Result<Drive, DriveError> {
+/// The threads that send, and the class that they get.
+fn runtime(workers: usize, on_time: bool) -> io::Result<(Runtime, Arc<OnceLock<SchedulingClass>>)> {
+    let class = Arc::<OnceLock<SchedulingClass>>::default();
+    let got = class.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("generator")
+        .on_thread_start(move || {
+            got.set(keep_time(on_time)).ok();
+        })
+        .enable_all()
+        .build()?;
+    Ok((runtime, class))
+}
+
+async fn attack(shift: Arc<Shift>, workers: usize) -> Result<(Instant, Driven), DriveError> {
     let (begin, begun) = watch::channel(None);
     let (present, mut arrivals) = mpsc::unbounded_channel();
     let goose = goose_attack(&shift, begun, present)?;
@@ -90,33 +111,34 @@ async fn round(
     begin: &watch::Sender<Option<Begun>>,
     present: &mut mpsc::UnboundedReceiver<()>,
     goose: &mut Goose,
-) -> Result<Drive, DriveError> {
+) -> Result<(Instant, Driven), DriveError> {
     let plan = &shift.plan;
     let users = plan.connections;
     all_say(present, users, START_LIMIT, "start", goose).await?;
-    let started = Instant::now() + LEAD;
-    let recorder = Arc::new(Recorder::new(plan, started, workers));
-    let (pacer, tickets) = start_pacer(plan, started, &shift.stop)?;
-    begin.send_replace(Some(Begun { start: started, recorder: recorder.clone(), tickets }));
+    let start = Instant::now() + LEAD;
+    let recorder = Arc::new(Recorder::new(plan, start, workers));
+    let (pacer, tickets) = start_pacer(shift, start).unzip();
+    begin.send_replace(Some(Begun { start, recorder: recorder.clone(), tickets }));
     let limit = Duration::from_secs_f64(plan.duration_s + 2.0 * plan.timeout_s) + START_LIMIT;
     all_say(present, users, limit, "finish", goose).await?;
     begin.send_replace(None);
-    let paced: Option<Paced> = pacer.map(Pacer::join);
+    let planned = match pacer {
+        Some(pacer) => Some(pacer.await.expect("the pacer neither panics nor is aborted")?),
+        None => None,
+    };
     let recorded = Arc::into_inner(recorder).expect("every user gave its handle back before it said so").finish();
-    let unsent = shift.unsent.load(Ordering::Relaxed);
-    let driven = Driven::new(plan.clone(), recorded, paced.map(|paced| paced.tickets), unsent);
-    Ok(Drive { started, driven, pacer: paced.map(|paced| paced.class) })
+    Ok((start, Driven::new(plan.clone(), recorded, planned, shift.unsent.load(Ordering::Relaxed))))
 }
 
-type PacerAndTickets = (Option<Pacer>, Option<flume::Receiver<engine::pacer::Ticket>>);
+type Pacer = JoinHandle<io::Result<u64>>;
 
-fn start_pacer(plan: &Plan, start: Instant, stop: &Arc<AtomicBool>) -> std::io::Result<PacerAndTickets> {
-    if plan.arrivals == Arrivals::Closed {
-        return Ok((None, None));
+/// The pacer of an open loop, and where its tickets come out.
+fn start_pacer(shift: &Shift, start: Instant) -> Option<(Pacer, flume::Receiver<Ticket>)> {
+    if shift.plan.arrivals == Arrivals::Closed {
+        return None;
     }
     let (sender, tickets) = flume::unbounded();
-    let pacer = Pacer::start(plan, start, sender, stop.clone())?;
-    Ok((Some(pacer), Some(tickets)))
+    Some((tokio::spawn(pace(Tickets::of(&shift.plan, start), sender, shift.stop.clone())), tickets))
 }
 
 /// Waits until every user has said the same.

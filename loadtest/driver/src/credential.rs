@@ -41,6 +41,10 @@ impl Credentials {
         minted.into_iter().map(Credential::new).collect::<Result<_, _>>().map(Self)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Credential> {
+        self.0.iter()
+    }
+
     /// The credential with this number; numbers wrap around.
     pub(crate) fn get(&self, number: u32) -> &Credential {
         &self.0[number as usize % self.0.len()]

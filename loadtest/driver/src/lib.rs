@@ -1,4 +1,4 @@
-//! Goose under the engine.
+//! Goose under the engine, and beside it a [saturator](saturate).
 //!
 //! Goose brings the users, each an asynchronous task, and the HTTP client. The engine brings what
 //! Goose lacks: arrivals that do not wait for answers, and times that count from the intended
@@ -10,6 +10,8 @@ mod attack;
 mod credential;
 mod exchange;
 mod journey;
+mod pacer;
+mod saturator;
 mod shift;
 
 use std::sync::Arc;
@@ -34,6 +36,16 @@ pub struct Target {
     pub carrier: contract::Carrier,
 }
 
+/// The threads that send. They run wherever the thread may that calls [`drive`].
+#[derive(Clone, Copy, Debug)]
+pub struct Workers {
+    /// How many, at least 1.
+    pub count: usize,
+    /// Whether their processors are theirs alone. Then they ask in open loops to run before every
+    /// ordinary thread (`SCHED_FIFO`); elsewhere they would keep the server from running.
+    pub own_processors: bool,
+}
+
 /// A load that has been driven.
 #[derive(Debug)]
 pub struct Drive {
@@ -41,14 +53,22 @@ pub struct Drive {
     pub started: Instant,
     /// What was measured.
     pub driven: Driven,
-    /// The class the pacer's thread ran in; none in a closed loop.
-    pub pacer: Option<SchedulingClass>,
+    /// The class that the sending threads got.
+    pub class: SchedulingClass,
 }
 
 /// Drives a plan against a target, and comes back when the last answer is in. Setting `stop` ends it
-/// early. `workers` threads send; they run wherever the calling thread may.
+/// early.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
-pub fn drive(plan: &Plan, target: &Target, workers: usize, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+pub fn drive(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     attack::run(plan, target, workers, stop)
+}
+
+/// Sends reads (`GET /me`) in a closed loop, as many as the target can answer: for what a request
+/// costs a server that is full. Much cheaper than Goose, and good for nothing else.
+///
+/// Blocks the calling thread, which must not belong to an asynchronous runtime.
+pub fn saturate(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    saturator::run(plan, target, workers, stop)
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::chooser::Chooser;
-use engine::pacer::Ticket;
 use engine::plan::{Mix, Plan};
 use engine::recorder::{Recorder, Sample};
+use engine::ticket::Ticket;
 use reqwest::Client;
 
 use crate::Target;

@@ -44,8 +44,9 @@ impl std::fmt::Display for SchedulingClass {
     }
 }
 
-/// Makes the sleeps of the current thread end on time: timer slack of 1 ns instead of 50 us, and
-/// `SCHED_FIFO` if `fifo` is wanted and permitted. Says which class the thread has now.
+/// Makes the current thread wake on time: timer slack of 1 ns instead of 50 us, and `SCHED_FIFO` if
+/// `fifo` is wanted and permitted; threads that it starts do not inherit that. Says which class the
+/// thread has now.
 #[must_use]
 pub fn keep_time(fifo: bool) -> SchedulingClass {
     // It cannot fail for the thread itself, and is a matter of microseconds if it did.
@@ -57,5 +58,5 @@ pub fn keep_time(fifo: bool) -> SchedulingClass {
 fn set_fifo() -> bool {
     let parameters = libc::sched_param { sched_priority: 1 };
     // SAFETY: `parameters` outlives the call, which only reads it; 0 means the calling thread.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) == 0 }
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameters) == 0 }
 }

@@ -7,10 +7,10 @@
 pub mod arrivals;
 pub mod chooser;
 pub mod clock;
-pub mod pacer;
 pub mod plan;
 pub mod record;
 pub mod recorder;
 pub mod round;
+pub mod ticket;
 pub mod validity;
 pub mod warmup;

@@ -114,8 +114,9 @@ pub struct Placement {
     pub store_cpus: Vec<u32>,
     /// The generator's processors.
     pub generator_cpus: Vec<u32>,
-    /// The scheduling class that the pacer's thread got: `SCHED_FIFO` or `SCHED_OTHER`.
-    pub pacer: String,
+    /// The scheduling class that the generator's threads got in open loops: `SCHED_FIFO`, or
+    /// `SCHED_OTHER` where the other is not permitted or no open loop was run.
+    pub generator_class: String,
 }
 
 /// Something asked for that was not measured.
@@ -198,6 +199,8 @@ pub struct Round {
     pub lag_us: Quantiles,
     /// The lag of those requests for which a connection stood idle: the instrument's own lateness. Whole round.
     pub own_lag_us: Quantiles,
+    /// The share of those requests that were sent more than 500 us late.
+    pub own_late_share: f64,
     /// The whole round cut into intervals; a request belongs to that of its intended start.
     pub intervals: Vec<Interval>,
     /// What the processes used inside the window; null where they are not on this machine.
@@ -210,7 +213,7 @@ pub struct Round {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Level {
-    /// As many requests as the connections can carry.
+    /// As many requests as the connections can carry, sent by the saturator and not by Goose.
     Saturated,
     /// A share of the scheme's own capacity, which the saturated rounds found.
     OfCapacity {

@@ -32,6 +32,7 @@ pub struct Driven {
     counts: Counts,
     achieved_rps: f64,
     own_lag_us: Quantiles,
+    own_late_share: f64,
     intervals: Vec<Interval>,
     merged: Merged,
 }
@@ -66,6 +67,7 @@ impl Driven {
             settled,
             achieved_rps: merged.response_us.count as f64 / took_s,
             own_lag_us: Quantiles::of(&recorded.own_lag_us),
+            own_late_share: share_above(&recorded.own_lag_us, validity::OWN_LATE_US),
             counts: Counts { planned, ok: recorded.ok, errors: recorded.errors, unsent, saturated: recorded.saturated },
             intervals: recorded.intervals,
             merged,
@@ -109,6 +111,7 @@ impl Driven {
             service_us: self.merged.service_us,
             lag_us: self.merged.lag_us,
             own_lag_us: self.own_lag_us,
+            own_late_share: self.own_late_share,
             intervals: self.intervals,
             usage,
             validity: crate::record::Validity::default(),
@@ -122,6 +125,11 @@ impl Driven {
 #[must_use]
 pub fn in_window(interval: &Interval, window: Window) -> bool {
     interval.start_s >= window.start_s - 1e-9 && interval.start_s < window.end_s
+}
+
+/// The share of the values that are higher than this; none of no values.
+fn share_above(histogram: &Histogram<u64>, value: u64) -> f64 {
+    histogram.count_between(value + 1, u64::MAX) as f64 / histogram.len().max(1) as f64
 }
 
 fn merge(intervals: &[&Interval], of: impl Fn(&Interval) -> &EncodedHistogram) -> Quantiles {

@@ -33,7 +33,7 @@ pub enum Warning {
     Steal { experiment: &'static str, rounds: usize, highest: f64 },
     StealUnseen,
     NotPinned,
-    PacerNotRealtime { class: String },
+    NotRealtime { class: String },
     LocalStore { schemes: Vec<String> },
     DifferentCarriers { schemes: Vec<(String, String)> },
     CookieTooLarge { scheme: String, roles: u16, bytes: u64 },
@@ -99,7 +99,7 @@ impl Warning {
             | Self::Steal { .. }
             | Self::StealUnseen
             | Self::NotPinned
-            | Self::PacerNotRealtime { .. }
+            | Self::NotRealtime { .. }
             | Self::Virtualized
             | Self::Governor { .. }
             | Self::ClockSource { .. }
@@ -263,9 +263,9 @@ impl Warning {
                 f,
                 "Nothing was pinned to processors: the kernel moved server, store and generator as it liked, and they disturbed one another."
             ),
-            Self::PacerNotRealtime { class } => write!(
+            Self::NotRealtime { class } => write!(
                 f,
-                "The pacer ran under {class}, not SCHED_FIFO: when the processors are busy it wakes late, which shows as lag. Allow CAP_SYS_NICE to mend it."
+                "The generator ran under {class}, not SCHED_FIFO: where others use its processors it wakes late, which shows as lag. Allow CAP_SYS_NICE to mend it."
             ),
             Self::Virtualized => {
                 write!(

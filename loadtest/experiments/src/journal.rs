@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::clock::SchedulingClass;
 use engine::record::{
     self, Experiment, LoadExperiment, MemoryExperiment, MemoryPoint, Omission, Record, Round, Status, WireExperiment,
     WirePoint, WriteError,
@@ -69,13 +70,11 @@ impl Journal {
         }
     }
 
-    /// Notes the scheduling class that the pacer's thread got.
-    pub fn paced(&mut self, class: engine::clock::SchedulingClass) {
-        self.record.placement.pacer = class.to_string();
-    }
-
-    /// Adds a round of load.
-    pub fn round(&mut self, experiment: Rounds, round: Round) -> Result<(), WriteError> {
+    /// Adds a round of load, whose generator's threads ran in this class.
+    pub fn round(&mut self, experiment: Rounds, round: Round, class: SchedulingClass) -> Result<(), WriteError> {
+        if round.planned_rps.is_some() {
+            self.record.placement.generator_class = class.to_string();
+        }
         let new = match experiment {
             Rounds::Load => Experiment::Load,
             Rounds::Cost => Experiment::Cost,

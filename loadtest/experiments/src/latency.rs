@@ -8,13 +8,15 @@
 //! would have come meanwhile; service time and lag beside it.
 //!
 //! The capacity is what a saturated closed loop carried: the median of the experiment `cost` if it
-//! ran, else of one round here. Where the generator was full before the server, it is the
-//! generator's, and the report says so. Weak on one machine: there is no network in it.
+//! ran, else of one round here. Levels above what the generator can carry in an open loop are left
+//! out; on two processors these are the higher shares of the cheap schemes. Weak on one machine:
+//! there is no network in it.
 
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Experiment, Level};
 
 use crate::bench::{Bench, ExperimentError};
+use crate::ceiling;
 use crate::fleet::{self, Station};
 use crate::journal::Rounds;
 use crate::order::shuffled;
@@ -23,28 +25,62 @@ use crate::visit::Visit;
 
 /// Runs the experiment.
 pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
-    let levels = levels(parameters);
-    let schemes = bench.setting.schemes.len();
-    bench.progress.begin("latency", u64::from(parameters.blocks) * (schemes * levels.len()) as u64);
     let mut stations = fleet::start(bench, parameters.population)?;
-    let capacities = capacities(bench, &stations, parameters)?;
+    let visits = visits(bench, &stations, parameters)?;
+    bench.progress.begin("latency", u64::from(parameters.blocks) * visits.len() as u64);
     for block in 0..parameters.blocks {
         if block > 0 && block % parameters.restart_every == 0 {
             stations.clear();
             stations = fleet::start(bench, parameters.population)?;
         }
-        let visits: Vec<(usize, &Level)> =
-            (0..schemes).flat_map(|index| levels.iter().map(move |level| (index, level))).collect();
-        for (position, (index, level)) in shuffled(&visits, bench.setting.seed, block).into_iter().enumerate() {
+        let in_order = shuffled(&visits, bench.setting.seed, block);
+        for (position, (index, level, rate_rps)) in in_order.into_iter().enumerate() {
             let station = &stations[index];
-            let rate_rps = rate(level, capacities[index]);
             bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
-            let visit = Visit { experiment: Rounds::Latency, block, position, level: level.clone() };
+            let visit = Visit { experiment: Rounds::Latency, block, position, level };
             let arrivals = Arrivals::Poisson { rate_rps };
             visit.make(bench, station, &plan(parameters, arrivals, bench.setting.seed + u64::from(block)))?;
         }
     }
     Ok(())
+}
+
+/// What is visited in each block: a station by its index, a level, and its rate in requests per
+/// second. What the generator could not carry is left out, and the record says so.
+fn visits(
+    bench: &mut Bench<'_>,
+    stations: &[Station<'_>],
+    parameters: &LatencyParameters,
+) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
+    let capacities = capacities(bench, stations, parameters)?;
+    let control = stations.iter().zip(&capacities).find(|(station, _)| station.scheme.is_control());
+    let ceiling_rps = match control {
+        Some((station, &capacity_rps)) => ceiling::find(bench, station, parameters.connections, capacity_rps)?,
+        None => f64::INFINITY,
+    };
+    let mut visits = Vec::new();
+    for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
+        for level in levels(parameters) {
+            let rate_rps = rate(&level, capacity_rps);
+            if rate_rps <= ceiling_rps {
+                visits.push((index, level, rate_rps));
+            } else {
+                let reason = format!(
+                    "it means {rate_rps:.0} requests/s, and the generator keeps its pace up to {ceiling_rps:.0} here"
+                );
+                bench.journal.omit(&format!("latency of {} {}", station.scheme, worded(&level)), &reason)?;
+            }
+        }
+    }
+    Ok(visits)
+}
+
+fn worded(level: &Level) -> String {
+    match level {
+        Level::OfCapacity { fraction } => format!("at {:.0} % of its capacity", fraction * 100.0),
+        Level::EqualRate { rate_rps } => format!("at {rate_rps:.0} requests/s"),
+        Level::Saturated | Level::AsPlanned => String::new(),
+    }
 }
 
 fn levels(parameters: &LatencyParameters) -> Vec<Level> {

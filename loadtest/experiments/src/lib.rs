@@ -4,6 +4,7 @@
 //! and the [`Journal`] keeps what came of it.
 
 mod bench;
+mod ceiling;
 pub mod cost;
 mod fleet;
 mod journal;

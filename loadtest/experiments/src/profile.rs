@@ -164,8 +164,8 @@ impl Profile {
     #[must_use]
     pub fn parameters(self) -> Parameters {
         let cost = CostParameters {
-            blocks: self.pick(10, 20, 30),
-            round_s: 1.0,
+            blocks: self.pick(20, 30, 40),
+            round_s: self.pick(0.5, 1.0, 1.0),
             connections: 32,
             population: 2_000,
             restart_every: 5,
@@ -173,7 +173,7 @@ impl Profile {
         let latency = LatencyParameters {
             blocks: self.pick(6, 8, 10),
             round_s: self.pick(0.8, 3.0, 20.0),
-            fractions: self.pick(vec![0.3, 0.7], vec![0.2, 0.5, 0.8], vec![0.2, 0.5, 0.8]),
+            fractions: self.pick(vec![0.2, 0.6], vec![0.2, 0.5, 0.8], vec![0.2, 0.5, 0.8]),
             rates_rps: self.pick(vec![5_000.0], vec![1_000.0, 5_000.0, 10_000.0], vec![1_000.0, 5_000.0, 10_000.0]),
             connections: 64,
             population: 2_000,

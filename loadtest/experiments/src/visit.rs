@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use driver::{Drive, Target};
+use driver::{Drive, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
-use engine::record::{Level, Round, Usage};
+use engine::record::{Level, Placement, Round, Usage};
 use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
 use lab::redis::Redis;
@@ -46,39 +46,47 @@ impl Visit {
             started_at: crate::now(),
         };
         let watched = Watched { server: Some(station.server.process().pid()), redis: station.redis };
-        let cpus = bench.setting.placement.generator_cpus.len().max(1);
-        let (round, pacer) = drive_round(plan, &station.target, place, watched, cpus, &bench.setting.stop)?;
+        let workers = workers(&bench.setting.placement);
+        let (round, class) = drive_round(plan, &station.target, place, watched, workers, &bench.setting.stop)?;
         bench.go_on()?;
         station.server.process().check()?;
-        if let Some(class) = pacer {
-            bench.journal.paced(class);
-        }
-        bench.journal.round(self.experiment, round)?;
+        bench.journal.round(self.experiment, round, class)?;
         Ok(())
     }
 }
 
-/// Drives one round and watches the processes meanwhile. `workers` threads send. The class is the one that
-/// the pacer's thread got, if there was one.
+/// One for each of the generator's processors.
+pub(crate) fn workers(placement: &Placement) -> Workers {
+    let shared = |cpu: &u32| placement.server_cpus.contains(cpu) || placement.store_cpus.contains(cpu);
+    let cpus = &placement.generator_cpus;
+    Workers { count: cpus.len().max(1), own_processors: !cpus.is_empty() && !cpus.iter().any(shared) }
+}
+
+/// Drives one round and watches the processes meanwhile. The class is the one that the workers got.
 pub fn drive_round(
     plan: &Plan,
     target: &Target,
     place: Place,
     watched: Watched<'_>,
-    workers: usize,
+    workers: Workers,
     stop: &Arc<AtomicBool>,
-) -> Result<(Round, Option<SchedulingClass>), ExperimentError> {
+) -> Result<(Round, SchedulingClass), ExperimentError> {
     let commands_before = command_counts(watched)?;
     let mut processes = vec![(Role::Generator, std::process::id())];
     processes.extend(watched.server.map(|pid| (Role::Server, pid)));
     processes.extend(watched.redis.and_then(Redis::pid).map(|pid| (Role::Store, pid)));
     let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
-    let drive = driver::drive(plan, target, workers, stop)?;
+    let drive = match place.level {
+        Level::Saturated => driver::saturate(plan, target, workers, stop)?,
+        Level::OfCapacity { .. } | Level::EqualRate { .. } | Level::AsPlanned => {
+            driver::drive(plan, target, workers, stop)?
+        }
+    };
     let observation = observer.finish();
     let commands_after = command_counts(watched)?;
     let store_commands = commands_after.zip(commands_before).map(|(after, before)| difference(&after, &before));
     let usage = usage(&drive, &observation, store_commands);
-    Ok((drive.driven.into_round(place, usage, workers as u32), drive.pacer))
+    Ok((drive.driven.into_round(place, usage, workers.count as u32), drive.class))
 }
 
 type CommandCounts = BTreeMap<String, u64>;

@@ -42,8 +42,8 @@ fn tiny() -> Parameters {
         latency: LatencyParameters {
             blocks: 1,
             round_s: 1.0,
-            fractions: vec![0.1],
-            rates_rps: vec![300.0],
+            fractions: vec![0.05],
+            rates_rps: vec![300.0, 1e6],
             connections: 8,
             population: 50,
             restart_every: 1,
@@ -79,7 +79,7 @@ fn record() -> Record {
 
 const SCHEMES: [&str; 3] = ["anonymous", "session-redis", "jwt-hs256"];
 
-fn measure(name: Name) -> Experiment {
+fn measure(name: Name) -> Record {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
@@ -103,7 +103,7 @@ fn measure(name: Name) -> Experiment {
     let described: Vec<&str> = written.schemes.iter().map(|known| known.scheme.as_str()).collect();
     assert_eq!(BTreeSet::from_iter(described), BTreeSet::from(SCHEMES), "every scheme describes itself, once");
     assert_eq!(written.schemes.len(), SCHEMES.len());
-    written.experiments.into_iter().next().unwrap()
+    written
 }
 
 #[track_caller]
@@ -121,7 +121,8 @@ fn every_scheme_at_every_level(rounds: &[Round], levels: usize) {
 
 #[test]
 fn cost_visits_every_scheme_once_a_block_and_counts_the_stores_commands() {
-    let Experiment::Cost(cost) = measure(Name::Cost) else { panic!("cost was asked for") };
+    let record = measure(Name::Cost);
+    let [Experiment::Cost(cost)] = &record.experiments[..] else { panic!("cost was asked for") };
     assert_eq!(cost.rounds.len(), 2 * SCHEMES.len());
     every_scheme_at_every_level(&cost.rounds, 1);
     for round in cost.rounds.iter().filter(|round| round.scheme == "session-redis") {
@@ -133,7 +134,8 @@ fn cost_visits_every_scheme_once_a_block_and_counts_the_stores_commands() {
 
 #[test]
 fn latency_visits_every_level_at_its_rate() {
-    let Experiment::Latency(latency) = measure(Name::Latency) else { panic!("latency was asked for") };
+    let record = measure(Name::Latency);
+    let [Experiment::Latency(latency)] = &record.experiments[..] else { panic!("latency was asked for") };
     every_scheme_at_every_level(&latency.rounds, 3);
     for round in &latency.rounds {
         match round.level {
@@ -143,11 +145,14 @@ fn latency_visits_every_level_at_its_rate() {
             Level::AsPlanned => panic!("no such level here"),
         }
     }
+    let beyond: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
+    assert_eq!(beyond, SCHEMES.map(|scheme| format!("latency of {scheme} at 1000000 requests/s")));
 }
 
 #[test]
 fn memory_sees_the_store_grow_and_only_the_stores() {
-    let Experiment::Memory(memory) = measure(Name::Memory) else { panic!("memory was asked for") };
+    let record = measure(Name::Memory);
+    let [Experiment::Memory(memory)] = &record.experiments[..] else { panic!("memory was asked for") };
     assert_eq!(memory.points.len(), 4 * SCHEMES.len());
     for scheme in SCHEMES {
         let points: Vec<_> = memory.points.iter().filter(|point| point.scheme == scheme).collect();
@@ -164,7 +169,8 @@ fn memory_sees_the_store_grow_and_only_the_stores() {
 
 #[test]
 fn wire_counts_what_roles_add() {
-    let Experiment::Wire(wire) = measure(Name::Wire) else { panic!("wire was asked for") };
+    let record = measure(Name::Wire);
+    let [Experiment::Wire(wire)] = &record.experiments[..] else { panic!("wire was asked for") };
     let bytes = |scheme: &str, roles| {
         let bearer = |point: &&engine::record::WirePoint| {
             point.scheme == scheme && point.roles == roles && point.carrier == Carrier::Bearer

@@ -45,7 +45,8 @@ pub fn here() -> Placement {
 /// | else 3 processors or more | first core | second core | what is left of both, at most 4 |
 ///
 /// In the last row the generator weighs on the server's core and on the store's alike, and does so
-/// for the control as for every other scheme. `pacer` is `SCHED_OTHER` until the pacer says otherwise.
+/// for the control as for every other scheme. The generator's class
+/// is `SCHED_OTHER` until an open loop says otherwise.
 #[must_use]
 pub fn place(cores: &[Vec<u32>]) -> Placement {
     match (cores, across(cores).as_slice()) {
@@ -68,14 +69,14 @@ fn pinned(server: u32, store: u32, others: &[u32]) -> Placement {
         server_cpus: vec![server],
         store_cpus: vec![store],
         generator_cpus: others.iter().copied().take(MOST_GENERATOR_CPUS).collect(),
-        pacer: engine::clock::SchedulingClass::Other.to_string(),
+        generator_class: engine::clock::SchedulingClass::Other.to_string(),
     }
 }
 
 fn unplaced(reason: &str) -> Placement {
     Placement {
         method: format!("none: {reason}"),
-        pacer: engine::clock::SchedulingClass::Other.to_string(),
+        generator_class: engine::clock::SchedulingClass::Other.to_string(),
         ..Placement::default()
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn all(record: &Record, experiment: &'static str, load: &LoadExperime
         places,
     });
     let valid: Vec<&Round> = load.rounds.iter().filter(|round| round.validity.valid).collect();
-    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid), pacer(record, load)];
+    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid), realtime(record, load)];
     of_groups.chain(whole.into_iter().flatten()).collect()
 }
 
@@ -64,8 +64,9 @@ fn steal(experiment: &'static str, valid: &[&Round]) -> Option<Warning> {
     Some(Warning::Steal { experiment, rounds: told.len(), highest })
 }
 
-fn pacer(record: &Record, load: &LoadExperiment) -> Option<Warning> {
-    let class = &record.placement.pacer;
+fn realtime(record: &Record, load: &LoadExperiment) -> Option<Warning> {
+    let class = &record.placement.generator_class;
+    let placed = !record.placement.generator_cpus.is_empty();
     let paced = load.rounds.iter().any(|round| round.planned_rps.is_some());
-    (paced && class != "SCHED_FIFO").then(|| Warning::PacerNotRealtime { class: class.clone() })
+    (placed && paced && class != "SCHED_FIFO").then(|| Warning::NotRealtime { class: class.clone() })
 }

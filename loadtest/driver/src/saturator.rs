@@ -1,0 +1,139 @@
+//! As many reads as a server can answer, at the lowest price for the generator.
+//!
+//! CPU time per request is only comparable where the server is full: a server that waits for its
+//! clients wakes up for every request, and what a scheme adds hides in that. An HTTP client that
+//! does everything a client can do costs more CPU time than a server that does next to nothing, so
+//! on two processors Goose is full before the server. Here requests are bytes made before the round,
+//! and an answer is read only as far as it has to be to know that it is right.
+
+mod connection;
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use contract::route;
+use engine::chooser::Chooser;
+use engine::clock::SchedulingClass;
+use engine::plan::Plan;
+use engine::recorder::{Recorder, Sample};
+use engine::round::Driven;
+use tokio::task::JoinSet;
+
+use self::connection::{Answer, Connection};
+use crate::credential::Credential;
+use crate::{Drive, DriveError, Target, Workers};
+
+/// Between the last connection and the round's start.
+const LEAD: Duration = Duration::from_millis(20);
+/// How long a connection waits before it tries a target again that has failed it.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// What all connections of a round share.
+struct Round {
+    requests: Vec<Request>,
+    plan: Plan,
+    start: Instant,
+    recorder: Recorder,
+    stop: Arc<AtomicBool>,
+}
+
+/// A read with one credential: the bytes to send, and whom the answer has to name.
+struct Request {
+    bytes: Vec<u8>,
+    username: Option<String>,
+}
+
+pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    let authority = authority(&target.base_url)?;
+    let connect = |_| TcpStream::connect(&authority).map_err(DriveError::Connect);
+    let streams: Vec<TcpStream> = (0..plan.connections).map(connect).collect::<Result<_, _>>()?;
+    let start = Instant::now() + LEAD;
+    let round = Arc::new(Round {
+        requests: target.credentials.iter().map(|credential| Request::read(&authority, credential)).collect(),
+        plan: plan.clone(),
+        start,
+        recorder: Recorder::new(plan, start, workers.count),
+        stop: stop.clone(),
+    });
+    let mut shares: Vec<Vec<(usize, TcpStream)>> = (0..workers.count).map(|_| Vec::new()).collect();
+    for (number, stream) in streams.into_iter().enumerate() {
+        shares[number % workers.count].push((number, stream));
+    }
+    std::thread::scope(|scope| {
+        let work = |share| scope.spawn(|| work(&round, share));
+        let threads: Vec<_> = shares.into_iter().map(work).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a worker does not panic"))
+    })?;
+    let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has given its handle back");
+    let driven = Driven::new(plan, recorder.finish(), None, 0);
+    Ok(Drive { started: start, driven, class: SchedulingClass::Other })
+}
+
+/// Host and port.
+fn authority(base_url: &str) -> Result<String, DriveError> {
+    let url = reqwest::Url::parse(base_url).ok().filter(|url| url.scheme() == "http");
+    let authority = url.as_ref().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+    authority.ok_or_else(|| DriveError::Address(base_url.to_owned()))
+}
+
+impl Request {
+    /// The same bytes that Goose's client sends.
+    fn read(authority: &str, credential: &Credential) -> Self {
+        let mut bytes = format!("GET {} HTTP/1.1\r\n", route::ME).into_bytes();
+        for (name, value) in &credential.headers {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend(format!("user-agent: authbench\r\naccept: */*\r\nhost: {authority}\r\n\r\n").bytes());
+        Self { bytes, username: credential.username.clone() }
+    }
+
+    fn is_answered_by(&self, answer: &Answer<'_>) -> Result<(), String> {
+        if answer.status != 200 {
+            return Err(format!("status {}", answer.status));
+        }
+        let named = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
+        if self.username.as_ref().is_none_or(named) { Ok(()) } else { Err("answer for another user".to_owned()) }
+    }
+}
+
+/// One thread's connections, until the round is over.
+fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>) -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut connections = JoinSet::new();
+        for (number, stream) in share {
+            connections.spawn(saturate(round.clone(), number, Connection::of(stream)?));
+        }
+        connections.join_all().await;
+        Ok(())
+    })
+}
+
+/// Sends read after read over one connection until the round is over.
+async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection) {
+    let plan = &round.plan;
+    let end = round.start + Duration::from_secs_f64(plan.duration_s);
+    let patience = end + Duration::from_secs_f64(plan.timeout_s);
+    let mut chooser = Chooser::new(plan.population, plan.seed, number as u64 + 1);
+    tokio::time::sleep_until(round.start.into()).await;
+    while !round.stop.load(Ordering::Relaxed) && Instant::now() < end {
+        let request = &round.requests[chooser.choose() as usize % round.requests.len()];
+        let sent = Instant::now();
+        // One deadline for the whole round: a timer for every request would cost what is saved here.
+        let exchange = tokio::time::timeout_at(patience.into(), connection.exchange(&request.bytes));
+        let outcome = match exchange.await {
+            Ok(Ok(answer)) => request.is_answered_by(&answer),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("timeout".to_owned()),
+        };
+        let failure = outcome.as_ref().err().map(String::as_str);
+        let sample = Sample { intended: sent, sent, done: Instant::now(), found_idle: true, failure };
+        round.recorder.record(number, sample);
+        if failure.is_some() {
+            connection.renew().await;
+            tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
+        }
+    }
+}

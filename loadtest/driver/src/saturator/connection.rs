@@ -1,0 +1,115 @@
+//! A kept-alive HTTP/1.1 connection that understands just enough of an answer to know where it ends.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Answers have fewer headers than this.
+const MOST_HEADERS: usize = 32;
+/// A longer answer than this is no answer to a read.
+const LONGEST: usize = 1 << 20;
+
+/// Why there is no answer. In few words, so that equal ones count as one.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExchangeError {
+    #[error("connection lost")]
+    Lost(#[from] io::Error),
+    #[error("answer broken off")]
+    BrokenOff,
+    #[error("not an HTTP answer of known length")]
+    Malformed,
+}
+
+/// What was answered; it lies in the connection's buffer.
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) body: &'a [u8],
+}
+
+pub(super) struct Connection {
+    address: SocketAddr,
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    /// Takes over a connection; belongs into a runtime.
+    pub(super) fn of(stream: std::net::TcpStream) -> io::Result<Self> {
+        let address = stream.peer_addr()?;
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { address, stream: TcpStream::from_std(stream)?, received: Vec::with_capacity(4096) })
+    }
+
+    /// Connects anew after a failure. If that fails too, so will the next exchange.
+    pub(super) async fn renew(&mut self) {
+        if let Ok(stream) = TcpStream::connect(self.address).await
+            && stream.set_nodelay(true).is_ok()
+        {
+            self.stream = stream;
+        }
+    }
+
+    /// Sends a request and reads the answer to its last byte.
+    pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
+        self.received.clear();
+        self.stream.write_all(request).await?;
+        loop {
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(ExchangeError::BrokenOff);
+            }
+            if let Some(head) = Head::of(&self.received)? {
+                let end = head.length.checked_add(head.body_length).filter(|&end| end <= LONGEST);
+                let end = end.ok_or(ExchangeError::Malformed)?;
+                if self.received.len() > end {
+                    return Err(ExchangeError::Malformed);
+                }
+                if self.received.len() == end {
+                    return Ok(Answer { status: head.status, body: &self.received[head.length..] });
+                }
+            } else if self.received.len() > LONGEST {
+                return Err(ExchangeError::Malformed);
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    length: usize,
+    body_length: usize,
+}
+
+impl Head {
+    /// The head of an answer; none if it is not complete yet.
+    fn of(received: &[u8]) -> Result<Option<Self>, ExchangeError> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let Ok(parsed) = response.parse(received) else { return Err(ExchangeError::Malformed) };
+        let httparse::Status::Complete(length) = parsed else { return Ok(None) };
+        let status = response.code.ok_or(ExchangeError::Malformed)?;
+        let body_length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+        let body_length = body_length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
+        Ok(Some(Self { status, length, body_length: body_length.ok_or(ExchangeError::Malformed)? }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_told_from_a_part_of_one_and_from_what_is_none() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        assert_eq!(Head::of(answer).unwrap(), Some(Head { status: 200, length: 38, body_length: 2 }));
+        assert_eq!(Head::of(&answer[..20]).unwrap(), None);
+        for nonsense in
+            ["SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"]
+        {
+            Head::of(nonsense.as_bytes()).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The saturator against servers that misbehave in ways that a real one should not.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use contract::body::MintedCredential;
+use driver::{Credentials, Target, Workers};
+use engine::plan::{Arrivals, Plan};
+use engine::record::Counts;
+
+const BODY: &str = r#"{"username":"user-000007"}"#;
+
+/// Waits for a request's last byte; false if the client is gone.
+fn request(stream: &mut BufReader<TcpStream>) -> bool {
+    let mut line = String::new();
+    while stream.read_line(&mut line).is_ok_and(|read| read > 0) {
+        if line == "\r\n" {
+            return true;
+        }
+        line.clear();
+    }
+    false
+}
+
+fn answer(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// A server that does this with every connection, at the address returned. It ends with the test.
+fn serve(with: impl Fn(&mut BufReader<TcpStream>) + Clone + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let with = with.clone();
+            std::thread::spawn(move || with(&mut BufReader::new(stream)));
+        }
+    });
+    base_url
+}
+
+/// Saturates it over two connections.
+fn load(base_url: &str, seconds: f64, stop: &Arc<AtomicBool>) -> Counts {
+    let headers = BTreeMap::from([("authorization".to_owned(), "Bearer abc".to_owned())]);
+    let credential = MintedCredential { username: "user-000007".to_owned(), headers };
+    let target = Target {
+        base_url: base_url.to_owned(),
+        credentials: Credentials::new(vec![credential]).unwrap().into(),
+        carrier: contract::Carrier::Bearer,
+    };
+    let plan = Plan { connections: 2, timeout_s: 0.5, ..Plan::new(Arrivals::Closed, seconds) };
+    let workers = Workers { count: 2, own_processors: false };
+    driver::saturate(&plan, &target, workers, stop).unwrap().driven.counts().clone()
+}
+
+#[track_caller]
+fn assert_only_error(counts: &Counts, error: &str) {
+    assert_eq!(counts.ok, 0, "{counts:?}");
+    assert_eq!(counts.errors.keys().collect::<Vec<_>>(), [error], "{counts:?}");
+}
+
+#[test]
+fn an_answer_in_pieces_is_one_answer() {
+    let counts = load(
+        &serve(|stream| {
+            while request(stream) {
+                for byte in answer("200 OK", BODY) {
+                    stream.get_mut().write_all(&[byte]).unwrap();
+                }
+            }
+        }),
+        0.3,
+        &Arc::default(),
+    );
+    assert!(counts.ok > 2, "{counts:?}");
+    assert_eq!(counts.failed(), 0, "{counts:?}");
+}
+
+#[test]
+fn another_users_answer_is_a_failure() {
+    let counts = load(
+        &serve(|stream| {
+            while request(stream) {
+                stream.get_mut().write_all(&answer("200 OK", r#"{"username":"user-000008"}"#)).ok();
+            }
+        }),
+        0.2,
+        &Arc::default(),
+    );
+    assert_only_error(&counts, "answer for another user");
+}
+
+#[test]
+fn another_status_is_a_failure() {
+    let counts = load(
+        &serve(|stream| {
+            while request(stream) {
+                stream.get_mut().write_all(&answer("503 Service Unavailable", BODY)).ok();
+            }
+        }),
+        0.2,
+        &Arc::default(),
+    );
+    assert_only_error(&counts, "status 503");
+}
+
+#[test]
+fn what_is_not_http_is_a_failure() {
+    let counts = load(
+        &serve(|stream| {
+            while request(stream) {
+                stream.get_mut().write_all(b"SSH-2.0-OpenSSH_9.9\r\n\r\n").ok();
+            }
+        }),
+        0.2,
+        &Arc::default(),
+    );
+    assert_only_error(&counts, "not an HTTP answer of known length");
+}
+
+#[test]
+fn a_connection_that_is_closed_is_replaced() {
+    let counts = load(
+        &serve(|stream| {
+            if request(stream) {
+                stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+            }
+        }),
+        0.5,
+        &Arc::default(),
+    );
+    assert!(counts.ok > 2, "more answers than the first connections gave: {counts:?}");
+    assert!(counts.failed() > 2, "{counts:?}");
+}
+
+#[test]
+fn a_server_that_never_answers_is_waited_for_no_longer_than_the_plan_says() {
+    let begun = Instant::now();
+    let counts = load(&serve(|stream| while request(stream) {}), 0.2, &Arc::default());
+    assert_only_error(&counts, "timeout");
+    assert_eq!(counts.failed(), 2, "one a connection");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_stop_ends_it_early() {
+    let begun = Instant::now();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = stop.clone();
+    let base_url = serve(move |stream| {
+        while request(stream) {
+            stopping.store(true, Ordering::Relaxed);
+            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+        }
+    });
+    let counts = load(&base_url, 3600.0, &stop);
+    assert!((1..=2).contains(&counts.ok), "one a connection at most: {counts:?}");
+    assert!(begun.elapsed() < Duration::from_mins(1));
+}

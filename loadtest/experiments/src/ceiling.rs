@@ -1,0 +1,56 @@
+//! The highest rate at which the generator keeps its pace in an open loop, found before `latency` so
+//! that nothing is planned which would measure the generator instead of the server.
+
+use engine::plan::{Arrivals, Plan};
+use engine::record::Level;
+use engine::round::Place;
+use engine::validity::generator_share;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::Station;
+use crate::visit::{Watched, drive_round, workers};
+
+/// The generator's share of its processors up to which it is said to keep its pace; a round is
+/// invalid only above [`engine::validity::GENERATOR_SHARE`].
+const SHARE: f64 = 0.80;
+/// Rounds of a search: each halves what is uncertain.
+const STEPS: u32 = 6;
+/// How long each lasts, in seconds.
+const ROUND_S: f64 = 0.3;
+
+/// Requests per second, found by bisection below `at_most` on this station; 0 where there is none.
+pub(crate) fn find(
+    bench: &Bench<'_>,
+    station: &Station<'_>,
+    connections: u32,
+    at_most: f64,
+) -> Result<f64, ExperimentError> {
+    let (mut carried, mut too_much) = (0.0, at_most);
+    for _ in 0..STEPS {
+        bench.go_on()?;
+        let rate_rps = f64::midpoint(carried, too_much);
+        if keeps_pace(bench, station, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
+    }
+    Ok(carried)
+}
+
+fn keeps_pace(
+    bench: &Bench<'_>,
+    station: &Station<'_>,
+    connections: u32,
+    rate_rps: f64,
+) -> Result<bool, ExperimentError> {
+    let arrivals = Arrivals::Poisson { rate_rps };
+    let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
+    let place = Place {
+        scheme: station.scheme.id().to_owned(),
+        block: 0,
+        position: 0,
+        level: Level::AsPlanned,
+        started_at: crate::now(),
+    };
+    let watched = Watched { server: Some(station.server.process().pid()), redis: None };
+    let workers = workers(&bench.setting.placement);
+    let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop)?;
+    Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))
+}
