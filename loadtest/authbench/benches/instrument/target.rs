@@ -1,13 +1,18 @@
 //! Servers to hold the instrument against, and authbench as its users run it.
 
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use contract::Scheme;
+use engine::record::Placement;
 use lab::child::{Child, Launch};
 use lab::server::{Server, ServerSpec, locate};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Who runs where; asked before any thread is pinned.
+pub(crate) static PLACEMENT: LazyLock<Placement> = LazyLock::new(lab::placement::here);
 
 /// The control on one processor, logging to a folder that goes with it.
 pub(crate) struct Control {
@@ -18,9 +23,8 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn start() -> Self {
         let folder = TempDir::new().expect("there is room for a log");
-        let placement = lab::placement::here();
         let spec = ServerSpec {
-            cpus: placement.server_cpus,
+            cpus: PLACEMENT.server_cpus.clone(),
             workers: Some(1),
             ..ServerSpec::new(Scheme::CONTROL, folder.path().join("server.log"))
         };
@@ -79,4 +83,11 @@ pub(crate) fn load(target: &str, arguments: &[&str]) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(0 | 12)), "authbench load {arguments:?}: {said}");
     serde_json::from_slice(&output.stdout).expect("--json prints one object")
+}
+
+/// Puts this thread, and what it starts from now on, where `compare` puts the generator.
+pub(crate) fn pin() {
+    if let Err(error) = lab::placement::pin_current_thread(&PLACEMENT.generator_cpus) {
+        println!("  {error}");
+    }
 }
