@@ -58,7 +58,7 @@ fn hostile() -> Record {
     record.run.status = Status::Incomplete { reason: evil() };
     (record.host.kernel, record.host.cpu_model) = (evil(), evil());
     (record.host.clock_source, record.host.cpu_governor) = (Some(evil()), Some(evil()));
-    (record.placement.method, record.placement.pacer) = (evil(), evil());
+    (record.placement.method, record.placement.generator_class) = (evil(), evil());
     record.software.insert(evil(), evil());
     record.omitted.push(Omission { what: evil(), reason: evil() });
     for described in &mut record.schemes {

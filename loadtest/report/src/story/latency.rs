@@ -92,7 +92,8 @@ pub(super) fn percentile(of: &Distribution, quantile: f64, pick: fn(&Quantiles) 
     }
 }
 
-fn of_rounds(found: Option<Estimate>) -> String {
+/// The interval of an estimate over rounds, as times; empty if there is none.
+pub(super) fn of_rounds(found: Option<Estimate>) -> String {
     let interval = found.and_then(|found| found.interval);
     interval.map(|interval| format!("[{}, {}]", time(interval.low), time(interval.high))).unwrap_or_default()
 }
@@ -184,7 +185,7 @@ fn throughput(record: &Record, rows: &[&LatencyRow]) -> ThroughputSeries {
 
 fn how() -> Vec<String> {
     vec![
-        "Open loop: a seeded schedule says when each request is due; a pacer thread keeps to it. Nothing is left out or \
+        "Open loop: a seeded schedule says when each request is due; the pacer keeps to it. Nothing is left out or \
          back-filled when the server stalls (no coordinated omission)."
             .to_owned(),
         "The histograms of all intervals inside the windows of valid rounds are merged, and the percentiles read from the \

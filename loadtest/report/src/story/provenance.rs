@@ -83,7 +83,7 @@ fn placement(record: &Record) -> Vec<(String, String)> {
         ("Server", cpus(&placement.server_cpus)),
         ("Store", cpus(&placement.store_cpus)),
         ("Generator", cpus(&placement.generator_cpus)),
-        ("Pacer", placement.pacer.clone()),
+        ("Generator's class in open loops", placement.generator_class.clone()),
     ])
 }
 

@@ -9,7 +9,7 @@ use evidence::{
 use crate::document::{Cell, Column, Table};
 use crate::figure::{NONE, grouped};
 use crate::story::cost::{estimated, store_cell};
-use crate::story::latency::percentile;
+use crate::story::latency::{of_rounds, percentile};
 use crate::story::memory;
 use crate::story::scheme::{described, name_cell, row_groups};
 
@@ -41,7 +41,7 @@ pub(crate) fn glance(record: &Record, evidence: &Evidence) -> Option<Table> {
         caption: "At a glance".to_owned(),
         columns: heads,
         groups,
-        footnotes: vec!["In brackets: confidence intervals, at least 95 %. † fewer than 100 samples above.".to_owned()],
+        footnotes: vec!["In brackets: intervals, at least 95 %; those of response times say how much the rounds differ among themselves. † fewer than 100 samples above.".to_owned()],
     })
 }
 
@@ -69,7 +69,8 @@ fn latency(table: &LatencyTable) -> Option<Vec<Filled<'_>>> {
     let column = |title: &str, of: Part, quantile: f64, pick: fn(&Quantiles) -> Option<u64>| -> Filled<'_> {
         let cell = move |scheme: &str| {
             let row = table.rows.iter().find(|row| row.scheme == scheme && row.level == *level);
-            row.map_or(Cell::new(NONE), |row| percentile(of.distribution(row), quantile, pick))
+            let Some(found) = row.map(|row| of.distribution(row)) else { return Cell::new(NONE) };
+            percentile(found, quantile, pick).with_note(of_rounds(found.of_rounds(quantile)))
         };
         (Column::figure(format!("{} {title}", of.name()), at.clone()), Box::new(cell))
     };

@@ -11,6 +11,7 @@ use evidence::{
 
 use super::glance::{telling_level, telling_roles, telling_rows};
 use crate::figure::{count, duration, estimate, grouped, listed, time};
+use crate::story::latency::of_rounds;
 use crate::story::scheme::{described, store};
 
 /// One sentence or two for each thing that was measured.
@@ -85,7 +86,9 @@ fn latency(table: &LatencyTable) -> Option<String> {
     let p99 = |row: &LatencyRow| {
         let us = row.response.quantiles.p99?;
         let weak = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
-        Some(format!("{} with `{}`{weak}", time(us as f64), row.scheme))
+        let interval = of_rounds(row.response.p99_of_rounds);
+        let spread = if interval.is_empty() { String::new() } else { format!(" {interval}") };
+        Some(format!("{}{spread} with `{}`{weak}", time(us as f64), row.scheme))
     };
     let parts: Vec<String> = table.rows.iter().filter(|row| row.level == *level).filter_map(p99).collect();
     (!parts.is_empty()).then(|| {
