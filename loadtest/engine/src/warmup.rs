@@ -3,13 +3,16 @@
 //! Warm-up is a slow start: the unbroken row of intervals at a round's beginning whose median
 //! service time lies well above that of the round's second half. It ends at the first interval
 //! that does not, however noisy those are that follow, so that nothing later is ever cut. Medians,
-//! because a stall must not look like a slow start.
+//! because a stall must not look like a slow start; and it ends where requests had to queue, since a
+//! server that works off what came in during a stall is slow for a while, too.
 
 use crate::plan::{Plan, Warmup};
 use crate::record::{Interval, Window};
 
 /// How far above the second half's median an interval of warm-up lies, as a share of it.
 const SLOWER: f64 = 0.25;
+/// A request that is sent so much later than intended has queued, in microseconds.
+const QUEUED_US: u64 = 10_000;
 /// No more than this share of a round is cut.
 const LONGEST_SHARE: f64 = 0.5;
 
@@ -41,16 +44,33 @@ pub fn window(plan: &Plan, intervals: &[Interval]) -> Found {
 }
 
 fn settled_at(duration_s: f64, intervals: &[Interval]) -> Option<f64> {
-    let medians: Vec<(f64, f64)> = intervals.iter().filter_map(median_service_us).collect();
+    let paces: Vec<Pace> = intervals.iter().filter_map(Pace::of).collect();
     let half = duration_s * LONGEST_SHARE;
-    let second_half = medians.iter().filter(|(start, _)| *start >= half).map(|(_, value)| *value);
+    let second_half = paces.iter().filter(|pace| pace.start_s >= half).map(|pace| pace.service_us);
     let slow = median(second_half.collect())? * (1.0 + SLOWER);
-    medians.iter().find(|(_, value)| *value <= slow).map(|(start, _)| *start).filter(|start| *start <= half)
+    let settled = paces.iter().find(|pace| pace.service_us <= slow || pace.queued)?;
+    (settled.start_s <= half).then_some(settled.start_s)
 }
 
-fn median_service_us(interval: &Interval) -> Option<(f64, f64)> {
-    let times = interval.service_us.decode().ok()?;
-    (!times.is_empty()).then(|| (interval.start_s, times.value_at_quantile(0.5) as f64))
+/// How an interval went.
+struct Pace {
+    start_s: f64,
+    /// The median.
+    service_us: f64,
+    /// Whether one in a hundred requests or more had to queue.
+    queued: bool,
+}
+
+impl Pace {
+    /// None of an interval without requests.
+    fn of(interval: &Interval) -> Option<Self> {
+        let (service, lag) = (interval.service_us.decode().ok()?, interval.lag_us.decode().ok()?);
+        (!service.is_empty()).then(|| Self {
+            start_s: interval.start_s,
+            service_us: service.value_at_quantile(0.5) as f64,
+            queued: lag.value_at_quantile(0.99) > QUEUED_US,
+        })
+    }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -87,6 +107,16 @@ mod tests {
                 lag_us: encode(0),
             })
             .collect()
+    }
+
+    #[test]
+    fn a_stall_at_the_very_beginning_is_not_taken_for_warmup() {
+        let mut intervals = intervals(&[300, 2_000, 900, 200, 201, 200, 199, 200]);
+        let mut lag = empty_histogram();
+        lag.record_n(0, 600).unwrap();
+        lag.record_n(1_900_000, 400).unwrap();
+        intervals[0].lag_us = EncodedHistogram::encode(&lag);
+        assert_eq!(window(&Plan::new(Arrivals::Closed, 8.0), &intervals), settled(0.0, 8.0));
     }
 
     fn found(medians_us: &[u64]) -> Found {
