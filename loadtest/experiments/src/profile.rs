@@ -171,7 +171,7 @@ impl Profile {
             restart_every: 5,
         };
         let latency = LatencyParameters {
-            blocks: self.pick(6, 8, 10),
+            blocks: self.pick(8, 10, 12),
             round_s: self.pick(0.8, 3.0, 20.0),
             fractions: self.pick(vec![0.2, 0.6], vec![0.2, 0.5, 0.8], vec![0.2, 0.5, 0.8]),
             rates_rps: self.pick(vec![5_000.0], vec![1_000.0, 5_000.0, 10_000.0], vec![1_000.0, 5_000.0, 10_000.0]),
