@@ -1,4 +1,4 @@
-//! Plans, pacing, recording and the record of a run.
+//! Plans, schedules, recording and the record of a run.
 //!
 //! The leaf of the load test: it knows of time, of chance and of files, but nothing of HTTP and
 //! nothing of the load generator that acts on its tickets, so that another generator can stand
