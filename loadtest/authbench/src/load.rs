@@ -37,7 +37,11 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
         &folder,
         None,
         plan.seed,
-        Placement { method: "none: load leaves it to the kernel".to_owned(), ..Placement::default() },
+        Placement {
+            method: "none: load leaves it to the kernel".to_owned(),
+            generator_class: SchedulingClass::Other.to_string(),
+            ..Placement::default()
+        },
     );
     let mut journal = Journal::begin(folder, record)?;
     let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);

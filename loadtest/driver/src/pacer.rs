@@ -2,7 +2,7 @@
 //!
 //! It is a task among those that send, woken by a timer of the kernel's whose grain is a nanosecond
 //! (Tokio's own is a millisecond). A thread of its own would have to wake another one for every
-//! ticket: on one processor that halved the rate that the generator could carry.
+//! ticket, which costs a good part of what a processor can carry.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};

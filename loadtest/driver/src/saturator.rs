@@ -10,6 +10,7 @@ mod connection;
 
 use std::io;
 use std::net::TcpStream;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -86,7 +87,7 @@ impl Request {
         for (name, value) in &credential.headers {
             bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
-        bytes.extend(format!("user-agent: authbench\r\naccept: */*\r\nhost: {authority}\r\n\r\n").bytes());
+        bytes.extend(format!("accept: */*\r\nuser-agent: authbench\r\nhost: {authority}\r\n\r\n").bytes());
         Self { bytes, username: credential.username.clone() }
     }
 
@@ -115,18 +116,20 @@ fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>) -> io::Result<()> {
 async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection) {
     let plan = &round.plan;
     let end = round.start + Duration::from_secs_f64(plan.duration_s);
-    let patience = end + Duration::from_secs_f64(plan.timeout_s);
+    // One for the whole round: a timer for every request would cost some of what is saved here.
+    let mut patience = pin!(tokio::time::sleep_until((end + Duration::from_secs_f64(plan.timeout_s)).into()));
     let mut chooser = Chooser::new(plan.population, plan.seed, number as u64 + 1);
     tokio::time::sleep_until(round.start.into()).await;
     while !round.stop.load(Ordering::Relaxed) && Instant::now() < end {
         let request = &round.requests[chooser.choose() as usize % round.requests.len()];
         let sent = Instant::now();
-        // One deadline for the whole round: a timer for every request would cost what is saved here.
-        let exchange = tokio::time::timeout_at(patience.into(), connection.exchange(&request.bytes));
-        let outcome = match exchange.await {
-            Ok(Ok(answer)) => request.is_answered_by(&answer),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("timeout".to_owned()),
+        let outcome = tokio::select! {
+            biased;
+            answer = connection.exchange(&request.bytes) => match answer {
+                Ok(answer) => request.is_answered_by(&answer),
+                Err(error) => Err(error.to_string()),
+            },
+            () = &mut patience => Err("timeout".to_owned()),
         };
         let failure = outcome.as_ref().err().map(String::as_str);
         let sample = Sample { intended: sent, sent, done: Instant::now(), found_idle: true, failure };

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use contract::body::MintedCredential;
@@ -16,16 +16,19 @@ use engine::record::Counts;
 
 const BODY: &str = r#"{"username":"user-000007"}"#;
 
-/// Waits for a request's last byte; false if the client is gone.
-fn request(stream: &mut BufReader<TcpStream>) -> bool {
-    let mut line = String::new();
-    while stream.read_line(&mut line).is_ok_and(|read| read > 0) {
-        if line == "\r\n" {
-            return true;
+/// Waits for a request's last byte; none if the client is gone.
+fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = String::new();
+    while stream.read_line(&mut head).is_ok_and(|read| read > 0) {
+        if head.ends_with("\r\n\r\n") {
+            return Some(head);
         }
-        line.clear();
     }
-    false
+    None
+}
+
+fn request(stream: &mut BufReader<TcpStream>) -> bool {
+    head(stream).is_some()
 }
 
 fn answer(status: &str, body: &str) -> Vec<u8> {
@@ -45,18 +48,26 @@ fn serve(with: impl Fn(&mut BufReader<TcpStream>) + Clone + Send + 'static) -> S
     base_url
 }
 
-/// Saturates it over two connections.
-fn load(base_url: &str, seconds: f64, stop: &Arc<AtomicBool>) -> Counts {
+/// With the one credential that the servers here know.
+fn target(base_url: &str) -> Target {
     let headers = BTreeMap::from([("authorization".to_owned(), "Bearer abc".to_owned())]);
     let credential = MintedCredential { username: "user-000007".to_owned(), headers };
-    let target = Target {
+    Target {
         base_url: base_url.to_owned(),
         credentials: Credentials::new(vec![credential]).unwrap().into(),
         carrier: contract::Carrier::Bearer,
-    };
-    let plan = Plan { connections: 2, timeout_s: 0.5, ..Plan::new(Arrivals::Closed, seconds) };
-    let workers = Workers { count: 2, own_processors: false };
-    driver::saturate(&plan, &target, workers, stop).unwrap().driven.counts().clone()
+    }
+}
+
+fn plan(seconds: f64) -> Plan {
+    Plan { connections: 2, timeout_s: 0.5, ..Plan::new(Arrivals::Closed, seconds) }
+}
+
+const WORKERS: Workers = Workers { count: 2, own_processors: false };
+
+/// Saturates it over two connections.
+fn load(base_url: &str, seconds: f64, stop: &Arc<AtomicBool>) -> Counts {
+    driver::saturate(&plan(seconds), &target(base_url), WORKERS, stop).unwrap().driven.counts().clone()
 }
 
 #[track_caller]
@@ -162,4 +173,22 @@ fn a_stop_ends_it_early() {
     let counts = load(&base_url, 3600.0, &stop);
     assert!((1..=2).contains(&counts.ok), "one a connection at most: {counts:?}");
     assert!(begun.elapsed() < Duration::from_mins(1));
+}
+
+/// What a server does for a request must not depend on which driver sent it.
+#[test]
+fn it_sends_the_bytes_that_goose_sends() {
+    let (heads, received) = mpsc::channel();
+    let base_url = serve(move |stream| {
+        while let Some(head) = head(stream) {
+            heads.send(head).ok();
+            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+        }
+    });
+    driver::drive(&plan(0.1), &target(&base_url), WORKERS, &Arc::default()).unwrap();
+    let goose: BTreeSet<String> = received.try_iter().collect();
+    driver::saturate(&plan(0.1), &target(&base_url), WORKERS, &Arc::default()).unwrap();
+    let saturator: BTreeSet<String> = received.try_iter().collect();
+    assert_eq!(saturator.len(), 1);
+    assert_eq!(saturator, goose);
 }

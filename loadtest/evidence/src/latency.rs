@@ -52,21 +52,6 @@ pub struct Distribution {
     pub p99_of_rounds: Option<Estimate>,
 }
 
-impl Distribution {
-    /// The estimate over rounds for this quantile, if there is one: of the median and the 99th percentile.
-    #[must_use]
-    pub fn of_rounds(&self, quantile: f64) -> Option<Estimate> {
-        let is = |other: f64| (quantile - other).abs() < f64::EPSILON;
-        if is(0.5) {
-            self.p50_of_rounds
-        } else if is(0.99) {
-            self.p99_of_rounds
-        } else {
-            None
-        }
-    }
-}
-
 /// CPU time a request in microseconds, all valid rounds together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CpuPerRequest {

@@ -7,8 +7,8 @@
 //! each block. A saturated closed loop, because CPU per request then repeats within a few per
 //! cent, while at low rates it scatters by more than ten (idle processors change their pace, and
 //! each request pays for a wake-up of its own). The load comes from the driver's saturator: with
-//! Goose, which costs more than the server, the server was never full on two processors, and the
-//! cost of `session-redis` came out at less than half.
+//! Goose, which costs more than the server, the server was never full on two processors, and costs came
+//! out too low.
 //!
 //! Weak where generator and server share a processor's caches and, on two processors, the store shares
 //! one with the server: the control bears the same, but not the store's part.

@@ -53,11 +53,8 @@ fn visits(
     parameters: &LatencyParameters,
 ) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
-    let control = stations.iter().zip(&capacities).find(|(station, _)| station.scheme.is_control());
-    let ceiling_rps = match control {
-        Some((station, &capacity_rps)) => ceiling::find(bench, station, parameters.connections, capacity_rps)?,
-        None => f64::INFINITY,
-    };
+    // The control, which stands first, leaves the most to the generator.
+    let ceiling_rps = ceiling::find(bench, &stations[0], parameters.connections, capacities[0])?;
     let mut visits = Vec::new();
     for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
         for level in levels(parameters) {

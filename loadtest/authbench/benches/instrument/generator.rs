@@ -22,8 +22,8 @@ pub(crate) fn run(size: Size) -> bool {
     let turns = if size == Size::Full { 5 } else { 1 };
     let seconds = if size == Size::Full { 4 } else { 1 };
     let ratio = compare("closed loop, 32 users", turns, &control, seconds, None);
-    // For the record only. Plain Goose has no arrivals: its throttle lets requests go in bursts, once a
-    // millisecond, and is paid for one wake-up a burst; on time there is one for every request.
+    // For the record only. Plain Goose has no arrivals: its throttle lets requests go in bursts, every 10 ms, with
+    // one wake-up for many; on time there is one for every request.
     for rate in RATES_RPS {
         compare(&format!("{rate:.0} requests/s"), turns, &control, seconds, Some(rate));
     }

@@ -13,9 +13,9 @@ const OPEN: usize = 8;
 
 /// Few are open, with full histograms; older ones are packed, and opened again for a straggler.
 ///
-/// A new histogram costs 60 us of page faults and a compressed one 150 us of CPU time, both paid by
-/// whichever request comes next. So the histograms are made before the round and used again, and
-/// compression waits for the end: what is left is some 10 us an interval.
+/// A new histogram costs page faults and a compressed one CPU time, both more than a request does, and paid by
+/// whichever comes next. So the histograms are made before the round and used again, and compression waits for
+/// the end.
 #[derive(Debug)]
 pub(super) struct Intervals {
     open: BTreeMap<u32, OpenInterval>,

@@ -1,6 +1,7 @@
 //! One table that says the most in the least room.
 
 use engine::record::{Level, Quantiles, Record};
+use evidence::statistics::Estimate;
 use evidence::{
     CostTable, Distribution, Evidence, LatencyRow, LatencyTable, MemoryTable, WireRow, WireTable, is_control,
     level_name,
@@ -15,6 +16,11 @@ use crate::story::scheme::{described, name_cell, row_groups};
 
 /// A column of the table: its head, and its cell for a scheme.
 type Filled<'evidence> = (Column, Box<dyn Fn(&str) -> Cell + 'evidence>);
+
+/// A percentile of merged histograms.
+type Pick = fn(&Quantiles) -> Option<u64>;
+/// What the rounds by themselves say about it.
+type OfRounds = fn(&Distribution) -> Option<Estimate>;
 
 /// The table; none where nothing was measured of any scheme.
 pub(crate) fn glance(record: &Record, evidence: &Evidence) -> Option<Table> {
@@ -66,21 +72,21 @@ fn cost(table: &CostTable) -> Vec<Filled<'_>> {
 fn latency(table: &LatencyTable) -> Option<Vec<Filled<'_>>> {
     let level = telling_level(table)?;
     let at = if *level == Level::AsPlanned { String::new() } else { format!("at {}", level_name(level)) };
-    let column = |title: &str, of: Part, quantile: f64, pick: fn(&Quantiles) -> Option<u64>| -> Filled<'_> {
+    let column = |title: &str, of: Part, quantile: f64, pick: Pick, rounds: OfRounds| -> Filled<'_> {
         let cell = move |scheme: &str| {
             let row = table.rows.iter().find(|row| row.scheme == scheme && row.level == *level);
             let Some(found) = row.map(|row| of.distribution(row)) else { return Cell::new(NONE) };
-            percentile(found, quantile, pick).with_note(of_rounds(found.of_rounds(quantile)))
+            percentile(found, quantile, pick).with_note(of_rounds(rounds(found)))
         };
         (Column::figure(format!("{} {title}", of.name()), at.clone()), Box::new(cell))
     };
     let mut columns = vec![
-        column("p50", Part::Response, 0.5, |found| found.p50),
-        column("p99", Part::Response, 0.99, |found| found.p99),
+        column("p50", Part::Response, 0.5, |found| found.p50, |found| found.p50_of_rounds),
+        column("p99", Part::Response, 0.99, |found| found.p99, |found| found.p99_of_rounds),
     ];
     if *level == Level::AsPlanned {
-        columns.push(column("p99.9", Part::Response, 0.999, |found| found.p99_9));
-        columns.push(column("p99", Part::Service, 0.99, |found| found.p99));
+        columns.push(column("p99.9", Part::Response, 0.999, |found| found.p99_9, |_| None));
+        columns.push(column("p99", Part::Service, 0.99, |found| found.p99, |found| found.p99_of_rounds));
     }
     Some(columns)
 }
