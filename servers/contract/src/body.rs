@@ -64,6 +64,38 @@ pub struct LoginResponse {
     pub refresh_token: Option<String>,
 }
 
+/// The body of `POST /refresh` where the scheme has refresh tokens and the carrier is `bearer`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// What `/login` or the last `/refresh` has handed out as `refresh_token`.
+    pub refresh_token: String,
+}
+
+/// The body of `POST /password`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    /// The one that is good until now.
+    pub password: String,
+    /// The one that is to be.
+    pub new_password: String,
+}
+
+/// The body of `POST /admin/user`: what is named changes, the rest stays.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    /// Whom it concerns.
+    pub username: String,
+    /// Whether he is locked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// What he may do from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
+}
+
 /// The answer of `GET /healthz` and `GET /readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Health {
@@ -94,6 +126,26 @@ pub struct MintResponse {
     pub credentials: Vec<MintedCredential>,
 }
 
+/// The body of `POST /bench/clock`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockRequest {
+    /// Seconds by which the clock goes forward; at most [`ClockRequest::MAX_ADVANCE_S`] in one call.
+    pub advance_s: u64,
+}
+
+impl ClockRequest {
+    /// A year.
+    pub const MAX_ADVANCE_S: u64 = 366 * 24 * 3600;
+}
+
+/// The answer of `POST /bench/clock`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ClockResponse {
+    /// What the server's clock shows now, in seconds since the Unix epoch.
+    pub now_s: u64,
+}
+
 /// A credential as a client has to send it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MintedCredential {
@@ -101,4 +153,7 @@ pub struct MintedCredential {
     pub username: String,
     /// The request headers that carry it; none for the control.
     pub headers: BTreeMap<String, String>,
+    /// The token that `/refresh` takes, where the scheme has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
 }

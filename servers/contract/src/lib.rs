@@ -12,4 +12,4 @@ pub mod scheme;
 pub mod user;
 
 pub use problem::{Problem, ProblemKind};
-pub use scheme::{Carrier, RevocationClass, Scheme, SchemeDescriptor, StoreDown, StoreKind, Touch};
+pub use scheme::{Carrier, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, StoreDown, StoreKind, Touch};

@@ -10,11 +10,17 @@ use utoipa::openapi::{
 };
 
 use crate::ProblemKind::{
-    self, AmbiguousCredential, BodyTooLarge, InsufficientRole, Internal, InvalidCredential, LoginFailed,
-    MalformedRequest, MethodNotAllowed, MissingCredential, NotFound, StoreUnavailable, UnsupportedMediaType,
+    self, AmbiguousCredential, BodyTooLarge, CredentialTooLarge, CrossSite, InsufficientRole, Internal,
+    InvalidCredential, LoginFailed, MalformedRequest, MethodNotAllowed, MissingCredential, NextHopUnavailable,
+    NotFound, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
 };
-use crate::body::{Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential};
-use crate::{Carrier, Problem, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch, problem, route};
+use crate::body::{
+    ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse,
+    MintedCredential, PasswordChange, RefreshRequest, UserChange,
+};
+use crate::{
+    Carrier, LogoutScope, Problem, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch, problem, route,
+};
 
 /// A route as a client sees it.
 struct Row {
@@ -57,12 +63,43 @@ fn rows() -> [Row; route::ALL.len()] {
         Row { refuses: &[InsufficientRole], ..guarded(get(route::ADMIN, "The same, for admins", Json("Identity"))) },
         Row {
             takes: Some("LoginRequest"),
-            refuses: &[LoginFailed, StoreUnavailable],
+            refuses: &[LoginFailed, CrossSite, TooManyAttempts, CredentialTooLarge, StoreUnavailable],
             ..post(route::LOGIN, "A name and a password for a credential", Json("LoginResponse"))
         },
-        guarded(post(route::REFRESH, "A good credential for a new one", Json("LoginResponse"))),
-        guarded(post(route::LOGOUT, "Ends this credential", Nothing)),
-        guarded(post(route::LOGOUT_ALL, "Ends every credential of this user", Nothing)),
+        Row {
+            takes: Some("RefreshRequest"),
+            refuses: &[CrossSite, CredentialTooLarge],
+            ..guarded(post(
+                route::REFRESH,
+                "A good credential for a new one; with the body only where the scheme has refresh tokens and the \
+                 carrier is bearer, and then without the credential",
+                Json("LoginResponse"),
+            ))
+        },
+        changing(post(route::LOGOUT, "Ends this credential", Nothing)),
+        changing(post(route::LOGOUT_ALL, "Ends every credential of this user", Nothing)),
+        Row {
+            takes: Some("PasswordChange"),
+            refuses: &[CrossSite, LoginFailed, TooManyAttempts],
+            ..guarded(post(route::PASSWORD, "A new password; ends every credential of this user", Nothing))
+        },
+        Row {
+            takes: Some("UserChange"),
+            refuses: &[CrossSite, InsufficientRole, NotFound],
+            ..guarded(post(
+                route::ADMIN_USER,
+                "For admins: disables a user or changes his roles; ends every credential of his",
+                Nothing,
+            ))
+        },
+        Row {
+            refuses: &[MalformedRequest, NotFound, NextHopUnavailable],
+            ..guarded(get(
+                route::CHAIN,
+                "As /me, answered by the last of several servers; hops=N in the query counts those behind this one",
+                Json("Identity"),
+            ))
+        },
         Row {
             refuses: &[NotFound],
             ..get(route::JWKS, "The public keys, where the scheme has any (RFC 7517)", Object)
@@ -81,6 +118,19 @@ fn rows() -> [Row; route::ALL.len()] {
                 Json("MintResponse"),
             )
         },
+        Row {
+            takes: Some("ClockRequest"),
+            refuses: &[NotFound],
+            ..post(
+                route::BENCH_CLOCK,
+                "Moves the server's clock forward; under --bench, from loopback",
+                Json("ClockResponse"),
+            )
+        },
+        Row {
+            refuses: &[NotFound],
+            ..post(route::BENCH_ROTATE, "A new key beside the old one; under --bench, from loopback", Nothing)
+        },
     ]
 }
 
@@ -94,6 +144,10 @@ fn post(path: &'static str, summary: &'static str, gives: Answer) -> Row {
 
 fn guarded(row: Row) -> Row {
     Row { guarded: true, ..row }
+}
+
+fn changing(row: Row) -> Row {
+    Row { refuses: &[CrossSite], ..guarded(row) }
 }
 
 /// The document, OpenAPI 3.1.
@@ -120,11 +174,17 @@ fn components() -> Components {
         .schema_from::<MintRequest>()
         .schema_from::<MintResponse>()
         .schema_from::<MintedCredential>()
+        .schema_from::<RefreshRequest>()
+        .schema_from::<PasswordChange>()
+        .schema_from::<UserChange>()
+        .schema_from::<ClockRequest>()
+        .schema_from::<ClockResponse>()
         .schema_from::<Problem>()
         .schema_from::<Carrier>()
         .schema_from::<RevocationClass>()
         .schema_from::<StoreKind>()
         .schema_from::<StoreDown>()
+        .schema_from::<LogoutScope>()
         .schema_from::<Touch>()
         .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
@@ -161,7 +221,8 @@ fn refused(row: &Row) -> Vec<ProblemKind> {
 }
 
 fn request_body(schema: &'static str) -> RequestBody {
-    RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", content(schema)).build()
+    let required = if schema == "RefreshRequest" { Required::False } else { Required::True };
+    RequestBodyBuilder::new().required(Some(required)).content("application/json", content(schema)).build()
 }
 
 fn answer(gives: Answer) -> (&'static str, Response) {
@@ -182,7 +243,7 @@ fn refusal(status: u16, kinds: &[ProblemKind]) -> Response {
     let header = |text| HeaderBuilder::new().description(Some(text)).build();
     match status {
         401 => response.header("WWW-Authenticate", header("The challenge of the carrier (RFC 9110 section 11.6.1)")),
-        503 => response.header("Retry-After", header("Seconds")),
+        429 | 503 => response.header("Retry-After", header("Seconds")),
         _ => response,
     }
     .build()

@@ -21,6 +21,8 @@ pub enum ProblemKind {
     LoginFailed,
     /// A good credential that lacks the role (403).
     InsufficientRole,
+    /// A state change that a cookie carries and that another site may have asked for (403).
+    CrossSite,
     /// No such route (404).
     NotFound,
     /// The route has other methods (405).
@@ -29,8 +31,14 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// A body of another media type than JSON (415).
     UnsupportedMediaType,
+    /// Too many wrong passwords for this user (429).
+    TooManyAttempts,
+    /// The credential would be larger than a cookie may be (500).
+    CredentialTooLarge,
     /// The server met a fault of its own (500).
     Internal,
+    /// The next server of a chain cannot be reached (502).
+    NextHopUnavailable,
     /// The store cannot be reached, so nothing can be said of the credential (503).
     StoreUnavailable,
 }
@@ -42,12 +50,14 @@ impl ProblemKind {
         match self {
             Self::MalformedRequest | Self::AmbiguousCredential => 400,
             Self::MissingCredential | Self::InvalidCredential | Self::LoginFailed => 401,
-            Self::InsufficientRole => 403,
+            Self::InsufficientRole | Self::CrossSite => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::Internal => 500,
+            Self::TooManyAttempts => 429,
+            Self::CredentialTooLarge | Self::Internal => 500,
+            Self::NextHopUnavailable => 502,
             Self::StoreUnavailable => 503,
         }
     }
@@ -62,10 +72,14 @@ impl ProblemKind {
             Self::InvalidCredential => "urn:authbench:problem:invalid-credential",
             Self::LoginFailed => "urn:authbench:problem:login-failed",
             Self::InsufficientRole => "urn:authbench:problem:insufficient-role",
+            Self::CrossSite => "urn:authbench:problem:cross-site",
             Self::NotFound => "urn:authbench:problem:not-found",
             Self::MethodNotAllowed => "urn:authbench:problem:method-not-allowed",
             Self::BodyTooLarge => "urn:authbench:problem:body-too-large",
             Self::UnsupportedMediaType => "urn:authbench:problem:unsupported-media-type",
+            Self::TooManyAttempts => "urn:authbench:problem:too-many-attempts",
+            Self::CredentialTooLarge => "urn:authbench:problem:credential-too-large",
+            Self::NextHopUnavailable => "urn:authbench:problem:next-hop-unavailable",
             Self::Internal => "urn:authbench:problem:internal",
             Self::StoreUnavailable => "urn:authbench:problem:store-unavailable",
         }
@@ -81,10 +95,14 @@ impl ProblemKind {
             Self::InvalidCredential => "The credential is not valid",
             Self::LoginFailed => "The user name or the password is wrong",
             Self::InsufficientRole => "The user lacks the role",
+            Self::CrossSite => "The request does not come from this site",
             Self::NotFound => "There is nothing at this path",
             Self::MethodNotAllowed => "The path does not take this method",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body must be application/json",
+            Self::TooManyAttempts => "Too many wrong passwords for this user; try again later",
+            Self::CredentialTooLarge => "The credential would not fit into the 4096 bytes of a cookie",
+            Self::NextHopUnavailable => "The next server of the chain cannot be reached",
             Self::Internal => "The server met a fault",
             Self::StoreUnavailable => "The session store cannot be reached",
         }

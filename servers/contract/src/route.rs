@@ -6,12 +6,19 @@ pub const LOGIN: &str = "/login";
 pub const ME: &str = "/me";
 /// `GET`, for the role `admin` only.
 pub const ADMIN: &str = "/admin";
-/// `POST`, the presented credential for a new one.
+/// `POST`, the presented credential, or the refresh token where the scheme has one, for a new one.
 pub const REFRESH: &str = "/refresh";
 /// `POST`, ends this credential.
 pub const LOGOUT: &str = "/logout";
 /// `POST`, ends every credential of this user.
 pub const LOGOUT_ALL: &str = "/logout-all";
+/// `POST`, the old password and a new one; ends every credential of this user.
+pub const PASSWORD: &str = "/password";
+/// `POST`, for the role `admin` only: disables or enables a user, or gives him other roles; ends every
+/// credential that he has.
+pub const ADMIN_USER: &str = "/admin/user";
+/// `GET`, as `/me`, answered by the last of several servers in a row; `?hops=N` says how many stand behind this one.
+pub const CHAIN: &str = "/chain";
 /// `GET`, the public keys of an asymmetric signer (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";
 /// `GET`, this API described.
@@ -26,6 +33,11 @@ pub const METRICS: &str = "/metrics";
 pub const BENCH_SCHEME: &str = "/bench/scheme";
 /// `POST`, ready credentials without password hashing; only under `--bench`, only from loopback.
 pub const BENCH_MINT: &str = "/bench/mint";
+/// `POST`, moves the server's clock forward; only under `--bench`, only from loopback.
+pub const BENCH_CLOCK: &str = "/bench/clock";
+/// `POST`, makes a new key and signs or seals with it, while the old one is still trusted for as long as what it
+/// has signed may live; only under `--bench`, only from loopback.
+pub const BENCH_ROTATE: &str = "/bench/rotate";
 
 /// A row of the wire table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +49,16 @@ pub struct Route {
 }
 
 /// The whole wire table; the route that is measured comes first.
-pub const ALL: [Route; 13] = [
+pub const ALL: [Route; 18] = [
     Route { method: "GET", path: ME },
     Route { method: "GET", path: ADMIN },
     Route { method: "POST", path: LOGIN },
     Route { method: "POST", path: REFRESH },
     Route { method: "POST", path: LOGOUT },
     Route { method: "POST", path: LOGOUT_ALL },
+    Route { method: "POST", path: PASSWORD },
+    Route { method: "POST", path: ADMIN_USER },
+    Route { method: "GET", path: CHAIN },
     Route { method: "GET", path: JWKS },
     Route { method: "GET", path: OPENAPI },
     Route { method: "GET", path: HEALTHZ },
@@ -51,4 +66,6 @@ pub const ALL: [Route; 13] = [
     Route { method: "GET", path: METRICS },
     Route { method: "GET", path: BENCH_SCHEME },
     Route { method: "POST", path: BENCH_MINT },
+    Route { method: "POST", path: BENCH_CLOCK },
+    Route { method: "POST", path: BENCH_ROTATE },
 ];

@@ -1,0 +1,51 @@
+//! What a server says of the scheme it runs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch};
+
+/// What a server says of itself at `/bench/scheme`. A foreign server may name a scheme that the
+/// table does not have, so the id is free text here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
+pub struct SchemeDescriptor {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Where the credential travels.
+    pub carrier: Carrier,
+    /// How long a revoked credential may still be accepted; null for the control.
+    pub revocation_class: Option<RevocationClass>,
+    /// The bound of that time in seconds: 0 for `immediate`, the credential's life for `expiry`.
+    pub revocation_window_s: Option<u64>,
+    /// What keeps the state.
+    pub store: StoreKind,
+    /// What happens when the store cannot be reached.
+    pub store_down: StoreDown,
+    /// What `POST /logout` ends at the server; null for the control.
+    #[serde(default)]
+    pub logout: Option<LogoutScope>,
+    /// Whether `POST /refresh` takes a refresh token of its own instead of the credential.
+    #[serde(default)]
+    pub refresh_token: bool,
+    /// Seconds that a credential which the server hands to servers behind it is good for there; null where it
+    /// hands on what it was shown.
+    #[serde(default)]
+    pub inner_window_s: Option<u64>,
+    /// Seconds a credential lives if it is not renewed; null for the control.
+    pub credential_ttl_s: Option<u64>,
+    /// Seconds after login at which no renewal helps any more; null for the control.
+    pub absolute_ttl_s: Option<u64>,
+    /// When the idle limit is pushed back; null where there is none.
+    pub touch: Option<Touch>,
+    /// Tolerated clock difference in seconds when a time claim is checked; null where none is.
+    pub leeway_s: Option<u64>,
+    /// Which of several like servers this is.
+    pub node: String,
+    /// How many users are seeded.
+    pub users: u32,
+    /// How many roles an ordinary user has.
+    pub roles: u16,
+    /// The server's version.
+    pub version: String,
+}

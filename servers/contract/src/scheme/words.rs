@@ -1,0 +1,167 @@
+//! The words in which schemes are described, the same in code, flags, files and prose.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How long a revoked credential may still be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevocationClass {
+    /// Not at all.
+    Immediate,
+    /// Until a push has arrived, within a stated bound.
+    Propagation,
+    /// Until a cached answer or a short-lived token ends.
+    Ttl,
+    /// Until the credential ends by itself.
+    Expiry,
+}
+
+/// Where a credential travels.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// In a `Cookie` header, as browsers do by themselves.
+    Cookie,
+    /// In an `Authorization: Bearer` header (RFC 6750).
+    #[default]
+    Bearer,
+}
+
+impl Carrier {
+    /// The cookie's name. The prefix makes a browser refuse it unless it is `Secure`, has `Path=/` and
+    /// no `Domain` (RFC 6265bis section 4.1.3.2), so that no sibling host can plant one.
+    pub const COOKIE_NAME: &str = "__Host-authbench";
+    /// The name of the cookie that carries a refresh token.
+    pub const REFRESH_COOKIE_NAME: &str = "__Host-authbench-refresh";
+}
+
+/// What keeps the state of a scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKind {
+    /// Nothing: the scheme has no state.
+    None,
+    /// The server's own memory.
+    Memory,
+    /// A Redis server.
+    Redis,
+    /// A Redis Cluster.
+    RedisCluster,
+    /// A `PostgreSQL` server.
+    Postgres,
+}
+
+impl StoreKind {
+    /// Whether it is a process of its own, beside the server's.
+    #[must_use]
+    pub const fn is_apart(self) -> bool {
+        matches!(self, Self::Redis | Self::RedisCluster | Self::Postgres)
+    }
+}
+
+/// What a server does when its store cannot be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreDown {
+    /// It needs none, and serves on.
+    NotNeeded,
+    /// It answers 503 and allows nobody.
+    FailClosed,
+    /// What it knows itself serves on, checks and renewals, until its stated bound is over; then it answers 503.
+    ServeCached,
+    /// A credential is checked without the store; login, renewal and logout answer 503.
+    VerifyOnly,
+}
+
+/// What `POST /logout` ends at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogoutScope {
+    /// Nothing: the client forgets its credential, and a copy of it works on to its end.
+    Nothing,
+    /// The credential that was presented, and what was renewed from the same login.
+    Credential,
+    /// Every credential of the user.
+    User,
+}
+
+/// When a session's idle limit is pushed back.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Touch {
+    /// Never: the session ends a fixed time after login.
+    Never,
+    /// At most once in a stated interval.
+    #[default]
+    Throttled,
+    /// On every request.
+    Always,
+}
+
+macro_rules! words {
+    ($type:ty: $($variant:ident = $word:literal),+) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Self::$variant => $word),+ })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(UnknownWord { word: other.to_owned(), known: [$($word),+].join(", ") }),
+                }
+            }
+        }
+    };
+}
+
+words!(RevocationClass: Immediate = "immediate", Propagation = "propagation", Ttl = "ttl", Expiry = "expiry");
+words!(Carrier: Cookie = "cookie", Bearer = "bearer");
+words!(StoreKind: None = "none", Memory = "memory", Redis = "redis",
+       RedisCluster = "redis-cluster", Postgres = "postgres");
+words!(StoreDown: NotNeeded = "not-needed", FailClosed = "fail-closed", ServeCached = "serve-cached",
+       VerifyOnly = "verify-only");
+words!(LogoutScope: Nothing = "nothing", Credential = "credential", User = "user");
+words!(Touch: Never = "never", Throttled = "throttled", Always = "always");
+
+/// A word that is none of those asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is unknown; there are: {known}")]
+pub struct UnknownWord {
+    pub(super) word: String,
+    pub(super) known: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_on_the_wire_are_the_words_of_the_command_line() {
+        for touch in [Touch::Never, Touch::Throttled, Touch::Always] {
+            assert_eq!(serde_json::to_string(&touch).unwrap(), format!("\"{touch}\""));
+            assert_eq!(touch.to_string().parse(), Ok(touch));
+        }
+        for down in [StoreDown::NotNeeded, StoreDown::FailClosed, StoreDown::ServeCached, StoreDown::VerifyOnly] {
+            assert_eq!(serde_json::to_string(&down).unwrap(), format!("\"{down}\""));
+        }
+        let stores =
+            [StoreKind::None, StoreKind::Memory, StoreKind::Redis, StoreKind::RedisCluster, StoreKind::Postgres];
+        for store in stores {
+            assert_eq!(serde_json::to_string(&store).unwrap(), format!("\"{store}\""));
+        }
+    }
+}
