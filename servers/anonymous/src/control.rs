@@ -1,12 +1,15 @@
 //! The control: every request comes from the same user, and nothing is looked at.
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
-use chassis::module::{AuthModule, NoOptions, Start, StartError};
+use chassis::module::{AuthModule, Built, NoOptions, Start, StartError};
+use contract::Scheme;
 use contract::body::Identity;
-use contract::{Scheme, StoreDown};
 
 /// An ordinary user, so that the answers are as long as those of other schemes.
 const USER: u32 = 1;
+
+/// What a user of the control has to carry.
+const NOTHING: Issued = Issued { credential: None, refresh_token: None, expires_in: 0 };
 
 /// The auth module of `anonymous-server`.
 pub(crate) struct Module;
@@ -16,8 +19,8 @@ impl AuthModule for Module {
     type Options = NoOptions;
     type Authenticator = Control;
 
-    async fn build(start: &Start, _: NoOptions) -> Result<Control, StartError> {
-        Ok(Control { identity: Identity::seeded(USER, start.roles) })
+    async fn build(start: &Start, _: NoOptions) -> Result<Built<Control>, StartError> {
+        Ok(Built::alone(Control { identity: Identity::seeded(USER, start.roles) }))
     }
 }
 
@@ -28,19 +31,11 @@ pub(crate) struct Control {
 
 impl Authenticator for Control {
     fn describe(&self) -> Description {
-        Description {
-            scheme: Scheme::CONTROL,
-            revocation_window_s: None,
-            store_down: StoreDown::NotNeeded,
-            credential_ttl_s: None,
-            absolute_ttl_s: None,
-            touch: None,
-            leeway_s: None,
-        }
+        Description::of(Scheme::CONTROL)
     }
 
     async fn issue(&self, _: &Identity, _: UnixSeconds) -> Result<Issued, AuthError> {
-        Ok(Issued { credential: None, expires_in: 0 })
+        Ok(NOTHING)
     }
 
     async fn verify(&self, _: Option<&str>, _: UnixSeconds) -> Result<Identity, AuthError> {
@@ -48,14 +43,14 @@ impl Authenticator for Control {
     }
 
     async fn renew(&self, _: Option<&str>, _: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
-        Ok((self.identity.clone(), Issued { credential: None, expires_in: 0 }))
+        Ok((self.identity.clone(), NOTHING))
     }
 
     async fn revoke(&self, _: Option<&str>, _: UnixSeconds) -> Result<(), AuthError> {
         Ok(())
     }
 
-    async fn revoke_all(&self, _: Option<&str>, _: UnixSeconds) -> Result<(), AuthError> {
+    async fn revoke_user(&self, _: u32, _: UnixSeconds) -> Result<(), AuthError> {
         Ok(())
     }
 

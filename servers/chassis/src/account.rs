@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contract::body::{Identity, LoginRequest, LoginResponse};
-use contract::{Carrier, ProblemKind, user};
-use serde::de::DeserializeOwned;
+use contract::body::{Identity, LoginRequest, LoginResponse, RefreshRequest};
+use contract::{Carrier, ProblemKind};
 
 use crate::app::App;
 use crate::auth::{Authenticator, Issued};
+use crate::body::body;
 use crate::carrier;
 use crate::problem::Refusal;
 
@@ -20,11 +20,18 @@ pub(crate) async fn login<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    // There is no cookie yet that could be abused, but a browser could be logged in as somebody else.
+    app.not_from_elsewhere(request.headers())?;
     let LoginRequest { username, password } = body(request).await.map_err(|kind| app.refusal(kind))?;
-    let identity = app.users.authenticate(&username, password).await;
-    let identity = identity.ok_or_else(|| app.refusal(ProblemKind::LoginFailed))?;
-    let issued = app.authenticator.issue(&identity, app.clock.now()).await;
-    Ok(hand_out(&app, identity, issued.map_err(|error| app.refused(&error))?))
+    let now = app.clock.now();
+    let proved = app.users.authenticate(&username, password, now).await.map_err(|error| app.login_refused(error))?;
+    let issued = app.authenticator.issue(&proved.identity, now).await.map_err(|error| app.refused(&error))?;
+    if !app.users.is_unchanged(&proved).await.map_err(|error| app.refused(&error))? {
+        let revoked = app.authenticator.revoke(issued.credential.as_deref(), now).await;
+        revoked.map_err(|error| app.refused(&error))?;
+        return Err(app.refusal(ProblemKind::LoginFailed));
+    }
+    hand_out(&app, proved.identity, issued)
 }
 
 /// The route that is measured: nothing is done here that is not needed.
@@ -32,36 +39,47 @@ pub(crate) async fn me<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Json<Identity>, Refusal> {
-    who(&app, request).await.map(Json)
+    who(&app, &headers(request)).await.map(Json)
 }
 
 pub(crate) async fn admin<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Json<Identity>, Refusal> {
-    let identity = who(&app, request).await?;
-    if !identity.has_role(user::ADMIN_ROLE) {
-        return Err(app.refusal(ProblemKind::InsufficientRole));
-    }
-    Ok(Json(identity))
+    who(&app, &headers(request)).await.and_then(|identity| app.admin(identity)).map(Json)
 }
 
 pub(crate) async fn refresh<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let headers = request.into_parts().0.headers;
-    let (credential, now) = app.presented(&headers)?;
-    let renewed = app.authenticator.renew(credential, now).await;
+    app.not_forged(request.headers())?;
+    let now = app.clock.now();
+    let renewed = match (app.descriptor.refresh_token, app.carrier) {
+        (false, _) => {
+            let headers = headers(request);
+            app.authenticator.renew(app.presented(&headers)?.0, now).await
+        }
+        (true, Carrier::Cookie) => {
+            let headers = headers(request);
+            let token = carrier::refresh_cookie(&headers).map_err(|kind| app.refusal(kind))?;
+            app.authenticator.renew(token, now).await
+        }
+        (true, Carrier::Bearer) => {
+            let RefreshRequest { refresh_token } = body(request).await.map_err(|kind| app.refusal(kind))?;
+            app.authenticator.renew(Some(&refresh_token), now).await
+        }
+    };
     let (identity, issued) = renewed.map_err(|error| app.refused(&error))?;
-    Ok(hand_out(&app, identity, issued))
+    hand_out(&app, identity, issued)
 }
 
 pub(crate) async fn logout<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let headers = request.into_parts().0.headers;
+    app.not_forged(request.headers())?;
+    let headers = headers(request);
     let (credential, now) = app.presented(&headers)?;
     app.authenticator.revoke(credential, now).await.map_err(|error| app.refused(&error))?;
     Ok(take_back(&app))
@@ -71,57 +89,63 @@ pub(crate) async fn logout_all<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let headers = request.into_parts().0.headers;
-    let (credential, now) = app.presented(&headers)?;
-    app.authenticator.revoke_all(credential, now).await.map_err(|error| app.refused(&error))?;
+    app.not_forged(request.headers())?;
+    let identity = who(&app, &headers(request)).await?;
+    app.authenticator.revoke_user(identity.id, app.clock.now()).await.map_err(|error| app.refused(&error))?;
     Ok(take_back(&app))
 }
 
-async fn who<A: Authenticator>(app: &App<A>, request: Request) -> Result<Identity, Refusal> {
-    // The body cannot be shared between threads, and a reference into the request would hold it over the await.
-    let headers = request.into_parts().0.headers;
-    let (credential, now) = app.presented(&headers)?;
+/// The headers alone: the body cannot be shared between threads, so no future may hold it over an await by reference.
+fn headers(request: Request) -> HeaderMap {
+    request.into_parts().0.headers
+}
+
+/// Who presents the credential in these headers.
+pub(crate) async fn who<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
+    let (credential, now) = app.presented(headers)?;
     app.authenticator.verify(credential, now).await.map_err(|error| app.refused(&error))
 }
 
-/// A JSON body. What was wrong with it is told by the kind alone: its text may hold a password.
-pub(crate) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ProblemKind> {
-    match Json::from_request(request, &()).await {
-        Ok(Json(body)) => Ok(body),
-        Err(rejection) => Err(match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ProblemKind::BodyTooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemKind::UnsupportedMediaType,
-            _ => ProblemKind::MalformedRequest,
-        }),
-    }
-}
-
 /// A new credential, by the carrier; not to be kept by any cache (RFC 6750 section 5.3).
-fn hand_out<A>(app: &App<A>, user: Identity, issued: Issued) -> Response {
-    let Issued { credential, expires_in } = issued;
-    let (token, cookie) = match (app.carrier, credential) {
-        (Carrier::Bearer, token) => (token, None),
-        (Carrier::Cookie, credential) => (None, credential),
-    };
-    let answer = LoginResponse { user, expires_in, token, refresh_token: None };
-    let mut response = Json(answer).into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(cookie) = cookie {
-        let max_age_s = app.cookie_max_age_s.unwrap_or(expires_in);
-        insert_cookie(&mut response, &carrier::set_cookie(&cookie, max_age_s));
+fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> Result<Response, Refusal> {
+    let Issued { credential, refresh_token, expires_in } = issued;
+    if credential.as_deref().is_some_and(|credential| !carrier::fits(app.carrier, credential)) {
+        return Err(app.refusal(ProblemKind::CredentialTooLarge));
     }
-    response
+    let mut cookies = vec![];
+    let (token, refresh_token) = match app.carrier {
+        Carrier::Bearer => (credential, refresh_token),
+        Carrier::Cookie => {
+            let cookie = |name, value: &str, max_age_s| carrier::set_cookie(name, value, max_age_s);
+            let max_age_s = app.cookie_max_age_s.unwrap_or(expires_in);
+            cookies.extend(credential.map(|value| cookie(Carrier::COOKIE_NAME, &value, max_age_s)));
+            // It is good for as long as it is used, and the server knows for how long at most.
+            let max_age_s = app.descriptor.absolute_ttl_s.unwrap_or(expires_in);
+            cookies.extend(refresh_token.map(|value| cookie(Carrier::REFRESH_COOKIE_NAME, &value, max_age_s)));
+            (None, None)
+        }
+    };
+    let mut response = Json(LoginResponse { user, expires_in, token, refresh_token }).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    append_cookies(&mut response, &cookies);
+    Ok(response)
 }
 
-fn take_back<A>(app: &App<A>) -> Response {
+/// The answer to whoever ends his credential.
+pub(crate) fn take_back<A>(app: &App<A>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if app.carrier == Carrier::Cookie {
-        insert_cookie(&mut response, &carrier::clear_cookie());
+        append_cookies(&mut response, &[carrier::clear_cookie(Carrier::COOKIE_NAME)]);
+        if app.descriptor.refresh_token {
+            append_cookies(&mut response, &[carrier::clear_cookie(Carrier::REFRESH_COOKIE_NAME)]);
+        }
     }
     response
 }
 
-fn insert_cookie(response: &mut Response, cookie: &str) {
-    let value = HeaderValue::from_str(cookie).expect("a credential is visible ASCII");
-    response.headers_mut().insert(SET_COOKIE, value);
+fn append_cookies(response: &mut Response, cookies: &[String]) {
+    for cookie in cookies {
+        let value = HeaderValue::from_str(cookie).expect("a credential is visible ASCII");
+        response.headers_mut().append(SET_COOKIE, value);
+    }
 }

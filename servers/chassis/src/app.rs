@@ -3,14 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderMap;
-use contract::{Carrier, ProblemKind, SchemeDescriptor};
+use contract::body::Identity;
+use contract::{Carrier, ProblemKind, SchemeDescriptor, user};
 
 use crate::auth::{AuthError, Authenticator, UnixSeconds};
 use crate::carrier;
+use crate::chain::NextHop;
 use crate::clock::Clock;
+use crate::cross_site::{self, Source};
+use crate::module::Built;
 use crate::problem::Refusal;
 use crate::settings::Settings;
-use crate::users::Users;
+use crate::users::{LoginError, Users};
+
+/// Seconds after which to ask again when the store was down.
+const RETRY_AFTER_S: u64 = 1;
 
 /// One server at work. Static over the authenticator, so that a call to it costs what the scheme
 /// costs and no more.
@@ -20,6 +27,7 @@ pub(crate) struct App<A> {
     pub(crate) carrier: Carrier,
     pub(crate) clock: Clock,
     pub(crate) descriptor: SchemeDescriptor,
+    pub(crate) next_hop: Option<NextHop>,
     /// What a browser is told to keep the cookie for at most, in seconds; none: as long as the credential.
     pub(crate) cookie_max_age_s: Option<u64>,
     /// When the log last told that the store is down: an outage refuses every request, and logs a line a second.
@@ -27,13 +35,15 @@ pub(crate) struct App<A> {
 }
 
 impl<A: Authenticator> App<A> {
-    pub(crate) fn new(authenticator: A, settings: &Settings, clock: Clock) -> Self {
+    pub(crate) fn new(built: Built<A>, settings: &Settings, clock: Clock) -> Self {
+        let Built { authenticator, directory } = built;
         let descriptor = describe(&authenticator, settings);
         // A sliding session outlives the time that was left to it at login, so its cookie has to.
         let sliding = descriptor.touch.is_some_and(|touch| touch != contract::Touch::Never);
         Self {
-            users: Users::seeded(settings.users, settings.start.roles),
-            carrier: settings.carrier,
+            users: Users::seeded(settings.users, settings.start.roles, directory),
+            carrier: settings.start.carrier,
+            next_hop: settings.next_hop.as_deref().map(NextHop::new),
             clock,
             cookie_max_age_s: descriptor.absolute_ttl_s.filter(|_| sliding),
             descriptor,
@@ -48,8 +58,39 @@ impl<A: Authenticator> App<A> {
         Ok((credential, self.clock.now()))
     }
 
+    /// Refuses what a browser says another site has made it send.
+    pub(crate) fn not_from_elsewhere(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let foreign = self.carrier == Carrier::Cookie && cross_site::source(headers) == Source::Foreign;
+        if foreign { Err(self.refusal(ProblemKind::CrossSite)) } else { Ok(()) }
+    }
+
+    /// Refuses a state change that a cookie carries, unless it says that it comes from this very site.
+    pub(crate) fn not_forged(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let carried = self.carrier == Carrier::Cookie && carrier::has_cookie(headers);
+        let own = !carried || cross_site::source(headers) == Source::Own;
+        if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
+    }
+
+    /// This user, if he is an admin.
+    pub(crate) fn admin(&self, identity: Identity) -> Result<Identity, Refusal> {
+        let admin = identity.has_role(user::ADMIN_ROLE);
+        if admin { Ok(identity) } else { Err(self.refusal(ProblemKind::InsufficientRole)) }
+    }
+
     pub(crate) fn refusal(&self, kind: ProblemKind) -> Refusal {
-        Refusal { kind, carrier: self.carrier }
+        let retry_after_s = (kind == ProblemKind::StoreUnavailable).then_some(RETRY_AFTER_S);
+        Refusal { kind, carrier: self.carrier, retry_after_s }
+    }
+
+    /// The refusal that answers a login which did not succeed.
+    pub(crate) fn login_refused(&self, error: LoginError) -> Refusal {
+        match error {
+            LoginError::Failed => self.refusal(ProblemKind::LoginFailed),
+            LoginError::Throttled { wait_s } => {
+                Refusal { retry_after_s: Some(wait_s), ..self.refusal(ProblemKind::TooManyAttempts) }
+            }
+            LoginError::Directory(error) => self.refused(&error),
+        }
     }
 
     /// The refusal that answers this error. The reasons go to the log; neither holds a credential.
@@ -67,6 +108,10 @@ impl<A: Authenticator> App<A> {
                 }
                 self.refusal(ProblemKind::StoreUnavailable)
             }
+            AuthError::TooLarge(reason) => {
+                tracing::error!(reason, "credential too large");
+                self.refusal(ProblemKind::CredentialTooLarge)
+            }
             AuthError::Internal(reason) => {
                 tracing::error!(reason, "internal fault");
                 self.refusal(ProblemKind::Internal)
@@ -79,11 +124,14 @@ fn describe(authenticator: &impl Authenticator, settings: &Settings) -> SchemeDe
     let own = authenticator.describe();
     SchemeDescriptor {
         scheme: own.scheme.id().to_owned(),
-        carrier: settings.carrier,
+        carrier: settings.start.carrier,
         revocation_class: own.scheme.revocation_class(),
         revocation_window_s: own.revocation_window_s,
         store: own.scheme.store(),
-        store_down: own.store_down,
+        store_down: own.scheme.store_down(),
+        logout: own.scheme.logout(),
+        refresh_token: own.refresh_token,
+        inner_window_s: own.inner_window_s,
         credential_ttl_s: own.credential_ttl_s,
         absolute_ttl_s: own.absolute_ttl_s,
         touch: own.touch,

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use contract::body::Identity;
-use contract::{Scheme, StoreDown, Touch};
+use contract::{Scheme, Touch};
 
 /// The instant of a request in whole seconds since the Unix epoch.
 pub type UnixSeconds = u64;
@@ -29,8 +29,8 @@ pub trait Authenticator: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> impl Future<Output = Result<Identity, AuthError>> + Send;
 
-    /// A new credential for a good old one, which the scheme ends where it can. The absolute
-    /// limit that began at login is kept.
+    /// A new credential for a good old one, or for a good refresh token where the scheme has these, which the
+    /// scheme ends where it can. The absolute limit that began at login is kept.
     fn renew(
         &self,
         credential: Option<&str>,
@@ -40,31 +40,43 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Ends this credential, as far as the scheme's revocation class goes.
     fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Ends every credential of the user who presents this one, as far as the class goes.
-    fn revoke_all(
-        &self,
-        credential: Option<&str>,
-        now: UnixSeconds,
-    ) -> impl Future<Output = Result<(), AuthError>> + Send;
+    /// Ends every credential of this user, as far as the class goes: he logs out everywhere, has a new password,
+    /// was disabled or has other roles.
+    fn revoke_user(&self, user: u32, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
     /// Whether everything that `verify` needs can be reached.
     fn ready(&self) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// The public keys as a JWK set (RFC 7517); none where the scheme has none.
-    fn jwks(&self) -> Option<serde_json::Value> {
+    /// The public keys that are trusted at `now`, as a JWK set (RFC 7517); none where the scheme has none.
+    fn jwks(&self, _now: UnixSeconds) -> Option<serde_json::Value> {
         None
+    }
+
+    /// Makes a new key and signs or seals with it from now on; the old one is trusted for as long as what it has
+    /// signed may live. False where the scheme has no key.
+    fn rotate(&self, _now: UnixSeconds) -> impl Future<Output = Result<bool, AuthError>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// The token for the server behind this one, to be sent as `bearer`, once `verify` has taken this credential
+    /// for this user's; none where the credential itself goes on.
+    fn inward(
+        &self,
+        _credential: &str,
+        _identity: &Identity,
+        _now: UnixSeconds,
+    ) -> impl Future<Output = Result<Option<String>, AuthError>> + Send {
+        std::future::ready(Ok(None))
     }
 }
 
 /// The part of the scheme descriptor that the scheme itself knows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Which scheme.
     pub scheme: Scheme,
     /// The bound in seconds within which a revoked credential may still be accepted; none for the control.
     pub revocation_window_s: Option<u64>,
-    /// What happens when the store cannot be reached.
-    pub store_down: StoreDown,
     /// Seconds a credential lives unless renewed; none for the control.
     pub credential_ttl_s: Option<u64>,
     /// Seconds after login at which no renewal helps; none for the control.
@@ -73,6 +85,27 @@ pub struct Description {
     pub touch: Option<Touch>,
     /// Tolerated clock difference in seconds; none where no time claim is checked.
     pub leeway_s: Option<u64>,
+    /// Whether `renew` takes a refresh token instead of the credential.
+    pub refresh_token: bool,
+    /// Seconds that what `inward` gives is good for; none where it gives nothing.
+    pub inner_window_s: Option<u64>,
+}
+
+impl Description {
+    /// Of a scheme that has nothing to say of itself.
+    #[must_use]
+    pub const fn of(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            revocation_window_s: None,
+            credential_ttl_s: None,
+            absolute_ttl_s: None,
+            touch: None,
+            leeway_s: None,
+            refresh_token: false,
+            inner_window_s: None,
+        }
+    }
 }
 
 /// A credential just made.
@@ -80,8 +113,18 @@ pub struct Description {
 pub struct Issued {
     /// The credential; none for the control.
     pub credential: Option<String>,
-    /// Seconds until it ends unless renewed.
+    /// What `renew` takes in its place, where the scheme has refresh tokens.
+    pub refresh_token: Option<String>,
+    /// Seconds until the credential ends unless renewed.
     pub expires_in: u64,
+}
+
+impl Issued {
+    /// A credential that is renewed by itself.
+    #[must_use]
+    pub const fn new(credential: String, expires_in: u64) -> Self {
+        Self { credential: Some(credential), refresh_token: None, expires_in }
+    }
 }
 
 /// Why a credential was not taken. The reasons inside are for the log at debug level and for
@@ -97,6 +140,9 @@ pub enum AuthError {
     /// The store could not say.
     #[error("store unavailable: {0}")]
     StoreUnavailable(String),
+    /// It would be larger than it may be.
+    #[error("{0}")]
+    TooLarge(String),
     /// A fault of the server's own.
     #[error("internal fault: {0}")]
     Internal(String),

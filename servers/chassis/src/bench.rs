@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use contract::body::{MintRequest, MintResponse, MintedCredential};
+use axum::http::StatusCode;
+use contract::body::{ClockRequest, ClockResponse, MintRequest, MintResponse, MintedCredential};
 use contract::{ProblemKind, SchemeDescriptor};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::account::body;
 use crate::app::App;
 use crate::auth::{AuthError, Authenticator};
+use crate::body::body;
 use crate::carrier;
 use crate::problem::Refusal;
 
@@ -43,8 +44,26 @@ async fn minted<A: Authenticator>(app: &App<A>, place: u64) -> Result<MintedCred
     let issued = app.authenticator.issue(&identity, app.clock.now()).await?;
     let mut headers = BTreeMap::new();
     if let Some(credential) = issued.credential {
-        let (name, value) = carrier::request_header(app.carrier, &credential);
+        let (name, value) = carrier::request_header(app.carrier, &credential, issued.refresh_token.as_deref());
         headers.insert(name.to_owned(), value);
     }
-    Ok(MintedCredential { username: identity.username, headers })
+    Ok(MintedCredential { username: identity.username, headers, refresh_token: issued.refresh_token })
+}
+
+/// Time that passes without anybody waiting, for whoever tests limits.
+pub(crate) async fn clock<A: Authenticator>(
+    State(app): State<Arc<App<A>>>,
+    request: Request,
+) -> Result<Json<ClockResponse>, Refusal> {
+    let ClockRequest { advance_s } = body(request).await.map_err(|kind| app.refusal(kind))?;
+    if advance_s > ClockRequest::MAX_ADVANCE_S {
+        return Err(app.refusal(ProblemKind::MalformedRequest));
+    }
+    app.clock.advance(advance_s);
+    Ok(Json(ClockResponse { now_s: app.clock.now() }))
+}
+
+pub(crate) async fn rotate<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<StatusCode, Refusal> {
+    let rotated = app.authenticator.rotate(app.clock.now()).await.map_err(|error| app.refused(&error))?;
+    if rotated { Ok(StatusCode::NO_CONTENT) } else { Err(app.refusal(ProblemKind::NotFound)) }
 }

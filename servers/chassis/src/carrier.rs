@@ -12,9 +12,9 @@ const BEARER: &str = "Bearer";
 /// A request that carries more than one is refused (RFC 6750 section 3.1), also when one of them
 /// came by the carrier that is not configured. An `Authorization` header of another scheme is no
 /// credential: RFC 6750 section 3.1 answers it like a request without one.
-pub(crate) fn credential(headers: &HeaderMap, carrier: Carrier) -> Result<Option<&str>, ProblemKind> {
+pub fn credential(headers: &HeaderMap, carrier: Carrier) -> Result<Option<&str>, ProblemKind> {
     let bearer = bearer(headers)?;
-    let cookie = cookie(headers)?;
+    let cookie = cookie(headers, Carrier::COOKIE_NAME)?;
     let text = match (carrier, bearer, cookie) {
         (_, Some(_), Some(_)) => return Err(ProblemKind::AmbiguousCredential),
         (Carrier::Bearer, bearer, None) => bearer,
@@ -22,6 +22,16 @@ pub(crate) fn credential(headers: &HeaderMap, carrier: Carrier) -> Result<Option
         (Carrier::Bearer, None, Some(_)) | (Carrier::Cookie, Some(_), None) => None,
     };
     text.map(token).transpose()
+}
+
+/// The refresh token in a request's cookies.
+pub(crate) fn refresh_cookie(headers: &HeaderMap) -> Result<Option<&str>, ProblemKind> {
+    cookie(headers, Carrier::REFRESH_COOKIE_NAME)?.map(token).transpose()
+}
+
+/// Whether this request carries any cookie of ours, be it good or not.
+pub(crate) fn has_cookie(headers: &HeaderMap) -> bool {
+    [Carrier::COOKIE_NAME, Carrier::REFRESH_COOKIE_NAME].into_iter().any(|name| cookie(headers, name) != Ok(None))
 }
 
 /// What follows the scheme's name and one space. RFC 9110 lets more spaces pass; here they fall to [`token`].
@@ -36,10 +46,10 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
     Ok(scheme.eq_ignore_ascii_case(BEARER.as_bytes()).then(|| rest.get(1..).unwrap_or_default()))
 }
 
-fn cookie(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, ProblemKind> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     let mut own = pairs.filter_map(|pair| {
-        let value = pair.trim_ascii().strip_prefix(Carrier::COOKIE_NAME.as_bytes())?;
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
         value.strip_prefix(b"=")
     });
     let value = own.next();
@@ -56,14 +66,27 @@ fn token(text: &[u8]) -> Result<&str, ProblemKind> {
     str::from_utf8(text).ok().filter(|_| form).ok_or(ProblemKind::InvalidCredential)
 }
 
-/// The value of `Set-Cookie` that hands out this credential for `max_age_s` seconds.
-pub(crate) fn set_cookie(credential: &str, max_age_s: u64) -> String {
-    format!("{}={credential}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age_s}", Carrier::COOKIE_NAME)
+/// Bytes that a cookie's name and value may have together; browsers drop a larger one without a word
+/// (RFC 6265bis section 5.6).
+pub const MAX_COOKIE_BYTES: usize = 4096;
+
+/// Whether a credential can travel by this carrier.
+#[must_use]
+pub const fn fits(carrier: Carrier, credential: &str) -> bool {
+    match carrier {
+        Carrier::Bearer => true,
+        Carrier::Cookie => Carrier::COOKIE_NAME.len() + credential.len() <= MAX_COOKIE_BYTES,
+    }
 }
 
-/// The value of `Set-Cookie` that takes the credential back.
-pub(crate) fn clear_cookie() -> String {
-    set_cookie("", 0)
+/// The value of `Set-Cookie` that hands out this for `max_age_s` seconds.
+pub(crate) fn set_cookie(name: &str, value: &str, max_age_s: u64) -> String {
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age_s}")
+}
+
+/// The value of `Set-Cookie` that takes the cookie of this name back.
+pub(crate) fn clear_cookie(name: &str) -> String {
+    set_cookie(name, "", 0)
 }
 
 /// The value of `WWW-Authenticate` for a refusal, if it takes one.
@@ -82,11 +105,20 @@ pub(crate) fn challenge(carrier: Carrier, kind: ProblemKind) -> Option<&'static 
     }
 }
 
-/// The request header that carries this credential, as a client has to send it.
-pub(crate) fn request_header(carrier: Carrier, credential: &str) -> (&'static str, String) {
-    match carrier {
-        Carrier::Bearer => ("authorization", format!("{BEARER} {credential}")),
-        Carrier::Cookie => ("cookie", format!("{}={credential}", Carrier::COOKIE_NAME)),
+/// The request header that carries this credential, as a client has to send it. A browser sends the cookie of a
+/// refresh token along with the other.
+pub(crate) fn request_header(
+    carrier: Carrier,
+    credential: &str,
+    refresh_token: Option<&str>,
+) -> (&'static str, String) {
+    match (carrier, refresh_token) {
+        (Carrier::Bearer, _) => ("authorization", format!("{BEARER} {credential}")),
+        (Carrier::Cookie, None) => ("cookie", format!("{}={credential}", Carrier::COOKIE_NAME)),
+        (Carrier::Cookie, Some(token)) => {
+            let (own, refresh) = (Carrier::COOKIE_NAME, Carrier::REFRESH_COOKIE_NAME);
+            ("cookie", format!("{own}={credential}; {refresh}={token}"))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// The statuses that this API answers with; any other would be a fault, and is counted as the last.
-const STATUSES: [u16; 11] = [200, 204, 400, 401, 403, 404, 405, 413, 415, 503, 500];
+const STATUSES: [u16; 13] = [200, 204, 400, 401, 403, 404, 405, 413, 415, 429, 502, 503, 500];
 /// What a path outside the wire table is called, so that strangers cannot make labels.
 const OTHER: &str = "other";
 

@@ -1,10 +1,12 @@
 //! The seam between a server's `main` and its auth module.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use contract::{Scheme, Touch};
+use contract::{Carrier, Scheme, Touch};
 
 use crate::auth::Authenticator;
+use crate::directory::{Directory, InMemory};
 
 /// What a server binary adds to the chassis: its name, its own settings and its authenticator.
 pub trait AuthModule: 'static {
@@ -22,7 +24,22 @@ pub trait AuthModule: 'static {
     fn build(
         start: &Start,
         options: Self::Options,
-    ) -> impl Future<Output = Result<Self::Authenticator, StartError>> + Send;
+    ) -> impl Future<Output = Result<Built<Self::Authenticator>, StartError>> + Send;
+}
+
+/// What a module makes.
+pub struct Built<A> {
+    /// The scheme at work.
+    pub authenticator: A,
+    /// Where changes of users are kept: with the sessions where the scheme has a store.
+    pub directory: Arc<dyn Directory>,
+}
+
+impl<A> Built<A> {
+    /// A scheme on its own: changes of users are kept in this process.
+    pub fn alone(authenticator: A) -> Self {
+        Self { authenticator, directory: Arc::new(InMemory::default()) }
+    }
 }
 
 /// Settings that come in layers: flags over environment over file.
@@ -37,8 +54,12 @@ pub trait Layered {
 pub struct Start {
     /// Which of the binary's schemes.
     pub scheme: Scheme,
+    /// Where the credential travels.
+    pub carrier: Carrier,
     /// Where Redis is, such as `redis://127.0.0.1:6379/0`.
     pub redis_url: Option<String>,
+    /// Where `PostgreSQL` is, such as `postgresql://user@127.0.0.1:5432/database`.
+    pub postgres_url: Option<String>,
     /// What every key in a shared store begins with, such as `authbench:`.
     pub key_prefix: String,
     /// When the idle limit is pushed back.

@@ -8,14 +8,13 @@ use contract::{Carrier, ProblemKind, problem};
 
 use crate::carrier;
 
-/// Seconds after which a client may ask again when the store was down.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
-
 /// A request that is not granted, and the carrier whose challenge goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) kind: ProblemKind,
     pub(crate) carrier: Carrier,
+    /// Seconds after which to ask again, where that is known.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 impl IntoResponse for Refusal {
@@ -28,8 +27,8 @@ impl IntoResponse for Refusal {
         if let Some(challenge) = carrier::challenge(self.carrier, self.kind) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if self.kind == ProblemKind::StoreUnavailable {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_S);
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

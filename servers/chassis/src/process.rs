@@ -50,8 +50,8 @@ fn run<M: AuthModule>() -> Result<(), StartError> {
 
 async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
     let stop = Stop::new().map_err(|error| StartError::Failed(format!("cannot watch signals: {error}")))?;
-    let authenticator = M::build(&settings.start, options).await?;
-    let app = Arc::new(App::new(authenticator, &settings, Clock::SYSTEM));
+    let built = M::build(&settings.start, options).await?;
+    let app = Arc::new(App::new(built, &settings, Clock::system()));
     let metrics = Arc::new(Metrics::new());
     let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
     let listener = listen(&settings).await?;

@@ -23,7 +23,7 @@ const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 /// Everything that the chassis itself has to know.
 pub(crate) struct Settings {
     pub(crate) start: Start,
-    pub(crate) carrier: Carrier,
+    pub(crate) next_hop: Option<String>,
     pub(crate) bench: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) users: u32,
@@ -45,10 +45,13 @@ pub(crate) struct ServerOptions {
     /// Where Redis is, such as <redis://127.0.0.1:6379/0>; for schemes that keep state there
     #[arg(long, env = "AUTHBENCH_REDIS_URL", hide_env_values = true, value_name = "URL")]
     redis_url: Option<String>,
+    /// Where `PostgreSQL` is, such as <postgresql://user@127.0.0.1:5432/database>; for session-postgres
+    #[arg(long, env = "AUTHBENCH_POSTGRES_URL", hide_env_values = true, value_name = "URL")]
+    postgres_url: Option<String>,
     /// When a session's idle limit is pushed back: never, throttled or always [default: throttled]
     #[arg(long, env = "AUTHBENCH_TOUCH", value_name = "POLICY")]
     touch: Option<Touch>,
-    /// Offer POST /bench/mint to loopback peers: credentials without a password
+    /// Offer to loopback peers POST /bench/mint (credentials without a password), /bench/clock and /bench/rotate
     #[arg(long, env = "AUTHBENCH_BENCH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     bench: Option<bool>,
     /// Address to listen on; port 0 takes a free one, told on stdout [default: 127.0.0.1:8080]
@@ -75,6 +78,9 @@ pub(crate) struct ServerOptions {
     /// Seconds after login at which no renewal helps [default: 43200]
     #[arg(long, env = "AUTHBENCH_ABSOLUTE_TTL_S", value_name = "SECONDS")]
     absolute_ttl_s: Option<u64>,
+    /// The server behind this one, to which GET /chain passes on, such as <http://127.0.0.1:8081>
+    #[arg(long, env = "AUTHBENCH_NEXT_HOP", value_name = "URL")]
+    next_hop: Option<String>,
     /// Least severe level to log on stderr: off, error, warn, info or debug [default: warn]
     #[arg(long, env = "AUTHBENCH_LOG", value_name = "LEVEL")]
     log: Option<String>,
@@ -86,6 +92,7 @@ impl Layered for ServerOptions {
             scheme: self.scheme.or(below.scheme),
             carrier: self.carrier.or(below.carrier),
             redis_url: self.redis_url.or(below.redis_url),
+            postgres_url: self.postgres_url.or(below.postgres_url),
             touch: self.touch.or(below.touch),
             bench: self.bench.or(below.bench),
             listen: self.listen.or(below.listen),
@@ -96,6 +103,7 @@ impl Layered for ServerOptions {
             key_prefix: self.key_prefix.or(below.key_prefix),
             credential_ttl_s: self.credential_ttl_s.or(below.credential_ttl_s),
             absolute_ttl_s: self.absolute_ttl_s.or(below.absolute_ttl_s),
+            next_hop: self.next_hop.or(below.next_hop),
             log: self.log.or(below.log),
         }
     }
@@ -150,7 +158,7 @@ impl ServerOptions {
         let absolute_ttl_s = within("--absolute-ttl-s", self.absolute_ttl_s.unwrap_or(DEFAULT_ABSOLUTE_TTL_S))?;
         let credential_ttl_s = self.credential_ttl_s.map(|ttl_s| within("--credential-ttl-s", ttl_s)).transpose()?;
         Ok(Settings {
-            carrier: self.carrier.unwrap_or_default(),
+            next_hop: self.next_hop.as_deref().map(next_hop).transpose()?,
             bench: self.bench.unwrap_or(false),
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             users: at_least_one("--users", self.users.unwrap_or(user::DEFAULT_USERS))?,
@@ -159,7 +167,9 @@ impl ServerOptions {
             log: level(self.log.as_deref().unwrap_or("warn"))?,
             start: Start {
                 scheme: scheme(binary, self.scheme.as_deref())?,
+                carrier: self.carrier.unwrap_or_default(),
                 redis_url: self.redis_url,
+                postgres_url: self.postgres_url,
                 key_prefix: self.key_prefix.unwrap_or_else(|| DEFAULT_KEY_PREFIX.to_owned()),
                 touch: self.touch.unwrap_or_default(),
                 credential_ttl_s,
@@ -180,6 +190,17 @@ fn scheme(binary: &str, id: Option<&str>) -> Result<Scheme, StartError> {
         let known = Scheme::of_binary(binary).map(Scheme::id).collect::<Vec<_>>().join(", ");
         StartError::Usage(format!("--scheme {}: {binary} does not have it; it has: {known}", id.unwrap_or_default()))
     })
+}
+
+/// A base URL without a slash at the end.
+fn next_hop(url: &str) -> Result<String, StartError> {
+    let base = url.trim_end_matches('/');
+    let plain =
+        base.strip_prefix("http://").is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
+    if plain && base.parse::<axum::http::Uri>().is_ok() {
+        return Ok(base.to_owned());
+    }
+    Err(StartError::Usage(format!("--next-hop {url}: give a URL such as http://127.0.0.1:8081")))
 }
 
 fn level(word: &str) -> Result<LevelFilter, StartError> {

@@ -28,7 +28,7 @@ pub(crate) async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
 }
 
 pub(crate) async fn jwks<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<Json<serde_json::Value>, Refusal> {
-    app.authenticator.jwks().map(Json).ok_or_else(|| app.refusal(ProblemKind::NotFound))
+    app.authenticator.jwks(app.clock.now()).map(Json).ok_or_else(|| app.refusal(ProblemKind::NotFound))
 }
 
 pub(crate) async fn api() -> Json<utoipa::openapi::OpenApi> {

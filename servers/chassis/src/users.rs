@@ -1,26 +1,64 @@
-//! The seeded users. They are computed from their number, so that a million cost no memory that
-//! would be mistaken for the memory of their sessions.
+//! The users: computed from their number, so that a million cost no memory that would be mistaken for the
+//! memory of their sessions, and changed as the directory says.
+
+use std::sync::Arc;
 
 use contract::body::Identity;
 use contract::user;
 
-use crate::password::Password;
+use crate::auth::{AuthError, UnixSeconds};
+use crate::directory::{Change, Directory, Standing};
+use crate::password::{self, Hasher, PasswordHash};
+use crate::throttle::Throttle;
+
+/// Who is looked up when a name is nobody's, so that it takes as long.
+const NOBODY: u32 = u32::MAX;
 
 /// Who there is, and how he proves it.
 pub(crate) struct Users {
     count: u32,
     roles: u16,
-    /// The one password that all have.
-    password: Password,
+    /// The one password that all have who never changed theirs.
+    seeded: PasswordHash,
+    hasher: Hasher,
+    directory: Arc<dyn Directory>,
+    throttle: Throttle,
+}
+
+/// Somebody who has given his password.
+pub(crate) struct Proved {
+    pub(crate) identity: Identity,
+    epoch: u64,
+}
+
+/// Why somebody has not proved who he is.
+#[derive(Debug)]
+pub(crate) enum LoginError {
+    /// There is no such user, he is locked out, or the password is wrong: which of these, nobody learns.
+    Failed,
+    /// Too many have failed of late.
+    Throttled {
+        /// Seconds until the next may try.
+        wait_s: u64,
+    },
+    /// The directory could not say.
+    Directory(AuthError),
+}
+
+impl From<AuthError> for LoginError {
+    fn from(error: AuthError) -> Self {
+        Self::Directory(error)
+    }
 }
 
 impl Users {
     /// `count` users, where an ordinary one has `roles` roles. Hashes once, which takes tens of milliseconds.
-    pub(crate) fn seeded(count: u32, roles: u16) -> Self {
-        Self { count, roles, password: Password::new(user::PASSWORD) }
+    pub(crate) fn seeded(count: u32, roles: u16, directory: Arc<dyn Directory>) -> Self {
+        let seeded = password::hash_now(user::PASSWORD);
+        Self { count, roles, seeded, hasher: Hasher::new(), directory, throttle: Throttle::new() }
     }
 
-    /// The user with this number.
+    /// The user with this number, as seeded.
     pub(crate) fn identity(&self, number: u32) -> Identity {
         Identity::seeded(number, self.roles)
     }
@@ -30,11 +68,60 @@ impl Users {
         (place % u64::from(self.count)) as u32
     }
 
-    /// The user with this name, if the password is his. An unknown name takes as long as a wrong
-    /// password, because both are held against the same hash.
-    pub(crate) async fn authenticate(&self, username: &str, password: String) -> Option<Identity> {
-        let number = user::number(username).filter(|number| *number < self.count);
-        let proved = self.password.is(password).await;
-        number.filter(|_| proved).map(|number| self.identity(number))
+    /// The number of the user with this name, if there is one.
+    pub(crate) fn number(&self, username: &str) -> Option<u32> {
+        user::number(username).filter(|number| *number < self.count)
+    }
+
+    /// The user with this name, if the password is his. An unknown name, a user who is locked out and a wrong
+    /// password take the same steps: one look at the directory, one hashing.
+    pub(crate) async fn authenticate(
+        &self,
+        username: &str,
+        password: String,
+        now: UnixSeconds,
+    ) -> Result<Proved, LoginError> {
+        self.not_throttled(username, now)?;
+        let number = self.number(username);
+        let standing = self.directory.standing(number.unwrap_or(NOBODY)).await?;
+        let hash = self.hash(&standing)?;
+        let turn = self.hasher.turn().await;
+        // Of many guesses at once, those that had to wait for their turn see that the others have failed.
+        self.not_throttled(username, now)?;
+        // The turn lasts until a failure is counted, so that nobody's guess is hashed in between.
+        let (matches, _turn) = turn.matches(hash, password).await;
+        let Some(number) = number.filter(|_| matches && !standing.disabled) else {
+            self.throttle.failed(username, now);
+            return Err(LoginError::Failed);
+        };
+        let epoch = standing.epoch;
+        Ok(Proved { identity: standing.applied_to(self.identity(number)), epoch })
+    }
+
+    /// Whether nothing was changed of this user since he gave his password. A change ends every credential that was
+    /// there before it; one that was in the making meanwhile would escape that.
+    pub(crate) async fn is_unchanged(&self, proved: &Proved) -> Result<bool, AuthError> {
+        Ok(self.directory.standing(proved.identity.id).await?.epoch == proved.epoch)
+    }
+
+    /// Gives this user a new password.
+    pub(crate) async fn set_password(&self, number: u32, password: String) -> Result<(), AuthError> {
+        let hash = self.hasher.turn().await.hash(password).await;
+        self.change(number, Change { password: Some(hash.to_phc()), ..Change::default() }).await
+    }
+
+    /// Changes this user.
+    pub(crate) async fn change(&self, number: u32, change: Change) -> Result<(), AuthError> {
+        self.directory.change(number, change).await
+    }
+
+    fn hash(&self, standing: &Standing) -> Result<PasswordHash, AuthError> {
+        let Some(text) = &standing.password else { return Ok(self.seeded.clone()) };
+        PasswordHash::from_phc(text)
+            .ok_or_else(|| AuthError::Internal("the directory holds a password hash of another form".to_owned()))
+    }
+
+    fn not_throttled(&self, username: &str, now: UnixSeconds) -> Result<(), LoginError> {
+        self.throttle.wait_s(username, now).map_or(Ok(()), |wait_s| Err(LoginError::Throttled { wait_s }))
     }
 }

@@ -91,8 +91,12 @@ impl Twin {
     }
 
     fn ask_as(&self, user: u32, request_line: &str) -> Answer {
+        self.ask_from(user, request_line, "http://localhost")
+    }
+
+    fn ask_from(&self, user: u32, request_line: &str, origin: &str) -> Answer {
         let (name, value) = self.header(user);
-        self.ask(request_line, &[(name, &value)], "")
+        self.ask(request_line, &[(name, &value), ("origin", origin)], "")
     }
 
     /// What must be the same, byte for byte and header by header.
@@ -110,6 +114,12 @@ impl Twin {
             ("admin, as another", self.ask_as(7, "GET /admin")),
             ("logout", self.ask_as(7, "POST /logout")),
             ("logout of all", self.ask_as(7, "POST /logout-all")),
+            ("logout, from elsewhere", self.ask_from(7, "POST /logout", "https://elsewhere.test")),
+            ("chain", self.ask_as(7, "GET /chain")),
+            ("chain, with nobody behind", self.ask_as(7, "GET /chain?hops=1")),
+            ("change of a user, as another", self.ask_as(7, "POST /admin/user")),
+            ("change of a user, as admin, without a body", self.ask_as(0, "POST /admin/user")),
+            ("password, without a body", self.ask_as(7, "POST /password")),
             ("me, as nobody", self.ask("GET /me", &[], "")),
             ("me, with garbage", self.ask("GET /me", &[garbage], "")),
             ("me, twice", self.ask("GET /me", &both, "")),

@@ -9,7 +9,7 @@ fn the_scheme_is_described() {
     let server = Server::start(crate::BINARY, &["--node", "blue", "--carrier", "cookie", "--roles", "3"]);
     let expected = json!({
         "scheme": "anonymous", "carrier": "cookie", "revocation_class": null, "revocation_window_s": null,
-        "store": "none", "store_down": "not-needed", "credential_ttl_s": null, "absolute_ttl_s": null,
+        "store": "none", "store_down": "not-needed", "logout": null, "refresh_token": false, "inner_window_s": null, "credential_ttl_s": null, "absolute_ttl_s": null,
         "touch": null, "leeway_s": null, "node": "blue", "users": 100, "roles": 3,
         "version": env!("CARGO_PKG_VERSION"),
     });

@@ -12,15 +12,34 @@ use crate::http::PATIENCE;
 pub(crate) struct Redis {
     child: Option<Child>,
     port: u16,
+    /// Where the nodes of a cluster talk to this one.
+    bus: Option<u16>,
     folder: TempDir,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut redis = Self { child: None, port, folder: tempfile::tempdir().unwrap() };
+        Self::start_with(None)
+    }
+
+    /// A node that is to be part of a cluster.
+    pub(crate) fn start_clustered() -> Self {
+        Self::start_with(Some(free_port()))
+    }
+
+    fn start_with(bus: Option<u16>) -> Self {
+        let mut redis = Self { child: None, port: free_port(), bus, folder: tempfile::tempdir().unwrap() };
         redis.revive();
         redis
+    }
+
+    /// Of a node: where clients come, and where the other nodes do.
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        (self.port, self.bus.expect("a node of a cluster"))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -43,7 +62,11 @@ impl Redis {
     /// All that it holds, as it would lie on a disk.
     pub(crate) fn dump(&self) -> Vec<u8> {
         let () = redis::cmd("SAVE").query(&mut self.connection()).unwrap();
-        std::fs::read(self.folder.path().join("dump.rdb")).unwrap()
+        let file = self.folder.path().join("dump.rdb");
+        let dump = std::fs::read(&file).unwrap();
+        // It is to come back empty.
+        std::fs::remove_file(file).unwrap();
+        dump
     }
 
     /// How often each command was called since the last [`Redis::forget_calls`], without the bookkeeping.
@@ -92,6 +115,10 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
         command.args(["--appendonly", "no", "--rdbcompression", "no", "--dir"]).arg(self.folder.path());
+        if let Some(bus) = self.bus {
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]);
+            command.args(["--cluster-node-timeout", "2000"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().expect("redis-server is installed"));
         self.connection();

@@ -1,0 +1,169 @@
+//! The routes over an authenticator that remembers what it was asked.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::http::Request;
+use contract::Scheme;
+use contract::body::Identity;
+use futures_util::future::BoxFuture;
+use tower_service::Service;
+
+use super::*;
+use crate::auth::{AuthError, Description, Issued, UnixSeconds};
+use crate::clock::Clock;
+use crate::directory::{Change, Directory, InMemory, Standing};
+use crate::module::Built;
+use crate::settings::Settings;
+
+/// The instant of the test.
+const NOW: UnixSeconds = 1_234_567_890;
+
+/// Remembers the instant that it was last given, and knows nobody.
+#[derive(Default)]
+struct Witness(AtomicU64);
+
+impl Witness {
+    fn refuse<T>(&self, now: UnixSeconds) -> Result<T, AuthError> {
+        self.0.store(now, Ordering::Relaxed);
+        Err(AuthError::Missing)
+    }
+}
+
+impl Authenticator for Witness {
+    fn describe(&self) -> Description {
+        Description::of(Scheme::CONTROL)
+    }
+
+    async fn issue(&self, _: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        self.refuse(now)
+    }
+
+    async fn verify(&self, _: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        self.refuse(now)
+    }
+
+    async fn renew(&self, _: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        self.refuse(now)
+    }
+
+    async fn revoke(&self, _: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        self.refuse(now)
+    }
+
+    async fn revoke_user(&self, _: u32, now: UnixSeconds) -> Result<(), AuthError> {
+        self.refuse(now)
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        Ok(())
+    }
+}
+
+fn routes(minting: bool) -> (Routes, Arc<App<Witness>>) {
+    let built = Built::alone(Witness::default());
+    let app = Arc::new(App::new(built, &Settings::defaults("anonymous-server"), Clock::new(|| NOW)));
+    (Routes::new(Arc::clone(&app), Arc::new(Metrics::new()), minting), app)
+}
+
+async fn status(routes: &Routes, peer: &str, method: &str, path: &str) -> u16 {
+    let body = Body::from(r#"{"count":0,"first_user":0}"#);
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json").body(body);
+    routes.for_peer(peer.parse().unwrap()).clone().call(request.unwrap()).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn minting_exists_for_peers_on_this_machine_only() {
+    let (routes, _) = routes(true);
+    for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+        assert_eq!(status(&routes, near, "POST", route::BENCH_MINT).await, 200, "{near}");
+    }
+    for far in ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1"] {
+        assert_eq!(status(&routes, far, "POST", route::BENCH_MINT).await, 404, "{far}");
+        assert_eq!(status(&routes, far, "GET", route::BENCH_SCHEME).await, 200, "{far}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_judges_by_the_clock_it_was_given() {
+    let (routes, app) = routes(false);
+    for (method, path) in [
+        ("GET", route::ME),
+        ("GET", route::ADMIN),
+        ("POST", route::REFRESH),
+        ("POST", route::LOGOUT),
+        ("POST", route::LOGOUT_ALL),
+    ] {
+        assert_eq!(status(&routes, "::1", method, path).await, 401);
+        assert_eq!(app.authenticator.0.swap(0, Ordering::Relaxed), NOW, "{path}");
+    }
+}
+
+/// A directory in which somebody changes between any two looks.
+#[derive(Default)]
+struct Restless(AtomicU64);
+
+impl Directory for Restless {
+    fn standing(&self, _: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
+        let epoch = self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(Ok(Standing { epoch, ..Standing::default() })))
+    }
+
+    fn change(&self, _: u32, _: Change) -> BoxFuture<'_, Result<(), AuthError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Hands out a credential, and remembers which it was told to end.
+#[derive(Default)]
+struct Generous(Mutex<Vec<String>>);
+
+impl Authenticator for Generous {
+    fn describe(&self) -> Description {
+        Description::of(Scheme::CONTROL)
+    }
+
+    async fn issue(&self, _: &Identity, _: UnixSeconds) -> Result<Issued, AuthError> {
+        Ok(Issued::new("handed-out".to_owned(), 10))
+    }
+
+    async fn verify(&self, _: Option<&str>, _: UnixSeconds) -> Result<Identity, AuthError> {
+        Err(AuthError::Missing)
+    }
+
+    async fn renew(&self, _: Option<&str>, _: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        Err(AuthError::Missing)
+    }
+
+    async fn revoke(&self, credential: Option<&str>, _: UnixSeconds) -> Result<(), AuthError> {
+        self.0.lock().unwrap().extend(credential.map(str::to_owned));
+        Ok(())
+    }
+
+    async fn revoke_user(&self, _: u32, _: UnixSeconds) -> Result<(), AuthError> {
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_was_under_way_when_its_user_changed_is_taken_back() {
+    for (directory, expected, ended) in [
+        (Arc::new(Restless::default()) as Arc<dyn Directory>, 401, vec!["handed-out".to_owned()]),
+        (Arc::new(InMemory::default()), 200, vec![]),
+    ] {
+        let built = Built { authenticator: Generous::default(), directory };
+        let app = Arc::new(App::new(built, &Settings::defaults("anonymous-server"), Clock::new(|| NOW)));
+        let routes = Routes::new(Arc::clone(&app), Arc::new(Metrics::new()), false);
+        let body = format!(r#"{{"username":"user-000001","password":"{}"}}"#, contract::user::PASSWORD);
+        let request = Request::post(route::LOGIN).header("content-type", "application/json").body(Body::from(body));
+        let mut everyone = routes.for_peer("::1".parse().unwrap()).clone();
+        let answer = everyone.call(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected);
+        assert_eq!(*app.authenticator.0.lock().unwrap(), ended);
+    }
+}

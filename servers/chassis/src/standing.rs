@@ -1,0 +1,57 @@
+//! The routes that change a user: his password, his roles, whether he may come in. Each ends all that was handed
+//! out to him before.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use contract::ProblemKind;
+use contract::body::{PasswordChange, UserChange};
+
+use crate::account::{take_back, who};
+use crate::app::App;
+use crate::auth::Authenticator;
+use crate::body::body;
+use crate::directory::Change;
+use crate::problem::Refusal;
+
+/// Characters that a new password must have, as SP 800-63B section 3.1.1.2 wants of one that stands alone.
+const LEAST_PASSWORD_CHARS: usize = 15;
+
+pub(crate) async fn password<A: Authenticator>(
+    State(app): State<Arc<App<A>>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    app.not_forged(request.headers())?;
+    let (head, payload) = request.into_parts();
+    let identity = who(&app, &head.headers).await?;
+    let PasswordChange { password, new_password } =
+        body(Request::from_parts(head, payload)).await.map_err(|kind| app.refusal(kind))?;
+    if new_password.chars().count() < LEAST_PASSWORD_CHARS {
+        return Err(app.refusal(ProblemKind::MalformedRequest));
+    }
+    let now = app.clock.now();
+    let proved = app.users.authenticate(&identity.username, password, now).await;
+    let number = proved.map_err(|error| app.login_refused(error))?.identity.id;
+    // First the change, then the end of what was handed out before it, so that no login slips in between.
+    app.users.set_password(number, new_password).await.map_err(|error| app.refused(&error))?;
+    app.authenticator.revoke_user(number, now).await.map_err(|error| app.refused(&error))?;
+    Ok(take_back(&app))
+}
+
+pub(crate) async fn user<A: Authenticator>(
+    State(app): State<Arc<App<A>>>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    app.not_forged(request.headers())?;
+    let (head, payload) = request.into_parts();
+    app.admin(who(&app, &head.headers).await?)?;
+    let UserChange { username, disabled, roles } =
+        body(Request::from_parts(head, payload)).await.map_err(|kind| app.refusal(kind))?;
+    let number = app.users.number(&username).ok_or_else(|| app.refusal(ProblemKind::NotFound))?;
+    let change = Change { disabled, roles, password: None };
+    app.users.change(number, change).await.map_err(|error| app.refused(&error))?;
+    app.authenticator.revoke_user(number, app.clock.now()).await.map_err(|error| app.refused(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,83 @@
+//! A Redis Cluster of the test's own: three primaries, all slots, gone with this value.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::http::PATIENCE;
+use crate::redis_process::Redis;
+
+const SLOTS: u16 = 16_384;
+
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let cluster = Self { nodes: (0..3).map(|_| Redis::start_clustered()).collect() };
+        cluster.form();
+        cluster
+    }
+
+    /// Starts all nodes again, empty, on the ports that they had. They remember each other.
+    pub(crate) fn revive(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::revive);
+        self.await_whole();
+    }
+
+    /// Makes one cluster of empty nodes.
+    fn form(&self) {
+        let count = self.nodes.len() as u16;
+        for (place, node) in (0_u16..).zip(&self.nodes) {
+            let mut connection = node.connection();
+            let (first, end) =
+                (place * (SLOTS / count), if place + 1 == count { SLOTS } else { (place + 1) * (SLOTS / count) });
+            let () = redis::cmd("CLUSTER").arg("SET-CONFIG-EPOCH").arg(place + 1).query(&mut connection).unwrap();
+            let mut slots = redis::cmd("CLUSTER");
+            let () = slots.arg("ADDSLOTSRANGE").arg(first).arg(end - 1).query(&mut connection).unwrap();
+            let (port, bus) = self.nodes[0].ports();
+            let mut meet = redis::cmd("CLUSTER");
+            let () = meet.arg("MEET").arg("127.0.0.1").arg(port).arg(bus).query(&mut connection).unwrap();
+        }
+        self.await_whole();
+    }
+
+    /// Waits until every node knows all of them and serves.
+    fn await_whole(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        for node in &self.nodes {
+            let mut connection = node.connection();
+            loop {
+                let info: String = redis::cmd("CLUSTER").arg("INFO").query(&mut connection).unwrap();
+                if info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3") {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "no cluster: {info}");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.nodes[0].url()
+    }
+
+    pub(crate) fn age(&self, seconds: u64) {
+        for node in &self.nodes {
+            node.age(seconds);
+        }
+    }
+
+    pub(crate) fn forget_calls(&self) {
+        self.nodes.iter().for_each(Redis::forget_calls);
+    }
+
+    /// How often each command was called on all nodes together, without what the cluster itself asks.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let mut sum = BTreeMap::new();
+        for (name, count) in self.nodes.iter().flat_map(Redis::calls).filter(|(name, _)| !name.starts_with("cluster")) {
+            *sum.entry(name).or_default() += count;
+        }
+        sum
+    }
+}
