@@ -1,0 +1,60 @@
+//! Changed users in `PostgreSQL`: a row a user.
+
+use std::sync::Arc;
+
+use chassis::auth::AuthError;
+use chassis::directory::{Change, Directory, Standing};
+use futures_util::future::BoxFuture;
+
+use crate::Postgres;
+
+/// The table, if it is not there.
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS authbench_users (
+    number bigint PRIMARY KEY,
+    disabled boolean NOT NULL DEFAULT false,
+    roles text[],
+    password text,
+    epoch bigint NOT NULL
+)";
+
+const READ: &str = "SELECT disabled, roles, password, epoch FROM authbench_users WHERE number = $1";
+const CHANGE: &str = "INSERT INTO authbench_users AS old (number, disabled, roles, password, epoch)
+    VALUES ($1, coalesce($2, false), $3, $4, 1)
+    ON CONFLICT (number) DO UPDATE SET
+        disabled = coalesce($2, old.disabled),
+        roles = coalesce($3, old.roles),
+        password = coalesce($4, old.password),
+        epoch = old.epoch + 1";
+
+/// The changed users of a database.
+pub struct PostgresDirectory(Arc<Postgres>);
+
+impl PostgresDirectory {
+    /// In this database, whose table is made if need be.
+    pub async fn new(postgres: Arc<Postgres>) -> Result<Self, crate::StoreError> {
+        postgres.define(TABLE).await?;
+        Ok(Self(postgres))
+    }
+}
+
+impl Directory for PostgresDirectory {
+    fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
+        Box::pin(async move {
+            let row = self.0.row(READ, &[&i64::from(user)]).await?;
+            Ok(row.map_or_else(Standing::default, |row| Standing {
+                disabled: row.get(0),
+                roles: row.get(1),
+                password: row.get(2),
+                epoch: row.get::<_, i64>(3).cast_unsigned(),
+            }))
+        })
+    }
+
+    fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>> {
+        Box::pin(async move {
+            let Change { disabled, roles, password } = change;
+            self.0.execute(CHANGE, &[&i64::from(user), &disabled, &roles, &password]).await?;
+            Ok(())
+        })
+    }
+}

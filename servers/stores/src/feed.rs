@@ -1,0 +1,176 @@
+//! A connection over which Redis tells of changes by itself, and which knows how old its knowledge is.
+//!
+//! Redis pushes at most once, and a connection may die without a sound. So a feed asks for a sign of life all the
+//! time: an answered `PING` proves that everything which Redis had to tell before it got that `PING` has been told,
+//! because answers and pushes come in one order over one connection (RESP3). What is known is then as of the moment at
+//! which the `PING` was sent, and whoever believes it no longer than a bound is never more out of date than that.
+
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisError,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::patience::patiently;
+use crate::{PATIENCE, StoreError};
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_millis(300);
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Signs of life within a bound: a few may be late.
+const BEATS: u32 = 8;
+
+/// Whoever wants to know.
+pub trait Audience: Send + Sync + 'static {
+    /// Begins anew over a fresh connection: what was known may be out of date, and nothing is told yet. When this
+    /// is done, everything that counts is known.
+    fn begin(&self, connection: &mut MultiplexedConnection) -> impl Future<Output = Result<(), RedisError>> + Send;
+
+    /// Redis tells something. It is told in the order of the wire, and must not wait.
+    fn told(&self, push: &PushInfo);
+}
+
+/// A feed at work, for as long as this value lives.
+pub struct Feed {
+    state: Arc<State>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct State {
+    born: Instant,
+    /// Microseconds from `born` to the moment as of which everything is known; 0 for never.
+    as_of_us: AtomicU64,
+    bound: Duration,
+    connection: RwLock<Option<MultiplexedConnection>>,
+}
+
+impl Feed {
+    /// Connects, and tells `audience`. It reconnects by itself. Knowledge is taken for fresh for `bound`.
+    pub async fn start<A: Audience>(
+        address: ConnectionInfo,
+        audience: Arc<A>,
+        bound: Duration,
+    ) -> Result<Self, RedisError> {
+        let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(address.set_redis_settings(settings))?;
+        let state =
+            Arc::new(State { born: Instant::now(), as_of_us: AtomicU64::new(0), bound, connection: RwLock::default() });
+        let first = Session::open(&client, &audience).await?;
+        first.beat(&state).await?;
+        state.set_connection(Some(first.connection.clone()));
+        let task = tokio::spawn(follow(client, audience, Arc::clone(&state), first));
+        Ok(Self { state, task })
+    }
+
+    /// Whether what is known is younger than the bound.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let as_of_us = self.state.as_of_us.load(Ordering::Acquire);
+        as_of_us > 0 && self.state.born.elapsed() <= Duration::from_micros(as_of_us) + self.state.bound
+    }
+
+    /// The answer to a command over the connection that is told of what it has read.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        patiently("Redis", async {
+            let mut connection = self.state.connection()?;
+            command.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    /// Waits until everything is told that has happened in Redis so far.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        self.ask(&redis::cmd("PING")).await
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl State {
+    fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+        let connection = self.connection.read().unwrap_or_else(PoisonError::into_inner).clone();
+        connection.ok_or_else(|| RedisError::from(io::Error::from(io::ErrorKind::NotConnected)))
+    }
+
+    fn set_connection(&self, connection: Option<MultiplexedConnection>) {
+        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+}
+
+/// One connection from its beginning to its loss.
+struct Session {
+    connection: MultiplexedConnection,
+    lost: Arc<Notify>,
+}
+
+impl Session {
+    async fn open<A: Audience>(client: &Client, audience: &Arc<A>) -> Result<Self, RedisError> {
+        let lost = Arc::new(Notify::new());
+        let (listening, ending) = (Arc::clone(audience), Arc::clone(&lost));
+        let push = move |push: PushInfo| -> Result<(), std::convert::Infallible> {
+            if push.kind == PushKind::Disconnection {
+                ending.notify_one();
+            }
+            listening.told(&push);
+            Ok(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None)
+            .set_push_sender(push);
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        in_time(audience.begin(&mut connection)).await?;
+        Ok(Self { connection, lost })
+    }
+
+    /// A sign of life, and with it the news up to the moment at which it was asked for.
+    async fn beat(&self, state: &State) -> Result<(), RedisError> {
+        let asked_us = state.born.elapsed().as_micros() as u64;
+        let mut connection = self.connection.clone();
+        let () = in_time(redis::cmd("PING").query_async(&mut connection)).await?;
+        state.as_of_us.fetch_max(asked_us.max(1), Ordering::AcqRel);
+        Ok(())
+    }
+
+    async fn last(&self, state: &State) {
+        let pause = state.bound / BEATS;
+        while self.beat(state).await.is_ok() {
+            let next = Instant::now() + pause;
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.lost.notified() => return,
+            }
+        }
+    }
+}
+
+async fn follow<A: Audience>(client: Client, audience: Arc<A>, state: Arc<State>, first: Session) {
+    let mut session = Some(first);
+    loop {
+        if let Some(session) = session.take() {
+            state.set_connection(Some(session.connection.clone()));
+            session.last(&state).await;
+            state.set_connection(None);
+        }
+        session = Session::open(&client, &audience).await.ok();
+        if session.is_none() {
+            sleep_until(Instant::now() + PAUSE).await;
+        }
+    }
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut))))
+}

@@ -1,0 +1,122 @@
+//! Three ways to reach Redis: all requests over one connection, each over one of a pool, or over a cluster.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_redis::{Manager, Pool, PoolError, Runtime};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError};
+
+use crate::PATIENCE;
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_millis(300);
+/// Attempts to connect in a row after the first, and the least pause before each. While they last, all
+/// requests wait for their end; so this bounds how often a dead Redis is knocked at.
+const RETRIES: usize = 2;
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long sent bytes may stay unacknowledged before the connection counts as lost. Without it a host
+/// that vanished is missed for as long as the kernel retransmits, which is a quarter of an hour.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// Commands that may wait for the connection's task; more than that, and their senders wait as well.
+const QUEUE: usize = 4096;
+
+/// Where connections come from.
+pub trait Link: Send + Sync + 'static {
+    /// What carries one command, or several after another.
+    type Connection: ConnectionLike + Send;
+
+    /// A connection for one operation.
+    fn connection(&self) -> impl Future<Output = Result<Self::Connection, RedisError>> + Send;
+}
+
+/// One connection, shared: commands that are sent at about the same time travel together. It
+/// reconnects by itself.
+pub struct Multiplexed(ConnectionManager);
+
+impl Multiplexed {
+    /// Connects.
+    pub async fn connect(address: ConnectionInfo) -> Result<Self, RedisError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_number_of_retries(RETRIES)
+            .set_min_delay(PAUSE)
+            .set_pipeline_buffer_size(QUEUE)
+            // The store times whole operations; a second timer in each would only cost.
+            .set_response_timeout(None);
+        ConnectionManager::new_with_config(Client::open(address)?, config).await.map(Self)
+    }
+}
+
+impl Link for Multiplexed {
+    type Connection = ConnectionManager;
+
+    async fn connection(&self) -> Result<ConnectionManager, RedisError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A pool of connections, each for one operation at a time. `deadpool-redis` sends `UNWATCH` and
+/// `PING` before it hands out a connection again, and has no switch for it.
+pub struct Pooled(Pool);
+
+impl Pooled {
+    /// Connects once, so that a Redis that is not there is noticed now; up to `size` times later.
+    pub async fn connect(address: ConnectionInfo, size: usize) -> Result<Self, RedisError> {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+        let manager = Manager::new_with_config(address, config)?;
+        let builder = Pool::builder(manager).max_size(size).wait_timeout(Some(PATIENCE));
+        let pool = builder.runtime(Runtime::Tokio1).build().expect("a pool with a runtime has its timers");
+        let link = Self(pool);
+        link.connection().await?;
+        Ok(link)
+    }
+}
+
+impl Link for Pooled {
+    type Connection = deadpool_redis::Connection;
+
+    async fn connection(&self) -> Result<Self::Connection, RedisError> {
+        // Boxed, because this future takes 14 kB, and every scheme's handler would have to hold it.
+        Box::pin(self.0.get()).await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            other => RedisError::from((redis::ErrorKind::Io, "no pooled connection", other.to_string())),
+        })
+    }
+}
+
+/// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`], and a map of the slots that
+/// is read anew when a node sends a command elsewhere or is lost.
+pub struct Clustered(ClusterConnection);
+
+impl Clustered {
+    /// Finds the cluster of which this is a node.
+    pub async fn connect(node: ConnectionInfo) -> Result<Self, RedisError> {
+        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
+        let client = ClusterClient::builder([node])
+            .connection_timeout(CONNECT)
+            .response_timeout(PATIENCE)
+            .retries(RETRIES as u32)
+            .tcp_settings(settings)
+            .build()?;
+        client.get_async_connection().await.map(Self)
+    }
+}
+
+impl Link for Clustered {
+    type Connection = ClusterConnection;
+
+    async fn connection(&self) -> Result<ClusterConnection, RedisError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The address in a URL such as `redis://127.0.0.1:6379/0`.
+pub fn address(url: &str) -> Result<ConnectionInfo, RedisError> {
+    // Commands are written whole: waiting to fill a segment would only add Nagle's delay.
+    let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
+    Ok(url.into_connection_info()?.set_tcp_settings(settings))
+}
