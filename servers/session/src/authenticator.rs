@@ -2,10 +2,10 @@
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use contract::body::Identity;
-use contract::{Scheme, StoreDown, StoreKind, Touch};
+use contract::{Scheme, Touch};
 
 use crate::store::NewSession;
-use crate::{Key, Limits, Record, SessionId, SessionStore, StoreError};
+use crate::{Key, Limits, Record, SessionId, SessionStore};
 
 /// Session ids over a store.
 ///
@@ -60,7 +60,7 @@ impl<S: SessionStore> Sessions<S> {
         now: UnixSeconds,
         ends_at: UnixSeconds,
     ) -> Result<(SessionId, Record), AuthError> {
-        let id = SessionId::random()
+        let id = SessionId::random(self.store.shard(identity.id))
             .map_err(|error| AuthError::Internal(format!("no random bytes from the operating system: {error}")))?;
         Ok((id, Record::new(identity, now, self.limits.written_end(now, ends_at), ends_at)))
     }
@@ -75,16 +75,11 @@ impl<S: SessionStore> Sessions<S> {
 impl<S: SessionStore> Authenticator for Sessions<S> {
     fn describe(&self) -> Description {
         Description {
-            scheme: self.scheme,
-            revocation_window_s: Some(0),
-            store_down: match self.scheme.store() {
-                StoreKind::None | StoreKind::Memory => StoreDown::NotNeeded,
-                StoreKind::Redis => StoreDown::FailClosed,
-            },
+            revocation_window_s: Some(self.store.staleness_s()),
             credential_ttl_s: Some(self.limits.idle_s),
             absolute_ttl_s: Some(self.limits.absolute_s),
             touch: Some(self.limits.touch),
-            leeway_s: None,
+            ..Description::of(self.scheme)
         }
     }
 
@@ -93,7 +88,7 @@ impl<S: SessionStore> Authenticator for Sessions<S> {
         let payload = record.to_payload();
         let entry = self.entry(&id, &record, &payload);
         self.store.insert(entry).await?;
-        Ok(Issued { expires_in: entry.ttl_s, credential: Some(id.into_credential()) })
+        Ok(Issued::new(id.into_credential(), entry.ttl_s))
     }
 
     async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
@@ -116,7 +111,7 @@ impl<S: SessionStore> Authenticator for Sessions<S> {
         if !self.store.replace(&old_key, entry).await? {
             return Err(GONE);
         }
-        let issued = Issued { expires_in: entry.ttl_s, credential: Some(id.into_credential()) };
+        let issued = Issued::new(id.into_credential(), entry.ttl_s);
         Ok((record.into_identity(), issued))
     }
 
@@ -126,19 +121,12 @@ impl<S: SessionStore> Authenticator for Sessions<S> {
         if self.store.remove(&key, record.id).await? { Ok(()) } else { Err(GONE) }
     }
 
-    async fn revoke_all(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
-        let record = self.good(&key(credential)?, now).await?;
-        Ok(self.store.remove_all(record.id).await?)
+    async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {
+        Ok(self.store.remove_all(user).await?)
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
         Ok(self.store.ping().await?)
-    }
-}
-
-impl From<StoreError> for AuthError {
-    fn from(error: StoreError) -> Self {
-        Self::StoreUnavailable(error.0)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The auth module of `session-server`: a random id in the client's hands, everything else in a store.
 //!
 //! [`Sessions`] is the authenticator: it makes ids, keeps the limits and reads payloads. What it
-//! stands on is a [`SessionStore`], a map from keys to bytes that forgets in time; three are here.
+//! stands on is a [`SessionStore`], a map from keys to bytes that forgets in time; there is one a scheme.
+//! [`sealed`] is the other way round: no store, and the whole session with the client.
 //! Absent on purpose: HTTP, and the id itself anywhere but in the client's credential. A store
 //! sees its SHA-256 only, so a copy of the store lets nobody in.
 
@@ -10,11 +11,14 @@ mod id;
 mod limits;
 mod module;
 mod record;
+mod scheme;
+pub mod sealed;
 pub mod store;
 
 pub use authenticator::Sessions;
-pub use id::{Key, SessionId};
+pub use id::{Key, SessionId, Shard};
 pub use limits::Limits;
 pub use module::{Session, SessionOptions};
 pub use record::Record;
+pub use scheme::Scheme;
 pub use store::{SessionStore, StoreError};

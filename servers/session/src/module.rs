@@ -1,17 +1,29 @@
 //! The settings of `session-server`, and its scheme made from them.
 
-use chassis::module::{AuthModule, Layered, Start, StartError};
-use contract::Touch;
-use redis::{ConnectionInfo, RedisError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::store::{self, AnyStore, MemoryStore, Multiplexed, Pooled, RedisStore};
-use crate::{Limits, Sessions};
+use chassis::directory::{Directory, InMemory};
+use chassis::module::{AuthModule, Built, Layered, Start, StartError};
+use contract::Touch;
+use contract::body::Identity;
+use stores::directory::{PostgresDirectory, RedisDirectory};
+use stores::{Link, Redis};
+
+use crate::sealed::{Lifetime, Sealed, SealingKey};
+use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, StoreError};
+use crate::{Limits, Scheme, Sessions};
 
 /// Half an hour, within what OWASP's session management cheat sheet takes for low-value applications.
 const DEFAULT_IDLE_S: u64 = 1800;
 const DEFAULT_TOUCH_INTERVAL_S: u64 = 60;
 /// As many as the closed loops of the load test have requests under way.
 const DEFAULT_POOL_SIZE: usize = 64;
+/// `PostgreSQL` has a process a connection, and more of them than processors gain nothing.
+const DEFAULT_POSTGRES_POOL_SIZE: usize = 8;
+const DEFAULT_CACHE_ENTRIES: usize = 100_000;
+const DEFAULT_PROPAGATION_S: u64 = 2;
+const MAX_PROPAGATION_S: u64 = 3600;
 
 /// Flags, environment variables and the table `[auth]` of the configuration file.
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
@@ -21,9 +33,18 @@ pub struct SessionOptions {
     /// [default: 60, or half the idle limit where that is less]
     #[arg(long, env = "AUTHBENCH_TOUCH_INTERVAL_S", value_name = "SECONDS")]
     pub touch_interval_s: Option<u64>,
-    /// Connections of session-redis-pool [default: 64]
+    /// Connections of session-redis-pool [default: 64] or session-postgres [default: 8]
     #[arg(long, env = "AUTHBENCH_POOL_SIZE", value_name = "N")]
     pub pool_size: Option<usize>,
+    /// Sessions that session-redis-cached remembers at most [default: 100000]
+    #[arg(long, env = "AUTHBENCH_CACHE_ENTRIES", value_name = "N")]
+    pub cache_entries: Option<usize>,
+    /// Seconds within which session-redis-cached hears of every change, or asks Redis again [default: 2]
+    #[arg(long, env = "AUTHBENCH_PROPAGATION_S", value_name = "SECONDS")]
+    pub propagation_s: Option<u64>,
+    /// Key of cookie-sealed: a file of 32 bytes, which several servers may share [default: a fresh key]
+    #[arg(long, env = "AUTHBENCH_SEALING_KEY_FILE", value_name = "FILE")]
+    pub sealing_key_file: Option<PathBuf>,
 }
 
 impl Layered for SessionOptions {
@@ -31,7 +52,28 @@ impl Layered for SessionOptions {
         Self {
             touch_interval_s: self.touch_interval_s.or(below.touch_interval_s),
             pool_size: self.pool_size.or(below.pool_size),
+            cache_entries: self.cache_entries.or(below.cache_entries),
+            propagation_s: self.propagation_s.or(below.propagation_s),
+            sealing_key_file: self.sealing_key_file.or(below.sealing_key_file),
         }
+    }
+}
+
+impl SessionOptions {
+    /// How long sessions live, if that can be.
+    pub fn limits(&self, start: &Start) -> Result<Limits, StartError> {
+        let absolute_s = start.absolute_ttl_s;
+        let idle_s = start.credential_ttl_s.unwrap_or(DEFAULT_IDLE_S.min(absolute_s));
+        if idle_s > absolute_s {
+            return usage(format!("--credential-ttl-s {idle_s}: give at most {absolute_s}, which is --absolute-ttl-s"));
+        }
+        let touch_interval_s = self.touch_interval_s.unwrap_or(DEFAULT_TOUCH_INTERVAL_S.min(idle_s / 2));
+        if start.touch == Touch::Throttled && touch_interval_s >= idle_s {
+            return usage(format!(
+                "--touch-interval-s {touch_interval_s}: give less than {idle_s}, the idle limit, or active sessions end"
+            ));
+        }
+        Ok(Limits { idle_s, absolute_s, touch: start.touch, touch_interval_s })
     }
 }
 
@@ -41,64 +83,102 @@ pub struct Session;
 impl AuthModule for Session {
     const BINARY: &'static str = "session-server";
     type Options = SessionOptions;
-    type Authenticator = Sessions<AnyStore>;
+    type Authenticator = Scheme;
 
-    async fn build(start: &Start, options: SessionOptions) -> Result<Self::Authenticator, StartError> {
-        let limits = limits(start, &options)?;
-        let store = match start.scheme.id() {
-            "session-redis" => AnyStore::Multiplexed(multiplexed(start).await?),
-            "session-redis-pool" => AnyStore::Pooled(pooled(start, &options).await?),
-            _ => AnyStore::Memory(MemoryStore::default()),
-        };
-        Ok(Sessions::new(start.scheme, store, limits))
+    async fn build(start: &Start, options: SessionOptions) -> Result<Built<Scheme>, StartError> {
+        if start.scheme.id() == "cookie-sealed" {
+            return sealed(start, &options).await;
+        }
+        let limits = options.limits(start)?;
+        let (store, directory) = open(start, &options).await?;
+        Ok(Built { authenticator: Scheme::Stored(Sessions::new(start.scheme, store, limits)), directory })
     }
 }
 
-fn limits(start: &Start, options: &SessionOptions) -> Result<Limits, StartError> {
-    let absolute_s = start.absolute_ttl_s;
-    let idle_s = start.credential_ttl_s.unwrap_or(DEFAULT_IDLE_S.min(absolute_s));
-    if idle_s > absolute_s {
-        return usage(format!("--credential-ttl-s {idle_s}: give at most {absolute_s}, which is --absolute-ttl-s"));
-    }
-    let touch_interval_s = options.touch_interval_s.unwrap_or(DEFAULT_TOUCH_INTERVAL_S.min(idle_s / 2));
-    if start.touch == Touch::Throttled && touch_interval_s >= idle_s {
-        return usage(format!(
-            "--touch-interval-s {touch_interval_s}: give less than {idle_s}, the idle limit, or active sessions end"
-        ));
-    }
-    Ok(Limits { idle_s, absolute_s, touch: start.touch, touch_interval_s })
+/// The store of a scheme, and the directory beside it. This is the one registration that a new store needs here.
+async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
+    Ok(match start.scheme.id() {
+        "session-redis" => {
+            let redis = stores::multiplexed(start).await?;
+            (AnyStore::Multiplexed(RedisStore::new(Arc::clone(&redis))), directory(redis))
+        }
+        "session-redis-pool" => {
+            let redis = stores::pooled(start, pool_size(options, DEFAULT_POOL_SIZE)?).await?;
+            (AnyStore::Pooled(RedisStore::new(Arc::clone(&redis))), directory(redis))
+        }
+        "session-redis-cached" => {
+            let redis = stores::multiplexed(start).await?;
+            let address = stores::redis_address(start)?;
+            let entries = at_least_one("--cache-entries", options.cache_entries.unwrap_or(DEFAULT_CACHE_ENTRIES))?;
+            let started =
+                CachedStore::start(Arc::clone(&redis), address.clone(), entries, propagation_s(options)?).await;
+            let cached = started.map_err(|error| stores::unreachable(&address, &error))?;
+            (AnyStore::Cached(cached), directory(redis))
+        }
+        "session-redis-cluster" => {
+            let redis = stores::clustered(start).await?;
+            (AnyStore::Clustered(RedisStore::sharded(Arc::clone(&redis))), directory(redis))
+        }
+        "session-postgres" => {
+            let size = pool_size(options, DEFAULT_POSTGRES_POOL_SIZE)?;
+            let postgres = stores::postgres(start, size).await?;
+            let store = PostgresStore::new(Arc::clone(&postgres)).await.map_err(|error| unusable(&error))?;
+            let directory = PostgresDirectory::new(postgres).await.map_err(|error| unusable(&error))?;
+            (AnyStore::Postgres(store), Arc::new(directory))
+        }
+        _ => (AnyStore::Memory(MemoryStore::default()), Arc::new(InMemory::default())),
+    })
 }
 
-async fn multiplexed(start: &Start) -> Result<RedisStore<Multiplexed>, StartError> {
-    let address = address(start)?;
-    let link = Multiplexed::connect(address.clone()).await.map_err(|error| unreachable(&address, &error))?;
-    Ok(RedisStore::new(link, &start.key_prefix))
+fn directory<L: Link>(redis: Arc<Redis<L>>) -> Arc<dyn Directory> {
+    Arc::new(RedisDirectory::new(redis))
 }
 
-async fn pooled(start: &Start, options: &SessionOptions) -> Result<RedisStore<Pooled>, StartError> {
-    let address = address(start)?;
-    let size = options.pool_size.unwrap_or(DEFAULT_POOL_SIZE);
-    if size == 0 {
-        return usage("--pool-size 0: give at least 1".to_owned());
-    }
-    let link = Pooled::connect(address.clone(), size).await.map_err(|error| unreachable(&address, &error))?;
-    Ok(RedisStore::new(link, &start.key_prefix))
-}
-
-fn address(start: &Start) -> Result<ConnectionInfo, StartError> {
-    let Some(url) = &start.redis_url else {
-        return usage(format!("{} needs --redis-url, such as redis://127.0.0.1:6379/0", start.scheme));
+/// Sealed sessions. With `--redis-url` servers share what they know of changed users; sessions never go there.
+async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<Scheme>, StartError> {
+    let Limits { idle_s: ttl_s, absolute_s, .. } = options.limits(start)?;
+    let directory: Arc<dyn Directory> = match start.redis_url {
+        Some(_) => directory(stores::multiplexed(start).await?),
+        None => Arc::new(InMemory::default()),
     };
-    // The URL itself is left out: it may hold a password.
-    store::address(url)
-        .map_err(|error| StartError::Usage(format!("--redis-url: {error}; it is like redis://127.0.0.1:6379/0")))
+    let key = match &options.sealing_key_file {
+        Some(file) => sealing_key(file)?,
+        None => SealingKey::random().map_err(StartError::Failed)?,
+    };
+    let sealed = Sealed::new(start.scheme, Lifetime { ttl_s, absolute_s }, start.carrier, key, Arc::clone(&directory));
+    // Better here than at the first login: a session too large for a cookie is of no use to anybody.
+    if let Err(error) = sealed.seal(Identity::seeded(0, start.roles), u64::MAX, 0, absolute_s) {
+        return usage(format!("--roles {}: {error}", start.roles));
+    }
+    Ok(Built { authenticator: Scheme::Sealed(sealed), directory })
+}
+
+fn sealing_key(file: &Path) -> Result<SealingKey, StartError> {
+    let refused = |error: String| StartError::Usage(format!("--sealing-key-file {}: {error}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+    SealingKey::from_bytes(&bytes).map_err(|error| refused(error.to_string()))
+}
+
+fn pool_size(options: &SessionOptions, default: usize) -> Result<usize, StartError> {
+    at_least_one("--pool-size", options.pool_size.unwrap_or(default))
+}
+
+fn propagation_s(options: &SessionOptions) -> Result<u64, StartError> {
+    let seconds = options.propagation_s.unwrap_or(DEFAULT_PROPAGATION_S);
+    if (1..=MAX_PROPAGATION_S).contains(&seconds) {
+        return Ok(seconds);
+    }
+    usage(format!("--propagation-s {seconds}: give between 1 and {MAX_PROPAGATION_S} seconds"))
+}
+
+fn at_least_one(flag: &str, count: usize) -> Result<usize, StartError> {
+    if count == 0 { usage(format!("{flag} 0: give at least 1")) } else { Ok(count) }
 }
 
 fn usage<T>(text: String) -> Result<T, StartError> {
     Err(StartError::Usage(text))
 }
 
-fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
-    let address = address.addr();
-    StartError::Failed(format!("cannot reach Redis at {address}: {error}; start it, or give another --redis-url"))
+fn unusable(error: &StoreError) -> StartError {
+    StartError::Failed(format!("cannot keep sessions there: {error}; may this user make tables?"))
 }

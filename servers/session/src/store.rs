@@ -1,19 +1,23 @@
 //! What sessions are kept in.
 
+mod cached;
 mod either;
-mod link;
 mod memory;
+mod postgres;
 mod redis;
 
 use std::future::Future;
 
 use chassis::auth::UnixSeconds;
+pub use stores::StoreError;
 
 use crate::Key;
+use crate::id::Shard;
 
+pub use cached::CachedStore;
 pub use either::AnyStore;
-pub use link::{Link, Multiplexed, Pooled, address};
 pub use memory::MemoryStore;
+pub use postgres::PostgresStore;
 pub use redis::RedisStore;
 
 /// A map from keys to payloads, each with a deadline after which it is gone, and a list of the keys
@@ -29,6 +33,16 @@ pub use redis::RedisStore;
 /// [`insert`]: SessionStore::insert
 /// [`replace`]: SessionStore::replace
 pub trait SessionStore: Send + Sync + 'static {
+    /// Where the sessions of this user have to lie together; none where it makes no difference.
+    fn shard(&self, _user: u32) -> Option<Shard> {
+        None
+    }
+
+    /// Seconds for which a read may still find what another server has removed or changed.
+    fn staleness_s(&self) -> u64 {
+        0
+    }
+
     /// Adds a session.
     fn insert(&self, session: NewSession<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -90,9 +104,3 @@ pub struct NewSession<'a> {
     /// Seconds until it is gone in any case: how long its user's list has to know of it.
     pub listed_s: u64,
 }
-
-/// The store cannot be reached, does not answer in time, or answers with an error of its own. It
-/// says nothing about the session that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);

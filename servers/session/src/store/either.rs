@@ -3,8 +3,11 @@
 
 use chassis::auth::UnixSeconds;
 
-use super::{MemoryStore, Multiplexed, NewSession, Pooled, RedisStore, SessionStore, StoreError};
+use stores::{Clustered, Multiplexed, Pooled};
+
+use super::{CachedStore, MemoryStore, NewSession, PostgresStore, RedisStore, SessionStore, StoreError};
 use crate::Key;
+use crate::id::Shard;
 
 /// The store of a scheme.
 pub enum AnyStore {
@@ -14,6 +17,12 @@ pub enum AnyStore {
     Multiplexed(RedisStore<Multiplexed>),
     /// `session-redis-pool`
     Pooled(RedisStore<Pooled>),
+    /// `session-redis-cached`
+    Cached(CachedStore),
+    /// `session-redis-cluster`
+    Clustered(RedisStore<Clustered>),
+    /// `session-postgres`
+    Postgres(PostgresStore),
 }
 
 macro_rules! whichever {
@@ -22,11 +31,23 @@ macro_rules! whichever {
             AnyStore::Memory(store) => store.$method($($argument),*).await,
             AnyStore::Multiplexed(store) => store.$method($($argument),*).await,
             AnyStore::Pooled(store) => store.$method($($argument),*).await,
+            AnyStore::Cached(store) => store.$method($($argument),*).await,
+            // Boxed, because these futures are large, and every scheme's handler would have to hold them.
+            AnyStore::Clustered(store) => Box::pin(store.$method($($argument),*)).await,
+            AnyStore::Postgres(store) => Box::pin(store.$method($($argument),*)).await,
         }
     };
 }
 
 impl SessionStore for AnyStore {
+    fn shard(&self, user: u32) -> Option<Shard> {
+        if let Self::Clustered(store) = self { store.shard(user) } else { None }
+    }
+
+    fn staleness_s(&self) -> u64 {
+        if let Self::Cached(store) = self { store.staleness_s() } else { 0 }
+    }
+
     async fn insert(&self, session: NewSession<'_>) -> Result<(), StoreError> {
         whichever!(self.insert(session))
     }

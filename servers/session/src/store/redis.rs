@@ -4,67 +4,75 @@
 //! A session is a string under `<prefix>s:<key>` with a time to live. A user's list is a sorted set
 //! under `<prefix>u:<number>` of keys, scored by when each is over at the latest, pruned at every
 //! login. What touches both is one script, so that it happens at one instant: no login or renewal
-//! can slip through a logout of all sessions, and no session is there without being listed.
+//! can slip through a logout of all sessions, and no session is there without being listed. In a cluster, where a
+//! script reaches one node only, the shard in an id keeps what belongs to a user together: the same scripts do.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use chassis::auth::UnixSeconds;
-use redis::{Cmd, FromRedisValue, RedisError, Script};
-use tokio::time::timeout;
+use redis::{Cmd, Script};
+use stores::{Link, Redis};
 
-use super::{Link, NewSession, SessionStore, StoreError};
+use super::{NewSession, SessionStore, StoreError};
 use crate::Key;
+use crate::id::Shard;
 
-/// The longest that any operation takes: then the store counts as down. It is under a second, and
-/// above what a connection and one lost packet take.
-pub(super) const PATIENCE: Duration = Duration::from_millis(800);
-
-/// Sessions behind a [`Link`].
+/// Sessions in a [`Redis`].
 pub struct RedisStore<L> {
-    link: L,
-    prefix: String,
+    redis: Arc<Redis<L>>,
+    /// Whether there are shards: what belongs to a user then has to lie on one node of a cluster.
+    sharded: bool,
     put: Script,
     remove_all: Script,
 }
 
 impl<L: Link> RedisStore<L> {
-    /// Keys begin with `prefix`; nothing else in the database is touched.
-    pub fn new(link: L, prefix: impl Into<String>) -> Self {
+    /// In a single Redis.
+    pub fn new(redis: Arc<Redis<L>>) -> Self {
         Self {
-            link,
-            prefix: prefix.into(),
+            redis,
+            sharded: false,
             put: Script::new(include_str!("put.lua")),
             remove_all: Script::new(include_str!("remove_all.lua")),
         }
     }
+
+    /// In a cluster.
+    pub fn sharded(redis: Arc<Redis<L>>) -> Self {
+        Self { sharded: true, ..Self::new(redis) }
+    }
 }
 
 impl<L: Link> SessionStore for RedisStore<L> {
+    fn shard(&self, user: u32) -> Option<Shard> {
+        self.sharded.then(|| Shard::of(user))
+    }
+
     async fn insert(&self, session: NewSession<'_>) -> Result<(), StoreError> {
         self.put(session, None).await.map(|_| ())
     }
 
     async fn read(&self, key: &Key, _: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
-        self.ask(&self.command("GET", key)).await
+        self.redis.ask(&self.command("GET", key)).await
     }
 
     async fn read_extending(&self, key: &Key, _: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut command = self.command("GETEX", key);
         command.arg("EX").arg(ttl_s);
-        self.ask(&command).await
+        self.redis.ask(&command).await
     }
 
     async fn set_deadline(&self, key: &Key, _: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
         let mut command = self.command("EXPIRE", key);
         command.arg(ttl_s);
-        self.ask(&command).await
+        self.redis.ask(&command).await
     }
 
     async fn rewrite(&self, key: &Key, payload: &[u8], _: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
         let mut command = self.command("SET", key);
         // XX: a session that was removed since it was read stays removed.
         command.arg(payload).arg("XX").arg("EX").arg(ttl_s);
-        self.ask(&command).await
+        self.redis.ask(&command).await
     }
 
     async fn replace(&self, old: &Key, new: NewSession<'_>) -> Result<bool, StoreError> {
@@ -74,22 +82,18 @@ impl<L: Link> SessionStore for RedisStore<L> {
     async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
         let mut both = redis::pipe();
         both.atomic().del(self.session(key)).zrem(self.list(user), member(key)).ignore();
-        let (found,): (bool,) = patiently(async {
-            let mut connection = self.link.connection().await?;
-            both.query_async(&mut connection).await
-        })
-        .await?;
+        let (found,): (bool,) = self.redis.ask_all(&both).await?;
         Ok(found)
     }
 
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
         let mut call = self.remove_all.key(self.list(user));
-        call.arg(format!("{}s:", self.prefix));
-        self.call(&call).await
+        call.arg(self.sessions(self.shard(user)));
+        self.redis.call(&call).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.ask(&redis::cmd("PING")).await
+        self.redis.ping().await
     }
 }
 
@@ -101,23 +105,7 @@ impl<L: Link> RedisStore<L> {
         if let Some(old) = old {
             call.key(self.session(old)).arg(member(old));
         }
-        self.call(&call).await
-    }
-
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        patiently(async {
-            let mut connection = self.link.connection().await?;
-            command.query_async(&mut connection).await
-        })
-        .await
-    }
-
-    async fn call<T: FromRedisValue>(&self, call: &redis::ScriptInvocation<'_>) -> Result<T, StoreError> {
-        patiently(async {
-            let mut connection = self.link.connection().await?;
-            call.invoke_async(&mut connection).await
-        })
-        .await
+        self.redis.call(&call).await
     }
 
     fn command(&self, name: &str, key: &Key) -> Cmd {
@@ -126,16 +114,31 @@ impl<L: Link> RedisStore<L> {
         command
     }
 
-    fn session(&self, key: &Key) -> Vec<u8> {
-        let mut name = Vec::with_capacity(self.prefix.len() + 2 + 43);
-        name.extend_from_slice(self.prefix.as_bytes());
-        name.extend_from_slice(b"s:");
+    /// The name under which a session lies.
+    pub(super) fn session(&self, key: &Key) -> Vec<u8> {
+        let mut name = self.sessions(key.shard());
         key.write_text(&mut name);
         name
     }
 
+    /// What the names of sessions begin with. A cluster places a key by what stands in its braces.
+    fn sessions(&self, shard: Option<Shard>) -> Vec<u8> {
+        let prefix = self.redis.prefix();
+        let mut name = Vec::with_capacity(prefix.len() + "s:{xx}".len() + 43);
+        name.extend_from_slice(prefix.as_bytes());
+        name.extend_from_slice(b"s:");
+        if let Some(shard) = shard {
+            name.extend([b"{", shard.text().as_bytes(), b"}"].concat());
+        }
+        name
+    }
+
     fn list(&self, user: u32) -> String {
-        format!("{}u:{user}", self.prefix)
+        let prefix = self.redis.prefix();
+        match self.shard(user) {
+            Some(shard) => format!("{prefix}u:{{{}}}{user}", shard.text()),
+            None => format!("{prefix}u:{user}"),
+        }
     }
 }
 
@@ -143,11 +146,4 @@ fn member(key: &Key) -> Vec<u8> {
     let mut text = Vec::new();
     key.write_text(&mut text);
     text
-}
-
-async fn patiently<T>(asking: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
-    match timeout(PATIENCE, asking).await {
-        Ok(answer) => answer.map_err(|error| StoreError(format!("Redis: {error}"))),
-        Err(_) => Err(StoreError(format!("Redis: no answer within {} ms", PATIENCE.as_millis()))),
-    }
 }

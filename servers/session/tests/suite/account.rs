@@ -3,8 +3,9 @@
 use contract::Carrier;
 use serde_json::json;
 
+use crate::STORED;
+use crate::bed::Ground;
 use crate::http::Answer;
-use crate::redis_process::Redis;
 use crate::server::Server;
 
 /// A client that keeps its credential as its carrier has it.
@@ -56,7 +57,7 @@ impl<'s> Client<'s> {
 
     fn post(&self, path: &str) -> Answer {
         let (name, value) = self.header();
-        self.server.post(path, &[(name, &value)])
+        self.server.post(path, &[(name, &value), ("origin", "http://localhost")])
     }
 
     fn assert_over(&self) {
@@ -73,12 +74,10 @@ impl<'s> Client<'s> {
 }
 
 fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
-    let redis = Redis::start();
-    for scheme in ["session-memory", "session-redis", "session-redis-pool"] {
+    for scheme in STORED {
+        let ground = Ground::of(scheme);
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            let carrier_flag = carrier.to_string();
-            let flags = ["--scheme", scheme, "--redis-url", &redis.url(), "--carrier", &carrier_flag, "--bench"];
-            let server = Server::start(crate::BINARY, &flags);
+            let server = ground.server(scheme, &["--carrier", &carrier.to_string(), "--bench"]);
             assert_eq!(server.ready["scheme"], scheme);
             check(&server, carrier);
         }
@@ -151,13 +150,20 @@ fn minted_credentials_work_as_they_are() {
 fn the_scheme_is_described() {
     on_every_store_by_every_carrier(|server, carrier| {
         let descriptor = server.get("/bench/scheme", &[]).json();
-        let in_memory = server.ready["scheme"] == "session-memory";
+        let (store, store_down, class, window_s) = match server.ready["scheme"].as_str().unwrap() {
+            "session-memory" => ("memory", "not-needed", "immediate", 0),
+            "session-redis-cached" => ("redis", "serve-cached", "propagation", 2),
+            "session-redis-cluster" => ("redis-cluster", "fail-closed", "immediate", 0),
+            "session-postgres" => ("postgres", "fail-closed", "immediate", 0),
+            _ => ("redis", "fail-closed", "immediate", 0),
+        };
         assert_eq!(descriptor["scheme"], server.ready["scheme"]);
         assert_eq!(descriptor["carrier"], carrier.to_string());
-        assert_eq!(descriptor["revocation_class"], "immediate");
-        assert_eq!(descriptor["revocation_window_s"], 0);
-        assert_eq!(descriptor["store"], if in_memory { "memory" } else { "redis" });
-        assert_eq!(descriptor["store_down"], if in_memory { "not-needed" } else { "fail-closed" });
+        assert_eq!(descriptor["revocation_class"], class);
+        assert_eq!(descriptor["revocation_window_s"], window_s);
+        assert_eq!(descriptor["store"], store);
+        assert_eq!(descriptor["store_down"], store_down);
+        assert_eq!(descriptor["logout"], "credential");
         assert_eq!(descriptor["credential_ttl_s"], 1800);
         assert_eq!(descriptor["absolute_ttl_s"], 43_200);
         assert_eq!(descriptor["touch"], "throttled");

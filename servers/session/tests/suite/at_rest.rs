@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::postgres::Postgres;
 use crate::redis_process::Redis;
 use crate::server::Server;
 
@@ -57,7 +58,8 @@ fn nothing_is_logged_that_would_let_somebody_in() {
     let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let (_, id) = cookie.split_once('=').unwrap();
     assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 200);
-    assert_eq!(server.post("/logout", &[("cookie", &cookie)]).status, 204);
+    let own_site = ("sec-fetch-site", "same-origin");
+    assert_eq!(server.post("/logout", &[("cookie", &cookie), own_site]).status, 204);
     assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 401);
     let metrics = server.get("/metrics", &[]).body;
     server.signal("-TERM");
@@ -66,5 +68,21 @@ fn nothing_is_logged_that_would_let_somebody_in() {
     assert!(log.contains("no such session"), "the refusal is logged: {log}");
     for text in [log, metrics] {
         assert!(!text.contains(id) && !text.contains(contract::user::PASSWORD), "{text}");
+    }
+}
+
+#[test]
+fn a_dump_of_the_database_lets_nobody_in() {
+    let postgres = Postgres::start();
+    let server = Server::start(crate::BINARY, &["--scheme", "session-postgres", "--postgres-url", &postgres.url()]);
+    let ids: Vec<_> = (0..20).map(|user| server.login(user).json()["token"].as_str().unwrap().to_owned()).collect();
+    let dump = String::from_utf8(postgres.dump()).unwrap();
+    assert_eq!(dump.matches("INSERT INTO public.authbench_sessions").count(), ids.len());
+    for id in &ids {
+        assert!(!dump.contains(id.as_str()), "an id lies in the database");
+    }
+    // Every word of the dump as a credential, and every key in the encoding that ids have.
+    for word in dump.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() >= 20) {
+        assert_eq!(server.get("/me", &[("authorization", &format!("Bearer {word}"))]).status, 401, "{word}");
     }
 }

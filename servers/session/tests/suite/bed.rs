@@ -1,12 +1,18 @@
 //! The authenticator over each store, and a clock.
 
+use std::sync::Arc;
+
 use chassis::auth::{AuthError, Authenticator, Issued, UnixSeconds};
 use contract::body::Identity;
-use contract::{Scheme, Touch};
-use session::store::{MemoryStore, Multiplexed, Pooled, RedisStore, address};
+use contract::{Scheme, StoreKind, Touch};
+use session::store::{CachedStore, MemoryStore, PostgresStore, RedisStore};
 use session::{Limits, SessionStore, Sessions};
+use stores::{Clustered, Multiplexed, Pooled, address};
 
+use crate::cluster::Cluster;
+use crate::postgres::Postgres;
 use crate::redis_process::Redis;
+use crate::server::Server;
 
 /// A session that is not used ends after 100 seconds, and any after 1000.
 pub(crate) const THROTTLED: Limits =
@@ -18,7 +24,65 @@ pub(crate) const ALWAYS: Limits = Limits { touch: Touch::Always, ..THROTTLED };
 pub(crate) struct Bed<S> {
     pub(crate) sessions: Sessions<S>,
     pub(crate) now: UnixSeconds,
-    pub(crate) redis: Option<Redis>,
+    pub(crate) ground: Ground,
+}
+
+/// What a store stands on.
+pub(crate) enum Ground {
+    Nothing,
+    Redis(Redis),
+    Cluster(Cluster),
+    Postgres(Postgres),
+}
+
+impl Ground {
+    /// What the server of this scheme needs.
+    pub(crate) fn of(scheme: &str) -> Self {
+        match scheme.parse::<Scheme>().unwrap().store() {
+            StoreKind::None | StoreKind::Memory => Self::Nothing,
+            StoreKind::Redis => Self::Redis(Redis::start()),
+            StoreKind::RedisCluster => Self::Cluster(Cluster::start()),
+            StoreKind::Postgres => Self::Postgres(Postgres::start()),
+        }
+    }
+
+    /// A server over it.
+    pub(crate) fn server(&self, scheme: &str, flags: &[&str]) -> Server {
+        let (flag, url) = match self {
+            Self::Nothing => return Server::start(crate::BINARY, &[&["--scheme", scheme], flags].concat()),
+            Self::Redis(redis) => ("--redis-url", redis.url()),
+            Self::Cluster(cluster) => ("--redis-url", cluster.url()),
+            Self::Postgres(postgres) => ("--postgres-url", postgres.url()),
+        };
+        Server::start(crate::BINARY, &[&["--scheme", scheme, flag, &url], flags].concat())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        match self {
+            Self::Nothing => {}
+            Self::Redis(redis) => redis.kill(),
+            Self::Cluster(cluster) => cluster.nodes.iter_mut().for_each(Redis::kill),
+            Self::Postgres(postgres) => postgres.kill(),
+        }
+    }
+
+    pub(crate) fn revive(&mut self) {
+        match self {
+            Self::Nothing => {}
+            Self::Redis(redis) => redis.revive(),
+            Self::Cluster(cluster) => cluster.revive(),
+            Self::Postgres(postgres) => postgres.revive(),
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        match self {
+            Self::Nothing => {}
+            Self::Redis(redis) => redis.signal(signal),
+            Self::Cluster(cluster) => cluster.nodes.iter().for_each(|node| node.signal(signal)),
+            Self::Postgres(postgres) => postgres.signal(signal),
+        }
+    }
 }
 
 fn scheme(id: &str) -> Scheme {
@@ -30,17 +94,21 @@ const START: UnixSeconds = 1_800_000_000;
 impl Bed<MemoryStore> {
     #[expect(clippy::unused_async, reason = "the stores are made in one way")]
     pub(crate) async fn in_memory(limits: Limits) -> Self {
-        let sessions = Sessions::new(scheme("session-memory"), MemoryStore::default(), limits);
-        Self { sessions, now: START, redis: None }
+        Self::new("session-memory", MemoryStore::default(), limits, Ground::Nothing)
     }
+}
+
+/// A Redis as a store reaches it.
+async fn multiplexed(redis: &Redis) -> Arc<stores::Redis<Multiplexed>> {
+    let link = Multiplexed::connect(address(&redis.url()).unwrap()).await.unwrap();
+    Arc::new(stores::Redis::new(link, "test:"))
 }
 
 impl Bed<RedisStore<Multiplexed>> {
     pub(crate) async fn over_redis(limits: Limits) -> Self {
         let redis = Redis::start();
-        let link = Multiplexed::connect(address(&redis.url()).unwrap()).await.unwrap();
-        let sessions = Sessions::new(scheme("session-redis"), RedisStore::new(link, "test:"), limits);
-        Self { sessions, now: START, redis: Some(redis) }
+        let store = RedisStore::new(multiplexed(&redis).await);
+        Self::new("session-redis", store, limits, Ground::Redis(redis))
     }
 }
 
@@ -48,8 +116,46 @@ impl Bed<RedisStore<Pooled>> {
     pub(crate) async fn over_pool(limits: Limits) -> Self {
         let redis = Redis::start();
         let link = Pooled::connect(address(&redis.url()).unwrap(), 8).await.unwrap();
-        let sessions = Sessions::new(scheme("session-redis-pool"), RedisStore::new(link, "test:"), limits);
-        Self { sessions, now: START, redis: Some(redis) }
+        let store = RedisStore::new(Arc::new(stores::Redis::new(link, "test:")));
+        Self::new("session-redis-pool", store, limits, Ground::Redis(redis))
+    }
+}
+
+impl Bed<RedisStore<Clustered>> {
+    pub(crate) async fn over_cluster(limits: Limits) -> Self {
+        let cluster = Cluster::start();
+        let link = Clustered::connect(address(&cluster.url()).unwrap()).await.unwrap();
+        let store = RedisStore::sharded(Arc::new(stores::Redis::new(link, "test:")));
+        Self::new("session-redis-cluster", store, limits, Ground::Cluster(cluster))
+    }
+}
+
+impl Bed<CachedStore> {
+    pub(crate) async fn over_cache(limits: Limits) -> Self {
+        let redis = Redis::start();
+        let address = address(&redis.url()).unwrap();
+        let store = CachedStore::start(multiplexed(&redis).await, address, 1000, 2).await.unwrap();
+        Self::new("session-redis-cached", store, limits, Ground::Redis(redis))
+    }
+}
+
+impl Bed<PostgresStore> {
+    pub(crate) async fn over_postgres(limits: Limits) -> Self {
+        let postgres = Postgres::start();
+        let reached = stores::Postgres::connect(postgres.url().parse().unwrap(), 4).await.unwrap();
+        let store = PostgresStore::new(Arc::new(reached)).await.unwrap();
+        Self::new("session-postgres", store, limits, Ground::Postgres(postgres))
+    }
+}
+
+impl<S: SessionStore> Bed<S> {
+    fn new(id: &str, store: S, limits: Limits, ground: Ground) -> Self {
+        Self { sessions: Sessions::new(scheme(id), store, limits), now: START, ground }
+    }
+
+    /// The Redis below, if it is a single one.
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        if let Ground::Redis(redis) = &self.ground { Some(redis) } else { None }
     }
 }
 
@@ -57,8 +163,10 @@ impl<S: SessionStore> Bed<S> {
     /// Lets time pass, for us and for the store.
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.now += seconds;
-        if let Some(redis) = &self.redis {
-            redis.age(seconds);
+        match &self.ground {
+            Ground::Redis(redis) => redis.age(seconds),
+            Ground::Cluster(cluster) => cluster.age(seconds),
+            Ground::Nothing | Ground::Postgres(_) => {}
         }
     }
 
@@ -79,8 +187,8 @@ impl<S: SessionStore> Bed<S> {
         self.sessions.revoke(Some(credential), self.now).await
     }
 
-    pub(crate) async fn revoke_all(&self, credential: &str) -> Result<(), AuthError> {
-        self.sessions.revoke_all(Some(credential), self.now).await
+    pub(crate) async fn revoke_user(&self, user: u32) -> Result<(), AuthError> {
+        self.sessions.revoke_user(user, self.now).await
     }
 
     pub(crate) async fn assert_good(&self, credential: &str) {
@@ -100,6 +208,9 @@ macro_rules! over_every_store {
         over_every_store!(@one in_memory: $($test with $limits),+);
         over_every_store!(@one over_redis: $($test with $limits),+);
         over_every_store!(@one over_pool: $($test with $limits),+);
+        over_every_store!(@one over_cache: $($test with $limits),+);
+        over_every_store!(@one over_cluster: $($test with $limits),+);
+        over_every_store!(@one over_postgres: $($test with $limits),+);
     };
     (@one $store:ident: $($test:ident with $limits:ident),+) => {
         mod $store {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use session::SessionStore;
 
 use crate::bed::{ALWAYS, Bed, NEVER, THROTTLED};
+use crate::cluster::Cluster;
+use crate::postgres::Postgres;
 use crate::redis_process::Redis;
 use crate::server::Server;
 
@@ -14,7 +17,7 @@ fn calls<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
 
 /// The commands of `uses` checks.
 async fn cost<S: SessionStore>(bed: &Bed<S>, id: &str, uses: usize) -> BTreeMap<String, u64> {
-    let redis = bed.redis.as_ref().unwrap();
+    let redis = bed.redis().unwrap();
     redis.forget_calls();
     for _ in 0..uses {
         bed.assert_good(id).await;
@@ -61,7 +64,7 @@ async fn always_touching_reads_and_extends_in_one() {
 #[tokio::test]
 async fn what_is_not_an_id_costs_nothing() {
     let bed = Bed::over_redis(THROTTLED).await;
-    let redis = bed.redis.as_ref().unwrap();
+    let redis = bed.redis().unwrap();
     redis.forget_calls();
     for wrong in ["", "x", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"] {
         bed.assert_over(wrong).await;
@@ -84,4 +87,34 @@ fn a_request_costs_one_command_and_over_a_pool_three() {
         }
         assert_eq!(redis.calls(), cost, "{scheme}");
     }
+}
+
+#[test]
+fn a_request_costs_a_cluster_one_command_on_the_node_that_has_the_session() {
+    let cluster = Cluster::start();
+    let server =
+        Server::start(crate::BINARY, &["--scheme", "session-redis-cluster", "--redis-url", &cluster.url(), "--bench"]);
+    let minted = server.post_json("/bench/mint", &json!({"count": 60, "first_user": 0})).json();
+    let holding = cluster.nodes.iter().filter(|node| node.keys().iter().any(|key| key.contains("s:{")));
+    assert_eq!(holding.count(), 3, "users are spread over all nodes");
+    cluster.forget_calls();
+    for credential in minted["credentials"].as_array().unwrap() {
+        let token = credential["headers"]["authorization"].as_str().unwrap();
+        assert_eq!(server.get("/me", &[("authorization", token)]).status, 200);
+    }
+    assert_eq!(cluster.calls(), calls([("get", 60)]));
+}
+
+#[test]
+fn a_request_costs_a_database_one_prepared_select() {
+    let postgres = Postgres::start();
+    let server = Server::start(crate::BINARY, &["--scheme", "session-postgres", "--postgres-url", &postgres.url()]);
+    let token = server.login(1).json()["token"].as_str().unwrap().to_owned();
+    let before = postgres.statements().len();
+    for _ in 0..10 {
+        assert_eq!(server.get("/me", &[("authorization", &format!("Bearer {token}"))]).status, 200);
+    }
+    let statements = postgres.statements();
+    let select = "SELECT payload FROM authbench_sessions WHERE key = $1 AND deadline > $2";
+    assert_eq!(&statements[before..], [select; 10], "{statements:?}");
 }

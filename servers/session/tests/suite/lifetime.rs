@@ -34,7 +34,6 @@ async fn the_payload_ends_a_session_that_the_store_still_has<S: SessionStore>(mu
     bed.now += 100;
     bed.assert_over(&id).await;
     assert!(bed.renew(&id).await.is_err());
-    assert!(bed.revoke_all(&id).await.is_err());
 }
 
 async fn activity_extends_at_most_once_an_interval<S: SessionStore>(mut bed: Bed<S>) {
@@ -82,7 +81,7 @@ async fn activity_never_passes_the_absolute_limit<S: SessionStore>(mut bed: Bed<
     for used_at in (90..1000).step_by(90) {
         bed.pass(90);
         bed.assert_good(&id).await;
-        if let Some(redis) = &bed.redis {
+        if let Some(redis) = bed.redis() {
             let key = redis.keys().into_iter().find(|key| key.starts_with("test:s:")).unwrap();
             let left_s: u64 = redis::cmd("TTL").arg(key).query(&mut redis.connection()).unwrap();
             assert!(left_s <= 1000 - used_at, "{left_s} s left at {used_at} s");

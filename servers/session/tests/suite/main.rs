@@ -3,8 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+#[path = "../../../chassis/tests/kit/cluster.rs"]
+mod cluster;
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
+#[path = "../../../chassis/tests/kit/postgres.rs"]
+mod postgres;
 #[path = "../../../chassis/tests/kit/redis.rs"]
 mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
@@ -14,6 +18,7 @@ mod server;
 mod account;
 mod at_rest;
 mod bed;
+mod cached;
 mod carriers;
 mod commands;
 mod ids;
@@ -21,6 +26,18 @@ mod lifetime;
 mod outage;
 mod races;
 mod removal;
+mod sealed;
+mod standing;
 mod telling;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_session-server");
+
+/// The schemes with a store.
+const STORED: [&str; 6] = [
+    "session-memory",
+    "session-redis",
+    "session-redis-pool",
+    "session-redis-cached",
+    "session-redis-cluster",
+    "session-postgres",
+];

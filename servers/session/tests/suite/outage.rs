@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
+use crate::bed::Ground;
 use crate::http::{Answer, PATIENCE};
-use crate::redis_process::Redis;
 use crate::server::Server;
 
-const SHARED: [&str; 2] = ["session-redis", "session-redis-pool"];
+/// The schemes that are nothing without their store.
+const SHARED: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cluster", "session-postgres"];
 
-fn start(redis: &Redis, scheme: &str) -> (Server, String) {
-    let flags = ["--scheme", scheme, "--redis-url", &redis.url(), "--carrier", "cookie", "--workers", "1"];
-    let server = Server::start(crate::BINARY, &flags);
+fn start(ground: &Ground, scheme: &str) -> (Server, String) {
+    let server = ground.server(scheme, &["--carrier", "cookie", "--workers", "1"]);
     let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     (server, cookie)
 }
@@ -27,7 +27,7 @@ fn assert_unavailable(answer: &Answer) {
 
 #[track_caller]
 fn assert_down(server: &Server, cookie: &str) {
-    let headers = [("cookie", cookie)];
+    let headers = [("cookie", cookie), ("sec-fetch-site", "same-origin")];
     assert_unavailable(&server.get("/me", &headers));
     assert_unavailable(&server.get("/admin", &headers));
     for path in ["/refresh", "/logout", "/logout-all"] {
@@ -49,15 +49,16 @@ fn await_ready(server: &Server) {
 }
 
 #[test]
-fn a_redis_that_is_gone_gives_503_until_it_is_back() {
+fn a_store_that_is_gone_gives_503_until_it_is_back() {
     for scheme in SHARED {
-        let mut redis = Redis::start();
-        let (server, cookie) = start(&redis, scheme);
-        redis.kill();
+        let mut ground = Ground::of(scheme);
+        let (server, cookie) = start(&ground, scheme);
+        ground.kill();
         assert_down(&server, &cookie);
-        redis.revive();
+        ground.revive();
         await_ready(&server);
-        assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 401, "it came back empty");
+        let kept = if matches!(ground, Ground::Postgres(_)) { 200 } else { 401 };
+        assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, kept, "{scheme}: Redis comes back empty");
         assert_eq!(server.login(1).status, 200);
         server.signal("-TERM");
         let (_, log) = server.ended();
@@ -66,13 +67,13 @@ fn a_redis_that_is_gone_gives_503_until_it_is_back() {
 }
 
 #[test]
-fn a_redis_that_hangs_gives_503_and_loses_no_session() {
+fn a_store_that_hangs_gives_503_and_loses_no_session() {
     for scheme in SHARED {
-        let redis = Redis::start();
-        let (server, cookie) = start(&redis, scheme);
-        redis.signal("-STOP");
+        let ground = Ground::of(scheme);
+        let (server, cookie) = start(&ground, scheme);
+        ground.signal("-STOP");
         assert_down(&server, &cookie);
-        redis.signal("-CONT");
+        ground.signal("-CONT");
         await_ready(&server);
         let headers = [("cookie", cookie.as_str())];
         assert_eq!(server.get("/me", &headers).status, 200, "the session outlived the outage");

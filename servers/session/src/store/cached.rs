@@ -1,0 +1,160 @@
+//! Sessions in Redis behind a cache in this process, which Redis itself keeps right.
+//!
+//! Sessions are read over a connection that Redis watches (`CLIENT TRACKING`, RESP3): when one of them changes or
+//! goes, whoever did it, Redis says so over that very connection. How old the cache may be is bounded by the
+//! [`Feed`]: without a sign of life for that long, the cache is not believed, and every check asks Redis.
+//!
+//! `redis` has a cache of its own, and it is not used: its entries are inserted by the task that asked, which may
+//! happen after the word that they are void has passed (as of 1.8), and it has no bound on its age. Here an answer
+//! that crosses such a word is taken out again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chassis::auth::UnixSeconds;
+use quick_cache::sync::Cache;
+use redis::aio::MultiplexedConnection;
+use redis::{ConnectionInfo, PushInfo, PushKind, RedisError, Value};
+use stores::feed::{Audience, Feed};
+use stores::{Multiplexed, Redis};
+
+use super::{NewSession, RedisStore, SessionStore, StoreError};
+use crate::Key;
+
+/// A [`RedisStore`] that remembers what it has read.
+pub struct CachedStore {
+    store: RedisStore<Multiplexed>,
+    remembered: Arc<Remembered>,
+    feed: Feed,
+    staleness_s: u64,
+}
+
+/// What was read, by the name of its key.
+struct Remembered {
+    payloads: Cache<Vec<u8>, Arc<[u8]>>,
+    /// How often Redis has said that something is void.
+    words: AtomicU64,
+}
+
+impl CachedStore {
+    /// Over this Redis at this address, with room for `entries` sessions, and never more than `staleness_s` behind.
+    pub async fn start(
+        redis: Arc<Redis<Multiplexed>>,
+        address: ConnectionInfo,
+        entries: usize,
+        staleness_s: u64,
+    ) -> Result<Self, RedisError> {
+        let remembered = Arc::new(Remembered { payloads: Cache::new(entries), words: AtomicU64::new(0) });
+        let feed = Feed::start(address, Arc::clone(&remembered), Duration::from_secs(staleness_s)).await?;
+        Ok(Self { store: RedisStore::new(redis), remembered, feed, staleness_s })
+    }
+}
+
+impl Audience for Remembered {
+    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        // What an earlier connection has read is watched by nobody any more.
+        self.forget_all();
+        redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async(connection).await
+    }
+
+    fn told(&self, push: &PushInfo) {
+        if push.kind != PushKind::Invalidate {
+            return;
+        }
+        match push.data.first() {
+            Some(Value::Array(keys)) => {
+                self.words.fetch_add(1, Ordering::SeqCst);
+                for key in keys {
+                    if let Value::BulkString(name) = key {
+                        self.payloads.remove(name);
+                    }
+                }
+            }
+            // Redis was emptied.
+            _ => self.forget_all(),
+        }
+    }
+}
+
+impl Remembered {
+    fn forget_all(&self) {
+        self.words.fetch_add(1, Ordering::SeqCst);
+        self.payloads.clear();
+    }
+
+    /// Keeps what was read after `words` words, unless there was one since, which may have meant it.
+    fn keep(&self, name: &[u8], payload: &[u8], words: u64) {
+        self.payloads.insert(name.to_vec(), Arc::from(payload));
+        if self.words.load(Ordering::SeqCst) != words {
+            self.payloads.remove(name);
+        }
+    }
+}
+
+impl SessionStore for CachedStore {
+    fn staleness_s(&self) -> u64 {
+        self.staleness_s
+    }
+
+    async fn read(&self, key: &Key, _: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = self.store.session(key);
+        if self.feed.is_fresh()
+            && let Some(payload) = self.remembered.payloads.get(&name)
+        {
+            return Ok(Some(payload.to_vec()));
+        }
+        let words = self.remembered.words.load(Ordering::SeqCst);
+        let read = self.feed.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await?;
+        if let Some(payload) = &read {
+            self.remembered.keep(&name, payload, words);
+        }
+        Ok(read)
+    }
+
+    async fn read_extending(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.read_extending(key, now, ttl_s).await
+    }
+
+    async fn set_deadline(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
+        self.store.set_deadline(key, now, ttl_s).await
+    }
+
+    async fn rewrite(&self, key: &Key, payload: &[u8], now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
+        self.store.rewrite(key, payload, now, ttl_s).await?;
+        self.remembered.payloads.remove(&self.store.session(key));
+        Ok(())
+    }
+
+    async fn insert(&self, session: NewSession<'_>) -> Result<(), StoreError> {
+        self.store.insert(session).await
+    }
+
+    async fn replace(&self, old: &Key, new: NewSession<'_>) -> Result<bool, StoreError> {
+        let found = self.store.replace(old, new).await?;
+        self.remembered.payloads.remove(&self.store.session(old));
+        Ok(found)
+    }
+
+    async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
+        let found = self.store.remove(key, user).await?;
+        // Here it is over at once; Redis tells the others.
+        self.remembered.payloads.remove(&self.store.session(key));
+        Ok(found)
+    }
+
+    async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
+        self.store.remove_all(user).await?;
+        // Which sessions these were, Redis knows. Here they are over at once, too.
+        if self.feed.catch_up().await.is_err() {
+            self.remembered.forget_all();
+        }
+        Ok(())
+    }
+
+    /// Reads go over the feed's connection, and everything else over the other.
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.feed.catch_up().await?;
+        self.store.ping().await
+    }
+}

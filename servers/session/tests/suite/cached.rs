@@ -1,0 +1,144 @@
+//! `session-redis-cached`: what the cache saves, and how long it may be wrong.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::http::PATIENCE;
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+/// The bound that the servers here are given.
+const BOUND: Duration = Duration::from_secs(1);
+
+fn node(redis: &Redis) -> Server {
+    let flags = ["--scheme", "session-redis-cached", "--redis-url", &redis.url(), "--propagation-s", "1"];
+    Server::start(crate::BINARY, &flags)
+}
+
+fn login(server: &Server, user: u32) -> String {
+    format!("Bearer {}", server.login(user).json()["token"].as_str().unwrap())
+}
+
+fn me(server: &Server, token: &str) -> u16 {
+    server.get("/me", &[("authorization", token)]).status
+}
+
+/// Asks until another answer comes than 200, and gives it.
+fn after_200(server: &Server, token: &str) -> u16 {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match me(server, token) {
+            200 => assert!(Instant::now() < deadline, "it is accepted for ever"),
+            status => return status,
+        }
+    }
+}
+
+/// What requests have cost, without the signs of life that the feed asks for.
+fn cost(redis: &Redis) -> BTreeMap<String, u64> {
+    redis.calls().into_iter().filter(|(name, _)| name != "ping").collect()
+}
+
+#[test]
+fn a_hit_costs_redis_nothing() {
+    let redis = Redis::start();
+    let server = node(&redis);
+    let token = login(&server, 1);
+    redis.forget_calls();
+    for _ in 0..20 {
+        assert_eq!(me(&server, &token), 200);
+    }
+    assert_eq!(cost(&redis), BTreeMap::from([("get".to_owned(), 1)]));
+}
+
+#[test]
+fn what_one_node_ends_is_over_there_at_once_and_soon_on_the_other() {
+    let redis = Redis::start();
+    let (here, there) = (node(&redis), node(&redis));
+    for (what, done) in [("/logout", 204), ("/logout-all", 204), ("/refresh", 200)] {
+        let token = login(&here, 1);
+        for server in [&here, &there] {
+            assert_eq!((me(server, &token), me(server, &token)), (200, 200));
+        }
+        assert_eq!(here.post(what, &[("authorization", &token)]).status, done);
+        assert_eq!(me(&here, &token), 401, "{what}");
+        assert_eq!(after_200(&there, &token), 401, "{what}");
+    }
+}
+
+#[test]
+fn without_a_sign_of_life_the_cache_is_believed_until_the_bound_only() {
+    let redis = Redis::start();
+    let server = node(&redis);
+    let token = login(&server, 1);
+    assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
+    redis.signal("-STOP");
+    let stopped = Instant::now();
+    assert_eq!(after_200(&server, &token), 503);
+    // No timing of ours: that it was believed for longer than the bound would be the defect.
+    let last_good = stopped.elapsed();
+    assert!(last_good < BOUND + PATIENCE, "{last_good:?}");
+    redis.signal("-CONT");
+    let deadline = Instant::now() + PATIENCE;
+    while me(&server, &token) != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
+}
+
+#[test]
+fn what_is_changed_while_the_feed_is_lost_is_not_believed_afterwards() {
+    let redis = Redis::start();
+    let server = node(&redis);
+    let token = login(&server, 1);
+    assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
+    // Redis drops the feed's connection, and what it would have said goes with it.
+    let () = redis::cmd("CLIENT").arg("PAUSE").arg(300).arg("ALL").query(&mut redis.connection()).unwrap();
+    drop_feeds(&redis);
+    let () = redis::cmd("FLUSHALL").query(&mut redis.connection()).unwrap();
+    assert_eq!(after_200(&server, &token), 401);
+}
+
+/// Ends every connection that speaks RESP3.
+fn drop_feeds(redis: &Redis) {
+    let mut connection = redis.connection();
+    let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
+    let feeds: Vec<_> = list.lines().filter(|line| line.contains("resp=3")).collect();
+    assert!(!feeds.is_empty(), "{list}");
+    for feed in feeds {
+        let id = feed.split(' ').next().unwrap().strip_prefix("id=").unwrap();
+        let _: u64 = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query(&mut connection).unwrap();
+    }
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_ends_every_session() {
+    let mut redis = Redis::start();
+    let server = node(&redis);
+    let token = login(&server, 1);
+    assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
+    redis.kill();
+    assert_eq!(after_200(&server, &token), 503);
+    redis.revive();
+    let deadline = Instant::now() + PATIENCE;
+    while me(&server, &token) != 401 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
+    while server.get("/readyz", &[]).status != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
+    assert_eq!(me(&server, &login(&server, 1)), 200);
+}
+
+#[test]
+fn a_cache_forgets_rather_than_grow() {
+    let redis = Redis::start();
+    let flags = ["--scheme", "session-redis-cached", "--redis-url", &redis.url(), "--cache-entries", "10"];
+    let server = Server::start(crate::BINARY, &flags);
+    let tokens: Vec<_> = (0..30).map(|user| login(&server, user)).collect();
+    redis.forget_calls();
+    for token in tokens.iter().chain(&tokens) {
+        assert_eq!(me(&server, token), 200);
+    }
+    // With room for ten of thirty, taken in turn, most of the second round has to be read again.
+    assert!(cost(&redis)["get"] >= 45, "{:?}", redis.calls());
+}

@@ -1,0 +1,196 @@
+//! What changes of a user end, on every scheme; and who may ask for them.
+
+use contract::Carrier;
+use serde_json::{Value, json};
+
+use crate::bed::Ground;
+use crate::http::{Answer, send};
+use crate::server::Server;
+
+const NEW_PASSWORD: &str = "an entirely new password";
+
+/// Somebody with a credential.
+struct User<'s> {
+    server: &'s Server,
+    number: u32,
+    header: (&'static str, String),
+}
+
+impl<'s> User<'s> {
+    fn login(server: &'s Server, carrier: Carrier, number: u32) -> Self {
+        Self::with(server, carrier, number, contract::user::PASSWORD).unwrap()
+    }
+
+    fn with(server: &'s Server, carrier: Carrier, number: u32, password: &str) -> Result<Self, u16> {
+        let body = json!({ "username": contract::user::username(number), "password": password });
+        let answer = server.post_json("/login", &body);
+        if answer.status != 200 {
+            return Err(answer.status);
+        }
+        let header = match carrier {
+            Carrier::Bearer => ("authorization", format!("Bearer {}", answer.json()["token"].as_str().unwrap())),
+            Carrier::Cookie => ("cookie", answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()),
+        };
+        Ok(Self { server, number, header })
+    }
+
+    fn ask(&self, request_line: &str, body: &Value) -> Answer {
+        let headers = [
+            (self.header.0, self.header.1.as_str()),
+            ("content-type", "application/json"),
+            ("origin", "https://localhost"),
+        ];
+        send(self.server.address, request_line, &headers, &body.to_string())
+    }
+
+    fn me(&self) -> u16 {
+        self.server.get("/me", &[(self.header.0, &self.header.1)]).status
+    }
+
+    /// What is left of the credentials that were handed out before a change.
+    #[track_caller]
+    fn assert_ended(&self) {
+        let class = self.server.get("/bench/scheme", &[]).json()["revocation_class"].clone();
+        let name = contract::user::username(self.number);
+        assert_eq!(self.me(), if class == "expiry" { 200 } else { 401 }, "{name}, class {class}");
+        assert_eq!(self.ask("POST /refresh", &Value::Null).status, 401, "nothing of it is renewed");
+    }
+}
+
+fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
+    for scheme in crate::STORED.into_iter().chain(["cookie-sealed"]) {
+        let ground = Ground::of(scheme);
+        for carrier in [Carrier::Bearer, Carrier::Cookie] {
+            check(&ground.server(scheme, &["--carrier", &carrier.to_string()]), carrier);
+            // What one server has changed, the next would find: with a fresh store it finds the seed.
+            if !matches!(ground, Ground::Nothing) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_password_ends_what_the_old_one_gave() {
+    on_every_scheme(|server, carrier| {
+        let (one, other) = (User::login(server, carrier, 1), User::login(server, carrier, 1));
+        let wrong = one.ask("POST /password", &json!({ "password": "wrong", "new_password": NEW_PASSWORD }));
+        assert_eq!((wrong.status, one.me()), (401, 200));
+        let old = contract::user::PASSWORD;
+        let short = one.ask("POST /password", &json!({ "password": old, "new_password": "too short" }));
+        assert_eq!(short.status, 400);
+        let bystander = User::login(server, carrier, 2);
+        let changed = one.ask("POST /password", &json!({ "password": old, "new_password": NEW_PASSWORD }));
+        assert_eq!(changed.status, 204, "{changed:?}");
+        one.assert_ended();
+        other.assert_ended();
+        assert_eq!(bystander.me(), 200);
+        assert_eq!(User::with(server, carrier, 1, old).err(), Some(401));
+        assert_eq!(User::with(server, carrier, 1, NEW_PASSWORD).unwrap().me(), 200);
+        assert_eq!(User::with(server, carrier, 2, NEW_PASSWORD).err(), Some(401));
+    });
+}
+
+#[test]
+fn who_is_disabled_is_out_until_he_is_let_in_again() {
+    on_every_scheme(|server, carrier| {
+        let (admin, user) = (User::login(server, carrier, 0), User::login(server, carrier, 1));
+        let change = |disabled: bool| json!({ "username": "user-000001", "disabled": disabled });
+        assert_eq!(user.ask("POST /admin/user", &change(true)).status, 403);
+        assert_eq!(admin.ask("POST /admin/user", &change(true)).status, 204);
+        user.assert_ended();
+        assert_eq!(User::with(server, carrier, 1, contract::user::PASSWORD).err(), Some(401));
+        assert_eq!(admin.ask("POST /admin/user", &change(false)).status, 204);
+        assert_eq!(User::login(server, carrier, 1).me(), 200);
+        let nobody = json!({ "username": "user-999999", "disabled": true });
+        assert_eq!(admin.ask("POST /admin/user", &nobody).status, 404);
+    });
+}
+
+#[test]
+fn roles_are_those_of_the_last_change() {
+    on_every_scheme(|server, carrier| {
+        let admin = User::login(server, carrier, 0);
+        let user = User::login(server, carrier, 1);
+        let promote = json!({ "username": "user-000001", "roles": ["admin", "auditor"] });
+        assert_eq!(admin.ask("POST /admin/user", &promote).status, 204);
+        user.assert_ended();
+        let promoted = User::login(server, carrier, 1);
+        let header = (promoted.header.0, promoted.header.1.as_str());
+        assert_eq!(server.get("/admin", &[header]).json()["roles"], json!(["admin", "auditor"]));
+        let demote = json!({ "username": "user-000001", "roles": [] });
+        assert_eq!(admin.ask("POST /admin/user", &demote).status, 204);
+        promoted.assert_ended();
+        let demoted = User::login(server, carrier, 1);
+        assert_eq!(server.get("/admin", &[(demoted.header.0, &demoted.header.1)]).status, 403);
+    });
+}
+
+#[test]
+fn a_state_change_by_cookie_has_to_come_from_this_site() {
+    let server = Server::start(crate::BINARY, &["--carrier", "cookie"]);
+    let user = User::login(&server, Carrier::Cookie, 1);
+    let cookie = (user.header.0, user.header.1.as_str());
+    for path in ["/logout", "/logout-all", "/refresh", "/password", "/admin/user"] {
+        let foreign: [&[(&str, &str)]; 5] = [
+            &[cookie],
+            &[cookie, ("origin", "https://evil.test")],
+            &[cookie, ("origin", "null")],
+            &[cookie, ("sec-fetch-site", "cross-site")],
+            &[cookie, ("sec-fetch-site", "same-site"), ("origin", "https://localhost")],
+        ];
+        for headers in foreign {
+            let refused = server.post(path, headers);
+            assert_eq!(refused.status, 403, "{path} {headers:?}");
+            assert_eq!(refused.json()["type"], "urn:authbench:problem:cross-site");
+        }
+    }
+    assert_eq!(user.me(), 200, "nothing of that has happened");
+    let body = json!({ "username": "user-000001", "password": contract::user::PASSWORD }).to_string();
+    let json = ("content-type", "application/json");
+    let planted = send(server.address, "POST /login", &[json, ("origin", "https://evil.test")], &body);
+    assert_eq!((planted.status, planted.header("set-cookie")), (403, None), "nobody is logged in as somebody else");
+    assert_eq!(server.post("/logout", &[cookie, ("sec-fetch-site", "same-origin")]).status, 204);
+}
+
+#[test]
+fn a_bearer_is_exempt_because_no_browser_sends_it_unasked() {
+    let server = Server::start(crate::BINARY, &[]);
+    let user = User::login(&server, Carrier::Bearer, 1);
+    let headers = [("authorization", user.header.1.as_str()), ("origin", "https://evil.test")];
+    assert_eq!(server.post("/logout", &headers).status, 204);
+}
+
+#[test]
+fn guessing_is_throttled_for_known_and_unknown_names_alike() {
+    let server = Server::start(crate::BINARY, &["--bench"]);
+    for name in ["user-000001", "nobody"] {
+        let guess = json!({ "username": name, "password": "wrong" });
+        for attempt in 0..10 {
+            assert_eq!(server.post_json("/login", &guess).status, 401, "{name}, guess {attempt}");
+        }
+        let throttled = server.post_json("/login", &guess);
+        assert_eq!(throttled.status, 429);
+        let wait_s: u64 = throttled.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=30).contains(&wait_s), "{wait_s}");
+        assert_eq!(throttled.json()["type"], "urn:authbench:problem:too-many-attempts");
+    }
+    assert_eq!(server.login(1).status, 429, "the right password neither, or guessing would go on");
+    assert_eq!(server.login(2).status, 200);
+    assert_eq!(server.post_json("/bench/clock", &json!({ "advance_s": 30 })).status, 200);
+    assert_eq!(server.login(1).status, 200);
+}
+
+#[test]
+fn of_many_guesses_at_once_few_are_looked_at() {
+    let server = Server::start(crate::BINARY, &[]);
+    let guess = json!({ "username": "user-000001", "password": "wrong" });
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let guesses: Vec<_> = (0..60).map(|_| scope.spawn(|| server.post_json("/login", &guess).status)).collect();
+        guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
+    });
+    let looked_at = statuses.iter().filter(|status| **status == 401).count();
+    let at_once = std::thread::available_parallelism().unwrap().get();
+    assert!((10..10 + at_once).contains(&looked_at), "{looked_at} of 60");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 60 - looked_at);
+}
