@@ -21,10 +21,11 @@ impl Algorithm {
     /// Every algorithm of the allow-list.
     pub const ALL: [Self; 4] = [Self::Hs256, Self::EdDsa, Self::Es256, Self::Rs256];
 
-    /// The algorithm that the id of a scheme names, such as `jwt-es256`; none for a scheme without signatures.
+    /// The algorithm that the id of a scheme names, such as `jwt-es256` or `jwt-es256-push`; none for a scheme
+    /// without signatures.
     #[must_use]
     pub fn of_scheme(scheme: Scheme) -> Option<Self> {
-        let word = scheme.id().strip_prefix("jwt-")?;
+        let word = scheme.id().strip_prefix("jwt-")?.split('-').next()?;
         Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(word))
     }
 
@@ -68,9 +69,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scheme_of_this_server_names_an_algorithm_of_its_own() {
-        let named: Vec<_> = Scheme::of_binary("jwt-server").map(Algorithm::of_scheme).collect();
-        assert_eq!(named, Algorithm::ALL.map(Some));
+    fn every_scheme_of_this_server_names_an_algorithm() {
+        let mut plain = vec![];
+        for scheme in Scheme::of_binary("jwt-server") {
+            let algorithm = Algorithm::of_scheme(scheme).unwrap();
+            let id = format!("jwt-{}", algorithm.name().to_lowercase());
+            assert!(scheme.id().starts_with(&id), "{scheme}");
+            plain.extend((scheme.id() == id).then_some(algorithm));
+        }
+        assert_eq!(plain, Algorithm::ALL);
         assert_eq!(Algorithm::of_scheme(Scheme::CONTROL), None);
     }
 

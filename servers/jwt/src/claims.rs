@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use contract::body::Identity;
 use serde::{Deserialize, Serialize};
 
+use crate::token_id::TokenId;
+
 /// The media type of a token, after `application/` (RFC 9068 section 2.1): no other token of this or another
 /// issuer passes for one (RFC 8725 section 3.11).
 pub(crate) const MEDIA_TYPE: &str = "at+jwt";
 
-/// The claims of a token, all of them required (RFC 7519 section 4.1, RFC 9068 section 2.2). There is no
+/// The claims of a token (RFC 7519 section 4.1, RFC 9068 section 2.2), all required but the last two. There is no
 /// `client_id`, because there is no OAuth client. Times are whole seconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Claims<'a> {
@@ -32,6 +34,17 @@ pub(crate) struct Claims<'a> {
     #[serde(borrow)]
     email: Cow<'a, str>,
     roles: Cow<'a, [String]>,
+    /// What a revocation of the user is compared with, in the scheme's own count; absent for 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    epoch: u64,
+    /// The family of refresh tokens that it came from.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    sid: Option<Cow<'a, str>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(epoch: &u64) -> bool {
+    *epoch == 0
 }
 
 /// Who vouches for whom, to whom and for how long.
@@ -47,32 +60,61 @@ pub(crate) struct Terms {
     pub(crate) leeway_s: u64,
 }
 
+/// What a token is to say besides who and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant<'a> {
+    /// When the user gave his password.
+    pub(crate) auth_time: u64,
+    /// When no token of this login lives any more.
+    pub(crate) ends_at: u64,
+    /// The claim `epoch`; 0 for none.
+    pub(crate) epoch: u64,
+    /// The claim `sid`.
+    pub(crate) sid: Option<&'a str>,
+}
+
 /// Somebody who has shown a good token.
 pub(crate) struct Bearer {
     pub(crate) identity: Identity,
     pub(crate) auth_time: u64,
+    pub(crate) id: TokenId,
+    pub(crate) exp: u64,
+    pub(crate) epoch: u64,
+    pub(crate) sid: Option<String>,
 }
 
 impl Terms {
-    /// When a token that is issued `now` ends.
-    pub(crate) fn expiry(&self, auth_time: u64, now: u64) -> u64 {
-        now.saturating_add(self.ttl_s).min(auth_time.saturating_add(self.absolute_ttl_s))
+    /// When a login at `auth_time` is over in any case.
+    pub(crate) fn end_of_login(&self, auth_time: u64) -> u64 {
+        auth_time.saturating_add(self.absolute_ttl_s)
     }
 
-    /// The claims of a token issued `now` for somebody who logged in at `auth_time`.
-    pub(crate) fn claims<'a>(&'a self, identity: &'a Identity, jti: String, auth_time: u64, now: u64) -> Claims<'a> {
+    /// When a token that is issued `now` ends.
+    pub(crate) fn expiry(&self, grant: &Grant<'_>, now: u64) -> u64 {
+        now.saturating_add(self.ttl_s).min(grant.ends_at)
+    }
+
+    /// Seconds after which no token that was issued before is taken anywhere.
+    pub(crate) const fn longest_life_s(&self) -> u64 {
+        self.ttl_s + self.leeway_s
+    }
+
+    /// The claims of a token issued `now`.
+    pub(crate) fn claims<'a>(&'a self, identity: &'a Identity, id: TokenId, grant: &Grant<'a>, now: u64) -> Claims<'a> {
         Claims {
             iss: Cow::Borrowed(&self.issuer),
             aud: Cow::Borrowed(&self.audience),
             sub: Cow::Owned(identity.id.to_string()),
-            exp: self.expiry(auth_time, now),
+            exp: self.expiry(grant, now),
             nbf: now,
             iat: now,
-            jti: Cow::Owned(jti),
-            auth_time,
+            jti: Cow::Owned(id.to_text()),
+            auth_time: grant.auth_time,
             username: Cow::Borrowed(&identity.username),
             email: Cow::Borrowed(&identity.email),
             roles: Cow::Borrowed(&identity.roles),
+            epoch: grant.epoch,
+            sid: grant.sid.map(Cow::Borrowed),
         }
     }
 
@@ -87,7 +129,7 @@ impl Terms {
             (claims.nbf > early, "not yet valid"),
             (claims.iat > early, "issued in the future"),
             (claims.auth_time > claims.iat, "issued before login"),
-            (claims.auth_time.saturating_add(self.absolute_ttl_s) <= now, "past the absolute limit"),
+            (self.end_of_login(claims.auth_time) <= now, "past the absolute limit"),
         ];
         if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
             return Err(reason);
@@ -98,6 +140,13 @@ impl Terms {
             email: claims.email.into_owned(),
             roles: claims.roles.into_owned(),
         };
-        Ok(Bearer { identity, auth_time: claims.auth_time })
+        Ok(Bearer {
+            identity,
+            auth_time: claims.auth_time,
+            id: TokenId::parse(&claims.jti).ok_or("the token id is none of ours")?,
+            exp: claims.exp,
+            epoch: claims.epoch,
+            sid: claims.sid.map(Cow::into_owned),
+        })
     }
 }

@@ -3,7 +3,7 @@
 use jsonwebtoken::jwk::JwkSet;
 
 use crate::header::{self, Header};
-use crate::{JwsError, KeyError, VerifyingKey};
+use crate::{Algorithm, JwsError, KeyError, VerifyingKey};
 
 /// A prepared JWK set (RFC 7517 section 5). It is all that [`verify_jws`](crate::verify_jws) trusts: a token
 /// chooses among its keys by `kid`, and nothing that a token says adds one.
@@ -63,6 +63,9 @@ impl KeySet {
         let header = Header::parse(segment)?;
         if self.media_type.is_some_and(|wanted| !header.is_of_type(wanted)) {
             return Err(JwsError::Type);
+        }
+        if Algorithm::named(&header.alg).is_none() {
+            return Err(JwsError::Algorithm);
         }
         let entry = match (&header.kid, self.keys.as_slice()) {
             (Some(kid), keys) => keys.iter().find(|entry| entry.key.kid() == Some(kid)),

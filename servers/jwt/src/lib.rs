@@ -1,27 +1,40 @@
 //! Signed claims instead of a session: the token says who its bearer is, and a signature vouches for it.
 //!
-//! [`verify_jws`] is the signature step alone, for whoever wants to run other tokens and keys through it; [`Tokens`]
-//! is the authenticator, and [`Jwt`] makes it from a server's settings. Absent on purpose: a store, HTTP, and any way
-//! for a token to name, bring or fetch the key that checks it.
+//! [`verify_jws`] is the signature step alone, for whoever wants to run other tokens and keys through it. An issuer
+//! adds the claims and the keys that follow one another; a revocation adds what can end a token before its time, and
+//! families of refresh tokens make it short-lived instead. [`AnyTokens`] is whichever of these a server runs, and
+//! [`Jwt`] makes it from the settings. Absent on purpose: HTTP, and any way for a token to name, bring or fetch the
+//! key that checks it.
 
 mod algorithm;
 mod authenticator;
 mod base64url;
 mod claims;
+mod either;
 mod error;
 mod header;
+mod inward;
+mod issuer;
 mod jws;
+mod key_ring;
 mod key_set;
 mod module;
+mod options;
+mod refresh;
+mod remote_keys;
+mod revocation;
 mod signing_key;
+mod token_id;
 mod unique;
 mod verifying_key;
 
 pub use algorithm::Algorithm;
-pub use authenticator::Tokens;
+pub use either::AnyTokens;
 pub use error::{JwsError, KeyError};
+pub use inward::Inward;
 pub use jws::{MAX_COMPACT_BYTES, verify_jws};
 pub use key_set::KeySet;
-pub use module::{Jwt, JwtOptions};
+pub use module::Jwt;
+pub use options::JwtOptions;
 pub use signing_key::SigningKey;
 pub use verifying_key::VerifyingKey;

@@ -1,124 +1,145 @@
-//! The settings of `jwt-server`, and its scheme made from them.
+//! The scheme of `jwt-server`, made from its settings.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use chassis::module::{AuthModule, Layered, Start, StartError};
+use chassis::carrier;
+use chassis::directory::{Directory, InMemory};
+use chassis::module::{AuthModule, Built, Start, StartError};
+use contract::Scheme;
 use contract::body::Identity;
+use stores::directory::RedisDirectory;
+use stores::{Multiplexed, Redis};
 
-use crate::claims::Terms;
-use crate::{Algorithm, SigningKey, Tokens};
+use crate::authenticator::Tokens;
+use crate::claims::Grant;
+use crate::issuer::Issuer;
+use crate::options::{JwtOptions, Windows, usage};
+use crate::refresh::{Families, Refreshing};
+use crate::revocation::{Denylist, Epochs, Ledger, Push, SignatureOnly};
+use crate::{Algorithm, AnyTokens};
 
 /// The quarter of an hour that most issuers give an access token.
-const DEFAULT_TTL_S: u64 = 900;
-const DEFAULT_ISSUER: &str = "https://auth.example.test";
-const DEFAULT_AUDIENCE: &str = "https://api.example.test";
-/// Enough for clocks that are kept, too few to matter.
-const MAX_LEEWAY_S: u64 = 5;
-
-/// Flags, environment variables and the table `[auth]` of the configuration file.
-#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct JwtOptions {
-    /// Private key of jwt-eddsa, jwt-es256 or jwt-rs256: a PKCS #8 PEM file [default: a fresh key]
-    #[arg(long, env = "AUTHBENCH_KEY_FILE", value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// Secret of jwt-hs256: a file of at least 32 bytes, not counting its last line end [default: a fresh secret]
-    #[arg(long, env = "AUTHBENCH_SECRET_FILE", value_name = "FILE")]
-    pub secret_file: Option<PathBuf>,
-    /// The claim iss of every token [default: <https://auth.example.test>]
-    #[arg(long, env = "AUTHBENCH_ISSUER", value_name = "URL")]
-    pub issuer: Option<String>,
-    /// The claim aud of every token [default: <https://api.example.test>]
-    #[arg(long, env = "AUTHBENCH_AUDIENCE", value_name = "URL")]
-    pub audience: Option<String>,
-    /// Seconds by which the clocks of two servers may differ, at most 5 [default: 0]
-    #[arg(long, env = "AUTHBENCH_LEEWAY_S", value_name = "SECONDS")]
-    pub leeway_s: Option<u64>,
-}
-
-impl Layered for JwtOptions {
-    fn over(self, below: Self) -> Self {
-        Self {
-            key_file: self.key_file.or(below.key_file),
-            secret_file: self.secret_file.or(below.secret_file),
-            issuer: self.issuer.or(below.issuer),
-            audience: self.audience.or(below.audience),
-            leeway_s: self.leeway_s.or(below.leeway_s),
-        }
-    }
-}
+const TTL_S: u64 = 900;
+/// The five minutes of one that is refreshed, because nothing ends it before.
+const REFRESHED_TTL_S: u64 = 300;
 
 /// The auth module of `jwt-server`.
 pub struct Jwt;
 
+/// What stands beside the signature.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    Refresh,
+    Denylist,
+    Push,
+    Epoch,
+}
+
+impl Beside {
+    /// What the last word of a scheme's id says, such as `push` in `jwt-es256-push`.
+    fn of_scheme(scheme: Scheme) -> Option<Self> {
+        match scheme.id().split('-').nth(2) {
+            None => Some(Self::Nothing),
+            Some("refresh") => Some(Self::Refresh),
+            Some("denylist") => Some(Self::Denylist),
+            Some("push") => Some(Self::Push),
+            Some("epoch") => Some(Self::Epoch),
+            Some(_) => None,
+        }
+    }
+}
+
 impl AuthModule for Jwt {
     const BINARY: &'static str = "jwt-server";
     type Options = JwtOptions;
-    type Authenticator = Tokens;
+    type Authenticator = AnyTokens;
 
-    async fn build(start: &Start, options: JwtOptions) -> Result<Tokens, StartError> {
-        let Some(algorithm) = Algorithm::of_scheme(start.scheme) else {
+    async fn build(start: &Start, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
+        let (Some(algorithm), Some(beside)) = (Algorithm::of_scheme(start.scheme), Beside::of_scheme(start.scheme))
+        else {
             return usage(format!("--scheme {}: it names no signature algorithm", start.scheme));
         };
-        let tokens = Tokens::new(start.scheme, signing_key(algorithm, &options)?, terms(start, options)?);
-        // Better here than at the first login: a token too long to be taken is of no use to anybody.
-        if let Err(error) = tokens.sign(&Identity::seeded(0, start.roles), 0, 0) {
-            return usage(format!("--roles {}: {error}", start.roles));
+        let windows = options.windows()?;
+        let ttl_s = if beside == Beside::Refresh { REFRESHED_TTL_S } else { TTL_S };
+        let terms = options.terms(start, ttl_s)?;
+        let issuer = Issuer::new(options.signing_key(algorithm)?, terms).trusting(options.trusted()?);
+        check_specimens(start, &issuer, beside)?;
+        match beside {
+            Beside::Nothing => alone(start, issuer).await,
+            Beside::Refresh => refreshing(start, issuer, windows).await,
+            Beside::Denylist => denylist(start, issuer).await,
+            Beside::Push => push(start, issuer, windows).await,
+            Beside::Epoch => epochs(start, issuer, windows).await,
         }
-        Ok(tokens)
     }
 }
 
-fn terms(start: &Start, options: JwtOptions) -> Result<Terms, StartError> {
-    let leeway_s = options.leeway_s.unwrap_or(0);
-    if leeway_s > MAX_LEEWAY_S {
-        return usage(format!("--leeway-s {leeway_s}: give at most {MAX_LEEWAY_S}, for it prolongs every token"));
-    }
-    let absolute_ttl_s = start.absolute_ttl_s;
-    let ttl_s = start.credential_ttl_s.unwrap_or(DEFAULT_TTL_S.min(absolute_ttl_s));
-    if ttl_s > absolute_ttl_s {
-        return usage(format!("--credential-ttl-s {ttl_s}: give at most {absolute_ttl_s}, which is --absolute-ttl-s"));
-    }
-    Ok(Terms {
-        issuer: options.issuer.unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
-        audience: options.audience.unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned()),
-        ttl_s,
-        absolute_ttl_s,
-        leeway_s,
-    })
+/// The signature alone. Over Redis, if one is named, servers agree on who may log in and renew.
+async fn alone(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
+    let directory: Arc<dyn Directory> = match start.redis_url {
+        Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start).await?)),
+        None => Arc::new(InMemory::default()),
+    };
+    let revocation = SignatureOnly::new(Arc::clone(&directory), issuer.terms().longest_life_s());
+    Ok(Built { authenticator: Tokens::new(start.scheme, issuer, revocation).into(), directory })
 }
 
-/// The key in the file that was named, or a fresh one if none was.
-fn signing_key(algorithm: Algorithm, options: &JwtOptions) -> Result<SigningKey, StartError> {
-    match (algorithm, &options.secret_file, &options.key_file) {
-        (_, None, None) => SigningKey::generate(algorithm).map_err(|error| StartError::Failed(error.to_string())),
-        (Algorithm::Hs256, Some(file), None) => {
-            let secret = read("--secret-file", file)?;
-            SigningKey::from_secret(without_line_end(&secret)).or_else(|error| refused("--secret-file", file, error))
+async fn refreshing(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+    let redis = stores::multiplexed(start).await?;
+    let families = Families::new(Arc::clone(&redis), windows.refresh_grace_s);
+    Ok(shared(redis, Refreshing::new(start.scheme, issuer, families)))
+}
+
+async fn denylist(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
+    let redis = stores::multiplexed(start).await?;
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
+    Ok(shared(redis, Tokens::new(start.scheme, issuer, Denylist::new(ledger))))
+}
+
+async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+    let (redis, address) = (stores::multiplexed(start).await?, stores::redis_address(start)?);
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms()).told();
+    let push = Push::start(ledger, address.clone(), windows.propagation_s).await;
+    let push = push.map_err(|error| stores::unreachable(&address, &error))?;
+    Ok(shared(redis, Tokens::new(start.scheme, issuer, push)))
+}
+
+async fn epochs(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+    let redis = stores::multiplexed(start).await?;
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
+    Ok(shared(redis, Tokens::new(start.scheme, issuer, Epochs::new(ledger, windows.epoch_ttl_s))))
+}
+
+/// A scheme over Redis, where the changed users are as well.
+fn shared(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> Built<AnyTokens> {
+    Built { authenticator: tokens.into(), directory: Arc::new(RedisDirectory::new(redis)) }
+}
+
+/// Better here than at the first login: a token too long to be carried or taken is of no use to anybody.
+fn check_specimens(start: &Start, issuer: &Issuer, beside: Beside) -> Result<(), StartError> {
+    let roles = start.roles;
+    // An admin has a role more, and most others have more digits.
+    for user in [0, 999_999] {
+        let specimen = issuer.specimen(&Identity::seeded(user, roles), &largest_grant(beside));
+        let token = specimen.or_else(|error| usage(format!("--roles {roles}: {error}")))?;
+        if !carrier::fits(start.carrier, &token) {
+            let (bytes, most) = (token.len(), carrier::MAX_COOKIE_BYTES);
+            return usage(format!(
+                "--roles {roles}: a token of {bytes} bytes does not fit into a cookie of {most} bytes; give fewer roles, \
+                 or --carrier bearer"
+            ));
         }
-        (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, None, Some(file)) => {
-            let pem = read("--key-file", file)?;
-            SigningKey::from_pem(algorithm, &pem).or_else(|error| refused("--key-file", file, error))
-        }
-        (Algorithm::Hs256, ..) => usage("--key-file: HS256 signs with a secret; give --secret-file".to_owned()),
-        (..) => usage(format!("--secret-file: {algorithm} signs with a private key; give --key-file")),
     }
+    Ok(())
 }
 
-fn read(flag: &str, file: &Path) -> Result<Vec<u8>, StartError> {
-    std::fs::read(file).or_else(|error| refused(flag, file, error))
-}
-
-fn refused<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<T, StartError> {
-    usage(format!("{flag} {}: {error}", file.display()))
-}
-
-fn usage<T>(text: String) -> Result<T, StartError> {
-    Err(StartError::Usage(text))
-}
-
-/// An editor's or `echo`'s line end is not meant to be part of a secret.
-fn without_line_end(secret: &[u8]) -> &[u8] {
-    let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
-    secret.strip_suffix(b"\r").unwrap_or(secret)
+/// A grant that takes as much room as any of this scheme.
+const fn largest_grant(beside: Beside) -> Grant<'static> {
+    let (epoch, sid) = match beside {
+        Beside::Nothing => (9999, None),
+        Beside::Refresh => (0, Some("a-family-of-22-letters")),
+        Beside::Denylist | Beside::Push | Beside::Epoch => (9_999_999_999_999_999, None),
+    };
+    Grant { auth_time: 0, ends_at: 0, epoch, sid }
 }

@@ -22,12 +22,14 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const POINT_BYTES: usize = 32;
 
 /// A prepared key that checks the signatures of one algorithm.
+#[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,
     kid: Option<String>,
     prepared: Prepared,
 }
 
+#[derive(Clone)]
 enum Prepared {
     Hmac(Box<hmac::Key>),
     Public(ParsedPublicKey),

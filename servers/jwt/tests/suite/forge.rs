@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::Authenticator;
 use chassis::module::{AuthModule, Start};
 use contract::body::Identity;
-use contract::{Scheme, Touch};
+use contract::{Carrier, Scheme, Touch};
 use jsonwebtoken::EncodingKey;
-use jwt::{Algorithm, Jwt, JwtOptions, Tokens};
+use jwt::{Algorithm, AnyTokens, Jwt, JwtOptions};
 use serde_json::{Map, Value};
 
 /// The file in `keys/` that a server of this algorithm signs with, and the flag that names it.
@@ -43,7 +43,9 @@ pub(crate) fn options(algorithm: Algorithm) -> JwtOptions {
 pub(crate) fn start(algorithm: Algorithm) -> Start {
     Start {
         scheme: scheme(algorithm),
+        carrier: Carrier::Bearer,
         redis_url: None,
+        postgres_url: None,
         key_prefix: "authbench:".to_owned(),
         touch: Touch::default(),
         credential_ttl_s: None,
@@ -52,12 +54,16 @@ pub(crate) fn start(algorithm: Algorithm) -> Start {
     }
 }
 
-pub(crate) async fn authenticator(algorithm: Algorithm) -> Tokens {
-    Jwt::build(&start(algorithm), options(algorithm)).await.unwrap()
+pub(crate) async fn authenticator(algorithm: Algorithm) -> AnyTokens {
+    build(&start(algorithm), options(algorithm)).await
+}
+
+pub(crate) async fn build(start: &Start, options: JwtOptions) -> AnyTokens {
+    Jwt::build(start, options).await.unwrap_or_else(|error| panic!("{error}")).authenticator
 }
 
 /// A token of that server for the seeded user 7.
-pub(crate) async fn issued(server: &Tokens, now: u64) -> String {
+pub(crate) async fn issued(server: &AnyTokens, now: u64) -> String {
     server.issue(&Identity::seeded(7, 1), now).await.unwrap().credential.unwrap()
 }
 

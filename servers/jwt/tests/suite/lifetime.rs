@@ -2,8 +2,8 @@
 
 use chassis::auth::{AuthError, Authenticator};
 use chassis::module::{AuthModule, Start, StartError};
-use contract::StoreDown;
 use contract::body::Identity;
+use contract::{Carrier, StoreDown};
 use jwt::{Algorithm, Jwt, JwtOptions};
 
 use crate::forge::{self, Forge};
@@ -29,7 +29,7 @@ async fn a_token_lives_for_its_time_and_not_a_second_longer() {
 #[tokio::test]
 async fn leeway_is_what_was_declared() {
     let options = JwtOptions { leeway_s: Some(5), ..forge::options(Algorithm::Hs256) };
-    let server = Jwt::build(&forge::start(Algorithm::Hs256), options).await.unwrap();
+    let server = forge::build(&forge::start(Algorithm::Hs256), options).await;
     assert_eq!(server.describe().leeway_s, Some(5));
     let forge = Forge::new(Algorithm::Hs256, &forge::issued(&server, NOW).await);
     for (name, taken, refused) in [("exp", NOW - 4, NOW - 5), ("nbf", NOW + 5, NOW + 6), ("iat", NOW + 5, NOW + 6)] {
@@ -41,7 +41,7 @@ async fn leeway_is_what_was_declared() {
 #[tokio::test]
 async fn renewal_keeps_the_instant_of_login_and_stops_at_the_absolute_limit() {
     let start = Start { absolute_ttl_s: 1000, ..forge::start(Algorithm::Hs256) };
-    let server = Jwt::build(&start, forge::options(Algorithm::Hs256)).await.unwrap();
+    let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     let first = server.issue(&user(), NOW).await.unwrap();
     let (identity, second) = server.renew(first.credential.as_deref(), NOW + 800).await.unwrap();
     assert_eq!((identity, second.expires_in), (user(), 200));
@@ -57,7 +57,7 @@ async fn renewal_keeps_the_instant_of_login_and_stops_at_the_absolute_limit() {
 #[tokio::test]
 async fn no_token_is_promised_a_longer_life_than_the_absolute_limit_leaves() {
     let start = Start { absolute_ttl_s: 60, ..forge::start(Algorithm::Hs256) };
-    let server = Jwt::build(&start, forge::options(Algorithm::Hs256)).await.unwrap();
+    let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     assert_eq!(server.describe().credential_ttl_s, Some(60));
     assert_eq!(server.issue(&user(), NOW).await.unwrap().expires_in, 60);
 }
@@ -67,14 +67,14 @@ async fn a_token_that_was_given_back_still_works_and_the_description_says_so() {
     let server = forge::authenticator(Algorithm::EdDsa).await;
     let token = forge::issued(&server, NOW).await;
     assert_eq!(server.revoke(Some(&token), NOW).await, Ok(()));
-    assert_eq!(server.revoke_all(Some(&token), NOW).await, Ok(()));
+    assert_eq!(server.revoke_user(7, NOW).await, Ok(()));
     assert_eq!(server.verify(Some(&token), NOW).await, Ok(user()));
     let description = server.describe();
     assert_eq!(description.scheme.id(), "jwt-eddsa");
     assert_eq!(description.revocation_window_s, Some(900));
     assert_eq!(description.credential_ttl_s, Some(900));
     assert_eq!(description.absolute_ttl_s, Some(43_200));
-    assert_eq!(description.store_down, StoreDown::NotNeeded);
+    assert_eq!(description.scheme.store_down(), StoreDown::NotNeeded);
     assert_eq!((description.touch, description.leeway_s), (None, Some(0)));
 }
 
@@ -86,7 +86,6 @@ async fn nothing_is_done_without_a_good_token() {
     for (token, expected) in [(None, AuthError::Missing), (Some(token.as_str()), AuthError::Invalid("expired"))] {
         assert_eq!(server.verify(token, late).await, Err(expected.clone()));
         assert_eq!(server.revoke(token, late).await, Err(expected.clone()));
-        assert_eq!(server.revoke_all(token, late).await, Err(expected.clone()));
         assert_eq!(server.renew(token, late).await.map(|_| ()), Err(expected));
     }
     assert_eq!(server.ready().await, Ok(()));
@@ -126,8 +125,30 @@ async fn roles_that_no_token_can_carry_stop_the_start() {
     };
     assert!(text.contains("--roles 2000"), "{text}");
     let start = Start { roles: 1000, ..forge::start(Algorithm::Hs256) };
-    let server = Jwt::build(&start, forge::options(Algorithm::Hs256)).await.unwrap();
+    let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     let many = Identity::seeded(1, 1000);
     let token = server.issue(&many, NOW).await.unwrap().credential;
     assert_eq!(server.verify(token.as_deref(), NOW).await, Ok(many));
+}
+
+#[tokio::test]
+async fn roles_that_no_cookie_can_carry_stop_the_start_and_all_others_are_handed_out() {
+    let start = |roles| Start { roles, carrier: Carrier::Cookie, ..forge::start(Algorithm::EdDsa) };
+    let mut most = 0;
+    for roles in 100..400 {
+        match Jwt::build(&start(roles), forge::options(Algorithm::EdDsa)).await {
+            Ok(_) => most = roles,
+            Err(error) => {
+                let text = error.to_string();
+                assert!(text.contains(&format!("--roles {roles}")) && text.contains("4096 bytes"), "{text}");
+                break;
+            }
+        }
+    }
+    assert!((100..399).contains(&most), "{most}");
+    let server = forge::build(&start(most), forge::options(Algorithm::EdDsa)).await;
+    for user in [0, 7, 999_999] {
+        let token = server.issue(&Identity::seeded(user, most), NOW).await.unwrap().credential.unwrap();
+        assert!(chassis::carrier::fits(Carrier::Cookie, &token), "{}", token.len());
+    }
 }

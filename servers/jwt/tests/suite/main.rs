@@ -5,15 +5,30 @@
 
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
+#[expect(dead_code, reason = "its `main` is called by nobody here")]
+#[path = "../../examples/jose_vectors.rs"]
+mod jose_vectors;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
+#[path = "../../../chassis/tests/kit/redis.rs"]
+mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/server.rs"]
 mod server;
 
+mod bed;
+mod denylist;
+mod epoch;
+mod families;
 mod forge;
 mod hostile;
+mod journeys;
 mod keys;
 mod lifetime;
 mod mutation;
+mod plain;
+mod push;
+mod refresh;
+mod rotation;
 mod serving;
 mod vectors;
 

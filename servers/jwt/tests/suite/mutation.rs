@@ -1,7 +1,7 @@
 //! No other string passes for a token that was issued.
 
 use chassis::auth::Authenticator;
-use jwt::{Algorithm, Tokens};
+use jwt::{Algorithm, AnyTokens};
 use proptest::prelude::*;
 
 use crate::forge;
@@ -13,7 +13,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
-fn servers() -> Vec<(Algorithm, Tokens, String)> {
+fn servers() -> Vec<(Algorithm, AnyTokens, String)> {
     let build = |algorithm| {
         runtime().block_on(async {
             let server = forge::authenticator(algorithm).await;

@@ -43,7 +43,7 @@ fn get(server: &Server, carrier: Carrier, path: &str, token: &str) -> Answer {
 
 fn post(server: &Server, carrier: Carrier, path: &str, token: &str) -> Answer {
     let (name, value) = header(carrier, token);
-    server.post(path, &[(name, &value)])
+    server.post(path, &[(name, &value), ("sec-fetch-site", "same-origin")])
 }
 
 #[test]

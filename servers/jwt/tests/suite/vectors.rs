@@ -4,9 +4,10 @@ use chassis::auth::Authenticator;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use jwt::{Algorithm, JwsError, KeySet, SigningKey, verify_jws};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::forge::{self, Forge};
+use crate::jose_vectors;
 
 /// The claims of RFC 7515 appendix A.1.1.
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -50,6 +51,30 @@ const VECTORS: [Vector; 4] = [
     },
 ];
 
+/// RFC 7515 appendix A.4: ES512 over P-521.
+const ES512: Vector = Vector {
+    source: "RFC 7515 appendix A.4",
+    jwk: r#"{"kty":"EC","crv":"P-521","x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk","y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"}"#,
+    header: "eyJhbGciOiJFUzUxMiJ9",
+    payload: "UGF5bG9hZA",
+    signature: "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+};
+
+/// RFC 7515 appendix A.5: no signature at all.
+const UNSIGNED: Vector = Vector {
+    source: "RFC 7515 appendix A.5",
+    jwk: VECTORS[0].jwk,
+    header: "eyJhbGciOiJub25lIn0",
+    payload: CLAIMS,
+    signature: "",
+};
+
+impl Vector {
+    fn compact(&self) -> String {
+        format!("{}.{}.{}", self.header, self.payload, self.signature)
+    }
+}
+
 fn set(jwk: &str) -> KeySet {
     KeySet::from_json(&format!(r#"{{"keys":[{jwk}]}}"#)).unwrap()
 }
@@ -60,6 +85,61 @@ fn published_vectors_verify_to_their_payload() {
         let verified = verify_jws(&format!("{header}.{payload}.{signature}"), &set(jwk));
         assert_eq!(verified, Ok(forge::decode(payload)), "{source}");
     }
+}
+
+#[test]
+fn vectors_of_algorithms_that_are_never_taken_are_refused_as_such() {
+    for vector in [ES512, UNSIGNED] {
+        for jwk in [vector.jwk, VECTORS[2].jwk] {
+            assert_eq!(verify_jws(&vector.compact(), &set(jwk)), Err(JwsError::Algorithm), "{}", vector.source);
+        }
+    }
+}
+
+#[test]
+fn the_example_tells_of_each_vector_in_a_file() {
+    let mut vectors: Vec<_> = VECTORS
+        .iter()
+        .chain([&ES512, &UNSIGNED])
+        .map(|vector| {
+            let jwk: Value = serde_json::from_str(vector.jwk).unwrap();
+            json!({ "id": vector.source, "jws": vector.compact(), "jwks": { "keys": [jwk] } })
+        })
+        .collect();
+    let good = vectors[0].clone();
+    let with = |id: &str, jwks: Value| {
+        let mut vector = good.clone();
+        vector["id"] = id.into();
+        vector["jwks"] = jwks;
+        vector
+    };
+    vectors.push(with("text", good["jwks"].to_string().into()));
+    vectors.push(with("malformed", "{".into()));
+    vectors.push(with("no set", json!([])));
+    vectors.push(with("no key", json!({ "keys": [] })));
+    let weak = r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
+    vectors.push(with("weak", weak.into()));
+    let lines = jose_vectors::lines(&Value::from(vectors).to_string()).unwrap();
+    let verdicts: Vec<_> = lines
+        .iter()
+        .map(|line| line.split_once(" accepted").map_or_else(|| line.split(':').next().unwrap(), |(id, _)| id))
+        .collect();
+    let expected = [
+        "RFC 7515 appendix A.1",
+        "RFC 7515 appendix A.2",
+        "RFC 7515 appendix A.3",
+        "RFC 8037 appendix A.4",
+        "RFC 7515 appendix A.4 refused",
+        "RFC 7515 appendix A.5 refused",
+        "text",
+        "malformed refused",
+        "no set refused",
+        "no key refused",
+        "weak refused",
+    ];
+    assert_eq!(verdicts, expected, "{lines:?}");
+    assert!(jose_vectors::lines("{}").is_err());
+    assert!(jose_vectors::lines(r#"[{"id":"x","jws":"y"}]"#).is_err());
 }
 
 #[test]
@@ -98,7 +178,7 @@ async fn jsonwebtoken_accepts_the_tokens_of_this_server_by_its_published_key() {
         let server = forge::authenticator(algorithm).await;
         let now = jsonwebtoken::get_current_timestamp();
         let token = forge::issued(&server, now).await;
-        let key = match server.jwks() {
+        let key = match server.jwks(now) {
             None => DecodingKey::from_secret(forge::secret()),
             Some(published) => {
                 let set: JwkSet = serde_json::from_value(published).unwrap();
@@ -128,7 +208,7 @@ async fn this_server_accepts_what_jsonwebtoken_signs_with_its_key() {
 #[tokio::test]
 async fn published_keys_have_no_private_part() {
     for algorithm in Algorithm::ALL {
-        let Some(published) = forge::authenticator(algorithm).await.jwks() else {
+        let Some(published) = forge::authenticator(algorithm).await.jwks(0) else {
             assert_eq!(algorithm, Algorithm::Hs256, "only a secret has no public half");
             continue;
         };

@@ -1,0 +1,50 @@
+//! Tokens for the servers behind this one: an edge has looked a session up, and says by a signature what it found.
+
+use std::path::Path;
+
+use chassis::auth::{AuthError, Issued, UnixSeconds};
+use chassis::module::{Start, StartError};
+use contract::body::Identity;
+
+use crate::claims::Grant;
+use crate::issuer::Issuer;
+use crate::{Algorithm, JwtOptions};
+
+/// Signs such tokens. `jwt-server` checks them like its own when it is given `--trusted-jwks`.
+pub struct Inward(Issuer);
+
+impl Inward {
+    /// With the key in this file, or a fresh one, for tokens that live for `ttl_s` seconds.
+    pub fn new(start: &Start, algorithm: Algorithm, key: Option<&Path>, ttl_s: u64) -> Result<Self, StartError> {
+        let file = key.map(Path::to_owned);
+        let options = match algorithm {
+            Algorithm::Hs256 => JwtOptions { secret_file: file, ..JwtOptions::default() },
+            Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256 => {
+                JwtOptions { key_file: file, ..JwtOptions::default() }
+            }
+        };
+        let start = Start { credential_ttl_s: Some(ttl_s), ..start.clone() };
+        let inward = Self(Issuer::new(options.signing_key(algorithm)?, options.terms(&start, ttl_s)?));
+        let grant = Grant { auth_time: 0, ends_at: 0, epoch: 0, sid: None };
+        let specimen = inward.0.specimen(&Identity::seeded(0, start.roles), &grant);
+        specimen.map_err(|error| StartError::Usage(format!("--roles {}: {error}", start.roles)))?;
+        Ok(inward)
+    }
+
+    /// A token that says who this is.
+    pub fn token(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        let ends_at = now + self.0.terms().ttl_s;
+        self.0.sign(identity, &Grant { auth_time: now, ends_at, epoch: 0, sid: None }, now)
+    }
+
+    /// The public keys that are trusted at `now`; none where the key is a secret.
+    #[must_use]
+    pub fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
+        self.0.jwks(now)
+    }
+
+    /// Signs with a fresh key from now on.
+    pub async fn rotate(&self, now: UnixSeconds) -> Result<(), AuthError> {
+        self.0.rotate(now).await
+    }
+}

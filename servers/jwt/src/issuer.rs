@@ -1,0 +1,97 @@
+//! Signs tokens and checks them: all that a token is worth by itself.
+
+use chassis::auth::{AuthError, Issued, UnixSeconds};
+use contract::body::Identity;
+use tokio::task::spawn_blocking;
+
+use crate::claims::{Bearer, Claims, Grant, Terms};
+use crate::key_ring::KeyRing;
+use crate::remote_keys::RemoteKeys;
+use crate::token_id::TokenId;
+use crate::{JwsError, KeyError, MAX_COMPACT_BYTES, SigningKey, unique};
+
+/// An instant whose digits are as many as any token's will be until the year 2286.
+const SOME_INSTANT: UnixSeconds = 9_999_999_999;
+/// Claims that end at no instant keep no key alive.
+const NO_END: UnixSeconds = 0;
+
+/// Who signs, on what terms.
+pub(crate) struct Issuer {
+    terms: Terms,
+    ring: KeyRing,
+    /// The keys of a server in front of this one, whose tokens are taken like our own.
+    trusted: Option<RemoteKeys>,
+}
+
+impl Issuer {
+    pub(crate) fn new(signing_key: SigningKey, terms: Terms) -> Self {
+        let ring = KeyRing::new(signing_key, terms.ttl_s, terms.leeway_s);
+        Self { terms, ring, trusted: None }
+    }
+
+    /// The same, who takes tokens too that were signed by keys at this URL.
+    pub(crate) fn trusting(self, jwks_url: Option<String>) -> Self {
+        Self { trusted: jwks_url.map(RemoteKeys::at), ..self }
+    }
+
+    pub(crate) const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// A token for this user.
+    pub(crate) fn sign(&self, identity: &Identity, grant: &Grant<'_>, now: UnixSeconds) -> Result<Issued, AuthError> {
+        let exp = self.terms.expiry(grant, now);
+        let token = self.signed(&self.claims(identity, grant, now)?, exp)?;
+        Ok(Issued::new(token, exp - now))
+    }
+
+    /// A token as long as any that this user will get. It is good for nothing.
+    pub(crate) fn specimen(&self, identity: &Identity, grant: &Grant<'_>) -> Result<String, AuthError> {
+        let grant = Grant { auth_time: SOME_INSTANT, ends_at: SOME_INSTANT, ..*grant };
+        self.signed(&self.claims(identity, &grant, SOME_INSTANT)?, NO_END)
+    }
+
+    /// Who presents this token at `now`. What beside the signature may be against it is not asked here.
+    pub(crate) async fn bearer(&self, token: Option<&str>, now: UnixSeconds) -> Result<Bearer, AuthError> {
+        let token = token.ok_or(AuthError::Missing)?;
+        let payload = match (self.ring.verify(token, now), &self.trusted) {
+            // Boxed, because few servers have such keys, and every request's future would have to hold it.
+            (Err(JwsError::UnknownKey), Some(trusted)) => Box::pin(trusted.verify(token)).await?,
+            (verdict, _) => verdict.map_err(|error| AuthError::Invalid(error.reason()))?,
+        };
+        let json = str::from_utf8(&payload).map_err(|_| AuthError::Invalid("the claims are not UTF-8"))?;
+        let claims: Claims<'_> =
+            unique::object(json).map_err(|_| AuthError::Invalid("the claims are malformed or incomplete"))?;
+        self.terms.accept(claims, now).map_err(AuthError::Invalid)
+    }
+
+    /// Signs with a fresh key from now on.
+    pub(crate) async fn rotate(&self, now: UnixSeconds) -> Result<(), AuthError> {
+        let algorithm = self.ring.algorithm();
+        // An RSA key takes a good part of a second, in which no request should have to wait.
+        let made = spawn_blocking(move || SigningKey::generate(algorithm)).await;
+        let key = made.unwrap_or(Err(KeyError::Generation(algorithm)));
+        self.ring.turn(key.map_err(|error| AuthError::Internal(error.to_string()))?, now);
+        Ok(())
+    }
+
+    /// The public keys that are trusted at `now`.
+    pub(crate) fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
+        self.ring.jwks(now).map(|set| serde_json::to_value(set).expect("a JWK set is JSON"))
+    }
+
+    fn claims(&self, identity: &Identity, grant: &Grant<'_>, now: UnixSeconds) -> Result<Vec<u8>, AuthError> {
+        let id = TokenId::random().map_err(|_| AuthError::Internal("no random bytes for a token id".to_owned()))?;
+        let claims = self.terms.claims(identity, id, grant, now);
+        serde_json::to_vec(&claims).map_err(|error| AuthError::Internal(error.to_string()))
+    }
+
+    fn signed(&self, claims: &[u8], exp: UnixSeconds) -> Result<String, AuthError> {
+        let signed = self.ring.sign(claims, exp);
+        let token = signed.map_err(|_| AuthError::Internal(format!("{} did not sign", self.ring.algorithm())))?;
+        if token.len() > MAX_COMPACT_BYTES {
+            return Err(AuthError::TooLarge(format!("a token of {} bytes: too many roles to carry", token.len())));
+        }
+        Ok(token)
+    }
+}

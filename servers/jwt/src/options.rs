@@ -1,0 +1,172 @@
+//! The settings of `jwt-server`: flags, environment variables and the table `[auth]` of the configuration file.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use chassis::module::{Layered, Start, StartError};
+
+use crate::claims::Terms;
+use crate::{Algorithm, SigningKey};
+
+const DEFAULT_ISSUER: &str = "https://auth.example.test";
+const DEFAULT_AUDIENCE: &str = "https://api.example.test";
+const DEFAULT_PROPAGATION_S: u64 = 2;
+const DEFAULT_EPOCH_TTL_S: u64 = 10;
+/// Enough for clocks that are kept, too few to matter.
+const MAX_LEEWAY_S: u64 = 5;
+/// An hour: whoever wants to wait longer for a revocation wants none.
+const MAX_WINDOW_S: u64 = 3600;
+
+/// Flags, environment variables and the table `[auth]` of the configuration file.
+#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct JwtOptions {
+    /// Private key of jwt-eddsa, jwt-es256, jwt-rs256 and what is built on them: a PKCS #8 PEM file
+    /// [default: a fresh key]
+    #[arg(long, env = "AUTHBENCH_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Secret of jwt-hs256 and what is built on it: a file of at least 32 bytes, not counting its last line end
+    /// [default: a fresh secret]
+    #[arg(long, env = "AUTHBENCH_SECRET_FILE", value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// The claim iss of every token [default: <https://auth.example.test>]
+    #[arg(long, env = "AUTHBENCH_ISSUER", value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The claim aud of every token [default: <https://api.example.test>]
+    #[arg(long, env = "AUTHBENCH_AUDIENCE", value_name = "URL")]
+    pub audience: Option<String>,
+    /// Seconds by which the clocks of two servers may differ, at most 5 [default: 0]
+    #[arg(long, env = "AUTHBENCH_LEEWAY_S", value_name = "SECONDS")]
+    pub leeway_s: Option<u64>,
+    /// Take tokens, too, that were signed by the keys at this URL, such as
+    /// <http://127.0.0.1:8080/.well-known/jwks.json> of an edge-server
+    #[arg(long, env = "AUTHBENCH_TRUSTED_JWKS", value_name = "URL")]
+    pub trusted_jwks: Option<String>,
+    /// Seconds by which the list of the revoked may be behind, with jwt-*-push; older, and the server answers 503
+    /// [default: 2]
+    #[arg(long, env = "AUTHBENCH_PROPAGATION_S", value_name = "SECONDS")]
+    pub propagation_s: Option<u64>,
+    /// Seconds for which a user's epoch is remembered, with jwt-*-epoch [default: 10]
+    #[arg(long, env = "AUTHBENCH_EPOCH_TTL_S", value_name = "SECONDS")]
+    pub epoch_ttl_s: Option<u64>,
+    /// Seconds for which a refresh token is taken again after it was used, with jwt-*-refresh; 0 ends the login of
+    /// whoever uses one twice [default: 0]
+    #[arg(long, env = "AUTHBENCH_REFRESH_GRACE_S", value_name = "SECONDS")]
+    pub refresh_grace_s: Option<u64>,
+}
+
+impl Layered for JwtOptions {
+    fn over(self, below: Self) -> Self {
+        Self {
+            key_file: self.key_file.or(below.key_file),
+            secret_file: self.secret_file.or(below.secret_file),
+            issuer: self.issuer.or(below.issuer),
+            audience: self.audience.or(below.audience),
+            leeway_s: self.leeway_s.or(below.leeway_s),
+            trusted_jwks: self.trusted_jwks.or(below.trusted_jwks),
+            propagation_s: self.propagation_s.or(below.propagation_s),
+            epoch_ttl_s: self.epoch_ttl_s.or(below.epoch_ttl_s),
+            refresh_grace_s: self.refresh_grace_s.or(below.refresh_grace_s),
+        }
+    }
+}
+
+/// How long a revocation may take, in seconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Windows {
+    pub(crate) propagation_s: u64,
+    pub(crate) epoch_ttl_s: u64,
+    pub(crate) refresh_grace_s: u64,
+}
+
+impl JwtOptions {
+    /// What tokens say, and how long they live: `default_ttl_s` seconds unless asked otherwise.
+    pub(crate) fn terms(&self, start: &Start, default_ttl_s: u64) -> Result<Terms, StartError> {
+        let leeway_s = self.leeway_s.unwrap_or(0);
+        if leeway_s > MAX_LEEWAY_S {
+            return usage(format!("--leeway-s {leeway_s}: give at most {MAX_LEEWAY_S}, for it prolongs every token"));
+        }
+        let absolute_ttl_s = start.absolute_ttl_s;
+        let ttl_s = start.credential_ttl_s.unwrap_or(default_ttl_s.min(absolute_ttl_s));
+        if ttl_s > absolute_ttl_s {
+            let text = format!("--credential-ttl-s {ttl_s}: give at most {absolute_ttl_s}, which is --absolute-ttl-s");
+            return usage(text);
+        }
+        Ok(Terms {
+            issuer: self.issuer.clone().unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
+            audience: self.audience.clone().unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned()),
+            ttl_s,
+            absolute_ttl_s,
+            leeway_s,
+        })
+    }
+
+    /// Where the keys are that are trusted beside our own, if that is a URL.
+    pub(crate) fn trusted(&self) -> Result<Option<String>, StartError> {
+        self.trusted_jwks.as_deref().map_or(Ok(()), jwks_url)?;
+        Ok(self.trusted_jwks.clone())
+    }
+
+    /// The windows, if they are within their bounds.
+    pub(crate) fn windows(&self) -> Result<Windows, StartError> {
+        let some = 1..=MAX_WINDOW_S;
+        let propagation_s = self.propagation_s.unwrap_or(DEFAULT_PROPAGATION_S);
+        let epoch_ttl_s = self.epoch_ttl_s.unwrap_or(DEFAULT_EPOCH_TTL_S);
+        Ok(Windows {
+            propagation_s: within("--propagation-s", propagation_s, some.clone())?,
+            epoch_ttl_s: within("--epoch-ttl-s", epoch_ttl_s, some)?,
+            refresh_grace_s: within("--refresh-grace-s", self.refresh_grace_s.unwrap_or(0), 0..=MAX_WINDOW_S)?,
+        })
+    }
+
+    /// The key in the file that was named, or a fresh one if none was.
+    pub(crate) fn signing_key(&self, algorithm: Algorithm) -> Result<SigningKey, StartError> {
+        match (algorithm, &self.secret_file, &self.key_file) {
+            (_, None, None) => SigningKey::generate(algorithm).map_err(|error| StartError::Failed(error.to_string())),
+            (Algorithm::Hs256, Some(file), None) => {
+                let secret = read("--secret-file", file)?;
+                SigningKey::from_secret(without_line_end(&secret))
+                    .or_else(|error| refused("--secret-file", file, error))
+            }
+            (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, None, Some(file)) => {
+                let pem = read("--key-file", file)?;
+                SigningKey::from_pem(algorithm, &pem).or_else(|error| refused("--key-file", file, error))
+            }
+            (Algorithm::Hs256, ..) => usage("--key-file: HS256 signs with a secret; give --secret-file".to_owned()),
+            (..) => usage(format!("--secret-file: {algorithm} signs with a private key; give --key-file")),
+        }
+    }
+}
+
+/// A URL that could be fetched.
+fn jwks_url(url: &str) -> Result<(), StartError> {
+    if url.strip_prefix("http://").is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty()) {
+        return Ok(());
+    }
+    usage(format!("--trusted-jwks {url}: give a URL such as http://127.0.0.1:8080/.well-known/jwks.json"))
+}
+
+fn within(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, StartError> {
+    if bounds.contains(&seconds) {
+        return Ok(seconds);
+    }
+    usage(format!("{flag} {seconds}: give between {} and {} seconds", bounds.start(), bounds.end()))
+}
+
+fn read(flag: &str, file: &Path) -> Result<Vec<u8>, StartError> {
+    std::fs::read(file).or_else(|error| refused(flag, file, error))
+}
+
+fn refused<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<T, StartError> {
+    usage(format!("{flag} {}: {error}", file.display()))
+}
+
+pub(crate) fn usage<T>(text: String) -> Result<T, StartError> {
+    Err(StartError::Usage(text))
+}
+
+/// An editor's or `echo`'s line end is not meant to be part of a secret.
+fn without_line_end(secret: &[u8]) -> &[u8] {
+    let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
+    secret.strip_suffix(b"\r").unwrap_or(secret)
+}

@@ -1,0 +1,102 @@
+//! Short-lived tokens, and a refresh token that fetches the next one: what is checked a request is the signature alone,
+//! and what can be revoked is the way to the next token (RFC 6749 section 1.5).
+
+mod families;
+mod token;
+
+use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use contract::Scheme;
+use contract::body::Identity;
+
+use crate::claims::Grant;
+use crate::issuer::Issuer;
+use token::RefreshToken;
+
+pub(crate) use families::Families;
+
+/// Tokens of an issuer, each from a family of refresh tokens.
+pub(crate) struct Refreshing {
+    scheme: Scheme,
+    issuer: Issuer,
+    families: Families,
+}
+
+impl Refreshing {
+    pub(crate) const fn new(scheme: Scheme, issuer: Issuer, families: Families) -> Self {
+        Self { scheme, issuer, families }
+    }
+
+    fn sign(
+        &self,
+        identity: &Identity,
+        (auth_time, ends_at): (UnixSeconds, UnixSeconds),
+        refresh_token: RefreshToken,
+        now: UnixSeconds,
+    ) -> Result<Issued, AuthError> {
+        let sid = refresh_token.sid();
+        let grant = Grant { auth_time, ends_at, epoch: 0, sid: Some(&sid) };
+        let issued = self.issuer.sign(identity, &grant, now)?;
+        Ok(Issued { refresh_token: Some(refresh_token.into_text()), ..issued })
+    }
+}
+
+impl Authenticator for Refreshing {
+    fn describe(&self) -> Description {
+        let terms = self.issuer.terms();
+        Description {
+            // The family ends at once, and the token that it gave last lives to its end.
+            revocation_window_s: Some(terms.longest_life_s()),
+            credential_ttl_s: Some(terms.ttl_s),
+            absolute_ttl_s: Some(terms.absolute_ttl_s),
+            leeway_s: Some(terms.leeway_s),
+            refresh_token: true,
+            ..Description::of(self.scheme)
+        }
+    }
+
+    async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        let token = RefreshToken::of_new_family()?;
+        let ends_at = self.issuer.terms().end_of_login(now);
+        self.families.begin(&token, identity, now, ends_at).await?;
+        self.sign(identity, (now, ends_at), token, now)
+    }
+
+    async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        self.issuer.bearer(credential, now).await.map(|bearer| bearer.identity)
+    }
+
+    /// Takes the refresh token.
+    async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        let presented = RefreshToken::parse(credential.ok_or(AuthError::Missing)?)
+            .ok_or(AuthError::Invalid("not a refresh token"))?;
+        let successor = presented.successor()?;
+        let family = self.families.rotate(&presented, &successor, now).await?;
+        let issued = self.sign(&family.identity, (family.auth_time, family.ends_at), successor, now)?;
+        Ok((family.identity, issued))
+    }
+
+    /// Takes the other token, and ends the family that it came from. Where that is over already, nothing is left to
+    /// be done.
+    async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        let bearer = self.issuer.bearer(credential, now).await?;
+        let sid = bearer.sid.ok_or(AuthError::Invalid("of no family"))?;
+        self.families.end(&sid, bearer.identity.id).await
+    }
+
+    async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {
+        self.families.end_all(user).await
+    }
+
+    /// A token is checked without Redis, but nobody could log in.
+    async fn ready(&self) -> Result<(), AuthError> {
+        self.families.ping().await
+    }
+
+    fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
+        self.issuer.jwks(now)
+    }
+
+    async fn rotate(&self, now: UnixSeconds) -> Result<bool, AuthError> {
+        self.issuer.rotate(now).await.map(|()| true)
+    }
+}

@@ -1,0 +1,138 @@
+//! Families of refresh tokens in Redis, which must not evict (`maxmemory-policy noeviction`): a list that is gone
+//! before its families would hide them from a logout of all.
+//!
+//! A login begins a family, and every token of it is used once (RFC 9700 section 4.14.2). A token that is used again
+//! was copied, by whom is not known, so its family ends. A client that sends two requests at once, or never sees an
+//! answer, looks the same; for its sake the predecessors of the current generation may be admitted for some seconds of
+//! grace, and then there are several tokens of one generation. What a thief gains by that is declared, and is 0 unless
+//! asked for.
+//!
+//! A family is a hash under `<prefix>f:<sid>`; tokens are in it as hashes. A user's list is a sorted set under
+//! `<prefix>fu:<user>`, scored by when each is over, pruned at every login. What touches several fields or keys is one
+//! script, so that it happens at one instant.
+
+use std::sync::Arc;
+
+use chassis::auth::{AuthError, UnixSeconds};
+use contract::body::Identity;
+use redis::Script;
+use stores::{Multiplexed, Redis, StoreError};
+
+use super::token::RefreshToken;
+
+/// Tokens that one generation may have at most.
+const MOST_SIBLINGS: usize = 8;
+
+/// The families of all servers that share a Redis.
+pub(crate) struct Families {
+    redis: Arc<Redis<Multiplexed>>,
+    grace_s: u64,
+    begin: Script,
+    rotate: Script,
+    end_all: Script,
+}
+
+/// What a family keeps of its login.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) identity: Identity,
+    pub(super) auth_time: UnixSeconds,
+    pub(super) ends_at: UnixSeconds,
+}
+
+impl Families {
+    /// Where a predecessor is admitted for `grace_s` seconds; these are whole ones, so it may be one more.
+    pub(crate) fn new(redis: Arc<Redis<Multiplexed>>, grace_s: u64) -> Self {
+        Self {
+            redis,
+            grace_s,
+            begin: Script::new(include_str!("lua/begin.lua")),
+            rotate: Script::new(include_str!("lua/rotate.lua")),
+            end_all: Script::new(include_str!("lua/end_all.lua")),
+        }
+    }
+
+    /// Begins the family of this token.
+    pub(super) async fn begin(
+        &self,
+        token: &RefreshToken,
+        identity: &Identity,
+        now: UnixSeconds,
+        ends_at: UnixSeconds,
+    ) -> Result<(), AuthError> {
+        let json = serde_json::to_string(identity).map_err(|error| AuthError::Internal(error.to_string()))?;
+        let sid = token.sid();
+        let mut call = self.begin.key(self.family(&sid));
+        call.key(self.list(identity.id)).arg(json).arg(identity.id).arg(now).arg(ends_at);
+        call.arg(token.hash()).arg(ends_at - now).arg(sid);
+        Ok(self.redis.call(&call).await?)
+    }
+
+    /// Puts `successor` in the place of `presented`, if this is its turn.
+    pub(super) async fn rotate(
+        &self,
+        presented: &RefreshToken,
+        successor: &RefreshToken,
+        now: UnixSeconds,
+    ) -> Result<Family, AuthError> {
+        let sid = presented.sid();
+        let mut call = self.rotate.key(self.family(&sid));
+        call.arg(presented.hash()).arg(successor.hash()).arg(now).arg(self.grace_s).arg(MOST_SIBLINGS);
+        call.arg(self.list_prefix()).arg(sid);
+        let answer: Vec<String> = self.redis.call(&call).await?;
+        match answer.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["good", identity, auth_time, ends_at] => {
+                Family::stored(identity, auth_time, ends_at).ok_or_else(|| internal("a stored family cannot be read"))
+            }
+            ["gone"] => Err(AuthError::Invalid("no such family of refresh tokens")),
+            ["over"] => Err(AuthError::Invalid("past the absolute limit")),
+            ["reused"] => Err(AuthError::Invalid("a refresh token was used again: its family is over")),
+            _ => Err(internal("the script for refresh tokens gives another answer")),
+        }
+    }
+
+    /// Ends this family of this user, if it is there.
+    pub(super) async fn end(&self, sid: &str, user: u32) -> Result<(), AuthError> {
+        let mut both = redis::pipe();
+        both.atomic().del(self.family(sid)).ignore().zrem(self.list(user), sid).ignore();
+        Ok(self.redis.ask_all(&both).await?)
+    }
+
+    /// Ends every family of this user.
+    pub(super) async fn end_all(&self, user: u32) -> Result<(), AuthError> {
+        let mut call = self.end_all.key(self.list(user));
+        call.arg(self.family(""));
+        Ok(self.redis.call(&call).await?)
+    }
+
+    /// Whether Redis answers.
+    pub(super) async fn ping(&self) -> Result<(), AuthError> {
+        self.redis.ping().await.map_err(StoreError::into)
+    }
+
+    fn family(&self, sid: &str) -> String {
+        format!("{}f:{sid}", self.redis.prefix())
+    }
+
+    fn list_prefix(&self) -> String {
+        format!("{}fu:", self.redis.prefix())
+    }
+
+    fn list(&self, user: u32) -> String {
+        format!("{}{user}", self.list_prefix())
+    }
+}
+
+impl Family {
+    fn stored(identity: &str, auth_time: &str, ends_at: &str) -> Option<Self> {
+        Some(Self {
+            identity: serde_json::from_str(identity).ok()?,
+            auth_time: auth_time.parse().ok()?,
+            ends_at: ends_at.parse().ok()?,
+        })
+    }
+}
+
+fn internal(text: &str) -> AuthError {
+    AuthError::Internal(text.to_owned())
+}

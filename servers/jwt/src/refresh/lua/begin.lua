@@ -1,0 +1,15 @@
+-- Begins a family and lists it under its user.
+-- KEYS: family, list    ARGV: identity, user, auth_time, ends_at, hash of its first token, life_s, key in the list
+local family, list = KEYS[1], KEYS[2]
+local identity, user, auth_time, ends_at, token, life_s, member = unpack(ARGV)
+
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
+-- One second more than it can live, because the clock above is cut to whole ones.
+redis.call('ZADD', list, now + life_s + 1, member)
+if redis.call('TTL', list) < tonumber(life_s) then
+  redis.call('EXPIRE', list, life_s)
+end
+redis.call('HSET', family, 'identity', identity, 'user', user, 'auth_time', auth_time, 'ends_at', ends_at,
+  'current', token, 'previous', '', 'rotated_at', auth_time)
+redis.call('EXPIRE', family, life_s)

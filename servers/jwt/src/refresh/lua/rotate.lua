@@ -1,0 +1,38 @@
+-- Puts a token in the place of the one that was presented, if it is its turn; otherwise ends the family.
+-- KEYS: family
+-- ARGV: hash of the presented token, hash of its successor, now, grace_s, the most tokens of a generation,
+--       what the lists' keys begin with, key in the list
+-- 'current' and 'previous' are the hashes of the generation whose turn it is and of the one before.
+local family = KEYS[1]
+local presented, successor, now, grace_s, most, lists, member = unpack(ARGV)
+local identity, user, auth_time, ends_at, current, previous, rotated_at = unpack(
+  redis.call('HMGET', family, 'identity', 'user', 'auth_time', 'ends_at', 'current', 'previous', 'rotated_at'))
+now, grace_s = tonumber(now), tonumber(grace_s)
+
+local function refuse(why)
+  redis.call('DEL', family)
+  redis.call('ZREM', lists .. user, member)
+  return { why }
+end
+
+local function has(generation)
+  return string.find(generation, presented, 1, true)
+end
+
+if not identity then
+  return { 'gone' }
+end
+if now >= tonumber(ends_at) then
+  return refuse('over')
+end
+if has(current) then
+  redis.call('HSET', family, 'current', successor, 'previous', current, 'rotated_at', now)
+  return { 'good', identity, auth_time, ends_at }
+end
+local _, blanks = string.gsub(current, ' ', '')
+local in_grace = grace_s > 0 and now <= rotated_at + grace_s
+if has(previous) and in_grace and blanks + 1 < tonumber(most) then
+  redis.call('HSET', family, 'current', current .. ' ' .. successor)
+  return { 'good', identity, auth_time, ends_at }
+end
+return refuse('reused')

@@ -1,0 +1,58 @@
+//! What beside the signature decides whether a token is taken, and what can end one before its time.
+//!
+//! [`SignatureOnly`] has nothing but the directory of users, which it asks at renewals. The others keep what they know
+//! in a [`Ledger`], which is Redis: [`Denylist`] asks it at every request, [`Push`] is told by it, and [`Epochs`]
+//! remembers for a while what it was told.
+
+mod denylist;
+mod epoch;
+mod ledger;
+mod push;
+mod signature;
+
+use std::future::Future;
+
+use chassis::auth::{AuthError, UnixSeconds};
+use contract::body::Identity;
+
+use crate::claims::Bearer;
+
+pub(crate) use denylist::Denylist;
+pub(crate) use epoch::Epochs;
+pub(crate) use ledger::Ledger;
+pub(crate) use push::Push;
+pub(crate) use signature::SignatureOnly;
+
+/// A revoked token, whatever revoked it.
+const REVOKED: AuthError = AuthError::Invalid("revoked");
+
+/// The ways to end a token early. Every [`Bearer`] here has shown a token with a good signature that has not expired.
+pub(crate) trait Revocation: Send + Sync + 'static {
+    /// What a token that is issued to this user now has to say in its claim `epoch`; 0 for nothing.
+    fn epoch(&self, user: u32) -> impl Future<Output = Result<u64, AuthError>> + Send;
+
+    /// Whether this token is still to be taken.
+    fn admit(&self, bearer: &Bearer) -> impl Future<Output = Result<(), AuthError>> + Send;
+
+    /// Whom a renewal of this admitted token is for, as he is now.
+    fn renewed(&self, bearer: &Bearer) -> impl Future<Output = Result<Identity, AuthError>> + Send {
+        std::future::ready(Ok(bearer.identity.clone()))
+    }
+
+    /// Uses this token up for its renewal. Of several calls at once one does; false means that another has.
+    fn spend(&self, bearer: &Bearer, now: UnixSeconds) -> impl Future<Output = Result<bool, AuthError>> + Send {
+        self.deny(bearer, now)
+    }
+
+    /// Ends this token, as its user's logout does. False means that it was ended before.
+    fn deny(&self, bearer: &Bearer, now: UnixSeconds) -> impl Future<Output = Result<bool, AuthError>> + Send;
+
+    /// Ends every token of this user that was issued until now, and all that will be renewed from these.
+    fn deny_user(&self, user: u32) -> impl Future<Output = Result<(), AuthError>> + Send;
+
+    /// Whether what `admit` needs can be reached.
+    fn ready(&self) -> impl Future<Output = Result<(), AuthError>> + Send;
+
+    /// Seconds for which a token that was ended may still be taken.
+    fn window_s(&self) -> u64;
+}

@@ -1,0 +1,171 @@
+//! What Redis knows of revocations. It must not evict (`maxmemory-policy noeviction`).
+//!
+//! | key | what | ends |
+//! | --- | --- | --- |
+//! | `<prefix>d:<token id>` | this token is denied | with the token |
+//! | `<prefix>e:<user>` | the user's epoch: his tokens of an earlier one are denied | with the last of these |
+//! | `<prefix>floor` | the tick at which this ledger began | never |
+//! | `<prefix>tick` | the last tick of its clock | never |
+//! | `<prefix>denied` | the denials that still count, and the channel for new ones | with the last of them |
+//!
+//! Epochs are ticks of one clock that never goes back, in microseconds. A token says the tick at which its login was,
+//! a revocation of the user takes the next one, so a token is denied exactly if it says less. A login does not get
+//! "the user's epoch or else the floor", because then epochs would fall: once the key of an epoch has ended, a login
+//! would get the floor again, and whoever still remembers the epoch would refuse a fresh token.
+//!
+//! The floor is for a Redis that has lost its memory. Without one, tokens that were revoked would be taken again by
+//! everybody who asks it. So a token is refused where there is no floor, and where it says less than the floor; the
+//! next login makes a new one. All log in again, and nobody comes back who was thrown out. A Redis that comes back with
+//! a part of its memory has a floor and is believed: so it should keep all that it has acknowledged
+//! (`appendfsync always`), or nothing at all.
+
+use std::sync::Arc;
+
+use chassis::auth::UnixSeconds;
+use redis::aio::ConnectionLike;
+use redis::{RedisError, Script};
+use stores::{Multiplexed, Redis, StoreError};
+
+use crate::claims::Terms;
+use crate::token_id::TokenId;
+
+/// A script that begins with the ledger's clock.
+macro_rules! script {
+    ($($file:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $file, ".lua"))),+))
+    };
+}
+
+/// The revocations of all servers that share a Redis.
+pub(crate) struct Ledger {
+    redis: Arc<Redis<Multiplexed>>,
+    keys: Keys,
+    /// Whether denials are listed and told, too.
+    tells: bool,
+    ttl_s: u64,
+    leeway_s: u64,
+    issue: Script,
+    deny: Script,
+    deny_user: Script,
+}
+
+/// The names of keys that there is one of.
+#[derive(Clone)]
+pub(super) struct Keys {
+    floor: String,
+    tick: String,
+    pub(super) denied: String,
+}
+
+/// What has been denied so far, as Redis gives it: the floor, its clock in seconds, and denials with their ends in
+/// seconds of that clock.
+pub(super) type Snapshot = (u64, u64, Vec<(String, u64)>);
+
+impl Ledger {
+    /// For tokens on these terms.
+    pub(crate) fn new(redis: Arc<Redis<Multiplexed>>, terms: &Terms) -> Self {
+        Self {
+            keys: Keys::new(redis.prefix()),
+            redis,
+            tells: false,
+            ttl_s: terms.ttl_s,
+            leeway_s: terms.leeway_s,
+            issue: script!("clock", "issue"),
+            deny: script!("tell", "deny"),
+            deny_user: script!("clock", "tell", "deny_user"),
+        }
+    }
+
+    /// The same for servers that listen.
+    pub(crate) fn told(self) -> Self {
+        Self { tells: true, ..self }
+    }
+
+    pub(super) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The epoch of a token that is issued now.
+    pub(super) async fn tick(&self) -> Result<u64, StoreError> {
+        self.redis.call(self.issue.key(&self.keys.floor).key(&self.keys.tick)).await
+    }
+
+    /// Whether this token of this user and epoch is to be taken. It costs one command.
+    pub(super) async fn admits(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
+        let mut command = redis::cmd("MGET");
+        command.arg(self.mark(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);
+        let (denied, least, floor): (Option<u8>, Option<u64>, Option<u64>) = self.redis.ask(&command).await?;
+        Ok(denied.is_none() && least_epoch(least, floor).is_some_and(|least| epoch >= least))
+    }
+
+    /// The least epoch that a token of this user may say; none where all are refused. It costs one command.
+    pub(super) async fn least_epoch(&self, user: u32) -> Result<Option<u64>, StoreError> {
+        let mut command = redis::cmd("MGET");
+        command.arg(self.epoch_key(user)).arg(&self.keys.floor);
+        let (least, floor) = self.redis.ask(&command).await?;
+        Ok(least_epoch(least, floor))
+    }
+
+    /// Ends this token. Of several calls at once one does; false means that another has.
+    pub(super) async fn deny(&self, id: TokenId, life_s: u64) -> Result<bool, StoreError> {
+        let mut call = self.deny.key(self.mark(id));
+        call.arg(life_s).arg(id.to_text());
+        if self.tells {
+            call.key(&self.keys.denied);
+        }
+        self.redis.call(&call).await
+    }
+
+    /// Ends every token of this user that was issued before, and gives the least epoch that is left.
+    pub(super) async fn deny_user(&self, user: u32) -> Result<u64, StoreError> {
+        let mut call = self.deny_user.key(&self.keys.floor);
+        call.key(&self.keys.tick).key(self.epoch_key(user));
+        call.arg(self.longest_life_s()).arg(user);
+        if self.tells {
+            call.key(&self.keys.denied);
+        }
+        self.redis.call(&call).await
+    }
+
+    /// Seconds for which a denial of a token that ends at `exp` has to be known. Besides the leeway that every server
+    /// gives, the clock of another may be behind ours by as much.
+    pub(super) fn life_s(&self, exp: UnixSeconds, now: UnixSeconds) -> u64 {
+        exp.saturating_add(2 * self.leeway_s).saturating_sub(now).max(1)
+    }
+
+    /// The same for any token that may be there.
+    pub(super) const fn longest_life_s(&self) -> u64 {
+        self.ttl_s + 2 * self.leeway_s
+    }
+
+    /// Whether Redis answers.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        self.redis.ping().await
+    }
+
+    fn mark(&self, id: TokenId) -> String {
+        format!("{}d:{}", self.redis.prefix(), id.to_text())
+    }
+
+    fn epoch_key(&self, user: u32) -> String {
+        format!("{}e:{user}", self.redis.prefix())
+    }
+}
+
+/// What the user's epoch, if he has one, and the floor come to.
+fn least_epoch(least: Option<u64>, floor: Option<u64>) -> Option<u64> {
+    floor.map(|floor| floor.max(least.unwrap_or(0)))
+}
+
+impl Keys {
+    fn new(prefix: &str) -> Self {
+        let key = |name| format!("{prefix}{name}");
+        Self { floor: key("floor"), tick: key("tick"), denied: key("denied") }
+    }
+
+    /// What has been denied so far, over the connection that is told the rest.
+    pub(super) async fn snapshot<C: ConnectionLike>(&self, connection: &mut C) -> Result<Snapshot, RedisError> {
+        let script = script!("clock", "snapshot");
+        script.key(&self.floor).key(&self.tick).key(&self.denied).invoke_async(connection).await
+    }
+}

@@ -1,0 +1,3 @@
+-- The epoch of a token that is issued now.
+-- KEYS: floor, last tick
+return tick()

@@ -1,0 +1,131 @@
+//! A list of denials in this process, kept right by Redis: a request asks nobody.
+//!
+//! Whoever begins listens first and reads the list then, so that nothing falls between. What is denied is added to what
+//! is known and never taken back before its end, so it does not matter in which order it is told, nor how often. How
+//! old the list may be is bounded by the [`Feed`]: without a sign of life for that long, no token is taken.
+
+mod denials;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chassis::auth::{AuthError, UnixSeconds};
+use redis::aio::MultiplexedConnection;
+use redis::{ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisError, Value};
+use stores::feed::{Audience, Feed};
+
+use super::ledger::Keys;
+use super::{Ledger, REVOKED, Revocation};
+use crate::claims::Bearer;
+use denials::{Denial, Denials};
+
+/// The scheme whose revocations count when they have been told, within a bound.
+pub(crate) struct Push {
+    ledger: Ledger,
+    known: Arc<Known>,
+    feed: Feed,
+    propagation_s: u64,
+}
+
+impl Push {
+    /// Begins to listen at this address. What is known may be `propagation_s` seconds old.
+    pub(crate) async fn start(ledger: Ledger, address: ConnectionInfo, propagation_s: u64) -> Result<Self, RedisError> {
+        let known = Arc::new(Known::new(ledger.keys().clone()));
+        let feed = Feed::start(address, Arc::clone(&known), Duration::from_secs(propagation_s)).await?;
+        Ok(Self { ledger, known, feed, propagation_s })
+    }
+
+    fn is_fresh(&self) -> Result<(), AuthError> {
+        if self.feed.is_fresh() {
+            return Ok(());
+        }
+        let text = format!("Redis: no word of denials for {} s", self.propagation_s);
+        Err(AuthError::StoreUnavailable(text))
+    }
+}
+
+impl Revocation for Push {
+    async fn epoch(&self, _: u32) -> Result<u64, AuthError> {
+        Ok(self.ledger.tick().await?)
+    }
+
+    async fn admit(&self, bearer: &Bearer) -> Result<(), AuthError> {
+        self.is_fresh()?;
+        let denied = self.known.denials.deny(bearer.id, bearer.identity.id, bearer.epoch);
+        if denied { Err(REVOKED) } else { Ok(()) }
+    }
+
+    async fn deny(&self, bearer: &Bearer, now: UnixSeconds) -> Result<bool, AuthError> {
+        let life_s = self.ledger.life_s(bearer.exp, now);
+        let first = self.ledger.deny(bearer.id, life_s).await?;
+        self.known.learn(Denial::Token(bearer.id), life_s);
+        Ok(first)
+    }
+
+    async fn deny_user(&self, user: u32) -> Result<(), AuthError> {
+        let epoch = self.ledger.deny_user(user).await?;
+        self.known.learn(Denial::User { user, epoch }, self.ledger.longest_life_s());
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        self.is_fresh()?;
+        Ok(self.ledger.ping().await?)
+    }
+
+    fn window_s(&self) -> u64 {
+        self.propagation_s
+    }
+}
+
+/// What this process knows.
+struct Known {
+    denials: Denials,
+    keys: Keys,
+    /// What the ends of denials are counted from: a clock that nobody sets.
+    born: Instant,
+}
+
+impl Known {
+    fn new(keys: Keys) -> Self {
+        Self { denials: Denials::default(), keys, born: Instant::now() }
+    }
+
+    /// Adds a denial that has to be known for `life_s` seconds more.
+    fn learn(&self, denial: Denial, life_s: u64) {
+        let now = self.born.elapsed().as_secs();
+        // One second more, because this clock is cut to whole ones.
+        self.denials.add(denial, now + life_s + 1, now);
+    }
+
+    /// Adds what a message says: `<life_s> <denial>`.
+    fn hear(&self, message: &str) -> Option<()> {
+        let (life_s, denial) = message.split_once(' ')?;
+        self.learn(denial.parse().ok()?, life_s.parse().ok()?);
+        Some(())
+    }
+}
+
+impl Audience for Known {
+    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        connection.subscribe(&self.keys.denied).await?;
+        let (floor, now, denials) = self.keys.snapshot(connection).await?;
+        self.denials.raise_floor(floor);
+        for (denial, end) in denials {
+            // To begin with a part of the list would be to take what is revoked.
+            let denial = denial.parse().map_err(|_| (ErrorKind::UnexpectedReturnType, "not a denial"))?;
+            self.learn(denial, end.saturating_sub(now));
+        }
+        Ok(())
+    }
+
+    fn told(&self, push: &PushInfo) {
+        if push.kind != PushKind::Message {
+            return;
+        }
+        // Only our own scripts speak here: what is not understood is not theirs.
+        if let [_, Value::BulkString(message)] = push.data.as_slice() {
+            str::from_utf8(message).ok().and_then(|message| self.hear(message));
+        }
+    }
+}

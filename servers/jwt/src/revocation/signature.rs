@@ -1,0 +1,60 @@
+//! Nothing beside the signature: what is handed out is good to its end. A user who was locked out or changed cannot
+//! renew, which is the least that every application can do without a look-up a request.
+
+use std::sync::Arc;
+
+use chassis::auth::{AuthError, UnixSeconds};
+use chassis::directory::{Change, Directory};
+use contract::body::Identity;
+
+use super::{REVOKED, Revocation};
+use crate::claims::Bearer;
+
+/// The scheme without a store. The claim `epoch` counts the changes of the user.
+pub(crate) struct SignatureOnly {
+    directory: Arc<dyn Directory>,
+    window_s: u64,
+}
+
+impl SignatureOnly {
+    /// With tokens that are taken for `window_s` seconds, come what may.
+    pub(crate) const fn new(directory: Arc<dyn Directory>, window_s: u64) -> Self {
+        Self { directory, window_s }
+    }
+}
+
+impl Revocation for SignatureOnly {
+    async fn epoch(&self, user: u32) -> Result<u64, AuthError> {
+        Ok(self.directory.standing(user).await?.epoch)
+    }
+
+    async fn admit(&self, _: &Bearer) -> Result<(), AuthError> {
+        Ok(())
+    }
+
+    async fn renewed(&self, bearer: &Bearer) -> Result<Identity, AuthError> {
+        let standing = self.directory.standing(bearer.identity.id).await?;
+        if standing.disabled || standing.epoch != bearer.epoch {
+            return Err(REVOKED);
+        }
+        Ok(standing.applied_to(bearer.identity.clone()))
+    }
+
+    /// Ends nothing: the client forgets its token, and whoever has a copy may use it to its end.
+    async fn deny(&self, _: &Bearer, _: UnixSeconds) -> Result<bool, AuthError> {
+        Ok(true)
+    }
+
+    /// Ends renewals.
+    async fn deny_user(&self, user: u32) -> Result<(), AuthError> {
+        self.directory.change(user, Change::default()).await
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        Ok(())
+    }
+
+    fn window_s(&self) -> u64 {
+        self.window_s
+    }
+}

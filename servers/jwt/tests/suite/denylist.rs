@@ -1,0 +1,190 @@
+//! `jwt-*-denylist`: a look-up a request, and revocations that count at once, everywhere.
+
+use std::sync::Arc;
+
+use chassis::auth::Authenticator;
+use contract::body::Identity;
+
+use crate::bed::{
+    Bed, NOW, TTL_S, assert_down, assert_invalid, calls, claims, no_renewal_slips_through, renewed_at_once,
+};
+
+fn bed() -> Bed {
+    Bed::of("-denylist")
+}
+
+#[tokio::test]
+async fn a_request_costs_one_command_and_what_is_no_token_none() {
+    let bed = bed();
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    let good = async {
+        for _ in 0..5 {
+            node.assert_good(&token).await;
+        }
+    };
+    assert_eq!(bed.cost(good).await, calls([("mget", 5)]));
+    let bad = async {
+        node.assert_over("a.b.c").await;
+        assert_invalid(&node.tokens.verify(Some(&token), NOW + TTL_S).await);
+    };
+    assert_eq!(bed.cost(bad).await, calls([]));
+    assert_eq!(node.tokens.describe().revocation_window_s, Some(0));
+}
+
+#[tokio::test]
+async fn logout_ends_this_token_only_on_every_node() {
+    let bed = bed();
+    let (one, two) = (bed.node().await, bed.node().await);
+    let (token, other) = (one.login(1).await, one.login(1).await);
+    one.revoke(&token).await.unwrap();
+    for node in [&one, &two] {
+        node.assert_over(&token).await;
+        node.assert_good(&other).await;
+        assert_invalid(&node.revoke(&token).await);
+        assert_invalid(&node.renew(&token).await);
+    }
+}
+
+#[tokio::test]
+async fn logout_of_all_ends_every_token_of_this_user_only_on_every_node() {
+    let bed = bed();
+    let (one, two) = (bed.node().await, bed.node().await);
+    let first = one.login(1).await;
+    let own = [two.login(1).await, one.renew(&first).await.unwrap()];
+    let others = [one.login(2).await, two.login(11).await];
+    two.revoke_user(1).await.unwrap();
+    // Also within the same second.
+    let new = one.login(1).await;
+    for node in [&one, &two] {
+        for token in &own {
+            node.assert_over(token).await;
+            assert_invalid(&node.renew(token).await);
+        }
+        for token in others.iter().chain([&new]) {
+            node.assert_good(token).await;
+        }
+    }
+    one.revoke_user(1).await.unwrap();
+    two.assert_over(&new).await;
+}
+
+#[tokio::test]
+async fn renewal_ends_the_old_token_and_keeps_its_epoch_and_login() {
+    let bed = bed();
+    let node = bed.node().await;
+    let old = node.login(1).await;
+    let new = node.renew(&old).await.unwrap();
+    node.assert_over(&old).await;
+    assert_invalid(&node.renew(&old).await);
+    node.assert_good(&new).await;
+    assert_eq!(claims(&old)["epoch"], claims(&new)["epoch"]);
+    assert_eq!(claims(&old)["auth_time"], claims(&new)["auth_time"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_renewals_one_wins() {
+    let bed = bed();
+    let (one, two) = (bed.node().await, bed.node().await);
+    let nodes: Vec<_> = (0..8).map(|n| Arc::clone(if n % 2 == 0 { &one } else { &two })).collect();
+    for _ in 0..20 {
+        let old = one.login(1).await;
+        let winners = renewed_at_once(&nodes, &old).await;
+        assert_eq!(winners.len(), 1);
+        one.assert_over(&old).await;
+        two.assert_good(&winners[0]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_renewal_slips_through_a_logout_of_all() {
+    let bed = bed();
+    no_renewal_slips_through(&bed.node().await, &bed.node().await).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_ends_with_the_tokens_it_denies() {
+    let bed = bed();
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    let late = NOW + TTL_S - 10;
+    node.tokens.revoke(Some(&token), late).await.unwrap();
+    node.revoke_user(2).await.unwrap();
+    let mark = format!("test:d:{}", claims(&token)["jti"].as_str().unwrap());
+    assert_eq!(bed.redis.keys(), [&mark, "test:e:2", "test:floor", "test:tick"]);
+    let left = |key: &str| bed.ask::<u64>(&format!("TTL {key}"));
+    assert!(left(&mark) <= 10);
+    assert!((TTL_S - 10..=TTL_S).contains(&left("test:e:2")));
+}
+
+#[tokio::test]
+async fn epochs_are_whole_microseconds() {
+    let bed = bed();
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    node.revoke_user(1).await.unwrap();
+    let said = claims(&token)["epoch"].as_u64().unwrap();
+    let stored: u64 = bed.ask("GET test:e:1");
+    let [seconds, _]: [u64; 2] = bed.ask::<Vec<u64>>("TIME").try_into().unwrap();
+    assert!(said < stored && stored / 1_000_000 <= seconds && stored / 1_000_000 + 60 > seconds, "{said} {stored}");
+}
+
+#[tokio::test]
+async fn revocations_count_where_the_clock_of_redis_was_set_back() {
+    let bed = bed();
+    let node = bed.node().await;
+    node.login(1).await;
+    // As it is after a clock that went two centuries ahead has been put right.
+    let () = bed.ask("SET test:tick 8000000000000000");
+    let old = node.login(1).await;
+    assert_eq!(claims(&old)["epoch"], 8_000_000_000_000_001_u64);
+    node.revoke_user(1).await.unwrap();
+    node.assert_over(&old).await;
+    let new = node.login(1).await;
+    node.assert_good(&new).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_gone_allows_nobody_and_one_that_comes_back_empty_none_from_before() {
+    let mut bed = bed();
+    let node = bed.node().await;
+    let (good, ended, all) = (node.login(1).await, node.login(1).await, node.login(2).await);
+    node.revoke(&ended).await.unwrap();
+    node.revoke_user(2).await.unwrap();
+    bed.redis.kill();
+    for token in [&good, &ended, &all] {
+        assert_down(&node.verify(token).await);
+    }
+    assert_down(&node.renew(&good).await);
+    assert_down(&node.revoke(&good).await);
+    assert_down(&node.revoke_user(1).await);
+    assert_down(&node.tokens.issue(&Identity::seeded(1, 1), NOW).await.map(|_| ()));
+    assert_down(&node.tokens.ready().await);
+    bed.redis.revive();
+    node.until_ready(&[&good, &ended, &all]).await;
+    for token in [&good, &ended, &all] {
+        node.assert_over(token).await;
+    }
+    // Whoever logs in makes a new floor, above everything that was issued before.
+    let new = node.login(1).await;
+    node.assert_good(&new).await;
+    for token in [&good, &ended, &all] {
+        node.assert_over(token).await;
+        assert_invalid(&node.renew(token).await);
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_allows_nobody_and_forgets_nothing() {
+    let bed = bed();
+    let node = bed.node().await;
+    let (good, ended) = (node.login(1).await, node.login(1).await);
+    node.revoke(&ended).await.unwrap();
+    bed.redis.signal("-STOP");
+    assert_down(&node.verify(&good).await);
+    assert_down(&node.verify(&ended).await);
+    bed.redis.signal("-CONT");
+    node.until_ready(&[&ended]).await;
+    node.assert_good(&good).await;
+    node.assert_over(&ended).await;
+}

@@ -1,0 +1,145 @@
+//! Families of refresh tokens against a model that says in plain words what each may do.
+
+use chassis::auth::Authenticator;
+use jwt::JwtOptions;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::bed::{Bed, NOW, Node};
+
+const GRACE_S: u64 = 10;
+const MOST_SIBLINGS: usize = 8;
+/// Seconds of a login, as the bed has them.
+const ABSOLUTE_S: u64 = 1000;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Login(u32),
+    /// Any token that was ever handed out; the younger ones are likelier to do something.
+    Present(Index),
+    Pass(u64),
+    Logout(Index),
+    LogoutAll(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0..2_u32).prop_map(Step::Login),
+        12 => any::<Index>().prop_map(Step::Present),
+        3 => prop_oneof![1..4_u64, Just(GRACE_S), Just(GRACE_S + 1), Just(ABSOLUTE_S)].prop_map(Step::Pass),
+        1 => any::<Index>().prop_map(Step::Logout),
+        1 => (0..2_u32).prop_map(Step::LogoutAll),
+    ]
+}
+
+/// Families that live; tokens are numbers, in the order in which they were handed out.
+#[derive(Default)]
+struct Model {
+    families: Vec<Family>,
+}
+
+struct Family {
+    user: u32,
+    tokens: Vec<usize>,
+    current: Vec<usize>,
+    previous: Vec<usize>,
+    rotated_at: u64,
+    ends_at: u64,
+}
+
+impl Model {
+    fn login(&mut self, user: u32, token: usize, now: u64) {
+        let one = vec![token];
+        let (tokens, current) = (one.clone(), one);
+        self.families.push(Family {
+            user,
+            tokens,
+            current,
+            previous: vec![],
+            rotated_at: now,
+            ends_at: now + ABSOLUTE_S,
+        });
+    }
+
+    /// Whether `token` is renewed, as `next`.
+    fn present(&mut self, token: usize, next: usize, now: u64) -> bool {
+        let Some(place) = self.families.iter().position(|family| family.tokens.contains(&token)) else { return false };
+        let family = &mut self.families[place];
+        let in_grace = now <= family.rotated_at + GRACE_S && family.current.len() < MOST_SIBLINGS;
+        if now >= family.ends_at {
+            self.families.remove(place);
+            return false;
+        }
+        if family.current.contains(&token) {
+            family.previous = std::mem::replace(&mut family.current, vec![next]);
+            family.rotated_at = now;
+        } else if family.previous.contains(&token) && in_grace {
+            family.current.push(next);
+        } else {
+            self.families.remove(place);
+            return false;
+        }
+        family.tokens.push(next);
+        true
+    }
+
+    fn logout(&mut self, token: usize) {
+        self.families.retain(|family| !family.tokens.contains(&token));
+    }
+
+    fn logout_all(&mut self, user: u32) {
+        self.families.retain(|family| family.user != user);
+    }
+}
+
+/// A refresh token and the access token that came with it.
+type Pair = (String, String);
+
+async fn agree(node: &Node, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (mut model, mut now) = (Model::default(), NOW);
+    let mut pairs: Vec<Pair> = vec![];
+    for user in [0, 1] {
+        node.revoke_user(user).await.unwrap();
+    }
+    for step in steps {
+        match step {
+            Step::Login(user) => {
+                let issued = node.issue(user, now).await;
+                model.login(user, pairs.len(), now);
+                pairs.push((issued.refresh_token.unwrap(), issued.credential.unwrap()));
+            }
+            Step::Present(index) if !pairs.is_empty() => {
+                let token = index.index(pairs.len());
+                let renewed = node.tokens.renew(Some(&pairs[token].0), now).await;
+                let expected = model.present(token, pairs.len(), now);
+                prop_assert_eq!(renewed.is_ok(), expected, "token {} of {}", token, pairs.len());
+                pairs.extend(renewed.ok().map(|(_, new)| (new.refresh_token.unwrap(), new.credential.unwrap())));
+            }
+            Step::Pass(seconds) => now += seconds,
+            Step::Logout(index) if !pairs.is_empty() => {
+                let token = index.index(pairs.len());
+                if node.tokens.revoke(Some(&pairs[token].1), now).await.is_ok() {
+                    model.logout(token);
+                }
+            }
+            Step::LogoutAll(user) => {
+                node.revoke_user(user).await.unwrap();
+                model.logout_all(user);
+            }
+            Step::Present(_) | Step::Logout(_) => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn families_do_what_the_model_says() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bed = Bed::of("-refresh");
+    let bed = Bed { options: JwtOptions { refresh_grace_s: Some(GRACE_S), ..bed.options.clone() }, ..bed };
+    let node = runtime.block_on(bed.node());
+    let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(steps in proptest::collection::vec(step(), 0..60))| {
+        runtime.block_on(agree(&node, steps))?;
+    });
+}

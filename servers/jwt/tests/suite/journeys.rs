@@ -1,0 +1,210 @@
+//! The schemes with a store as their clients see them: what each answers, by either carrier, with Redis and without.
+
+use contract::{Carrier, LogoutScope, Scheme, StoreDown};
+use serde_json::json;
+
+use crate::http::{Answer, send};
+use crate::redis_process::Redis;
+use crate::server::{Server, refusal};
+
+const SHARED: [&str; 4] = ["jwt-hs256-refresh", "jwt-eddsa-denylist", "jwt-es256-push", "jwt-rs256-epoch"];
+const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];
+
+/// A server and how its clients carry what it hands out.
+struct Client {
+    server: Server,
+    scheme: Scheme,
+    carrier: Carrier,
+}
+
+/// What a client holds after a login or a renewal.
+struct Held {
+    token: String,
+    refresh: Option<String>,
+}
+
+impl Client {
+    fn start(scheme: &str, carrier: Carrier, redis: &Redis) -> Self {
+        let flags = ["--scheme", scheme, "--carrier", &carrier.to_string(), "--redis-url", &redis.url()];
+        let windows = ["--propagation-s", "1", "--epoch-ttl-s", "1"];
+        let server = Server::start(crate::BINARY, &[&flags[..], &windows].concat());
+        Self { server, scheme: scheme.parse().unwrap(), carrier }
+    }
+
+    fn held(&self, answer: &Answer) -> Held {
+        assert_eq!(answer.status, 200, "{}, {}: {answer:?}", self.scheme, self.carrier);
+        let body = answer.json();
+        let cookie = |name: &str| {
+            let mut lines = answer.headers.iter().filter(|(header, _)| header == "set-cookie").map(|(_, line)| line);
+            let line = lines.find_map(|line| line.strip_prefix(&format!("{name}=")));
+            line.map(|rest| rest.split(';').next().unwrap().to_owned())
+        };
+        match self.carrier {
+            Carrier::Bearer => Held {
+                token: body["token"].as_str().unwrap().to_owned(),
+                refresh: body["refresh_token"].as_str().map(str::to_owned),
+            },
+            Carrier::Cookie => {
+                Held { token: cookie(Carrier::COOKIE_NAME).unwrap(), refresh: cookie(Carrier::REFRESH_COOKIE_NAME) }
+            }
+        }
+    }
+
+    fn login(&self, user: u32) -> Held {
+        self.held(&self.server.login(user))
+    }
+
+    fn ask(&self, request_line: &str, held: &Held) -> Answer {
+        let credential = match (self.carrier, &held.refresh) {
+            (Carrier::Bearer, _) => ("authorization", format!("Bearer {}", held.token)),
+            (Carrier::Cookie, None) => ("cookie", format!("__Host-authbench={}", held.token)),
+            (Carrier::Cookie, Some(refresh)) => {
+                ("cookie", format!("__Host-authbench={}; __Host-authbench-refresh={refresh}", held.token))
+            }
+        };
+        let mut headers = vec![(credential.0, credential.1.as_str()), ("sec-fetch-site", "same-origin")];
+        let mut body = String::new();
+        if let (Carrier::Bearer, Some(refresh), "POST /refresh") = (self.carrier, &held.refresh, request_line) {
+            headers = vec![("content-type", "application/json")];
+            body = json!({ "refresh_token": refresh }).to_string();
+        }
+        send(self.server.address, request_line, &headers, &body)
+    }
+
+    fn status(&self, request_line: &str, held: &Held) -> u16 {
+        self.ask(request_line, held).status
+    }
+}
+
+fn over_all(test: impl Fn(&Client)) {
+    let redis = Redis::start();
+    for scheme in SHARED {
+        for carrier in CARRIERS {
+            test(&Client::start(scheme, carrier, &redis));
+        }
+    }
+}
+
+#[test]
+fn a_user_logs_in_reads_renews_and_leaves() {
+    over_all(|client| {
+        let (scheme, carrier) = (client.scheme, client.carrier);
+        let first = client.login(1);
+        assert_eq!(client.ask("GET /me", &first).json()["username"], "user-000001");
+        assert_eq!(client.status("GET /admin", &first), 403);
+        let second = client.held(&client.ask("POST /refresh", &first));
+        assert_ne!(first.token, second.token);
+        assert_eq!(client.status("GET /me", &second), 200, "{scheme}, {carrier}");
+        assert_eq!(client.status("POST /logout", &second), 204, "{scheme}, {carrier}");
+        assert_eq!(client.status("POST /refresh", &second), 401, "{scheme}, {carrier}");
+        // A short-lived token lives on; anything else is over at once where it was ended.
+        let after = if second.refresh.is_some() { 200 } else { 401 };
+        assert_eq!(client.status("GET /me", &second), after, "{scheme}, {carrier}");
+    });
+}
+
+#[test]
+fn logout_ends_what_the_table_says_and_logout_of_all_the_rest() {
+    over_all(|client| {
+        let (one, other) = (client.login(2), client.login(2));
+        assert_eq!(client.status("POST /logout", &one), 204);
+        let renewed = client.ask("POST /refresh", &other);
+        let user_wide = client.scheme.logout() == Some(LogoutScope::User);
+        assert_eq!(renewed.status, if user_wide { 401 } else { 200 }, "{}", client.scheme);
+        let left = [client.login(2), client.login(2)];
+        assert_eq!(client.status("POST /logout-all", &left[0]), 204);
+        for held in &left {
+            assert_eq!(client.status("POST /refresh", held), 401, "{}, {}", client.scheme, client.carrier);
+        }
+        let new = client.login(2);
+        assert_eq!(client.status("GET /me", &new), 200);
+    });
+}
+
+#[test]
+fn who_is_locked_out_is_out_and_has_other_roles_when_he_is_let_in() {
+    over_all(|client| {
+        let (admin, user) = (client.login(0), client.login(3));
+        let change = |body: &serde_json::Value| {
+            let headers = match client.carrier {
+                Carrier::Bearer => ("authorization", format!("Bearer {}", admin.token)),
+                Carrier::Cookie => ("cookie", format!("__Host-authbench={}", admin.token)),
+            };
+            let headers = [
+                (headers.0, headers.1.as_str()),
+                ("sec-fetch-site", "same-origin"),
+                ("content-type", "application/json"),
+            ];
+            send(client.server.address, "POST /admin/user", &headers, &body.to_string()).status
+        };
+        assert_eq!(change(&json!({ "username": "user-000003", "disabled": true })), 204);
+        assert_eq!(client.status("POST /refresh", &user), 401, "{}", client.scheme);
+        assert_eq!(client.server.login(3).status, 401);
+        assert_eq!(change(&json!({ "username": "user-000003", "disabled": false, "roles": ["admin"] })), 204);
+        let user = client.login(3);
+        assert_eq!(client.status("GET /admin", &user), 200, "{}", client.scheme);
+        assert_eq!(change(&json!({ "username": "user-000003", "roles": ["role-000"] })), 204);
+    });
+}
+
+/// 503 that takes nothing away: row 19 of the security table.
+#[test]
+fn an_outage_gives_503_and_takes_no_cookie_away() {
+    for scheme in SHARED {
+        for carrier in CARRIERS {
+            let mut redis = Redis::start();
+            let client = Client::start(scheme, carrier, &redis);
+            let held = client.login(1);
+            redis.kill();
+            for path in ["POST /refresh", "POST /logout", "POST /logout-all", "GET /readyz"] {
+                let answer = client.ask(path, &held);
+                assert_eq!(answer.status, 503, "{scheme}, {carrier}: {path}: {answer:?}");
+                assert_eq!(answer.header("set-cookie"), None);
+                assert_eq!(answer.header("retry-after"), Some("1"));
+            }
+            assert_eq!(client.server.login(1).status, 503);
+            assert_eq!(client.server.get("/healthz", &[]).status, 200);
+            match client.scheme.store_down() {
+                StoreDown::VerifyOnly => assert_eq!(client.status("GET /me", &held), 200),
+                StoreDown::FailClosed => assert_eq!(client.status("GET /me", &held), 503),
+                _ => assert!([200, 503].contains(&client.status("GET /me", &held))),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_says_what_it_promises() {
+    let redis = Redis::start();
+    for (scheme, class, window_s, ttl_s) in [
+        ("jwt-hs256-refresh", "ttl", 300, 300),
+        ("jwt-eddsa-denylist", "immediate", 0, 900),
+        ("jwt-es256-push", "propagation", 1, 900),
+        ("jwt-rs256-epoch", "ttl", 1, 900),
+    ] {
+        let client = Client::start(scheme, Carrier::Bearer, &redis);
+        let said = client.server.get("/bench/scheme", &[]).json();
+        assert_eq!(said["scheme"], scheme);
+        assert_eq!(said["revocation_class"], class);
+        assert_eq!(said["revocation_window_s"], window_s, "{scheme}");
+        assert_eq!(said["credential_ttl_s"], ttl_s, "{scheme}");
+        assert_eq!(said["refresh_token"], scheme.ends_with("-refresh"));
+        assert_eq!(said["store"], "redis");
+    }
+}
+
+#[test]
+fn the_server_does_not_start_with_what_cannot_be() {
+    for (arguments, code, words) in [
+        (&["--scheme", "jwt-hs256-denylist"][..], 2, ["--redis-url", "jwt-hs256-denylist"]),
+        (&["--scheme", "jwt-hs256-push", "--redis-url", "redis://127.0.0.1:1/0"], 1, ["127.0.0.1:1", "start it"]),
+        (&["--propagation-s", "0"], 2, ["--propagation-s 0", "between 1 and 3600"]),
+        (&["--epoch-ttl-s", "3601"], 2, ["--epoch-ttl-s 3601", "between 1 and 3600"]),
+        (&["--refresh-grace-s", "3601"], 2, ["--refresh-grace-s 3601", "between 0 and 3600"]),
+        (&["--carrier", "cookie", "--roles", "300"], 2, ["--roles 300", "4096 bytes"]),
+    ] {
+        let (ended, text) = refusal(crate::BINARY, arguments);
+        assert_eq!(ended, code, "{arguments:?}: {text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{arguments:?}: {text}");
+    }
+}

@@ -1,0 +1,74 @@
+//! The signature alone: what is handed out is good to its end, and who was changed cannot renew.
+
+use chassis::auth::{AuthError, Authenticator};
+use chassis::directory::Change;
+use jwt::Algorithm;
+
+use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
+use crate::forge;
+
+#[tokio::test]
+async fn a_request_costs_no_command_also_where_there_is_a_redis() {
+    let bed = Bed::of("");
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    let requests = async {
+        for _ in 0..5 {
+            node.assert_good(&token).await;
+        }
+    };
+    assert_eq!(bed.cost(requests).await, calls([]));
+}
+
+#[tokio::test]
+async fn who_was_thrown_out_cannot_renew_and_may_log_in_again() {
+    let server = forge::authenticator(Algorithm::EdDsa).await;
+    let old = forge::issued(&server, NOW).await;
+    assert_eq!(claims(&old).get("epoch"), None);
+    server.revoke_user(7, NOW).await.unwrap();
+    assert!(server.verify(Some(&old), NOW).await.is_ok(), "the class is expiry");
+    assert_eq!(server.renew(Some(&old), NOW).await.map(|_| ()), Err(AuthError::Invalid("revoked")));
+    let new = forge::issued(&server, NOW).await;
+    assert_eq!(claims(&new)["epoch"], 1);
+    let (_, renewed) = server.renew(Some(&new), NOW).await.unwrap();
+    assert_eq!(claims(&renewed.credential.unwrap())["epoch"], 1);
+}
+
+#[tokio::test]
+async fn servers_over_one_redis_agree_on_who_may_renew() {
+    let bed = Bed::of("");
+    let (one, two) = (bed.node().await, bed.node().await);
+    let (token, other) = (one.login(1).await, one.login(2).await);
+    one.directory.change(1, Change { disabled: Some(true), ..Change::default() }).await.unwrap();
+    assert_invalid(&two.renew(&token).await);
+    two.assert_good(&token).await;
+    let other = two.renew(&other).await.unwrap();
+    one.revoke_user(2).await.unwrap();
+    assert_invalid(&two.renew(&other).await);
+    // Also a token that was issued to him by mistake since.
+    let late = two.login(1).await;
+    assert_invalid(&two.renew(&late).await);
+}
+
+#[tokio::test]
+async fn a_renewed_token_has_the_roles_of_now() {
+    let bed = Bed::of("");
+    let node = bed.node().await;
+    let roles = vec!["other".to_owned()];
+    node.directory.change(1, Change { roles: Some(roles.clone()), ..Change::default() }).await.unwrap();
+    let token = node.login(1).await;
+    let (identity, issued) = node.tokens.renew(Some(&token), NOW).await.unwrap();
+    assert_eq!(identity.roles, roles);
+    assert_eq!(node.verify(&issued.credential.unwrap()).await.unwrap().roles, roles);
+}
+
+#[tokio::test]
+async fn without_redis_tokens_are_checked_and_nobody_renews() {
+    let mut bed = Bed::of("");
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    bed.redis.kill();
+    node.assert_good(&token).await;
+    assert_down(&node.renew(&token).await);
+    assert_eq!(node.tokens.ready().await, Ok(()));
+}

@@ -1,0 +1,277 @@
+//! `jwt-*-refresh`: short-lived tokens, and families of refresh tokens; row 11 of the security table.
+
+use std::sync::Arc;
+
+use chassis::auth::{AuthError, Authenticator, Issued};
+use jwt::JwtOptions;
+
+use crate::bed::{Bed, NOW, Node, TTL_S, assert_down, assert_invalid, calls, claims};
+use crate::forge;
+
+fn bed() -> Bed {
+    Bed::of("-refresh")
+}
+
+fn graceful() -> Bed {
+    let bed = bed();
+    Bed { options: JwtOptions { refresh_grace_s: Some(10), ..bed.options.clone() }, ..bed }
+}
+
+/// What a login or a renewal hands out.
+struct Pair {
+    access: String,
+    refresh: String,
+}
+
+impl From<Issued> for Pair {
+    fn from(issued: Issued) -> Self {
+        Self { access: issued.credential.unwrap(), refresh: issued.refresh_token.unwrap() }
+    }
+}
+
+async fn login(node: &Node, user: u32) -> Pair {
+    node.issue(user, NOW).await.into()
+}
+
+async fn refresh_at(node: &Node, token: &str, now: u64) -> Result<Pair, AuthError> {
+    node.tokens.renew(Some(token), now).await.map(|(_, issued)| issued.into())
+}
+
+async fn refresh(node: &Node, pair: &Pair) -> Result<Pair, AuthError> {
+    refresh_at(node, &pair.refresh, NOW).await
+}
+
+async fn assert_refused(node: &Node, pair: &Pair) {
+    assert_invalid(&refresh(node, pair).await.map(|_| ()));
+}
+
+#[tokio::test]
+async fn a_request_costs_nothing_and_login_and_renewal_a_script() {
+    let bed = bed();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let second = refresh(&node, &first).await.unwrap();
+    let requests = async {
+        for _ in 0..5 {
+            node.assert_good(&second.access).await;
+        }
+    };
+    assert_eq!(bed.cost(requests).await, calls([]));
+    let renewal = bed.cost(async { drop(refresh(&node, &second).await.unwrap()) }).await;
+    assert_eq!(renewal, calls([("evalsha", 1), ("hmget", 1), ("hset", 1)]));
+    let said = node.tokens.describe();
+    assert_eq!((said.refresh_token, said.revocation_window_s), (true, Some(TTL_S)));
+}
+
+#[tokio::test]
+async fn renewal_hands_out_two_new_tokens_of_the_same_login() {
+    let bed = bed();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let (identity, issued) = node.tokens.renew(Some(&first.refresh), NOW + 50).await.unwrap();
+    assert_eq!((identity.id, issued.expires_in), (1, TTL_S));
+    let second = Pair::from(issued);
+    assert_ne!(first.refresh, second.refresh);
+    assert_eq!(claims(&second.access)["auth_time"], NOW);
+    assert_eq!(claims(&first.access)["sid"], claims(&second.access)["sid"]);
+    assert_ne!(claims(&first.access)["jti"], claims(&second.access)["jti"]);
+    node.assert_good(&first.access).await;
+    assert!(node.tokens.verify(Some(&second.access), NOW + 50).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_used_again_ends_its_family_everywhere() {
+    let bed = bed();
+    let (one, two) = (bed.node().await, bed.node().await);
+    let (first, other) = (login(&one, 1).await, login(&one, 1).await);
+    let second = refresh(&one, &first).await.unwrap();
+    let third = refresh(&two, &second).await.unwrap();
+    assert_refused(&two, &first).await;
+    for pair in [&first, &second, &third] {
+        assert_refused(&one, pair).await;
+    }
+    // What is out already lives to its end, and the other login is nobody's affair.
+    one.assert_good(&third.access).await;
+    assert!(refresh(&one, &other).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_twenty_refreshes_at_once_one_wins_and_the_family_is_over() {
+    let bed = bed();
+    let nodes = [bed.node().await, bed.node().await];
+    for _ in 0..5 {
+        let first = Arc::new(login(&nodes[0], 1).await);
+        let attempts: Vec<_> = (0..20)
+            .map(|n| {
+                let (node, first) = (Arc::clone(&nodes[n % 2]), Arc::clone(&first));
+                tokio::spawn(async move { refresh(&node, &first).await })
+            })
+            .collect();
+        let mut winners = vec![];
+        for attempt in attempts {
+            winners.extend(attempt.await.unwrap().ok());
+        }
+        assert_eq!(winners.len(), 1);
+        assert_refused(&nodes[0], &winners[0]).await;
+    }
+}
+
+#[tokio::test]
+async fn grace_admits_the_immediate_predecessor_and_no_other() {
+    let bed = graceful();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let second = refresh(&node, &first).await.unwrap();
+    let sibling = refresh(&node, &first).await.unwrap();
+    // Either may go on, and the first that does makes predecessors of both.
+    let third = refresh(&node, &sibling).await.unwrap();
+    let late_sibling = refresh(&node, &second).await.unwrap();
+    assert!(refresh(&node, &third).await.is_ok());
+    assert_refused(&node, &first).await;
+    for pair in [&second, &sibling, &third, &late_sibling] {
+        assert_refused(&node, pair).await;
+    }
+}
+
+#[tokio::test]
+async fn grace_ends() {
+    let bed = graceful();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let second = refresh(&node, &first).await.unwrap();
+    assert!(refresh_at(&node, &first.refresh, NOW + 10).await.is_ok());
+    assert_invalid(&refresh_at(&node, &first.refresh, NOW + 11).await.map(|_| ()));
+    assert_refused(&node, &second).await;
+}
+
+#[tokio::test]
+async fn a_generation_has_eight_tokens_at_most() {
+    let bed = graceful();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let mut generation = vec![];
+    for _ in 0..8 {
+        generation.push(refresh(&node, &first).await.unwrap());
+    }
+    assert_refused(&node, &first).await;
+    assert_refused(&node, &generation[7]).await;
+}
+
+#[tokio::test]
+async fn logout_ends_this_login_and_logout_of_all_every_one_of_this_user() {
+    let bed = bed();
+    let (one, two) = (bed.node().await, bed.node().await);
+    let (first, other, third) = (login(&one, 1).await, login(&two, 1).await, login(&one, 2).await);
+    two.revoke(&first.access).await.unwrap();
+    assert_refused(&one, &first).await;
+    // The token is good to its end, so whoever logs out again is not told that it is not.
+    one.assert_good(&first.access).await;
+    two.revoke(&first.access).await.unwrap();
+    let other = refresh(&one, &other).await.unwrap();
+    one.revoke_user(1).await.unwrap();
+    assert_refused(&two, &other).await;
+    assert!(refresh(&two, &third).await.is_ok());
+    assert_eq!(bed.redis.keys().len(), 2, "a family and a list: {:?}", bed.redis.keys());
+}
+
+#[tokio::test]
+async fn one_kind_of_token_does_not_pass_for_the_other() {
+    let bed = bed();
+    let node = bed.node().await;
+    let pair = login(&node, 1).await;
+    assert_invalid(&node.renew(&pair.access).await);
+    node.assert_over(&pair.refresh).await;
+    assert_invalid(&node.revoke(&pair.refresh).await);
+    assert_eq!(node.tokens.renew(None, NOW).await.map(|_| ()), Err(AuthError::Missing));
+    for text in ["", "a.b.c", &pair.refresh[1..], &format!("{}A", pair.refresh), &"A".repeat(65)] {
+        assert_invalid(&node.renew(text).await);
+    }
+    assert!(refresh(&node, &pair).await.is_ok(), "nothing of this was its business");
+}
+
+#[tokio::test]
+async fn who_knows_the_family_but_not_the_secret_gets_nothing() {
+    let bed = bed();
+    let node = bed.node().await;
+    let pair = login(&node, 1).await;
+    let forged = format!("{}{}", &pair.refresh[..22], "A".repeat(43));
+    assert_invalid(&node.renew(&forged).await);
+    assert_refused(&node, &pair).await;
+}
+
+#[tokio::test]
+async fn no_renewal_goes_past_the_end_that_login_has_set() {
+    let bed = bed();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let second = refresh_at(&node, &first.refresh, NOW + 950).await.unwrap();
+    assert_eq!(claims(&second.access)["exp"], NOW + 1000);
+    assert_invalid(&refresh_at(&node, &second.refresh, NOW + 1000).await.map(|_| ()));
+    assert_eq!(bed.redis.keys(), [""; 0], "what is over is not kept");
+}
+
+#[tokio::test]
+async fn nothing_in_the_store_works_as_a_token_or_names_one() {
+    let bed = bed();
+    let node = bed.node().await;
+    let first = login(&node, 1).await;
+    let second = refresh(&node, &first).await.unwrap();
+    let dump = bed.redis.dump();
+    let holds = |text: &str| dump.windows(text.len()).any(|window| window == text.as_bytes());
+    let sid = claims(&second.access)["sid"].as_str().unwrap().to_owned();
+    assert!(holds(&sid));
+    for pair in [&first, &second] {
+        assert!(!holds(&pair.refresh) && !holds(&pair.refresh[..22]) && !holds(&pair.refresh[22..]));
+        assert!(!holds(&pair.access) && !claims(&pair.access).to_string().contains(&pair.refresh[..22]));
+    }
+    assert_eq!(forge::decode(&sid).len(), 16);
+}
+
+#[tokio::test]
+async fn every_family_is_listed_for_as_long_as_it_lives() {
+    let bed = bed();
+    let node = bed.node().await;
+    let () = bed.ask("ZADD test:fu:1 1 stale");
+    let pairs = [login(&node, 1).await, login(&node, 1).await];
+    let mut sids = pairs.each_ref().map(|pair| claims(&pair.access)["sid"].as_str().unwrap().to_owned());
+    let mut listed: Vec<String> = bed.ask("ZRANGE test:fu:1 0 -1");
+    sids.sort();
+    listed.sort();
+    assert_eq!(listed, sids);
+    assert!(bed.ask::<u64>("TTL test:fu:1") >= bed.ask::<u64>(&format!("TTL test:f:{}", sids[0])));
+    let next = refresh(&node, &pairs[0]).await.unwrap();
+    assert_refused(&node, &pairs[0]).await;
+    assert_refused(&node, &next).await;
+    assert_eq!(bed.ask::<u64>("ZCARD test:fu:1"), 1);
+}
+
+#[tokio::test]
+async fn without_redis_tokens_are_checked_and_nothing_else_is_done() {
+    let mut bed = bed();
+    let node = bed.node().await;
+    let pair = login(&node, 1).await;
+    bed.redis.kill();
+    node.assert_good(&pair.access).await;
+    assert_down(&refresh(&node, &pair).await.map(|_| ()));
+    assert_down(&node.revoke(&pair.access).await);
+    assert_down(&node.revoke_user(1).await);
+    assert_down(&node.tokens.ready().await);
+    bed.redis.revive();
+    node.until_ready(&[]).await;
+    assert_refused(&node, &pair).await;
+    let new = login(&node, 1).await;
+    assert!(refresh(&node, &new).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_ends_no_family() {
+    let bed = bed();
+    let node = bed.node().await;
+    let pair = login(&node, 1).await;
+    bed.redis.signal("-STOP");
+    assert_down(&node.revoke_user(2).await);
+    node.assert_good(&pair.access).await;
+    bed.redis.signal("-CONT");
+    node.until_ready(&[]).await;
+    assert!(refresh(&node, &pair).await.is_ok());
+}
