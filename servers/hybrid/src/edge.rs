@@ -1,0 +1,98 @@
+//! The scheme: a session at the edge, a token inside.
+
+use std::sync::Arc;
+
+use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use contract::body::Identity;
+use jwt::Inward;
+use quick_cache::sync::Cache;
+use session::store::RedisStore;
+use session::{Key, Sessions};
+use stores::Multiplexed;
+
+/// Tokens that are kept for their next use.
+const REMEMBERED: usize = 100_000;
+/// A token is used again while at least this part of its life is left, and a second, so that it is still good when it
+/// arrives.
+const LEFT: u64 = 4;
+
+/// Sessions outside, tokens inside.
+pub struct Edge {
+    sessions: Sessions<RedisStore<Multiplexed>>,
+    inward: Inward,
+    inner_ttl_s: u64,
+    tokens: Cache<Key, Arc<Remembered>>,
+}
+
+struct Remembered {
+    token: String,
+    /// When another has to be made.
+    until: UnixSeconds,
+}
+
+impl Edge {
+    pub(crate) fn new(sessions: Sessions<RedisStore<Multiplexed>>, inward: Inward, inner_ttl_s: u64) -> Self {
+        Self { sessions, inward, inner_ttl_s, tokens: Cache::new(REMEMBERED) }
+    }
+
+    /// The token of this session. It is asked for only after the session was looked up, so a session that is over
+    /// gets none, however long its last token may still be good.
+    fn token(&self, key: Key, identity: &Identity, now: UnixSeconds) -> Result<String, AuthError> {
+        if let Some(remembered) = self.tokens.get(&key).filter(|remembered| now < remembered.until) {
+            return Ok(remembered.token.clone());
+        }
+        let Issued { credential, expires_in, .. } = self.inward.token(identity, now)?;
+        let token = credential.expect("an issuer gives a token");
+        let until = now + expires_in - (expires_in / LEFT).max(1);
+        self.tokens.insert(key, Arc::new(Remembered { token: token.clone(), until }));
+        Ok(token)
+    }
+}
+
+impl Authenticator for Edge {
+    fn describe(&self) -> Description {
+        Description { inner_window_s: Some(self.inner_ttl_s), ..self.sessions.describe() }
+    }
+
+    async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        self.sessions.issue(identity, now).await
+    }
+
+    async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        self.sessions.verify(credential, now).await
+    }
+
+    async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        self.sessions.renew(credential, now).await
+    }
+
+    async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        self.sessions.revoke(credential, now).await
+    }
+
+    async fn revoke_user(&self, user: u32, now: UnixSeconds) -> Result<(), AuthError> {
+        self.sessions.revoke_user(user, now).await
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        self.sessions.ready().await
+    }
+
+    fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
+        self.inward.jwks(now)
+    }
+
+    async fn rotate(&self, now: UnixSeconds) -> Result<bool, AuthError> {
+        self.inward.rotate(now).await.map(|()| true)
+    }
+
+    async fn inward(
+        &self,
+        credential: &str,
+        identity: &Identity,
+        now: UnixSeconds,
+    ) -> Result<Option<String>, AuthError> {
+        let key = Key::of(credential).ok_or(AuthError::Invalid("not a session id"))?;
+        self.token(key, identity, now).map(Some)
+    }
+}

@@ -1,0 +1,145 @@
+//! The hybrid: one look-up at the edge, a signature inside, and a revocation that the edge knows at once.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::http::PATIENCE;
+use crate::redis_process::Redis;
+use crate::row::{free_address, row, sibling, url};
+use crate::server::Server;
+
+/// An edge with `count` servers behind it that trust its keys.
+struct Estate {
+    edge: Server,
+    inner: Vec<Server>,
+}
+
+impl Estate {
+    fn new(redis: &Redis, count: usize, edge_flags: &[&str]) -> Self {
+        let address = free_address();
+        let keys = format!("http://{address}/.well-known/jwks.json");
+        let inner = row(&sibling("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);
+        let behind = url(&inner[0]);
+        let own =
+            ["--listen", &address, "--redis-url", &redis.url(), "--next-hop", &behind, "--bench", "--users", "100"];
+        let edge = Server::start_with(crate::EDGE, &[&own, edge_flags].concat(), &[]);
+        Self { edge, inner }
+    }
+
+    fn chain(&self, hops: usize, token: &str) -> u16 {
+        self.edge.get(&format!("/chain?hops={hops}"), &[("authorization", token)]).status
+    }
+}
+
+fn login(server: &Server, user: u32) -> String {
+    format!("Bearer {}", server.login(user).json()["token"].as_str().unwrap())
+}
+
+#[test]
+fn a_request_is_looked_up_once_however_far_it_goes() {
+    let redis = Redis::start();
+    let estate = Estate::new(&redis, 3, &[]);
+    let token = login(&estate.edge, 7);
+    for hops in 0..=3 {
+        redis.forget_calls();
+        let answer = estate.edge.get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["username"], "user-000007");
+        assert_eq!(redis.calls().get("get"), Some(&1), "{hops} hops");
+    }
+    // The session itself is worth nothing inside.
+    assert_eq!(estate.inner[0].get("/me", &[("authorization", &token)]).status, 401);
+}
+
+#[test]
+fn what_is_revoked_is_over_at_the_edge_at_once() {
+    let redis = Redis::start();
+    let estate = Estate::new(&redis, 1, &[]);
+    for end in ["/logout", "/logout-all", "/refresh"] {
+        let token = login(&estate.edge, 7);
+        assert_eq!(estate.chain(1, &token), 200);
+        assert!(estate.edge.post(end, &[("authorization", &token)]).status < 300);
+        assert_eq!(estate.chain(1, &token), 401, "{end}");
+    }
+}
+
+#[test]
+fn keys_roll_under_load_and_no_request_fails() {
+    let redis = Redis::start();
+    let estate = Estate::new(&redis, 2, &["--inner-ttl-s", "2"]);
+    let tokens: Vec<_> = (0..8).map(|user| login(&estate.edge, user)).collect();
+    let failed: Vec<u16> = std::thread::scope(|scope| {
+        let loads: Vec<_> = tokens
+            .iter()
+            .map(|token| {
+                scope.spawn(|| (0..100).map(|_| estate.chain(2, token)).filter(|status| *status != 200).collect())
+            })
+            .collect();
+        for _ in 0..3 {
+            assert_eq!(estate.edge.post("/bench/rotate", &[]).status, 204);
+            let published = estate.edge.get("/.well-known/jwks.json", &[]).json();
+            assert!(published["keys"].as_array().unwrap().len() >= 2, "the old key is still trusted: {published}");
+        }
+        loads.into_iter().flat_map(|load| -> Vec<u16> { load.join().unwrap() }).collect()
+    });
+    assert_eq!(failed, [0_u16; 0]);
+}
+
+#[test]
+fn a_flood_of_unknown_keys_asks_for_them_once_a_second() {
+    let redis = Redis::start();
+    let estate = Estate::new(&redis, 1, &[]);
+    let header = |n: usize| format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"unknown-{n}"}}"#);
+    let encode = |text: &str| {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+    };
+    let started = Instant::now();
+    let refused = std::thread::scope(|scope| {
+        let floods: Vec<_> = (0..20)
+            .map(|n| {
+                let token = format!("Bearer {}.{}.{}", encode(&header(n)), encode("{}"), encode(&"x".repeat(64)));
+                let inner = &estate.inner[0];
+                scope.spawn(move || {
+                    (0..5).filter(|_| inner.get("/me", &[("authorization", &token)]).status == 401).count()
+                })
+            })
+            .collect();
+        floods.into_iter().map(|flood| flood.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(refused, 100);
+    let metrics = estate.edge.get("/metrics", &[]).body;
+    let asked = metrics.lines().find(|line| line.contains(r#"route="/.well-known/jwks.json",status="200""#));
+    let asked: u64 = asked.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
+    let seconds = started.elapsed().as_secs() + 2;
+    assert!((1..=seconds).contains(&asked), "{asked} times in {seconds} s");
+}
+
+#[test]
+fn an_edge_is_described_with_its_inner_window() {
+    let redis = Redis::start();
+    let flags = ["--redis-url", &redis.url(), "--inner-ttl-s", "30", "--inner-algorithm", "ES256"];
+    let edge = Server::start(crate::EDGE, &flags);
+    let told: Value = edge.get("/bench/scheme", &[]).json();
+    assert_eq!(told["scheme"], "hybrid");
+    assert_eq!(told["revocation_class"], "immediate");
+    assert_eq!((&told["revocation_window_s"], &told["inner_window_s"]), (&json!(0), &json!(30)));
+    assert_eq!(edge.get("/.well-known/jwks.json", &[]).json()["keys"][0]["alg"], "ES256");
+}
+
+#[test]
+fn without_redis_the_edge_answers_503_and_recovers() {
+    let mut redis = Redis::start();
+    let estate = Estate::new(&redis, 1, &[]);
+    let token = login(&estate.edge, 7);
+    assert_eq!(estate.chain(1, &token), 200);
+    redis.kill();
+    assert_eq!(estate.chain(1, &token), 503, "a token that is still good inside opens no door");
+    redis.revive();
+    let deadline = Instant::now() + PATIENCE;
+    while estate.edge.get("/readyz", &[]).status != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+    }
+    assert_eq!(estate.chain(1, &token), 401, "Redis comes back empty");
+}

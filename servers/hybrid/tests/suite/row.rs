@@ -1,0 +1,43 @@
+//! Servers in a row, the last first, each told of the one behind it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::server::Server;
+
+/// A server of another package, built as this test was.
+pub(crate) fn sibling(binary: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "session", "-p", "jwt", "-p", "anonymous", "--bins"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+    });
+    Path::new(crate::EDGE).with_file_name(binary)
+}
+
+/// An address that nobody has, for a server that others must know before it starts.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+pub(crate) fn url(server: &Server) -> String {
+    format!("http://{}", server.address)
+}
+
+/// `count` servers of this binary with these flags; the first passes on to the second, and so on.
+pub(crate) fn row(binary: &Path, flags: &[&str], count: usize) -> Vec<Server> {
+    let mut servers: Vec<Server> = vec![];
+    for _ in 0..count {
+        let next = servers.last().map(url);
+        let next: Vec<&str> = next.iter().flat_map(|next| ["--next-hop", next.as_str()]).collect();
+        servers.push(Server::start(binary, &[flags, &next].concat()));
+    }
+    servers.reverse();
+    servers
+}

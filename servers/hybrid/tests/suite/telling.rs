@@ -1,0 +1,24 @@
+//! What `edge-server` is told, and what it says when that cannot be.
+
+use crate::server::refusal;
+
+#[track_caller]
+fn assert_refused(arguments: &[&str], parts: &[&str]) {
+    let (code, message) = refusal(crate::EDGE, arguments);
+    assert_eq!(code, 2, "{arguments:?}: {message}");
+    for part in ["edge-server: "].iter().chain(parts) {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_reason() {
+    assert_refused(&[], &["hybrid needs --redis-url"]);
+    let redis = ["--redis-url", "redis://127.0.0.1:1/0"];
+    let with = |more: &[&'static str]| [&redis, more].concat();
+    assert_refused(&with(&["--inner-algorithm", "none"]), &["--inner-algorithm none", "HS256, EdDSA, ES256, RS256"]);
+    assert_refused(&with(&["--inner-ttl-s", "1"]), &["--inner-ttl-s 1", "between 2 and 3600"]);
+    assert_refused(&with(&["--inner-key-file", "/nowhere"]), &["--key-file /nowhere", "No such file"]);
+    assert_refused(&with(&["--next-hop", "ftp://x"]), &["--next-hop ftp://x", "http://127.0.0.1:8081"]);
+    assert_refused(&with(&["--scheme", "session-redis"]), &["edge-server does not have it", "hybrid"]);
+}
