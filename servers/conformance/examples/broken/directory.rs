@@ -1,0 +1,30 @@
+//! A directory that remembers what was changed last, so that a revocation can be told from another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chassis::auth::AuthError;
+use chassis::directory::{Change, Directory, Standing};
+
+/// How an authenticator learns why it is asked to end a user's credentials.
+pub(crate) type Changes = Arc<Mutex<HashMap<u32, Change>>>;
+
+pub(crate) struct Telling {
+    pub(crate) inner: Arc<dyn Directory>,
+    pub(crate) changes: Changes,
+}
+
+impl Directory for Telling {
+    fn standing(&self, user: u32) -> std::pin::Pin<Box<dyn Future<Output = Result<Standing, AuthError>> + Send + '_>> {
+        self.inner.standing(user)
+    }
+
+    fn change(
+        &self,
+        user: u32,
+        change: Change,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send + '_>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(user, change.clone());
+        self.inner.change(user, change)
+    }
+}

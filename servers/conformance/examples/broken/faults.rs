@@ -1,0 +1,50 @@
+//! The ways in which a server may be broken.
+
+use serde::Deserialize;
+
+/// One way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fault {
+    /// None: the real thing.
+    #[default]
+    None,
+    AudIgnored,
+    IssIgnored,
+    CritIgnored,
+    AlgNone,
+    PublicKeyAsSecret,
+    EmbeddedJwk,
+    TypIgnored,
+    LongLeeway,
+    ExpOptional,
+    KidIgnored,
+    DuplicateNames,
+    WeakKey,
+    RefreshReuse,
+    FamilySurvives,
+    IdInClear,
+    LogoutNothing,
+    LogoutAllOne,
+    PasswordNothing,
+    DisabledNothing,
+    RolesNothing,
+    AbsoluteIgnored,
+    IdleIgnored,
+    ShortIds,
+    EqualIds,
+    CredentialInLog,
+    SealedLoose,
+    OutageRefuses,
+    OutageAllows,
+    KeyForgotten,
+    KeyFetched,
+    NbfIgnored,
+    AlgIgnored,
+    SignatureIgnored,
+    LogoutEndsAll,
+    NoTouch,
+    SealedCut,
+    SealedForever,
+    RotationForgets,
+}

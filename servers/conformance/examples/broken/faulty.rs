@@ -1,0 +1,286 @@
+//! The real authenticator behind one that errs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use chassis::directory::Change;
+use contract::body::Identity;
+use tokio::sync::Mutex as Turn;
+
+use crate::directory::Changes;
+use crate::faults::Fault;
+use crate::launder::Launderer;
+
+/// Characters of an id that is too short: 48 bits.
+const SHORT: usize = 8;
+/// The place at which an id comes twice.
+const TWICE: usize = 1500;
+
+/// What it remembers.
+#[derive(Default)]
+struct Memory {
+    /// What was handed out in place of a real credential.
+    aliases: HashMap<String, String>,
+    /// Everybody's credentials, the newest last.
+    handed: HashMap<u32, Vec<String>>,
+    /// The family of every refresh token, and the newest of each family.
+    families: HashMap<String, usize>,
+    newest: Vec<String>,
+    count: usize,
+    last: String,
+    /// What was handed out before the last rotation.
+    forgotten: HashSet<String>,
+}
+
+pub(crate) struct Faulty<A> {
+    inner: A,
+    fault: Fault,
+    declared: Option<Description>,
+    launderer: Option<Launderer>,
+    changes: Changes,
+    redis_url: Option<String>,
+    memory: Mutex<Memory>,
+    renewing: Turn<()>,
+}
+
+const REFUSED: AuthError = AuthError::Invalid("refused by mistake, or not");
+
+impl<A: Authenticator> Faulty<A> {
+    pub(crate) fn new(
+        inner: A,
+        fault: Fault,
+        declared: Option<Description>,
+        launderer: Option<Launderer>,
+        changes: Changes,
+        redis_url: Option<String>,
+    ) -> Self {
+        let (memory, renewing) = (Mutex::default(), Turn::new(()));
+        Self { inner, fault, declared, launderer, changes, redis_url, memory, renewing }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The real credential behind this one.
+    fn real(&self, credential: Option<&str>) -> Option<String> {
+        let credential = credential?;
+        let memory = self.memory();
+        match self.fault {
+            Fault::SealedLoose => return Some(memory.alike(credential).unwrap_or(credential).to_owned()),
+            Fault::SealedCut => return Some(memory.longer(credential).unwrap_or(credential).to_owned()),
+            _ => {}
+        }
+        Some(memory.aliases.get(credential).map_or(credential, String::as_str).to_owned())
+    }
+
+    /// What is handed out for this.
+    fn handed(&self, user: u32, mut issued: Issued) -> Issued {
+        let Some(real) = issued.credential.clone() else { return issued };
+        self.launderer.iter().for_each(|launderer| launderer.see(&real));
+        let mut memory = self.memory();
+        let shown = memory.alias(self.fault, &real);
+        memory.handed.entry(user).or_default().push(real);
+        drop(memory);
+        if self.fault == Fault::IdInClear {
+            self.write(&shown);
+        }
+        if let (Fault::IdleIgnored, Some(declared)) = (self.fault, &self.declared) {
+            issued.expires_in = declared.credential_ttl_s.unwrap_or(issued.expires_in).min(issued.expires_in);
+        }
+        Issued { credential: Some(shown), ..issued }
+    }
+
+    fn write(&self, credential: &str) {
+        let client = self.redis_url.as_deref().and_then(|url| redis::Client::open(url).ok());
+        let connection = client.and_then(|client| client.get_connection().ok());
+        if let Some(mut connection) = connection {
+            let _ = redis::cmd("SET").arg(format!("clear:{credential}")).arg("1").query::<()>(&mut connection);
+        }
+    }
+
+    /// Whether a change of this kind ends nothing here.
+    fn overlooked(&self, change: Option<&Change>) -> bool {
+        match (self.fault, change) {
+            (Fault::PasswordNothing, Some(change)) => change.password.is_some(),
+            (Fault::DisabledNothing, Some(change)) => change.disabled.is_some(),
+            (Fault::RolesNothing, Some(change)) => change.roles.is_some(),
+            _ => false,
+        }
+    }
+
+    fn begin_family(&self, token: Option<&String>) {
+        let Some(token) = token else { return };
+        let mut memory = self.memory();
+        let family = memory.newest.len();
+        memory.newest.push(token.clone());
+        memory.families.insert(token.clone(), family);
+    }
+
+    fn continue_family(&self, old: &str, token: Option<&String>) {
+        let (mut memory, Some(token)) = (self.memory(), token) else { return };
+        let Some(family) = memory.families.get(old).copied() else { return };
+        memory.newest[family].clone_from(token);
+        memory.families.insert(token.clone(), family);
+    }
+
+    /// The refresh token that is presented in place of this one; none if it is refused here.
+    fn presented(&self, token: &str) -> Option<String> {
+        let memory = self.memory();
+        let newest = memory.families.get(token).map(|family| memory.newest[*family].clone());
+        match self.fault {
+            Fault::RefreshReuse => Some(newest.unwrap_or_else(|| token.to_owned())),
+            Fault::FamilySurvives => newest.is_none_or(|newest| newest == token).then(|| token.to_owned()),
+            _ => Some(token.to_owned()),
+        }
+    }
+
+    fn describes_refresh_token(&self) -> bool {
+        self.declared.as_ref().is_some_and(|declared| declared.refresh_token)
+    }
+}
+
+impl Memory {
+    /// What is handed out in place of this.
+    fn alias(&mut self, fault: Fault, real: &str) -> String {
+        self.count += 1;
+        let alias = match fault {
+            Fault::ShortIds => real[..SHORT].to_owned(),
+            Fault::EqualIds if self.count.is_multiple_of(TWICE) => self.last.clone(),
+            _ => real.to_owned(),
+        };
+        self.last.clone_from(&alias);
+        self.aliases.insert(alias.clone(), real.to_owned());
+        alias
+    }
+
+    /// What was handed out and goes on where this ends.
+    fn longer(&self, credential: &str) -> Option<&str> {
+        let begins = |real: &&String| real.starts_with(credential) && 2 * credential.len() > real.len();
+        self.handed.values().flatten().find(begins).map(String::as_str)
+    }
+
+    /// What was handed out until now.
+    fn forget(&mut self) {
+        self.forgotten = self.handed.values().flatten().cloned().collect();
+    }
+
+    /// Whose this is, if it was handed out.
+    fn owner(&self, credential: &str) -> Option<u32> {
+        self.handed.iter().find(|(_, own)| own.iter().any(|own| own == credential)).map(|(user, _)| *user)
+    }
+
+    /// What was handed out and differs from this in a few places only.
+    fn alike(&self, credential: &str) -> Option<&str> {
+        let near = |real: &&String| {
+            let same = real.bytes().zip(credential.bytes()).filter(|(one, other)| one == other).count();
+            real.len() == credential.len() && same + 3 > real.len()
+        };
+        self.handed.values().flatten().find(near).map(String::as_str)
+    }
+}
+
+impl<A: Authenticator> Authenticator for Faulty<A> {
+    fn describe(&self) -> Description {
+        match (self.fault, &self.declared) {
+            (Fault::AbsoluteIgnored | Fault::IdleIgnored | Fault::NoTouch, Some(declared)) => declared.clone(),
+            _ => self.inner.describe(),
+        }
+    }
+
+    async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
+        let issued = self.inner.issue(identity, now).await?;
+        self.begin_family(issued.refresh_token.as_ref());
+        Ok(self.handed(identity.id, issued))
+    }
+
+    async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        if let (Fault::CredentialInLog, Some(credential)) = (self.fault, credential) {
+            eprintln!("verifying {credential}");
+        }
+        if let (Some(launderer), Some(credential)) = (&self.launderer, credential) {
+            launderer.fetch(credential);
+        }
+        let real = self.real(credential);
+        if self.fault == Fault::RotationForgets && self.memory().forgotten.contains(real.as_deref().unwrap_or_default())
+        {
+            return Err(REFUSED);
+        }
+        let verdict = self.inner.verify(real.as_deref(), now).await;
+        let owner = real.as_deref().and_then(|real| self.memory().owner(real));
+        match (verdict, self.fault) {
+            (Err(AuthError::StoreUnavailable(_)), Fault::OutageRefuses) => Err(REFUSED),
+            (Err(AuthError::StoreUnavailable(_)), Fault::OutageAllows) => Ok(Identity::seeded(1, 1)),
+            (Err(AuthError::Invalid(_)), Fault::SealedForever) => {
+                owner.map(|user| Identity::seeded(user, 1)).ok_or(REFUSED)
+            }
+            (Err(AuthError::Invalid(reason)), _) => {
+                let laundered = self.launderer.as_ref().and_then(|launderer| launderer.laundered(credential?, now));
+                match laundered {
+                    Some(token) => self.inner.verify(Some(&token), now).await,
+                    None => Err(AuthError::Invalid(reason)),
+                }
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
+        let _turn = self.renewing.lock().await;
+        let real = self.real(credential);
+        let presented = match real.as_deref() {
+            Some(token) if self.describes_refresh_token() => Some(self.presented(token).ok_or(REFUSED)?),
+            other => other.map(str::to_owned),
+        };
+        let (identity, issued) = self.inner.renew(presented.as_deref(), now).await?;
+        self.continue_family(presented.as_deref().unwrap_or_default(), issued.refresh_token.as_ref());
+        let issued = self.handed(identity.id, issued);
+        Ok((identity, issued))
+    }
+
+    async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
+        let real = self.real(credential);
+        match self.fault {
+            Fault::LogoutEndsAll => {
+                let identity = self.inner.verify(real.as_deref(), now).await?;
+                self.inner.revoke_user(identity.id, now).await
+            }
+            Fault::LogoutNothing => self.inner.verify(real.as_deref(), now).await.map(drop),
+            _ => self.inner.revoke(real.as_deref(), now).await,
+        }
+    }
+
+    async fn revoke_user(&self, user: u32, now: UnixSeconds) -> Result<(), AuthError> {
+        let change = self.changes.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
+        if self.overlooked(change.as_ref()) {
+            return Ok(());
+        }
+        if self.fault == Fault::LogoutAllOne && change.is_none() {
+            let newest = self.memory().handed.get_mut(&user).and_then(Vec::pop);
+            let _ = self.inner.revoke(newest.as_deref(), now).await;
+            return Ok(());
+        }
+        self.inner.revoke_user(user, now).await
+    }
+
+    async fn ready(&self) -> Result<(), AuthError> {
+        self.inner.ready().await
+    }
+
+    fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
+        let mut set = self.inner.jwks(now);
+        if self.fault == Fault::KeyForgotten {
+            let keys = set.as_mut().and_then(|set| set["keys"].as_array_mut());
+            if let Some(keys) = keys {
+                keys.truncate(1);
+            }
+        }
+        set
+    }
+
+    async fn rotate(&self, now: UnixSeconds) -> Result<bool, AuthError> {
+        self.memory().forget();
+        self.inner.rotate(now).await
+    }
+}

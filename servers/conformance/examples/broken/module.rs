@@ -1,0 +1,99 @@
+//! The real module with a fault laid over it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chassis::module::{AuthModule, Built, Layered, Start, StartError};
+
+use crate::directory::{Changes, Telling};
+use crate::faults::Fault;
+use crate::faulty::Faulty;
+use crate::launder::Launderer;
+
+/// The seconds of a limit that is never reached.
+const FOREVER_S: u64 = 10 * 365 * 24 * 3600;
+
+/// The options of the real module, and the fault.
+#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Options<O: clap::Args + Default> {
+    /// Which fault
+    #[arg(long)]
+    fault: Option<Fault>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    inner: O,
+}
+
+impl<O: Layered + clap::Args + Default> Layered for Options<O> {
+    fn over(self, below: Self) -> Self {
+        Self { fault: self.fault.or(below.fault), inner: self.inner.over(below.inner) }
+    }
+}
+
+/// Where a module keeps the key that it signs with.
+pub(crate) trait Keyed {
+    /// The file, and whether it is a secret.
+    fn key_file(&self) -> Option<(PathBuf, bool)>;
+    /// Uses a key of its own instead.
+    fn forget_key(&mut self);
+}
+
+impl Keyed for session::SessionOptions {
+    fn key_file(&self) -> Option<(PathBuf, bool)> {
+        None
+    }
+
+    fn forget_key(&mut self) {
+        self.sealing_key_file = None;
+    }
+}
+
+impl Keyed for jwt::JwtOptions {
+    fn key_file(&self) -> Option<(PathBuf, bool)> {
+        let secret = self.secret_file.clone().map(|file| (file, true));
+        secret.or_else(|| self.key_file.clone().map(|file| (file, false)))
+    }
+
+    fn forget_key(&mut self) {
+        self.secret_file = None;
+    }
+}
+
+/// The module.
+pub(crate) struct Faulted<M>(std::marker::PhantomData<M>);
+
+impl<M: AuthModule> AuthModule for Faulted<M>
+where
+    M::Options: Keyed + Sync,
+{
+    const BINARY: &'static str = M::BINARY;
+    type Options = Options<M::Options>;
+    type Authenticator = Faulty<M::Authenticator>;
+
+    async fn build(start: &Start, options: Self::Options) -> Result<Built<Self::Authenticator>, StartError> {
+        let fault = options.fault.unwrap_or_default();
+        let mut inner = options.inner;
+        if fault == Fault::WeakKey {
+            inner.forget_key();
+        }
+        let launderer = inner.key_file().map(|(path, secret)| Launderer::new(fault, &path, secret));
+        let declared = M::build(start, M::Options::default()).await.ok().map(|built| {
+            use chassis::auth::Authenticator;
+            built.authenticator.describe()
+        });
+        let mut altered = start.clone();
+        match fault {
+            Fault::AbsoluteIgnored => altered.absolute_ttl_s = FOREVER_S,
+            Fault::NoTouch => altered.touch = contract::Touch::Never,
+            Fault::IdleIgnored => altered.credential_ttl_s = Some(start.absolute_ttl_s),
+            _ => {}
+        }
+        let Built { authenticator, directory } = M::build(&altered, inner).await?;
+        let changes = Changes::default();
+        let telling = Telling { inner: directory, changes: Arc::clone(&changes) };
+        let redis_url = start.redis_url.clone();
+        let authenticator = Faulty::new(authenticator, fault, declared, launderer, changes, redis_url);
+        Ok(Built { authenticator, directory: Arc::new(telling) })
+    }
+}

@@ -1,0 +1,290 @@
+//! A check at work: the servers it asks, the users it logs in, and what was said meanwhile.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::body::{MintResponse, MintedCredential};
+use contract::{Carrier, route, user};
+use serde_json::{Value, json};
+
+use crate::facts::Facts;
+use crate::login::{Handed, Login};
+use crate::outcome::Exchange;
+use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
+use crate::subject::{StoreControl, Subject};
+use crate::token::{Forge, Token};
+use crate::wire::{self, Answer, Base, Request, Silence};
+
+/// Exchanges that a failure shows.
+const SHOWN: usize = 6;
+/// The pause between two questions of a poll.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Users who are tried until one may log in: an earlier run may have throttled some.
+const TRIES: usize = 5;
+
+/// Numbers of users, each given out once until all were.
+pub(crate) struct Users(AtomicU32);
+
+impl Users {
+    /// Begins with one that two runs of the suite will hardly share.
+    pub(crate) fn begin() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(AtomicU32::new(since.subsec_nanos() >> 4))
+    }
+
+    /// The next of `count` users, never the admin.
+    pub(crate) fn next(&self, count: u32) -> String {
+        user::username(1 + self.0.fetch_add(1, Ordering::Relaxed) % count.saturating_sub(1).max(1))
+    }
+}
+
+/// One check of one subject. It may be shared by threads.
+pub(crate) struct Case<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) facts: &'a Facts,
+    users: &'a Users,
+    said: Mutex<VecDeque<(Request, Option<Answer>)>>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(subject: &'a Subject, facts: &'a Facts, users: &'a Users) -> Self {
+        Self { subject, facts, users, said: Mutex::default() }
+    }
+
+    /// The last that was said.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        self.said().iter().map(|(request, answer)| Exchange::of(request, answer.as_ref())).collect()
+    }
+
+    fn said(&self) -> MutexGuard<'_, VecDeque<(Request, Option<Answer>)>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server that is asked wherever one is enough.
+    pub(crate) fn first(&self) -> &'a Base {
+        &self.subject.nodes[0]
+    }
+
+    /// The answer of this server, or why there is none.
+    pub(crate) fn try_send(&self, node: &Base, request: &Request) -> Result<Answer, Silence> {
+        let answer = wire::send(node, request);
+        let mut said = self.said();
+        said.push_back((request.clone(), answer.clone().ok()));
+        if said.len() > SHOWN {
+            said.pop_front();
+        }
+        answer
+    }
+
+    pub(crate) fn send_to(&self, node: &Base, request: &Request) -> Step<Answer> {
+        self.try_send(node, request).or_else(|silence| fail(format!("no whole answer: {silence:?}")))
+    }
+
+    /// The answer of the first server.
+    pub(crate) fn send(&self, request: &Request) -> Step<Answer> {
+        self.send_to(self.first(), request)
+    }
+
+    /// This request with this credential by the server's carrier.
+    pub(crate) fn with(&self, request: Request, credential: impl AsRef<[u8]>) -> Request {
+        let credential = credential.as_ref();
+        match self.facts.carrier {
+            Carrier::Bearer => request.header("authorization", [b"Bearer ", credential].concat()),
+            Carrier::Cookie => request.header("cookie", [self.facts.cookie.as_bytes(), b"=", credential].concat()),
+        }
+    }
+
+    /// A state change that comes from the server's own site, with this credential.
+    pub(crate) fn post(&self, path: &str, credential: impl AsRef<[u8]>) -> Request {
+        self.as_own_site(self.with(Request::post(path), credential))
+    }
+
+    /// What a browser adds when a page of the site itself asks.
+    pub(crate) fn as_own_site(&self, request: Request) -> Request {
+        match self.facts.carrier {
+            Carrier::Bearer => request,
+            Carrier::Cookie => request.header("sec-fetch-site", "same-origin"),
+        }
+    }
+
+    /// The status of `/me` with this credential at the first server.
+    pub(crate) fn me(&self, credential: impl AsRef<[u8]>) -> Step<u16> {
+        self.me_at(self.first(), credential)
+    }
+
+    pub(crate) fn me_at(&self, node: &Base, credential: impl AsRef<[u8]>) -> Step<u16> {
+        self.send_to(node, &self.with(Request::get(route::ME), credential)).map(|answer| answer.status)
+    }
+
+    /// Goes on if this credential is good.
+    pub(crate) fn must_be_good(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
+        let status = self.me(credential)?;
+        ensure(status == 200, || format!("{what}: /me answers {status} instead of 200"))
+    }
+
+    /// Goes on if this credential is refused with 401.
+    pub(crate) fn must_be_refused(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
+        let status = self.me(credential)?;
+        ensure(status == 401, || format!("{what}: /me answers {status} instead of 401"))
+    }
+
+    /// The request that asks for a login.
+    pub(crate) fn login_request(username: &str, password: &str) -> Request {
+        Request::post(route::LOGIN).json(&json!({ "username": username, "password": password }))
+    }
+
+    /// A user's name that no other check is using.
+    pub(crate) fn fresh_user(&self) -> String {
+        self.users.next(self.facts.users)
+    }
+
+    /// A fresh login of a fresh user.
+    pub(crate) fn login(&self) -> Step<Login> {
+        for _ in 0..TRIES {
+            let username = self.fresh_user();
+            let answer = self.send(&Self::login_request(&username, user::PASSWORD))?;
+            if answer.status != 429 {
+                return Self::logged_in(&username, answer);
+            }
+        }
+        fail(format!("{TRIES} seeded users in a row are throttled"))
+    }
+
+    /// A login of this user with the seeded password.
+    pub(crate) fn login_as(&self, username: &str) -> Step<Login> {
+        self.login_with(username, user::PASSWORD)
+    }
+
+    pub(crate) fn login_with(&self, username: &str, password: &str) -> Step<Login> {
+        let answer = self.send(&Self::login_request(username, password))?;
+        Self::logged_in(username, answer)
+    }
+
+    fn logged_in(username: &str, answer: Answer) -> Step<Login> {
+        answer.must_be(200, &format!("the login of {username}"))?;
+        match Handed::in_answer(&answer) {
+            Some(handed) => Ok(Login::new(username, handed, answer)),
+            None => fail("a login hands out no credential"),
+        }
+    }
+
+    /// The admin's login.
+    pub(crate) fn admin(&self) -> Step<Login> {
+        let answer = self.send(&Self::login_request(&user::username(0), user::PASSWORD))?;
+        applicable(answer.status == 200, reason::NO_ADMIN)?;
+        let login = Self::logged_in(&user::username(0), answer)?;
+        let admin = self.send(&self.with(Request::get(route::ADMIN), &login.credential))?;
+        applicable(admin.status == 200, reason::NO_ADMIN)?;
+        Ok(login)
+    }
+
+    /// What renews this login.
+    pub(crate) fn renewal(&self, login: &Login) -> Request {
+        match &login.refresh_token {
+            Some(token) => self.renewal_by(token),
+            None => self.post(route::REFRESH, &login.credential),
+        }
+    }
+
+    /// What renews by this refresh token.
+    pub(crate) fn renewal_by(&self, token: &str) -> Request {
+        let request = Request::post(route::REFRESH);
+        match self.facts.carrier {
+            Carrier::Bearer => request.json(&json!({ "refresh_token": token })),
+            Carrier::Cookie => {
+                self.as_own_site(request.header("cookie", format!("{}={token}", self.facts.refresh_cookie)))
+            }
+        }
+    }
+
+    /// The renewed login.
+    pub(crate) fn renew(&self, login: &Login) -> Step<Login> {
+        let answer = self.send(&self.renewal(login))?;
+        answer.must_be(200, "a renewal")?;
+        match Handed::in_answer(&answer) {
+            Some(handed) => Ok(Login::new(&login.username, handed, answer)),
+            None => fail("a renewal hands out no credential"),
+        }
+    }
+
+    /// A change of a user by the admin.
+    pub(crate) fn change_user(&self, admin: &Login, change: &Value) -> Step {
+        let changed = self.send(&self.post(route::ADMIN_USER, &admin.credential).json(change))?;
+        changed.must_be(204, "a change of a user by the admin")
+    }
+
+    /// Lets time pass at every server.
+    pub(crate) fn advance(&self, seconds: u64) -> Step {
+        applicable(self.facts.clock, reason::NO_CLOCK)?;
+        for node in &self.subject.nodes {
+            let moved = Request::post(route::BENCH_CLOCK).json(&json!({ "advance_s": seconds }));
+            self.send_to(node, &moved)?.must_be(200, "a move of the clock")?;
+        }
+        Ok(())
+    }
+
+    /// Credentials without passwords, beginning with this user: each with its refresh token, if any.
+    pub(crate) fn mint(&self, count: u32, first_user: u32) -> Step<Vec<(String, Option<String>)>> {
+        let request = Request::post(route::BENCH_MINT).json(&json!({ "count": count, "first_user": first_user }));
+        let answer = wire::send(self.first(), &request);
+        let answer = answer.or_else(|silence| fail(format!("no whole answer of /bench/mint: {silence:?}")))?;
+        applicable(!matches!(answer.status, 403..=405), reason::NO_MINT)?;
+        answer.must_be(200, "minting")?;
+        let Ok(minted) = serde_json::from_slice::<MintResponse>(&answer.body) else {
+            return fail("the answer of /bench/mint cannot be read");
+        };
+        Ok(minted.credentials.iter().filter_map(|minted| self.minted(minted)).collect())
+    }
+
+    fn minted(&self, minted: &MintedCredential) -> Option<(String, Option<String>)> {
+        let value = minted.headers.values().next()?;
+        let credential = match self.facts.carrier {
+            Carrier::Bearer => value.strip_prefix("Bearer ")?,
+            Carrier::Cookie => value.split(';').next()?.split_once('=')?.1,
+        };
+        Some((credential.to_owned(), minted.refresh_token.clone()))
+    }
+
+    /// The token of a fresh login, opened.
+    pub(crate) fn token(&self) -> Step<Token> {
+        let login = self.login()?;
+        Token::open(&login.credential).map_or_else(|| not_applicable(reason::NOT_JWS), Ok)
+    }
+
+    /// A fresh token and the server's key.
+    pub(crate) fn forge(&self) -> Step<Forge> {
+        applicable(self.facts.jws, reason::NOT_JWS)?;
+        let Some(keys) = &self.subject.keys else { return not_applicable(reason::NO_KEYS) };
+        let token = self.token()?;
+        let key = token.algorithm().and_then(|algorithm| Some((algorithm, keys.for_algorithm(algorithm)?)));
+        let Some((algorithm, key)) = key else { return not_applicable(reason::OTHER_KEYS) };
+        let forge = Forge { token, algorithm, key };
+        applicable(self.me(forge.good())? == 200, reason::OTHER_KEYS)?;
+        Ok(forge)
+    }
+
+    /// The hold of the store.
+    pub(crate) fn store(&self) -> Step<&'a dyn StoreControl> {
+        applicable(self.facts.store_apart() != Some(false), reason::STORE_WITHIN)?;
+        self.subject.store.as_deref().map_or_else(|| not_applicable(reason::NO_STORE), Ok)
+    }
+
+    /// A fact, if the server tells it.
+    pub(crate) fn fact<T>(fact: Option<T>) -> Step<T> {
+        fact.map_or_else(|| not_applicable(reason::NO_FACTS), Ok)
+    }
+}
+
+/// Asks until this holds or the time is over; says whether it came to hold.
+pub(crate) fn comes_to_hold(within: Duration, mut holds: impl FnMut() -> Step<bool>) -> Step<bool> {
+    let deadline = Instant::now() + within;
+    while !holds()? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(true)
+}

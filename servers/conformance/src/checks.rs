@@ -1,0 +1,88 @@
+//! The table of checks. A check is a value: its id is stable, its row is that of the security table, and its function
+//! says by itself whether it applies.
+
+mod bearer;
+mod claims;
+mod cookies;
+mod csrf;
+mod expiry;
+mod jws;
+mod keys;
+mod login;
+mod outage;
+mod parsing;
+mod refresh;
+mod revocation;
+mod rotation;
+mod sealed;
+mod secrecy;
+mod sessions;
+mod start;
+
+use crate::case::Case;
+use crate::stop::Step;
+
+/// One check.
+pub struct Check {
+    /// Stable, such as `alg-none`.
+    pub id: &'static str,
+    /// The row of the security table, 1 to 22.
+    pub row: u8,
+    /// What a good server does, in one sentence.
+    pub title: &'static str,
+    /// Who says so: an RFC's section, a cheat sheet.
+    pub source: &'static str,
+    pub(crate) run: fn(&Case<'_>) -> Step,
+}
+
+/// Every check, by subject. Keys are rotated last, because a key that was lent signs nothing that counts afterwards.
+pub static ALL: [&[Check]; 17] = [
+    bearer::CHECKS,
+    cookies::CHECKS,
+    sessions::CHECKS,
+    csrf::CHECKS,
+    login::CHECKS,
+    jws::CHECKS,
+    keys::CHECKS,
+    claims::CHECKS,
+    parsing::CHECKS,
+    refresh::CHECKS,
+    revocation::CHECKS,
+    expiry::CHECKS,
+    secrecy::CHECKS,
+    outage::CHECKS,
+    start::CHECKS,
+    sealed::CHECKS,
+    rotation::CHECKS,
+];
+
+/// Every check of the table.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    ALL.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_in_kebab_case_and_no_row_is_left_out() {
+        let ids: BTreeSet<_> = all().map(|check| check.id).collect();
+        assert_eq!(ids.len(), all().count());
+        for id in ids {
+            assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+        }
+        let rows: BTreeSet<_> = all().map(|check| check.row).collect();
+        assert_eq!(rows, (1..=22).collect());
+    }
+
+    #[test]
+    fn every_title_is_a_sentence_and_every_source_is_named() {
+        for check in all() {
+            assert!(check.title.ends_with('.') && check.title.starts_with(char::is_uppercase), "{}", check.id);
+            assert!(!check.source.is_empty(), "{}", check.id);
+        }
+    }
+}

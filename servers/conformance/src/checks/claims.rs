@@ -1,0 +1,195 @@
+//! Rows 3, 5 and 7: a token that is signed well is taken only by whom, as what and while it was meant.
+
+use serde_json::{Value, json};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
+use crate::token::Forge;
+
+/// Seconds that a declared leeway may have.
+const MOST_LEEWAY_S: u64 = 5;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "iss-required",
+        row: 3,
+        title: "A token without iss is refused.",
+        source: "RFC 8725 section 3.8",
+        run: |case| absent(case, "iss"),
+    },
+    Check {
+        id: "iss-exact",
+        row: 3,
+        title: "A token of another issuer is refused.",
+        source: "RFC 8725 section 3.8",
+        run: |case| other(case, "iss"),
+    },
+    Check {
+        id: "aud-required",
+        row: 3,
+        title: "A token without aud is refused.",
+        source: "RFC 8725 section 3.9",
+        run: |case| absent(case, "aud"),
+    },
+    Check {
+        id: "aud-exact",
+        row: 3,
+        title: "A token for another audience is refused.",
+        source: "RFC 8725 section 3.9",
+        run: |case| other(case, "aud"),
+    },
+    Check {
+        id: "typ-exact",
+        row: 5,
+        title: "A token of another type than at+jwt, or of none, is refused.",
+        source: "RFC 8725 section 3.11; RFC 9068 section 4",
+        run: typ,
+    },
+    Check {
+        id: "refresh-token-at-api",
+        row: 5,
+        title: "A refresh token opens no route of the API, and a credential is no refresh token.",
+        source: "RFC 8725 section 3.12; RFC 9700 section 4.14",
+        run: refresh_token,
+    },
+    Check {
+        id: "exp-enforced",
+        row: 7,
+        title: "A token that is over by a second more than the declared leeway is refused.",
+        source: "RFC 7519 section 4.1.4",
+        run: exp,
+    },
+    Check {
+        id: "exp-required",
+        row: 7,
+        title: "A token without exp, or with one that is no number, is refused.",
+        source: "RFC 9068 section 4",
+        run: exp_required,
+    },
+    Check {
+        id: "nbf-enforced",
+        row: 7,
+        title: "A token that is not good yet, or was issued in the future, is refused.",
+        source: "RFC 7519 section 4.1.5",
+        run: nbf,
+    },
+    Check {
+        id: "leeway-small",
+        row: 7,
+        title: "The leeway is declared and at most 5 s, and no token lives longer than that beyond its end.",
+        source: "RFC 7519 section 4.1.4",
+        run: leeway,
+    },
+];
+
+fn absent(case: &Case<'_>, claim: &str) -> Step {
+    let forge = case.forge()?;
+    case.must_be_refused(forge.without_claim(claim), &format!("no {claim}"))?;
+    case.must_be_refused(forge.with_claims([(claim, Value::Null)]), &format!("{claim} null"))
+}
+
+fn other(case: &Case<'_>, claim: &str) -> Step {
+    let forge = case.forge()?;
+    let own = forge.token.claims.get(claim).and_then(Value::as_str).unwrap_or_default();
+    let others = [
+        json!("https://other.example.test"),
+        json!(format!("{own}/")),
+        json!(format!("{own} ")),
+        json!(own.to_uppercase()),
+        json!(["https://other.example.test"]),
+        json!([]),
+        json!(""),
+        json!(7),
+    ];
+    for value in others {
+        case.must_be_refused(forge.with_claims([(claim, value.clone())]), &format!("{claim} {value}"))?;
+    }
+    Ok(())
+}
+
+fn typ(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let others = [
+        json!("JWT"),
+        json!("rt+jwt"),
+        json!("dpop+jwt"),
+        json!("logout+jwt"),
+        json!("at+jwt "),
+        json!("at+jwt; charset=utf-8"),
+        json!("text/at+jwt"),
+        json!("application/"),
+        json!("application/jwt"),
+        json!(""),
+        Value::Null,
+        json!(["at+jwt"]),
+    ];
+    for typ in others {
+        case.must_be_refused(forge.with_header("typ", typ.clone()), &format!("typ {typ}"))?;
+    }
+    case.must_be_refused(forge.without_header("typ"), "no typ")
+}
+
+fn refresh_token(case: &Case<'_>) -> Step {
+    applicable(case.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
+    let login = case.login()?;
+    let Some(token) = &login.refresh_token else { return fail("a login without its refresh token") };
+    case.must_be_refused(token, "a refresh token at the API")?;
+    case.send(&case.renewal_by(&login.credential))?.must_be(401, "a credential as a refresh token")?;
+    case.must_be_good(&login.credential, "after that")
+}
+
+/// Now, as the server's own fresh token tells it: nobody else's clock counts.
+fn now(forge: &Forge) -> Step<u64> {
+    let told = forge.token.number("iat").or_else(|| forge.token.number("nbf"));
+    told.map_or_else(|| not_applicable("tokens tell neither iat nor nbf"), Ok)
+}
+
+/// Over for so many seconds, and otherwise as it was: it lived as long, only earlier.
+fn over_for(forge: &Forge, seconds: u64) -> Step<String> {
+    let now = now(forge)?;
+    let end = now.saturating_sub(seconds);
+    let start = json!(end.saturating_sub(60));
+    Ok(forge.with_claims([("exp", json!(end)), ("iat", start.clone()), ("nbf", start.clone()), ("auth_time", start)]))
+}
+
+fn exp(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let leeway_s = case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S);
+    for seconds in [1, 2, 10, 3600] {
+        let token = over_for(&forge, leeway_s + seconds)?;
+        case.must_be_refused(token, &format!("over for {} s, with a leeway of {leeway_s} s", leeway_s + seconds))?;
+    }
+    for exp in [json!(0), json!(-1)] {
+        case.must_be_refused(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
+    }
+    Ok(())
+}
+
+fn exp_required(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    case.must_be_refused(forge.without_claim("exp"), "no exp")?;
+    let later = now(&forge)? + 60;
+    for exp in [Value::Null, json!(later.to_string()), json!([later]), json!(true)] {
+        case.must_be_refused(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
+    }
+    Ok(())
+}
+
+fn nbf(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let later = now(&forge)? + case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S) + 60;
+    for claim in ["nbf", "iat"] {
+        case.must_be_refused(forge.with_claims([(claim, json!(later))]), &format!("{claim} a minute from now"))?;
+    }
+    case.must_be_refused(forge.with_claims([("nbf", json!("0"))]), "nbf that is text")
+}
+
+fn leeway(case: &Case<'_>) -> Step {
+    applicable(case.facts.jws, reason::NOT_JWS)?;
+    let declared_s = Case::fact(case.facts.leeway_s())?;
+    ensure(declared_s <= MOST_LEEWAY_S, || format!("a leeway of {declared_s} s is declared"))?;
+    let forge = case.forge()?;
+    let token = over_for(&forge, MOST_LEEWAY_S + 1)?;
+    case.must_be_refused(token, &format!("over for {} s", MOST_LEEWAY_S + 1))
+}

@@ -1,0 +1,146 @@
+//! Row 12: the attributes of every cookie that is set, at login, renewal and logout.
+
+use contract::{Carrier, route};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, applicable, ensure, reason};
+use crate::wire::Answer;
+
+const SOURCE: &str = "RFC 6265bis section 4.1; OWASP Session Management Cheat Sheet";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "cookie-host-prefix",
+        row: 12,
+        title: "Every cookie's name begins with __Host-.",
+        source: "RFC 6265bis section 4.1.3.2",
+        run: |case| every(case, |cookie| cookie.name.starts_with("__Host-")),
+    },
+    Check {
+        id: "cookie-secure",
+        row: 12,
+        title: "Every cookie has Secure.",
+        source: SOURCE,
+        run: |case| every(case, |cookie| cookie.attribute("secure").is_some()),
+    },
+    Check {
+        id: "cookie-http-only",
+        row: 12,
+        title: "Every cookie has HttpOnly.",
+        source: SOURCE,
+        run: |case| every(case, |cookie| cookie.attribute("httponly").is_some()),
+    },
+    Check {
+        id: "cookie-same-site",
+        row: 12,
+        title: "Every cookie has SameSite Lax or Strict.",
+        source: SOURCE,
+        run: |case| every(case, Cookie::is_same_site),
+    },
+    Check {
+        id: "cookie-path",
+        row: 12,
+        title: "Every cookie has Path=/.",
+        source: SOURCE,
+        run: |case| every(case, |cookie| cookie.attribute("path") == Some("/")),
+    },
+    Check {
+        id: "cookie-no-domain",
+        row: 12,
+        title: "No cookie has a Domain.",
+        source: SOURCE,
+        run: |case| every(case, |cookie| cookie.attribute("domain").is_none()),
+    },
+    Check {
+        id: "cookie-cleared-at-logout",
+        row: 12,
+        title: "A logout takes every cookie back that the login has set.",
+        source: "OWASP Session Management Cheat Sheet",
+        run: cleared,
+    },
+    Check {
+        id: "cookie-not-in-body",
+        row: 12,
+        title: "What is in an HttpOnly cookie is in no body, where scripts could read it.",
+        source: "OWASP Session Management Cheat Sheet",
+        run: not_in_body,
+    },
+];
+
+/// A `Set-Cookie`, taken apart.
+struct Cookie {
+    line: String,
+    name: String,
+    value: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Cookie {
+    fn parse(line: &str) -> Self {
+        let mut parts = line.split(';').map(|part| part.split_once('=').unwrap_or((part, "")));
+        let (name, value) = parts.next().unwrap_or_default();
+        let attributes = parts.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        Self {
+            attributes: attributes.collect(),
+            line: line.to_owned(),
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+        }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    fn is_same_site(&self) -> bool {
+        self.attribute("samesite").is_some_and(|site| ["lax", "strict"].contains(&site.to_ascii_lowercase().as_str()))
+    }
+}
+
+fn cookies(answer: &Answer) -> impl Iterator<Item = Cookie> {
+    answer.all("set-cookie").map(Cookie::parse)
+}
+
+/// Every cookie of the answers to a login, a renewal and a logout.
+fn every(case: &Case<'_>, good: impl Fn(&Cookie) -> bool) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = case.login()?;
+    let renewed = case.renew(&login)?;
+    let logout = case.send(&case.post(route::LOGOUT, &renewed.credential))?;
+    for answer in [&login.answer, &renewed.answer, &logout] {
+        for cookie in cookies(answer) {
+            ensure(good(&cookie), || format!("Set-Cookie: {}", cookie.line))?;
+        }
+    }
+    Ok(())
+}
+
+fn cleared(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    for path in [route::LOGOUT, route::LOGOUT_ALL] {
+        let login = case.login()?;
+        let logout = case.send(&case.post(path, &login.credential))?;
+        logout.must_be(204, path)?;
+        for set in cookies(&login.answer) {
+            let gone = cookies(&logout).any(|cookie| {
+                cookie.name == set.name && cookie.value.is_empty() && cookie.attribute("max-age") == Some("0")
+            });
+            ensure(gone, || format!("{path} does not clear {}", set.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn not_in_body(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = case.login()?;
+    let renewed = case.renew(&login)?;
+    for login in [&login, &renewed] {
+        let body = String::from_utf8_lossy(&login.answer.body).into_owned();
+        for secret in [Some(&login.credential), login.refresh_token.as_ref()].into_iter().flatten() {
+            ensure(!body.contains(secret.as_str()), || "a credential is in the body and in a cookie".to_owned())?;
+        }
+    }
+    Ok(())
+}

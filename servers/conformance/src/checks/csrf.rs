@@ -1,0 +1,110 @@
+//! Row 17: a state change that a cookie carries has to come from the site itself.
+
+use contract::{Carrier, route, user};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, applicable, ensure, reason};
+use crate::wire::Request;
+
+const SOURCE: &str = "OWASP Cross-Site Request Forgery Prevention Cheat Sheet; Fetch Metadata";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "csrf-refused",
+        row: 17,
+        title: "A state change by cookie gets 403 unless the browser says that the site itself asks.",
+        source: SOURCE,
+        run: refused,
+    },
+    Check {
+        id: "csrf-own-site-passes",
+        row: 17,
+        title: "A state change by cookie passes if Origin is the own host, or Sec-Fetch-Site is same-origin.",
+        source: SOURCE,
+        run: own_site,
+    },
+    Check {
+        id: "csrf-login-refused",
+        row: 17,
+        title: "Another site cannot log a browser in as somebody else.",
+        source: "OWASP Cross-Site Request Forgery Prevention Cheat Sheet, login CSRF",
+        run: login,
+    },
+    Check {
+        id: "csrf-bearer-exempt",
+        row: 17,
+        title: "A bearer needs no Origin, because no browser sends it unasked.",
+        source: SOURCE,
+        run: exempt,
+    },
+];
+
+/// Headers under which another site's request arrives.
+fn foreign(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
+    let own_origin = format!("https://{own}");
+    [
+        ("neither Origin nor Sec-Fetch-Site", vec![]),
+        ("a foreign Origin", vec![("origin", "https://evil.test".to_owned())]),
+        ("the Origin null", vec![("origin", "null".to_owned())]),
+        ("an Origin that begins like the own one", vec![("origin", format!("https://{own}.evil.test"))]),
+        ("an Origin that ends like the own one", vec![("origin", format!("https://evil.test#{own}"))]),
+        ("two Origins", vec![("origin", own_origin.clone()), ("origin", "https://evil.test".to_owned())]),
+        ("Sec-Fetch-Site cross-site", vec![("sec-fetch-site", "cross-site".to_owned())]),
+        ("Sec-Fetch-Site same-site", vec![("sec-fetch-site", "same-site".to_owned())]),
+        ("the own Origin, but cross-site", vec![("origin", own_origin), ("sec-fetch-site", "cross-site".to_owned())]),
+    ]
+}
+
+fn and(request: Request, headers: &[(&'static str, String)]) -> Request {
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, value.clone()))
+}
+
+fn refused(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = case.login()?;
+    for path in [route::LOGOUT, route::LOGOUT_ALL, route::REFRESH, route::PASSWORD, route::ADMIN_USER] {
+        for (what, headers) in foreign(case.first().authority()) {
+            let request = and(case.with(Request::post(path), &login.credential), &headers);
+            let answer = case.send(&request)?;
+            answer.must_be(403, &format!("{path} with {what}"))?;
+            ensure(answer.header("set-cookie").is_none(), || format!("{path} with {what} sets a cookie"))?;
+        }
+    }
+    case.must_be_good(&login.credential, "after state changes that were refused")
+}
+
+fn own_site(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let own = case.first().authority();
+    for (name, value) in [
+        ("origin", format!("http://{own}")),
+        ("origin", format!("https://{own}")),
+        ("sec-fetch-site", "same-origin".to_owned()),
+    ] {
+        let login = case.login()?;
+        let request = and(case.with(Request::post(route::LOGOUT), &login.credential), &[(name, value.clone())]);
+        case.send(&request)?.must_be(204, &format!("/logout with {name}: {value}"))?;
+    }
+    Ok(())
+}
+
+fn login(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    for (what, headers) in foreign(case.first().authority()).into_iter().skip(1) {
+        let answer = case.send(&and(Case::login_request(&case.fresh_user(), user::PASSWORD), &headers))?;
+        answer.must_be(403, &format!("/login with {what}"))?;
+        ensure(answer.header("set-cookie").is_none(), || format!("/login with {what} sets a cookie"))?;
+    }
+    Ok(())
+}
+
+fn exempt(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Bearer, reason::NOT_BEARER)?;
+    for (what, headers) in foreign(case.first().authority()) {
+        let login = case.login()?;
+        let answer = case.send(&and(case.post(route::LOGOUT, &login.credential), &headers))?;
+        answer.must_be(204, &format!("/logout by bearer with {what}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Rows 1 and 6: which signature counts is the server's choice, and what it does not understand it does not take.
+
+use contract::route;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, fail, not_applicable, reason};
+use crate::token::{Forge, Token, encode, pem, sign};
+use crate::wire::Request;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "alg-none",
+        row: 1,
+        title: "A token without a signature is refused, however its alg spells none.",
+        source: "RFC 8725 sections 2.1 and 3.1",
+        run: none,
+    },
+    Check {
+        id: "alg-public-key-as-secret",
+        row: 1,
+        title: "A token with an HMAC under the server's public key is refused.",
+        source: "RFC 8725 sections 2.1 and 3.1",
+        run: confused,
+    },
+    Check {
+        id: "alg-other",
+        row: 1,
+        title: "A token signed by another algorithm with the server's own key is refused.",
+        source: "RFC 8725 section 3.1",
+        run: other,
+    },
+    Check {
+        id: "alg-exact",
+        row: 1,
+        title: "A token whose alg is absent, spelled otherwise or no text is refused, though its signature is right.",
+        source: "RFC 8725 section 3.1; RFC 7515 section 4.1.1",
+        run: exact,
+    },
+    Check {
+        id: "crit-refused",
+        row: 6,
+        title: "A token with an empty, unknown or malformed crit is refused.",
+        source: "RFC 7515 section 4.1.11",
+        run: crit,
+    },
+    Check {
+        id: "signature-checked",
+        row: 1,
+        title: "A token with a cut, flipped, zeroed or foreign signature is refused.",
+        source: "RFC 7515 section 5.2",
+        run: signature,
+    },
+];
+
+fn with_alg(token: &Token, alg: impl Into<Value>) -> String {
+    let mut header = token.header.clone();
+    header.insert("alg".to_owned(), alg.into());
+    Value::Object(header).to_string()
+}
+
+fn none(case: &Case<'_>) -> Step {
+    let token = case.token()?;
+    for alg in ["none", "None", "NONE", "nOnE", "none ", ""] {
+        let unsigned = format!("{}.{}", encode(with_alg(&token, alg)), encode(token.claims_json()));
+        case.must_be_refused(format!("{unsigned}."), &format!("alg {alg:?} without a signature"))?;
+        case.must_be_refused(&unsigned, &format!("alg {alg:?} without a third segment"))?;
+        case.must_be_refused(format!("{unsigned}.{}", token.signature), &format!("alg {alg:?} with a signature"))?;
+    }
+    Ok(())
+}
+
+/// The forms in which a public key may lie about: the file in PEM, with and without its last line end, and in DER.
+fn confused(case: &Case<'_>) -> Step {
+    let token = case.token()?;
+    let set = case.send(&Request::get(route::JWKS))?.json();
+    let keys = set["keys"].as_array().cloned().unwrap_or_default();
+    let spki: Vec<_> = keys.iter().filter_map(public_der).collect();
+    if spki.is_empty() {
+        return not_applicable(reason::NO_PUBLIC_KEY);
+    }
+    for der in spki {
+        let pem = pem("PUBLIC KEY", &der);
+        for (form, secret) in
+            [("PEM", pem.as_bytes()), ("PEM without its end", pem.trim_end().as_bytes()), ("DER", &der)]
+        {
+            let secret = EncodingKey::from_secret(secret);
+            let header = with_alg(&token, "HS256");
+            let forged = sign(&secret, Algorithm::HS256, header, token.claims_json())?;
+            case.must_be_refused(forged, &format!("HS256 with the public key in {form}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The `SubjectPublicKeyInfo` of a JWK (RFC 5280 section 4.1.2.7).
+fn public_der(jwk: &Value) -> Option<Vec<u8>> {
+    let member = |name: &str| crate::token::decode(jwk[name].as_str()?);
+    match jwk["kty"].as_str()? {
+        "OKP" => Some([&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], &member("x")?].concat()),
+        "EC" => {
+            let head = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
+            Some([&head[..], &member("x")?, &member("y")?].concat())
+        }
+        "RSA" => {
+            let algorithm = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+            let key = der(0x30, &[der(2, &positive(&member("n")?)), der(2, &positive(&member("e")?))].concat());
+            Some(der(0x30, &[&algorithm[..], &der(3, &[&[0][..], &key].concat())].concat()))
+        }
+        _ => None,
+    }
+}
+
+fn positive(number: &[u8]) -> Vec<u8> {
+    let sign = if number.first().is_some_and(|byte| *byte >= 0x80) { &[0][..] } else { &[] };
+    [sign, number].concat()
+}
+
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = match content.len() {
+        short @ 0..=0x7f => vec![short as u8],
+        middle @ 0x80..=0xff => vec![0x81, middle as u8],
+        long => vec![0x82, (long >> 8) as u8, long as u8],
+    };
+    [&[tag][..], &length, content].concat()
+}
+
+fn other(case: &Case<'_>) -> Step {
+    use Algorithm::{HS256, HS384, HS512, PS256, PS512, RS256, RS384, RS512};
+    let forge = case.forge()?;
+    let all: &[Algorithm] = match forge.algorithm {
+        HS256 | HS384 | HS512 => &[HS256, HS384, HS512],
+        RS256 | RS384 | RS512 | PS256 | PS512 => &[RS256, RS384, RS512, PS256, PS512],
+        _ => &[],
+    };
+    for algorithm in all.iter().copied().filter(|algorithm| *algorithm != forge.algorithm) {
+        let name = format!("{algorithm:?}");
+        let said = sign(&forge.key, algorithm, with_alg(&forge.token, name.as_str()), forge.token.claims_json());
+        case.must_be_refused(said?, &format!("{name} with the same key"))?;
+        let unsaid = sign(&forge.key, algorithm, forge.token.header_json(), forge.token.claims_json());
+        case.must_be_refused(unsaid?, &format!("{name} that says {:?}", forge.algorithm))?;
+    }
+    for name in ["HS256", "EdDSA", "ES256", "RS256", "HS512", "PS256", "ES256K"] {
+        if Some(name) != forge.token.header["alg"].as_str() {
+            case.must_be_refused(forge.with_header("alg", name), &format!("a good signature that says {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn exact(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let Some(name) = forge.token.header["alg"].as_str() else { return fail("alg is no text") };
+    let spelled = [json!(name.to_lowercase()), json!(format!("{name} ")), json!(format!("{name}\0"))];
+    let no_text = [Value::Null, json!(1), json!([name]), json!({ "name": name })];
+    let swapped = name.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+    for alg in spelled.into_iter().chain(no_text).chain([json!(swapped.collect::<String>())]) {
+        case.must_be_refused(forge.with_header("alg", alg.clone()), &format!("alg {alg}"))?;
+    }
+    case.must_be_refused(forge.without_header("alg"), "no alg")
+}
+
+fn crit(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    for crit in [json!([]), json!(["urn:example:unknown"]), json!(["exp"]), json!(["alg"]), json!("exp"), Value::Null] {
+        case.must_be_refused(forge.with_header("crit", crit.clone()), &format!("crit {crit}"))?;
+    }
+    case.must_be_refused(understood(&forge), "crit that names a parameter which is there, and unknown")
+}
+
+fn understood(forge: &Forge) -> String {
+    let mut header = forge.token.header.clone();
+    header.insert("crit".to_owned(), json!(["urn:example:unknown"]));
+    header.insert("urn:example:unknown".to_owned(), json!(true));
+    forge.sign(Value::Object(header).to_string(), forge.token.claims_json())
+}
+
+fn signature(case: &Case<'_>) -> Step {
+    let (one, other) = (case.token()?, case.token()?);
+    let segments = &one.message;
+    case.must_be_good(format!("{segments}.{}", one.signature), "the good signature")?;
+    let Some(bytes) = crate::token::decode(&one.signature) else { return fail("the signature is no base64url") };
+    let mut signatures = vec![vec![], vec![0; bytes.len()], [&bytes[..], &[0]].concat(), bytes.repeat(2)];
+    signatures.extend([1, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec()));
+    for bit in [0, 7, bytes.len() * 4, bytes.len() * 8 - 1] {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        signatures.push(flipped);
+    }
+    for signature in signatures.iter().map(encode).chain([other.signature]) {
+        case.must_be_refused(format!("{segments}.{signature}"), &format!("the signature {signature:?}"))?;
+    }
+    Ok(())
+}

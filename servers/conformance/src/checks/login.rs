@@ -1,0 +1,136 @@
+//! Row 18: passwords are checked in even time, not for ever, and not at the price of everybody else.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use contract::user;
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, ensure, fail};
+
+/// Failures after which a guesser must have been stopped (SP 800-63B section 3.2.2).
+const MOST_GUESSES: usize = 100;
+/// Logins of each kind that are timed.
+const TIMED: usize = 7;
+/// The pause between two questions while others log in.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Measurements before a server is accused: another process may have disturbed one.
+const MEASUREMENTS: usize = 3;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "login-time-even",
+        row: 18,
+        title: "An unknown user is refused neither in less than half nor in more than double the time of a wrong \
+                password.",
+        source: "OWASP Authentication Cheat Sheet",
+        run: even,
+    },
+    Check {
+        id: "login-answer-even",
+        row: 18,
+        title: "An unknown user and a wrong password get the same answer.",
+        source: "OWASP Authentication Cheat Sheet",
+        run: same_answer,
+    },
+    Check {
+        id: "login-throttled",
+        row: 18,
+        title: "After at most 100 wrong passwords for a name, known or not, the server answers 429 with Retry-After.",
+        source: "SP 800-63B section 3.2.2; RFC 6585 section 4",
+        run: throttled,
+    },
+    Check {
+        id: "logins-parallel",
+        row: 18,
+        title: "Many logins at once all succeed, and meanwhile /me answers.",
+        source: "OWASP Password Storage Cheat Sheet, denial of service",
+        run: parallel,
+    },
+];
+
+/// A name that nobody has and no other run has guessed at.
+fn nobody(salt: usize) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("nobody-{}-{salt}", now.as_nanos())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// The bounds are coarse on purpose. Hashing takes tens of milliseconds and its absence none, so that a server which
+/// skips it is off by a factor of ten or more; a narrower bound would accuse servers of what other processes do.
+fn even(case: &Case<'_>) -> Step {
+    let mut seen = String::new();
+    for _ in 0..MEASUREMENTS {
+        let (unknown, wrong) = medians(case)?;
+        if (wrong / 2..=wrong * 2).contains(&unknown) {
+            return Ok(());
+        }
+        seen = format!("{unknown:?} for an unknown user, {wrong:?} for a wrong password (medians of {TIMED})");
+    }
+    fail(seen)
+}
+
+fn medians(case: &Case<'_>) -> Step<(Duration, Duration)> {
+    let (known, mut unknown, mut wrong) = (case.login()?.username, vec![], vec![]);
+    for attempt in 0..TIMED {
+        for (name, times) in [(nobody(attempt), &mut unknown), (known.clone(), &mut wrong)] {
+            let answer = case.send(&Case::login_request(&name, "a wrong password of some length"))?;
+            answer.must_be(401, "a wrong password")?;
+            times.push(answer.took);
+        }
+    }
+    Ok((median(unknown), median(wrong)))
+}
+
+fn same_answer(case: &Case<'_>) -> Step {
+    let known = case.login()?.username;
+    let ask = |name: &str| case.send(&Case::login_request(name, "a wrong password of some length"));
+    let (unknown, wrong) = (ask(&nobody(0))?, ask(&known)?);
+    unknown.must_be(401, "an unknown user")?;
+    wrong.must_be(401, "a wrong password")?;
+    ensure(unknown.body == wrong.body, || "the bodies differ".to_owned())?;
+    let told = |answer: &crate::wire::Answer| {
+        let lines = answer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("date"));
+        lines.cloned().collect::<Vec<_>>()
+    };
+    ensure(told(&unknown) == told(&wrong), || "the headers differ".to_owned())
+}
+
+fn throttled(case: &Case<'_>) -> Step {
+    for name in [case.login()?.username, nobody(0)] {
+        let mut guesses = 0;
+        let refused = loop {
+            let answer = case.send(&Case::login_request(&name, &format!("wrong password {guesses}")))?;
+            if answer.status == 429 {
+                break answer;
+            }
+            answer.must_be(401, "a wrong password")?;
+            guesses += 1;
+            ensure(guesses <= MOST_GUESSES, || format!("{guesses} wrong passwords for one name, and no 429"))?;
+        };
+        let wait_s = refused.header("retry-after").and_then(|text| text.parse::<u64>().ok());
+        ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
+        let right = case.send(&Case::login_request(&name, user::PASSWORD))?;
+        right.must_be(429, "the right password meanwhile, or guessing would go on")?;
+    }
+    Ok(())
+}
+
+/// Whether memory stays bounded is not seen from here; that everybody is served is.
+fn parallel(case: &Case<'_>) -> Step {
+    let login = case.login()?;
+    let count = case.subject.extent.logins;
+    std::thread::scope(|scope| {
+        let logins: Vec<_> = (0..count).map(|_| scope.spawn(|| case.login())).collect();
+        while logins.iter().any(|login| !login.is_finished()) {
+            case.must_be_good(&login.credential, "/me while others log in")?;
+            // To ask without a pause would take from the hashing what it needs.
+            std::thread::sleep(PAUSE);
+        }
+        logins.into_iter().try_for_each(|login| login.join().expect("a login does not panic").map(drop))
+    })
+}

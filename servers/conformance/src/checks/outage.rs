@@ -1,0 +1,253 @@
+//! Row 19: what a server does without its store is what it declares, soon, and nothing worse.
+
+use std::time::{Duration, Instant};
+
+use contract::{Carrier, RevocationClass, StoreDown, route, user};
+
+use super::Check;
+use crate::case::{Case, comes_to_hold};
+use crate::login::Login;
+use crate::stop::{Step, applicable, ensure, not_applicable, reason};
+use crate::subject::StoreControl;
+use crate::wire::{Answer, Request};
+
+/// How long a refusal for want of a store may take.
+const BOUND: Duration = Duration::from_secs(3);
+/// How long a server may take to find its store again.
+const RECOVERY: Duration = Duration::from_secs(30);
+/// A window that is waited for in real time.
+const WAITED_S: u64 = 15;
+const SOURCE: &str = "RFC 9110 section 15.6.4; OWASP Fail Securely";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "outage-hanging-store",
+        row: 19,
+        title: "While the store hangs, every answer comes within 3 s and is the one that the declared policy wants.",
+        source: SOURCE,
+        run: |case| during(case, Down::Hangs, policy),
+    },
+    Check {
+        id: "outage-dead-store",
+        row: 19,
+        title: "While the store is gone, every answer comes within 3 s and is the one that the declared policy wants.",
+        source: SOURCE,
+        run: |case| during(case, Down::Dead, policy),
+    },
+    Check {
+        id: "outage-clears-no-cookie",
+        row: 19,
+        title: "An outage takes no cookie away and sets none.",
+        source: SOURCE,
+        run: clears_no_cookie,
+    },
+    Check {
+        id: "outage-allows-nobody",
+        row: 19,
+        title: "An outage lets nobody in who was out before it.",
+        source: SOURCE,
+        run: allows_nobody,
+    },
+    Check {
+        id: "outage-others-served",
+        row: 19,
+        title: "What needs no store is served during an outage.",
+        source: SOURCE,
+        run: |case| during(case, Down::Hangs, others),
+    },
+    Check {
+        id: "outage-recovers",
+        row: 19,
+        title: "When the store is back the server serves again, without a restart, as soon as it says that it is ready.",
+        source: SOURCE,
+        run: recovers,
+    },
+];
+
+/// How the store is away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Down {
+    Hangs,
+    Dead,
+}
+
+/// A store that is away until this value goes.
+struct Outage<'c> {
+    store: &'c dyn StoreControl,
+    down: Down,
+}
+
+impl<'c> Outage<'c> {
+    fn begin(store: &'c dyn StoreControl, down: Down) -> Step<Self> {
+        let begun = if down == Down::Hangs { store.suspend() } else { store.stop() };
+        match begun {
+            Ok(()) => Ok(Self { store, down }),
+            Err(error) => not_applicable(format!("the store cannot be taken away: {error}")),
+        }
+    }
+}
+
+impl Drop for Outage<'_> {
+    fn drop(&mut self) {
+        let _ = if self.down == Down::Hangs { self.store.resume() } else { self.store.start() };
+    }
+}
+
+/// Checks something during an outage, and ends when every server has found its store again.
+fn during(case: &Case<'_>, down: Down, check: impl FnOnce(&Case<'_>, &Login) -> Step) -> Step {
+    let store = case.store()?;
+    Case::fact(case.facts.store_down())?;
+    let login = case.login()?;
+    case.must_be_good(&login.credential, "before the outage")?;
+    let outage = Outage::begin(store, down)?;
+    let checked = check(case, &login);
+    drop(outage);
+    let settled = settled(case);
+    checked.and(settled)
+}
+
+/// Waits until every server serves again, whatever it says of its readiness: what comes next must not suffer from it.
+fn settled(case: &Case<'_>) -> Step {
+    for node in &case.subject.nodes {
+        let serves = comes_to_hold(RECOVERY, || {
+            let Ok(login) = case.login() else { return Ok(false) };
+            let ready = case.try_send(node, &Request::get(route::READYZ)).is_ok_and(|answer| answer.status == 200);
+            Ok(ready && case.me_at(node, &login.credential)? == 200)
+        })?;
+        ensure(serves, || format!("a login is not good within {RECOVERY:?} after the store is back"))?;
+    }
+    Ok(())
+}
+
+/// An outage, until every server says that it is ready again.
+fn away(case: &Case<'_>, down: Down) -> Step {
+    drop(Outage::begin(case.store()?, down)?);
+    await_ready(case)
+}
+
+fn await_ready(case: &Case<'_>) -> Step {
+    for node in &case.subject.nodes {
+        let ready = comes_to_hold(RECOVERY, || {
+            Ok(case.try_send(node, &Request::get(route::READYZ)).is_ok_and(|answer| answer.status == 200))
+        })?;
+        ensure(ready, || format!("/readyz is not 200 within {RECOVERY:?} after the store is back"))?;
+    }
+    Ok(())
+}
+
+fn in_time(answer: &Answer, what: &str) -> Step {
+    ensure(answer.took <= BOUND, || format!("{what}: {:?}, and it may take {BOUND:?}", answer.took))
+}
+
+/// Every route that asks the store, with the login's credential.
+fn state_changes(case: &Case<'_>, login: &Login) -> Vec<(&'static str, Request)> {
+    vec![
+        (route::REFRESH, case.renewal(login)),
+        (route::LOGOUT, case.post(route::LOGOUT, &login.credential)),
+        (route::LOGOUT_ALL, case.post(route::LOGOUT_ALL, &login.credential)),
+        (route::LOGIN, Case::login_request(&login.username, user::PASSWORD)),
+        (route::READYZ, Request::get(route::READYZ)),
+    ]
+}
+
+fn policy(case: &Case<'_>, login: &Login) -> Step {
+    let declared = Case::fact(case.facts.store_down())?;
+    let allowed: &[u16] = match declared {
+        StoreDown::FailClosed => &[503],
+        StoreDown::ServeCached => &[200, 503],
+        StoreDown::VerifyOnly => &[200],
+        StoreDown::NotNeeded => return not_applicable(reason::STORE_WITHIN),
+    };
+    let me = case.send(&case.with(Request::get(route::ME), &login.credential))?;
+    in_time(&me, route::ME)?;
+    ensure(allowed.contains(&me.status), || format!("/me: {} instead of {allowed:?} ({declared})", me.status))?;
+    for (path, request) in state_changes(case, login) {
+        let answer = case.send(&request)?;
+        in_time(&answer, path)?;
+        // What is remembered may be enough for a renewal as well.
+        if !(path == route::REFRESH && declared == StoreDown::ServeCached && answer.status == 200) {
+            answer.must_be(503, path)?;
+        }
+        ensure(answer.header("www-authenticate").is_none(), || format!("{path}: a 503 with a challenge"))?;
+    }
+    let again = case.send(&case.with(Request::get(route::ME), &login.credential))?;
+    in_time(&again, route::ME)?;
+    ensure(allowed.contains(&again.status), || format!("/me: {} instead of {allowed:?} ({declared})", again.status))
+}
+
+fn clears_no_cookie(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    during(case, Down::Hangs, |case, login| {
+        let me = case.with(Request::get(route::ME), &login.credential);
+        let all = state_changes(case, login).into_iter().chain([(route::ME, me)]);
+        for (path, request) in all.filter(|(path, _)| *path != route::LOGIN) {
+            let answer = case.send(&request)?;
+            let refused = answer.status != 200 && answer.header("set-cookie").is_some();
+            let cleared = answer.all("set-cookie").any(|cookie| cookie.to_ascii_lowercase().contains("max-age=0"));
+            ensure(!refused && !cleared, || format!("{path}: {} with Set-Cookie", answer.status))?;
+        }
+        Ok(())
+    })
+}
+
+/// A credential that was ended before the outage, as far as that can be had.
+fn ended(case: &Case<'_>) -> Step<Option<String>> {
+    let early = case.facts.class().is_some_and(|class| class != RevocationClass::Expiry) && !case.facts.refresh_token;
+    let window_s = case.facts.window_s().filter(|window_s| early && *window_s <= WAITED_S);
+    let Some(window_s) = window_s else { return Ok(None) };
+    let login = case.login()?;
+    case.must_be_good(&login.credential, "a fresh credential")?;
+    case.send(&case.post(route::LOGOUT, &login.credential))?.must_be(204, route::LOGOUT)?;
+    let denied = comes_to_hold(Duration::from_secs(window_s + 2), || Ok(case.me(&login.credential)? == 401))?;
+    ensure(denied, || format!("after its logout a credential lives longer than its window of {window_s} s"))?;
+    Ok(Some(login.credential))
+}
+
+fn allows_nobody(case: &Case<'_>) -> Step {
+    case.store()?;
+    let ended = ended(case)?;
+    during(case, Down::Hangs, |case, login| {
+        let unknown: String = login.credential.chars().rev().collect();
+        let deadline = Instant::now() + Duration::from_secs(case.facts.window_s().unwrap_or(0).min(2) + 1);
+        while Instant::now() < deadline {
+            for credential in ended.iter().map(String::as_str).chain([unknown.as_str(), "unknown"]) {
+                let status = case.me(credential)?;
+                ensure(matches!(status, 401 | 503), || format!("{credential:?} is answered with {status}"))?;
+            }
+        }
+        let wrong = case.send(&Case::login_request(&login.username, "a wrong password of some length"))?;
+        ensure(matches!(wrong.status, 401 | 503), || format!("a wrong password is answered with {}", wrong.status))
+    })
+}
+
+fn others(case: &Case<'_>, _: &Login) -> Step {
+    for path in [route::HEALTHZ, route::METRICS, route::BENCH_SCHEME, route::OPENAPI] {
+        let answer = case.send(&Request::get(path))?;
+        in_time(&answer, path)?;
+        answer.must_be(200, path)?;
+    }
+    let nobody = case.send(&Request::get(route::ME))?;
+    in_time(&nobody, route::ME)?;
+    nobody.must_be(401, "/me without a credential")
+}
+
+fn recovers(case: &Case<'_>) -> Step {
+    case.store()?;
+    let recovered = recovered(case);
+    let settled = settled(case);
+    recovered.and(settled)
+}
+
+fn recovered(case: &Case<'_>) -> Step {
+    let kept = case.login()?;
+    away(case, Down::Hangs)?;
+    case.must_be_good(&kept.credential, "after the store has hung, and /readyz is 200")?;
+    away(case, Down::Dead)?;
+    let status = case.me(&kept.credential)?;
+    ensure(matches!(status, 200 | 401), || {
+        format!("after the store was gone, and /readyz is 200: /me answers {status} instead of 200 or 401")
+    })?;
+    let login = case.login()?;
+    case.must_be_good(&login.credential, "a login after the store is back")?;
+    case.renew(&login).map(drop)
+}

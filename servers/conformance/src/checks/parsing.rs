@@ -1,0 +1,343 @@
+//! Row 21: what cannot be read is refused as the client's fault. It is never taken, and never a fault of the server.
+
+use contract::{Carrier, route, user};
+use serde_json::Value;
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, applicable, fail, reason};
+use crate::token::{Forge, and_members};
+use crate::wire::{Request, Silence};
+
+/// Bytes that no header needs.
+const OVERSIZED: usize = 1024 * 1024;
+/// Places of a credential at which one character is exchanged.
+const EXCHANGED: usize = 40;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "credential-malformed",
+        row: 21,
+        title: "A credential with foreign bytes, more, less or other characters is refused with 4xx.",
+        source: "RFC 6750 section 2.1; RFC 6265bis section 4.1.1",
+        run: malformed,
+    },
+    Check {
+        id: "cookies-duplicate",
+        row: 21,
+        title: "Two cookies of the same name are refused with 4xx, on every route.",
+        source: "RFC 6265bis section 5.7; OWASP ASVS 4.2",
+        run: duplicate_cookies,
+    },
+    Check {
+        id: "headers-oversized",
+        row: 21,
+        title: "Headers of a megabyte, or a thousand of them, are refused, and the server serves on.",
+        source: "RFC 6585 section 5",
+        run: oversized,
+    },
+    Check {
+        id: "body-malformed",
+        row: 21,
+        title: "A login whose body is no JSON, or JSON that two readers would read differently, is refused with 4xx.",
+        source: "RFC 8259 section 4; RFC 9110 section 15.5",
+        run: bodies,
+    },
+    Check {
+        id: "paths-odd",
+        row: 21,
+        title: "An odd path or query is no fault of the server, and no way around the credential.",
+        source: "RFC 9110 section 15.6",
+        run: paths,
+    },
+    Check {
+        id: "jws-spelling",
+        row: 21,
+        title: "A token has one spelling: no more segments, no padding, no white space, no other alphabet.",
+        source: "RFC 7515 sections 2 and 7.1",
+        run: spelling,
+    },
+    Check {
+        id: "jws-duplicate-names",
+        row: 21,
+        title: "A token whose header or claims name a member twice is refused.",
+        source: "RFC 7515 section 4; RFC 7519 section 4; RFC 8725 section 3.2",
+        run: duplicate_names,
+    },
+    Check {
+        id: "jws-json",
+        row: 21,
+        title: "A token whose header or claims are no JSON object in UTF-8 is refused.",
+        source: "RFC 7515 section 4; RFC 7519 section 7.2",
+        run: documents,
+    },
+];
+
+/// Goes on if this credential is refused with 4xx.
+fn must_be_4xx(case: &Case<'_>, credential: impl AsRef<[u8]>, what: &str) -> Step {
+    case.send(&case.with(Request::get(route::ME), credential))?.must_be_4xx(what)
+}
+
+fn malformed(case: &Case<'_>) -> Step {
+    let good = case.login()?.credential;
+    let bytes = good.as_bytes();
+    let (head, tail) = bytes.split_at(bytes.len() / 2);
+    let around = |middle: &[u8]| [head, middle, tail].concat();
+    for byte in
+        (0..=0x20).chain(0x7f..=0xff).chain(*b"\"\\,%<>@[]{}()?!#$^&*|`'").filter(|byte| !b"\r\n".contains(byte))
+    {
+        must_be_4xx(case, around(&[byte]), &format!("byte {byte:#04x} inside"))?;
+    }
+    let wholes: [(&str, Vec<u8>); 14] = [
+        ("nothing", vec![]),
+        ("quotes around", format!("\"{good}\"").into()),
+        ("an escape behind", format!("{good}%00").into()),
+        ("a broken UTF-8 sequence", around(b"\xc3\x28")),
+        ("an overlong UTF-8 sequence", around(b"\xc0\xaf")),
+        ("another script", around("\u{e9}\u{1f511}".as_bytes())),
+        ("twice", good.repeat(2).into()),
+        ("twice with a dot", format!("{good}.{good}").into()),
+        ("one character less", bytes[..bytes.len() - 1].into()),
+        ("without the first character", bytes[1..].into()),
+        ("one character more", format!("{good}A").into()),
+        ("padding behind", format!("{good}=").into()),
+        ("eight thousand characters", "a".repeat(8000).into()),
+        ("JSON", b"{}".into()),
+    ];
+    for (what, credential) in wholes {
+        must_be_4xx(case, credential, what)?;
+    }
+    exchanged(case, bytes)?;
+    case.must_be_good(&good, "the good one after all that")
+}
+
+/// With another character at places all over it, the last among them: it may have bits to spare.
+fn exchanged(case: &Case<'_>, good: &[u8]) -> Step {
+    let last = good.len() - 1;
+    for place in (0..good.len()).step_by(good.len().div_ceil(EXCHANGED)).chain([last]) {
+        let mut other = good.to_vec();
+        other[place] = match other[place] {
+            b'A'..=b'Y' | b'a'..=b'y' | b'0'..=b'8' => other[place] + 1,
+            _ => b'A',
+        };
+        must_be_4xx(case, other, &format!("another character at place {place}"))?;
+    }
+    Ok(())
+}
+
+fn duplicate_cookies(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = case.login()?;
+    let own = format!("{}={}", case.facts.cookie, login.credential);
+    let mut doubles = vec![(route::ME, own.clone()), (route::LOGOUT, own.clone()), (route::LOGOUT_ALL, own.clone())];
+    match &login.refresh_token {
+        Some(token) => doubles.push((route::REFRESH, format!("{}={token}", case.facts.refresh_cookie))),
+        None => doubles.push((route::REFRESH, own)),
+    }
+    for (path, pair) in doubles {
+        let request = || case.as_own_site(if path == route::ME { Request::get(path) } else { Request::post(path) });
+        let one_line = request().header("cookie", format!("{pair}; {pair}"));
+        let two_lines = request().header("cookie", pair.as_str()).header("cookie", pair.as_str());
+        case.send(&one_line)?.must_be_4xx(&format!("{path} with a cookie twice in a line"))?;
+        case.send(&two_lines)?.must_be_4xx(&format!("{path} with a cookie in two lines"))?;
+    }
+    Ok(())
+}
+
+fn oversized(case: &Case<'_>) -> Step {
+    let good = case.login()?.credential;
+    let me = || case.with(Request::get(route::ME), &good);
+    let many = (0..1000).fold(me(), |request, n| request.header(format!("x-{n}"), "x"));
+    let requests = [
+        ("a header of a megabyte", me().header("x-large", "x".repeat(OVERSIZED))),
+        ("a thousand headers", many),
+        ("a credential of a megabyte", case.with(Request::get(route::ME), "a".repeat(OVERSIZED))),
+        ("a path of a megabyte", case.with(Request::get(format!("/{}", "a".repeat(OVERSIZED))), &good)),
+    ];
+    for (what, request) in requests {
+        match case.try_send(case.first(), &request) {
+            Ok(answer) => answer.must_be_4xx(what)?,
+            // To close before everything was read is a refusal as well.
+            Err(Silence::Closed) => {}
+            Err(silence) => return fail(format!("{what}: {silence:?}")),
+        }
+    }
+    case.must_be_good(&good, "a good request after that")
+}
+
+fn bodies(case: &Case<'_>) -> Step {
+    let name = case.fresh_user();
+    let (name, password) = (name.as_str(), user::PASSWORD);
+    let good = format!(r#"{{"username":"{name}","password":"{password}"}}"#);
+    let bodies: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", vec![]),
+        ("half of it", good[..good.len() / 2].into()),
+        ("text behind", format!("{good}x").into()),
+        ("two documents", good.repeat(2).into()),
+        ("null", b"null".into()),
+        ("an array", b"[]".into()),
+        ("an array of the values", format!(r#"["{name}","{password}"]"#).into()),
+        ("a number", b"1".into()),
+        ("a byte order mark", format!("\u{feff}{good}").into()),
+        ("no UTF-8", [&good.as_bytes()[..14], &b"\xff"[..], &good.as_bytes()[14..]].concat()),
+        ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("a lone surrogate", good.replacen("user", "\\ud800", 1).into()),
+        ("a name twice", and_members(&good, &format!(r#""username":"{name}""#)).into()),
+        ("a password twice", and_members(&good, &format!(r#""password":"{password}""#)).into()),
+        ("a password twice, once escaped", and_members(&good, &format!(r#""p\u0061ssword":"{password}""#)).into()),
+        ("no password", format!(r#"{{"username":"{name}"}}"#).into()),
+        ("no name", format!(r#"{{"password":"{password}"}}"#).into()),
+        ("a name that is a number", format!(r#"{{"username":1,"password":"{password}"}}"#).into()),
+        ("a password that is null", format!(r#"{{"username":"{name}","password":null}}"#).into()),
+        ("comments", format!("{good} // comment").into()),
+        ("single quotes", good.replace('"', "'").into()),
+        ("a flood of brackets", "[".repeat(10_000).into()),
+        ("a body of a megabyte", and_members(&good, &format!(r#""x":"{}""#, "x".repeat(OVERSIZED))).into()),
+    ];
+    for (what, body) in bodies {
+        must_refuse_login(case, &Request::post(route::LOGIN).raw_json(body), what)?;
+    }
+    for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        must_refuse_login(
+            case,
+            &Request::post(route::LOGIN).body(good.clone()).header("content-type", media_type),
+            media_type,
+        )?;
+    }
+    case.login_as(name).map(drop)
+}
+
+fn must_refuse_login(case: &Case<'_>, request: &Request, what: &str) -> Step {
+    match case.try_send(case.first(), request) {
+        Ok(answer) => answer.must_be_4xx(&format!("a login with {what}")),
+        Err(Silence::Closed) => Ok(()),
+        Err(silence) => fail(format!("a login with {what}: {silence:?}")),
+    }
+}
+
+fn paths(case: &Case<'_>) -> Step {
+    let odd = [
+        "/me%00",
+        "/me%2f..%2fme",
+        "/%6d%65",
+        "//me",
+        "/ME",
+        "/me/",
+        "/./me",
+        "/login/../me",
+        "/me;x=1",
+        "/%ff",
+        "/%",
+        "/%zz",
+        "/me?%ff",
+        "/me?x=%00&x",
+        "/chain?hops=-1",
+        "/chain?hops=99999999999999999999",
+        "/chain?hops=%00",
+        "/chain?x",
+        "/admin?role=admin",
+        "/.well-known/jwks.json/..",
+        "/healthz/..;/admin",
+    ];
+    for path in odd {
+        match case.try_send(case.first(), &Request::get(path)) {
+            Ok(answer) => answer.must_be_4xx(&format!("GET {path} without a credential"))?,
+            Err(Silence::Closed) => {}
+            Err(silence) => return fail(format!("GET {path}: {silence:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn spelling(case: &Case<'_>) -> Step {
+    applicable(case.facts.jws, reason::NOT_JWS)?;
+    let good = case.login()?.credential;
+    let Ok([header, payload, signature]): Result<[&str; 3], _> = good.split('.').collect::<Vec<_>>().try_into() else {
+        return fail("the token has not three segments");
+    };
+    let padded = |segment: &str| format!("{segment}{}", &"==="[..(4 - segment.len() % 4) % 4]);
+    let standard = |segment: &str| segment.replace('-', "+").replace('_', "/");
+    let spellings = [
+        ("one segment", header.to_owned()),
+        ("two segments", format!("{header}.{payload}")),
+        ("four segments", format!("{good}.{signature}")),
+        ("five segments", format!("{header}.{payload}..{payload}.{signature}")),
+        ("dots alone", "..".to_owned()),
+        ("a dot before", format!(".{good}")),
+        ("a dot behind", format!("{good}.")),
+        ("no header", format!(".{payload}.{signature}")),
+        ("no payload", format!("{header}..{signature}")),
+        ("no signature", format!("{header}.{payload}.")),
+        ("a dot elsewhere", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
+        ("padding behind a segment", format!("{header}=.{payload}.{signature}")),
+        ("a padded header", format!("{}.{payload}.{signature}", padded(header))),
+        ("padded claims", format!("{header}.{}.{signature}", padded(payload))),
+        ("a padded signature", format!("{header}.{payload}.{}", padded(signature))),
+        ("the other alphabet", format!("{header}.{payload}.{}", standard(signature))),
+        ("white space inside", format!("{header} .{payload}.{signature}")),
+        ("a tab inside", format!("{header}.\t{payload}.{signature}")),
+        ("another script", format!("{good}\u{e9}")),
+    ];
+    for (what, token) in spellings.into_iter().filter(|(_, token)| *token != good) {
+        must_be_4xx(case, token, what)?;
+    }
+    case.must_be_good(&good, "the good token after that")
+}
+
+fn duplicate_names(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let (header, claims) = (forge.token.header_json(), forge.token.claims_json());
+    let alg = forge.token.header["alg"].to_string();
+    let headers = [
+        ("alg twice", and_members(&header, &format!(r#""alg":{alg}"#))),
+        ("kid twice", format!(r#"{{"kid":"other",{}"#, &header[1..])),
+        ("typ twice, once escaped", and_members(&header, r#""\u0074yp":"at+jwt""#)),
+        ("an unknown parameter twice", and_members(&header, r#""x":1,"x":1"#)),
+    ];
+    for (what, header) in headers {
+        case.must_be_refused(forge.sign(header, &claims), what)?;
+    }
+    let exp = &forge.token.claims["exp"];
+    let doubles = [
+        ("exp twice", and_members(&claims, &format!(r#""exp":{exp}"#))),
+        ("sub twice, once escaped", and_members(&claims, &format!(r#""s\u0075b":{}"#, forge.token.claims["sub"]))),
+        ("roles twice", format!(r#"{{"roles":["admin"],{}"#, &claims[1..])),
+        ("an unknown claim twice", and_members(&claims, r#""x":1,"x":2"#)),
+    ];
+    for (what, claims) in doubles {
+        case.must_be_refused(forge.sign(&header, claims), what)?;
+    }
+    Ok(())
+}
+
+fn documents(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let (header, claims) = (forge.token.header_json(), forge.token.claims_json());
+    for (what, document) in not_objects(&header) {
+        case.must_be_refused(forge.sign(document, &claims), &format!("a header {what}"))?;
+    }
+    for (what, document) in not_objects(&claims) {
+        case.must_be_refused(forge.sign(&header, document), &format!("claims {what}"))?;
+    }
+    oversized_token(case, &forge)
+}
+
+fn not_objects(object: &str) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("with text behind", format!("{object} x").into()),
+        ("twice", object.repeat(2).into()),
+        ("in an array", format!("[{object}]").into()),
+        ("that are null", Value::Null.to_string().into()),
+        ("that are nothing", vec![]),
+        ("that are empty", b"{}".into()),
+        ("with a byte order mark", format!("\u{feff}{object}").into()),
+        ("that are no UTF-8", [&object.as_bytes()[..object.len() - 1], b",\"x\":\"\xff\"}"].concat()),
+        ("with a comma too many", and_members(object, "").into()),
+    ]
+}
+
+fn oversized_token(case: &Case<'_>, forge: &Forge) -> Step {
+    let huge = and_members(&forge.token.claims_json(), &format!(r#""x":"{}""#, "a".repeat(64 * 1024)));
+    let token = forge.sign(forge.token.header_json(), huge);
+    must_be_4xx(case, token, "a token of 64 kB")
+}

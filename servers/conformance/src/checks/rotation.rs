@@ -1,0 +1,129 @@
+//! Row 8: keys follow one another without a failed request, and who names keys that never were costs nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contract::route;
+use serde_json::{Value, json};
+
+use super::Check;
+use crate::case::{Case, comes_to_hold};
+use crate::stop::{Step, applicable, ensure, fail, reason};
+use crate::token::{Token, encode};
+use crate::wire::Request;
+
+/// Rotations under load.
+const ROTATIONS: usize = 3;
+/// Requests that each thread has to have made between two rotations.
+const REQUESTS: usize = 20;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "unknown-kid-flood",
+        row: 8,
+        title: "Two thousand tokens with unknown key ids are all refused with 401, and good ones are served meanwhile.",
+        source: "RFC 7517 section 4.5; RFC 8725 section 3.10",
+        run: flood,
+    },
+    Check {
+        id: "rotation-under-load",
+        row: 8,
+        title: "While keys are rotated no good credential fails, old or new.",
+        source: "RFC 7517 section 5; OWASP Key Management Cheat Sheet",
+        run: under_load,
+    },
+    Check {
+        id: "rotation-publishes-both",
+        row: 8,
+        title: "After a rotation the key set has the new key and the old one, and each signs under an id of its own.",
+        source: "RFC 7517 section 5",
+        run: publishes,
+    },
+];
+
+fn flood(case: &Case<'_>) -> Step {
+    let token = case.token()?;
+    let good = case.login()?.credential;
+    for n in 0..case.subject.extent.unknown_kids {
+        let mut header = token.header.clone();
+        header.insert("kid".to_owned(), json!(format!("unknown-{n}")));
+        let segments = format!("{}.{}", encode(Value::Object(header).to_string()), encode(token.claims_json()));
+        case.must_be_refused(format!("{segments}.{}", token.signature), "an unknown kid")?;
+        if n % 100 == 0 {
+            case.must_be_good(&good, "a good token during a flood of unknown kids")?;
+        }
+    }
+    Ok(())
+}
+
+fn rotate(case: &Case<'_>) -> Step {
+    let rotated = case.send(&Request::post(route::BENCH_ROTATE))?;
+    applicable(!matches!(rotated.status, 403..=405), reason::NO_ROTATION)?;
+    rotated.must_be(204, "a rotation")
+}
+
+fn under_load(case: &Case<'_>) -> Step {
+    rotate(case)?;
+    let old = case.login()?.credential;
+    let stop = AtomicBool::new(false);
+    let counts = [const { std::sync::atomic::AtomicUsize::new(0) }; 2];
+    let asking = |place: usize, ask: &(dyn Fn() -> Step + Sync)| {
+        while !stop.load(Ordering::Relaxed) {
+            ask()?;
+            counts[place].fetch_add(1, Ordering::Relaxed);
+        }
+        Step::Ok(())
+    };
+    let fresh = || case.must_be_good(case.login()?.credential, "a new credential during a rotation");
+    let kept = || case.must_be_good(&old, "an old credential during a rotation");
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(|| asking(0, &fresh)), scope.spawn(|| asking(1, &kept))];
+        let rotated = (0..ROTATIONS).try_for_each(|_| {
+            let before = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+            rotate(case)?;
+            let busy = || {
+                counts[1].load(Ordering::Relaxed) >= before[1] + REQUESTS
+                    && counts[0].load(Ordering::Relaxed) > before[0]
+            };
+            let over = || threads.iter().any(std::thread::ScopedJoinHandle::is_finished);
+            comes_to_hold(Duration::from_secs(20), || Ok(busy() || over())).map(drop)
+        });
+        stop.store(true, Ordering::Relaxed);
+        let asked = threads.into_iter().try_for_each(|thread| thread.join().expect("asking does not panic"));
+        rotated.and(asked)
+    })
+}
+
+fn kids(case: &Case<'_>) -> Step<Vec<String>> {
+    let set = case.send(&Request::get(route::JWKS))?;
+    applicable(set.status == 200, reason::NO_PUBLIC_KEY)?;
+    let set = set.json();
+    let keys = set["keys"].as_array().cloned().unwrap_or_default();
+    for key in &keys {
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            ensure(key.get(private).is_none(), || format!("the key set has the private member {private:?}"))?;
+        }
+    }
+    Ok(keys.iter().filter_map(|key| key["kid"].as_str().map(str::to_owned)).collect())
+}
+
+fn kid(case: &Case<'_>) -> Step<(String, String)> {
+    let credential = case.login()?.credential;
+    let token = Token::open(&credential);
+    let kid = token.and_then(|token| token.header.get("kid")?.as_str().map(str::to_owned));
+    kid.map_or_else(|| fail("a token without kid"), |kid| Ok((kid, credential)))
+}
+
+fn publishes(case: &Case<'_>) -> Step {
+    applicable(case.facts.jws, reason::NOT_JWS)?;
+    kids(case)?;
+    let (old, credential) = kid(case)?;
+    rotate(case)?;
+    let (new, _) = kid(case)?;
+    ensure(old != new, || "the key id does not change".to_owned())?;
+    let published = kids(case)?;
+    for kid in [&old, &new] {
+        ensure(published.contains(kid), || format!("the key set {published:?} lacks {kid:?}"))?;
+    }
+    case.must_be_good(credential, "a token of the old key")
+}

@@ -1,0 +1,154 @@
+//! Rows 13 and 14: a credential is the server's own making, new at every login, and nobody can guess it.
+
+use std::collections::{HashMap, HashSet};
+
+use contract::user;
+
+use super::Check;
+use crate::case::Case;
+use crate::login::Handed;
+use crate::stop::{Step, ensure, fail, reason};
+use crate::token::Token;
+
+/// Bits that nobody guesses.
+const LEAST_BITS: f64 = 128.0;
+/// Bits that an estimate from few samples may be short by: 22 characters of base64url are estimated 0.1 bits too low
+/// from 10,000 samples, and one that is well made must not be accused.
+const ESTIMATE_BITS: f64 = 2.0;
+/// Credentials that are asked for in one call.
+const BATCH: u32 = 10_000;
+/// How long minting may take together: RSA signs some thousand times a second.
+const MINTING_MS: u128 = 20_000;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "login-gives-new-id",
+        row: 13,
+        title: "A login gives a new credential, also to somebody who presents a good one.",
+        source: "OWASP Session Management Cheat Sheet, session fixation",
+        run: new_id,
+    },
+    Check {
+        id: "planted-id-not-adopted",
+        row: 13,
+        title: "A credential that the server never handed out is good for nothing after a login that carried it.",
+        source: "OWASP Session Management Cheat Sheet, session fixation",
+        run: not_adopted,
+    },
+    Check {
+        id: "ids-distinct",
+        row: 14,
+        title: "Of a hundred thousand credentials no two are alike.",
+        source: "OWASP Session Management Cheat Sheet; RFC 7519 section 4.1.7",
+        run: distinct,
+    },
+    Check {
+        id: "ids-wide",
+        row: 14,
+        title: "A credential, or the id in a token, has at least 128 bits that differ from one to the next.",
+        source: "SP 800-63B section 7.1; OWASP ASVS 7.2.3",
+        run: wide,
+    },
+];
+
+fn new_id(case: &Case<'_>) -> Step {
+    let (own, others) = (case.login()?, case.login()?);
+    for planted in [&own.credential, &others.credential] {
+        let request = case.with(Case::login_request(&own.username, user::PASSWORD), planted);
+        let answer = case.send(&case.as_own_site(request))?;
+        answer.must_be(200, "a login that carries a good credential")?;
+        let Some(handed) = Handed::in_answer(&answer) else { return fail("a login hands out no credential") };
+        ensure(handed.credential != *planted, || "a login hands out the credential that it carried".to_owned())?;
+    }
+    Ok(())
+}
+
+fn not_adopted(case: &Case<'_>) -> Step {
+    let login = case.login()?;
+    for planted in [unknown(&login.credential), "planted".to_owned()] {
+        case.must_be_refused(&planted, "a credential of the client's own making, before a login")?;
+        let request = case.with(Case::login_request(&login.username, user::PASSWORD), &planted);
+        let answer = case.send(&case.as_own_site(request))?;
+        if let Some(handed) = Handed::in_answer(&answer) {
+            ensure(handed.credential != planted, || {
+                "the server adopts the credential of the client's making".to_owned()
+            })?;
+        }
+        case.must_be_refused(&planted, "a credential of the client's own making, after a login that carried it")?;
+    }
+    Ok(())
+}
+
+/// One that looks like this, and that nobody was handed.
+fn unknown(credential: &str) -> String {
+    let (kept, last) = credential.split_at(credential.rfind('.').map_or(0, |dot| dot + 1));
+    let turned = last.chars().map(|c| match c {
+        'a'..='y' | 'A'..='Y' | '0'..='8' => char::from(c as u8 + 1),
+        other => other,
+    });
+    format!("{kept}{}", turned.collect::<String>())
+}
+
+/// What is random in many credentials: an opaque one as a whole, of a token its id.
+fn ids(case: &Case<'_>) -> Step<Vec<String>> {
+    let wanted = case.subject.extent.minted;
+    let (started, mut ids) = (std::time::Instant::now(), vec![]);
+    while (ids.len() as u32) < wanted && (ids.is_empty() || started.elapsed().as_millis() < MINTING_MS) {
+        let count = BATCH.min(wanted - ids.len() as u32);
+        for (credential, _) in case.mint(count, ids.len() as u32 % case.facts.users)? {
+            ids.push(id(credential)?);
+        }
+    }
+    Ok(ids)
+}
+
+fn id(credential: String) -> Step<String> {
+    let Some(token) = Token::open(&credential) else { return Ok(credential) };
+    token
+        .claims
+        .get("jti")
+        .and_then(|id| id.as_str())
+        .map_or_else(|| fail("a token without jti"), |id| Ok(id.to_owned()))
+}
+
+fn distinct(case: &Case<'_>) -> Step {
+    let ids = ids(case)?;
+    let different: HashSet<_> = ids.iter().collect();
+    ensure(different.len() == ids.len(), || format!("{} of {} are alike", ids.len() - different.len() + 1, ids.len()))
+}
+
+fn wide(case: &Case<'_>) -> Step {
+    let ids = match case.mint(BATCH.min(case.subject.extent.minted), 1) {
+        Ok(minted) => minted.into_iter().map(|(credential, _)| id(credential)).collect::<Step<Vec<_>>>()?,
+        Err(_) => return crate::stop::not_applicable(reason::NO_MINT),
+    };
+    let bits = entropy_bits(&ids);
+    let least = LEAST_BITS - ESTIMATE_BITS;
+    ensure(bits >= least, || format!("{bits:.1} bits differ, over {} of them; it takes {LEAST_BITS}", ids.len()))
+}
+
+/// The entropy of each character's place, summed: as much as there can be if no place depends on another.
+fn entropy_bits(ids: &[String]) -> f64 {
+    let places = ids.iter().map(String::len).min().unwrap_or(0);
+    let place = |place: usize| {
+        let mut counts: HashMap<u8, f64> = HashMap::new();
+        for id in ids {
+            *counts.entry(id.as_bytes()[place]).or_default() += 1.0;
+        }
+        let all = ids.len() as f64;
+        counts.values().map(|count| -(count / all) * (count / all).log2()).sum::<f64>()
+    };
+    (0..places).map(place).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_counted_where_characters_differ() {
+        let ids: Vec<_> = (0..256).map(|n| format!("fixed{n:02x}")).collect();
+        assert!((entropy_bits(&ids) - 8.0).abs() < 1e-9);
+        assert!(entropy_bits(&[]).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,79 @@
+//! Row 2: a key that is too weak keeps the server from starting, and it says why.
+
+use std::path::{Path, PathBuf};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, ensure, fail, not_applicable, reason};
+use crate::subject::{Start, Starter};
+
+/// A key of 1024 bits, made for this check: no library here makes one so weak.
+const RSA_1024: &[u8] = include_bytes!("start/rsa-1024.pem");
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    id: "weak-key-refused",
+    row: 2,
+    title: "With a secret under 32 bytes or an RSA key under 2048 bits the server does not start, and says so.",
+    source: "RFC 8725 section 3.5; RFC 7518 sections 3.2 and 3.3",
+    run: weak_key,
+}];
+
+/// A file that is gone with this value.
+struct KeyFile(PathBuf);
+
+impl KeyFile {
+    fn write(name: &str, content: &[u8]) -> Step<Self> {
+        let path = std::env::temp_dir().join(format!("authbench-conformance-{}-{name}", std::process::id()));
+        match std::fs::write(&path, content) {
+            Ok(()) => Ok(Self(path)),
+            Err(error) => not_applicable(format!("{}: {error}", path.display())),
+        }
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn weak_key(case: &Case<'_>) -> Step {
+    let Some(starter) = case.subject.starter.as_deref() else { return not_applicable(reason::NO_STARTER) };
+    let login = case.login()?;
+    let token = crate::token::Token::open(&login.credential);
+    let alg = token.as_ref().and_then(|token| token.header["alg"].as_str()).unwrap_or_default();
+    match alg.get(..2) {
+        Some("HS") => short_secrets(starter, "--secret-file"),
+        Some("RS" | "PS") => must_refuse(starter, "--key-file", RSA_1024, "1024"),
+        Some(_) => not_applicable("a key of the algorithm has one strength only"),
+        None if case.facts.sealed() == Some(true) => short_secrets(starter, "--sealing-key-file"),
+        None => not_applicable("the server has no key"),
+    }
+}
+
+fn short_secrets(starter: &dyn Starter, flag: &str) -> Step {
+    must_refuse(starter, flag, &[7; 31], "31")?;
+    must_refuse(starter, flag, b"secret", "6")?;
+    let good = KeyFile::write("good", &[7; 32])?;
+    match start(starter, flag, &good.0)? {
+        Start::Serves => Ok(()),
+        Start::Refused { stderr, .. } => fail(format!("a key of 32 bytes is refused, too: {stderr}")),
+    }
+}
+
+fn must_refuse(starter: &dyn Starter, flag: &str, key: &[u8], size: &str) -> Step {
+    let file = KeyFile::write(size, key)?;
+    match start(starter, flag, &file.0)? {
+        Start::Serves => fail(format!("the server starts with {flag} and a key of size {size}")),
+        Start::Refused { code, stderr } => {
+            ensure(code != 0, || "the server ends with code 0".to_owned())?;
+            let clear = stderr.contains(flag) && stderr.contains(size);
+            ensure(clear, || format!("the error names neither {flag} nor the size {size}: {stderr:?}"))
+        }
+    }
+}
+
+fn start(starter: &dyn Starter, flag: &str, file: &Path) -> Step<Start> {
+    let path = file.display().to_string();
+    starter.start(&[flag, &path]).or_else(|error| not_applicable(format!("the starter failed: {error}")))
+}

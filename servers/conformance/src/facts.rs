@@ -1,0 +1,90 @@
+//! What is known of a server before it is examined: from `/bench/scheme` where it has that, else from its answer to
+//! a login. What a check applies to follows from these facts, never from a scheme's name.
+
+use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
+
+use crate::login::Handed;
+use crate::token::Token;
+
+/// The facts.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) descriptor: Option<SchemeDescriptor>,
+    pub(crate) carrier: Carrier,
+    /// Whether the credential is a compact JWS.
+    pub(crate) jws: bool,
+    /// Whether a refresh token is handed out.
+    pub(crate) refresh_token: bool,
+    /// The cookies that hold the credential and the refresh token.
+    pub(crate) cookie: String,
+    pub(crate) refresh_cookie: String,
+    /// Whether there is a clock that can be moved.
+    pub(crate) clock: bool,
+    /// How many users there are, as far as is known.
+    pub(crate) users: u32,
+}
+
+impl Facts {
+    /// What is told of the server, and what it has handed out.
+    pub(crate) fn of(descriptor: Option<SchemeDescriptor>, handed: &Handed, clock: bool) -> Self {
+        Self {
+            carrier: handed.carrier,
+            jws: Token::open(&handed.credential).is_some(),
+            refresh_token: handed.refresh_token.is_some(),
+            cookie: handed.cookie.clone(),
+            refresh_cookie: handed.refresh_cookie.clone(),
+            clock,
+            users: descriptor.as_ref().map_or(FEW_USERS, |descriptor| descriptor.users),
+            descriptor,
+        }
+    }
+
+    fn told<T>(&self, fact: impl FnOnce(&SchemeDescriptor) -> Option<T>) -> Option<T> {
+        self.descriptor.as_ref().and_then(fact)
+    }
+
+    pub(crate) fn class(&self) -> Option<RevocationClass> {
+        self.told(|told| told.revocation_class)
+    }
+
+    pub(crate) fn window_s(&self) -> Option<u64> {
+        self.told(|told| told.revocation_window_s)
+    }
+
+    pub(crate) fn logout(&self) -> Option<LogoutScope> {
+        self.told(|told| told.logout)
+    }
+
+    pub(crate) fn store_down(&self) -> Option<StoreDown> {
+        self.told(|told| Some(told.store_down))
+    }
+
+    pub(crate) fn credential_ttl_s(&self) -> Option<u64> {
+        self.told(|told| told.credential_ttl_s)
+    }
+
+    pub(crate) fn absolute_ttl_s(&self) -> Option<u64> {
+        self.told(|told| told.absolute_ttl_s)
+    }
+
+    pub(crate) fn touch(&self) -> Option<Touch> {
+        self.told(|told| told.touch)
+    }
+
+    pub(crate) fn leeway_s(&self) -> Option<u64> {
+        self.told(|told| told.leeway_s)
+    }
+
+    /// Whether the store is a process of its own.
+    pub(crate) fn store_apart(&self) -> Option<bool> {
+        self.told(|told| Some(told.store.is_apart()))
+    }
+
+    /// Whether the credential is the session itself, sealed: there is no store, and it is no token.
+    pub(crate) fn sealed(&self) -> Option<bool> {
+        self.told(|told| Some(told.store == StoreKind::None && !self.jws))
+    }
+}
+
+/// The users that are taken for granted where nobody says how many there are.
+pub(crate) const FEW_USERS: u32 = 100;

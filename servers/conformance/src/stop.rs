@@ -1,0 +1,76 @@
+//! Why a check ends before its end.
+
+use crate::wire::Answer;
+
+/// A check that goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The server did what it must not.
+    Fail(String),
+    /// The check says nothing here.
+    NotApplicable(String),
+}
+
+/// What a step of a check gives.
+pub(crate) type Step<T = ()> = Result<T, Stop>;
+
+/// The check has found a fault.
+pub(crate) fn fail<T>(why: impl Into<String>) -> Step<T> {
+    Err(Stop::Fail(why.into()))
+}
+
+/// The check says nothing of this server.
+pub(crate) fn not_applicable<T>(reason: impl Into<String>) -> Step<T> {
+    Err(Stop::NotApplicable(reason.into()))
+}
+
+/// Goes on if this holds.
+pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Step {
+    if holds { Ok(()) } else { fail(why()) }
+}
+
+/// Goes on if the check can say something.
+pub(crate) fn applicable(holds: bool, reason: &str) -> Step {
+    if holds { Ok(()) } else { not_applicable(reason) }
+}
+
+impl Answer {
+    /// Goes on if the status is this one.
+    pub(crate) fn must_be(&self, status: u16, what: &str) -> Step {
+        ensure(self.status == status, || format!("{what}: {} instead of {status}", self.status))
+    }
+
+    /// Goes on if it is a refusal of the client's doing: 4xx.
+    pub(crate) fn must_be_4xx(&self, what: &str) -> Step {
+        ensure((400..500).contains(&self.status), || format!("{what}: {} instead of a 4xx", self.status))
+    }
+}
+
+/// Reasons why a check does not apply, each worded once.
+pub(crate) mod reason {
+    pub(crate) const NO_KEYS: &str = "no signing key was given: lend the server's own (--secret-file or --key-file) to forge tokens that are wrong in \
+         one thing only";
+    pub(crate) const OTHER_KEYS: &str =
+        "a token signed with the key that was given is refused: it is not, or no longer, the server's";
+    pub(crate) const NO_CLOCK: &str = "the clock cannot be moved: start the server with --bench";
+    pub(crate) const NO_MINT: &str = "there is no /bench/mint: start the server with --bench";
+    pub(crate) const NO_STORE: &str = "no hold of the store was given: lend a StoreControl";
+    pub(crate) const NO_LOG: &str = "no log file was given";
+    pub(crate) const NO_STARTER: &str = "no way to start a server with other flags was given";
+    pub(crate) const NO_ADMIN: &str = "user-000000 cannot log in, or has no role admin";
+    pub(crate) const NO_FACTS: &str = "the server has no /bench/scheme that says this of it";
+    pub(crate) const NOT_JWS: &str = "the credential is no signed token";
+    pub(crate) const NOT_SEALED: &str = "the credential is not the session itself";
+    pub(crate) const NOT_COOKIE: &str = "the carrier is bearer";
+    pub(crate) const NOT_BEARER: &str = "the carrier is cookie";
+    pub(crate) const NO_PUBLIC_KEY: &str = "the algorithm is symmetric: there is no public key";
+    pub(crate) const NO_REFRESH_TOKEN: &str = "there are no refresh tokens: a credential is renewed by itself";
+    pub(crate) const STORE_WITHIN: &str = "there is no store outside of the server";
+    pub(crate) const NO_ROTATION: &str = "the server has no key to rotate, or was started without --bench";
+    pub(crate) const IDLE_IN_STORE: &str =
+        "with --touch always the store's own clock keeps the idle limit, and that cannot be moved";
+    pub(crate) const NO_IDLE_LIMIT: &str = "there is no idle limit: a credential is renewed, not extended";
+    pub(crate) const ENDS_NOTHING: &str = "a logout ends nothing at the server: the class is expiry";
+    pub(crate) const LONG_WINDOW: &str = "the window is longer than 15 s and not kept by the clock that can be moved: start the server with a shorter one";
+    pub(crate) const GRACE: &str = "a used refresh token is admitted again for some seconds, as declared";
+}

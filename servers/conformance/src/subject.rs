@@ -1,0 +1,95 @@
+//! What is examined, and what whoever asks for it lends to the suite.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::keys::SigningKeys;
+use crate::wire::Base;
+
+/// A server, or several like ones that share what they know.
+///
+/// A bare URL is enough. Everything else opens checks that are not applicable without it.
+pub struct Subject {
+    /// Where the servers are; the first is used wherever one is enough.
+    pub nodes: Vec<Base>,
+    /// The servers' own secret or private key, to forge tokens that are wrong in one thing only.
+    pub keys: Option<SigningKeys>,
+    /// A hold of the store.
+    pub store: Option<Box<dyn StoreControl>>,
+    /// The file into which the first server logs, best at its finest level.
+    pub log: Option<PathBuf>,
+    /// A way to start a server of the same scheme with other flags.
+    pub starter: Option<Box<dyn Starter>>,
+    /// Seconds for which the servers admit a refresh token again after it was used.
+    pub refresh_grace_s: u64,
+    /// How much is asked.
+    pub extent: Extent,
+}
+
+impl Subject {
+    /// A server of which nothing else is known.
+    #[must_use]
+    pub fn new(base: Base) -> Self {
+        Self {
+            nodes: vec![base],
+            keys: None,
+            store: None,
+            log: None,
+            starter: None,
+            refresh_grace_s: 0,
+            extent: Extent::default(),
+        }
+    }
+}
+
+/// How much is asked where more says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Credentials that are compared with each other.
+    pub minted: u32,
+    /// Logins at once.
+    pub logins: u32,
+    /// Tokens with an unknown key id.
+    pub unknown_kids: u32,
+}
+
+impl Default for Extent {
+    /// As the security table has it.
+    fn default() -> Self {
+        Self { minted: 100_000, logins: 200, unknown_kids: 2000 }
+    }
+}
+
+/// A hold of the store that the servers share.
+pub trait StoreControl: Send + Sync {
+    /// Makes it hang: it neither answers nor closes a connection.
+    fn suspend(&self) -> io::Result<()>;
+    /// Ends [`suspend`](Self::suspend).
+    fn resume(&self) -> io::Result<()>;
+    /// Ends it as a crash would.
+    fn stop(&self) -> io::Result<()>;
+    /// Starts it again where it was, with or without what it held.
+    fn start(&self) -> io::Result<()>;
+    /// All that it holds, as it would lie on a disk, uncompressed.
+    fn dump(&self) -> io::Result<Vec<u8>>;
+}
+
+/// A way to start another server of the same scheme.
+pub trait Starter: Send + Sync {
+    /// Starts one with these flags added, and waits until it has ended, or serves. A server that serves is ended.
+    fn start(&self, flags: &[&str]) -> io::Result<Start>;
+}
+
+/// What became of a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It serves.
+    Serves,
+    /// It refused.
+    Refused {
+        /// The exit code.
+        code: i32,
+        /// What it said on its standard error.
+        stderr: String,
+    },
+}

@@ -1,0 +1,136 @@
+//! Servers of one scheme on the ground that they need, as a subject of the suite.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
+use contract::{Carrier, Scheme};
+use tempfile::TempDir;
+
+use crate::ground::{Ground, Hold};
+use crate::server::{Server, program};
+
+/// Keys that protect nothing, each made for the tests of `jwt`.
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys");
+
+/// Servers at work, and all that they stand on.
+pub(crate) struct Bed {
+    nodes: Vec<Server>,
+    ground: Arc<Mutex<Ground>>,
+    keys: Option<(&'static str, PathBuf)>,
+    plain: Plain,
+    folder: TempDir,
+}
+
+/// A program with the flags of its scheme, without ground and keys.
+#[derive(Clone)]
+struct Plain {
+    program: PathBuf,
+    flags: Vec<String>,
+}
+
+impl Bed {
+    /// The server of this scheme as it is shipped; two of them where they share a store.
+    pub(crate) fn of(scheme: Scheme, carrier: Carrier) -> Self {
+        let nodes = if scheme.store().is_apart() { 2 } else { 1 };
+        Self::with(program(scheme.binary()), scheme, carrier, nodes, &[])
+    }
+
+    /// So many servers of another program that takes the same flags, and some more.
+    pub(crate) fn with(program: PathBuf, scheme: Scheme, carrier: Carrier, nodes: usize, more: &[&str]) -> Self {
+        let (ground, keys) = (Ground::of(scheme), key_file(scheme));
+        let plain = Plain { program, flags: flags(scheme, carrier, more) };
+        let folder = tempfile::tempdir().unwrap();
+        let key_flags = keys.iter().flat_map(|(flag, path)| [(*flag).to_owned(), path.display().to_string()]);
+        let all: Vec<_> = plain.flags.iter().cloned().chain(ground.flags()).chain(key_flags).collect();
+        let start = |node: usize| {
+            let log = folder.path().join(format!("log-{node}"));
+            let server = Server::start(&plain.program, &all, &log);
+            server.unwrap_or_else(|code| panic!("{scheme}: {code}: {}", std::fs::read_to_string(&log).unwrap()))
+        };
+        let nodes = (0..nodes).map(start).collect();
+        Self { nodes, ground: Arc::new(Mutex::new(ground)), keys, plain, folder }
+    }
+
+    /// The address of the first server.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.nodes[0].address
+    }
+
+    /// All that the suite can be lent.
+    pub(crate) fn subject(&self) -> Subject {
+        let without = matches!(*self.ground.lock().unwrap(), Ground::Nothing);
+        let starter = Other { plain: self.plain.clone(), ground: self.ground.lock().unwrap().flags() };
+        Subject {
+            nodes: self.nodes.iter().map(|node| node.address.into()).collect(),
+            keys: self.keys.as_ref().map(|(flag, path)| signing_keys(flag, &std::fs::read(path).unwrap())),
+            store: (!without).then(|| Box::new(Hold(Arc::clone(&self.ground))) as _),
+            log: Some(self.folder.path().join("log-0")),
+            starter: Some(Box::new(starter)),
+            refresh_grace_s: 0,
+            extent: extent(),
+        }
+    }
+}
+
+/// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
+pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50 };
+
+/// As the security table has it if that is asked for.
+fn extent() -> Extent {
+    if std::env::var_os("CONFORMANCE_FULL").is_some() { Extent::default() } else { SMALL }
+}
+
+fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
+    if flag == "--secret-file" { SigningKeys::secret(file) } else { SigningKeys::pem(file) }
+}
+
+/// The flag and the file of the key that a scheme's servers share.
+fn key_file(scheme: Scheme) -> Option<(&'static str, PathBuf)> {
+    let (flag, name) = match scheme.id().strip_prefix("jwt-")?.split('-').next()? {
+        "hs256" => ("--secret-file", "secret"),
+        "eddsa" => ("--key-file", "ed25519.pem"),
+        "es256" => ("--key-file", "p256.pem"),
+        "rs256" => ("--key-file", "rsa-2048.pem"),
+        other => panic!("no key for {other}"),
+    };
+    Some((flag, PathBuf::from(KEYS).join(name)))
+}
+
+/// Short windows and limits, so that what is waited for is soon over.
+fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
+    let carrier = carrier.to_string();
+    let mut flags = vec!["--scheme", scheme.id(), "--carrier", &carrier, "--bench", "--listen", "127.0.0.1:0"];
+    flags.extend(["--users", "2000", "--absolute-ttl-s", "7200", "--log", "debug"]);
+    match scheme.id().rsplit('-').next() {
+        Some("push" | "cached") => flags.extend(["--propagation-s", "1"]),
+        Some("epoch") => flags.extend(["--epoch-ttl-s", "1"]),
+        _ => {}
+    }
+    flags.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()
+}
+
+/// Another server of the same scheme, on the same ground, with no key but the one that is asked for.
+struct Other {
+    plain: Plain,
+    ground: Vec<String>,
+}
+
+impl Starter for Other {
+    fn start(&self, flags: &[&str]) -> io::Result<Start> {
+        let log = tempfile::NamedTempFile::new()?;
+        let more = flags.iter().map(|flag| (*flag).to_owned());
+        let flags: Vec<_> = self.plain.flags.iter().chain(&self.ground).cloned().chain(more).collect();
+        match Server::start(&self.plain.program, &flags, log.path()) {
+            Ok(_) => Ok(Start::Serves),
+            Err(code) => Ok(Start::Refused { code, stderr: std::fs::read_to_string(log.path())? }),
+        }
+    }
+}
+
+/// What failed, in words.
+pub(crate) fn failures(report: &Report) -> String {
+    let lines: Vec<_> = report.failures().map(|outcome| format!("{}: {:#?}", outcome.id, outcome.verdict)).collect();
+    lines.join("\n")
+}

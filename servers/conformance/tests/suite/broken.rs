@@ -1,0 +1,258 @@
+//! Servers that are broken in one way each: exactly the checks that are named must fail.
+
+mod spoilers;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use conformance::Subject;
+use contract::Carrier::{self, Bearer, Cookie};
+
+use crate::bed::{Bed, SMALL, failures};
+use crate::proxy::{Message, Proxy, Spoiler};
+use crate::server::program;
+use spoilers as spoil;
+
+/// Where a fault sits.
+enum Where {
+    /// In the authenticator: the example `broken` with this `--fault`.
+    Server(&'static str),
+    /// Between the suite and a good server.
+    Proxy(Arc<dyn Spoiler>),
+}
+
+/// A broken server.
+struct Broken {
+    scheme: &'static str,
+    carrier: Carrier,
+    place: Where,
+    name: &'static str,
+    /// The checks that must fail, and no others.
+    fails: &'static [&'static str],
+}
+
+fn server(scheme: &'static str, carrier: Carrier, fault: &'static str, fails: &'static [&'static str]) -> Broken {
+    Broken { scheme, carrier, place: Where::Server(fault), name: fault, fails }
+}
+
+fn proxy(
+    scheme: &'static str,
+    carrier: Carrier,
+    name: &'static str,
+    spoiler: impl Spoiler + 'static,
+    fails: &'static [&'static str],
+) -> Broken {
+    Broken { scheme, carrier, place: Where::Proxy(Arc::new(spoiler)), name, fails }
+}
+
+/// All of them, and some that are not broken.
+fn all() -> Vec<Broken> {
+    [tokens(), sessions(), outages(), cookies(), manners(), answers()].into_iter().flatten().collect()
+}
+
+fn tokens() -> Vec<Broken> {
+    const HS256: &str = "jwt-hs256";
+    const RS256: &str = "jwt-rs256";
+    const REFRESH: &str = "jwt-hs256-refresh";
+    vec![
+        server(HS256, Bearer, "none", &[]),
+        server(HS256, Bearer, "aud-ignored", &["aud-required", "aud-exact"]),
+        server(HS256, Bearer, "iss-ignored", &["iss-required", "iss-exact"]),
+        server(HS256, Bearer, "crit-ignored", &["crit-refused"]),
+        server(HS256, Bearer, "alg-none", &["alg-none"]),
+        server(RS256, Bearer, "public-key-as-secret", &["alg-public-key-as-secret"]),
+        server(RS256, Bearer, "embedded-jwk", &["key-embedded"]),
+        server(RS256, Bearer, "key-forgotten", &["rotation-publishes-both"]),
+        server(HS256, Bearer, "typ-ignored", &["typ-exact"]),
+        server(HS256, Bearer, "long-leeway", &["exp-enforced", "leeway-small", "credential-expires"]),
+        server(HS256, Bearer, "exp-optional", &["exp-required"]),
+        server(HS256, Bearer, "kid-ignored", &["kid-hostile"]),
+        server(HS256, Bearer, "duplicate-names", &["jws-duplicate-names"]),
+        server(HS256, Bearer, "weak-key", &["weak-key-refused"]),
+        server(
+            REFRESH,
+            Bearer,
+            "refresh-reuse",
+            &["refresh-reuse-refused", "refresh-reuse-ends-family", "refresh-one-winner"],
+        ),
+        server(REFRESH, Cookie, "family-survives", &["refresh-reuse-ends-family"]),
+    ]
+}
+
+fn sessions() -> Vec<Broken> {
+    const MEMORY: &str = "session-memory";
+    vec![
+        server(MEMORY, Cookie, "none", &[]),
+        server(MEMORY, Bearer, "logout-nothing", &["logout-ends-credential"]),
+        server(MEMORY, Bearer, "logout-all-one", &["logout-all-ends-all"]),
+        server(MEMORY, Cookie, "password-nothing", &["password-change-ends-all"]),
+        server(MEMORY, Bearer, "disabled-nothing", &["disabled-user-is-out"]),
+        server(MEMORY, Bearer, "roles-nothing", &["role-change-ends-all"]),
+        server(MEMORY, Bearer, "absolute-ignored", &["absolute-limit"]),
+        server(MEMORY, Bearer, "idle-ignored", &["credential-expires"]),
+        server(MEMORY, Bearer, "short-ids", &["ids-wide"]),
+        server(MEMORY, Bearer, "equal-ids", &["ids-distinct"]),
+        server(MEMORY, Bearer, "credential-in-log", &["log-holds-no-secret"]),
+        server("cookie-sealed", Cookie, "sealed-loose", &["credential-malformed", "sealed-bits", "sealed-swapped"]),
+        proxy(MEMORY, Cookie, "adopted-id", spoil::AdoptedId, &["login-gives-new-id", "planted-id-not-adopted"]),
+    ]
+}
+
+fn outages() -> Vec<Broken> {
+    const REDIS: &str = "session-redis";
+    vec![
+        server(REDIS, Cookie, "none", &[]),
+        server(REDIS, Bearer, "id-in-clear", &["store-holds-no-credential", "store-words-open-nothing"]),
+        server(REDIS, Bearer, "outage-refuses", &["outage-hanging-store", "outage-dead-store"]),
+        server(REDIS, Bearer, "outage-allows", &["outage-hanging-store", "outage-dead-store", "outage-allows-nobody"]),
+        proxy(REDIS, Cookie, "outage-clears-cookie", spoil::ClearedOnOutage, &["outage-clears-no-cookie"]),
+    ]
+}
+
+fn cookies() -> Vec<Broken> {
+    const MEMORY: &str = "session-memory";
+    vec![
+        proxy(MEMORY, Cookie, "no-host-prefix", spoil::NoPrefix, &["cookie-host-prefix"]),
+        proxy(MEMORY, Cookie, "no-secure", spoil::Without("; Secure"), &["cookie-secure"]),
+        proxy(MEMORY, Cookie, "no-http-only", spoil::Without("; HttpOnly"), &["cookie-http-only"]),
+        proxy(MEMORY, Cookie, "no-same-site", spoil::Without("; SameSite=Lax"), &["cookie-same-site"]),
+        proxy(MEMORY, Cookie, "no-path", spoil::Without("; Path=/"), &["cookie-path"]),
+        proxy(MEMORY, Cookie, "a-domain", spoil::And("; Domain=example.test"), &["cookie-no-domain"]),
+        proxy(MEMORY, Cookie, "csrf-unchecked", spoil::CsrfUnchecked, &["csrf-refused", "csrf-login-refused"]),
+        proxy(MEMORY, Cookie, "cookie-kept-at-logout", spoil::KeptAtLogout, &["cookie-cleared-at-logout"]),
+    ]
+}
+
+fn manners() -> Vec<Broken> {
+    const MEMORY: &str = "session-memory";
+    vec![
+        proxy(MEMORY, Bearer, "nothing", spoil::Nothing, &[]),
+        proxy(MEMORY, Cookie, "undescribed", spoil::Undescribed, &[]),
+        proxy("jwt-hs256", Bearer, "undescribed", spoil::Undescribed, &[]),
+        proxy(MEMORY, Bearer, "no-throttle", spoil::NoThrottle, &["login-throttled"]),
+        proxy(MEMORY, Bearer, "unknown-user-at-once", spoil::UnknownAtOnce, &["login-time-even"]),
+        proxy(MEMORY, Bearer, "two-credentials", spoil::FirstCounts, &["two-credentials"]),
+        proxy(MEMORY, Bearer, "no-challenge", spoil::NoChallenge, &["no-credential", "bad-credential"]),
+        proxy(MEMORY, Bearer, "fault-on-garbage", spoil::FaultOnGarbage, &["credential-malformed"]),
+        proxy(MEMORY, Bearer, "cached", spoil::Cached, &["credentials-not-cached"]),
+        proxy(MEMORY, Bearer, "first-name-counts", spoil::FirstNameCounts, &["body-malformed"]),
+    ]
+}
+
+/// An answer in place of another.
+fn answer(
+    scheme: &'static str,
+    carrier: Carrier,
+    name: &'static str,
+    when: fn(&Message, &Message) -> bool,
+    spoil: fn(&Message, &mut Message),
+    fails: &'static [&'static str],
+) -> Broken {
+    proxy(scheme, carrier, name, spoil::Other { when, spoil }, fails)
+}
+
+#[rustfmt::skip]
+fn answers() -> Vec<Broken> {
+    const MEMORY: &str = "session-memory";
+    const REFRESH: &str = "jwt-hs256-refresh";
+    vec![
+        answer(MEMORY, Bearer, "somebody-else", |request, _| request.is("GET /me "),
+            |_, answer| spoil::replace(answer, "user-", "uzer-"), &["credential-works"]),
+        answer(MEMORY, Bearer, "everybody-is-admin", |request, answer| request.is("GET /admin ") && answer.status() == "403",
+            |_, answer| spoil::status(answer, 200), &["role-missing"]),
+        answer(MEMORY, Cookie, "credential-in-body", |request, _| request.is("POST /login "),
+            |_, answer| spoil::tell(answer), &["cookie-not-in-body"]),
+        answer(MEMORY, Bearer, "nobody-told", |request, _| spoil::is_of_nobody(request),
+            |_, answer| answer.add("x-nobody", "1"), &["login-answer-even"]),
+        answer(MEMORY, Cookie, "own-site-refused", |request, _| request.text("origin").is_some(),
+            |_, answer| spoil::status(answer, 403), &["csrf-own-site-passes"]),
+        answer(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.text("origin").is_some(),
+            |_, answer| spoil::status(answer, 403), &["csrf-bearer-exempt"]),
+        answer(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),
+            |_, answer| spoil::status(answer, 500), &["paths-odd"]),
+        answer(MEMORY, Bearer, "wrong-expiry", |request, _| request.is("POST /login "),
+            |_, answer| spoil::replace(answer, r#""expires_in":1800"#, r#""expires_in":7"#), &["expiry-told"]),
+        answer("session-redis", Bearer, "others-unserved", |request, _| request.is("GET /openapi.json "),
+            |_, answer| spoil::status(answer, 503), &["outage-others-served"]),
+        answer("jwt-hs256", Bearer, "fault-on-unknown-kid", |request, _| spoil::says(request, "unknown-"),
+            |_, answer| spoil::status(answer, 500), &["unknown-kid-flood"]),
+        answer(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.text("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
+            |_, answer| spoil::status(answer, 200), &["refresh-token-at-api"]),
+        answer(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
+            |_, answer| spoil::status(answer, 500), &["refresh-unknown-refused"]),
+        proxy(MEMORY, Cookie, "first-cookie-counts", spoil::FirstCounts, &["two-credentials", "cookies-duplicate"]),
+        proxy(MEMORY, Bearer, "dropped-headers", spoil::DroppedHeaders, &["headers-oversized"]),
+        proxy(MEMORY, Bearer, "telling-metrics", spoil::TellingMetrics, &["metrics-hold-no-secret"]),
+        server("jwt-hs256", Bearer, "key-fetched", &["key-by-url"]),
+        server("jwt-hs256", Bearer, "nbf-ignored", &["nbf-enforced"]),
+        server("jwt-hs256", Bearer, "alg-ignored", &["alg-exact", "alg-other"]),
+        server("jwt-hs256", Bearer, "signature-ignored", &[
+            "signature-checked", "jws-spelling", "credential-malformed", "planted-id-not-adopted",
+        ]),
+        server("jwt-hs256", Bearer, "rotation-forgets", &["rotation-under-load"]),
+        server(MEMORY, Bearer, "logout-ends-all", &["logout-scope"]),
+        server(MEMORY, Bearer, "no-touch", &["activity-extends", "absolute-limit"]),
+        server("cookie-sealed", Cookie, "sealed-cut", &["sealed-truncated", "credential-malformed"]),
+        server("cookie-sealed", Cookie, "sealed-forever", &["sealed-retired-key", "credential-expires", "absolute-limit"]),
+    ]
+}
+
+/// Checks that no fault here makes fail: what they want cannot be spoiled in a way that leaves the others alone, or
+/// only at the price of minutes.
+const UNSPOILED: [&str; 5] = ["jws-json", "refresh-rotates", "outage-recovers", "logins-parallel", "sealed-unreadable"];
+
+#[test]
+fn every_check_can_fail() {
+    let all_faults = all();
+    let spoiled: BTreeSet<_> = all_faults.iter().flat_map(|broken| broken.fails).copied().collect();
+    let unspoiled: BTreeSet<_> =
+        conformance::checks::all().map(|check| check.id).filter(|id| !spoiled.contains(id)).collect();
+    assert_eq!(unspoiled, UNSPOILED.into_iter().collect());
+}
+
+/// What is wrong with the suite's opinion of this server.
+fn misjudged(broken: &Broken) -> Option<String> {
+    let scheme = broken.scheme.parse().unwrap();
+    let more = if let Where::Server(fault) = broken.place { vec!["--fault", fault] } else { vec![] };
+    let bed = match &broken.place {
+        Where::Server(_) => Bed::with(program("examples/broken"), scheme, broken.carrier, 1, &more),
+        Where::Proxy(_) => Bed::with(program(scheme.binary()), scheme, broken.carrier, 1, &more),
+    };
+    let proxy = match &broken.place {
+        Where::Proxy(spoiler) => Some(Proxy::start(bed.address(), Arc::clone(spoiler))),
+        Where::Server(_) => None,
+    };
+    let mut subject = Subject { extent: SMALL, ..bed.subject() };
+    subject.nodes = proxy.iter().map(|proxy| proxy.address.into()).chain(subject.nodes).take(1).collect();
+    let report = conformance::run(&subject).unwrap_or_else(|error| panic!("{}: {error}", broken.name));
+    let failed: BTreeSet<_> = report.failures().map(|outcome| outcome.id.as_str()).collect();
+    let must: BTreeSet<_> = broken.fails.iter().copied().collect();
+    let accused: Vec<_> = failed.difference(&must).collect();
+    let missed: Vec<_> = must.difference(&failed).collect();
+    (failed != must).then(|| {
+        let (name, scheme) = (broken.name, broken.scheme);
+        format!("{name} of {scheme}: wrongly accused of {accused:?}, not accused of {missed:?}\n{}", failures(&report))
+    })
+}
+
+#[test]
+fn each_fault_fails_its_checks_and_no_others() {
+    let wanted = std::env::var("CONFORMANCE_FAULTS").unwrap_or_default();
+    let wanted = |broken: &Broken| wanted.is_empty() || wanted.split(',').any(|name| name == broken.name);
+    let queue = Mutex::new(all().into_iter().filter(wanted).collect::<Vec<_>>());
+    let wrong = Mutex::new(vec![]);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(broken) = { queue.lock().unwrap().pop() } {
+                    let started = std::time::Instant::now();
+                    let opinion = misjudged(&broken);
+                    eprintln!("{} of {}: {:?} {}", broken.name, broken.scheme, started.elapsed(), opinion.is_none());
+                    wrong.lock().unwrap().extend(opinion);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,308 @@
+//! What goes wrong between the suite and a good server.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contract::Carrier;
+use serde_json::{Map, Value};
+
+use crate::proxy::{Memory, Message, Spoiler};
+
+/// All is well.
+pub(crate) struct Nothing;
+
+impl Spoiler for Nothing {}
+
+/// Somebody else's server: it has nothing for a load test.
+pub(crate) struct Undescribed;
+
+impl Spoiler for Undescribed {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        let bench = request.is("GET /bench") || request.is("POST /bench");
+        bench.then(|| Message { line: "HTTP/1.1 404 Not Found".to_owned(), ..Message::default() })
+    }
+}
+
+/// A cookie without this attribute.
+pub(crate) struct Without(pub(crate) &'static str);
+
+impl Spoiler for Without {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        answer.edit("set-cookie", |cookie| cookie.replace(self.0, ""));
+    }
+}
+
+/// A cookie with this attribute more.
+pub(crate) struct And(pub(crate) &'static str);
+
+impl Spoiler for And {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        answer.edit("set-cookie", |cookie| format!("{cookie}{}", self.0));
+    }
+}
+
+/// A cookie whose name any site of the domain could set.
+pub(crate) struct NoPrefix;
+
+impl Spoiler for NoPrefix {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        for (name, value) in &mut request.headers {
+            if name == "cookie" {
+                *value = replaced(value, b"authbench=", Carrier::COOKIE_NAME.as_bytes());
+            }
+        }
+        None
+    }
+
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        answer.edit("set-cookie", |cookie| cookie.replace("__Host-", ""));
+    }
+}
+
+/// These bytes with each `name=` of a cookie under another name.
+fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (mut out, mut rest) = (vec![], value);
+    while let Some(place) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend([&rest[..place], to, b"="].concat());
+        rest = &rest[place + from.len()..];
+    }
+    [&out, rest].concat()
+}
+
+/// Whoever asks, a page of the site itself seems to.
+pub(crate) struct CsrfUnchecked;
+
+impl Spoiler for CsrfUnchecked {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        request.without("origin");
+        request.without("sec-fetch-site");
+        request.add("sec-fetch-site", "same-origin");
+        None
+    }
+}
+
+/// A logout that leaves the cookie where it is.
+pub(crate) struct KeptAtLogout;
+
+impl Spoiler for KeptAtLogout {
+    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
+        if request.is("POST /logout ") {
+            answer.without("set-cookie");
+        }
+    }
+}
+
+/// An outage that takes the cookie away.
+pub(crate) struct ClearedOnOutage;
+
+impl Spoiler for ClearedOnOutage {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        if answer.status() == "503" {
+            let cleared = format!("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", Carrier::COOKIE_NAME);
+            answer.add("set-cookie", &cleared);
+        }
+    }
+}
+
+/// A login that makes the credential good which came along with it.
+pub(crate) struct AdoptedId;
+
+impl Spoiler for AdoptedId {
+    fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
+        let planted = request.text("cookie").and_then(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
+        if request.is("POST /login ") {
+            request.without("cookie");
+            if let Some(planted) = planted {
+                request.add("x-planted", &planted);
+            }
+        } else if let Some(real) = planted.and_then(|planted| memory.get(&planted).cloned()) {
+            request.edit("cookie", |_| format!("{}={real}", Carrier::COOKIE_NAME));
+        }
+        None
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        let handed = answer.text("set-cookie");
+        let real = handed.and_then(|cookie| Some(cookie.split(';').next()?.split_once('=')?.1.to_owned()));
+        if let (Some(planted), Some(real)) = (request.text("x-planted"), real) {
+            answer.edit("set-cookie", |cookie| cookie.replace(&real, &planted));
+            memory.insert(planted, real);
+        }
+    }
+}
+
+/// What is refused for too many attempts looks like any other.
+pub(crate) struct NoThrottle;
+
+impl Spoiler for NoThrottle {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        if answer.status() == "429" {
+            "HTTP/1.1 401 Unauthorized".clone_into(&mut answer.line);
+        }
+    }
+}
+
+/// Names that nobody has are refused without a hashing, as long as that is not throttled. The refusal is a real one.
+pub(crate) struct UnknownAtOnce;
+
+const REFUSAL: &str = "a refusal";
+
+impl Spoiler for UnknownAtOnce {
+    fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
+        let name = name(request)?;
+        let tries = memory.entry(name).or_default();
+        tries.push('x');
+        let early = tries.len() < 5;
+        let refusal = memory.get(REFUSAL).filter(|_| early)?;
+        let headers: Vec<(String, String)> = serde_json::from_str(refusal).ok()?;
+        let mut answer = Message { line: "HTTP/1.1 401 Unauthorized".to_owned(), ..Message::default() };
+        for (name, value) in headers {
+            if name == "body" { answer.body = value.into_bytes() } else { answer.add(&name, &value) }
+        }
+        Some(answer)
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        if request.is("POST /login ") && answer.status() == "401" {
+            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let mut parts: Vec<_> = answer.headers.iter().map(|(name, value)| (name.clone(), lossy(value))).collect();
+            parts.push(("body".to_owned(), lossy(&answer.body)));
+            memory.insert(REFUSAL.to_owned(), serde_json::to_string(&parts).unwrap());
+        }
+    }
+}
+
+/// The name in a login of somebody whom nobody has seeded.
+fn name(request: &Message) -> Option<String> {
+    let body: Value = serde_json::from_slice(&request.body).ok().filter(|_| request.is("POST /login "))?;
+    body["username"].as_str().filter(|name| !name.starts_with("user-")).map(str::to_owned)
+}
+
+/// Of several credentials the first counts.
+pub(crate) struct FirstCounts;
+
+impl Spoiler for FirstCounts {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        let mut seen = false;
+        request.headers.retain(|(name, _)| {
+            let credential = name == "authorization" || name == "cookie";
+            let kept = !credential || !seen;
+            seen |= credential;
+            kept
+        });
+        None
+    }
+}
+
+/// A 401 that does not say how to do better.
+pub(crate) struct NoChallenge;
+
+impl Spoiler for NoChallenge {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        if answer.status() == "401" {
+            answer.without("www-authenticate");
+        }
+    }
+}
+
+/// Bytes that are no text bring the server down.
+pub(crate) struct FaultOnGarbage;
+
+impl Spoiler for FaultOnGarbage {
+    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
+        let garbage = |(name, value): &(String, Vec<u8>)| name == "authorization" && str::from_utf8(value).is_err();
+        if request.headers.iter().any(garbage) {
+            "HTTP/1.1 500 Internal Server Error".clone_into(&mut answer.line);
+        }
+    }
+}
+
+/// Caches may keep credentials.
+pub(crate) struct Cached;
+
+impl Spoiler for Cached {
+    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
+        answer.without("cache-control");
+    }
+}
+
+/// Of a member that comes twice one counts, as with most readers.
+pub(crate) struct FirstNameCounts;
+
+impl Spoiler for FirstNameCounts {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&request.body) {
+            request.body = Value::Object(object).to_string().into_bytes();
+        }
+        None
+    }
+}
+
+/// The answer to some requests is another.
+pub(crate) struct Other {
+    /// Which answers.
+    pub(crate) when: fn(&Message, &Message) -> bool,
+    /// What becomes of them.
+    pub(crate) spoil: fn(&Message, &mut Message),
+}
+
+impl Spoiler for Other {
+    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
+        if (self.when)(request, answer) {
+            (self.spoil)(request, answer);
+        }
+    }
+}
+
+/// Gives an answer this status.
+pub(crate) fn status(answer: &mut Message, status: u16) {
+    answer.line = format!("HTTP/1.1 {status} Spoiled");
+}
+
+/// Replaces text in the body of an answer.
+pub(crate) fn replace(answer: &mut Message, from: &str, to: &str) {
+    answer.body = String::from_utf8_lossy(&answer.body).replace(from, to).into_bytes();
+}
+
+/// Puts what a cookie holds into the body as well.
+pub(crate) fn tell(answer: &mut Message) {
+    let cookie = answer.text("set-cookie").unwrap_or_default();
+    let value = cookie.split(';').next().and_then(|pair| pair.split_once('=')).unwrap_or_default().1.to_owned();
+    replace(answer, "{\"user\"", &format!("{{\"copy\":\"{value}\",\"user\""));
+}
+
+/// Whether a login is of somebody whom nobody has seeded.
+pub(crate) fn is_of_nobody(request: &Message) -> bool {
+    name(request).is_some()
+}
+
+/// Whether the header of a bearer token has this text in it.
+pub(crate) fn says(request: &Message, text: &str) -> bool {
+    let bearer = request.text("authorization").unwrap_or_default();
+    let header = bearer.trim_start_matches("Bearer ").split('.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    String::from_utf8_lossy(&header).contains(text)
+}
+
+/// Headers that are too large are dropped.
+pub(crate) struct DroppedHeaders;
+
+impl Spoiler for DroppedHeaders {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        request.headers.retain(|(name, value)| value.len() < 10_000 || name == "authorization");
+        None
+    }
+}
+
+/// The metrics tell the last credential.
+pub(crate) struct TellingMetrics;
+
+impl Spoiler for TellingMetrics {
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        if let Some(credential) = request.text("authorization") {
+            memory.insert("last".to_owned(), credential);
+        }
+        if let (true, Some(last)) = (request.is("GET /metrics"), memory.get("last")) {
+            answer.body.extend(last.bytes());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Somebody between the suite and a good server who spoils what passes: for faults that the chassis makes impossible.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A request or an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    /// The first line.
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let mut lines = bytes[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let line = String::from_utf8_lossy(lines.next()?).into_owned();
+        let header = |line: &[u8]| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
+            Some((name, line[colon + 1..].strip_prefix(b" ").unwrap_or(&line[colon + 1..]).to_vec()))
+        };
+        Some(Self { line, headers: lines.filter_map(header).collect(), body: bytes[end + 4..].to_vec() })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{}\r\n", self.line).into_bytes();
+        for (name, value) in &self.headers {
+            if name != "content-length" {
+                bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+            }
+        }
+        bytes.extend(format!("content-length: {}\r\n\r\n", self.body.len()).bytes());
+        bytes.extend(&self.body);
+        bytes
+    }
+
+    /// Of an answer.
+    pub(crate) fn status(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub(crate) fn is(&self, request_line: &str) -> bool {
+        self.line.starts_with(request_line)
+    }
+
+    pub(crate) fn without(&mut self, name: &str) {
+        self.headers.retain(|(own, _)| own != name);
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
+
+    /// Changes the text of every header of this name.
+    pub(crate) fn edit(&mut self, name: &str, edit: impl Fn(&str) -> String) {
+        for (own, value) in &mut self.headers {
+            if let (true, Ok(text)) = (own == name, str::from_utf8(value)) {
+                *value = edit(text).into_bytes();
+            }
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(own, _)| own == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+/// What a spoiler remembers from one request to the next.
+pub(crate) type Memory = HashMap<String, String>;
+
+/// Whoever spoils what passes.
+pub(crate) trait Spoiler: Send + Sync {
+    /// Spoils a request; or answers it himself.
+    fn request(&self, _request: &mut Message, _memory: &mut Memory) -> Option<Message> {
+        None
+    }
+
+    /// Spoils the answer to this request, which is as it was sent on.
+    fn answer(&self, _request: &Message, _answer: &mut Message, _memory: &mut Memory) {}
+}
+
+/// A proxy at work, until this value goes.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    over: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    pub(crate) fn start(behind: SocketAddr, spoiler: Arc<dyn Spoiler>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let (done, memory) = (Arc::clone(&over), Arc::new(Mutex::new(Memory::new())));
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (spoiler, memory) = (Arc::clone(&spoiler), Arc::clone(&memory));
+                std::thread::spawn(move || pass(stream, behind, spoiler.as_ref(), &memory));
+            }
+        });
+        Self { address, over }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
+    let mut request = read_request(&mut client)?;
+    let early = spoiler.request(&mut request, &mut memory.lock().unwrap());
+    let answer = if let Some(answer) = early {
+        answer
+    } else {
+        let mut answer = ask(behind, &request)?;
+        spoiler.answer(&request, &mut answer, &mut memory.lock().unwrap());
+        answer
+    };
+    client.write_all(&answer.bytes()).ok()
+}
+
+fn ask(behind: SocketAddr, request: &Message) -> Option<Message> {
+    let mut server = TcpStream::connect(behind).ok()?;
+    server.set_read_timeout(Some(PATIENCE)).ok()?;
+    let _ = server.write_all(&request.bytes());
+    let mut bytes = vec![];
+    let _ = server.read_to_end(&mut bytes);
+    Message::parse(&bytes)
+}
+
+fn read_request(client: &mut TcpStream) -> Option<Message> {
+    client.set_read_timeout(Some(PATIENCE)).ok()?;
+    let (mut bytes, mut chunk) = (vec![], vec![0; 64 * 1024]);
+    loop {
+        if bytes.windows(4).any(|window| window == b"\r\n\r\n") {
+            let request = Message::parse(&bytes)?;
+            let length = request.text("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            if request.body.len() >= length {
+                return Some(request);
+            }
+        }
+        match client.read(&mut chunk).ok()? {
+            0 => return None,
+            count => bytes.extend(&chunk[..count]),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A suite that accuses a right server once in fifty times would be switched off: fifty times, on three schemes.
+
+use contract::{Carrier, Scheme};
+
+use crate::bed::{Bed, SMALL, failures};
+
+const TIMES: usize = 50;
+
+#[test]
+#[ignore = "takes the better part of an hour"]
+fn no_right_server_is_accused_in_fifty_runs() {
+    for scheme in ["session-redis", "jwt-hs256-push", "jwt-eddsa-refresh"] {
+        let scheme: Scheme = scheme.parse().unwrap();
+        for time in 0..TIMES {
+            let carrier = if time % 2 == 0 { Carrier::Bearer } else { Carrier::Cookie };
+            let bed = Bed::of(scheme, carrier);
+            let mut subject = bed.subject();
+            subject.extent = SMALL;
+            let report = conformance::run(&subject).unwrap();
+            assert!(report.is_conformant(), "{scheme}, {carrier}, run {time}: {}", failures(&report));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A server process whose log goes into a file, so that the suite can read it while the server runs.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A running server. It is killed when this value goes.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts this binary; otherwise gives its exit code.
+    pub(crate) fn start(binary: &Path, flags: &[String], log: &Path) -> Result<Self, i32> {
+        let mut command = Command::new(binary);
+        command.args(flags).env_clear().stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(File::create(log).unwrap());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        match serde_json::from_str::<Value>(&line) {
+            Ok(ready) => Ok(Self { child, address: ready["listening"].as_str().unwrap().parse().unwrap() }),
+            Err(_) => Err(child.wait().unwrap().code().unwrap_or(-1)),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program of this workspace, beside this test: `session-server`, or `examples/broken`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.exists(), "{}: run `cargo build --workspace --bins` before", path.display());
+    path
+}
