@@ -53,7 +53,7 @@ impl Credentials {
 
 impl Credential {
     fn new(minted: MintedCredential) -> Result<Self, CredentialError> {
-        let MintedCredential { username, headers } = minted;
+        let MintedCredential { username, headers, .. } = minted;
         let parse = |(name, value): (String, String)| {
             let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::try_from(value).ok());
             parsed.ok_or_else(|| CredentialError::Header { username: username.clone(), name })

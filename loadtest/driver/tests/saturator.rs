@@ -51,7 +51,7 @@ fn serve(with: impl Fn(&mut BufReader<TcpStream>) + Clone + Send + 'static) -> S
 /// With the one credential that the servers here know.
 fn target(base_url: &str) -> Target {
     let headers = BTreeMap::from([("authorization".to_owned(), "Bearer abc".to_owned())]);
-    let credential = MintedCredential { username: "user-000007".to_owned(), headers };
+    let credential = MintedCredential { username: "user-000007".to_owned(), headers, refresh_token: None };
     Target {
         base_url: base_url.to_owned(),
         credentials: Credentials::new(vec![credential]).unwrap().into(),

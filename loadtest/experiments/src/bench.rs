@@ -1,14 +1,15 @@
 //! What every experiment has to work with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Carrier, Scheme, StoreKind};
 use engine::record::{Placement, WriteError};
-use lab::redis::{Redis, StoreError};
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
+use lab::store::{Store, StoreError};
 
 use crate::{Journal, Progress};
 
@@ -19,8 +20,8 @@ pub struct Setting {
     pub schemes: Vec<Scheme>,
     /// Where credentials travel.
     pub carrier: Carrier,
-    /// Redis, if any of the schemes wants it.
-    pub redis: Option<Redis>,
+    /// The stores that the schemes want.
+    pub stores: BTreeMap<StoreKind, Store>,
     /// Who runs where.
     pub placement: Placement,
     /// The seed of every random choice.
@@ -29,6 +30,14 @@ pub struct Setting {
     pub stop: Arc<AtomicBool>,
     /// Where files may lie that nobody wants to keep.
     pub scratch: Scratch,
+}
+
+impl Setting {
+    /// The store of this scheme, if it has one apart.
+    #[must_use]
+    pub fn store(&self, scheme: Scheme) -> Option<&Store> {
+        self.stores.get(&scheme.store())
+    }
 }
 
 /// An experiment's workplace.
@@ -60,7 +69,7 @@ pub enum ExperimentError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store that a scheme needs is not there.
-    #[error("{0} needs a Redis, and there is none")]
+    #[error("{0} needs a store, and there is none")]
     NoStore(Scheme),
     /// A saturated round carried nothing, so that no share of it can be planned.
     #[error("{0} answered no request of a saturated round; see its log, and try `authbench load` on it alone")]
@@ -95,6 +104,12 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
+    /// A folder for a store cannot be made.
+    #[error("cannot make a folder for a store: {source}; free some room there or set TMPDIR to another folder")]
+    Folder {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The record cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -107,23 +122,22 @@ impl Bench<'_> {
     }
 
     /// Announces a step, unless the run is to end.
-    pub(crate) fn step(&mut self, what: &str) -> Result<(), ExperimentError> {
+    pub fn step(&mut self, what: &str) -> Result<(), ExperimentError> {
         self.go_on()?;
         self.progress.step(what);
         Ok(())
     }
 
-    /// What to start for a scheme, over this Redis.
-    pub(crate) fn spec(&self, scheme: Scheme, redis: Option<&Redis>) -> Result<ServerSpec, ExperimentError> {
-        let redis = match scheme.store() {
-            StoreKind::Redis => Some(redis.ok_or(ExperimentError::NoStore(scheme))?),
-            StoreKind::None | StoreKind::Memory => None,
-        };
+    /// What to start for a scheme, over this store.
+    pub fn spec(&self, scheme: Scheme, store: Option<&Store>) -> Result<ServerSpec, ExperimentError> {
+        if scheme.store().is_apart() && store.is_none() {
+            return Err(ExperimentError::NoStore(scheme));
+        }
         let cpus = &self.setting.placement.server_cpus;
         Ok(ServerSpec {
             carrier: self.setting.carrier,
-            redis_url: redis.map(|redis| redis.url().to_owned()),
-            key_prefix: redis.map_or("authbench:", Redis::key_prefix).to_owned(),
+            store_url: store.map(Store::url),
+            key_prefix: store.map_or("authbench:", Store::key_prefix).to_owned(),
             cpus: cpus.clone(),
             // One processor, one thread: CPU time per request is then free of what threads pay to meet.
             workers: Some(cpus.len().max(1) as u32),

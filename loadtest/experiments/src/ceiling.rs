@@ -49,7 +49,7 @@ fn keeps_pace(
         level: Level::AsPlanned,
         started_at: crate::now(),
     };
-    let watched = Watched { server: Some(station.server.process().pid()), redis: None };
+    let watched = Watched { server: Some(station.server.process().pid()), store: None };
     let workers = workers(&bench.setting.placement);
     let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop)?;
     Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use contract::{Scheme, StoreKind};
+use contract::Scheme;
 use driver::{Credentials, Target};
 use lab::http::Client;
-use lab::redis::Redis;
 use lab::server::Server;
+use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 
@@ -14,30 +14,27 @@ use crate::bench::{Bench, ExperimentError};
 pub(crate) struct Station<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) server: Server,
-    pub(crate) redis: Option<&'a Redis>,
+    pub(crate) store: Option<&'a Store>,
     pub(crate) target: Target,
 }
 
-/// Starts every scheme's server anew, over an empty store.
+/// Starts every scheme's server anew, over empty stores.
 pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<Station<'a>>, ExperimentError> {
     let setting = bench.setting;
-    if let Some(redis) = &setting.redis {
-        redis.clear()?;
-    }
-    setting.schemes.iter().map(|&scheme| station(bench, scheme, setting.redis.as_ref(), population)).collect()
+    setting.stores.values().try_for_each(Store::clear)?;
+    setting.schemes.iter().map(|&scheme| station(bench, scheme, setting.store(scheme), population)).collect()
 }
 
 fn station<'a>(
     bench: &mut Bench<'_>,
     scheme: Scheme,
-    redis: Option<&'a Redis>,
+    store: Option<&'a Store>,
     population: u32,
 ) -> Result<Station<'a>, ExperimentError> {
-    let redis = redis.filter(|_| scheme.store() == StoreKind::Redis);
-    let server = bench.start(&bench.spec(scheme, redis)?)?;
+    let server = bench.start(&bench.spec(scheme, store)?)?;
     let credentials = mint(bench, scheme, &server.client(), population)?;
     let target = Target { base_url: server.base_url(), credentials, carrier: bench.setting.carrier };
-    Ok(Station { scheme, server, redis, target })
+    Ok(Station { scheme, server, store, target })
 }
 
 /// Credentials minted between two looks at whether the run is to end.

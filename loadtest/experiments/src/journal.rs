@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use engine::clock::SchedulingClass;
 use engine::record::{
-    self, Experiment, LoadExperiment, MemoryExperiment, MemoryPoint, Omission, Record, Round, Status, WireExperiment,
-    WirePoint, WriteError,
+    self, Conformance, Experiment, LoadExperiment, MemoryExperiment, MemoryPoint, Omission, Record, Round, Status,
+    WireExperiment, WirePoint, WriteError,
 };
 
 /// Which experiment a round of load belongs to.
@@ -55,6 +55,12 @@ impl Journal {
     /// Notes that something asked for is left out.
     pub fn omit(&mut self, what: &str, reason: &str) -> Result<(), WriteError> {
         self.record.omitted.push(Omission { what: what.to_owned(), reason: reason.to_owned() });
+        self.save()
+    }
+
+    /// Notes how a server did in the conformance suite.
+    pub fn conformance(&mut self, found: Conformance) -> Result<(), WriteError> {
+        self.record.conformance.push(found);
         self.save()
     }
 

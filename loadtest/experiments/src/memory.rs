@@ -10,10 +10,10 @@
 //!
 //! Weak below some thousand credentials, where the allocator's pages are larger than what is in them.
 
-use contract::{Scheme, StoreKind};
+use contract::Scheme;
 use engine::record::{MemoryPoint, Validity};
-use lab::redis::Redis;
 use lab::server::Server;
+use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::order::shuffled;
@@ -29,9 +29,9 @@ pub fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), E
     bench.progress.begin("memory", steps);
     for series in 0..parameters.series {
         for scheme in shuffled(schemes, bench.setting.seed, series) {
-            let store = Store::fresh(bench, scheme)?;
-            let server = bench.start(&bench.spec(scheme, store.redis())?)?;
-            fill(bench, parameters, scheme, series, &server, store.redis())?;
+            let store = Own::fresh(bench, scheme)?;
+            let server = bench.start(&bench.spec(scheme, store.store())?)?;
+            fill(bench, parameters, scheme, series, &server, store.store())?;
         }
     }
     Ok(())
@@ -44,7 +44,7 @@ fn fill(
     scheme: Scheme,
     series: u32,
     server: &Server,
-    redis: Option<&Redis>,
+    store: Option<&Store>,
 ) -> Result<(), ExperimentError> {
     let client = server.client();
     let mut minted = 0;
@@ -57,7 +57,7 @@ fn fill(
             minted += count;
         }
         server.process().check()?;
-        let point = point(scheme, series, population, server, redis)?;
+        let point = point(scheme, series, population, server, store)?;
         bench.journal.memory(point)?;
     }
     Ok(())
@@ -68,15 +68,15 @@ fn point(
     series: u32,
     population: u32,
     server: &Server,
-    redis: Option<&Redis>,
+    store: Option<&Store>,
 ) -> Result<MemoryPoint, ExperimentError> {
     let pid = server.process().pid();
     let server = lab::observe::memory(pid).map_err(|source| ExperimentError::Memory { pid, source })?;
-    let store = redis.map(Redis::memory).transpose()?;
+    let memory = store.map(Store::memory).transpose()?;
     let reasons = [
         (
-            redis.is_some_and(|redis| redis.process().is_none()),
-            "the Redis is not private: others may have changed its memory",
+            store.is_some_and(|store| !store.is_private()),
+            "the store is not private: others may have changed its memory",
         ),
         (
             server.pss_bytes.is_none(),
@@ -90,43 +90,45 @@ fn point(
         population: u64::from(population),
         server_pss_bytes: server.pss_bytes.unwrap_or(server.rss_bytes),
         server_rss_bytes: server.rss_bytes,
-        store_used_bytes: store.map(|memory| memory.used_bytes),
-        store_rss_bytes: store.map(|memory| memory.rss_bytes),
+        store_used_bytes: memory.map(|memory| memory.used_bytes),
+        store_rss_bytes: memory.map(|memory| memory.rss_bytes),
         validity: Validity::from_reasons(reasons),
     })
 }
 
 /// The store of one series.
-enum Store<'a> {
+enum Own<'a> {
     None,
-    Private(Box<Redis>),
-    Outside(&'a Redis),
+    Private(Box<Store>),
+    Outside(&'a Store),
 }
 
-impl<'a> Store<'a> {
-    /// A new private Redis, or the outside one without our keys.
+impl<'a> Own<'a> {
+    /// A new private one, or the outside one without our keys.
     fn fresh(bench: &Bench<'a>, scheme: Scheme) -> Result<Self, ExperimentError> {
         let setting = bench.setting;
-        match (scheme.store(), &setting.redis) {
-            (StoreKind::None | StoreKind::Memory, _) => Ok(Self::None),
-            (StoreKind::Redis, None) => Err(ExperimentError::NoStore(scheme)),
-            (StoreKind::Redis, Some(redis)) if redis.process().is_none() => {
-                redis.clear()?;
-                Ok(Self::Outside(redis))
+        let kind = scheme.store();
+        match setting.stores.get(&kind) {
+            None if kind.is_apart() => Err(ExperimentError::NoStore(scheme)),
+            None => Ok(Self::None),
+            Some(outside) if !outside.is_private() => {
+                outside.clear()?;
+                Ok(Self::Outside(outside))
             }
-            (StoreKind::Redis, Some(_)) => {
-                let log = bench.log("redis-memory");
-                let cpus = &setting.placement.store_cpus;
-                Ok(Self::Private(Box::new(Redis::start(setting.scratch.path(), &log, cpus)?)))
+            Some(_) => {
+                let log = bench.log(&format!("{kind}-memory"));
+                let folder = tempfile::tempdir_in(setting.scratch.path());
+                let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
+                Ok(Self::Private(Box::new(Store::start(kind, &folder, &log, &setting.placement.store_cpus)?)))
             }
         }
     }
 
-    fn redis(&self) -> Option<&Redis> {
+    fn store(&self) -> Option<&Store> {
         match self {
             Self::None => None,
-            Self::Private(redis) => Some(redis),
-            Self::Outside(redis) => Some(redis),
+            Self::Private(store) => Some(store),
+            Self::Outside(store) => Some(store),
         }
     }
 }

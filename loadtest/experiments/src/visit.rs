@@ -11,7 +11,7 @@ use engine::plan::Plan;
 use engine::record::{Level, Placement, Round, Usage};
 use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
-use lab::redis::Redis;
+use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::Station;
@@ -23,7 +23,7 @@ pub struct Watched<'a> {
     /// The server's process id, if it is on this machine.
     pub server: Option<u32>,
     /// The store.
-    pub redis: Option<&'a Redis>,
+    pub store: Option<&'a Store>,
 }
 
 /// Where a visit stands in its experiment.
@@ -45,11 +45,12 @@ impl Visit {
             level: self.level,
             started_at: crate::now(),
         };
-        let watched = Watched { server: Some(station.server.process().pid()), redis: station.redis };
+        let watched = Watched { server: Some(station.server.process().pid()), store: station.store };
         let workers = workers(&bench.setting.placement);
         let (round, class) = drive_round(plan, &station.target, place, watched, workers, &bench.setting.stop)?;
         bench.go_on()?;
         station.server.process().check()?;
+        station.store.map_or(Ok(()), Store::check)?;
         bench.journal.round(self.experiment, round, class)?;
         Ok(())
     }
@@ -74,7 +75,7 @@ pub fn drive_round(
     let commands_before = command_counts(watched)?;
     let mut processes = vec![(Role::Generator, std::process::id())];
     processes.extend(watched.server.map(|pid| (Role::Server, pid)));
-    processes.extend(watched.redis.and_then(Redis::pid).map(|pid| (Role::Store, pid)));
+    processes.extend(watched.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
     let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
     let drive = match place.level {
         Level::Saturated => driver::saturate(plan, target, workers, stop)?,
@@ -92,7 +93,7 @@ pub fn drive_round(
 type CommandCounts = BTreeMap<String, u64>;
 
 fn command_counts(watched: Watched<'_>) -> Result<Option<CommandCounts>, ExperimentError> {
-    Ok(watched.redis.map(Redis::command_counts).transpose()?)
+    Ok(watched.store.map(Store::command_counts).transpose()?.flatten())
 }
 
 fn difference(after: &CommandCounts, before: &CommandCounts) -> CommandCounts {

@@ -36,7 +36,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), Exp
 }
 
 fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) -> Result<WirePoint, ExperimentError> {
-    let spec = ServerSpec { carrier, roles, ..bench.spec(scheme, bench.setting.redis.as_ref())? };
+    let spec = ServerSpec { carrier, roles, ..bench.spec(scheme, bench.setting.store(scheme))? };
     let server = Server::start(&spec)?;
     if carrier == bench.setting.carrier {
         bench.journal.describe(server.descriptor().clone());
@@ -87,10 +87,12 @@ fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option
             Some(SentBack { header: "authorization", value: format!("Bearer {token}"), credential_bytes })
         }
         Carrier::Cookie => {
-            let set_cookie = answer.headers.iter().find(|(name, _)| name == "set-cookie")?;
-            let pair = set_cookie.1.split(';').next()?;
-            let (_, credential) = pair.split_once('=')?;
-            Some(SentBack { header: "cookie", value: pair.to_owned(), credential_bytes: credential.len() as u64 })
+            // A browser sends all of them back, the cookie of a refresh token too.
+            let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+            let pairs: Vec<&str> = set.filter_map(|(_, value)| value.split(';').next()).collect();
+            let values = pairs.iter().filter_map(|pair| pair.split_once('='));
+            let credential_bytes = values.map(|(_, value)| value.len() as u64).sum();
+            (!pairs.is_empty()).then(|| SentBack { header: "cookie", value: pairs.join("; "), credential_bytes })
         }
     }
 }

@@ -2,17 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use contract::{Carrier, Scheme};
+use contract::{Carrier, Scheme, StoreKind};
 use engine::record::{Experiment, FORMAT, Host, Level, Placement, Record, Round, Run, Status};
 use experiments::profile::{
     CostParameters, Experiment as Name, LatencyParameters, MemoryParameters, Parameters, WireParameters,
 };
 use experiments::{Bench, Journal, Progress, Setting, run};
-use lab::redis::Redis;
 use lab::scratch::Scratch;
+use lab::store::Store;
 use tempfile::TempDir;
 
 /// One experiment at a time.
@@ -69,10 +69,11 @@ fn record() -> Record {
             status: Status::Incomplete { reason: "running".to_owned() },
         },
         host: Host::default(),
-        software: std::collections::BTreeMap::new(),
+        software: BTreeMap::new(),
         placement: Placement::default(),
         schemes: Vec::new(),
         omitted: Vec::new(),
+        conformance: Vec::new(),
         experiments: Vec::new(),
     }
 }
@@ -84,11 +85,12 @@ fn measure(name: Name) -> Record {
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     let scratch = Scratch::new().unwrap();
-    let redis = Redis::start(scratch.path(), &folder.path().join("logs/redis.log"), &[]).unwrap();
+    let log = folder.path().join("logs/redis.log");
+    let redis = Store::start(StoreKind::Redis, scratch.path(), &log, &[]).unwrap();
     let setting = Setting {
         schemes: SCHEMES.iter().map(|id| id.parse::<Scheme>().unwrap()).collect(),
         carrier: Carrier::Bearer,
-        redis: Some(redis),
+        stores: BTreeMap::from([(StoreKind::Redis, redis)]),
         placement: Placement::default(),
         seed: 1,
         stop: std::sync::Arc::default(),

@@ -23,11 +23,11 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use launch::{Launch, LaunchError, OWN_VARIABLES};
+pub use launch::{Account, Launch, LaunchError, OWN_VARIABLES};
 
 use log::Log;
 
-/// How long [`Child::stop`] waits between SIGTERM and SIGKILL.
+/// How long [`Child::stop`] waits between asking and SIGKILL.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// How long `Drop` waits: this program is on its way out, perhaps with several children.
 const DROP_PATIENCE: Duration = Duration::from_millis(250);
@@ -44,6 +44,7 @@ pub struct Child {
     pid: u32,
     process: Mutex<std::process::Child>,
     log: Log,
+    stop_signal: Signal,
 }
 
 /// A process ended that should be running.
@@ -116,10 +117,10 @@ impl Child {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks it to end (SIGTERM), waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
+    /// Asks it to end (SIGTERM, unless it was launched with another signal), waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
     /// Says how it ended. A second call says it again.
     pub fn stop(&self) -> ExitStatus {
-        stop(&mut self.lock(), STOP_PATIENCE)
+        stop(&mut self.lock(), self.stop_signal, STOP_PATIENCE)
     }
 
     /// Waits until a line of its output satisfies `find`, and returns what `find` made of it; none if
@@ -169,17 +170,17 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        stop(&mut self.lock(), DROP_PATIENCE);
+        stop(&mut self.lock(), self.stop_signal, DROP_PATIENCE);
     }
 }
 
-fn stop(process: &mut std::process::Child, patience: Duration) -> ExitStatus {
+fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -> ExitStatus {
     if let Some(status) = exit_status(process) {
         return status;
     }
     // A refusal shows in that the process does not end, which the wait finds out.
-    let _ = kill(pid_of(process), Signal::SIGTERM);
-    // A suspended process acts on SIGTERM only once it goes on.
+    let _ = kill(pid_of(process), signal);
+    // A suspended process acts on it only once it goes on.
     let _ = kill(pid_of(process), Signal::SIGCONT);
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {

@@ -1,17 +1,20 @@
 //! The laboratory: it owns the processes of an experiment and observes them.
 //!
-//! It starts servers and a private Redis so that none can outlive the program, keeps them on
+//! It starts servers and private stores so that none can outlive the program, keeps them on
 //! their processors, reads their CPU clocks and their memory, and speaks to them over HTTP. It
 //! knows nothing of load: what to do to the processes is for the experiments to say.
 
 pub mod child;
+pub mod cluster;
 pub mod host;
 pub mod http;
 pub mod listener;
 pub mod message;
 pub mod observe;
 pub mod placement;
+pub mod postgres;
 pub mod redis;
 pub mod scratch;
 pub mod server;
+pub mod store;
 pub mod tap;

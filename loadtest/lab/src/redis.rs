@@ -95,6 +95,20 @@ pub enum StoreError {
         /// Keys found.
         keys: u64,
     },
+    /// The folder of a node cannot be made.
+    #[error("cannot make the folder {path}: {source}; free some room there or set TMPDIR to another folder")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The nodes of a cluster do not find together.
+    #[error("the nodes of the private Redis Cluster did not agree within {seconds} s; see its log")]
+    NoAgreement {
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
     /// Emptying a Redis that is not private.
     #[error("the Redis at {place} is not ours to empty")]
     NotPrivate {
@@ -125,7 +139,12 @@ impl Redis {
     /// Starts a private one on a free port of loopback, which writes nothing to disk: working folder
     /// `folder`, output appended to `log`, kept on `cpus` unless these are empty.
     pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
-        private::start(folder, log, cpus)
+        private::start(folder, log, cpus, false)
+    }
+
+    /// The same as a node of a cluster that is still to be formed.
+    pub(crate) fn start_node(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
+        private::start(folder, log, cpus, true)
     }
 
     /// Uses one that runs already. Refuses a database that is not empty unless `allow_used`; touches no
@@ -206,11 +225,26 @@ impl Redis {
         outside::unlink_prefix(self)
     }
 
+    /// The port of a node, as text.
+    pub(crate) fn port(&self) -> Result<String, StoreError> {
+        self.setting("port")
+    }
+
+    /// The port on which the other nodes of a cluster reach this one, as text.
+    pub(crate) fn bus_port(&self) -> Result<String, StoreError> {
+        self.setting("cluster-port")
+    }
+
+    fn setting(&self, name: &'static str) -> Result<String, StoreError> {
+        let [_, value]: [String; 2] = self.command("CONFIG", &["GET", name])?;
+        Ok(value)
+    }
+
     fn info(&self, section: &str) -> Result<BTreeMap<String, String>, StoreError> {
         self.command::<String>("INFO", section).map(|text| info::parse(&text))
     }
 
-    fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, StoreError> {
+    pub(crate) fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         ask(&mut connection, &self.url, name, args)
     }

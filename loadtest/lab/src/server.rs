@@ -25,9 +25,9 @@ pub struct ServerSpec {
     pub scheme: Scheme,
     /// Where the credential travels.
     pub carrier: Carrier,
-    /// Where Redis is; none for a scheme that keeps no sessions there.
-    pub redis_url: Option<String>,
-    /// What every key in Redis begins with.
+    /// The environment variable and the URL that name the store; none for a scheme that has none apart.
+    pub store_url: Option<(&'static str, String)>,
+    /// What every key in the store begins with.
     pub key_prefix: String,
     /// How many users are seeded.
     pub users: u32,
@@ -52,7 +52,7 @@ impl ServerSpec {
         Self {
             scheme,
             carrier: Carrier::default(),
-            redis_url: None,
+            store_url: None,
             key_prefix: "authbench:".to_owned(),
             users: contract::user::DEFAULT_USERS,
             roles: contract::user::DEFAULT_ROLES,
@@ -83,7 +83,7 @@ impl ServerSpec {
 
     /// The URL may hold a password, and arguments are for everybody to see.
     fn env(&self) -> Vec<(OsString, OsString)> {
-        self.redis_url.iter().map(|url| ("AUTHBENCH_REDIS_URL".into(), url.into())).collect()
+        self.store_url.iter().map(|(name, url)| (name.into(), url.into())).collect()
     }
 
     /// The first thing in which the server's own description is not what was asked for.
@@ -170,13 +170,12 @@ impl Server {
 
     /// Starts this binary and waits until it is ready.
     pub fn start_program(program: &Path, spec: &ServerSpec) -> Result<Self, ServerError> {
+        let name = format!("{} ({})", spec.scheme.binary(), spec.scheme);
         let launch = Launch {
-            name: format!("{} ({})", spec.scheme.binary(), spec.scheme),
-            program: program.to_owned(),
             args: spec.args(),
             env: spec.env(),
             cpus: spec.cpus.clone(),
-            log: spec.log.clone(),
+            ..Launch::new(&name, program.to_owned(), spec.log.clone())
         };
         let child = launch.start()?;
         let address = ready::wait(&child, READY_DEADLINE)?;

@@ -36,6 +36,19 @@ pub struct Launch {
     pub cpus: Vec<u32>,
     /// The file that its standard output and standard error are appended to.
     pub log: PathBuf,
+    /// Whom it runs as, if not as this program.
+    pub user: Option<Account>,
+    /// The signal that asks it to end in good order.
+    pub stop_signal: Signal,
+}
+
+/// A user of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// His number.
+    pub uid: u32,
+    /// The number of his group.
+    pub gid: u32,
 }
 
 /// A process cannot be started.
@@ -66,6 +79,21 @@ pub enum LaunchError {
 }
 
 impl Launch {
+    /// This program without arguments, wherever the kernel lets it run, as this user, ended by SIGTERM.
+    #[must_use]
+    pub fn new(name: &str, program: PathBuf, log: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            program,
+            args: Vec::new(),
+            env: Vec::new(),
+            cpus: Vec::new(),
+            log,
+            user: None,
+            stop_signal: Signal::SIGTERM,
+        }
+    }
+
     /// Starts the process. It has no standard input, and ends with this program at the latest.
     pub fn start(self) -> Result<Child, LaunchError> {
         let (log, output) = Log::open(&self.log).map_err(|source| LaunchError::Log {
@@ -80,12 +108,17 @@ impl Launch {
             cpus: self.cpus,
             source,
         })?;
-        Ok(Child { name: self.name, pid: process.id(), process: Mutex::new(process), log })
+        let stop_signal = self.stop_signal;
+        Ok(Child { name: self.name, pid: process.id(), process: Mutex::new(process), log, stop_signal })
     }
 
     fn command(&self, output: std::fs::File) -> io::Result<Command> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
+        if let Some(Account { uid, gid }) = self.user {
+            // It may not be let into the folder that this program was started in.
+            command.uid(uid).gid(gid).current_dir("/");
+        }
         for name in own_variables() {
             command.env_remove(name);
         }

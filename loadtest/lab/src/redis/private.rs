@@ -16,26 +16,25 @@ const POLL: Duration = Duration::from_millis(5);
 /// Redis takes no port 0, so that somebody else may take the free port before it does.
 const ATTEMPTS: u32 = 5;
 
-pub(super) fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Redis, StoreError> {
+/// On its own, or as a node of a cluster that is still to be formed.
+pub(super) fn start(folder: &Path, log: &Path, cpus: &[u32], node: bool) -> Result<Redis, StoreError> {
     for _ in 1..ATTEMPTS {
-        match start_once(folder, log, cpus) {
+        match start_once(folder, log, cpus, node) {
             Err(StoreError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
             outcome => return outcome,
         }
     }
-    start_once(folder, log, cpus)
+    start_once(folder, log, cpus, node)
 }
 
-fn start_once(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Redis, StoreError> {
+fn start_once(folder: &Path, log: &Path, cpus: &[u32], node: bool) -> Result<Redis, StoreError> {
     let port = free_port().map_err(StoreError::NoPort)?;
-    let launch = Launch {
-        name: "redis-server".to_owned(),
-        program: "redis-server".into(),
-        args: args(port, folder),
-        env: Vec::new(),
-        cpus: cpus.to_owned(),
-        log: log.to_owned(),
-    };
+    let mut args = args(port, folder);
+    if node {
+        args.extend(cluster_args(free_port().map_err(StoreError::NoPort)?));
+    }
+    let launch =
+        Launch { args, cpus: cpus.to_owned(), ..Launch::new("redis-server", "redis-server".into(), log.to_owned()) };
     let process = launch.start().map_err(missing)?;
     let url = format!("redis://127.0.0.1:{port}/0");
     let (connection, version) = wait(&process, &url)?;
@@ -62,6 +61,11 @@ fn args(port: u16, folder: &Path) -> Vec<OsString> {
     ];
     let dir = [OsString::from("--dir"), folder.into()];
     options.into_iter().flat_map(|(name, value)| [name.into(), value.into()]).chain(dir).collect()
+}
+
+/// A node of a cluster, which the others reach on this port.
+fn cluster_args(bus: u16) -> [OsString; 4] {
+    ["--cluster-enabled".into(), "yes".into(), "--cluster-port".into(), bus.to_string().into()]
 }
 
 fn missing(error: LaunchError) -> StoreError {

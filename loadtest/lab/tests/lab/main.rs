@@ -11,4 +11,5 @@ mod patience;
 mod redis;
 mod scratch;
 mod server;
+mod stores;
 mod tap;

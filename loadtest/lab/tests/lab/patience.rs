@@ -32,12 +32,8 @@ pub(crate) fn shell(folder: &tempfile::TempDir, script: &str) -> Child {
 
 pub(crate) fn launch(folder: &tempfile::TempDir, program: &str, args: &[&str]) -> Launch {
     Launch {
-        name: "the test's process".to_owned(),
-        program: program.into(),
         args: args.iter().map(Into::into).collect(),
-        env: Vec::new(),
-        cpus: Vec::new(),
-        log: folder.path().join("process.log"),
+        ..Launch::new("the test's process", program.into(), folder.path().join("process.log"))
     }
 }
 

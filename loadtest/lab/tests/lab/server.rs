@@ -80,7 +80,7 @@ fn the_scheme_and_its_settings_are_handed_over() {
     let scheme = "session-redis".parse().unwrap();
     let spec = ServerSpec {
         scheme,
-        redis_url: Some("redis://127.0.0.1:7/0".to_owned()),
+        store_url: Some(("AUTHBENCH_REDIS_URL", "redis://127.0.0.1:7/0".to_owned())),
         key_prefix: "p:".to_owned(),
         workers: Some(2),
         ..spec(&folder)

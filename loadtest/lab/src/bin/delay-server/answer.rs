@@ -44,8 +44,11 @@ fn path(head: &[u8]) -> Option<&str> {
 fn mint(body: &[u8]) -> Vec<u8> {
     let Ok(MintRequest { count, first_user }) = serde_json::from_slice(body) else { return bad_request() };
     let numbers = (0..count).map(|offset| first_user.wrapping_add(offset) % user::DEFAULT_USERS);
-    let credentials = numbers
-        .map(|number| MintedCredential { username: user::username(number), headers: std::iter::empty().collect() });
+    let credentials = numbers.map(|number| MintedCredential {
+        username: user::username(number),
+        headers: std::iter::empty().collect(),
+        refresh_token: None,
+    });
     json("200 OK", &MintResponse { credentials: credentials.collect() })
 }
 
@@ -57,6 +60,9 @@ fn descriptor() -> SchemeDescriptor {
         revocation_window_s: None,
         store: StoreKind::None,
         store_down: StoreDown::NotNeeded,
+        logout: None,
+        refresh_token: false,
+        inner_window_s: None,
         credential_ttl_s: None,
         absolute_ttl_s: None,
         touch: None,

@@ -1,0 +1,278 @@
+//! A `PostgreSQL` of our own: a fresh cluster of databases in a folder that goes with the run.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Uid, User};
+use postgres::{Client, NoTls};
+
+use crate::child::{Account, Child, Exited, Launch, LaunchError};
+use crate::observe;
+
+/// Where Debian and its kin keep the programs, which are not in PATH.
+const PACKAGED: &str = "/usr/lib/postgresql";
+const READY_DEADLINE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+/// Whom it runs as where this program runs as root, which it refuses: the user that its package has made, or nobody.
+const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
+/// What it takes of its data to the last row that a scheme keeps there.
+const TABLES: [&str; 2] = ["authbench_sessions", "authbench_users"];
+
+/// A database that answers. Dropping it stops it.
+pub struct Postgres {
+    process: Child,
+    client: Mutex<Client>,
+    url: String,
+    version: String,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// The memory of a `PostgreSQL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostgresMemory {
+    /// Bytes of our tables and their indexes, most of them in its buffers.
+    pub used_bytes: u64,
+    /// The proportional sets of all its processes, in bytes, or their resident sets where the former cannot be read.
+    pub rss_bytes: u64,
+}
+
+/// A database cannot be had or used.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// There is no `initdb` or no `postgres` to start.
+    #[error("PostgreSQL is not installed; install it with `apt-get install postgresql` (scripts/bootstrap.sh does)")]
+    Missing,
+    /// It refuses to run as root, and there is nobody else.
+    #[error("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody")]
+    NoAccount,
+    /// Its folder cannot be made, or not given away.
+    #[error("cannot make the folder {path} for PostgreSQL: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The fresh databases cannot be made.
+    #[error(
+        "initdb failed: {output}; may {user} reach {path}? If not, set TMPDIR to a folder that all users can reach"
+    )]
+    Init {
+        /// Its last words.
+        output: String,
+        /// Whom it ran as.
+        user: String,
+        /// Where.
+        path: PathBuf,
+    },
+    /// No free port was found for it.
+    #[error("no port for PostgreSQL: {0}")]
+    NoPort(io::Error),
+    /// Its process cannot be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Its process ended.
+    #[error(transparent)]
+    Exited(#[from] Exited),
+    /// It did not answer in time.
+    #[error("PostgreSQL did not answer within {seconds} s; see {log}", log = log.display())]
+    Late {
+        /// How long was waited, in seconds.
+        seconds: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// A statement failed.
+    #[error("PostgreSQL did not carry out a statement: {0}")]
+    Statement(#[from] postgres::Error),
+    /// A process of it cannot be observed.
+    #[error("cannot read the memory of PostgreSQL's process {pid}: {source}")]
+    Memory {
+        /// Which.
+        pid: u32,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Postgres {
+    /// Makes databases in `folder`, which others must be able to pass through if this program is root, and serves them
+    /// on a free port of loopback, kept on `cpus` unless these are empty, with every setting that matters to speed and
+    /// durability as installed.
+    pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, PostgresError> {
+        let account = unprivileged()?;
+        let data = folder.join("data");
+        prepare(folder, account.as_ref())?;
+        init(&data, account.as_ref())?;
+        let port = free_port().map_err(PostgresError::NoPort)?;
+        let launch = Launch {
+            args: args(&data, folder, port),
+            cpus: cpus.to_owned(),
+            user: account.map(|(account, _)| account),
+            // Fast shutdown: it does not wait for its clients to leave.
+            stop_signal: Signal::SIGINT,
+            ..Launch::new("postgres", program("postgres"), log.to_owned())
+        };
+        let process = launch.start().map_err(missing)?;
+        let url = format!("postgresql://authbench@127.0.0.1:{port}/postgres");
+        let mut client = wait(&process, &url)?;
+        let version: String = client.query_one("SHOW server_version", &[])?.get(0);
+        Ok(Self { process, client: Mutex::new(client), url, version })
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its version, such as `15.14`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.version.split(' ').next().unwrap_or_default()
+    }
+
+    /// Its main process: check, suspend, stop.
+    #[must_use]
+    pub const fn process(&self) -> &Child {
+        &self.process
+    }
+
+    /// Its processes as they are now: one a connection, and those that keep house.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let main = self.process.pid();
+        let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
+        std::iter::once(main).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect()
+    }
+
+    /// Its memory now.
+    pub fn memory(&self) -> Result<PostgresMemory, PostgresError> {
+        let mut rss_bytes = 0;
+        for pid in self.pids() {
+            // A process that kept house may be gone by now.
+            if let Ok(memory) = observe::memory(pid) {
+                rss_bytes += memory.pss_bytes.unwrap_or(memory.rss_bytes);
+            }
+        }
+        let mut used_bytes = 0;
+        for table in TABLES {
+            let size = "SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0)";
+            used_bytes += self.client().query_one(size, &[&table])?.get::<_, i64>(0).cast_unsigned();
+        }
+        Ok(PostgresMemory { used_bytes, rss_bytes })
+    }
+
+    /// Empties our tables, if they are there.
+    pub fn clear(&self) -> Result<(), PostgresError> {
+        for table in TABLES {
+            let there: bool = self.client().query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])?.get(0);
+            if there {
+                self.client().batch_execute(&format!("TRUNCATE {table}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> std::sync::MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom to run as, with his name; none: as this program.
+fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let found = UNPRIVILEGED.into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    let user = found.ok_or(PostgresError::NoAccount)?;
+    Ok(Some((Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, user.name)))
+}
+
+/// The folder, given to whom the database runs as. The folder around it lets him through, but not look around.
+fn prepare(folder: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
+    let failed = |source| PostgresError::Folder { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let Some((account, _)) = account else { return Ok(()) };
+    chown(folder, Some(account.uid), Some(account.gid)).map_err(failed)?;
+    if let Some(around) = folder.parent() {
+        let mut permissions = std::fs::metadata(around).map_err(failed)?.permissions();
+        permissions.set_mode(permissions.mode() | 0o011);
+        std::fs::set_permissions(around, permissions).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn init(data: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = Command::new(program("initdb"));
+    command.arg("-D").arg(data).args(["-U", "authbench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+    if let Some((account, _)) = account {
+        command.uid(account.uid).gid(account.gid).current_dir("/");
+    }
+    let output = command.output().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => PostgresError::Missing,
+        _ => PostgresError::Folder { path: data.to_owned(), source },
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let user = account.map_or_else(|| "this user".to_owned(), |(_, name)| name.clone());
+    Err(PostgresError::Init { output: last_words(&output), user, path: data.to_owned() })
+}
+
+fn last_words(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned()
+}
+
+/// Loopback, and a socket in its own folder.
+fn args(data: &Path, folder: &Path, port: u16) -> Vec<std::ffi::OsString> {
+    let port = port.to_string();
+    let mut args: Vec<std::ffi::OsString> = vec!["-D".into(), data.into(), "-k".into(), folder.into()];
+    args.extend(["-p", &port, "-c", "listen_addresses=127.0.0.1"].map(Into::into));
+    args
+}
+
+fn wait(process: &Child, url: &str) -> Result<Client, PostgresError> {
+    let deadline = Instant::now() + READY_DEADLINE;
+    while Instant::now() < deadline {
+        process.check()?;
+        if let Ok(client) = Client::connect(url, NoTls) {
+            return Ok(client);
+        }
+        sleep(POLL);
+    }
+    Err(PostgresError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
+}
+
+/// A program of the newest version that is packaged, or the one in PATH.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir(PACKAGED).into_iter().flatten().flatten();
+    let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
+    let found = numbered.map(|(version, path)| (version, path.join("bin").join(name)));
+    found.filter(|(_, path)| path.exists()).max().map_or_else(|| name.into(), |(_, path)| path)
+}
+
+fn missing(error: LaunchError) -> PostgresError {
+    match error {
+        LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => PostgresError::Missing,
+        other => other.into(),
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
