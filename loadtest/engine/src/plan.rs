@@ -195,7 +195,13 @@ impl Plan {
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let name = || path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|source| PlanError::Io { path: name(), source })?;
-        let plan: Self = toml::from_str(&text).map_err(|source| PlanError::Malformed { path: name(), source })?;
+        Self::parse(&text, &name())
+    }
+
+    /// The plan in this text, which errors call `name`.
+    pub fn parse(text: &str, name: &str) -> Result<Self, PlanError> {
+        let malformed = |source| PlanError::Malformed { path: name.to_owned(), source };
+        let plan: Self = toml::from_str(text).map_err(malformed)?;
         plan.check()?;
         Ok(plan)
     }

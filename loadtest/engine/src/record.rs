@@ -14,7 +14,7 @@ use contract::SchemeDescriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use file::{FILE_NAME, ReadError, WriteError, read, schema, write};
+pub use file::{FILE_NAME, ReadError, WriteError, parse, read, schema, write};
 pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
 pub use version::{FORMAT, FormatVersion};
@@ -39,6 +39,9 @@ pub struct Record {
     pub schemes: Vec<SchemeDescriptor>,
     /// What was asked for and left out.
     pub omitted: Vec<Omission>,
+    /// How the servers did in the conformance suite before they were timed; empty where it was skipped.
+    #[serde(default)]
+    pub conformance: Vec<Conformance>,
     /// The measurements, in the order of the experiments asked for.
     pub experiments: Vec<Experiment>,
 }
@@ -80,6 +83,20 @@ pub enum Status {
         /// Why, such as `interrupted`; `running` until the end is known, and so after a kill.
         reason: String,
     },
+}
+
+/// How a server did in the conformance suite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conformance {
+    /// The scheme.
+    pub scheme: String,
+    /// Checks that it passed.
+    pub passed: u32,
+    /// Checks that say nothing of it, or that were not made.
+    pub not_applicable: u32,
+    /// The checks that failed; such a server is not timed.
+    pub failed: Vec<String>,
 }
 
 /// The machine that the run was made on.

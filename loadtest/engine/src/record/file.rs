@@ -63,9 +63,14 @@ pub struct WriteError {
 pub fn read(run: &Path) -> Result<Record, ReadError> {
     let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_owned() };
     let text = std::fs::read_to_string(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
-    let malformed = |source| ReadError::Malformed { path: path.clone(), source };
-    check_version(&path, peek_version(&text).map_err(malformed)?)?;
-    serde_json::from_str(&text).map_err(malformed)
+    parse(&text, &path)
+}
+
+/// The record in this text, which errors call `path`.
+pub fn parse(text: &str, path: &Path) -> Result<Record, ReadError> {
+    let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
+    check_version(path, peek_version(text).map_err(malformed)?)?;
+    serde_json::from_str(text).map_err(malformed)
 }
 
 /// The version alone, so that a record of another version is refused as such and not for what

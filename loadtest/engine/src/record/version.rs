@@ -3,6 +3,7 @@
 //! | version | change |
 //! | --- | --- |
 //! | 1.0 | the first |
+//! | 1.1 | schemes tell `logout`, `refresh_token` and `inner_window_s`; more stores and store-down policies; `conformance` |
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version that this program writes. It reads every version with the same major number and
 /// no higher minor number.
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 0 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 1 };
 
 /// `major.minor`: a new major number changes what is there, a new minor number adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
