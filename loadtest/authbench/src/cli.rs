@@ -18,8 +18,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 the tool failed, 2 usage (a bad flag, plan or record),
-12 the measurement is invalid by its own checks.
+Exit codes: 0 done or pass, 1 the tool failed, 2 usage (a bad flag, plan or record),
+10 a check of `conform` failed, 12 the measurement is invalid by its own checks.
 stdout is for results, stderr for progress.";
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Load(Load),
     /// Rebuild every report of a run from its record.json.
     Report(Report),
+    /// Check a server against every row of the security table.
+    Conform(Conform),
 }
 
 #[derive(Args, Debug)]
@@ -59,6 +61,9 @@ pub(crate) struct Compare {
     /// Take the Redis of --redis-url even if its database is not empty.
     #[arg(long, requires = "redis_url")]
     pub(crate) redis_in_use: bool,
+    /// Time servers without looking whether they keep their promises. The run is marked.
+    #[arg(long)]
+    pub(crate) unsafe_skip_conformance: bool,
 }
 
 #[derive(Args, Debug)]
@@ -109,6 +114,29 @@ pub(crate) struct Report {
     /// The run's folder, or its record.json.
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Conform {
+    /// The server, such as `http://127.0.0.1:8080`; once for each of several that share a store and their keys. Users are
+    /// logged in, locked out and given other passwords, and its clock is moved: not for a server that is in use.
+    #[arg(long, required = true, value_name = "URL")]
+    pub(crate) target: Vec<String>,
+    /// The server's own HMAC secret: opens the checks that forge tokens.
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// The server's own private key, a PKCS #8 PEM file: opens the checks that forge tokens.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The file that the server logs into, at its finest level: opens the check that no secret is in it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Seconds for which the server takes a refresh token again after it was used.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) refresh_grace_s: u64,
+    /// Print the outcomes as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How an open loop's arrivals are spread.

@@ -1,5 +1,6 @@
 //! `authbench compare`: schemes against one another on this machine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -8,11 +9,13 @@ use contract::{Scheme, StoreKind};
 use engine::record::Placement;
 use experiments::profile::Experiment;
 use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
-use lab::redis::{Redis, StoreError};
+use lab::redis::Redis;
 use lab::scratch::Scratch;
+use lab::store::{Store, StoreError};
 
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
+use crate::promises::{self, Broken};
 use crate::{cli, folder, provenance};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
@@ -23,7 +26,7 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let record = provenance::record("compare", &folder, profile, asked.seed, placement.clone());
     let mut journal = Journal::begin(folder, record)?;
     let measured = set_up(asked, placement, stop, &mut journal, &mut progress)
-        .and_then(|setting| Ok(measure(asked, &setting, &mut journal, &mut progress)?));
+        .and_then(|setting| measure(asked, &setting, &mut journal, &mut progress));
     // Every process is gone before the reports are made.
     conclude(measured, &mut journal)
 }
@@ -41,24 +44,33 @@ fn set_up(
     }
     let scratch = Scratch::new()?;
     let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
-    let wanted = schemes.iter().any(|scheme| scheme.store() == StoreKind::Redis);
-    let redis = if wanted { redis(asked, &scratch, journal, &placement)? } else { None };
-    if wanted && redis.is_none() {
-        leave_out_redis(&mut schemes, journal, progress)?;
+    let mut stores = BTreeMap::new();
+    for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_apart()).collect::<BTreeSet<_>>() {
+        match store(kind, asked, &scratch, journal, &placement) {
+            Ok(store) => {
+                let (name, version) = store.software();
+                journal.software(name, version);
+                stores.insert(kind, store);
+            }
+            Err(error) if error.is_missing() => leave_out(kind, &error, &mut schemes, journal, progress)?,
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(Setting { schemes, carrier: asked.carrier, redis, placement, seed: asked.seed, stop: stop.clone(), scratch })
+    Ok(Setting { schemes, carrier: asked.carrier, stores, placement, seed: asked.seed, stop: stop.clone(), scratch })
 }
 
-fn measure(
-    asked: &cli::Compare,
-    setting: &Setting,
-    journal: &mut Journal,
-    progress: &mut Shown,
-) -> Result<(), ExperimentError> {
+fn measure(asked: &cli::Compare, setting: &Setting, journal: &mut Journal, progress: &mut Shown) -> anyhow::Result<()> {
     let parameters = asked.profile.parameters();
     let experiments = asked.experiments.clone().map_or_else(|| Experiment::ALL.to_vec(), |asked| asked.0);
     let mut bench = Bench { setting, journal, progress };
-    experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))
+    if asked.unsafe_skip_conformance {
+        bench
+            .journal
+            .omit("conformance", "--unsafe-skip-conformance: nobody looked whether the servers keep their promises")?;
+    } else {
+        promises::check(&mut bench)?;
+    }
+    Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))?)
 }
 
 /// Closes the record, and makes the reports of what was measured. An interrupted run ends at once: its reports
@@ -73,6 +85,11 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
         return Err(anyhow!("interrupted; what was measured is kept: authbench report {folder}").into());
     }
     report::write(journal.folder(), journal.record())?;
+    if let Err(error) = &measured
+        && let Some(broken) = error.downcast_ref::<Broken>()
+    {
+        return Err(Failure::Threshold(broken.to_string()));
+    }
     measured.with_context(|| format!("what was measured is kept in {folder}"))?;
     print!("{}", report::summary(journal.record())?);
     println!("{folder}/report.html");
@@ -92,37 +109,36 @@ fn place(progress: &mut Shown) -> Placement {
     placement
 }
 
-/// The Redis asked for, or a private one; none where none is installed.
-fn redis(
+/// The Redis asked for, or a private store of this kind.
+fn store(
+    kind: StoreKind,
     asked: &cli::Compare,
     scratch: &Scratch,
-    journal: &mut Journal,
+    journal: &Journal,
     placement: &Placement,
-) -> anyhow::Result<Option<Redis>> {
-    let found = match &asked.redis_url {
-        Some(url) => Redis::at(url, asked.redis_in_use),
-        None => Redis::start(scratch.path(), &journal.logs().join("redis.log"), &placement.store_cpus),
-    };
-    match found {
-        Ok(redis) => {
-            journal.software("redis", redis.version());
-            Ok(Some(redis))
-        }
-        Err(StoreError::Missing) => Ok(None),
-        Err(error) => Err(error.into()),
+) -> Result<Store, StoreError> {
+    if let (Some(url), StoreKind::Redis) = (&asked.redis_url, kind) {
+        return Ok(Store::Redis(Redis::at(url, asked.redis_in_use)?));
     }
+    let log = journal.logs().join(format!("{kind}.log"));
+    Store::start(kind, &scratch.path().join(kind.to_string()), &log, &placement.store_cpus)
 }
 
-/// Goes on without the schemes that need a Redis, and says so loudly.
-fn leave_out_redis(schemes: &mut Vec<Scheme>, journal: &mut Journal, progress: &mut Shown) -> anyhow::Result<()> {
-    let (without, kept): (Vec<Scheme>, Vec<Scheme>) =
-        schemes.iter().partition(|scheme| scheme.store() == StoreKind::Redis);
+/// Goes on without the schemes that need what is not installed, and says so loudly.
+fn leave_out(
+    kind: StoreKind,
+    why: &StoreError,
+    schemes: &mut Vec<Scheme>,
+    journal: &mut Journal,
+    progress: &mut Shown,
+) -> anyhow::Result<()> {
+    let (without, kept): (Vec<Scheme>, Vec<Scheme>) = schemes.iter().partition(|scheme| scheme.store() == kind);
     for scheme in without {
-        progress.note(&format!("LEFT OUT: {scheme}. {}", StoreError::Missing));
-        journal.omit(scheme.id(), &StoreError::Missing.to_string())?;
+        progress.note(&format!("LEFT OUT: {scheme}. {why}"));
+        journal.omit(scheme.id(), &why.to_string())?;
     }
     if kept.iter().all(|scheme| scheme.is_control()) {
-        return Err(anyhow!("nothing is left to compare with the control: {}", StoreError::Missing));
+        return Err(anyhow!("nothing is left to compare with the control: {why}"));
     }
     *schemes = kept;
     Ok(())

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Tool(anyhow::Error),
     /// What was asked for cannot be done as asked: a flag, a plan or a record is bad: 2.
     Usage(String),
+    /// What was checked is not as it has to be: 10.
+    Threshold(String),
     /// The measurement was made and kept, but its own checks say that it must not be used: 12.
     Invalid(String),
 }
@@ -36,6 +38,7 @@ pub(crate) fn code(outcome: Outcome) -> ExitCode {
     let (code, message) = match failure {
         Failure::Tool(error) => (1, format!("{error:#}")),
         Failure::Usage(message) => (2, message),
+        Failure::Threshold(message) => (10, message),
         Failure::Invalid(message) => (12, message),
     };
     eprintln!("authbench: {message}");

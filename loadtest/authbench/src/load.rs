@@ -130,7 +130,7 @@ fn measure(
         level: Level::AsPlanned,
         started_at: experiments::now(),
     };
-    let watched = Watched { server: lab::listener::process_behind(&asked.target), redis: None };
+    let watched = Watched { server: lab::listener::process_behind(&asked.target), store: None };
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     let workers = Workers { count, own_processors: false };
     let measured = experiments::drive_round(plan, &target, place, watched, workers, stop)?;
@@ -167,5 +167,5 @@ fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
         }
         (None, None) => return Err(anyhow!("the login as {username} handed out neither a token nor a cookie")),
     };
-    Ok(MintedCredential { username, headers })
+    Ok(MintedCredential { username, headers, refresh_token: login.refresh_token })
 }

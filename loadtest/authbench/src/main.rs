@@ -2,11 +2,13 @@
 
 mod cli;
 mod compare;
+mod conform;
 mod exit;
 mod folder;
 mod load;
 mod load_json;
 mod progress;
+mod promises;
 mod provenance;
 mod report;
 mod stop;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Command::Compare(asked) => compare::run(&asked, &stop),
         Command::Load(asked) => load::run(&asked, &stop),
         Command::Report(asked) => report::run(&asked),
+        Command::Conform(asked) => conform::run(&asked),
     };
     exit::code(outcome)
 }

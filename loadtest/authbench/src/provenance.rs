@@ -26,6 +26,7 @@ pub(crate) fn record(command: &str, folder: &Path, profile: Option<String>, seed
         placement,
         schemes: Vec::new(),
         omitted: Vec::new(),
+        conformance: Vec::new(),
         experiments: Vec::new(),
     }
 }

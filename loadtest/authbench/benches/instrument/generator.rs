@@ -1,5 +1,7 @@
 //! What the generator costs: authbench's way of using Goose against a plain Goose attack, in turn, in one process.
 
+use std::collections::BTreeMap;
+
 use engine::plan::{Arrivals, Plan, Population};
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
@@ -108,7 +110,7 @@ fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
 pub(crate) fn drive(plan: &Plan, base_url: &str) -> u64 {
     let plan = Plan { population: Population { size: 1, ..plan.population }, ..plan.clone() };
     let nobody =
-        contract::body::MintedCredential { username: String::new(), headers: std::collections::BTreeMap::new() };
+        contract::body::MintedCredential { username: String::new(), headers: BTreeMap::new(), refresh_token: None };
     let target = driver::Target {
         base_url: base_url.to_owned(),
         credentials: driver::Credentials::new(vec![nobody]).expect("there is one").into(),

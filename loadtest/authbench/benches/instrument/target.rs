@@ -42,13 +42,10 @@ pub(crate) struct DelayServer {
 impl DelayServer {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("there is room for a log");
+        let program = locate("delay-server").expect("the servers were built");
         let launch = Launch {
-            name: "delay-server".to_owned(),
-            program: locate("delay-server").expect("the servers were built"),
             args: arguments.iter().chain(&["--workers-fifo"]).map(Into::into).collect(),
-            env: Vec::new(),
-            cpus: Vec::new(),
-            log: folder.path().join("delay.log"),
+            ..Launch::new("delay-server", program, folder.path().join("delay.log"))
         };
         let process = launch.start().expect("it was there just now");
         let address = said(&process, |line| line["listening"].as_str().map(str::to_owned));

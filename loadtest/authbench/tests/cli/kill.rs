@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::support::{Place, alone, authbench, command, start, stderr, wait_until};
+use crate::support::{Place, UNCHECKED, alone, authbench, command, start, stderr, wait_until};
 
 /// Nothing may be left after this.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -60,8 +60,16 @@ fn start_in_group(compare: &mut std::process::Command, place: &Place) -> Child {
 
 fn reclaimed_by_the_next_start(place: &Place, case: &str) {
     let out = place.path().join("next");
-    let mut next =
-        command(&["compare", "--schemes", "jwt-hs256", "--experiments", "wire", "--out", out.to_str().unwrap()]);
+    let mut next = command(&[
+        "compare",
+        "--schemes",
+        "jwt-hs256",
+        "--experiments",
+        "wire",
+        UNCHECKED,
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     next.env("TMPDIR", place.path());
     let output = start(next).wait_with_output().unwrap();
     assert!(output.status.success(), "{case}: {}", stderr(&output));
@@ -100,8 +108,16 @@ fn an_interrupted_run_can_be_reported() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
-    let compare =
-        start(command(&["compare", "--schemes", "jwt-hs256", "--experiments", "cost", "--out", run.to_str().unwrap()]));
+    let compare = start(command(&[
+        "compare",
+        "--schemes",
+        "jwt-hs256",
+        "--experiments",
+        "cost",
+        UNCHECKED,
+        "--out",
+        run.to_str().unwrap(),
+    ]));
     wait_until("a round is recorded", Duration::from_mins(1), || {
         record::read(&run).is_ok_and(|record| !record.experiments.is_empty())
     });

@@ -73,12 +73,8 @@ fn a_server_that_does_not_mint_is_logged_into() {
     let place = Place::new();
     let program = lab::server::locate("jwt-server").unwrap();
     let launch = lab::child::Launch {
-        name: "jwt-server".to_owned(),
-        program,
         args: ["--listen", "127.0.0.1:0", "--users", "10"].map(Into::into).to_vec(),
-        env: Vec::new(),
-        cpus: Vec::new(),
-        log: place.path().join("server.log"),
+        ..lab::child::Launch::new("jwt-server", program, place.path().join("server.log"))
     };
     let server = launch.start().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

@@ -10,6 +10,9 @@ use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// For tests of other things than promises: looking at them takes seconds a scheme.
+pub(crate) const UNCHECKED: &str = "--unsafe-skip-conformance";
+
 /// One test at a time: each of them is a load, and two would spoil each other's figures.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -89,7 +92,7 @@ pub(crate) fn json(output: &Output) -> Value {
 pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Server {
     let scheme: Scheme = scheme.parse().unwrap();
     let spec = ServerSpec {
-        redis_url: redis_url.map(str::to_owned),
+        store_url: redis_url.map(|url| ("AUTHBENCH_REDIS_URL", url.to_owned())),
         users: 1_000,
         ..ServerSpec::new(scheme, place.path().join("server.log"))
     };

@@ -1,0 +1,75 @@
+//! `authbench conform`: the security and behaviour suite against any server.
+
+use std::path::Path;
+
+use conformance::{Base, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+
+use crate::cli;
+use crate::exit::{Failure, Outcome};
+
+pub(crate) fn run(asked: &cli::Conform) -> Outcome {
+    let nodes: Vec<Base> =
+        asked.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
+    let first = nodes.first().cloned().ok_or_else(|| Failure::usage("give at least one --target"))?;
+    let subject = Subject {
+        nodes,
+        keys: keys(asked)?,
+        log: asked.log.clone(),
+        refresh_grace_s: asked.refresh_grace_s,
+        ..Subject::new(first)
+    };
+    eprintln!("authbench: {} checks", conformance::checks::all().count());
+    let report = conformance::run(&subject)?;
+    if asked.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", told(&report));
+    }
+    let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Threshold(format!("not conformant: {}", failed.join(", ")))) }
+}
+
+fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
+    let read = |flag: &str, file: &Path| {
+        std::fs::read(file).map_err(|error| Failure::usage(format!("{flag} {}: {error}", file.display())))
+    };
+    Ok(match (&asked.secret_file, &asked.key_file) {
+        (Some(file), _) => Some(SigningKeys::secret(&read("--secret-file", file)?)),
+        (None, Some(file)) => Some(SigningKeys::pem(&read("--key-file", file)?)),
+        (None, None) => None,
+    })
+}
+
+/// A line a check, in the order of the table; what failed with what was said.
+fn told(report: &Report) -> String {
+    let mut text = format!("{}\n", report.id());
+    for outcome in &report.outcomes {
+        text.push_str(&line(outcome));
+    }
+    let count =
+        |wanted: fn(&Verdict) -> bool| report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count();
+    let passed = count(|verdict| matches!(verdict, Verdict::Pass));
+    let failed = count(|verdict| matches!(verdict, Verdict::Fail { .. }));
+    let left = report.outcomes.len() - passed - failed;
+    text + &format!("{passed} passed, {failed} failed, {left} not applicable\n")
+}
+
+fn line(outcome: &Checked) -> String {
+    let head = |mark: &str| format!("{mark} {:>2} {:<34} {}\n", outcome.row, outcome.id, outcome.title);
+    match &outcome.verdict {
+        Verdict::Pass => head("pass"),
+        Verdict::NotApplicable { reason } => format!("{}         n/a: {reason}\n", head("   -")),
+        Verdict::Fail { why, exchanges } => {
+            let mut text = format!("{}         {why} ({})\n", head("FAIL"), outcome.source);
+            for exchange in exchanges {
+                text.push_str(&quoted("         > ", &exchange.sent));
+                text.push_str(&quoted("         < ", &exchange.received));
+            }
+            text
+        }
+    }
+}
+
+fn quoted(mark: &str, said: &str) -> String {
+    said.lines().flat_map(|line| [mark, line, "\n"]).collect()
+}

@@ -1,0 +1,76 @@
+//! Before anything is timed: does each server keep the promises that make it comparable?
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use conformance::{Base, Extent, Report, Subject, Verdict};
+use contract::Scheme;
+use engine::record::Conformance;
+use experiments::{Bench, ExperimentError};
+use lab::server::Server;
+
+/// Enough to notice a broken server, and little enough for every comparison. The whole is `authbench conform`.
+const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200 };
+
+/// How often it is looked whether the run is to end.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A server does not keep its promises, so its timings would not count.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{scheme} is not conformant ({}) and is not timed: `authbench conform` on it says more; --unsafe-skip-conformance \
+     times it all the same, and marks the run", failed.join(", ")
+)]
+pub(crate) struct Broken {
+    scheme: Scheme,
+    failed: Vec<String>,
+}
+
+/// Starts a server of each scheme for the conformance suite alone, which moves its clock and changes its users.
+pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let schemes: Vec<Scheme> = bench.setting.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
+    bench.progress.begin("conformance", schemes.len() as u64);
+    for scheme in schemes {
+        bench.step(scheme.id())?;
+        let store = bench.setting.store(scheme);
+        let server = Server::start(&bench.spec(scheme, store)?)?;
+        let subject = Subject { extent: EXTENT, ..Subject::new(Base::from(server.address())) };
+        let report = examine(subject, &bench.setting.stop)?;
+        let failed: Vec<String> = report.failures().map(|outcome| outcome.id.clone()).collect();
+        let count = |wanted: fn(&Verdict) -> bool| {
+            report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count() as u32
+        };
+        bench.journal.conformance(Conformance {
+            scheme: scheme.id().to_owned(),
+            passed: count(|verdict| matches!(verdict, Verdict::Pass)),
+            not_applicable: count(|verdict| matches!(verdict, Verdict::NotApplicable { .. })),
+            failed: failed.clone(),
+        })?;
+        if !failed.is_empty() {
+            return Err(Broken { scheme, failed }.into());
+        }
+    }
+    bench.progress.end();
+    Ok(())
+}
+
+/// Runs the suite, unless the run is to end first: then nobody waits for the check that is under way.
+fn examine(subject: Subject, stop: &AtomicBool) -> anyhow::Result<Report> {
+    let (done, waiting) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody waits any more if the run has ended.
+        let _ = done.send(conformance::run(&subject));
+    });
+    loop {
+        match waiting.recv_timeout(POLL) {
+            Ok(report) => return Ok(report?),
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => {
+                return Err(ExperimentError::Interrupted.into());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the conformance suite broke off")),
+        }
+    }
+}
