@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Scheme, StoreKind};
+use contract::Scheme;
 use engine::record::{LoadExperiment, Record, Round};
 
 use crate::capacity::Capacity;
@@ -85,7 +85,7 @@ impl Spent {
 
 /// Whether the scheme keeps its state in a process of its own.
 pub(crate) fn has_store(record: &Record, scheme: &str) -> bool {
-    record.schemes.iter().any(|described| described.scheme == scheme && described.store == StoreKind::Redis)
+    record.schemes.iter().any(|described| described.scheme == scheme && described.store.is_apart())
 }
 
 impl CostTable {

@@ -123,12 +123,14 @@ pub(crate) struct TimelinePoint {
 }
 
 impl Subject {
-    /// A scheme keeps its colour in every chart and every run: its place in the table of schemes.
-    /// Foreign schemes follow in the order of the record.
+    /// A scheme keeps its colour in every chart of a run: its place among the run's schemes, in the order of their table
+    /// and foreign ones behind. There are more schemes than colours, so one that all runs share would tell few apart.
     pub(crate) fn of(record: &Record, scheme: &str) -> Self {
-        let known = Scheme::all().position(|each| each.id() == scheme);
-        let foreign = || record.schemes.iter().position(|each| each.scheme == scheme).unwrap_or(record.schemes.len());
-        let place = known.unwrap_or_else(|| Scheme::all().count() + foreign());
-        Self { scheme: scheme.to_owned(), color: place.checked_sub(1) }
+        let in_table = |id: &str| Scheme::all().position(|each| each.id() == id).unwrap_or(usize::MAX);
+        let mut others: Vec<&str> = record.schemes.iter().map(|each| each.scheme.as_str()).collect();
+        others.retain(|id| *id != Scheme::CONTROL.id());
+        others.sort_by_key(|id| in_table(id));
+        let color = others.iter().position(|id| *id == scheme);
+        Self { scheme: scheme.to_owned(), color }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::sync::OnceLock;
 
-use contract::{Carrier, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
+use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
     Counts, EncodedHistogram, Experiment, FORMAT, Host, Interval, Level, LoadExperiment, MemoryExperiment, MemoryPoint,
@@ -118,6 +118,7 @@ fn make_comparison() -> Record {
         },
         schemes: TRUTHS.iter().map(descriptor).collect(),
         omitted: Vec::new(),
+        conformance: Vec::new(),
         experiments: vec![
             Experiment::Cost(cost(&mut noise)),
             Experiment::Latency(latency(&mut noise)),
@@ -186,6 +187,9 @@ fn descriptor(truth: &Truth) -> SchemeDescriptor {
         revocation_window_s: truth.class.map(|_| if immediate { 0 } else { 900 }),
         store: truth.store,
         store_down: if truth.store == StoreKind::Redis { StoreDown::FailClosed } else { StoreDown::NotNeeded },
+        logout: truth.class.map(|_| if immediate { LogoutScope::Credential } else { LogoutScope::Nothing }),
+        refresh_token: false,
+        inner_window_s: None,
         credential_ttl_s: truth.class.map(|_| 900),
         absolute_ttl_s: truth.class.map(|_| 86_400),
         touch: immediate.then_some(Touch::Throttled),

@@ -26,6 +26,8 @@ fn semantics(described: &SchemeDescriptor) -> String {
     let down = match described.store_down {
         StoreDown::NotNeeded => "serves on",
         StoreDown::FailClosed => "refuses all",
+        StoreDown::ServeCached => "serves what it knows to the end of the window, then refuses",
+        StoreDown::VerifyOnly => "verifies on; no login, renewal or logout",
     };
     format!("{class} · {} · {} · store down: {down}", described.carrier, store(described.store))
 }
@@ -36,6 +38,8 @@ pub(super) const fn store(kind: StoreKind) -> &'static str {
         StoreKind::None => "no store",
         StoreKind::Memory => "the server's memory",
         StoreKind::Redis => "Redis",
+        StoreKind::RedisCluster => "a Redis Cluster",
+        StoreKind::Postgres => "PostgreSQL",
     }
 }
 
@@ -102,8 +106,9 @@ fn blocks(record: &Record) -> Vec<Block> {
         "Leeway",
         "Users",
         "Roles",
+        "Conformance",
     ];
-    let rows = record.schemes.iter().map(|described| (described.scheme.clone(), row(described))).collect();
+    let rows = record.schemes.iter().map(|described| (described.scheme.clone(), row(record, described))).collect();
     let intro = "Compare inside a revocation class first: a scheme that may accept a revoked credential for a while \
                  does less work than one that may not, and its price says so.";
     vec![
@@ -114,6 +119,7 @@ fn blocks(record: &Record) -> Vec<Block> {
             groups: row_groups(record, rows),
             footnotes: vec![
                 "The window is the longest time that a revoked credential may still be accepted.".to_owned(),
+                "Conformance: checks of the security table that the server passed before it was timed.".to_owned(),
             ],
         }),
     ]
@@ -125,7 +131,17 @@ pub(super) fn section(record: &Record) -> Section {
     super::section("schemes", title, blocks(record))
 }
 
-fn row(described: &SchemeDescriptor) -> Vec<Cell> {
+/// What the conformance suite found.
+fn conformance(record: &Record, described: &SchemeDescriptor) -> String {
+    match record.conformance.iter().find(|found| found.scheme == described.scheme) {
+        Some(found) if found.failed.is_empty() => format!("{} passed", found.passed),
+        Some(found) => format!("failed: {}", found.failed.join(", ")),
+        None if described.revocation_class.is_none() => NONE.to_owned(),
+        None => "not checked".to_owned(),
+    }
+}
+
+fn row(record: &Record, described: &SchemeDescriptor) -> Vec<Cell> {
     let seconds = |value: Option<u64>| value.map_or(NONE.to_owned(), duration);
     let window = described.revocation_class.map_or(NONE.to_owned(), |_| window(described));
     let texts = [
@@ -140,6 +156,7 @@ fn row(described: &SchemeDescriptor) -> Vec<Cell> {
         seconds(described.leeway_s),
         crate::figure::grouped(f64::from(described.users)),
         described.roles.to_string(),
+        conformance(record, described),
     ];
     texts.map(Cell::new).into()
 }
