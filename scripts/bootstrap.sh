@@ -13,10 +13,12 @@ command -v cargo >/dev/null || { say "no cargo; install a Rust toolchain, as htt
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v redis-server >/dev/null || missing+=(redis-server)
+postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+postgres || missing+=(postgresql)
 
 install() {
   say "installing ${missing[*]} with apt-get"
-  # The packages' own service is not wanted: authbench starts a private Redis.
+  # The packages' own services are not wanted: authbench starts private ones.
   "$@" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
     'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" >&2
 }
@@ -33,6 +35,7 @@ if ((${#missing[@]})); then
   fi
   command -v cc >/dev/null || { say "without a C compiler nothing can be built"; exit 1; }
   command -v redis-server >/dev/null || say "going on without redis-server"
+  postgres || say "going on without PostgreSQL"
 fi
 
 if [[ ${1:-} == --test ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then

@@ -5,7 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../servers"
 
 lines() { cat "$@" | wc -l; }
-files() { (cd "$1/src" && find . -type f ! -name main.rs | sort | sed 's|^\./||' | xargs wc -l | sed '$d' | awk '{printf "  %-24s%5d\n", $2, $1}'); }
+# What a folder's own file does not tell by name is added to it: scripts, and parts of parts.
+files() {
+  (cd "$1/src" && find . -type f ! -name main.rs | sed 's|^\./||' | xargs wc -l | sed '$d') |
+    awk '{ sub(/\/lua\/.*|_all\.lua|\/[a-z_]*\.lua$/, ".rs", $2); if (split($2, part, "/") > 2) $2 = part[1] "/" part[2] ".rs"
+           lines[$2] += $1 } END { for (file in lines) printf "  %-24s%5d\n", file, lines[file] }' | sort
+}
 dependencies() { sed -n '/^\[dependencies\]/,/^\[/s/^\([a-z0-9_-]*\)[. ].*/\1/p' "$1/Cargo.toml" | sort; }
 listed() { paste -sd' ' | fold -s -w 62 | sed 's/^/  /'; }
 

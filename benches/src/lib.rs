@@ -6,9 +6,9 @@ mod fixture;
 
 use chassis::auth::Authenticator;
 use chassis::module::{AuthModule, Start};
-use contract::{Scheme, StoreKind, Touch, user};
-use lab::redis::{Redis, StoreError};
+use contract::{Carrier, Scheme, Touch, user};
 use lab::scratch::Scratch;
+use lab::store::Store;
 use tokio::runtime::Builder;
 
 pub use fixture::Fixture;
@@ -26,46 +26,53 @@ pub trait Operation {
     fn measure<A: Authenticator>(&mut self, fixture: &Fixture<A>);
 }
 
-/// Measures every scheme in the table's order. Schemes that need Redis get a private one, and are left out, with a
+/// Measures every scheme in the table's order. Schemes that need a store get a private one, and are left out, with a
 /// word on stderr, on a machine that has none.
 pub fn every_scheme(operation: &mut impl Operation) {
     let _ = Scratch::reclaim();
     let folder = Scratch::new().unwrap_or_else(|error| panic!("{error}"));
     for scheme in Scheme::all() {
-        let redis = || Redis::start(folder.path(), &folder.path().join("redis.log"), &[]);
-        match (scheme.store() == StoreKind::Redis).then(redis).transpose() {
-            Ok(redis) => measure_scheme(operation, scheme, redis.as_ref()),
-            Err(missing @ StoreError::Missing) => eprintln!("\nLEFT OUT: {scheme}: {missing}\n"),
+        let own = folder.path().join(scheme.id());
+        let log = folder.path().join(format!("{scheme}.log"));
+        let store = || Store::start(scheme.store(), &own, &log, &[]);
+        match scheme.store().is_apart().then(store).transpose() {
+            Ok(store) => measure_scheme(operation, scheme, store.as_ref()),
+            Err(error) if error.is_missing() => eprintln!("\nLEFT OUT: {scheme}: {error}\n"),
             Err(error) => panic!("{scheme}: {error}"),
         }
     }
 }
 
-fn measure_scheme(operation: &mut impl Operation, scheme: Scheme, redis: Option<&Redis>) {
+fn measure_scheme(operation: &mut impl Operation, scheme: Scheme, store: Option<&Store>) {
     match scheme.binary() {
-        "anonymous-server" => measure::<control::Module>(operation, scheme, redis),
-        "session-server" => measure::<session::Session>(operation, scheme, redis),
-        "jwt-server" => measure::<jwt::Jwt>(operation, scheme, redis),
+        "anonymous-server" => measure::<control::Module>(operation, scheme, store),
+        "session-server" => measure::<session::Session>(operation, scheme, store),
+        "jwt-server" => measure::<jwt::Jwt>(operation, scheme, store),
+        "edge-server" => measure::<hybrid::Hybrid>(operation, scheme, store),
         other => panic!("{scheme} is a scheme of {other}, which the benches do not know"),
     }
 }
 
-fn measure<M: AuthModule>(operation: &mut impl Operation, scheme: Scheme, redis: Option<&Redis>) {
+fn measure<M: AuthModule>(operation: &mut impl Operation, scheme: Scheme, store: Option<&Store>) {
     // One thread, as a server with one worker has: what the driver of a connection does is in the figures.
     let runtime = Builder::new_current_thread().enable_all().build().expect("the system gives a runtime its handles");
-    let authenticator = runtime.block_on(authenticator::<M>(scheme, redis));
-    operation.measure(&Fixture::prove(scheme, authenticator, &runtime, redis));
+    let authenticator = runtime.block_on(authenticator::<M>(scheme, store));
+    operation.measure(&Fixture::prove(scheme, authenticator, &runtime, store));
 }
 
-async fn authenticator<M: AuthModule>(scheme: Scheme, redis: Option<&Redis>) -> M::Authenticator {
+async fn authenticator<M: AuthModule>(scheme: Scheme, store: Option<&Store>) -> M::Authenticator {
+    let url = |variable| store.map(Store::url).filter(|(name, _)| *name == variable).map(|(_, url)| url);
     let start = Start {
         scheme,
-        redis_url: redis.map(|redis| redis.url().to_owned()),
+        carrier: Carrier::default(),
+        redis_url: url("AUTHBENCH_REDIS_URL"),
+        postgres_url: url("AUTHBENCH_POSTGRES_URL"),
         key_prefix: "authbench:".to_owned(),
         touch: Touch::default(),
         credential_ttl_s: Some(TTL_S),
         absolute_ttl_s: TTL_S,
         roles: user::DEFAULT_ROLES,
     };
-    M::build(&start, M::Options::default()).await.unwrap_or_else(|error| panic!("{scheme}: {error}"))
+    let built = M::build(&start, M::Options::default()).await;
+    built.unwrap_or_else(|error| panic!("{scheme}: {error}")).authenticator
 }
