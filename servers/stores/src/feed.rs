@@ -77,18 +77,23 @@ impl Feed {
         as_of_us > 0 && self.state.born.elapsed() <= Duration::from_micros(as_of_us) + self.state.bound
     }
 
-    /// The answer to a command over the connection that is told of what it has read.
-    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    /// The answer to a command over the connection that is told of what it has read; none while that connection is
+    /// lost, which says nothing of Redis.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, StoreError> {
         patiently("Redis", async {
-            let mut connection = self.state.connection()?;
-            command.query_async(&mut connection).await
+            let Some(mut connection) = self.state.connection() else { return Ok(None) };
+            match command.query_async(&mut connection).await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) if error.is_io_error() || error.is_connection_dropped() => Ok(None),
+                Err(error) => Err(error),
+            }
         })
         .await
     }
 
-    /// Waits until everything is told that has happened in Redis so far.
-    pub async fn catch_up(&self) -> Result<(), StoreError> {
-        self.ask(&redis::cmd("PING")).await
+    /// Waits until everything is told that has happened in Redis so far; false if nothing is told at the moment.
+    pub async fn catch_up(&self) -> Result<bool, StoreError> {
+        Ok(self.ask::<()>(&redis::cmd("PING")).await?.is_some())
     }
 }
 
@@ -99,9 +104,8 @@ impl Drop for Feed {
 }
 
 impl State {
-    fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
-        let connection = self.connection.read().unwrap_or_else(PoisonError::into_inner).clone();
-        connection.ok_or_else(|| RedisError::from(io::Error::from(io::ErrorKind::NotConnected)))
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_connection(&self, connection: Option<MultiplexedConnection>) {

@@ -97,7 +97,7 @@ impl SessionStore for CachedStore {
         self.staleness_s
     }
 
-    async fn read(&self, key: &Key, _: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
         let name = self.store.session(key);
         if self.feed.is_fresh()
             && let Some(payload) = self.remembered.payloads.get(&name)
@@ -105,7 +105,10 @@ impl SessionStore for CachedStore {
             return Ok(Some(payload.to_vec()));
         }
         let words = self.remembered.words.load(Ordering::SeqCst);
-        let read = self.feed.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await?;
+        let Some(read) = self.feed.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await? else {
+            // Nobody would tell of this session, so it is not remembered.
+            return self.store.read(key, now).await;
+        };
         if let Some(payload) = &read {
             self.remembered.keep(&name, payload, words);
         }
@@ -146,15 +149,13 @@ impl SessionStore for CachedStore {
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
         self.store.remove_all(user).await?;
         // Which sessions these were, Redis knows. Here they are over at once, too.
-        if self.feed.catch_up().await.is_err() {
+        if !self.feed.catch_up().await.unwrap_or(false) {
             self.remembered.forget_all();
         }
         Ok(())
     }
 
-    /// Reads go over the feed's connection, and everything else over the other.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.feed.catch_up().await?;
         self.store.ping().await
     }
 }
