@@ -16,6 +16,7 @@ mod clock;
 mod config_file;
 mod cross_site;
 pub mod directory;
+mod either;
 mod metrics;
 pub mod module;
 pub mod outbound;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chassis::module::{Start, StartError};
 use redis::{ConnectionInfo, RedisError};
+use tokio_postgres::config::Host;
 
 use crate::{Clustered, Link, Multiplexed, Pooled, Postgres, Redis, address};
 
@@ -47,13 +48,23 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
     // The URL itself is left out: it may hold a password.
     let config: tokio_postgres::Config =
         url.parse().map_err(|error| StartError::Usage(format!("--postgres-url: {error}; it is like {LIKE}")))?;
-    let place = format!("{:?}, port {:?}", config.get_hosts(), config.get_ports());
+    let place = place(&config);
     let postgres = Postgres::connect(config, size).await.map_err(|error| {
         StartError::Failed(format!(
             "cannot reach PostgreSQL at {place}: {error}; start it, or give another --postgres-url"
         ))
     })?;
     Ok(Arc::new(postgres))
+}
+
+/// Where a configuration leads, without the password that may be in it.
+fn place(config: &tokio_postgres::Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => name.clone(),
+        Some(Host::Unix(folder)) => folder.display().to_string(),
+        None => "no host".to_owned(),
+    };
+    config.get_ports().first().map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }
 
 /// The address that was given.

@@ -8,7 +8,8 @@ use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
 use contract::{Carrier, Scheme};
 use tempfile::TempDir;
 
-use crate::ground::{Ground, Hold};
+use crate::ground::Ground;
+use crate::hold::Hold;
 use crate::server::{Server, program};
 
 /// Keys that protect nothing, each made for the tests of `jwt`.

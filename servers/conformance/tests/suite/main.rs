@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/cluster.rs"]
 mod cluster;
+#[path = "../../../chassis/tests/kit/ground.rs"]
+mod ground;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
@@ -17,7 +19,7 @@ mod redis_process;
 
 mod bed;
 mod broken;
-mod ground;
+mod hold;
 mod proxy;
 mod repeat;
 mod schemes;

@@ -4,7 +4,8 @@ use contract::Carrier;
 use serde_json::json;
 
 use crate::STORED;
-use crate::bed::Ground;
+use crate::bed;
+use crate::ground::Ground;
 use crate::http::Answer;
 use crate::server::Server;
 
@@ -75,9 +76,9 @@ impl<'s> Client<'s> {
 
 fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
     for scheme in STORED {
-        let ground = Ground::of(scheme);
+        let ground = Ground::of(bed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            let server = ground.server(scheme, &["--carrier", &carrier.to_string(), "--bench"]);
+            let server = bed::server(&ground, scheme, &["--carrier", &carrier.to_string(), "--bench"]);
             assert_eq!(server.ready["scheme"], scheme);
             check(&server, carrier);
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use chassis::auth::{AuthError, Authenticator, Issued, UnixSeconds};
 use contract::body::Identity;
-use contract::{Scheme, StoreKind, Touch};
+use contract::{Scheme, Touch};
 use session::store::{CachedStore, MemoryStore, PostgresStore, RedisStore};
 use session::{Limits, SessionStore, Sessions};
 use stores::{Clustered, Multiplexed, Pooled, address};
 
 use crate::cluster::Cluster;
+use crate::ground::Ground;
 use crate::postgres::Postgres;
 use crate::redis_process::Redis;
 use crate::server::Server;
@@ -27,65 +28,14 @@ pub(crate) struct Bed<S> {
     pub(crate) ground: Ground,
 }
 
-/// What a store stands on.
-pub(crate) enum Ground {
-    Nothing,
-    Redis(Redis),
-    Cluster(Cluster),
-    Postgres(Postgres),
+/// The server of this scheme over its ground.
+pub(crate) fn server(ground: &Ground, scheme: &str, flags: &[&str]) -> Server {
+    let ground = ground.flags();
+    let ground: Vec<&str> = ground.iter().map(String::as_str).collect();
+    Server::start(crate::BINARY, &[&["--scheme", scheme], ground.as_slice(), flags].concat())
 }
 
-impl Ground {
-    /// What the server of this scheme needs.
-    pub(crate) fn of(scheme: &str) -> Self {
-        match scheme.parse::<Scheme>().unwrap().store() {
-            StoreKind::None | StoreKind::Memory => Self::Nothing,
-            StoreKind::Redis => Self::Redis(Redis::start()),
-            StoreKind::RedisCluster => Self::Cluster(Cluster::start()),
-            StoreKind::Postgres => Self::Postgres(Postgres::start()),
-        }
-    }
-
-    /// A server over it.
-    pub(crate) fn server(&self, scheme: &str, flags: &[&str]) -> Server {
-        let (flag, url) = match self {
-            Self::Nothing => return Server::start(crate::BINARY, &[&["--scheme", scheme], flags].concat()),
-            Self::Redis(redis) => ("--redis-url", redis.url()),
-            Self::Cluster(cluster) => ("--redis-url", cluster.url()),
-            Self::Postgres(postgres) => ("--postgres-url", postgres.url()),
-        };
-        Server::start(crate::BINARY, &[&["--scheme", scheme, flag, &url], flags].concat())
-    }
-
-    pub(crate) fn kill(&mut self) {
-        match self {
-            Self::Nothing => {}
-            Self::Redis(redis) => redis.kill(),
-            Self::Cluster(cluster) => cluster.nodes.iter_mut().for_each(Redis::kill),
-            Self::Postgres(postgres) => postgres.kill(),
-        }
-    }
-
-    pub(crate) fn revive(&mut self) {
-        match self {
-            Self::Nothing => {}
-            Self::Redis(redis) => redis.revive(),
-            Self::Cluster(cluster) => cluster.revive(),
-            Self::Postgres(postgres) => postgres.revive(),
-        }
-    }
-
-    pub(crate) fn signal(&self, signal: &str) {
-        match self {
-            Self::Nothing => {}
-            Self::Redis(redis) => redis.signal(signal),
-            Self::Cluster(cluster) => cluster.nodes.iter().for_each(|node| node.signal(signal)),
-            Self::Postgres(postgres) => postgres.signal(signal),
-        }
-    }
-}
-
-fn scheme(id: &str) -> Scheme {
+pub(crate) fn scheme(id: &str) -> Scheme {
     id.parse().unwrap()
 }
 

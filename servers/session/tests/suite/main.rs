@@ -5,6 +5,9 @@
 
 #[path = "../../../chassis/tests/kit/cluster.rs"]
 mod cluster;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
+#[path = "../../../chassis/tests/kit/ground.rs"]
+mod ground;
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
 #[path = "../../../chassis/tests/kit/postgres.rs"]

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::bed::Ground;
+use crate::bed;
+use crate::ground::Ground;
 use crate::http::{Answer, PATIENCE};
 use crate::server::Server;
 
@@ -10,7 +11,7 @@ use crate::server::Server;
 const SHARED: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cluster", "session-postgres"];
 
 fn start(ground: &Ground, scheme: &str) -> (Server, String) {
-    let server = ground.server(scheme, &["--carrier", "cookie", "--workers", "1"]);
+    let server = bed::server(ground, scheme, &["--carrier", "cookie", "--workers", "1"]);
     let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     (server, cookie)
 }
@@ -51,7 +52,7 @@ fn await_ready(server: &Server) {
 #[test]
 fn a_store_that_is_gone_gives_503_until_it_is_back() {
     for scheme in SHARED {
-        let mut ground = Ground::of(scheme);
+        let mut ground = Ground::of(bed::scheme(scheme));
         let (server, cookie) = start(&ground, scheme);
         ground.kill();
         assert_down(&server, &cookie);
@@ -69,7 +70,7 @@ fn a_store_that_is_gone_gives_503_until_it_is_back() {
 #[test]
 fn a_store_that_hangs_gives_503_and_loses_no_session() {
     for scheme in SHARED {
-        let ground = Ground::of(scheme);
+        let ground = Ground::of(bed::scheme(scheme));
         let (server, cookie) = start(&ground, scheme);
         ground.signal("-STOP");
         assert_down(&server, &cookie);

@@ -3,7 +3,8 @@
 use contract::Carrier;
 use serde_json::{Value, json};
 
-use crate::bed::Ground;
+use crate::bed;
+use crate::ground::Ground;
 use crate::http::{Answer, send};
 use crate::server::Server;
 
@@ -59,9 +60,9 @@ impl<'s> User<'s> {
 
 fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
     for scheme in crate::STORED.into_iter().chain(["cookie-sealed"]) {
-        let ground = Ground::of(scheme);
+        let ground = Ground::of(bed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            check(&ground.server(scheme, &["--carrier", &carrier.to_string()]), carrier);
+            check(&bed::server(&ground, scheme, &["--carrier", &carrier.to_string()]), carrier);
             // What one server has changed, the next would find: with a fresh store it finds the seed.
             if !matches!(ground, Ground::Nothing) {
                 break;

@@ -45,6 +45,31 @@ fn redis_must_be_named_and_there() {
 }
 
 #[test]
+fn postgres_must_be_named_and_there() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let scheme = ["--scheme", "session-postgres"];
+    assert_refused(&scheme, 2, &["session-postgres needs --postgres-url", "postgresql://"]);
+    let malformed = ["--postgres-url", "postgresql://me:secret@[x"];
+    assert_refused(&[scheme, malformed].concat(), 2, &["--postgres-url", "postgresql://user@127.0.0.1:5432/database"]);
+    let url = format!("postgresql://me:secret@{free}/db");
+    let absent = [scheme, ["--postgres-url", &url]].concat();
+    assert_refused(&absent, 1, &["cannot reach PostgreSQL at", &free, "start it, or give another --postgres-url"]);
+    for arguments in [[scheme, malformed].concat(), absent] {
+        let (_, message) = refusal(crate::BINARY, &arguments);
+        assert!(!message.contains("secret"), "{message}");
+    }
+}
+
+#[test]
+fn a_redis_that_is_no_cluster_is_told() {
+    let redis = crate::redis_process::Redis::start();
+    let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
+    assert_refused(&flags, 1, &["cannot reach a Redis Cluster at", "cluster-enabled yes"]);
+    let braces = [&flags[..], &["--key-prefix", "{a}"]].concat();
+    assert_refused(&braces, 2, &["--key-prefix {a}", "braces"]);
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_refused() {
     assert_refused(
         &["--credential-ttl-s", "100", "--absolute-ttl-s", "99"],

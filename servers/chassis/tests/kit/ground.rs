@@ -1,10 +1,7 @@
-//! What a scheme's servers stand on, and the suite's hold of it.
+//! What a scheme's servers stand on.
 
-use std::io;
 use std::panic::catch_unwind;
-use std::sync::{Arc, Mutex};
 
-use conformance::StoreControl;
 use contract::{Scheme, StoreKind};
 
 use crate::cluster::Cluster;
@@ -21,7 +18,7 @@ pub(crate) enum Ground {
 
 impl Ground {
     /// What this scheme needs. A free port may be taken before its store is there, by one of the many connections of
-    /// the suite; then it is started on others.
+    /// a suite; then it is started on others.
     pub(crate) fn of(scheme: Scheme) -> Self {
         let started = (0..3).find_map(|_| catch_unwind(|| Self::started(scheme)).ok());
         started.unwrap_or_else(|| panic!("no {}", scheme.store()))
@@ -46,7 +43,7 @@ impl Ground {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         match self {
             Self::Nothing => {}
             Self::Redis(redis) => redis.signal(name),
@@ -55,7 +52,7 @@ impl Ground {
         }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         match self {
             Self::Nothing => {}
             Self::Redis(redis) => redis.kill(),
@@ -64,7 +61,7 @@ impl Ground {
         }
     }
 
-    fn revive(&mut self) {
+    pub(crate) fn revive(&mut self) {
         match self {
             Self::Nothing => {}
             Self::Redis(redis) => redis.revive(),
@@ -73,41 +70,12 @@ impl Ground {
         }
     }
 
-    fn dump(&self) -> Vec<u8> {
+    pub(crate) fn dump(&self) -> Vec<u8> {
         match self {
             Self::Nothing => vec![],
             Self::Redis(redis) => redis.dump(),
             Self::Cluster(cluster) => cluster.nodes.iter().flat_map(Redis::dump).collect(),
             Self::Postgres(postgres) => postgres.dump(),
         }
-    }
-}
-
-/// What is lent to the suite.
-pub(crate) struct Hold(pub(crate) Arc<Mutex<Ground>>);
-
-impl StoreControl for Hold {
-    fn suspend(&self) -> io::Result<()> {
-        self.0.lock().unwrap().signal("-STOP");
-        Ok(())
-    }
-
-    fn resume(&self) -> io::Result<()> {
-        self.0.lock().unwrap().signal("-CONT");
-        Ok(())
-    }
-
-    fn stop(&self) -> io::Result<()> {
-        self.0.lock().unwrap().kill();
-        Ok(())
-    }
-
-    fn start(&self) -> io::Result<()> {
-        self.0.lock().unwrap().revive();
-        Ok(())
-    }
-
-    fn dump(&self) -> io::Result<Vec<u8>> {
-        Ok(self.0.lock().unwrap().dump())
     }
 }

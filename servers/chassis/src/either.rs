@@ -1,0 +1,49 @@
+//! Several schemes as one type, so that one can be chosen at start without a dynamic call in every request.
+
+/// Makes an enum whose variants hold an [`Authenticator`](crate::auth::Authenticator) each, or a type around such an
+/// enum, an authenticator itself: `either_authenticator!(Any, any => any.0; Which::One, Which::Other)`.
+#[macro_export]
+macro_rules! either_authenticator {
+    ($any:ty, $own:ident => $which:expr; $($variant:path),+ $(,)?) => {
+        $crate::either_authenticator!(@methods $any, $own => $which; [$($variant),+]
+            issue(identity: &contract::body::Identity, now: $crate::auth::UnixSeconds) -> $crate::auth::Issued;
+            verify(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> contract::body::Identity;
+            renew(credential: Option<&str>, now: $crate::auth::UnixSeconds)
+                -> (contract::body::Identity, $crate::auth::Issued);
+            revoke(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> ();
+            revoke_user(user: u32, now: $crate::auth::UnixSeconds) -> ();
+            ready() -> ();
+            rotate(now: $crate::auth::UnixSeconds) -> bool;
+            inward(credential: &str, identity: &contract::body::Identity, now: $crate::auth::UnixSeconds)
+                -> Option<String>;
+        );
+    };
+    (@methods $any:ty, $own:ident => $which:expr; $variants:tt
+        $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        impl $crate::auth::Authenticator for $any {
+            fn describe(&self) -> $crate::auth::Description {
+                let $own = self;
+                $crate::either_authenticator!(@match &$which, $variants, scheme => scheme.describe())
+            }
+
+            fn jwks(&self, now: $crate::auth::UnixSeconds) -> Option<serde_json::Value> {
+                let $own = self;
+                $crate::either_authenticator!(@match &$which, $variants, scheme => scheme.jwks(now))
+            }
+
+            $(
+                async fn $method(&self, $($argument: $type),*) -> Result<$answer, $crate::auth::AuthError> {
+                    let $own = self;
+                    $crate::either_authenticator!(
+                        @match &$which, $variants, scheme => scheme.$method($($argument),*).await
+                    )
+                }
+            )+
+        }
+    };
+    (@match $which:expr, [$($variant:path),+], $scheme:ident => $does:expr) => {
+        match $which {
+            $($variant($scheme) => $does,)+
+        }
+    };
+}
