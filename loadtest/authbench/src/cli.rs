@@ -134,6 +134,9 @@ pub(crate) struct Conform {
     /// Seconds for which the server takes a refresh token again after it was used.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) refresh_grace_s: u64,
+    /// How many credentials are spoiled by chance: bits flipped, parts cut, swapped, spelled otherwise.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) mutations: u32,
     /// Print the outcomes as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,17 +2,22 @@
 
 use std::path::Path;
 
-use conformance::{Base, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+use conformance::{Base, Extent, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+use lab::listener::process_behind;
 
 use crate::cli;
 use crate::exit::{Failure, Outcome};
+use crate::promises::memory_of;
 
 pub(crate) fn run(asked: &cli::Conform) -> Outcome {
     let nodes: Vec<Base> =
         asked.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
     let first = nodes.first().cloned().ok_or_else(|| Failure::usage("give at least one --target"))?;
+    let watched = asked.target.first().and_then(|url| process_behind(url));
     let subject = Subject {
         nodes,
+        memory: watched.map(memory_of),
+        extent: Extent { mutations: asked.mutations, ..Extent::default() },
         keys: keys(asked)?,
         log: asked.log.clone(),
         refresh_grace_s: asked.refresh_grace_s,

@@ -5,14 +5,14 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use conformance::{Base, Extent, Report, Subject, Verdict};
+use conformance::{Base, Extent, MemoryGauge, Report, Subject, Verdict};
 use contract::Scheme;
 use engine::record::Conformance;
 use experiments::{Bench, ExperimentError};
 use lab::server::Server;
 
 /// Enough to notice a broken server, and little enough for every comparison. The whole is `authbench conform`.
-const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200 };
+const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200, mutations: 5000 };
 
 /// How often it is looked whether the run is to end.
 const POLL: Duration = Duration::from_millis(50);
@@ -36,7 +36,8 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         bench.step(scheme.id())?;
         let store = bench.setting.store(scheme);
         let server = Server::start(&bench.spec(scheme, store)?)?;
-        let subject = Subject { extent: EXTENT, ..Subject::new(Base::from(server.address())) };
+        let memory = memory_of(server.process().pid());
+        let subject = Subject { extent: EXTENT, memory: Some(memory), ..Subject::new(Base::from(server.address())) };
         let report = examine(subject, &bench.setting.stop)?;
         let failed: Vec<String> = report.failures().map(|outcome| outcome.id.clone()).collect();
         let count = |wanted: fn(&Verdict) -> bool| {
@@ -54,6 +55,11 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     }
     bench.progress.end();
     Ok(())
+}
+
+/// A look at the memory of this process.
+pub(crate) fn memory_of(pid: u32) -> MemoryGauge {
+    Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))
 }
 
 /// Runs the suite, unless the run is to end first: then nobody waits for the check that is under way.

@@ -15,7 +15,7 @@ use crate::outcome::Exchange;
 use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 use crate::subject::{StoreControl, Subject};
 use crate::token::{Forge, Token};
-use crate::wire::{self, Answer, Base, Request, Silence};
+use crate::wire::{self, Answer, Base, Connection, Request, Silence};
 
 /// Exchanges that a failure shows.
 const SHOWN: usize = 6;
@@ -69,7 +69,10 @@ impl<'a> Case<'a> {
 
     /// The answer of this server, or why there is none.
     pub(crate) fn try_send(&self, node: &Base, request: &Request) -> Result<Answer, Silence> {
-        let answer = wire::send(node, request);
+        self.heard(request, wire::send(node, request))
+    }
+
+    fn heard(&self, request: &Request, answer: Result<Answer, Silence>) -> Result<Answer, Silence> {
         let mut said = self.said();
         said.push_back((request.clone(), answer.clone().ok()));
         if said.len() > SHOWN {
@@ -80,6 +83,12 @@ impl<'a> Case<'a> {
 
     pub(crate) fn send_to(&self, node: &Base, request: &Request) -> Step<Answer> {
         self.try_send(node, request).or_else(|silence| fail(format!("no whole answer: {silence:?}")))
+    }
+
+    /// The answer over a connection that is kept.
+    pub(crate) fn send_over(&self, connection: &mut Connection<'_>, request: &Request) -> Step<Answer> {
+        let answer = self.heard(request, connection.send(request));
+        answer.or_else(|silence| fail(format!("no whole answer: {silence:?}")))
     }
 
     /// The answer of the first server.

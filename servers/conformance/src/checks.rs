@@ -9,6 +9,7 @@ mod expiry;
 mod jws;
 mod keys;
 mod login;
+mod mutation;
 mod outage;
 mod parsing;
 mod refresh;
@@ -36,7 +37,7 @@ pub struct Check {
 }
 
 /// Every check, by subject. Keys are rotated last, because a key that was lent signs nothing that counts afterwards.
-pub static ALL: [&[Check]; 17] = [
+pub static ALL: [&[Check]; 18] = [
     bearer::CHECKS,
     cookies::CHECKS,
     sessions::CHECKS,
@@ -46,6 +47,7 @@ pub static ALL: [&[Check]; 17] = [
     keys::CHECKS,
     claims::CHECKS,
     parsing::CHECKS,
+    mutation::CHECKS,
     refresh::CHECKS,
     revocation::CHECKS,
     expiry::CHECKS,

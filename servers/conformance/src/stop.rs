@@ -55,6 +55,10 @@ pub(crate) mod reason {
     pub(crate) const NO_CLOCK: &str = "the clock cannot be moved: start the server with --bench";
     pub(crate) const NO_MINT: &str = "there is no /bench/mint: start the server with --bench";
     pub(crate) const NO_STORE: &str = "no hold of the store was given: lend a StoreControl";
+    pub(crate) const NO_MEMORY: &str =
+        "the server's memory cannot be read: it has to be one process of this machine, and of the same user";
+    pub(crate) const ONE_NODE: &str = "there is one server only: name another that shares its store";
+    pub(crate) const CUT_TOGETHER: &str = "all servers are cut off from the store together";
     pub(crate) const NO_LOG: &str = "no log file was given";
     pub(crate) const NO_STARTER: &str = "no way to start a server with other flags was given";
     pub(crate) const NO_ADMIN: &str = "user-000000 cannot log in, or has no role admin";

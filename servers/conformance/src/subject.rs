@@ -20,6 +20,8 @@ pub struct Subject {
     pub log: Option<PathBuf>,
     /// A way to start a server of the same scheme with other flags.
     pub starter: Option<Box<dyn Starter>>,
+    /// The memory of the first server.
+    pub memory: Option<MemoryGauge>,
     /// Seconds for which the servers admit a refresh token again after it was used.
     pub refresh_grace_s: u64,
     /// How much is asked.
@@ -36,6 +38,7 @@ impl Subject {
             store: None,
             log: None,
             starter: None,
+            memory: None,
             refresh_grace_s: 0,
             extent: Extent::default(),
         }
@@ -51,14 +54,19 @@ pub struct Extent {
     pub logins: u32,
     /// Tokens with an unknown key id.
     pub unknown_kids: u32,
+    /// Credentials that were spoiled by chance.
+    pub mutations: u32,
 }
 
 impl Default for Extent {
     /// As the security table has it.
     fn default() -> Self {
-        Self { minted: 100_000, logins: 200, unknown_kids: 2000 }
+        Self { minted: 100_000, logins: 200, unknown_kids: 2000, mutations: 100_000 }
     }
 }
+
+/// Reads the bytes that a server holds in memory.
+pub type MemoryGauge = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
 
 /// A hold of the store that the servers share.
 pub trait StoreControl: Send + Sync {
@@ -70,6 +78,11 @@ pub trait StoreControl: Send + Sync {
     fn stop(&self) -> io::Result<()>;
     /// Starts it again where it was, with or without what it held.
     fn start(&self) -> io::Result<()>;
+    /// Cuts the last of the servers off from it: its connections break, and it gets no new ones. Others may be cut off
+    /// with it.
+    fn cut(&self) -> io::Result<()>;
+    /// Ends [`cut`](Self::cut).
+    fn heal(&self) -> io::Result<()>;
     /// All that it holds, as it would lie on a disk, uncompressed.
     fn dump(&self) -> io::Result<Vec<u8>>;
 }

@@ -1,7 +1,10 @@
 //! HTTP/1.1 by hand: what is sent is sent byte for byte, and nothing of the answer is hidden.
 //!
 //! A library would mend what a hostile client sends on purpose: a header twice, a value that is no text, a body of
-//! another length. Every request has a connection of its own, so that none is answered for another.
+//! another length. Every request has a connection of its own, so that none is answered for another; only where tens of
+//! thousands are sent do they share a [`Connection`].
+
+mod connection;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -9,6 +12,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub(crate) use connection::Connection;
 
 /// How long an answer may take before it counts as missing. Of many logins at once on a busy machine the last one waits.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -111,11 +116,11 @@ impl Request {
         self
     }
 
-    fn bytes(&self, base: &Base) -> Vec<u8> {
+    fn bytes(&self, base: &Base, connection: Use) -> Vec<u8> {
         let Base { authority, prefix, .. } = base;
         let Self { method, path, headers, body } = self;
-        let mut bytes =
-            format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n").into_bytes();
+        let close = if connection == Use::Once { "connection: close\r\n" } else { "" };
+        let mut bytes = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\n{close}").into_bytes();
         for (name, value) in headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -134,6 +139,15 @@ impl Request {
             std::iter::once(format!("{} {}", self.method, cut(self.path.as_bytes(), most))).chain(headers).collect();
         format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
     }
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// One request.
+    Once,
+    /// As many as the server answers over it.
+    Again,
 }
 
 /// What a server answered.
@@ -161,6 +175,11 @@ impl Answer {
     /// The body as JSON, or null if it is none.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Whether it says itself where it ends.
+    fn is_delimited(&self) -> bool {
+        self.status == 204 || self.header("content-length").or_else(|| self.header("transfer-encoding")).is_some()
     }
 
     /// What came, for a reader, with at most this much of the body.
@@ -219,17 +238,23 @@ pub(crate) enum Silence {
     Late,
 }
 
+impl Silence {
+    /// What it means that nothing whole came until reading ended so.
+    fn after(read: io::Result<()>) -> Self {
+        let late = read.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
+        if late { Self::Late } else { Self::Closed }
+    }
+}
+
 /// Sends one request over a connection of its own.
 pub(crate) fn send(base: &Base, request: &Request) -> Result<Answer, Silence> {
     let started = Instant::now();
     let mut stream = connect(base.address)?;
     // A server may answer and close before it has read everything: what it has said still counts.
-    let _ = stream.write_all(&request.bytes(base));
+    let _ = stream.write_all(&request.bytes(base, Use::Once));
     let mut bytes = vec![];
-    let read = read_all(&mut stream, &mut bytes, started + PATIENCE);
-    let late = read.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-    let silence = if late { Silence::Late } else { Silence::Closed };
-    Answer::parse(&bytes, started.elapsed()).ok_or(silence)
+    let read = read_until(&mut stream, &mut bytes, started + PATIENCE, |_| false);
+    Answer::parse(&bytes, started.elapsed()).ok_or_else(|| Silence::after(read))
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream, Silence> {
@@ -238,19 +263,26 @@ fn connect(address: SocketAddr) -> Result<TcpStream, Silence> {
     set.map(|()| stream).map_err(|_| Silence::Closed)
 }
 
-fn read_all(stream: &mut TcpStream, bytes: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
+/// Reads until this is enough, or the other end closes.
+fn read_until(
+    stream: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    deadline: Instant,
+    enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<()> {
+    let mut chunk = [0; 8 * 1024];
+    while !enough(bytes) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut chunk)? {
-            0 => return Ok(()),
+            0 => break,
             count => bytes.extend(&chunk[..count]),
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Cluster {
             let () = redis::cmd("CLUSTER").arg("SET-CONFIG-EPOCH").arg(place + 1).query(&mut connection).unwrap();
             let mut slots = redis::cmd("CLUSTER");
             let () = slots.arg("ADDSLOTSRANGE").arg(first).arg(end - 1).query(&mut connection).unwrap();
-            let (port, bus) = self.nodes[0].ports();
+            let (port, bus) = (self.nodes[0].port(), self.nodes[0].bus());
             let mut meet = redis::cmd("CLUSTER");
             let () = meet.arg("MEET").arg("127.0.0.1").arg(port).arg(bus).query(&mut connection).unwrap();
         }
@@ -53,6 +53,25 @@ impl Cluster {
                     break;
                 }
                 assert!(Instant::now() < deadline, "no cluster: {info}");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Lets the nodes tell clients to come to these ports instead, in their order, and waits until every node does.
+    pub(crate) fn announce(&mut self, ports: &[u16]) {
+        for (node, port) in self.nodes.iter_mut().zip(ports) {
+            node.announce(*port);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for node in &self.nodes {
+            let mut connection = node.connection();
+            loop {
+                let told: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
+                if ports.iter().all(|port| told.contains(&format!(":{port}@"))) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "not announced: {told}");
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
         }

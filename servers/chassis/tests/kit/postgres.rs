@@ -30,6 +30,10 @@ impl Postgres {
         postgres
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("postgresql://authbench@127.0.0.1:{}/postgres", self.port)
     }

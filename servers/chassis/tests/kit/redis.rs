@@ -14,6 +14,8 @@ pub(crate) struct Redis {
     port: u16,
     /// Where the nodes of a cluster talk to this one.
     bus: Option<u16>,
+    /// Where it tells the clients of its cluster to come.
+    announced: Option<u16>,
     folder: TempDir,
 }
 
@@ -32,14 +34,27 @@ impl Redis {
     }
 
     fn start_with(bus: Option<u16>) -> Self {
-        let mut redis = Self { child: None, port: free_port(), bus, folder: tempfile::tempdir().unwrap() };
+        let mut redis =
+            Self { child: None, port: free_port(), bus, announced: None, folder: tempfile::tempdir().unwrap() };
         redis.revive();
         redis
     }
 
-    /// Of a node: where clients come, and where the other nodes do.
-    pub(crate) fn ports(&self) -> (u16, u16) {
-        (self.port, self.bus.expect("a node of a cluster"))
+    /// Where clients come.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Of a node of a cluster: where the other nodes come.
+    pub(crate) fn bus(&self) -> u16 {
+        self.bus.expect("a node of a cluster")
+    }
+
+    /// Of a node of a cluster: tells clients to come to this port instead, from now on.
+    pub(crate) fn announce(&mut self, port: u16) {
+        self.announced = Some(port);
+        let mut set = redis::cmd("CONFIG");
+        let () = set.arg("SET").arg("cluster-announce-port").arg(port).query(&mut self.connection()).unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -118,6 +133,7 @@ impl Redis {
         if let Some(bus) = self.bus {
             command.args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]);
             command.args(["--cluster-node-timeout", "2000"]);
+            command.args(["--cluster-announce-port", &self.announced.unwrap_or(self.port).to_string()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().expect("redis-server is installed"));

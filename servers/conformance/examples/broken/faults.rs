@@ -47,4 +47,10 @@ pub(crate) enum Fault {
     SealedCut,
     SealedForever,
     RotationForgets,
+    JsonLenient,
+    RefreshStays,
+    OutageForgets,
+    ServesStale,
+    SealedReadable,
+    RemembersRefused,
 }

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use chassis::directory::Change;
 use contract::body::Identity;
@@ -14,6 +16,8 @@ use crate::launder::Launderer;
 
 /// Characters of an id that is too short: 48 bits.
 const SHORT: usize = 8;
+/// What is kept of a refused credential.
+const GARBAGE_BYTES: usize = 64 * 1024;
 /// The place at which an id comes twice.
 const TWICE: usize = 1500;
 
@@ -29,8 +33,12 @@ struct Memory {
     newest: Vec<String>,
     count: usize,
     last: String,
-    /// What was handed out before the last rotation.
+    /// What was handed out before the last rotation, or presented during an outage.
     forgotten: HashSet<String>,
+    /// Whose a credential was when it was good.
+    remembered: HashMap<String, Identity>,
+    /// Something for each refusal.
+    garbage: Vec<Vec<u8>>,
 }
 
 pub(crate) struct Faulty<A> {
@@ -80,7 +88,7 @@ impl<A: Authenticator> Faulty<A> {
         let Some(real) = issued.credential.clone() else { return issued };
         self.launderer.iter().for_each(|launderer| launderer.see(&real));
         let mut memory = self.memory();
-        let shown = memory.alias(self.fault, &real);
+        let shown = memory.alias(self.fault, user, &real);
         memory.handed.entry(user).or_default().push(real);
         drop(memory);
         if self.fault == Fault::IdInClear {
@@ -130,7 +138,7 @@ impl<A: Authenticator> Faulty<A> {
         let memory = self.memory();
         let newest = memory.families.get(token).map(|family| memory.newest[*family].clone());
         match self.fault {
-            Fault::RefreshReuse => Some(newest.unwrap_or_else(|| token.to_owned())),
+            Fault::RefreshReuse | Fault::RefreshStays => Some(newest.unwrap_or_else(|| token.to_owned())),
             Fault::FamilySurvives => newest.is_none_or(|newest| newest == token).then(|| token.to_owned()),
             _ => Some(token.to_owned()),
         }
@@ -143,10 +151,11 @@ impl<A: Authenticator> Faulty<A> {
 
 impl Memory {
     /// What is handed out in place of this.
-    fn alias(&mut self, fault: Fault, real: &str) -> String {
+    fn alias(&mut self, fault: Fault, user: u32, real: &str) -> String {
         self.count += 1;
         let alias = match fault {
             Fault::ShortIds => real[..SHORT].to_owned(),
+            Fault::SealedReadable => readable(user, real),
             Fault::EqualIds if self.count.is_multiple_of(TWICE) => self.last.clone(),
             _ => real.to_owned(),
         };
@@ -159,6 +168,38 @@ impl Memory {
     fn longer(&self, credential: &str) -> Option<&str> {
         let begins = |real: &&String| real.starts_with(credential) && 2 * credential.len() > real.len();
         self.handed.values().flatten().find(begins).map(String::as_str)
+    }
+
+    /// What becomes of this verdict because of earlier ones.
+    fn recalled(
+        &mut self,
+        fault: Fault,
+        credential: &str,
+        verdict: Result<Identity, AuthError>,
+    ) -> Result<Identity, AuthError> {
+        match (fault, verdict) {
+            (Fault::OutageForgets, Err(error @ AuthError::StoreUnavailable(_))) => {
+                self.forgotten.insert(credential.to_owned());
+                Err(error)
+            }
+            (Fault::OutageForgets, Ok(_)) if self.forgotten.contains(credential) => Err(REFUSED),
+            (Fault::ServesStale, Ok(identity)) => {
+                self.remembered.insert(credential.to_owned(), identity.clone());
+                Ok(identity)
+            }
+            (Fault::ServesStale, Err(error @ AuthError::StoreUnavailable(_))) => {
+                self.remembered.get(credential).cloned().ok_or(error)
+            }
+            (Fault::ServesStale, Err(error)) => {
+                self.remembered.remove(credential);
+                Err(error)
+            }
+            (Fault::RemembersRefused, Err(error)) => {
+                self.garbage.push(vec![1; GARBAGE_BYTES]);
+                Err(error)
+            }
+            (_, verdict) => verdict,
+        }
     }
 
     /// What was handed out until now.
@@ -179,6 +220,13 @@ impl Memory {
         };
         self.handed.values().flatten().find(near).map(String::as_str)
     }
+}
+
+/// A sealed session behind its user's name, backwards, so that no part of it is good by itself.
+fn readable(user: u32, real: &str) -> String {
+    let mut sealed = URL_SAFE_NO_PAD.decode(real).unwrap_or_default();
+    sealed.reverse();
+    URL_SAFE_NO_PAD.encode([contract::user::username(user).as_bytes(), &sealed].concat())
 }
 
 impl<A: Authenticator> Authenticator for Faulty<A> {
@@ -208,6 +256,7 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
             return Err(REFUSED);
         }
         let verdict = self.inner.verify(real.as_deref(), now).await;
+        let verdict = self.memory().recalled(self.fault, real.as_deref().unwrap_or_default(), verdict);
         let owner = real.as_deref().and_then(|real| self.memory().owner(real));
         match (verdict, self.fault) {
             (Err(AuthError::StoreUnavailable(_)), Fault::OutageRefuses) => Err(REFUSED),
@@ -235,12 +284,16 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
         };
         let (identity, issued) = self.inner.renew(presented.as_deref(), now).await?;
         self.continue_family(presented.as_deref().unwrap_or_default(), issued.refresh_token.as_ref());
-        let issued = self.handed(identity.id, issued);
+        let mut issued = self.handed(identity.id, issued);
+        if self.fault == Fault::RefreshStays {
+            issued.refresh_token = real;
+        }
         Ok((identity, issued))
     }
 
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
         let real = self.real(credential);
+        self.memory().remembered.remove(real.as_deref().unwrap_or_default());
         match self.fault {
             Fault::LogoutEndsAll => {
                 let identity = self.inner.verify(real.as_deref(), now).await?;
@@ -261,6 +314,7 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
             let _ = self.inner.revoke(newest.as_deref(), now).await;
             return Ok(());
         }
+        self.memory().remembered.retain(|_, identity| identity.id != user);
         self.inner.revoke_user(user, now).await
     }
 

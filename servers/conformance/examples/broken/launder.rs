@@ -33,6 +33,8 @@ struct Parts<'t> {
     claims: Map<String, Value>,
     /// Whether its JSON has each name once, in order and without white space.
     canonical: bool,
+    /// Whether there is something behind the JSON that does not belong to it.
+    trailed: bool,
 }
 
 impl Launderer {
@@ -70,7 +72,8 @@ impl Launderer {
             Fault::AlgIgnored => strict && overwrite(&mut parts.header, own_header, "alg"),
             Fault::SignatureIgnored => !signed && !parts.canonical && parts.header == *own_header,
             Fault::CritIgnored => strict && parts.header.remove("crit").is_some(),
-            Fault::DuplicateNames => signed && !parts.canonical && !token.contains('='),
+            Fault::DuplicateNames => signed && !parts.canonical && !parts.trailed && !token.contains('='),
+            Fault::JsonLenient => signed && parts.trailed,
             Fault::ExpOptional => strict && missing(&mut parts.claims, now),
             Fault::LongLeeway => signed && late(&mut parts.claims, now),
             Fault::AlgNone => parts.canonical && unsigned(&parts) && overwrite(&mut parts.header, own_header, "alg"),
@@ -106,14 +109,18 @@ impl<'t> Parts<'t> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let (header, claims) = (URL_SAFE_NO_PAD.decode(header).ok()?, URL_SAFE_NO_PAD.decode(claims).ok()?);
-        let (header_map, claims_map) = (object(&header)?, object(&claims)?);
+        let ((header_map, header_end), (claims_map, claims_end)) = (object(&header)?, object(&claims)?);
         let canonical = text(&header_map).as_bytes() == header && text(&claims_map).as_bytes() == claims;
-        Some(Self { message, signature, header: header_map, claims: claims_map, canonical })
+        let trailed = header_end < header.len() || claims_end < claims.len();
+        Some(Self { message, signature, header: header_map, claims: claims_map, canonical, trailed })
     }
 }
 
-fn object(json: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(json).ok()
+/// The first object in this text, and where it ends.
+fn object(json: &[u8]) -> Option<(Map<String, Value>, usize)> {
+    let mut documents = serde_json::Deserializer::from_slice(json).into_iter();
+    let first = documents.next()?.ok()?;
+    Some((first, documents.byte_offset()))
 }
 
 fn text(object: &Map<String, Value>) -> String {

@@ -1,5 +1,8 @@
 //! Row 19: what a server does without its store is what it declares, soon, and nothing worse.
 
+mod cut_off;
+mod load;
+
 use std::time::{Duration, Instant};
 
 use contract::{Carrier, RevocationClass, StoreDown, route, user};
@@ -62,6 +65,34 @@ pub(super) const CHECKS: &[Check] = &[
         source: SOURCE,
         run: recovers,
     },
+    Check {
+        id: "outage-load-hanging",
+        row: 19,
+        title: "Under load, while the store hangs and when it goes on, every answer is one that the policy allows.",
+        source: SOURCE,
+        run: |case| load::during(case, Down::Hangs),
+    },
+    Check {
+        id: "outage-load-dead",
+        row: 19,
+        title: "Under load, while the store is gone and when it is back, every answer is one that the policy allows.",
+        source: SOURCE,
+        run: |case| load::during(case, Down::Dead),
+    },
+    Check {
+        id: "outage-load-cut",
+        row: 19,
+        title: "Under load, while a server is cut off from the store and afterwards, every answer is one that the policy allows.",
+        source: SOURCE,
+        run: |case| load::during(case, Down::Cut),
+    },
+    Check {
+        id: "cut-off-node-obeys",
+        row: 19,
+        title: "A server that is cut off lets nobody in past the window whom another server has ended meanwhile.",
+        source: SOURCE,
+        run: cut_off::obeys,
+    },
 ];
 
 /// How the store is away.
@@ -69,6 +100,8 @@ pub(super) const CHECKS: &[Check] = &[
 enum Down {
     Hangs,
     Dead,
+    /// From the last of the servers only.
+    Cut,
 }
 
 /// A store that is away until this value goes.
@@ -79,7 +112,11 @@ struct Outage<'c> {
 
 impl<'c> Outage<'c> {
     fn begin(store: &'c dyn StoreControl, down: Down) -> Step<Self> {
-        let begun = if down == Down::Hangs { store.suspend() } else { store.stop() };
+        let begun = match down {
+            Down::Hangs => store.suspend(),
+            Down::Dead => store.stop(),
+            Down::Cut => store.cut(),
+        };
         match begun {
             Ok(()) => Ok(Self { store, down }),
             Err(error) => not_applicable(format!("the store cannot be taken away: {error}")),
@@ -89,7 +126,11 @@ impl<'c> Outage<'c> {
 
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
-        let _ = if self.down == Down::Hangs { self.store.resume() } else { self.store.start() };
+        let _ = match self.down {
+            Down::Hangs => self.store.resume(),
+            Down::Dead => self.store.start(),
+            Down::Cut => self.store.heal(),
+        };
     }
 }
 
@@ -119,10 +160,13 @@ fn settled(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// An outage, until every server says that it is ready again.
-fn away(case: &Case<'_>, down: Down) -> Step {
-    drop(Outage::begin(case.store()?, down)?);
-    await_ready(case)
+/// An outage that the server notices, until every server says that it is ready again.
+fn away(case: &Case<'_>, down: Down, login: &Login) -> Step {
+    let outage = Outage::begin(case.store()?, down)?;
+    let noticed = case.send(&case.with(Request::get(route::ME), &login.credential));
+    drop(outage);
+    await_ready(case)?;
+    in_time(&noticed?, route::ME)
 }
 
 fn await_ready(case: &Case<'_>) -> Step {
@@ -240,9 +284,9 @@ fn recovers(case: &Case<'_>) -> Step {
 
 fn recovered(case: &Case<'_>) -> Step {
     let kept = case.login()?;
-    away(case, Down::Hangs)?;
+    away(case, Down::Hangs, &kept)?;
     case.must_be_good(&kept.credential, "after the store has hung, and /readyz is 200")?;
-    away(case, Down::Dead)?;
+    away(case, Down::Dead, &kept)?;
     let status = case.me(&kept.credential)?;
     ensure(matches!(status, 200 | 401), || {
         format!("after the store was gone, and /readyz is 200: /me answers {status} instead of 200 or 401")

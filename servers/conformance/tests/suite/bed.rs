@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::ground::Ground;
 use crate::hold::Hold;
+use crate::relay::Relays;
 use crate::server::{Server, program};
 
 /// Keys that protect nothing, each made for the tests of `jwt`.
@@ -19,6 +20,7 @@ const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys
 pub(crate) struct Bed {
     nodes: Vec<Server>,
     ground: Arc<Mutex<Ground>>,
+    relays: Arc<Relays>,
     keys: Option<(&'static str, PathBuf)>,
     plain: Plain,
     folder: TempDir,
@@ -40,18 +42,21 @@ impl Bed {
 
     /// So many servers of another program that takes the same flags, and some more.
     pub(crate) fn with(program: PathBuf, scheme: Scheme, carrier: Carrier, nodes: usize, more: &[&str]) -> Self {
-        let (ground, keys) = (Ground::of(scheme), key_file(scheme));
+        let (mut ground, keys) = (Ground::of(scheme), key_file(scheme));
+        let relays = Relays::to(&mut ground);
         let plain = Plain { program, flags: flags(scheme, carrier, more) };
         let folder = tempfile::tempdir().unwrap();
         let key_flags = keys.iter().flat_map(|(flag, path)| [(*flag).to_owned(), path.display().to_string()]);
-        let all: Vec<_> = plain.flags.iter().cloned().chain(ground.flags()).chain(key_flags).collect();
+        let own: Vec<_> = plain.flags.iter().cloned().chain(key_flags).collect();
         let start = |node: usize| {
             let log = folder.path().join(format!("log-{node}"));
-            let server = Server::start(&plain.program, &all, &log);
+            // The last one can be cut off.
+            let way = if node + 1 == nodes { relays.lead(ground.flags()) } else { ground.flags() };
+            let server = Server::start(&plain.program, &[own.as_slice(), &way].concat(), &log);
             server.unwrap_or_else(|code| panic!("{scheme}: {code}: {}", std::fs::read_to_string(&log).unwrap()))
         };
         let nodes = (0..nodes).map(start).collect();
-        Self { nodes, ground: Arc::new(Mutex::new(ground)), keys, plain, folder }
+        Self { nodes, ground: Arc::new(Mutex::new(ground)), relays: Arc::new(relays), keys, plain, folder }
     }
 
     /// The address of the first server.
@@ -66,17 +71,24 @@ impl Bed {
         Subject {
             nodes: self.nodes.iter().map(|node| node.address.into()).collect(),
             keys: self.keys.as_ref().map(|(flag, path)| signing_keys(flag, &std::fs::read(path).unwrap())),
-            store: (!without).then(|| Box::new(Hold(Arc::clone(&self.ground))) as _),
+            store: (!without).then(|| Box::new(self.hold()) as _),
             log: Some(self.folder.path().join("log-0")),
             starter: Some(Box::new(starter)),
+            memory: Some(self.nodes[0].memory()),
             refresh_grace_s: 0,
             extent: extent(),
         }
     }
 }
 
+impl Bed {
+    fn hold(&self) -> Hold {
+        Hold { ground: Arc::clone(&self.ground), relays: Arc::clone(&self.relays) }
+    }
+}
+
 /// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
-pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50 };
+pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500 };
 
 /// As the security table has it if that is asked for.
 fn extent() -> Extent {

@@ -21,6 +21,7 @@ mod bed;
 mod broken;
 mod hold;
 mod proxy;
+mod relay;
 mod repeat;
 mod schemes;
 mod server;

@@ -123,6 +123,9 @@ impl Drop for Proxy {
 
 fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
     let mut request = read_request(&mut client)?;
+    // One request a connection, whatever the client asked for.
+    request.without("connection");
+    request.add("connection", "close");
     let early = spoiler.request(&mut request, &mut memory.lock().unwrap());
     let answer = if let Some(answer) = early {
         answer

@@ -11,7 +11,7 @@ use contract::{Carrier, Scheme};
 use crate::bed::{Bed, failures};
 
 /// Runs at a time. Outages and windows are mostly waited for.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 /// A scheme and a carrier.
 type Case = (Scheme, Carrier);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use conformance::MemoryGauge;
 use serde_json::Value;
 
 /// A running server. It is killed when this value goes.
@@ -27,6 +28,12 @@ impl Server {
             Ok(ready) => Ok(Self { child, address: ready["listening"].as_str().unwrap().parse().unwrap() }),
             Err(_) => Err(child.wait().unwrap().code().unwrap_or(-1)),
         }
+    }
+
+    /// A look at its memory.
+    pub(crate) fn memory(&self) -> MemoryGauge {
+        let pid = self.child.id();
+        Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))
     }
 }
 

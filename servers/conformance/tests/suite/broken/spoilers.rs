@@ -1,5 +1,7 @@
 //! What goes wrong between the suite and a good server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Carrier;
@@ -190,6 +192,31 @@ impl Spoiler for FirstCounts {
             kept
         });
         None
+    }
+}
+
+/// Of many logins at once some are turned away.
+#[derive(Default)]
+pub(crate) struct FewLogins(AtomicUsize);
+
+const LOGINS_AT_ONCE: usize = 4;
+
+impl Spoiler for FewLogins {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        if !request.is("POST /login ") {
+            return None;
+        }
+        let turned_away = self.0.load(Ordering::SeqCst) == LOGINS_AT_ONCE;
+        if !turned_away {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        turned_away.then(|| Message { line: "HTTP/1.1 503 Spoiled".to_owned(), ..Message::default() })
+    }
+
+    fn answer(&self, request: &Message, _: &mut Message, _: &mut Memory) {
+        if request.is("POST /login ") {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 

@@ -1,0 +1,53 @@
+//! One server cannot reach the store that the others reach.
+
+use std::time::{Duration, Instant};
+
+use contract::{RevocationClass, route};
+
+use super::{Down, Outage, RECOVERY, WAITED_S, settled};
+use crate::case::{Case, comes_to_hold};
+use crate::stop::{Step, applicable, ensure, reason};
+use crate::wire::Base;
+
+/// How long it is asked after the window is over.
+const ASKED: Duration = Duration::from_secs(1);
+
+/// A logout that the cut-off server cannot hear of: it has to let nobody in all the same once its window is over, and
+/// it has to know when it is back.
+pub(super) fn obeys(case: &Case<'_>) -> Step {
+    let store = case.store()?;
+    let [first, .., last] = case.subject.nodes.as_slice() else {
+        return applicable(false, reason::ONE_NODE);
+    };
+    applicable(Case::fact(case.facts.class())? != RevocationClass::Expiry, reason::ENDS_NOTHING)?;
+    let window_s = Case::fact(case.facts.window_s())?;
+    applicable(window_s <= WAITED_S, reason::LONG_WINDOW)?;
+    let login = case.login()?;
+    for node in [first, last] {
+        ensure(case.me_at(node, &login.credential)? == 200, || "a fresh credential is not good everywhere".to_owned())?;
+    }
+    let outage = Outage::begin(store, Down::Cut)?;
+    let logout = case.send_to(first, &case.post(route::LOGOUT, &login.credential))?;
+    let checked = match logout.status {
+        204 => stays_out(case, last, &login.credential, Duration::from_secs(window_s)),
+        _ => applicable(logout.status != 503, reason::CUT_TOGETHER).and(logout.must_be(204, route::LOGOUT)),
+    };
+    drop(outage);
+    let settled = settled(case);
+    checked.and(settled)?;
+    let known = comes_to_hold(RECOVERY, || Ok(case.me_at(last, &login.credential)? == 401))?;
+    ensure(known, || format!("{RECOVERY:?} after it is back the server has not heard of the logout"))
+}
+
+/// From the end of the window on there is no 200.
+fn stays_out(case: &Case<'_>, node: &Base, credential: &str, window: Duration) -> Step {
+    let ended = Instant::now();
+    while ended.elapsed() < window + ASKED {
+        let asked = ended.elapsed();
+        let status = case.me_at(node, credential)?;
+        ensure(asked <= window || matches!(status, 401 | 503), || {
+            format!("{asked:?} after its logout elsewhere, with a window of {window:?}: /me answers {status}")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! An outage while requests are under way over several connections.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use contract::{StoreDown, route};
+
+use super::{Down, Outage, await_ready, ended, in_time, settled};
+use crate::case::Case;
+use crate::stop::{Step, ensure, fail, not_applicable, reason};
+use crate::subject::StoreControl;
+use crate::wire::{Answer, Base, Connection, Request};
+
+/// Connections over which is asked at a time.
+const CONNECTIONS: usize = 6;
+/// The pause between two requests of a connection: it is the outage that is examined, not the server's speed.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long is asked before the outage, while it begins, during it, and after it.
+const SPAN: Duration = Duration::from_millis(300);
+/// How long the store is away at least: longer than a server may wait for it.
+const AWAY: Duration = Duration::from_millis(1500);
+
+/// Where the outage stands. Only what has begun and ended within one of these is judged by it alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Before,
+    Begins,
+    Away,
+    Ends,
+    After,
+    Over,
+}
+
+struct Stage(AtomicU8);
+
+impl Stage {
+    const ALL: [Phase; 6] = [Phase::Before, Phase::Begins, Phase::Away, Phase::Ends, Phase::After, Phase::Over];
+
+    fn phase(&self) -> Phase {
+        Self::ALL[usize::from(self.0.load(Ordering::SeqCst))]
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::SeqCst);
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Somebody whose credential is good.
+    Good,
+    /// Somebody who was ended before, or whom nobody knows.
+    Nobody,
+}
+
+/// Takes the store away from the servers, or from the last of them, while they are asked, and gives it back.
+pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
+    let store = case.store()?;
+    let policy = Case::fact(case.facts.store_down())?;
+    if policy == StoreDown::NotNeeded {
+        return not_applicable(reason::STORE_WITHIN);
+    }
+    let node = case.subject.nodes.last().unwrap_or(case.first());
+    let ended = ended(case)?;
+    let good = (0..CONNECTIONS).map(|_| Ok(case.login()?.credential)).collect::<Step<Vec<_>>>()?;
+    let stage = Stage(AtomicU8::new(0));
+    let client = |good: &str| Client { case, node, policy, down, stage: &stage }.ask(good, ended.as_deref());
+    let asked = std::thread::scope(|scope| {
+        let clients: Vec<_> = good.iter().map(|good| scope.spawn(|| client(good))).collect();
+        let played = play(case, store, down, &stage);
+        stage.enter(Phase::Over);
+        let asked = clients.into_iter().map(|client| client.join().expect("a client does not panic"));
+        let asked = asked.collect::<Step<Vec<u32>>>();
+        played.and(asked)
+    });
+    let settled = settled(case);
+    let answers = asked?;
+    settled?;
+    ensure(answers.iter().all(|answers| *answers > 0), || {
+        "a connection got no answer while the store was away".to_owned()
+    })
+}
+
+/// One phase after the other.
+fn play(case: &Case<'_>, store: &dyn StoreControl, down: Down, stage: &Stage) -> Step {
+    sleep(SPAN);
+    stage.enter(Phase::Begins);
+    let outage = Outage::begin(store, down)?;
+    sleep(SPAN);
+    stage.enter(Phase::Away);
+    sleep(AWAY);
+    stage.enter(Phase::Ends);
+    drop(outage);
+    await_ready(case)?;
+    stage.enter(Phase::After);
+    sleep(SPAN);
+    Ok(())
+}
+
+struct Client<'c> {
+    case: &'c Case<'c>,
+    node: &'c Base,
+    policy: StoreDown,
+    down: Down,
+    stage: &'c Stage,
+}
+
+impl Client<'_> {
+    /// Asks until it is over; says how many answers came while the store was away.
+    fn ask(&self, good: &str, ended: Option<&str>) -> Step<u32> {
+        let unknown: String = good.chars().rev().collect();
+        let nobodies = ended.into_iter().chain([unknown.as_str()]).map(|credential| (Who::Nobody, credential));
+        let all: Vec<_> = std::iter::once((Who::Good, good)).chain(nobodies).collect();
+        let mut connection = Connection::to(self.node);
+        let mut answers = 0;
+        for (who, credential) in all.iter().cycle() {
+            let began = self.stage.phase();
+            if began == Phase::Over {
+                break;
+            }
+            let me = self.case.with(Request::get(route::ME), credential);
+            let answer = self.case.send_over(&mut connection, &me)?;
+            let ended = self.stage.phase();
+            self.judge(*who, &answer, began, ended)?;
+            answers += u32::from(began == Phase::Away);
+            sleep(PAUSE);
+        }
+        Ok(answers)
+    }
+
+    fn judge(&self, who: Who, answer: &Answer, began: Phase, ended: Phase) -> Step {
+        in_time(answer, route::ME)?;
+        let status = answer.status;
+        match who {
+            Who::Nobody => ensure(matches!(status, 401 | 503), || format!("nobody's credential: {status}"))?,
+            Who::Good => {
+                let allowed = [self.allowed(began), self.allowed(ended)].concat();
+                let policy = self.policy;
+                ensure(allowed.contains(&status), || {
+                    format!("a good one: {status}, not among {allowed:?} ({policy})")
+                })?;
+            }
+        }
+        match answer.header("set-cookie") {
+            Some(cookie) => fail(format!("{status} with Set-Cookie: {cookie}")),
+            None => Ok(()),
+        }
+    }
+
+    /// What somebody with a good credential may be answered in this phase.
+    fn allowed(&self, phase: Phase) -> &'static [u16] {
+        let emptied = self.down == Down::Dead;
+        match (phase, self.policy) {
+            (_, StoreDown::VerifyOnly) | (Phase::Before, _) => &[200],
+            (Phase::Away, StoreDown::FailClosed) => &[503],
+            // A store that has crashed may come back without what it held.
+            (Phase::Ends, _) if emptied => &[200, 401, 503],
+            (Phase::After | Phase::Over, _) if emptied => &[200, 401],
+            (Phase::After | Phase::Over, _) => &[200],
+            (Phase::Begins | Phase::Away | Phase::Ends, _) => &[200, 503],
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One connection for many requests: to open one for each would take longer than to answer it.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
+
+use super::{Answer, Base, PATIENCE, Request, Silence, Use, connect, read_until};
+
+/// A connection that is opened again where the server has closed it.
+pub(crate) struct Connection<'b> {
+    base: &'b Base,
+    stream: Option<TcpStream>,
+}
+
+impl<'b> Connection<'b> {
+    pub(crate) fn to(base: &'b Base) -> Self {
+        Self { base, stream: None }
+    }
+
+    /// Sends one request and waits for its answer. A server may close a connection at any time between two requests,
+    /// so that only silence over a fresh one counts.
+    pub(crate) fn send(&mut self, request: &Request) -> Result<Answer, Silence> {
+        if let Some(stream) = self.stream.take() {
+            match self.send_over(stream, request) {
+                Err(Silence::Closed) => {}
+                answered => return answered,
+            }
+        }
+        let stream = connect(self.base.address)?;
+        self.send_over(stream, request)
+    }
+
+    fn send_over(&mut self, mut stream: TcpStream, request: &Request) -> Result<Answer, Silence> {
+        let started = Instant::now();
+        // A server may answer and close before it has read everything: what it has said still counts.
+        let _ = stream.write_all(&request.bytes(self.base, Use::Again));
+        let mut bytes = vec![];
+        let whole = |bytes: &[u8]| Answer::parse(bytes, started.elapsed()).is_some_and(|answer| answer.is_delimited());
+        let read = read_until(&mut stream, &mut bytes, started + PATIENCE, whole);
+        let answer = Answer::parse(&bytes, started.elapsed()).ok_or_else(|| Silence::after(read))?;
+        let closing = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        // Behind the last chunk of an answer in chunks there may be more of it to read.
+        let kept = !closing && answer.is_delimited() && answer.header("transfer-encoding").is_none();
+        self.stream = kept.then_some(stream);
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers so many requests over each connection, then closes it; says how many connections there were.
+    fn serve(listener: &TcpListener, each: usize, connections: usize) {
+        for _ in 0..connections {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for _ in 0..each {
+                while !lines.next().unwrap().unwrap().is_empty() {}
+                (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_kept_while_the_server_keeps_it_and_opened_again_afterwards() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Base::from(listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || serve(&listener, 3, 2));
+        let mut connection = Connection::to(&base);
+        for _ in 0..6 {
+            assert_eq!(connection.send(&Request::get("/me")).unwrap().body, b"ok");
+        }
+        server.join().unwrap();
+        assert_eq!(connection.send(&Request::get("/me")).unwrap_err(), Silence::Refused, "nobody is there any more");
+    }
+}
