@@ -8,14 +8,14 @@ globalThis.authbenchCharts = (() => {
   const THEMES = {
     light: {
       text: '#1f2328', muted: '#59636e', line: '#d8dee4', back: '#ffffff', control: '#6e7781', shade: 'rgba(110,119,129,0.12)',
-      palette: ['#2d9bd3', '#0062a3', '#5b4b9e', '#d55e00', '#a87600', '#b03a7a', '#00836b', '#7a5c3e'],
+      palette: ['#2d9bd3', '#0062a3', '#5b4b9e', '#d55e00', '#a87600', '#b03a7a', '#00836b', '#7a5c3e', '#5f8a00', '#a11d1d'],
     },
     dark: {
       text: '#e6edf3', muted: '#9198a1', line: '#30363d', back: '#0d1117', control: '#9198a1', shade: 'rgba(145,152,161,0.16)',
-      palette: ['#84cdf5', '#4da3ea', '#b3a4f3', '#ff8f45', '#e6b73c', '#f08dc0', '#45cbab', '#cfae8c'],
+      palette: ['#84cdf5', '#4da3ea', '#b3a4f3', '#ff8f45', '#e6b73c', '#f08dc0', '#45cbab', '#cfae8c', '#b5dc5e', '#ff7b72'],
     },
   };
-  const SYMBOLS = ['roundRect', 'circle', 'triangle', 'diamond', 'rect', 'pin', 'arrow', 'emptyCircle'];
+  const SYMBOLS = ['roundRect', 'circle', 'triangle', 'diamond', 'rect', 'pin', 'arrow', 'emptyCircle', 'emptyDiamond', 'emptyTriangle'];
   // No quotes: the font's name ends up in an attribute.
   const FONT = 'system-ui, -apple-system, Roboto, Arial, sans-serif';
   const NARROW = 620;

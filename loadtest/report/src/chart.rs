@@ -5,6 +5,9 @@ use contract::Scheme;
 use engine::record::Record;
 use serde::Serialize;
 
+/// How many schemes a chart of lines can tell apart: the colours of `assets/charts.js`.
+pub(crate) const COLORS: usize = 10;
+
 /// A chart.
 #[derive(Serialize)]
 pub(crate) struct Chart {
@@ -124,13 +127,30 @@ pub(crate) struct TimelinePoint {
 
 impl Subject {
     /// A scheme keeps its colour in every chart of a run: its place among the run's schemes, in the order of their table
-    /// and foreign ones behind. There are more schemes than colours, so one that all runs share would tell few apart.
+    /// and foreign ones behind. Where these are more than colours, its place among those of its revocation class, which
+    /// then have charts of their own.
     pub(crate) fn of(record: &Record, scheme: &str) -> Self {
         let in_table = |id: &str| Scheme::all().position(|each| each.id() == id).unwrap_or(usize::MAX);
-        let mut others: Vec<&str> = record.schemes.iter().map(|each| each.scheme.as_str()).collect();
-        others.retain(|id| *id != Scheme::CONTROL.id());
-        others.sort_by_key(|id| in_table(id));
-        let color = others.iter().position(|id| *id == scheme);
+        let mut others: Vec<_> = record.schemes.iter().filter(|each| each.scheme != Scheme::CONTROL.id()).collect();
+        others.sort_by_key(|each| in_table(&each.scheme));
+        if others.len() > COLORS {
+            let own = others.iter().find(|each| each.scheme == scheme).and_then(|each| each.revocation_class);
+            others.retain(|each| each.revocation_class == own);
+        }
+        let color = others.iter().position(|each| each.scheme == scheme);
         Self { scheme: scheme.to_owned(), color }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_theme_has_all_colours_and_each_colour_a_symbol() {
+        let lists: Vec<usize> = crate::assets::CHARTS
+            .lines()
+            .filter(|line| line.trim_start().starts_with("palette: [") || line.contains("SYMBOLS = ["))
+            .map(|line| line.split(',').filter(|part| part.contains('\'')).count())
+            .collect();
+        assert_eq!(lists, [super::COLORS; 3]);
     }
 }

@@ -8,6 +8,7 @@ mod cost;
 mod glossary;
 mod latency;
 mod load;
+mod many;
 mod memory;
 mod provenance;
 mod scheme;

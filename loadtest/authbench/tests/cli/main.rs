@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
 mod compare;
+mod conform;
 mod errors;
 mod kill;
 mod load;

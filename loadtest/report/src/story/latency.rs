@@ -7,6 +7,7 @@ use evidence::statistics::Estimate;
 use evidence::{Distribution, LatencyRow, LatencyTable, level_name};
 
 use super::cost::left_out;
+use super::many::{Panel, panels};
 use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph, workload};
 use crate::chart::{Chart, ChartData, PercentileSeries, Points, Subject, ThroughputSeries};
@@ -20,11 +21,11 @@ pub(super) fn section(record: &Record, table: &LatencyTable) -> Section {
          due, so a stall is charged to every request that had to wait for it; service time counts from the actual send.",
         plan_words(record)
     ))];
-    blocks.extend(throughput_chart(record, table).map(Block::Chart));
+    blocks.extend(throughput_charts(record, table).into_iter().map(Block::Chart));
     for level in table.levels() {
         let rows: Vec<&LatencyRow> = table.rows.iter().filter(|row| row.level == *level).collect();
         blocks.push(Block::Heading(heading(level)));
-        blocks.extend(percentile_chart(record, table.experiment, &rows).map(Block::Chart));
+        blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
         blocks.push(Block::Table(response_table(record, &rows)));
     }
     blocks.extend(method(how(), limits()));
@@ -109,17 +110,24 @@ fn carried(row: &LatencyRow) -> Cell {
 const STEPS_PER_DECADE: f64 = 20.0;
 
 /// Percentile curves of all schemes at one level.
-pub(super) fn percentile_chart(record: &Record, experiment: &str, rows: &[&LatencyRow]) -> Option<Chart> {
-    let rows: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.response.quantiles.count > 0).collect();
+pub(super) fn percentile_charts(record: &Record, experiment: &str, rows: &[&LatencyRow]) -> Vec<Chart> {
+    let rows = rows.iter().copied().filter(|row| row.response.quantiles.count > 0);
+    let rows: Vec<(&str, &LatencyRow)> = rows.map(|row| (row.scheme.as_str(), row)).collect();
+    panels(record, &rows).iter().filter_map(|panel| percentile_chart(record, experiment, panel)).collect()
+}
+
+fn percentile_chart(record: &Record, experiment: &str, panel: &Panel<&LatencyRow>) -> Option<Chart> {
+    let rows = &panel.things;
     let level = rows.first().map(|row| &row.level)?;
     let p99 = |row: &&LatencyRow| row.response.quantiles.p99.map(|us| format!("{} {}", row.scheme, time(us as f64)));
     let said: Vec<String> = rows.iter().filter_map(p99).collect();
     Some(Chart {
-        name: format!("{experiment}{}", level_slug(level)),
-        title: heading(level).replacen("At", "Percentiles at", 1),
+        name: format!("{experiment}{}{}", level_slug(level), panel.suffix()),
+        title: format!("{}{}", heading(level).replacen("At", "Percentiles at", 1), panel.subtitle()),
         alt: format!(
-            "Percentile curves of response and service time at {}; response p99: {}.",
+            "Percentile curves of response and service time at {}{}; response p99: {}.",
             level_name(level),
+            panel.subtitle(),
             said.join("; ")
         ),
         width: 860,
@@ -150,24 +158,39 @@ fn curve(of: &Distribution, steps: RangeInclusive<u32>) -> Points {
     steps.map(point).collect()
 }
 
-fn throughput_chart(record: &Record, table: &LatencyTable) -> Option<Chart> {
-    let mut series: Vec<ThroughputSeries> = Vec::new();
+/// Response times against the rate carried: none where every scheme has one level only.
+fn throughput_charts(record: &Record, table: &LatencyTable) -> Vec<Chart> {
     let mut rows: Vec<&LatencyRow> = table.rows.iter().filter(|row| row.response.quantiles.count > 0).collect();
     rows.sort_by(|left, right| left.achieved_rps.unwrap_or(0.0).total_cmp(&right.achieved_rps.unwrap_or(0.0)));
-    for described in table.rows.iter().map(|row| &row.scheme) {
-        if series.iter().all(|known| known.subject.scheme != *described) {
-            let own: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.scheme == *described).collect();
-            series.extend((!own.is_empty()).then(|| throughput(record, &own)));
+    let mut schemes: Vec<&str> = vec![];
+    for row in &table.rows {
+        if !schemes.contains(&row.scheme.as_str()) && rows.iter().any(|other| other.scheme == row.scheme) {
+            schemes.push(&row.scheme);
         }
     }
-    series.iter().any(|each| each.p99.len() > 1).then(|| Chart {
-        name: "throughput".to_owned(),
-        title: "Throughput against response time".to_owned(),
-        alt: "Median and 99th percentile of the response time against the rate carried, one line a scheme.".to_owned(),
+    if schemes.iter().all(|scheme| rows.iter().filter(|row| row.scheme == *scheme).count() < 2) {
+        return vec![];
+    }
+    let schemes: Vec<(&str, &str)> = schemes.into_iter().map(|scheme| (scheme, scheme)).collect();
+    panels(record, &schemes).iter().map(|panel| throughput_chart(record, &rows, panel)).collect()
+}
+
+fn throughput_chart(record: &Record, rows: &[&LatencyRow], panel: &Panel<&str>) -> Chart {
+    let series = panel.things.iter().map(|scheme| {
+        let own: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
+        throughput(record, &own)
+    });
+    Chart {
+        name: format!("throughput{}", panel.suffix()),
+        title: format!("Throughput against response time{}", panel.subtitle()),
+        alt: format!(
+            "Median and 99th percentile of the response time against the rate carried{}, one line a scheme.",
+            panel.subtitle()
+        ),
         width: 860,
         height: 400,
-        data: ChartData::Throughput { series },
-    })
+        data: ChartData::Throughput { series: series.collect() },
+    }
 }
 
 fn throughput(record: &Record, rows: &[&LatencyRow]) -> ThroughputSeries {

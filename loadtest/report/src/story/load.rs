@@ -3,7 +3,7 @@
 use engine::record::{Experiment, Record, Round};
 use evidence::{Evidence, LatencyRow, LatencyTable, Timeline};
 
-use super::latency::{percentile_chart, response_table};
+use super::latency::{percentile_charts, response_table};
 use super::{paragraph, workload};
 use crate::chart::{Chart, ChartData, TimelinePoint};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
@@ -24,7 +24,7 @@ pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable
             .map(Block::Chart),
     );
     let rows: Vec<&LatencyRow> = table.rows.iter().collect();
-    blocks.extend(percentile_chart(record, table.experiment, &rows).map(Block::Chart));
+    blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
     blocks.push(Block::Table(response_table(record, &rows)));
     blocks.push(Block::Table(requests_table(record, table)));
     super::section("load", "The load", blocks)

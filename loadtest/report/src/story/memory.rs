@@ -4,6 +4,7 @@ use engine::record::Record;
 use evidence::statistics::{CONFIDENCE, Estimate, least_squares};
 use evidence::{MemoryRow, MemoryTable, Slope, SlopeBasis};
 
+use super::many::{Panel, panels};
 use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, MemorySeries, Subject};
@@ -15,7 +16,7 @@ pub(super) fn section(record: &Record, table: &MemoryTable) -> Section {
         "Bytes that one more live credential takes: the slope of memory over the number of live credentials, for the \
          server, for the store, and for both. What is taken without any credential is the fixed part.",
     )];
-    blocks.extend(chart(record, table).map(Block::Chart));
+    blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(memory_table(record, table)));
     blocks.extend(method(how(table), limits()));
     super::section("memory", "Memory of a live credential", blocks)
@@ -106,21 +107,26 @@ fn limits() -> Vec<String> {
     ]
 }
 
-fn chart(record: &Record, table: &MemoryTable) -> Option<Chart> {
-    let series: Vec<MemorySeries> =
-        table.rows.iter().filter_map(|row| row.slope.as_ref().map(|slope| line(record, row, slope))).collect();
+fn charts(record: &Record, table: &MemoryTable) -> Vec<Chart> {
+    let sloped = table.rows.iter().filter_map(|row| Some((row.scheme.as_str(), (row, row.slope.as_ref()?))));
+    panels(record, &sloped.collect::<Vec<_>>()).iter().map(|panel| chart(record, panel)).collect()
+}
+
+fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>) -> Chart {
+    let series: Vec<MemorySeries> = panel.things.iter().map(|(row, slope)| line(record, row, slope)).collect();
     let said: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
-    (!series.is_empty()).then(|| Chart {
-        name: "memory".to_owned(),
-        title: "Memory beyond the fixed part, server and store".to_owned(),
+    Chart {
+        name: format!("memory{}", panel.suffix()),
+        title: format!("Memory beyond the fixed part, server and store{}", panel.subtitle()),
         alt: format!(
-            "Memory beyond the fixed part against live credentials, with lines. Per credential: {}.",
+            "Memory beyond the fixed part against live credentials{}, with lines. Per credential: {}.",
+            panel.subtitle(),
             said.join("; ")
         ),
         width: 860,
         height: 380,
         data: ChartData::Memory { series },
-    })
+    }
 }
 
 fn line(record: &Record, row: &MemoryRow, slope: &Slope) -> MemorySeries {

@@ -10,8 +10,10 @@ use evidence::{
 };
 
 use super::glance::{telling_level, telling_roles, telling_rows};
+use crate::chart::COLORS;
 use crate::figure::{count, duration, estimate, grouped, listed, time};
 use crate::story::latency::of_rounds;
+use crate::story::many::{Said, named, told};
 use crate::story::scheme::{described, store};
 
 /// One sentence or two for each thing that was measured.
@@ -19,8 +21,8 @@ pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
     let sentences = [
         evidence.load.as_ref().map(load),
         evidence.cost.as_ref().map(|table| cost(record, table)),
-        evidence.latency.as_ref().and_then(latency),
-        evidence.memory.as_ref().and_then(memory),
+        evidence.latency.as_ref().and_then(|table| latency(record, table)),
+        evidence.memory.as_ref().and_then(|table| memory(record, table)),
         evidence.wire.as_ref().and_then(|table| wire(record, table)),
         revocation(record).filter(|_| evidence.load.is_none()),
     ];
@@ -50,7 +52,7 @@ fn load_of(row: &LatencyRow) -> String {
 }
 
 fn cost(record: &Record, table: &CostTable) -> String {
-    let parts: Vec<String> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
+    let parts: Vec<Said<'_>> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
     if parts.is_empty() {
         return "CPU time: nothing can be said of what authentication adds, because no round of a scheme has a valid \
                 round of the control beside it."
@@ -58,19 +60,20 @@ fn cost(record: &Record, table: &CostTable) -> String {
     }
     let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
     let control = control.map(|found| format!(", which took {},", estimate(&found, "µs"))).unwrap_or_default();
-    format!("CPU time: over the control{control} one request cost {}.", parts.join("; "))
+    format!("CPU time: over the control{control} one request cost {}.", told(record, parts, |parts| parts.join("; ")))
 }
 
-fn cost_of(record: &Record, row: &CostRow, over: &OverControl) -> String {
+fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Said<'row> {
     let server = format!("`{}` {} in the server", row.scheme, said(&over.server_us));
-    match (&row.store_us, &over.store_us) {
+    let text = match (&row.store_us, &over.store_us) {
         (Some(_), Some(found)) => {
             let name = described(record, &row.scheme).map_or("the store", |described| store(described.store));
             format!("{server} and {} in {name}", said(found))
         }
         (_, None) => format!("{server}, and more in a store that could not be seen"),
         _ => server,
-    }
+    };
+    Said { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
 }
 
 /// An estimate, or why it has no interval.
@@ -81,34 +84,42 @@ fn said(found: &Estimate) -> String {
     }
 }
 
-fn latency(table: &LatencyTable) -> Option<String> {
+fn latency(record: &Record, table: &LatencyTable) -> Option<String> {
     let level = telling_level(table)?;
-    let p99 = |row: &LatencyRow| {
+    let rows = table.rows.iter().filter(|row| row.level == *level);
+    let parts = rows.filter_map(|row| {
         let us = row.response.quantiles.p99?;
         let weak = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
         let interval = of_rounds(row.response.p99_of_rounds);
         let spread = if interval.is_empty() { String::new() } else { format!(" {interval}") };
-        Some(format!("{}{spread} with `{}`{weak}", time(us as f64), row.scheme))
-    };
-    let parts: Vec<String> = table.rows.iter().filter(|row| row.level == *level).filter_map(p99).collect();
+        let text = format!("{}{spread} with `{}`{weak}", time(us as f64), row.scheme);
+        Some(Said { scheme: &row.scheme, figure: us as f64, text })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
-        format!("Latency: at {}, 99 % of the requests were answered within {}.", level_name(level), listed(&parts))
+        format!(
+            "Latency: at {}, 99 % of the requests were answered within {}.",
+            level_name(level),
+            told(record, parts, listed)
+        )
     })
 }
 
-fn memory(table: &MemoryTable) -> Option<String> {
+fn memory(record: &Record, table: &MemoryTable) -> Option<String> {
     let sloped = table.rows.iter().filter(|row| !is_control(&row.scheme));
     let totals =
         sloped.filter_map(|row| row.slope.as_ref().and_then(|slope| Some((&row.scheme, slope.basis, slope.total?))));
     let (flat, rising): (Vec<_>, Vec<_>) =
         totals.partition(|(_, _, total)| total.interval.is_some_and(|interval| interval.contains(0.0)));
-    let rising: Vec<String> = rising
-        .iter()
-        .map(|(scheme, basis, total)| format!("{}{} with `{scheme}`", estimate(total, "B"), one_fill(*basis)))
-        .collect();
+    let rising = rising.iter().map(|(scheme, basis, total)| {
+        let text = format!("{}{} with `{scheme}`", estimate(total, "B"), one_fill(*basis));
+        Said { scheme, figure: total.value, text }
+    });
+    let rising: Vec<Said<'_>> = rising.collect();
     let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
-    let some = (!rising.is_empty()).then(|| format!("took {} in server and store together", listed(&rising)));
-    let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", listed(&flat)));
+    let some =
+        (!rising.is_empty()).then(|| format!("took {} in server and store together", told(record, rising, listed)));
+    let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", named(&flat)));
     let said: Vec<String> = some.into_iter().chain(none).collect();
     (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
 }
@@ -120,17 +131,20 @@ const fn one_fill(basis: SlopeBasis) -> &'static str {
     }
 }
 
+fn wire_of(row: &WireRow, bytes: f64) -> Said<'_> {
+    let text = format!("{} B with `{}` ({})", grouped(bytes), row.point.scheme, row.point.carrier);
+    Said { scheme: &row.point.scheme, figure: bytes, text }
+}
+
 fn wire(record: &Record, table: &WireTable) -> Option<String> {
     let roles = telling_roles(&table.rows)?;
-    let part = |row: &WireRow| {
-        let bytes = grouped(row.request_over_control? as f64);
-        Some(format!("{bytes} B with `{}` ({})", row.point.scheme, row.point.carrier))
-    };
-    let parts: Vec<String> = telling_rows(record, table, roles).filter_map(part).collect();
+    let rows = telling_rows(record, table, roles);
+    let parts: Vec<Said<'_>> =
+        rows.filter_map(|row| row.request_over_control.map(|bytes| wire_of(row, bytes as f64))).collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by {}.",
-            listed(&parts)
+            told(record, parts, listed)
         )
     })
 }
@@ -145,8 +159,10 @@ fn revocation(record: &Record) -> Option<String> {
             None => kinds.push((what, vec![scheme])),
         }
     }
+    let many = kinds.iter().map(|(_, schemes)| schemes.len()).sum::<usize>() > COLORS;
+    let with = |schemes: &[String]| if many { count(schemes.len(), "scheme") } else { listed(schemes) };
     let said: Vec<String> =
-        kinds.into_iter().map(|(what, schemes)| format!("{what} with {}", listed(&schemes))).collect();
+        kinds.into_iter().map(|(what, schemes)| format!("{what} with {}", with(&schemes))).collect();
     (!said.is_empty()).then(|| {
         format!(
             "What the price buys: a revoked credential is {}. Prices compare only at equal promises.",

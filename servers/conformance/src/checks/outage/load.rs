@@ -22,7 +22,7 @@ const SPAN: Duration = Duration::from_millis(300);
 const AWAY: Duration = Duration::from_millis(1500);
 
 /// Where the outage stands. Only what has begun and ended within one of these is judged by it alone.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Before,
     Begins,

@@ -1,0 +1,77 @@
+//! `authbench conform`, and what `authbench compare` makes of a server that is not conformant.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use engine::record::{self, Status};
+use serde_json::Value;
+
+use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout};
+
+/// A program of this workspace.
+fn built(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap().join(name);
+    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
+    path
+}
+
+/// A folder of binaries in which a logout at the session server ends nothing.
+fn broken_binaries(place: &Place) -> PathBuf {
+    let folder = place.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    symlink(built("anonymous-server"), folder.join("anonymous-server")).unwrap();
+    let path = folder.join("session-server");
+    let script = format!("#!/bin/sh\nexec '{}' --fault logout-nothing \"$@\"\n", built("examples/broken").display());
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn a_server_that_breaks_its_promises_is_not_timed() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let mut compare = command(&["compare", "--schemes", "session-memory", "--out", run.to_str().unwrap()]);
+    compare.env("AUTHBENCH_BIN_DIR", broken_binaries(&place));
+    let output = start(compare).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("session-memory is not conformant (logout-ends-credential)"),
+        "{}",
+        stderr(&output)
+    );
+    let record = record::read(&run).unwrap();
+    assert!(matches!(record.run.status, Status::Incomplete { .. }), "{:?}", record.run.status);
+    assert_eq!(record.conformance[0].failed, ["logout-ends-credential"]);
+    assert!(record.experiments.is_empty(), "{:?}", record.experiments);
+}
+
+#[test]
+fn conform_tells_every_check_and_what_it_would_need_for_more() {
+    let _alone = alone();
+    let place = Place::new();
+    let few = ["--mutations", "50", "--json", "--target"];
+    let good = server("session-memory", &place, None);
+    let output = authbench(&[&["conform"], &few[..], &[&good.base_url()]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let result = |id: &str| {
+        let found = report["outcomes"].as_array().unwrap().iter().find(|outcome| outcome["id"] == id);
+        found.unwrap_or_else(|| panic!("{id}: {report}"))["result"].clone()
+    };
+    assert_eq!(result("mutated-refused"), "pass");
+    assert_eq!(result("mutated-memory"), "pass", "it is on this machine");
+    assert_eq!(result("alg-none"), "not-applicable");
+    assert_eq!(result("outage-hanging-store"), "not-applicable");
+}
+
+#[test]
+fn conform_has_nothing_to_say_of_the_control() {
+    let _alone = alone();
+    let place = Place::new();
+    let control = server("anonymous", &place, None);
+    let output = authbench(&["conform", "--target", &control.base_url()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("hands out no credential"), "{}", stderr(&output));
+}

@@ -1,0 +1,88 @@
+//! What changes where there are more schemes than a reader can hold at once: a chart of lines becomes one for each
+//! revocation class, and a sentence names the ends of each class.
+
+use contract::RevocationClass;
+use engine::record::Record;
+use evidence::is_control;
+
+use super::scheme::{by_class, described};
+use crate::chart::COLORS;
+use crate::figure::{count, listed};
+
+/// A chart's worth of things.
+pub(super) struct Panel<T> {
+    class: Option<RevocationClass>,
+    pub(super) things: Vec<T>,
+}
+
+impl<T> Panel<T> {
+    /// What tells this one's file from the others'.
+    pub(super) fn suffix(&self) -> String {
+        self.class.map(|class| format!("-{class}")).unwrap_or_default()
+    }
+
+    /// What tells this one's title from the others'.
+    pub(super) fn subtitle(&self) -> String {
+        self.class.map(|class| format!(", revocation class {class}")).unwrap_or_default()
+    }
+}
+
+/// All things of schemes in one panel; if there are more than colours, one panel for each class, with the control in
+/// each. Within a panel no two schemes share a colour.
+pub(super) fn panels<T: Copy>(record: &Record, things: &[(&str, T)]) -> Vec<Panel<T>> {
+    let all = || things.iter().map(|(_, thing)| *thing);
+    if things.iter().filter(|(scheme, _)| !is_control(scheme)).count() <= COLORS {
+        return if things.is_empty() { vec![] } else { vec![Panel { class: None, things: all().collect() }] };
+    }
+    let class_of = |scheme: &str| described(record, scheme).and_then(|described| described.revocation_class);
+    let panel = |class: Option<RevocationClass>| {
+        let own = |scheme: &str| is_control(scheme) || class_of(scheme) == class;
+        let things: Vec<T> = things.iter().filter(|(scheme, _)| own(scheme)).map(|(_, thing)| *thing).collect();
+        Panel { class, things }
+    };
+    let held = |class: &Option<RevocationClass>| {
+        things.iter().any(|(scheme, _)| !is_control(scheme) && class_of(scheme) == *class)
+    };
+    CLASSES.into_iter().filter(held).map(panel).collect()
+}
+
+/// From the strictest to the most lenient, and what has none.
+const CLASSES: [Option<RevocationClass>; 5] = [
+    Some(RevocationClass::Immediate),
+    Some(RevocationClass::Propagation),
+    Some(RevocationClass::Ttl),
+    Some(RevocationClass::Expiry),
+    None,
+];
+
+/// What is said of a scheme, and the figure by which the least and the most are found.
+pub(super) struct Said<'record> {
+    pub(super) scheme: &'record str,
+    pub(super) figure: f64,
+    pub(super) text: String,
+}
+
+/// Everything that is said, put together by `list`; if it is of more schemes than a reader can hold, the ends of each
+/// class instead.
+pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
+    if said.len() <= COLORS {
+        return list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>());
+    }
+    let of_schemes = said.into_iter().map(|each| (each.scheme.to_owned(), each)).collect();
+    let classes = by_class(record, of_schemes).into_iter().map(|(title, mut class)| {
+        class.sort_by(|one, other| one.figure.total_cmp(&other.figure));
+        let name = title.split(':').next().unwrap_or_default().to_lowercase();
+        match class.as_slice() {
+            [least, .., most] => {
+                format!("{name}, {} from {} to {}", count(class.len(), "scheme"), least.text, most.text)
+            }
+            _ => format!("{name}, {}", class.iter().map(|each| each.text.as_str()).collect::<String>()),
+        }
+    });
+    format!("by revocation class, from the least to the most: {}", classes.collect::<Vec<_>>().join("; "))
+}
+
+/// Schemes by name, or how many they are.
+pub(super) fn named(schemes: &[String]) -> String {
+    if schemes.len() > COLORS { count(schemes.len(), "scheme") } else { listed(schemes) }
+}
