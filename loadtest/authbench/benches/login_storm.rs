@@ -3,7 +3,7 @@
 //! `cargo bench -p authbench --bench login_storm`: a thousand logins at once on one server, and meanwhile `GET /me` at a
 //! steady rate. Prints what `/me` waits when nobody logs in and during the storm, and what memory the server takes;
 //! the exit code is 0 if the 99th percentile is at most three times its idle value and the memory stays within what
-//! as many hashings as there are processors need.
+//! as many hashings at a time as there are processors but one need.
 //!
 //! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
 
@@ -24,6 +24,8 @@ use tokio::net::TcpStream;
 
 /// The 99th percentile of `/me` may become so many times its idle value.
 const TIMES: f64 = 3.0;
+/// Requests per second to `/me`.
+const RATE: &str = "400";
 /// Bytes that one hashing works in (19 MiB, OWASP's argon2id), and room for what else a login takes.
 const HASHING_BYTES: u64 = 19 << 20;
 /// Bytes that a waiting login may take: its connection, its request and its place in the line.
@@ -32,11 +34,11 @@ const WAITING_BYTES: u64 = 64 << 10;
 fn main() -> ExitCode {
     // Cargo says `--bench` when it measures, and not when it tests.
     let full = std::env::args().any(|argument| argument == "--bench");
-    let (logins, idle_s, storm_s) = if full { (1000, "10s", "8s") } else { (20, "1s", "1s") };
+    let (logins, idle_s, storm_s) = if full { (1000, "12s", "12s") } else { (20, "1s", "1s") };
     let folder = TempDir::new().expect("there is room for a log");
     let spec = ServerSpec::new("session-memory".parse().expect("it is in the table"), folder.path().join("server.log"));
     let server = Server::start(&spec).expect("the servers were built");
-    let rate = |duration| load(&server.base_url(), &["--rate", "200", "--duration", duration, "--population", "100"]);
+    let rate = |duration| load(&server.base_url(), &["--rate", RATE, "--duration", duration, "--population", "100"]);
     let idle = rate(idle_s);
     let before = rss_bytes(&server);
     let (storm, answered, spent) = std::thread::scope(|scope| {
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
         let (answered, spent) = logging_in.join().expect("logins do not panic");
         (storm, answered, spent)
     });
-    let bound = before + HASHING_BYTES * cpus() + WAITING_BYTES * u64::from(logins);
+    let bound = before + HASHING_BYTES * hashings() + WAITING_BYTES * u64::from(logins);
     let got = report(&idle, &storm, (answered, logins, spent), (before, peak_bytes(&server), bound));
     if got || !full { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
@@ -56,19 +58,24 @@ fn report(
     (answered, logins, spent): (u32, u32, Duration),
     (before, peak, bound): (u64, u64, u64),
 ) -> bool {
-    let us = |load: &Value, quantile: &str| load["response_us"][quantile].as_f64().unwrap_or(f64::NAN);
-    println!("login storm: {logins} logins at once, GET /me at 200 requests/s meanwhile");
-    println!("  {:<12} {:>9} {:>9} {:>9}", "/me, µs", "p50", "p99", "max");
+    let us = |load: &Value, of: &str, quantile: &str| load[of][quantile].as_f64().unwrap_or(f64::NAN);
+    println!("login storm: {logins} logins at once, GET /me at {RATE} requests/s meanwhile");
+    println!("  {:<22} {:>9} {:>9} {:>9}", "/me, µs", "p50", "p99", "max");
     for (name, load) in [("idle", idle), ("storm", storm)] {
-        println!("  {name:<12} {:>9} {:>9} {:>9}", us(load, "p50"), us(load, "p99"), us(load, "max"));
+        for (part, of) in [("service", "service_us"), ("the generator's lag", "lag_us")] {
+            let [p50, p99, max] = ["p50", "p99", "max"].map(|quantile| us(load, of, quantile));
+            println!("  {:<22} {p50:>9} {p99:>9} {max:>9}", format!("{name}, {part}"));
+        }
     }
     let rate = f64::from(answered) / spent.as_secs_f64();
     println!("  {answered} of {logins} logins answered in {:.1} s: {rate:.1} logins/s", spent.as_secs_f64());
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("  server memory: {:.1} MiB before, {:.1} MiB at most", mib(before), mib(peak));
-    let ratio = us(storm, "p99") / us(idle, "p99");
+    // From the actual send: the generator shares the processors with the storm here, and there are connections enough
+    // that no request waits for another's answer. What it was late by is shown, and is not the server's.
+    let ratio = us(storm, "service_us", "p99") / us(idle, "service_us", "p99");
     wants(&format!("p99 of /me at most {TIMES} times its idle value ({ratio:.1} times)"), ratio <= TIMES)
-        & wants(&format!("at most {:.0} MiB: {} hashings at a time", mib(bound), cpus()), peak <= bound)
+        & wants(&format!("at most {:.0} MiB: {} hashing(s) at a time", mib(bound), hashings()), peak <= bound)
         & wants("every login answered with 200", answered == logins)
 }
 
@@ -77,8 +84,9 @@ fn wants(what: &str, got: bool) -> bool {
     got
 }
 
-fn cpus() -> u64 {
-    std::thread::available_parallelism().map_or(1, usize::from) as u64
+/// So many run at a time: one processor is left to those who only show a credential.
+fn hashings() -> u64 {
+    (std::thread::available_parallelism().map_or(1, usize::from) as u64).saturating_sub(1).max(1)
 }
 
 fn rss_bytes(server: &Server) -> u64 {

@@ -1,20 +1,20 @@
 //! Passwords as their hashes: argon2id as OWASP's password storage cheat sheet has it (19 MiB, two
 //! passes, one lane), which are the crate's defaults.
 
-use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use argon2::password_hash::generate_salt;
 use argon2::{Argon2, Block};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use flume::{Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
-/// The nice value at which a thread gets a tenth of what one that serves gets: it lets these go first, and is not
-/// starved by them.
-const BEHIND: i32 = 10;
+/// The nice value at which a thread gets a seventieth of what one that serves gets: it lets these go first, and where they
+/// leave nothing it is slow, not starved. At 10, where it gets a tenth, a request waits for it a tick now and then.
+const BEHIND: i32 = 19;
 /// What every hash in PHC form begins with; the parameters are the crate's defaults, which a test holds against it.
 const PHC_PREFIX: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
@@ -40,30 +40,49 @@ impl PasswordHash {
     }
 }
 
-/// What hashes. Hashings take turns, as many at a time as there are CPUs: more would cost memory and gain nothing.
+/// What hashes: threads that do nothing else, behind those that serve, as many as there are processors but one. That one
+/// stays free for those who only show a credential: where a hashing and a request wait for the same processor, the
+/// scheduler may give a whole tick, 4 ms, to the hashing, however low its priority is.
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
-    /// What hashings that are done have left for the next. Freeing it instead would not give it
-    /// back: glibc before 2.38 cannot reuse a freed aligned block (its bug 14581), and keeps one for every login.
-    memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    work: Sender<Work>,
 }
 
 /// The right to hash once.
 pub(crate) struct Turn {
     permit: OwnedSemaphorePermit,
-    memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    work: Sender<Work>,
 }
+
+/// A password to hash. The permit goes along, so that it is held to the end of the hashing, also when the client has gone
+/// and nobody waits for the answer.
+struct Work {
+    salt: [u8; SALT_BYTES],
+    password: String,
+    permit: OwnedSemaphorePermit,
+    answer: oneshot::Sender<(Output, OwnedSemaphorePermit)>,
+}
+
+type Output = [u8; HASH_BYTES];
 
 impl Hasher {
     pub(crate) fn new() -> Self {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(cpus)), memories: Arc::default() }
+        let threads = threads(std::thread::available_parallelism().map_or(1, usize::from));
+        let (work, waiting) = flume::unbounded();
+        for _ in 0..threads {
+            let waiting = waiting.clone();
+            std::thread::Builder::new()
+                .name("hasher".to_owned())
+                .spawn(move || hash_all(&waiting))
+                .expect("a server that has just begun can start a thread");
+        }
+        Self { turns: Arc::new(Semaphore::new(threads)), work }
     }
 
     /// Waits for a turn among all that ask.
     pub(crate) async fn turn(&self) -> Turn {
         let permit = Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes the semaphore");
-        Turn { permit, memories: Arc::clone(&self.memories) }
+        Turn { permit, work: self.work.clone() }
     }
 }
 
@@ -82,29 +101,27 @@ impl Turn {
         (matches, permit)
     }
 
-    /// The permit goes along, so that it is held to the end of the hashing, also when the client has gone and nobody
-    /// awaits it.
-    async fn output(self, salt: [u8; SALT_BYTES], password: String) -> ([u8; HASH_BYTES], OwnedSemaphorePermit) {
-        let hash = move || {
-            step_back();
-            let memories = || self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-            let reused = memories().pop();
-            let mut memory = reused.unwrap_or_else(new_memory);
-            let output = output(&password, &salt, &mut memory);
-            memories().push(memory);
-            (output, self.permit)
-        };
-        tokio::task::spawn_blocking(hash).await.expect("argon2 does not panic")
+    async fn output(self, salt: [u8; SALT_BYTES], password: String) -> (Output, OwnedSemaphorePermit) {
+        let (answer, answered) = oneshot::channel();
+        let given = self.work.send(Work { salt, password, permit: self.permit, answer });
+        given.expect("hashers wait as long as there is somebody to give them work");
+        answered.await.expect("argon2 does not panic")
     }
 }
 
-/// Lets this thread, which does nothing but hash, run behind those that serve: a hashing takes tens of milliseconds, and
-/// whoever only shows a credential should not have to wait for it.
-fn step_back() {
-    thread_local!(static DONE: Cell<bool> = const { Cell::new(false) });
-    if !DONE.replace(true) {
-        // Where it is not permitted, hashing is as important as serving.
-        let _ = rustix::process::setpriority_process(None, BEHIND);
+/// How many threads hash.
+const fn threads(cpus: usize) -> usize {
+    if cpus > 1 { cpus - 1 } else { 1 }
+}
+
+/// Hashes whatever comes, in one and the same memory.
+fn hash_all(waiting: &Receiver<Work>) {
+    // Where it is not permitted, hashing is as important as serving.
+    let _ = rustix::process::setpriority_process(None, BEHIND);
+    let mut memory = None;
+    for Work { salt, password, permit, answer } in waiting {
+        let output = output(&password, &salt, memory.get_or_insert_with(new_memory));
+        let _ = answer.send((output, permit));
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use contract::Scheme;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -54,7 +54,7 @@ async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -
     let app = Arc::new(App::new(built, &settings, Clock::system()));
     let metrics = Arc::new(Metrics::new());
     let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
-    let listener = listen(&settings).await?;
+    let listener = listen(&settings)?;
     tell_ready(&listener, settings.start.scheme)
         .map_err(|error| StartError::Failed(format!("cannot tell the address on stdout: {error}")))?;
     serve(listener, routes, metrics, stop.asked()).await;
@@ -70,9 +70,21 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+/// Connections that may wait to be accepted. With the 128 of the standard library a thousand clients at once overflow
+/// the line, and whoever falls out of it comes back after a second. The kernel lowers this to its own limit,
+/// `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
+
+fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     let address = settings.listen;
-    TcpListener::bind(address).await.map_err(|error| {
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A server that was just stopped has left connections behind that would keep its port.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|error: io::Error| {
         StartError::Failed(format!("cannot listen on {address}: {error}; give another address with --listen"))
     })
 }
