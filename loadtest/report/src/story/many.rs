@@ -62,11 +62,11 @@ pub(super) struct Said<'record> {
     pub(super) text: String,
 }
 
-/// Everything that is said, put together by `list`; if it is of more schemes than a reader can hold, the ends of each
+/// Everything that is said, put together by `list`, to stand behind a verb; if it is of more schemes than a reader can hold, the ends of each
 /// class instead.
 pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
     if said.len() <= COLORS {
-        return list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>());
+        return format!(" {}", list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>()));
     }
     let of_schemes = said.into_iter().map(|each| (each.scheme.to_owned(), each)).collect();
     let classes = by_class(record, of_schemes).into_iter().map(|(title, mut class)| {
@@ -74,12 +74,12 @@ pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]
         let name = title.split(':').next().unwrap_or_default().to_lowercase();
         match class.as_slice() {
             [least, .., most] => {
-                format!("{name}, {} from {} to {}", count(class.len(), "scheme"), least.text, most.text)
+                format!("{name} ({}) {} to {}", count(class.len(), "scheme"), least.text, most.text)
             }
-            _ => format!("{name}, {}", class.iter().map(|each| each.text.as_str()).collect::<String>()),
+            _ => format!("{name} {}", class.iter().map(|each| each.text.as_str()).collect::<String>()),
         }
     });
-    format!("by revocation class, from the least to the most: {}", classes.collect::<Vec<_>>().join("; "))
+    format!(": in each revocation class, from the least to the most, {}", classes.collect::<Vec<_>>().join("; "))
 }
 
 /// Schemes by name, or how many they are.

@@ -47,7 +47,7 @@ pub(crate) fn glance(record: &Record, evidence: &Evidence) -> Option<Table> {
         caption: "At a glance".to_owned(),
         columns: heads,
         groups,
-        footnotes: vec!["In brackets: intervals, at least 95 %; those of response times say how much the rounds differ among themselves. † fewer than 100 samples above.".to_owned()],
+        footnotes: vec!["In brackets: intervals, at least 95 %, so that of twenty one may miss the truth; those of response times say how much the rounds differ among themselves. † fewer than 100 samples above.".to_owned()],
     })
 }
 

@@ -60,7 +60,7 @@ fn cost(record: &Record, table: &CostTable) -> String {
     }
     let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
     let control = control.map(|found| format!(", which took {},", estimate(&found, "µs"))).unwrap_or_default();
-    format!("CPU time: over the control{control} one request cost {}.", told(record, parts, |parts| parts.join("; ")))
+    format!("CPU time: over the control{control} one request cost{}.", told(record, parts, |parts| parts.join("; ")))
 }
 
 fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Said<'row> {
@@ -98,7 +98,7 @@ fn latency(record: &Record, table: &LatencyTable) -> Option<String> {
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Latency: at {}, 99 % of the requests were answered within {}.",
+            "Latency: at {}, 99 % of the requests were answered within{}.",
             level_name(level),
             told(record, parts, listed)
         )
@@ -118,7 +118,7 @@ fn memory(record: &Record, table: &MemoryTable) -> Option<String> {
     let rising: Vec<Said<'_>> = rising.collect();
     let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
     let some =
-        (!rising.is_empty()).then(|| format!("took {} in server and store together", told(record, rising, listed)));
+        (!rising.is_empty()).then(|| format!("took{} in server and store together", told(record, rising, listed)));
     let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", named(&flat)));
     let said: Vec<String> = some.into_iter().chain(none).collect();
     (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
@@ -143,7 +143,7 @@ fn wire(record: &Record, table: &WireTable) -> Option<String> {
         rows.filter_map(|row| row.request_over_control.map(|bytes| wire_of(row, bytes as f64))).collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by {}.",
+            "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by{}.",
             told(record, parts, listed)
         )
     })
