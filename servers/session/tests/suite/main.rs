@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/cluster.rs"]
 mod cluster;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
@@ -10,6 +11,7 @@ mod cluster;
 mod ground;
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
+#[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/postgres.rs"]
 mod postgres;
 #[path = "../../../chassis/tests/kit/redis.rs"]
