@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// The nice value at which a thread gets a seventieth of what one that serves gets: it lets these go first, and where they
-/// leave nothing it is slow, not starved. At 10, where it gets a tenth, a request waits for it a tick now and then.
+/// leave nothing it is slow, not starved.
 const BEHIND: i32 = 19;
 /// What every hash in PHC form begins with; the parameters are the crate's defaults, which a test holds against it.
 const PHC_PREFIX: &str = "$argon2id$v=19$m=19456,t=2,p=1$";

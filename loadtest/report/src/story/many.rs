@@ -62,8 +62,8 @@ pub(super) struct Said<'record> {
     pub(super) text: String,
 }
 
-/// Everything that is said, put together by `list`, to stand behind a verb; if it is of more schemes than a reader can hold, the ends of each
-/// class instead.
+/// Everything that is said, put together by `list`, to stand behind a verb; if it is of more schemes than a reader can
+/// hold, the ends of each class instead.
 pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
     if said.len() <= COLORS {
         return format!(" {}", list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>()));

@@ -53,4 +53,5 @@ pub(crate) enum Fault {
     ServesStale,
     SealedReadable,
     RemembersRefused,
+    AsksStore,
 }

@@ -247,6 +247,9 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
         if let (Fault::CredentialInLog, Some(credential)) = (self.fault, credential) {
             eprintln!("verifying {credential}");
         }
+        if self.fault == Fault::AsksStore && credential.is_some() {
+            self.inner.ready().await?;
+        }
         if let (Some(launderer), Some(credential)) = (&self.launderer, credential) {
             launderer.fetch(credential);
         }

@@ -131,6 +131,7 @@ fn outages() -> Vec<Broken> {
         server(REDIS, Bearer, "outage-refuses", &REFUSES),
         server(REDIS, Bearer, "outage-allows", &ALLOWS),
         server(REDIS, Bearer, "outage-forgets", &["outage-recovers", "outage-load-hanging", "outage-load-cut"]),
+        server("jwt-hs256-refresh", Bearer, "asks-store", &REFUSES),
         Broken { nodes: 2, ..server("session-redis-cached", Bearer, "serves-stale", &["cut-off-node-obeys"]) },
         proxy(REDIS, Cookie, "outage-clears-cookie", spoil::ClearedOnOutage, &CLEARS),
     ]
