@@ -69,6 +69,7 @@ fn line(outcome: &Checked) -> String {
             for exchange in exchanges {
                 text.push_str(&quoted("         > ", &exchange.sent));
                 text.push_str(&quoted("         < ", &exchange.received));
+                text.extend(exchange.took_ms.map(|took_ms| format!("         < after {took_ms} ms\n")));
             }
             text
         }

@@ -74,7 +74,8 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     // Goose has no end of its own here: it would look for one only twice a second.
     runtime.shutdown_background();
     let (started, driven) = drive?;
-    Ok(Drive { started, driven, class: *class.get().expect("its threads have run the round") })
+    let class = *class.get().expect("its threads have run the round");
+    Ok(Drive { started, driven, class, looked: Duration::ZERO })
 }
 
 /// The threads that send, and the class that they get.

@@ -16,7 +16,7 @@ mod shift;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
@@ -42,7 +42,8 @@ pub struct Workers {
     /// How many, at least 1.
     pub count: usize,
     /// Whether their processors are theirs alone. Then they ask in open loops to run before every
-    /// ordinary thread (`SCHED_FIFO`); elsewhere they would keep the server from running.
+    /// ordinary thread (`SCHED_FIFO`), and never sleep when they [saturate]; elsewhere they would keep the server
+    /// from running.
     pub own_processors: bool,
 }
 
@@ -55,6 +56,9 @@ pub struct Drive {
     pub driven: Driven,
     /// The class that the sending threads got.
     pub class: SchedulingClass,
+    /// CPU time that the sending threads spent inside the window on looking for answers that were not there yet: none
+    /// where they sleep meanwhile.
+    pub looked: Duration,
 }
 
 /// Drives a plan against a target, and comes back when the last answer is in. Setting `stop` ends it

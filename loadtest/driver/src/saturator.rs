@@ -6,6 +6,7 @@
 //! on two processors Goose is full before the server. Here requests are bytes made before the round,
 //! and an answer is read only as far as it has to be to know that it is right.
 
+mod awake;
 mod connection;
 
 use std::io;
@@ -23,6 +24,7 @@ use engine::recorder::{Recorder, Sample};
 use engine::round::Driven;
 use tokio::task::JoinSet;
 
+use self::awake::{Finds, Looking};
 use self::connection::{Answer, Connection};
 use crate::credential::Credential;
 use crate::{Drive, DriveError, Target, Workers};
@@ -63,14 +65,16 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     for (number, stream) in streams.into_iter().enumerate() {
         shares[number % workers.count].push((number, stream));
     }
-    std::thread::scope(|scope| {
-        let work = |share| scope.spawn(|| work(&round, share));
+    let looking: Vec<Looking> = std::thread::scope(|scope| {
+        let work = |share| scope.spawn(|| work(&round, share, workers.own_processors));
         let threads: Vec<_> = shares.into_iter().map(work).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().expect("a worker does not panic"))
+        threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect::<io::Result<_>>()
     })?;
     let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has given its handle back");
+    let interval_s = plan.interval_s;
     let driven = Driven::new(plan, recorder.finish(), None, 0);
-    Ok(Drive { started: start, driven, class: SchedulingClass::Other })
+    let looked = looking.iter().map(|looking| looking.inside(driven.window(), interval_s)).sum();
+    Ok(Drive { started: start, driven, class: SchedulingClass::Other, looked })
 }
 
 /// Host and port.
@@ -101,19 +105,22 @@ impl Request {
 }
 
 /// One thread's connections, until the round is over.
-fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>) -> io::Result<()> {
+fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>, own_processor: bool) -> io::Result<Looking> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let finds = Arc::<Finds>::default();
         let mut connections = JoinSet::new();
         for (number, stream) in share {
-            connections.spawn(saturate(round.clone(), number, Connection::of(stream)?));
+            connections.spawn(saturate(round.clone(), number, Connection::of(stream)?, finds.clone()));
         }
+        // On a processor that it shares with the server it would take the time that the server needs.
+        let looking = if own_processor { awake::stay_awake(round, &finds).await } else { Looking::default() };
         connections.join_all().await;
-        Ok(())
+        Ok(looking)
     })
 }
 
 /// Sends read after read over one connection until the round is over.
-async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection) {
+async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, finds: Arc<Finds>) {
     let plan = &round.plan;
     let end = round.start + Duration::from_secs_f64(plan.duration_s);
     // One for the whole round: a timer for every request would cost some of what is saved here.
@@ -134,6 +141,7 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection) 
         let failure = outcome.as_ref().err().map(String::as_str);
         let sample = Sample { intended: sent, sent, done: Instant::now(), found_idle: true, failure };
         round.recorder.record(number, sample);
+        finds.add();
         if failure.is_some() {
             connection.renew().await;
             tokio::time::sleep_until((Instant::now() + RETRY).into()).await;

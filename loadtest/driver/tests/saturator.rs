@@ -175,6 +175,28 @@ fn a_stop_ends_it_early() {
     assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
+/// Waiting is no load, and a generator that shares the server's processor must not take it to wait.
+#[test]
+fn it_waits_awake_on_processors_of_its_own_only_and_says_how_long() {
+    let base_url = serve(|stream| {
+        while request(stream) {
+            std::thread::sleep(Duration::from_millis(20));
+            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+        }
+    });
+    let plan = Plan { interval_s: 0.05, ..plan(0.5) };
+    let drive = |own_processors| {
+        let workers = Workers { own_processors, ..WORKERS };
+        driver::saturate(&plan, &target(&base_url), workers, &Arc::default()).unwrap()
+    };
+    assert_eq!(drive(false).looked, Duration::ZERO);
+    let drive = drive(true);
+    let window = drive.driven.window();
+    let longest = Duration::from_secs_f64(window.end_s - window.start_s + plan.interval_s) * WORKERS.count as u32;
+    assert!(drive.looked > Duration::ZERO && drive.looked <= longest, "{:?} of {longest:?}", drive.looked);
+    assert!(drive.driven.counts().ok > 2, "it looks and finds: {:?}", drive.driven.counts());
+}
+
 /// What a server does for a request must not depend on which driver sent it.
 #[test]
 fn it_sends_the_bytes_that_goose_sends() {

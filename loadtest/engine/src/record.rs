@@ -258,6 +258,14 @@ pub struct Window {
     pub warmup_detected: bool,
 }
 
+impl Window {
+    /// Whether an interval that begins there counts: the one rule by which reports choose, too.
+    #[must_use]
+    pub fn contains(self, start_s: f64) -> bool {
+        start_s >= self.start_s - 1e-9 && start_s < self.end_s
+    }
+}
+
 /// Requests of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -316,7 +324,7 @@ pub struct Usage {
     pub server_cpu_ns: u64,
     /// CPU time of the store; null without one.
     pub store_cpu_ns: Option<u64>,
-    /// CPU time of the generator.
+    /// CPU time of the generator, without what a saturator that never sleeps spent on waiting for answers.
     pub generator_cpu_ns: u64,
     /// Commands that the store ran in the whole round, by name; null without a store.
     pub store_commands: Option<BTreeMap<String, u64>>,

@@ -53,7 +53,8 @@ impl Driven {
             Found::Settled(window) => (window, true),
             Found::NeverSettled(window) => (window, false),
         };
-        let inside: Vec<&Interval> = recorded.intervals.iter().filter(|interval| in_window(interval, window)).collect();
+        let inside: Vec<&Interval> =
+            recorded.intervals.iter().filter(|interval| window.contains(interval.start_s)).collect();
         let merged = Merged {
             response_us: merge(&inside, |interval| &interval.response_us),
             service_us: merge(&inside, |interval| &interval.service_us),
@@ -119,12 +120,6 @@ impl Driven {
         round.validity = validity::judge(&round, self.settled, generator_cpus);
         round
     }
-}
-
-/// Whether an interval lies inside the window: the one rule by which reports choose, too.
-#[must_use]
-pub fn in_window(interval: &Interval, window: Window) -> bool {
-    interval.start_s >= window.start_s - 1e-9 && interval.start_s < window.end_s
 }
 
 /// The share of the values that are higher than this; none of no values.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use contract::Scheme;
 use engine::record::{Interval, Level, Record, Round};
-use engine::round::in_window;
 
 use crate::words::grouped;
 
@@ -76,7 +75,7 @@ impl<'record> Group<'record> {
     /// of a valid round. The percentiles of reports are those of the intervals that count, merged.
     pub fn intervals(&self) -> impl Iterator<Item = (&'record Round, &'record Interval, bool)> {
         self.rounds.iter().copied().flat_map(|round| {
-            let counts = |interval| round.validity.valid && in_window(interval, round.window);
+            let counts = |interval: &Interval| round.validity.valid && round.window.contains(interval.start_s);
             round.intervals.iter().map(move |interval| (round, interval, counts(interval)))
         })
     }

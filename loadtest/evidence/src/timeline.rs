@@ -1,7 +1,6 @@
 //! How a load went, interval by interval.
 
 use engine::record::{Round, empty_histogram};
-use engine::round::in_window;
 
 use crate::EvidenceError;
 use crate::latency::merge;
@@ -57,7 +56,7 @@ impl Timeline {
                 response_us_p50: at(&response, 0.5),
                 response_us_p99: at(&response, 0.99),
                 service_us_p99: at(&service, 0.99),
-                in_window: in_window(interval, round.window),
+                in_window: round.window.contains(interval.start_s),
             });
         }
         Ok(Self { scheme: round.scheme.clone(), valid: round.validity.valid, points })

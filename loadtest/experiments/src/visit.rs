@@ -110,7 +110,7 @@ fn usage(drive: &Drive, observation: &Observation, store_commands: Option<Comman
         requests: drive.driven.requests(),
         server_cpu_ns: observation.cpu_ns(Role::Server, from, to)?,
         store_cpu_ns: observation.cpu_ns(Role::Store, from, to),
-        generator_cpu_ns: observation.cpu_ns(Role::Generator, from, to)?,
+        generator_cpu_ns: observation.cpu_ns(Role::Generator, from, to)?.saturating_sub(drive.looked.as_nanos() as u64),
         store_commands,
         steal: observation.steal(from, to),
     })

@@ -6,7 +6,7 @@ use engine::plan::{Arrivals, Plan, Population};
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
 
-use crate::target::{Control, pin};
+use crate::target::{Reference, pin};
 use crate::{Size, median, wants};
 
 /// CPU time per request may be so many times that of plain Goose.
@@ -19,7 +19,7 @@ const RATES_RPS: [f64; 2] = [5_000.0, 20_000.0];
 pub(crate) fn run(size: Size) -> bool {
     println!("generator: CPU time per request (µs), plain Goose and authbench in turn");
     println!("  {:<28} {:>12} {:>12} {:>8}", "", "plain Goose", "authbench", "ratio");
-    let control = Control::start();
+    let control = Reference::control();
     pin();
     let turns = if size == Size::Full { 5 } else { 1 };
     let seconds = if size == Size::Full { 4 } else { 1 };
@@ -33,7 +33,7 @@ pub(crate) fn run(size: Size) -> bool {
 }
 
 /// The ratio of the medians over so many turns.
-fn compare(what: &str, turns: u32, control: &Control, seconds: u64, rate: Option<f64>) -> f64 {
+fn compare(what: &str, turns: u32, control: &Reference, seconds: u64, rate: Option<f64>) -> f64 {
     let target = control.server.base_url();
     let (mut plain_us, mut own_us) = (Vec::new(), Vec::new());
     for _ in 0..turns {

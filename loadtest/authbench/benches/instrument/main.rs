@@ -1,7 +1,7 @@
 //! Is the instrument itself right, and what does it cost?
 //!
-//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `oracle`, `generator` and
-//! `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
+//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `oracle`, `generator`, `waking`
+//! and `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
 //! code is 0 only if all got it. Every load goes to a server on this machine that is started here.
 //!
 //! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
@@ -11,6 +11,7 @@ mod memory;
 mod oracle;
 mod target;
 mod truth;
+mod waking;
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -27,8 +28,13 @@ enum Size {
 /// Name and function of a part, which answers whether it got what it wants.
 type Part = (&'static str, fn(Size) -> bool);
 
-const PARTS: [Part; 4] =
-    [("truth", truth::run), ("oracle", oracle::run), ("generator", generator::run), ("memory", memory::run)];
+const PARTS: [Part; 5] = [
+    ("truth", truth::run),
+    ("oracle", oracle::run),
+    ("generator", generator::run),
+    ("waking", waking::run),
+    ("memory", memory::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,7 +3,7 @@
 use engine::plan::{Arrivals, Plan};
 
 use crate::generator::drive;
-use crate::target::Control;
+use crate::target::Reference;
 use crate::{Size, wants};
 
 /// It may grow by this between the first and the last reading, in bytes.
@@ -13,7 +13,7 @@ const STEP_S: f64 = 10.0;
 
 pub(crate) fn run(size: Size) -> bool {
     println!("memory: resident set of the generator against requests recorded in one round");
-    let control = Control::start();
+    let control = Reference::control();
     let (rounds, step_s) =
         if size == Size::Full { (&[1.0, 2.0, 4.0, 10.0][..], STEP_S) } else { (&[1.0, 2.0][..], 0.5) };
     let mut readings = Vec::new();

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::target::{Control, DelayServer, load, pin};
+use crate::target::{DelayServer, Reference, load, pin};
 use crate::{Size, median, wants};
 
 /// They may differ by this share, or by this time, whichever is more.
@@ -51,7 +51,7 @@ pub(crate) fn run(size: Size) -> bool {
         return false;
     }
     println!("  {:<46} {:>9} {:>9} | {:>11} {:>9}", "", "oha req/s", "authbench", "oha p50 µs", "authbench");
-    let control = Control::start();
+    let control = Reference::control();
     let delayed = DelayServer::start(&["--delay-us", "5000"]);
     pin();
     let agreements = CASES.map(|case| {

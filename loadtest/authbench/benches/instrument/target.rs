@@ -14,19 +14,23 @@ use tempfile::TempDir;
 /// Who runs where; asked before any thread is pinned.
 pub(crate) static PLACEMENT: LazyLock<Placement> = LazyLock::new(lab::placement::here);
 
-/// The control on one processor, logging to a folder that goes with it.
-pub(crate) struct Control {
+/// A server without a store on one processor, logging to a folder that goes with it.
+pub(crate) struct Reference {
     pub(crate) server: Server,
     _folder: TempDir,
 }
 
-impl Control {
-    pub(crate) fn start() -> Self {
+impl Reference {
+    pub(crate) fn control() -> Self {
+        Self::of(Scheme::CONTROL)
+    }
+
+    pub(crate) fn of(scheme: Scheme) -> Self {
         let folder = TempDir::new().expect("there is room for a log");
         let spec = ServerSpec {
             cpus: PLACEMENT.server_cpus.clone(),
             workers: Some(1),
-            ..ServerSpec::new(Scheme::CONTROL, folder.path().join("server.log"))
+            ..ServerSpec::new(scheme, folder.path().join("server.log"))
         };
         Self { server: Server::start(&spec).expect("the servers were built"), _folder: folder }
     }

@@ -1,7 +1,6 @@
 //! Caveats of rounds of load.
 
 use engine::record::{LoadExperiment, Quantiles, Record, Round, empty_histogram};
-use engine::round::in_window;
 
 use super::if_any;
 use crate::Warning;
@@ -45,7 +44,7 @@ fn of_group(experiment: &'static str, group: &Group<'_>) -> Vec<Warning> {
 /// Whether the percentiles that a round states are those of its histograms.
 fn agrees_with_itself(round: &Round) -> bool {
     let mut merged = empty_histogram();
-    let inside = round.intervals.iter().filter(|interval| in_window(interval, round.window));
+    let inside = round.intervals.iter().filter(|interval| round.window.contains(interval.start_s));
     let readable = inside.map(|interval| merge(&mut merged, &interval.response_us)).all(|merged| merged.is_ok());
     let (found, stated) = (Quantiles::of(&merged), round.response_us);
     let counted = |quantiles: Quantiles| Quantiles { mean: None, ..quantiles };

@@ -1,0 +1,78 @@
+//! What a saturated server pays to wake its client: the saturator that sleeps until an answer comes against the one
+//! that looks for it, in turn.
+
+use std::sync::Arc;
+
+use contract::{Carrier, Scheme};
+use driver::{Credentials, Target, Workers};
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::Level;
+use engine::round::Place;
+use experiments::{Watched, drive_round};
+use lab::http::Client;
+
+use crate::target::{Reference, pin};
+use crate::{Size, median, wants};
+
+/// From the fastest check to the slowest.
+const SCHEMES: [&str; 4] = ["anonymous", "jwt-hs256", "jwt-eddsa", "jwt-es256"];
+/// Credentials, and connections.
+const USERS: u32 = 32;
+/// A server may pay so many times more while its client is awake, for what it pays scatters.
+const TIMES: f64 = 1.05;
+
+pub(crate) fn run(size: Size) -> bool {
+    println!(
+        "waking: CPU time of a full server per request (µs), its client asleep between answers and awake, in turn"
+    );
+    println!("  {:<28} {:>12} {:>12} {:>10}", "", "asleep", "awake", "saved");
+    let (turns, seconds) = if size == Size::Full { (7, 2.0) } else { (1, 0.2) };
+    let servers: Vec<_> = SCHEMES.map(|id| Reference::of(scheme(id))).into();
+    pin();
+    let mut dearest = f64::MIN;
+    for (id, reference) in SCHEMES.iter().zip(&servers) {
+        let (mut asleep, mut awake) = (vec![], vec![]);
+        for _ in 0..turns {
+            asleep.push(server_us(scheme(id), reference, seconds, false));
+            awake.push(server_us(scheme(id), reference, seconds, true));
+        }
+        let (asleep, awake) = (median(asleep), median(awake));
+        println!("  {id:<28} {asleep:>12.1} {awake:>12.1} {:>10.1}", asleep - awake);
+        dearest = dearest.max(awake / asleep);
+    }
+    wants("no server pays more while its client is awake", dearest <= TIMES)
+}
+
+fn scheme(id: &str) -> Scheme {
+    id.parse().expect("it is in the table")
+}
+
+/// CPU time of the server a request, in microseconds, in a saturated round.
+fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -> f64 {
+    let base_url = reference.server.base_url();
+    let minted = Client::new(&base_url).mint(USERS, 0).expect("the server mints under --bench");
+    let target = Target {
+        base_url,
+        credentials: Arc::new(Credentials::new(minted).expect("there are some")),
+        carrier: Carrier::Bearer,
+    };
+    let plan = Plan {
+        connections: USERS,
+        population: Population { size: USERS, ..Population::default() },
+        interval_s: seconds / 20.0,
+        ..Plan::new(Arrivals::Closed, seconds)
+    };
+    let place = Place {
+        scheme: scheme.id().to_owned(),
+        block: 0,
+        position: 0,
+        level: Level::Saturated,
+        started_at: experiments::now(),
+    };
+    let watched = Watched { server: Some(reference.server.process().pid()), store: None };
+    let workers = Workers { count: 1, own_processors: awake };
+    let (round, _) =
+        drive_round(&plan, &target, place, watched, workers, &Arc::default()).expect("the server is there");
+    let usage = round.usage.expect("the server is on this machine");
+    usage.server_cpu_ns as f64 / 1e3 / usage.requests as f64
+}

@@ -1,0 +1,78 @@
+//! A thread that does not sleep while it waits for answers.
+//!
+//! A server that is slower than its client answers one request at a time, and if the client sleeps meanwhile,
+//! waking it falls to the server's own write: some microseconds of the server's CPU time a request, which a faster
+//! server never pays. So the thread looks for answers again and again until the round is over. What it spends on
+//! looking is counted, and taken off the generator's CPU time: a generator that only looks is not busy.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engine::record::Window;
+use tokio::time::Instant;
+
+use super::Round;
+
+/// How often the connections of a thread were found with something to do.
+#[derive(Debug, Default)]
+pub(super) struct Finds(AtomicU64);
+
+impl Finds {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Time spent on looking for answers that were not there, by interval of the round.
+#[derive(Debug, Default)]
+pub(super) struct Looking(Vec<Duration>);
+
+impl Looking {
+    fn add(&mut self, index: usize, time: Duration) {
+        if self.0.len() <= index {
+            self.0.resize(index + 1, Duration::ZERO);
+        }
+        self.0[index] += time;
+    }
+
+    /// In the intervals, each so many seconds long, that begin inside the window.
+    pub(super) fn inside(&self, window: Window, interval_s: f64) -> Duration {
+        let counts = |index: usize| window.contains(index as f64 * interval_s);
+        self.0.iter().enumerate().filter(|&(index, _)| counts(index)).map(|(_, time)| time).sum()
+    }
+}
+
+/// Keeps the thread awake from the round's start to its end.
+pub(super) async fn stay_awake(round: &Round, finds: &Finds) -> Looking {
+    let mut looking = Looking::default();
+    let start = Instant::from(round.start);
+    let end = start + Duration::from_secs_f64(round.plan.duration_s);
+    tokio::time::sleep_until(start).await;
+    let (mut seen, mut before) = (finds.0.load(Ordering::Relaxed), Instant::now());
+    while before < end && !round.stop.load(Ordering::Relaxed) {
+        // Comes back when every other task has had its turn and the kernel was asked for answers, without waiting.
+        tokio::task::yield_now().await;
+        let (now_seen, now) = (finds.0.load(Ordering::Relaxed), Instant::now());
+        if now_seen == seen {
+            let index = (before - start).as_secs_f64() / round.plan.interval_s;
+            looking.add(index as usize, now - before);
+        }
+        (seen, before) = (now_seen, now);
+    }
+    looking
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_looked_inside_the_window_counts() {
+        let mut looking = Looking::default();
+        for (index, ms) in [(0, 1), (1, 10), (1, 10), (3, 100), (4, 1000)] {
+            looking.add(index, Duration::from_millis(ms));
+        }
+        let window = Window { start_s: 0.1, end_s: 0.4, warmup_detected: true };
+        assert_eq!(looking.inside(window, 0.1), Duration::from_millis(120));
+    }
+}
