@@ -15,12 +15,15 @@ pub struct Exchange {
     pub sent: String,
     /// The answer, or why there is none.
     pub received: String,
+    /// How long the answer took, in milliseconds; null if there is none.
+    pub took_ms: Option<u64>,
 }
 
 impl Exchange {
     pub(crate) fn of(request: &Request, answer: Option<&Answer>) -> Self {
         let received = answer.map_or_else(|| "no whole answer".to_owned(), |answer| answer.shown(SHOWN_BYTES));
-        Self { sent: request.shown(SHOWN_BYTES), received }
+        let took_ms = answer.map(|answer| answer.took.as_millis() as u64);
+        Self { sent: request.shown(SHOWN_BYTES), received, took_ms }
     }
 }
 
@@ -96,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_report_is_json_that_reads_back() {
-        let exchanges = vec![Exchange { sent: "GET /me\n\n".to_owned(), received: "200\n\n".to_owned() }];
+        let exchanges =
+            vec![Exchange { sent: "GET /me\n\n".to_owned(), received: "200\n\n".to_owned(), took_ms: Some(1) }];
         let outcome = |verdict| Outcome {
             id: "alg-none".to_owned(),
             row: 1,

@@ -64,6 +64,15 @@ impl Bed {
         self.nodes[0].address
     }
 
+    /// What the servers warned of, line by line.
+    pub(crate) fn warnings(&self) -> String {
+        let log = |node| std::fs::read_to_string(self.folder.path().join(format!("log-{node}"))).unwrap();
+        let logs: Vec<String> = (0..self.nodes.len()).map(log).collect();
+        let lines =
+            logs.iter().flat_map(|log| log.lines()).filter(|line| line.contains("WARN") || line.contains("ERROR"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// All that the suite can be lent.
     pub(crate) fn subject(&self) -> Subject {
         let without = matches!(*self.ground.lock().unwrap(), Ground::Nothing);
@@ -90,9 +99,13 @@ impl Bed {
 /// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
 pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500 };
 
-/// As the security table has it if that is asked for.
+/// Whether everything is asked for that the security table has.
+pub(crate) fn full() -> bool {
+    std::env::var_os("CONFORMANCE_FULL").is_some()
+}
+
 fn extent() -> Extent {
-    if std::env::var_os("CONFORMANCE_FULL").is_some() { Extent::default() } else { SMALL }
+    if full() { Extent::default() } else { SMALL }
 }
 
 fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
