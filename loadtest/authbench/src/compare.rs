@@ -21,9 +21,11 @@ use crate::{cli, folder, provenance};
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let mut progress = Shown::on_stderr();
     let folder = folder::create(asked.out.as_deref(), &asked.profile.to_string())?;
+    // First, because a pinned thread sees only its own processors.
+    let host = lab::host::host();
     let placement = place(&mut progress);
     let profile = Some(asked.profile.to_string());
-    let record = provenance::record("compare", &folder, profile, asked.seed, placement.clone());
+    let record = provenance::record("compare", &folder, profile, asked.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
     let measured = set_up(asked, placement, stop, &mut journal, &mut progress)
         .and_then(|setting| measure(asked, &setting, &mut journal, &mut progress));

@@ -32,17 +32,12 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let client = Client::new(&asked.target);
     let descriptor = describe(asked, &client)?;
     let folder = folder::create(asked.out.as_deref(), "load")?;
-    let record = provenance::record(
-        "load",
-        &folder,
-        None,
-        plan.seed,
-        Placement {
-            method: "none: load leaves it to the kernel".to_owned(),
-            generator_class: SchedulingClass::Other.to_string(),
-            ..Placement::default()
-        },
-    );
+    let placement = Placement {
+        method: "none: load leaves it to the kernel".to_owned(),
+        generator_class: SchedulingClass::Other.to_string(),
+        ..Placement::default()
+    };
+    let record = provenance::record("load", &folder, None, plan.seed, (lab::host::host(), placement));
     let mut journal = Journal::begin(folder, record)?;
     let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);
     let ended = measured.as_ref().err().map(|error| format!("{error:#}"));

@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use engine::record::{FORMAT, Placement, Record, Run, Status};
+use engine::record::{FORMAT, Host, Placement, Record, Run, Status};
 
-/// The record of a run that is about to begin.
-pub(crate) fn record(command: &str, folder: &Path, profile: Option<String>, seed: u64, placement: Placement) -> Record {
+/// The record of a run that is about to begin. Ask for the host before any thread is pinned.
+pub(crate) fn record(
+    command: &str,
+    folder: &Path,
+    profile: Option<String>,
+    seed: u64,
+    (host, placement): (Host, Placement),
+) -> Record {
     Record {
         format: FORMAT,
         run: Run {
@@ -21,7 +27,7 @@ pub(crate) fn record(command: &str, folder: &Path, profile: Option<String>, seed
             finished_at: None,
             status: Status::Incomplete { reason: "running".to_owned() },
         },
-        host: lab::host::host(),
+        host,
         software: software(),
         placement,
         schemes: Vec::new(),

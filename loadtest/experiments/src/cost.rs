@@ -35,7 +35,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &CostParameters) -> Result<(), Exp
         }
         let order: Vec<usize> = (0..schemes).collect();
         for (position, index) in shuffled(&order, bench.setting.seed, block).into_iter().enumerate() {
-            let station = &stations[index];
+            let station = &mut stations[index];
             bench.step(station.scheme.id())?;
             let visit = Visit { experiment: Rounds::Cost, block, position, level: Level::Saturated };
             visit.make(bench, station, &saturating(parameters, bench.setting.seed + u64::from(block)))?;

@@ -26,7 +26,7 @@ use crate::visit::Visit;
 /// Runs the experiment.
 pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
     let mut stations = fleet::start(bench, parameters.population)?;
-    let visits = visits(bench, &stations, parameters)?;
+    let visits = visits(bench, &mut stations, parameters)?;
     bench.progress.begin("latency", u64::from(parameters.blocks) * visits.len() as u64);
     for block in 0..parameters.blocks {
         if block > 0 && block % parameters.restart_every == 0 {
@@ -35,7 +35,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), 
         }
         let in_order = shuffled(&visits, bench.setting.seed, block);
         for (position, (index, level, rate_rps)) in in_order.into_iter().enumerate() {
-            let station = &stations[index];
+            let station = &mut stations[index];
             bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
             let visit = Visit { experiment: Rounds::Latency, block, position, level };
             let arrivals = Arrivals::Poisson { rate_rps };
@@ -49,7 +49,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), 
 /// second. What the generator could not carry is left out, and the record says so.
 fn visits(
     bench: &mut Bench<'_>,
-    stations: &[Station<'_>],
+    stations: &mut [Station<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
@@ -107,10 +107,10 @@ fn plan(parameters: &LatencyParameters, arrivals: Arrivals, seed: u64) -> Plan {
 /// Requests per second that each station can carry, in their order.
 fn capacities(
     bench: &mut Bench<'_>,
-    stations: &[Station<'_>],
+    stations: &mut [Station<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<f64>, ExperimentError> {
-    for (position, station) in stations.iter().enumerate() {
+    for (position, station) in stations.iter_mut().enumerate() {
         if measured_capacity(bench, station).is_none() {
             let visit = Visit { experiment: Rounds::Latency, block: 0, position, level: Level::Saturated };
             visit.make(bench, station, &plan(parameters, Arrivals::Closed, bench.setting.seed))?;

@@ -35,9 +35,15 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Loads the station, and notes the round.
-    pub(crate) fn make(self, bench: &mut Bench<'_>, station: &Station<'_>, plan: &Plan) -> Result<(), ExperimentError> {
+    /// Loads the station with credentials that outlast it, and notes the round.
+    pub(crate) fn make(
+        self,
+        bench: &mut Bench<'_>,
+        station: &mut Station<'_>,
+        plan: &Plan,
+    ) -> Result<(), ExperimentError> {
         bench.go_on()?;
+        station.renew(bench, plan)?;
         let place = Place {
             scheme: station.scheme.id().to_owned(),
             block: self.block,

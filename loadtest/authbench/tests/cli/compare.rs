@@ -30,6 +30,8 @@ fn a_comparison_ends_with_the_path_of_a_whole_run() {
     assert_eq!(record.run.status, Status::Complete);
     assert_eq!(record.run.seed, 7);
     assert_eq!(record.run.command_line[1..], arguments);
+    let cpus = std::thread::available_parallelism().unwrap().get() as u32;
+    assert_eq!(record.host.cpus, cpus, "of the machine, and not of the generator");
     let [marked] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
     assert_eq!(marked.what, "conformance", "a run whose servers nobody has checked is marked");
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(UNCHECKED));
