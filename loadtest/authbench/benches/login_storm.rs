@@ -19,8 +19,7 @@ use driver::{Credentials, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Plan};
 use engine::record::{Level, Round};
-use engine::round::Place;
-use experiments::{Watched, drive_round};
+use experiments::{Watched, alone, drive_round};
 use lab::http::Client;
 use lab::server::{Server, ServerSpec};
 use serde_json::json;
@@ -69,13 +68,7 @@ fn main() -> ExitCode {
 /// Asks for `/me` at a steady rate.
 fn ask(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
     let plan = Plan { interval_s: seconds / 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: RATE_RPS }, seconds) };
-    let place = Place {
-        scheme: scheme.id().to_owned(),
-        block: 0,
-        position: 0,
-        level: Level::AsPlanned,
-        started_at: experiments::now(),
-    };
+    let place = alone(scheme.id(), Level::AsPlanned);
     let workers = Workers { count: 1, own_processors: true };
     drive_round(&plan, target, place, Watched::default(), workers, &Arc::default()).expect("the server is there")
 }

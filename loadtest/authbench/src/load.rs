@@ -11,7 +11,6 @@ use driver::{Credentials, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Level, Placement, Round};
-use engine::round::Place;
 use experiments::{Journal, Rounds, Watched};
 use lab::http::{Client, HttpError};
 
@@ -118,13 +117,7 @@ fn measure(
         credentials: Arc::new(Credentials::new(credentials(asked, plan, client)?)?),
         carrier: descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier),
     };
-    let place = Place {
-        scheme: descriptor.map_or_else(|| UNNAMED.to_owned(), |descriptor| descriptor.scheme.clone()),
-        block: 0,
-        position: 0,
-        level: Level::AsPlanned,
-        started_at: experiments::now(),
-    };
+    let place = experiments::alone(descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme), Level::AsPlanned);
     let watched = Watched { server: lab::listener::process_behind(&asked.target), store: None };
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     let workers = Workers { count, own_processors: false };

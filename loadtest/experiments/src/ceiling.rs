@@ -3,12 +3,11 @@
 
 use engine::plan::{Arrivals, Plan};
 use engine::record::Level;
-use engine::round::Place;
 use engine::validity::generator_share;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::Station;
-use crate::visit::{Watched, drive_round, workers};
+use crate::visit::{Watched, alone, drive_round, workers};
 
 /// The generator's share of its processors up to which it is said to keep its pace; a round is
 /// invalid only above [`engine::validity::GENERATOR_SHARE`].
@@ -42,13 +41,7 @@ fn keeps_pace(
 ) -> Result<bool, ExperimentError> {
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
-    let place = Place {
-        scheme: station.scheme.id().to_owned(),
-        block: 0,
-        position: 0,
-        level: Level::AsPlanned,
-        started_at: crate::now(),
-    };
+    let place = alone(station.scheme.id(), Level::AsPlanned);
     let watched = Watched { server: Some(station.server.process().pid()), store: None };
     let workers = workers(&bench.setting.placement);
     let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop)?;

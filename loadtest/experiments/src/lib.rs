@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use bench::{Bench, ExperimentError, Setting};
 pub use journal::{Journal, Rounds};
-pub use visit::{Watched, drive_round};
+pub use visit::{Watched, alone, drive_round};
 
 use crate::profile::{Experiment, Parameters};
 

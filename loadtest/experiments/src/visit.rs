@@ -69,6 +69,12 @@ pub(crate) fn workers(placement: &Placement) -> Workers {
     Workers { count: cpus.len().max(1), own_processors: !cpus.is_empty() && !cpus.iter().any(shared) }
 }
 
+/// The place of a round that stands by itself and belongs to no block.
+#[must_use]
+pub fn alone(scheme: &str, level: Level) -> Place {
+    Place { scheme: scheme.to_owned(), block: 0, position: 0, level, started_at: crate::now() }
+}
+
 /// Drives one round and watches the processes meanwhile. The class is the one that the workers got.
 pub fn drive_round(
     plan: &Plan,

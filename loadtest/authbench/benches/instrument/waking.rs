@@ -7,8 +7,7 @@ use contract::{Carrier, Scheme};
 use driver::{Credentials, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::Level;
-use engine::round::Place;
-use experiments::{Watched, drive_round};
+use experiments::{Watched, alone, drive_round};
 use lab::http::Client;
 
 use crate::target::{Reference, pin};
@@ -62,13 +61,7 @@ fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -
         interval_s: seconds / 20.0,
         ..Plan::new(Arrivals::Closed, seconds)
     };
-    let place = Place {
-        scheme: scheme.id().to_owned(),
-        block: 0,
-        position: 0,
-        level: Level::Saturated,
-        started_at: experiments::now(),
-    };
+    let place = alone(scheme.id(), Level::Saturated);
     let watched = Watched { server: Some(reference.server.process().pid()), store: None };
     let workers = Workers { count: 1, own_processors: awake };
     let (round, _) =

@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use engine::record::{self, Status};
+use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
 use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout};
@@ -64,6 +65,21 @@ fn conform_tells_every_check_and_what_it_would_need_for_more() {
     assert_eq!(result("mutated-memory"), "pass", "it is on this machine");
     assert_eq!(result("alg-none"), "not-applicable");
     assert_eq!(result("outage-hanging-store"), "not-applicable");
+}
+
+#[test]
+fn conform_shows_what_was_said_when_a_check_fails_and_how_long_it_took() {
+    let _alone = alone();
+    let place = Place::new();
+    let spec = ServerSpec::new("session-memory".parse().unwrap(), place.path().join("server.log"));
+    let broken = Server::start_program(&broken_binaries(&place).join("session-server"), &spec).unwrap();
+    let output = authbench(&["conform", "--mutations", "50", "--target", &broken.base_url()]);
+    assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
+    let said = stdout(&output);
+    let failed = said.lines().skip_while(|line| !line.starts_with("FAIL")).skip(1);
+    let shown: Vec<&str> = failed.take_while(|line| line.starts_with(' ')).map(str::trim_start).collect();
+    assert!(shown.contains(&"> POST /logout"), "{said}");
+    assert!(shown.iter().any(|line| line.starts_with("< after ") && line.ends_with(" ms")), "{said}");
 }
 
 #[test]
