@@ -1,6 +1,9 @@
 //! Row 2: a key that is too weak keeps the server from starting, and it says why.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use super::Check;
 use crate::case::Case;
@@ -18,23 +21,15 @@ pub(super) const CHECKS: &[Check] = &[Check {
     run: weak_key,
 }];
 
-/// A file that is gone with this value.
-struct KeyFile(PathBuf);
-
-impl KeyFile {
-    fn write(name: &str, content: &[u8]) -> Step<Self> {
-        let path = std::env::temp_dir().join(format!("authbench-conformance-{}-{name}", std::process::id()));
-        match std::fs::write(&path, content) {
-            Ok(()) => Ok(Self(path)),
-            Err(error) => not_applicable(format!("{}: {error}", path.display())),
-        }
-    }
-}
-
-impl Drop for KeyFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// A file of its own that only we can read, and that is gone with this value. Suites run beside each other in one
+/// process: a name that both could choose would let one remove the other's key.
+fn key_file(content: &[u8]) -> Step<NamedTempFile> {
+    let write = || {
+        let mut file = NamedTempFile::with_prefix("authbench-conformance-")?;
+        file.write_all(content)?;
+        Ok(file)
+    };
+    write().or_else(|error: io::Error| not_applicable(format!("{}: {error}", std::env::temp_dir().display())))
 }
 
 fn weak_key(case: &Case<'_>) -> Step {
@@ -54,16 +49,16 @@ fn weak_key(case: &Case<'_>) -> Step {
 fn short_secrets(starter: &dyn Starter, flag: &str) -> Step {
     must_refuse(starter, flag, &[7; 31], "31")?;
     must_refuse(starter, flag, b"secret", "6")?;
-    let good = KeyFile::write("good", &[7; 32])?;
-    match start(starter, flag, &good.0)? {
+    let good = key_file(&[7; 32])?;
+    match start(starter, flag, good.path())? {
         Start::Serves => Ok(()),
         Start::Refused { stderr, .. } => fail(format!("a key of 32 bytes is refused, too: {stderr}")),
     }
 }
 
 fn must_refuse(starter: &dyn Starter, flag: &str, key: &[u8], size: &str) -> Step {
-    let file = KeyFile::write(size, key)?;
-    match start(starter, flag, &file.0)? {
+    let file = key_file(key)?;
+    match start(starter, flag, file.path())? {
         Start::Serves => fail(format!("the server starts with {flag} and a key of size {size}")),
         Start::Refused { code, stderr } => {
             ensure(code != 0, || "the server ends with code 0".to_owned())?;
