@@ -11,6 +11,7 @@ use experiments::profile::Experiment;
 use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
 use lab::redis::Redis;
 use lab::scratch::Scratch;
+use lab::slice::Slices;
 use lab::store::{Store, StoreError};
 
 use crate::exit::{Failure, Outcome};
@@ -41,7 +42,7 @@ fn set_up(
     journal: &mut Journal,
     progress: &mut Shown,
 ) -> anyhow::Result<Setting> {
-    for left_over in Scratch::reclaim() {
+    for left_over in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
         progress.note(&format!("removed {}, which a killed run had left", left_over.display()));
     }
     let scratch = Scratch::new()?;

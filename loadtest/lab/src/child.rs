@@ -15,7 +15,7 @@ mod spawner;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub use launch::{Account, Launch, LaunchError, OWN_VARIABLES};
+
+use crate::slice::Slice;
 
 use log::Log;
 
@@ -45,6 +47,8 @@ pub struct Child {
     process: Mutex<std::process::Child>,
     log: Log,
     stop_signal: Signal,
+    /// Removed after the process has had its chance to end in good order.
+    _slice: Option<Arc<Slice>>,
 }
 
 /// A process ended that should be running.

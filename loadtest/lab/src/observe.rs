@@ -7,6 +7,7 @@ mod memory;
 mod observer;
 mod series;
 
+pub(crate) use cpu_clock::thread_cpu_ns;
 pub use cpu_clock::{CpuClock, ProcessGone};
 pub use memory::{Memory, memory};
 pub use observer::{DEFAULT_PERIOD, Observation, Observer, Role};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl;
@@ -15,6 +15,7 @@ use nix::unistd::{Pid, getppid};
 use super::log::Log;
 use super::{Child, spawner};
 use crate::placement::cpu_set;
+use crate::slice::Slice;
 
 /// What the names of this workspace's own environment variables begin with.
 pub const OWN_VARIABLES: &str = "AUTHBENCH_";
@@ -40,6 +41,8 @@ pub struct Launch {
     pub user: Option<Account>,
     /// The signal that asks it to end in good order.
     pub stop_signal: Signal,
+    /// The share of processor time that it and all it starts have to do with; none leaves it unbounded.
+    pub slice: Option<Arc<Slice>>,
 }
 
 /// A user of the system.
@@ -91,6 +94,7 @@ impl Launch {
             log,
             user: None,
             stop_signal: Signal::SIGTERM,
+            slice: None,
         }
     }
 
@@ -108,13 +112,23 @@ impl Launch {
             cpus: self.cpus,
             source,
         })?;
-        let stop_signal = self.stop_signal;
-        Ok(Child { name: self.name, pid: process.id(), process: Mutex::new(process), log, stop_signal })
+        Ok(Child {
+            name: self.name,
+            pid: process.id(),
+            process: Mutex::new(process),
+            log,
+            stop_signal: self.stop_signal,
+            _slice: self.slice,
+        })
     }
 
     fn command(&self, output: std::fs::File) -> io::Result<Command> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
+        let (program, args) = match &self.slice {
+            Some(slice) => slice.wrap(self.program.clone().into(), self.args.clone()),
+            None => (self.program.clone().into(), self.args.clone()),
+        };
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
         if let Some(Account { uid, gid }) = self.user {
             // It may not be let into the folder that this program was started in.
             command.uid(uid).gid(gid).current_dir("/");
@@ -125,6 +139,7 @@ impl Launch {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let cpus = if self.cpus.is_empty() { None } else { Some(cpu_set(&self.cpus)?) };
         bind(&mut command, cpus);
+        self.slice.as_ref().map_or(Ok(()), |slice| slice.enter(&mut command))?;
         Ok(command)
     }
 }

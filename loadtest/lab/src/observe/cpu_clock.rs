@@ -43,7 +43,7 @@ impl CpuClock {
 }
 
 /// CPU time of the calling thread, in nanoseconds.
-pub(super) fn thread_cpu_ns() -> u64 {
+pub(crate) fn thread_cpu_ns() -> u64 {
     ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(0, |time: TimeSpec| nanoseconds(time))
 }
 

@@ -1,0 +1,40 @@
+//! Does the delay proxy give the round-trip time that it is set to?
+
+use std::time::Duration;
+
+use lab::proxy::try_out;
+
+use crate::target::PLACEMENT;
+use crate::{Size, wants};
+
+const SET_US: [u64; 3] = [200, 1_000, 5_000];
+/// The pace at which an experiment sends.
+const MESSAGES_PER_S: u32 = 5_000;
+/// How far the median may be off.
+const OFF_US: f64 = 50.0;
+
+pub(crate) fn run(size: Size) -> bool {
+    println!("proxy: round trips over the delay proxy, {MESSAGES_PER_S} messages/s (µs)");
+    println!(
+        "  {:>8} {:>10} {:>8} {:>12} {:>12} {:>13} {:>13} {:>10}",
+        "set", "given p50", "off", "direct p50", "direct p99", "through p50", "through p99", "CPU time"
+    );
+    let duration = Duration::from_secs_f64(if size == Size::Full { 5.0 } else { 0.1 });
+    let mut farthest = 0.0_f64;
+    for set_us in SET_US {
+        let round_trip = Duration::from_micros(set_us);
+        let trial = try_out(round_trip, MESSAGES_PER_S, duration, &PLACEMENT.store_cpus).expect("loopback is there");
+        let off_us = trial.given_us() - trial.set_us;
+        println!(
+            "  {set_us:>8} {:>10.1} {off_us:>+8.1} {:>12.1} {:>12.1} {:>13.1} {:>13.1} {:>10.1}",
+            trial.given_us(),
+            trial.direct.p50,
+            trial.direct.p99,
+            trial.through.p50,
+            trial.through.p99,
+            trial.cpu_us
+        );
+        farthest = farthest.max(off_us.abs());
+    }
+    wants("what is given at the median is within 50 us of what was set", farthest <= OFF_US)
+}

@@ -1,0 +1,176 @@
+//! The delay proxy: a stretch of network between two processes, as slow and as unreliable as it is told to be.
+//!
+//! It stands between server and store, or between edge and inner server, and carries bytes both ways. One thread
+//! does it all, woken by a timer of the kernel's whose grain is a nanosecond, under `SCHED_FIFO` where that is
+//! permitted; it goes on watching for the last microseconds instead of sleeping through them.
+//!
+//! What it gave is measured, not assumed: [`DelayProxy::given`]. Weak in one point: a connection is opened at once,
+//! where a real one would take a round trip.
+
+mod arrival;
+mod flow;
+mod pump;
+mod trial;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+pub use trial::{Spread, Trial, TrialError, try_out};
+
+/// What a stretch of network does to what passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Link {
+    /// How long a byte takes one way: half of the round-trip time.
+    pub delay: Duration,
+    /// The most that is added to that, drawn evenly for every piece; what was sent first still comes first.
+    pub jitter: Duration,
+    /// Bytes that pass in a second, one way; none means without limit.
+    pub bytes_per_s: Option<u64>,
+}
+
+impl Link {
+    /// A link over which there and back takes this long.
+    #[must_use]
+    pub fn of_round_trip(time: Duration) -> Self {
+        Self { delay: time / 2, ..Self::default() }
+    }
+}
+
+/// What is wrong with a stretch of network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Nothing passes, and nothing is lost: it comes later.
+    Stalled,
+    /// Every connection is reset, and every new one, too.
+    Cut,
+    /// The far end is gone and nobody has said so: connections stay open, and what is sent is lost. When the fault
+    /// ends they are reset, as by a peer that does not know them.
+    HalfOpen,
+}
+
+/// The delay that was really given, one way, from when a piece came, by the kernel's account, to when it was passed on,
+/// in nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Towards the target.
+    pub there: Histogram<u64>,
+    /// From the target.
+    pub back: Histogram<u64>,
+}
+
+/// A proxy at work. Dropping it closes every connection.
+#[derive(Debug)]
+pub struct DelayProxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    orders: Mutex<Orders>,
+    /// Rung when the orders are new.
+    bell: EventFd,
+    given: Mutex<Given>,
+    /// What the thread has used, in nanoseconds, up to about a millisecond ago.
+    cpu_ns: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Orders {
+    link: Link,
+    fault: Fault,
+    stop: bool,
+}
+
+impl Given {
+    /// Nanoseconds up to the minute, to three digits.
+    fn nothing() -> Self {
+        let empty = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order");
+        Self { there: empty(), back: empty() }
+    }
+
+    /// The median round trip through the proxy, without what the target takes.
+    #[must_use]
+    pub fn round_trip_p50(&self) -> Duration {
+        Duration::from_nanos(self.there.value_at_quantile(0.5) + self.back.value_at_quantile(0.5))
+    }
+}
+
+impl DelayProxy {
+    /// Opens a port on loopback that leads to `target` over `link`. Its thread is kept on `cpus` unless these are
+    /// empty; the seed is that of the jitter.
+    pub fn start(target: SocketAddr, link: Link, cpus: &[u32], seed: u64) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            orders: Mutex::new(Orders { link, fault: Fault::None, stop: false }),
+            bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
+            given: Mutex::new(Given::nothing()),
+            cpu_ns: AtomicU64::new(0),
+        });
+        let pump = pump::Pump::new(listener, target, Arc::clone(&shared), seed)?;
+        let cpus = cpus.to_owned();
+        let thread = std::thread::Builder::new().name("delay-proxy".to_owned()).spawn(move || pump.run(&cpus))?;
+        Ok(Self { address, shared, thread: Some(thread) })
+    }
+
+    /// Where clients connect instead of to the target.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Has what comes from now on take this link.
+    pub fn set_link(&self, link: Link) {
+        self.order(|orders| orders.link = link);
+    }
+
+    /// Has this be wrong from now on.
+    pub fn set_fault(&self, fault: Fault) {
+        self.order(|orders| orders.fault = fault);
+    }
+
+    /// The delays given since the start, or since this was last asked for.
+    #[must_use]
+    pub fn given(&self) -> Given {
+        std::mem::replace(&mut *lock(&self.shared.given), Given::nothing())
+    }
+
+    /// What the proxy has cost so far, in nanoseconds of CPU time of this process.
+    #[must_use]
+    pub fn cpu_ns(&self) -> u64 {
+        self.shared.cpu_ns.load(Ordering::Relaxed)
+    }
+
+    fn order(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut lock(&self.shared.orders));
+        // It is full only after 2^64 rings that nobody heard, and then it rings.
+        let _ = self.shared.bell.write(1);
+    }
+}
+
+impl Drop for DelayProxy {
+    fn drop(&mut self) {
+        self.order(|orders| orders.stop = true);
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say; if it panicked, its connections are closed, too.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Nothing in these locks is left half done by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,39 @@
+//! When bytes came, by the kernel's own account: a thread that was asleep then hears of them only some ten
+//! microseconds later.
+
+use std::io::{self, IoSliceMut};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd as _;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+use nix::time::ClockId;
+
+use engine::clock::{nanoseconds, now_ns};
+
+/// The kernel stamps by a clock that may be set; an account further back than this is none.
+const LONGEST_AGO_NS: u64 = 50_000_000;
+
+/// Has the kernel note when bytes come. Where it does not, their arrival is when they are read.
+pub(super) fn stamp(stream: &TcpStream) {
+    let _ = setsockopt(stream, sockopt::ReceiveTimestampns, &true);
+}
+
+/// Reads what is there, and says when the last of it came, in nanoseconds on the monotonic clock.
+pub(super) fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, u64)> {
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<()>(from.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty())?;
+    let stamped = message.cmsgs().ok().and_then(|mut notes| {
+        notes.find_map(|note| if let ControlMessageOwned::ScmTimestampns(at) = note { Some(at) } else { None })
+    });
+    Ok((message.bytes, came_ns(stamped)))
+}
+
+/// From a time of day to one on the monotonic clock.
+fn came_ns(stamped: Option<TimeSpec>) -> u64 {
+    let now = now_ns();
+    let time_of_day = ClockId::CLOCK_REALTIME.now().map(nanoseconds);
+    let ago_ns = stamped.zip(time_of_day.ok()).and_then(|(at, today)| today.checked_sub(nanoseconds(at)));
+    now - ago_ns.filter(|ago_ns| *ago_ns < LONGEST_AGO_NS).unwrap_or(0)
+}

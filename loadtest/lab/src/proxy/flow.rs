@@ -1,0 +1,200 @@
+//! What is on its way in one direction, and when each piece of it is due.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+
+use super::Link;
+
+/// More than this is not held: whoever sends then waits, as he would for a full network.
+const MOST_HELD_BYTES: usize = 4 << 20;
+
+/// Pieces on their way, the first to arrive first.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pieces: VecDeque<Piece>,
+    held_bytes: usize,
+    /// When the last piece of all is due; a later one is never due before it.
+    last_due_ns: u64,
+    /// When the line has carried all that was put on it.
+    line_free_ns: u64,
+    /// The end of the stream was taken in.
+    pub(super) ended: bool,
+    /// The end of the stream was passed on.
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Piece {
+    came_ns: u64,
+    due_ns: u64,
+    /// Empty at the end of the stream.
+    bytes: Vec<u8>,
+    passed: usize,
+}
+
+/// How far what is due was passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// All of it.
+    All,
+    /// The receiver takes no more for now.
+    Blocked,
+    /// All of it, and the stream is at its end.
+    End,
+}
+
+impl Flow {
+    /// Takes in what came at this moment; no bytes are the end of the stream.
+    pub(super) fn take_in(&mut self, bytes: &[u8], came_ns: u64, link: &Link, random: &mut SmallRng) {
+        let jitter_ns = match nanoseconds(link.jitter) {
+            0 => 0,
+            most => random.random_range(0..=most),
+        };
+        let line_ns = link.bytes_per_s.map_or(0, |rate| bytes.len() as u64 * 1_000_000_000 / rate.max(1));
+        self.line_free_ns = self.line_free_ns.max(came_ns) + line_ns;
+        self.last_due_ns = self.last_due_ns.max(self.line_free_ns + nanoseconds(link.delay) + jitter_ns);
+        self.held_bytes += bytes.len();
+        self.ended |= bytes.is_empty();
+        self.pieces.push_back(Piece { came_ns, due_ns: self.last_due_ns, bytes: bytes.to_vec(), passed: 0 });
+    }
+
+    /// When the next piece is due.
+    pub(super) fn due_ns(&self) -> Option<u64> {
+        self.pieces.front().map(|piece| piece.due_ns)
+    }
+
+    /// Whether more may come in.
+    pub(super) const fn has_room(&self) -> bool {
+        self.held_bytes < MOST_HELD_BYTES
+    }
+
+    /// Passes on what is due, and notes how long each whole piece has taken.
+    pub(super) fn pass(
+        &mut self,
+        now: impl Fn() -> u64,
+        to: &mut impl Write,
+        given: &mut Histogram<u64>,
+    ) -> io::Result<Passed> {
+        while let Some(piece) = self.pieces.front_mut().filter(|piece| piece.due_ns <= now()) {
+            if piece.bytes.is_empty() {
+                self.pieces.pop_front();
+                self.over = true;
+                break;
+            }
+            match to.write(&piece.bytes[piece.passed..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => piece.passed += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Passed::Blocked),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if piece.passed == piece.bytes.len() {
+                given.saturating_record(now().saturating_sub(piece.came_ns));
+                self.held_bytes -= piece.bytes.len();
+                self.pieces.pop_front();
+            }
+        }
+        Ok(if self.over { Passed::End } else { Passed::All })
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn link(delay_ms: u64, jitter_ms: u64, bytes_per_s: Option<u64>) -> Link {
+        Link { delay: Duration::from_millis(delay_ms), jitter: Duration::from_millis(jitter_ms), bytes_per_s }
+    }
+
+    fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap()
+    }
+
+    #[test]
+    fn nothing_passes_before_it_is_due() {
+        let (mut flow, mut random, mut to) = (Flow::default(), SmallRng::seed_from_u64(1), Vec::new());
+        flow.take_in(b"one", MS, &link(5, 0, None), &mut random);
+        flow.take_in(b"two", 2 * MS, &link(5, 0, None), &mut random);
+        assert_eq!(flow.due_ns(), Some(6 * MS));
+        let mut given = histogram();
+        assert_eq!(flow.pass(|| 6 * MS - 1, &mut to, &mut given).unwrap(), Passed::All);
+        assert!(to.is_empty());
+        flow.pass(|| 6 * MS, &mut to, &mut given).unwrap();
+        assert_eq!(to, b"one");
+        assert_eq!((given.len(), flow.due_ns()), (1, Some(7 * MS)));
+        assert!(given.equivalent(given.max(), 5 * MS), "{}", given.max());
+    }
+
+    #[test]
+    fn jitter_delays_and_never_reorders() {
+        let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
+        let mut dues = Vec::new();
+        for came in 0..1_000 {
+            flow.take_in(b"x", came * MS, &link(5, 3, None), &mut random);
+            dues.push(flow.last_due_ns);
+        }
+        assert!(dues.is_sorted());
+        let waits = dues.iter().zip(0..).map(|(due, came)| due - came * MS);
+        let (least, most) = (waits.clone().min().unwrap(), waits.max().unwrap());
+        assert!((5 * MS..6 * MS).contains(&least) && (7 * MS..=8 * MS).contains(&most), "{least} to {most}");
+    }
+
+    #[test]
+    fn a_narrow_line_carries_one_piece_after_another() {
+        let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
+        let narrow = link(0, 0, Some(1_000_000));
+        flow.take_in(&[0; 2_000], 0, &narrow, &mut random);
+        assert_eq!(flow.last_due_ns, 2 * MS);
+        flow.take_in(&[0; 1_000], 0, &narrow, &mut random);
+        assert_eq!(flow.last_due_ns, 3 * MS, "it waits for the first");
+        flow.take_in(&[0; 1_000], 10 * MS, &narrow, &mut random);
+        assert_eq!(flow.last_due_ns, 11 * MS, "the line stood idle");
+    }
+
+    #[test]
+    fn a_receiver_that_takes_no_more_gets_the_rest_later() {
+        struct Narrow(Vec<u8>, usize);
+        impl Write for Narrow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let count = bytes.len().min(self.1);
+                self.1 -= count;
+                self.0.extend(&bytes[..count]);
+                if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (mut flow, mut random, mut given) = (Flow::default(), SmallRng::seed_from_u64(1), histogram());
+        flow.take_in(b"abcdef", 0, &Link::default(), &mut random);
+        flow.take_in(b"", 0, &Link::default(), &mut random);
+        let mut to = Narrow(Vec::new(), 4);
+        assert_eq!(flow.pass(|| 1, &mut to, &mut given).unwrap(), Passed::Blocked);
+        to.1 = 10;
+        assert_eq!(flow.pass(|| 1, &mut to, &mut given).unwrap(), Passed::End);
+        assert_eq!(to.0, b"abcdef");
+        assert!(flow.ended);
+    }
+
+    #[test]
+    fn whoever_sends_too_much_has_to_wait() {
+        let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
+        flow.take_in(&vec![0; MOST_HELD_BYTES], 0, &Link::default(), &mut random);
+        assert!(!flow.has_room());
+        flow.pass(|| 0, &mut io::sink(), &mut histogram()).unwrap();
+        assert!(flow.has_room());
+    }
+}

@@ -1,0 +1,324 @@
+//! A share of processor time for a process and all that it starts: a control group with a quota.
+//!
+//! So one machine has several small ones: what a node can carry is then bounded by its share and not by what its
+//! neighbours leave to it. Quotas are for *capacity* only: inside a period a node runs at full speed and then stands
+//! still, so its latency is neither that of a small machine nor that of a large one.
+//!
+//! | where | how |
+//! | --- | --- |
+//! | cgroup v2, as root or in a delegated part | a group of our own with `cpu.max` |
+//! | cgroup v1, as root | a group of our own with `cpu.cfs_quota_us` |
+//! | a systemd user manager | `systemd-run --user --scope` with `CPUQuota` |
+
+mod ground;
+mod owner;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use ground::{Ground, Hierarchy, Version};
+use owner::Owner;
+
+/// The shortest time over which a quota is counted: a node that has used up its share stands still for less than this.
+const PERIOD_US: u64 = 10_000;
+/// The kernel takes no smaller quota; smaller shares get a longer period.
+const LEAST_QUOTA_US: u64 = 1_000;
+/// How long a group may take to become empty once what is left in it was killed.
+const EMPTY_PATIENCE: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(2);
+
+/// How many this process has cut: two of the same name may be there at a time.
+static CUT: AtomicU64 = AtomicU64::new(0);
+
+/// A place where slices can be cut.
+#[derive(Clone, Debug)]
+pub struct Slices {
+    ground: Ground,
+}
+
+/// No slices can be cut on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no process can be given a share of a processor here: {reasons}; run as root, or in a session with a systemd user \
+     manager (`systemd-run --user --scope true` then works)"
+)]
+pub struct NoSlices {
+    /// Why not, a clause for every way that was tried.
+    pub reasons: String,
+}
+
+/// A slice cannot be cut.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot cut a slice of {share} processors at {path}: {source}", path = path.display())]
+pub struct SliceError {
+    /// How much was asked for.
+    pub share: f64,
+    /// Where.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// A share of processor time. Dropping it ends whatever still runs in it, and removes the group.
+#[derive(Debug)]
+pub struct Slice {
+    share: f64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A group, and the file in which a process writes itself down to be in it.
+    Group { folder: PathBuf, entry: File },
+    /// A transient unit of this name, removed by systemd when it is empty.
+    Scope { unit: String },
+}
+
+/// How often a group was stopped because its quota was used up, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttling {
+    /// Periods in which it wanted to run.
+    pub periods: u64,
+    /// Those of them in which its quota was used up.
+    pub throttled: u64,
+    /// How long its threads were kept from running, in nanoseconds.
+    pub throttled_ns: u64,
+}
+
+impl Slices {
+    /// The best way there is on this machine, tried with a slice that is gone again.
+    pub fn here() -> Result<Self, NoSlices> {
+        let mut reasons = Vec::new();
+        for ground in ground::candidates(&mut reasons) {
+            let slices = Self { ground };
+            match slices.try_out() {
+                Ok(()) => return Ok(slices),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(NoSlices { reasons: reasons.join("; ") })
+    }
+
+    /// How they are cut, as the record names it.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match &self.ground {
+            Ground::Groups(Hierarchy { version: Version::V2, .. }) => "cgroup v2",
+            Ground::Groups(Hierarchy { version: Version::V1, .. }) => "cgroup v1",
+            Ground::Systemd => "systemd-run --user --scope",
+        }
+    }
+
+    /// Cuts a slice of so many processors (0.1 is a tenth of one). The name shows in the group's.
+    pub fn cut(&self, name: &str, share: f64) -> Result<Slice, SliceError> {
+        let number = CUT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}-{name}", Owner::this());
+        let kind = match &self.ground {
+            Ground::Systemd => Kind::Scope { unit: name },
+            Ground::Groups(hierarchy) => {
+                let folder = hierarchy.folder.join(name);
+                let made = make(hierarchy.version, &folder, share);
+                let entry = made.map_err(|source| SliceError { share, path: folder.clone(), source })?;
+                Kind::Group { folder, entry }
+            }
+        };
+        Ok(Slice { share, kind })
+    }
+
+    /// Removes the groups that killed runs have left, with whatever still runs in them, and says what they were.
+    #[must_use]
+    pub fn reclaim() -> Vec<PathBuf> {
+        let groups = ground::hierarchies().into_iter().flat_map(|hierarchy| fs::read_dir(hierarchy.folder));
+        let left_over = groups.flatten().flatten().map(|entry| entry.path());
+        left_over.filter(|folder| Owner::is_gone(folder) && clear(folder).is_ok()).collect()
+    }
+
+    /// Starts a process in a slice, or says why it cannot.
+    fn try_out(&self) -> Result<(), String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.method());
+        let slice = self.cut("trial", 0.5).map_err(|error| failed(&error))?;
+        let (program, args) = slice.wrap("true".into(), Vec::new());
+        let mut command = std::process::Command::new(program);
+        command.args(args);
+        slice.enter(&mut command).map_err(|error| failed(&error))?;
+        let output = command.output().map_err(|error| failed(&error))?;
+        if output.status.success() { Ok(()) } else { Err(failed(&String::from_utf8_lossy(&output.stderr).trim())) }
+    }
+}
+
+/// Makes a group with its quota, or leaves nothing behind.
+fn make(version: Version, folder: &Path, share: f64) -> io::Result<File> {
+    fs::create_dir(folder)?;
+    let (quota_us, period_us) = quota(share);
+    let settings = match version {
+        Version::V2 => vec![("cpu.max", format!("{quota_us} {period_us}"))],
+        // A quota may not be larger than the period allows, so the period comes first.
+        Version::V1 => {
+            vec![("cpu.cfs_period_us", period_us.to_string()), ("cpu.cfs_quota_us", quota_us.to_string())]
+        }
+    };
+    let set = |(name, value): (&str, String)| fs::write(folder.join(name), value);
+    let made = settings.into_iter().try_for_each(set);
+    made.and_then(|()| File::options().write(true).open(folder.join("cgroup.procs"))).inspect_err(|_| {
+        // The error that led here is the one to tell.
+        let _ = fs::remove_dir(folder);
+    })
+}
+
+/// Microseconds of processor time, and the period in which they may be used.
+fn quota(share: f64) -> (u64, u64) {
+    let period_us = PERIOD_US.max((LEAST_QUOTA_US as f64 / share).ceil() as u64);
+    ((share * period_us as f64).round() as u64, period_us)
+}
+
+impl Slice {
+    /// How many processors it is worth.
+    #[must_use]
+    pub const fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// The program and arguments that run this program in the slice.
+    pub(crate) fn wrap(&self, program: OsString, args: Vec<OsString>) -> (OsString, Vec<OsString>) {
+        let Kind::Scope { unit } = &self.kind else { return (program, args) };
+        let (quota_us, period_us) = quota(self.share);
+        let options = [
+            "--user".to_owned(),
+            "--scope".to_owned(),
+            "--quiet".to_owned(),
+            "--collect".to_owned(),
+            format!("--unit={unit}"),
+            format!("--property=CPUQuota={}%", 100.0 * quota_us as f64 / period_us as f64),
+            format!("--property=CPUQuotaPeriodSec={period_us}us"),
+            "--".to_owned(),
+        ];
+        let args = options.into_iter().map(OsString::from).chain([program]).chain(args).collect();
+        ("systemd-run".into(), args)
+    }
+
+    /// Has the command enter the group before it becomes its program.
+    #[expect(unsafe_code, reason = "std has no other way to act between fork and exec")]
+    pub(crate) fn enter(&self, command: &mut std::process::Command) -> io::Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::process::CommandExt as _;
+        let Kind::Group { entry, .. } = &self.kind else { return Ok(()) };
+        let mut entry = entry.try_clone()?;
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed; this is one `write` to a file opened
+        // beforehand, of bytes that are constant.
+        unsafe {
+            // 0 is whoever writes.
+            command.pre_exec(move || entry.write_all(b"0"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Slice {
+    fn drop(&mut self) {
+        if let Kind::Group { folder, .. } = &self.kind {
+            // What cannot be removed now goes at the next start.
+            let _ = clear(folder);
+        }
+    }
+}
+
+/// Ends whatever is left in the group, which are descendants of what was started in it, and removes it.
+fn clear(folder: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + EMPTY_PATIENCE;
+    loop {
+        match fs::remove_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {}
+            outcome => return outcome,
+        }
+        let members = fs::read_to_string(folder.join("cgroup.procs"))?;
+        for pid in members.lines().filter_map(|line| line.parse().ok()) {
+            // It may have ended by itself meanwhile.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        sleep(POLL);
+    }
+}
+
+impl Throttling {
+    /// Of the group that this process is in.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let folder = ground::group_of(pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(Self::parse(&fs::read_to_string(folder.join("cpu.stat"))?))
+    }
+
+    /// What has come since an earlier reading.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            periods: self.periods - earlier.periods,
+            throttled: self.throttled - earlier.throttled,
+            throttled_ns: self.throttled_ns - earlier.throttled_ns,
+        }
+    }
+
+    /// The share of its periods in which the quota was used up, 0 to 1: near 1 the slice is full.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        if self.periods == 0 { 0.0 } else { self.throttled as f64 / self.periods as f64 }
+    }
+
+    fn parse(stat: &str) -> Self {
+        let value = |name: &str| {
+            let mut pairs = stat.lines().filter_map(|line| line.split_once(' '));
+            pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.trim().parse::<u64>().ok())
+        };
+        Self {
+            periods: value("nr_periods").unwrap_or(0),
+            throttled: value("nr_throttled").unwrap_or(0),
+            // Version 1 counts in nanoseconds, version 2 in microseconds.
+            throttled_ns: value("throttled_time").or_else(|| value("throttled_usec").map(|us| us * 1_000)).unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_never_smaller_than_the_kernel_takes() {
+        assert_eq!(quota(0.1), (1_000, 10_000));
+        assert_eq!(quota(0.5), (5_000, 10_000));
+        assert_eq!(quota(2.5), (25_000, 10_000));
+        let (quota_us, period_us) = quota(0.03);
+        assert!(quota_us >= LEAST_QUOTA_US, "{quota_us}");
+        assert!((quota_us as f64 / period_us as f64 - 0.03).abs() < 1e-4, "{quota_us} of {period_us}");
+    }
+
+    #[test]
+    fn throttling_is_read_in_both_versions() {
+        let expected = Throttling { periods: 10, throttled: 4, throttled_ns: 7_000 };
+        assert_eq!(Throttling::parse("nr_periods 10\nnr_throttled 4\nthrottled_time 7000\n"), expected);
+        let v2 = "usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_periods 10\nnr_throttled 4\nthrottled_usec 7\n";
+        assert_eq!(Throttling::parse(v2), expected);
+        assert!((expected.share() - 0.4).abs() < 1e-12);
+        let later = Throttling { periods: 15, throttled: 9, throttled_ns: 8_000 };
+        assert_eq!(later.since(expected), Throttling { periods: 5, throttled: 5, throttled_ns: 1_000 });
+    }
+
+    #[test]
+    fn a_scope_is_told_its_quota() {
+        let slice = Slice { share: 0.125, kind: Kind::Scope { unit: "authbench-1-2-node".to_owned() } };
+        let (program, args) = slice.wrap("/bin/server".into(), vec!["--bench".into()]);
+        assert_eq!(program, "systemd-run");
+        let args: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+        let (options, command) = args.split_at(args.iter().position(|arg| *arg == "--").unwrap());
+        assert!(options.contains(&"--property=CPUQuota=12.5%"), "{options:?}");
+        assert!(options.contains(&"--property=CPUQuotaPeriodSec=10000us"), "{options:?}");
+        assert!(options.contains(&"--unit=authbench-1-2-node"), "{options:?}");
+        assert_eq!(command, ["--", "/bin/server", "--bench"]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Where groups can be made: the hierarchies of control groups that are mounted, and our place in them.
+
+use std::fs::{self, read_to_string};
+use std::path::{Path, PathBuf};
+
+/// Where slices are cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// As groups of our own.
+    Groups(Hierarchy),
+    /// By the user's systemd.
+    Systemd,
+}
+
+/// A folder of a hierarchy that has the processor as a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hierarchy {
+    pub(super) version: Version,
+    pub(super) folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    V2,
+}
+
+/// The ways that may work, the best first; those that cannot are told why.
+pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
+    let mut grounds: Vec<Ground> = Vec::new();
+    for hierarchy in hierarchies() {
+        match hierarchy.offers_processor() {
+            Ok(()) => grounds.push(Ground::Groups(hierarchy)),
+            Err(reason) => reasons.push(format!("{}: {reason}", hierarchy.folder.display())),
+        }
+    }
+    if grounds.is_empty() && reasons.is_empty() {
+        reasons.push("no control groups are mounted".to_owned());
+    }
+    grounds.push(Ground::Systemd);
+    grounds
+}
+
+/// Our own group and those above it, in every hierarchy that may have the processor. The own one may be closed to
+/// children because it has processes, and the ones above because they are somebody else's.
+pub(super) fn hierarchies() -> Vec<Hierarchy> {
+    let above = |Mount { version, at }: Mount, own: &Path| {
+        let own = at.join(own.strip_prefix("/").unwrap_or(own));
+        let folders: Vec<PathBuf> =
+            own.ancestors().take_while(|folder| folder.starts_with(&at)).map(Path::to_owned).collect();
+        folders.into_iter().map(move |folder| Hierarchy { version, folder })
+    };
+    mounts_with_paths("self").into_iter().flat_map(|(mount, own)| above(mount, &own)).collect()
+}
+
+/// The folder of the group that a process is in, which has the processor as a resource.
+pub(super) fn group_of(pid: u32) -> Option<PathBuf> {
+    let folders = mounts_with_paths(&pid.to_string()).into_iter();
+    let folders = folders.map(|(mount, own)| mount.at.join(own.strip_prefix("/").unwrap_or(&own)));
+    folders.into_iter().find(|folder| has_quota(folder))
+}
+
+fn has_quota(group: &Path) -> bool {
+    ["cpu.max", "cpu.cfs_quota_us"].iter().any(|file| group.join(file).exists())
+}
+
+impl Hierarchy {
+    /// Whether groups made here have a quota; in version 2 that may have to be asked for.
+    fn offers_processor(&self) -> Result<(), String> {
+        let controllers = self.folder.join("cgroup.subtree_control");
+        let has =
+            |file: &Path| read_to_string(file).is_ok_and(|text| text.split_whitespace().any(|word| word == "cpu"));
+        match self.version {
+            Version::V1 => Ok(()),
+            Version::V2 if has(&controllers) => Ok(()),
+            Version::V2 if !has(&self.folder.join("cgroup.controllers")) => {
+                Err("the processor is not among its resources".to_owned())
+            }
+            Version::V2 => fs::write(&controllers, "+cpu").map_err(|error| format!("it hands out no quotas: {error}")),
+        }
+    }
+}
+
+/// A mounted hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mount {
+    version: Version,
+    at: PathBuf,
+}
+
+/// Each mounted hierarchy that may have the processor, with the path of this process in it.
+fn mounts_with_paths(pid: &str) -> Vec<(Mount, PathBuf)> {
+    let mounts = mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default());
+    let groups = read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    mounts
+        .into_iter()
+        .filter_map(|mount| Some((path(&groups, mount.version)?, mount)))
+        .map(|(path, mount)| (mount, path))
+        .collect()
+}
+
+/// From `/proc/self/mountinfo`: version 2 first.
+fn mounts(mountinfo: &str) -> Vec<Mount> {
+    let mount = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let at = PathBuf::from(before.split(' ').nth(4)?);
+        let mut after = after.split(' ');
+        let version = match after.next()? {
+            "cgroup2" => Version::V2,
+            "cgroup" if after.nth(1)?.split(',').any(|option| option == "cpu") => Version::V1,
+            _ => return None,
+        };
+        Some(Mount { version, at })
+    };
+    let mut mounts: Vec<Mount> = mountinfo.lines().filter_map(mount).collect();
+    mounts.sort_by_key(|mount| mount.version == Version::V1);
+    mounts
+}
+
+/// From `/proc/PID/cgroup`.
+fn path(groups: &str, version: Version) -> Option<PathBuf> {
+    let mut groups = groups.lines().map(|line| line.splitn(3, ':'));
+    groups.find_map(|mut fields| {
+        let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let wanted = match version {
+            Version::V2 => number == "0" && controllers.is_empty(),
+            Version::V1 => controllers.split(',').any(|controller| controller == "cpu"),
+        };
+        wanted.then(|| PathBuf::from(path))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIXED: &str = "\
+30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset
+33 30 0:29 / /sys/fs/cgroup/unified rw,relatime shared:4 - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn hierarchies_are_found_in_the_kernels_own_format() {
+        let at = |version, at: &str| Mount { version, at: at.into() };
+        let expected = [at(Version::V2, "/sys/fs/cgroup/unified"), at(Version::V1, "/sys/fs/cgroup/cpu,cpuacct")];
+        assert_eq!(mounts(MIXED), expected);
+        assert_eq!(mounts("31 30 0:27 / /proc rw - proc proc rw\n"), []);
+    }
+
+    #[test]
+    fn a_process_is_found_in_each_hierarchy() {
+        let groups = "3:cpuset:/\n2:cpu,cpuacct:/part\n0::/user.slice/session-2.scope\n";
+        assert_eq!(path(groups, Version::V1), Some("/part".into()));
+        assert_eq!(path(groups, Version::V2), Some("/user.slice/session-2.scope".into()));
+        assert_eq!(path("0::/\n", Version::V1), None);
+    }
+}

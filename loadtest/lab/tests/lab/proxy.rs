@@ -1,0 +1,181 @@
+//! What the delay proxy does to connections. How exact it is, is no matter for a test: see `Trial`.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use lab::proxy::{DelayProxy, Fault, Link, try_out};
+
+/// Whatever is waited for happens within this, or never.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What must not happen is waited for this long.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A target that hands out the connections it gets.
+fn target() -> (TcpListener, std::net::SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn connected(proxy: &DelayProxy, listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let near = TcpStream::connect(proxy.address()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    for stream in [&near, &far] {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    (near, far)
+}
+
+fn read(from: &mut TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    from.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn bytes_pass_both_ways_unchanged_and_late() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::of_round_trip(Duration::from_millis(40)), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    let began = Instant::now();
+    near.write_all(b"question").unwrap();
+    assert_eq!(read(&mut far, 8), b"question");
+    far.write_all(b"answer").unwrap();
+    assert_eq!(read(&mut near, 6), b"answer");
+    assert!(began.elapsed() >= Duration::from_millis(40), "{:?}", began.elapsed());
+    let given = proxy.given();
+    assert_eq!((given.there.len(), given.back.len()), (1, 1));
+    assert!(given.round_trip_p50() >= Duration::from_micros(39_900), "{:?}", given.round_trip_p50());
+    assert_eq!(proxy.given().there.len(), 0, "what was told is not told again");
+}
+
+#[test]
+fn much_passes_whole_although_the_reader_is_slow() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::of_round_trip(Duration::from_micros(200)), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    let sent: Vec<u8> = (0..20_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let expected = sent.clone();
+    let writer = std::thread::spawn(move || {
+        near.write_all(&sent).unwrap();
+        near.shutdown(Shutdown::Write).unwrap();
+        near
+    });
+    let mut received = Vec::new();
+    far.read_to_end(&mut received).unwrap();
+    assert!(received == expected, "{} of {} bytes", received.len(), expected.len());
+    // The other direction is still open.
+    far.write_all(b"thanks").unwrap();
+    assert_eq!(read(&mut writer.join().unwrap(), 6), b"thanks");
+}
+
+#[test]
+fn a_farewell_passes() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let (mut near, far) = connected(&proxy, &listener);
+    drop(far);
+    assert_eq!(near.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_stall_holds_everything_back_and_loses_nothing() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    near.write_all(b"before").unwrap();
+    assert_eq!(read(&mut far, 6), b"before");
+    proxy.set_fault(Fault::Stalled);
+    // Orders and bytes come by different ways: what is sent now may still slip through, so it is sent until one does not.
+    far.set_read_timeout(Some(GLANCE)).unwrap();
+    let held = (0..100).find(|_| {
+        near.write_all(b"x").unwrap();
+        far.read_exact(&mut [0]).is_err()
+    });
+    assert!(held.is_some());
+    proxy.set_fault(Fault::None);
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(read(&mut far, 1), b"x");
+}
+
+#[test]
+fn a_cut_resets_what_is_open_and_what_is_opened() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    near.write_all(b"before").unwrap();
+    read(&mut far, 6);
+    proxy.set_fault(Fault::Cut);
+    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let mut later = TcpStream::connect(proxy.address()).unwrap();
+    later.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(later.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    proxy.set_fault(Fault::None);
+    // A connection made before the order was heard is reset, too.
+    let healed = (0..100).any(|_| {
+        let mut near = TcpStream::connect(proxy.address()).unwrap();
+        near.set_read_timeout(Some(GLANCE)).unwrap();
+        near.read(&mut [0; 8]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    });
+    assert!(healed, "a connection that stays open");
+}
+
+#[test]
+fn a_half_open_connection_says_nothing_until_the_end() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    near.write_all(b"before").unwrap();
+    read(&mut far, 6);
+    proxy.set_fault(Fault::HalfOpen);
+    assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    near.write_all(b"into the void").unwrap();
+    near.set_read_timeout(Some(GLANCE)).unwrap();
+    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock, "nobody has said anything");
+    proxy.set_fault(Fault::None);
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_target_that_is_not_there_resets_who_asks_for_it() {
+    let (listener, address) = target();
+    drop(listener);
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let mut near = TcpStream::connect(proxy.address()).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_proxy_that_goes_closes_its_connections_and_uses_nothing_when_idle() {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    near.write_all(b"before").unwrap();
+    read(&mut far, 6);
+    // Half of a connection that has ended must not keep it awake.
+    far.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(near.read(&mut [0; 8]).unwrap(), 0);
+    let before = proxy.cpu_ns();
+    std::thread::sleep(GLANCE * 2);
+    near.write_all(b"still").unwrap();
+    read(&mut far, 5);
+    let used = Duration::from_nanos(proxy.cpu_ns() - before);
+    assert!(used < GLANCE, "it looked all the time: {used:?}");
+    let address = proxy.address();
+    drop(proxy);
+    assert!(matches!(far.read(&mut [0; 8]), Ok(0) | Err(_)));
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_trial_compares_the_way_through_with_the_way_past() {
+    let trial = try_out(Duration::from_millis(20), 500, Duration::from_millis(400), &[]).unwrap();
+    assert!((trial.set_us - 20_000.0).abs() < 1e-6);
+    // Nothing passes early, so no round trip through it is shorter than what was set.
+    assert!(trial.through.p50 >= 19_900.0 && trial.direct.p50 < trial.through.p50, "{trial:?}");
+    assert!(trial.cpu_us > 0.0);
+}

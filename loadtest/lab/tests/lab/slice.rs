@@ -1,0 +1,118 @@
+//! Slices, by the kernel's own account.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lab::child::Launch;
+use lab::observe::CpuClock;
+use lab::slice::{Slices, Throttling};
+
+use crate::patience::{launch, lives, rerun, until};
+
+/// None where the machine has no slices, and then it says what to do.
+fn slices() -> Option<Slices> {
+    let slices = Slices::here();
+    if let Err(none) = &slices {
+        let text = none.to_string();
+        assert!(text.contains("run as root") && !none.reasons.is_empty(), "{text}");
+        eprintln!("{text}");
+    }
+    slices.ok()
+}
+
+/// The folders of the groups whose name ends like this.
+fn groups(ending: &str) -> Vec<PathBuf> {
+    fn search(folder: &Path, depth: u32, ending: &str, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if depth > 0 && path.is_dir() && !path.is_symlink() {
+                search(&path, depth - 1, ending, found);
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with("authbench-") && name.ends_with(ending) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    search(Path::new("/sys/fs/cgroup"), 8, ending, &mut found);
+    found
+}
+
+#[test]
+fn a_process_and_its_children_get_their_share_and_no_more() {
+    let Some(slices) = slices() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let slice = Arc::new(slices.cut("busy", 0.2).unwrap());
+    // The one that burns is a child of the one that was started.
+    let script = "(while :; do :; done) & echo burns $!; wait";
+    let busy = Launch { slice: Some(slice), ..launch(&folder, "sh", &["-c", script]) }.start().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let burning = |line: &str| line.strip_prefix("burns ").and_then(|pid| pid.parse::<u32>().ok());
+    let pid = busy.find_line(deadline, burning).unwrap().unwrap();
+    let clock = CpuClock::of(pid).unwrap();
+    let (began, before) = (Instant::now(), clock.ns().unwrap());
+    until(60, "it has used 100 ms", || clock.ns().unwrap() - before >= 100_000_000);
+    let elapsed = began.elapsed();
+    // A fifth of a processor uses 100 ms in 500 ms, and may have begun and ended with what a period allows.
+    assert!(elapsed >= Duration::from_millis(450), "{elapsed:?}");
+    let throttling = Throttling::of(pid).unwrap();
+    assert!(throttling.throttled > 0 && throttling.share() > 0.0, "{throttling:?}");
+    let group = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    assert_eq!(group(busy.pid()), group(pid));
+    drop(busy);
+    assert!(!lives(pid), "what the process leaves behind goes with the slice");
+    assert_eq!(groups("-busy"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_group_goes_with_its_process() {
+    let Some(slices) = slices() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let slice = Some(Arc::new(slices.cut("goes", 0.5).unwrap()));
+    let child = Launch { slice, ..launch(&folder, "sleep", &["1000"]) }.start().unwrap();
+    let of_child = std::fs::read_to_string(format!("/proc/{}/cgroup", child.pid())).unwrap();
+    assert!(of_child.contains("-goes"), "{of_child}");
+    assert!(Slices::reclaim().iter().all(|path| !path.ends_with("-goes")), "a living owner keeps its groups");
+    assert!(!groups("-goes").is_empty() || slices.method().starts_with("systemd"));
+    drop(child);
+    assert_eq!(groups("-goes"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn groups_of_a_killed_program_are_reclaimed() {
+    let Some(slices) = slices() else { return };
+    if slices.method().starts_with("systemd") {
+        return; // It removes its scopes itself.
+    }
+    let mut holder = rerun("slice::hold").spawn().unwrap();
+    until(10, "the program has its slice", || !groups("-held").is_empty());
+    assert!(!Slices::reclaim().iter().any(|path| path.to_string_lossy().ends_with("-held")), "it lives");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    // Another test's reclaim may be faster.
+    let _ = Slices::reclaim();
+    assert_eq!(groups("-held"), Vec::<PathBuf>::new());
+}
+
+/// A program that holds a slice.
+#[test]
+#[ignore = "the program that the test above kills"]
+fn hold() {
+    let _slice = Slices::here().unwrap().cut("held", 0.5).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn two_slices_of_one_name_are_two() {
+    let Some(slices) = slices() else { return };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..20).for_each(|_| drop(slices.cut("twin", 0.1).unwrap())));
+            scope.spawn(|| Slices::here().unwrap());
+        }
+    });
+}
