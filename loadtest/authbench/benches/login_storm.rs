@@ -47,11 +47,8 @@ fn main() -> ExitCode {
     let spec = ServerSpec::new(scheme, folder.path().join("server.log"));
     let server = Server::start(&spec).expect("the servers were built");
     let minted = Client::new(&server.base_url()).mint(USERS, 0).expect("the server mints under --bench");
-    let target = Target {
-        base_url: server.base_url(),
-        credentials: Arc::new(Credentials::new(minted).expect("there are some")),
-        carrier: Carrier::Bearer,
-    };
+    let credentials = Arc::new(Credentials::new(minted).expect("there are some"));
+    let target = Target::one(server.base_url(), credentials, Carrier::Bearer);
     let idle = ask(&target, scheme, seconds);
     let before = rss_bytes(&server);
     let (storm, answered, spent) = std::thread::scope(|scope| {

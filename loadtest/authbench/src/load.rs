@@ -112,11 +112,9 @@ fn measure(
     descriptor: Option<&SchemeDescriptor>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Round, SchedulingClass)> {
-    let target = Target {
-        base_url: asked.target.clone(),
-        credentials: Arc::new(Credentials::new(credentials(asked, plan, client)?)?),
-        carrier: descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier),
-    };
+    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client)?)?);
+    let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
+    let target = Target::one(asked.target.clone(), credentials, carrier);
     let place = experiments::alone(descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme), Level::AsPlanned);
     let watched = Watched { server: lab::listener::process_behind(&asked.target), store: None };
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);

@@ -1,7 +1,7 @@
 //! One round as a Goose attack.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,8 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let shift = Arc::new(Shift {
         plan: plan.clone(),
         target: target.clone(),
-        addresses: Addresses::of(&target.base_url).ok_or_else(|| DriveError::Address(target.base_url.clone()))?,
+        addresses: target.nodes.iter().map(Addresses::of).collect::<Result<_, _>>()?,
+        turn: AtomicUsize::new(0),
         stop: stop.clone(),
         unsent: AtomicU64::new(0),
     });
@@ -209,7 +210,7 @@ fn configuration(shift: &Shift) -> Result<GooseConfiguration, DriveError> {
     let users = shift.plan.connections.to_string();
     let arguments = [
         "--host",
-        &shift.target.base_url,
+        &shift.target.nodes[0].base_url,
         "--users",
         &users,
         "--increase-rate",

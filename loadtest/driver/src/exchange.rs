@@ -8,8 +8,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Url};
 
 use crate::credential::Credential;
+use crate::{DriveError, Node};
 
-/// The addresses of a target, parsed once.
+/// The addresses of a node, parsed once.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     login: Url,
@@ -19,10 +20,12 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    pub(crate) fn of(base_url: &str) -> Option<Self> {
-        let base = Url::parse(base_url).ok()?;
-        let at = |path| base.join(path).ok();
-        Some(Self {
+    pub(crate) fn of(node: &Node) -> Result<Self, DriveError> {
+        let at = |path: &str| {
+            let url = Url::parse(&node.base_url).and_then(|base| base.join(path));
+            url.map_err(|_| DriveError::Address(node.base_url.clone()))
+        };
+        Ok(Self {
             login: at(route::LOGIN)?,
             me: at(route::ME)?,
             refresh: at(route::REFRESH)?,

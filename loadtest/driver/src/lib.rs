@@ -26,14 +26,33 @@ pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
 
 /// What is loaded, and with what.
+///
+/// Reads driven by Goose go round the nodes, one after another. A connection of the [saturator](saturate) stays with one node,
+/// so that each has as many; and so does a user on his journey, because a session may be known to that node alone
+/// which began it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Such as `http://127.0.0.1:8080`.
-    pub base_url: String,
-    /// Whose credentials are sent, and how each is carried.
-    pub credentials: Arc<Credentials>,
+    /// At least one.
+    pub nodes: Vec<Node>,
     /// Where credentials travel that a journey's logins hand out.
     pub carrier: contract::Carrier,
+}
+
+/// One of the servers that share a load.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Such as `http://127.0.0.1:8080`.
+    pub base_url: String,
+    /// What is sent to this one, and how each is carried.
+    pub credentials: Arc<Credentials>,
+}
+
+impl Target {
+    /// A single server.
+    #[must_use]
+    pub fn one(base_url: String, credentials: Arc<Credentials>, carrier: contract::Carrier) -> Self {
+        Self { nodes: vec![Node { base_url, credentials }], carrier }
+    }
 }
 
 /// The threads that send. They run wherever the thread may that calls [`drive`].

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use self::awake::{Finds, Looking};
 use self::connection::{Answer, Connection};
 use crate::credential::Credential;
-use crate::{Drive, DriveError, Target, Workers};
+use crate::{Drive, DriveError, Node, Target, Workers};
 
 /// Between the last connection and the round's start.
 const LEAD: Duration = Duration::from_millis(20);
@@ -36,7 +36,8 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// What all connections of a round share.
 struct Round {
-    requests: Vec<Request>,
+    /// Of each node.
+    requests: Vec<Vec<Request>>,
     plan: Plan,
     start: Instant,
     recorder: Recorder,
@@ -50,12 +51,16 @@ struct Request {
 }
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
-    let authority = authority(&target.base_url)?;
-    let connect = |_| TcpStream::connect(&authority).map_err(DriveError::Connect);
-    let streams: Vec<TcpStream> = (0..plan.connections).map(connect).collect::<Result<_, _>>()?;
+    let authorities: Vec<String> = target.nodes.iter().map(authority).collect::<Result<_, _>>()?;
+    let around = authorities.iter().cycle().take(plan.connections as usize);
+    let streams: Vec<TcpStream> =
+        around.map(|to| TcpStream::connect(to).map_err(DriveError::Connect)).collect::<Result<_, _>>()?;
+    let nodes = authorities.iter().zip(&target.nodes);
     let start = Instant::now() + LEAD;
     let round = Arc::new(Round {
-        requests: target.credentials.iter().map(|credential| Request::read(&authority, credential)).collect(),
+        requests: nodes
+            .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, credential)).collect())
+            .collect(),
         plan: plan.clone(),
         start,
         recorder: Recorder::new(plan, start, workers.count),
@@ -78,10 +83,10 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
 }
 
 /// Host and port.
-fn authority(base_url: &str) -> Result<String, DriveError> {
-    let url = reqwest::Url::parse(base_url).ok().filter(|url| url.scheme() == "http");
+fn authority(node: &Node) -> Result<String, DriveError> {
+    let url = reqwest::Url::parse(&node.base_url).ok().filter(|url| url.scheme() == "http");
     let authority = url.as_ref().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
-    authority.ok_or_else(|| DriveError::Address(base_url.to_owned()))
+    authority.ok_or_else(|| DriveError::Address(node.base_url.clone()))
 }
 
 impl Request {
@@ -126,9 +131,10 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, 
     // One for the whole round: a timer for every request would cost some of what is saved here.
     let mut patience = pin!(tokio::time::sleep_until((end + Duration::from_secs_f64(plan.timeout_s)).into()));
     let mut chooser = Chooser::new(plan.population, plan.seed, number as u64 + 1);
+    let requests = &round.requests[number % round.requests.len()];
     tokio::time::sleep_until(round.start.into()).await;
     while !round.stop.load(Ordering::Relaxed) && Instant::now() < end {
-        let request = &round.requests[chooser.choose() as usize % round.requests.len()];
+        let request = &requests[chooser.choose() as usize % requests.len()];
         let sent = Instant::now();
         let outcome = tokio::select! {
             biased;

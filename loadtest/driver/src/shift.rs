@@ -1,7 +1,7 @@
 //! What a Goose user does in a round: serve tickets until there are no more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::chooser::Chooser;
@@ -19,7 +19,10 @@ use crate::journey::{Journey, Step};
 pub(crate) struct Shift {
     pub(crate) plan: Plan,
     pub(crate) target: Target,
-    pub(crate) addresses: Addresses,
+    /// Of each node.
+    pub(crate) addresses: Vec<Addresses>,
+    /// Counts the reads, so that the nodes take turns.
+    pub(crate) turn: AtomicUsize,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) unsent: AtomicU64,
 }
@@ -95,7 +98,10 @@ impl<'a> Worker<'a> {
     /// meant to begin when it does.
     async fn serve(&mut self, number: u32, intended: Option<Instant>, found_idle: bool) -> bool {
         let exchange = match &self.journey {
-            None => self.read(self.shift.target.credentials.get(number)).await,
+            None => {
+                let node = self.shift.turn.fetch_add(1, Ordering::Relaxed) % self.shift.addresses.len();
+                self.read(node, self.shift.target.nodes[node].credentials.get(number)).await
+            }
             Some(_) => self.step(number).await,
         };
         let sample = Sample {
@@ -109,8 +115,8 @@ impl<'a> Worker<'a> {
         exchange.answer.is_ok()
     }
 
-    async fn read(&self, credential: &Credential) -> Exchange {
-        let mut exchange = exchange(self.client, self.shift.addresses.read(credential), 200).await;
+    async fn read(&self, node: usize, credential: &Credential) -> Exchange {
+        let mut exchange = exchange(self.client, self.shift.addresses[node].read(credential), 200).await;
         if exchange.answer.as_ref().is_ok_and(|answer| !names_its_user(answer, credential)) {
             exchange.answer = Err("answer for another user".to_owned());
         }
@@ -118,14 +124,15 @@ impl<'a> Worker<'a> {
     }
 
     async fn step(&mut self, number: u32) -> Exchange {
-        let addresses = &self.shift.addresses;
+        let node = self.number % self.shift.addresses.len();
+        let addresses = &self.shift.addresses[node];
         let mut journey = self.journey.take().expect("only a journey has steps");
         let (mut exchange, hands_out) = match journey.next() {
             Step::Login => {
                 let username = contract::user::username(number);
                 (exchange(self.client, addresses.login(&username), 200).await, true)
             }
-            Step::Read(credential) => (self.read(credential).await, false),
+            Step::Read(credential) => (self.read(node, credential).await, false),
             Step::Refresh(credential) => (exchange(self.client, addresses.refresh(credential), 200).await, true),
             Step::Logout(credential) => (exchange(self.client, addresses.logout(credential), 204).await, false),
         };

@@ -29,7 +29,7 @@ impl Station<'_> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.server.descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
             self.minted = Instant::now();
-            self.target.credentials = mint(bench, self.scheme, &self.server.client(), self.population)?;
+            self.target.nodes[0].credentials = mint(bench, self.scheme, &self.server.client(), self.population)?;
         }
         Ok(())
     }
@@ -56,7 +56,7 @@ fn station<'a>(
     let server = bench.start(&bench.spec(scheme, store)?)?;
     let minted = Instant::now();
     let credentials = mint(bench, scheme, &server.client(), population)?;
-    let target = Target { base_url: server.base_url(), credentials, carrier: bench.setting.carrier };
+    let target = Target::one(server.base_url(), credentials, bench.setting.carrier);
     Ok(Station { scheme, server, store, target, population, minted })
 }
 

@@ -111,11 +111,8 @@ pub(crate) fn drive(plan: &Plan, base_url: &str) -> u64 {
     let plan = Plan { population: Population { size: 1, ..plan.population }, ..plan.clone() };
     let nobody =
         contract::body::MintedCredential { username: String::new(), headers: BTreeMap::new(), refresh_token: None };
-    let target = driver::Target {
-        base_url: base_url.to_owned(),
-        credentials: driver::Credentials::new(vec![nobody]).expect("there is one").into(),
-        carrier: contract::Carrier::Bearer,
-    };
+    let credentials = driver::Credentials::new(vec![nobody]).expect("there is one").into();
+    let target = driver::Target::one(base_url.to_owned(), credentials, contract::Carrier::Bearer);
     let workers = driver::Workers { count: 1, own_processors: true };
     let driven =
         driver::drive(&plan, &target, workers, &std::sync::Arc::default()).expect("the server is there").driven;

@@ -50,11 +50,8 @@ fn scheme(id: &str) -> Scheme {
 fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -> f64 {
     let base_url = reference.server.base_url();
     let minted = Client::new(&base_url).mint(USERS, 0).expect("the server mints under --bench");
-    let target = Target {
-        base_url,
-        credentials: Arc::new(Credentials::new(minted).expect("there are some")),
-        carrier: Carrier::Bearer,
-    };
+    let credentials = Arc::new(Credentials::new(minted).expect("there are some"));
+    let target = Target::one(base_url, credentials, Carrier::Bearer);
     let plan = Plan {
         connections: USERS,
         population: Population { size: USERS, ..Population::default() },

@@ -1,10 +1,7 @@
 //! The saturator against servers that misbehave in ways that a real one should not.
 
-#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -14,49 +11,16 @@ use driver::{Credentials, Target, Workers};
 use engine::plan::{Arrivals, Plan};
 use engine::record::Counts;
 
+use crate::server::{answer, head, request, serve};
+
 const BODY: &str = r#"{"username":"user-000007"}"#;
-
-/// Waits for a request's last byte; none if the client is gone.
-fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
-    let mut head = String::new();
-    while stream.read_line(&mut head).is_ok_and(|read| read > 0) {
-        if head.ends_with("\r\n\r\n") {
-            return Some(head);
-        }
-    }
-    None
-}
-
-fn request(stream: &mut BufReader<TcpStream>) -> bool {
-    head(stream).is_some()
-}
-
-fn answer(status: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-/// A server that does this with every connection, at the address returned. It ends with the test.
-fn serve(with: impl Fn(&mut BufReader<TcpStream>) + Clone + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let with = with.clone();
-            std::thread::spawn(move || with(&mut BufReader::new(stream)));
-        }
-    });
-    base_url
-}
 
 /// With the one credential that the servers here know.
 fn target(base_url: &str) -> Target {
     let headers = BTreeMap::from([("authorization".to_owned(), "Bearer abc".to_owned())]);
     let credential = MintedCredential { username: "user-000007".to_owned(), headers, refresh_token: None };
-    Target {
-        base_url: base_url.to_owned(),
-        credentials: Credentials::new(vec![credential]).unwrap().into(),
-        carrier: contract::Carrier::Bearer,
-    }
+    let credentials = Credentials::new(vec![credential]).unwrap().into();
+    Target::one(base_url.to_owned(), credentials, contract::Carrier::Bearer)
 }
 
 fn plan(seconds: f64) -> Plan {

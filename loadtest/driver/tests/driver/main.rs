@@ -1,0 +1,7 @@
+//! The driver against servers that only a test would have.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+
+mod nodes;
+mod saturator;
+mod server;

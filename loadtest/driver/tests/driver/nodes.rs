@@ -1,0 +1,95 @@
+//! A load on several nodes, each of which knows its own credentials and no others.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use contract::Carrier;
+use contract::body::MintedCredential;
+use driver::{Credentials, Node, Target, Workers};
+use engine::plan::{Arrivals, Mix, Plan};
+
+use crate::server::{answer, head, serve};
+
+const NODES: usize = 3;
+const WORKERS: Workers = Workers { count: 2, own_processors: false };
+
+/// What a node has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    reads: usize,
+    readers: HashSet<SocketAddr>,
+}
+
+/// A target of some nodes, and what each of them sees.
+fn nodes() -> (Target, Vec<Arc<Mutex<Seen>>>) {
+    let started = (0..NODES).map(|number| {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let own = seen.clone();
+        let base_url = serve(move |stream| work(stream, number, &own));
+        let headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer node-{number}"))]);
+        let minted = MintedCredential { username: "user-000007".to_owned(), headers, refresh_token: None };
+        (Node { base_url, credentials: Credentials::new(vec![minted]).unwrap().into() }, seen)
+    });
+    let (nodes, seen) = started.unzip();
+    (Target { nodes, carrier: Carrier::Bearer }, seen)
+}
+
+/// Hands out its own credential, and takes no other.
+fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
+    let user = r#"{"id":7,"username":"user-000007","email":"e","roles":[]}"#;
+    while let Some(head) = head(stream) {
+        let known = head.contains(&format!("Bearer node-{number}\r\n"));
+        let reply = if head.starts_with("POST /login") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.unwrap().parse().unwrap()];
+            stream.read_exact(&mut body).unwrap();
+            answer("200 OK", &format!(r#"{{"user":{user},"expires_in":9,"token":"node-{number}"}}"#))
+        } else if known {
+            let mut seen = seen.lock().unwrap();
+            seen.reads += 1;
+            seen.readers.insert(stream.get_ref().peer_addr().unwrap());
+            answer("200 OK", user)
+        } else {
+            answer("401 Unauthorized", "")
+        };
+        if stream.get_mut().write_all(&reply).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn every_node_gets_as_many_connections_of_the_saturator() {
+    let (target, seen) = nodes();
+    let plan = Plan { connections: 6, timeout_s: 2.0, ..Plan::new(Arrivals::Closed, 0.3) };
+    let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let counts = drive.driven.counts();
+    assert!(counts.ok > 6 && counts.failed() == 0, "{counts:?}");
+    let connections: Vec<usize> = seen.iter().map(|seen| seen.lock().unwrap().readers.len()).collect();
+    assert_eq!(connections, [2; NODES]);
+}
+
+#[test]
+fn reads_at_a_set_rate_go_round() {
+    let (target, seen) = nodes();
+    let arrivals = Arrivals::Fixed { rate_rps: 300.0 };
+    let plan = Plan { connections: 8, timeout_s: 2.0, ..Plan::new(arrivals, 0.5) };
+    let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let counts = drive.driven.counts();
+    assert!(counts.ok >= 149 && counts.failed() == 0, "{counts:?}");
+    let reads: Vec<usize> = seen.iter().map(|seen| seen.lock().unwrap().reads).collect();
+    assert!(reads.iter().max().unwrap() - reads.iter().min().unwrap() <= 1, "{reads:?}");
+}
+
+#[test]
+fn a_journey_stays_with_its_node() {
+    let (target, seen) = nodes();
+    let mix = Mix::Journey { reads: 100_000 };
+    let plan = Plan { connections: 6, timeout_s: 2.0, mix, ..Plan::new(Arrivals::Closed, 0.3) };
+    let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let counts = drive.driven.counts();
+    assert!(counts.ok > 12 && counts.failed() == 0, "{counts:?}");
+    assert!(seen.iter().all(|seen| seen.lock().unwrap().reads > 0), "{seen:?}");
+}
