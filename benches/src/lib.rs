@@ -7,6 +7,7 @@ mod fixture;
 use chassis::auth::Authenticator;
 use chassis::module::{AuthModule, Start};
 use contract::{Carrier, Scheme, Touch, user};
+use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::store::Store;
 use tokio::runtime::Builder;
@@ -34,7 +35,7 @@ pub fn every_scheme(operation: &mut impl Operation) {
     for scheme in Scheme::all() {
         let own = folder.path().join(scheme.id());
         let log = folder.path().join(format!("{scheme}.log"));
-        let store = || Store::start(scheme.store(), &own, &log, &[]);
+        let store = || Store::start(scheme.store(), &own, &log, &Bounds::default());
         match scheme.store().is_apart().then(store).transpose() {
             Ok(store) => measure_scheme(operation, scheme, store.as_ref()),
             Err(error) if error.is_missing() => eprintln!("\nLEFT OUT: {scheme}: {error}\n"),

@@ -9,6 +9,7 @@ use contract::{Scheme, StoreKind};
 use engine::record::Placement;
 use experiments::profile::Experiment;
 use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
+use lab::child::Bounds;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
 use lab::slice::Slices;
@@ -124,7 +125,7 @@ fn store(
         return Ok(Store::Redis(Redis::at(url, asked.redis_in_use)?));
     }
     let log = journal.logs().join(format!("{kind}.log"));
-    Store::start(kind, &scratch.path().join(kind.to_string()), &log, &placement.store_cpus)
+    Store::start(kind, &scratch.path().join(kind.to_string()), &log, &Bounds::on(&placement.store_cpus))
 }
 
 /// Goes on without the schemes that need what is not installed, and says so loudly.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Carrier, Scheme, StoreKind};
 use engine::record::{Placement, WriteError};
+use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
 use lab::store::{Store, StoreError};
@@ -138,7 +139,7 @@ impl Bench<'_> {
             carrier: self.setting.carrier,
             store_url: store.map(Store::url),
             key_prefix: store.map_or("authbench:", Store::key_prefix).to_owned(),
-            cpus: cpus.clone(),
+            bounds: Bounds::on(cpus),
             // One processor, one thread: CPU time per request is then free of what threads pay to meet.
             workers: Some(cpus.len().max(1) as u32),
             ..ServerSpec::new(scheme, self.log(scheme.id()))

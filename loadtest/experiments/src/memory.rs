@@ -12,6 +12,7 @@
 
 use contract::Scheme;
 use engine::record::{MemoryPoint, Validity};
+use lab::child::Bounds;
 use lab::server::Server;
 use lab::store::Store;
 
@@ -119,7 +120,12 @@ impl<'a> Own<'a> {
                 let log = bench.log(&format!("{kind}-memory"));
                 let folder = tempfile::tempdir_in(setting.scratch.path());
                 let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
-                Ok(Self::Private(Box::new(Store::start(kind, &folder, &log, &setting.placement.store_cpus)?)))
+                Ok(Self::Private(Box::new(Store::start(
+                    kind,
+                    &folder,
+                    &log,
+                    &Bounds::on(&setting.placement.store_cpus),
+                )?)))
             }
         }
     }

@@ -11,6 +11,7 @@ use experiments::profile::{
     CostParameters, Experiment as Name, LatencyParameters, MemoryParameters, Parameters, WireParameters,
 };
 use experiments::{Bench, Journal, Progress, Setting, run};
+use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::store::Store;
 use tempfile::TempDir;
@@ -86,7 +87,7 @@ fn measure(name: Name) -> Record {
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     let scratch = Scratch::new().unwrap();
     let log = folder.path().join("logs/redis.log");
-    let redis = Store::start(StoreKind::Redis, scratch.path(), &log, &[]).unwrap();
+    let redis = Store::start(StoreKind::Redis, scratch.path(), &log, &Bounds::default()).unwrap();
     let setting = Setting {
         schemes: SCHEMES.iter().map(|id| id.parse::<Scheme>().unwrap()).collect(),
         carrier: Carrier::Bearer,

@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use launch::{Account, Launch, LaunchError, OWN_VARIABLES};
+pub use launch::{Account, Bounds, Launch, LaunchError, OWN_VARIABLES};
 
 use crate::slice::Slice;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::child::Bounds;
 use crate::redis::{Redis, RedisMemory, StoreError};
 
 /// As many as a cluster must have at least.
@@ -22,13 +23,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the nodes on free ports of loopback, kept on `cpus` unless these are empty, and waits until they
+    /// Starts the nodes on free ports of loopback, all within `bounds`, and waits until they
     /// agree. Each has a folder of its own in `folder`, and all append their output to `log`.
-    pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
+    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
         let start = |number: u16| {
             let own = folder.join(format!("node-{number}"));
             std::fs::create_dir_all(&own).map_err(|source| StoreError::Folder { path: own.clone(), source })?;
-            Redis::start_node(&own, log, cpus)
+            Redis::start_node(&own, log, bounds)
         };
         let nodes = (0..PRIMARIES).map(start).collect::<Result<Vec<_>, _>>()?;
         let cluster = Self { nodes };

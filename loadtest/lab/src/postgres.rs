@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 use postgres::{Client, NoTls};
 
-use crate::child::{Account, Child, Exited, Launch, LaunchError};
+use crate::child::{Account, Bounds, Child, Exited, Launch, LaunchError};
 use crate::observe;
 
 /// Where Debian and its kin keep the programs, which are not in PATH.
@@ -109,9 +109,9 @@ pub enum PostgresError {
 
 impl Postgres {
     /// Makes databases in `folder`, which others must be able to pass through if this program is root, and serves them
-    /// on a free port of loopback, kept on `cpus` unless these are empty, with every setting that matters to speed and
+    /// on a free port of loopback, within `bounds`, with every setting that matters to speed and
     /// durability as installed.
-    pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, PostgresError> {
+    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, PostgresError> {
         let account = unprivileged()?;
         let data = folder.join("data");
         prepare(folder, account.as_ref())?;
@@ -119,7 +119,7 @@ impl Postgres {
         let port = free_port().map_err(PostgresError::NoPort)?;
         let launch = Launch {
             args: args(&data, folder, port),
-            cpus: cpus.to_owned(),
+            bounds: bounds.clone(),
             user: account.map(|(account, _)| account),
             // Fast shutdown: it does not wait for its clients to leave.
             stop_signal: Signal::SIGINT,

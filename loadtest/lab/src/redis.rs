@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use redis::{Connection, ConnectionAddr, FromRedisValue, RedisError, ToRedisArgs};
 
-use crate::child::{Child, Exited, LaunchError};
+use crate::child::{Bounds, Child, Exited, LaunchError};
 use crate::observe;
 
 /// How long connecting, or one answer, may take.
@@ -137,14 +137,14 @@ pub enum StoreError {
 
 impl Redis {
     /// Starts a private one on a free port of loopback, which writes nothing to disk: working folder
-    /// `folder`, output appended to `log`, kept on `cpus` unless these are empty.
-    pub fn start(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
-        private::start(folder, log, cpus, false)
+    /// `folder`, output appended to `log`, within `bounds`.
+    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
+        private::start(folder, log, bounds, false)
     }
 
     /// The same as a node of a cluster that is still to be formed.
-    pub(crate) fn start_node(folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
-        private::start(folder, log, cpus, true)
+    pub(crate) fn start_node(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
+        private::start(folder, log, bounds, true)
     }
 
     /// Uses one that runs already. Refuses a database that is not empty unless `allow_used`; touches no

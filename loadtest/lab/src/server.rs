@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use contract::{Carrier, Scheme, SchemeDescriptor, Touch};
 
-use crate::child::{Child, Exited, Launch, LaunchError};
+use crate::child::{Bounds, Child, Exited, Launch, LaunchError};
 use crate::http::{Client, HttpError};
 
 pub use binary::{BIN_DIR, MissingBinary, locate};
@@ -37,8 +37,8 @@ pub struct ServerSpec {
     pub touch: Touch,
     /// What the server calls itself among several like it.
     pub node: String,
-    /// The logical processors it is kept on; with none it runs wherever the kernel lets it.
-    pub cpus: Vec<u32>,
+    /// What it may use of the machine.
+    pub bounds: Bounds,
     /// Threads that serve requests; none leaves it to the server.
     pub workers: Option<u32>,
     /// The file that its output is appended to.
@@ -58,7 +58,7 @@ impl ServerSpec {
             roles: contract::user::DEFAULT_ROLES,
             touch: Touch::default(),
             node: "node-1".to_owned(),
-            cpus: Vec::new(),
+            bounds: Bounds::default(),
             workers: None,
             log,
         }
@@ -174,7 +174,7 @@ impl Server {
         let launch = Launch {
             args: spec.args(),
             env: spec.env(),
-            cpus: spec.cpus.clone(),
+            bounds: spec.bounds.clone(),
             ..Launch::new(&name, program.to_owned(), spec.log.clone())
         };
         let child = launch.start()?;

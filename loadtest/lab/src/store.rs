@@ -5,7 +5,7 @@ use std::path::Path;
 
 use contract::StoreKind;
 
-use crate::child::Exited;
+use crate::child::{Bounds, Exited};
 use crate::cluster::Cluster;
 use crate::postgres::{Postgres, PostgresError};
 use crate::redis::{self, Redis};
@@ -50,18 +50,18 @@ impl StoreError {
 }
 
 impl Store {
-    /// Starts a private one of this kind, with its files in `folder`, which is made if need be, and its output appended to `log`, kept on `cpus`
-    /// unless these are empty.
+    /// Starts a private one of this kind, with its files in `folder`, which is made if need be, and its output appended to `log`, within
+    /// `bounds`.
     ///
     /// # Panics
     /// If the kind is not a process of its own.
-    pub fn start(kind: StoreKind, folder: &Path, log: &Path, cpus: &[u32]) -> Result<Self, StoreError> {
+    pub fn start(kind: StoreKind, folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
         let failed = |source| redis::StoreError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         Ok(match kind {
-            StoreKind::Redis => Self::Redis(Redis::start(folder, log, cpus)?),
-            StoreKind::RedisCluster => Self::Cluster(Cluster::start(folder, log, cpus)?),
-            StoreKind::Postgres => Self::Postgres(Postgres::start(folder, log, cpus)?),
+            StoreKind::Redis => Self::Redis(Redis::start(folder, log, bounds)?),
+            StoreKind::RedisCluster => Self::Cluster(Cluster::start(folder, log, bounds)?),
+            StoreKind::Postgres => Self::Postgres(Postgres::start(folder, log, bounds)?),
             StoreKind::None | StoreKind::Memory => unreachable!("{kind} is no process of its own"),
         })
     }

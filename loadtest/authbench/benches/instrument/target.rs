@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use contract::Scheme;
 use engine::record::Placement;
-use lab::child::{Child, Launch};
+use lab::child::{Bounds, Child, Launch};
 use lab::server::{Server, ServerSpec, locate};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ impl Reference {
     pub(crate) fn of(scheme: Scheme) -> Self {
         let folder = TempDir::new().expect("there is room for a log");
         let spec = ServerSpec {
-            cpus: PLACEMENT.server_cpus.clone(),
+            bounds: Bounds::on(&PLACEMENT.server_cpus),
             workers: Some(1),
             ..ServerSpec::new(scheme, folder.path().join("server.log"))
         };

@@ -82,7 +82,7 @@ fn a_target_that_cannot_be_loaded_is_named() {
     let run = place.run();
     let load = ["--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target"];
     fails(&[&["load"], &load[..], &[NOBODY]].concat(), 1, &["cannot reach", "127.0.0.1:1"]);
-    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &[]);
+    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &lab::child::Bounds::default());
     if let Ok(redis) = redis {
         let foreign = redis.url().replace("redis://", "http://");
         let output = authbench(&[&["load"], &load[..], &[foreign.as_str()]].concat());
@@ -163,7 +163,8 @@ fn an_outside_redis_must_be_there_and_empty() {
     let out = run("unreachable");
     fails(&[&compare[..], &["redis://127.0.0.1:1/0", &out[0], &out[1]]].concat(), 1, &["127.0.0.1:1"]);
 
-    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &[]).unwrap();
+    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &lab::child::Bounds::default())
+        .unwrap();
     let mut used = PlainRedis::connect(redis.url());
     used.set("precious", "data");
     let out = run("used");

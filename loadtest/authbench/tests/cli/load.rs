@@ -1,5 +1,6 @@
 //! `authbench load`.
 
+use lab::child::Bounds;
 use lab::redis::Redis;
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ fn a_closed_loop_has_no_plan_to_fall_behind() {
 fn a_journey_logs_in_reads_refreshes_and_logs_out() {
     let _alone = alone();
     let place = Place::new();
-    let redis = Redis::start(place.path(), &place.path().join("redis.log"), &[]).unwrap();
+    let redis = Redis::start(place.path(), &place.path().join("redis.log"), &Bounds::default()).unwrap();
     let server = server("session-redis", &place, Some(redis.url()));
     let plan = place.file(
         "journey.toml",

@@ -32,17 +32,31 @@ pub struct Launch {
     /// What is added to its environment, which it otherwise inherits but for the variables that would
     /// change its settings: those whose names begin with [`OWN_VARIABLES`].
     pub env: Vec<(OsString, OsString)>,
-    /// The logical processors it is kept on; with none it gets those of the thread that started the first
-    /// child.
-    pub cpus: Vec<u32>,
+    /// What it and all it starts may use.
+    pub bounds: Bounds,
     /// The file that its standard output and standard error are appended to.
     pub log: PathBuf,
     /// Whom it runs as, if not as this program.
     pub user: Option<Account>,
     /// The signal that asks it to end in good order.
     pub stop_signal: Signal,
-    /// The share of processor time that it and all it starts have to do with; none leaves it unbounded.
+}
+
+/// What a process may use of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// The logical processors it is kept on; with none it gets those of the thread that started the first child.
+    pub cpus: Vec<u32>,
+    /// The share of processor time that it has to do with; none leaves it unbounded.
     pub slice: Option<Arc<Slice>>,
+}
+
+impl Bounds {
+    /// All the time of these processors.
+    #[must_use]
+    pub fn on(cpus: &[u32]) -> Self {
+        Self { cpus: cpus.to_owned(), slice: None }
+    }
 }
 
 /// A user of the system.
@@ -90,11 +104,10 @@ impl Launch {
             program,
             args: Vec::new(),
             env: Vec::new(),
-            cpus: Vec::new(),
+            bounds: Bounds::default(),
             log,
             user: None,
             stop_signal: Signal::SIGTERM,
-            slice: None,
         }
     }
 
@@ -109,7 +122,7 @@ impl Launch {
         let process = spawned.map_err(|source| LaunchError::Spawn {
             name: self.name.clone(),
             program: self.program,
-            cpus: self.cpus,
+            cpus: self.bounds.cpus.clone(),
             source,
         })?;
         Ok(Child {
@@ -118,12 +131,12 @@ impl Launch {
             process: Mutex::new(process),
             log,
             stop_signal: self.stop_signal,
-            _slice: self.slice,
+            _slice: self.bounds.slice,
         })
     }
 
     fn command(&self, output: std::fs::File) -> io::Result<Command> {
-        let (program, args) = match &self.slice {
+        let (program, args) = match &self.bounds.slice {
             Some(slice) => slice.wrap(self.program.clone().into(), self.args.clone()),
             None => (self.program.clone().into(), self.args.clone()),
         };
@@ -137,9 +150,9 @@ impl Launch {
             command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        let cpus = if self.cpus.is_empty() { None } else { Some(cpu_set(&self.cpus)?) };
+        let cpus = if self.bounds.cpus.is_empty() { None } else { Some(cpu_set(&self.bounds.cpus)?) };
         bind(&mut command, cpus);
-        self.slice.as_ref().map_or(Ok(()), |slice| slice.enter(&mut command))?;
+        self.bounds.slice.as_ref().map_or(Ok(()), |slice| slice.enter(&mut command))?;
         Ok(command)
     }
 }

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{Redis, StoreError, info, open};
-use crate::child::{Child, Launch, LaunchError};
+use crate::child::{Bounds, Child, Launch, LaunchError};
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
@@ -17,24 +17,24 @@ const POLL: Duration = Duration::from_millis(5);
 const ATTEMPTS: u32 = 5;
 
 /// On its own, or as a node of a cluster that is still to be formed.
-pub(super) fn start(folder: &Path, log: &Path, cpus: &[u32], node: bool) -> Result<Redis, StoreError> {
+pub(super) fn start(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, StoreError> {
     for _ in 1..ATTEMPTS {
-        match start_once(folder, log, cpus, node) {
+        match start_once(folder, log, bounds, node) {
             Err(StoreError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
             outcome => return outcome,
         }
     }
-    start_once(folder, log, cpus, node)
+    start_once(folder, log, bounds, node)
 }
 
-fn start_once(folder: &Path, log: &Path, cpus: &[u32], node: bool) -> Result<Redis, StoreError> {
+fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, StoreError> {
     let port = free_port().map_err(StoreError::NoPort)?;
     let mut args = args(port, folder);
     if node {
         args.extend(cluster_args(free_port().map_err(StoreError::NoPort)?));
     }
     let launch =
-        Launch { args, cpus: cpus.to_owned(), ..Launch::new("redis-server", "redis-server".into(), log.to_owned()) };
+        Launch { args, bounds: bounds.clone(), ..Launch::new("redis-server", "redis-server".into(), log.to_owned()) };
     let process = launch.start().map_err(missing)?;
     let url = format!("redis://127.0.0.1:{port}/0");
     let (connection, version) = wait(&process, &url)?;

@@ -96,7 +96,7 @@ fn a_child_is_in_a_group_of_its_own_and_on_its_processors() {
     let folder = tempfile::tempdir().unwrap();
     let last = *lab::placement::allowed().last().unwrap();
     let mut pinned = launch(&folder, "sleep", &["1000"]);
-    pinned.cpus = vec![last];
+    pinned.bounds.cpus = vec![last];
     let child = pinned.start().unwrap();
     assert_ne!(getpgid(Some(Pid::from_raw(child.pid().cast_signed()))).unwrap(), getpgrp());
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap();
@@ -109,7 +109,7 @@ fn what_cannot_be_started_says_why() {
     let missing = launch(&folder, "no-such-program", &[]).start().unwrap_err();
     assert!(matches!(&missing, LaunchError::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
     let mut nowhere = launch(&folder, "sleep", &["1000"]);
-    nowhere.cpus = vec![1000];
+    nowhere.bounds.cpus = vec![1000];
     assert!(nowhere.start().unwrap_err().to_string().contains("[1000]"));
     let mut mute = launch(&folder, "sleep", &["1000"]);
     mute.log = "/dev/null/process.log".into();

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use lab::child::Bounds;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
 
@@ -34,7 +35,7 @@ fn hold() {
     let folder = std::env::var_os(FOLDER).expect("it is run by the test above");
     let folder = Path::new(&folder);
     let scratch = Scratch::new_in(folder).unwrap();
-    let redis = Redis::start(scratch.path(), &folder.join("redis.log"), &[]).unwrap();
+    let redis = Redis::start(scratch.path(), &folder.join("redis.log"), &Bounds::default()).unwrap();
     let logs = tempfile::tempdir_in(scratch.path()).unwrap();
     let sleep = || shell(&logs, "exec sleep 1000");
     let children = [sleep(), std::thread::scope(|scope| scope.spawn(sleep).join()).unwrap()];

@@ -1,5 +1,6 @@
 //! A private Redis is ours alone; an outside one stays as it was.
 
+use lab::child::Bounds;
 use lab::redis::{Redis, StoreError};
 use tempfile::TempDir;
 
@@ -7,7 +8,7 @@ use crate::patience::{lives, rerun, until};
 
 fn private() -> (Redis, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let redis = Redis::start(folder.path(), &folder.path().join("redis.log"), &[]).unwrap();
+    let redis = Redis::start(folder.path(), &folder.path().join("redis.log"), &Bounds::default()).unwrap();
     (redis, folder)
 }
 
@@ -119,7 +120,7 @@ fn without_redis_server_the_error_says_how_to_get_it() {
 #[ignore = "the program that the test above runs without a PATH"]
 fn start_without_a_path() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Redis::start(folder.path(), &folder.path().join("redis.log"), &[]).unwrap_err();
+    let error = Redis::start(folder.path(), &folder.path().join("redis.log"), &Bounds::default()).unwrap_err();
     assert!(matches!(error, StoreError::Missing));
     assert!(error.to_string().contains("apt-get install redis-server"), "{error}");
 }

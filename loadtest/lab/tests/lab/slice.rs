@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lab::child::Launch;
+use lab::child::{Bounds, Launch};
 use lab::observe::CpuClock;
 use lab::slice::{Slices, Throttling};
 
@@ -47,7 +47,8 @@ fn a_process_and_its_children_get_their_share_and_no_more() {
     let slice = Arc::new(slices.cut("busy", 0.2).unwrap());
     // The one that burns is a child of the one that was started.
     let script = "(while :; do :; done) & echo burns $!; wait";
-    let busy = Launch { slice: Some(slice), ..launch(&folder, "sh", &["-c", script]) }.start().unwrap();
+    let bounds = Bounds { slice: Some(slice), ..Bounds::default() };
+    let busy = Launch { bounds, ..launch(&folder, "sh", &["-c", script]) }.start().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     let burning = |line: &str| line.strip_prefix("burns ").and_then(|pid| pid.parse::<u32>().ok());
     let pid = busy.find_line(deadline, burning).unwrap().unwrap();
@@ -71,7 +72,8 @@ fn a_group_goes_with_its_process() {
     let Some(slices) = slices() else { return };
     let folder = tempfile::tempdir().unwrap();
     let slice = Some(Arc::new(slices.cut("goes", 0.5).unwrap()));
-    let child = Launch { slice, ..launch(&folder, "sleep", &["1000"]) }.start().unwrap();
+    let bounds = Bounds { slice, ..Bounds::default() };
+    let child = Launch { bounds, ..launch(&folder, "sleep", &["1000"]) }.start().unwrap();
     let of_child = std::fs::read_to_string(format!("/proc/{}/cgroup", child.pid())).unwrap();
     assert!(of_child.contains("-goes"), "{of_child}");
     assert!(Slices::reclaim().iter().all(|path| !path.ends_with("-goes")), "a living owner keeps its groups");

@@ -1,6 +1,7 @@
 //! Every kind of private store serves, is observed, is emptied and ends with its owner.
 
 use contract::StoreKind;
+use lab::child::Bounds;
 use lab::store::Store;
 
 use crate::patience::lives;
@@ -11,7 +12,7 @@ fn start(kind: StoreKind) -> (Store, lab::scratch::Scratch) {
     let scratch = lab::scratch::Scratch::new().unwrap();
     let folder = scratch.path().join("store");
     std::fs::create_dir_all(&folder).unwrap();
-    let store = Store::start(kind, &folder, &scratch.path().join("store.log"), &[]).unwrap();
+    let store = Store::start(kind, &folder, &scratch.path().join("store.log"), &Bounds::default()).unwrap();
     (store, scratch)
 }
 
