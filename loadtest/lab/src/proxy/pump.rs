@@ -24,8 +24,8 @@ use crate::placement::pin_current_thread;
 
 /// A target on loopback is there at once or not at all; meanwhile nothing else passes.
 const CONNECT_DEADLINE: Duration = Duration::from_millis(200);
-/// A sleep may end this much late; what is due sooner is waited for awake.
-const MOST_LATE_NS: u64 = 30_000;
+/// How much a sleep may be ended before what it waits for is due, to wait for the rest awake.
+const MOST_EARLY_NS: u64 = 30_000;
 /// A piece is no larger.
 const READ_AT_ONCE_BYTES: usize = 64 * 1024;
 /// How often the cost is written down.
@@ -41,6 +41,8 @@ pub(super) struct Pump {
     timer: TimerFd,
     /// When the timer will ring, if it is set.
     ringing_ns: Option<u64>,
+    /// How late sleeps have ended, in nanoseconds: the mean, the last ones weighing the most.
+    late_ns: u64,
     target: SocketAddr,
     shared: Arc<Shared>,
     orders: Orders,
@@ -102,6 +104,7 @@ impl Pump {
             listener,
             timer,
             ringing_ns: None,
+            late_ns: 0,
             target,
             shared,
             orders,
@@ -125,7 +128,7 @@ impl Pump {
                 match event.data() {
                     LISTENER => self.accept(),
                     BELL => self.obey(),
-                    TIMER => self.ringing_ns = None,
+                    TIMER => self.wake(),
                     token => self.take_in(token, event.events()),
                 }
             }
@@ -138,7 +141,8 @@ impl Pump {
     fn wait_for_next(&mut self) -> EpollTimeout {
         let stalled = self.orders.fault == Fault::Stalled;
         let due = if stalled { None } else { self.pairs.values().filter_map(Pair::due_ns).min() };
-        let wake_ns = due.map(|due_ns| due_ns.saturating_sub(MOST_LATE_NS));
+        let early_ns = (2 * self.late_ns).min(MOST_EARLY_NS);
+        let wake_ns = due.map(|due_ns| due_ns.saturating_sub(early_ns));
         if wake_ns.is_some_and(|wake_ns| wake_ns <= now_ns()) {
             return EpollTimeout::ZERO;
         }
@@ -157,6 +161,14 @@ impl Pump {
             }
         }
         EpollTimeout::NONE
+    }
+
+    /// Learns how late the sleep has ended.
+    fn wake(&mut self) {
+        if let Some(rung_ns) = self.ringing_ns.take() {
+            let late_ns = now_ns().saturating_sub(rung_ns).min(MOST_EARLY_NS);
+            self.late_ns = (7 * self.late_ns + late_ns) / 8;
+        }
     }
 
     fn accept(&mut self) {
