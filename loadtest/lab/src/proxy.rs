@@ -22,7 +22,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-pub use trial::{Spread, Trial, TrialError, try_out};
+pub use trial::{Spread, Trial, try_out};
 
 /// What a stretch of network does to what passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,14 +93,17 @@ struct Orders {
     stop: bool,
 }
 
+/// For nanoseconds up to a minute, to three digits.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
+}
+
 impl Given {
-    /// Nanoseconds up to the minute, to three digits.
     fn nothing() -> Self {
-        let empty = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order");
-        Self { there: empty(), back: empty() }
+        Self { there: histogram(), back: histogram() }
     }
 
-    /// The median round trip through the proxy, without what the target takes.
+    /// The medians of both ways together: the round trip, without what the target takes.
     #[must_use]
     pub fn round_trip_p50(&self) -> Duration {
         Duration::from_nanos(self.there.value_at_quantile(0.5) + self.back.value_at_quantile(0.5))

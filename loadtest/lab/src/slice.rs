@@ -57,7 +57,10 @@ pub struct NoSlices {
 
 /// A slice cannot be cut.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot cut a slice of {share} processors at {path}: {source}", path = path.display())]
+#[error(
+    "cannot cut a slice of {share} processors at {path}: {source}; are control groups still yours to make there?",
+    path = path.display()
+)]
 pub struct SliceError {
     /// How much was asked for.
     pub share: f64,
@@ -180,12 +183,6 @@ fn quota(share: f64) -> (u64, u64) {
 }
 
 impl Slice {
-    /// How many processors it is worth.
-    #[must_use]
-    pub const fn share(&self) -> f64 {
-        self.share
-    }
-
     /// The program and arguments that run this program in the slice.
     pub(crate) fn wrap(&self, program: OsString, args: Vec<OsString>) -> (OsString, Vec<OsString>) {
         let Kind::Scope { unit } = &self.kind else { return (program, args) };
@@ -239,12 +236,17 @@ fn clear(folder: &Path) -> io::Result<()> {
             outcome => return outcome,
         }
         let members = fs::read_to_string(folder.join("cgroup.procs"))?;
-        for pid in members.lines().filter_map(|line| line.parse().ok()) {
+        for pid in pids(&members) {
             // It may have ended by itself meanwhile.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = kill(pid, Signal::SIGKILL);
         }
         sleep(POLL);
     }
+}
+
+/// From `cgroup.procs`. It names a process of another container 0, which to `kill` would mean ourselves.
+fn pids(members: &str) -> impl Iterator<Item = Pid> {
+    members.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).map(Pid::from_raw)
 }
 
 impl Throttling {
@@ -307,6 +309,11 @@ mod tests {
         assert!((expected.share() - 0.4).abs() < 1e-12);
         let later = Throttling { periods: 15, throttled: 9, throttled_ns: 8_000 };
         assert_eq!(later.since(expected), Throttling { periods: 5, throttled: 5, throttled_ns: 1_000 });
+    }
+
+    #[test]
+    fn nobody_elses_process_is_signalled() {
+        assert_eq!(pids("12\n0\n345\n").collect::<Vec<_>>(), [12, 345].map(Pid::from_raw));
     }
 
     #[test]

@@ -40,6 +40,15 @@ fn assert_only_error(counts: &Counts, error: &str) {
     assert_eq!(counts.errors.keys().collect::<Vec<_>>(), [error], "{counts:?}");
 }
 
+/// A server that says the same to every request.
+fn always(reply: Vec<u8>) -> String {
+    serve(move |stream| {
+        while request(stream) {
+            stream.get_mut().write_all(&reply).ok();
+        }
+    })
+}
+
 #[test]
 fn an_answer_in_pieces_is_one_answer() {
     let counts = load(
@@ -59,43 +68,19 @@ fn an_answer_in_pieces_is_one_answer() {
 
 #[test]
 fn another_users_answer_is_a_failure() {
-    let counts = load(
-        &serve(|stream| {
-            while request(stream) {
-                stream.get_mut().write_all(&answer("200 OK", r#"{"username":"user-000008"}"#)).ok();
-            }
-        }),
-        0.2,
-        &Arc::default(),
-    );
+    let counts = load(&always(answer("200 OK", r#"{"username":"user-000008"}"#)), 0.2, &Arc::default());
     assert_only_error(&counts, "answer for another user");
 }
 
 #[test]
 fn another_status_is_a_failure() {
-    let counts = load(
-        &serve(|stream| {
-            while request(stream) {
-                stream.get_mut().write_all(&answer("503 Service Unavailable", BODY)).ok();
-            }
-        }),
-        0.2,
-        &Arc::default(),
-    );
+    let counts = load(&always(answer("503 Service Unavailable", BODY)), 0.2, &Arc::default());
     assert_only_error(&counts, "status 503");
 }
 
 #[test]
 fn what_is_not_http_is_a_failure() {
-    let counts = load(
-        &serve(|stream| {
-            while request(stream) {
-                stream.get_mut().write_all(b"SSH-2.0-OpenSSH_9.9\r\n\r\n").ok();
-            }
-        }),
-        0.2,
-        &Arc::default(),
-    );
+    let counts = load(&always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), 0.2, &Arc::default());
     assert_only_error(&counts, "not an HTTP answer of known length");
 }
 

@@ -111,16 +111,13 @@ fn nanoseconds(time: Duration) -> u64 {
 mod tests {
     use rand::SeedableRng as _;
 
+    use super::super::histogram;
     use super::*;
 
     const MS: u64 = 1_000_000;
 
     fn link(delay_ms: u64, jitter_ms: u64, bytes_per_s: Option<u64>) -> Link {
         Link { delay: Duration::from_millis(delay_ms), jitter: Duration::from_millis(jitter_ms), bytes_per_s }
-    }
-
-    fn histogram() -> Histogram<u64> {
-        Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap()
     }
 
     #[test]

@@ -88,7 +88,13 @@ impl Side {
 }
 
 /// A pair is to be closed.
-struct Over;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// Both sides have taken their leave, and each was told so.
+    InGoodOrder,
+    /// One side is gone without a word: the other learns of it the same way.
+    Broken,
+}
 
 impl Pump {
     pub(super) fn new(listener: TcpListener, target: SocketAddr, shared: Arc<Shared>, seed: u64) -> io::Result<Self> {
@@ -165,6 +171,8 @@ impl Pump {
 
     /// Learns how late the sleep has ended.
     fn wake(&mut self) {
+        // Until it is read it goes on ringing. An error means that it was set anew meanwhile.
+        let _ = self.timer.wait();
         if let Some(rung_ns) = self.ringing_ns.take() {
             let late_ns = now_ns().saturating_sub(rung_ns).min(MOST_EARLY_NS);
             self.late_ns = (7 * self.late_ns + late_ns) / 8;
@@ -173,18 +181,14 @@ impl Pump {
 
     fn accept(&mut self) {
         while let Ok((client, _)) = self.listener.accept() {
-            let target = match self.orders.fault {
-                Fault::Cut => None,
-                Fault::HalfOpen => {
-                    self.open(client, None);
-                    continue;
-                }
-                Fault::None | Fault::Stalled => TcpStream::connect_timeout(&self.target, CONNECT_DEADLINE).ok(),
-            };
-            match target {
-                Some(target) => self.open(client, Some(target)),
-                // Nobody there, or nobody to be reached.
-                None => reset(&client),
+            match self.orders.fault {
+                Fault::Cut => reset(&client),
+                Fault::HalfOpen => self.open(client, None),
+                Fault::None | Fault::Stalled => match TcpStream::connect_timeout(&self.target, CONNECT_DEADLINE) {
+                    Ok(target) => self.open(client, Some(target)),
+                    // Nobody there.
+                    Err(_) => reset(&client),
+                },
             }
         }
     }
@@ -236,8 +240,8 @@ impl Pump {
         let Some(pair) = self.pairs.get_mut(&number) else { return };
         let side = Side::BOTH[(token % 2) as usize];
         pair.blocked[1 - side as usize] = false;
-        if pair.read(side, events, &self.orders.link, &mut self.intake).is_err() {
-            pair.reset();
+        if let Err(over) = pair.read(side, events, &self.orders.link, &mut self.intake) {
+            pair.end(over);
             self.pairs.remove(&number);
         }
     }
@@ -250,12 +254,8 @@ impl Pump {
         let epoll = &self.epoll;
         self.pairs.retain(|&number, pair| {
             let due = !stalled && pair.due_ns().is_some_and(|due_ns| due_ns <= now);
-            let goes_on = if due { pair.pass(&mut given) } else { Ok(()) };
-            if goes_on.is_ok_and(|()| pair.ask(epoll, number)) {
-                return true;
-            }
-            pair.close();
-            false
+            let passed = if due { pair.pass(&mut given) } else { Ok(()) };
+            passed.and_then(|()| pair.ask(epoll, number)).inspect_err(|over| pair.end(*over)).is_ok()
         });
     }
 
@@ -306,14 +306,14 @@ impl Pair {
         if flow.ended {
             // The kernel goes on to tell of a connection that is broken, asked or not.
             let broken = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-            return if broken { Err(Over) } else { Ok(()) };
+            return if broken { Err(Over::Broken) } else { Ok(()) };
         }
         match arrival::read(from, &mut intake.buffer) {
             // Nobody is there to hear it.
             Ok((count, _)) if self.target.is_none() => flow.ended = count == 0,
             Ok((count, came_ns)) => flow.take_in(&intake.buffer[..count], came_ns, link, &mut intake.random),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => return Err(Over),
+            Err(_) => return Err(Over::Broken),
         }
         Ok(())
     }
@@ -322,8 +322,8 @@ impl Pair {
     fn pass(&mut self, given: &mut Given) -> Result<(), Over> {
         let Some(mut target) = self.target.as_ref() else { return Ok(()) };
         let mut client = &self.client;
-        let there = self.there.pass(now_ns, &mut target, &mut given.there).map_err(|_| Over)?;
-        let back = self.back.pass(now_ns, &mut client, &mut given.back).map_err(|_| Over)?;
+        let there = self.there.pass(now_ns, &mut target, &mut given.there).map_err(|_| Over::Broken)?;
+        let back = self.back.pass(now_ns, &mut client, &mut given.back).map_err(|_| Over::Broken)?;
         self.blocked = [there == Passed::Blocked, back == Passed::Blocked];
         for (passed, to) in [(there, target), (back, client)] {
             if passed == Passed::End {
@@ -331,24 +331,25 @@ impl Pair {
                 let _ = to.shutdown(Shutdown::Write);
             }
         }
-        if (there, back) == (Passed::End, Passed::End) { Err(Over) } else { Ok(()) }
+        if (there, back) == (Passed::End, Passed::End) { Err(Over::InGoodOrder) } else { Ok(()) }
     }
 
-    /// Asks the kernel to tell of what can be done now. Whether it can be asked.
-    fn ask(&mut self, epoll: &Epoll, number: u64) -> bool {
+    /// Asks the kernel to tell of what can be done now.
+    fn ask(&mut self, epoll: &Epoll, number: u64) -> Result<(), Over> {
         let reads = [&self.there, &self.back].map(|flow| !flow.ended && flow.has_room());
         // What goes there is written to the target, and what comes back to the client.
         let writes = [self.blocked[1], self.blocked[0]];
-        Side::BOTH.into_iter().all(|side| {
+        Side::BOTH.into_iter().try_for_each(|side| {
             let index = side as usize;
             let mut wanted = EpollFlags::empty();
             wanted.set(EpollFlags::EPOLLIN, reads[index]);
             wanted.set(EpollFlags::EPOLLOUT, writes[index]);
             if std::mem::replace(&mut self.asked[index], wanted) == wanted {
-                return true;
+                return Ok(());
             }
             let mut event = EpollEvent::new(wanted, side.token(number));
-            self.stream(side).is_none_or(|stream| epoll.modify(stream.as_fd(), &mut event).is_ok())
+            let stream = self.stream(side);
+            stream.map_or(Ok(()), |stream| epoll.modify(stream.as_fd(), &mut event)).map_err(|_| Over::Broken)
         })
     }
 
@@ -360,12 +361,9 @@ impl Pair {
         (self.there, self.back) = (Flow::default(), Flow::default());
     }
 
-    /// Both directions have ended in good order.
-    fn close(&self) {
-        for side in Side::BOTH {
-            if let Some(stream) = self.stream(side) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+    fn end(&self, over: Over) {
+        if over == Over::Broken {
+            self.reset();
         }
     }
 

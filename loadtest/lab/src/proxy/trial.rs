@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 
 use engine::clock::{keep_time, now_ns, sleep_until};
 
-use super::{DelayProxy, Link};
+use super::{DelayProxy, Link, histogram};
 
 /// Long enough for a small request, and for the moment it was sent.
 const MESSAGE_BYTES: usize = 64;
@@ -46,11 +46,6 @@ impl Spread {
     }
 }
 
-/// A proxy cannot be tried out.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot try out the delay proxy: {0}")]
-pub struct TrialError(#[from] io::Error);
-
 impl Trial {
     /// What it gave: how much longer the median round trip took through it than past it.
     #[must_use]
@@ -61,16 +56,11 @@ impl Trial {
 
 /// Sends messages at this rate for this long, past a proxy and through it, and compares. The proxy is kept on `proxy_cpus`
 /// unless these are empty.
-pub fn try_out(
-    round_trip: Duration,
-    messages_per_s: u32,
-    duration: Duration,
-    proxy_cpus: &[u32],
-) -> Result<Trial, TrialError> {
-    let echo = Echo::start()?;
+pub fn try_out(round_trip: Duration, messages_per_s: u32, duration: Duration, proxy_cpus: &[u32]) -> io::Result<Trial> {
+    let echo = start_echo()?;
     let count = WARMUP + (duration.as_secs_f64() * f64::from(messages_per_s)) as usize;
-    let direct = round_trips(echo.address, messages_per_s, count)?;
-    let proxy = DelayProxy::start(echo.address, Link::of_round_trip(round_trip), proxy_cpus, 1)?;
+    let direct = round_trips(echo, messages_per_s, count)?;
+    let proxy = DelayProxy::start(echo, Link::of_round_trip(round_trip), proxy_cpus, 1)?;
     let through = round_trips(proxy.address(), messages_per_s, count)?;
     Ok(Trial {
         set_us: round_trip.as_secs_f64() * 1e6,
@@ -106,7 +96,7 @@ fn round_trips(to: SocketAddr, messages_per_s: u32, count: usize) -> io::Result<
 fn read_echoes(mut from: TcpStream, count: usize) -> io::Result<Histogram<u64>> {
     let _ = keep_time(true);
     from.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut histogram = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order");
+    let mut histogram = histogram();
     let mut message = [0; MESSAGE_BYTES];
     for number in 0..count {
         from.read_exact(&mut message)?;
@@ -118,23 +108,16 @@ fn read_echoes(mut from: TcpStream, count: usize) -> io::Result<Histogram<u64>> 
     Ok(histogram)
 }
 
-/// Whoever connects hears what he says.
-struct Echo {
-    address: SocketAddr,
-}
-
-impl Echo {
-    /// Serves the two connections of a trial.
-    fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        thread::spawn(move || {
-            for client in listener.incoming().take(2).flatten() {
-                thread::spawn(move || echo(client));
-            }
-        });
-        Ok(Self { address })
-    }
+/// Serves the two connections of a trial: whoever connects hears what he says.
+fn start_echo() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for client in listener.incoming().take(2).flatten() {
+            thread::spawn(move || echo(client));
+        }
+    });
+    Ok(address)
 }
 
 fn echo(mut client: TcpStream) -> io::Result<()> {

@@ -33,6 +33,16 @@ fn read(from: &mut TcpStream, count: usize) -> Vec<u8> {
     bytes
 }
 
+/// A proxy that has carried something, and both ends of the connection.
+fn at_work(link: Link) -> (DelayProxy, TcpListener, TcpStream, TcpStream) {
+    let (listener, address) = target();
+    let proxy = DelayProxy::start(address, link, &[], 1).unwrap();
+    let (mut near, mut far) = connected(&proxy, &listener);
+    near.write_all(b"before").unwrap();
+    assert_eq!(read(&mut far, 6), b"before");
+    (proxy, listener, near, far)
+}
+
 #[test]
 fn bytes_pass_both_ways_unchanged_and_late() {
     let (listener, address) = target();
@@ -81,11 +91,7 @@ fn a_farewell_passes() {
 
 #[test]
 fn a_stall_holds_everything_back_and_loses_nothing() {
-    let (listener, address) = target();
-    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
-    let (mut near, mut far) = connected(&proxy, &listener);
-    near.write_all(b"before").unwrap();
-    assert_eq!(read(&mut far, 6), b"before");
+    let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(Fault::Stalled);
     // Orders and bytes come by different ways: what is sent now may still slip through, so it is sent until one does not.
     far.set_read_timeout(Some(GLANCE)).unwrap();
@@ -101,11 +107,7 @@ fn a_stall_holds_everything_back_and_loses_nothing() {
 
 #[test]
 fn a_cut_resets_what_is_open_and_what_is_opened() {
-    let (listener, address) = target();
-    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
-    let (mut near, mut far) = connected(&proxy, &listener);
-    near.write_all(b"before").unwrap();
-    read(&mut far, 6);
+    let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(Fault::Cut);
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -124,11 +126,7 @@ fn a_cut_resets_what_is_open_and_what_is_opened() {
 
 #[test]
 fn a_half_open_connection_says_nothing_until_the_end() {
-    let (listener, address) = target();
-    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
-    let (mut near, mut far) = connected(&proxy, &listener);
-    near.write_all(b"before").unwrap();
-    read(&mut far, 6);
+    let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(Fault::HalfOpen);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     near.write_all(b"into the void").unwrap();
@@ -151,12 +149,8 @@ fn a_target_that_is_not_there_resets_who_asks_for_it() {
 
 #[test]
 fn a_proxy_that_goes_closes_its_connections_and_uses_nothing_when_idle() {
-    let (listener, address) = target();
-    let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
-    let (mut near, mut far) = connected(&proxy, &listener);
-    near.write_all(b"before").unwrap();
-    read(&mut far, 6);
-    // Half of a connection that has ended must not keep it awake.
+    let (proxy, _listener, mut near, mut far) = at_work(Link::of_round_trip(Duration::from_millis(2)));
+    // Neither a timer that has rung nor half of a connection that has ended may keep it awake.
     far.shutdown(Shutdown::Write).unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 0);
     let before = proxy.cpu_ns();

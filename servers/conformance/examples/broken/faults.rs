@@ -21,6 +21,7 @@ pub(crate) enum Fault {
     KidIgnored,
     DuplicateNames,
     WeakKey,
+    WeakKeyUnexplained,
     RefreshReuse,
     FamilySurvives,
     IdInClear,

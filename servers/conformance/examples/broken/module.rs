@@ -89,7 +89,11 @@ where
             Fault::IdleIgnored => altered.credential_ttl_s = Some(start.absolute_ttl_s),
             _ => {}
         }
-        let Built { authenticator, directory } = M::build(&altered, inner).await?;
+        let built = M::build(&altered, inner).await;
+        let Built { authenticator, directory } = match (built, fault) {
+            (Err(_), Fault::WeakKeyUnexplained) => return Err(StartError::Usage("a setting is wrong".to_owned())),
+            (built, _) => built?,
+        };
         let changes = Changes::default();
         let telling = Telling { inner: directory, changes: Arc::clone(&changes) };
         let redis_url = start.redis_url.clone();

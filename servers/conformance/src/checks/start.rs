@@ -29,7 +29,10 @@ fn key_file(content: &[u8]) -> Step<NamedTempFile> {
         file.write_all(content)?;
         Ok(file)
     };
-    write().or_else(|error: io::Error| not_applicable(format!("{}: {error}", std::env::temp_dir().display())))
+    write().or_else(|error: io::Error| {
+        let folder = std::env::temp_dir();
+        not_applicable(format!("no key can be written in {}: {error}; set TMPDIR to another folder", folder.display()))
+    })
 }
 
 fn weak_key(case: &Case<'_>) -> Step {

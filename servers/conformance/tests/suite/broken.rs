@@ -71,6 +71,7 @@ fn tokens() -> Vec<Broken> {
         server(HS256, Bearer, "kid-ignored", &["kid-hostile"]),
         server(HS256, Bearer, "duplicate-names", &["jws-duplicate-names"]),
         server(HS256, Bearer, "weak-key", &["weak-key-refused"]),
+        server(RS256, Bearer, "weak-key-unexplained", &["weak-key-refused"]),
         server(
             REFRESH,
             Bearer,
