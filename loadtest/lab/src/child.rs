@@ -127,6 +127,12 @@ impl Child {
         stop(&mut self.lock(), self.stop_signal, STOP_PATIENCE)
     }
 
+    /// Ends it at once (SIGKILL), as a crash would: it cannot tidy up. Says how it ended.
+    pub fn kill(&self) -> ExitStatus {
+        let mut process = self.lock();
+        exit_status(&mut process).unwrap_or_else(|| end(&mut process))
+    }
+
     /// Waits until a line of its output satisfies `find`, and returns what `find` made of it; none if
     /// the deadline passes first.
     pub fn find_line<T>(&self, deadline: Instant, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Exited> {
@@ -193,6 +199,11 @@ fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -
         }
         sleep(POLL);
     }
+    end(process)
+}
+
+fn end(process: &mut std::process::Child) -> ExitStatus {
+    // A refusal shows in that the wait does not end; the kernel refuses nobody his own child.
     let _ = process.kill();
     process.wait().expect("only this waits for the child")
 }

@@ -16,7 +16,10 @@ pub fn host() -> Host {
         kernel: kernel(),
         cpu_model: cpu_model(&cpuinfo),
         cpus: crate::placement::allowed().len() as u32,
-        memory_bytes: read_to_string("/proc/meminfo").ok().and_then(|text| memory_bytes(&text)).unwrap_or(0),
+        memory_bytes: read_to_string("/proc/meminfo")
+            .ok()
+            .and_then(|text| memory_field(&text, "MemTotal"))
+            .unwrap_or(0),
         clock_source: word("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         cpu_governor: word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         virtualized: is_virtualized(&cpuinfo),
@@ -29,6 +32,25 @@ pub fn host() -> Host {
 pub fn software() -> BTreeMap<String, String> {
     let redis = redis_version().map(|version| ("redis-server".to_owned(), version));
     redis.into_iter().collect()
+}
+
+/// The memory that can be had without swapping, in bytes, as far as the kernel knows.
+#[must_use]
+pub fn available_memory_bytes() -> Option<u64> {
+    memory_field(&read_to_string("/proc/meminfo").ok()?, "MemAvailable")
+}
+
+/// The version of the `HAProxy` in PATH; none if there is none.
+#[must_use]
+pub fn haproxy_version() -> Option<String> {
+    let output = Command::new("haproxy").arg("-v").output().ok()?;
+    parse_haproxy_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// From a line such as `HAProxy version 2.6.12-1+deb12u1 2023/12/16 - https://haproxy.org/`; before 2.2 it began with `HA-Proxy`.
+fn parse_haproxy_version(text: &str) -> Option<String> {
+    let (_, version) = text.lines().next()?.split_once("Proxy version ")?;
+    version.split_whitespace().next().map(str::to_owned)
 }
 
 fn redis_version() -> Option<String> {
@@ -53,8 +75,9 @@ fn cpu_model(cpuinfo: &str) -> String {
     named.or_else(board).unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn memory_bytes(meminfo: &str) -> Option<u64> {
-    let kilobytes = field(meminfo, "MemTotal")?.strip_suffix(" kB")?;
+/// In bytes.
+fn memory_field(meminfo: &str, name: &str) -> Option<u64> {
+    let kilobytes = field(meminfo, name)?.strip_suffix(" kB")?;
     Some(kilobytes.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -96,8 +119,9 @@ mod tests {
             "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu vme hypervisor lahf_lm\n\nprocessor\t: 1\n";
         assert_eq!(cpu_model(cpuinfo), "AMD EPYC");
         assert!(is_virtualized(cpuinfo));
-        assert_eq!(memory_bytes("MemTotal:       24689764 kB\nMemFree: 1 kB\n"), Some(24_689_764 * 1024));
-        assert_eq!(memory_bytes("MemFree: 1 kB\n"), None);
+        let meminfo = "MemTotal:       24689764 kB\nMemFree: 1 kB\n";
+        assert_eq!(memory_field(meminfo, "MemTotal"), Some(24_689_764 * 1024));
+        assert_eq!(memory_field(meminfo, "MemAvailable"), None);
     }
 
     #[test]
@@ -105,5 +129,13 @@ mod tests {
         let line = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0\n";
         assert_eq!(parse_redis_version(line).as_deref(), Some("7.0.15"));
         assert_eq!(parse_redis_version("not redis"), None);
+    }
+
+    #[test]
+    fn haproxy_says_its_version_in_its_first_line() {
+        let version = |text| parse_haproxy_version(text).unwrap_or_default();
+        assert_eq!(version("HAProxy version 2.6.12-1 2023/12/16 - https://haproxy.org/\nStatus: ...\n"), "2.6.12-1");
+        assert_eq!(version("HA-Proxy version 1.8.30 2021/04/12\n"), "1.8.30");
+        assert_eq!(version("sh: haproxy: not found"), "");
     }
 }

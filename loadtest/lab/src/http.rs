@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::SchemeDescriptor;
-use contract::body::{LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential};
+use contract::body::{
+    ClockRequest, ClockResponse, LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential,
+};
 use contract::route;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,6 +129,15 @@ impl Client {
         read(request.send(&body)).map_err(|source| HttpError::Unreachable { url, source })
     }
 
+    /// Asks for the end of the credential that these headers carry, within `deadline`. Every status is an answer; 204 says that it has
+    /// ended.
+    pub fn logout(&self, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
+        let url = self.url(route::LOGOUT);
+        let plain = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
+        let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
+        read(request.send_empty()).map_err(|source| HttpError::Unreachable { url, source })
+    }
+
     /// What the server says of the scheme it runs, from `/bench/scheme`.
     pub fn scheme(&self) -> Result<SchemeDescriptor, HttpError> {
         let refuse = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
@@ -146,12 +157,21 @@ impl Client {
     /// Ready credentials of `count` users from `first_user` on, in batches. A server that does not mint (404)
     /// gives [`HttpError::Status`].
     pub fn mint(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
-        let mut credentials = Vec::with_capacity(count as usize);
-        while (credentials.len() as u32) < count {
+        self.minted(MintRequest { count, first_user, revoked: false })
+    }
+
+    /// What [`Client::mint`] hands out, each revoked again at once.
+    pub fn mint_revoked(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
+        self.minted(MintRequest { count, first_user, revoked: true })
+    }
+
+    fn minted(&self, all: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
+        let mut credentials = Vec::with_capacity(all.count as usize);
+        while (credentials.len() as u32) < all.count {
             let done = credentials.len() as u32;
-            let request =
-                MintRequest { count: MINT_BATCH.min(count - done), first_user: first_user.wrapping_add(done) };
-            credentials.append(&mut self.mint_batch(request)?);
+            let count = MINT_BATCH.min(all.count - done);
+            let first_user = all.first_user.wrapping_add(done);
+            credentials.append(&mut self.mint_batch(MintRequest { count, first_user, ..all })?);
         }
         Ok(credentials)
     }
@@ -167,6 +187,18 @@ impl Client {
         }
     }
 
+    /// Has the server sign or seal with a new key. One without keys (404) gives [`HttpError::Status`].
+    pub fn rotate(&self) -> Result<(), HttpError> {
+        let answer = self.post(route::BENCH_ROTATE, &(), MINT_DEADLINE)?;
+        self.expect_status(route::BENCH_ROTATE, &answer, 204)
+    }
+
+    /// Moves the server's clock on. One that has no such clock (404) gives [`HttpError::Status`].
+    pub fn advance_clock(&self, advance_s: u64) -> Result<(), HttpError> {
+        let answer = self.post(route::BENCH_CLOCK, &ClockRequest { advance_s }, DEADLINE)?;
+        self.expect_json::<ClockResponse>(route::BENCH_CLOCK, &answer).map(drop)
+    }
+
     /// Logs in, and also returns the answer as it came, with its `Set-Cookie`.
     pub fn login(&self, username: &str, password: &str) -> Result<(LoginResponse, Answer), HttpError> {
         let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
@@ -176,12 +208,16 @@ impl Client {
 
     /// The body of an answer with status 200.
     fn expect_json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, HttpError> {
-        let url = self.url(path);
-        if answer.status != 200 {
-            let body = String::from_utf8_lossy(&answer.body).chars().take(QUOTED).collect();
-            return Err(HttpError::Status { url, status: answer.status, expected: 200, body });
+        self.expect_status(path, answer, 200)?;
+        serde_json::from_slice(&answer.body).map_err(|source| HttpError::Malformed { url: self.url(path), source })
+    }
+
+    fn expect_status(&self, path: &str, answer: &Answer, expected: u16) -> Result<(), HttpError> {
+        if answer.status == expected {
+            return Ok(());
         }
-        serde_json::from_slice(&answer.body).map_err(|source| HttpError::Malformed { url, source })
+        let body = String::from_utf8_lossy(&answer.body).chars().take(QUOTED).collect();
+        Err(HttpError::Status { url: self.url(path), status: answer.status, expected, body })
     }
 
     fn url(&self, path: &str) -> String {

@@ -9,5 +9,6 @@ mod series;
 
 pub(crate) use cpu_clock::thread_cpu_ns;
 pub use cpu_clock::{CpuClock, ProcessGone};
+pub use machine::busy_share;
 pub use memory::{Memory, memory};
 pub use observer::{DEFAULT_PERIOD, Observation, Observer, Role};

@@ -35,6 +35,17 @@ pub fn here() -> Placement {
     }
 }
 
+/// The placement on this machine, with the calling thread, which makes the load, and every thread that it starts from now
+/// on kept on the generator's processors; and why they cannot be, if so.
+#[must_use]
+pub fn settle() -> (Placement, Option<PinError>) {
+    let placement = here();
+    match pin_current_thread(&placement.generator_cpus) {
+        Ok(()) => (placement, None),
+        Err(error) => (unplaced(&error.to_string()), Some(error)),
+    }
+}
+
 /// Places the parts on `cores`: each a list of the logical processors that share one physical core.
 ///
 /// | there is | server | store | generator |
@@ -84,8 +95,14 @@ fn unplaced(reason: &str) -> Placement {
 /// The logical processors that the calling thread may use, in ascending order.
 #[must_use]
 pub fn allowed() -> Vec<u32> {
+    allowed_to(0)
+}
+
+/// Those that this process may use, or with 0 the calling thread; none where that is not to be known.
+#[must_use]
+pub fn allowed_to(pid: u32) -> Vec<u32> {
     // More processors than the set has room for: then all are taken that it can name.
-    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let set = sched_getaffinity(Pid::from_raw(pid.cast_signed())).unwrap_or_default();
     (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect()
 }
 
@@ -108,7 +125,8 @@ pub(crate) fn cpu_set(cpus: &[u32]) -> io::Result<CpuSet> {
 }
 
 /// Groups processors by the physical core they share; each alone where the kernel does not say.
-fn cores(cpus: &[u32]) -> Vec<Vec<u32>> {
+#[must_use]
+pub fn cores(cpus: &[u32]) -> Vec<Vec<u32>> {
     let mut cores = BTreeMap::<u32, Vec<u32>>::new();
     for &cpu in cpus {
         cores.entry(first_sibling(cpu).unwrap_or(cpu)).or_default().push(cpu);

@@ -22,7 +22,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-pub use trial::{Spread, Trial, try_out};
+pub use trial::{EXACT_US, Spread, Trial, try_out};
 
 /// What a stretch of network does to what passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -5,18 +5,24 @@ mod outside;
 mod private;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use redis::{Connection, ConnectionAddr, FromRedisValue, RedisError, ToRedisArgs};
 
 use crate::child::{Bounds, Child, Exited, LaunchError};
 use crate::observe;
+use crate::store::authority;
 
 /// How long connecting, or one answer, may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long Redis may take to free the memory of keys that are gone, and how often it is asked.
+const FREEING: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(2);
 const NO_ARGS: &[&str] = &[];
 
 /// A Redis that answers. Dropping it stops a private one, and removes our keys from an outside one.
@@ -27,6 +33,8 @@ pub struct Redis {
     version: String,
     pid: Option<u32>,
     process: Option<Child>,
+    /// How a private one is started again.
+    again: Option<private::Again>,
 }
 
 /// By hand, because the URL may hold a password.
@@ -95,8 +103,8 @@ pub enum StoreError {
         /// Keys found.
         keys: u64,
     },
-    /// The folder of a node cannot be made.
-    #[error("cannot make the folder {path}: {source}; free some room there or set TMPDIR to another folder")]
+    /// The folder of a node cannot be made, or a file in it removed.
+    #[error("cannot make or tidy up {path}: {source}; free some room there or set TMPDIR to another folder")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -109,8 +117,14 @@ pub enum StoreError {
         /// How long was waited, in seconds.
         seconds: u64,
     },
-    /// Emptying a Redis that is not private.
-    #[error("the Redis at {place} is not ours to empty")]
+    /// Its keys are gone, and their memory is not.
+    #[error("the private Redis did not free its memory within {seconds} s; see its log")]
+    NotFreed {
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// Emptying or ending a Redis that is not private.
+    #[error("the Redis at {place} is not ours to empty or to end")]
     NotPrivate {
         /// Its host and port, or its socket.
         place: String,
@@ -157,6 +171,12 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where a private one listens; none where it is lent.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.process.as_ref().and_then(|_| authority(&self.url))
     }
 
     /// What the keys of this run begin with.
@@ -214,10 +234,38 @@ impl Redis {
 
     /// Removes every key of a private Redis.
     pub fn flush(&self) -> Result<(), StoreError> {
-        if self.process.is_none() {
-            return Err(StoreError::NotPrivate { place: place(&self.url) });
+        self.own()?;
+        // Ten million keys take longer to free than one answer may take to come.
+        self.command::<()>("FLUSHALL", "ASYNC")?;
+        let deadline = Instant::now() + FREEING;
+        while self.info("memory")?.get("lazyfree_pending_objects").is_some_and(|pending| pending != "0") {
+            if Instant::now() >= deadline {
+                return Err(StoreError::NotFreed { seconds: FREEING.as_secs() });
+            }
+            sleep(POLL);
         }
-        self.command("FLUSHALL", "SYNC")
+        Ok(())
+    }
+
+    /// Ends a private one as a crash would (SIGKILL): what it held is lost.
+    pub fn crash(&self) -> Result<(), StoreError> {
+        self.own()?.kill();
+        Ok(())
+    }
+
+    /// Ends a private one in good order: what it held is written down, for [`start_again`](Self::start_again) to read.
+    pub fn shut_down(&self) -> Result<(), StoreError> {
+        private::shut_down(self, self.own()?)
+    }
+
+    /// Starts a private one that has ended, where it was: with what it held if it was shut down in good order, empty after
+    /// a crash.
+    pub fn start_again(&mut self) -> Result<(), StoreError> {
+        private::start_again(self)
+    }
+
+    fn own(&self) -> Result<&Child, StoreError> {
+        self.process.as_ref().ok_or_else(|| StoreError::NotPrivate { place: place(&self.url) })
     }
 
     /// Removes the keys of this run, and no others, and says how many there were.

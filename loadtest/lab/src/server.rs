@@ -35,12 +35,22 @@ pub struct ServerSpec {
     pub roles: u16,
     /// When a session's idle limit is pushed back.
     pub touch: Touch,
+    /// Seconds that a credential lives; none leaves it to the scheme.
+    pub credential_ttl_s: Option<u64>,
     /// What the server calls itself among several like it.
     pub node: String,
     /// What it may use of the machine.
     pub bounds: Bounds,
+    /// The environment variable and the path that name its key; none leaves it to make one that nobody shares.
+    pub key: Option<(&'static str, PathBuf)>,
+    /// Where it listens; with port 0 the kernel chooses a free one.
+    pub listen: SocketAddr,
     /// Threads that serve requests; none leaves it to the server.
     pub workers: Option<u32>,
+    /// Further settings: environment variables and their values, such as `AUTHBENCH_EPOCH_TTL_S`.
+    pub settings: Vec<(&'static str, String)>,
+    /// Flags beside these, each with its value, such as `--next-hop`.
+    pub flags: Vec<(&'static str, String)>,
     /// The file that its output is appended to.
     pub log: PathBuf,
 }
@@ -57,9 +67,14 @@ impl ServerSpec {
             users: contract::user::DEFAULT_USERS,
             roles: contract::user::DEFAULT_ROLES,
             touch: Touch::default(),
+            credential_ttl_s: None,
             node: "node-1".to_owned(),
             bounds: Bounds::default(),
+            key: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             workers: None,
+            settings: Vec::new(),
+            flags: Vec::new(),
             log,
         }
     }
@@ -67,7 +82,7 @@ impl ServerSpec {
     fn args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--bench".into()];
         let mut flag = |name: &str, value: &str| args.extend([name.into(), value.into()]);
-        flag("--listen", "127.0.0.1:0");
+        flag("--listen", &self.listen.to_string());
         flag("--scheme", self.scheme.id());
         flag("--carrier", &self.carrier.to_string());
         flag("--key-prefix", &self.key_prefix);
@@ -75,15 +90,23 @@ impl ServerSpec {
         flag("--roles", &self.roles.to_string());
         flag("--touch", &self.touch.to_string());
         flag("--node", &self.node);
+        if let Some(ttl_s) = self.credential_ttl_s {
+            flag("--credential-ttl-s", &ttl_s.to_string());
+        }
         if let Some(workers) = self.workers {
             flag("--workers", &workers.to_string());
+        }
+        for (name, value) in &self.flags {
+            flag(name, value);
         }
         args
     }
 
     /// The URL may hold a password, and arguments are for everybody to see.
     fn env(&self) -> Vec<(OsString, OsString)> {
-        self.store_url.iter().map(|(name, url)| (name.into(), url.into())).collect()
+        let store = self.store_url.iter().map(|(name, url)| (name.into(), url.into()));
+        let key = self.key.iter().map(|(name, path)| (name.into(), path.into()));
+        store.chain(key).chain(self.settings.iter().map(|(name, value)| (name.into(), value.into()))).collect()
     }
 
     /// The first thing in which the server's own description is not what was asked for.

@@ -10,6 +10,7 @@
 //! | cgroup v1, as root | a group of our own with `cpu.cfs_quota_us` |
 //! | a systemd user manager | `systemd-run --user --scope` with `CPUQuota` |
 
+mod allowance;
 mod ground;
 mod owner;
 
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use ground::{Ground, Hierarchy, Version};
+pub use allowance::Allowance;
+use ground::{Ground, Hierarchy, Resource, Version};
 use owner::Owner;
 
 /// The shortest time over which a quota is counted: a node that has used up its share stands still for less than this.
@@ -73,6 +75,7 @@ pub struct SliceError {
 /// A share of processor time. Dropping it ends whatever still runs in it, and removes the group.
 #[derive(Debug)]
 pub struct Slice {
+    /// What it was cut with.
     share: f64,
     kind: Kind,
 }
@@ -80,7 +83,7 @@ pub struct Slice {
 #[derive(Debug)]
 enum Kind {
     /// A group, and the file in which a process writes itself down to be in it.
-    Group { folder: PathBuf, entry: File },
+    Group { version: Version, folder: PathBuf, entry: File },
     /// A transient unit of this name, removed by systemd when it is empty.
     Scope { unit: String },
 }
@@ -130,7 +133,7 @@ impl Slices {
                 let folder = hierarchy.folder.join(name);
                 let made = make(hierarchy.version, &folder, share);
                 let entry = made.map_err(|source| SliceError { share, path: folder.clone(), source })?;
-                Kind::Group { folder, entry }
+                Kind::Group { version: hierarchy.version, folder, entry }
             }
         };
         Ok(Slice { share, kind })
@@ -139,7 +142,8 @@ impl Slices {
     /// Removes the groups that killed runs have left, with whatever still runs in them, and says what they were.
     #[must_use]
     pub fn reclaim() -> Vec<PathBuf> {
-        let groups = ground::hierarchies().into_iter().flat_map(|hierarchy| fs::read_dir(hierarchy.folder));
+        let groups =
+            ground::hierarchies(Resource::Processor).into_iter().flat_map(|hierarchy| fs::read_dir(hierarchy.folder));
         let left_over = groups.flatten().flatten().map(|entry| entry.path());
         left_over.filter(|folder| Owner::is_gone(folder) && clear(folder).is_ok()).collect()
     }
@@ -160,20 +164,30 @@ impl Slices {
 /// Makes a group with its quota, or leaves nothing behind.
 fn make(version: Version, folder: &Path, share: f64) -> io::Result<File> {
     fs::create_dir(folder)?;
-    let (quota_us, period_us) = quota(share);
-    let settings = match version {
-        Version::V2 => vec![("cpu.max", format!("{quota_us} {period_us}"))],
-        // A quota may not be larger than the period allows, so the period comes first.
-        Version::V1 => {
-            vec![("cpu.cfs_period_us", period_us.to_string()), ("cpu.cfs_quota_us", quota_us.to_string())]
-        }
-    };
-    let set = |(name, value): (&str, String)| fs::write(folder.join(name), value);
-    let made = settings.into_iter().try_for_each(set);
+    let made = set_quota(version, folder, share);
     made.and_then(|()| File::options().write(true).open(folder.join("cgroup.procs"))).inspect_err(|_| {
         // The error that led here is the one to tell.
         let _ = fs::remove_dir(folder);
     })
+}
+
+fn set_quota(version: Version, folder: &Path, share: f64) -> io::Result<()> {
+    let (quota_us, period_us) = quota(share);
+    match version {
+        Version::V2 => fs::write(folder.join("cpu.max"), format!("{quota_us} {period_us}")),
+        Version::V1 => {
+            // A quota that is larger than a group above allows in the new period would be refused.
+            fs::write(folder.join("cpu.cfs_quota_us"), "-1")?;
+            fs::write(folder.join("cpu.cfs_period_us"), period_us.to_string())?;
+            fs::write(folder.join("cpu.cfs_quota_us"), quota_us.to_string())
+        }
+    }
+}
+
+/// A quota and its period as systemd reads them.
+fn scope_quota(share: f64) -> [String; 2] {
+    let (quota_us, period_us) = quota(share);
+    [format!("{}%", 100.0 * quota_us as f64 / period_us as f64), format!("{period_us}us")]
 }
 
 /// Microseconds of processor time, and the period in which they may be used.
@@ -183,18 +197,36 @@ fn quota(share: f64) -> (u64, u64) {
 }
 
 impl Slice {
+    /// Gives what runs in it another share from now on.
+    pub fn resize(&self, share: f64) -> io::Result<()> {
+        match &self.kind {
+            Kind::Group { folder, version, .. } => set_quota(*version, folder, share)?,
+            Kind::Scope { unit } => {
+                let mut command = std::process::Command::new("systemctl");
+                let properties = ["CPUQuota", "CPUQuotaPeriodSec"];
+                command.args(["--user", "--runtime", "set-property", &format!("{unit}.scope")]);
+                command.args(properties.iter().zip(scope_quota(share)).map(|(name, value)| format!("{name}={value}")));
+                let output = command.output()?;
+                if !output.status.success() {
+                    return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The program and arguments that run this program in the slice.
     pub(crate) fn wrap(&self, program: OsString, args: Vec<OsString>) -> (OsString, Vec<OsString>) {
         let Kind::Scope { unit } = &self.kind else { return (program, args) };
-        let (quota_us, period_us) = quota(self.share);
+        let [quota, period] = scope_quota(self.share);
         let options = [
             "--user".to_owned(),
             "--scope".to_owned(),
             "--quiet".to_owned(),
             "--collect".to_owned(),
             format!("--unit={unit}"),
-            format!("--property=CPUQuota={}%", 100.0 * quota_us as f64 / period_us as f64),
-            format!("--property=CPUQuotaPeriodSec={period_us}us"),
+            format!("--property=CPUQuota={quota}"),
+            format!("--property=CPUQuotaPeriodSec={period}"),
             "--".to_owned(),
         ];
         let args = options.into_iter().map(OsString::from).chain([program]).chain(args).collect();

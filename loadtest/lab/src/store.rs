@@ -1,6 +1,7 @@
 //! The stores of a run, whatever they are: what a server needs to reach one, and what one uses.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use contract::StoreKind;
@@ -49,6 +50,13 @@ impl StoreError {
     }
 }
 
+/// The address in a URL, if it is a number.
+pub(crate) fn authority(url: &str) -> Option<SocketAddr> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    authority.rsplit('@').next()?.parse().ok()
+}
+
 impl Store {
     /// Starts a private one of this kind, with its files in `folder`, which is made if need be, and its output appended to `log`, within
     /// `bounds`.
@@ -74,6 +82,24 @@ impl Store {
             Self::Cluster(cluster) => ("AUTHBENCH_REDIS_URL", cluster.url().to_owned()),
             Self::Postgres(postgres) => ("AUTHBENCH_POSTGRES_URL", postgres.url().to_owned()),
         }
+    }
+
+    /// Where it listens; none where it is not ours, or is in several places.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Redis(redis) => redis.address(),
+            Self::Postgres(postgres) => authority(postgres.url()),
+            Self::Cluster(_) => None,
+        }
+    }
+
+    /// The same as [`url`](Self::url) for a server that reaches it by way of another address.
+    #[must_use]
+    pub fn url_by_way_of(&self, address: SocketAddr) -> (&'static str, String) {
+        let (variable, url) = self.url();
+        let own = self.address().map(|own| own.to_string()).unwrap_or_default();
+        (variable, url.replacen(&own, &address.to_string(), 1))
     }
 
     /// What the keys of this run begin with.
@@ -156,10 +182,25 @@ impl Store {
     /// Removes what this run has put there, and nothing else.
     pub fn clear(&self) -> Result<(), StoreError> {
         match self {
+            Self::Redis(redis) if redis.process().is_some() => redis.flush()?,
             Self::Redis(redis) => redis.clear().map(drop)?,
             Self::Cluster(cluster) => cluster.flush()?,
             Self::Postgres(postgres) => postgres.clear()?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_in_a_url() {
+        let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(authority("redis://127.0.0.1:6379/0"), at(6379));
+        assert_eq!(authority("redis://:secret@127.0.0.1:6379"), at(6379));
+        assert_eq!(authority("postgresql://authbench@127.0.0.1:5432/postgres"), at(5432));
+        assert_eq!(authority("redis+unix:///run/redis.sock"), None);
     }
 }

@@ -14,6 +14,8 @@ use super::{DelayProxy, Link, histogram};
 
 /// Long enough for a small request, and for the moment it was sent.
 const MESSAGE_BYTES: usize = 64;
+/// What a proxy gives at the median may be so far from what it was set to, in microseconds.
+pub const EXACT_US: f64 = 50.0;
 /// The first messages find everything cold.
 const WARMUP: usize = 200;
 
@@ -51,6 +53,12 @@ impl Trial {
     #[must_use]
     pub fn given_us(&self) -> f64 {
         self.through.p50 - self.direct.p50
+    }
+
+    /// How much more it gave than it was set to; less if negative.
+    #[must_use]
+    pub fn off_us(&self) -> f64 {
+        self.given_us() - self.set_us
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, StoreError> 
         version: server.get("redis_version").cloned().unwrap_or_else(|| "unknown".to_owned()),
         pid: local_pid(&server).filter(|_| is_loopback(client.get_connection_info().addr())),
         process: None,
+        again: None,
     })
 }
 

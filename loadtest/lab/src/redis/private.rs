@@ -3,18 +3,26 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Redis, StoreError, info, open};
+use super::{Redis, StoreError, info, open, place};
 use crate::child::{Bounds, Child, Launch, LaunchError};
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
 /// Redis takes no port 0, so that somebody else may take the free port before it does.
 const ATTEMPTS: u32 = 5;
+/// The file into which a Redis that is shut down writes what it holds.
+const SAVED: &str = "dump.rdb";
+
+/// How one is started again.
+pub(super) struct Again {
+    launch: Launch,
+    saved: PathBuf,
+}
 
 /// On its own, or as a node of a cluster that is still to be formed.
 pub(super) fn start(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, StoreError> {
@@ -35,7 +43,7 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
     }
     let launch =
         Launch { args, bounds: bounds.clone(), ..Launch::new("redis-server", "redis-server".into(), log.to_owned()) };
-    let process = launch.start().map_err(missing)?;
+    let process = launch.clone().start().map_err(missing)?;
     let url = format!("redis://127.0.0.1:{port}/0");
     let (connection, version) = wait(&process, &url)?;
     Ok(Redis {
@@ -45,7 +53,41 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
         version,
         pid: Some(process.pid()),
         process: Some(process),
+        again: Some(Again { launch, saved: folder.join(SAVED) }),
     })
+}
+
+/// Has it write down what it holds, and end.
+pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), StoreError> {
+    // It ends without an answer; whether it does is seen in its process.
+    let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
+    let deadline = Instant::now() + READY_DEADLINE;
+    while process.check().is_ok() {
+        if Instant::now() >= deadline {
+            answer?;
+            return Err(StoreError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() });
+        }
+        sleep(POLL);
+    }
+    Ok(())
+}
+
+/// On the same port, in the same folder. What it has read there is removed, so that it holds all in memory alone again.
+pub(super) fn start_again(redis: &mut Redis) -> Result<(), StoreError> {
+    let not_private = || StoreError::NotPrivate { place: place(&redis.url) };
+    let Again { launch, saved } = redis.again.as_ref().ok_or_else(not_private)?;
+    let process = launch.clone().start().map_err(missing)?;
+    let (connection, _) = wait(&process, &redis.url)?;
+    match std::fs::remove_file(saved) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(StoreError::Folder { path: saved.clone(), source });
+        }
+        _ => {}
+    }
+    redis.pid = Some(process.pid());
+    redis.connection = Mutex::new(connection);
+    redis.process = Some(process);
+    Ok(())
 }
 
 /// Nothing on disk, nobody but loopback, and an error rather than eviction when memory ends.

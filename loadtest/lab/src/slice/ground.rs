@@ -25,10 +25,27 @@ pub(super) enum Version {
     V2,
 }
 
+/// What a hierarchy divides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    Processor,
+    Memory,
+}
+
+impl Resource {
+    /// As the kernel names it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// The ways that may work, the best first; those that cannot are told why.
 pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
     let mut grounds: Vec<Ground> = Vec::new();
-    for hierarchy in hierarchies() {
+    for hierarchy in hierarchies(Resource::Processor) {
         match hierarchy.offers_processor() {
             Ok(()) => grounds.push(Ground::Groups(hierarchy)),
             Err(reason) => reasons.push(format!("{}: {reason}", hierarchy.folder.display())),
@@ -41,21 +58,21 @@ pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
     grounds
 }
 
-/// Our own group and those above it, in every hierarchy that may have the processor. The own one may be closed to
+/// Our own group and those above it, in every hierarchy that may have the resource. The own one may be closed to
 /// children because it has processes, and the ones above because they are somebody else's.
-pub(super) fn hierarchies() -> Vec<Hierarchy> {
+pub(super) fn hierarchies(resource: Resource) -> Vec<Hierarchy> {
     let above = |Mount { version, at }: Mount, own: &Path| {
         let own = at.join(own.strip_prefix("/").unwrap_or(own));
         let folders: Vec<PathBuf> =
             own.ancestors().take_while(|folder| folder.starts_with(&at)).map(Path::to_owned).collect();
         folders.into_iter().map(move |folder| Hierarchy { version, folder })
     };
-    mounts_with_paths("self").into_iter().flat_map(|(mount, own)| above(mount, &own)).collect()
+    mounts_with_paths("self", resource).into_iter().flat_map(|(mount, own)| above(mount, &own)).collect()
 }
 
 /// The folder of the group that a process is in, which has the processor as a resource.
 pub(super) fn group_of(pid: u32) -> Option<PathBuf> {
-    let folders = mounts_with_paths(&pid.to_string()).into_iter();
+    let folders = mounts_with_paths(&pid.to_string(), Resource::Processor).into_iter();
     let folders = folders.map(|(mount, own)| mount.at.join(own.strip_prefix("/").unwrap_or(&own)));
     folders.into_iter().find(|folder| has_quota(folder))
 }
@@ -88,26 +105,26 @@ struct Mount {
     at: PathBuf,
 }
 
-/// Each mounted hierarchy that may have the processor, with the path of this process in it.
-fn mounts_with_paths(pid: &str) -> Vec<(Mount, PathBuf)> {
-    let mounts = mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default());
+/// Each mounted hierarchy that may have the resource, with the path of this process in it.
+fn mounts_with_paths(pid: &str, resource: Resource) -> Vec<(Mount, PathBuf)> {
+    let mounts = mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default(), resource);
     let groups = read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     mounts
         .into_iter()
-        .filter_map(|mount| Some((path(&groups, mount.version)?, mount)))
+        .filter_map(|mount| Some((path(&groups, mount.version, resource)?, mount)))
         .map(|(path, mount)| (mount, path))
         .collect()
 }
 
 /// From `/proc/self/mountinfo`: version 2 first.
-fn mounts(mountinfo: &str) -> Vec<Mount> {
+fn mounts(mountinfo: &str, resource: Resource) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
         let at = PathBuf::from(before.split(' ').nth(4)?);
         let mut after = after.split(' ');
         let version = match after.next()? {
             "cgroup2" => Version::V2,
-            "cgroup" if after.nth(1)?.split(',').any(|option| option == "cpu") => Version::V1,
+            "cgroup" if after.nth(1)?.split(',').any(|option| option == resource.name()) => Version::V1,
             _ => return None,
         };
         Some(Mount { version, at })
@@ -118,13 +135,13 @@ fn mounts(mountinfo: &str) -> Vec<Mount> {
 }
 
 /// From `/proc/PID/cgroup`.
-fn path(groups: &str, version: Version) -> Option<PathBuf> {
+fn path(groups: &str, version: Version, resource: Resource) -> Option<PathBuf> {
     let mut groups = groups.lines().map(|line| line.splitn(3, ':'));
     groups.find_map(|mut fields| {
         let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let wanted = match version {
             Version::V2 => number == "0" && controllers.is_empty(),
-            Version::V1 => controllers.split(',').any(|controller| controller == "cpu"),
+            Version::V1 => controllers.split(',').any(|controller| controller == resource.name()),
         };
         wanted.then(|| PathBuf::from(path))
     })
@@ -145,12 +162,14 @@ mod tests {
     fn hierarchies_are_found_in_the_kernels_own_format() {
         let at = |version, at: &str| Mount { version, at: at.into() };
         let expected = [at(Version::V2, "/sys/fs/cgroup/unified"), at(Version::V1, "/sys/fs/cgroup/cpu,cpuacct")];
-        assert_eq!(mounts(MIXED), expected);
-        assert_eq!(mounts("31 30 0:27 / /proc rw - proc proc rw\n"), []);
+        assert_eq!(mounts(MIXED, Resource::Processor), expected);
+        assert_eq!(mounts(MIXED, Resource::Memory), expected[..1], "version 1 mounts each by itself");
+        assert_eq!(mounts("31 30 0:27 / /proc rw - proc proc rw\n", Resource::Processor), []);
     }
 
     #[test]
     fn a_process_is_found_in_each_hierarchy() {
+        let path = |groups, version| super::path(groups, version, Resource::Processor);
         let groups = "3:cpuset:/\n2:cpu,cpuacct:/part\n0::/user.slice/session-2.scope\n";
         assert_eq!(path(groups, Version::V1), Some("/part".into()));
         assert_eq!(path(groups, Version::V2), Some("/user.slice/session-2.scope".into()));

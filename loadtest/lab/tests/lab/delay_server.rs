@@ -115,7 +115,9 @@ fn a_load_finds_a_descriptor_and_credentials_that_are_not_delayed() {
     assert_eq!(credentials.len(), 25_000);
     assert_eq!((credentials[0].username.as_str(), credentials[1].username.as_str()), ("user-099999", "user-000000"));
     assert!(credentials.iter().all(|credential| credential.headers.is_empty()));
-    let answer = client.post("/bench/mint", &MintRequest { count: 0, first_user: 0 }, Duration::from_secs(10)).unwrap();
+    let answer = client
+        .post("/bench/mint", &MintRequest { count: 0, first_user: 0, revoked: false }, Duration::from_secs(10))
+        .unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(server.report()["requests"], 0);
 }

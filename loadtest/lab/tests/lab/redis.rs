@@ -124,3 +124,24 @@ fn start_without_a_path() {
     assert!(matches!(error, StoreError::Missing));
     assert!(error.to_string().contains("apt-get install redis-server"), "{error}");
 }
+
+#[test]
+fn a_private_redis_forgets_when_it_crashes_and_remembers_when_it_is_shut_down() {
+    let (mut redis, folder) = private();
+    let (first, url) = (redis.pid().unwrap(), redis.url().to_owned());
+    fill(&mut connect(&redis), "authbench:", 10);
+    redis.shut_down().unwrap();
+    assert!(!lives(first), "it has ended when this returns");
+    redis.start_again().unwrap();
+    assert_ne!(redis.pid(), Some(first));
+    assert_eq!((redis.url(), redis.keys().unwrap()), (url.as_str(), 10), "where it was, with what it held");
+
+    let second = redis.pid().unwrap();
+    redis.crash().unwrap();
+    assert!(!lives(second));
+    redis.start_again().unwrap();
+    assert_eq!(redis.keys().unwrap(), 0, "not even what it had written down the last time is left");
+    assert_eq!(redis.url(), url);
+    drop(redis);
+    assert!(std::fs::read_dir(folder.path()).unwrap().all(|file| file.unwrap().file_name() != "dump.rdb"));
+}

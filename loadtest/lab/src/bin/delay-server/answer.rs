@@ -42,7 +42,7 @@ fn path(head: &[u8]) -> Option<&str> {
 }
 
 fn mint(body: &[u8]) -> Vec<u8> {
-    let Ok(MintRequest { count, first_user }) = serde_json::from_slice(body) else { return bad_request() };
+    let Ok(MintRequest { count, first_user, .. }) = serde_json::from_slice(body) else { return bad_request() };
     let numbers = (0..count).map(|offset| first_user.wrapping_add(offset) % user::DEFAULT_USERS);
     let credentials = numbers.map(|number| MintedCredential {
         username: user::username(number),
