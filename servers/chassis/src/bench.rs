@@ -29,19 +29,23 @@ pub(crate) async fn mint<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Json<MintResponse>, Refusal> {
-    let MintRequest { count, first_user } = body(request).await.map_err(|kind| app.refusal(kind))?;
+    let MintRequest { count, first_user, revoked } = body(request).await.map_err(|kind| app.refusal(kind))?;
     if count > MAX_COUNT {
         return Err(app.refusal(ProblemKind::MalformedRequest));
     }
     let places = (0..u64::from(count)).map(|place| u64::from(first_user) + place);
-    let minting = stream::iter(places).map(|place| minted(&app, place)).buffered(CONCURRENCY);
+    let minting = stream::iter(places).map(|place| minted(&app, place, revoked)).buffered(CONCURRENCY);
     let credentials = minting.try_collect().await.map_err(|error| app.refused(&error))?;
     Ok(Json(MintResponse { credentials }))
 }
 
-async fn minted<A: Authenticator>(app: &App<A>, place: u64) -> Result<MintedCredential, AuthError> {
+async fn minted<A: Authenticator>(app: &App<A>, place: u64, revoked: bool) -> Result<MintedCredential, AuthError> {
     let identity = app.users.identity(app.users.wrapped(place));
-    let issued = app.authenticator.issue(&identity, app.clock.now()).await?;
+    let now = app.clock.now();
+    let issued = app.authenticator.issue(&identity, now).await?;
+    if revoked {
+        app.authenticator.revoke(issued.credential.as_deref(), now).await?;
+    }
     let mut headers = BTreeMap::new();
     if let Some(credential) = issued.credential {
         let (name, value) = carrier::request_header(app.carrier, &credential, issued.refresh_token.as_deref());

@@ -117,6 +117,9 @@ pub struct MintRequest {
     /// The number of the user of the first; the following go to the following users, and start
     /// again at user 0 after the last.
     pub first_user: u32,
+    /// Whether each is revoked again at once, as `/logout` does it: what the server then has to remember stays.
+    #[serde(default)]
+    pub revoked: bool,
 }
 
 /// The answer of `POST /bench/mint`.
