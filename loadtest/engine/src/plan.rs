@@ -24,6 +24,9 @@ pub struct Plan {
     /// What is asked.
     #[serde(default)]
     pub mix: Mix,
+    /// The status that a read has to be answered with; with any but 200 nobody looks whom the answer names.
+    #[serde(default = "defaults::expected_status")]
+    pub expected_status: u16,
     /// How long requests arrive, in seconds, warm-up included.
     pub duration_s: f64,
     /// How the warm-up is cut.
@@ -102,6 +105,11 @@ pub enum Mix {
     /// `GET /me` only.
     #[default]
     Reads,
+    /// `GET /chain` only: reads that cross several servers before they are answered.
+    Chain {
+        /// Servers behind the one that is asked, each of which checks the credential that it is shown.
+        hops: u32,
+    },
     /// Login, some reads, refresh, as many reads, logout; then again with another user.
     Journey {
         /// Reads before and after the refresh.
@@ -124,6 +132,9 @@ pub enum Warmup {
 }
 
 mod defaults {
+    pub(super) const fn expected_status() -> u16 {
+        200
+    }
     pub(super) const fn seed() -> u64 {
         1
     }
@@ -184,6 +195,7 @@ impl Plan {
             connections: defaults::connections(),
             population: Population::default(),
             mix: Mix::default(),
+            expected_status: defaults::expected_status(),
             duration_s,
             warmup: Warmup::default(),
             interval_s: defaults::interval_s(),
@@ -240,6 +252,8 @@ impl Plan {
             (1..=65_000).contains(&connections),
             "1 to 65,000",
         )?;
+        let status = self.expected_status;
+        within("the expected status", f64::from(status), (200..=599).contains(&status), "200 to 599")?;
         within("the population", f64::from(self.population.size), self.population.size > 0, "at least 1")?;
         if let Choice::Zipf { exponent } = self.population.choice {
             within("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;

@@ -5,7 +5,14 @@
 
 mod file;
 mod histogram;
+mod login;
+mod outage;
+mod population;
 mod quantiles;
+mod revocation;
+mod rotation;
+mod scaling;
+mod slo;
 mod version;
 
 use std::collections::BTreeMap;
@@ -16,10 +23,20 @@ use serde::{Deserialize, Serialize};
 
 pub use file::{FILE_NAME, ReadError, WriteError, parse, read, schema, write};
 pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
+pub use login::{Issuance, LoginExperiment, LoginStorm};
+pub use outage::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome};
+pub use population::{Fill, FillState, PopulationExperiment};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
+pub use revocation::{
+    Acceptances, EventKind, PushLink, RevocationEvent, RevocationExperiment, RevocationPrice, RevocationSeries,
+};
+pub use rotation::{Learning, Presented, Race, Replay, Roll, RotationExperiment, Storm};
+pub use scaling::{ScalingExperiment, ScalingPoint, Slicing, Step};
+pub use slo::{SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 pub use version::{FORMAT, FormatVersion};
 
 use crate::plan::Plan;
+use crate::validity::Fault;
 
 /// One run: everything that was asked, found and measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -152,10 +169,30 @@ pub struct Omission {
 pub enum Experiment {
     /// `authbench load`: one load on one target.
     Load(LoadExperiment),
+    /// `authbench load --slo`: the highest rate at which one target meets it.
+    Slo(SloExperiment),
     /// CPU time of a request, in saturated closed loops.
     Cost(LoadExperiment),
     /// Response and service time, in open loops at set rates.
     Latency(LoadExperiment),
+    /// What a store further away changes.
+    Rtt(LoadExperiment),
+    /// What logging in costs, and what it does to those who are logged in.
+    Login(LoginExperiment),
+    /// What refusing garbage costs, in saturated closed loops.
+    Reject(LoadExperiment),
+    /// Capacity against the number of nodes.
+    Scaling(ScalingExperiment),
+    /// More and more live credentials.
+    Population(PopulationExperiment),
+    /// From the acknowledgement of an event to the denial on every node.
+    Revocation(RevocationExperiment),
+    /// Requests that cross several servers.
+    Fanout(LoadExperiment),
+    /// Keys and refresh tokens that are replaced under load.
+    Rotation(RotationExperiment),
+    /// What is answered while something is broken.
+    Outage(OutageExperiment),
     /// Bytes a live credential takes.
     Memory(MemoryExperiment),
     /// Bytes on the wire.
@@ -168,13 +205,80 @@ impl Experiment {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Load(_) => "load",
+            Self::Slo(_) => "slo",
             Self::Cost(_) => "cost",
             Self::Latency(_) => "latency",
+            Self::Rtt(_) => "rtt",
+            Self::Login(_) => "login",
+            Self::Reject(_) => "reject",
+            Self::Scaling(_) => "scaling",
+            Self::Population(_) => "population",
+            Self::Revocation(_) => "revocation",
+            Self::Fanout(_) => "fanout",
+            Self::Rotation(_) => "rotation",
+            Self::Outage(_) => "outage",
             Self::Memory(_) => "memory",
             Self::Wire(_) => "wire",
         }
     }
+
+    /// Its rounds of load; empty for an experiment that keeps none, or keeps them with what it made of each.
+    #[must_use]
+    pub fn rounds(&self) -> &[Round] {
+        match self {
+            Self::Load(load)
+            | Self::Cost(load)
+            | Self::Latency(load)
+            | Self::Rtt(load)
+            | Self::Reject(load)
+            | Self::Fanout(load) => &load.rounds,
+            Self::Login(login) => &login.rounds,
+            Self::Population(population) => &population.rounds,
+            Self::Slo(_)
+            | Self::Scaling(_)
+            | Self::Revocation(_)
+            | Self::Rotation(_)
+            | Self::Outage(_)
+            | Self::Memory(_)
+            | Self::Wire(_) => &[],
+        }
+    }
 }
+
+/// What one kind of experiment measures, which stands once in a record.
+pub trait Measured: Default {
+    /// As a part of a record.
+    fn wrap(self) -> Experiment;
+
+    /// The one that this is, if it is of this kind.
+    fn of(experiment: &mut Experiment) -> Option<&mut Self>;
+}
+
+macro_rules! measured {
+    ($($variant:ident $kind:ty),+ $(,)?) => {$(
+        impl Measured for $kind {
+            fn wrap(self) -> Experiment {
+                Experiment::$variant(self)
+            }
+
+            fn of(experiment: &mut Experiment) -> Option<&mut Self> {
+                if let Experiment::$variant(this) = experiment { Some(this) } else { None }
+            }
+        }
+    )+};
+}
+
+measured!(
+    Slo SloExperiment,
+    Login LoginExperiment,
+    Scaling ScalingExperiment,
+    Population PopulationExperiment,
+    Revocation RevocationExperiment,
+    Rotation RotationExperiment,
+    Outage OutageExperiment,
+    Memory MemoryExperiment,
+    Wire WireExperiment,
+);
 
 /// Rounds of load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -222,6 +326,10 @@ pub struct Round {
     pub intervals: Vec<Interval>,
     /// What the processes used inside the window; null where they are not on this machine.
     pub usage: Option<Usage>,
+    /// The round-trip time that the delay proxy between server and store really gave, in microseconds: the medians of both
+    /// ways together. Null without a proxy.
+    #[serde(default)]
+    pub store_rtt_us: Option<f64>,
     /// Whether the round may feed a claim.
     pub validity: Validity,
 }
@@ -242,8 +350,74 @@ pub enum Level {
         /// Requests per second.
         rate_rps: f64,
     },
+    /// A store so far away, and the same rate for every scheme.
+    FarStore {
+        /// Round-trip time between server and store that was set, in microseconds; 0 is a store beside the server.
+        rtt_us: u32,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
+    /// So many live credentials, and the same rate for every scheme.
+    Population {
+        /// How many.
+        live: u64,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
+    /// The same rate for every scheme, beside others who log in.
+    BesideLogins {
+        /// Requests per second.
+        rate_rps: f64,
+        /// Clients who log in again as soon as they are answered; 0 for nobody.
+        clients: u32,
+    },
+    /// As many requests as the connections can carry, all of which have to be refused.
+    Refused {
+        /// What is wrong with them.
+        garbage: Garbage,
+    },
+    /// So many servers behind the one that is asked, and the same rate for every scheme.
+    Hops {
+        /// How many.
+        hops: u32,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
     /// As given on the command line.
     AsPlanned,
+}
+
+/// What is wrong with a request that has to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Garbage {
+    /// It carries no credential.
+    NoCredential,
+    /// Its credential is no credential by its form.
+    Malformed,
+    /// Its credential has the form, and nobody handed it out: a session id that is not known, a token whose signature is wrong.
+    Forged,
+    /// Its credential was handed out and is over.
+    Expired,
+    /// Its credential is no credential, and 64 KiB long, which is still read to its end.
+    LongHeader,
+    /// Its header is longer than the server reads one, which then answers 431 and closes the connection.
+    TooLongHeader,
+}
+
+impl Level {
+    /// Whether as many requests are sent as the connections can carry.
+    #[must_use]
+    pub const fn is_saturated(&self) -> bool {
+        matches!(
+            self,
+            Self::Saturated
+                | Self::Refused { .. }
+                | Self::FarStore { rate_rps: None, .. }
+                | Self::Population { rate_rps: None, .. }
+                | Self::Hops { rate_rps: None, .. }
+        )
+    }
 }
 
 /// Which part of a round counts, in seconds since its first intended start.
@@ -340,13 +514,23 @@ pub struct Validity {
     pub valid: bool,
     /// What speaks against it, each a sentence with its figures.
     pub reasons: Vec<String>,
+    /// Of what kind the reasons are, as far as they are of a kind; left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 impl Validity {
     /// Valid exactly if there are no reasons against it.
     #[must_use]
     pub fn from_reasons(reasons: Vec<String>) -> Self {
-        Self { valid: reasons.is_empty(), reasons }
+        Self { valid: reasons.is_empty(), reasons, faults: Vec::new() }
+    }
+
+    /// Adds a reason against it.
+    pub fn object(&mut self, fault: Fault, reason: String) {
+        self.valid = false;
+        self.reasons.push(reason);
+        self.faults.push(fault);
     }
 }
 

@@ -104,6 +104,7 @@ impl Driven {
             level: place.level,
             started_at: place.started_at,
             planned_rps: self.plan.arrivals.rate_rps(),
+            store_rtt_us: None,
             plan: self.plan,
             window: self.window,
             counts: self.counts,

@@ -1,5 +1,8 @@
 //! Whether a round may feed a claim: the instrument judges itself.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::record::{Round, Usage, Validity};
 
 /// More than this the instrument itself may not be late, in microseconds.
@@ -13,26 +16,84 @@ pub const ACHIEVED_SHARE: f64 = 0.99;
 pub const FAILED_SHARE: f64 = 0.001;
 /// The share of its processors that the generator may use in an open loop: above, it queues on itself.
 pub const GENERATOR_SHARE: f64 = 0.90;
+/// The share of its processors from which on a part of the bench is called full.
+pub const FULL_SHARE: f64 = 0.90;
 /// The share of CPU time that a hypervisor may take away.
 pub const STEAL_SHARE: f64 = 0.03;
 /// Requests that must lie in the window for a round to say anything.
 pub const FEWEST_REQUESTS: u64 = 100;
 
+/// What can be wrong with a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Too few requests lie in the window.
+    TooFewRequests,
+    /// Too many requests failed.
+    RequestsFailed,
+    /// Arrivals were given up, or not carried at the planned pace.
+    NotCarried,
+    /// The generator itself sent too late.
+    GeneratorLate,
+    /// The service time drifted from beginning to end.
+    NeverSettled,
+    /// A hypervisor took CPU time away.
+    CpuStolen,
+    /// The generator used nearly all of its processors.
+    GeneratorFull,
+    /// Generator and server filled processors that they share.
+    ProcessorsShared,
+    /// Times were longer than the histograms reach.
+    TimesTooLong,
+}
+
+/// Whose doing a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The target was not up to the load.
+    Target,
+    /// The instrument was not, or others disturbed it: the round says nothing of the target.
+    Instrument,
+    /// The round cannot tell.
+    Unclear,
+}
+
+impl Fault {
+    /// Whose doing it is.
+    #[must_use]
+    pub const fn side(self) -> Side {
+        match self {
+            Self::RequestsFailed | Self::NotCarried | Self::TimesTooLong => Side::Target,
+            Self::GeneratorLate | Self::CpuStolen | Self::GeneratorFull | Self::ProcessorsShared => Side::Instrument,
+            Self::TooFewRequests | Self::NeverSettled => Side::Unclear,
+        }
+    }
+}
+
 /// Judges a round by everything it holds.
 #[must_use]
 pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
-    let reasons = [
-        too_few(round),
-        failed(round),
-        not_carried(round),
-        late(round),
-        (!settled).then(|| "it never settled: its service time drifts, so no warm-up could be cut".to_owned()),
-        round.usage.as_ref().and_then(stolen),
-        generator_full(round, generator_cpus),
-        (round.counts.saturated > 0)
-            .then(|| format!("{} times were longer than the histograms reach", round.counts.saturated)),
+    let drifts = "it never settled: its service time drifts, so no warm-up could be cut";
+    let found = [
+        (Fault::TooFewRequests, too_few(round)),
+        (Fault::RequestsFailed, failed(round)),
+        (Fault::NotCarried, not_carried(round)),
+        (Fault::GeneratorLate, late(round)),
+        (Fault::NeverSettled, (!settled).then(|| drifts.to_owned())),
+        (Fault::CpuStolen, round.usage.as_ref().and_then(stolen)),
+        (Fault::GeneratorFull, generator_full(round, generator_cpus)),
+        (Fault::TimesTooLong, too_long(round)),
     ];
-    Validity::from_reasons(reasons.into_iter().flatten().collect())
+    let mut validity = Validity::from_reasons(Vec::new());
+    for (fault, reason) in found.into_iter().filter_map(|(fault, reason)| Some((fault, reason?))) {
+        validity.object(fault, reason);
+    }
+    validity
+}
+
+fn too_long(round: &Round) -> Option<String> {
+    let saturated = round.counts.saturated;
+    (saturated > 0).then(|| format!("{saturated} times were longer than the histograms reach"))
 }
 
 fn too_few(round: &Round) -> Option<String> {
@@ -138,11 +199,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn expect_reason(spoil: impl FnOnce(&mut Round), reason: &str) {
+    fn expect_reason(spoil: impl FnOnce(&mut Round), fault: Fault, reason: &str) {
         let mut round = good();
         spoil(&mut round);
         let validity = judge(&round, true, 1);
         assert!(!validity.valid);
+        assert_eq!(validity.faults, [fault]);
         assert_eq!(validity.reasons.len(), 1, "{:?}", validity.reasons);
         assert!(validity.reasons[0].contains(reason), "{:?}", validity.reasons);
     }
@@ -157,19 +219,33 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        expect_reason(|round| round.response_us.count = 99, "only 99 requests");
-        expect_reason(|round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]), "(status 503: 9)");
-        expect_reason(|round| round.counts.unsent = 1, "given up");
-        expect_reason(|round| round.achieved_rps = 80.0, "80 requests/s of 100 planned");
-        expect_reason(|round| round.own_late_share = 0.006, "0.6 % of the requests more than 500 µs late");
-        expect_reason(|round| round.counts.saturated = 1, "longer than the histograms");
-        expect_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), "5.0 %");
-        expect_reason(|round| round.usage.as_mut().unwrap().generator_cpu_ns = 9_500_000_000, "95 %");
+        expect_reason(|round| round.response_us.count = 99, Fault::TooFewRequests, "only 99 requests");
+        expect_reason(
+            |round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]),
+            Fault::RequestsFailed,
+            "(status 503: 9)",
+        );
+        expect_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "given up");
+        expect_reason(|round| round.achieved_rps = 80.0, Fault::NotCarried, "80 requests/s of 100 planned");
+        expect_reason(
+            |round| round.own_late_share = 0.006,
+            Fault::GeneratorLate,
+            "0.6 % of the requests more than 500 µs late",
+        );
+        expect_reason(|round| round.counts.saturated = 1, Fault::TimesTooLong, "longer than the histograms");
+        expect_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), Fault::CpuStolen, "5.0 %");
+        expect_reason(
+            |round| round.usage.as_mut().unwrap().generator_cpu_ns = 9_500_000_000,
+            Fault::GeneratorFull,
+            "95 %",
+        );
     }
 
     #[test]
     fn a_drifting_round_is_invalid() {
-        assert!(judge(&good(), false, 1).reasons[0].contains("never settled"));
+        let validity = judge(&good(), false, 1);
+        assert!(validity.reasons[0].contains("never settled"));
+        assert_eq!(validity.faults, [Fault::NeverSettled]);
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Capacity against the number of nodes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Validity;
+
+/// Capacity against the number of nodes that share the load, each in a slice of a processor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScalingExperiment {
+    /// How large the slices were, and why.
+    pub slicing: Option<Slicing>,
+    /// In the order in which they were measured.
+    pub points: Vec<ScalingPoint>,
+}
+
+/// How the processors were cut into slices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slicing {
+    /// By what, such as `cgroup v2`.
+    pub method: String,
+    /// Processors that one node is worth.
+    pub node_share: f64,
+    /// Processors that the store is worth.
+    pub store_share: f64,
+    /// The most requests per second that the generator could drive.
+    pub generator_rps: f64,
+    /// The most that the cheapest scheme was expected to carry on the largest number of nodes, in requests per second.
+    pub expected_rps: f64,
+}
+
+/// One round with so many nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScalingPoint {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Points of one block are neighbours in time.
+    pub block: u32,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// What was loaded.
+    pub step: Step,
+    /// Requests finished per second.
+    pub rps: f64,
+    /// Requests behind that.
+    pub requests: u64,
+    /// CPU time of all nodes a request, in microseconds.
+    pub nodes_us: f64,
+    /// CPU time of the store a request, in microseconds; null without one.
+    pub store_us: Option<f64>,
+    /// The share of its processors that the generator used, 0 to 1.
+    pub generator_share: f64,
+    /// The share of its periods in which each node's slice was used up, 0 to 1.
+    pub nodes_full: Vec<f64>,
+    /// The same of the store's slice; null without a store.
+    pub store_full: Option<f64>,
+    /// Whether the point may feed a claim.
+    pub validity: Validity,
+}
+
+/// What a point of `scaling` loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Step {
+    /// So many nodes, each in its slice.
+    Nodes {
+        /// How many.
+        nodes: u32,
+    },
+    /// The store: so many nodes without a bound, so that its slice alone decides.
+    StoreFilled {
+        /// How many.
+        nodes: u32,
+    },
+}
