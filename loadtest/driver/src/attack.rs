@@ -35,6 +35,9 @@ pub enum DriveError {
     /// The target cannot be reached.
     #[error("cannot connect to the target: {0}")]
     Connect(io::Error),
+    /// An HTTP client cannot be made.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(String),
     /// Goose refuses.
     #[error("Goose cannot run the load: {0}")]
     Goose(String),
@@ -66,7 +69,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let shift = Arc::new(Shift {
         plan: plan.clone(),
         target: target.clone(),
-        addresses: target.nodes.iter().map(Addresses::of).collect::<Result<_, _>>()?,
+        addresses: target.nodes.iter().map(|node| Addresses::of(node, plan.mix)).collect::<Result<_, _>>()?,
         turn: AtomicUsize::new(0),
         stop: stop.clone(),
         unsent: AtomicU64::new(0),
@@ -80,7 +83,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
 }
 
 /// The threads that send, and the class that they get.
-fn runtime(workers: usize, on_time: bool) -> io::Result<(Runtime, Arc<OnceLock<SchedulingClass>>)> {
+pub(crate) fn runtime(workers: usize, on_time: bool) -> io::Result<(Runtime, Arc<OnceLock<SchedulingClass>>)> {
     let class = Arc::<OnceLock<SchedulingClass>>::default();
     let got = class.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()

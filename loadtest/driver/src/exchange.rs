@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use contract::route;
 use contract::user::PASSWORD;
+use engine::plan::Mix;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Url};
 
@@ -14,27 +15,27 @@ use crate::{DriveError, Node};
 #[derive(Debug)]
 pub(crate) struct Addresses {
     login: Url,
-    me: Url,
+    read: Url,
     refresh: Url,
     logout: Url,
 }
 
 impl Addresses {
-    pub(crate) fn of(node: &Node) -> Result<Self, DriveError> {
+    pub(crate) fn of(node: &Node, mix: Mix) -> Result<Self, DriveError> {
         let at = |path: &str| {
             let url = Url::parse(&node.base_url).and_then(|base| base.join(path));
             url.map_err(|_| DriveError::Address(node.base_url.clone()))
         };
         Ok(Self {
             login: at(route::LOGIN)?,
-            me: at(route::ME)?,
+            read: at(&read_path(mix))?,
             refresh: at(route::REFRESH)?,
             logout: at(route::LOGOUT)?,
         })
     }
 
     pub(crate) fn read(&self, credential: &Credential) -> Request {
-        authenticated(Method::GET, &self.me, credential)
+        authenticated(Method::GET, &self.read, credential)
     }
 
     pub(crate) fn refresh(&self, credential: &Credential) -> Request {
@@ -51,6 +52,14 @@ impl Addresses {
         let body = contract::body::LoginRequest { username: username.to_owned(), password: PASSWORD.to_owned() };
         *request.body_mut() = Some(serde_json::to_vec(&body).expect("two strings are JSON").into());
         request
+    }
+}
+
+/// What a read asks for.
+pub(crate) fn read_path(mix: Mix) -> String {
+    match mix {
+        Mix::Reads | Mix::Journey { .. } => route::ME.to_owned(),
+        Mix::Chain { hops } => format!("{}?hops={hops}", route::CHAIN),
     }
 }
 
@@ -104,8 +113,12 @@ fn kind(error: &reqwest::Error) -> String {
     kind.to_owned()
 }
 
-/// Whether the answer of `/me` speaks of the user whose credential was sent.
-pub(crate) fn names_its_user(answer: &Answer, credential: &Credential) -> bool {
-    let Some(username) = &credential.username else { return true };
-    memchr::memmem::find(&answer.body, username.as_bytes()).is_some()
+/// Whether the answer to a read speaks of the user whose credential was sent.
+pub(crate) fn names_its_user(body: &[u8], credential: &Credential) -> bool {
+    credential.username.as_ref().is_none_or(|username| names(body, username))
+}
+
+/// Whether the body speaks of this user.
+pub(crate) fn names(body: &[u8], username: &str) -> bool {
+    memchr::memmem::find(body, username.as_bytes()).is_some()
 }

@@ -1,4 +1,4 @@
-//! Goose under the engine, and beside it a [saturator](saturate).
+//! Goose under the engine, and beside it a [saturator](saturate) and a [prober](Prober).
 //!
 //! Goose brings the users, each an asynchronous task, and the HTTP client. The engine brings what
 //! Goose lacks: arrivals that do not wait for answers, and times that count from the intended
@@ -7,12 +7,16 @@
 //! stops at the response's headers, and costs CPU time that the measurement would have to bear.
 
 mod attack;
+mod connection;
 mod credential;
 mod exchange;
 mod journey;
 mod pacer;
+mod probe;
+mod prober;
 mod saturator;
 mod shift;
+mod storm;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,6 +28,9 @@ use engine::round::Driven;
 
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
+pub use probe::{Lane, Probed, Reply};
+pub use prober::{Call, NodeSeen, Pace, ProbeError, Prober, Seen, Trial};
+pub use storm::{Logins, Storm};
 
 /// What is loaded, and with what.
 ///
@@ -88,10 +95,33 @@ pub fn drive(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBo
     attack::run(plan, target, workers, stop)
 }
 
-/// Sends reads (`GET /me`) in a closed loop, as many as the target can answer: for what a request
-/// costs a server that is full. Much cheaper than Goose, and good for nothing else.
+/// Sends reads (`GET /me`, or `/chain`) in a closed loop, as many as the target can answer: for what a request
+/// costs a server that is full. Much cheaper than Goose, and good for nothing else. Where an answer closes its connection, as
+/// that to a header that is too long does, the next read opens a new one.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn saturate(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     saturator::run(plan, target, workers, stop)
+}
+
+/// Logs in as one user after another (`POST /login`, with the passwords that all have), and comes back when the last answer is
+/// in. Setting `stop` lets no further one begin.
+///
+/// Blocks the calling thread, which must not belong to an asynchronous runtime.
+pub fn log_in(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
+    storm::run(node, storm, stop)
+}
+
+/// Sends reads (`GET /me`) on every lane at once, each at its moment whatever became of those before, and tells of each request what
+/// came of it: one list a lane, in the order in which the requests were to begin. Setting `stop` ends it early; what was
+/// not sent is told as such.
+///
+/// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last answer is in or has timed out.
+pub fn probe(
+    lanes: &[Lane],
+    start: Instant,
+    workers: Workers,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<Vec<Probed>>, DriveError> {
+    probe::run(lanes, start, workers, stop)
 }

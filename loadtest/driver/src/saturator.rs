@@ -7,7 +7,6 @@
 //! and an answer is read only as far as it has to be to know that it is right.
 
 mod awake;
-mod connection;
 
 use std::io;
 use std::net::TcpStream;
@@ -16,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use contract::route;
 use engine::chooser::Chooser;
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
@@ -25,8 +23,9 @@ use engine::round::Driven;
 use tokio::task::JoinSet;
 
 use self::awake::{Finds, Looking};
-use self::connection::{Answer, Connection};
+use crate::connection::{Answer, Connection};
 use crate::credential::Credential;
+use crate::exchange::read_path;
 use crate::{Drive, DriveError, Node, Target, Workers};
 
 /// Between the last connection and the round's start.
@@ -56,10 +55,11 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let streams: Vec<TcpStream> =
         around.map(|to| TcpStream::connect(to).map_err(DriveError::Connect)).collect::<Result<_, _>>()?;
     let nodes = authorities.iter().zip(&target.nodes);
+    let path = read_path(plan.mix);
     let start = Instant::now() + LEAD;
     let round = Arc::new(Round {
         requests: nodes
-            .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, credential)).collect())
+            .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, &path, credential)).collect())
             .collect(),
         plan: plan.clone(),
         start,
@@ -91,8 +91,8 @@ fn authority(node: &Node) -> Result<String, DriveError> {
 
 impl Request {
     /// The same bytes that Goose's client sends.
-    fn read(authority: &str, credential: &Credential) -> Self {
-        let mut bytes = format!("GET {} HTTP/1.1\r\n", route::ME).into_bytes();
+    fn read(authority: &str, path: &str, credential: &Credential) -> Self {
+        let mut bytes = format!("GET {path} HTTP/1.1\r\n").into_bytes();
         for (name, value) in &credential.headers {
             bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
@@ -100,9 +100,12 @@ impl Request {
         Self { bytes, username: credential.username.clone() }
     }
 
-    fn is_answered_by(&self, answer: &Answer<'_>) -> Result<(), String> {
-        if answer.status != 200 {
+    fn is_answered_by(&self, answer: &Answer<'_>, expected_status: u16) -> Result<(), String> {
+        if answer.status != expected_status {
             return Err(format!("status {}", answer.status));
+        }
+        if answer.status != 200 {
+            return Ok(());
         }
         let named = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
         if self.username.as_ref().is_none_or(named) { Ok(()) } else { Err("answer for another user".to_owned()) }
@@ -136,10 +139,14 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, 
     while !round.stop.load(Ordering::Relaxed) && Instant::now() < end {
         let request = &requests[chooser.choose() as usize % requests.len()];
         let sent = Instant::now();
+        let mut closed = false;
         let outcome = tokio::select! {
             biased;
             answer = connection.exchange(&request.bytes) => match answer {
-                Ok(answer) => request.is_answered_by(&answer),
+                Ok(answer) => {
+                    closed = answer.closes;
+                    request.is_answered_by(&answer, plan.expected_status)
+                }
                 Err(error) => Err(error.to_string()),
             },
             () = &mut patience => Err("timeout".to_owned()),
@@ -151,6 +158,8 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, 
         if failure.is_some() {
             connection.renew().await;
             tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
+        } else if closed {
+            connection.renew().await;
         }
     }
 }

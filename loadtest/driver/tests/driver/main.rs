@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
 mod nodes;
+mod probe;
+mod prober;
 mod saturator;
 mod server;
+mod storm;

@@ -1,7 +1,7 @@
 //! The saturator against servers that misbehave in ways that a real one should not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -76,6 +76,42 @@ fn another_users_answer_is_a_failure() {
 fn another_status_is_a_failure() {
     let counts = load(&always(answer("503 Service Unavailable", BODY)), 0.2, &Arc::default());
     assert_only_error(&counts, "status 503");
+}
+
+/// With a status that has to come, another does not, and nobody is named.
+#[test]
+fn what_has_to_be_refused_must_not_be_let_in() {
+    let refusing = Plan { expected_status: 401, ..plan(0.2) };
+    let load = |base_url: &str| {
+        driver::saturate(&refusing, &target(base_url), WORKERS, &Arc::default()).unwrap().driven.counts().clone()
+    };
+    let counts = load(&always(answer("401 Unauthorized", "{}")));
+    assert!(counts.ok > 2 && counts.failed() == 0, "{counts:?}");
+    assert_only_error(&load(&always(answer("200 OK", BODY))), "status 200");
+    let reads = driver::drive(&refusing, &target(&always(answer("200 OK", BODY))), WORKERS, &Arc::default()).unwrap();
+    assert_only_error(reads.driven.counts(), "status 200");
+}
+
+/// A server that has seen enough of a request answers and closes; what it has not read makes its kernel reset the connection.
+#[test]
+fn an_answer_before_the_request_is_read_is_an_answer_and_the_next_goes_over_a_new_connection() {
+    let base_url = serve(|stream| {
+        let mut begun = [0; 1];
+        if stream.get_mut().read(&mut begun).is_ok_and(|read| read > 0) {
+            let closing = b"HTTP/1.1 431 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.get_mut().write_all(closing).unwrap();
+        }
+    });
+    // More than fits into the sockets' buffers, so that the client still writes when the server closes.
+    let headers = BTreeMap::from([("authorization".to_owned(), "a".repeat(16 << 20))]);
+    let credential = MintedCredential { username: "user-000007".to_owned(), headers, refresh_token: None };
+    let credentials = Credentials::new(vec![credential]).unwrap().into();
+    let target = Target::one(base_url, credentials, contract::Carrier::Bearer);
+    let plan = Plan { expected_status: 431, ..plan(0.5) };
+    let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let counts = drive.driven.counts();
+    assert!(counts.ok > 2, "more answers than the first connections gave: {counts:?}");
+    assert_eq!(counts.failed(), 0, "{counts:?}");
 }
 
 #[test]

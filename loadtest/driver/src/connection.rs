@@ -13,7 +13,7 @@ const LONGEST: usize = 1 << 20;
 
 /// Why there is no answer. In few words, so that equal ones count as one.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ExchangeError {
+pub(crate) enum ExchangeError {
     #[error("connection lost")]
     Lost(#[from] io::Error),
     #[error("answer broken off")]
@@ -23,12 +23,14 @@ pub(super) enum ExchangeError {
 }
 
 /// What was answered; it lies in the connection's buffer.
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
-    pub(super) body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    /// Whether the server closes the connection behind it.
+    pub(crate) closes: bool,
+    pub(crate) body: &'a [u8],
 }
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     address: SocketAddr,
     stream: TcpStream,
     received: Vec<u8>,
@@ -36,7 +38,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Takes over a connection; belongs into a runtime.
-    pub(super) fn of(stream: std::net::TcpStream) -> io::Result<Self> {
+    pub(crate) fn of(stream: std::net::TcpStream) -> io::Result<Self> {
         let address = stream.peer_addr()?;
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
@@ -44,7 +46,7 @@ impl Connection {
     }
 
     /// Connects anew after a failure. If that fails too, so will the next exchange.
-    pub(super) async fn renew(&mut self) {
+    pub(crate) async fn renew(&mut self) {
         if let Ok(stream) = TcpStream::connect(self.address).await
             && stream.set_nodelay(true).is_ok()
         {
@@ -52,12 +54,14 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads the answer to its last byte.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
+    /// Sends a request and reads the answer to its last byte. A server that has seen enough may answer and close before it has
+    /// read everything (RFC 9112 section 9.5): then the rest cannot be written, and the answer is there all the same.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
         self.received.clear();
-        self.stream.write_all(request).await?;
+        let written = self.stream.write_all(request).await;
         loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
+                written?;
                 return Err(ExchangeError::BrokenOff);
             }
             if let Some(head) = Head::of(&self.received)? {
@@ -67,7 +71,11 @@ impl Connection {
                     return Err(ExchangeError::Malformed);
                 }
                 if self.received.len() == end {
-                    return Ok(Answer { status: head.status, body: &self.received[head.length..] });
+                    return Ok(Answer {
+                        status: head.status,
+                        closes: head.closes,
+                        body: &self.received[head.length..],
+                    });
                 }
             } else if self.received.len() > LONGEST {
                 return Err(ExchangeError::Malformed);
@@ -79,6 +87,7 @@ impl Connection {
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
+    closes: bool,
     length: usize,
     body_length: usize,
 }
@@ -91,9 +100,17 @@ impl Head {
         let Ok(parsed) = response.parse(received) else { return Err(ExchangeError::Malformed) };
         let httparse::Status::Complete(length) = parsed else { return Ok(None) };
         let status = response.code.ok_or(ExchangeError::Malformed)?;
-        let body_length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-        let body_length = body_length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
-        Ok(Some(Self { status, length, body_length: body_length.ok_or(ExchangeError::Malformed)? }))
+        let (mut closes, mut body_length) = (false, None);
+        for header in response.headers {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                body_length = std::str::from_utf8(header.value).ok().and_then(|value| value.trim().parse().ok());
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                closes = header.value.eq_ignore_ascii_case(b"close");
+            }
+        }
+        // No Content has none, and does not say so (RFC 9110 section 8.6).
+        let body_length = body_length.or_else(|| (status == 204).then_some(0));
+        Ok(Some(Self { status, closes, length, body_length: body_length.ok_or(ExchangeError::Malformed)? }))
     }
 }
 
@@ -104,8 +121,12 @@ mod tests {
     #[test]
     fn a_head_is_told_from_a_part_of_one_and_from_what_is_none() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        assert_eq!(Head::of(answer).unwrap(), Some(Head { status: 200, length: 38, body_length: 2 }));
+        assert_eq!(Head::of(answer).unwrap(), Some(Head { status: 200, closes: false, length: 38, body_length: 2 }));
         assert_eq!(Head::of(&answer[..20]).unwrap(), None);
+        let last = b"HTTP/1.1 431 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(Head::of(last).unwrap(), Some(Head { status: 431, closes: true, length: 56, body_length: 0 }));
+        let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
+        assert_eq!(Head::of(empty).unwrap(), Some(Head { status: 204, closes: false, length: 27, body_length: 0 }));
         for nonsense in
             ["SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"]
         {

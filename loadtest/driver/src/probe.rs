@@ -1,0 +1,174 @@
+//! An open loop that waits for nobody: each request goes out at its moment, however many are still without an answer,
+//! and of each it is told what came of it.
+//!
+//! For what happens to single requests while something breaks. Users who take tickets in turn would all hang on what
+//! does not answer, and those requests that came next would be sent too late to see the fault, or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::plan::{Mix, Plan};
+use engine::ticket::{Ticket, Tickets};
+use reqwest::{Client, Request};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::attack::{DriveError, runtime};
+use crate::credential::Credential;
+use crate::exchange::{Addresses, names_its_user};
+use crate::pacer::pace;
+use crate::{Target, Workers};
+
+/// How often it is looked whether the loop is to stop, while answers are waited for.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Reads by one plan on one target.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// When requests begin, with which credentials, and how long each may take. An open loop.
+    pub plan: Plan,
+    /// Whom they go to, one node after another.
+    pub target: Target,
+}
+
+/// A request that was planned, and what came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Probed {
+    /// When it was to begin.
+    pub intended: Instant,
+    /// Which node it was for, counted from 0.
+    pub node: usize,
+    /// The number of its credential.
+    pub credential: u32,
+    /// What came of it.
+    pub reply: Reply,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer, whole.
+    Answered {
+        /// Its status.
+        status: u16,
+        /// Whether it speaks of the user whose credential was sent; true where no user is promised.
+        names_its_user: bool,
+        /// When it was sent.
+        sent: Instant,
+        /// When its last byte was there.
+        done: Instant,
+    },
+    /// No whole answer in time.
+    TimedOut,
+    /// No connection, or one that was lost before the answer was whole.
+    Disconnected,
+    /// It was not sent, or nobody waited for its answer: the loop was stopped.
+    Unsent,
+}
+
+/// Reads on every lane at once, from `start` on. One list a lane, with an entry for every request of its plan, in the order in which
+/// they were to begin.
+pub(crate) fn run(
+    lanes: &[Lane],
+    start: Instant,
+    workers: Workers,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<Vec<Probed>>, DriveError> {
+    let lanes = lanes.iter().map(|lane| Prepared::of(lane, start)).collect::<Result<Vec<_>, _>>()?;
+    let (runtime, _) = runtime(workers.count, workers.own_processors)?;
+    let probed = runtime.block_on(async {
+        let under_way: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(stop.clone()))).collect();
+        let mut probed = Vec::with_capacity(under_way.len());
+        for lane in under_way {
+            probed.push(lane.await.expect("a lane neither panics nor is aborted")?);
+        }
+        Ok(probed)
+    });
+    runtime.shutdown_background();
+    probed
+}
+
+/// A lane whose addresses are parsed and whose requests are numbered.
+struct Prepared {
+    lane: Lane,
+    addresses: Vec<Addresses>,
+    clients: Vec<Client>,
+    start: Instant,
+}
+
+impl Prepared {
+    fn of(lane: &Lane, start: Instant) -> Result<Self, DriveError> {
+        let nodes = &lane.target.nodes;
+        Ok(Self {
+            addresses: nodes.iter().map(|node| Addresses::of(node, Mix::Reads)).collect::<Result<_, _>>()?,
+            clients: nodes.iter().map(|_| client(&lane.plan)).collect::<Result<_, _>>()?,
+            lane: lane.clone(),
+            start,
+        })
+    }
+
+    async fn run(self, stop: Arc<AtomicBool>) -> Result<Vec<Probed>, DriveError> {
+        let all: Vec<Ticket> = Tickets::of(&self.lane.plan, self.start).collect();
+        let mut probed: Vec<Probed> =
+            all.iter().enumerate().map(|(number, ticket)| self.planned(number, *ticket)).collect();
+        let (sender, tickets) = flume::unbounded();
+        let pacer = tokio::spawn(pace(Tickets::of(&self.lane.plan, self.start), sender, stop.clone()));
+        let mut under_way = JoinSet::new();
+        let mut sent = 0;
+        while tickets.recv_async().await.is_ok() {
+            let Probed { node, credential, .. } = probed[sent];
+            let credential = self.lane.target.nodes[node].credentials.get(credential).clone();
+            let request = self.addresses[node].read(&credential);
+            let (client, number) = (self.clients[node].clone(), sent);
+            under_way.spawn(async move { (number, ask(&client, request, &credential).await) });
+            sent += 1;
+        }
+        loop {
+            match timeout(NAP, under_way.join_next()).await {
+                Ok(Some(ended)) => {
+                    let (number, reply) = ended.expect("a request neither panics nor is aborted");
+                    probed[number].reply = reply;
+                }
+                Ok(None) => break,
+                // What is under way goes with its set; nobody waits for it any more.
+                Err(_) if stop.load(Ordering::Relaxed) => break,
+                Err(_) => {}
+            }
+        }
+        pacer.await.expect("the pacer neither panics nor is aborted")?;
+        Ok(probed)
+    }
+
+    fn planned(&self, number: usize, ticket: Ticket) -> Probed {
+        let node = number % self.addresses.len();
+        Probed { intended: ticket.intended, node, credential: ticket.credential, reply: Reply::Unsent }
+    }
+}
+
+/// With as many connections as it takes, and nothing asked a second time: every failure is seen.
+fn client(plan: &Plan) -> Result<Client, DriveError> {
+    let client = Client::builder()
+        .timeout(Duration::from_secs_f64(plan.timeout_s))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true)
+        .build();
+    client.map_err(|error| DriveError::Client(error.to_string()))
+}
+
+async fn ask(client: &Client, request: Request, credential: &Credential) -> Reply {
+    let sent = Instant::now();
+    let answer = async {
+        let response = client.execute(request).await?;
+        Ok::<_, reqwest::Error>((response.status().as_u16(), response.bytes().await?))
+    };
+    match answer.await {
+        Ok((status, body)) => {
+            Reply::Answered { status, names_its_user: names_its_user(&body, credential), sent, done: Instant::now() }
+        }
+        Err(error) if error.is_timeout() => Reply::TimedOut,
+        Err(_) => Reply::Disconnected,
+    }
+}

@@ -1,0 +1,284 @@
+//! Asks several nodes again and again whether a credential is still taken.
+//!
+//! One thread does it all over kept-alive connections, and reads the clock before every question is sent. So no answer
+//! counts as one after an acknowledgement that was asked for before this thread had read the acknowledgement to its last
+//! byte.
+
+mod wave;
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+use tokio::time::{sleep_until, timeout};
+
+use crate::connection::Connection;
+
+/// A node that has not answered after this long answers no more: it waits for its store for less than a second.
+const EXCHANGE: Duration = Duration::from_secs(10);
+/// How often it is looked whether the run is to end.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A request, wherever it is sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Such as `GET`.
+    pub method: &'static str,
+    /// Such as `/me`.
+    pub path: &'static str,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// JSON; none for no body.
+    pub body: Option<String>,
+}
+
+/// A credential, what ends it, and how it is shown.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The node that is told, from 0.
+    pub told: usize,
+    /// What ends the credential; 204 acknowledges it.
+    pub event: Call,
+    /// What shows it: 200 accepts it; 401, 403 and 503 deny it.
+    pub probe: Call,
+}
+
+/// How fast and for how long nodes are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The least time between two questions over one connection; a kernel's tick is its grain.
+    pub pause: Duration,
+    /// How long after an acknowledgement a node is asked that goes on accepting.
+    pub patience: Duration,
+    /// Connections that ask a node for the same trial at the same time.
+    pub at_a_time: u32,
+}
+
+/// What was seen of a trial. Times count from the acknowledgement, in microseconds.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// From sending the event to its acknowledgement, in microseconds.
+    pub answered_us: u64,
+    /// When the acknowledgement was in; none if there was none.
+    pub acknowledged: Option<Instant>,
+    /// One a node.
+    pub nodes: Vec<NodeSeen>,
+    /// What went wrong, in sentences: then the trial says nothing.
+    pub faults: Vec<String>,
+}
+
+/// What a node did after an acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// When its first denial was in.
+    pub denied_us: Option<u64>,
+    /// Requests that it accepted.
+    pub accepted: u32,
+    /// When the last of them was sent.
+    pub last_accepted_us: Option<u64>,
+    /// Denials of all kinds.
+    pub denials: u32,
+    /// Denials because it could not ask its store (503).
+    pub unavailable: u32,
+}
+
+/// Nodes cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A node cannot be reached.
+    #[error("cannot reach the node at {authority}: {source}; see its log")]
+    Unreachable {
+        /// Host and port.
+        authority: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A node does not answer.
+    #[error("the node at {authority} did not answer {path}: {why}; see its log")]
+    Unanswered {
+        /// Host and port.
+        authority: String,
+        /// What was asked for.
+        path: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// It was told to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// There is no runtime to be had.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+/// Connections to nodes that are asked. It blocks the calling thread, which must not belong to an asynchronous runtime.
+pub struct Prober {
+    nodes: Vec<Node>,
+    runtime: Runtime,
+}
+
+struct Node {
+    authority: String,
+    /// For events.
+    telling: Connection,
+    /// For probes.
+    asking: Vec<Connection>,
+}
+
+impl Prober {
+    /// Connects to the nodes at these hosts and ports, with so many connections for probes to each.
+    pub fn connect(authorities: &[String], connections: u32) -> Result<Self, ProbeError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let node = |authority: &String| {
+            let failed = |source| ProbeError::Unreachable { authority: authority.clone(), source };
+            let connection = || TcpStream::connect(authority).and_then(Connection::of).map_err(failed);
+            let asking = (0..connections).map(|_| connection()).collect::<Result<_, _>>()?;
+            Ok(Node { authority: authority.clone(), telling: connection()?, asking })
+        };
+        let nodes = authorities.iter().map(node).collect::<Result<_, ProbeError>>()?;
+        drop(entered);
+        Ok(Self { nodes, runtime })
+    }
+
+    /// Sends this to a node and gives the status of its answer.
+    pub fn send(&mut self, node: usize, call: &Call) -> Result<u16, ProbeError> {
+        let Node { authority, telling, .. } = &mut self.nodes[node];
+        let bytes = call.bytes(authority);
+        let sent = self.runtime.block_on(async { timeout(EXCHANGE, exchange(telling, &bytes)).await });
+        let answer = sent.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
+        answer.map_err(|why| ProbeError::Unanswered { authority: authority.clone(), path: call.path, why })
+    }
+
+    /// Shows every trial's credential to every node once, and gives for each trial what a node did that did not accept it.
+    pub fn warm(&mut self, trials: &[Trial]) -> Result<Vec<Option<String>>, ProbeError> {
+        let nodes = &mut self.nodes;
+        let asking = nodes.iter_mut().enumerate().flat_map(|(number, node)| {
+            let (authority, connections) = (&node.authority, node.asking.len());
+            let share = move |(first, connection)| warm(number, authority, connection, trials, (first, connections));
+            node.asking.iter_mut().enumerate().map(share)
+        });
+        let refused = self.runtime.block_on(join_all(asking));
+        let mut found = vec![None; trials.len()];
+        for (trial, why) in refused.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+            found[trial] = Some(why);
+        }
+        Ok(found)
+    }
+
+    /// Ends the trials' credentials one after another, and asks all nodes for each from its acknowledgement on, until each
+    /// has denied it several times or patience is over.
+    pub fn run(&mut self, trials: &[Trial], pace: Pace, stop: &AtomicBool) -> Result<Vec<Seen>, ProbeError> {
+        let Self { nodes, runtime } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                seen = wave::run(nodes, trials, pace) => Ok(seen),
+                () = stopped(stop) => Err(ProbeError::Interrupted),
+            }
+        })
+    }
+}
+
+const TIMED_OUT: &str = "no answer in time";
+
+async fn stopped(stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        sleep_until((Instant::now() + POLL).into()).await;
+    }
+}
+
+/// The status, or why there is none. A connection that failed is made anew.
+async fn exchange(connection: &mut Connection, bytes: &[u8]) -> Result<u16, String> {
+    match connection.exchange(bytes).await {
+        Ok(answer) => Ok(answer.status),
+        Err(error) => {
+            let why = error.to_string();
+            connection.renew().await;
+            Err(why)
+        }
+    }
+}
+
+/// Shows every `step`th credential to a node, and tells which it did not accept.
+async fn warm(
+    node: usize,
+    authority: &str,
+    connection: &mut Connection,
+    trials: &[Trial],
+    (first, step): (usize, usize),
+) -> Result<Vec<(usize, String)>, ProbeError> {
+    let mut refused = Vec::new();
+    for (number, trial) in trials.iter().enumerate().skip(first).step_by(step) {
+        let bytes = trial.probe.bytes(authority);
+        // A connection that was idle for long may have been closed meanwhile.
+        let status = match exchange(connection, &bytes).await {
+            Ok(status) => status,
+            Err(_) => exchange(connection, &bytes).await.map_err(|why| ProbeError::Unanswered {
+                authority: authority.to_owned(),
+                path: trial.probe.path,
+                why,
+            })?,
+        };
+        if status != 200 {
+            refused.push((number, format!("node {} did not accept it before the event (status {status})", node + 1)));
+        }
+    }
+    Ok(refused)
+}
+
+impl Call {
+    /// A read with these headers.
+    #[must_use]
+    pub fn get(path: &'static str, headers: Vec<(String, String)>) -> Self {
+        Self { method: "GET", path, headers, body: None }
+    }
+
+    /// A change with these headers.
+    #[must_use]
+    pub fn post(path: &'static str, headers: Vec<(String, String)>, body: Option<String>) -> Self {
+        Self { method: "POST", path, headers, body }
+    }
+
+    fn bytes(&self, authority: &str) -> Vec<u8> {
+        use std::fmt::Write as _;
+        let Self { method, path, headers, body } = self;
+        let mut text =
+            format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\naccept: */*\r\nuser-agent: authbench\r\n");
+        for (name, value) in headers {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+        let body = body.as_deref().unwrap_or_default();
+        if !body.is_empty() {
+            text.push_str("content-type: application/json\r\n");
+        }
+        if *method == "POST" {
+            let _ = write!(text, "content-length: {}\r\n", body.len());
+        }
+        let _ = write!(text, "\r\n{body}");
+        text.into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_a_request_of_http_1_1() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let get = Call::get("/me", vec![header("authorization", "Bearer x")]);
+        assert_eq!(
+            String::from_utf8(get.bytes("127.0.0.1:80")).unwrap(),
+            "GET /me HTTP/1.1\r\nhost: 127.0.0.1:80\r\naccept: */*\r\nuser-agent: authbench\r\n\
+             authorization: Bearer x\r\n\r\n"
+        );
+        let post = Call::post("/logout", Vec::new(), None);
+        assert!(String::from_utf8(post.bytes("h")).unwrap().ends_with("content-length: 0\r\n\r\n"));
+        let body = Call::post("/password", Vec::new(), Some("{}".to_owned()));
+        let text = String::from_utf8(body.bytes("h")).unwrap();
+        assert!(text.ends_with("content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"), "{text}");
+    }
+}

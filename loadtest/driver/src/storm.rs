@@ -1,0 +1,101 @@
+//! Logins, as many as a number of clients can have answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::plan::Mix;
+use reqwest::Client;
+use tokio::task::JoinSet;
+
+use crate::exchange::{Addresses, exchange, names};
+use crate::{DriveError, Node};
+
+/// How long a client waits before it tries a target again that has failed it.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// A storm of logins.
+#[derive(Clone, Copy, Debug)]
+pub struct Storm {
+    /// Clients, each on a connection of its own.
+    pub clients: u32,
+    /// Whether each logs in again as soon as it is answered, until the storm is stopped; else once.
+    pub again: bool,
+    /// The number of the first user; every login is that of the next one.
+    pub first_user: u32,
+    /// How many users there are; after the last comes the first.
+    pub users: u32,
+    /// How long one may take before it counts as failed.
+    pub timeout: Duration,
+}
+
+/// What came of a storm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logins {
+    /// Answered with 200 and the right user.
+    pub answered: u64,
+    /// Answered otherwise or not at all, by kind.
+    pub failed: BTreeMap<String, u64>,
+    /// From the first login to the last answer.
+    pub took: Duration,
+}
+
+/// What all clients share.
+struct Shared {
+    storm: Storm,
+    addresses: Addresses,
+    next: AtomicU32,
+    stop: Arc<AtomicBool>,
+}
+
+pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
+    let addresses = Addresses::of(node, Mix::Reads)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let begun = Instant::now();
+        let shared = Arc::new(Shared { storm, addresses, next: AtomicU32::new(0), stop: stop.clone() });
+        let mut clients = JoinSet::new();
+        for _ in 0..storm.clients {
+            clients.spawn(log_in(shared.clone()));
+        }
+        let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
+        for own in clients.join_all().await {
+            let own = own?;
+            logins.answered += own.answered;
+            for (kind, count) in own.failed {
+                *logins.failed.entry(kind).or_default() += count;
+            }
+        }
+        logins.took = begun.elapsed();
+        Ok(logins)
+    })
+}
+
+/// One client, until the storm is over.
+async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
+    let Shared { storm, addresses, next, stop } = &*shared;
+    let client = Client::builder().no_proxy().timeout(storm.timeout).build();
+    let client = client.map_err(|error| DriveError::Client(error.to_string()))?;
+    let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
+    loop {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let number = storm.first_user.wrapping_add(place) % storm.users.max(1);
+        let username = contract::user::username(number);
+        let exchange = exchange(&client, addresses.login(&username), 200).await;
+        let failure = match exchange.answer {
+            Ok(answer) if names(&answer.body, &username) => None,
+            Ok(_) => Some("answer for another user".to_owned()),
+            Err(kind) => Some(kind),
+        };
+        match failure {
+            None => logins.answered += 1,
+            Some(kind) => {
+                *logins.failed.entry(kind).or_default() += 1;
+                tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
+            }
+        }
+        if stop.load(Ordering::Relaxed) || !storm.again {
+            return Ok(logins);
+        }
+    }
+}

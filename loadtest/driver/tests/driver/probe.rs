@@ -1,0 +1,95 @@
+//! The probe: every request goes out at its moment, and none is left untold.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use contract::Carrier;
+use contract::body::MintedCredential;
+use driver::{Credentials, Lane, Node, Reply, Target, Workers, probe};
+use engine::plan::{Arrivals, Plan, Population};
+
+use crate::server::{answer, head, serve};
+
+const WORKERS: Workers = Workers { count: 2, own_processors: false };
+
+/// Two users, who go to these servers in turn.
+fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
+    let minted = ["user-000001", "user-000002"].map(|username| {
+        let headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer {username}"))]);
+        MintedCredential { username: username.to_owned(), headers, refresh_token: None }
+    });
+    let credentials = Arc::new(Credentials::new(minted.to_vec()).unwrap());
+    let node = |base_url: &String| Node { base_url: base_url.clone(), credentials: credentials.clone() };
+    let plan = Plan {
+        population: Population { size: 2, ..Population::default() },
+        timeout_s,
+        ..Plan::new(Arrivals::Fixed { rate_rps: 100.0 }, duration_s)
+    };
+    Lane { plan, target: Target { nodes: base_urls.iter().map(node).collect(), carrier: Carrier::Bearer } }
+}
+
+/// Says to everybody that he is the first user.
+fn first_user() -> String {
+    serve(|stream| {
+        while head(stream).is_some() {
+            let body = r#"{"id":1,"username":"user-000001","email":"e","roles":[]}"#;
+            if stream.get_mut().write_all(&answer("200 OK", body)).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Reads and says nothing.
+fn silent() -> String {
+    serve(|stream| while head(stream).is_some() {})
+}
+
+/// An address at which nobody listens.
+fn dead() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn of_every_request_it_is_told_what_came_of_it() {
+    let lanes = [lane(&[first_user(), dead(), silent()], 0.6, 0.4), lane(&[first_user()], 0.2, 5.0)];
+    let probed = probe(&lanes, Instant::now(), WORKERS, &Arc::default()).unwrap();
+    assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
+    for (number, each) in probed[0].iter().enumerate() {
+        assert_eq!(each.node, number % 3);
+        match (each.node, each.reply) {
+            (0, Reply::Answered { status: 200, names_its_user, sent, done }) => {
+                assert_eq!(names_its_user, each.credential == 0, "the other one is answered with somebody else");
+                assert!(each.intended <= sent && sent < done);
+            }
+            (1, Reply::Disconnected) | (2, Reply::TimedOut) => {}
+            _ => panic!("{each:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_stopped_probe_waits_for_no_answer() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (seen, first) = mpsc::channel();
+    let url = serve(move |stream| {
+        while head(stream).is_some() {
+            seen.send(()).ok();
+        }
+    });
+    let stopping = stop.clone();
+    std::thread::spawn(move || {
+        first.recv().unwrap();
+        stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    let began = Instant::now();
+    let probed = probe(&[lane(&[url], 300.0, 300.0)], began, WORKERS, &stop).unwrap();
+    assert!(began.elapsed() < Duration::from_mins(4), "neither the plan nor the timeout is over");
+    assert_eq!(probed[0].len(), 30_000);
+    assert!(probed[0].iter().all(|each| each.reply == Reply::Unsent));
+}

@@ -1,0 +1,77 @@
+//! Storms of logins against servers that say what a test wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use driver::{Credentials, Logins, Node, Storm};
+
+use crate::server::{answer, head, serve};
+
+const ONCE: Storm = Storm { clients: 4, again: false, first_user: 8, users: 10, timeout: Duration::from_secs(10) };
+
+fn log_in(base_url: String, storm: Storm, stop: &Arc<AtomicBool>) -> Logins {
+    let credential =
+        contract::body::MintedCredential { username: String::new(), headers: BTreeMap::new(), refresh_token: None };
+    let credentials = Arc::new(Credentials::new(vec![credential]).unwrap());
+    driver::log_in(&Node { base_url, credentials }, storm, stop).unwrap()
+}
+
+/// A server that is told who logs in, and says what it answers.
+fn told(answers: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static) -> String {
+    serve(move |stream| {
+        while let Some(head) = head(stream) {
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let mut body = vec![0; length.unwrap_or(0)];
+            stream.read_exact(&mut body).unwrap();
+            let login: contract::body::LoginRequest = serde_json::from_slice(&body).unwrap();
+            assert_eq!(login.password, contract::user::PASSWORD);
+            stream.get_mut().write_all(&answers(&login.username)).ok();
+        }
+    })
+}
+
+fn good(username: &str) -> Vec<u8> {
+    answer("200 OK", &format!(r#"{{"user":{{"username":"{username}"}}}}"#))
+}
+
+#[test]
+fn every_login_is_another_users_and_the_first_comes_after_the_last() {
+    let seen = Arc::<Mutex<BTreeSet<String>>>::default();
+    let seeing = seen.clone();
+    let base_url = told(move |username| {
+        seeing.lock().unwrap().insert(username.to_owned());
+        good(username)
+    });
+    let logins = log_in(base_url, ONCE, &Arc::default());
+    assert_eq!((logins.answered, logins.failed), (4, BTreeMap::new()));
+    let expected = [0, 1, 8, 9].map(contract::user::username);
+    assert_eq!(*seen.lock().unwrap(), BTreeSet::from(expected));
+}
+
+#[test]
+fn a_storm_goes_on_until_it_is_stopped_and_counts_what_fails_by_kind() {
+    let stop = Arc::<AtomicBool>::default();
+    let (stopping, answered) = (stop.clone(), Arc::<Mutex<u32>>::default());
+    let base_url = told(move |username| {
+        let mut count = answered.lock().unwrap();
+        *count += 1;
+        match *count {
+            1 => answer("503 Service Unavailable", ""),
+            2 => good("somebody else"),
+            count => {
+                if count >= 20 {
+                    stopping.store(true, Ordering::Relaxed);
+                }
+                good(username)
+            }
+        }
+    });
+    let logins = log_in(base_url, Storm { again: true, ..ONCE }, &stop);
+    let failed = [("answer for another user".to_owned(), 1), ("status 503".to_owned(), 1)];
+    assert_eq!(logins.failed, BTreeMap::from(failed));
+    assert!((18..=24).contains(&logins.answered), "nobody begins again after the stop: {logins:?}");
+}
