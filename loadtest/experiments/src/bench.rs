@@ -39,6 +39,33 @@ impl Setting {
     pub fn store(&self, scheme: Scheme) -> Option<&Store> {
         self.stores.get(&scheme.store())
     }
+
+    /// Fails if the run is to end.
+    pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
+        if self.stop.load(Ordering::SeqCst) { Err(ExperimentError::Interrupted) } else { Ok(()) }
+    }
+
+    /// What to start for a scheme, over this store, with its output in this log.
+    pub(crate) fn spec(
+        &self,
+        scheme: Scheme,
+        store: Option<&Store>,
+        log: PathBuf,
+    ) -> Result<ServerSpec, ExperimentError> {
+        if scheme.store().is_apart() && store.is_none() {
+            return Err(ExperimentError::NoStore(scheme.store()));
+        }
+        let cpus = &self.placement.server_cpus;
+        Ok(ServerSpec {
+            carrier: self.carrier,
+            store_url: store.map(Store::url),
+            key_prefix: store.map_or("authbench:", Store::key_prefix).to_owned(),
+            bounds: Bounds::on(cpus),
+            // One processor, one thread: CPU time per request is then free of what threads pay to meet.
+            workers: Some(cpus.len().max(1) as u32),
+            ..ServerSpec::new(scheme, log)
+        })
+    }
 }
 
 /// An experiment's workplace.
@@ -70,8 +97,8 @@ pub enum ExperimentError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store that a scheme needs is not there.
-    #[error("{0} needs a store, and there is none")]
-    NoStore(Scheme),
+    #[error("a store is needed ({0}), and there is none")]
+    NoStore(StoreKind),
     /// A saturated round carried nothing, so that no share of it can be planned.
     #[error("{0} answered no request of a saturated round; see its log, and try `authbench load` on it alone")]
     NoCapacity(Scheme),
@@ -105,6 +132,79 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
+    /// A slice of a processor cannot be had.
+    #[error(transparent)]
+    Slice(#[from] lab::slice::SliceError),
+    /// A slice of a processor cannot be changed.
+    #[error("cannot give {name} its slice: {source}")]
+    Resize {
+        /// Whose.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key cannot be made for nodes to share.
+    #[error("cannot make a key for {scheme}: {source}; free some room for it or set TMPDIR to another folder")]
+    Key {
+        /// Whose.
+        scheme: Scheme,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No address is free.
+    #[error("cannot find a free port on 127.0.0.1: {source}; end some of the programs that listen there")]
+    Address {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A logout did not do what it has to while all is well.
+    #[error(
+        "{scheme} answered a logout with {status} instead of 204 before anything was broken; try `authbench conform` on it"
+    )]
+    Logout {
+        /// Whose server.
+        scheme: Scheme,
+        /// What it answered.
+        status: u16,
+    },
+    /// A server is not well again after what was broken.
+    #[error("{scheme} was not ready {seconds} s after its fault had ended; see its log")]
+    NeverWell {
+        /// Whose server.
+        scheme: Scheme,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
+    /// A process cannot be stopped or made to go on.
+    #[error(transparent)]
+    Signal(#[from] lab::child::SignalError),
+    /// The delay proxy cannot be started.
+    #[error("cannot start the delay proxy: {source}")]
+    Proxy {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A node cannot be asked.
+    #[error("{scheme}: {source}")]
+    Probe {
+        /// Whose.
+        scheme: Scheme,
+        /// Why.
+        source: driver::ProbeError,
+    },
+    /// Something that is needed before an event was refused.
+    #[error("{scheme} answered {status} to {what} before an event; see its log")]
+    Prepared {
+        /// Which scheme.
+        scheme: Scheme,
+        /// What was asked for.
+        what: &'static str,
+        /// The status.
+        status: u16,
+    },
+    /// Files that nobody keeps have no place.
+    #[error(transparent)]
+    Scratch(#[from] lab::scratch::ScratchError),
     /// A folder for a store cannot be made.
     #[error("cannot make a folder for a store: {source}; free some room there or set TMPDIR to another folder")]
     Folder {
@@ -119,7 +219,7 @@ pub enum ExperimentError {
 impl Bench<'_> {
     /// Fails if the run is to end.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
-        if self.setting.stop.load(Ordering::SeqCst) { Err(ExperimentError::Interrupted) } else { Ok(()) }
+        self.setting.go_on()
     }
 
     /// Announces a step, unless the run is to end.
@@ -131,19 +231,7 @@ impl Bench<'_> {
 
     /// What to start for a scheme, over this store.
     pub fn spec(&self, scheme: Scheme, store: Option<&Store>) -> Result<ServerSpec, ExperimentError> {
-        if scheme.store().is_apart() && store.is_none() {
-            return Err(ExperimentError::NoStore(scheme));
-        }
-        let cpus = &self.setting.placement.server_cpus;
-        Ok(ServerSpec {
-            carrier: self.setting.carrier,
-            store_url: store.map(Store::url),
-            key_prefix: store.map_or("authbench:", Store::key_prefix).to_owned(),
-            bounds: Bounds::on(cpus),
-            // One processor, one thread: CPU time per request is then free of what threads pay to meet.
-            workers: Some(cpus.len().max(1) as u32),
-            ..ServerSpec::new(scheme, self.log(scheme.id()))
-        })
+        self.setting.spec(scheme, store, self.log(scheme.id()))
     }
 
     /// Starts a server, and notes how it describes itself.

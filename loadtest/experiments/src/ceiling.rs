@@ -5,7 +5,7 @@ use engine::plan::{Arrivals, Plan};
 use engine::record::Level;
 use engine::validity::generator_share;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::bench::{ExperimentError, Setting};
 use crate::fleet::Station;
 use crate::visit::{Watched, alone, drive_round, workers};
 
@@ -19,22 +19,22 @@ const ROUND_S: f64 = 0.3;
 
 /// Requests per second, found by bisection below `at_most` on this station; 0 where there is none.
 pub(crate) fn find(
-    bench: &Bench<'_>,
+    setting: &Setting,
     station: &Station<'_>,
     connections: u32,
     at_most: f64,
 ) -> Result<f64, ExperimentError> {
     let (mut carried, mut too_much) = (0.0, at_most);
     for _ in 0..STEPS {
-        bench.go_on()?;
+        setting.go_on()?;
         let rate_rps = f64::midpoint(carried, too_much);
-        if keeps_pace(bench, station, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
+        if keeps_pace(setting, station, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
     }
     Ok(carried)
 }
 
 fn keeps_pace(
-    bench: &Bench<'_>,
+    setting: &Setting,
     station: &Station<'_>,
     connections: u32,
     rate_rps: f64,
@@ -42,8 +42,8 @@ fn keeps_pace(
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
     let place = alone(station.scheme.id(), Level::AsPlanned);
-    let watched = Watched { server: Some(station.server.process().pid()), store: None };
-    let workers = workers(&bench.setting.placement);
-    let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop)?;
+    let watched = Watched { servers: &[station.server.process().pid()], store: None };
+    let workers = workers(&setting.placement);
+    let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?;
     Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))
 }

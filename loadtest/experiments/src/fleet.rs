@@ -6,37 +6,93 @@ use std::time::{Duration, Instant};
 use contract::Scheme;
 use driver::{Credentials, Target};
 use engine::plan::Plan;
+use engine::record::Level;
 use lab::http::Client;
-use lab::server::Server;
+use lab::proxy::{DelayProxy, Link};
+use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::bench::{Bench, ExperimentError, Setting};
 
 /// A server that is ready to be loaded.
 pub(crate) struct Station<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) server: Server,
+    /// Servers behind it, to which it passes requests on.
+    pub(crate) behind: Vec<Server>,
     pub(crate) store: Option<&'a Store>,
     pub(crate) target: Target,
+    /// What lies between server and store; none where nothing does.
+    proxy: Option<DelayProxy>,
     population: u32,
     minted: Instant,
 }
 
-impl Station<'_> {
+impl<'a> Station<'a> {
+    /// A server that has started, with so many credentials.
+    pub(crate) fn of(
+        setting: &Setting,
+        server: Server,
+        scheme: Scheme,
+        store: Option<&'a Store>,
+        proxy: Option<DelayProxy>,
+        population: u32,
+    ) -> Result<Self, ExperimentError> {
+        let minted = Instant::now();
+        let credentials = mint(setting, scheme, &server.client(), population)?;
+        let target = Target::one(server.base_url(), credentials, setting.carrier);
+        Ok(Self { scheme, server, behind: Vec::new(), store, target, proxy, population, minted })
+    }
+
+    /// The servers that its requests cross.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Server> {
+        std::iter::once(&self.server).chain(&self.behind)
+    }
+
+    /// Moves the store as far away as the level says, and hands out the proxy that has begun to count.
+    pub(crate) fn take_link(&self, level: &Level) -> Option<&DelayProxy> {
+        let proxy = self.proxy.as_ref()?;
+        if let Level::FarStore { rtt_us, .. } = level {
+            proxy.set_link(Link::of_round_trip(Duration::from_micros(u64::from(*rtt_us))));
+        }
+        // What passed before belongs to nobody.
+        drop(proxy.given());
+        Some(proxy)
+    }
+
     /// Mints anew if by the end of such a round more than half of what the credentials live were over: a run outlasts
     /// a token.
     pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.server.descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
-            self.minted = Instant::now();
-            self.target.nodes[0].credentials = mint(bench, self.scheme, &self.server.client(), self.population)?;
+            self.mint(bench)?;
         }
+        Ok(())
+    }
+
+    /// Puts the server's clock forward until its credentials are over, hands them out, and mints anew. None for a scheme whose
+    /// credentials are never over.
+    pub(crate) fn outlive_credentials(
+        &mut self,
+        bench: &Bench<'_>,
+    ) -> Result<Option<Arc<Credentials>>, ExperimentError> {
+        let described = self.server.descriptor();
+        let Some(ttl_s) = described.credential_ttl_s else { return Ok(None) };
+        self.server.client().advance_clock(ttl_s + described.leeway_s.unwrap_or(0) + 1)?;
+        let over = Arc::clone(&self.target.nodes[0].credentials);
+        self.mint(bench)?;
+        Ok(Some(over))
+    }
+
+    fn mint(&mut self, bench: &Bench<'_>) -> Result<(), ExperimentError> {
+        self.minted = Instant::now();
+        self.target.nodes[0].credentials = mint(bench.setting, self.scheme, &self.server.client(), self.population)?;
         Ok(())
     }
 }
 
 /// Whether a credential of this age has lived half of its life.
-fn is_old(age: Duration, ttl_s: u64) -> bool {
+pub(crate) fn is_old(age: Duration, ttl_s: u64) -> bool {
     age > Duration::from_secs(ttl_s) / 2
 }
 
@@ -44,34 +100,39 @@ fn is_old(age: Duration, ttl_s: u64) -> bool {
 pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<Station<'a>>, ExperimentError> {
     let setting = bench.setting;
     setting.stores.values().try_for_each(Store::clear)?;
-    setting.schemes.iter().map(|&scheme| station(bench, scheme, setting.store(scheme), population)).collect()
+    let near = |&scheme: &Scheme| {
+        let spec = bench.spec(scheme, setting.store(scheme))?;
+        station(bench, &spec, setting.store(scheme), None, population)
+    };
+    setting.schemes.iter().map(near).collect()
 }
 
-fn station<'a>(
+/// Starts a server over this store, with the proxy between if there is one, and mints credentials for it.
+pub(crate) fn station<'a>(
     bench: &mut Bench<'_>,
-    scheme: Scheme,
+    spec: &ServerSpec,
     store: Option<&'a Store>,
+    proxy: Option<DelayProxy>,
     population: u32,
 ) -> Result<Station<'a>, ExperimentError> {
-    let server = bench.start(&bench.spec(scheme, store)?)?;
-    let minted = Instant::now();
-    let credentials = mint(bench, scheme, &server.client(), population)?;
-    let target = Target::one(server.base_url(), credentials, bench.setting.carrier);
-    Ok(Station { scheme, server, store, target, population, minted })
+    let by_way_of = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_by_way_of(proxy.address()));
+    let spec = ServerSpec { store_url: by_way_of.or_else(|| spec.store_url.clone()), ..spec.clone() };
+    let server = bench.start(&spec)?;
+    Station::of(bench.setting, server, spec.scheme, store, proxy, population)
 }
 
 /// Credentials minted between two looks at whether the run is to end.
 const BATCH: u32 = 2_000;
 
-fn mint(
-    bench: &Bench<'_>,
+pub(crate) fn mint(
+    setting: &Setting,
     scheme: Scheme,
     client: &Client,
     population: u32,
 ) -> Result<Arc<Credentials>, ExperimentError> {
     let mut minted = Vec::with_capacity(population as usize);
     for first in (0..population).step_by(BATCH as usize) {
-        bench.go_on()?;
+        setting.go_on()?;
         minted.extend(client.mint(BATCH.min(population - first), first)?);
     }
     let credentials = Credentials::new(minted);

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::clock::SchedulingClass;
 use engine::record::{
-    self, Conformance, Experiment, LoadExperiment, MemoryExperiment, MemoryPoint, Omission, Record, Round, Status,
-    WireExperiment, WirePoint, WriteError,
+    self, Conformance, Experiment, LoadExperiment, Measured, Omission, Record, Round, Status, WriteError,
 };
 
 /// Which experiment a round of load belongs to.
@@ -17,6 +16,12 @@ pub enum Rounds {
     Cost,
     /// The experiment `latency`.
     Latency,
+    /// The experiment `rtt`.
+    Rtt,
+    /// The experiment `reject`.
+    Reject,
+    /// The experiment `fanout`.
+    Fanout,
 }
 
 /// A record that is written to its folder whenever something is added.
@@ -79,32 +84,45 @@ impl Journal {
     /// Adds a round of load, whose generator's threads ran in this class.
     pub fn round(&mut self, experiment: Rounds, round: Round, class: SchedulingClass) -> Result<(), WriteError> {
         if round.planned_rps.is_some() {
-            self.record.placement.generator_class = class.to_string();
+            self.generator_class(class);
         }
-        let new = match experiment {
-            Rounds::Load => Experiment::Load,
-            Rounds::Cost => Experiment::Cost,
-            Rounds::Latency => Experiment::Latency,
+        let (name, new): (_, fn(LoadExperiment) -> Experiment) = match experiment {
+            Rounds::Load => ("load", Experiment::Load),
+            Rounds::Cost => ("cost", Experiment::Cost),
+            Rounds::Latency => ("latency", Experiment::Latency),
+            Rounds::Rtt => ("rtt", Experiment::Rtt),
+            Rounds::Reject => ("reject", Experiment::Reject),
+            Rounds::Fanout => ("fanout", Experiment::Fanout),
         };
-        match self.experiment(|| new(LoadExperiment::default())) {
-            Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => load.rounds.push(round),
-            Experiment::Memory(_) | Experiment::Wire(_) => unreachable!("it was asked for by its own name"),
+        let of_name = |known: &&mut Experiment| known.name() == name;
+        match self.record.experiments.iter_mut().find(of_name) {
+            Some(
+                Experiment::Load(load)
+                | Experiment::Cost(load)
+                | Experiment::Latency(load)
+                | Experiment::Rtt(load)
+                | Experiment::Reject(load)
+                | Experiment::Fanout(load),
+            ) => load.rounds.push(round),
+            _ => self.record.experiments.push(new(LoadExperiment { rounds: vec![round] })),
         }
         self.save()
     }
 
-    /// Adds a point of the experiment `memory`.
-    pub fn memory(&mut self, point: MemoryPoint) -> Result<(), WriteError> {
-        if let Experiment::Memory(memory) = self.experiment(|| Experiment::Memory(MemoryExperiment::default())) {
-            memory.points.push(point);
-        }
-        self.save()
+    /// Notes the class that the generator's threads got in an open loop.
+    pub fn generator_class(&mut self, class: SchedulingClass) {
+        self.record.placement.generator_class = class.to_string();
     }
 
-    /// Adds a point of the experiment `wire`.
-    pub fn wire(&mut self, point: WirePoint) -> Result<(), WriteError> {
-        if let Experiment::Wire(wire) = self.experiment(|| Experiment::Wire(WireExperiment::default())) {
-            wire.points.push(point);
+    /// Adds to what an experiment has measured, which begins empty.
+    pub fn measured<E: Measured>(&mut self, change: impl FnOnce(&mut E)) -> Result<(), WriteError> {
+        let experiments = &mut self.record.experiments;
+        let at = experiments.iter_mut().position(|known| E::of(known).is_some()).unwrap_or_else(|| {
+            experiments.push(E::default().wrap());
+            experiments.len() - 1
+        });
+        if let Some(measured) = E::of(&mut experiments[at]) {
+            change(measured);
         }
         self.save()
     }
@@ -117,17 +135,6 @@ impl Journal {
             Some(reason) => Status::Incomplete { reason: reason.to_owned() },
         };
         self.save()
-    }
-
-    /// The experiment of the same name, begun if need be.
-    fn experiment(&mut self, new: impl FnOnce() -> Experiment) -> &mut Experiment {
-        let new = new();
-        let experiments = &mut self.record.experiments;
-        let at = experiments.iter().position(|known| known.name() == new.name()).unwrap_or_else(|| {
-            experiments.push(new);
-            experiments.len() - 1
-        });
-        &mut experiments[at]
     }
 
     fn save(&self) -> Result<(), WriteError> {

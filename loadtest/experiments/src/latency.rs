@@ -54,7 +54,7 @@ fn visits(
 ) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
     // The control, which stands first, leaves the most to the generator.
-    let ceiling_rps = ceiling::find(bench, &stations[0], parameters.connections, capacities[0])?;
+    let ceiling_rps = ceiling::find(bench.setting, &stations[0], parameters.connections, capacities[0])?;
     let mut visits = Vec::new();
     for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
         for level in levels(parameters) {
@@ -76,7 +76,7 @@ fn worded(level: &Level) -> String {
     match level {
         Level::OfCapacity { fraction } => format!("at {:.0} % of its capacity", fraction * 100.0),
         Level::EqualRate { rate_rps } => format!("at {rate_rps:.0} requests/s"),
-        Level::Saturated | Level::AsPlanned => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -90,7 +90,7 @@ fn rate(level: &Level, capacity_rps: f64) -> f64 {
     match level {
         Level::OfCapacity { fraction } => fraction * capacity_rps,
         Level::EqualRate { rate_rps } => *rate_rps,
-        Level::Saturated | Level::AsPlanned => capacity_rps,
+        _ => capacity_rps,
     }
 }
 

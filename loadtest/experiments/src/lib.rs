@@ -6,12 +6,25 @@
 mod bench;
 mod ceiling;
 pub mod cost;
+pub mod doctor;
+pub mod fanout;
 mod fleet;
 mod journal;
 pub mod latency;
+pub mod login;
 pub mod memory;
+mod nodes;
 mod order;
+pub mod outage;
+mod own_store;
+pub mod population;
 pub mod profile;
+pub mod reject;
+pub mod revocation;
+pub mod rotation;
+pub mod rtt;
+pub mod scaling;
+pub mod slo;
 mod visit;
 pub mod wire;
 
@@ -44,6 +57,15 @@ pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameter
     match experiment {
         Experiment::Cost => cost::run(bench, &parameters.cost),
         Experiment::Latency => latency::run(bench, &parameters.latency),
+        Experiment::Rtt => rtt::run(bench, &parameters.rtt),
+        Experiment::Login => login::run(bench, &parameters.login),
+        Experiment::Reject => reject::run(bench, &parameters.reject),
+        Experiment::Scaling => scaling::run(bench, &parameters.scaling),
+        Experiment::Population => population::run(bench, &parameters.population),
+        Experiment::Revocation => revocation::run(bench, &parameters.revocation),
+        Experiment::Fanout => fanout::run(bench, &parameters.fanout),
+        Experiment::Rotation => rotation::run(bench, &parameters.rotation),
+        Experiment::Outage => outage::run(bench, &parameters.outage),
         Experiment::Memory => memory::run(bench, &parameters.memory),
         Experiment::Wire => wire::run(bench, &parameters.wire),
     }?;

@@ -11,13 +11,14 @@
 //! Weak below some thousand credentials, where the allocator's pages are larger than what is in them.
 
 use contract::Scheme;
-use engine::record::{MemoryPoint, Validity};
+use engine::record::{MemoryExperiment, MemoryPoint, Validity};
 use lab::child::Bounds;
 use lab::server::Server;
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::order::shuffled;
+use crate::own_store::OwnStore;
 use crate::profile::MemoryParameters;
 
 /// Credentials minted at a time.
@@ -30,7 +31,8 @@ pub fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), E
     bench.progress.begin("memory", steps);
     for series in 0..parameters.series {
         for scheme in shuffled(schemes, bench.setting.seed, series) {
-            let store = Own::fresh(bench, scheme)?;
+            let store =
+                OwnStore::fresh(bench, scheme.store(), "memory", &Bounds::on(&bench.setting.placement.store_cpus))?;
             let server = bench.start(&bench.spec(scheme, store.store())?)?;
             fill(bench, parameters, scheme, series, &server, store.store())?;
         }
@@ -59,12 +61,13 @@ fn fill(
         }
         server.process().check()?;
         let point = point(scheme, series, population, server, store)?;
-        bench.journal.memory(point)?;
+        bench.journal.measured(|memory: &mut MemoryExperiment| memory.points.push(point))?;
     }
     Ok(())
 }
 
-fn point(
+/// What memory server and store take now.
+pub(crate) fn point(
     scheme: Scheme,
     series: u32,
     population: u32,
@@ -95,46 +98,4 @@ fn point(
         store_rss_bytes: memory.map(|memory| memory.rss_bytes),
         validity: Validity::from_reasons(reasons),
     })
-}
-
-/// The store of one series.
-enum Own<'a> {
-    None,
-    Private(Box<Store>),
-    Outside(&'a Store),
-}
-
-impl<'a> Own<'a> {
-    /// A new private one, or the outside one without our keys.
-    fn fresh(bench: &Bench<'a>, scheme: Scheme) -> Result<Self, ExperimentError> {
-        let setting = bench.setting;
-        let kind = scheme.store();
-        match setting.stores.get(&kind) {
-            None if kind.is_apart() => Err(ExperimentError::NoStore(scheme)),
-            None => Ok(Self::None),
-            Some(outside) if !outside.is_private() => {
-                outside.clear()?;
-                Ok(Self::Outside(outside))
-            }
-            Some(_) => {
-                let log = bench.log(&format!("{kind}-memory"));
-                let folder = tempfile::tempdir_in(setting.scratch.path());
-                let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
-                Ok(Self::Private(Box::new(Store::start(
-                    kind,
-                    &folder,
-                    &log,
-                    &Bounds::on(&setting.placement.store_cpus),
-                )?)))
-            }
-        }
-    }
-
-    fn store(&self) -> Option<&Store> {
-        match self {
-            Self::None => None,
-            Self::Private(store) => Some(store),
-            Self::Outside(store) => Some(store),
-        }
-    }
 }

@@ -1,9 +1,37 @@
-//! How much is measured: the one place for the parameters of every experiment.
+//! How much is measured: the profiles, and one file an experiment for its parameters.
+
+mod cost;
+mod fanout;
+mod latency;
+mod login;
+mod memory;
+mod outage;
+mod population;
+mod reject;
+mod revocation;
+mod rotation;
+mod rtt;
+mod scaling;
+mod wire;
 
 use std::fmt;
 use std::str::FromStr;
 
 use contract::Scheme;
+
+pub use cost::CostParameters;
+pub use fanout::FanoutParameters;
+pub use latency::LatencyParameters;
+pub use login::LoginParameters;
+pub use memory::MemoryParameters;
+pub use outage::OutageParameters;
+pub use population::PopulationParameters;
+pub use reject::RejectParameters;
+pub use revocation::{EventCounts, RevocationParameters};
+pub use rotation::{RaceParameters, RollParameters, RotationParameters, StormParameters};
+pub use rtt::RttParameters;
+pub use scaling::ScalingParameters;
+pub use wire::WireParameters;
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,9 +39,9 @@ pub enum Profile {
     /// A first answer in under five minutes on two processors.
     #[default]
     Quick,
-    /// Narrower intervals and more levels.
+    /// Every experiment on the main schemes, in half an hour on two processors.
     Standard,
-    /// Tails to the 99.99th percentile.
+    /// Every experiment on every scheme, in three hours.
     Full,
 }
 
@@ -45,6 +73,24 @@ pub enum Experiment {
     Cost,
     /// Response and service time.
     Latency,
+    /// What a store further away changes.
+    Rtt,
+    /// What logging in costs, and what it does to those who are logged in.
+    Login,
+    /// What refusing garbage costs.
+    Reject,
+    /// Capacity against the number of nodes.
+    Scaling,
+    /// More and more live credentials.
+    Population,
+    /// How long what was ended is still accepted.
+    Revocation,
+    /// What is answered while something is broken.
+    Outage,
+    /// Requests that cross several servers.
+    Fanout,
+    /// Keys and refresh tokens that are replaced under load.
+    Rotation,
     /// Bytes a live credential takes.
     Memory,
     /// Bytes on the wire.
@@ -53,7 +99,21 @@ pub enum Experiment {
 
 impl Experiment {
     /// Every experiment.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Latency, Self::Memory, Self::Wire];
+    pub const ALL: [Self; 13] = [
+        Self::Cost,
+        Self::Latency,
+        Self::Rtt,
+        Self::Login,
+        Self::Reject,
+        Self::Scaling,
+        Self::Population,
+        Self::Revocation,
+        Self::Outage,
+        Self::Fanout,
+        Self::Rotation,
+        Self::Memory,
+        Self::Wire,
+    ];
 }
 
 impl fmt::Display for Experiment {
@@ -61,6 +121,15 @@ impl fmt::Display for Experiment {
         f.pad(match self {
             Self::Cost => "cost",
             Self::Latency => "latency",
+            Self::Rtt => "rtt",
+            Self::Login => "login",
+            Self::Reject => "reject",
+            Self::Scaling => "scaling",
+            Self::Population => "population",
+            Self::Revocation => "revocation",
+            Self::Fanout => "fanout",
+            Self::Rotation => "rotation",
+            Self::Outage => "outage",
             Self::Memory => "memory",
             Self::Wire => "wire",
         })
@@ -71,10 +140,10 @@ impl FromStr for Experiment {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|experiment| experiment.to_string() == word)
-            .ok_or_else(|| format!("{word:?} is no experiment; there are cost, latency, memory and wire"))
+        Self::ALL.into_iter().find(|experiment| experiment.to_string() == word).ok_or_else(|| {
+            let known = Self::ALL.map(|experiment| experiment.to_string()).join(", ");
+            format!("{word:?} is no experiment; there are {known}")
+        })
     }
 }
 
@@ -85,70 +154,62 @@ pub struct Parameters {
     pub cost: CostParameters,
     /// Of `latency`.
     pub latency: LatencyParameters,
+    /// Of `rtt`.
+    pub rtt: RttParameters,
+    /// Of `login`.
+    pub login: LoginParameters,
+    /// Of `reject`.
+    pub reject: RejectParameters,
+    /// Of `scaling`.
+    pub scaling: ScalingParameters,
+    /// Of `population`.
+    pub population: PopulationParameters,
+    /// Of `revocation`.
+    pub revocation: RevocationParameters,
+    /// Of `outage`.
+    pub outage: OutageParameters,
+    /// Of `fanout`.
+    pub fanout: FanoutParameters,
+    /// Of `rotation`.
+    pub rotation: RotationParameters,
     /// Of `memory`.
     pub memory: MemoryParameters,
     /// Of `wire`.
     pub wire: WireParameters,
 }
 
-/// The parameters of the experiment `cost`.
-#[derive(Clone, Debug)]
-pub struct CostParameters {
-    /// How often every scheme is visited: the number of samples of its statistics.
-    pub blocks: u32,
-    /// How long a visit lasts, in seconds.
-    pub round_s: f64,
-    /// Users of the closed loop.
-    pub connections: u32,
-    /// Credentials in use.
-    pub population: u32,
-    /// Blocks between two restarts of every server.
-    pub restart_every: u32,
-}
-
-/// The parameters of the experiment `latency`.
-#[derive(Clone, Debug)]
-pub struct LatencyParameters {
-    /// How often every scheme is visited at every level.
-    pub blocks: u32,
-    /// How long a visit lasts, in seconds.
-    pub round_s: f64,
-    /// Shares of the scheme's own capacity, 0 to 1.
-    pub fractions: Vec<f64>,
-    /// Rates that are the same for every scheme, in requests per second.
-    pub rates_rps: Vec<f64>,
-    /// Connections that stand ready.
-    pub connections: u32,
-    /// Credentials in use.
-    pub population: u32,
-    /// Blocks between two restarts of every server.
-    pub restart_every: u32,
-}
-
-/// The parameters of the experiment `memory`.
-#[derive(Clone, Debug)]
-pub struct MemoryParameters {
-    /// Live credentials at which memory is read, rising.
-    pub populations: Vec<u32>,
-    /// How often a new server and a new store are filled.
-    pub series: u32,
-}
-
-/// The parameters of the experiment `wire`.
-#[derive(Clone, Debug)]
-pub struct WireParameters {
-    /// Roles that an ordinary user has.
-    pub roles: Vec<u16>,
-}
+/// The schemes that most architects choose among.
+const MAIN: [&str; 10] = [
+    "anonymous",
+    "session-memory",
+    "session-redis",
+    "session-redis-pool",
+    "session-redis-cached",
+    "jwt-hs256",
+    "jwt-eddsa",
+    "jwt-hs256-denylist",
+    "jwt-hs256-push",
+    "hybrid",
+];
 
 impl Profile {
+    /// The experiments made unless others are asked for.
+    #[must_use]
+    pub fn experiments(self) -> Vec<Experiment> {
+        match self {
+            Self::Quick => vec![Experiment::Cost, Experiment::Latency, Experiment::Memory, Experiment::Wire],
+            Self::Standard | Self::Full => Experiment::ALL.to_vec(),
+        }
+    }
+
     /// The schemes compared unless others are asked for.
     #[must_use]
     pub fn schemes(self) -> Vec<Scheme> {
         let quick = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"];
         match self {
             Self::Quick => Scheme::all().filter(|scheme| quick.contains(&scheme.id())).collect(),
-            Self::Standard | Self::Full => Scheme::all().collect(),
+            Self::Standard => Scheme::all().filter(|scheme| MAIN.contains(&scheme.id())).collect(),
+            Self::Full => Scheme::all().collect(),
         }
     }
 
@@ -163,31 +224,21 @@ impl Profile {
     /// The parameters of every experiment.
     #[must_use]
     pub fn parameters(self) -> Parameters {
-        let cost = CostParameters {
-            blocks: self.pick(20, 30, 40),
-            round_s: self.pick(0.5, 1.0, 1.0),
-            connections: 32,
-            population: 2_000,
-            restart_every: 5,
-        };
-        let latency = LatencyParameters {
-            blocks: self.pick(8, 10, 12),
-            round_s: self.pick(0.8, 3.0, 20.0),
-            fractions: self.pick(vec![0.2, 0.6], vec![0.2, 0.5, 0.8], vec![0.2, 0.5, 0.8]),
-            rates_rps: self.pick(vec![5_000.0], vec![1_000.0, 5_000.0, 10_000.0], vec![1_000.0, 5_000.0, 10_000.0]),
-            connections: 64,
-            population: 2_000,
-            restart_every: 5,
-        };
-        let memory = MemoryParameters {
-            populations: self.pick(
-                vec![2_000, 5_000, 10_000, 20_000],
-                vec![10_000, 20_000, 50_000, 100_000],
-                vec![10_000, 50_000, 100_000, 200_000],
-            ),
-            series: self.pick(3, 3, 5),
-        };
-        Parameters { cost, latency, memory, wire: WireParameters { roles: vec![0, 10, 100] } }
+        Parameters {
+            cost: cost::parameters(self),
+            latency: latency::parameters(self),
+            rtt: rtt::parameters(self),
+            login: login::parameters(self),
+            reject: reject::parameters(self),
+            scaling: scaling::parameters(self),
+            population: population::parameters(self),
+            revocation: revocation::parameters(self),
+            outage: outage::parameters(self),
+            fanout: fanout::parameters(self),
+            rotation: rotation::parameters(self),
+            memory: memory::parameters(self),
+            wire: wire::parameters(),
+        }
     }
 }
 
@@ -204,14 +255,16 @@ mod tests {
             assert_eq!(experiment.to_string().parse(), Ok(experiment));
         }
         assert!("slow".parse::<Profile>().unwrap_err().contains("quick, standard and full"));
-        assert!("revocation".parse::<Experiment>().unwrap_err().contains("cost, latency"));
+        assert!("weather".parse::<Experiment>().unwrap_err().contains("cost, latency"));
     }
 
     #[test]
     fn every_profile_can_bear_its_statistics() {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             let parameters = profile.parameters();
-            let fewest = parameters.cost.blocks.min(parameters.latency.blocks);
+            let blocks =
+                [parameters.cost.blocks, parameters.latency.blocks, parameters.login.blocks, parameters.reject.blocks];
+            let fewest = blocks.into_iter().min().unwrap();
             assert!(fewest >= 6, "an exact 95 % interval of paired rounds needs six");
             assert!(parameters.memory.populations.len() >= 4, "a slope needs four sizes");
             assert!(parameters.memory.populations.is_sorted());

@@ -8,20 +8,24 @@ use std::time::Duration;
 use driver::{Drive, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
-use engine::record::{Level, Placement, Round, Usage};
+use engine::record::{Level, Placement, Round, Usage, Validity};
 use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
+use lab::proxy::DelayProxy;
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::Station;
 use crate::journal::Rounds;
 
+/// Above this share of a processor a delay proxy, which is one thread among others there, decides how fast it goes.
+const PROXY_SHARE: f64 = 0.60;
+
 /// The processes that are watched while a round lasts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Watched<'a> {
-    /// The server's process id, if it is on this machine.
-    pub server: Option<u32>,
+    /// The servers' process ids, if they are on this machine.
+    pub servers: &'a [u32],
     /// The store.
     pub store: Option<&'a Store>,
 }
@@ -44,6 +48,18 @@ impl Visit {
     ) -> Result<(), ExperimentError> {
         bench.go_on()?;
         station.renew(bench, plan)?;
+        self.load(bench, station, &station.target, plan)
+    }
+
+    /// Loads the station with these credentials, as they are, and notes the round.
+    pub(crate) fn load(
+        self,
+        bench: &mut Bench<'_>,
+        station: &Station<'_>,
+        target: &Target,
+        plan: &Plan,
+    ) -> Result<(), ExperimentError> {
+        bench.go_on()?;
         let place = Place {
             scheme: station.scheme.id().to_owned(),
             block: self.block,
@@ -51,11 +67,25 @@ impl Visit {
             level: self.level,
             started_at: crate::now(),
         };
-        let watched = Watched { server: Some(station.server.process().pid()), store: station.store };
+        let link = station.take_link(&place.level);
+        let proxy_cpu_ns = link.map_or(0, DelayProxy::cpu_ns);
+        let pids: Vec<u32> = station.servers().map(|server| server.process().pid()).collect();
+        let watched = Watched { servers: &pids, store: station.store };
         let workers = workers(&bench.setting.placement);
-        let (round, class) = drive_round(plan, &station.target, place, watched, workers, &bench.setting.stop)?;
+        let (mut round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
+        if let Some(proxy) = link {
+            let share = (proxy.cpu_ns() - proxy_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
+            if share > PROXY_SHARE {
+                let full = format!(
+                    "the delay proxy used {:.0} % of a processor: it, and not the server, was full",
+                    share * 100.0
+                );
+                round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
+            }
+        }
+        round.store_rtt_us = link.map(|proxy| proxy.given().round_trip_p50().as_secs_f64() * 1e6);
         bench.go_on()?;
-        station.server.process().check()?;
+        station.servers().try_for_each(|server| server.process().check())?;
         station.store.map_or(Ok(()), Store::check)?;
         bench.journal.round(self.experiment, round, class)?;
         Ok(())
@@ -86,14 +116,13 @@ pub fn drive_round(
 ) -> Result<(Round, SchedulingClass), ExperimentError> {
     let commands_before = command_counts(watched)?;
     let mut processes = vec![(Role::Generator, std::process::id())];
-    processes.extend(watched.server.map(|pid| (Role::Server, pid)));
+    processes.extend(watched.servers.iter().map(|&pid| (Role::Server, pid)));
     processes.extend(watched.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
     let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
-    let drive = match place.level {
-        Level::Saturated => driver::saturate(plan, target, workers, stop)?,
-        Level::OfCapacity { .. } | Level::EqualRate { .. } | Level::AsPlanned => {
-            driver::drive(plan, target, workers, stop)?
-        }
+    let drive = if place.level.is_saturated() {
+        driver::saturate(plan, target, workers, stop)?
+    } else {
+        driver::drive(plan, target, workers, stop)?
     };
     let observation = observer.finish();
     let commands_after = command_counts(watched)?;

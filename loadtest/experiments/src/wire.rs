@@ -10,7 +10,7 @@
 use contract::body::LoginResponse;
 use contract::user::{PASSWORD, username};
 use contract::{Carrier, Scheme, route};
-use engine::record::{Validity, WirePoint};
+use engine::record::{Validity, WireExperiment, WirePoint};
 use lab::http::{Answer, Client, DEADLINE};
 use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
@@ -28,7 +28,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), Exp
             for &roles in &parameters.roles {
                 bench.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
                 let point = point(bench, scheme, carrier, roles)?;
-                bench.journal.wire(point)?;
+                bench.journal.measured(|wire: &mut WireExperiment| wire.points.push(point))?;
             }
         }
     }
@@ -72,14 +72,14 @@ fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) ->
 }
 
 /// A credential as a client sends it back.
-struct SentBack {
-    header: &'static str,
-    value: String,
+pub(crate) struct SentBack {
+    pub(crate) header: &'static str,
+    pub(crate) value: String,
     credential_bytes: u64,
 }
 
 /// What the login handed out; nothing for the control.
-fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
+pub(crate) fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
     match carrier {
         Carrier::Bearer => {
             let token = login.token.as_ref()?;

@@ -1,0 +1,124 @@
+//! The doctor: what this machine can and cannot measure, why, and what to do about it.
+//!
+//! Every finding is tried and not guessed: stores are started as `compare` starts them, programs are looked for where `compare`
+//! looks, slices are cut, sleeps are slept, and the control is loaded. All of it together takes some seconds; what was
+//! started is stopped again.
+
+mod finding;
+mod generator;
+mod machine;
+mod outlook;
+mod permissions;
+mod programs;
+mod timing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use contract::{Carrier, Scheme, StoreKind};
+use engine::record::Host;
+use lab::observe::{DEFAULT_PERIOD, Observer, Role, busy_share};
+use lab::placement::{allowed, cores, settle};
+use lab::scratch::Scratch;
+use lab::slice::Allowance;
+
+pub use finding::{Finding, Judgement, State};
+pub use outlook::{Outlook, Reach};
+
+use crate::Progress;
+use crate::bench::{ExperimentError, Setting};
+use crate::visit::workers;
+use generator::Generator;
+
+/// The machine that is examined.
+struct Patient<'a> {
+    host: Host,
+    /// The logical processors that share each physical core.
+    cores: Vec<Vec<u32>>,
+    allowance: Allowance,
+    setting: &'a Setting,
+    generator: Generator<'a>,
+    observer: Option<Observer>,
+    began: Instant,
+}
+
+/// How long it is looked what others do.
+const LISTENING: Duration = Duration::from_millis(600);
+
+type Probe = fn(&mut Patient<'_>) -> Judgement;
+
+/// What is looked at, in this order: what is there first, then what it does under load, so that the loads find the stores
+/// gone and the steal time is that of all of them.
+const PROBES: [(&str, Probe); 20] = [
+    ("processors", |patient| machine::processors(&patient.cores, patient.allowance.processors)),
+    ("memory", |patient| machine::memory(patient.host.memory_bytes, machine::available_bytes(&patient.allowance))),
+    ("virtual-machine", |patient| machine::virtual_machine(patient.host.virtualized)),
+    ("clock-source", |patient| machine::clock(patient.host.clock_source.as_deref(), lab::timer::reading_ns())),
+    ("frequency-governor", |patient| machine::governor(patient.host.cpu_governor.as_deref(), patient.host.virtualized)),
+    ("other-load", |_| machine::other_load(busy_share(LISTENING))),
+    ("pinning", |patient| permissions::pinning(&patient.setting.placement, patient.host.cpus)),
+    ("priority", |_| permissions::priority(lab::timer::class())),
+    ("slices", |_| permissions::slices(lab::slice::Slices::here())),
+    ("redis", |patient| programs::store(patient.setting, StoreKind::Redis)),
+    ("redis-cluster", |patient| programs::store(patient.setting, StoreKind::RedisCluster)),
+    ("postgres", |patient| programs::store(patient.setting, StoreKind::Postgres)),
+    ("haproxy", |_| programs::haproxy(lab::host::haproxy_version())),
+    ("server-binaries", |_| programs::server_binaries(lab::server::locate)),
+    ("timer", |patient| timing::timer(&timing::sleeps(workers(&patient.setting.placement).own_processors))),
+    ("delay-proxy", |patient| timing::delay_proxy(timing::trials(&patient.setting.placement.store_cpus))),
+    ("saturator", |patient| patient.generator.saturator()),
+    ("generator-ceiling", |patient| patient.generator.ceiling()),
+    ("lag", |patient| patient.generator.lag()),
+    ("steal", steal),
+];
+
+/// Examines this machine. The calling thread is kept on the generator's processors from then on. Setting `stop` ends it
+/// early, as an error.
+pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Vec<Finding>, ExperimentError> {
+    // First, because a pinned thread sees only its own processors.
+    let (host, cores) = (lab::host::host(), cores(&allowed()));
+    let setting = setting(stop)?;
+    let observer = Observer::start(&[(Role::Generator, std::process::id())], DEFAULT_PERIOD)?;
+    let mut patient = Patient {
+        host,
+        cores,
+        allowance: Allowance::here(),
+        setting: &setting,
+        generator: Generator::new(&setting),
+        observer: Some(observer),
+        began: Instant::now(),
+    };
+    progress.begin("doctor", PROBES.len() as u64);
+    let mut findings = Vec::new();
+    for (name, probe) in PROBES {
+        progress.step(name);
+        findings.push(Finding { name, judgement: probe(&mut patient) });
+        // A probe that was cut short has found nothing.
+        setting.go_on()?;
+    }
+    progress.end();
+    Ok(findings)
+}
+
+/// Nothing but the control, placed as `compare` places it.
+fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
+    Ok(Setting {
+        schemes: vec![Scheme::CONTROL],
+        carrier: Carrier::Bearer,
+        stores: BTreeMap::new(),
+        // Why it could not be settled stands in its method.
+        placement: settle().0,
+        seed: 1,
+        stop: stop.clone(),
+        scratch: Scratch::new()?,
+    })
+}
+
+/// Over all that was looked at before.
+fn steal(patient: &mut Patient<'_>) -> Judgement {
+    let (began, now) = (patient.began, Instant::now());
+    let observation = patient.observer.take().map(Observer::finish);
+    machine::steal(observation.and_then(|observation| observation.steal(began, now)))
+}

@@ -1,0 +1,218 @@
+//! What the generator can do here, found by loading the control.
+
+use contract::Scheme;
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{Level, Round};
+use engine::validity::{FULL_SHARE, OWN_LATE_SHARE, OWN_LATE_US};
+use lab::server::Server;
+
+use super::finding::{Judgement, grouped};
+use crate::bench::{ExperimentError, Setting};
+use crate::ceiling;
+use crate::fleet::Station;
+use crate::profile::{Experiment, LatencyParameters, Profile};
+use crate::visit::{Watched, alone, drive_round, workers};
+
+/// How long a round lasts, in seconds.
+const ROUND_S: f64 = 2.0;
+/// Credentials in use.
+const POPULATION: u32 = 2_000;
+/// The rate at which lag is looked at, in requests per second, where the generator carries twice as much.
+const LAG_RPS: f64 = 5_000.0;
+
+/// The control's server, and what the generator made of it so far.
+pub(super) struct Generator<'a> {
+    setting: &'a Setting,
+    station: Option<Station<'a>>,
+    capacity_rps: Option<f64>,
+    ceiling_rps: Option<f64>,
+}
+
+impl<'a> Generator<'a> {
+    pub(super) const fn new(setting: &'a Setting) -> Self {
+        Self { setting, station: None, capacity_rps: None, ceiling_rps: None }
+    }
+
+    /// Fills the control's server with requests.
+    pub(super) fn saturator(&mut self) -> Judgement {
+        let measured = self.start().and_then(|()| self.round(Arrivals::Closed, Level::Saturated));
+        match measured {
+            Ok(round) => {
+                self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
+                judge_saturated(round.achieved_rps, self.server_share(&round))
+            }
+            Err(error) => untried(&error.to_string()).of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling]),
+        }
+    }
+
+    /// Looks for the highest rate at which the generator keeps its pace.
+    pub(super) fn ceiling(&mut self) -> Judgement {
+        let (Some(station), Some(capacity_rps)) = (&self.station, self.capacity_rps) else { return not_filled() };
+        match ceiling::find(self.setting, station, parameters().connections, capacity_rps) {
+            Ok(ceiling_rps) => {
+                self.ceiling_rps = Some(ceiling_rps).filter(|rate| *rate > 0.0);
+                judge_ceiling(ceiling_rps, capacity_rps, &parameters())
+            }
+            Err(error) => untried(&error.to_string()).of(&[Experiment::Latency]),
+        }
+    }
+
+    /// Looks how late the generator sends at a rate that it can well carry.
+    pub(super) fn lag(&mut self) -> Judgement {
+        let Some(ceiling_rps) = self.ceiling_rps else { return not_filled() };
+        let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
+        match self.round(Arrivals::Poisson { rate_rps }, Level::AsPlanned) {
+            Ok(round) => judge_lag(rate_rps, &round),
+            Err(error) => untried(&error.to_string()).of(&[Experiment::Latency]),
+        }
+    }
+
+    /// Starts the control's server as `compare` does.
+    fn start(&mut self) -> Result<(), ExperimentError> {
+        let (setting, control) = (self.setting, Scheme::CONTROL);
+        let log = setting.scratch.path().join("control.log");
+        let server = Server::start(&setting.spec(control, None, log)?)?;
+        self.station = Some(Station::of(setting, server, control, None, None, POPULATION)?);
+        Ok(())
+    }
+
+    fn round(&self, arrivals: Arrivals, level: Level) -> Result<Round, ExperimentError> {
+        let setting = self.setting;
+        let station = self.station.as_ref().ok_or(ExperimentError::NoCapacity(Scheme::CONTROL))?;
+        let plan = Plan {
+            connections: parameters().connections,
+            population: Population { size: POPULATION, ..Population::default() },
+            interval_s: ROUND_S / 20.0,
+            ..Plan::new(arrivals, ROUND_S)
+        };
+        let watched = Watched { servers: &[station.server.process().pid()], store: None };
+        let place = alone(station.scheme.id(), level);
+        let workers = workers(&setting.placement);
+        Ok(drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?.0)
+    }
+
+    /// The share of its processors that the server used.
+    fn server_share(&self, round: &Round) -> Option<f64> {
+        let processors = self.setting.placement.server_cpus.len().max(1) as f64;
+        let window_ns = (round.window.end_s - round.window.start_s) * 1e9;
+        round.usage.as_ref().map(|usage| usage.server_cpu_ns as f64 / window_ns / processors)
+    }
+}
+
+/// The widest that `latency` asks for.
+fn parameters() -> LatencyParameters {
+    Profile::Full.parameters().latency
+}
+
+fn untried(why: &str) -> Judgement {
+    let means = "what the generator can do here is not known, nor whether the experiments that need it can be made";
+    Judgement::missing(format!("not tried: {why}"), means, "mend what it complains of")
+}
+
+fn not_filled() -> Judgement {
+    let means = "what the generator can do here is not known";
+    Judgement::missing("not tried, because the control could not be loaded", means, "see `saturator`")
+        .of(&[Experiment::Latency])
+}
+
+fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
+    let share = server_share.unwrap_or(0.0);
+    let found = format!("{} requests/s from the control, whose server is {:.0} % busy", grouped(rps), share * 100.0);
+    if share >= FULL_SHARE {
+        return Judgement::good(
+            found,
+            "it fills the cheapest server, so that costs and capacities are the server's own",
+        );
+    }
+    Judgement::limited(
+        found,
+        "the cheapest servers are not filled: their capacity is higher than it shows, and their cost has waking up in it",
+        "see to `other-load`, or give the generator more processors",
+    )
+    .of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling])
+}
+
+fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
+    let found = format!("it keeps its pace up to {} requests/s in an open loop", grouped(ceiling_rps));
+    let share = |fraction: &f64| (fraction * capacity_rps, format!("{:.0} % of capacity", fraction * 100.0));
+    let rate = |rate_rps: &f64| (*rate_rps, format!("{} requests/s", grouped(*rate_rps)));
+    let levels = parameters.fractions.iter().map(share).chain(parameters.rates_rps.iter().map(rate));
+    let beyond: Vec<String> = levels.filter(|(rps, _)| *rps > ceiling_rps).map(|(_, level)| level).collect();
+    if beyond.is_empty() {
+        return Judgement::good(found, "every level of `latency` can be planned, of the cheapest scheme, too");
+    }
+    Judgement::limited(
+        found,
+        format!("`latency` leaves out levels of the cheapest scheme: {}", beyond.join(", ")),
+        "give the generator more processors; dearer schemes lose fewer levels",
+    )
+    .of(&[Experiment::Latency])
+}
+
+fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
+    let found = format!(
+        "requests leave {} µs late at the median, {} µs at the 99th percentile, at {} requests/s",
+        told(round.own_lag_us.p50),
+        told(round.own_lag_us.p99),
+        grouped(rate_rps)
+    );
+    judge_late(found, round.own_late_share)
+}
+
+fn told(us: Option<u64>) -> String {
+    us.map_or_else(|| "an unknown time in".to_owned(), |us| us.to_string())
+}
+
+fn judge_late(found: String, late_share: f64) -> Judgement {
+    let late = format!("{:.2} % were more than {OWN_LATE_US} µs late", late_share * 100.0);
+    let bound = OWN_LATE_SHARE * 100.0;
+    if late_share <= OWN_LATE_SHARE {
+        return Judgement::good(found, format!("{late}; a round is invalid from {bound:.1} % on"));
+    }
+    Judgement::limited(
+        found,
+        format!("{late}; a round is invalid from {bound:.1} % on, and many will be"),
+        "see to `other-load`, `priority` and `timer`",
+    )
+    .of(&[Experiment::Latency])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::State;
+    use super::*;
+
+    #[test]
+    fn a_ceiling_names_the_levels_above_it() {
+        let parameters = LatencyParameters {
+            fractions: vec![0.2, 0.8],
+            rates_rps: vec![1_000.0, 10_000.0],
+            ..Profile::Quick.parameters().latency
+        };
+        assert_eq!(judge_ceiling(40_000.0, 50_000.0, &parameters).state, State::Good);
+        let low = judge_ceiling(9_999.0, 50_000.0, &parameters);
+        assert_eq!(low.state, State::Limited);
+        let all = "cheapest scheme: 20 % of capacity, 80 % of capacity, 10,000 requests/s";
+        assert!(low.means.contains(all), "{}", low.means);
+        assert!(judge_ceiling(20_000.0, 50_000.0, &parameters).means.ends_with("scheme: 80 % of capacity"));
+    }
+
+    #[test]
+    fn a_server_that_is_not_filled_is_named() {
+        assert_eq!(judge_saturated(50_000.0, Some(FULL_SHARE)).state, State::Good);
+        assert_eq!(judge_saturated(50_000.0, Some(0.5)).state, State::Limited);
+        assert_eq!(judge_saturated(50_000.0, None).state, State::Limited);
+    }
+
+    #[test]
+    fn lag_is_judged_as_it_is_in_a_round() {
+        assert_eq!(judge_late(String::new(), OWN_LATE_SHARE).state, State::Good);
+        assert_eq!(judge_late(String::new(), 0.006).state, State::Limited);
+    }
+
+    #[test]
+    fn without_the_control_nothing_is_claimed() {
+        assert_eq!((not_filled().state, not_filled().experiments), (State::Missing, vec![Experiment::Latency]));
+        assert!(untried("no server").found.contains("no server"));
+    }
+}

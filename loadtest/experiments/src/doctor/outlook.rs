@@ -1,0 +1,79 @@
+//! What can be measured here, all findings taken together.
+
+use contract::Scheme;
+
+use super::finding::{Finding, State};
+use crate::profile::Experiment;
+
+/// What is left to be measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// Every experiment, and how far it can be made.
+    pub experiments: Vec<(Experiment, Reach)>,
+    /// The schemes that can be measured.
+    pub schemes: Vec<Scheme>,
+    /// Those that cannot.
+    pub left_out: Vec<Scheme>,
+}
+
+/// How far an experiment can be made. The names are those of the findings that are the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As it is meant.
+    Whole,
+    /// Less exactly.
+    LessExact(Vec<&'static str>),
+    /// Not at all.
+    Nothing(Vec<&'static str>),
+}
+
+impl Outlook {
+    /// Of these findings.
+    #[must_use]
+    pub fn of(findings: &[Finding]) -> Self {
+        let is_left_out = |scheme: &Scheme| findings.iter().any(|each| each.judgement.left_out.contains(scheme));
+        let (left_out, schemes) = Scheme::all().partition(is_left_out);
+        let experiments = Experiment::ALL.map(|experiment| (experiment, reach(findings, experiment))).into();
+        Self { experiments, schemes, left_out }
+    }
+}
+
+fn reach(findings: &[Finding], experiment: Experiment) -> Reach {
+    let reasons = |state| {
+        let of_state = findings.iter().filter(|each| each.judgement.state == state);
+        of_state.filter(|each| each.judgement.experiments.contains(&experiment)).map(|each| each.name).collect()
+    };
+    let (prevent, limit): (Vec<_>, Vec<_>) = (reasons(State::Missing), reasons(State::Limited));
+    if !prevent.is_empty() {
+        Reach::Nothing(prevent)
+    } else if !limit.is_empty() {
+        Reach::LessExact(limit)
+    } else {
+        Reach::Whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Judgement;
+    use super::*;
+
+    #[test]
+    fn what_is_missing_outweighs_what_is_limited() {
+        let redis: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.id() == "session-redis").collect();
+        let touched = [Experiment::Scaling, Experiment::Cost];
+        let findings = [
+            Finding { name: "processors", judgement: Judgement::limited("", "", "").of(&touched) },
+            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(&[Experiment::Scaling]) },
+            Finding { name: "redis", judgement: Judgement::missing("", "", "").without(redis.clone()) },
+            Finding { name: "lag", judgement: Judgement::good("", "").of(&[Experiment::Latency]) },
+        ];
+        let outlook = Outlook::of(&findings);
+        let reach = |wanted| &outlook.experiments.iter().find(|(experiment, _)| *experiment == wanted).unwrap().1;
+        assert_eq!(*reach(Experiment::Scaling), Reach::Nothing(vec!["slices"]));
+        assert_eq!(*reach(Experiment::Cost), Reach::LessExact(vec!["processors"]));
+        assert_eq!(*reach(Experiment::Latency), Reach::Whole);
+        assert_eq!(outlook.left_out, redis);
+        assert_eq!(outlook.schemes.len() + 1, Scheme::all().count());
+    }
+}

@@ -1,0 +1,80 @@
+//! What the kernel permits.
+
+use engine::clock::SchedulingClass;
+use engine::record::Placement;
+use lab::slice::{NoSlices, Slices};
+
+use super::finding::Judgement;
+use crate::profile::Experiment;
+
+pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
+    if !placement.server_cpus.is_empty() {
+        let list = |cpus: &[u32]| cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
+        let (server, store) = (list(&placement.server_cpus), list(&placement.store_cpus));
+        let found = format!("server on {server}, store on {store}, generator on {}", list(&placement.generator_cpus));
+        return Judgement::good(found, "each stays on its processors, and none takes another's time unseen");
+    }
+    let found = placement.method.trim_start_matches("none: ");
+    let means = "the kernel moves server, store and generator about, and they take each other's time";
+    let advice = if cpus == 1 {
+        "use a machine with at least three cores"
+    } else {
+        "permit `sched_setaffinity` (a container's seccomp profile may forbid it)"
+    };
+    Judgement::limited(found, means, advice).of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling])
+}
+
+pub(super) fn priority(class: SchedulingClass) -> Judgement {
+    match class {
+        SchedulingClass::Fifo => {
+            Judgement::good("SCHED_FIFO is permitted", "the generator sends on time whatever else runs on its processors")
+        }
+        SchedulingClass::Other => Judgement::limited(
+            "SCHED_FIFO is not permitted",
+            "another process on the generator's processors delays requests by milliseconds, which makes rounds invalid",
+            "run as root; or write `<user> - rtprio 1` into /etc/security/limits.conf and log in anew (`ulimit -r` then says \
+             1); or, after every build, `sudo setcap cap_sys_nice+ep` on authbench; a container needs \
+             `--cap-add SYS_NICE`",
+        )
+        .of(&[Experiment::Latency]),
+    }
+}
+
+pub(super) fn slices(slices: Result<Slices, NoSlices>) -> Judgement {
+    match slices {
+        Ok(slices) => Judgement::good(slices.method(), "nodes and store can be given shares of a processor"),
+        Err(NoSlices { reasons }) => Judgement::missing(
+            reasons,
+            "no node can be given a share of a processor, so that `scaling` is left out",
+            "run as root, or in a part that is yours: `systemd-run --user --scope -p Delegate=yes authbench compare …`, which \
+             needs a user manager of systemd (`loginctl enable-linger` starts one); a container has to be let write to \
+             /sys/fs/cgroup",
+        )
+        .of(&[Experiment::Scaling]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::State;
+    use super::*;
+
+    #[test]
+    fn a_placement_names_who_is_where() {
+        let (one, two) = (lab::placement::place(&[vec![0]]), lab::placement::place(&[vec![0], vec![1]]));
+        assert_eq!(pinning(&two, 2).found, "server on 0, store on 0, generator on 1");
+        let alone = pinning(&one, 1);
+        assert_eq!((alone.state, alone.found.as_str()), (State::Limited, "there is only one processor"));
+        let refused = Placement { method: "none: not permitted".to_owned(), ..one };
+        assert!(pinning(&refused, 4).advice.unwrap().contains("sched_setaffinity"));
+    }
+
+    #[test]
+    fn without_permission_it_says_how_to_get_it() {
+        assert_eq!(priority(SchedulingClass::Fifo).state, State::Good);
+        assert!(priority(SchedulingClass::Other).advice.unwrap().contains("rtprio"));
+        let none = slices(Err(NoSlices { reasons: "no control groups are mounted".to_owned() }));
+        assert_eq!((none.state, none.experiments.as_slice()), (State::Missing, &[Experiment::Scaling][..]));
+        assert!(none.found.contains("no control groups") && none.advice.unwrap().contains("Delegate=yes"));
+    }
+}

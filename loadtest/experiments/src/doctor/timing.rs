@@ -1,0 +1,107 @@
+//! How exactly this machine keeps time.
+
+use std::io;
+use std::time::Duration;
+
+use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US};
+use lab::proxy::{EXACT_US, Trial, try_out};
+use lab::timer::Sleeps;
+
+use super::finding::Judgement;
+use crate::profile::Experiment;
+
+/// A percentile wants a hundred samples above it.
+const SLEEPS: u32 = 10_000;
+const PACE: Duration = Duration::from_micros(200);
+/// Round trips to a store in the same building, in the next, and in the next town, in microseconds.
+const ROUND_TRIPS_US: [u64; 3] = [200, 1_000, 5_000];
+/// The pace at which an experiment sends.
+const MESSAGES_PER_S: u32 = 5_000;
+const TRIAL: Duration = Duration::from_millis(300);
+
+/// As the generator sleeps between two requests.
+pub(super) fn sleeps(fifo: bool) -> Sleeps {
+    lab::timer::sleeps(SLEEPS, PACE, fifo)
+}
+
+pub(super) fn timer(sleeps: &Sleeps) -> Judgement {
+    let found = format!(
+        "a sleep ends {:.0} µs late at the median, {:.0} µs at the 99th percentile ({})",
+        sleeps.late_us(0.5),
+        sleeps.late_us(0.99),
+        sleeps.class
+    );
+    judge_timer(found, sleeps.share_later_than(OWN_LATE_US))
+}
+
+fn judge_timer(found: String, late_share: f64) -> Judgement {
+    let late = format!("{:.1} % end more than {OWN_LATE_US} µs late", late_share * 100.0);
+    let means = format!("{late}; a round is invalid if more than {:.1} % of its requests are", OWN_LATE_SHARE * 100.0);
+    if late_share <= OWN_LATE_SHARE {
+        return Judgement::good(found, means);
+    }
+    Judgement::limited(
+        found,
+        means,
+        "see to `other-load` and `priority`, and keep the processors from sleeping deeply (`sudo cpupower idle-set -D 10`)",
+    )
+    .of(&[Experiment::Latency])
+}
+
+pub(super) fn trials(proxy_cpus: &[u32]) -> io::Result<Vec<Trial>> {
+    let trial = |us| try_out(Duration::from_micros(us), MESSAGES_PER_S, TRIAL, proxy_cpus);
+    ROUND_TRIPS_US.into_iter().map(trial).collect()
+}
+
+pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
+    let trials = match trials {
+        Ok(trials) => trials,
+        Err(error) => {
+            return Judgement::missing(
+                format!("it cannot be tried: {error}"),
+                "no slow network can be set between server and store",
+                "see that this process may open ports of loopback",
+            );
+        }
+    };
+    let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.off_us(), trial.set_us));
+    let found = format!("off by {} at the median", each.collect::<Vec<_>>().join(", "));
+    if trials.iter().all(|trial| trial.off_us().abs() <= EXACT_US) {
+        return Judgement::good(found, format!("a store's round-trip time can be set to within {EXACT_US:.0} µs"));
+    }
+    Judgement::limited(
+        found,
+        format!("a network is more than {EXACT_US:.0} µs from what it is set to; go by what the proxy says it gave"),
+        "see to `other-load`, `priority` and `processors`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use lab::proxy::Spread;
+
+    use super::super::finding::State;
+    use super::*;
+
+    fn trial(given_us: f64) -> Trial {
+        let direct = Spread { p50: 100.0, p99: 200.0 };
+        Trial { set_us: 1_000.0, direct, through: Spread { p50: 100.0 + given_us, p99: 9_000.0 }, cpu_us: 1.0 }
+    }
+
+    #[test]
+    fn a_proxy_is_judged_by_how_far_it_is_off_either_way() {
+        let state = |given_us: &[f64]| delay_proxy(Ok(given_us.iter().copied().map(trial).collect())).state;
+        assert_eq!(state(&[1_000.0, 1_049.0, 951.0]), State::Good);
+        assert_eq!(state(&[1_000.0, 1_051.0]), State::Limited);
+        assert_eq!(state(&[949.0]), State::Limited);
+        assert_eq!(delay_proxy(Err(io::ErrorKind::PermissionDenied.into())).state, State::Missing);
+        assert!(delay_proxy(Ok(vec![trial(1_012.0)])).found.contains("+12 µs at 1000"));
+    }
+
+    #[test]
+    fn sleeps_are_judged_by_what_makes_rounds_invalid() {
+        assert_eq!(judge_timer(String::new(), OWN_LATE_SHARE).state, State::Good);
+        let late = judge_timer(String::new(), 0.02);
+        assert!(late.state == State::Limited && late.means.starts_with("2.0 % end more than 500 µs late"), "{late:?}");
+    }
+}

@@ -1,0 +1,221 @@
+//! `login`: what does logging in cost, and what does it do to those who are logged in?
+//!
+//! Varies: the scheme, and whether anybody logs in. Holds: the rate of reads (`GET /me`, Poisson arrivals), their connections,
+//! the carrier, the clients of a storm, the password hashing, which is the servers' own (argon2id, 19 MiB, two passes, one
+//! lane).
+//!
+//! A storm: some clients log in, each time as another user, again as soon as they are answered, while reads arrive as before.
+//! Measures the response times of these reads, beside a storm and beside nobody, once each in every block; and the CPU time of
+//! a login, from before the first until after the last answer, from which the report takes the reads away at what they cost
+//! beside nobody. The control hashes as well, and then hands out nothing.
+//!
+//! The server has a processor more than elsewhere, the generator's last one, because hashing keeps off one of several: on a
+//! single one every read would wait for the scheduler. Where the generator shares it, reads stand for another machine, and are
+//! sent before every ordinary thread (`SCHED_FIFO`) if that is permitted.
+//!
+//! Issuance: what is left without the password. `POST /bench/mint` hands out credentials in large batches, one after another;
+//! CPU time of server and store is read before the first and after the last. Of a login it leaves out the request of its own,
+//! the password, and the second look at the user; it makes 256 credentials at a time, so that commands to a store overlap
+//! and share its wakings, and it writes all of them into one answer, which the control does as well.
+//!
+//! Weak: the line of a storm is short; a longer one takes more memory, and no more CPU time. Reads beside a storm may cost
+//! other than beside nobody: they are a few per cent of a storm's CPU time. Users who log in leave sessions behind, which
+//! only grows a store.
+
+mod issuance;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use driver::{Logins, Storm};
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{Level, LoginExperiment, LoginStorm, Placement, Round, Validity};
+use engine::round::Place;
+use engine::validity::Fault;
+use lab::child::Bounds;
+use lab::server::ServerSpec;
+use lab::store::Store;
+
+use self::issuance::CpuTime;
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::{self, Station};
+use crate::order::shuffled;
+use crate::profile::LoginParameters;
+use crate::visit::{Watched, drive_round, workers};
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+    storms(bench, parameters)?;
+    bench.progress.end();
+    issuance::run(bench, parameters)
+}
+
+fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+    bench.setting.stores.values().try_for_each(Store::clear)?;
+    let server_cpus = server_cpus(&bench.setting.placement);
+    let mut stations = stations(bench, parameters, &server_cpus)?;
+    bench.journal.measured(|login: &mut LoginExperiment| login.server_cpus = server_cpus)?;
+    let visits: Vec<(usize, u32)> =
+        (0..stations.len()).flat_map(|index| [(index, 0), (index, parameters.clients)]).collect();
+    bench.progress.begin("login: storms", u64::from(parameters.blocks) * visits.len() as u64);
+    for block in 0..parameters.blocks {
+        let in_order = shuffled(&visits, bench.setting.seed, block);
+        for (position, (index, clients)) in in_order.into_iter().enumerate() {
+            let station = &mut stations[index];
+            let beside = if clients > 0 { "a storm" } else { "nobody" };
+            bench.step(&format!("{} beside {beside}", station.scheme))?;
+            let place = Place {
+                scheme: station.scheme.id().to_owned(),
+                block,
+                position: position as u32,
+                level: Level::BesideLogins { rate_rps: parameters.rate_rps, clients },
+                started_at: crate::now(),
+            };
+            visit(bench, station, parameters, place, clients)?;
+        }
+    }
+    Ok(())
+}
+
+/// The server's own, and the generator's last: hashing keeps off one of several.
+fn server_cpus(placement: &Placement) -> Vec<u32> {
+    let mut cpus = placement.server_cpus.clone();
+    cpus.extend(placement.generator_cpus.last().filter(|cpu| !placement.server_cpus.contains(cpu)));
+    cpus
+}
+
+fn stations<'a>(
+    bench: &mut Bench<'a>,
+    parameters: &LoginParameters,
+    server_cpus: &[u32],
+) -> Result<Vec<Station<'a>>, ExperimentError> {
+    let setting = bench.setting;
+    let mut stations = Vec::new();
+    for &scheme in &setting.schemes {
+        let store = setting.store(scheme);
+        let spec = ServerSpec { bounds: Bounds::on(server_cpus), ..bench.spec(scheme, store)? };
+        stations.push(fleet::station(bench, &spec, store, None, parameters.population)?);
+    }
+    Ok(stations)
+}
+
+/// Reads beside so many clients who log in.
+fn visit(
+    bench: &mut Bench<'_>,
+    station: &mut Station<'_>,
+    parameters: &LoginParameters,
+    place: Place,
+    clients: u32,
+) -> Result<(), ExperimentError> {
+    let plan = plan(parameters, bench.setting.seed + u64::from(place.block));
+    station.renew(bench, &plan)?;
+    let block = place.block;
+    let before = CpuTime::of(station)?;
+    let over = Arc::<AtomicBool>::default();
+    let (driven, logins) = std::thread::scope(|scope| {
+        let storm = (clients > 0).then(|| storm(station, clients, block));
+        let (node, over) = (&station.target.nodes[0], &over);
+        let storm = storm.map(|storm| scope.spawn(move || driver::log_in(node, storm, over)));
+        let pid = [station.server.process().pid()];
+        let watched = Watched { servers: &pid, store: station.store };
+        let workers = workers(&bench.setting.placement);
+        let driven = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop);
+        // The storm is there from before the first read until after the last.
+        over.store(true, Ordering::Relaxed);
+        (driven, storm.map(|storm| storm.join().expect("logging in does not panic")))
+    });
+    let spent = CpuTime::of(station)?.since(&before);
+    let ((round, class), logins) = (driven?, logins.transpose()?);
+    bench.go_on()?;
+    station.server.process().check()?;
+    station.store.map_or(Ok(()), Store::check)?;
+    bench.journal.generator_class(class);
+    let storm = logins.map(|logins| stormed(&round, clients, logins, spent));
+    bench.journal.measured(|login: &mut LoginExperiment| {
+        login.rounds.push(round);
+        login.storms.extend(storm);
+    })?;
+    Ok(())
+}
+
+/// Users of a block are its own, so that nobody logs in twice before all have.
+fn storm(station: &Station<'_>, clients: u32, block: u32) -> Storm {
+    /// More than log in during a visit.
+    const APART: u32 = 10_000;
+    Storm {
+        clients,
+        again: true,
+        first_user: block.wrapping_mul(APART),
+        users: station.server.descriptor().users,
+        timeout: TIMEOUT,
+    }
+}
+
+/// A login waits for those before it in the line, and where requests fill the server for much longer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn stormed(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginStorm {
+    LoginStorm {
+        scheme: round.scheme.clone(),
+        block: round.block,
+        clients,
+        validity: judged(logins.answered, &logins.failed),
+        answered: logins.answered,
+        failed: logins.failed,
+        wall_s: logins.took.as_secs_f64(),
+        reads: round.counts.sent(),
+        server_cpu_ns: spent.server_ns,
+        store_cpu_ns: spent.store_ns,
+    }
+}
+
+/// A login that failed may have cost anything: none may.
+fn judged(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
+    let mut validity = Validity::from_reasons(Vec::new());
+    let count: u64 = failed.values().sum();
+    if count > 0 {
+        let kinds: Vec<String> = failed.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+        let reason = format!("{count} of {} logins failed ({})", answered + count, kinds.join(", "));
+        validity.object(Fault::RequestsFailed, reason);
+    }
+    validity
+}
+
+fn plan(parameters: &LoginParameters, seed: u64) -> Plan {
+    Plan {
+        seed,
+        connections: parameters.connections,
+        population: Population { size: parameters.population, ..Population::default() },
+        interval_s: parameters.round_s / 20.0,
+        ..Plan::new(Arrivals::Poisson { rate_rps: parameters.rate_rps }, parameters.round_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_has_one_of_the_generators_processors_besides_its_own() {
+        let placed = |server: &[u32], generator: &[u32]| {
+            server_cpus(&Placement {
+                server_cpus: server.to_vec(),
+                generator_cpus: generator.to_vec(),
+                ..Placement::default()
+            })
+        };
+        assert_eq!(placed(&[0], &[1]), [0, 1]);
+        assert_eq!(placed(&[0], &[2, 3]), [0, 3]);
+        assert_eq!(placed(&[], &[]), [0; 0], "where the kernel chooses, it chooses here, too");
+    }
+
+    #[test]
+    fn one_failed_login_is_one_too_many() {
+        assert!(judged(10, &BTreeMap::new()).valid);
+        let one = judged(1_000, &BTreeMap::from([("status 503".to_owned(), 1)]));
+        assert_eq!(one.reasons, ["1 of 1001 logins failed (status 503: 1)"]);
+        assert_eq!(one.faults, [Fault::RequestsFailed]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Nodes: servers of one scheme that share a load, a store and their keys, each in a slice of a processor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::{Scheme, StoreKind};
+use driver::{Node, Target};
+use engine::plan::Plan;
+use lab::child::Bounds;
+use lab::server::{Server, ServerSpec};
+use lab::slice::{Slice, Slices};
+use lab::store::Store;
+use tempfile::TempDir;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::{is_old, mint};
+
+/// As much as one thread can use: what a node gets until it is ready, for it hashes a password first.
+pub(crate) const WHOLE: f64 = 1.0;
+
+/// A key that nodes of one scheme share, in a file for as long as this value lives; they read it when they start.
+pub(crate) struct SharedKey {
+    /// The environment variable and the file; none for a scheme without keys.
+    pub(crate) key: Option<(&'static str, PathBuf)>,
+    pub(crate) folder: TempDir,
+}
+
+impl SharedKey {
+    pub(crate) fn make(bench: &Bench<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
+        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
+        let key = lab::keys::make(scheme, folder.path());
+        Ok(Self { key: key.map_err(|source| ExperimentError::Key { scheme, source })?, folder })
+    }
+}
+
+/// Servers that are ready to be loaded, together or fewer of them.
+pub(crate) struct Nodes<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) store: Option<&'a Store>,
+    slices: Vec<Arc<Slice>>,
+    target: Target,
+    population: u32,
+    minted: Instant,
+}
+
+impl<'a> Nodes<'a> {
+    /// Starts so many, each with a slice of `share` processors.
+    pub(crate) fn start(
+        bench: &mut Bench<'_>,
+        scheme: Scheme,
+        store: Option<&'a Store>,
+        count: u32,
+        (slices, share): (&Slices, f64),
+        population: u32,
+    ) -> Result<Self, ExperimentError> {
+        let SharedKey { key, folder: _folder } = SharedKey::make(bench, scheme)?;
+        let mut servers = Vec::new();
+        let mut cut: Vec<Arc<Slice>> = Vec::new();
+        for number in 1..=count {
+            let slice = Arc::new(slices.cut(&format!("node-{number}"), WHOLE)?);
+            let spec = bench.spec(scheme, store)?;
+            let spec = ServerSpec {
+                node: format!("node-{number}"),
+                bounds: Bounds { slice: Some(slice.clone()), ..spec.bounds },
+                key: key.clone(),
+                log: bench.log(&format!("{scheme}-node-{number}")),
+                ..spec
+            };
+            servers.push(bench.start(&spec)?);
+            cut.push(slice);
+        }
+        let minted = Instant::now();
+        let target = target(bench, scheme, &servers, population)?;
+        let nodes = Self { scheme, servers, store, slices: cut, target, population, minted };
+        nodes.resize(count, share)?;
+        Ok(nodes)
+    }
+
+    /// Gives each of the first `count` nodes another slice.
+    pub(crate) fn resize(&self, count: u32, share: f64) -> Result<(), ExperimentError> {
+        for (server, slice) in self.servers.iter().zip(&self.slices).take(count as usize) {
+            let failed = |source| ExperimentError::Resize { name: server.process().name().to_owned(), source };
+            slice.resize(share).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The first `count` of them.
+    pub(crate) fn target(&self, count: u32) -> Target {
+        let nodes = self.target.nodes.iter().take(count as usize).cloned().collect();
+        Target { nodes, carrier: self.target.carrier }
+    }
+
+    /// Mints anew if the credentials would end under way.
+    pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
+        let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
+        if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
+            self.minted = Instant::now();
+            self.target = target(bench, self.scheme, &self.servers, self.population)?;
+        }
+        Ok(())
+    }
+}
+
+/// Credentials that every node takes; or, where a node knows only its own, some of each.
+fn target(bench: &Bench<'_>, scheme: Scheme, servers: &[Server], population: u32) -> Result<Target, ExperimentError> {
+    let sticky = scheme.store() == StoreKind::Memory;
+    let shared = mint(bench.setting, scheme, &servers[0].client(), population)?;
+    let node = |server: &Server| {
+        let credentials =
+            if sticky { mint(bench.setting, scheme, &server.client(), population)? } else { shared.clone() };
+        Ok(Node { base_url: server.base_url(), credentials })
+    };
+    let nodes = servers.iter().map(node).collect::<Result<_, ExperimentError>>()?;
+    Ok(Target { nodes, carrier: bench.setting.carrier })
+}

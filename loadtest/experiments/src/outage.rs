@@ -1,0 +1,190 @@
+//! `outage`: what does each scheme answer while its store or a node is broken, and how long until it is well again?
+//!
+//! Varies: the scheme, and the fault: the store killed, paused, cut off, slow or restarted, a node killed. Holds: the
+//! request (`GET /me`), the carrier, the rate of Poisson arrivals at each scheme, two nodes that requests go round, how long
+//! each fault lasts, and the moment of it: all schemes are under load at once, over one private store of this
+//! experiment's own, and go through the same fault together.
+//!
+//! A third of the credentials was ended by a logout before the load begins, as far as the scheme can end one, and longer ago than
+//! its revocation window if that is short; a few more are ended during the fault, where the server acknowledges it. Every
+//! request that the plan has comes to exactly one [`Outcome`](engine::record::Outcome), counted by the moment at which it
+//! was to be sent:
+//!
+//! - *lost*: a good credential is denied because who knew it is gone for good. That is so after the store was killed, which
+//!   keeps all in memory alone and starts again empty, and of sessions in the memory of a node that was killed. It is counted
+//!   only from when the dead process is started again: until then nobody can know that anything is lost.
+//! - *wrongly denied*: a good credential is denied with 401 or 403 otherwise: while the store still had it, or could not be
+//!   asked. Whoever cannot ask has to say so (503).
+//! - *wrongly allowed*: 200 for a credential whose end was acknowledged longer ago than the scheme's revocation window, or with
+//!   another user's name. A logout that was answered with 503 ended nothing.
+//! - *tolerated*: 200 inside that window, or where the end was asked for and not acknowledged.
+//!
+//! Recovery counts from when the fault begins to be put right, the start of the process included. Weak: client and balancer try nothing a
+//! second time and take no node out of turn, which would hide a dead node; all processes share one machine, so that nodes that start
+//! together slow one another; servers reach the store through a delay proxy, so that a dead one shows as a connection that
+//! is reset, not refused; and the store is one Redis: no replica takes over. Schemes over a cluster or PostgreSQL are left out.
+
+mod bed;
+mod judge;
+mod roll;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use contract::{Scheme, StoreKind};
+use driver::{Lane, Probed, Target};
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{OutageExperiment, OutageFault, OutageSetup};
+
+use crate::bench::{Bench, ExperimentError, Setting};
+use crate::order::shuffled;
+use crate::profile::OutageParameters;
+use crate::visit::workers;
+use bed::{Bed, NODES, Station};
+use judge::{Course, judge};
+use roll::Roll;
+
+/// The length of the intervals that requests are counted in, in seconds.
+const INTERVAL_S: f64 = 0.1;
+/// Between the last preparation and the first request.
+const LEAD: Duration = Duration::from_millis(50);
+/// How long the fault lasts before the first logout is asked for.
+const BEFORE_LOGOUTS: Duration = Duration::from_millis(200);
+/// The longest nap, so that a stop is seen.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
+    let schemes = taking_part(bench)?;
+    let stored = schemes.iter().any(|scheme| scheme.store().is_apart());
+    let faults: Vec<OutageFault> =
+        OutageFault::ALL.into_iter().filter(|fault| stored || !fault.is_of_store()).collect();
+    bench.progress.begin("outage", u64::from(parameters.repetitions) * faults.len() as u64);
+    bench.journal.measured(|outage: &mut OutageExperiment| {
+        outage.setup = Some(OutageSetup {
+            interval_s: INTERVAL_S,
+            rate_rps: parameters.rate_rps,
+            timeout_s: parameters.timeout_s,
+            slow_rtt_s: parameters.slow_rtt_s,
+            nodes: NODES as u32,
+        });
+    })?;
+    for repetition in 0..parameters.repetitions {
+        let mut bed = Bed::start(bench, &schemes)?;
+        for fault in shuffled(&faults, bench.setting.seed, repetition) {
+            bench.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
+            let case = Case { fault, repetition, parameters };
+            case.make(bench, &mut bed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The schemes whose store can be broken here, or who have none.
+fn taking_part(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+    let setting = bench.setting;
+    let breakable = |scheme: &Scheme| matches!(scheme.store(), StoreKind::None | StoreKind::Memory | StoreKind::Redis);
+    let (taken, left): (Vec<Scheme>, Vec<Scheme>) = setting.schemes.iter().partition(|scheme| breakable(scheme));
+    for scheme in left {
+        bench.journal.omit(
+            &format!("outage of {scheme}"),
+            "only a Redis in one place is broken here; a cluster and a database have ways of their own to fail",
+        )?;
+    }
+    Ok(taken)
+}
+
+/// One fault, once.
+struct Case<'a> {
+    fault: OutageFault,
+    repetition: u32,
+    parameters: &'a OutageParameters,
+}
+
+impl Case<'_> {
+    /// Breaks something under load, puts it right, and notes what came of every request.
+    fn make(&self, bench: &mut Bench<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
+        let concerned = |station: &Station| station.scheme.store().is_apart() || !self.fault.is_of_store();
+        bed.stations.iter_mut().for_each(|station| station.loaded = concerned(station));
+        let setting = bench.setting;
+        bed.settle(setting)?;
+        let mut rolls = Vec::new();
+        for station in bed.loaded() {
+            setting.go_on()?;
+            rolls.push(Roll::call(setting, station, self.parameters.population)?);
+        }
+        wait_until(setting, rolls.iter().filter_map(Roll::settled).max().unwrap_or_else(Instant::now))?;
+        let lanes = bed.loaded().zip(&rolls).map(|(station, roll)| self.lane(setting, station, roll));
+        let lanes = lanes.collect::<Result<Vec<Lane>, ExperimentError>>()?;
+        let started_at = crate::now();
+        let start = Instant::now() + LEAD;
+        let (probed, times) = self.play(setting, bed, &mut rolls, &lanes, start)?;
+        setting.go_on()?;
+        bed.check()?;
+        let [fault, healed] = times;
+        let rounds: Vec<_> = (bed.loaded().zip(&rolls).zip(&lanes).zip(&probed))
+            .map(|(((station, roll), lane), probed)| {
+                let course = Course { fault: self.fault, start, began: fault, healed, interval_s: INTERVAL_S };
+                judge(&course, self.repetition, &started_at, station, roll, &lane.plan, probed)
+            })
+            .collect();
+        bench.journal.measured(|outage: &mut OutageExperiment| outage.rounds.extend(rounds))?;
+        Ok(())
+    }
+
+    fn lane(&self, setting: &Setting, station: &Station, roll: &Roll) -> Result<Lane, ExperimentError> {
+        let parameters = self.parameters;
+        let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
+        let round = u64::from(self.repetition) * OutageFault::ALL.len() as u64 + self.fault as u64;
+        let scheme = Scheme::all().position(|each| each == station.scheme).unwrap_or_default();
+        let plan = Plan {
+            seed: setting.seed.wrapping_add(round << 16).wrapping_add(scheme as u64),
+            population: Population { size: parameters.population, ..Population::default() },
+            timeout_s: parameters.timeout_s,
+            ..Plan::new(arrivals, parameters.before_s + parameters.fault_s + parameters.after_s)
+        };
+        Ok(Lane { plan, target: Target { nodes: roll.nodes(station)?, carrier: setting.carrier } })
+    }
+
+    /// The load in a thread of its own, logouts in others, and the fault beside them. Gives what came of the requests, and when the fault
+    /// began and when it began to be put right.
+    fn play(
+        &self,
+        setting: &Setting,
+        bed: &mut Bed,
+        rolls: &mut [Roll],
+        lanes: &[Lane],
+        start: Instant,
+    ) -> Result<(Vec<Vec<Probed>>, [Instant; 2]), ExperimentError> {
+        let workers = workers(&setting.placement);
+        let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        let heal_at = after(self.parameters.before_s + self.parameters.fault_s);
+        thread::scope(|scope| {
+            let probing = scope.spawn(move || driver::probe(lanes, start, workers, &setting.stop));
+            wait_until(setting, after(self.parameters.before_s))?;
+            let began = Instant::now();
+            bed.break_it(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;
+            wait_until(setting, began + BEFORE_LOGOUTS)?;
+            for roll in rolls {
+                scope.spawn(move || roll.end_some(self.fault, heal_at));
+            }
+            wait_until(setting, heal_at)?;
+            let healed = Instant::now();
+            bed.put_right(self.fault)?;
+            let probed = probing.join().expect("probing does not panic")?;
+            Ok((probed, [began, healed]))
+        })
+    }
+}
+
+/// Waits, and fails if the run is to end meanwhile.
+fn wait_until(setting: &Setting, moment: Instant) -> Result<(), ExperimentError> {
+    loop {
+        setting.go_on()?;
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(NAP));
+    }
+}

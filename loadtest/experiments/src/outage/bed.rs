@@ -1,0 +1,192 @@
+//! What is broken and put right: a store of the experiment's own, and two nodes of every scheme over it.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use contract::{Scheme, StoreKind, route};
+use engine::record::OutageFault;
+use lab::child::Bounds;
+use lab::proxy::{DelayProxy, Fault, Link};
+use lab::redis::Redis;
+use lab::server::{Server, ServerError, ServerSpec};
+use lab::store::StoreError;
+
+use crate::bench::{Bench, ExperimentError, Setting};
+
+/// Nodes of every scheme.
+pub(super) const NODES: usize = 2;
+/// The node that is killed.
+pub(super) const VICTIM: usize = 0;
+
+/// How long a server may take to be ready again after a fault, before the next.
+const SETTLED: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Everything that can break.
+pub(super) struct Bed {
+    // Before what they stand on, for they are dropped in this order.
+    pub(super) stations: Vec<Station>,
+    store: Option<(DelayProxy, Redis)>,
+}
+
+/// The nodes of a scheme.
+pub(super) struct Station {
+    pub(super) scheme: Scheme,
+    pub(super) servers: Vec<Server>,
+    /// Whether it takes part in what is made now.
+    pub(super) loaded: bool,
+    specs: Vec<ServerSpec>,
+}
+
+impl Bed {
+    /// Starts a store of our own, if anybody wants one, and the nodes of every scheme.
+    pub(super) fn start(bench: &mut Bench<'_>, schemes: &[Scheme]) -> Result<Self, ExperimentError> {
+        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
+        let mut bed = Self { stations: Vec::new(), store: None };
+        if schemes.iter().any(|scheme| scheme.store().is_apart()) {
+            let placement = &bench.setting.placement;
+            let redis = Redis::start(&folder, &bench.log("redis-outage"), &Bounds::on(&placement.store_cpus));
+            let redis = redis.map_err(StoreError::from)?;
+            let address = redis.address().ok_or(ExperimentError::NoStore(StoreKind::Redis))?;
+            let proxy = DelayProxy::start(address, Link::default(), &placement.generator_cpus, bench.setting.seed);
+            bed.store = Some((proxy.map_err(|source| ExperimentError::Proxy { source })?, redis));
+        }
+        for &scheme in schemes {
+            let folder = tempfile::tempdir_in(&folder).map_err(|source| ExperimentError::Folder { source })?.keep();
+            let key = lab::keys::make(scheme, &folder).map_err(|source| ExperimentError::Key { scheme, source })?;
+            let mut station = Station { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
+            for number in 1..=NODES {
+                let spec = ServerSpec {
+                    node: format!("node-{number}"),
+                    key: key.clone(),
+                    log: bench.log(&format!("{scheme}-outage-{number}")),
+                    ..bed.spec(bench, scheme)?
+                };
+                let server = bench.start(&spec)?;
+                station.specs.push(ServerSpec { listen: server.address(), ..spec });
+                station.servers.push(server);
+            }
+            bed.stations.push(station);
+        }
+        Ok(bed)
+    }
+
+    /// What the schemes put into the store does not meet.
+    fn spec(&self, bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
+        let plain = bench.spec(scheme, bench.setting.store(scheme))?;
+        let Some((proxy, _)) = self.store.as_ref().filter(|_| scheme.store().is_apart()) else { return Ok(plain) };
+        Ok(ServerSpec {
+            store_url: Some(("AUTHBENCH_REDIS_URL", format!("redis://{}/0", proxy.address()))),
+            key_prefix: format!("authbench:{scheme}:"),
+            ..plain
+        })
+    }
+
+    /// The schemes that take part in what is made now.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &Station> {
+        self.stations.iter().filter(|station| station.loaded)
+    }
+
+    /// Waits until every server calls itself ready. Who has not asked its store since a fault finds out only now that its connection
+    /// is gone.
+    pub(super) fn settle(&self, setting: &Setting) -> Result<(), ExperimentError> {
+        for (station, server) in
+            self.stations.iter().flat_map(|station| station.servers.iter().map(move |server| (station, server)))
+        {
+            let client = server.client();
+            let deadline = Instant::now() + SETTLED;
+            while !client.get(route::READYZ, &BTreeMap::new(), SETTLED).is_ok_and(|answer| answer.status == 200) {
+                setting.go_on()?;
+                server.process().check()?;
+                if Instant::now() >= deadline {
+                    return Err(ExperimentError::NeverWell { scheme: station.scheme, seconds: SETTLED.as_secs() });
+                }
+                thread::sleep(POLL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if a process has ended that should not have.
+    pub(super) fn check(&self) -> Result<(), ExperimentError> {
+        if let Some(process) = self.store.as_ref().and_then(|(_, redis)| redis.process()) {
+            process.check()?;
+        }
+        self.stations.iter().flat_map(|station| &station.servers).try_for_each(|server| server.process().check())?;
+        Ok(())
+    }
+
+    fn store(&mut self) -> Result<(&DelayProxy, &mut Redis), ExperimentError> {
+        let (proxy, redis) = self.store.as_mut().ok_or(ExperimentError::NoStore(StoreKind::Redis))?;
+        Ok((proxy, redis))
+    }
+
+    /// Begins a fault.
+    pub(super) fn break_it(&mut self, fault: OutageFault, slow_rtt: Duration) -> Result<(), ExperimentError> {
+        if fault == OutageFault::NodeKilled {
+            for station in &self.stations {
+                station.servers[VICTIM].process().kill();
+            }
+            return Ok(());
+        }
+        let (proxy, redis) = self.store()?;
+        match fault {
+            OutageFault::StoreKilled => redis.crash().map_err(StoreError::from)?,
+            OutageFault::StoreRestarted => redis.shut_down().map_err(StoreError::from)?,
+            OutageFault::StorePaused => redis.process().map_or(Ok(()), lab::child::Child::suspend)?,
+            OutageFault::StoreCut => proxy.set_fault(Fault::Cut),
+            OutageFault::StoreSlow => proxy.set_link(Link::of_round_trip(slow_rtt)),
+            OutageFault::NodeKilled => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a fault. A process that was started again is ready when this returns.
+    pub(super) fn put_right(&mut self, fault: OutageFault) -> Result<(), ExperimentError> {
+        if fault == OutageFault::NodeKilled {
+            return self.start_victims();
+        }
+        let (proxy, redis) = self.store()?;
+        match fault {
+            OutageFault::StoreKilled | OutageFault::StoreRestarted => redis.start_again().map_err(StoreError::from)?,
+            OutageFault::StorePaused => redis.process().map_or(Ok(()), lab::child::Child::resume)?,
+            OutageFault::StoreCut => proxy.set_fault(Fault::None),
+            OutageFault::StoreSlow => proxy.set_link(Link::default()),
+            OutageFault::NodeKilled => {}
+        }
+        Ok(())
+    }
+
+    /// All at once: none waits for another one.
+    fn start_victims(&mut self) -> Result<(), ExperimentError> {
+        thread::scope(|scope| {
+            let starting: Vec<_> =
+                self.stations.iter_mut().map(|station| scope.spawn(|| station.start_victim())).collect();
+            starting.into_iter().try_for_each(|each| each.join().expect("starting does not panic"))
+        })?;
+        Ok(())
+    }
+}
+
+impl Drop for Bed {
+    /// They hold nothing that would have to be put in order, and each would be waited for in turn.
+    fn drop(&mut self) {
+        for server in self.stations.iter().flat_map(|station| &station.servers) {
+            server.process().kill();
+        }
+    }
+}
+
+impl Station {
+    fn start_victim(&mut self) -> Result<(), ServerError> {
+        self.servers[VICTIM] = Server::start(&self.specs[VICTIM])?;
+        Ok(())
+    }
+
+    /// Whether each node knows only what it has handed out itself.
+    pub(super) fn sticky(&self) -> bool {
+        self.scheme.store() == StoreKind::Memory
+    }
+}

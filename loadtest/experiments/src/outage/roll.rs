@@ -1,0 +1,153 @@
+//! The roll: which credentials are good, which have ended, and since when.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::LogoutScope;
+use contract::body::MintedCredential;
+use driver::{Credentials, Node};
+use engine::record::OutageFault;
+use lab::http::Client;
+use lab::server::Server;
+
+use super::bed::{NODES, Station, VICTIM};
+use crate::bench::{ExperimentError, Setting};
+
+/// Of so many credentials one was ended before.
+const ENDED_OF: usize = 3;
+/// Of so many one is to be ended during the fault.
+const ENDING_OF: usize = 15;
+/// How long a logout may take.
+const LOGOUT: Duration = Duration::from_secs(3);
+/// A window that is longer than this is not waited for.
+const LONGEST_WINDOW: Duration = Duration::from_secs(5);
+/// Beyond the window, so that no rounding decides.
+const MARGIN: Duration = Duration::from_millis(50);
+
+/// When the end of a credential was asked for, and when it was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) asked: Instant,
+    pub(super) acknowledged: Option<Instant>,
+}
+
+/// The credentials of a scheme.
+pub(super) struct Roll {
+    /// One that all nodes know, or one a node.
+    sets: Vec<Set>,
+    /// How long an ended credential may still be taken.
+    pub(super) window: Duration,
+    pub(super) asked_during: u32,
+    pub(super) acknowledged_during: u32,
+    /// Of each node.
+    clients: Vec<Client>,
+    /// Whether a logout ends anything at the server.
+    can_end: bool,
+}
+
+struct Set {
+    minted: Vec<MintedCredential>,
+    ends: Vec<Option<End>>,
+}
+
+impl Roll {
+    /// Mints credentials, and ends some where the scheme can.
+    pub(super) fn call(setting: &Setting, station: &Station, population: u32) -> Result<Self, ExperimentError> {
+        let minting = if station.sticky() { NODES } else { 1 };
+        let mut sets = Vec::new();
+        for server in &station.servers[..minting] {
+            let minted = server.client().mint(population, 0)?;
+            sets.push(Set { ends: vec![None; minted.len()], minted });
+        }
+        let window_s = station.servers[0].descriptor().revocation_window_s.unwrap_or(0);
+        let mut roll = Self {
+            sets,
+            window: Duration::from_secs(window_s),
+            asked_during: 0,
+            acknowledged_during: 0,
+            clients: station.servers.iter().map(Server::client).collect(),
+            can_end: matches!(station.scheme.logout(), Some(LogoutScope::Credential | LogoutScope::User)),
+        };
+        for (node, number) in roll.each(|number| number % ENDED_OF == ENDED_OF - 1) {
+            setting.go_on()?;
+            let status = roll.end(node, number);
+            if status != Some(204) {
+                return Err(ExperimentError::Logout { scheme: station.scheme, status: status.unwrap_or(0) });
+            }
+        }
+        Ok(roll)
+    }
+
+    /// When the window of what has ended so far is over, if it is short enough to be waited for.
+    pub(super) fn settled(&self) -> Option<Instant> {
+        let ends = self.sets.iter().flat_map(|set| &set.ends).flatten();
+        let last = ends.filter_map(|end| end.acknowledged).max()?;
+        (self.window <= LONGEST_WINDOW).then(|| last + self.window + MARGIN)
+    }
+
+    /// Asks for the end of some more, as long as the fault lasts, of nodes that live.
+    pub(super) fn end_some(&mut self, fault: OutageFault, until: Instant) {
+        let sticky = self.is_sticky();
+        let dead = |node: usize| fault == OutageFault::NodeKilled && node == VICTIM;
+        for (node, number) in self.each(|number| number % ENDING_OF == 0) {
+            // Where all nodes know it, another one will do.
+            let node = if dead(node) && !sticky { VICTIM + 1 } else { node };
+            if dead(node) || Instant::now() >= until {
+                continue;
+            }
+            self.asked_during += 1;
+            self.acknowledged_during += u32::from(self.end(node, number) == Some(204));
+        }
+    }
+
+    /// Whether each node knows only its own.
+    const fn is_sticky(&self) -> bool {
+        self.sets.len() > 1
+    }
+
+    /// The node to ask, and the number, of those wanted; none where nothing can be ended.
+    fn each(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+        if !self.can_end {
+            return Vec::new();
+        }
+        let of_set = |(node, set): (usize, &Set)| {
+            let numbers = (0..set.minted.len()).filter(|number| wanted(*number));
+            let sticky = self.is_sticky();
+            numbers.enumerate().map(move |(turn, number)| (if sticky { node } else { turn % NODES }, number)).collect()
+        };
+        self.sets.iter().enumerate().flat_map(|set| -> Vec<(usize, usize)> { of_set(set) }).collect()
+    }
+
+    /// Asks this node for the end of a credential, and notes it. Gives the status; none if there was no answer.
+    fn end(&mut self, node: usize, number: usize) -> Option<u16> {
+        let own = if self.is_sticky() { node } else { 0 };
+        let set = &mut self.sets[own];
+        let asked = Instant::now();
+        let answer = self.clients[node].logout(&set.minted[number].headers, LOGOUT);
+        let status = answer.ok().map(|answer| answer.status);
+        let acknowledged = (status == Some(204)).then(Instant::now);
+        set.ends[number] = Some(End { asked, acknowledged });
+        status
+    }
+
+    /// What is known of the end of this credential of this node.
+    pub(super) fn end_of(&self, node: usize, number: u32) -> Option<End> {
+        let set = self.sets.get(node).unwrap_or(&self.sets[0]);
+        set.ends.get(number as usize).copied().flatten()
+    }
+
+    /// The nodes with the credentials that each is sent.
+    pub(super) fn nodes(&self, station: &Station) -> Result<Vec<Node>, ExperimentError> {
+        let scheme = station.scheme;
+        let credentials = |set: &Set| {
+            let made = Credentials::new(set.minted.clone());
+            made.map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
+        };
+        let sets = self.sets.iter().map(credentials).collect::<Result<Vec<_>, _>>()?;
+        let node = |(number, server): (usize, &Server)| Node {
+            base_url: server.base_url(),
+            credentials: Arc::clone(sets.get(number).unwrap_or(&sets[0])),
+        };
+        Ok(station.servers.iter().enumerate().map(node).collect())
+    }
+}

@@ -1,0 +1,59 @@
+//! A store for one experiment alone.
+
+use contract::StoreKind;
+use lab::child::Bounds;
+use lab::store::Store;
+
+use crate::bench::{Bench, ExperimentError};
+
+/// A store in which nothing is but what the experiment puts there.
+pub(crate) enum OwnStore<'a> {
+    /// The scheme has none apart.
+    None,
+    /// A new one.
+    Private(Box<Store>),
+    /// The one that was lent, without our keys.
+    Outside(&'a Store),
+}
+
+impl<'a> OwnStore<'a> {
+    /// A new private one within these bounds, or the outside one without our keys.
+    pub(crate) fn fresh(
+        bench: &Bench<'a>,
+        kind: StoreKind,
+        experiment: &str,
+        bounds: &Bounds,
+    ) -> Result<Self, ExperimentError> {
+        let setting = bench.setting;
+        match setting.stores.get(&kind) {
+            None if kind.is_apart() => Err(ExperimentError::NoStore(kind)),
+            None => Ok(Self::None),
+            Some(outside) if !outside.is_private() => {
+                outside.clear()?;
+                Ok(Self::Outside(outside))
+            }
+            Some(_) => Self::private(bench, kind, experiment, bounds),
+        }
+    }
+
+    /// A new private one within these bounds.
+    pub(crate) fn private(
+        bench: &Bench<'a>,
+        kind: StoreKind,
+        experiment: &str,
+        bounds: &Bounds,
+    ) -> Result<Self, ExperimentError> {
+        let log = bench.log(&format!("{kind}-{experiment}"));
+        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
+        Ok(Self::Private(Box::new(Store::start(kind, &folder, &log, bounds)?)))
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        match self {
+            Self::None => None,
+            Self::Private(store) => Some(store),
+            Self::Outside(store) => Some(store),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `population`: what do ten million live credentials change?
+//!
+//! Varies: the scheme, and the number of live credentials, over four decades. Holds: the request (`GET /me`), the carrier, one
+//! credential a user, the facts in a session or token, and that nothing expires meanwhile.
+//!
+//! One server over a store of its own is filled further and further with credentials that the server itself makes, many at a
+//! time and without hashing a password. Memory of server and store is read at each size, and once more after every key was
+//! removed from the store. From the sizes on that are to be timed, saturated and paced visits alternate between this server and
+//! another one of the same scheme that holds the fewest: two neighbours in time differ by nothing but the population. Then a fresh server
+//! and store are filled with credentials that were issued and at once revoked: what remains is what a denylist takes.
+//!
+//! Weak: a size whose fill would take longer than the profile allows, or more memory than the machine has, is left out, and said
+//! so. Requests use at most 100,000 credentials, spread evenly over all that live: more than any processor's cache holds.
+//! There is one fill a scheme, so that an interval of a slope does not hold the difference between one process and the next;
+//! the experiment `memory` has that, at smaller sizes.
+
+use std::time::{Duration, Instant};
+
+use contract::{LogoutScope, Scheme};
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{Fill, FillState, Level, PopulationExperiment};
+use lab::child::Bounds;
+use lab::server::ServerSpec;
+use lab::store::Store;
+
+use self::crowd::Crowd;
+use crate::bench::{Bench, ExperimentError};
+use crate::memory;
+use crate::order::shuffled;
+use crate::own_store::OwnStore;
+use crate::profile::PopulationParameters;
+use crate::visit::{Watched, drive_round, workers};
+
+mod crowd;
+
+/// Nothing expires while a server is filled and timed, in seconds.
+const CREDENTIAL_TTL_S: u64 = 4 * 3600;
+/// A fill may take so much of the memory that is available, because a store grows by doubling.
+const OF_AVAILABLE: f64 = 0.6;
+
+/// Runs the experiment.
+pub fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
+    let schemes = shuffled(&bench.setting.schemes, bench.setting.seed, 0);
+    let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
+    let steps = schemes
+        .iter()
+        .map(|scheme| parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 });
+    bench.progress.begin("population", steps.sum::<usize>() as u64);
+    for scheme in schemes {
+        live(bench, parameters, scheme)?;
+        if is_revocable(scheme) {
+            revoked(bench, parameters, scheme)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_timed(parameters: &PopulationParameters, live: u32) -> bool {
+    live >= parameters.timed_from && parameters.live.first() != Some(&live)
+}
+
+/// Whether a revoked credential may have to be remembered.
+fn is_revocable(scheme: Scheme) -> bool {
+    scheme.logout().is_some_and(|scope| scope != LogoutScope::Nothing)
+}
+
+fn own_store<'a>(bench: &Bench<'a>, scheme: Scheme, name: &str) -> Result<OwnStore<'a>, ExperimentError> {
+    let bounds = Bounds::on(&bench.setting.placement.store_cpus);
+    OwnStore::fresh(bench, scheme.store(), &format!("population-{name}"), &bounds)
+}
+
+fn start<'a>(
+    bench: &mut Bench<'_>,
+    parameters: &PopulationParameters,
+    scheme: Scheme,
+    store: Option<&'a Store>,
+    name: &str,
+) -> Result<Crowd<'a>, ExperimentError> {
+    let users = parameters.live.iter().chain(&parameters.revoked).copied().max().unwrap_or(1);
+    let spec = ServerSpec {
+        users,
+        credential_ttl_s: Some(CREDENTIAL_TTL_S),
+        log: bench.log(&format!("{scheme}-population-{name}")),
+        ..bench.spec(scheme, store)?
+    };
+    Ok(Crowd::new(scheme, bench.start(&spec)?, store))
+}
+
+/// Fills one server further and further, and times it beside one that holds the fewest.
+fn live(bench: &mut Bench<'_>, parameters: &PopulationParameters, scheme: Scheme) -> Result<(), ExperimentError> {
+    let Some(&fewest) = parameters.live.first() else { return Ok(()) };
+    let (store, few_store) = (own_store(bench, scheme, "many")?, own_store(bench, scheme, "few")?);
+    let mut many = start(bench, parameters, scheme, store.store(), "many")?;
+    let mut few = start(bench, parameters, scheme, few_store.store(), "few")?;
+    few.fill(bench.setting, fewest)?;
+    note(bench, &many, FillState::Live, Duration::ZERO)?;
+    for (number, &size) in parameters.live.iter().enumerate() {
+        let timed = is_timed(parameters, size);
+        bench.step(&format!("{scheme}: {size} live credentials"))?;
+        if let Some(reason) = many.cannot_hold(size, parameters.fill_s) {
+            skip(bench, parameters, scheme, &parameters.live[number..], &reason)?;
+            break;
+        }
+        let took = many.fill(bench.setting, size)?;
+        note(bench, &many, FillState::Live, took)?;
+        if timed {
+            bench.step(&format!("{scheme}: requests among {size}"))?;
+            let block = number as u32 * parameters.blocks;
+            time(bench, parameters, block, &many, &few)?;
+        }
+    }
+    if let Some(store) = store.store() {
+        let began = Instant::now();
+        store.clear()?;
+        note(bench, &many, FillState::Freed, began.elapsed())?;
+    }
+    Ok(())
+}
+
+/// Says why these sizes are left out, and counts their steps.
+fn skip(
+    bench: &mut Bench<'_>,
+    parameters: &PopulationParameters,
+    scheme: Scheme,
+    sizes: &[u32],
+    reason: &str,
+) -> Result<(), ExperimentError> {
+    let told: Vec<String> = sizes.iter().map(u32::to_string).collect();
+    bench.journal.omit(&format!("{scheme} with {} live credentials", told.join(", ")), reason)?;
+    let timed = sizes.iter().filter(|&&size| is_timed(parameters, size)).count();
+    // The first of them was announced already.
+    for _ in 1..sizes.len() + timed {
+        bench.step(&format!("{scheme}: left out"))?;
+    }
+    Ok(())
+}
+
+/// Fills a fresh server with credentials that were revoked.
+fn revoked(bench: &mut Bench<'_>, parameters: &PopulationParameters, scheme: Scheme) -> Result<(), ExperimentError> {
+    let store = own_store(bench, scheme, "revoked")?;
+    let mut crowd = start(bench, parameters, scheme, store.store(), "revoked")?;
+    for &size in &parameters.revoked {
+        bench.step(&format!("{scheme}: {size} revoked credentials"))?;
+        if let Some(reason) = crowd.cannot_hold(size, parameters.fill_s) {
+            bench.journal.omit(&format!("{scheme} with {size} revoked credentials"), &reason)?;
+            continue;
+        }
+        let took = crowd.revoke(bench.setting, size)?;
+        note(bench, &crowd, FillState::Revoked, took)?;
+    }
+    Ok(())
+}
+
+/// Notes what memory a server and its store take now.
+fn note(bench: &mut Bench<'_>, crowd: &Crowd<'_>, state: FillState, took: Duration) -> Result<(), ExperimentError> {
+    crowd.server.process().check()?;
+    let memory = memory::point(crowd.scheme, 0, crowd.filled, &crowd.server, crowd.store)?;
+    let fill = Fill { state, took_s: took.as_secs_f64(), memory };
+    bench.journal.measured(|population: &mut PopulationExperiment| population.fills.push(fill))?;
+    Ok(())
+}
+
+/// Visits both in turn, in an order drawn anew for each block.
+fn time(
+    bench: &mut Bench<'_>,
+    parameters: &PopulationParameters,
+    first_block: u32,
+    many: &Crowd<'_>,
+    few: &Crowd<'_>,
+) -> Result<(), ExperimentError> {
+    let rates = [Some(parameters.rate_rps), None];
+    let visits: Vec<(bool, Option<f64>)> =
+        rates.into_iter().flat_map(|rate_rps| [(true, rate_rps), (false, rate_rps)]).collect();
+    let (many_target, few_target) = (many.target(bench.setting)?, few.target(bench.setting)?);
+    for block in first_block..first_block + parameters.blocks {
+        let in_order = shuffled(&visits, bench.setting.seed, block);
+        for (position, (is_many, rate_rps)) in in_order.into_iter().enumerate() {
+            bench.go_on()?;
+            let (crowd, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
+            let level = Level::Population { live: u64::from(crowd.filled), rate_rps };
+            let plan = plan(parameters, rate_rps, crowd.in_use(), bench.setting.seed + u64::from(block));
+            let place = engine::round::Place {
+                scheme: crowd.scheme.id().to_owned(),
+                block,
+                position: position as u32,
+                level,
+                started_at: crate::now(),
+            };
+            let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store };
+            let workers = workers(&bench.setting.placement);
+            let (round, class) = drive_round(&plan, target, place, watched, workers, &bench.setting.stop)?;
+            bench.go_on()?;
+            crowd.check()?;
+            if rate_rps.is_some() {
+                bench.journal.generator_class(class);
+            }
+            bench.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
+        }
+    }
+    Ok(())
+}
+
+fn plan(parameters: &PopulationParameters, rate_rps: Option<f64>, in_use: u32, seed: u64) -> Plan {
+    let (arrivals, duration_s) = match rate_rps {
+        Some(rate_rps) => (Arrivals::Poisson { rate_rps }, parameters.round_s),
+        None => (Arrivals::Closed, parameters.saturated_s),
+    };
+    Plan {
+        seed,
+        connections: parameters.connections,
+        population: Population { size: in_use, ..Population::default() },
+        interval_s: duration_s / 20.0,
+        ..Plan::new(arrivals, duration_s)
+    }
+}

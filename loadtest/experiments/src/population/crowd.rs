@@ -1,0 +1,138 @@
+//! A server and the credentials that it has made.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::Scheme;
+use contract::body::MintedCredential;
+use driver::{Credentials, Target};
+use lab::server::Server;
+use lab::store::Store;
+
+use super::OF_AVAILABLE;
+use crate::bench::{ExperimentError, Setting};
+
+/// Credentials made at a time.
+const BATCH: u32 = 5_000;
+/// Of all that live, so many at most are kept for requests: twice that, before every other is dropped.
+const KEPT: usize = 100_000;
+/// Fewer than this say nothing of how long many would take.
+const TELLING: u32 = 10_000;
+
+/// A server, its store, and some of its credentials, spread evenly over all.
+pub(super) struct Crowd<'a> {
+    pub(super) scheme: Scheme,
+    pub(super) server: Server,
+    pub(super) store: Option<&'a Store>,
+    /// How many credentials it has made.
+    pub(super) filled: u32,
+    kept: Vec<MintedCredential>,
+    /// Each so-manieth is kept.
+    stride: u32,
+    took: Duration,
+    /// Memory of server and store before the first was made.
+    empty_bytes: u64,
+}
+
+impl<'a> Crowd<'a> {
+    pub(super) fn new(scheme: Scheme, server: Server, store: Option<&'a Store>) -> Self {
+        let mut crowd = Self {
+            scheme,
+            server,
+            store,
+            filled: 0,
+            kept: Vec::new(),
+            stride: 1,
+            took: Duration::ZERO,
+            empty_bytes: 0,
+        };
+        crowd.empty_bytes = crowd.taken_bytes();
+        crowd
+    }
+
+    /// Makes credentials until there are so many, and says how long that took.
+    pub(super) fn fill(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
+        self.make(setting, size, lab::http::Client::mint)
+    }
+
+    /// Makes and revokes credentials until there are so many, and says how long that took.
+    pub(super) fn revoke(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
+        self.make(setting, size, lab::http::Client::mint_revoked)
+    }
+
+    fn make(
+        &mut self,
+        setting: &Setting,
+        size: u32,
+        mint: fn(&lab::http::Client, u32, u32) -> Result<Vec<MintedCredential>, lab::http::HttpError>,
+    ) -> Result<Duration, ExperimentError> {
+        let (client, began) = (self.server.client(), Instant::now());
+        while self.filled < size {
+            setting.go_on()?;
+            let minted = mint(&client, BATCH.min(size - self.filled), self.filled)?;
+            self.keep(minted);
+        }
+        let took = began.elapsed();
+        self.took += took;
+        Ok(took)
+    }
+
+    fn keep(&mut self, minted: Vec<MintedCredential>) {
+        let first = self.filled;
+        self.filled += minted.len() as u32;
+        let stride = self.stride;
+        self.kept.extend((first..).zip(minted).filter(|(number, _)| number % stride == 0).map(|(_, minted)| minted));
+        if self.kept.len() > 2 * KEPT {
+            self.stride *= 2;
+            let mut number = 0;
+            self.kept.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+        }
+    }
+
+    /// Why it cannot be filled up to this size, if so: for want of time or of memory.
+    pub(super) fn cannot_hold(&self, size: u32, fill_s: f64) -> Option<String> {
+        if self.filled < TELLING {
+            return None;
+        }
+        let (there, to_come) = (f64::from(self.filled), f64::from(size - self.filled));
+        let whole_s = self.took.as_secs_f64() * (1.0 + to_come / there);
+        if whole_s > fill_s {
+            return Some(format!(
+                "filling it would take {whole_s:.0} s, more than the {fill_s:.0} s that this profile allows"
+            ));
+        }
+        let grown = self.taken_bytes().saturating_sub(self.empty_bytes) as f64 * to_come / there;
+        let available = lab::host::available_memory_bytes()? as f64;
+        (grown > available * OF_AVAILABLE).then(|| {
+            let gib = |bytes: f64| bytes / f64::from(1 << 30);
+            format!("it would take {:.1} GiB more, of {:.1} GiB that are available", gib(grown), gib(available))
+        })
+    }
+
+    fn taken_bytes(&self) -> u64 {
+        let server = lab::observe::memory(self.server.process().pid()).map_or(0, |memory| memory.rss_bytes);
+        server + self.store.and_then(|store| store.memory().ok()).map_or(0, |memory| memory.rss_bytes)
+    }
+
+    /// How many credentials stand ready for requests.
+    pub(super) const fn in_use(&self) -> u32 {
+        self.kept.len() as u32
+    }
+
+    /// What to load.
+    pub(super) fn target(&self, setting: &Setting) -> Result<Target, ExperimentError> {
+        let credentials = Credentials::new(self.kept.clone());
+        let credentials = credentials.map_err(|source| ExperimentError::Credentials { scheme: self.scheme, source })?;
+        Ok(Target::one(self.server.base_url(), Arc::new(credentials), setting.carrier))
+    }
+
+    /// Fails if a process has ended.
+    pub(super) fn check(&self) -> Result<(), ExperimentError> {
+        self.server.process().check()?;
+        self.store.map_or(Ok(()), Store::check)?;
+        Ok(())
+    }
+}

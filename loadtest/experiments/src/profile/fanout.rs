@@ -1,0 +1,44 @@
+//! The parameters of the experiment `fanout`.
+
+use contract::Scheme;
+
+use super::Profile;
+
+/// The parameters of the experiment `fanout`.
+#[derive(Clone, Debug)]
+pub struct FanoutParameters {
+    /// The schemes that stand for the others.
+    pub schemes: Vec<Scheme>,
+    /// Servers behind the one that is asked, rising.
+    pub hops: Vec<u32>,
+    /// How often every scheme is visited with every number of hops.
+    pub blocks: u32,
+    /// The rate at which response times are measured, in requests per second.
+    pub rate_rps: f64,
+    /// How long a visit at that rate lasts, in seconds.
+    pub round_s: f64,
+    /// How long a saturated visit lasts, in seconds.
+    pub saturated_s: f64,
+    /// Connections that stand ready.
+    pub connections: u32,
+    /// Users of the closed loop.
+    pub saturated_connections: u32,
+    /// Credentials in use.
+    pub population: u32,
+}
+
+pub(super) fn parameters(profile: Profile) -> FanoutParameters {
+    // What each stands for: no look-up and no check, both ways to Redis, a cheap signature, a dear one, and the edge.
+    let crossing = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa", "hybrid"];
+    FanoutParameters {
+        schemes: Scheme::all().filter(|scheme| crossing.contains(&scheme.id())).collect(),
+        hops: vec![1, 3, 10],
+        blocks: profile.pick(5, 5, 10),
+        rate_rps: 300.0,
+        round_s: profile.pick(0.5, 0.5, 2.0),
+        saturated_s: profile.pick(0.2, 0.2, 0.5),
+        connections: 32,
+        saturated_connections: 4,
+        population: 500,
+    }
+}

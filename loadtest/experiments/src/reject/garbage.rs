@@ -1,0 +1,97 @@
+//! What a server has to refuse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::body::MintedCredential;
+use contract::{Carrier, ProblemKind};
+use driver::{Credentials, Target};
+use engine::record::Garbage;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::Station;
+
+/// More than a proxy lets pass, and well within what the servers' HTTP library reads, which is 408 KiB of headers at least.
+const LONG_BYTES: usize = 64 << 10;
+/// It reads at most twice that, however they arrive.
+const TOO_LONG_BYTES: usize = 1 << 20;
+
+/// The status that the contract has for it.
+pub(super) const fn status(garbage: Garbage) -> u16 {
+    match garbage {
+        Garbage::NoCredential => ProblemKind::MissingCredential.status(),
+        Garbage::Malformed | Garbage::Forged | Garbage::Expired | Garbage::LongHeader => {
+            ProblemKind::InvalidCredential.status()
+        }
+        // Refused by the HTTP library, before anything of a server is asked (RFC 6585 section 5).
+        Garbage::TooLongHeader => 431,
+    }
+}
+
+/// Every kind that says something of this server; its good credentials are new afterwards, for its clock is put forward.
+pub(super) fn against(
+    bench: &Bench<'_>,
+    station: &mut Station<'_>,
+    population: u32,
+) -> Result<Vec<(Garbage, Target)>, ExperimentError> {
+    let scheme = station.scheme;
+    let of = |minted: Vec<MintedCredential>| {
+        Credentials::new(minted).map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
+    };
+    let carrier = bench.setting.carrier;
+    let carrying = |credential: &str| of(vec![minted(carried(carrier, credential))]);
+    let mut garbage = Vec::new();
+    if scheme.is_control() {
+        // It takes everybody for the same user, and refuses nobody for his credential.
+        garbage.push((Garbage::TooLongHeader, carrying(&"a".repeat(TOO_LONG_BYTES))?));
+    } else {
+        let expired = station.outlive_credentials(bench)?;
+        // After the clock was put forward: they are not expired as well.
+        let good = station.server.client().mint(population, 0)?;
+        let forged = good.iter().map(|good| minted(good.headers.iter().map(forge).collect()));
+        garbage.push((Garbage::NoCredential, of(vec![minted(BTreeMap::new())])?));
+        garbage.push((Garbage::Malformed, carrying("malformed")?));
+        garbage.push((Garbage::Forged, of(forged.collect())?));
+        garbage.extend(expired.map(|expired| (Garbage::Expired, expired)));
+        garbage.push((Garbage::LongHeader, carrying(&"a".repeat(LONG_BYTES))?));
+    }
+    let target = |(garbage, credentials)| (garbage, Target::one(station.server.base_url(), credentials, carrier));
+    Ok(garbage.into_iter().map(target).collect())
+}
+
+/// Nobody's: what is refused names no user.
+fn minted(headers: BTreeMap<String, String>) -> MintedCredential {
+    MintedCredential { username: String::new(), headers, refresh_token: None }
+}
+
+fn carried(carrier: Carrier, credential: &str) -> BTreeMap<String, String> {
+    let (name, value) = match carrier {
+        Carrier::Bearer => ("authorization", format!("Bearer {credential}")),
+        Carrier::Cookie => ("cookie", format!("{}={credential}", Carrier::COOKIE_NAME)),
+    };
+    BTreeMap::from([(name.to_owned(), value)])
+}
+
+/// The same header with one character of the credential exchanged: of a token's signature near its beginning, where it takes the
+/// whole check to find out, else in the middle.
+fn forge((name, value): (&String, &String)) -> (String, String) {
+    let begins = value.find([' ', '=']).map_or(0, |at| at + 1);
+    let ends = value.find(';').unwrap_or(value.len());
+    let middle = usize::midpoint(begins, ends);
+    let at = value[begins..ends].rfind('.').map_or(middle, |dot| begins + dot + 10);
+    let other = if value[at..].starts_with('A') { "B" } else { "A" };
+    (name.clone(), [&value[..at], other, &value[at + 1..]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_character_of_the_credential_is_another() {
+        let forged = |value: &str| forge((&"x".to_owned(), &value.to_owned())).1;
+        assert_eq!(forged("Bearer 0123456789"), "Bearer 01234A6789");
+        assert_eq!(forged("Bearer h.p.0123456789A"), "Bearer h.p.012345678AA");
+        assert_eq!(forged("__Host-authbench=01A3; __Host-refresh=x.y"), "__Host-authbench=01B3; __Host-refresh=x.y");
+    }
+}

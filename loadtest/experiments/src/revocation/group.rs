@@ -1,0 +1,124 @@
+//! Nodes that share keys and a store, the last of them perhaps behind a bad link, and the prober that asks them.
+
+use std::time::Duration;
+
+use contract::{RevocationClass, Scheme, SchemeDescriptor, StoreKind};
+use driver::{ProbeError, Prober};
+use engine::record::PushLink;
+use lab::http::Client;
+use lab::proxy::{DelayProxy, Fault, Link};
+use lab::server::{Server, ServerSpec};
+
+use crate::bench::{Bench, ExperimentError};
+use crate::nodes::SharedKey;
+use crate::profile::RevocationParameters;
+
+pub(super) struct Group {
+    pub(super) scheme: Scheme,
+    pub(super) link: PushLink,
+    pub(super) servers: Vec<Server>,
+    pub(super) prober: Prober,
+    /// Between the last node and its store; none over a near link.
+    proxy: Option<DelayProxy>,
+}
+
+impl Group {
+    /// Starts the nodes, and connects to each so many times.
+    pub(super) fn start(
+        bench: &mut Bench<'_>,
+        parameters: &RevocationParameters,
+        scheme: Scheme,
+        link: PushLink,
+        connections: u32,
+    ) -> Result<Self, ExperimentError> {
+        let shared = SharedKey::make(bench, scheme)?;
+        let store = bench.setting.store(scheme);
+        let proxy = match (link, store.and_then(lab::store::Store::address)) {
+            (PushLink::Near, _) | (_, None) => None,
+            (PushLink::Delayed { .. } | PushLink::Lost, Some(address)) => {
+                let cpus = &bench.setting.placement.generator_cpus;
+                let proxy = DelayProxy::start(address, laid(link), cpus, bench.setting.seed);
+                Some(proxy.map_err(|source| ExperimentError::Proxy { source })?)
+            }
+        };
+        // A session in a server's own memory is known to that server alone.
+        let count = if scheme.store() == StoreKind::Memory { 1 } else { parameters.nodes };
+        let mut servers = Vec::new();
+        for number in 1..=count {
+            bench.go_on()?;
+            let spec = bench.spec(scheme, store)?;
+            let by_way_of = proxy.as_ref().filter(|_| number == count).zip(store);
+            let store_url = by_way_of.map(|(proxy, store)| store.url_by_way_of(proxy.address()));
+            servers.push(Server::start(&ServerSpec {
+                node: format!("node-{number}"),
+                key: shared.key.clone(),
+                log: bench.log(&format!("{scheme}-revocation-{number}")),
+                settings: shorter(scheme, parameters),
+                store_url: store_url.or(spec.store_url),
+                ..spec
+            })?);
+        }
+        let authorities: Vec<String> = servers.iter().map(|server| server.address().to_string()).collect();
+        let prober = Prober::connect(&authorities, connections).map_err(|source| failed(scheme, &servers, source))?;
+        Ok(Self { scheme, link, servers, prober, proxy })
+    }
+
+    /// What the nodes say of themselves: they are alike.
+    pub(super) fn descriptor(&self) -> &SchemeDescriptor {
+        self.servers[0].descriptor()
+    }
+
+    pub(super) fn client(&self, node: usize) -> Client {
+        self.servers[node].client()
+    }
+
+    /// How many nodes may be told of an event: one that cannot reach its store cannot pass it on.
+    pub(super) fn tellable(&self) -> usize {
+        let last = usize::from(self.link != PushLink::Near && self.servers.len() > 1);
+        self.servers.len() - last
+    }
+
+    /// Why the prober failed: a node that has ended says more than a lost connection.
+    pub(super) fn failed(&self, source: ProbeError) -> ExperimentError {
+        failed(self.scheme, &self.servers, source)
+    }
+
+    /// From now on nothing passes between the last node and its store, where that is what the link is like. It is not
+    /// mended: nobody outside sees when a node hears of changes again, so the next wave has new nodes.
+    pub(super) fn break_link(&self) {
+        if let (PushLink::Lost, Some(proxy)) = (self.link, &self.proxy) {
+            proxy.set_fault(Fault::HalfOpen);
+        }
+    }
+}
+
+fn failed(scheme: Scheme, servers: &[Server], source: ProbeError) -> ExperimentError {
+    if matches!(source, ProbeError::Interrupted) {
+        return ExperimentError::Interrupted;
+    }
+    match servers.iter().try_for_each(|server| server.process().check()) {
+        Err(exited) => exited.into(),
+        Ok(()) => ExperimentError::Probe { scheme, source },
+    }
+}
+
+fn laid(link: PushLink) -> Link {
+    match link {
+        PushLink::Delayed { delay_ms } => Link { delay: Duration::from_millis(u64::from(delay_ms)), ..Link::default() },
+        PushLink::Near | PushLink::Lost => Link::default(),
+    }
+}
+
+/// Lives that somebody can wait for. What is denied at once or by a push keeps its own.
+fn shorter(scheme: Scheme, parameters: &RevocationParameters) -> Vec<(&'static str, String)> {
+    let epoch = scheme.id().split('-').any(|part| part == "epoch");
+    match scheme.revocation_class() {
+        Some(RevocationClass::Ttl) if epoch => {
+            vec![("AUTHBENCH_EPOCH_TTL_S", parameters.epoch_ttl_s.to_string())]
+        }
+        Some(RevocationClass::Ttl | RevocationClass::Expiry) => {
+            vec![("AUTHBENCH_CREDENTIAL_TTL_S", parameters.life_s.to_string())]
+        }
+        _ => Vec::new(),
+    }
+}

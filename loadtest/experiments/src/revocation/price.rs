@@ -1,0 +1,94 @@
+//! What an event takes of the store: counted on one node, one event at a time, with nobody asking.
+
+use std::collections::BTreeMap;
+
+use contract::Scheme;
+use driver::Prober;
+use engine::record::{EventKind, RevocationExperiment, RevocationPrice};
+use lab::store::Store;
+
+use super::trial::{Maker, Ready};
+use crate::bench::{Bench, ExperimentError};
+
+/// Events of each kind. Signs of life that a server asks for now and then fall into some of them, so the least counts.
+const REPEATS: u32 = 5;
+
+/// Starts one server with its own lives, which describes the scheme, and counts if there is something to count.
+pub(super) fn take(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
+    let store = bench.setting.store(scheme);
+    let server = bench.start(&bench.spec(scheme, store)?)?;
+    let Some(store) = store.filter(|_| scheme.revocation_class().is_some()) else { return Ok(()) };
+    let failed = |source| ExperimentError::Probe { scheme, source };
+    let mut prober = Prober::connect(&[server.address().to_string()], 1).map_err(failed)?;
+    let clients = [server.client()];
+    let mut next_user = 1;
+    for kind in EventKind::ALL {
+        bench.go_on()?;
+        let mut maker = Maker {
+            scheme,
+            carrier: bench.setting.carrier,
+            prober: &mut prober,
+            clients: &clients,
+            next_user: &mut next_user,
+        };
+        let ready = maker.make(&[(kind, 0); REPEATS as usize])?;
+        if let Some(commands) = commands(&mut prober, store, &ready, scheme)? {
+            let price = RevocationPrice { scheme: scheme.id().to_owned(), event: kind, commands, events: REPEATS };
+            bench.journal.measured(|found: &mut RevocationExperiment| found.prices.push(price))?;
+        }
+    }
+    Ok(())
+}
+
+/// The least count of each command; none where the store does not count.
+fn commands(
+    prober: &mut Prober,
+    store: &Store,
+    ready: &[Ready],
+    scheme: Scheme,
+) -> Result<Option<BTreeMap<String, u64>>, ExperimentError> {
+    let mut least: Option<BTreeMap<String, u64>> = None;
+    for Ready { trial, .. } in ready {
+        // It is seen once before, as in life: what remembers it remembers it.
+        let failed = |source| ExperimentError::Probe { scheme, source };
+        prober.send(0, &trial.probe).map_err(failed)?;
+        let Some(before) = store.command_counts()? else { return Ok(None) };
+        let status = prober.send(0, &trial.event).map_err(failed)?;
+        if status != 204 {
+            return Err(ExperimentError::Prepared { scheme, what: "an event that is counted", status });
+        }
+        let Some(after) = store.command_counts()? else { return Ok(None) };
+        let made = difference(&before, &after);
+        least = Some(least.map_or(made.clone(), |least| lesser(&least, &made)));
+    }
+    Ok(least)
+}
+
+fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let more = |(name, count): (&String, &u64)| {
+        let more = count - before.get(name).copied().unwrap_or(0).min(*count);
+        (more > 0).then(|| (name.clone(), more))
+    };
+    after.iter().filter_map(more).collect()
+}
+
+fn lesser(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let both = |(name, count): (&String, &u64)| Some((name.clone(), *other.get(name)?.min(count)));
+    one.iter().filter_map(both).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn what_came_between_is_not_the_events() {
+        let made = difference(&counts(&[("get", 5), ("ping", 7)]), &counts(&[("get", 6), ("ping", 9), ("del", 1)]));
+        assert_eq!(made, counts(&[("get", 1), ("ping", 2), ("del", 1)]));
+        assert_eq!(lesser(&made, &counts(&[("get", 1), ("del", 1)])), counts(&[("get", 1), ("del", 1)]));
+    }
+}

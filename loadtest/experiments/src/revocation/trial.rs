@@ -1,0 +1,122 @@
+//! Credentials, and what will end them.
+
+use std::time::Instant;
+
+use contract::body::MintedCredential;
+use contract::user::{ADMIN_ROLE, PASSWORD, username};
+use contract::{Carrier, Scheme, route};
+use driver::{Call, ProbeError, Prober, Trial};
+use engine::record::EventKind;
+use lab::http::Client;
+
+use crate::bench::ExperimentError;
+use crate::wire::sent_back;
+
+/// Long enough for any rule of passwords.
+const NEW_PASSWORD: &str = "an entirely new password";
+/// The seeded admin, who ends others.
+const ADMIN: u32 = 0;
+
+type Headers = Vec<(String, String)>;
+
+/// Whoever makes trials of nodes that share what they know.
+pub(super) struct Maker<'group> {
+    pub(super) scheme: Scheme,
+    pub(super) carrier: Carrier,
+    pub(super) prober: &'group mut Prober,
+    /// One a node.
+    pub(super) clients: &'group [Client],
+    /// Every event has a user of its own: he is changed for good.
+    pub(super) next_user: &'group mut u32,
+}
+
+/// A trial that can begin.
+pub(super) struct Ready {
+    pub(super) kind: EventKind,
+    pub(super) trial: Trial,
+    /// When the credential was handed out, at the latest.
+    pub(super) born: Instant,
+}
+
+impl Maker<'_> {
+    /// One trial for each kind and the node that is to be told.
+    pub(super) fn make(&mut self, kinds: &[(EventKind, usize)]) -> Result<Vec<Ready>, ExperimentError> {
+        let (admin, _) = self.mint(1, ADMIN)?;
+        let admin = &admin[0];
+        // Logins first, for they take long, and what is handed out before lives on meanwhile.
+        let demoted = kinds.iter().filter(|(kind, _)| *kind == EventKind::Demote);
+        let mut ready: Vec<Ready> =
+            demoted.map(|&(_, told)| self.demotion(told, admin)).collect::<Result<_, ExperimentError>>()?;
+        let others: Vec<&(EventKind, usize)> = kinds.iter().filter(|(kind, _)| *kind != EventKind::Demote).collect();
+        let first = self.users(others.len() as u32);
+        let (credentials, born) = self.mint(others.len() as u32, first)?;
+        for ((&&(kind, told), headers), user) in others.iter().zip(credentials).zip(first..) {
+            let event = self.event(kind, &headers, admin, user);
+            ready.push(Ready { kind, trial: Trial { told, event, probe: Call::get(route::ME, headers) }, born });
+        }
+        Ok(ready)
+    }
+
+    fn users(&mut self, count: u32) -> u32 {
+        let first = *self.next_user;
+        *self.next_user += count;
+        first
+    }
+
+    fn mint(&self, count: u32, first: u32) -> Result<(Vec<Headers>, Instant), ExperimentError> {
+        let minted = self.clients[0].mint(count, first)?;
+        let headers = |credential: MintedCredential| credential.headers.into_iter().collect();
+        Ok((minted.into_iter().map(headers).collect(), Instant::now()))
+    }
+
+    /// What ends this credential of this user.
+    fn event(&self, kind: EventKind, own: &Headers, admin: &Headers, user: u32) -> Call {
+        let body = |value: serde_json::Value| Some(value.to_string());
+        let name = username(user);
+        match kind {
+            EventKind::Logout => self.post(route::LOGOUT, own, None),
+            EventKind::LogoutAll => self.post(route::LOGOUT_ALL, own, None),
+            EventKind::PasswordChange => {
+                let change = serde_json::json!({ "password": PASSWORD, "new_password": NEW_PASSWORD });
+                self.post(route::PASSWORD, own, body(change))
+            }
+            EventKind::Disable => {
+                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "disabled": true })))
+            }
+            EventKind::Demote => {
+                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "roles": [] })))
+            }
+        }
+    }
+
+    /// A state change; a cookie has to say that it comes from this very site.
+    fn post(&self, path: &'static str, credential: &Headers, body: Option<String>) -> Call {
+        let mut headers = credential.clone();
+        if self.carrier == Carrier::Cookie {
+            headers.push(("sec-fetch-site".to_owned(), "same-origin".to_owned()));
+        }
+        Call::post(path, headers, body)
+    }
+
+    /// A user who was given the role, has logged in with it, and will lose it.
+    fn demotion(&mut self, told: usize, admin: &Headers) -> Result<Ready, ExperimentError> {
+        let user = self.users(1);
+        let roles = serde_json::json!({ "username": username(user), "roles": [ADMIN_ROLE] });
+        let promotion = self.post(route::ADMIN_USER, admin, Some(roles.to_string()));
+        let status = self.prober.send(told, &promotion).map_err(|source| self.failed(source))?;
+        if status != 204 {
+            return Err(ExperimentError::Prepared { scheme: self.scheme, what: "a promotion", status });
+        }
+        let (login, answer) = self.clients[told].login(&username(user), PASSWORD)?;
+        let born = Instant::now();
+        let sent_back = sent_back(self.carrier, &login, &answer);
+        let headers: Headers = sent_back.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
+        let event = self.event(EventKind::Demote, &headers, admin, user);
+        let trial = Trial { told, event, probe: Call::get(route::ADMIN, headers) };
+        Ok(Ready { kind: EventKind::Demote, trial, born })
+    }
+
+    fn failed(&self, source: ProbeError) -> ExperimentError {
+        ExperimentError::Probe { scheme: self.scheme, source }
+    }
+}

@@ -1,0 +1,190 @@
+//! The same refresh token, sent several times: at once by its owner, and later by somebody else.
+
+use std::sync::Barrier;
+use std::time::Instant;
+
+use engine::record::{Race, Replay, RotationExperiment, Validity};
+use lab::http::{Client, HttpError};
+use lab::server::Server;
+
+use super::clients::{Refreshed, families, refresh, us_between};
+use super::refreshing::Refreshing;
+use crate::bench::{Bench, ExperimentError};
+use crate::profile::RaceParameters;
+
+/// Families that race between two looks at whether the run is to end.
+const BATCH: u32 = 100;
+/// By how much later than the grace a copy is sent that has to be refused: grace counts whole seconds.
+const PAST_S: u64 = 2;
+
+pub(super) fn steps(parameters: &RaceParameters) -> u64 {
+    let replays: usize = parameters.graces_s.iter().map(|&grace_s| ages_s(grace_s).len()).sum();
+    (parameters.graces_s.len() * parameters.clients.len() + replays) as u64
+}
+
+pub(super) fn run(
+    bench: &mut Bench<'_>,
+    parameters: &RaceParameters,
+    refreshing: &Refreshing<'_>,
+) -> Result<(), ExperimentError> {
+    let scheme = refreshing.scheme.id();
+    for &grace_s in &parameters.graces_s {
+        let server = refreshing.start(bench, vec![("--refresh-grace-s", grace_s.to_string())])?;
+        for &clients in &parameters.clients {
+            bench.step(&format!("{clients} clients refresh at once, {grace_s} s of grace"))?;
+            let tally = race(bench, &server, clients, parameters.families)?;
+            let race = tally.into_race(scheme, grace_s, clients);
+            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.races.push(race))?;
+        }
+        for age_s in ages_s(grace_s) {
+            bench.step(&format!("copies are sent {age_s} s later, {grace_s} s of grace"))?;
+            let replay = replay(bench, &server, scheme, (grace_s, age_s), parameters.replays)?;
+            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.replays.push(replay))?;
+        }
+        refreshing.check(&server)?;
+    }
+    Ok(())
+}
+
+/// How old copies are when they are sent: at once, just within the grace, and past it.
+fn ages_s(grace_s: u64) -> Vec<u64> {
+    let mut ages_s = vec![0, grace_s.saturating_sub(1), grace_s + PAST_S];
+    ages_s.dedup();
+    ages_s
+}
+
+/// What became of families.
+#[derive(Default)]
+struct Tally {
+    families: u64,
+    granted: u64,
+    refused: u64,
+    failed: u64,
+    killed: u64,
+    spreads_us: Vec<u64>,
+}
+
+impl Tally {
+    fn into_race(mut self, scheme: &str, grace_s: u64, clients: u32) -> Race {
+        self.spreads_us.sort_unstable();
+        Race {
+            scheme: scheme.to_owned(),
+            grace_s,
+            clients,
+            families: self.families,
+            granted: self.granted,
+            refused: self.refused,
+            killed: self.killed,
+            spread_us: self.spreads_us.get(self.spreads_us.len() / 2).copied().unwrap_or(0) as f64,
+            validity: answered(self.failed),
+        }
+    }
+}
+
+/// What was neither granted nor refused says nothing of a family.
+fn answered(failed: u64) -> Validity {
+    let some = (failed > 0).then(|| format!("{failed} refreshes were answered neither with a token nor with 401"));
+    Validity::from_reasons(some.into_iter().collect())
+}
+
+fn race(bench: &Bench<'_>, server: &Server, clients: u32, count: u32) -> Result<Tally, ExperimentError> {
+    let racers: Vec<Client> = (0..clients).map(|_| server.client()).collect();
+    let owner = server.client();
+    let mut tally = Tally::default();
+    for first in (0..count).step_by(BATCH as usize) {
+        let tokens = families(bench, server, BATCH.min(count - first))?;
+        for sent in all_send(&racers, &tokens)? {
+            judge(&owner, &sent, &mut tally)?;
+        }
+    }
+    Ok(tally)
+}
+
+/// What one client sent, and what it got.
+type Sent = (Instant, Refreshed);
+
+/// Every client sends every token, all at the same instant. By token, what each client got.
+fn all_send(racers: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, HttpError> {
+    let start = Barrier::new(racers.len());
+    let send = |racer: &Client| -> Vec<Result<Sent, HttpError>> {
+        let one = |token: &String| {
+            start.wait();
+            let sent = Instant::now();
+            Ok((sent, refresh(racer, token)?))
+        };
+        tokens.iter().map(one).collect()
+    };
+    let by_client = std::thread::scope(|scope| {
+        let threads: Vec<_> = racers.iter().map(|racer| scope.spawn(|| send(racer))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a client does not panic")).collect::<Vec<_>>()
+    });
+    let mut by_token: Vec<Vec<Sent>> = tokens.iter().map(|_| Vec::new()).collect();
+    for sent in by_client {
+        for (place, one) in by_token.iter_mut().zip(sent) {
+            place.push(one?);
+        }
+    }
+    Ok(by_token)
+}
+
+/// Counts what the clients got, and looks whether one of them can still refresh: a client refreshes with what it got last, and
+/// a refused token ends what is left of its family.
+fn judge(owner: &Client, sent: &[Sent], tally: &mut Tally) -> Result<(), HttpError> {
+    let mut got = None;
+    for (_, refreshed) in sent {
+        match refreshed {
+            Refreshed::Granted(token) => (got, tally.granted) = (Some(token), tally.granted + 1),
+            Refreshed::Refused => tally.refused += 1,
+            Refreshed::Failed => tally.failed += 1,
+        }
+    }
+    let alive = match got {
+        None => false,
+        Some(token) => matches!(refresh(owner, token)?, Refreshed::Granted(_)),
+    };
+    tally.families += 1;
+    tally.killed += u64::from(!alive);
+    let moments = || sent.iter().map(|(at, _)| *at);
+    tally.spreads_us.extend(moments().min().zip(moments().max()).map(|(first, last)| us_between(first, last)));
+    Ok(())
+}
+
+/// Families whose owner refreshes, and a copy of whose old token somebody else sends when it is so old.
+fn replay(
+    bench: &Bench<'_>,
+    server: &Server,
+    scheme: &str,
+    (grace_s, age_s): (u64, u64),
+    count: u32,
+) -> Result<Replay, ExperimentError> {
+    let client = server.client();
+    let copies = families(bench, server, count)?;
+    let owners: Vec<Refreshed> = copies.iter().map(|copy| refresh(&client, copy)).collect::<Result<_, _>>()?;
+    client.advance_clock(age_s)?;
+    let (mut passed, mut killed, mut failed) = (0, 0, 0);
+    for (copy, owner) in copies.iter().zip(owners) {
+        match refresh(&client, copy)? {
+            Refreshed::Granted(_) => passed += 1,
+            Refreshed::Refused => {}
+            Refreshed::Failed => failed += 1,
+        }
+        let Refreshed::Granted(token) = owner else {
+            failed += 1;
+            continue;
+        };
+        killed += u64::from(!matches!(refresh(&client, &token)?, Refreshed::Granted(_)));
+    }
+    let families = copies.len() as u64;
+    Ok(Replay { scheme: scheme.to_owned(), grace_s, age_s, families, passed, killed, validity: answered(failed) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_sent_at_once_and_on_both_sides_of_the_grace() {
+        assert_eq!(ages_s(0), [0, 2]);
+        assert_eq!(ages_s(5), [0, 4, 7]);
+    }
+}

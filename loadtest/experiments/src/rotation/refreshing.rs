@@ -1,0 +1,101 @@
+//! A scheme with refresh tokens, and the store that its families are in.
+
+use contract::{Carrier, Scheme, StoreKind};
+use lab::child::Bounds;
+use lab::server::{Server, ServerSpec};
+use lab::store::Store;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::own_store::OwnStore;
+
+/// What the ids of schemes with refresh tokens end in.
+const SUFFIX: &str = "-refresh";
+
+/// Whom races and storms are measured on.
+pub(super) struct Refreshing<'a> {
+    pub(super) scheme: Scheme,
+    store: OwnStore<'a>,
+}
+
+impl<'a> Refreshing<'a> {
+    /// The first scheme compared that has refresh tokens, or the variant of the first signature scheme that has; none, with a
+    /// word in the record, if there is neither or Redis is not installed.
+    pub(super) fn of(bench: &mut Bench<'a>) -> Result<Option<Self>, ExperimentError> {
+        let Some(scheme) = chosen(&bench.setting.schemes) else {
+            bench.journal.omit(WHAT, "no scheme compared signs tokens; compare one such as jwt-hs256-refresh")?;
+            return Ok(None);
+        };
+        match store(bench) {
+            Ok(store) => Ok(Some(Self { scheme, store })),
+            Err(ExperimentError::Store(error)) if error.is_missing() => {
+                bench.journal.omit(WHAT, &error.to_string())?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A server with these flags beside the usual ones. It is not described in the record: it need not be among the
+    /// schemes compared.
+    pub(super) fn start(
+        &self,
+        bench: &Bench<'_>,
+        flags: Vec<(&'static str, String)>,
+    ) -> Result<Server, ExperimentError> {
+        bench.go_on()?;
+        let spec = bench.spec(self.scheme, self.store.store())?;
+        let log = bench.log(&format!("{}-rotation", self.scheme));
+        Ok(Server::start(&ServerSpec { carrier: Carrier::Bearer, flags, log, ..spec })?)
+    }
+
+    /// An error if server or store has ended.
+    pub(super) fn check(&self, server: &Server) -> Result<(), ExperimentError> {
+        server.process().check()?;
+        Ok(self.store.store().map_or(Ok(()), Store::check)?)
+    }
+}
+
+const WHAT: &str = "rotation: races and storms of refresh tokens";
+
+/// A Redis of its own, whether or not the schemes compared want one; or the one that was lent.
+fn store<'a>(bench: &mut Bench<'a>) -> Result<OwnStore<'a>, ExperimentError> {
+    let bounds = Bounds::on(&bench.setting.placement.store_cpus);
+    if bench.setting.stores.contains_key(&StoreKind::Redis) {
+        return OwnStore::fresh(bench, StoreKind::Redis, "rotation", &bounds);
+    }
+    let store = OwnStore::private(bench, StoreKind::Redis, "rotation", &bounds)?;
+    if let Some((name, version)) = store.store().map(Store::software) {
+        let version = version.to_owned();
+        bench.journal.software(name, &version);
+    }
+    Ok(store)
+}
+
+fn chosen(schemes: &[Scheme]) -> Option<Scheme> {
+    let refreshes = |scheme: &&Scheme| scheme.id().ends_with(SUFFIX);
+    schemes.iter().find(refreshes).copied().or_else(|| schemes.iter().find_map(|scheme| variant(*scheme)))
+}
+
+/// The scheme that signs with the same algorithm and has refresh tokens.
+fn variant(scheme: Scheme) -> Option<Scheme> {
+    let mut words = scheme.id().split('-');
+    let (signed, algorithm) = (words.next()?, words.next()?);
+    let id = format!("{signed}-{algorithm}{SUFFIX}");
+    Scheme::all().find(|each| each.id() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_with_refresh_tokens_comes_first_and_a_variant_stands_in() {
+        let of = |ids: &[&str]| {
+            let schemes: Vec<Scheme> = ids.iter().map(|id| id.parse().unwrap()).collect();
+            chosen(&schemes).map(Scheme::id)
+        };
+        assert_eq!(of(&["jwt-hs256", "jwt-rs256-refresh"]), Some("jwt-rs256-refresh"));
+        assert_eq!(of(&["anonymous", "session-redis", "jwt-es256-push", "jwt-hs256"]), Some("jwt-es256-refresh"));
+        assert_eq!(of(&["anonymous", "session-redis", "cookie-sealed", "hybrid"]), None);
+    }
+}

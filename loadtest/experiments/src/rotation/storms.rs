@@ -1,0 +1,253 @@
+//! Credentials that are issued all at once, and refreshed all at once, unless clients stray.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::record::{Quantiles, RotationExperiment, Storm, Validity, empty_histogram};
+use lab::http::{Client, HttpError};
+use lab::server::Server;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::clients::{Refreshed, refresh, us_between, wait_until};
+use super::refreshing::Refreshing;
+use crate::bench::{Bench, ExperimentError};
+use crate::order::shuffled;
+use crate::profile::StormParameters;
+
+/// The length of a bin, in seconds.
+const BIN_S: f64 = 0.1;
+/// From one batch of issued credentials to the next.
+const ISSUE_EVERY: Duration = Duration::from_millis(20);
+/// A worker without work looks this often whether the run is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A storm that took so much longer than planned is another storm.
+const MOST_STRETCH: f64 = 1.5;
+/// Refreshes of which 99 % were sent later than this after they were due say more of the clients than of their times.
+const MOST_LAG_US: u64 = 50_000;
+
+pub(super) fn steps(parameters: &StormParameters) -> u64 {
+    u64::from(parameters.blocks) * parameters.jitters.len() as u64
+}
+
+pub(super) fn run(
+    bench: &mut Bench<'_>,
+    parameters: &StormParameters,
+    refreshing: &Refreshing<'_>,
+) -> Result<(), ExperimentError> {
+    for block in 0..parameters.blocks {
+        for jitter in shuffled(&parameters.jitters, bench.setting.seed, block) {
+            bench.step(&format!("{} credentials at once, jitter {jitter}", parameters.credentials))?;
+            let server = refreshing.start(bench, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
+            let weather = Weather::new(bench, parameters, jitter, &server);
+            let (issued_s, sent) = weather.pass(bench.setting.seed + u64::from(block))?;
+            bench.go_on()?;
+            refreshing.check(&server)?;
+            let storm = weather.storm(refreshing.scheme.id(), block, issued_s, &sent);
+            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
+        }
+    }
+    Ok(())
+}
+
+/// A storm under way.
+struct Weather<'run> {
+    parameters: &'run StormParameters,
+    jitter: f64,
+    server: &'run Server,
+    stop: &'run AtomicBool,
+    /// Who is due, and with which token.
+    due: Mutex<Due>,
+    changed: Condvar,
+    start: Instant,
+}
+
+struct Due {
+    /// The earliest first.
+    clients: BinaryHeap<Reverse<(Instant, String)>>,
+    random: SmallRng,
+}
+
+/// One refresh.
+struct Sent {
+    due: Instant,
+    sent: Instant,
+    done: Instant,
+    granted: bool,
+}
+
+impl<'run> Weather<'run> {
+    fn new(bench: &'run Bench<'_>, parameters: &'run StormParameters, jitter: f64, server: &'run Server) -> Self {
+        let due = Due { clients: BinaryHeap::new(), random: SmallRng::seed_from_u64(0) };
+        let start = Instant::now() + ISSUE_EVERY;
+        let stop = &bench.setting.stop;
+        Self { parameters, jitter, server, stop, due: Mutex::new(due), changed: Condvar::new(), start }
+    }
+
+    /// From one refresh of a client to the next, if it does not stray.
+    fn period_s(&self) -> f64 {
+        self.parameters.ttl_s as f64 * self.parameters.share
+    }
+
+    /// Where counting begins: the first credential is due, if nobody strays.
+    fn counted_from(&self) -> Instant {
+        self.start + Duration::from_secs_f64(self.period_s())
+    }
+
+    fn end(&self) -> Instant {
+        self.counted_from() + Duration::from_secs_f64(self.period_s() * f64::from(self.parameters.periods))
+    }
+
+    /// Issues, and refreshes until the end. How long issuing took in seconds, and every refresh.
+    fn pass(&self, seed: u64) -> Result<(f64, Vec<Sent>), ExperimentError> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).random = SmallRng::seed_from_u64(seed);
+        let (issued, sent) = std::thread::scope(|scope| {
+            let work = |_| scope.spawn(|| self.work());
+            let workers: Vec<_> = (0..self.parameters.connections).map(work).collect();
+            let issued = self.issue();
+            let sent: Vec<_> =
+                workers.into_iter().map(|worker| worker.join().expect("a client does not panic")).collect();
+            (issued, sent)
+        });
+        let sent: Vec<Vec<Sent>> = sent.into_iter().collect::<Result<_, HttpError>>()?;
+        Ok((issued?, sent.into_iter().flatten().collect()))
+    }
+
+    /// Issues all credentials, evenly over the storm, and says how long that took, in seconds.
+    fn issue(&self) -> Result<f64, HttpError> {
+        let client = self.server.client();
+        let batches = (self.parameters.storm_s / ISSUE_EVERY.as_secs_f64()).round().max(1.0) as u32;
+        let until =
+            |batch: u32| (u64::from(self.parameters.credentials) * u64::from(batch) / u64::from(batches)) as u32;
+        for batch in 0..batches {
+            wait_until(self.start + ISSUE_EVERY * batch);
+            if self.stop.load(Ordering::SeqCst) {
+                break;
+            }
+            let first = until(batch);
+            for credential in client.mint(until(batch + 1) - first, first)? {
+                self.schedule(Instant::now(), credential.refresh_token.unwrap_or_default());
+            }
+        }
+        Ok(self.start.elapsed().as_secs_f64())
+    }
+
+    /// The client who has got this token now will be back.
+    fn schedule(&self, now: Instant, token: String) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let strays = if self.jitter > 0.0 { due.random.random_range(-self.jitter..=self.jitter) } else { 0.0 };
+        let at = now + Duration::from_secs_f64(self.period_s() * (1.0 + strays));
+        due.clients.push(Reverse((at, token)));
+        drop(due);
+        self.changed.notify_one();
+    }
+
+    /// Sends refreshes when they are due, until the end.
+    fn work(&self) -> Result<Vec<Sent>, HttpError> {
+        let client: Client = self.server.client();
+        let mut all = Vec::new();
+        while let Some((due, token)) = self.next() {
+            let sent = Instant::now();
+            let refreshed = refresh(&client, &token)?;
+            let done = Instant::now();
+            let granted = matches!(refreshed, Refreshed::Granted(_));
+            all.push(Sent { due, sent, done, granted });
+            if let Refreshed::Granted(token) = refreshed {
+                self.schedule(done, token);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Waits for whoever is due next; none when it is over.
+    fn next(&self) -> Option<(Instant, String)> {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Instant::now();
+            if now >= self.end() || self.stop.load(Ordering::SeqCst) {
+                return None;
+            }
+            let ahead = due.clients.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
+            if ahead == Some(Duration::ZERO) {
+                return due.clients.pop().map(|Reverse(first)| first);
+            }
+            let wait = ahead.map_or(LOOK_EVERY, |ahead| ahead.min(LOOK_EVERY));
+            due = self.changed.wait_timeout(due, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn storm(&self, scheme: &str, block: u32, issued_s: f64, sent: &[Sent]) -> Storm {
+        let parameters = self.parameters;
+        let bins = (self.period_s() * f64::from(parameters.periods) / BIN_S).round() as usize;
+        let from = self.counted_from();
+        let offsets = sent.iter().filter(|one| one.sent >= from).map(|one| (one.sent - from).as_secs_f64());
+        let (mut response, mut lag) = (empty_histogram(), empty_histogram());
+        for one in sent.iter().filter(|one| one.sent >= from) {
+            response.saturating_record(us_between(one.due, one.done).max(1));
+            lag.saturating_record(us_between(one.due, one.sent).max(1));
+        }
+        let lag_us = Quantiles::of(&lag);
+        let failed = sent.iter().filter(|one| !one.granted).count() as u64;
+        Storm {
+            scheme: scheme.to_owned(),
+            block,
+            jitter: self.jitter,
+            credentials: u64::from(parameters.credentials),
+            issued_s,
+            ttl_s: parameters.ttl_s,
+            share: parameters.share,
+            bin_s: BIN_S,
+            arrivals: binned(offsets, bins),
+            sent: sent.len() as u64,
+            failed,
+            response_us: Quantiles::of(&response),
+            lag_us,
+            validity: judge(parameters.storm_s, issued_s, failed, lag_us.p99),
+        }
+    }
+}
+
+/// How many of these offsets in seconds lie in each bin; what lies behind the last is left out.
+fn binned(offsets_s: impl Iterator<Item = f64>, bins: usize) -> Vec<u64> {
+    let mut counts = vec![0; bins];
+    for offset_s in offsets_s {
+        if let Some(count) = counts.get_mut((offset_s / BIN_S) as usize) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+fn judge(storm_s: f64, issued_s: f64, failed: u64, lag_us_p99: Option<u64>) -> Validity {
+    let stretched = (issued_s > storm_s * MOST_STRETCH)
+        .then(|| format!("issuing took {issued_s:.2} s where {storm_s} s were planned: the server was full"));
+    let failed = (failed > 0).then(|| format!("{failed} refreshes got no token, and their clients did not come back"));
+    let late = lag_us_p99.is_none_or(|us| us > MOST_LAG_US);
+    let late = late.then(|| {
+        "1 % of the refreshes, or more, were sent over 50 ms after they were due: the clients were full".to_owned()
+    });
+    Validity::from_reasons([stretched, failed, late].into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bin_holds_a_tenth_of_a_second() {
+        assert_eq!(binned([0.0, 0.09, 0.11, 0.35, 0.41].into_iter(), 4), [2, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_storm_that_was_another_is_invalid() {
+        assert!(judge(1.0, 1.1, 0, Some(300)).valid);
+        for reasons in [judge(1.0, 1.6, 0, Some(300)), judge(1.0, 1.0, 1, Some(300)), judge(1.0, 1.0, 0, Some(60_000))]
+        {
+            assert_eq!(reasons.reasons.len(), 1, "{reasons:?}");
+        }
+        assert!(!judge(1.0, 1.0, 0, None).valid, "nobody came");
+    }
+}

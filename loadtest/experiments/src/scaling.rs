@@ -1,0 +1,290 @@
+//! `scaling`: what do more nodes bring?
+//!
+//! Varies: the scheme, and the number of nodes that share the load. Holds: the slice of a processor that each node has,
+//! that of the store, the connections a node, the request (`GET /me`), the carrier.
+//!
+//! Measures what the nodes carry together in a saturated closed loop, the CPU time of nodes and store a request, and the
+//! share of its periods in which each slice was used up: it says what was full. Once in each block the store's slice is
+//! filled by one, two or three nodes in turn, without a bound: what a store spends on a request falls as it fills, for it
+//! then answers more with each waking, so that its capacity does not follow from what it spends before.
+//!
+//! The slices are as large as they can be while all nodes together stay below 60 % of what the generator can drive and
+//! below what the processors have; the store's is as large as a node's, so that schemes that ask a store meet its end
+//! inside the range.
+//!
+//! Weak: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in bursts, which
+//! let a store answer several requests at a time. Latency is not measured here, for quotas flatter it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{Scheme, StoreKind};
+use driver::Target;
+use engine::plan::{Arrivals, Plan, Population};
+use engine::record::{Level, Round, ScalingExperiment, ScalingPoint, Slicing, Step, Usage, Validity};
+use engine::validity::{GENERATOR_SHARE, generator_share};
+use lab::child::Bounds;
+use lab::slice::{Slices, Throttling};
+use lab::store::Store;
+
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet;
+use crate::nodes::{Nodes, WHOLE};
+use crate::order::shuffled;
+use crate::own_store::OwnStore;
+use crate::profile::ScalingParameters;
+use crate::visit::{Watched, alone, drive_round, workers};
+
+/// All nodes together stay below this share of what the generator can drive.
+const OF_GENERATOR: f64 = 0.60;
+/// Nodes and store together stay below this share of their processors: the kernel needs some, too.
+const OF_PROCESSORS: f64 = 0.90;
+/// The store's slice, in nodes' slices. A session over one pipelining connection asks the store for a fifth of what it asks
+/// of its node, so that five or six nodes fill it; a pooled one fills it with two or three.
+const STORE_IN_NODES: f64 = 1.0;
+/// The store is filled by at most so many nodes: no more than the laws are found on.
+const FILLED_BY: u32 = 3;
+/// Rounds on whole processors for each scheme, of which the middle one counts.
+const DEMAND_ROUNDS: u32 = 3;
+
+/// Runs the experiment, or says why it cannot be.
+pub fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
+    let slices = match Slices::here() {
+        Ok(slices) => slices,
+        Err(none) => {
+            let reason =
+                format!("{none}; the capacity in the experiment cost, times the nodes, is the estimate that is left");
+            bench.progress.note(&format!("LEFT OUT: scaling. {reason}"));
+            return Ok(bench.journal.omit("scaling", &reason)?);
+        }
+    };
+    let schemes = sliceable(bench)?;
+    let most = most(parameters);
+    let demands = demands(bench, parameters, &schemes)?;
+    let slicing = slicing(bench, &slices, &demands, most);
+    bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
+    let stores = stores(bench, &schemes, &slices, slicing.store_share)?;
+    let mut groups = Vec::new();
+    for scheme in schemes {
+        let store = stores.get(&scheme.store()).and_then(OwnStore::store);
+        bench.go_on()?;
+        let node_slice = (&slices, slicing.node_share);
+        groups.push(Nodes::start(bench, scheme, store, most, node_slice, parameters.population)?);
+    }
+    visit(bench, parameters, &mut groups, &slicing)
+}
+
+fn most(parameters: &ScalingParameters) -> u32 {
+    parameters.nodes.iter().copied().max().unwrap_or(1)
+}
+
+/// The schemes whose store is ours to give a slice.
+fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+    let lent = |scheme: &Scheme| bench.setting.store(*scheme).is_some_and(|store| !store.is_private());
+    let (without, with): (Vec<Scheme>, Vec<Scheme>) = bench.setting.schemes.iter().partition(|scheme| lent(scheme));
+    for scheme in without {
+        let reason = "its store was lent to this run, which cannot give it a slice; leave --redis-url out";
+        bench.journal.omit(&format!("scaling of {scheme}"), reason)?;
+    }
+    Ok(with)
+}
+
+/// What a request costs on whole processors, in microseconds of CPU time.
+struct Demand {
+    server_us: f64,
+    generator_us: f64,
+}
+
+/// Of every scheme, in their order.
+fn demands(
+    bench: &mut Bench<'_>,
+    parameters: &ScalingParameters,
+    schemes: &[Scheme],
+) -> Result<Vec<Demand>, ExperimentError> {
+    bench.progress.begin("scaling: what a request costs", schemes.len() as u64);
+    let stations = fleet::start(bench, parameters.population)?;
+    let plan = plan(parameters, parameters.connections, bench.setting.seed);
+    let mut demands = Vec::new();
+    for station in stations.iter().filter(|station| schemes.contains(&station.scheme)) {
+        bench.step(station.scheme.id())?;
+        let mut costs = Vec::new();
+        for _ in 0..DEMAND_ROUNDS {
+            bench.go_on()?;
+            let servers = [station.server.process().pid()];
+            let round = drive(bench, &plan, &station.target, station.scheme, &servers, station.store)?;
+            // A round cut short says nothing.
+            bench.go_on()?;
+            costs.extend(cost(&round));
+        }
+        costs.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
+        let middle = costs.len() / 2;
+        demands.push(costs.into_iter().nth(middle).ok_or(ExperimentError::NoCapacity(station.scheme))?);
+    }
+    bench.progress.end();
+    Ok(demands)
+}
+
+fn cost(round: &Round) -> Option<Demand> {
+    let seen = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
+    let usage = round.usage.as_ref().filter(seen)?;
+    let us = |ns: u64| ns as f64 / 1e3 / usage.requests as f64;
+    Some(Demand { server_us: us(usage.server_cpu_ns), generator_us: us(usage.generator_cpu_ns) })
+}
+
+/// The largest slices that leave enough to the generator, and to the kernel.
+fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[Demand], most: u32) -> Slicing {
+    let placement = &bench.setting.placement;
+    let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
+    let generator_us = demands.iter().map(|demand| demand.generator_us).fold(0.0, f64::max);
+    let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
+    let together = placement.server_cpus == placement.store_cpus;
+    let in_nodes = f64::from(most) + if together { STORE_IN_NODES } else { 0.0 };
+    let of_processors = OF_PROCESSORS / in_nodes;
+    let of_generator = OF_GENERATOR * generator_rps * cheapest_us / 1e6 / f64::from(most);
+    let node_share = of_processors.min(of_generator);
+    Slicing {
+        method: slices.method().to_owned(),
+        node_share,
+        store_share: STORE_IN_NODES * node_share,
+        generator_rps,
+        expected_rps: f64::from(most) * node_share * 1e6 / cheapest_us,
+    }
+}
+
+/// One of each kind, in its slice.
+fn stores<'a>(
+    bench: &Bench<'a>,
+    schemes: &[Scheme],
+    slices: &Slices,
+    share: f64,
+) -> Result<BTreeMap<StoreKind, OwnStore<'a>>, ExperimentError> {
+    let kinds: std::collections::BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).collect();
+    let store = |kind: StoreKind| {
+        let slice = Arc::new(slices.cut(&format!("store-{kind}"), share)?);
+        let bounds = Bounds { slice: Some(slice), ..Bounds::on(&bench.setting.placement.store_cpus) };
+        Ok((kind, OwnStore::fresh(bench, kind, "scaling", &bounds)?))
+    };
+    kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect()
+}
+
+/// Visits every scheme with every number of nodes, and fills every store, once a block.
+fn visit(
+    bench: &mut Bench<'_>,
+    parameters: &ScalingParameters,
+    groups: &mut [Nodes<'_>],
+    slicing: &Slicing,
+) -> Result<(), ExperimentError> {
+    let rounds = groups.iter().map(|group| parameters.nodes.len() + usize::from(group.store.is_some()));
+    bench.progress.begin("scaling", u64::from(parameters.blocks) * rounds.sum::<usize>() as u64);
+    for block in 0..parameters.blocks {
+        let filled = Step::StoreFilled { nodes: (1 + block % FILLED_BY).min(most(parameters)) };
+        let mut visits = Vec::new();
+        for (index, group) in groups.iter().enumerate() {
+            visits.extend(parameters.nodes.iter().map(|&nodes| (index, Step::Nodes { nodes })));
+            visits.extend(group.store.map(|_| (index, filled)));
+        }
+        for (index, step) in shuffled(&visits, bench.setting.seed, block) {
+            let group = &mut groups[index];
+            bench.step(&match step {
+                Step::Nodes { nodes } => format!("{} on {nodes} nodes", group.scheme),
+                Step::StoreFilled { .. } => format!("{}, the store filled", group.scheme),
+            })?;
+            let point = measure(bench, parameters, group, slicing, (block, step))?;
+            bench.go_on()?;
+            bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
+        }
+    }
+    Ok(())
+}
+
+/// One round in its step.
+fn measure(
+    bench: &Bench<'_>,
+    parameters: &ScalingParameters,
+    group: &mut Nodes<'_>,
+    slicing: &Slicing,
+    (block, step): (u32, Step),
+) -> Result<ScalingPoint, ExperimentError> {
+    let (Step::Nodes { nodes } | Step::StoreFilled { nodes }) = step;
+    let seed = bench.setting.seed + u64::from(block);
+    let plan = plan(parameters, nodes * parameters.connections_a_node, seed);
+    group.renew(bench, &plan)?;
+    if matches!(step, Step::Nodes { .. }) {
+        return point(bench, &plan, group, nodes, (block, step));
+    }
+    group.resize(nodes, WHOLE)?;
+    let found = point(bench, &plan, group, nodes, (block, step));
+    group.resize(nodes, slicing.node_share)?;
+    found
+}
+
+fn point(
+    bench: &Bench<'_>,
+    plan: &Plan,
+    group: &Nodes<'_>,
+    nodes: u32,
+    (block, step): (u32, Step),
+) -> Result<ScalingPoint, ExperimentError> {
+    let servers = &group.servers[..nodes as usize];
+    let pids: Vec<u32> = servers.iter().map(|server| server.process().pid()).collect();
+    let store_pid = group.store.and_then(|store| store.pids().first().copied());
+    let throttling = || {
+        let of = |pid: u32| Throttling::of(pid).unwrap_or_default();
+        (pids.iter().map(|&pid| of(pid)).collect::<Vec<_>>(), store_pid.map(of))
+    };
+    let started_at = crate::now();
+    let before = throttling();
+    let round = drive(bench, plan, &group.target(nodes), group.scheme, &pids, group.store)?;
+    let after = throttling();
+    for server in servers {
+        server.process().check()?;
+    }
+    group.store.map_or(Ok(()), Store::check)?;
+    let nodes_full = after.0.iter().zip(&before.0).map(|(after, before)| after.since(*before).share());
+    let per_request = |ns: u64, requests: u64| ns as f64 / 1e3 / requests.max(1) as f64;
+    let usage = round.usage.as_ref();
+    let generator_share = generator_share(&round, workers(&bench.setting.placement).count as u32).unwrap_or(0.0);
+    let mut reasons = round.validity.reasons.clone();
+    if generator_share > GENERATOR_SHARE {
+        reasons.push(format!("the generator used {:.0} % of its processors", generator_share * 100.0));
+    }
+    Ok(ScalingPoint {
+        scheme: group.scheme.id().to_owned(),
+        block,
+        started_at,
+        step,
+        rps: round.achieved_rps,
+        requests: usage.map_or(0, |usage| usage.requests),
+        nodes_us: usage.map_or(0.0, |usage| per_request(usage.server_cpu_ns, usage.requests)),
+        store_us: usage.and_then(|usage| Some(per_request(usage.store_cpu_ns?, usage.requests))),
+        generator_share,
+        nodes_full: nodes_full.collect(),
+        store_full: after.1.zip(before.1).map(|(after, before)| after.since(before).share()),
+        validity: Validity::from_reasons(reasons),
+    })
+}
+
+fn drive(
+    bench: &Bench<'_>,
+    plan: &Plan,
+    target: &Target,
+    scheme: Scheme,
+    servers: &[u32],
+    store: Option<&Store>,
+) -> Result<Round, ExperimentError> {
+    let watched = Watched { servers, store };
+    let place = alone(scheme.id(), Level::Saturated);
+    let workers = workers(&bench.setting.placement);
+    Ok(drive_round(plan, target, place, watched, workers, &bench.setting.stop)?.0)
+}
+
+/// As many requests as so many connections can carry.
+fn plan(parameters: &ScalingParameters, connections: u32, seed: u64) -> Plan {
+    Plan {
+        seed,
+        connections,
+        population: Population { size: parameters.population, ..Population::default() },
+        interval_s: parameters.round_s / 20.0,
+        ..Plan::new(Arrivals::Closed, parameters.round_s)
+    }
+}

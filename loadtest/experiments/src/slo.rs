@@ -1,0 +1,140 @@
+//! The search of `authbench load --slo`: the highest rate at which a target meets its objectives.
+//!
+//! Varies: the rate. Holds: the target, the request, the connections, the kind of arrivals; every round has a seed of its
+//! own, so that no schedule decides.
+//!
+//! First the rate is doubled until single rounds miss the objectives; then a grid of seven rates over the bracket, and a
+//! finer one where the first leaves the answer open, is visited block by block in an order drawn anew; then the rate is
+//! sought at which nine of ten rounds meet the objectives, by the curve that `evidence` puts through the rounds; then that
+//! rate is tried again.
+//!
+//! A round in which the instrument was not up to the load says nothing of the target. If that happens three times in a row at
+//! a rate, the generator is the limit, and what is found is a lower bound.
+//!
+//! Weak: rounds are short, so that what happens once a minute is not in most of them; and what is found holds for one
+//! generator, which on the target's machine takes processors from it.
+
+mod bounds;
+mod search;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use driver::{Target, Workers};
+use engine::plan::{Arrivals, Plan};
+use engine::record::{Level, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
+use engine::round::Place;
+use engine::slo::Objective;
+
+use bounds::Bounds;
+use search::{Ask, search};
+use verdict::verdict;
+
+use crate::fleet::is_old;
+use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
+
+/// Who is searched, and by what.
+pub struct Subject<'a, Renew> {
+    /// The scheme's id.
+    pub scheme: &'a str,
+    /// The servers' process ids, if they are on this machine.
+    pub servers: &'a [u32],
+    /// The threads that send.
+    pub workers: Workers,
+    /// Set when the search is to end early.
+    pub stop: &'a Arc<AtomicBool>,
+    /// How long a credential lives, in seconds, if that is known.
+    pub ttl_s: Option<u64>,
+    /// Gets the target with new credentials.
+    pub renew: Renew,
+}
+
+/// Searches by rounds like this plan, at other rates and, where these are low, longer. Every round goes to the journal.
+pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
+    mut subject: Subject<'_, Renew>,
+    objectives: &[Objective],
+    plan: &Plan,
+    journal: &mut Journal,
+    progress: &mut dyn Progress,
+) -> Result<SearchEnd, E> {
+    note(journal, |slo| slo.objectives = objectives.to_vec())?;
+    progress.begin("slo", u64::from(TYPICAL_ROUNDS));
+    let shared = shared_cpus(subject.servers);
+    let mut target = (subject.renew)()?;
+    let mut renewed = Instant::now();
+    let (mut made, mut last) = (0, None);
+    let end = search(&Bounds::of(objectives, plan.duration_s), plan.seed, |ask| {
+        // A round that is made again is no step: nobody knows how many there will be.
+        if last.replace(ask) != Some(ask) {
+            progress.step(&words(&ask));
+        }
+        let plan = Plan { seed: plan.seed.wrapping_add(made), ..at(plan, &ask) };
+        made += 1;
+        let age = renewed.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
+        if subject.ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
+            target = (subject.renew)()?;
+            renewed = Instant::now();
+        }
+        let watched = Watched { servers: subject.servers, store: None };
+        let place = place(subject.scheme, &ask, made);
+        let (mut round, class) = drive_round(&plan, &target, place, watched, subject.workers, subject.stop)?;
+        if subject.stop.load(Ordering::SeqCst) {
+            return Err(ExperimentError::Interrupted.into());
+        }
+        let verdict = verdict(&mut round, objectives, shared);
+        journal.generator_class(class);
+        let round = SloRound { step: ask.step, rate_rps: ask.rate_rps, verdict, round };
+        note(journal, |slo| slo.rounds.push(round))?;
+        Ok::<SloVerdict, E>(verdict)
+    })?;
+    note(journal, |slo| slo.end = Some(end))?;
+    progress.end();
+    Ok(end)
+}
+
+/// How many rounds a search takes where nothing is made again: two grids, a confirmation, and some doublings.
+const TYPICAL_ROUNDS: u32 = 55;
+
+fn note(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Result<(), ExperimentError> {
+    Ok(journal.measured(change)?)
+}
+
+fn words(ask: &Ask) -> String {
+    let what = match ask.step {
+        SearchStep::Bracket => "where is the limit?",
+        SearchStep::Grid { .. } => "grid",
+        SearchStep::Confirmation { .. } => "confirmation",
+    };
+    format!("{what} {:.0} requests/s", ask.rate_rps)
+}
+
+/// The plan of one round.
+fn at(plan: &Plan, ask: &Ask) -> Plan {
+    let rate_rps = ask.rate_rps;
+    let arrivals = match plan.arrivals {
+        Arrivals::Fixed { .. } => Arrivals::Fixed { rate_rps },
+        Arrivals::Poisson { .. } | Arrivals::Closed => Arrivals::Poisson { rate_rps },
+    };
+    let interval_s = (ask.duration_s / 20.0).clamp(0.01, 1.0);
+    Plan { arrivals, duration_s: ask.duration_s, interval_s, ..plan.clone() }
+}
+
+fn place(scheme: &str, ask: &Ask, position: u64) -> Place {
+    Place {
+        scheme: scheme.to_owned(),
+        block: if let SearchStep::Grid { block } = ask.step { block } else { 0 },
+        position: position as u32,
+        level: Level::EqualRate { rate_rps: ask.rate_rps },
+        started_at: crate::now(),
+    }
+}
+
+/// How many processors the generator and servers on this machine have to share; none if they have none in common.
+fn shared_cpus(servers: &[u32]) -> Option<usize> {
+    let own: BTreeSet<u32> = lab::placement::allowed().into_iter().collect();
+    let theirs: BTreeSet<u32> = servers.iter().flat_map(|&pid| lab::placement::allowed_to(pid)).collect();
+    (!own.is_disjoint(&theirs)).then(|| own.union(&theirs).count())
+}

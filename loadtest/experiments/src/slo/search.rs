@@ -1,0 +1,255 @@
+//! The search itself: which rate is tried next, as a function of what the rounds so far have said.
+//!
+//! It knows nothing of HTTP and reads no clock, so that it can be tried on targets that are known.
+
+use engine::record::{SearchEnd, SearchStep, SloVerdict};
+use evidence::{CONFIRMED_BY, CONFIRMING, Judged, SloFit};
+
+use crate::order::shuffled;
+use crate::slo::bounds::{Bounds, neat};
+
+/// Rates of a grid.
+const RATES: u32 = 7;
+/// Blocks of the first grid, which reaches over the whole bracket.
+const COARSE_BLOCKS: u32 = 2;
+/// Blocks of the second, which reaches over what the first left open.
+const FINE_BLOCKS: u32 = 4;
+/// The first grid begins so far below the rate that was met, and ends so far above the one that was missed.
+const BEYOND: f64 = 1.1;
+/// The second grid reaches from where the curve has this share to where it has none but this; at least by `NARROWEST`.
+const OPEN_SHARE: f64 = 0.9;
+/// The least ratio of the second grid's last rate and its first.
+const NARROWEST: f64 = 1.12;
+/// A round that says nothing is made again, until there were so many.
+const ATTEMPTS: u32 = 3;
+/// The rate at which the generator's limit shows is narrowed down so often.
+const HALVINGS: u32 = 2;
+/// A bracket may prove wrong, because it rests on single rounds.
+const BRACKETS: u32 = 3;
+/// Rates that are tried for confirmation, each below the one before.
+const CONFIRMATIONS: u32 = 4;
+/// How far it steps down when a rate does not hold.
+const STEP_DOWN: f64 = 0.93;
+
+/// A round that the search wants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ask {
+    pub(crate) step: SearchStep,
+    pub(crate) rate_rps: f64,
+    pub(crate) duration_s: f64,
+}
+
+/// Why the search goes no further.
+enum Halt<E> {
+    OutOfTime,
+    Failed(E),
+}
+
+/// What single rounds say of where the limit lies.
+#[derive(Clone, Copy, Debug)]
+enum Bracket {
+    /// Met at one rate, missed at the other.
+    Between(f64, f64),
+    /// Met there, if anywhere, and the generator's limit above.
+    Generator(Option<f64>),
+    /// Missed at the lowest rate.
+    NothingMet,
+}
+
+/// Searches by rounds that `round` makes and judges.
+pub(crate) fn search<E>(
+    bounds: &Bounds,
+    seed: u64,
+    round: impl FnMut(Ask) -> Result<SloVerdict, E>,
+) -> Result<SearchEnd, E> {
+    let mut search = Search { bounds, seed, round, rounds: 0, spent_s: 0.0, grid: Vec::new(), blocks: 0, void: 0 };
+    match search.run() {
+        Ok(end) => Ok(end),
+        Err(Halt::OutOfTime) => Ok(SearchEnd::OutOfTime),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+struct Search<'a, Round> {
+    bounds: &'a Bounds,
+    seed: u64,
+    round: Round,
+    rounds: u32,
+    spent_s: f64,
+    /// Rounds of the grid that say something.
+    grid: Vec<Judged>,
+    /// Blocks of the grid so far.
+    blocks: u32,
+    /// Rates of the grid at which the generator's limit showed, once a visit.
+    void: usize,
+}
+
+impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
+    fn run(&mut self) -> Result<SearchEnd, Halt<E>> {
+        let mut start = self.bounds.start_rps;
+        for _ in 0..BRACKETS {
+            let (met, missed) = match self.bracket(start)? {
+                Bracket::Between(met, missed) => (met, missed),
+                Bracket::Generator(met) => return self.lower_bound(met),
+                Bracket::NothingMet => return Ok(SearchEnd::NothingMet),
+            };
+            let coarse = spread(met / BEYOND, missed * BEYOND);
+            self.visit_grid(&coarse, COARSE_BLOCKS)?;
+            match SloFit::of(&self.grid) {
+                Some(fit) => return self.refine(&fit, &coarse),
+                None if self.is_voided() => return self.lower_bound(self.all_met_up_to()),
+                // The round that was missed was an accident, or the one that was met.
+                None if self.grid.iter().all(|round| round.met) => start = missed * BEYOND,
+                None => start = met / BEYOND,
+            }
+        }
+        Ok(SearchEnd::Unclear)
+    }
+
+    /// Doubles the rate from its start until it is missed, or halves it until it is met.
+    fn bracket(&mut self, start: f64) -> Result<Bracket, Halt<E>> {
+        let (mut met, mut beyond) = (None, None);
+        let mut rate = self.bounds.within(start);
+        while met.is_none() || beyond.is_none() {
+            let verdict = self.visit(SearchStep::Bracket, rate)?;
+            if verdict == SloVerdict::Met {
+                met = Some(rate);
+                if rate >= self.bounds.highest_rps {
+                    return Ok(Bracket::Generator(met));
+                }
+                rate = self.bounds.within(rate * 2.0);
+            } else {
+                beyond = Some((rate, verdict));
+                if rate <= self.bounds.lowest_rps {
+                    break;
+                }
+                rate = self.bounds.within(rate / 2.0);
+            }
+        }
+        match (met, beyond) {
+            (Some(met), Some((missed, SloVerdict::Missed))) => Ok(Bracket::Between(met, missed)),
+            (Some(met), Some((limit, _))) => self.narrow(met, limit),
+            (_, Some((_, SloVerdict::Missed))) => Ok(Bracket::NothingMet),
+            _ => Ok(Bracket::Generator(met)),
+        }
+    }
+
+    /// The generator's limit shows: comes the target's before it?
+    fn narrow(&mut self, mut met: f64, mut limit: f64) -> Result<Bracket, Halt<E>> {
+        for _ in 0..HALVINGS {
+            let rate = self.bounds.within((met * limit).sqrt());
+            match self.visit(SearchStep::Bracket, rate)? {
+                SloVerdict::Met => met = rate,
+                SloVerdict::Missed => return Ok(Bracket::Between(met, rate)),
+                SloVerdict::Generator | SloVerdict::Unsettled => limit = rate,
+            }
+        }
+        Ok(Bracket::Generator(Some(met)))
+    }
+
+    /// A finer grid where the first left the answer open, and what both say.
+    fn refine(&mut self, fit: &SloFit, coarse: &[f64]) -> Result<SearchEnd, Halt<E>> {
+        let middle = fit.law.at(0.5);
+        let (first, last) = (coarse[0], coarse[coarse.len() - 1]);
+        let low = fit.law.at(OPEN_SHARE).min(middle / NARROWEST.sqrt()).max(first);
+        let high = fit.law.at(1.0 - OPEN_SHARE).max(middle * NARROWEST.sqrt()).min(last);
+        let (low, high) = if high / low >= NARROWEST { (low, high) } else { (first, last) };
+        self.visit_grid(&spread(low, high), FINE_BLOCKS)?;
+        if self.is_voided() {
+            return self.lower_bound(self.all_met_up_to());
+        }
+        let Some(fit) = SloFit::of(&self.grid) else { return Ok(SearchEnd::Unclear) };
+        let lowest = fit.interval.map_or(fit.rate_rps, |interval| interval.low);
+        self.confirm(fit.rate_rps.clamp(self.bounds.lowest_rps, last), lowest, SearchEnd::Target)
+    }
+
+    /// Whether the grid speaks of the generator more than of the target's limit.
+    fn is_voided(&self) -> bool {
+        self.void > self.grid.iter().filter(|round| !round.met).count()
+    }
+
+    /// The highest rate of the grid below every rate that was missed.
+    fn all_met_up_to(&self) -> Option<f64> {
+        let missed = self.grid.iter().filter(|round| !round.met).map(|round| round.rate_rps);
+        let least = missed.fold(f64::INFINITY, f64::min);
+        let met = self.grid.iter().filter(|round| round.met && round.rate_rps < least);
+        met.map(|round| round.rate_rps).reduce(f64::max)
+    }
+
+    fn lower_bound(&mut self, met: Option<f64>) -> Result<SearchEnd, Halt<E>> {
+        met.map_or(Ok(SearchEnd::Generator), |met| self.confirm(met, met, SearchEnd::Generator))
+    }
+
+    /// Tries the rate again, and lower ones where it does not hold: first the lower end of its interval.
+    fn confirm(&mut self, rate: f64, lowest: f64, end: SearchEnd) -> Result<SearchEnd, Halt<E>> {
+        let mut rate = self.bounds.within(rate);
+        for attempt in 0..CONFIRMATIONS {
+            let mut refused = Vec::new();
+            for _ in 0..CONFIRMING {
+                let verdict = self.visit(SearchStep::Confirmation { attempt }, rate)?;
+                refused.extend((verdict != SloVerdict::Met).then_some(verdict));
+                if refused.len() as u32 > CONFIRMING - CONFIRMED_BY {
+                    break;
+                }
+            }
+            if refused.len() as u32 <= CONFIRMING - CONFIRMED_BY {
+                return Ok(end);
+            }
+            if refused.iter().all(|verdict| *verdict == SloVerdict::Generator) {
+                return Ok(SearchEnd::Generator);
+            }
+            let below = rate * STEP_DOWN;
+            rate = self.bounds.within(if attempt == 0 { below.min(lowest) } else { below });
+        }
+        Ok(end)
+    }
+
+    /// Visits every rate once a block, in an order drawn anew, so that what drifts drifts for all alike.
+    fn visit_grid(&mut self, rates: &[f64], blocks: u32) -> Result<(), Halt<E>> {
+        for block in self.blocks..self.blocks + blocks {
+            for rate in shuffled(rates, self.seed, block) {
+                let rate_rps = self.bounds.within(rate);
+                match self.visit(SearchStep::Grid { block }, rate_rps)? {
+                    SloVerdict::Met => self.grid.push(Judged { block, rate_rps, met: true }),
+                    SloVerdict::Missed => self.grid.push(Judged { block, rate_rps, met: false }),
+                    SloVerdict::Generator | SloVerdict::Unsettled => self.void += 1,
+                }
+            }
+        }
+        self.blocks += blocks;
+        Ok(())
+    }
+
+    /// A round that is made again while it says nothing. The generator's limit is one only if it shows every time; that
+    /// a target settles in none of the rounds is its own doing.
+    fn visit(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, Halt<E>> {
+        let mut last = SloVerdict::Unsettled;
+        for _ in 0..ATTEMPTS {
+            last = match (self.make(step, rate_rps)?, last) {
+                (said @ (SloVerdict::Met | SloVerdict::Missed), _) => return Ok(said),
+                (SloVerdict::Generator, _) | (_, SloVerdict::Generator) => SloVerdict::Generator,
+                (SloVerdict::Unsettled, _) => SloVerdict::Unsettled,
+            };
+        }
+        Ok(if last == SloVerdict::Generator { last } else { SloVerdict::Missed })
+    }
+
+    fn make(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, Halt<E>> {
+        let duration_s = self.bounds.round_s(rate_rps);
+        self.rounds += 1;
+        self.spent_s += duration_s;
+        if self.rounds > self.bounds.most_rounds || self.spent_s > self.bounds.most_s {
+            return Err(Halt::OutOfTime);
+        }
+        (self.round)(Ask { step, rate_rps, duration_s }).map_err(Halt::Failed)
+    }
+}
+
+/// Rates that grow by the same factor.
+fn spread(low: f64, high: f64) -> Vec<f64> {
+    let factor = (high / low).powf(1.0 / f64::from(RATES - 1));
+    (0..RATES).map(|place| neat(low * factor.powf(f64::from(place)))).collect()
+}
+
+#[cfg(test)]
+mod tests;

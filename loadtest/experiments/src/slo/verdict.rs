@@ -1,0 +1,170 @@
+//! What a round says of the target. The one rule: the target is never blamed for what the instrument may have done.
+
+use engine::record::{Round, SloVerdict};
+use engine::slo::Objective;
+use engine::validity::{Fault, GENERATOR_SHARE, OWN_LATE_SHARE, Side};
+
+/// The share of an objective's time that the generator itself may take of it, at the same percentile.
+const OWN_SHARE: f64 = 0.1;
+
+/// Judges a round. `shared` are the processors, if any, that generator and server both may use.
+pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Option<usize>) -> SloVerdict {
+    let found = without_sharing(round, objectives);
+    let share = shared.and_then(|cpus| used(round, cpus)).filter(|share| *share > GENERATOR_SHARE);
+    match (found, share) {
+        (SloVerdict::Missed, Some(share)) => {
+            let reason = format!(
+                "generator and server together used {:.0} % of the processors that they share: which of them kept the other \
+                 waiting cannot be told",
+                share * 100.0
+            );
+            round.validity.object(Fault::ProcessorsShared, reason);
+            SloVerdict::Generator
+        }
+        _ => found,
+    }
+}
+
+fn without_sharing(round: &Round, objectives: &[Objective]) -> SloVerdict {
+    let counts = |fault: Fault| fault != Fault::GeneratorLate || is_too_late(round, objectives);
+    let is_of = |side: Side| round.validity.faults.iter().any(|fault| fault.side() == side && counts(*fault));
+    if is_of(Side::Instrument) {
+        SloVerdict::Generator
+    } else if is_of(Side::Target) {
+        SloVerdict::Missed
+    } else if is_of(Side::Unclear) {
+        SloVerdict::Unsettled
+    } else if objectives.iter().all(|objective| objective.is_met(&round.response_us)) {
+        SloVerdict::Met
+    } else {
+        SloVerdict::Missed
+    }
+}
+
+/// Whether the generator was late by so much that it could decide. How much that is goes by the objective: a p99 of 10 ms is
+/// not missed because one request in a hundred is sent 700 µs late.
+///
+/// The lateness is that of requests which found a connection idle. Where the target is overrun these are few, the first
+/// ones, and a single late one is a large share of them, but it explains nothing of what all the others waited.
+fn is_too_late(round: &Round, objectives: &[Objective]) -> bool {
+    let late = round.own_late_share * round.own_lag_us.count as f64;
+    let weighs = |objective: &Objective| {
+        let own_us = objective.percentile.of(&round.own_lag_us).unwrap_or(0);
+        own_us as f64 > OWN_SHARE * objective.most_us as f64
+    };
+    late > OWN_LATE_SHARE * round.counts.sent() as f64 && objectives.iter().any(weighs)
+}
+
+/// The share of so many processors that generator, server and store used inside the window.
+fn used(round: &Round, cpus: usize) -> Option<f64> {
+    let usage = round.usage.as_ref()?;
+    let spent_ns = usage.generator_cpu_ns + usage.server_cpu_ns + usage.store_cpu_ns.unwrap_or(0);
+    Some(spent_ns as f64 / ((round.window.end_s - round.window.start_s) * 1e9 * cpus as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine::plan::{Arrivals, Plan};
+    use engine::record::{Counts, Level, Quantiles, Usage, Validity, Window};
+
+    use super::*;
+
+    /// 10,000 requests in 10 s, with a p99 of 9 ms.
+    fn good() -> Round {
+        let times = Quantiles { p50: Some(500), p99: Some(9_000), count: 10_000, ..Quantiles::default() };
+        Round {
+            scheme: "jwt-hs256".to_owned(),
+            block: 0,
+            position: 0,
+            level: Level::EqualRate { rate_rps: 1_000.0 },
+            started_at: String::new(),
+            plan: Plan::new(Arrivals::Poisson { rate_rps: 1_000.0 }, 10.0),
+            window: Window { start_s: 0.0, end_s: 10.0, warmup_detected: true },
+            counts: Counts { planned: Some(10_000), ok: 10_000, errors: BTreeMap::new(), unsent: 0, saturated: 0 },
+            planned_rps: Some(1_000.0),
+            achieved_rps: 1_000.0,
+            response_us: times,
+            service_us: times,
+            lag_us: times,
+            own_lag_us: Quantiles { count: 10_000, ..times },
+            own_late_share: 0.0,
+            intervals: Vec::new(),
+            usage: Some(Usage {
+                requests: 10_000,
+                server_cpu_ns: 10_000_000_000,
+                store_cpu_ns: None,
+                generator_cpu_ns: 9_000_000_000,
+                store_commands: None,
+                steal: None,
+            }),
+            store_rtt_us: None,
+            validity: Validity::from_reasons(Vec::new()),
+        }
+    }
+
+    #[track_caller]
+    fn says(spoil: impl FnOnce(&mut Round), shared: Option<usize>, wanted: SloVerdict) -> Round {
+        let mut round = good();
+        spoil(&mut round);
+        let objectives = ["p99=10ms", "p50=1ms"].map(|text| text.parse().unwrap());
+        assert_eq!(verdict(&mut round, &objectives, shared), wanted, "{:?}", round.validity);
+        round
+    }
+
+    fn slow(round: &mut Round) {
+        round.response_us.p99 = Some(11_000);
+    }
+
+    fn fault(fault: Fault) -> impl Fn(&mut Round) {
+        move |round| round.validity.object(fault, String::new())
+    }
+
+    #[test]
+    fn every_objective_has_to_be_met_by_response_times() {
+        says(|_| {}, None, SloVerdict::Met);
+        says(slow, None, SloVerdict::Missed);
+        says(|round| round.response_us.p50 = Some(1_001), None, SloVerdict::Missed);
+        says(|round| round.service_us.p99 = Some(90_000), None, SloVerdict::Met);
+    }
+
+    #[test]
+    fn the_targets_faults_are_misses_and_the_instruments_say_nothing() {
+        says(fault(Fault::NotCarried), None, SloVerdict::Missed);
+        says(fault(Fault::RequestsFailed), None, SloVerdict::Missed);
+        says(fault(Fault::CpuStolen), None, SloVerdict::Generator);
+        says(fault(Fault::GeneratorFull), None, SloVerdict::Generator);
+        says(fault(Fault::NeverSettled), None, SloVerdict::Unsettled);
+        let both = |round: &mut Round| {
+            fault(Fault::NotCarried)(round);
+            fault(Fault::GeneratorFull)(round);
+        };
+        says(both, None, SloVerdict::Generator);
+    }
+
+    #[test]
+    fn a_late_generator_is_to_blame_only_if_it_was_so_late_for_so_many_that_it_could_decide() {
+        let late = |(waited, own_us): (u64, u64)| {
+            move |round: &mut Round| {
+                fault(Fault::GeneratorLate)(round);
+                fault(Fault::NotCarried)(round);
+                round.own_late_share = 0.01;
+                round.own_lag_us =
+                    Quantiles { p50: Some(80), p99: Some(own_us), count: waited, ..Quantiles::default() };
+            }
+        };
+        says(late((10_000, 1_001)), None, SloVerdict::Generator);
+        says(late((10_000, 1_000)), None, SloVerdict::Missed);
+        says(late((100, 9_000)), None, SloVerdict::Missed);
+    }
+
+    #[test]
+    fn a_miss_on_full_processors_that_are_shared_says_nothing() {
+        let round = says(slow, Some(2), SloVerdict::Generator);
+        assert_eq!(round.validity.faults, [Fault::ProcessorsShared]);
+        assert!(round.validity.reasons[0].contains("95 %"), "{:?}", round.validity);
+        says(slow, Some(4), SloVerdict::Missed);
+        says(|_| {}, Some(2), SloVerdict::Met);
+    }
+}
