@@ -7,8 +7,7 @@ use engine::record::{Record, Round};
 use crate::group::Group;
 use crate::statistics::{CONFIDENCE, Estimate, median};
 
-/// The share of its processors above which a part is called full.
-pub const FULL_SHARE: f64 = 0.90;
+pub use engine::validity::FULL_SHARE;
 
 /// A part of the bench that uses processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,7 +105,7 @@ impl CostTable {
 }
 
 impl CostRow {
-    fn of(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Self {
+    pub(crate) fn of(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Self {
         let spent: Vec<Spent> = group.valid().filter_map(|round| Spent::of(record, round)).collect();
         let with_store = has_store(record, group.scheme);
         Self {
@@ -116,7 +116,7 @@ impl CostRow {
             store_us: typical(spent.iter().map(|each| each.store_us.filter(|_| with_store))),
             total_us: typical(spent.iter().map(Spent::total_us)),
             generator_us: typical(spent.iter().map(|each| Some(each.generator_us))),
-            over_control: if group.is_control() { None } else { OverControl::of(&pairs(record, group, controls)) },
+            over_control: if group.is_control() { None } else { OverControl::of(record, group, controls) },
             capacity: Capacity::of(record, group),
             store_commands: store_commands(group),
         }
@@ -124,7 +124,12 @@ impl CostRow {
 }
 
 impl OverControl {
-    fn of(pairs: &[(Spent, Spent)]) -> Option<Self> {
+    /// Over these rounds of the control, which may be all of an experiment.
+    pub(crate) fn of(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Option<Self> {
+        Self::of_pairs(&pairs(record, group, controls))
+    }
+
+    fn of_pairs(pairs: &[(Spent, Spent)]) -> Option<Self> {
         let total = |(scheme, control): &(Spent, Spent)| Some((scheme.total_us()?, control.total_us()?));
         let totals: Option<Vec<(f64, f64)>> = pairs.iter().map(total).collect();
         Some(Self {
@@ -141,10 +146,13 @@ fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
     hodges_lehmann(&values.collect::<Option<Vec<f64>>>()?, CONFIDENCE)
 }
 
-/// The scheme's rounds, each with the control's round of the same block and level.
+/// The scheme's rounds, each with the control's round of the same block. A store further away is none of the control's
+/// business, so that one round of it stands for all distances.
 fn pairs(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Vec<(Spent, Spent)> {
     let pair = |round: &Round| {
-        let beside = |control: &&&Round| control.block == round.block && control.level == round.level;
+        let beside = |control: &&&Round| {
+            control.block == round.block && control.level.is_saturated() == round.level.is_saturated()
+        };
         let control = controls.iter().find(beside)?;
         Some((Spent::of(record, round)?, Spent::of(record, control)?))
     };

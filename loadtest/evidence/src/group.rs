@@ -3,7 +3,7 @@
 use std::fmt;
 
 use contract::Scheme;
-use engine::record::{Interval, Level, Record, Round};
+use engine::record::{Garbage, Interval, Level, Record, Round};
 
 use crate::words::grouped;
 
@@ -34,8 +34,40 @@ pub fn level_name(level: &Level) -> String {
         Level::Saturated => "saturation".to_owned(),
         Level::OfCapacity { fraction } => format!("{:.0} % of its capacity", fraction * 100.0),
         Level::EqualRate { rate_rps } => format!("{} requests/s", grouped(*rate_rps)),
+        Level::FarStore { rtt_us, rate_rps } => {
+            format!("{} over a store {} ms away", load_name(*rate_rps), f64::from(*rtt_us) / 1e3)
+        }
+        Level::Hops { hops, rate_rps } => {
+            format!("{} over {hops} {}", load_name(*rate_rps), if *hops == 1 { "hop" } else { "hops" })
+        }
+        Level::Population { live, rate_rps } => {
+            let load = rate_rps.map_or("saturation".to_owned(), |rate_rps| format!("{} requests/s", grouped(rate_rps)));
+            format!("{load} with {} live credentials", grouped(*live as f64))
+        }
+        Level::BesideLogins { rate_rps, clients: 0 } => format!("{} requests/s beside nobody", grouped(*rate_rps)),
+        Level::BesideLogins { rate_rps, clients } => {
+            format!("{} requests/s beside {clients} clients who log in", grouped(*rate_rps))
+        }
+        Level::Refused { garbage } => format!("saturation with {}", garbage_name(*garbage)),
         Level::AsPlanned => "the planned load".to_owned(),
     }
+}
+
+/// What has to be refused, in words.
+#[must_use]
+pub const fn garbage_name(garbage: Garbage) -> &'static str {
+    match garbage {
+        Garbage::NoCredential => "no credential",
+        Garbage::Malformed => "a malformed credential",
+        Garbage::Forged => "a forged credential",
+        Garbage::Expired => "an expired credential",
+        Garbage::LongHeader => "a header of 64 KiB",
+        Garbage::TooLongHeader => "too long a header",
+    }
+}
+
+fn load_name(rate_rps: Option<f64>) -> String {
+    rate_rps.map_or("saturation".to_owned(), |rate_rps| format!("{} requests/s", grouped(rate_rps)))
 }
 
 /// How many rounds of a place stand behind its figures.
@@ -122,6 +154,14 @@ fn height(level: &Level) -> (u8, f64) {
         Level::AsPlanned => (0, 0.0),
         Level::OfCapacity { fraction } => (1, *fraction),
         Level::EqualRate { rate_rps } => (2, *rate_rps),
-        Level::Saturated => (3, 0.0),
+        Level::FarStore { rtt_us, rate_rps: Some(_) } => (3, f64::from(*rtt_us)),
+        Level::FarStore { rtt_us, rate_rps: None } => (4, f64::from(*rtt_us)),
+        Level::Hops { hops, rate_rps: Some(_) } => (5, f64::from(*hops)),
+        Level::Hops { hops, rate_rps: None } => (6, f64::from(*hops)),
+        Level::BesideLogins { clients, .. } => (7, f64::from(*clients)),
+        Level::Population { live, rate_rps: Some(_) } => (8, *live as f64),
+        Level::Population { live, rate_rps: None } => (9, *live as f64),
+        Level::Saturated => (10, 0.0),
+        Level::Refused { garbage } => (11, f64::from(*garbage as u8)),
     }
 }

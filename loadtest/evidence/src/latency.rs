@@ -1,6 +1,6 @@
 //! Response times in open loops: the `latency` experiment, and `authbench load`.
 
-use engine::record::{EncodedHistogram, Interval, Level, LoadExperiment, Quantiles, Record, Round, empty_histogram};
+use engine::record::{EncodedHistogram, Interval, Level, Quantiles, Record, Round, empty_histogram};
 use hdrhistogram::Histogram;
 
 use crate::group::{Group, Place, Rounds, groups};
@@ -64,8 +64,8 @@ pub struct CpuPerRequest {
 }
 
 impl LatencyTable {
-    pub(crate) fn of(record: &Record, experiment: &'static str, load: &LoadExperiment) -> Result<Self, EvidenceError> {
-        let groups = groups(record, &load.rounds);
+    pub(crate) fn of(record: &Record, experiment: &'static str, rounds: &[Round]) -> Result<Self, EvidenceError> {
+        let groups = groups(record, rounds);
         let rows: Result<_, _> = groups.iter().map(|group| LatencyRow::of(experiment, group)).collect();
         Ok(Self { experiment, rows: rows? })
     }
@@ -84,7 +84,7 @@ impl LatencyTable {
 }
 
 impl LatencyRow {
-    fn of(experiment: &'static str, group: &Group<'_>) -> Result<Self, EvidenceError> {
+    pub(crate) fn of(experiment: &'static str, group: &Group<'_>) -> Result<Self, EvidenceError> {
         let distribution = |of: Of, own: OwnQuantiles| Distribution::of(experiment, group, of, own);
         Ok(Self {
             scheme: group.scheme.to_owned(),

@@ -7,10 +7,21 @@ pub mod statistics;
 
 mod capacity;
 mod cost;
+mod fanout;
 mod group;
 mod latency;
+mod login;
 mod memory;
+mod outage;
+mod population;
+mod reject;
+mod revocation;
+mod rotation;
+mod rtt;
+mod scaling;
+mod slo;
 mod timeline;
+mod violation;
 mod warning;
 mod warnings;
 mod wire;
@@ -18,10 +29,21 @@ mod words;
 
 pub use capacity::{Capacity, FULL_SHARE, Part};
 pub use cost::{CostRow, CostTable, OverControl, is_control};
-pub use group::{Group, Place, Rounds, groups, level_name};
+pub use fanout::{Crossed, FanoutRow, FanoutTable, Slope as HopSlope};
+pub use group::{Group, Place, Rounds, garbage_name, groups, level_name};
 pub use latency::{CpuPerRequest, Distribution, LatencyRow, LatencyTable};
+pub use login::{Issued, LoginCost, LoginRow, LoginTable};
 pub use memory::{FEWEST_POPULATIONS, MemoryRow, MemoryTable, Slope, SlopeBasis};
+pub use outage::{OutageRow, OutageTable, OutageTimeline, Recovery, Tally, WELL_INTERVALS};
+pub use population::{Freed, PopulationRow, PopulationSize, PopulationTable, Predicted};
+pub use reject::{Refusal, RejectRow, RejectTable};
+pub use revocation::{Accepted, BrokenPromise, Denied, RevocationRow, RevocationTable, revocation_bound_us};
+pub use rotation::{RaceRow, RefusedFor, ReplayRow, Requests, RollRow, RotationTable, StormRow};
+pub use rtt::{Crossing, CrossingAt, Distance, RttRow, RttTable, Trips};
+pub use scaling::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
+pub use slo::{CONFIRMED_BY, CONFIRMING, Judged, SLO_SHARE, SloAnswer, SloFit, SloRate, SloTable};
 pub use timeline::{Timeline, TimelinePoint};
+pub use violation::Violation;
 pub use warning::{Topic, Warning};
 pub use wire::{COOKIE_LIMIT_BYTES, WireRow, WireTable};
 pub use words::grouped;
@@ -37,8 +59,28 @@ pub struct Evidence {
     pub latency: Option<LatencyTable>,
     /// Response times of `authbench load`.
     pub load: Option<LatencyTable>,
+    /// The highest rate that meets an objective.
+    pub slo: Option<SloTable>,
     /// How `authbench load` went, second by second.
     pub timelines: Vec<Timeline>,
+    /// What a store further away changes.
+    pub rtt: Option<RttTable>,
+    /// What logging in costs, and what it does to those who are logged in.
+    pub login: Option<LoginTable>,
+    /// What refusing garbage costs.
+    pub reject: Option<RejectTable>,
+    /// Capacity against the number of nodes.
+    pub scaling: Option<ScalingTable>,
+    /// What more and more live credentials change.
+    pub population: Option<PopulationTable>,
+    /// How long what was ended is still accepted.
+    pub revocation: Option<RevocationTable>,
+    /// What each further server adds that a request crosses.
+    pub fanout: Option<FanoutTable>,
+    /// What becomes of clients while keys and tokens are replaced.
+    pub rotation: Option<RotationTable>,
+    /// What is answered while something is broken.
+    pub outage: Option<OutageTable>,
     /// Bytes a live credential takes.
     pub memory: Option<MemoryTable>,
     /// Bytes on the wire.
@@ -83,7 +125,17 @@ impl Evidence {
             cost: None,
             latency: None,
             load: None,
+            slo: None,
             timelines: Vec::new(),
+            rtt: None,
+            login: None,
+            reject: None,
+            scaling: None,
+            population: None,
+            revocation: None,
+            fanout: None,
+            rotation: None,
+            outage: None,
             memory: None,
             wire: None,
             warnings: Vec::new(),
@@ -98,11 +150,23 @@ impl Evidence {
     fn take(&mut self, record: &Record, experiment: &Experiment) -> Result<(), EvidenceError> {
         match experiment {
             Experiment::Load(load) => {
-                self.load = Some(LatencyTable::of(record, experiment.name(), load)?);
+                self.load = Some(LatencyTable::of(record, experiment.name(), &load.rounds)?);
                 self.timelines = timelines(load)?;
             }
+            Experiment::Slo(slo) => self.slo = Some(SloTable::of(slo)),
             Experiment::Cost(load) => self.cost = Some(CostTable::of(record, load)),
-            Experiment::Latency(load) => self.latency = Some(LatencyTable::of(record, experiment.name(), load)?),
+            Experiment::Latency(load) => {
+                self.latency = Some(LatencyTable::of(record, experiment.name(), &load.rounds)?);
+            }
+            Experiment::Rtt(load) => self.rtt = Some(RttTable::of(record, load)?),
+            Experiment::Login(login) => self.login = Some(LoginTable::of(record, login)?),
+            Experiment::Reject(load) => self.reject = Some(RejectTable::of(record, load)),
+            Experiment::Scaling(scaling) => self.scaling = Some(ScalingTable::of(record, scaling)),
+            Experiment::Population(population) => self.population = Some(PopulationTable::of(record, population)?),
+            Experiment::Revocation(found) => self.revocation = Some(RevocationTable::of(record, found)),
+            Experiment::Fanout(load) => self.fanout = Some(FanoutTable::of(record, load)?),
+            Experiment::Rotation(rotation) => self.rotation = Some(RotationTable::of(record, rotation)),
+            Experiment::Outage(outage) => self.outage = Some(OutageTable::of(record, outage)),
             Experiment::Memory(memory) => self.memory = Some(MemoryTable::of(record, memory)),
             Experiment::Wire(wire) => self.wire = Some(WireTable::of(record, wire)),
         }

@@ -78,7 +78,7 @@ impl MemoryTable {
 }
 
 impl MemoryRow {
-    fn of(record: &Record, scheme: &str, points: &[MemoryPoint]) -> Self {
+    pub(crate) fn of(record: &Record, scheme: &str, points: &[MemoryPoint]) -> Self {
         let own: Vec<&MemoryPoint> = points.iter().filter(|point| point.scheme == scheme).collect();
         let valid: Vec<MemoryPoint> = own.iter().copied().filter(|point| point.validity.valid).cloned().collect();
         let fills: Vec<Vec<&MemoryPoint>> =

@@ -3,13 +3,21 @@
 //! The sample is the round (or the process), never the request: requests of one round are not
 //! independent of one another, and a million of them would make any nothing significant.
 
+mod bootstrap;
 mod line;
+mod logistic;
 mod median;
+mod scalability;
+mod share;
 mod signed_rank;
 mod student;
 
+pub use bootstrap::bootstrap;
 pub use line::{Line, least_squares};
+pub use logistic::{Logistic, profile_interval};
 pub use median::median;
+pub use scalability::{Bottleneck, Usl};
+pub use share::wilson;
 pub use signed_rank::{hodges_lehmann, hodges_lehmann_ratio};
 pub use student::mean;
 
@@ -63,6 +71,13 @@ impl Estimate {
         let interval = self.interval.map(|at| Interval { low: scale(at.low), high: scale(at.high), level: at.level });
         Self { value: scale(self.value), interval, samples: self.samples }
     }
+}
+
+/// The median of values in any order; none of none.
+pub(crate) fn middle_of(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    middle(&values)
 }
 
 /// The middle of sorted values: the mean of the two middle ones if their number is even.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::BrokenPromise;
 use crate::capacity::Part;
 use crate::group::{Place, level_name};
 use crate::memory::FEWEST_POPULATIONS;
@@ -15,6 +16,7 @@ pub enum Warning {
     Omitted { what: String, reason: String },
     InvalidRound { place: Place, block: u32, reasons: Vec<String> },
     InvalidPoints { experiment: &'static str, points: Vec<String>, reasons: Vec<String> },
+    VoidRounds { experiment: &'static str, void: usize, of: usize, reasons: Vec<(&'static str, usize)> },
     NothingValid { experiment: &'static str, places: Vec<Place> },
     Inconsistent { place: Place, block: u32 },
     Failures { place: Place, failed: u64, sent: u64 },
@@ -37,6 +39,7 @@ pub enum Warning {
     LocalStore { schemes: Vec<String> },
     DifferentCarriers { schemes: Vec<(String, String)> },
     CookieTooLarge { scheme: String, roles: u16, bytes: u64 },
+    ClassBroken { broken: BrokenPromise },
     Virtualized,
     Governor { name: String },
     ClockSource { name: String },
@@ -78,6 +81,7 @@ impl Warning {
             Self::IncompleteRun { .. } | Self::Omitted { .. } => Topic::Run,
             Self::InvalidRound { .. }
             | Self::InvalidPoints { .. }
+            | Self::VoidRounds { .. }
             | Self::NothingValid { .. }
             | Self::Inconsistent { .. }
             | Self::Failures { .. } => Topic::Invalid,
@@ -94,7 +98,8 @@ impl Warning {
             | Self::SharedProcessors { .. }
             | Self::LocalStore { .. }
             | Self::DifferentCarriers { .. }
-            | Self::CookieTooLarge { .. } => Topic::Comparison,
+            | Self::CookieTooLarge { .. }
+            | Self::ClassBroken { .. } => Topic::Comparison,
             Self::WarmupNotDetected { .. }
             | Self::Steal { .. }
             | Self::StealUnseen
@@ -136,6 +141,14 @@ impl Warning {
             }
             Self::InvalidPoints { experiment, points, reasons } => {
                 write!(f, "{experiment}: invalid are {}: {}.", points.join(", "), reasons.join("; "))
+            }
+            Self::VoidRounds { experiment, void, of, reasons } => {
+                let reasons: Vec<String> = reasons.iter().map(|(what, rounds)| format!("{what} in {rounds}")).collect();
+                write!(
+                    f,
+                    "{experiment}: {void} of {of} rounds say nothing of the target and were made again: {}.",
+                    reasons.join(", ")
+                )
             }
             Self::NothingValid { experiment, places } => {
                 let places: Vec<&Place> = places.iter().collect();
@@ -207,6 +220,7 @@ impl Warning {
 
     fn say_what_differs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ClassBroken { broken } => write!(f, "revocation: {broken}; its prices do not count at that class."),
             Self::LowerBound { schemes } => write!(
                 f,
                 "The generator was full before the server of {}: the capacity is a lower bound.",

@@ -49,8 +49,5 @@ fn steal_unseen(record: &Record) -> bool {
 }
 
 fn rounds(record: &Record) -> impl Iterator<Item = &Round> {
-    record.experiments.iter().flat_map(|experiment| match experiment {
-        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => load.rounds.as_slice(),
-        Experiment::Memory(_) | Experiment::Wire(_) => &[],
-    })
+    record.experiments.iter().flat_map(Experiment::rounds)
 }

@@ -1,6 +1,6 @@
 //! Caveats of rounds of load.
 
-use engine::record::{LoadExperiment, Quantiles, Record, Round, empty_histogram};
+use engine::record::{Quantiles, Record, Round, empty_histogram};
 
 use super::if_any;
 use crate::Warning;
@@ -10,16 +10,16 @@ use crate::latency::merge;
 /// Above this share stolen CPU time is told; far above it the engine calls the round invalid.
 const STEAL_TOLD: f64 = 0.005;
 
-pub(super) fn all(record: &Record, experiment: &'static str, load: &LoadExperiment) -> Vec<Warning> {
-    let groups = groups(record, &load.rounds);
+pub(super) fn all(record: &Record, experiment: &'static str, rounds: &[Round]) -> Vec<Warning> {
+    let groups = groups(record, rounds);
     let of_groups = groups.iter().flat_map(|group| of_group(experiment, group));
     let empty = groups.iter().filter(|group| group.count().used == 0);
     let empty = if_any(empty.map(|group| group.place(experiment)).collect(), |places| Warning::NothingValid {
         experiment,
         places,
     });
-    let valid: Vec<&Round> = load.rounds.iter().filter(|round| round.validity.valid).collect();
-    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid), realtime(record, load)];
+    let valid: Vec<&Round> = rounds.iter().filter(|round| round.validity.valid).collect();
+    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid), realtime(record, rounds)];
     of_groups.chain(whole.into_iter().flatten()).collect()
 }
 
@@ -63,9 +63,9 @@ fn steal(experiment: &'static str, valid: &[&Round]) -> Option<Warning> {
     Some(Warning::Steal { experiment, rounds: told.len(), highest })
 }
 
-fn realtime(record: &Record, load: &LoadExperiment) -> Option<Warning> {
+fn realtime(record: &Record, rounds: &[Round]) -> Option<Warning> {
     let class = &record.placement.generator_class;
     let placed = !record.placement.generator_cpus.is_empty();
-    let paced = load.rounds.iter().any(|round| round.planned_rps.is_some());
+    let paced = rounds.iter().any(|round| round.planned_rps.is_some());
     (placed && paced && class != "SCHED_FIFO").then(|| Warning::NotRealtime { class: class.clone() })
 }

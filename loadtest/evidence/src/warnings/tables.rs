@@ -21,7 +21,9 @@ pub(super) fn all(evidence: &Evidence) -> Vec<Warning> {
     let cost = evidence.cost.iter().flat_map(cost);
     let latency = [&evidence.load, &evidence.latency].into_iter().flatten().flat_map(latency);
     let memory = evidence.memory.iter().flat_map(memory);
-    cost.chain(latency).chain(memory).chain(evidence.wire.iter().flat_map(wire)).collect()
+    let broken = evidence.revocation.iter().flat_map(|table| &table.broken);
+    let broken = broken.map(|broken| Warning::ClassBroken { broken: broken.clone() });
+    cost.chain(latency).chain(broken).chain(memory).chain(evidence.wire.iter().flat_map(wire)).collect()
 }
 
 fn cost(table: &CostTable) -> Vec<Warning> {

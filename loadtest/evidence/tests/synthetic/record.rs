@@ -8,6 +8,13 @@
     reason = "each test uses a part of this module"
 )]
 
+pub mod logins;
+pub mod outage;
+pub mod population;
+pub mod revocation;
+pub mod rotation;
+pub mod slo;
+
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::sync::OnceLock;
@@ -16,11 +23,12 @@ use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDow
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
     Counts, EncodedHistogram, Experiment, FORMAT, Host, Interval, Level, LoadExperiment, MemoryExperiment, MemoryPoint,
-    Placement, Quantiles, Record, Round, Run, Status, Usage, Validity, Window, WireExperiment, WirePoint,
-    empty_histogram,
+    Placement, Quantiles, Record, Round, Run, ScalingExperiment, ScalingPoint, Slicing, Status, Step, Usage, Validity,
+    Window, WireExperiment, WirePoint, empty_histogram,
 };
 
 /// What is true of a scheme: CPU µs a request in server and store, bytes a credential in both.
+#[derive(Clone, Copy)]
 struct Truth {
     id: &'static str,
     store: StoreKind,
@@ -122,6 +130,15 @@ fn make_comparison() -> Record {
         experiments: vec![
             Experiment::Cost(cost(&mut noise)),
             Experiment::Latency(latency(&mut noise)),
+            Experiment::Rtt(rtt(&mut Noise(44))),
+            Experiment::Login(logins::login(&mut Noise(45))),
+            Experiment::Reject(logins::reject(&mut Noise(46))),
+            Experiment::Scaling(scaling(&mut Noise(43))),
+            Experiment::Population(population::population(&mut Noise(45))),
+            Experiment::Revocation(revocation::all()),
+            Experiment::Fanout(rotation::fanout(&mut Noise(45))),
+            Experiment::Rotation(rotation::rotation()),
+            Experiment::Outage(outage::outage()),
             Experiment::Memory(memory(&mut noise)),
             Experiment::Wire(wire()),
         ],
@@ -231,12 +248,42 @@ fn latency(noise: &mut Noise) -> LoadExperiment {
     LoadExperiment { rounds }
 }
 
+/// Response times and CPU times over a store beside the server, and over one that is 0.2 ms, 1 ms and 5 ms away.
+fn rtt(noise: &mut Noise) -> LoadExperiment {
+    let mut rounds = Vec::new();
+    for block in 0..6 {
+        for truth in &TRUTHS {
+            let distances: &[u32] = if truth.store == StoreKind::Redis { &[0, 200, 1_000, 5_000] } else { &[0] };
+            for &rtt_us in distances {
+                let plan = Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 2.0);
+                let at_rate = Level::FarStore { rtt_us, rate_rps: Some(1000.0) };
+                rounds.push(round(truth, at_rate, block, plan, 1000.0, noise));
+                let saturated = Level::FarStore { rtt_us, rate_rps: None };
+                let plan = Plan::new(Arrivals::Closed, 2.0);
+                rounds.push(round(truth, saturated, block, plan, truth.capacity_rps(), noise));
+            }
+        }
+    }
+    LoadExperiment { rounds }
+}
+
+/// Round trips that a request of this scheme waits for.
+fn trips(truth: &Truth) -> f64 {
+    if truth.id == "session-redis-pool" { 2.0 } else { 1.0 }
+}
+
 fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noise: &mut Noise) -> Round {
     let rate_rps = rate_rps * noise.factor(0.01);
     let busy = (rate_rps / truth.capacity_rps()).min(0.97);
     let service_us = (90.0 + truth.server_us + 4.0 * truth.store_us) * noise.factor(0.03);
-    let intervals: Vec<Interval> =
-        (0..plan.duration_s as u32).map(|second| interval(second, rate_rps, service_us, busy, noise)).collect();
+    let store_rtt_us = match level {
+        Level::FarStore { rtt_us, .. } if rtt_us > 0 => Some(f64::from(rtt_us) + 20.0),
+        _ => None,
+    };
+    let away_us = store_rtt_us.map_or(0.0, |rtt_us| rtt_us * trips(truth));
+    let intervals: Vec<Interval> = (0..plan.duration_s as u32)
+        .map(|second| interval(second, rate_rps, (service_us, away_us), busy, noise))
+        .collect();
     let requests = (rate_rps * (plan.duration_s - 1.0)) as u64;
     let drift = noise.factor(0.02);
     let spent_ns = |us: f64, noise: &mut Noise| (us * drift * noise.factor(0.008) * 1e3 * requests as f64) as u64;
@@ -268,6 +315,7 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         plan,
         intervals,
         usage: Some(usage),
+        store_rtt_us,
         validity: Validity::from_reasons(Vec::new()),
     };
     requantile(&mut round);
@@ -275,13 +323,13 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
 }
 
 /// One second: log-normal service times, and waiting that grows with how busy the server is.
-fn interval(second: u32, rate_rps: f64, service_us: f64, busy: f64, noise: &mut Noise) -> Interval {
+fn interval(second: u32, rate_rps: f64, (service_us, away_us): (f64, f64), busy: f64, noise: &mut Noise) -> Interval {
     let [mut response, mut service, mut lag] = std::array::from_fn(|_| empty_histogram());
     let draws = 500;
     let weight = ((rate_rps / f64::from(draws)) as u64).max(1);
     let slow = if second == 0 { 3.0 } else { 1.0 };
     for _ in 0..draws {
-        let served = service_us * slow * noise.factor(0.35);
+        let served = service_us * slow * noise.factor(0.35) + away_us;
         let late = 15.0 * noise.factor(0.5) - service_us * busy / (1.0 - busy) * (1.0 - noise.uniform()).ln() * 0.3;
         service.record_n(served as u64, weight).unwrap();
         lag.record_n(late as u64, weight).unwrap();
@@ -302,6 +350,52 @@ pub fn requantile(round: &mut Round) {
     };
     let (response, service, lag) = (merged(|at| &at.response_us), merged(|at| &at.service_us), merged(|at| &at.lag_us));
     (round.response_us, round.service_us, round.lag_us, round.own_lag_us) = (response, service, lag, lag);
+}
+
+/// Processors that a node is worth, and the store.
+const NODE_SHARE: f64 = 0.09;
+const STORE_SHARE: f64 = 0.117;
+
+fn scaling(noise: &mut Noise) -> ScalingExperiment {
+    let mut points = Vec::new();
+    for block in 0..6 {
+        for truth in &TRUTHS {
+            let steps = [1, 2, 3, 4, 6, 8].map(|nodes| Step::Nodes { nodes });
+            let filled = (truth.store == StoreKind::Redis).then_some(Step::StoreFilled { nodes: 3 });
+            points.extend(steps.into_iter().chain(filled).map(|step| scaling_point(truth, block, step, noise)));
+        }
+    }
+    let slicing = Slicing {
+        method: "cgroup v2".to_owned(),
+        node_share: NODE_SHARE,
+        store_share: STORE_SHARE,
+        generator_rps: 210_000.0,
+        expected_rps: 110_769.0,
+    };
+    ScalingExperiment { slicing: Some(slicing), points }
+}
+
+fn scaling_point(truth: &Truth, block: u32, step: Step, noise: &mut Noise) -> ScalingPoint {
+    let store = truth.store == StoreKind::Redis;
+    let node_rps = NODE_SHARE * 1e6 / truth.server_us;
+    let store_rps = if store { STORE_SHARE * 1e6 / truth.store_us } else { f64::INFINITY };
+    let nodes = if let Step::Nodes { nodes } = step { nodes } else { 0 };
+    let together = if nodes > 0 { f64::from(nodes) * node_rps } else { f64::INFINITY };
+    let rps = together.min(store_rps) * noise.factor(0.01);
+    ScalingPoint {
+        scheme: truth.id.to_owned(),
+        block,
+        started_at: format!("2026-11-22T10:{:02}:30Z", 15 + block),
+        step,
+        rps,
+        requests: (rps * 0.5) as u64,
+        nodes_us: truth.server_us * noise.factor(0.01),
+        store_us: store.then(|| truth.store_us * noise.factor(0.01)),
+        generator_share: rps / 210_000.0,
+        nodes_full: vec![if nodes > 0 { (store_rps / together).min(1.0) } else { 0.0 }; nodes.max(1) as usize],
+        store_full: store.then_some((together / store_rps).min(1.0)),
+        validity: Validity::from_reasons(Vec::new()),
+    }
 }
 
 fn memory(noise: &mut Noise) -> MemoryExperiment {

@@ -1,0 +1,168 @@
+//! The `fanout` experiment: what each further server adds that a request crosses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::record::{Level, LoadExperiment, Record, Round};
+
+use crate::cost::{has_store, is_control};
+use crate::group::{Group, groups};
+use crate::latency::LatencyTable;
+use crate::statistics::{CONFIDENCE, Interval, bootstrap, least_squares, middle_of};
+use crate::{EvidenceError, LatencyRow};
+
+/// What each hop adds, by scheme.
+#[derive(Clone, Debug)]
+pub struct FanoutTable {
+    /// Response times, by scheme and number of hops.
+    pub latency: LatencyTable,
+    /// One a scheme.
+    pub rows: Vec<FanoutRow>,
+}
+
+/// One scheme over more and more hops.
+#[derive(Clone, Debug)]
+pub struct FanoutRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// From few to many.
+    pub ways: Vec<Crossed>,
+    /// What a hop adds to the median response time, in microseconds.
+    pub response_slope_us: Option<Slope>,
+    /// What a hop adds to the CPU time of servers and store, in microseconds.
+    pub cpu_slope_us: Option<Slope>,
+    /// The same, less what it adds to the control's: what authentication costs a hop. None for the control, and without it.
+    pub cpu_slope_over_control_us: Option<Slope>,
+}
+
+/// A way of so many hops.
+#[derive(Clone, Debug)]
+pub struct Crossed {
+    /// Servers behind the one that was asked.
+    pub hops: u32,
+    /// Response times at the experiment's rate.
+    pub response: Option<LatencyRow>,
+    /// CPU time of servers and store a request, in microseconds, in saturated rounds: the median of the blocks.
+    pub cpu_us: Option<f64>,
+}
+
+/// How much something rises with each hop.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slope {
+    /// The estimate: the slope of the line through the medians of the blocks.
+    pub value: f64,
+    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    pub interval: Option<Interval>,
+}
+
+/// What one block saw: a figure for every number of hops.
+type Figures = BTreeMap<u32, f64>;
+/// By block.
+type Blocks = BTreeMap<u32, Figures>;
+
+impl FanoutTable {
+    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Result<Self, EvidenceError> {
+        let latency = LatencyTable::of(record, "fanout", &load.rounds)?;
+        let groups = groups(record, &load.rounds);
+        let mut schemes: Vec<&str> = Vec::new();
+        for group in &groups {
+            if !schemes.contains(&group.scheme) {
+                schemes.push(group.scheme);
+            }
+        }
+        let control = schemes.iter().find(|scheme| is_control(scheme));
+        let control = control.map(|scheme| by_block(&groups, scheme, |round| cpu_us(record, round)));
+        let row = |scheme: &&str| FanoutRow::of(record, scheme, &groups, &latency, control.as_ref());
+        let rows = schemes.iter().map(row).collect();
+        Ok(Self { latency, rows })
+    }
+}
+
+fn hops_of(level: &Level) -> u32 {
+    if let Level::Hops { hops, .. } = level { *hops } else { 0 }
+}
+
+fn is_at_rate(level: &Level) -> bool {
+    matches!(level, Level::Hops { rate_rps: Some(_), .. })
+}
+
+/// CPU time of servers and store a request, in a saturated round; none where a store was not seen.
+fn cpu_us(record: &Record, round: &Round) -> Option<f64> {
+    let usage = round.usage.as_ref().filter(|usage| usage.requests > 0 && round.level.is_saturated())?;
+    let store_ns = if has_store(record, &round.scheme) { usage.store_cpu_ns? } else { 0 };
+    Some((usage.server_cpu_ns + store_ns) as f64 / 1e3 / usage.requests as f64)
+}
+
+fn median_us(round: &Round) -> Option<f64> {
+    round.response_us.p50.filter(|_| is_at_rate(&round.level)).map(|us| us as f64)
+}
+
+/// What this finds in the valid rounds of a scheme, by block and hops.
+fn by_block(groups: &[Group<'_>], scheme: &str, of: impl Fn(&Round) -> Option<f64>) -> Blocks {
+    let mut blocks = Blocks::new();
+    for round in groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid) {
+        if let Some(figure) = of(round) {
+            blocks.entry(round.block).or_default().insert(hops_of(&round.level), figure);
+        }
+    }
+    blocks
+}
+
+/// The medians over blocks for every number of hops.
+fn over_blocks(blocks: &[&Figures]) -> Figures {
+    let hops: BTreeSet<u32> = blocks.iter().flat_map(|figures| figures.keys().copied()).collect();
+    let at = |hops: u32| middle_of(blocks.iter().filter_map(|figures| figures.get(&hops).copied()));
+    hops.into_iter().filter_map(|hops| Some((hops, at(hops)?))).collect()
+}
+
+fn rise(blocks: &[&Figures]) -> Option<f64> {
+    let points: Vec<(f64, f64)> =
+        over_blocks(blocks).into_iter().map(|(hops, figure)| (f64::from(hops), figure)).collect();
+    Some(least_squares(&points, CONFIDENCE)?.slope.value)
+}
+
+impl FanoutRow {
+    fn of(
+        record: &Record,
+        scheme: &str,
+        groups: &[Group<'_>],
+        latency: &LatencyTable,
+        control: Option<&Blocks>,
+    ) -> Self {
+        let cpu = by_block(groups, scheme, |round| cpu_us(record, round));
+        let cpu_at = over_blocks(&cpu.values().collect::<Vec<_>>());
+        let own = || latency.rows.iter().filter(|row| row.scheme == scheme);
+        let hops: BTreeSet<u32> = own().map(|row| hops_of(&row.level)).collect();
+        let crossed = |hops: u32| Crossed {
+            hops,
+            response: own().find(|row| is_at_rate(&row.level) && hops_of(&row.level) == hops).cloned(),
+            cpu_us: cpu_at.get(&hops).copied(),
+        };
+        let over_control = control.filter(|_| !is_control(scheme));
+        Self {
+            scheme: scheme.to_owned(),
+            ways: hops.into_iter().map(crossed).collect(),
+            response_slope_us: Slope::of(&by_block(groups, scheme, median_us)),
+            cpu_slope_us: Slope::of(&cpu),
+            cpu_slope_over_control_us: over_control.and_then(|control| Slope::of(&differences(&cpu, control))),
+        }
+    }
+}
+
+/// What a scheme has over the control, in each block that saw both.
+fn differences(scheme: &Blocks, control: &Blocks) -> Blocks {
+    let of_block = |(block, figures): (&u32, &Figures)| {
+        let beside = control.get(block)?;
+        let over = figures.iter().filter_map(|(hops, figure)| Some((*hops, figure - beside.get(hops)?)));
+        Some((*block, over.collect()))
+    };
+    scheme.iter().filter_map(of_block).collect()
+}
+
+impl Slope {
+    fn of(blocks: &Blocks) -> Option<Self> {
+        let blocks: Vec<Figures> = blocks.values().cloned().collect();
+        let value = rise(&blocks.iter().collect::<Vec<_>>())?;
+        let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([rise(blocks)?])).map(|[interval]| interval);
+        Some(Self { value, interval })
+    }
+}

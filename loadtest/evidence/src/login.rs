@@ -1,0 +1,195 @@
+//! The `login` experiment: what a login costs, what others feel of it, and what is left of it without the password.
+
+use std::collections::BTreeMap;
+
+use engine::record::{Issuance, Level, LoginExperiment, LoginStorm, Record, Round};
+
+use crate::cost::has_store;
+use crate::group::{Rounds, scheme_order};
+use crate::latency::LatencyTable;
+use crate::statistics::{CONFIDENCE, Estimate, Interval, hodges_lehmann, hodges_lehmann_ratio, median};
+use crate::{EvidenceError, LatencyRow};
+
+/// Logins, by scheme.
+#[derive(Clone, Debug)]
+pub struct LoginTable {
+    /// The server's processors beside a storm; empty where the kernel chose.
+    pub server_cpus: Vec<u32>,
+    /// Clients who logged in; 0 where no storm was measured.
+    pub clients: u32,
+    /// Credentials asked for at once; 0 where no issuance was measured.
+    pub batch: u32,
+    /// Response times of reads, by scheme, beside nobody and beside a storm.
+    pub latency: LatencyTable,
+    /// One a scheme.
+    pub rows: Vec<LoginRow>,
+}
+
+/// One scheme.
+#[derive(Clone, Debug)]
+pub struct LoginRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Reads beside nobody.
+    pub idle: Option<LatencyRow>,
+    /// Reads beside a storm.
+    pub storm: Option<LatencyRow>,
+    /// The median beside a storm as a multiple of that beside nobody.
+    pub p50_ratio: Option<Estimate>,
+    /// The same of the 99th percentile.
+    pub p99_ratio: Option<Estimate>,
+    /// What a login costs; none without a valid storm and a valid round beside nobody, and where a store was not seen.
+    pub cost: Option<LoginCost>,
+    /// What handing out a credential costs; none without a valid issuance.
+    pub issued: Option<Issued>,
+}
+
+/// What a login costs, reads taken away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoginCost {
+    /// The storms behind the figures.
+    pub storms: Rounds,
+    /// CPU time of server and store a login, in microseconds.
+    pub login_us: Estimate,
+    /// Logins a second of that CPU time.
+    pub per_cpu_s: Estimate,
+    /// Logins a second, as the storm went.
+    pub rate_rps: Estimate,
+}
+
+/// What handing out a credential costs without a password, in microseconds of CPU time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Issued {
+    /// The issuances behind the figures.
+    pub rounds: Rounds,
+    /// Of the server.
+    pub server_us: Estimate,
+    /// Of the store; none without one or where it was not seen.
+    pub store_us: Option<Estimate>,
+    /// Of both; none where a store was not seen.
+    pub total_us: Option<Estimate>,
+    /// Credentials a second of that CPU time.
+    pub per_cpu_s: Option<Estimate>,
+}
+
+impl LoginTable {
+    pub(crate) fn of(record: &Record, login: &LoginExperiment) -> Result<Self, EvidenceError> {
+        let latency = LatencyTable::of(record, "login", &login.rounds)?;
+        let of_rounds = login.rounds.iter().map(|round| &round.scheme);
+        let mut schemes: Vec<&String> = of_rounds.chain(login.issuances.iter().map(|each| &each.scheme)).collect();
+        schemes.sort_by_key(|scheme| (scheme_order(record, scheme), *scheme));
+        schemes.dedup();
+        let row = |scheme: &String| LoginRow::of(record, scheme, login, &latency);
+        Ok(Self {
+            server_cpus: login.server_cpus.clone(),
+            clients: login.storms.iter().map(|storm| storm.clients).max().unwrap_or(0),
+            batch: login.issuances.iter().map(|issuance| issuance.batch).max().unwrap_or(0),
+            rows: schemes.into_iter().map(row).collect(),
+            latency,
+        })
+    }
+}
+
+const fn is_idle(level: &Level) -> bool {
+    matches!(level, Level::BesideLogins { clients: 0, .. })
+}
+
+impl LoginRow {
+    fn of(record: &Record, scheme: &str, login: &LoginExperiment, latency: &LatencyTable) -> Self {
+        let rows = || latency.rows.iter().filter(|row| row.scheme == scheme);
+        let rounds: Vec<&Round> =
+            login.rounds.iter().filter(|round| round.scheme == scheme && round.validity.valid).collect();
+        let storms: Vec<&LoginStorm> = login.storms.iter().filter(|storm| storm.scheme == scheme).collect();
+        let issuances: Vec<&Issuance> = login.issuances.iter().filter(|each| each.scheme == scheme).collect();
+        let with_store = has_store(record, scheme);
+        Self {
+            scheme: scheme.to_owned(),
+            idle: rows().find(|row| is_idle(&row.level)).cloned(),
+            storm: rows().find(|row| !is_idle(&row.level)).cloned(),
+            p50_ratio: ratio(&rounds, |round| round.response_us.p50),
+            p99_ratio: ratio(&rounds, |round| round.response_us.p99),
+            cost: LoginCost::of(&storms, &rounds, with_store),
+            issued: Issued::of(&issuances, with_store),
+        }
+    }
+}
+
+/// Beside a storm against beside nobody, block by block.
+fn ratio(rounds: &[&Round], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
+    let by_block = |idle: bool| -> BTreeMap<u32, f64> {
+        let own = rounds.iter().filter(|round| is_idle(&round.level) == idle);
+        own.filter_map(|round| Some((round.block, of(round)? as f64))).collect()
+    };
+    let idle = by_block(true);
+    let pair = |(block, storm): (u32, f64)| Some((storm, *idle.get(&block)?));
+    hodges_lehmann_ratio(&by_block(false).into_iter().filter_map(pair).collect::<Vec<_>>(), CONFIDENCE)
+}
+
+/// CPU time of server and store together; none where there is a store that was not seen.
+fn total_ns(server_ns: u64, store_ns: Option<u64>, with_store: bool) -> Option<f64> {
+    let store_ns = if with_store { store_ns? } else { 0 };
+    Some((server_ns + store_ns) as f64)
+}
+
+/// The typical value; none if one is missing.
+fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
+    hodges_lehmann(&values.collect::<Option<Vec<f64>>>()?, CONFIDENCE)
+}
+
+/// So many a second where each takes so many microseconds.
+fn a_second(us: Estimate) -> Estimate {
+    let turned = us.interval.map(|at| Interval { low: 1e6 / at.high, high: 1e6 / at.low, ..at });
+    Estimate { value: 1e6 / us.value, interval: turned, samples: us.samples }
+}
+
+impl LoginCost {
+    fn of(all: &[&LoginStorm], rounds: &[&Round], with_store: bool) -> Option<Self> {
+        let storms: Vec<&LoginStorm> =
+            all.iter().copied().filter(|storm| storm.validity.valid && storm.answered > 0).collect();
+        let read_us = read_us(rounds, with_store)?;
+        let each_us = |storm: &&LoginStorm| {
+            let total_us = total_ns(storm.server_cpu_ns, storm.store_cpu_ns, with_store)? / 1e3;
+            Some((total_us - read_us * storm.reads as f64) / storm.answered as f64)
+        };
+        let login_us = typical(storms.iter().map(each_us)).filter(|us| us.value > 0.0)?;
+        let rates: Vec<f64> = storms.iter().map(|storm| storm.answered as f64 / storm.wall_s).collect();
+        Some(Self {
+            storms: Rounds { used: storms.len(), excluded: all.len() - storms.len() },
+            login_us,
+            per_cpu_s: a_second(login_us),
+            rate_rps: median(&rates, CONFIDENCE)?,
+        })
+    }
+}
+
+/// What a read costs beside nobody, in microseconds.
+fn read_us(rounds: &[&Round], with_store: bool) -> Option<f64> {
+    let usages = rounds.iter().filter(|round| is_idle(&round.level)).filter_map(|round| round.usage.as_ref());
+    let (mut spent_ns, mut requests) = (0.0, 0);
+    for usage in usages {
+        spent_ns += total_ns(usage.server_cpu_ns, usage.store_cpu_ns, with_store)?;
+        requests += usage.requests;
+    }
+    (requests > 0).then(|| spent_ns / 1e3 / requests as f64)
+}
+
+impl Issued {
+    fn of(all: &[&Issuance], with_store: bool) -> Option<Self> {
+        let valid: Vec<&Issuance> =
+            all.iter().copied().filter(|each| each.validity.valid && each.credentials > 0).collect();
+        let each = |issuance: &&Issuance, ns: f64| ns / 1e3 / issuance.credentials as f64;
+        let store_us =
+            |issuance: &&Issuance| Some(each(issuance, issuance.store_cpu_ns.filter(|_| with_store)? as f64));
+        let both_us = |issuance: &&Issuance| {
+            Some(each(issuance, total_ns(issuance.server_cpu_ns, issuance.store_cpu_ns, with_store)?))
+        };
+        let total_us = typical(valid.iter().map(both_us));
+        Some(Self {
+            rounds: Rounds { used: valid.len(), excluded: all.len() - valid.len() },
+            server_us: typical(valid.iter().map(|issuance| Some(each(issuance, issuance.server_cpu_ns as f64))))?,
+            store_us: typical(valid.iter().map(store_us)),
+            total_us,
+            per_cpu_s: total_us.map(a_second),
+        })
+    }
+}

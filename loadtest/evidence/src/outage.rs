@@ -1,0 +1,271 @@
+//! The `outage` experiment: what is answered while something is broken, and how long until it is well again.
+
+use std::collections::BTreeSet;
+
+use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome, Record, Validity};
+
+use crate::group::{Rounds, scheme_order};
+use crate::statistics::{CONFIDENCE, Estimate, median};
+
+/// So many intervals one after the other have to be well before a scheme counts as recovered.
+pub const WELL_INTERVALS: usize = 3;
+/// What tenths of a second lose in binary fractions.
+const ROUNDING_S: f64 = 1e-9;
+/// What may come of a request where all is well. Who has lost his session logs in again.
+const WELL: [Outcome; 4] = [Outcome::Good, Outcome::Lost, Outcome::RightlyDenied, Outcome::Tolerated];
+/// What may come of a request with a good credential.
+const OF_GOOD: [Outcome; 7] = [
+    Outcome::Good,
+    Outcome::Lost,
+    Outcome::WronglyDenied,
+    Outcome::Unavailable,
+    Outcome::TimedOut,
+    Outcome::Disconnected,
+    Outcome::OtherStatus,
+];
+
+/// What is answered while something is broken, by fault and scheme.
+#[derive(Clone, Debug)]
+pub struct OutageTable {
+    /// What is the same for all rounds.
+    pub setup: Option<OutageSetup>,
+    /// By fault, and by scheme within.
+    pub rows: Vec<OutageRow>,
+    /// The schemes that were asked during no fault of the store, because they have none.
+    pub storeless: Vec<String>,
+}
+
+/// One scheme during one fault.
+#[derive(Clone, Debug)]
+pub struct OutageRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// What broke.
+    pub fault: OutageFault,
+    /// The rounds behind the figures.
+    pub rounds: Rounds,
+    /// The share of good credentials that were taken while the fault lasted, 0 to 1: the median of the rounds.
+    pub good_share: Option<Estimate>,
+    /// The lowest and the highest of the rounds.
+    pub good_range: Option<(f64, f64)>,
+    /// Requests with good credentials while the fault lasted, and what came of them.
+    pub during: Tally,
+    /// The same of the whole round.
+    pub whole: Tally,
+    /// Credentials let in that had ended, in the whole of all rounds, valid or not.
+    pub wrongly_allowed: u64,
+    /// Logouts acknowledged of those asked for during the fault.
+    pub logouts: (u32, u32),
+    /// From when the fault began to be put right until all was well; none if no round came to that.
+    pub recovery: Option<Recovery>,
+    /// How the requests went in time, all rounds together.
+    pub timeline: OutageTimeline,
+}
+
+/// How requests with good credentials went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub requests: u64,
+    /// 200.
+    pub good: u64,
+    /// Denied, as who knew it was gone.
+    pub lost: u64,
+    /// Denied otherwise.
+    pub wrongly_denied: u64,
+    /// 503.
+    pub unavailable: u64,
+    /// No whole answer in time.
+    pub timed_out: u64,
+    /// No connection, or one that was lost.
+    pub disconnected: u64,
+    /// Other statuses.
+    pub other: u64,
+}
+
+/// How long it took until all was well again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recovery {
+    /// In seconds: the median of the rounds, none unless each of them came to it.
+    pub p50_s: Option<Estimate>,
+    /// In seconds: the shortest and the longest of the rounds that came to it.
+    pub range_s: (f64, f64),
+    /// Rounds that came to it.
+    pub recovered: usize,
+    /// Rounds in all.
+    pub of: usize,
+}
+
+/// Requests with good credentials in time, as shares of each interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutageTimeline {
+    /// When the fault began: the mean of the rounds, in seconds.
+    pub fault_s: f64,
+    /// When it began to be put right: the mean of the rounds, in seconds.
+    pub healed_s: f64,
+    /// How the requests of each interval went, by their intended start.
+    pub intervals: Vec<Tally>,
+    /// Credentials let in that had ended.
+    pub wrongly_allowed: Vec<u64>,
+}
+
+impl Tally {
+    fn of(rounds: &[&OutageRound], within: impl Fn(&OutageRound, usize) -> bool) -> Self {
+        let count = |outcome: Outcome| -> u64 {
+            rounds.iter().map(|round| counted(round, outcome, |interval| within(round, interval))).sum()
+        };
+        Self {
+            requests: OF_GOOD.into_iter().map(count).sum(),
+            good: count(Outcome::Good),
+            lost: count(Outcome::Lost),
+            wrongly_denied: count(Outcome::WronglyDenied),
+            unavailable: count(Outcome::Unavailable),
+            timed_out: count(Outcome::TimedOut),
+            disconnected: count(Outcome::Disconnected),
+            other: count(Outcome::OtherStatus),
+        }
+    }
+
+    /// This count as a share of all, 0 to 1; none if there are none.
+    #[must_use]
+    pub fn share(&self, count: u64) -> Option<f64> {
+        (self.requests > 0).then(|| count as f64 / self.requests as f64)
+    }
+}
+
+impl OutageTable {
+    pub(crate) fn of(record: &Record, outage: &OutageExperiment) -> Self {
+        let interval_s = outage.setup.map_or(f64::INFINITY, |setup| setup.interval_s);
+        let mut schemes: Vec<&str> = outage.rounds.iter().map(|round| round.scheme.as_str()).collect();
+        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
+        schemes.dedup();
+        let faults: BTreeSet<OutageFault> = outage.rounds.iter().map(|round| round.fault).collect();
+        let rounds = |fault: OutageFault, scheme: &str| -> Vec<&OutageRound> {
+            outage.rounds.iter().filter(|round| round.fault == fault && round.scheme == scheme).collect()
+        };
+        let row = |fault: OutageFault, scheme: &&str| {
+            let rounds = rounds(fault, scheme);
+            (!rounds.is_empty()).then(|| OutageRow::of(scheme, fault, &rounds, interval_s))
+        };
+        let rows: Vec<OutageRow> = faults
+            .into_iter()
+            .flat_map(|fault| schemes.iter().filter_map(move |scheme| row(fault, scheme)).collect::<Vec<_>>())
+            .collect();
+        let of_store = |scheme: &str| rows.iter().any(|row| row.scheme == scheme && row.fault.is_of_store());
+        let storeless = schemes.iter().filter(|scheme| !of_store(scheme)).map(|&scheme| scheme.to_owned()).collect();
+        Self { setup: outage.setup, storeless, rows }
+    }
+
+    /// The faults that were made, in their order.
+    #[must_use]
+    pub fn faults(&self) -> Vec<OutageFault> {
+        let faults: BTreeSet<OutageFault> = self.rows.iter().map(|row| row.fault).collect();
+        faults.into_iter().collect()
+    }
+
+    /// The rows of this fault.
+    pub fn of_fault(&self, fault: OutageFault) -> impl Iterator<Item = &OutageRow> {
+        self.rows.iter().filter(move |row| row.fault == fault)
+    }
+}
+
+impl OutageRow {
+    fn of(scheme: &str, fault: OutageFault, all: &[&OutageRound], interval_s: f64) -> Self {
+        let rounds: Vec<&OutageRound> = all.iter().copied().filter(|round| validity(round).valid).collect();
+        let shares = rounds.iter().filter_map(|round| {
+            let during = Tally::of(&[round], |round, interval| lasts(round, interval, interval_s));
+            during.share(during.good)
+        });
+        let shares: Vec<f64> = shares.collect();
+        Self {
+            scheme: scheme.to_owned(),
+            fault,
+            rounds: Rounds { used: rounds.len(), excluded: all.len() - rounds.len() },
+            good_share: median(&shares, CONFIDENCE),
+            good_range: range(&shares),
+            during: Tally::of(&rounds, |round, interval| lasts(round, interval, interval_s)),
+            whole: Tally::of(&rounds, |_, _| true),
+            wrongly_allowed: all.iter().map(|round| round.count(Outcome::WronglyAllowed)).sum(),
+            logouts: (
+                rounds.iter().map(|round| round.logouts_acknowledged).sum(),
+                rounds.iter().map(|round| round.logouts_asked).sum(),
+            ),
+            recovery: Recovery::of(&rounds, interval_s),
+            timeline: OutageTimeline::of(&rounds),
+        }
+    }
+}
+
+impl Recovery {
+    fn of(rounds: &[&OutageRound], interval_s: f64) -> Option<Self> {
+        let took: Vec<f64> = rounds.iter().filter_map(|round| recovery_s(round, interval_s)).collect();
+        // With one that did not come to it, the median of the others would flatter.
+        let all = took.len() == rounds.len();
+        Some(Self {
+            p50_s: median(&took, CONFIDENCE).filter(|_| all),
+            range_s: range(&took)?,
+            recovered: took.len(),
+            of: rounds.len(),
+        })
+    }
+}
+
+impl OutageTimeline {
+    fn of(rounds: &[&OutageRound]) -> Self {
+        let mean = |of: fn(&OutageRound) -> f64| {
+            rounds.iter().map(|round| of(round)).sum::<f64>() / rounds.len().max(1) as f64
+        };
+        let intervals = rounds.iter().flat_map(|round| round.outcomes.values()).map(Vec::len).max().unwrap_or(0);
+        let wrong = |at: usize| {
+            rounds.iter().map(|round| counted(round, Outcome::WronglyAllowed, |interval| interval == at)).sum()
+        };
+        Self {
+            fault_s: mean(|round| round.fault_s),
+            healed_s: mean(|round| round.healed_s),
+            intervals: (0..intervals).map(|at| Tally::of(rounds, |_, interval| interval == at)).collect(),
+            wrongly_allowed: (0..intervals).map(wrong).collect(),
+        }
+    }
+}
+
+/// Whether a round counts: by its own reasons, and only if it is known of every request that was planned what came of it.
+pub(crate) fn validity(round: &OutageRound) -> Validity {
+    let (planned, accounted) = (round.planned, round.accounted());
+    let missing = (planned != accounted)
+        .then(|| format!("{planned} requests were planned, and the outcomes of {accounted} are recorded"));
+    Validity::from_reasons(round.validity.reasons.iter().cloned().chain(missing).collect())
+}
+
+fn counted(round: &OutageRound, outcome: Outcome, within: impl Fn(usize) -> bool) -> u64 {
+    let counts = round.outcomes.get(&outcome).into_iter().flatten().enumerate();
+    counts.filter(|(interval, _)| within(*interval)).map(|(_, count)| u64::from(*count)).sum()
+}
+
+/// Whether the fault lasts during the whole of this interval.
+fn lasts(round: &OutageRound, interval: usize, interval_s: f64) -> bool {
+    let start_s = interval as f64 * interval_s;
+    start_s >= round.fault_s - ROUNDING_S && start_s + interval_s <= round.healed_s + ROUNDING_S
+}
+
+/// From when the fault began to be put right to the first interval from which on all is well for some; none if that does
+/// not come. 0 if the interval in which it began is such a one: then nobody noticed.
+fn recovery_s(round: &OutageRound, interval_s: f64) -> Option<f64> {
+    let intervals = round.outcomes.values().map(Vec::len).max()?;
+    let first = ((round.healed_s + ROUNDING_S) / interval_s) as usize;
+    let sum = |interval: usize, well: bool| -> u64 {
+        let of_kind = round.outcomes.keys().filter(|outcome| WELL.contains(outcome) == well);
+        of_kind.map(|outcome| counted(round, *outcome, |at| at == interval)).sum()
+    };
+    let is_well = |from: usize| {
+        let stretch = || from..from + WELL_INTERVALS;
+        stretch().all(|interval| sum(interval, false) == 0)
+            && stretch().map(|interval| sum(interval, true)).sum::<u64>() > 0
+    };
+    let found = (first..(intervals + 1).saturating_sub(WELL_INTERVALS)).find(|from| is_well(*from))?;
+    Some((found as f64 * interval_s - round.healed_s).max(0.0))
+}
+
+fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let low = values.iter().copied().reduce(f64::min)?;
+    Some((low, values.iter().copied().reduce(f64::max)?))
+}

@@ -1,0 +1,196 @@
+//! The `population` experiment: what more and more live credentials change.
+
+use std::collections::BTreeMap;
+
+use engine::record::{Fill, FillState, Level, MemoryPoint, PopulationExperiment, Record, Round};
+
+use crate::group::{Group, groups};
+use crate::memory::MemoryRow;
+use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann_ratio, least_squares, median};
+use crate::{EvidenceError, LatencyRow};
+
+/// Below this the allocator's pages are larger than what is in them, and say nothing of ten million.
+const FIT_FROM: u64 = 10_000;
+/// A line predicts from no more than this share of the largest size.
+const FIT_UP_TO: f64 = 0.1;
+/// Sizes that a prediction needs.
+const FIT_SIZES: usize = 2;
+
+/// What more and more live credentials change, by scheme.
+#[derive(Clone, Debug)]
+pub struct PopulationTable {
+    /// One a scheme.
+    pub rows: Vec<PopulationRow>,
+}
+
+/// One scheme with more and more live credentials.
+#[derive(Clone, Debug)]
+pub struct PopulationRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Requests with the fewest credentials and with more, from few to many; empty where none were timed.
+    pub sizes: Vec<PopulationSize>,
+    /// Bytes of live credentials.
+    pub live: MemoryRow,
+    /// Bytes of what has to be remembered of revoked ones.
+    pub revoked: MemoryRow,
+    /// What a line through small sizes says of the largest.
+    pub predicted: Option<Predicted>,
+    /// How fast live credentials were made, per second, with all that the scheme keeps of each.
+    pub made_per_s: Option<f64>,
+    /// Memory at most, and after every key was removed; none without a store apart.
+    pub freed: Option<Freed>,
+}
+
+/// Requests with so many credentials.
+#[derive(Clone, Debug)]
+pub struct PopulationSize {
+    /// Credentials alive.
+    pub live: u64,
+    /// Response times at the experiment's rate; none where no round at it was valid.
+    pub response: Option<LatencyRow>,
+    /// The 99th percentile, in the typical block, as a multiple of that with the fewest credentials.
+    pub p99_ratio: Option<Estimate>,
+    /// Requests per second that a saturated server carried: the median of the rounds.
+    pub capacity_rps: Option<Estimate>,
+    /// The same as a multiple of that with the fewest credentials, in the typical block.
+    pub capacity_ratio: Option<Estimate>,
+}
+
+/// What a line through small sizes says of the largest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predicted {
+    /// The largest size.
+    pub population: u64,
+    /// The smallest and the largest size that the line goes through.
+    pub fitted: (u64, u64),
+    /// Bytes of server and store that the line says.
+    pub predicted_bytes: f64,
+    /// And those that were measured.
+    pub measured_bytes: u64,
+}
+
+impl Predicted {
+    /// How far the line is off, as a share of what was measured; above 0 if it says too much.
+    #[must_use]
+    pub fn error(&self) -> f64 {
+        self.predicted_bytes / self.measured_bytes as f64 - 1.0
+    }
+}
+
+/// Memory before and after all was removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Freed {
+    /// Before anything was there.
+    pub empty: MemoryPoint,
+    /// With the most credentials.
+    pub full: MemoryPoint,
+    /// After every key was removed.
+    pub freed: MemoryPoint,
+}
+
+impl PopulationTable {
+    pub(crate) fn of(record: &Record, population: &PopulationExperiment) -> Result<Self, EvidenceError> {
+        let groups = groups(record, &population.rounds);
+        let row = |scheme: &str| PopulationRow::of(record, scheme, &population.fills, &groups);
+        let named = |scheme: &&str| population.fills.iter().any(|fill| fill.memory.scheme == *scheme);
+        let schemes = record.schemes.iter().map(|described| described.scheme.as_str());
+        Ok(Self { rows: schemes.filter(named).map(row).collect::<Result<_, _>>()? })
+    }
+}
+
+impl PopulationRow {
+    fn of(record: &Record, scheme: &str, fills: &[Fill], groups: &[Group<'_>]) -> Result<Self, EvidenceError> {
+        let own =
+            |state: FillState| fills.iter().filter(move |fill| fill.memory.scheme == scheme && fill.state == state);
+        let points = |state: FillState| own(state).map(|fill| fill.memory.clone()).collect::<Vec<_>>();
+        let filled: Vec<MemoryPoint> =
+            points(FillState::Live).into_iter().filter(|point| point.population > 0).collect();
+        let live = MemoryRow::of(record, scheme, &filled);
+        let took_s: f64 = own(FillState::Live).map(|fill| fill.took_s).sum();
+        let most = filled.iter().map(|point| point.population).max().unwrap_or(0);
+        Ok(Self {
+            scheme: scheme.to_owned(),
+            sizes: sizes(scheme, groups)?,
+            revoked: MemoryRow::of(record, scheme, &points(FillState::Revoked)),
+            predicted: Predicted::of(&live.points),
+            made_per_s: (took_s > 0.0).then(|| most as f64 / took_s),
+            freed: Freed::of(points(FillState::Live), points(FillState::Freed)),
+            live,
+        })
+    }
+}
+
+/// Bytes of server and store.
+fn bytes(point: &MemoryPoint) -> u64 {
+    point.server_pss_bytes + point.store_used_bytes.unwrap_or(0)
+}
+
+impl Predicted {
+    fn of(points: &[MemoryPoint]) -> Option<Self> {
+        let largest = points.iter().max_by_key(|point| point.population)?;
+        let highest = (largest.population as f64 * FIT_UP_TO) as u64;
+        let small: Vec<&MemoryPoint> =
+            points.iter().filter(|point| (FIT_FROM..=highest).contains(&point.population)).collect();
+        let through: Vec<(f64, f64)> =
+            small.iter().map(|point| (point.population as f64, bytes(point) as f64)).collect();
+        let line = (small.len() >= FIT_SIZES).then(|| least_squares(&through, CONFIDENCE))??;
+        let fitted = small.iter().map(|point| point.population);
+        Some(Self {
+            population: largest.population,
+            fitted: (fitted.clone().min()?, fitted.max()?),
+            predicted_bytes: line.intercept + line.slope.value * largest.population as f64,
+            measured_bytes: bytes(largest),
+        })
+    }
+}
+
+impl Freed {
+    fn of(live: Vec<MemoryPoint>, freed: Vec<MemoryPoint>) -> Option<Self> {
+        let empty = live.iter().find(|point| point.population == 0)?.clone();
+        let full = live.into_iter().max_by_key(|point| point.population)?;
+        Some(Self { empty, full, freed: freed.into_iter().next()? })
+    }
+}
+
+/// Credentials alive at a level.
+fn live(level: &Level) -> u64 {
+    if let Level::Population { live, .. } = level { *live } else { 0 }
+}
+
+fn sizes(scheme: &str, groups: &[Group<'_>]) -> Result<Vec<PopulationSize>, EvidenceError> {
+    let own: Vec<&Group<'_>> = groups.iter().filter(|group| group.scheme == scheme).collect();
+    let fewest = own.iter().map(|group| live(group.level)).min();
+    let mut populations: Vec<u64> = own.iter().map(|group| live(group.level)).collect();
+    populations.sort_unstable();
+    populations.dedup();
+    let of = |population: u64, saturated: bool| {
+        own.iter().find(|group| live(group.level) == population && group.level.is_saturated() == saturated).copied()
+    };
+    let size = |population: u64| {
+        let against = |saturated: bool, figure: fn(&Round) -> Option<f64>| {
+            let (many, few) = (of(population, saturated)?, of(fewest?, saturated)?);
+            (Some(population) != fewest).then(|| ratio(many, few, figure))?
+        };
+        let p99 = |round: &Round| round.response_us.p99.map(|us| us as f64);
+        let rps = |round: &Round| Some(round.achieved_rps);
+        let valid = of(population, false).filter(|group| group.count().used > 0);
+        let carried = |group: &Group<'_>| group.valid().map(|round| round.achieved_rps).collect::<Vec<f64>>();
+        Ok(PopulationSize {
+            live: population,
+            response: valid.map(|group| LatencyRow::of("population", group)).transpose()?,
+            p99_ratio: against(false, p99),
+            capacity_rps: of(population, true).and_then(|group| median(&carried(group), CONFIDENCE)),
+            capacity_ratio: against(true, rps),
+        })
+    };
+    populations.into_iter().map(size).collect()
+}
+
+/// The typical ratio of rounds of the same block.
+fn ratio(many: &Group<'_>, few: &Group<'_>, figure: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
+    let few: BTreeMap<u32, f64> = few.valid().filter_map(|round| Some((round.block, figure(round)?))).collect();
+    let pair = |round: &Round| Some((figure(round)?, *few.get(&round.block)?));
+    let pairs: Vec<(f64, f64)> = many.valid().filter_map(pair).collect();
+    hodges_lehmann_ratio(&pairs, CONFIDENCE)
+}

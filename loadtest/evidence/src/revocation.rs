@@ -1,0 +1,245 @@
+//! The `revocation` experiment: how long what was ended is still accepted, and whether each server keeps what its class
+//! promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use contract::RevocationClass;
+use engine::record::{
+    EventKind, MIN_SAMPLES_ABOVE, PushLink, Record, RevocationEvent, RevocationExperiment, RevocationSeries,
+};
+
+use crate::statistics::{CONFIDENCE, Estimate, median, middle_of};
+
+/// How long what was ended is still accepted.
+#[derive(Clone, Debug)]
+pub struct RevocationTable {
+    /// One a scheme, link and kind of event.
+    pub rows: Vec<RevocationRow>,
+    /// What no server of its class may do.
+    pub broken: Vec<BrokenPromise>,
+}
+
+/// The events of one kind with one scheme over one link.
+#[derive(Clone, Debug)]
+pub struct RevocationRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// What lay between the last node and the store.
+    pub link: PushLink,
+    /// What ended the credentials.
+    pub event: EventKind,
+    /// What the servers promise.
+    pub class: RevocationClass,
+    /// The window of these servers, in seconds.
+    pub window_s: u64,
+    /// The window of servers that are started without further flags, in seconds.
+    pub default_window_s: Option<u64>,
+    /// Nodes that were asked.
+    pub nodes: u32,
+    /// Events that count.
+    pub events: usize,
+    /// Events that say nothing.
+    pub excluded: usize,
+    /// When the slowest node denied; none without events that count.
+    pub denied: Option<Denied>,
+    /// What was accepted although it was sent after the acknowledgement.
+    pub accepted: Accepted,
+    /// Events after which a node denied because it could not ask its store.
+    pub unavailable: usize,
+    /// Commands that one event took of the store, by name; none where it does not count, or is none.
+    pub commands: Option<BTreeMap<String, u64>>,
+}
+
+/// From the acknowledgement to the first denial on every node, in microseconds: of each event the slowest node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Denied {
+    /// The median of the blocks' medians.
+    pub p50_us: Estimate,
+    /// The 99th percentile of all events.
+    pub p99_us: f64,
+    /// Whether enough events lie above that.
+    pub p99_supported: bool,
+    /// The slowest of all.
+    pub max_us: f64,
+    /// Which node that was, from 0.
+    pub slowest_node: u32,
+    /// Events that some node had not denied when patience was over.
+    pub never: usize,
+}
+
+/// What was accepted although it was sent after the acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Events after which something was.
+    pub events: usize,
+    /// Requests.
+    pub requests: u64,
+    /// When the last was sent, in microseconds after the acknowledgement.
+    pub last_us: u64,
+}
+
+/// A node accepted what its class forbids. `Display` says so in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenPromise {
+    /// The scheme's id.
+    pub scheme: String,
+    /// What lay between the last node and the store.
+    pub link: PushLink,
+    /// What ended the credential.
+    pub event: EventKind,
+    /// What the servers promise.
+    pub class: RevocationClass,
+    /// Which node, from 0.
+    pub node: u32,
+    /// After how many events.
+    pub events: usize,
+    /// Of how many.
+    pub of: usize,
+    /// When the last request was sent that it accepted, in microseconds after the acknowledgement; the worst event.
+    pub after_us: u64,
+    /// After how many microseconds it may accept nothing; of that event.
+    pub bound_us: u64,
+}
+
+impl fmt::Display for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, event, class, node, events, of, after_us, bound_us, .. } = self;
+        write!(
+            f,
+            "{scheme} breaks its class {class}: after {events} of {of} events ({event}{}) node {} accepted a request that was \
+             sent {:.1} ms after the acknowledgement, where {:.1} ms are allowed",
+            over(self.link),
+            node + 1,
+            *after_us as f64 / 1e3,
+            *bound_us as f64 / 1e3,
+        )
+    }
+}
+
+/// Behind a name: what lay between.
+pub(crate) fn over(link: PushLink) -> String {
+    match link {
+        PushLink::Near => String::new(),
+        PushLink::Delayed { delay_ms } => format!(", pushes {delay_ms} ms late"),
+        PushLink::Lost => ", pushes lost".to_owned(),
+    }
+}
+
+/// For how long after its acknowledgement an event may be without effect, in microseconds: what every server of the class
+/// promises, however it describes itself.
+#[must_use]
+pub fn revocation_bound_us(class: RevocationClass, window_s: u64, left_us: Option<u64>) -> u64 {
+    let window_us = window_s * 1_000_000;
+    match class {
+        RevocationClass::Immediate => 0,
+        RevocationClass::Propagation => window_us,
+        RevocationClass::Ttl | RevocationClass::Expiry => window_us.min(left_us.unwrap_or(window_us)),
+    }
+}
+
+impl RevocationTable {
+    pub(crate) fn of(record: &Record, experiment: &RevocationExperiment) -> Self {
+        let rows = experiment.series.iter().flat_map(|series| {
+            let made = |kind: &EventKind| series.events.iter().any(|event| event.kind == *kind);
+            let kinds = EventKind::ALL.into_iter().filter(made);
+            kinds.map(|kind| RevocationRow::of(record, experiment, series, kind)).collect::<Vec<_>>()
+        });
+        Self { rows: rows.collect(), broken: experiment.series.iter().flat_map(broken).collect() }
+    }
+}
+
+impl RevocationRow {
+    fn of(record: &Record, experiment: &RevocationExperiment, series: &RevocationSeries, kind: EventKind) -> Self {
+        let of_kind: Vec<&RevocationEvent> = series.events.iter().filter(|event| event.kind == kind).collect();
+        let counts = |event: &&&RevocationEvent| series.validity.valid && event.faults.is_empty();
+        let events: Vec<&RevocationEvent> = of_kind.iter().filter(counts).copied().collect();
+        let described = record.schemes.iter().find(|described| described.scheme == series.scheme);
+        let price = experiment.prices.iter().find(|price| price.scheme == series.scheme && price.event == kind);
+        Self {
+            scheme: series.scheme.clone(),
+            link: series.link,
+            event: kind,
+            class: series.class,
+            window_s: series.window_s,
+            default_window_s: described.and_then(|described| described.revocation_window_s),
+            nodes: series.nodes,
+            events: events.len(),
+            excluded: of_kind.len() - events.len(),
+            denied: Denied::of(&events),
+            accepted: Accepted::of(&events),
+            unavailable: events.iter().filter(|event| event.unavailable > 0).count(),
+            commands: price.map(|price| price.commands.clone()),
+        }
+    }
+}
+
+impl Denied {
+    fn of(events: &[&RevocationEvent]) -> Option<Self> {
+        let slowest: Vec<(&RevocationEvent, u32, u64)> =
+            events.iter().filter_map(|event| slowest(event).map(|(node, us)| (*event, node, us))).collect();
+        let (_, slowest_node, max_us) = slowest.iter().copied().max_by_key(|(_, _, us)| *us)?;
+        let blocks: BTreeSet<u32> = slowest.iter().map(|(event, ..)| event.block).collect();
+        let of_block = |block: &u32| {
+            middle_of(slowest.iter().filter(|(event, ..)| event.block == *block).map(|(_, _, us)| *us as f64))
+        };
+        let medians: Vec<f64> = blocks.iter().filter_map(of_block).collect();
+        let mut sorted: Vec<u64> = slowest.iter().map(|(_, _, us)| *us).collect();
+        sorted.sort_unstable();
+        let above = sorted.len() / 100;
+        Some(Self {
+            p50_us: median(&medians, CONFIDENCE)?,
+            p99_us: sorted[sorted.len() - 1 - above] as f64,
+            p99_supported: above as f64 >= MIN_SAMPLES_ABOVE,
+            max_us: max_us as f64,
+            slowest_node,
+            never: events.len() - slowest.len(),
+        })
+    }
+}
+
+/// The node that denied last, and when; none if one never did.
+fn slowest(event: &RevocationEvent) -> Option<(u32, u64)> {
+    let denied: Vec<u64> = event.denied_us.iter().copied().collect::<Option<_>>()?;
+    (0..).zip(denied).max_by_key(|(_, us)| *us)
+}
+
+impl Accepted {
+    fn of(events: &[&RevocationEvent]) -> Self {
+        let all = || events.iter().flat_map(|event| &event.accepted);
+        Self {
+            events: events.iter().filter(|event| !event.accepted.is_empty()).count(),
+            requests: all().map(|accepted| u64::from(accepted.count)).sum(),
+            last_us: all().map(|accepted| accepted.last_us).max().unwrap_or(0),
+        }
+    }
+}
+
+/// What no server of the series' class may do. Events count that say nothing of when the others denied, too: what was
+/// accepted was accepted.
+fn broken(series: &RevocationSeries) -> Vec<BrokenPromise> {
+    let mut found: BTreeMap<(EventKind, u32), BrokenPromise> = BTreeMap::new();
+    for event in &series.events {
+        let bound_us = revocation_bound_us(series.class, series.window_s, event.left_us);
+        // At once means that nothing is accepted, however soon it was sent.
+        let breaks = |last_us: u64| series.class == RevocationClass::Immediate || last_us > bound_us;
+        for accepted in event.accepted.iter().filter(|accepted| breaks(accepted.last_us)) {
+            let one = found.entry((event.kind, accepted.node)).or_insert_with(|| BrokenPromise {
+                scheme: series.scheme.clone(),
+                link: series.link,
+                event: event.kind,
+                class: series.class,
+                node: accepted.node,
+                events: 0,
+                of: series.events.iter().filter(|other| other.kind == event.kind).count(),
+                after_us: accepted.last_us,
+                bound_us,
+            });
+            one.events += 1;
+            if accepted.last_us.saturating_sub(bound_us) > one.after_us.saturating_sub(one.bound_us) {
+                (one.after_us, one.bound_us) = (accepted.last_us, bound_us);
+            }
+        }
+    }
+    found.into_values().collect()
+}

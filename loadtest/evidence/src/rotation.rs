@@ -1,0 +1,278 @@
+//! The `rotation` experiment: what becomes of clients while keys and tokens are replaced.
+
+use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm};
+
+use crate::group::scheme_order;
+use crate::statistics::{CONFIDENCE, Interval, middle_of, wilson};
+
+/// What becomes of clients while keys and tokens are replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RotationTable {
+    /// One a scheme, and way in which the other node learns of a new key.
+    pub rolls: Vec<RollRow>,
+    /// One a grace and number of clients.
+    pub races: Vec<RaceRow>,
+    /// One a grace and age of the copy.
+    pub replays: Vec<ReplayRow>,
+    /// One a jitter.
+    pub storms: Vec<StormRow>,
+    /// The scheme that races and storms were measured on.
+    pub refreshing: Option<String>,
+}
+
+/// Keys of one scheme that rolled under load. Figures are sums over the valid rolls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RollRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// How the other node learns of a new key.
+    pub learning: Learning,
+    /// Valid rolls.
+    pub rolls: usize,
+    /// Requests with any credential to the node whose key rolled; without any where it does not check it.
+    pub first: Requests,
+    /// Requests to the other node with credentials from before the roll, due after it.
+    pub other_old: Requests,
+    /// Requests to the other node with credentials from after the roll.
+    pub other_new: Requests,
+    /// For how long after the roll the other node refused the new key, in seconds: the longest of the rolls.
+    pub refused_for: RefusedFor,
+    /// The longest that an accepted or refused request with a new credential took at the other node, in microseconds.
+    pub slowest_us: Option<u64>,
+}
+
+/// Requests and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Sent.
+    pub sent: u64,
+    /// Answered with 401.
+    pub refused: u64,
+    /// Answered otherwise than with 200 or 401, or not at all.
+    pub failed: u64,
+}
+
+/// For how long new credentials were refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RefusedFor {
+    /// Never.
+    Nobody,
+    /// So many seconds after the roll at most; then they were taken.
+    Seconds(f64),
+    /// To the end of the load, so many seconds after the roll.
+    Ever(f64),
+}
+
+/// Families whose refresh token several clients sent at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RaceRow {
+    /// How long a used refresh token was still taken, in seconds.
+    pub grace_s: u64,
+    /// Clients that sent it.
+    pub clients: u32,
+    /// Families tried.
+    pub families: u64,
+    /// Clients of a family that got a token, the mean.
+    pub granted: f64,
+    /// Families that were dead afterwards.
+    pub killed: u64,
+    /// The same, of a million, with Wilson's interval.
+    pub killed_ppm: f64,
+    /// Where the truth may lie, of a million.
+    pub interval_ppm: Interval,
+    /// From the first client's send to the last one's, in microseconds.
+    pub spread_us: f64,
+}
+
+/// Families of which somebody else sent a copy later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayRow {
+    /// How long a used refresh token was still taken, in seconds.
+    pub grace_s: u64,
+    /// How old the copy was, in seconds.
+    pub age_s: u64,
+    /// Families tried.
+    pub families: u64,
+    /// Copies that got a token.
+    pub passed: u64,
+    /// Families that were dead afterwards, owner and all.
+    pub killed: u64,
+}
+
+/// Refreshes after credentials were issued all at once, with one jitter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StormRow {
+    /// How far clients strayed, as a part of the time between two refreshes, 0 to 1.
+    pub jitter: f64,
+    /// Valid storms.
+    pub storms: usize,
+    /// The busiest bin over the mean of all: the median of the storms.
+    pub peak_over_mean: f64,
+    /// The same of each period by itself over the mean of all, from the first on.
+    pub by_period: Vec<f64>,
+    /// What follows from arithmetic: the time between two refreshes over how long issuing took.
+    pub without_jitter: f64,
+    /// The 99th percentile of response times, in microseconds, from when a refresh was due: the median of the storms.
+    pub response_us_p99: Option<f64>,
+    /// Whether the percentile has enough samples above it in every storm.
+    pub supported: bool,
+    /// The first valid storm, for its curve.
+    pub curve: Storm,
+}
+
+impl RotationTable {
+    pub(crate) fn of(record: &Record, measured: &RotationExperiment) -> Self {
+        let refreshing = measured.races.first().map(|race| &race.scheme);
+        let refreshing = refreshing.or_else(|| measured.storms.first().map(|storm| &storm.scheme)).cloned();
+        Self {
+            rolls: rolls(record, &measured.rolls),
+            races: measured.races.iter().filter(|race| race.validity.valid).filter_map(RaceRow::of).collect(),
+            replays: measured.replays.iter().filter(|replay| replay.validity.valid).map(ReplayRow::of).collect(),
+            storms: storms(&measured.storms),
+            refreshing,
+        }
+    }
+}
+
+fn rolls(record: &Record, rolls: &[Roll]) -> Vec<RollRow> {
+    let mut kinds: Vec<(&str, Learning)> = Vec::new();
+    for roll in rolls.iter().filter(|roll| roll.validity.valid) {
+        if !kinds.contains(&(&roll.scheme, roll.learning)) {
+            kinds.push((&roll.scheme, roll.learning));
+        }
+    }
+    kinds.sort_by_key(|(scheme, learning)| (scheme_order(record, scheme), *learning));
+    let of_kind = |(scheme, learning): (&str, Learning)| {
+        let own = |roll: &&Roll| roll.validity.valid && roll.scheme == scheme && roll.learning == learning;
+        RollRow::of(scheme, learning, &rolls.iter().filter(own).collect::<Vec<_>>())
+    };
+    kinds.into_iter().map(of_kind).collect()
+}
+
+impl RollRow {
+    fn of(scheme: &str, learning: Learning, rolls: &[&Roll]) -> Self {
+        let all = || rolls.iter().flat_map(|roll| &roll.presented);
+        let new = |kind: &&Presented| kind.other_node && kind.new_key;
+        Self {
+            scheme: scheme.to_owned(),
+            learning,
+            rolls: rolls.len(),
+            first: sum(all().filter(|kind| !kind.other_node)),
+            other_old: sum(all().filter(|kind| kind.other_node && !kind.new_key && kind.after_roll)),
+            other_new: sum(all().filter(new)),
+            refused_for: RefusedFor::longest(rolls.iter().map(|roll| roll.presented.iter().filter(new))),
+            slowest_us: all().filter(new).filter_map(|kind| kind.response_us.max).max(),
+        }
+    }
+}
+
+fn sum<'record>(kinds: impl Iterator<Item = &'record Presented>) -> Requests {
+    kinds.fold(Requests::default(), |sum, kind| Requests {
+        sent: sum.sent + kind.sent,
+        refused: sum.refused + kind.refused,
+        failed: sum.failed + kind.failed,
+    })
+}
+
+impl RefusedFor {
+    /// The longest of several rolls, of each of which the requests with new credentials are given.
+    fn longest<'record, Kinds>(rolls: impl Iterator<Item = Kinds>) -> Self
+    where
+        Kinds: Iterator<Item = &'record Presented>,
+    {
+        let of_roll = |kinds: Kinds| {
+            let (mut refused, mut accepted) = (None, None);
+            for kind in kinds {
+                refused = later(refused, kind.last_refused_s);
+                accepted = later(accepted, kind.last_accepted_s);
+            }
+            match (refused, accepted) {
+                (None, _) => Self::Nobody,
+                (Some(refused), Some(accepted)) if accepted > refused => Self::Seconds(refused),
+                (Some(refused), _) => Self::Ever(refused),
+            }
+        };
+        rolls.map(of_roll).max_by(|one, other| one.order().total_cmp(&other.order())).unwrap_or(Self::Nobody)
+    }
+
+    fn order(&self) -> f64 {
+        match self {
+            Self::Nobody => -1.0,
+            Self::Seconds(seconds) => *seconds,
+            Self::Ever(_) => f64::INFINITY,
+        }
+    }
+}
+
+fn later(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
+}
+
+impl RaceRow {
+    fn of(race: &Race) -> Option<Self> {
+        let of_million = |share: f64| share * 1e6;
+        let share = wilson(race.killed, race.families, CONFIDENCE)?;
+        Some(Self {
+            grace_s: race.grace_s,
+            clients: race.clients,
+            families: race.families,
+            granted: race.granted as f64 / race.families as f64,
+            killed: race.killed,
+            killed_ppm: of_million(race.killed as f64 / race.families as f64),
+            interval_ppm: Interval { low: of_million(share.low), high: of_million(share.high), level: share.level },
+            spread_us: race.spread_us,
+        })
+    }
+}
+
+impl ReplayRow {
+    const fn of(replay: &Replay) -> Self {
+        Self {
+            grace_s: replay.grace_s,
+            age_s: replay.age_s,
+            families: replay.families,
+            passed: replay.passed,
+            killed: replay.killed,
+        }
+    }
+}
+
+fn storms(storms: &[Storm]) -> Vec<StormRow> {
+    let valid: Vec<&Storm> = storms.iter().filter(|storm| storm.validity.valid && mean(storm) > 0.0).collect();
+    let mut jitters: Vec<f64> = valid.iter().map(|storm| storm.jitter).collect();
+    jitters.sort_by(f64::total_cmp);
+    jitters.dedup_by(|one, other| one.total_cmp(other).is_eq());
+    let own = |jitter: f64| valid.iter().copied().filter(move |storm| storm.jitter.total_cmp(&jitter).is_eq());
+    jitters.into_iter().filter_map(|jitter| StormRow::of(jitter, &own(jitter).collect::<Vec<_>>())).collect()
+}
+
+/// Refreshes in a bin.
+fn mean(storm: &Storm) -> f64 {
+    storm.arrivals.iter().sum::<u64>() as f64 / storm.arrivals.len().max(1) as f64
+}
+
+/// The busiest bin of each period over the mean of all bins.
+fn peaks(storm: &Storm) -> Vec<f64> {
+    let bins = ((storm.period_s() / storm.bin_s).round() as usize).max(1);
+    let peak = |period: &[u64]| period.iter().copied().max().unwrap_or(0) as f64 / mean(storm);
+    storm.arrivals.chunks(bins).map(peak).collect()
+}
+
+impl StormRow {
+    fn of(jitter: f64, storms: &[&Storm]) -> Option<Self> {
+        let curve = *storms.first()?;
+        let peaks: Vec<Vec<f64>> = storms.iter().map(|storm| peaks(storm)).collect();
+        let highest = |peaks: &Vec<f64>| peaks.iter().copied().fold(0.0, f64::max);
+        let periods = peaks.iter().map(Vec::len).min().unwrap_or(0);
+        Some(Self {
+            jitter,
+            storms: storms.len(),
+            peak_over_mean: middle_of(peaks.iter().map(highest))?,
+            by_period: (0..periods).filter_map(|period| middle_of(peaks.iter().map(|peaks| peaks[period]))).collect(),
+            without_jitter: middle_of(storms.iter().map(|storm| storm.period_s() / storm.issued_s))?,
+            response_us_p99: middle_of(storms.iter().filter_map(|storm| storm.response_us.p99).map(|us| us as f64)),
+            supported: storms.iter().all(|storm| storm.response_us.supports(0.99)),
+            curve: curve.clone(),
+        })
+    }
+}

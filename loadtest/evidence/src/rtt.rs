@@ -1,0 +1,239 @@
+//! The `rtt` experiment: what a store further away changes, and where asking it stops being sooner than checking a
+//! signature.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::record::{Level, LoadExperiment, Record, Round};
+
+use crate::cost::{has_store, is_control};
+use crate::group::{Group, groups};
+use crate::latency::LatencyTable;
+use crate::statistics::{CONFIDENCE, Interval, bootstrap, least_squares, middle_of};
+use crate::{EvidenceError, LatencyRow, OverControl};
+
+/// What a store further away changes, by scheme.
+#[derive(Clone, Debug)]
+pub struct RttTable {
+    /// Response times, by scheme and distance.
+    pub latency: LatencyTable,
+    /// One a scheme.
+    pub rows: Vec<RttRow>,
+    /// Every scheme that asks a store against every one that does not.
+    pub crossings: Vec<Crossing>,
+}
+
+/// One scheme over a store further and further away.
+#[derive(Clone, Debug)]
+pub struct RttRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// From near to far; one for a scheme that keeps nothing in a store.
+    pub distances: Vec<Distance>,
+    /// Round trips to the store that a request waits for: how much its median rises with each round trip. None without a
+    /// store further away.
+    pub trips: Option<Trips>,
+}
+
+/// One round-trip time to the store.
+#[derive(Clone, Debug)]
+pub struct Distance {
+    /// As it was set, in microseconds.
+    pub rtt_us: u32,
+    /// As it was given, in microseconds: the median of the rounds; none where nothing lay between.
+    pub given_us: Option<f64>,
+    /// Response times at the experiment's rate.
+    pub response: Option<LatencyRow>,
+    /// CPU time over the control, a saturated request.
+    pub cost: Option<OverControl>,
+}
+
+/// Round trips a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trips {
+    /// How many.
+    pub value: f64,
+    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    pub interval: Option<Interval>,
+}
+
+/// Where asking a store is answered as soon as checking without one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crossing {
+    /// The scheme that asks.
+    pub asks: String,
+    /// The scheme that does not.
+    pub checks: String,
+    /// Where it lies.
+    pub at: CrossingAt,
+}
+
+/// Where two medians meet, as a round-trip time to the store in microseconds: below it, who asks is answered sooner. 0 if who
+/// checks is sooner even with the store beside the server, infinite if who asks is sooner at any distance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossingAt {
+    /// The estimate.
+    pub rtt_us: f64,
+    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    pub interval: Option<Interval>,
+}
+
+/// A request that waits for fewer round trips than this waits for none: it is their scatter that is seen.
+const FEWEST_TRIPS: f64 = 0.05;
+
+/// What one block saw: for every distance that was set, the one that was given and the median, all in microseconds.
+type Medians = BTreeMap<u32, (f64, f64)>;
+
+impl RttTable {
+    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Result<Self, EvidenceError> {
+        let latency = LatencyTable::of(record, "rtt", &load.rounds)?;
+        let groups = groups(record, &load.rounds);
+        let mut rows: Vec<RttRow> = Vec::new();
+        for group in groups.iter().filter(|group| at_rate(group.level)) {
+            if rows.last().is_none_or(|row| row.scheme != group.scheme) {
+                rows.push(RttRow::of(record, group.scheme, &groups, &latency));
+            }
+        }
+        let crossings = crossings(record, &rows, &groups);
+        Ok(Self { latency, rows, crossings })
+    }
+}
+
+fn at_rate(level: &Level) -> bool {
+    matches!(level, Level::FarStore { rate_rps: Some(_), .. })
+}
+
+fn set_us(level: &Level) -> u32 {
+    if let Level::FarStore { rtt_us, .. } = level { *rtt_us } else { 0 }
+}
+
+impl RttRow {
+    fn of(record: &Record, scheme: &str, groups: &[Group<'_>], latency: &LatencyTable) -> Self {
+        let controls: Vec<&Round> = groups.iter().filter(|group| group.is_control()).flat_map(Group::valid).collect();
+        let own = groups.iter().filter(|group| group.scheme == scheme && at_rate(group.level));
+        let distance = |group: &Group<'_>| {
+            let rtt_us = set_us(group.level);
+            let row = latency.rows.iter().find(|row| row.scheme == scheme && row.level == *group.level);
+            let saturated = |other: &&Group<'_>| {
+                other.scheme == scheme && other.level.is_saturated() && set_us(other.level) == rtt_us
+            };
+            let saturated = groups.iter().find(saturated).filter(|group| !group.is_control());
+            Distance {
+                rtt_us,
+                given_us: middle_of(group.valid().filter_map(|round| round.store_rtt_us)),
+                response: row.cloned(),
+                cost: saturated.and_then(|group| OverControl::of(record, group, &controls)),
+            }
+        };
+        Self {
+            scheme: scheme.to_owned(),
+            distances: own.map(distance).collect(),
+            trips: Trips::of(&by_block(scheme, groups)),
+        }
+    }
+}
+
+/// The valid rounds at the experiment's rate, by block.
+fn by_block(scheme: &str, groups: &[Group<'_>]) -> BTreeMap<u32, Medians> {
+    let own = groups.iter().filter(|group| group.scheme == scheme && at_rate(group.level));
+    let mut blocks: BTreeMap<u32, Medians> = BTreeMap::new();
+    for round in own.flat_map(Group::valid) {
+        if let Some(p50) = round.response_us.p50 {
+            let given_us = round.store_rtt_us.unwrap_or(0.0);
+            blocks.entry(round.block).or_default().insert(set_us(&round.level), (given_us, p50 as f64));
+        }
+    }
+    blocks
+}
+
+/// The medians over blocks at every distance.
+fn over_blocks(blocks: &[&Medians]) -> Medians {
+    let distances: BTreeSet<u32> = blocks.iter().flat_map(|medians| medians.keys().copied()).collect();
+    let at = |rtt_us: u32, of: fn(&(f64, f64)) -> f64| {
+        middle_of(blocks.iter().filter_map(|medians| medians.get(&rtt_us)).map(of))
+    };
+    let distances = distances.into_iter();
+    distances
+        .filter_map(|rtt_us| Some((rtt_us, (at(rtt_us, |point| point.0)?, at(rtt_us, |point| point.1)?))))
+        .collect()
+}
+
+/// The median with the store beside the server, in microseconds, and the round trips that a request waits for: the slope over
+/// the proxied distances only, because the way through the proxy takes a little by itself.
+fn near_and_trips(blocks: &[&Medians]) -> Option<(f64, f64)> {
+    let medians = over_blocks(blocks);
+    let (_, near_us) = *medians.get(&0)?;
+    let far: Vec<(f64, f64)> = medians.into_iter().filter(|(rtt_us, _)| *rtt_us > 0).map(|(_, point)| point).collect();
+    Some((near_us, least_squares(&far, CONFIDENCE)?.slope.value))
+}
+
+impl Trips {
+    fn of(blocks: &BTreeMap<u32, Medians>) -> Option<Self> {
+        let blocks: Vec<Medians> = blocks.values().cloned().collect();
+        let trips = |blocks: &[&Medians]| near_and_trips(blocks).map(|(_, trips)| [trips]);
+        let [value] = trips(&blocks.iter().collect::<Vec<_>>())?;
+        let interval = bootstrap(&blocks, CONFIDENCE, trips).map(|[interval]| interval);
+        Some(Self { value, interval })
+    }
+}
+
+fn crossings(record: &Record, rows: &[RttRow], groups: &[Group<'_>]) -> Vec<Crossing> {
+    let (asking, checking): (Vec<&RttRow>, Vec<&RttRow>) =
+        rows.iter().filter(|row| !is_control(&row.scheme)).partition(|row| has_store(record, &row.scheme));
+    let pairs = asking
+        .iter()
+        .filter(|row| row.distances.len() > 1)
+        .flat_map(|asks| checking.iter().map(move |checks| (asks, checks)));
+    pairs
+        .filter_map(|(asks, checks)| {
+            let at = crossing(&by_block(&asks.scheme, groups), &by_block(&checks.scheme, groups))?;
+            Some(Crossing { asks: asks.scheme.clone(), checks: checks.scheme.clone(), at })
+        })
+        .collect()
+}
+
+/// What one block saw of both.
+struct Both<'blocks> {
+    asks: Option<&'blocks Medians>,
+    checks_us: Option<f64>,
+}
+
+fn crossing(asks: &BTreeMap<u32, Medians>, checks: &BTreeMap<u32, Medians>) -> Option<CrossingAt> {
+    let blocks: BTreeSet<&u32> = asks.keys().chain(checks.keys()).collect();
+    let both = |block: &u32| Both {
+        asks: asks.get(block),
+        checks_us: checks.get(block).and_then(|medians| medians.get(&0)).map(|point| point.1),
+    };
+    let blocks: Vec<Both<'_>> = blocks.into_iter().map(both).collect();
+    let met = |blocks: &[&Both<'_>]| {
+        let (near_us, trips) = near_and_trips(&blocks.iter().filter_map(|both| both.asks).collect::<Vec<_>>())?;
+        Some(meets(near_us, trips, middle_of(blocks.iter().filter_map(|both| both.checks_us))?))
+    };
+    let rtt_us = met(&blocks.iter().collect::<Vec<_>>())?;
+    let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([met(blocks)?])).map(|[interval]| interval);
+    Some(CrossingAt { rtt_us, interval })
+}
+
+/// The round-trip time at which a request that takes `near_us` over a store beside the server, and waits for so many round trips,
+/// takes `checks_us`: 0 if it always takes longer, infinite if it waits for none.
+fn meets(near_us: f64, trips: f64, checks_us: f64) -> f64 {
+    if near_us >= checks_us {
+        0.0
+    } else if trips < FEWEST_TRIPS {
+        f64::INFINITY
+    } else {
+        (checks_us - near_us) / trips
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_meet_after_as_many_round_trips_as_make_up_the_difference() {
+        assert!((meets(160.0, 1.0, 185.0) - 25.0).abs() < 1e-9);
+        assert!((meets(160.0, 2.0, 185.0) - 12.5).abs() < 1e-9);
+        assert!(meets(160.0, 1.0, 120.0).abs() < 1e-9);
+        assert!(meets(140.0, 0.001, 185.0).is_infinite(), "what is remembered does not wait");
+    }
+}

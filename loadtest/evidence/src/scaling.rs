@@ -1,0 +1,278 @@
+//! The `scaling` experiment: what more nodes bring, what was full, and how far a law found on few nodes reaches.
+
+use std::collections::BTreeSet;
+
+use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
+
+use crate::group::{Rounds, scheme_order};
+use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
+
+/// The law is found on at most so many nodes, and held against the others.
+pub const FIT_NODES: u32 = 3;
+/// A law that is further off than this on the nodes it has not seen is not believed beyond them.
+pub const ERROR_LIMIT: f64 = 0.10;
+/// The share of its periods in which a slice is used up above which it is called full.
+pub const FULL: f64 = 0.80;
+/// How many numbers of nodes the Universal Scalability Law needs: it has three numbers of its own.
+const FEWEST_SIZES: usize = 4;
+/// How wide its interval at twice the most nodes may be, as a ratio, before it says nothing.
+const WIDEST_AHEAD: f64 = 2.0;
+
+/// Capacity against the number of nodes, by scheme.
+#[derive(Clone, Debug)]
+pub struct ScalingTable {
+    /// How the slices were cut.
+    pub slicing: Option<Slicing>,
+    /// One a scheme.
+    pub rows: Vec<ScalingRow>,
+}
+
+/// One scheme on more and more nodes.
+#[derive(Clone, Debug)]
+pub struct ScalingRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// From few nodes to many.
+    pub sizes: Vec<ScalingSize>,
+    /// Requests per second that the store would carry at the CPU time that it spent on a request with at most [`FIT_NODES`]
+    /// nodes, when it was not full.
+    pub store_by_cpu_rps: Option<f64>,
+    /// Requests per second that its slice carried when it was filled.
+    pub store_filled: Option<Estimate>,
+    /// The law of the bottleneck, found on at most [`FIT_NODES`] nodes.
+    pub law: Option<Bottleneck>,
+    /// That law against the numbers of nodes it has not seen.
+    pub predictions: Vec<Prediction>,
+    /// The Universal Scalability Law over all numbers of nodes; none if there are too few.
+    pub usl: Option<UslFit>,
+}
+
+/// One number of nodes.
+#[derive(Clone, Debug)]
+pub struct ScalingSize {
+    /// How many.
+    pub nodes: u32,
+    /// The rounds behind the figures.
+    pub rounds: Rounds,
+    /// Requests per second: the median of the rounds.
+    pub rps: Estimate,
+    /// Requests per second as a multiple of those of one node times their number: 1 is linear.
+    pub efficiency: Option<f64>,
+    /// CPU time of the nodes a request, in microseconds.
+    pub nodes_us: f64,
+    /// CPU time of the store a request, in microseconds.
+    pub store_us: Option<f64>,
+    /// Requests per second for each processor of nodes and store together.
+    pub rps_per_cpu: Option<f64>,
+    /// The share of its periods in which a node's slice was used up: the mean of the nodes, the median of the rounds.
+    pub nodes_full: f64,
+    /// The same of the store.
+    pub store_full: Option<f64>,
+    /// What was full.
+    pub full: Full,
+}
+
+/// What kept more requests from being carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The nodes' slices.
+    Nodes,
+    /// The store's slice.
+    Store,
+    /// Both.
+    Both,
+    /// Neither: something else did.
+    Neither,
+}
+
+/// A law's word on nodes that it has not seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// How many nodes.
+    pub nodes: u32,
+    /// Requests per second by the law.
+    pub predicted_rps: f64,
+    /// Requests per second as they were.
+    pub measured_rps: f64,
+}
+
+/// The Universal Scalability Law with its intervals, by resampling blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UslFit {
+    /// The law.
+    pub usl: Usl,
+    /// Where sigma may lie.
+    pub sigma: Interval,
+    /// Where kappa may lie.
+    pub kappa: Interval,
+    /// How far the law lies off at most, on the nodes it was found on, as a share of what was measured.
+    pub misfit: f64,
+    /// Requests per second of twice the most nodes; none if it fits badly, or if its interval is too wide to say anything:
+    /// it is not identifiable.
+    pub ahead: Option<Interval>,
+}
+
+impl Prediction {
+    /// How far it is off, as a share of what was measured; above 0 it promised too much.
+    #[must_use]
+    pub fn error(&self) -> f64 {
+        self.predicted_rps / self.measured_rps - 1.0
+    }
+}
+
+impl ScalingTable {
+    pub(crate) fn of(record: &Record, scaling: &ScalingExperiment) -> Self {
+        let mut schemes: Vec<&str> = scaling.points.iter().map(|point| point.scheme.as_str()).collect();
+        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
+        schemes.dedup();
+        let row = |scheme: &str| {
+            let points: Vec<&ScalingPoint> = scaling.points.iter().filter(|point| point.scheme == scheme).collect();
+            ScalingRow::of(scheme, &points, scaling.slicing.as_ref())
+        };
+        Self { slicing: scaling.slicing.clone(), rows: schemes.into_iter().map(row).collect() }
+    }
+}
+
+impl ScalingRow {
+    /// Whether the law's word on nodes that it has not seen can be believed.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.predictions.is_empty() && self.predictions.iter().all(|each| each.error().abs() <= ERROR_LIMIT)
+    }
+
+    /// Twice the most nodes that were tried, and the requests per second that the law promises of them; none if it does not
+    /// hold.
+    #[must_use]
+    pub fn ahead(&self) -> Option<(u32, f64)> {
+        let nodes = 2 * self.sizes.last()?.nodes;
+        self.law.filter(|_| self.holds()).map(|law| (nodes, law.rps(nodes)))
+    }
+
+    fn of(scheme: &str, points: &[&ScalingPoint], slicing: Option<&Slicing>) -> Self {
+        let counts: BTreeSet<u32> = points.iter().filter_map(|point| nodes(point)).collect();
+        let one = sizes_of(points, 1).and_then(|points| rate(&points)).map(|rps| rps.value);
+        let sizes: Vec<ScalingSize> = counts
+            .into_iter()
+            .filter_map(|nodes| ScalingSize::of(nodes, &with_nodes(points, nodes), one, slicing))
+            .collect();
+        let few: Vec<&ScalingPoint> =
+            valid(points).filter(|point| nodes(point).is_some_and(|count| count <= FIT_NODES)).collect();
+        let filled: Vec<&ScalingPoint> = valid(points).filter(|point| fills_store(point)).collect();
+        let store_filled = rate(&filled);
+        let law = slicing.and_then(|slicing| law(&few, slicing, store_filled));
+        let store_us = middle_of(few.iter().filter_map(|point| point.store_us)).filter(|us| *us > 0.0);
+        Self {
+            scheme: scheme.to_owned(),
+            store_by_cpu_rps: slicing.zip(store_us).map(|(slicing, us)| slicing.store_share * 1e6 / us),
+            store_filled,
+            predictions: law.map(|law| predictions(&law, &sizes)).unwrap_or_default(),
+            usl: UslFit::of(points, &sizes),
+            law,
+            sizes,
+        }
+    }
+}
+
+fn nodes(point: &ScalingPoint) -> Option<u32> {
+    if let Step::Nodes { nodes } = point.step { Some(nodes) } else { None }
+}
+
+fn with_nodes<'record>(points: &[&'record ScalingPoint], count: u32) -> Vec<&'record ScalingPoint> {
+    points.iter().copied().filter(|point| nodes(point) == Some(count)).collect()
+}
+
+fn sizes_of<'record>(points: &[&'record ScalingPoint], count: u32) -> Option<Vec<&'record ScalingPoint>> {
+    Some(with_nodes(points, count)).filter(|points| !points.is_empty())
+}
+
+fn valid<'record>(points: &[&'record ScalingPoint]) -> impl Iterator<Item = &'record ScalingPoint> {
+    points.iter().copied().filter(|point| point.validity.valid)
+}
+
+fn rate(points: &[&ScalingPoint]) -> Option<Estimate> {
+    median(&valid(points).map(|point| point.rps).collect::<Vec<_>>(), CONFIDENCE)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+impl ScalingSize {
+    fn of(nodes: u32, points: &[&ScalingPoint], one: Option<f64>, slicing: Option<&Slicing>) -> Option<Self> {
+        let rps = rate(points)?;
+        let store_full = middle_of(valid(points).filter_map(|point| point.store_full));
+        let nodes_full = middle_of(valid(points).map(|point| mean(&point.nodes_full)))?;
+        let used = valid(points).count();
+        let cpus = slicing.map(|slicing| {
+            let store = if store_full.is_some() { slicing.store_share } else { 0.0 };
+            f64::from(nodes) * slicing.node_share + store
+        });
+        Some(Self {
+            nodes,
+            rounds: Rounds { used, excluded: points.len() - used },
+            rps,
+            efficiency: one.map(|one| rps.value / (one * f64::from(nodes))),
+            nodes_us: middle_of(valid(points).map(|point| point.nodes_us))?,
+            store_us: middle_of(valid(points).filter_map(|point| point.store_us)),
+            rps_per_cpu: cpus.map(|cpus| rps.value / cpus),
+            nodes_full,
+            store_full,
+            full: match (nodes_full >= FULL, store_full.is_some_and(|share| share >= FULL)) {
+                (true, false) => Full::Nodes,
+                (false, true) => Full::Store,
+                (true, true) => Full::Both,
+                (false, false) => Full::Neither,
+            },
+        })
+    }
+}
+
+/// Whether it tells what the store carries: nothing but its slice was in the way.
+fn fills_store(point: &ScalingPoint) -> bool {
+    let filled = matches!(point.step, Step::StoreFilled { .. }) && point.store_full.is_some_and(|share| share >= FULL);
+    filled && mean(&point.nodes_full) < FULL
+}
+
+/// What a node carries is what few nodes carried while the store had time left; what the store carries was measured when
+/// it was filled. None where a store was never full.
+fn law(few: &[&ScalingPoint], slicing: &Slicing, store_filled: Option<Estimate>) -> Option<Bottleneck> {
+    let left = |point: &&&ScalingPoint| point.store_full.is_none_or(|share| share < FULL);
+    let of_rounds = middle_of(few.iter().filter(left).filter_map(|point| Some(point.rps / f64::from(nodes(point)?))));
+    // Where even one node fills the store, what a node could carry follows from its slice.
+    let of_slice = middle_of(few.iter().map(|point| slicing.node_share * 1e6 / point.nodes_us));
+    let store_rps = store_filled.map(|filled| filled.value);
+    let has_store = few.iter().any(|point| point.store_us.is_some());
+    (store_rps.is_some() == has_store).then_some(Bottleneck { node_rps: of_rounds.or(of_slice)?, store_rps })
+}
+
+fn predictions(law: &Bottleneck, sizes: &[ScalingSize]) -> Vec<Prediction> {
+    let unseen = sizes.iter().filter(|size| size.nodes > FIT_NODES);
+    unseen
+        .map(|size| Prediction { nodes: size.nodes, predicted_rps: law.rps(size.nodes), measured_rps: size.rps.value })
+        .collect()
+}
+
+impl UslFit {
+    fn of(points: &[&ScalingPoint], sizes: &[ScalingSize]) -> Option<Self> {
+        if sizes.len() < FEWEST_SIZES {
+            return None;
+        }
+        let usl = Usl::fit(&sizes.iter().map(|size| (f64::from(size.nodes), size.rps.value)).collect::<Vec<_>>())?;
+        let blocks: BTreeSet<u32> = valid(points).map(|point| point.block).collect();
+        let of_block = |block: &u32| -> Vec<(f64, f64)> {
+            let own = valid(points).filter(|point| point.block == *block);
+            own.filter_map(|point| Some((f64::from(nodes(point)?), point.rps))).collect()
+        };
+        let blocks: Vec<Vec<(f64, f64)>> = blocks.iter().map(of_block).collect();
+        let most = f64::from(sizes.last()?.nodes);
+        let fit = |blocks: &[&Vec<(f64, f64)>]| {
+            let usl = Usl::fit(&blocks.iter().copied().flatten().copied().collect::<Vec<_>>())?;
+            Some([usl.sigma, usl.kappa, usl.rps(2.0 * most)])
+        };
+        let [sigma, kappa, ahead] = bootstrap(&blocks, CONFIDENCE, fit)?;
+        let off = |size: &ScalingSize| (usl.rps(f64::from(size.nodes)) / size.rps.value - 1.0).abs();
+        let misfit = sizes.iter().map(off).fold(0.0, f64::max);
+        let identifiable = misfit <= ERROR_LIMIT && ahead.low > 0.0 && ahead.high / ahead.low <= WIDEST_AHEAD;
+        Some(Self { usl, sigma, kappa, misfit, ahead: identifiable.then_some(ahead) })
+    }
+}

@@ -1,0 +1,197 @@
+//! The search of `authbench load --slo`: at which rate do nine of ten rounds meet the objectives, and did it hold?
+
+use std::collections::BTreeSet;
+
+use engine::record::{SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
+use engine::slo::Objective;
+
+use crate::statistics::{CONFIDENCE, Interval, Logistic, bootstrap, median, profile_interval};
+
+/// The rate that is looked for is the one at which this share of the rounds meets the objectives.
+pub const SLO_SHARE: f64 = 0.9;
+/// A rate is confirmed by so many rounds.
+pub const CONFIRMING: u32 = 5;
+/// So many of them have to meet the objectives: where nine of ten do, that happens in 92 % of all cases; where half do, in 19 %.
+pub const CONFIRMED_BY: u32 = 4;
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct SloTable {
+    /// The scheme's id.
+    pub scheme: String,
+    /// What a round had to meet.
+    pub objectives: Vec<Objective>,
+    /// From low to high; rounds that confirm stand apart.
+    pub rates: Vec<SloRate>,
+    /// The rates that were to be confirmed, in order; only the last can hold.
+    pub confirmations: Vec<SloRate>,
+    /// The curve through the rounds of the grid; none where they do not tell one rate from another.
+    pub fit: Option<SloFit>,
+    /// The answer.
+    pub answer: SloAnswer,
+    /// How the search ended; none if it broke off.
+    pub end: Option<SearchEnd>,
+}
+
+/// Rounds at one rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SloRate {
+    /// Requests per second, planned.
+    pub rate_rps: f64,
+    /// Rounds that met every objective.
+    pub met: u32,
+    /// Rounds that did not.
+    pub missed: u32,
+    /// Rounds that say nothing of the target.
+    pub void: u32,
+    /// For each objective the median, over the rounds that say something, of its percentile in microseconds.
+    pub times_us: Vec<Option<f64>>,
+}
+
+/// A round that says something of the target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// Neighbours in time share a block.
+    pub block: u32,
+    /// Requests per second.
+    pub rate_rps: f64,
+    /// Whether it met every objective.
+    pub met: bool,
+}
+
+/// How the share of rounds that meet the objectives falls with the rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SloFit {
+    /// The curve.
+    pub law: Logistic,
+    /// The rate at which [`SLO_SHARE`] of the rounds meet them.
+    pub rate_rps: f64,
+    /// Where that rate may lie; none if the rounds leave one side open.
+    pub interval: Option<Interval>,
+}
+
+/// The answer to "how much can it carry?".
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SloAnswer {
+    /// Requests per second; none if nothing was found.
+    pub rate_rps: Option<f64>,
+    /// Whether the rate held when it was tried again.
+    pub confirmed: bool,
+    /// Whether the rate is no more than a lower bound, because the generator could not find the target's limit.
+    pub lower_bound: bool,
+}
+
+impl SloFit {
+    /// The curve through these rounds. None unless some of them met the objectives, others did not, and more of them at
+    /// lower rates.
+    #[must_use]
+    pub fn of(rounds: &[Judged]) -> Option<Self> {
+        let outcomes: Vec<(f64, bool)> = rounds.iter().map(|round| (round.rate_rps, round.met)).collect();
+        let law = falling(&outcomes)?;
+        Some(Self { law, rate_rps: law.at(SLO_SHARE), interval: interval(rounds, &outcomes) })
+    }
+}
+
+fn falling(outcomes: &[(f64, bool)]) -> Option<Logistic> {
+    let both = outcomes.iter().any(|(_, met)| *met) && outcomes.iter().any(|(_, met)| !met);
+    Logistic::fit(outcomes).filter(|law| both && law.slope < 0.0)
+}
+
+/// The profile takes rounds for independent; drawing the blocks anew does not, but sees no scatter where the rounds
+/// separate perfectly. Whichever reaches further counts, on either side.
+fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
+    let profile = profile_interval(outcomes, SLO_SHARE, CONFIDENCE)?;
+    let numbers: BTreeSet<u32> = rounds.iter().map(|round| round.block).collect();
+    let of_block = |number: &u32| -> Vec<(f64, bool)> {
+        let own = rounds.iter().filter(|round| round.block == *number);
+        own.map(|round| (round.rate_rps, round.met)).collect()
+    };
+    let blocks: Vec<Vec<(f64, bool)>> = numbers.iter().map(of_block).collect();
+    let rate = |drawn: &[&Vec<(f64, bool)>]| {
+        let drawn: Vec<(f64, bool)> = drawn.iter().copied().flatten().copied().collect();
+        Some([falling(&drawn)?.at(SLO_SHARE)])
+    };
+    let [drawn] = bootstrap(&blocks, CONFIDENCE, rate).unwrap_or([profile]);
+    Some(Interval { low: profile.low.min(drawn.low), high: profile.high.max(drawn.high), level: CONFIDENCE })
+}
+
+impl SloTable {
+    pub(crate) fn of(slo: &SloExperiment) -> Self {
+        let (confirming, searching): (Vec<&SloRound>, Vec<&SloRound>) =
+            slo.rounds.iter().partition(|round| matches!(round.step, SearchStep::Confirmation { .. }));
+        let confirmations = by_rate(&slo.objectives, &confirming);
+        let fit = SloFit::of(&searching.iter().filter_map(|round| judged(round)).collect::<Vec<_>>());
+        let mut rates = by_rate(&slo.objectives, &searching);
+        rates.sort_by(|one, other| one.rate_rps.total_cmp(&other.rate_rps));
+        Self {
+            scheme: slo.rounds.first().map_or_else(String::new, |first| first.round.scheme.clone()),
+            objectives: slo.objectives.clone(),
+            answer: answer(slo.end, fit.as_ref(), &rates, &confirmations),
+            rates,
+            confirmations,
+            fit,
+            end: slo.end,
+        }
+    }
+}
+
+/// A round of the grid that says something: the rates of the others were chosen by what came before.
+fn judged(round: &SloRound) -> Option<Judged> {
+    let SearchStep::Grid { block } = round.step else { return None };
+    let met = match round.verdict {
+        SloVerdict::Met => true,
+        SloVerdict::Missed => false,
+        SloVerdict::Generator | SloVerdict::Unsettled => return None,
+    };
+    Some(Judged { block, rate_rps: round.rate_rps, met })
+}
+
+/// In the order in which the rates were first tried.
+fn by_rate(objectives: &[Objective], rounds: &[&SloRound]) -> Vec<SloRate> {
+    let mut groups: Vec<(f64, Vec<&SloRound>)> = Vec::new();
+    for round in rounds {
+        match groups.iter_mut().find(|(rate, _)| rate.total_cmp(&round.rate_rps).is_eq()) {
+            Some((_, own)) => own.push(round),
+            None => groups.push((round.rate_rps, vec![round])),
+        }
+    }
+    groups.into_iter().map(|(rate, own)| SloRate::of(rate, objectives, &own)).collect()
+}
+
+impl SloRate {
+    fn of(rate_rps: f64, objectives: &[Objective], rounds: &[&SloRound]) -> Self {
+        let says = |round: &&&SloRound| matches!(round.verdict, SloVerdict::Met | SloVerdict::Missed);
+        let count = |wanted: SloVerdict| rounds.iter().filter(|round| round.verdict == wanted).count() as u32;
+        let time = |objective: &Objective| {
+            let times =
+                rounds.iter().filter(says).filter_map(|round| objective.percentile.of(&round.round.response_us));
+            median(&times.map(|us| us as f64).collect::<Vec<_>>(), CONFIDENCE).map(|found| found.value)
+        };
+        Self {
+            rate_rps,
+            met: count(SloVerdict::Met),
+            missed: count(SloVerdict::Missed),
+            void: count(SloVerdict::Generator) + count(SloVerdict::Unsettled),
+            times_us: objectives.iter().map(time).collect(),
+        }
+    }
+
+    /// Whether the rounds confirm it.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.met >= CONFIRMED_BY
+    }
+}
+
+/// The rate that held, else the last that was tried, else the best guess.
+fn answer(end: Option<SearchEnd>, fit: Option<&SloFit>, rates: &[SloRate], confirmations: &[SloRate]) -> SloAnswer {
+    let lower_bound = end == Some(SearchEnd::Generator);
+    let last = confirmations.last();
+    let met = || rates.iter().take_while(|rate| rate.missed == 0).filter(|rate| rate.met > 0).last();
+    let guess = || fit.map(|fit| fit.rate_rps).filter(|_| !lower_bound).or_else(|| met().map(|rate| rate.rate_rps));
+    SloAnswer {
+        rate_rps: last.map(|last| last.rate_rps).or_else(guess).filter(|_| end != Some(SearchEnd::NothingMet)),
+        confirmed: last.is_some_and(SloRate::holds) && end.is_some_and(|end| end != SearchEnd::OutOfTime),
+        lower_bound,
+    }
+}

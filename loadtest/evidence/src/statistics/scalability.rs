@@ -1,0 +1,190 @@
+//! How throughput grows with the number of nodes: two laws.
+//!
+//! The law of the bottleneck says that nodes add up until what they share is full. It has a reason for each of its two
+//! numbers, so it comes first. The Universal Scalability Law (Gunther, *Guerrilla Capacity Planning*, chapter 4)
+//! has none, but describes what waits for one another (sigma) and what has to agree (kappa).
+
+/// Nodes add up until the store is full.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bottleneck {
+    /// Requests per second of one node that is full.
+    pub node_rps: f64,
+    /// Requests per second of the store that is full; none without a store.
+    pub store_rps: Option<f64>,
+}
+
+impl Bottleneck {
+    /// Requests per second of so many nodes.
+    #[must_use]
+    pub fn rps(&self, nodes: u32) -> f64 {
+        let together = f64::from(nodes) * self.node_rps;
+        self.store_rps.map_or(together, |store| together.min(store))
+    }
+
+    /// How many nodes fill the store.
+    #[must_use]
+    pub fn bend(&self) -> Option<f64> {
+        self.store_rps.map(|store| store / self.node_rps)
+    }
+}
+
+/// X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usl {
+    /// Requests per second of one node.
+    pub lambda: f64,
+    /// The share of the work that only one can do at a time, 0 to 1.
+    pub sigma: f64,
+    /// What it costs each to agree with each other, at least 0.
+    pub kappa: f64,
+}
+
+impl Usl {
+    /// Requests per second of so many nodes.
+    #[must_use]
+    pub fn rps(&self, nodes: f64) -> f64 {
+        self.lambda * nodes / (1.0 + self.sigma * (nodes - 1.0) + self.kappa * nodes * (nodes - 1.0))
+    }
+
+    /// The curve through points (nodes, requests per second) with the least sum of squared relative errors of N / X, which is
+    /// linear in a = 1 / lambda, b = sigma / lambda and c = kappa / lambda, inside a > 0, 0 <= b <= a and c >= 0. None
+    /// where fewer than three numbers of nodes were tried.
+    ///
+    /// The least over a convex set lies inside it or on its edge: each of the six ways to lie on an edge is a small
+    /// problem without bounds, and the best one that keeps the bounds is the answer.
+    #[must_use]
+    pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
+        let mut tried: Vec<f64> = points.iter().map(|(nodes, _)| *nodes).collect();
+        tried.sort_by(f64::total_cmp);
+        tried.dedup();
+        if tried.len() < 3 {
+            return None;
+        }
+        // Every row is divided by N / X: then what is left is the relative error.
+        let rows: Vec<[f64; 3]> = points
+            .iter()
+            .map(|&(nodes, rps)| [1.0, nodes - 1.0, nodes * (nodes - 1.0)].map(|term| term * rps / nodes))
+            .collect();
+        let fits = EDGES.iter().filter_map(|edge| fit_on(edge, &rows)).filter(|[a, b, c]| {
+            let slack = 1e-12 * a.abs();
+            *a > 0.0 && *b >= -slack && *b <= a + slack && *c >= -slack
+        });
+        let [a, b, c] = fits.min_by(|one, other| left(&rows, one).total_cmp(&left(&rows, other)))?;
+        Some(Self { lambda: 1.0 / a, sigma: (b / a).clamp(0.0, 1.0), kappa: (c / a).max(0.0) })
+    }
+}
+
+/// The ways in which a, b and c hang on what is free: each row says how much of a, b and c one free number is.
+const EDGES: [&[[f64; 3]]; 6] = [
+    &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+    &[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
+    &[[1.0, 0.0, 0.0]],
+    &[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    &[[1.0, 1.0, 0.0]],
+];
+
+/// The least squares of `rows * [a, b, c] = 1` on this edge.
+fn fit_on(edge: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
+    let columns: Vec<Vec<f64>> = edge.iter().map(|free| rows.iter().map(|row| dot(row, free)).collect()).collect();
+    let of = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
+    let matrix: Vec<Vec<f64>> = columns
+        .iter()
+        .map(|one| columns.iter().map(|other| of(one, other)).chain([one.iter().sum()]).collect())
+        .collect();
+    let solved = solve(matrix)?;
+    let mut found = [0.0; 3];
+    for (value, free) in solved.iter().zip(edge) {
+        for (to, part) in found.iter_mut().zip(free) {
+            *to += value * part;
+        }
+    }
+    Some(found)
+}
+
+fn left(rows: &[[f64; 3]], found: &[f64; 3]) -> f64 {
+    rows.iter().map(|row| (dot(row, found) - 1.0).powi(2)).sum()
+}
+
+fn dot(one: &[f64; 3], other: &[f64; 3]) -> f64 {
+    one.iter().zip(other).map(|(x, y)| x * y).sum()
+}
+
+/// Gauss, with the largest pivot; each row ends with its right side. None if it has no single solution.
+fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+    let size = rows.len();
+    for column in 0..size {
+        let pivot =
+            (column..size).max_by(|&one, &other| rows[one][column].abs().total_cmp(&rows[other][column].abs()))?;
+        rows.swap(column, pivot);
+        let head = rows[column].clone();
+        if head[column].abs() < 1e-12 * head.iter().map(|value| value.abs()).fold(0.0, f64::max) || head[column] == 0.0
+        {
+            return None;
+        }
+        for (_, row) in rows.iter_mut().enumerate().filter(|(number, _)| *number != column) {
+            let factor = row[column] / head[column];
+            row.iter_mut().zip(&head).for_each(|(value, above)| *value -= factor * above);
+        }
+    }
+    Some((0..size).map(|number| rows[number][size] / rows[number][number]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(law: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+        [1.0, 2.0, 3.0, 4.0, 6.0, 8.0].map(|nodes| (nodes, law(nodes))).to_vec()
+    }
+
+    #[test]
+    fn nodes_add_up_until_the_store_is_full() {
+        let law = Bottleneck { node_rps: 6_000.0, store_rps: Some(27_000.0) };
+        let carried = [1, 4, 5, 8].map(|nodes| law.rps(nodes).round() as u64);
+        assert_eq!(carried, [6_000, 24_000, 27_000, 27_000]);
+        assert_eq!(law.bend(), Some(4.5));
+        let free = Bottleneck { store_rps: None, ..law };
+        assert_eq!((free.rps(8), free.bend()), (48_000.0, None));
+    }
+
+    #[test]
+    fn a_curve_is_found_again() {
+        for known in [
+            Usl { lambda: 6_000.0, sigma: 0.05, kappa: 0.01 },
+            Usl { lambda: 900.0, sigma: 0.0, kappa: 0.02 },
+            Usl { lambda: 900.0, sigma: 0.3, kappa: 0.0 },
+            Usl { lambda: 11_000.0, sigma: 0.0, kappa: 0.0 },
+            Usl { lambda: 11_000.0, sigma: 1.0, kappa: 0.0 },
+        ] {
+            let found = Usl::fit(&points(|nodes| known.rps(nodes))).unwrap();
+            assert!((found.lambda / known.lambda - 1.0).abs() < 1e-6, "{found:?} for {known:?}");
+            assert!((found.sigma - known.sigma).abs() < 1e-6, "{found:?} for {known:?}");
+            assert!((found.kappa - known.kappa).abs() < 1e-6, "{found:?} for {known:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_bounds_gets_the_nearest_inside() {
+        // Better than linear: no sigma below zero is made up for it.
+        let found = Usl::fit(&points(|nodes| 1_000.0 * nodes.powf(1.1))).unwrap();
+        assert_eq!((found.sigma, found.kappa), (0.0, 0.0));
+        assert!((1_000.0..1_260.0).contains(&found.lambda), "{found:?}");
+    }
+
+    #[test]
+    fn agrees_with_the_book() {
+        // The ray tracer of *Guerrilla Capacity Planning*, section 5.5: sigma 0.0498, kappa 0.0000114.
+        let speeds = [20.0, 78.0, 130.0, 170.0, 190.0, 200.0, 210.0, 230.0, 260.0, 280.0, 310.0];
+        let processors = [1.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 32.0, 48.0, 64.0];
+        let found = Usl::fit(&processors.into_iter().zip(speeds).collect::<Vec<_>>()).unwrap();
+        assert!((0.04..0.06).contains(&found.sigma), "{found:?}");
+        assert!(found.kappa < 0.0001, "{found:?}");
+    }
+
+    #[test]
+    fn two_numbers_of_nodes_are_not_enough() {
+        assert_eq!(Usl::fit(&[(1.0, 10.0), (2.0, 19.0), (2.0, 20.0)]), None);
+        assert_eq!(Usl::fit(&[]), None);
+    }
+}

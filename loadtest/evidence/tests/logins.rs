@@ -1,0 +1,128 @@
+//! Logins and garbage: the truth comes back out, and what must not count does not.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{
+    Experiment, Garbage, Level, LoadExperiment, LoginExperiment, Measured as _, Record, Round, Validity,
+};
+use evidence::{Evidence, LoginRow, Warning};
+use synthetic::logins;
+
+fn of(record: &Record) -> Evidence {
+    Evidence::of(record).unwrap()
+}
+
+/// Off by this share of the truth at most.
+#[track_caller]
+fn near(found: f64, truth: f64, share: f64) {
+    assert!((found - truth).abs() <= truth.abs() * share, "{found} is not within {share} of {truth}");
+}
+
+fn invalidate(validity: &mut Validity) {
+    *validity = Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
+}
+
+fn reject_of(record: &mut Record) -> &mut LoadExperiment {
+    match record.experiments.iter_mut().find(|experiment| experiment.name() == "reject") {
+        Some(Experiment::Reject(load)) => load,
+        _ => panic!("it is in the record"),
+    }
+}
+
+fn login_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a LoginRow {
+    evidence.login.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
+}
+
+fn login_of(record: &mut Record) -> &mut LoginExperiment {
+    record.experiments.iter_mut().find_map(LoginExperiment::of).unwrap()
+}
+
+#[test]
+fn a_login_is_its_hashing_and_a_credential_what_is_left_without_it() {
+    let evidence = of(&synthetic::compare());
+    for scheme in ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"] {
+        let row = login_row(&evidence, scheme);
+        let (server_us, store_us) = logins::issuing_us(scheme);
+        let cost = row.cost.unwrap();
+        let truth_us = logins::HASHING_US + server_us + store_us;
+        near(cost.login_us.value, truth_us, 0.01);
+        assert!(cost.login_us.interval.unwrap().contains(truth_us), "{scheme}: {cost:?}");
+        let per_cpu_s = cost.per_cpu_s.interval.unwrap();
+        assert!(per_cpu_s.low < per_cpu_s.high && per_cpu_s.contains(1e6 / truth_us), "{scheme}: {cost:?}");
+        let issued = row.issued.unwrap();
+        near(issued.server_us.value, server_us, 0.02);
+        near(issued.total_us.unwrap().value, server_us + store_us, 0.02);
+        near(issued.per_cpu_s.unwrap().value, 1e6 / (server_us + store_us), 0.02);
+        assert_eq!(issued.store_us.is_some(), store_us > 0.0, "{scheme}");
+        assert!(row.p50_ratio.unwrap().interval.unwrap().low > 1.5, "a storm makes reads wait: {:?}", row.p50_ratio);
+        assert_eq!((row.idle.as_ref().unwrap().rounds.used, row.storm.as_ref().unwrap().rounds.used), (8, 8));
+    }
+}
+
+#[test]
+fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
+    let mut record = synthetic::compare();
+    let login = login_of(&mut record);
+    for storm in login.storms.iter_mut().filter(|storm| storm.scheme == "jwt-hs256" && storm.block < 2) {
+        storm.server_cpu_ns *= 5;
+        invalidate(&mut storm.validity);
+    }
+    for storm in login.storms.iter_mut().filter(|storm| storm.scheme == "session-redis") {
+        storm.store_cpu_ns = None;
+    }
+    login.issuances.iter_mut().filter(|each| each.scheme == "session-redis").for_each(|each| each.store_cpu_ns = None);
+    for round in login.rounds.iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
+        invalidate(&mut round.validity);
+    }
+    let evidence = of(&record);
+    let cost = login_row(&evidence, "jwt-hs256").cost.unwrap();
+    assert_eq!((cost.storms.used, cost.storms.excluded), (6, 2));
+    near(cost.login_us.value, logins::HASHING_US, 0.02);
+    let unseen = login_row(&evidence, "session-redis");
+    assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "a store that was not seen is not free");
+    assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "without a read beside nobody none can be taken away");
+    let told = |warning: &&Warning| matches!(warning, Warning::InvalidPoints { experiment: "login", points, .. } if points.len() == 2);
+    assert_eq!(evidence.warnings.iter().filter(told).count(), 1);
+}
+
+#[test]
+fn refusing_is_compared_with_accepting_inside_a_block() {
+    let evidence = of(&synthetic::compare());
+    let table = evidence.reject.as_ref().unwrap();
+    for row in &table.rows {
+        let accepting_us = row.accepting.as_ref().unwrap().total_us.unwrap().value;
+        let expected: Vec<(Garbage, f64)> = if row.scheme == "anonymous" {
+            vec![(Garbage::TooLongHeader, logins::TOO_LONG_US / accepting_us)]
+        } else {
+            logins::REFUSING.into()
+        };
+        assert_eq!(row.refusals.len(), expected.len(), "{}", row.scheme);
+        for (garbage, share) in expected {
+            let refusal = row.refusal(garbage).unwrap();
+            let over = refusal.over_accepting.unwrap();
+            near(over.ratio.unwrap().value, share, 0.05);
+            near(accepting_us + over.total_us.unwrap().value, accepting_us * share, 0.05);
+            assert_eq!(refusal.status, if garbage == Garbage::TooLongHeader { 431 } else { 401 });
+        }
+    }
+}
+
+#[test]
+fn a_round_of_garbage_that_was_let_in_feeds_nothing_and_is_shown() {
+    let mut record = synthetic::compare();
+    let forged = Level::Refused { garbage: Garbage::Forged };
+    let own = |round: &&mut Round| round.scheme == "jwt-hs256" && round.level == forged;
+    for round in reject_of(&mut record).rounds.iter_mut().filter(own) {
+        invalidate(&mut round.validity);
+    }
+    let evidence = of(&record);
+    let row = evidence.reject.as_ref().unwrap().rows.iter().find(|row| row.scheme == "jwt-hs256").unwrap();
+    let refusal = row.refusal(Garbage::Forged).unwrap();
+    assert_eq!((refusal.rounds.used, refusal.rounds.excluded), (0, 8));
+    assert_eq!((refusal.total_us, refusal.over_accepting), (None, None));
+    let shown = |warning: &&Warning| matches!(warning, Warning::InvalidRound { place, .. } if place.level == forged);
+    assert_eq!(evidence.warnings.iter().filter(shown).count(), 8);
+}

@@ -1,0 +1,83 @@
+//! What is made of an outage, where the truth is known.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{Experiment, OutageExperiment, OutageFault, Outcome, Record};
+use evidence::{Evidence, OutageRow};
+
+use synthetic::outage::REPETITIONS;
+
+fn with(change: impl FnOnce(&mut OutageExperiment)) -> Evidence {
+    let mut record: Record = synthetic::compare();
+    let found = record.experiments.iter_mut().find_map(|experiment| match experiment {
+        Experiment::Outage(outage) => Some(outage),
+        _ => None,
+    });
+    change(found.unwrap());
+    Evidence::of(&record).unwrap()
+}
+
+fn row<'a>(evidence: &'a Evidence, scheme: &str, fault: OutageFault) -> &'a OutageRow {
+    evidence.outage.as_ref().unwrap().of_fault(fault).find(|row| row.scheme == scheme).unwrap()
+}
+
+#[test]
+fn shares_are_of_the_time_in_which_the_fault_lasts_and_recovery_counts_from_its_end() {
+    let evidence = with(|_| ());
+    let paused = row(&evidence, "session-redis", OutageFault::StorePaused);
+    assert_eq!((paused.during.requests, paused.during.unavailable), (6 * 60, 6 * 60));
+    assert!(paused.good_share.unwrap().value.abs() < 1e-9);
+    let recovery = paused.recovery.unwrap();
+    assert!((recovery.p50_s.unwrap().value - 0.3).abs() < 1e-9, "{recovery:?}");
+    assert_eq!((recovery.recovered, recovery.of), (6, 6));
+    assert!(recovery.p50_s.unwrap().interval.is_some(), "six rounds bear an interval");
+
+    let killed = row(&evidence, "jwt-hs256", OutageFault::NodeKilled);
+    assert!((killed.good_share.unwrap().value - 0.5).abs() < 1e-9);
+    assert!(killed.recovery.unwrap().p50_s.unwrap().value.abs() < 1e-9, "well at once");
+    assert_eq!(row(&evidence, "session-redis", OutageFault::StoreKilled).whole.lost, 6 * 12 * 6);
+    assert_eq!(evidence.outage.as_ref().unwrap().storeless, ["anonymous", "jwt-hs256", "jwt-eddsa"]);
+}
+
+#[test]
+fn a_round_whose_counts_do_not_add_up_feeds_nothing_and_is_told() {
+    let evidence = with(|outage| outage.rounds[0].outcomes.get_mut(&Outcome::Good).unwrap()[20] -= 1);
+    let damaged = row(&evidence, "session-redis", OutageFault::StorePaused);
+    assert_eq!((damaged.rounds.used, damaged.rounds.excluded), (REPETITIONS as usize - 1, 1));
+    assert_eq!(damaged.during.requests, 5 * 60);
+    let told: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|text| text.contains("270 requests were planned, and the outcomes of 269")), "{told:#?}");
+}
+
+#[test]
+fn who_does_not_recover_has_no_median() {
+    let evidence = with(|outage| {
+        let round = &mut outage.rounds[0];
+        let good = round.outcomes.get_mut(&Outcome::Good).unwrap();
+        let late = std::mem::take(&mut good[29]);
+        round.outcomes.get_mut(&Outcome::Unavailable).unwrap()[29] = late;
+        for interval in 18..29 {
+            round.outcomes.get_mut(&Outcome::Good).unwrap()[interval] -= 1;
+            round.outcomes.get_mut(&Outcome::Unavailable).unwrap()[interval] += 1;
+        }
+    });
+    let recovery = row(&evidence, "session-redis", OutageFault::StorePaused).recovery.unwrap();
+    assert_eq!((recovery.p50_s, recovery.recovered, recovery.of), (None, 5, 6));
+}
+
+#[test]
+fn whoever_was_wrongly_allowed_is_a_violation_even_in_an_invalid_round() {
+    assert!(with(|_| ()).violations().is_empty());
+    let evidence = with(|outage| {
+        let round = &mut outage.rounds[1];
+        let mut wrong = vec![0; 30];
+        wrong[7] = 2;
+        // Two more than planned: the round is invalid, and they were let in all the same.
+        round.outcomes.insert(Outcome::WronglyAllowed, wrong);
+    });
+    let told: Vec<String> = evidence.violations().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["outage: session-redis-pool wrongly allowed 2 requests (store paused)"]);
+}

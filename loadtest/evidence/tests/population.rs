@@ -1,0 +1,84 @@
+//! More and more live credentials: the truth comes back out, and what must not count does not.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{FillState, Level, Measured, PopulationExperiment, Validity};
+use evidence::{Evidence, PopulationRow, Warning};
+use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
+
+/// The synthetic fill after a change.
+fn after(change: impl FnOnce(&mut PopulationExperiment)) -> Evidence {
+    let mut record = synthetic::compare();
+    change(record.experiments.iter_mut().find_map(PopulationExperiment::of).unwrap());
+    Evidence::of(&record).unwrap()
+}
+
+fn row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a PopulationRow {
+    evidence.population.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
+}
+
+#[track_caller]
+fn near(found: f64, truth: f64, tolerance: f64) {
+    assert!((found - truth).abs() <= tolerance, "{found} is not within {tolerance} of {truth}");
+}
+
+#[test]
+fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
+    let evidence = after(|_| {});
+    let session = row(&evidence, "session-redis");
+    let store = |memory: &evidence::MemoryRow| memory.slope.as_ref().unwrap().store.unwrap().value;
+    near(store(&session.live), 310.0, 1.0);
+    near(store(&session.revoked), REVOKED_BYTES, 1.0);
+    let predicted = session.predicted.unwrap();
+    assert_eq!((predicted.population, predicted.fitted), (MOST, (10_000, 100_000)), "a tenth of the largest at most");
+    assert!(predicted.error().abs() < 0.01, "{predicted:?}");
+    let freed = session.freed.as_ref().unwrap();
+    assert!(freed.full.store_used_bytes > freed.freed.store_used_bytes.map(|bytes| bytes * 100));
+    near(session.made_per_s.unwrap(), 1e6 / (1_441_000.0 / 400_000.0), 1.0);
+
+    let [few, many] = &session.sizes[..] else { panic!("two sizes were timed") };
+    assert_eq!((few.live, many.live), (FEWEST, MOST));
+    assert!(few.capacity_ratio.is_none() && few.p99_ratio.is_none(), "the fewest are held against nothing");
+    let ratio = many.capacity_ratio.unwrap();
+    near(ratio.value, CARRIED, 0.02);
+    assert!(ratio.interval.unwrap().high < 1.0, "{ratio:?}");
+    assert!(row(&evidence, "jwt-hs256").sizes[1].capacity_ratio.unwrap().interval.unwrap().contains(1.0));
+    assert!(row(&evidence, "jwt-hs256").freed.is_none());
+}
+
+#[test]
+fn a_line_that_misses_says_by_how_much() {
+    let evidence = after(|population| {
+        let largest = |fill: &&mut engine::record::Fill| {
+            fill.state == FillState::Live && fill.memory.population == MOST && fill.memory.scheme == "session-redis"
+        };
+        let memory = &mut population.fills.iter_mut().find(largest).unwrap().memory;
+        memory.store_used_bytes = Some(memory.store_used_bytes.unwrap() * 2);
+    });
+    let error = row(&evidence, "session-redis").predicted.unwrap().error();
+    assert!((-0.51..-0.45).contains(&error), "the largest is no part of the line: {error}");
+}
+
+#[test]
+fn what_is_invalid_feeds_nothing_and_is_told() {
+    let spoilt = || Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
+    let evidence = after(|population| {
+        for fill in population.fills.iter_mut().filter(|fill| [30_000, 100_000].contains(&fill.memory.population)) {
+            fill.memory.store_used_bytes = Some(1);
+            fill.memory.validity = spoilt();
+        }
+        let last = |level: &Level| matches!(level, Level::Population { live: MOST, rate_rps: None });
+        for round in population.rounds.iter_mut().filter(|round| last(&round.level)) {
+            round.validity = spoilt();
+        }
+    });
+    let session = row(&evidence, "session-redis");
+    near(session.live.slope.as_ref().unwrap().store.unwrap().value, 310.0, 1.0);
+    assert!(session.predicted.is_none(), "one size is left below a tenth of the largest");
+    assert!(session.sizes[1].capacity_ratio.is_none() && session.sizes[1].p99_ratio.is_some());
+    let told = |warning: &&Warning| matches!(warning, Warning::InvalidPoints { experiment: "population", .. });
+    assert_eq!(evidence.warnings.iter().filter(told).count(), 1);
+}

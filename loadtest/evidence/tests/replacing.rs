@@ -1,0 +1,145 @@
+//! What is found in the synthetic comparison of requests that cross servers, and of keys and tokens that are replaced.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{Experiment, Learning, Record, RotationExperiment, Validity};
+use evidence::{Evidence, FanoutRow, RefusedFor, RollRow, RotationTable, Warning};
+
+fn of(record: &Record) -> Evidence {
+    Evidence::of(record).unwrap()
+}
+
+fn invalid() -> Validity {
+    Validity::from_reasons(vec!["spoilt".to_owned()])
+}
+
+#[track_caller]
+fn near(found: f64, truth: f64, tolerance: f64) {
+    assert!((found - truth).abs() <= tolerance, "{found} is not {truth}");
+}
+
+fn crossing(evidence: &Evidence, scheme: &str) -> FanoutRow {
+    let rows = &evidence.fanout.as_ref().unwrap().rows;
+    rows.iter().find(|row| row.scheme == scheme).unwrap().clone()
+}
+
+#[test]
+fn a_hop_adds_what_it_truly_adds() {
+    let evidence = of(&synthetic::compare());
+    for (scheme, per_hop_us, over_us) in
+        [("session-redis", 16.0, 9.5), ("session-redis-pool", 42.1, 35.6), ("jwt-eddsa", 40.1, 33.6)]
+    {
+        let row = crossing(&evidence, scheme);
+        assert_eq!(row.ways.iter().map(|way| way.hops).collect::<Vec<_>>(), [1, 3, 10]);
+        let (slope, over) = (row.cpu_slope_us.unwrap(), row.cpu_slope_over_control_us.unwrap());
+        near(slope.value, per_hop_us, per_hop_us * 0.04);
+        near(over.value, over_us, per_hop_us * 0.04);
+        assert!(over.interval.unwrap().contains(over.value) && over.interval.unwrap().low > 0.0, "{over:?}");
+    }
+    let control = crossing(&evidence, "anonymous");
+    near(control.cpu_slope_us.unwrap().value, 6.5, 0.3);
+    assert_eq!(control.cpu_slope_over_control_us, None);
+}
+
+#[test]
+fn invalid_rounds_move_no_slope() {
+    let mut record = synthetic::compare();
+    let experiment = record.experiments.iter_mut().find(|experiment| experiment.name() == "fanout").unwrap();
+    let Experiment::Fanout(fanout) = experiment else { panic!("it has this name") };
+    for round in fanout.rounds.iter_mut().filter(|round| round.block == 2) {
+        round.validity = invalid();
+    }
+    let without = crossing(&of(&record), "session-redis");
+    let Some(Experiment::Fanout(fanout)) = record.experiments.iter_mut().find(|each| each.name() == "fanout") else {
+        panic!("it has this name")
+    };
+    for round in fanout.rounds.iter_mut().filter(|round| round.block == 2) {
+        round.usage.as_mut().unwrap().server_cpu_ns *= 9;
+    }
+    assert_eq!(crossing(&of(&record), "session-redis").cpu_slope_us, without.cpu_slope_us);
+}
+
+/// The synthetic rotation after a change, and what is found in it.
+fn rotated(change: impl FnOnce(&mut RotationExperiment)) -> (RotationTable, Vec<Warning>) {
+    let mut record = synthetic::compare();
+    let experiment = record.experiments.iter_mut().find(|experiment| experiment.name() == "rotation").unwrap();
+    let Experiment::Rotation(rotation) = experiment else { panic!("it has this name") };
+    change(rotation);
+    let evidence = of(&record);
+    (evidence.rotation.unwrap(), evidence.warnings)
+}
+
+fn rolled(table: &RotationTable, scheme: &str, learning: Learning) -> RollRow {
+    table.rolls.iter().find(|row| row.scheme == scheme && row.learning == learning).unwrap().clone()
+}
+
+#[test]
+fn a_roll_tells_who_was_refused_and_for_how_long() {
+    let (table, _) = rotated(|_| {});
+    let never = rolled(&table, "jwt-eddsa", Learning::Never);
+    assert_eq!((never.rolls, never.other_new.sent, never.other_new.refused), (2, 400, 400));
+    assert_eq!(
+        (never.first.sent, never.first.refused, never.other_old.sent, never.other_old.refused),
+        (1_200, 0, 400, 0)
+    );
+    assert_eq!(never.refused_for, RefusedFor::Ever(1.2), "nothing was accepted later");
+    let published = rolled(&table, "jwt-eddsa", Learning::Published);
+    assert_eq!((published.other_new.refused, published.slowest_us), (3, Some(900)));
+    assert_eq!(published.refused_for, RefusedFor::Seconds(0.3), "the longest of both rolls");
+    let order: Vec<&str> = table.rolls.iter().map(|row| row.scheme.as_str()).collect();
+    assert_eq!(order, ["jwt-hs256", "jwt-eddsa", "jwt-eddsa"]);
+    let (table, _) = rotated(|rotation| rotation.rolls[0].presented[5].last_accepted_s = Some(0.1));
+    let sooner = rolled(&table, "jwt-hs256", Learning::Never).refused_for;
+    assert_eq!(sooner, RefusedFor::Ever(1.2), "what was accepted before the last refusal ends nothing");
+    let (table, _) = rotated(|rotation| rotation.rolls.retain(|roll| roll.block == 0));
+    assert_eq!(rolled(&table, "jwt-eddsa", Learning::Published).refused_for, RefusedFor::Nobody);
+}
+
+#[test]
+fn races_have_an_interval_even_where_nothing_happened() {
+    let (table, _) = rotated(|_| {});
+    let (dead, alive) = (&table.races[0], &table.races[3]);
+    assert_eq!((dead.grace_s, dead.clients, dead.killed), (0, 2, 400));
+    near(dead.killed_ppm, 1e6, 1e-6);
+    near(dead.granted, 1.0, 1e-9);
+    near(dead.interval_ppm.low, 1e6 - 9_512.3, 0.1);
+    assert_eq!((alive.grace_s, alive.clients, alive.killed), (5, 8, 0));
+    near(alive.interval_ppm.high, 9_512.3, 0.1);
+    near(alive.granted, 8.0, 1e-9);
+    assert_eq!(table.refreshing.as_deref(), Some("jwt-hs256-refresh"));
+    let (table, _) = rotated(|rotation| rotation.races[0].families = 0);
+    assert_eq!(table.races.len(), 3, "of no family nothing is said");
+}
+
+#[test]
+fn a_storm_is_its_peak_over_its_mean() {
+    let (table, _) = rotated(|_| {});
+    let [even, wide] = &table.storms[..] else { panic!("two jitters: {:?}", table.storms) };
+    // All in 5 of 40 bins; with jitter in 20, then in 30 and 40.
+    near(even.peak_over_mean, 8.0, 1e-9);
+    near(even.without_jitter, 8.0, 1e-9);
+    near(wide.peak_over_mean, 2.0, 1e-9);
+    let by_period: Vec<f64> = wide.by_period.iter().map(|ratio| (ratio * 100.0).round() / 100.0).collect();
+    assert_eq!(by_period.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2", "1.33", "1"]);
+    assert!(!even.supported, "9,000 refreshes have 90 above their 99th percentile");
+}
+
+#[test]
+fn what_is_invalid_feeds_nothing_and_is_told() {
+    let (table, warnings) = rotated(|rotation| {
+        rotation.rolls[0].validity = invalid();
+        rotation.races[0].validity = invalid();
+        rotation.replays[0].validity = invalid();
+        rotation.storms[0].validity = invalid();
+    });
+    assert_eq!(rolled(&table, "jwt-hs256", Learning::Never).rolls, 1);
+    assert_eq!((table.races.len(), table.replays.len(), table.storms.len()), (3, 4, 1));
+    let told: Vec<String> = warnings.iter().map(ToString::to_string).filter(|text| text.contains("spoilt")).collect();
+    let [told] = &told[..] else { panic!("one caveat for one reason: {told:?}") };
+    for part in ["the roll of jwt-hs256's key, told to nobody", "races of 2 clients", "copies 0 s old", "jitter 0.2"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}

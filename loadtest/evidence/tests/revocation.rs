@@ -1,0 +1,135 @@
+//! When what was ended is denied, and who breaks his promise.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use contract::RevocationClass;
+use engine::record::{Acceptances, EventKind, Experiment, Record, RevocationExperiment, RevocationSeries, Validity};
+use evidence::{BrokenPromise, Evidence, RevocationRow, RevocationTable, Warning, revocation_bound_us};
+
+fn table(series: Vec<RevocationSeries>) -> RevocationTable {
+    let experiment = RevocationExperiment { series, prices: Vec::new() };
+    of(&Record { experiments: vec![Experiment::Revocation(experiment)], ..synthetic::compare() })
+}
+
+fn of(record: &Record) -> RevocationTable {
+    Evidence::of(record).unwrap().revocation.unwrap()
+}
+
+fn row<'a>(table: &'a RevocationTable, scheme: &str) -> &'a RevocationRow {
+    table.rows.iter().find(|row| row.scheme == scheme && row.event == EventKind::Logout).unwrap()
+}
+
+#[track_caller]
+fn near(found: f64, truth: f64) {
+    assert!((found - truth).abs() < 1e-6, "{found} is not {truth}");
+}
+
+#[test]
+fn the_slowest_node_counts() {
+    let table = of(&synthetic::compare());
+    let row = row(&table, "session-redis");
+    let denied = row.denied.unwrap();
+    // Block b holds 501 + b, 511 + b, ... 591 + b: its median is 546 + b.
+    near(denied.p50_us.value, 550.5);
+    let interval = denied.p50_us.interval.unwrap();
+    assert!(interval.low >= 546.0 && interval.high <= 555.0, "{interval:?}");
+    near(denied.p99_us, 599.0);
+    near(denied.max_us, 600.0);
+    assert_eq!((denied.slowest_node, denied.never, denied.p99_supported), (2, 0, false));
+    assert_eq!((row.events, row.excluded, row.accepted.events), (100, 0, 0));
+    assert_eq!(row.commands.as_ref().unwrap().values().sum::<u64>(), 3);
+    assert_eq!(table.broken, []);
+}
+
+#[test]
+fn a_token_may_be_accepted_for_what_is_left_of_its_life_and_no_longer() {
+    let mut record = synthetic::compare();
+    let table = of(&record);
+    let row = row(&table, "jwt-hs256");
+    assert_eq!((row.window_s, row.default_window_s), (4, Some(900)), "what was tried, and what servers do by default");
+    assert_eq!((row.accepted.events, row.accepted.requests, row.accepted.last_us), (100, 70_000, 2_999_000));
+    assert_eq!(table.broken, []);
+
+    let found = record.experiments.iter_mut().find_map(|each| match each {
+        Experiment::Revocation(found) => Some(found),
+        _ => None,
+    });
+    let series = found.unwrap().series.iter_mut().find(|series| series.scheme == "jwt-hs256").unwrap();
+    series.events[8].accepted[0].last_us = 3_000_001;
+    let broken = of(&record).broken;
+    let [one] = &broken[..] else { panic!("{broken:?}") };
+    assert_eq!((one.scheme.as_str(), one.event, one.node), ("jwt-hs256", EventKind::Logout, 2));
+    assert_eq!((one.events, one.of, one.after_us, one.bound_us), (1, 100, 3_000_001, 3_000_000));
+}
+
+#[test]
+fn what_a_cache_may_do_breaks_the_promise_of_who_promises_at_once() {
+    let kept = table(vec![synthetic::revocation::cached(RevocationClass::Propagation)]);
+    assert_eq!(kept.broken, []);
+    assert_eq!(row(&kept, "session-redis-cached").accepted.events, 100);
+
+    let broken = table(vec![synthetic::revocation::cached(RevocationClass::Immediate)]).broken;
+    let kinds: Vec<EventKind> = broken.iter().map(|one| one.event).collect();
+    assert_eq!(kinds, [EventKind::Logout, EventKind::LogoutAll], "each kind and node once");
+    let told = broken[0].to_string();
+    for part in
+        ["session-redis-cached", "immediate", "100 of 100", "logout, pushes lost", "node 4", "1500.0 ms", "0.0 ms"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn at_once_allows_no_acceptance_however_soon_it_was_sent() {
+    let mut series = synthetic::revocation::cached(RevocationClass::Immediate);
+    series.events.truncate(1);
+    series.events[0].accepted = vec![Acceptances { node: 1, count: 1, last_us: 0 }];
+    let broken = table(vec![series]).broken;
+    assert!(matches!(&broken[..], [BrokenPromise { node: 1, after_us: 0, bound_us: 0, .. }]), "{broken:?}");
+}
+
+#[test]
+fn a_bound_is_that_of_the_class_and_not_what_a_server_says() {
+    assert_eq!(revocation_bound_us(RevocationClass::Immediate, 5, Some(1)), 0);
+    assert_eq!(revocation_bound_us(RevocationClass::Propagation, 2, Some(1)), 2_000_000);
+    assert_eq!(revocation_bound_us(RevocationClass::Ttl, 2, Some(3_000_000)), 2_000_000);
+    assert_eq!(revocation_bound_us(RevocationClass::Expiry, 4, Some(3_000_000)), 3_000_000);
+}
+
+#[test]
+fn what_says_nothing_feeds_nothing_but_an_acceptance_is_one() {
+    let mut series = synthetic::revocation::cached(RevocationClass::Propagation);
+    for event in &mut series.events[..20] {
+        event.faults.push("node 1 was asked in vain (connection lost)".to_owned());
+        event.denied_us[0] = None;
+        event.accepted[0].last_us = 2_000_001;
+    }
+    let found = table(vec![series.clone()]);
+    let row = row(&found, "session-redis-cached");
+    assert_eq!((row.events, row.excluded, row.denied.unwrap().never), (90, 10, 0));
+    assert_eq!(found.broken.iter().map(|one| one.events).sum::<usize>(), 20);
+
+    series.validity = Validity::from_reasons(vec!["too many events say nothing".to_owned()]);
+    let record = Record {
+        experiments: vec![Experiment::Revocation(RevocationExperiment { series: vec![series], prices: Vec::new() })],
+        ..synthetic::compare()
+    };
+    let evidence = Evidence::of(&record).unwrap();
+    assert!(evidence.revocation.unwrap().rows.iter().all(|row| row.denied.is_none() && row.events == 0));
+    let told: Vec<&Warning> = evidence
+        .warnings
+        .iter()
+        .filter(|warning| matches!(warning, Warning::InvalidPoints { .. } | Warning::ClassBroken { .. }))
+        .collect();
+    assert_eq!(told.len(), 3, "the series, and each kind that breaks the promise: {told:?}");
+}
+
+#[test]
+fn an_event_that_a_node_never_denied_is_counted_as_such() {
+    let mut series = synthetic::revocation::cached(RevocationClass::Propagation);
+    series.events[0].denied_us[3] = None;
+    assert_eq!(row(&table(vec![series]), "session-redis-cached").denied.unwrap().never, 1);
+}

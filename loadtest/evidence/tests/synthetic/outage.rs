@@ -1,0 +1,74 @@
+//! Outages of which it is known what came of every request.
+
+use std::collections::BTreeMap;
+
+use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome, Validity};
+
+/// Repetitions of every fault.
+pub const REPETITIONS: u32 = 6;
+/// Intervals of 0.1 s: 5 before the fault, 10 while it lasts, 15 after it.
+const INTERVALS: usize = 30;
+const FAULT: std::ops::Range<usize> = 5..15;
+/// Requests with good and with ended credentials in each interval.
+const GOOD: u32 = 6;
+const ENDED: u32 = 3;
+
+/// Sessions and tokens, with the store paused and killed and a node killed. A session answers 503 while the store is
+/// away and for 0.3 s after it; of the requests of a node that is killed half fail.
+pub fn outage() -> OutageExperiment {
+    let setup = OutageSetup { interval_s: 0.1, rate_rps: 90.0, timeout_s: 2.0, slow_rtt_s: 0.2, nodes: 2 };
+    let mut rounds = Vec::new();
+    for repetition in 0..REPETITIONS {
+        for fault in [OutageFault::StorePaused, OutageFault::StoreKilled, OutageFault::NodeKilled] {
+            rounds.extend(["session-redis", "session-redis-pool"].map(|scheme| round(scheme, fault, repetition)));
+            if fault == OutageFault::NodeKilled {
+                rounds.extend(["anonymous", "jwt-hs256", "jwt-eddsa"].map(|scheme| round(scheme, fault, repetition)));
+            }
+        }
+    }
+    OutageExperiment { setup: Some(setup), rounds }
+}
+
+fn round(scheme: &str, fault: OutageFault, repetition: u32) -> OutageRound {
+    let stored = scheme.starts_with("session");
+    let mut outcomes: BTreeMap<Outcome, Vec<u32>> = BTreeMap::new();
+    let mut add = |outcome, interval: usize, count| {
+        outcomes.entry(outcome).or_insert_with(|| vec![0; INTERVALS])[interval] += count;
+    };
+    let ended = if stored { ENDED } else { 0 };
+    for interval in 0..INTERVALS {
+        let broken = FAULT.contains(&interval);
+        match fault {
+            OutageFault::NodeKilled if broken => {
+                add(Outcome::Good, interval, GOOD / 2);
+                add(Outcome::Disconnected, interval, GOOD / 2);
+                add(Outcome::RightlyDenied, interval, ended);
+            }
+            OutageFault::StorePaused | OutageFault::StoreKilled if broken || (15..18).contains(&interval) => {
+                add(Outcome::Unavailable, interval, GOOD);
+                add(Outcome::NotLetIn, interval, ended);
+            }
+            OutageFault::StoreKilled if interval >= FAULT.end => {
+                add(Outcome::Lost, interval, GOOD);
+                add(Outcome::RightlyDenied, interval, ended);
+            }
+            _ => {
+                add(Outcome::Good, interval, GOOD);
+                add(Outcome::RightlyDenied, interval, ended);
+            }
+        }
+    }
+    OutageRound {
+        scheme: scheme.to_owned(),
+        fault,
+        repetition,
+        started_at: "2026-11-22T14:05:00.000Z".to_owned(),
+        fault_s: 0.5,
+        healed_s: 1.5,
+        planned: u64::from(GOOD + ended) * INTERVALS as u64,
+        outcomes,
+        logouts_asked: if stored { 4 } else { 0 },
+        logouts_acknowledged: 0,
+        validity: Validity::from_reasons(Vec::new()),
+    }
+}

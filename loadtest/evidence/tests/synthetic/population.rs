@@ -1,0 +1,64 @@
+//! A fill with a known truth.
+
+use contract::StoreKind;
+use engine::plan::{Arrivals, Plan};
+use engine::record::{Fill, FillState, Level, MemoryPoint, PopulationExperiment, Validity};
+
+use super::{Noise, TRUTHS, Truth, round};
+
+/// With the most credentials a server with a store carries this share of what it carries with the fewest.
+pub const CARRIED: f64 = 0.9;
+pub const FEWEST: u64 = 1_000;
+pub const MOST: u64 = 1_000_000;
+/// Bytes of a revoked credential in the store.
+pub const REVOKED_BYTES: f64 = 130.0;
+
+pub fn population(noise: &mut Noise) -> PopulationExperiment {
+    let mut fills = Vec::new();
+    let mut rounds = Vec::new();
+    for truth in &TRUTHS {
+        for count in [0, FEWEST, 10_000, 30_000, 100_000, 300_000, MOST] {
+            fills.push(fill(truth, FillState::Live, count, truth.store_bytes, noise));
+        }
+        for count in [10_000, 20_000, 50_000, 100_000] {
+            fills.push(fill(truth, FillState::Revoked, count, REVOKED_BYTES, noise));
+        }
+        if truth.store == StoreKind::Redis {
+            fills.push(fill(truth, FillState::Freed, MOST, 0.0, noise));
+        }
+        for block in 0..6 {
+            for live in [FEWEST, MOST] {
+                let at_rate = Level::Population { live, rate_rps: Some(5000.0) };
+                let plan = Plan::new(Arrivals::Poisson { rate_rps: 5000.0 }, 3.0);
+                rounds.push(round(truth, at_rate, block, plan, 5000.0, noise));
+                let slower = if live == MOST && truth.store == StoreKind::Redis { CARRIED } else { 1.0 };
+                let saturated = Level::Population { live, rate_rps: None };
+                let plan = Plan::new(Arrivals::Closed, 3.0);
+                rounds.push(round(truth, saturated, block, plan, truth.capacity_rps() * slower, noise));
+            }
+        }
+    }
+    PopulationExperiment { fills, rounds }
+}
+
+fn fill(truth: &Truth, state: FillState, population: u64, store_each: f64, noise: &mut Noise) -> Fill {
+    let bytes = |fixed: f64, each: f64, noise: &mut Noise| {
+        (fixed + each * population as f64 + noise.normal() * 20_000.0) as u64
+    };
+    let server = bytes(24e6, truth.server_bytes, noise);
+    let store = (truth.store == StoreKind::Redis).then(|| bytes(1.1e6, store_each, noise));
+    Fill {
+        state,
+        took_s: population as f64 / 400_000.0,
+        memory: MemoryPoint {
+            scheme: truth.id.to_owned(),
+            series: 0,
+            population,
+            server_pss_bytes: server,
+            server_rss_bytes: server + 2_000_000,
+            store_used_bytes: store,
+            store_rss_bytes: store.map(|used| used + 8_000_000),
+            validity: Validity::from_reasons(Vec::new()),
+        },
+    }
+}

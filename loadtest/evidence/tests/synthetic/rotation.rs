@@ -1,0 +1,137 @@
+//! Requests that cross several servers, and keys and tokens that are replaced, with a truth that is known.
+
+use engine::plan::{Arrivals, Mix, Plan};
+use engine::record::{
+    Learning, Level, LoadExperiment, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, Storm, Validity,
+};
+
+use super::{Noise, TRUTHS, Truth, round};
+
+/// Each hop costs as much as the first server does.
+pub fn fanout(noise: &mut Noise) -> LoadExperiment {
+    let mut rounds = Vec::new();
+    for block in 0..6 {
+        for truth in &TRUTHS {
+            for hops in [1, 3, 10] {
+                let times = f64::from(hops + 1);
+                let all = Truth { server_us: truth.server_us * times, store_us: truth.store_us * times, ..*truth };
+                let mix = Mix::Chain { hops };
+                let plan = Plan { mix, ..Plan::new(Arrivals::Poisson { rate_rps: 300.0 }, 2.0) };
+                let at_rate = Level::Hops { hops, rate_rps: Some(300.0) };
+                rounds.push(round(&all, at_rate, block, plan, 300.0, noise));
+                let plan = Plan { mix, ..Plan::new(Arrivals::Closed, 2.0) };
+                rounds.push(round(&all, Level::Hops { hops, rate_rps: None }, block, plan, all.capacity_rps(), noise));
+            }
+        }
+    }
+    LoadExperiment { rounds }
+}
+
+fn good() -> Validity {
+    Validity::from_reasons(Vec::new())
+}
+
+fn times(us: u64, count: u64) -> Quantiles {
+    let at = Some(us);
+    Quantiles { p50: at, p90: at, p99: at, p99_9: at, p99_99: at, max: at, mean: Some(us as f64), count }
+}
+
+fn presented(other_node: bool, new_key: bool, after_roll: bool, refused_of_200: u64) -> Presented {
+    Presented {
+        other_node,
+        new_key,
+        after_roll,
+        sent: 200,
+        refused: refused_of_200,
+        failed: 0,
+        last_refused_s: (refused_of_200 > 0).then_some(if refused_of_200 == 200 { 1.2 } else { 0.3 }),
+        last_accepted_s: (refused_of_200 < 200).then_some(1.1),
+        response_us: times(if new_key { 900 } else { 300 }, 200),
+    }
+}
+
+fn roll(scheme: &str, block: u32, learning: Learning, refused: u64) -> Roll {
+    Roll {
+        scheme: scheme.to_owned(),
+        block,
+        started_at: "2026-11-22T10:18:00Z".to_owned(),
+        learning,
+        rate_rps: 200.0,
+        rolled_s: 1.2,
+        presented: vec![
+            presented(false, false, false, 0),
+            presented(false, false, true, 0),
+            presented(false, true, true, 0),
+            presented(true, false, false, 0),
+            presented(true, false, true, 0),
+            presented(true, true, true, refused),
+        ],
+        validity: good(),
+    }
+}
+
+fn race(grace_s: u64, clients: u32) -> Race {
+    let all = 400 * u64::from(clients);
+    let granted = if grace_s == 0 { 400 } else { all };
+    Race {
+        scheme: REFRESHING.to_owned(),
+        grace_s,
+        clients,
+        families: 400,
+        granted,
+        refused: all - granted,
+        killed: if grace_s == 0 { 400 } else { 0 },
+        spread_us: 40.0 * f64::from(clients),
+        validity: good(),
+    }
+}
+
+const REFRESHING: &str = "jwt-hs256-refresh";
+
+fn replay(grace_s: u64, age_s: u64) -> Replay {
+    let passes = grace_s > 0 && age_s <= grace_s;
+    let (passed, killed) = if passes { (20, 0) } else { (0, 20) };
+    Replay { scheme: REFRESHING.to_owned(), grace_s, age_s, families: 20, passed, killed, validity: good() }
+}
+
+/// Three periods of 4 s: all within half a second of each, or over a wider and wider part of it.
+fn storm(jitter: f64) -> Storm {
+    let busy = |bin: usize| {
+        let (period, within) = (bin / 40, bin % 40);
+        let wide = if jitter > 0.0 { 20 + 10 * period.min(2) } else { 5 };
+        if within < wide { 3_000 / wide as u64 } else { 0 }
+    };
+    Storm {
+        scheme: REFRESHING.to_owned(),
+        block: 0,
+        jitter,
+        credentials: 3_000,
+        issued_s: 0.5,
+        ttl_s: 5,
+        share: 0.8,
+        bin_s: 0.1,
+        arrivals: (0..120).map(busy).collect(),
+        sent: 9_000,
+        failed: 0,
+        response_us: times(if jitter > 0.0 { 800 } else { 7_000 }, 9_000),
+        lag_us: times(90, 9_000),
+        validity: good(),
+    }
+}
+
+/// A node that is not told refuses all, one that fetches keys few or none; without grace every race ends a family.
+pub fn rotation() -> RotationExperiment {
+    let rolls = (0..2).flat_map(|block| {
+        [
+            roll("jwt-hs256", block, Learning::Never, 200),
+            roll("jwt-eddsa", block, Learning::Never, 200),
+            roll("jwt-eddsa", block, Learning::Published, if block == 0 { 0 } else { 3 }),
+        ]
+    });
+    RotationExperiment {
+        rolls: rolls.collect(),
+        races: [0, 5].into_iter().flat_map(|grace_s| [2, 8].map(|clients| race(grace_s, clients))).collect(),
+        replays: vec![replay(0, 0), replay(0, 2), replay(5, 0), replay(5, 4), replay(5, 7)],
+        storms: vec![storm(0.2), storm(0.0)],
+    }
+}
