@@ -274,6 +274,74 @@ globalThis.authbenchCharts = (() => {
     return { interval, min, max: Math.ceil(most / interval) * interval };
   };
 
+  // Each point is as large as it has rounds; shaded is the interval, dashed the answer.
+  const slo = (theme, chart, standalone) => {
+    const { points, law, interval, found } = chart.data;
+    const color = colorOf(theme, chart.data);
+    const percent = (share) => `${Math.round(share * 100)} %`;
+    const marks = {
+      markArea: interval ? { silent: true, itemStyle: { color: theme.shade }, data: [[{ xAxis: interval[0] }, { xAxis: interval[1] }]] } : undefined,
+      markLine: found === null ? undefined : {
+        silent: true, symbol: 'none', lineStyle: { color: theme.text, type: 'dashed' }, data: [{ xAxis: found }],
+        label: { formatter: `${three(found)}/s`, color: theme.text },
+      },
+    };
+    return {
+      ...base(theme, chart, standalone),
+      tooltip: {
+        ...base(theme, chart, standalone).tooltip, trigger: 'item',
+        formatter: ({ value: [rate, share, rounds] }) =>
+          readOut(`${three(rate)} requests/s`, [[color, 'met', percent(share)], [theme.muted, 'rounds', String(rounds)]]),
+      },
+      grid: { left: 74, right: 30, top: top(standalone), bottom: 56 },
+      xAxis: {
+        ...axis(theme, { ...below('requests per second · points: rounds · line: the curve · shaded: interval · dashed: found'), axisLabel: { formatter: short } }),
+        type: 'value', scale: true,
+      },
+      yAxis: { ...axis(theme, { axisLabel: { formatter: percent } }), type: 'value', min: 0, max: 1 },
+      series: [
+        { type: 'line', data: law, symbol: 'none', silent: true, lineStyle: { color, width: 2 }, ...marks },
+        { type: 'scatter', data: points, symbol: symbolOf(chart.data), symbolSize: ([, , rounds]) => 5 + 2 * Math.sqrt(rounds), clip: false, itemStyle: { color, opacity: 0.85 } },
+      ],
+    };
+  };
+
+  // Points that were measured, and the line that each scheme's follow or are held against.
+  const lines = (theme, chart, standalone, width) => {
+    const { x, y, series } = chart.data;
+    const names = series.map((each) => each.scheme);
+    const most = Math.max(...series.flatMap((each) => [...each.points, ...each.line].map(([at]) => at)));
+    const told = y === 'time' ? time : three;
+    return {
+      ...base(theme, chart, standalone),
+      legend: { ...base(theme, chart, standalone).legend, data: names, itemWidth: 11 },
+      tooltip: {
+        ...base(theme, chart, standalone).tooltip, trigger: 'item',
+        formatter: (point) => {
+          const each = series[names.indexOf(point.seriesName)];
+          const [at, value] = point.value;
+          const interval = each.intervals[point.dataIndex];
+          return readOut(`${each.scheme}, ${x.word}: ${three(at)}`, [
+            [point.color, y === 'time' ? 'median' : 'requests/s', told(value)], ...(interval ? [[point.color, 'interval', interval]] : []),
+          ]);
+        },
+      },
+      grid: { left: 84, right: 30, top: top(standalone, legendLines(names, width)), bottom: 56 },
+      xAxis: {
+        ...axis(theme, { ...below(x.name), splitLine: { show: false } }),
+        type: 'value', min: 0, max: most, interval: x.step,
+      },
+      yAxis: { ...axis(theme, { axisLabel: { formatter: (value) => (y === 'time' ? time(value) : short(value)) } }), type: 'value', min: 0 },
+      series: series.flatMap((each) => {
+        const [color, symbol] = [colorOf(theme, each), symbolOf(each)];
+        return [
+          { type: 'scatter', name: each.scheme, data: each.points, symbol, symbolSize: 9, clip: false, itemStyle: { color, opacity: 0.9 } },
+          { type: 'line', name: each.scheme, data: each.line, symbol: 'none', silent: true, lineStyle: { color, width: 1.6, opacity: 0.8 }, itemStyle: { color } },
+        ];
+      }),
+    };
+  };
+
   const wire = (theme, chart, standalone, width) => {
     const narrow = width < NARROW;
     const entries = categories(chart.data.groups);
@@ -357,7 +425,75 @@ globalThis.authbenchCharts = (() => {
     };
   };
 
-  const KINDS = { cost, percentiles, throughput, memory, wire, timeline };
+  // What came of the requests of each scheme in time: a strip a scheme, its colours the outcomes, the fault between two lines.
+  const OUTCOMES = [
+    ['taken', (theme) => theme.palette[6]],
+    ['lost, logs in again', (theme) => theme.palette[0]],
+    ['503', (theme) => theme.palette[4]],
+    ['no answer', (theme) => theme.control],
+    ['wrong', (theme) => theme.palette[9]],
+  ];
+  const outage = (theme, chart, standalone, width) => {
+    const { interval_s, fault, strips } = chart.data;
+    const narrow = width < NARROW;
+    const head = top(standalone, legendLines(OUTCOMES.map(([name]) => name), width));
+    const room = chart.height - head - 52;
+    const pitch = room / strips.length;
+    const left = narrow ? 120 : 175;
+    const end = interval_s * Math.max(1, ...strips.map((strip) => strip.shares.length));
+    const lines = () => ({
+      silent: true, symbol: 'none', label: { show: false }, lineStyle: { color: theme.text, type: 'dashed', width: 1.2 },
+      data: fault.map((at) => ({ xAxis: at })),
+    });
+    return {
+      ...base(theme, chart, standalone),
+      legend: { ...base(theme, chart, standalone).legend, data: OUTCOMES.map(([name]) => name), itemWidth: 11 },
+      tooltip: {
+        ...base(theme, chart, standalone).tooltip, trigger: 'item',
+        formatter: (point) => {
+          const strip = strips[Math.floor(point.seriesIndex / OUTCOMES.length)];
+          const shares = strip.shares[point.dataIndex];
+          return readOut(`${strip.scheme}, from ${three(point.dataIndex * interval_s)} s`, OUTCOMES.map(([name, color], at) =>
+            [color(theme), name, `${Math.round(shares[at] * 100)} %`]).filter((_, at) => shares[at] > 0));
+        },
+      },
+      grid: strips.map((_, at) => ({ left, right: 30, top: head + at * pitch, height: Math.max(8, pitch - 8) })),
+      xAxis: strips.map((_, at) => ({
+        ...axis(theme, {
+          ...(at === strips.length - 1 ? below('seconds · dashed: from when something was broken to when it began to be put right') : {}),
+          axisLabel: { show: at === strips.length - 1, formatter: short }, axisTick: { show: at === strips.length - 1 }, splitLine: { show: false },
+        }),
+        type: 'value', gridIndex: at, min: 0, max: end,
+      })),
+      yAxis: strips.map((strip, at) => ({
+        ...axis(theme, {
+          name: strip.scheme, nameLocation: 'middle', nameRotate: 0, nameGap: 10, splitLine: { show: false },
+          nameTextStyle: { color: theme.text, fontSize: 12, align: 'right', width: left - 16, overflow: 'truncate' },
+          axisLabel: { show: false }, axisTick: { show: false },
+        }),
+        type: 'value', gridIndex: at, min: 0, max: 1,
+      })),
+      series: strips.flatMap((strip, at) => OUTCOMES.map(([name, color], part) => ({
+        type: 'custom', name, xAxisIndex: at, yAxisIndex: at, itemStyle: { color: color(theme) }, encode: { x: 0, y: 2 },
+        data: strip.shares.map((shares, place) => {
+          const low = shares.slice(0, part).reduce((sum, share) => sum + share, 0);
+          return [place * interval_s, low, low + shares[part]];
+        }),
+        renderItem: (_, api) => {
+          const [from, low, high] = [0, 1, 2].map((place) => api.value(place));
+          const [start, bottom] = api.coord([from, low]);
+          const [stop, ceiling] = api.coord([from + interval_s, high]);
+          return {
+            type: 'rect', shape: { x: start, y: ceiling, width: Math.max(0, stop - start - 0.5), height: Math.max(0, bottom - ceiling) },
+            style: { fill: color(theme) },
+          };
+        },
+        ...(part === 0 ? { markLine: lines() } : {}),
+      }))),
+    };
+  };
+
+  const KINDS = { cost, percentiles, throughput, slo, lines, outage, memory, wire, timeline };
   const option = (chart, themeName, standalone, width) =>
     KINDS[chart.data.kind](THEMES[themeName], chart, standalone, width);
 

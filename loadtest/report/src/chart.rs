@@ -35,6 +35,27 @@ pub(crate) enum ChartData {
     Percentiles { series: Vec<PercentileSeries> },
     /// Response times against the rate carried.
     Throughput { series: Vec<ThroughputSeries> },
+    /// The share of rounds that meet the objectives, against the rate.
+    Slo {
+        #[serde(flatten)]
+        subject: Subject,
+        /// (requests per second, share, rounds).
+        points: Vec<(f64, f64, u32)>,
+        /// The curve through them; empty without one.
+        law: Points,
+        interval: Option<(f64, f64)>,
+        /// The answer.
+        found: Option<f64>,
+    },
+    /// Points and lines: what is measured, and what is made of it.
+    Lines { x: LineAxis, y: LineUnit, series: Vec<LineSeries> },
+    /// What came of requests in time, a strip a scheme.
+    Outage {
+        interval_s: f64,
+        /// From when to when something was broken, in seconds.
+        fault: (f64, f64),
+        strips: Vec<OutageStrip>,
+    },
     /// Memory against the number of credentials.
     Memory { series: Vec<MemorySeries> },
     /// Bars of bytes, by number of roles.
@@ -92,6 +113,48 @@ pub(crate) struct ThroughputSeries {
     pub(crate) p50: Points,
     pub(crate) p99: Points,
     pub(crate) levels: Vec<String>,
+}
+
+/// What stands below a chart of lines.
+#[derive(Serialize)]
+pub(crate) struct LineAxis {
+    /// The whole of it.
+    pub(crate) name: String,
+    /// What a value is called, such as `nodes`.
+    pub(crate) word: String,
+    /// From one tick to the next.
+    pub(crate) step: f64,
+}
+
+/// What the lines show.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LineUnit {
+    /// Requests per second.
+    Rate,
+    /// Microseconds.
+    Time,
+}
+
+/// Points of a scheme and the line that belongs to them.
+#[derive(Serialize)]
+pub(crate) struct LineSeries {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) points: Points,
+    /// Its corners; empty without one.
+    pub(crate) line: Points,
+    /// The interval of each point, in words; empty where there is none.
+    pub(crate) intervals: Vec<String>,
+}
+
+/// The requests of a scheme in time.
+#[derive(Serialize)]
+pub(crate) struct OutageStrip {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// Of each interval, as shares of 1: good, lost, 503, no answer, wrong.
+    pub(crate) shares: Vec<[f64; 5]>,
 }
 
 /// Bytes beyond the fixed part, server and store together.

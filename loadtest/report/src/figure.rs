@@ -32,6 +32,11 @@ pub(crate) fn estimate(found: &Estimate, unit: &str) -> String {
     }
 }
 
+/// To two places; nothing is less than nothing by less than that.
+pub(crate) fn hundredths(value: f64) -> String {
+    format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0)
+}
+
 /// A time in the unit that suits it: `312 µs`, `1.24 ms`, `1.98 s`.
 pub(crate) fn time(us: f64) -> String {
     match us.abs() {

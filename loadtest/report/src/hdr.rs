@@ -7,7 +7,7 @@
 mod log;
 mod percentiles;
 
-use engine::record::{Experiment, Record};
+use engine::record::Record;
 use evidence::{Distribution, Evidence, Group, LatencyRow, groups};
 
 use crate::File;
@@ -15,12 +15,9 @@ use crate::slug::{level_slug, slug};
 
 /// All logs and distributions of a record.
 pub(crate) fn files(record: &Record, evidence: &Evidence) -> Vec<File> {
-    let logs = record.experiments.iter().flat_map(|experiment| match experiment {
-        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => {
-            let of = |group: &Group<'_>| log_files(record, experiment.name(), group);
-            groups(record, &load.rounds).iter().flat_map(of).collect()
-        }
-        Experiment::Memory(_) | Experiment::Wire(_) => Vec::new(),
+    let logs = record.experiments.iter().flat_map(|experiment| {
+        let of = |group: &Group<'_>| log_files(record, experiment.name(), group);
+        groups(record, experiment.rounds()).iter().flat_map(of).collect::<Vec<_>>()
     });
     let tables = [&evidence.load, &evidence.latency].into_iter().flatten();
     let distributions =

@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::record::Record;
-use evidence::{Evidence, EvidenceError};
+use evidence::{Evidence, EvidenceError, SloTable};
 
 /// A report cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,12 @@ pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError
 pub fn summary(record: &Record) -> Result<String, ReportError> {
     let evidence = Evidence::of(record)?;
     Ok(terminal::render(&story::summarize(record, &evidence)))
+}
+
+/// What a search found, in words.
+#[must_use]
+pub fn slo_sentence(found: &SloTable) -> String {
+    story::slo::sentence(found).replace('`', "")
 }
 
 /// A file of the run's folder, made but not yet written.

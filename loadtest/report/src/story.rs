@@ -5,13 +5,23 @@
 mod answer;
 mod caveats;
 mod cost;
+mod fanout;
 mod glossary;
 mod latency;
 mod load;
+mod login;
 mod many;
 mod memory;
+mod outage;
+mod population;
 mod provenance;
+mod reject;
+mod revocation;
+mod rotation;
+mod rtt;
+mod scaling;
 mod scheme;
+pub(crate) mod slo;
 mod wire;
 mod workload;
 
@@ -25,8 +35,18 @@ pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
     let sections = [
         Some(answer::section(record, evidence)),
         evidence.load.as_ref().map(|table| load::section(record, evidence, table)),
+        evidence.slo.as_ref().map(|table| slo::section(record, table)),
         evidence.cost.as_ref().map(|table| cost::section(record, table)),
         evidence.latency.as_ref().map(|table| latency::section(record, table)),
+        evidence.rtt.as_ref().map(|table| rtt::section(record, table)),
+        evidence.login.as_ref().map(|table| login::section(record, table)),
+        evidence.reject.as_ref().map(|table| reject::section(record, table)),
+        evidence.scaling.as_ref().map(|table| scaling::section(record, table)),
+        evidence.population.as_ref().map(|table| population::section(record, table)),
+        evidence.revocation.as_ref().map(|table| revocation::section(record, table)),
+        evidence.fanout.as_ref().map(|table| fanout::section(record, table)),
+        evidence.rotation.as_ref().map(|table| rotation::section(record, table)),
+        evidence.outage.as_ref().map(|table| outage::section(record, table)),
         evidence.memory.as_ref().map(|table| memory::section(record, table)),
         evidence.wire.as_ref().map(|table| wire::section(record, table)),
         Some(caveats::section(record, evidence)),
@@ -50,6 +70,9 @@ pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
     if let Status::Incomplete { reason } = &record.run.status {
         lines.push(format!("The run is incomplete ({reason})."));
     }
+    lines.extend(evidence.slo.as_ref().map(slo::sentence).map(|sentence| sentence.replace('`', "")));
+    let broken = evidence.revocation.iter().flat_map(|table| &table.broken);
+    lines.extend(broken.map(|broken| format!("A PROMISE IS BROKEN: {broken}.")));
     lines.extend(caveats::tally(evidence).map(|tally| format!("Caveats: {tally}; the report lists them.")));
     Summary { table: answer::glance(record, evidence), lines }
 }

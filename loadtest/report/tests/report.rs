@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use engine::record::{Experiment, Omission, Record, Status, Validity};
+use engine::record::{
+    Acceptances, Experiment, Measured as _, Omission, Record, RevocationExperiment, SloRound, Status, Validity,
+    WireExperiment,
+};
+use engine::validity::Fault;
 use evidence::{Evidence, Warning};
 
 /// The files of a run's folder as they were written, by name.
@@ -56,6 +60,7 @@ fn hostile() -> Record {
     record.run.command_line.push(evil());
     (record.run.profile, record.run.revision, record.run.finished_at) = (Some(evil()), Some(evil()), Some(evil()));
     record.run.status = Status::Incomplete { reason: evil() };
+    record.experiments.extend(synthetic::slo::search().experiments);
     (record.host.kernel, record.host.cpu_model) = (evil(), evil());
     (record.host.clock_source, record.host.cpu_governor) = (Some(evil()), Some(evil()));
     (record.placement.method, record.placement.generator_class) = (evil(), evil());
@@ -67,7 +72,12 @@ fn hostile() -> Record {
     }
     for experiment in &mut record.experiments {
         match experiment {
-            Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => {
+            Experiment::Load(load)
+            | Experiment::Cost(load)
+            | Experiment::Latency(load)
+            | Experiment::Rtt(load)
+            | Experiment::Fanout(load)
+            | Experiment::Reject(load) => {
                 for round in &mut load.rounds {
                     spoil(&mut round.scheme, EVIL);
                     round.started_at.push_str(EVIL);
@@ -77,6 +87,48 @@ fn hostile() -> Record {
                     }
                 }
                 load.rounds[0].validity = Validity::from_reasons(vec![evil()]);
+            }
+            Experiment::Slo(slo) => {
+                for SloRound { round, .. } in &mut slo.rounds {
+                    spoil(&mut round.scheme, EVIL);
+                    round.validity.object(Fault::CpuStolen, evil());
+                }
+            }
+            Experiment::Login(login) => {
+                login.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
+                login.issuances.iter_mut().for_each(|issuance| spoil(&mut issuance.scheme, EVIL));
+                for storm in &mut login.storms {
+                    spoil(&mut storm.scheme, EVIL);
+                    storm.failed.insert(evil(), 1);
+                }
+                login.storms[0].validity = Validity::from_reasons(vec![evil()]);
+            }
+            Experiment::Scaling(scaling) => {
+                scaling.slicing.as_mut().unwrap().method = evil();
+                scaling.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL));
+                scaling.points[0].validity = Validity::from_reasons(vec![evil()]);
+            }
+            Experiment::Population(population) => {
+                population.fills.iter_mut().for_each(|fill| spoil(&mut fill.memory.scheme, EVIL));
+                population.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
+            }
+            Experiment::Revocation(found) => {
+                found.series.iter_mut().for_each(|series| spoil(&mut series.scheme, EVIL));
+                found.series[0].validity = Validity::from_reasons(vec![evil()]);
+                found.series[1].events[0].accepted = vec![Acceptances { node: 3, count: 1, last_us: 1 }];
+                for price in &mut found.prices {
+                    spoil(&mut price.scheme, EVIL);
+                    price.commands.insert(evil(), 1);
+                }
+            }
+            Experiment::Rotation(rotation) => {
+                rotation.rolls.iter_mut().for_each(|roll| spoil(&mut roll.scheme, EVIL));
+                rotation.races.iter_mut().for_each(|race| spoil(&mut race.scheme, EVIL));
+                rotation.storms[0].validity = Validity::from_reasons(vec![evil()]);
+            }
+            Experiment::Outage(outage) => {
+                outage.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
+                outage.rounds[0].validity = Validity::from_reasons(vec![evil()]);
             }
             Experiment::Memory(memory) => memory.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
             Experiment::Wire(wire) => wire.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
@@ -108,7 +160,7 @@ fn the_folder_holds_what_it_promises() {
 
 #[test]
 fn every_picture_of_the_markdown_is_there_and_well_formed() {
-    for record in [synthetic::compare(), synthetic::load(), hostile()] {
+    for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search(), hostile()] {
         let folder = Folder::of(&record);
         let markdown = folder.get("report.md");
         let mut shown = 0;
@@ -173,8 +225,9 @@ fn nothing_from_the_record_becomes_markup_in_markdown() {
     let heading = |event: &pulldown_cmark::Event<'_>| {
         matches!(event, pulldown_cmark::Event::Start(pulldown_cmark::Tag::Heading { .. }))
     };
-    // The heading of what is missing stands on the hostile page only.
-    assert_eq!(headings, tame.filter(heading).count() + 1);
+    // The heading of what is missing, and those of the search (its own, how, and what limits it), stand on the hostile page
+    // only.
+    assert_eq!(headings, tame.filter(heading).count() + 4);
 }
 
 /// The page without the vendored script, which may say what it likes.
@@ -195,7 +248,7 @@ fn the_page_needs_nothing_from_outside() {
 
 #[test]
 fn every_warning_is_on_both_pages() {
-    for record in [synthetic::compare(), synthetic::load()] {
+    for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search()] {
         let folder = Folder::of(&record);
         let warnings = Evidence::of(&record).unwrap().warnings;
         assert!(!warnings.is_empty());
@@ -266,14 +319,13 @@ fn a_load_whose_only_round_is_invalid_claims_nothing() {
 #[test]
 fn the_short_answer_keeps_to_the_carrier_of_the_run() {
     let mut record = synthetic::compare();
-    if let Experiment::Wire(wire) = &mut record.experiments[3] {
-        let mut others = wire.points.clone();
-        for point in &mut others {
-            point.carrier = contract::Carrier::Cookie;
-            point.request_header_bytes += point.credential_bytes;
-        }
-        wire.points.splice(0..0, others);
+    let wire = record.experiments.iter_mut().find_map(WireExperiment::of).unwrap();
+    let mut others = wire.points.clone();
+    for point in &mut others {
+        point.carrier = contract::Carrier::Cookie;
+        point.request_header_bytes += point.credential_bytes;
     }
+    wire.points.splice(0..0, others);
     assert_eq!(report::summary(&record).unwrap(), report::summary(&synthetic::compare()).unwrap());
     assert!(Folder::of(&record).files.contains_key("charts/wire-cookie-light.svg"));
 }
@@ -292,6 +344,26 @@ fn the_pool_is_explained_only_by_what_was_counted() {
 }
 
 #[test]
+fn a_broken_promise_stands_above_everything_else() {
+    let mut record = synthetic::compare();
+    assert!(!Folder::of(&record).get("report.md").contains("promise is broken"));
+    let found = record.experiments.iter_mut().find_map(RevocationExperiment::of).unwrap();
+    found.series[0].events[0].accepted = vec![Acceptances { node: 3, count: 5, last_us: 7_000 }];
+    let folder = Folder::of(&record);
+    let said = "session-redis breaks its class immediate: after 1 of 100 events (logout) node 4 accepted a request that was \
+                sent 7.0 ms after the acknowledgement, where 0.0 ms are allowed";
+    for name in ["report.html", "report.md"] {
+        let text = folder.get(name).replace('\\', "");
+        assert!(
+            text.matches(&format!("A promise is broken: {said}")).count() >= 2,
+            "{name}: at the top, and in its section"
+        );
+        assert!(text.contains("A PROMISE IS BROKEN"), "{name}");
+    }
+    assert!(report::summary(&record).unwrap().contains(said));
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let message = report::write(&file.path().join("run"), &synthetic::load()).unwrap_err().to_string();
@@ -303,6 +375,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 fn the_story_reads_as_agreed() {
     insta::assert_snapshot!("comparison", comparison().get("report.md"));
     insta::assert_snapshot!("load", Folder::of(&synthetic::load()).get("report.md"));
+    insta::assert_snapshot!("slo", Folder::of(&synthetic::slo::search()).get("report.md"));
     insta::assert_snapshot!("summary", report::summary(&synthetic::compare()).unwrap());
 }
 
@@ -311,7 +384,12 @@ fn the_story_reads_as_agreed() {
 #[ignore = "needs eyes"]
 fn look() {
     let folder = std::env::var("REPORT_FOLDER").unwrap();
-    for (name, record) in [("compare", synthetic::compare()), ("load", synthetic::load()), ("hostile", hostile())] {
+    for (name, record) in [
+        ("compare", synthetic::compare()),
+        ("load", synthetic::load()),
+        ("slo", synthetic::slo::search()),
+        ("hostile", hostile()),
+    ] {
         report::write(&Path::new(&folder).join(name), &record).unwrap();
     }
 }

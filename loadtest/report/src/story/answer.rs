@@ -1,12 +1,13 @@
 //! The question, and an honest answer in a few sentences and one short table.
 
 mod glance;
+mod rotation;
 mod sentences;
 
-use engine::record::{Record, Status};
+use engine::record::{Experiment, Record, Status};
 use evidence::Evidence;
 
-use super::{caveats, paragraph};
+use super::{caveats, paragraph, revocation};
 use crate::document::{Block, Section};
 
 pub(super) use glance::glance;
@@ -18,6 +19,7 @@ pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
             "This run is incomplete ({reason}). It shows what was measured until then, and no more."
         )));
     }
+    blocks.extend(evidence.revocation.iter().flat_map(revocation::notices));
     blocks.extend(glance(record, evidence).map(Block::Table));
     blocks.push(Block::List(sentences::all(record, evidence)));
     blocks.extend(
@@ -29,6 +31,9 @@ pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
 
 fn question(record: &Record) -> &'static str {
     match record.run.command.as_str() {
+        "load" if record.experiments.iter().any(|experiment| matches!(experiment, Experiment::Slo(_))) => {
+            "How much can this server carry before its clients wait longer than they may?"
+        }
         "load" => "How does this server answer this load, from its clients' point of view?",
         _ => {
             "For this workload, what do these ways to authenticate cost: in CPU time, in latency, in memory and in bytes? \

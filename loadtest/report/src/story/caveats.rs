@@ -1,6 +1,6 @@
 //! What a reader must know before trusting a number.
 
-use engine::record::{Experiment, Record, Round};
+use engine::record::{Record, Round};
 use evidence::{Evidence, Topic, Warning, level_name};
 
 use super::paragraph;
@@ -36,12 +36,7 @@ fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
 }
 
 fn rounds(record: &Record) -> impl Iterator<Item = (&'static str, &[Round])> {
-    record.experiments.iter().filter_map(|experiment| match experiment {
-        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => {
-            Some((experiment.name(), load.rounds.as_slice()))
-        }
-        Experiment::Memory(_) | Experiment::Wire(_) => None,
-    })
+    record.experiments.iter().map(|experiment| (experiment.name(), experiment.rounds()))
 }
 
 /// How many rounds of each experiment do not count.

@@ -82,6 +82,12 @@ pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]
     format!(": in each revocation class, from the least to the most, {}", classes.collect::<Vec<_>>().join("; "))
 }
 
+/// The same, to stand behind a whole sentence: with a colon.
+pub(super) fn told_of_each(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
+    let told = told(record, said, list);
+    if told.starts_with(':') { told } else { format!(":{told}") }
+}
+
 /// Schemes by name, or how many they are.
 pub(super) fn named(schemes: &[String]) -> String {
     if schemes.len() > COLORS { count(schemes.len(), "scheme") } else { listed(schemes) }

@@ -109,15 +109,19 @@ fn limits() -> Vec<String> {
 
 fn charts(record: &Record, table: &MemoryTable) -> Vec<Chart> {
     let sloped = table.rows.iter().filter_map(|row| Some((row.scheme.as_str(), (row, row.slope.as_ref()?))));
-    panels(record, &sloped.collect::<Vec<_>>()).iter().map(|panel| chart(record, panel)).collect()
+    panels(record, &sloped.collect::<Vec<_>>())
+        .iter()
+        .map(|panel| chart(record, panel, "memory", "Memory beyond the fixed part, server and store"))
+        .collect()
 }
 
-fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>) -> Chart {
+/// Points and a line for each scheme.
+pub(super) fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>, name: &str, title: &str) -> Chart {
     let series: Vec<MemorySeries> = panel.things.iter().map(|(row, slope)| line(record, row, slope)).collect();
     let said: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
     Chart {
-        name: format!("memory{}", panel.suffix()),
-        title: format!("Memory beyond the fixed part, server and store{}", panel.subtitle()),
+        name: format!("{name}{}", panel.suffix()),
+        title: format!("{title}{}", panel.subtitle()),
         alt: format!(
             "Memory beyond the fixed part against live credentials{}, with lines. Per credential: {}.",
             panel.subtitle(),

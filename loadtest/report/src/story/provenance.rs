@@ -1,6 +1,6 @@
 //! Where the numbers come from, and how to get them again.
 
-use engine::record::{Record, Status};
+use engine::record::{Experiment, Record, Status};
 
 use super::paragraph;
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
@@ -64,11 +64,7 @@ fn machine(record: &Record) -> Vec<(String, String)> {
 }
 
 fn highest_steal(record: &Record) -> Option<f64> {
-    use engine::record::Experiment;
-    let rounds = record.experiments.iter().flat_map(|experiment| match experiment {
-        Experiment::Load(load) | Experiment::Cost(load) | Experiment::Latency(load) => load.rounds.as_slice(),
-        Experiment::Memory(_) | Experiment::Wire(_) => &[],
-    });
+    let rounds = record.experiments.iter().flat_map(Experiment::rounds);
     rounds.filter_map(|round| round.usage.as_ref()?.steal).reduce(f64::max)
 }
 

@@ -2,7 +2,7 @@
 
 use engine::plan::{Arrivals, Choice, Mix, Plan};
 
-use crate::figure::grouped;
+use crate::figure::{count, grouped};
 
 /// What was asked of the servers, in one sentence part.
 pub(super) fn words(plan: &Plan) -> String {
@@ -12,6 +12,7 @@ pub(super) fn words(plan: &Plan) -> String {
 fn mix(mix: Mix) -> String {
     match mix {
         Mix::Reads => "reads of `/me`".to_owned(),
+        Mix::Chain { hops } => format!("reads of `/chain` over {}", count(hops as usize, "hop")),
         Mix::Journey { reads } => format!("journeys (login, {reads} reads, refresh, {reads} reads, logout)"),
     }
 }

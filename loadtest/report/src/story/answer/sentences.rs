@@ -2,29 +2,41 @@
 //! nobody wins.
 
 use contract::{RevocationClass, SchemeDescriptor};
-use engine::record::Record;
+use engine::record::{OutageFault, Record};
 use evidence::statistics::Estimate;
 use evidence::{
-    CostRow, CostTable, Evidence, LatencyRow, LatencyTable, MemoryTable, OverControl, SlopeBasis, WireRow, WireTable,
-    is_control, level_name,
+    CostRow, CostTable, Evidence, FanoutTable, Full, LatencyRow, LatencyTable, MemoryTable, OutageTable, OverControl,
+    PopulationTable, RttTable, ScalingTable, SlopeBasis, WireRow, WireTable, is_control, level_name,
 };
 
 use super::glance::{telling_level, telling_roles, telling_rows};
+use super::rotation;
 use crate::chart::COLORS;
-use crate::figure::{count, duration, estimate, grouped, listed, time};
+use crate::figure::{bracket, count, duration, estimate, grouped, hundredths, listed, plain, time};
 use crate::story::latency::of_rounds;
-use crate::story::many::{Said, named, told};
+use crate::story::many::{Said, named, told, told_of_each};
 use crate::story::scheme::{described, store};
+use crate::story::{login, reject, revocation, slo};
 
 /// One sentence or two for each thing that was measured.
 pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
     let sentences = [
         evidence.load.as_ref().map(load),
+        evidence.slo.as_ref().map(slo::sentence),
         evidence.cost.as_ref().map(|table| cost(record, table)),
         evidence.latency.as_ref().and_then(|table| latency(record, table)),
+        evidence.rtt.as_ref().and_then(|table| rtt(record, table)),
+        evidence.login.as_ref().and_then(|table| login::sentence(record, table)),
+        evidence.reject.as_ref().and_then(|table| reject::sentence(record, table)),
+        evidence.scaling.as_ref().and_then(|table| scaling(record, table)),
+        evidence.population.as_ref().and_then(|table| population(record, table)),
+        evidence.revocation.as_ref().and_then(|table| revocation::sentence(record, table)),
+        evidence.fanout.as_ref().and_then(|table| fanout(record, table)),
+        evidence.rotation.as_ref().and_then(rotation::sentence),
+        evidence.outage.as_ref().and_then(|table| outage(record, table)),
         evidence.memory.as_ref().and_then(|table| memory(record, table)),
         evidence.wire.as_ref().and_then(|table| wire(record, table)),
-        revocation(record).filter(|_| evidence.load.is_none()),
+        promises(record).filter(|_| evidence.load.is_none() && evidence.slo.is_none()),
     ];
     let sentences: Vec<String> = sentences.into_iter().flatten().collect();
     if sentences.is_empty() { vec!["Nothing was measured.".to_owned()] } else { sentences }
@@ -105,6 +117,92 @@ fn latency(record: &Record, table: &LatencyTable) -> Option<String> {
     })
 }
 
+fn rtt(record: &Record, table: &RttTable) -> Option<String> {
+    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.trips?.value)));
+    let parts: Vec<Said<'_>> = trips
+        .map(|(scheme, trips)| Said { scheme, figure: trips, text: format!("{} with `{scheme}`", hundredths(trips)) })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "A store further away: before it is answered, a request waits for so many round trips to it{}.",
+            told_of_each(record, parts, listed)
+        )
+    })
+}
+
+fn scaling(record: &Record, table: &ScalingTable) -> Option<String> {
+    let most =
+        table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)?;
+    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
+        let size = row.sizes.last().filter(|size| size.nodes == most)?;
+        let figure = size.efficiency? * f64::from(most);
+        let full = if matches!(size.full, Full::Store) { " (its store was full)" } else { "" };
+        Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        format!("More nodes: {most} carried so many times as much as one{}.", told_of_each(record, parts, listed))
+    })
+}
+
+fn population(record: &Record, table: &PopulationTable) -> Option<String> {
+    let most = table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.live).max()?;
+    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
+        let ratio = row.sizes.last().filter(|size| size.live == most)?.capacity_ratio?;
+        let interval = ratio.interval.map(|at| format!(" [{}, {}]", hundredths(at.low), hundredths(at.high)));
+        let text = format!("{}{} with `{}`", hundredths(ratio.value), interval.unwrap_or_default(), row.scheme);
+        Some(Said { scheme: &row.scheme, figure: ratio.value, text })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "More live credentials: with {} of them a server carried so many times what it carried with the fewest{}.",
+            grouped(most as f64),
+            told_of_each(record, parts, listed)
+        )
+    })
+}
+
+fn fanout(record: &Record, table: &FanoutTable) -> Option<String> {
+    let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
+    let parts: Vec<Said<'_>> = slopes
+        .map(|(scheme, slope)| {
+            let interval = slope.interval.as_ref().map(|found| format!(" {}", bracket(found))).unwrap_or_default();
+            Said { scheme, figure: slope.value, text: format!("{} µs{interval} with `{scheme}`", plain(slope.value)) }
+        })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Among services: with each further server that a request crosses, authentication adds to the CPU time of servers and \
+             store{}.",
+            told(record, parts, listed)
+        )
+    })
+}
+
+fn outage(record: &Record, table: &OutageTable) -> Option<String> {
+    // A store that is only slow, or only gone for a moment, is not what the question is about.
+    let fault = OutageFault::StorePaused;
+    let parts = table.of_fault(fault).filter_map(|row| {
+        let share = row.good_share?.value;
+        let text = format!("{:.0} % with `{}`", share * 100.0, row.scheme);
+        Some(Said { scheme: &row.scheme, figure: share, text })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    let taken = (!parts.is_empty()).then(|| {
+        format!(
+            "While the store stood still, so many of the good credentials were taken{}. ",
+            told_of_each(record, parts, listed)
+        )
+    });
+    let wrong: u64 = table.rows.iter().map(|row| row.wrongly_allowed).sum();
+    let wrongly = match wrong {
+        0 => "In none of the faults was anybody let in whose credential had ended.".to_owned(),
+        _ => format!("{} let in somebody whose credential had ended.", count(wrong as usize, "request")),
+    };
+    (!table.rows.is_empty()).then(|| format!("Outages: {}{wrongly}", taken.unwrap_or_default()))
+}
+
 fn memory(record: &Record, table: &MemoryTable) -> Option<String> {
     let sloped = table.rows.iter().filter(|row| !is_control(&row.scheme));
     let totals =
@@ -149,7 +247,7 @@ fn wire(record: &Record, table: &WireTable) -> Option<String> {
     })
 }
 
-fn revocation(record: &Record) -> Option<String> {
+fn promises(record: &Record) -> Option<String> {
     let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
     for described in &record.schemes {
         let Some(what) = promise(described) else { continue };

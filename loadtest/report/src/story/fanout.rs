@@ -1,0 +1,166 @@
+//! The section on requests that cross several servers.
+
+use engine::record::{Level, Record};
+use evidence::{Crossed, FanoutRow, FanoutTable, HopSlope, is_control};
+
+use super::latency::{of_rounds, percentile};
+use super::many::{Panel, panels};
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, bracket, grouped, plain, time};
+
+pub(super) fn section(record: &Record, table: &FanoutTable) -> Section {
+    let mut blocks = vec![paragraph(format!(
+        "Among services a request crosses several servers, and each wants to know whose it is. This is what each of them adds: \
+         to the time a user waits, at {} requests/s, where nobody queues; and to the CPU time of all servers and the store.",
+        rate(table)
+    ))];
+    blocks.extend(charts(record, table).into_iter().map(Block::Chart));
+    blocks.push(Block::Table(cpu_table(record, table)));
+    blocks.push(Block::Table(response_table(record, table)));
+    blocks.extend(method(how(), limits()));
+    super::section("fanout", "Requests that cross several servers", blocks)
+}
+
+fn rate(table: &FanoutTable) -> String {
+    let rate = table.latency.rows.iter().find_map(|row| match row.level {
+        Level::Hops { rate_rps, .. } => rate_rps,
+        _ => None,
+    });
+    rate.map_or("no".to_owned(), grouped)
+}
+
+/// Numbers of hops that any scheme was tried with, rising.
+fn all_hops(table: &FanoutTable) -> Vec<u32> {
+    let mut hops: Vec<u32> = table.rows.iter().flat_map(|row| &row.ways).map(|way| way.hops).collect();
+    hops.sort_unstable();
+    hops.dedup();
+    hops
+}
+
+fn hops_name(hops: u32) -> String {
+    if hops == 1 { "1 hop".to_owned() } else { format!("{hops} hops") }
+}
+
+/// One cell for each number of hops.
+fn over_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&Crossed) -> Option<Cell>) -> Vec<Cell> {
+    let at = |hops: &u32| row.ways.iter().find(|way| way.hops == *hops).and_then(&cell);
+    all_hops(table).iter().map(|hops| at(hops).unwrap_or(Cell::new(NONE))).collect()
+}
+
+fn slope(found: Option<HopSlope>) -> Cell {
+    found.map_or(Cell::new(NONE), |found| {
+        Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
+    })
+}
+
+fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "µs")));
+    columns.push(Column::figure("Each hop", "adds µs"));
+    columns.push(Column::figure("Of that authentication", "µs over the control"));
+    let cells = |row: &FanoutRow| {
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(over_hops(table, row, |way| way.cpu_us.map(|us| Cell::new(plain(us)))));
+        cells.push(slope(row.cpu_slope_us));
+        let control = Cell::new("0").with_note("control");
+        cells.push(if is_control(&row.scheme) { control } else { slope(row.cpu_slope_over_control_us) });
+        cells
+    };
+    Table {
+        caption: "CPU time of all servers and the store a request".to_owned(),
+        columns,
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![
+            "Small closed loops. The slope is that of the line through the medians of the blocks; in brackets: 95 % intervals by \
+             drawing the blocks anew."
+                .to_owned(),
+        ],
+    }
+}
+
+fn response_table(record: &Record, table: &FanoutTable) -> Table {
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
+    columns.push(Column::figure("Each hop", "adds µs at p50"));
+    columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p99")));
+    let p50 = |way: &Crossed| {
+        let response = &way.response.as_ref()?.response;
+        Some(percentile(response, 0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds)))
+    };
+    let p99 = |way: &Crossed| Some(percentile(&way.response.as_ref()?.response, 0.99, |found| found.p99));
+    let cells = |row: &FanoutRow| {
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(over_hops(table, row, p50));
+        cells.push(slope(row.response_slope_us));
+        cells.extend(over_hops(table, row, p99));
+        cells
+    };
+    Table {
+        caption: "Response times of requests that cross several servers".to_owned(),
+        columns,
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec!["† greyed: fewer than 100 samples lie above it.".to_owned()],
+    }
+}
+
+fn how() -> Vec<String> {
+    vec![
+        "`GET /chain` is passed on from server to server, each a process of its own, and the last answers. With a session each of them \
+         looks it up, with a JWT each checks the signature; with the hybrid the first looks the session up and those behind it \
+         check a short token."
+            .to_owned(),
+        "Every scheme is visited with every number of hops once in each block, in an order drawn anew: in an open loop for response \
+         times, in a closed loop of few connections for CPU time."
+            .to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "The servers share processors and no network lies between them: what a hop takes in time is the least that it can take."
+            .to_owned(),
+        "An edge uses the token of a session again for most of its life, so that it signs seldom here, as it would for users who send \
+         many requests."
+            .to_owned(),
+    ]
+}
+
+fn charts(record: &Record, table: &FanoutTable) -> Vec<Chart> {
+    let rows: Vec<(&str, &FanoutRow)> = table.rows.iter().map(|row| (row.scheme.as_str(), row)).collect();
+    panels(record, &rows).iter().map(|panel| chart(record, panel)).collect()
+}
+
+fn chart(record: &Record, panel: &Panel<&FanoutRow>) -> Chart {
+    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
+    let said: Vec<String> = panel.things.iter().filter_map(|row| told(row)).collect();
+    Chart {
+        name: format!("fanout{}", panel.suffix()),
+        title: format!("CPU time of all servers and the store a request{}", panel.subtitle()),
+        alt: format!("CPU time a request against hops{}: {}.", panel.subtitle(), said.join("; ")),
+        width: 860,
+        height: 400,
+        data: ChartData::Lines {
+            x: LineAxis { name: "servers behind the one that is asked".to_owned(), word: "hops".to_owned(), step: 1.0 },
+            y: LineUnit::Time,
+            series,
+        },
+    }
+}
+
+fn points(row: &FanoutRow) -> Vec<(f64, f64)> {
+    row.ways.iter().filter_map(|way| Some((f64::from(way.hops), way.cpu_us?))).collect()
+}
+
+fn told(row: &FanoutRow) -> Option<String> {
+    let points = points(row);
+    Some(format!("{} {} to {}", row.scheme, time(points.first()?.1), time(points.last()?.1)))
+}
+
+fn line(record: &Record, row: &FanoutRow) -> LineSeries {
+    let points = points(row);
+    let intervals = vec![String::new(); points.len()];
+    LineSeries { subject: Subject::of(record, &row.scheme), line: points.clone(), points, intervals }
+}

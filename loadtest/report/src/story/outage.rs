@@ -1,0 +1,204 @@
+//! The section on outages.
+
+use engine::record::{OutageFault, Record};
+use evidence::{OutageRow, OutageTable, Recovery, Tally, WELL_INTERVALS};
+
+use super::many::panels;
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, OutageStrip, Subject};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, count, grouped, listed, plain};
+
+pub(super) fn section(record: &Record, table: &OutageTable) -> Section {
+    let mut blocks = vec![paragraph(format!(
+        "What each scheme answers while its store or one of its nodes is broken, and how long until it is well again. {}",
+        storeless(table)
+    ))];
+    for fault in table.faults() {
+        blocks.push(Block::Heading(capital(&fault.to_string())));
+        blocks.push(paragraph(what_happens(fault, table)));
+        blocks.extend(charts(record, table, fault).into_iter().map(Block::Chart));
+        blocks.push(Block::Table(table_of(record, table, fault)));
+    }
+    blocks.extend(method(how(table), limits()));
+    super::section("outage", "When something breaks", blocks)
+}
+
+fn storeless(table: &OutageTable) -> String {
+    if table.storeless.is_empty() {
+        return String::new();
+    }
+    let schemes: Vec<String> = table.storeless.iter().map(|scheme| format!("`{scheme}`")).collect();
+    format!("No fault of a store touches {}, which ask none; a node that is killed does.", listed(&schemes))
+}
+
+fn capital(words: &str) -> String {
+    let (first, rest) = words.split_at(words.len().min(1));
+    first.to_uppercase() + rest
+}
+
+fn what_happens(fault: OutageFault, table: &OutageTable) -> String {
+    match fault {
+        OutageFault::StoreKilled => {
+            "The store is killed, and later started again. It kept all in memory alone, so what it held is lost: everybody \
+             whose credential it has to know logs in again."
+                .to_owned()
+        }
+        OutageFault::StorePaused => {
+            "The store stands still, and later goes on: connections stay open, and nothing is answered.".to_owned()
+        }
+        OutageFault::StoreCut => "Every connection to the store is reset, and every new one, until it heals.".to_owned(),
+        OutageFault::StoreSlow => {
+            let rtt_ms = table.setup.map_or(0.0, |setup| setup.slow_rtt_s * 1e3);
+            format!("The store is {} ms away, there and back.", plain(rtt_ms))
+        }
+        OutageFault::StoreRestarted => {
+            "The store is stopped in good order, which writes down what it holds, and later started again with all of it."
+                .to_owned()
+        }
+        OutageFault::NodeKilled => {
+            let nodes = table.setup.map_or(2, |setup| setup.nodes);
+            format!("One of {nodes} nodes is killed, and later started again where it was. Requests go round all of them meanwhile.")
+        }
+    }
+}
+
+fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
+    let rows = table.of_fault(fault).map(|row| (row.scheme.clone(), cells(record, row))).collect();
+    Table {
+        caption: format!("{}: good credentials while it lasts, and recovery", capital(&fault.to_string())),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Taken", "% while it lasts"),
+            Column::figure("503", "% while it lasts"),
+            Column::figure("Timed out or cut off", "% while it lasts"),
+            Column::figure("Wrongly denied", "requests"),
+            Column::figure("Lost", "requests"),
+            Column::figure("Wrongly allowed", "requests"),
+            Column::figure("Well again", "s after"),
+        ],
+        groups: row_groups(record, rows),
+        footnotes: vec![format!(
+            "Below the share taken: the lowest and highest of the repetitions. Lost: denied because whoever knew the credential is gone for \
+             good. Wrongly allowed: let in although it had ended. Well again: the median time from when the fault began to be put right until \
+             {WELL_INTERVALS} intervals in a row without a failure, then the longest; 0 if no interval after it saw one."
+        )],
+    }
+}
+
+fn cells(record: &Record, row: &OutageRow) -> Vec<Cell> {
+    let excluded = if row.rounds.excluded > 0 { format!(", {} invalid", row.rounds.excluded) } else { String::new() };
+    let range = row.good_range.map_or_else(String::new, |(low, high)| format!("{} to {}", percent(low), percent(high)));
+    let taken = row.good_share.map_or(Cell::new(NONE), |share| Cell::new(percent(share.value)));
+    let share = |requests: u64| row.during.share(requests).map_or(Cell::new(NONE), |share| Cell::new(percent(share)));
+    let Tally { timed_out, disconnected, other, unavailable, .. } = row.during;
+    vec![
+        name_cell(record, &row.scheme),
+        taken.with_note(format!("{range}{excluded}")),
+        share(unavailable),
+        share(timed_out + disconnected + other),
+        Cell::new(grouped(row.whole.wrongly_denied as f64)),
+        Cell::new(grouped(row.whole.lost as f64)),
+        Cell::new(grouped(row.wrongly_allowed as f64)),
+        recovery(row.recovery),
+    ]
+}
+
+fn recovery(found: Option<Recovery>) -> Cell {
+    let Some(found) = found else { return Cell::new("not seen") };
+    let worst = format!("longest {}", seconds(found.range_s.1));
+    match found.p50_s {
+        Some(median) => Cell::new(seconds(median.value)).with_note(worst),
+        None => Cell::new(format!("{} of {}", found.recovered, found.of)).with_note(worst),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0}", share * 100.0)
+}
+
+/// In tenths: the intervals are no finer.
+fn seconds(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn how(table: &OutageTable) -> Vec<String> {
+    let rate = table.setup.map_or(0.0, |setup| setup.rate_rps);
+    let rounds = table.rows.iter().map(|row| row.rounds.used + row.rounds.excluded).max().unwrap_or(0);
+    vec![
+        format!(
+            "Every scheme gets {} requests/s by a Poisson process, all at once and over the same store, so that they go through the same \
+             fault at the same moment; each fault was made {}.",
+            grouped(rate),
+            count(rounds, "time")
+        ),
+        "A third of the credentials had ended by a logout before; what came of every planned request is counted by the moment at \
+         which it was to be sent, and a round in which that does not add up counts for nothing."
+            .to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Client and balancer try nothing a second time and take no node out of turn; a real one would hide a dead node after a \
+         while."
+            .to_owned(),
+        "The store is one Redis without a replica, reached through a proxy: a dead one shows as a connection that is reset. Processes \
+         that start together on one machine slow one another."
+            .to_owned(),
+    ]
+}
+
+fn charts(record: &Record, table: &OutageTable, fault: OutageFault) -> Vec<Chart> {
+    let rows: Vec<(&str, &OutageRow)> = table.of_fault(fault).map(|row| (row.scheme.as_str(), row)).collect();
+    let interval_s = table.setup.map_or(1.0, |setup| setup.interval_s);
+    panels(record, &rows)
+        .iter()
+        .map(|panel| Chart {
+            name: format!("outage-{}{}", fault.to_string().replace(' ', "-"), panel.suffix()),
+            title: format!("{}: what came of requests{}", capital(&fault.to_string()), panel.subtitle()),
+            alt: alt(fault, &panel.things),
+            width: 860,
+            height: 110 + 44 * panel.things.len() as u32,
+            data: data(record, &panel.things, interval_s),
+        })
+        .collect()
+}
+
+fn alt(fault: OutageFault, rows: &[&OutageRow]) -> String {
+    let said = rows.iter().filter_map(|row| {
+        Some(format!(
+            "{} took {} % of the good credentials while it lasted",
+            row.scheme,
+            percent(row.good_share?.value)
+        ))
+    });
+    format!("What came of requests in time, {fault}: {}.", said.collect::<Vec<_>>().join("; "))
+}
+
+fn data(record: &Record, rows: &[&OutageRow], interval_s: f64) -> ChartData {
+    let strip = |row: &&OutageRow| OutageStrip {
+        subject: Subject::of(record, &row.scheme),
+        shares: row.timeline.intervals.iter().zip(&row.timeline.wrongly_allowed).map(shares).collect(),
+    };
+    let mean = |of: fn(&OutageRow) -> f64| rows.iter().map(|row| of(row)).sum::<f64>() / rows.len().max(1) as f64;
+    ChartData::Outage {
+        interval_s,
+        fault: (mean(|row| row.timeline.fault_s), mean(|row| row.timeline.healed_s)),
+        strips: rows.iter().map(strip).collect(),
+    }
+}
+
+/// Good, lost, 503, cut off or timed out, wrong: each 0 to 1.
+fn shares((tally, wrongly_allowed): (&Tally, &u64)) -> [f64; 5] {
+    let parts = [
+        tally.good,
+        tally.lost,
+        tally.unavailable,
+        tally.timed_out + tally.disconnected + tally.other,
+        tally.wrongly_denied + wrongly_allowed,
+    ];
+    let all = parts.iter().sum::<u64>().max(1) as f64;
+    parts.map(|part| (part as f64 / all * 1e3).round() / 1e3)
+}

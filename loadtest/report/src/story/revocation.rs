@@ -1,0 +1,218 @@
+//! The section on how long what was ended is still accepted.
+
+use contract::RevocationClass;
+use engine::record::{EventKind, PushLink, Record};
+use evidence::{BrokenPromise, Denied, RevocationRow, RevocationTable};
+
+use super::many::{Said, told};
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::COLORS;
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, count, duration, grouped, listed, time};
+
+/// The section's title.
+pub(super) const TITLE: &str = "From a revocation to its effect";
+
+pub(super) fn section(record: &Record, table: &RevocationTable) -> Section {
+    let mut blocks = vec![paragraph(
+        "A credential that every node has just accepted is ended by an event that one node is told of. From the moment at \
+         which that node has acknowledged it: how long until every node denies the credential, what is accepted meanwhile, \
+         and what did the event cost the store?",
+    )];
+    blocks.extend(notices(table));
+    let (near, far): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
+        table.rows.iter().partition(|row| row.link == PushLink::Near);
+    blocks.extend(near_tables(record, &near));
+    if !far.is_empty() {
+        blocks.push(Block::Table(events_table(record, "The same with pushes delayed and lost on one node", &far)));
+    }
+    blocks.extend(method(how(table), limits()));
+    super::section("revocation", TITLE, blocks)
+}
+
+/// What nobody may overlook.
+pub(super) fn notices(table: &RevocationTable) -> Vec<Block> {
+    table.broken.iter().map(|broken: &BrokenPromise| Block::Notice(format!("A promise is broken: {broken}."))).collect()
+}
+
+/// Every kind of event; of more schemes than a reader can hold, the logouts, and the rest folded.
+fn near_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
+    let (logouts, others): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
+        rows.iter().partition(|row| row.event == EventKind::Logout);
+    if logouts.len() <= COLORS {
+        return vec![Block::Table(events_table(record, "Until the slowest node denies", rows))];
+    }
+    let others = Block::Table(events_table(record, "Until the slowest node denies, after other events", &others));
+    vec![
+        Block::Table(events_table(record, "Until the slowest node denies, after a logout", &logouts)),
+        Block::Folded { summary: "The same after other events".to_owned(), blocks: vec![others] },
+    ]
+}
+
+fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Table {
+    let mut cells_of: Vec<(String, Vec<Cell>)> = Vec::new();
+    for row in rows {
+        // What a scheme promises stands once.
+        let known = cells_of.last().is_some_and(|(scheme, _)| *scheme == row.scheme);
+        let name = if known { Cell::new(format!("`{}`", row.scheme)) } else { name_cell(record, &row.scheme) };
+        cells_of.push((row.scheme.clone(), cells(row, name)));
+    }
+    Table {
+        caption: caption.to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::text("Event"),
+            Column::figure("Allowed", "here, and by default"),
+            Column::figure("p50", "slowest node"),
+            Column::figure("p99", "slowest node"),
+            Column::figure("Longest", "and on which node"),
+            Column::figure("Accepted after it", "events, of how many"),
+            Column::figure("Store commands", "an event"),
+        ],
+        groups: row_groups(record, cells_of),
+        footnotes: vec![
+            "Times count from the acknowledgement to the first denial of the node that was slowest with that event. One that is \
+             denied at once takes as long as an answer takes; where a node has to ask its store before it denies, so long as that \
+             takes, which over a bad link is longer than it accepts. † greyed: fewer than 100 events lie above it."
+                .to_owned(),
+            "Accepted after it: events after which a node accepted at least one request that was sent after the \
+             acknowledgement; below, when the last of them was sent."
+                .to_owned(),
+            "Store commands: what the whole request made the store do, with the look at the credential that asks for it; \
+             commands inside a script count, too. Counted apart, with nobody asking."
+                .to_owned(),
+        ],
+    }
+}
+
+fn cells(row: &RevocationRow, name: Cell) -> Vec<Cell> {
+    let mut cells = vec![name, Cell::new(named(row)), allowed(row)];
+    cells.extend(row.denied.map_or_else(|| std::array::from_fn(|_| Cell::new(NONE)), |denied| times(row, &denied)));
+    cells.push(accepted(row));
+    cells.push(commands(row));
+    cells
+}
+
+fn named(row: &RevocationRow) -> String {
+    match row.link {
+        PushLink::Near => row.event.to_string(),
+        PushLink::Delayed { delay_ms } => format!("{}, {delay_ms} ms late", row.event),
+        PushLink::Lost => format!("{}, lost", row.event),
+    }
+}
+
+fn allowed(row: &RevocationRow) -> Cell {
+    if row.class == RevocationClass::Immediate {
+        return Cell::new("0 s");
+    }
+    let here = Cell::new(duration(row.window_s));
+    match row.default_window_s {
+        Some(default_s) if default_s != row.window_s => here.with_note(format!("{} by default", duration(default_s))),
+        _ => here,
+    }
+}
+
+fn times(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
+    let interval = denied.p50_us.interval.map(|at| format!("[{}, {}]", time(at.low), time(at.high)));
+    let longest = match denied.never {
+        0 if row.nodes > 1 => format!("node {} of {}", denied.slowest_node + 1, row.nodes),
+        0 => "its own node".to_owned(),
+        never => format!("{} not denied at all", count(never, "event")),
+    };
+    [
+        Cell::new(time(denied.p50_us.value)).with_note(interval.unwrap_or_default()),
+        Cell::new(time(denied.p99_us)).weak_if(!denied.p99_supported),
+        Cell::new(time(denied.max_us)).with_note(longest),
+    ]
+}
+
+fn accepted(row: &RevocationRow) -> Cell {
+    let excluded = if row.excluded > 0 { format!("{} left out", row.excluded) } else { String::new() };
+    let last = (row.accepted.events > 0).then(|| format!("the last after {}", time(row.accepted.last_us as f64)));
+    let unavailable = (row.unavailable > 0).then(|| format!("{} denied by 503", row.unavailable));
+    let notes: Vec<String> =
+        last.into_iter().chain(unavailable).chain((row.excluded > 0).then_some(excluded)).collect();
+    let of = format!("{} of {}", grouped(row.accepted.events as f64), grouped(row.events as f64));
+    Cell::new(of).with_note(notes.join(", "))
+}
+
+fn commands(row: &RevocationRow) -> Cell {
+    let Some(commands) = row.commands.as_ref().filter(|_| row.link == PushLink::Near) else { return Cell::new(NONE) };
+    let named: Vec<String> = commands
+        .iter()
+        .map(|(name, count)| if *count == 1 { name.clone() } else { format!("{count} {name}") })
+        .collect();
+    Cell::new(commands.values().sum::<u64>().to_string()).with_note(named.join(", "))
+}
+
+fn how(table: &RevocationTable) -> Vec<String> {
+    let nodes = table.rows.iter().map(|row| row.nodes).max().unwrap_or(0);
+    let events: usize = table.rows.iter().map(|row| row.events).sum();
+    vec![
+        format!(
+            "Up to {nodes} nodes share their keys and a store; each has accepted the credential just before. {} in all: the \
+             node that is told is drawn by the seed, and from its acknowledgement on all nodes are asked at once until each \
+             has denied three times.",
+            count(events, "event")
+        ),
+        "The clock is read before each question is sent, and only what was sent after the acknowledgement counts. The interval of a \
+         median is that over the medians of blocks of events."
+            .to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Nodes and store are on one machine: pushes travel for no time, and all clocks agree. Where a denial has to be waited \
+         for, tokens and epochs live for seconds here, and the default stands beside."
+            .to_owned(),
+        "`hybrid` is asked at its edge. A token that it has handed to a server behind it is good there until it ends, as its \
+         description states, and that is not measured."
+            .to_owned(),
+    ]
+}
+
+/// A sentence or two for the short answer: what breaks its promise, and how long a logout takes.
+pub(super) fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
+    let logouts = table.rows.iter().filter(|row| row.event == EventKind::Logout && row.link == PushLink::Near);
+    let parts: Vec<Said<'_>> = logouts
+        .filter_map(|row| {
+            let denied = row.denied?;
+            let text = format!(
+                "{} ({} at worst) with `{}`{}",
+                time(denied.p50_us.value),
+                time(denied.max_us),
+                row.scheme,
+                cut(row)
+            );
+            Some(Said { scheme: &row.scheme, figure: denied.p50_us.value, text })
+        })
+        .collect();
+    let mut sentences = Vec::new();
+    if !table.broken.is_empty() {
+        let mut schemes: Vec<String> = table.broken.iter().map(|broken| format!("`{}`", broken.scheme)).collect();
+        schemes.dedup();
+        sentences.push(format!(
+            "A PROMISE IS BROKEN: {} accepted what must not be accepted any more; see “{TITLE}”.",
+            listed(&schemes)
+        ));
+    }
+    if !parts.is_empty() {
+        sentences.push(format!(
+            "Revocation: from the acknowledgement of a logout, the slowest node denied its credential after{}.",
+            told(record, parts, listed)
+        ));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// What was made shorter so that somebody could wait for it.
+fn cut(row: &RevocationRow) -> String {
+    match row.default_window_s {
+        Some(default_s) if default_s != row.window_s => {
+            format!(" (its window cut from {} to {})", duration(default_s), duration(row.window_s))
+        }
+        _ => String::new(),
+    }
+}

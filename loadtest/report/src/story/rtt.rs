@@ -1,0 +1,255 @@
+//! The section on a store further away.
+
+use engine::record::{Level, Record};
+use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Trips, is_control};
+
+use super::latency::{of_rounds, percentile};
+use super::many::{Panel, panels};
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, bracket, grouped, hundredths, plain, time};
+
+/// The chart stops here, in microseconds: what crosses, crosses near.
+const CHART_US: u32 = 1_000;
+
+pub(super) fn section(record: &Record, table: &RttTable) -> Section {
+    let mut blocks = vec![paragraph(format!(
+        "Between server and store lies a network. This is what its round-trip time does: to the time a user waits, at {} \
+         requests/s, where nobody queues; and to the CPU time of a request.",
+        rate(table)
+    ))];
+    blocks.extend(charts(record, table).into_iter().map(Block::Chart));
+    blocks.push(Block::Table(response_table(record, table)));
+    if !table.crossings.is_empty() {
+        blocks.push(Block::Table(crossing_table(record, table)));
+    }
+    blocks.push(Block::Table(cost_table(record, table)));
+    blocks.extend(method(how(), limits()));
+    super::section("rtt", "A store further away", blocks)
+}
+
+fn rate(table: &RttTable) -> String {
+    let rate = table.latency.rows.iter().find_map(|row| match row.level {
+        Level::FarStore { rate_rps, .. } => rate_rps,
+        _ => None,
+    });
+    rate.map_or("no".to_owned(), grouped)
+}
+
+/// Distances that any scheme was tried at, from near to far, in microseconds.
+fn distances_us(table: &RttTable) -> Vec<u32> {
+    let mut distances: Vec<u32> = table.rows.iter().flat_map(|row| &row.distances).map(|at| at.rtt_us).collect();
+    distances.sort_unstable();
+    distances.dedup();
+    distances
+}
+
+fn away(rtt_us: u32) -> String {
+    if rtt_us == 0 { "beside".to_owned() } else { format!("{} away", time(f64::from(rtt_us))) }
+}
+
+/// One cell for each distance, from near to far.
+fn over_distances(table: &RttTable, row: &RttRow, cell: impl Fn(&Distance) -> Cell) -> Vec<Cell> {
+    let at = |rtt_us: &u32| row.distances.iter().find(|at| at.rtt_us == *rtt_us).map_or(Cell::new(NONE), &cell);
+    distances_us(table).iter().map(at).collect()
+}
+
+fn response_table(record: &Record, table: &RttTable) -> Table {
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p50")));
+    columns.push(Column::figure("Round trips", "a request waits for"));
+    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p99")));
+    let p50 = |row: &LatencyRow| {
+        percentile(&row.response, 0.5, |found| found.p50).with_note(of_rounds(row.response.p50_of_rounds))
+    };
+    let p99 = |row: &LatencyRow| percentile(&row.response, 0.99, |found| found.p99);
+    let cells = |row: &RttRow| {
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(over_distances(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p50)));
+        cells.push(row.trips.map_or(Cell::new(NONE), trips));
+        cells.extend(over_distances(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p99)));
+        cells
+    };
+    Table {
+        caption: "Response times over a store further and further away".to_owned(),
+        columns,
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![
+            given(table),
+            "Round trips: how much the median rises with each round trip of the network, which is how many of them a request \
+             waits for one after the other. † greyed: fewer than 100 samples lie above it."
+                .to_owned(),
+        ],
+    }
+}
+
+fn trips(found: Trips) -> Cell {
+    let interval =
+        found.interval.map(|interval| format!("[{}, {}]", hundredths(interval.low), hundredths(interval.high)));
+    Cell::new(hundredths(found.value)).with_note(interval.unwrap_or_default())
+}
+
+/// What the proxy gave, for every distance that was set.
+fn given(table: &RttTable) -> String {
+    let of = |rtt_us: u32| {
+        let all = table.rows.iter().flat_map(|row| &row.distances).filter(|at| at.rtt_us == rtt_us);
+        let given: Vec<f64> = all.filter_map(|at| at.given_us).collect();
+        let (low, high) = given.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), us| (low.min(*us), high.max(*us)));
+        (!given.is_empty()).then(|| format!("{}: {:.0} to {:.0} µs", time(f64::from(rtt_us)), low, high))
+    };
+    let said: Vec<String> = distances_us(table).into_iter().filter_map(of).collect();
+    format!("What the delay proxy really gave at the median: {}.", said.join("; "))
+}
+
+fn crossing_table(record: &Record, table: &RttTable) -> Table {
+    let mut checks: Vec<&str> = Vec::new();
+    for crossing in &table.crossings {
+        if !checks.contains(&crossing.checks.as_str()) {
+            checks.push(&crossing.checks);
+        }
+    }
+    let mut columns = vec![Column::text("Asks a store")];
+    columns.extend(checks.iter().map(|checks| Column::figure((*checks).to_owned(), "does not")));
+    let cells = |row: &RttRow| {
+        let of = |checks: &&str| {
+            let found = table.crossings.iter().find(|each| each.asks == row.scheme && each.checks == *checks);
+            found.map_or(Cell::new(NONE), met)
+        };
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(checks.iter().map(of));
+        cells
+    };
+    let asking = table.rows.iter().filter(|row| table.crossings.iter().any(|each| each.asks == row.scheme));
+    Table {
+        caption: "The round-trip time up to which asking a store is answered sooner".to_owned(),
+        columns,
+        groups: row_groups(record, asking.map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![
+            "The difference of the medians with the store beside the server, in round trips of the network. In brackets: 95 % intervals \
+             by drawing the blocks anew; from 0 means that the other may be sooner even with the store beside the server."
+                .to_owned(),
+        ],
+    }
+}
+
+fn met(crossing: &Crossing) -> Cell {
+    let CrossingAt { rtt_us, interval } = crossing.at;
+    let told = |us: f64| if us.is_finite() { time(us) } else { "any distance".to_owned() };
+    let value = if rtt_us > 0.0 { told(rtt_us) } else { "never sooner".to_owned() };
+    let note = match interval {
+        Some(interval) if interval.low <= 0.0 && interval.high.is_infinite() => return Cell::new("cannot be told"),
+        Some(interval) if interval.low.total_cmp(&interval.high).is_eq() => String::new(),
+        Some(interval) => format!("[{}, {}]", told(interval.low), told(interval.high)),
+        None => "too few blocks for an interval".to_owned(),
+    };
+    Cell::new(value).with_note(note)
+}
+
+fn cost_table(record: &Record, table: &RttTable) -> Table {
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "µs over the control")));
+    let cost = |at: &Distance| {
+        let total = at.cost.as_ref().and_then(|over| over.total_us);
+        total.map_or(Cell::new(NONE), |total| {
+            Cell::new(plain(total.value)).with_note(total.interval.as_ref().map(bracket).unwrap_or_default())
+        })
+    };
+    let cells = |row: &RttRow| {
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(over_distances(table, row, cost));
+        cells
+    };
+    let others = table.rows.iter().filter(|row| !is_control(&row.scheme));
+    Table {
+        caption: "CPU time of server and store a request, over a store further and further away".to_owned(),
+        columns,
+        groups: row_groups(record, others.map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![
+            "Closed loops of few connections, so that the delay proxy is never full. The further the store, the longer a server sleeps \
+             between two answers, and the dearer each waking: it is idleness that costs here, and not the distance. Where many \
+             requests wait, as in “CPU time of a request”, one waking serves several."
+                .to_owned(),
+        ],
+    }
+}
+
+fn how() -> Vec<String> {
+    vec![
+        "Each scheme with a store runs twice: beside its store, and with a delay proxy between, which is set to another \
+         distance for each visit; all are visited once in each block, in an order drawn anew."
+            .to_owned(),
+        "Where checking needs no store the distance changes nothing, so one visit a block stands for all.".to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Besides the delay the proxy adds some tens of microseconds for its own two sockets, which are not in what it says it \
+         gave; round trips are therefore found between proxied distances only."
+            .to_owned(),
+        "No session's idle limit is pushed back here. Where it is, a request now and then waits for one round trip more."
+            .to_owned(),
+        "Nothing is lost on the way, and connections are opened at once: a real network does worse.".to_owned(),
+    ]
+}
+
+fn charts(record: &Record, table: &RttTable) -> Vec<Chart> {
+    let rows: Vec<(&str, &RttRow)> = table.rows.iter().map(|row| (row.scheme.as_str(), row)).collect();
+    panels(record, &rows).iter().map(|panel| chart(record, panel)).collect()
+}
+
+fn chart(record: &Record, panel: &Panel<&RttRow>) -> Chart {
+    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
+    let said: Vec<String> = panel.things.iter().filter_map(|row| told(row)).collect();
+    Chart {
+        name: format!("rtt{}", panel.suffix()),
+        title: format!("Median response time over a store further away{}", panel.subtitle()),
+        alt: format!(
+            "Median response times against the store's round-trip time{}: {}.",
+            panel.subtitle(),
+            said.join("; ")
+        ),
+        width: 860,
+        height: 400,
+        data: ChartData::Lines {
+            x: LineAxis {
+                name: "round-trip time to the store, µs".to_owned(),
+                word: "round trip in µs".to_owned(),
+                step: 200.0,
+            },
+            y: LineUnit::Time,
+            series,
+        },
+    }
+}
+
+/// The medians up to where the chart ends, in microseconds.
+fn medians(row: &RttRow) -> impl Iterator<Item = (&Distance, &LatencyRow, f64)> {
+    let near = row.distances.iter().filter(|at| at.rtt_us <= CHART_US);
+    near.filter_map(|at| {
+        let response = at.response.as_ref()?;
+        Some((at, response, response.response.p50_of_rounds?.value))
+    })
+}
+
+fn told(row: &RttRow) -> Option<String> {
+    let (first, last) = (medians(row).next()?, medians(row).last()?);
+    Some(if first.0.rtt_us == last.0.rtt_us {
+        format!("{} {}", row.scheme, time(first.2))
+    } else {
+        format!("{} {} to {}", row.scheme, time(first.2), time(last.2))
+    })
+}
+
+fn line(record: &Record, row: &RttRow) -> LineSeries {
+    let points: Vec<(f64, f64)> = medians(row).map(|(at, _, us)| (f64::from(at.rtt_us), us)).collect();
+    let intervals = medians(row).map(|(_, response, _)| of_rounds(response.response.p50_of_rounds)).collect();
+    let line = match points.as_slice() {
+        // No distance changes it.
+        [(_, us)] => vec![(0.0, *us), (f64::from(CHART_US), *us)],
+        _ => points.clone(),
+    };
+    LineSeries { subject: Subject::of(record, &row.scheme), points, line, intervals }
+}

@@ -1,0 +1,266 @@
+//! The section on more nodes.
+
+use engine::record::{Record, Slicing};
+use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
+
+use super::many::{Panel, panels};
+use super::scheme::{name_cell, row_groups};
+use super::{method, paragraph};
+use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
+use crate::document::{Block, Cell, Column, Section, Table};
+use crate::figure::{NONE, bracket, count, grouped, plain};
+
+pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
+    let mut blocks = vec![paragraph(format!(
+        "What more nodes bring: requests per second that they carry together, each in a slice of a processor, over a store \
+         whose slice stays the same. {}",
+        slices(table)
+    ))];
+    blocks.extend(charts(record, table).into_iter().map(Block::Chart));
+    blocks.push(Block::Table(capacity_table(record, table)));
+    blocks.push(Block::Table(law_table(record, table)));
+    blocks.push(Block::Table(usl_table(record, table)));
+    blocks.extend(method(how(), limits()));
+    super::section("scaling", "More nodes", blocks)
+}
+
+fn slices(table: &ScalingTable) -> String {
+    let Some(Slicing { method, node_share, store_share, generator_rps, expected_rps }) = &table.slicing else {
+        return "How the slices were cut is not known.".to_owned();
+    };
+    format!(
+        "A node has {} % of a processor, the store {} % (by {method}); so large that all nodes together carry at most some {} \
+         requests/s, {:.0} % of the {} that the generator can drive.",
+        plain(node_share * 100.0),
+        plain(store_share * 100.0),
+        grouped(*expected_rps),
+        expected_rps / generator_rps * 100.0,
+        grouped(*generator_rps)
+    )
+}
+
+/// The numbers of nodes that any scheme was tried with.
+fn sizes(table: &ScalingTable) -> Vec<u32> {
+    let mut sizes: Vec<u32> = table.rows.iter().flat_map(|row| &row.sizes).map(|size| size.nodes).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+fn nodes(number: u32) -> String {
+    count(number as usize, "node")
+}
+
+fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
+    let sizes = sizes(table);
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(sizes.iter().map(|&size| Column::figure(nodes(size), "requests/s")));
+    columns.push(Column::figure("Most nodes", "requests/s a processor, store's included"));
+    let cells = |row: &ScalingRow| {
+        let of = |size: &u32| {
+            let found = row.sizes.iter().find(|found| found.nodes == *size);
+            found.map_or(Cell::new(NONE), carried)
+        };
+        let per_cpu = row.sizes.last().and_then(|size| size.rps_per_cpu);
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(sizes.iter().map(of));
+        cells.push(per_cpu.map_or(Cell::new(NONE), |rps| Cell::new(grouped(rps))));
+        cells
+    };
+    Table {
+        caption: "What so many nodes carried".to_owned(),
+        columns,
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![format!(
+            "The median of the rounds; below it, how much that is of so many times one node, and which slices were full: used up in \
+             {:.0} % of their periods or more.",
+            FULL * 100.0
+        )],
+    }
+}
+
+fn carried(size: &ScalingSize) -> Cell {
+    let share = size.efficiency.map(|share| format!("{:.0} %, ", share * 100.0)).unwrap_or_default();
+    let full = match size.full {
+        Full::Nodes => "nodes",
+        Full::Store => "store",
+        Full::Both => "both",
+        Full::Neither => "nothing",
+    };
+    let excluded = if size.rounds.excluded > 0 { format!(", {} invalid", size.rounds.excluded) } else { String::new() };
+    Cell::new(grouped(size.rps.value)).with_note(format!("{share}{full}{excluded}"))
+}
+
+fn law_table(record: &Record, table: &ScalingTable) -> Table {
+    let unseen: Vec<u32> = sizes(table).into_iter().filter(|size| *size > FIT_NODES).collect();
+    let mut columns = vec![
+        Column::text("Scheme"),
+        Column::figure("One node", "requests/s"),
+        Column::figure("The store", "requests/s when filled"),
+        Column::figure("The same", "by its CPU time before it was full"),
+        Column::figure("It bends at", "nodes"),
+    ];
+    columns.extend(unseen.iter().map(|&size| Column::figure(nodes(size), "predicted, error")));
+    columns.push(Column::figure("Twice as many", "requests/s"));
+    let cells =
+        |row: &ScalingRow| {
+            let law = row.law;
+            let rps = |value: Option<f64>| value.map_or(Cell::new(NONE), |value| Cell::new(grouped(value)));
+            let mut cells = vec![
+                name_cell(record, &row.scheme),
+                rps(law.map(|law| law.node_rps)),
+                rps(row.store_filled.map(|filled| filled.value)),
+                rps(row.store_by_cpu_rps),
+                law.and_then(|law| law.bend()).map_or(Cell::new(NONE), |bend| Cell::new(plain(bend))),
+            ];
+            let of = |size: &u32| row.predictions.iter().find(|each| each.nodes == *size);
+            cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), predicted)));
+            cells.push(row.ahead().map_or(Cell::new("not told"), |(nodes, rps)| {
+                Cell::new(grouped(rps)).with_note(format!("{nodes} nodes"))
+            }));
+            cells
+        };
+    Table {
+        caption: "The law of the bottleneck, found on few nodes and held against more".to_owned(),
+        columns,
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![format!(
+            "So many nodes carry the smaller of their sum and what the store can: both are found on at most {FIT_NODES} nodes. What a store \
+             that has time left spends on a request promises less than it can: as it fills, it answers more with each waking. A law \
+             that is further off than {:.0} % on nodes it has not seen tells nothing beyond them.",
+            ERROR_LIMIT * 100.0
+        )],
+    }
+}
+
+fn predicted(prediction: &Prediction) -> Cell {
+    Cell::new(grouped(prediction.predicted_rps)).with_note(signed_percent(prediction.error()))
+}
+
+fn signed_percent(share: f64) -> String {
+    let percent = format!("{:.1} %", (share * 100.0).abs());
+    match (percent.as_str(), share < 0.0) {
+        ("0.0 %", _) => percent,
+        (_, true) => format!("−{percent}"),
+        (_, false) => format!("+{percent}"),
+    }
+}
+
+fn usl_table(record: &Record, table: &ScalingTable) -> Table {
+    let cells = |row: &ScalingRow| {
+        let name = name_cell(record, &row.scheme);
+        let none = || Cell::new(NONE);
+        let Some(UslFit { usl, sigma, kappa, misfit, ahead }) = row.usl else {
+            return vec![name, none(), none(), none(), none(), Cell::new("too few sizes or blocks")];
+        };
+        let share = |value: f64| format!("{value:.4}");
+        let within =
+            |interval: evidence::statistics::Interval| format!("[{}, {}]", share(interval.low), share(interval.high));
+        vec![
+            name,
+            Cell::new(grouped(usl.lambda)),
+            Cell::new(share(usl.sigma)).with_note(within(sigma)),
+            Cell::new(share(usl.kappa)).with_note(within(kappa)),
+            Cell::new(format!("{:.1} %", misfit * 100.0)),
+            ahead.map_or(Cell::new("not identifiable"), |ahead| {
+                Cell::new(format!("{} to {}", grouped(ahead.low), grouped(ahead.high)))
+            }),
+        ]
+    };
+    Table {
+        caption: "The Universal Scalability Law over all numbers of nodes".to_owned(),
+        columns: vec![
+            Column::text("Scheme"),
+            Column::figure("Lambda", "requests/s of one node"),
+            Column::figure("Sigma", "share that waits, 0 to 1"),
+            Column::figure("Kappa", "price of agreeing"),
+            Column::figure("Furthest off", "of what was measured"),
+            Column::figure("Twice as many nodes", "requests/s, interval"),
+        ],
+        groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        footnotes: vec![
+            "In brackets: 95 % intervals by drawing the blocks anew. A law that lies further off than 10 % where it was found, or whose \
+             interval for twice the most nodes reaches further than from one to two, is not identifiable: it predicts nothing."
+                .to_owned(),
+        ],
+    }
+}
+
+fn how() -> Vec<String> {
+    vec![
+        "Every scheme is visited with every number of nodes once in each block, in an order drawn anew, by a saturated closed loop \
+         with the same number of connections to each node."
+            .to_owned(),
+        "Nodes share their keys and their store. Where a node knows only the sessions that it began itself, each gets its own \
+         credentials, as behind a sticky balancer."
+            .to_owned(),
+        "What the store can carry is measured once in each block: a few nodes without a bound fill its slice."
+            .to_owned(),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Nodes are slices of one machine: they share its caches, and the network between them costs nothing.".to_owned(),
+        "A slice runs at full speed until its quota is used up and then stands still for some milliseconds. What is carried is \
+         right, what is waited is not: no latency is told here. A store may answer what has piled up in one go, more cheaply \
+         than one request at a time."
+            .to_owned(),
+    ]
+}
+
+fn charts(record: &Record, table: &ScalingTable) -> Vec<Chart> {
+    let rows: Vec<(&str, &ScalingRow)> =
+        table.rows.iter().filter(|row| !row.sizes.is_empty()).map(|row| (row.scheme.as_str(), row)).collect();
+    panels(record, &rows).iter().map(|panel| chart(record, panel)).collect()
+}
+
+fn chart(record: &Record, panel: &Panel<&ScalingRow>) -> Chart {
+    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
+    let said: Vec<String> = panel.things.iter().map(|row| told(row)).collect();
+    Chart {
+        name: format!("scaling{}", panel.suffix()),
+        title: format!("Requests per second on more nodes{}", panel.subtitle()),
+        alt: format!("Requests per second against the number of nodes{}: {}.", panel.subtitle(), said.join("; ")),
+        width: 860,
+        height: 400,
+        data: ChartData::Lines {
+            x: LineAxis {
+                name: format!("nodes · points: measured · lines: the law found on at most {FIT_NODES} nodes"),
+                word: "nodes".to_owned(),
+                step: 1.0,
+            },
+            y: LineUnit::Rate,
+            series,
+        },
+    }
+}
+
+fn told(row: &ScalingRow) -> String {
+    let ends = row.sizes.first().zip(row.sizes.last());
+    ends.map_or_else(String::new, |(first, last)| {
+        format!(
+            "{} {} on {}, {} on {}",
+            row.scheme,
+            grouped(first.rps.value),
+            nodes(first.nodes),
+            grouped(last.rps.value),
+            nodes(last.nodes)
+        )
+    })
+}
+
+fn line(record: &Record, row: &ScalingRow) -> LineSeries {
+    let points = row.sizes.iter().map(|size| (f64::from(size.nodes), size.rps.value.round())).collect();
+    let most = row.sizes.last().map_or(1, |size| size.nodes);
+    let mut law: Vec<(f64, f64)> = Vec::new();
+    if let Some(bottleneck) = row.law {
+        law.push((0.0, 0.0));
+        if let Some(bend) = bottleneck.bend().filter(|bend| *bend < f64::from(most)) {
+            law.push((bend, (bend * bottleneck.node_rps).round()));
+        }
+        law.push((f64::from(most), bottleneck.rps(most).round()));
+    }
+    let intervals = row.sizes.iter().map(|size| size.rps.interval.as_ref().map(bracket).unwrap_or_default()).collect();
+    LineSeries { subject: Subject::of(record, &row.scheme), points, line: law, intervals }
+}

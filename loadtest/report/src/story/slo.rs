@@ -1,0 +1,164 @@
+//! The section on a search: the highest rate that meets the objectives.
+
+use engine::record::{Experiment, Record, SearchEnd};
+use engine::slo::Objective;
+use evidence::{CONFIRMED_BY, CONFIRMING, SLO_SHARE, SloRate, SloTable};
+
+use super::{method, paragraph, workload};
+use crate::chart::{Chart, ChartData, Subject};
+use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::figure::{NONE, count, grouped, listed, time};
+
+/// The chart shows rates up to so many times higher or lower than the one that was found.
+const NEAR: f64 = 2.5;
+
+pub(super) fn section(record: &Record, table: &SloTable) -> Section {
+    let plan = record.experiments.iter().find_map(|experiment| match experiment {
+        Experiment::Slo(slo) => slo.rounds.first().map(|first| workload::words(&first.round.plan)),
+        _ => None,
+    });
+    let load = plan.map_or_else(|| "No round was measured.".to_owned(), |plan| format!("The load: {plan}."));
+    let mut blocks = vec![paragraph(format!("{} {load}", sentence(table)))];
+    blocks.extend(chart(record, table).map(Block::Chart));
+    blocks.push(Block::Table(rates_table("Rounds of the search, by rate", table, &table.rates)));
+    if !table.confirmations.is_empty() {
+        blocks.push(Block::Table(rates_table("Rounds of the confirmation, in order", table, &table.confirmations)));
+    }
+    blocks.extend(method(how(), limits()));
+    super::section("slo", "How much it can carry", blocks)
+}
+
+/// What was found, in words.
+pub(crate) fn sentence(table: &SloTable) -> String {
+    let objectives = objectives(&table.objectives);
+    let scheme = &table.scheme;
+    let rate = table.answer.rate_rps.map(|rate| format!("{} requests/s", grouped(rate)));
+    match (table.end, rate) {
+        (Some(SearchEnd::NothingMet), _) => {
+            format!("`{scheme}` misses {objectives} at every rate that rounds of this length can judge.")
+        }
+        (Some(SearchEnd::Target), Some(rate)) => {
+            format!("`{scheme}` meets {objectives} at up to {rate}{}; {}.", interval(table), held(table))
+        }
+        (Some(SearchEnd::Generator), Some(rate)) => format!(
+            "`{scheme}` meets {objectives} at {rate} at least: the generator was the limit, not the target; {}.",
+            held(table)
+        ),
+        (Some(SearchEnd::Generator), None) => {
+            format!("Nothing can be said of {objectives}: the generator was the limit at every rate that was tried.")
+        }
+        (Some(SearchEnd::OutOfTime), _) => format!(
+            "Nothing can be said of {objectives}: the search took more rounds or more time than it may; shorter rounds (--duration) \
+             get further."
+        ),
+        _ => format!("Nothing can be said of {objectives}: the rounds do not tell one rate from another."),
+    }
+}
+
+fn objectives(objectives: &[Objective]) -> String {
+    let words = |objective: &Objective| {
+        format!("{} of at most {}", objective.percentile.name(), time(objective.most_us as f64))
+    };
+    listed(&objectives.iter().map(words).collect::<Vec<_>>())
+}
+
+fn interval(table: &SloTable) -> String {
+    let interval = table.fit.and_then(|fit| fit.interval);
+    interval.map_or_else(String::new, |interval| {
+        format!(" (interval {} to {})", grouped(interval.low), grouped(interval.high))
+    })
+}
+
+fn held(table: &SloTable) -> String {
+    let Some(last) = table.confirmations.last() else { return "nothing confirms it".to_owned() };
+    let met = format!("{} of {}", last.met, count((last.met + last.missed) as usize, "round"));
+    let lower = if table.confirmations.len() > 1 { ", after higher rates had not held" } else { "" };
+    if table.answer.confirmed {
+        return format!("{met} met it there when it was tried again{lower}");
+    }
+    let void = if last.void > 0 { format!(", and {} said nothing", last.void) } else { String::new() };
+    format!("this is not confirmed: {met} met it there when it was tried again{void}")
+}
+
+fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
+    let mut columns = vec![
+        Column::figure("Rate", "requests/s"),
+        Column::figure("Met", "rounds"),
+        Column::figure("Missed", "rounds"),
+        Column::figure("Void", "rounds"),
+    ];
+    columns.extend(table.objectives.iter().map(|each| Column::figure(each.percentile.name(), "median of the rounds")));
+    let cells = |rate: &SloRate| {
+        let mut cells = vec![Cell::new(grouped(rate.rate_rps))];
+        cells.extend([rate.met, rate.missed, rate.void].map(|rounds| Cell::new(rounds.to_string())));
+        cells.extend(rate.times_us.iter().map(|us| Cell::new(us.map_or(NONE.to_owned(), time))));
+        cells
+    };
+    Table {
+        caption: caption.to_owned(),
+        columns,
+        groups: vec![RowGroup { title: String::new(), rows: rates.iter().map(cells).collect() }],
+        footnotes: vec![
+            "Void are rounds that say nothing of the target, because the instrument was not up to the load, others took the \
+             processors, or the round did not settle; they were made again. How late the generator may send goes by the \
+             objective: a tenth of its time."
+                .to_owned(),
+        ],
+    }
+}
+
+fn how() -> Vec<String> {
+    vec![
+        "The rate is doubled until it is missed; then a grid of rates, and a finer one where the first leaves the answer open, is \
+         visited block by block in an order drawn anew, so that what drifts drifts for all rates alike. Every round has its own \
+         arrivals."
+            .to_owned(),
+        "A round meets the objectives if its response times do, from the moment each request was due; and if it carries \
+         what was planned, without failures."
+            .to_owned(),
+        format!(
+            "The rate is the one at which {:.0} % of the rounds meet the objectives, by logistic regression over the rounds of the \
+             grids with Firth's penalty. The interval, at 95 %, is that of the profile likelihood or, on either side where it reaches \
+             further, that of drawing the blocks anew.",
+            SLO_SHARE * 100.0
+        ),
+        format!("The rate is confirmed if {CONFIRMED_BY} of {CONFIRMING} more rounds meet the objectives there."),
+    ]
+}
+
+fn limits() -> Vec<String> {
+    vec![
+        "Rounds are short: what happens once in a minute is not in most of them, and a queue that grows slowly does not \
+         become long. A load of some minutes at the rate that was found shows both."
+            .to_owned(),
+        "Where generator and target share processors, they slow one another, and the rate is that of both together.".to_owned(),
+    ]
+}
+
+fn chart(record: &Record, table: &SloTable) -> Option<Chart> {
+    let of = |rate: &SloRate| {
+        let judged = rate.met + rate.missed;
+        (judged > 0).then(|| (rate.rate_rps, f64::from(rate.met) / f64::from(judged), judged))
+    };
+    // The first doublings lie far below, and would squeeze what matters into a corner.
+    let middle = table.fit.map(|fit| fit.rate_rps).or(table.answer.rate_rps)?;
+    let near = |rate: &&SloRate| rate.rate_rps * NEAR > middle && rate.rate_rps < middle * NEAR;
+    let points: Vec<(f64, f64, u32)> = table.rates.iter().filter(near).filter_map(of).collect();
+    let (first, last) = (points.first()?.0, points.last()?.0);
+    let places = (0..=80).map(|place| first * (last / first).powf(f64::from(place) / 80.0));
+    let law = table.fit.map(|fit| places.map(|rate| (rate, fit.law.share(rate))).collect()).unwrap_or_default();
+    Some(Chart {
+        name: "slo".to_owned(),
+        title: "Share of rounds that meet the objectives".to_owned(),
+        alt: sentence(table).replace('`', ""),
+        width: 860,
+        height: 360,
+        data: ChartData::Slo {
+            subject: Subject::of(record, &table.scheme),
+            points,
+            law,
+            interval: table.fit.and_then(|fit| fit.interval).map(|interval| (interval.low, interval.high)),
+            found: table.answer.rate_rps,
+        },
+    })
+}
