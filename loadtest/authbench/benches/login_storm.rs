@@ -8,24 +8,24 @@
 //! Whoever asks for `/me` stands for a machine of its own: it runs before every ordinary thread where that is permitted,
 //! because its waiting for the processors that are hashing would be none of the server's doing.
 //!
+//! The experiment `login` asks the same of every scheme, with a short line of logins that never ends; here the line is long, and
+//! the server's memory is looked at.
+//!
 //! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use contract::{Carrier, Scheme, user};
-use driver::{Credentials, Target, Workers};
+use contract::{Carrier, Scheme};
+use driver::{Credentials, Logins, Storm, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Plan};
 use engine::record::{Level, Round};
 use experiments::{Watched, alone, drive_round};
 use lab::http::Client;
 use lab::server::{Server, ServerSpec};
-use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 /// The 99th percentile of `/me` may become so many times its idle value.
 const TIMES: f64 = 3.0;
@@ -51,14 +51,13 @@ fn main() -> ExitCode {
     let target = Target::one(server.base_url(), credentials, Carrier::Bearer);
     let idle = ask(&target, scheme, seconds);
     let before = rss_bytes(&server);
-    let (storm, answered, spent) = std::thread::scope(|scope| {
-        let logging_in = scope.spawn(|| log_in(&server, logins));
+    let (storm, answers) = std::thread::scope(|scope| {
+        let logging_in = scope.spawn(|| log_in(&target, logins));
         let storm = ask(&target, scheme, seconds);
-        let (answered, spent) = logging_in.join().expect("logins do not panic");
-        (storm, answered, spent)
+        (storm, logging_in.join().expect("logins do not panic"))
     });
     let bound = before + HASHING_BYTES * hashings() + WAITING_BYTES * u64::from(logins);
-    let got = report(&idle, &storm, (answered, logins, spent), (before, peak_bytes(&server), bound));
+    let got = report(&idle, &storm, (&answers, logins), (before, peak_bytes(&server), bound));
     if got || !full { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
@@ -73,7 +72,7 @@ fn ask(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass
 fn report(
     (idle, class): &(Round, SchedulingClass),
     (storm, _): &(Round, SchedulingClass),
-    (answered, logins, spent): (u32, u32, Duration),
+    (answers, logins): (&Logins, u32),
     (before, peak, bound): (u64, u64, u64),
 ) -> bool {
     println!("login storm: {logins} logins at once, GET /me at {RATE_RPS} requests/s meanwhile, sent under {class}");
@@ -86,15 +85,19 @@ fn report(
             println!("  {:<22} {p50:>9} {p99:>9} {max:>9}", format!("{name}, {part}"));
         }
     }
-    let rate = f64::from(answered) / spent.as_secs_f64();
-    println!("  {answered} of {logins} logins answered in {:.1} s: {rate:.1} logins/s", spent.as_secs_f64());
+    let (answered, took_s) = (answers.answered, answers.took.as_secs_f64());
+    let rate = answered as f64 / took_s;
+    println!(
+        "  {answered} of {logins} logins answered in {took_s:.1} s: {rate:.1} logins/s; failed: {:?}",
+        answers.failed
+    );
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("  server memory: {:.1} MiB before, {:.1} MiB at most", mib(before), mib(peak));
     let p99 = |round: &Round| round.response_us.p99.unwrap_or_default() as f64;
     let ratio = p99(storm) / p99(idle);
     wants(&format!("p99 of /me at most {TIMES} times its idle value ({ratio:.1} times)"), ratio <= TIMES)
         & wants(&format!("at most {:.0} MiB: {} hashing(s) at a time", mib(bound), hashings()), peak <= bound)
-        & wants("every login answered with 200", answered == logins)
+        & wants("every login answered with 200", answered == u64::from(logins))
 }
 
 fn wants(what: &str, got: bool) -> bool {
@@ -119,32 +122,13 @@ fn peak_bytes(server: &Server) -> u64 {
 }
 
 /// So many logins at once, each over a connection of its own: how many were answered with 200, and how long it took.
-fn log_in(server: &Server, logins: u32) -> (u32, Duration) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime has its handles");
-    let address = server.address();
-    let started = Instant::now();
-    let answered = runtime.block_on(async {
-        let logins: Vec<_> = (0..logins).map(|number| tokio::spawn(login(address, number))).collect();
-        let mut answered = 0;
-        for login in logins {
-            answered += u32::from(login.await.is_ok_and(|answer| answer.is_ok_and(|good| good)));
-        }
-        answered
-    });
-    (answered, started.elapsed())
-}
-
-async fn login(address: std::net::SocketAddr, number: u32) -> std::io::Result<bool> {
-    let body = json!({ "username": user::username(number), "password": user::PASSWORD }).to_string();
-    let head = format!(
-        "POST /login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("{head}{body}").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer.starts_with("HTTP/1.1 200 "))
+fn log_in(target: &Target, logins: u32) -> Logins {
+    let storm = Storm {
+        clients: logins,
+        again: false,
+        first_user: 0,
+        users: contract::user::DEFAULT_USERS,
+        timeout: Duration::from_mins(5),
+    };
+    driver::log_in(&target.nodes[0], storm, &Arc::default()).expect("the server is there")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use contract::scheme::UnknownWord;
 use contract::{Carrier, Scheme};
+use engine::slo::Objective;
 use experiments::profile::{Experiment, Profile};
 
 /// Settles "sessions or JWT?" with evidence: measures what server-side sessions and JWTs cost, and
@@ -19,19 +20,23 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done or pass, 1 the tool failed, 2 usage (a bad flag, plan or record),
-10 a check of `conform` failed, 12 the measurement is invalid by its own checks.
+10 a check of `conform` failed, no rate meets --slo, or a server accepts what its revocation class
+forbids, 12 the measurement is invalid by its own
+checks, or the rate that was found is not confirmed.
 stdout is for results, stderr for progress.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Compare schemes on this machine, and write a report.
     Compare(Compare),
-    /// Load one server at a set rate, or with a set number of users.
+    /// Load one server at a set rate, or with a set number of users, or find the rate that it can carry.
     Load(Load),
     /// Rebuild every report of a run from its record.json.
     Report(Report),
     /// Check a server against every row of the security table.
     Conform(Conform),
+    /// Say what this machine can and cannot measure, why, and what to do about it.
+    Doctor(Doctor),
 }
 
 #[derive(Args, Debug)]
@@ -42,7 +47,8 @@ pub(crate) struct Compare {
     /// Schemes, separated by commas, or `all`; the control `anonymous` is always among them.
     #[arg(long, value_name = "a,b,..", value_parser = schemes)]
     pub(crate) schemes: Option<Schemes>,
-    /// Experiments, separated by commas: cost, latency, memory, wire [default: all]
+    /// Experiments, separated by commas: cost, latency, rtt, login, reject, scaling, population, revocation, outage, fanout,
+    /// rotation, memory, wire [default: all, but in quick only cost, latency, memory and wire]
     #[arg(long, value_name = "x,y,..", value_parser = experiments)]
     pub(crate) experiments: Option<Experiments>,
     /// Where credentials travel: bearer or cookie; the same for every scheme.
@@ -80,7 +86,13 @@ pub(crate) struct Load {
     /// Closed loop: users who each send the next request when the last is answered.
     #[arg(long, value_name = "N", conflicts_with = "plan", allow_negative_numbers = true)]
     pub(crate) users: Option<u32>,
-    /// How long, such as 20s or 2m.
+    /// Find the highest rate that meets this objective, such as p99=10ms (p50, p90, p99, p99.9 or p99.99; us, ms or s). May be
+    /// given more than once: then all have to be met. Response times count, from the moment a request is due. A search
+    /// takes some 55 rounds, at most 120, and at most 20 minutes of load.
+    #[arg(long, value_name = "QUANTILE=TIME", conflicts_with_all = ["rate", "users", "plan"])]
+    pub(crate) slo: Vec<Objective>,
+    /// How long, such as 20s or 2m; with --slo, how long one round of the search [default there: 2s], up to ten
+    /// times longer at rates so low that it would hold too few requests.
     #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "plan", allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
     /// A plan in TOML instead of --rate, --users and --duration.
@@ -138,6 +150,13 @@ pub(crate) struct Conform {
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) mutations: u32,
     /// Print the outcomes as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Print the findings as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,18 +7,17 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, anyhow};
 use contract::{Scheme, StoreKind};
 use engine::record::Placement;
-use experiments::profile::Experiment;
+use evidence::Evidence;
 use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
 use lab::child::Bounds;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
-use lab::slice::Slices;
 use lab::store::{Store, StoreError};
 
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
 use crate::promises::{self, Broken};
-use crate::{cli, folder, provenance};
+use crate::{cli, folder, left_over, provenance};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let mut progress = Shown::on_stderr();
@@ -43,9 +42,7 @@ fn set_up(
     journal: &mut Journal,
     progress: &mut Shown,
 ) -> anyhow::Result<Setting> {
-    for left_over in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
-        progress.note(&format!("removed {}, which a killed run had left", left_over.display()));
-    }
+    left_over::remove(progress);
     let scratch = Scratch::new()?;
     let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
     let mut stores = BTreeMap::new();
@@ -65,7 +62,7 @@ fn set_up(
 
 fn measure(asked: &cli::Compare, setting: &Setting, journal: &mut Journal, progress: &mut Shown) -> anyhow::Result<()> {
     let parameters = asked.profile.parameters();
-    let experiments = asked.experiments.clone().map_or_else(|| Experiment::ALL.to_vec(), |asked| asked.0);
+    let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
     let mut bench = Bench { setting, journal, progress };
     if asked.unsafe_skip_conformance {
         bench
@@ -98,17 +95,25 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
     print!("{}", report::summary(journal.record())?);
     println!("{folder}/report.html");
     println!("{folder}");
-    Ok(())
+    no_violation(journal)
+}
+
+/// Nobody may have been let in who had to be refused; the record and the reports that say so are whole by now.
+fn no_violation(journal: &Journal) -> Outcome {
+    let evidence = Evidence::of(journal.record())?;
+    let broken = evidence.revocation.iter().flat_map(|table| &table.broken).map(ToString::to_string);
+    let violations: Vec<String> = broken.chain(evidence.violations().iter().map(ToString::to_string)).collect();
+    if violations.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Threshold(violations.join("\nauthbench: ")))
 }
 
 /// Decides who runs where, and keeps this process, which generates the load, on its own processors.
 fn place(progress: &mut Shown) -> Placement {
-    let mut placement = lab::placement::here();
-    if !placement.generator_cpus.is_empty()
-        && let Err(error) = lab::placement::pin_current_thread(&placement.generator_cpus)
-    {
+    let (placement, refused) = lab::placement::settle();
+    if let Some(error) = refused {
         progress.note(&error.to_string());
-        placement = Placement { method: format!("none: {error}"), ..Placement::default() };
     }
     placement
 }
@@ -146,4 +151,45 @@ fn leave_out(
     }
     *schemes = kept;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::record::{Host, OutageExperiment, OutageFault, OutageRound, Outcome as Came, Status, Validity};
+
+    use super::*;
+
+    /// A run in which so many were wrongly allowed.
+    fn ended(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::Outcome) {
+        let folder = tempfile::tempdir().unwrap();
+        let about = (Host::default(), Placement::default());
+        let record = provenance::record("compare", folder.path(), Some("quick".to_owned()), 1, about);
+        let mut journal = Journal::begin(folder.path().to_owned(), record).unwrap();
+        let round = OutageRound {
+            scheme: "session-redis".to_owned(),
+            fault: OutageFault::StoreCut,
+            repetition: 0,
+            started_at: experiments::now(),
+            fault_s: 0.1,
+            healed_s: 0.2,
+            planned: u64::from(wrongly_allowed) + 1,
+            outcomes: BTreeMap::from([(Came::Good, vec![1]), (Came::WronglyAllowed, vec![wrongly_allowed])]),
+            logouts_asked: 0,
+            logouts_acknowledged: 0,
+            validity: Validity::from_reasons(Vec::new()),
+        };
+        journal.measured(|outage: &mut OutageExperiment| outage.rounds.push(round)).unwrap();
+        let outcome = conclude(Ok(()), &mut journal);
+        (folder, journal, outcome)
+    }
+
+    #[test]
+    fn whoever_is_let_in_after_his_end_fails_the_run_once_all_is_written() {
+        let (folder, journal, outcome) = ended(2);
+        let Err(Failure::Threshold(message)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(message, "outage: session-redis wrongly allowed 2 requests (store cut off)");
+        assert_eq!(journal.record().run.status, Status::Complete);
+        assert!(folder.path().join("report.html").exists() && folder.path().join("report.md").exists());
+        ended(0).2.unwrap();
+    }
 }

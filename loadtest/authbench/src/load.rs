@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use contract::body::MintedCredential;
@@ -17,10 +18,12 @@ use lab::http::{Client, HttpError};
 use crate::cli::ArrivalKind;
 use crate::exit::{Failure, Outcome};
 use crate::load_json::LoadResult;
-use crate::{cli, folder, provenance};
+use crate::{cli, folder, load_slo, provenance};
 
 /// Credentials in use where each needs a login, which costs a password hash.
 const LOGGED_IN: u32 = 100;
+/// A round of a search, unless another length is asked for.
+const SEARCH_ROUND: Duration = Duration::from_secs(2);
 /// How a scheme is called whose server does not say its name.
 const UNNAMED: &str = "unnamed";
 /// More threads than this do not make one machine's generator faster.
@@ -30,14 +33,10 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let plan = plan(asked)?;
     let client = Client::new(&asked.target);
     let descriptor = describe(asked, &client)?;
-    let folder = folder::create(asked.out.as_deref(), "load")?;
-    let placement = Placement {
-        method: "none: load leaves it to the kernel".to_owned(),
-        generator_class: SchedulingClass::Other.to_string(),
-        ..Placement::default()
-    };
-    let record = provenance::record("load", &folder, None, plan.seed, (lab::host::host(), placement));
-    let mut journal = Journal::begin(folder, record)?;
+    let mut journal = begin(asked, plan.seed)?;
+    if !asked.slo.is_empty() {
+        return load_slo::run(asked, &plan, &client, descriptor.as_ref(), journal, stop);
+    }
     let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);
     let ended = measured.as_ref().err().map(|error| format!("{error:#}"));
     if let Some(descriptor) = descriptor {
@@ -51,6 +50,17 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     report::write(journal.folder(), journal.record())?;
     show(asked, &round, &journal)?;
     if round.validity.valid { Ok(()) } else { Err(Failure::Invalid(invalid(&round))) }
+}
+
+fn begin(asked: &cli::Load, seed: u64) -> anyhow::Result<Journal> {
+    let folder = folder::create(asked.out.as_deref(), "load")?;
+    let placement = Placement {
+        method: "none: load leaves it to the kernel".to_owned(),
+        generator_class: SchedulingClass::Other.to_string(),
+        ..Placement::default()
+    };
+    let record = provenance::record("load", &folder, None, seed, (lab::host::host(), placement));
+    Ok(Journal::begin(folder, record)?)
 }
 
 fn invalid(round: &Round) -> String {
@@ -75,13 +85,17 @@ fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
     if let Some(path) = &asked.plan {
         return Plan::read(path).map_err(Failure::usage);
     }
-    let arrivals = match (asked.rate, asked.users, asked.arrivals) {
+    // A search sets the rate of each round itself.
+    let rate = asked.rate.or((!asked.slo.is_empty()).then_some(1.0));
+    let arrivals = match (rate, asked.users, asked.arrivals) {
         (Some(rate_rps), None, ArrivalKind::Poisson) => Arrivals::Poisson { rate_rps },
         (Some(rate_rps), None, ArrivalKind::Fixed) => Arrivals::Fixed { rate_rps },
         (None, Some(_), _) => Arrivals::Closed,
-        _ => return Err(Failure::usage("say how much load: --rate R, --users N or --plan FILE")),
+        _ => return Err(Failure::usage("say how much load: --rate R, --users N, --slo QUANTILE=TIME or --plan FILE")),
     };
-    let duration = asked.duration.ok_or_else(|| Failure::usage("say how long: --duration, such as 20s"))?;
+    let of_search = (!asked.slo.is_empty()).then_some(SEARCH_ROUND);
+    let duration =
+        asked.duration.or(of_search).ok_or_else(|| Failure::usage("say how long: --duration, such as 20s"))?;
     let defaults = Plan::new(arrivals, duration.as_secs_f64());
     let plan = Plan {
         seed: asked.seed.unwrap_or(defaults.seed),
@@ -112,18 +126,42 @@ fn measure(
     descriptor: Option<&SchemeDescriptor>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Round, SchedulingClass)> {
-    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client)?)?);
-    let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
-    let target = Target::one(asked.target.clone(), credentials, carrier);
-    let place = experiments::alone(descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme), Level::AsPlanned);
-    let watched = Watched { server: lab::listener::process_behind(&asked.target), store: None };
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    let workers = Workers { count, own_processors: false };
-    let measured = experiments::drive_round(plan, &target, place, watched, workers, stop)?;
+    let target = target(asked, plan, client, descriptor)?;
+    let place = experiments::alone(name(descriptor), Level::AsPlanned);
+    let servers = servers(asked);
+    let watched = Watched { servers: &servers, store: None };
+    let measured = experiments::drive_round(plan, &target, place, watched, workers(), stop)?;
     if stop.load(Ordering::SeqCst) {
         return Err(anyhow!("interrupted"));
     }
     Ok(measured)
+}
+
+/// The scheme's id.
+pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
+    descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme)
+}
+
+/// The process behind the target, if it is on this machine.
+pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
+    lab::listener::process_behind(&asked.target).into_iter().collect()
+}
+
+pub(crate) fn workers() -> Workers {
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    Workers { count, own_processors: false }
+}
+
+/// The target with credentials that were handed out just now.
+pub(crate) fn target(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+) -> anyhow::Result<Target> {
+    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client)?)?);
+    let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
+    Ok(Target::one(asked.target.clone(), credentials, carrier))
 }
 
 /// Minted where the target mints, else logged in one by one.

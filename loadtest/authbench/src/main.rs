@@ -3,10 +3,14 @@
 mod cli;
 mod compare;
 mod conform;
+mod doctor;
+mod doctor_json;
 mod exit;
 mod folder;
+mod left_over;
 mod load;
 mod load_json;
+mod load_slo;
 mod progress;
 mod promises;
 mod provenance;
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
         Command::Load(asked) => load::run(&asked, &stop),
         Command::Report(asked) => report::run(&asked),
         Command::Conform(asked) => conform::run(&asked),
+        Command::Doctor(asked) => doctor::run(&asked, &stop),
     };
     exit::code(outcome)
 }

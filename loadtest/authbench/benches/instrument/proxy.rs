@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::proxy::try_out;
+use lab::proxy::{EXACT_US, try_out};
 
 use crate::target::PLACEMENT;
 use crate::{Size, wants};
@@ -10,8 +10,6 @@ use crate::{Size, wants};
 const SET_US: [u64; 3] = [200, 1_000, 5_000];
 /// The pace at which an experiment sends.
 const MESSAGES_PER_S: u32 = 5_000;
-/// How far the median may be off.
-const OFF_US: f64 = 50.0;
 
 pub(crate) fn run(size: Size) -> bool {
     println!("proxy: round trips over the delay proxy, {MESSAGES_PER_S} messages/s (µs)");
@@ -24,7 +22,7 @@ pub(crate) fn run(size: Size) -> bool {
     for set_us in SET_US {
         let round_trip = Duration::from_micros(set_us);
         let trial = try_out(round_trip, MESSAGES_PER_S, duration, &PLACEMENT.store_cpus).expect("loopback is there");
-        let off_us = trial.given_us() - trial.set_us;
+        let off_us = trial.off_us();
         println!(
             "  {set_us:>8} {:>10.1} {off_us:>+8.1} {:>12.1} {:>12.1} {:>13.1} {:>13.1} {:>10.1}",
             trial.given_us(),
@@ -36,5 +34,5 @@ pub(crate) fn run(size: Size) -> bool {
         );
         farthest = farthest.max(off_us.abs());
     }
-    wants("what is given at the median is within 50 us of what was set", farthest <= OFF_US)
+    wants("what is given at the median is within 50 us of what was set", farthest <= EXACT_US)
 }

@@ -1,8 +1,10 @@
 //! `authbench compare`, at its shortest.
 
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
 use engine::record::{self, Experiment, Status};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, stderr, stdout};
+use crate::support::{Place, UNCHECKED, alone, authbench, command, stderr, stdout};
 
 #[test]
 fn a_comparison_ends_with_the_path_of_a_whole_run() {
@@ -64,4 +66,44 @@ fn a_report_is_rebuilt_to_the_same_bytes() {
     let rebuilt = authbench(&["report", run.join("record.json").to_str().unwrap()]);
     assert!(rebuilt.status.success(), "{}", stderr(&rebuilt));
     assert!(before == (read("report.html"), read("report.md")));
+}
+
+#[test]
+fn a_server_that_breaks_its_class_fails_the_run_after_all_is_written() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let output = command(&[
+        "compare",
+        "--schemes",
+        "session-redis",
+        "--experiments",
+        "revocation",
+        UNCHECKED,
+        "--out",
+        run.to_str().unwrap(),
+    ])
+    .env(lab::server::BIN_DIR, binaries_without_logout(&place))
+    .output()
+    .unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    assert!(said.contains("session-redis breaks its class immediate") && said.contains("(logout)"), "{said}");
+    assert!(said.contains("node 4"), "every node is named: {said}");
+    assert!(stdout(&output).contains("A PROMISE IS BROKEN"), "{}", stdout(&output));
+    let record = record::read(&run).unwrap();
+    assert_eq!(record.run.status, Status::Complete);
+    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("A promise is broken"));
+}
+
+/// A folder with a session server whose logouts end nothing: one of those that the conformance suite has to find out.
+fn binaries_without_logout(place: &Place) -> std::path::PathBuf {
+    let built = std::path::Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap();
+    let broken = built.join("examples/broken");
+    assert!(broken.exists(), "build it: cargo build -p conformance --example broken");
+    let script = format!("#!/bin/sh\nexec {} --fault logout-nothing \"$@\"\n", broken.display());
+    let server = place.file("session-server", &script);
+    std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(built.join("anonymous-server"), place.path().join("anonymous-server")).unwrap();
+    place.path().to_owned()
 }

@@ -37,6 +37,14 @@ fn nonsense_in_flags_is_a_usage_error() {
     fails(&load(&["--rate", "5"]), 2, &["--duration"]);
     fails(&load(&["--duration", "5s"]), 2, &["--rate"]);
     fails(&load(&["--rate", "5", "--users", "5", "--duration", "5s"]), 2, &["--users"]);
+    fails(&load(&["--slo", "10ms"]), 2, &["10ms", "p99=10ms"]);
+    fails(&load(&["--slo", "p95=10ms"]), 2, &["p95", "p99.99"]);
+    fails(&load(&["--slo", "p99=10"]), 2, &["10ms"]);
+    fails(&load(&["--slo", "p99=0ms"]), 2, &["out of reach"]);
+    fails(&load(&["--slo", "p99=10ms", "--rate", "5"]), 2, &["--rate"]);
+    fails(&load(&["--slo", "p99=10ms", "--users", "5"]), 2, &["--users"]);
+    fails(&load(&["--slo", "p99=10ms", "--plan", "plan.toml"]), 2, &["--plan"]);
+    fails(&load(&["--slo", "p99=10ms", "--duration", "0s"]), 2, &["the duration is 0"]);
     fails(&["conform"], 2, &["conform"]);
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
@@ -22,15 +23,40 @@ fn ten_ends_at_random_moments_leave_nothing() {
     let mut random = SmallRng::seed_from_u64(20_261_122);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle().take(10) {
         let after = Duration::from_millis(random.random_range(300..6_000));
-        ends_cleanly(signal, after);
+        ends_cleanly(signal, after, &["--schemes", "session-redis,jwt-hs256"]);
     }
 }
 
-fn ends_cleanly(signal: Signal, after: Duration) {
-    let case = format!("{signal} after {after:?}");
+/// Nodes in slices, delay proxies, storms of logins, rows of servers, stores that are broken: what `cost` has no use for.
+#[test]
+fn ends_of_each_experiment_at_random_moments_leave_nothing() {
+    let _alone = alone();
+    let mut random = SmallRng::seed_from_u64(20_261_123);
+    let experiments = [
+        ("rtt", "session-redis"),
+        ("login", "session-redis"),
+        ("reject", "session-redis"),
+        ("scaling", "session-redis"),
+        ("population", "session-redis"),
+        ("revocation", "session-redis,session-redis-cached"),
+        ("outage", "session-redis"),
+        ("fanout", "hybrid"),
+        ("rotation", "jwt-hs256,cookie-sealed"),
+    ];
+    for (experiment, schemes) in experiments {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+            let after = Duration::from_millis(random.random_range(300..8_000));
+            let only = ["--schemes", schemes, "--experiments", experiment, UNCHECKED];
+            ends_cleanly(signal, after, &only);
+        }
+    }
+}
+
+fn ends_cleanly(signal: Signal, after: Duration, asked: &[&str]) {
+    let case = format!("{signal} after {after:?}, {asked:?}");
     let place = Place::new();
     let run = place.run();
-    let mut compare = command(&["compare", "--schemes", "session-redis,jwt-hs256", "--out", run.to_str().unwrap()]);
+    let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], asked].concat());
     // A process group of its own, as a shell would give it, and scratch folders where this test sees them.
     let mut running = start_in_group(&mut compare, &place);
     wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
@@ -47,10 +73,29 @@ fn ends_cleanly(signal: Signal, after: Duration) {
     if signal != Signal::SIGKILL {
         assert_eq!(status.unwrap().code(), Some(1), "{case}");
         assert_eq!(scratch_folders(&place), 0, "{case}");
+        assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
     }
     let record = record::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
     reclaimed_by_the_next_start(&place, &case);
+    assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
+}
+
+/// The control groups that it has made, wherever they may be mounted.
+fn groups(of: &Child) -> Vec<PathBuf> {
+    let mine = format!("authbench-{}-", of.id());
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with(&mine) {
+                found.push(entry.path());
+            }
+            folders.push(entry.path());
+        }
+    }
+    found
 }
 
 fn start_in_group(compare: &mut std::process::Command, place: &Place) -> Child {

@@ -4,8 +4,10 @@
 
 mod compare;
 mod conform;
+mod doctor;
 mod errors;
 mod kill;
 mod load;
+mod slo;
 mod stall;
 mod support;

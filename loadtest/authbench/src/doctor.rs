@@ -1,0 +1,118 @@
+//! `authbench doctor`: what this machine can and cannot measure, why, and what to do about it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use contract::Scheme;
+use experiments::doctor::{Finding, Outlook, Reach, State, examine};
+
+use crate::doctor_json::Examined;
+use crate::exit::Outcome;
+use crate::progress::Shown;
+use crate::{cli, left_over};
+
+/// Where lines end.
+const WIDTH: usize = 110;
+
+pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> Outcome {
+    let mut progress = Shown::on_stderr();
+    left_over::remove(&mut progress);
+    let findings = examine(stop, &mut progress)?;
+    let outlook = Outlook::of(&findings);
+    if asked.json {
+        println!("{}", serde_json::to_string(&Examined::of(&findings, &outlook))?);
+    } else {
+        print!("{}", told(&findings, &outlook));
+    }
+    Ok(())
+}
+
+/// The findings in their order, then what they come to.
+fn told(findings: &[Finding], outlook: &Outlook) -> String {
+    let names = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    let findings: String = findings.iter().map(|finding| paragraph(finding, names)).collect();
+    findings + "\n" + &summary(outlook)
+}
+
+/// What was found; where it is not good, what that means and what to do, too.
+fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
+    let mut text = wrapped(&format!("{:<7}  {name:<names$}  ", judgement.state), &judgement.found);
+    if judgement.state != State::Good {
+        let label = |label: &str| format!("{:<7}  {:>names$}  ", "", label);
+        text.push_str(&wrapped(&label("so"), &judgement.means));
+        text.extend(judgement.advice.iter().map(|advice| wrapped(&label("do"), advice)));
+    }
+    text
+}
+
+fn summary(outlook: &Outlook) -> String {
+    let mut text = String::new();
+    for (head, lines) in
+        [("can be measured", whole(outlook)), ("less exactly", less(outlook)), ("not", nothing(outlook))]
+    {
+        for (place, line) in lines.iter().enumerate() {
+            text.push_str(&wrapped(&format!("{:<17}", if place == 0 { head } else { "" }), line));
+        }
+    }
+    text
+}
+
+/// The experiments that can be made somehow, and the schemes.
+fn whole(outlook: &Outlook) -> Vec<String> {
+    let made = outlook.experiments.iter().filter(|(_, reach)| !matches!(reach, Reach::Nothing(_)));
+    let made: Vec<String> = made.map(|(experiment, _)| experiment.to_string()).collect();
+    let made = if made.is_empty() { "nothing".to_owned() } else { made.join(", ") };
+    vec![format!("{made}; {} of {} schemes", outlook.schemes.len(), Scheme::all().count())]
+}
+
+fn less(outlook: &Outlook) -> Vec<String> {
+    let line = |(experiment, reach): &(_, Reach)| match reach {
+        Reach::LessExact(because) => Some(format!("{experiment}, because of {}", because.join(", "))),
+        Reach::Whole | Reach::Nothing(_) => None,
+    };
+    outlook.experiments.iter().filter_map(line).collect()
+}
+
+fn nothing(outlook: &Outlook) -> Vec<String> {
+    let line = |(experiment, reach): &(_, Reach)| match reach {
+        Reach::Nothing(because) => Some(format!("{experiment}, because of {}", because.join(", "))),
+        Reach::Whole | Reach::LessExact(_) => None,
+    };
+    let schemes: Vec<&str> = outlook.left_out.iter().map(|scheme| scheme.id()).collect();
+    let schemes = (!schemes.is_empty()).then(|| schemes.join(", "));
+    outlook.experiments.iter().filter_map(line).chain(schemes).collect()
+}
+
+/// A text behind a head, on lines that end before the margin and begin below each other.
+fn wrapped(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let (mut lines, mut line) = (String::new(), head.to_owned());
+    for word in text.split_whitespace() {
+        let empty = line.chars().count() <= indent;
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = " ".repeat(indent);
+        } else if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_stay_within_the_margin_and_lose_no_word() {
+        let text = "some words to be wrapped, of which there are many more than fit ".repeat(5);
+        let wrapped = wrapped("head     ", &text);
+        let lines: Vec<&str> = wrapped.lines().collect();
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
+        assert!(lines[1..].iter().all(|line| line.starts_with("         some") || line.starts_with("         ")));
+        let words: Vec<&str> = wrapped.split_whitespace().skip(1).collect();
+        assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
+    }
+}

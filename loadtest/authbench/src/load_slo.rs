@@ -1,0 +1,144 @@
+//! `authbench load --slo`: the highest rate at which one server meets its objectives.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::anyhow;
+use contract::SchemeDescriptor;
+use engine::plan::Plan;
+use engine::record::{Experiment, Quantiles, SearchEnd, SearchStep, SloRound, SloVerdict};
+use evidence::{Evidence, SloTable};
+use experiments::Journal;
+use experiments::slo::Subject;
+use lab::http::Client;
+use serde::Serialize;
+
+use crate::exit::{Failure, Outcome};
+use crate::progress::Shown;
+use crate::{cli, load};
+
+pub(crate) fn run(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+    mut journal: Journal,
+    stop: &Arc<AtomicBool>,
+) -> Outcome {
+    if let Some(descriptor) = descriptor {
+        journal.describe(descriptor.clone());
+    }
+    let searched = search(asked, plan, client, descriptor, &mut journal, stop);
+    let ended = searched.as_ref().err().map(|error| format!("{error:#}"));
+    journal.end(ended.as_deref())?;
+    searched?;
+    report::write(journal.folder(), journal.record())?;
+    let found = Evidence::of(journal.record())?.slo.ok_or_else(|| anyhow!("the search left nothing in the record"))?;
+    show(asked, &found, &journal)?;
+    outcome(&found)
+}
+
+fn search(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+    journal: &mut Journal,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<SearchEnd> {
+    let servers = load::servers(asked);
+    let subject = Subject {
+        scheme: load::name(descriptor),
+        servers: &servers,
+        workers: load::workers(),
+        stop,
+        ttl_s: descriptor.and_then(|descriptor| descriptor.credential_ttl_s),
+        renew: || load::target(asked, plan, client, descriptor),
+    };
+    experiments::slo::run(subject, &asked.slo, plan, journal, &mut Shown::on_stderr())
+}
+
+fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> Outcome {
+    let folder = journal.folder().display();
+    if asked.json {
+        println!("{}", serde_json::to_string(&SloResult::of(found, rounds(journal)))?);
+        eprintln!("{folder}");
+    } else {
+        print!("{}", report::summary(journal.record())?);
+        println!("{folder}/report.html");
+        println!("{folder}");
+    }
+    Ok(())
+}
+
+fn rounds(journal: &Journal) -> &[SloRound] {
+    let of = |experiment: &'_ Experiment| matches!(experiment, Experiment::Slo(_));
+    match journal.record().experiments.iter().find(|experiment| of(experiment)) {
+        Some(Experiment::Slo(slo)) => &slo.rounds,
+        _ => &[],
+    }
+}
+
+/// A lower bound that held is an answer, and says what it is; a rate that did not hold is none.
+fn outcome(found: &SloTable) -> Outcome {
+    match found.end {
+        _ if found.answer.confirmed => Ok(()),
+        Some(SearchEnd::NothingMet) => Err(Failure::Threshold("no rate meets the objectives".to_owned())),
+        _ => Err(Failure::Invalid(report::slo_sentence(found))),
+    }
+}
+
+/// What `load --slo --json` prints: one object, stable. What could not be had is null.
+#[derive(Debug, Serialize)]
+struct SloResult<'a> {
+    slo: Vec<String>,
+    rate_rps: Option<f64>,
+    /// Both ends; above a lower bound the upper one is null.
+    interval_rps: Option<(f64, Option<f64>)>,
+    confirmed: bool,
+    limited_by: Option<&'static str>,
+    rounds: Vec<RoundResult<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RoundResult<'a> {
+    step: SearchStep,
+    rate_rps: f64,
+    duration_s: f64,
+    verdict: SloVerdict,
+    response_us: Quantiles,
+    reasons: &'a [String],
+}
+
+impl<'a> SloResult<'a> {
+    fn of(found: &SloTable, rounds: &'a [SloRound]) -> Self {
+        let answer = found.answer;
+        let fitted = found.fit.and_then(|fit| fit.interval).map(|interval| (interval.low, Some(interval.high)));
+        let bound = answer.rate_rps.map(|rate| (rate, None));
+        Self {
+            slo: found.objectives.iter().map(ToString::to_string).collect(),
+            rate_rps: answer.rate_rps,
+            interval_rps: if answer.lower_bound { bound } else { fitted },
+            confirmed: answer.confirmed,
+            limited_by: match found.end {
+                Some(SearchEnd::Target | SearchEnd::NothingMet) => Some("target"),
+                Some(SearchEnd::Generator) => Some("generator"),
+                Some(SearchEnd::Unclear | SearchEnd::OutOfTime) | None => None,
+            },
+            rounds: rounds.iter().map(RoundResult::of).collect(),
+        }
+    }
+}
+
+impl<'a> RoundResult<'a> {
+    fn of(made: &'a SloRound) -> Self {
+        Self {
+            step: made.step,
+            rate_rps: made.rate_rps,
+            duration_s: made.round.plan.duration_s,
+            verdict: made.verdict,
+            response_us: made.round.response_us,
+            reasons: &made.round.validity.reasons,
+        }
+    }
+}

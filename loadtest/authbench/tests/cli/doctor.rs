@@ -1,0 +1,178 @@
+//! `authbench doctor`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{Place, alone, authbench, command, start, stderr, stdout, wait_until};
+
+const NAMES: [&str; 20] = [
+    "processors",
+    "memory",
+    "virtual-machine",
+    "clock-source",
+    "frequency-governor",
+    "other-load",
+    "pinning",
+    "priority",
+    "slices",
+    "redis",
+    "redis-cluster",
+    "postgres",
+    "haproxy",
+    "server-binaries",
+    "timer",
+    "delay-proxy",
+    "saturator",
+    "generator-ceiling",
+    "lag",
+    "steal",
+];
+/// Where Debian and its kin keep PostgreSQL, which is found there whatever PATH says.
+const PACKAGED_POSTGRES: &str = "/usr/lib/postgresql";
+
+/// The one object of `--json`; it ends well whatever it finds.
+fn examined(output: &Output) -> Value {
+    assert!(output.status.success(), "{:?}: {}", output.status, stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[track_caller]
+fn finding<'a>(examined: &'a Value, name: &str) -> &'a Value {
+    let found = examined["findings"].as_array().unwrap().iter().find(|finding| finding["name"] == name);
+    found.unwrap_or_else(|| panic!("nothing of {name}: {examined}"))
+}
+
+fn names(examined: &Value) -> Vec<&str> {
+    let findings = examined["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["name"].as_str().unwrap()).collect()
+}
+
+fn ids(list: &Value) -> BTreeSet<&str> {
+    list.as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect()
+}
+
+#[test]
+fn everything_is_looked_at_once_and_what_is_not_good_says_what_to_do() {
+    let _alone = alone();
+    let place = Place::new();
+    let mut doctor = command(&["doctor", "--json"]);
+    doctor.env("TMPDIR", place.path());
+    let examined = examined(&start(doctor).wait_with_output().unwrap());
+    assert_eq!(names(&examined), NAMES);
+    for finding in examined["findings"].as_array().unwrap() {
+        let good = finding["state"] == "good";
+        assert!(good || finding["state"] == "limited" || finding["state"] == "missing", "{finding}");
+        assert_eq!(finding["to_do"].is_null(), good, "{finding}");
+        assert!(!finding["found"].as_str().unwrap().is_empty() && !finding["means"].as_str().unwrap().is_empty());
+    }
+    // The tests of the workspace need these, so they are here.
+    assert_eq!(finding(&examined, "redis")["state"], "good");
+    assert_eq!(finding(&examined, "server-binaries")["state"], "good");
+    assert!(finding(&examined, "saturator")["found"].as_str().unwrap().contains("requests/s"));
+    assert!(ids(&examined["schemes"]).contains("session-redis"));
+    let experiments = examined["experiments"].as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap());
+    let every = [
+        "cost",
+        "latency",
+        "rtt",
+        "login",
+        "reject",
+        "scaling",
+        "population",
+        "revocation",
+        "outage",
+        "fanout",
+        "rotation",
+        "memory",
+        "wire",
+    ];
+    assert_eq!(experiments.collect::<Vec<_>>(), every);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing is left");
+}
+
+/// Without servers, too: then there is nothing to load, and that is told instead of an error.
+#[test]
+fn what_is_not_there_is_a_finding_and_the_rest_goes_on() {
+    let _alone = alone();
+    let place = Place::new();
+    let mut doctor = command(&["doctor", "--json"]);
+    doctor.env("PATH", "/nowhere").env("AUTHBENCH_BIN_DIR", place.path());
+    let examined = examined(&start(doctor).wait_with_output().unwrap());
+    assert_eq!(names(&examined), NAMES);
+    let missing = [
+        ("redis", "apt-get install redis-server"),
+        ("redis-cluster", "apt-get install redis-server"),
+        ("haproxy", "apt-get install haproxy"),
+        ("server-binaries", "cargo build --release --workspace --bins"),
+        ("saturator", "mend"),
+        ("generator-ceiling", "saturator"),
+        ("lag", "saturator"),
+    ];
+    let postgres = (!Path::new(PACKAGED_POSTGRES).exists()).then_some(("postgres", "apt-get install postgresql"));
+    for (name, advice) in missing.into_iter().chain(postgres) {
+        let finding = finding(&examined, name);
+        assert_eq!(finding["state"], "missing", "{finding}");
+        assert!(finding["to_do"].as_str().unwrap().contains(advice), "{finding}");
+    }
+    assert!(finding(&examined, "timer")["found"].as_str().unwrap().contains("late"), "the rest was tried");
+    assert!(ids(&finding(&examined, "redis")["schemes_left_out"]).contains("jwt-hs256-denylist"));
+    assert!(ids(&examined["schemes"]).is_empty(), "no server was built");
+    let cost = &examined["experiments"][0];
+    assert_eq!((&cost["name"], &cost["measurable"]), (&"cost".into(), &"nothing".into()));
+    assert!(ids(&cost["because"]).contains("server-binaries"), "{cost}");
+}
+
+#[test]
+fn people_read_the_same() {
+    let _alone = alone();
+    let mut doctor = command(&["doctor"]);
+    doctor.env("PATH", "/nowhere");
+    let output = start(doctor).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    let heads = said.lines().filter_map(|line| {
+        let (state, rest) = line.split_once(' ')?;
+        ["good", "limited", "missing"].contains(&state).then(|| rest.split_whitespace().next().unwrap())
+    });
+    assert_eq!(heads.collect::<Vec<_>>(), NAMES, "{said}");
+    assert!(said.contains("apt-get install redis-server"), "{said}");
+    let summary = said.lines().skip_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    assert!(summary.contains("can be measured") && summary.contains("session-redis-pool"), "{said}");
+    assert!(!said.contains('\u{1b}'), "no colours: {said}");
+}
+
+#[test]
+fn nonsense_is_a_usage_error() {
+    for nonsense in [&["doctor", "--jason"][..], &["doctor", "now"], &["doctor", "--json", "yes"]] {
+        let output = authbench(nonsense);
+        assert_eq!(output.status.code(), Some(2), "{nonsense:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{nonsense:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_examination_leaves_nothing_and_claims_nothing() {
+    let _alone = alone();
+    let place = Place::new();
+    let mut doctor = command(&["doctor", "--json"]);
+    doctor.env("TMPDIR", place.path());
+    let doctor = start(doctor);
+    // Its control is loaded when the log of it is there.
+    let loaded = || {
+        let folders = std::fs::read_dir(place.path()).unwrap().flatten();
+        folders.into_iter().any(|folder| folder.path().join("control.log").exists())
+    };
+    wait_until("the control is started", Duration::from_mins(1), loaded);
+    kill(Pid::from_raw(doctor.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let output = doctor.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty(), "{}", stdout(&output));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing is left");
+}
