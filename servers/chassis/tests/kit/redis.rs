@@ -25,18 +25,21 @@ fn free_port() -> u16 {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(|| None)
     }
 
     /// A node that is to be part of a cluster.
     pub(crate) fn start_clustered() -> Self {
-        Self::start_with(Some(free_port()))
+        Self::start_with(|| Some(free_port()))
     }
 
-    fn start_with(bus: Option<u16>) -> Self {
-        let mut redis =
-            Self { child: None, port: free_port(), bus, announced: None, folder: tempfile::tempdir().unwrap() };
-        redis.revive();
+    fn start_with(bus: fn() -> Option<u16>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = Self { child: None, port: free_port(), bus: bus(), announced: None, folder };
+        // A test beside this one may have been faster.
+        while !redis.runs() {
+            (redis.port, redis.bus) = (free_port(), bus());
+        }
         redis
     }
 
@@ -127,6 +130,11 @@ impl Redis {
 
     /// Starts it, empty, on the port it had.
     pub(crate) fn revive(&mut self) {
+        assert!(self.runs(), "somebody has taken the port {} meanwhile", self.port);
+    }
+
+    /// Starts it, and waits until it answers; false if it has ended, because its port is taken.
+    fn runs(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
         command.args(["--appendonly", "no", "--rdbcompression", "no", "--dir"]).arg(self.folder.path());
@@ -136,8 +144,20 @@ impl Redis {
             command.args(["--cluster-announce-port", &self.announced.unwrap_or(self.port).to_string()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("redis-server is installed"));
-        self.connection();
+        let child = self.child.insert(command.spawn().expect("redis-server is installed"));
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/0", self.port)).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            // Not another test's, which listens there.
+            let info = client.get_connection().and_then(|mut to| redis::cmd("INFO").arg("server").query(&mut to));
+            let own = format!("process_id:{}\r\n", child.id());
+            if info.is_ok_and(|info: String| info.contains(&own)) {
+                return true;
+            }
+            assert!(Instant::now() < deadline, "Redis does not answer on the port {}", self.port);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
     }
 
     /// Sends the process a signal, such as `-STOP`: then it neither answers nor closes a connection.
