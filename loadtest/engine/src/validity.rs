@@ -191,6 +191,7 @@ mod tests {
             requests: 1000,
             server_cpu_ns: 10_000_000,
             store_cpu_ns: None,
+            balancer_cpu_ns: None,
             generator_cpu_ns: 20_000_000,
             store_commands: None,
             steal: Some(0.0),

@@ -25,10 +25,23 @@ pub struct Slicing {
     pub node_share: f64,
     /// Processors that the store is worth.
     pub store_share: f64,
+    /// What spreads the load over the nodes; null where the generator goes round them itself.
+    #[serde(default)]
+    pub balancer: Option<Balancing>,
     /// The most requests per second that the generator could drive.
     pub generator_rps: f64,
     /// The most that the cheapest scheme was expected to carry on the largest number of nodes, in requests per second.
     pub expected_rps: f64,
+}
+
+/// What spreads a load over nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Balancing {
+    /// The program, such as `haproxy`.
+    pub program: String,
+    /// Processors that it is worth.
+    pub share: f64,
 }
 
 /// One round with so many nodes.
@@ -51,12 +64,18 @@ pub struct ScalingPoint {
     pub nodes_us: f64,
     /// CPU time of the store a request, in microseconds; null without one.
     pub store_us: Option<f64>,
+    /// CPU time of the balancer a request, in microseconds; null without one.
+    #[serde(default)]
+    pub balancer_us: Option<f64>,
     /// The share of its processors that the generator used, 0 to 1.
     pub generator_share: f64,
     /// The share of its periods in which each node's slice was used up, 0 to 1.
     pub nodes_full: Vec<f64>,
     /// The same of the store's slice; null without a store.
     pub store_full: Option<f64>,
+    /// The same of the balancer's slice; null without a balancer.
+    #[serde(default)]
+    pub balancer_full: Option<f64>,
     /// Whether the point may feed a claim.
     pub validity: Validity,
 }

@@ -1,0 +1,267 @@
+//! Rounds of load: what was sent, how it was answered, what it took.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EncodedHistogram, Quantiles};
+use crate::plan::Plan;
+use crate::validity::Fault;
+
+/// Rounds of load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadExperiment {
+    /// In the order in which they were measured.
+    pub rounds: Vec<Round>,
+}
+
+/// One visit of one scheme: the unit of all statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Rounds of one block are neighbours in time, one a scheme and level; differences are taken inside it.
+    pub block: u32,
+    /// The place inside the block, drawn anew for every block.
+    pub position: u32,
+    /// What the experiment varies beside the scheme.
+    pub level: Level,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// The load as planned.
+    pub plan: Plan,
+    /// How much of the round counts.
+    pub window: Window,
+    /// Requests of the whole round, warm-up included.
+    pub counts: Counts,
+    /// Arrivals planned per second; null in a closed loop.
+    pub planned_rps: Option<f64>,
+    /// Requests finished per second inside the window.
+    pub achieved_rps: f64,
+    /// From the intended start to the last body byte, inside the window.
+    pub response_us: Quantiles,
+    /// From the actual send to the last body byte, inside the window.
+    pub service_us: Quantiles,
+    /// Actual send minus intended start, inside the window.
+    pub lag_us: Quantiles,
+    /// The lag of those requests for which a connection stood idle: the instrument's own lateness. Whole round.
+    pub own_lag_us: Quantiles,
+    /// The share of those requests that were sent more than 500 us late.
+    pub own_late_share: f64,
+    /// The whole round cut into intervals; a request belongs to that of its intended start.
+    pub intervals: Vec<Interval>,
+    /// What the processes used inside the window; null where they are not on this machine.
+    pub usage: Option<Usage>,
+    /// The round-trip time that the delay proxy between server and store really gave, in microseconds: the medians of both
+    /// ways together. Null without a proxy.
+    #[serde(default)]
+    pub store_rtt_us: Option<f64>,
+    /// Whether the round may feed a claim.
+    pub validity: Validity,
+}
+
+/// The level of what an experiment varies beside the scheme.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Level {
+    /// As many requests as the connections can carry, sent by the saturator and not by Goose.
+    Saturated,
+    /// A share of the scheme's own capacity, which the saturated rounds found.
+    OfCapacity {
+        /// Between 0 and 1.
+        fraction: f64,
+    },
+    /// The same rate for every scheme.
+    EqualRate {
+        /// Requests per second.
+        rate_rps: f64,
+    },
+    /// A store so far away, and the same rate for every scheme.
+    FarStore {
+        /// Round-trip time between server and store that was set, in microseconds; 0 is a store beside the server.
+        rtt_us: u32,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
+    /// So many live credentials, and the same rate for every scheme.
+    Population {
+        /// How many.
+        live: u64,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
+    /// The same rate for every scheme, beside others who log in.
+    BesideLogins {
+        /// Requests per second.
+        rate_rps: f64,
+        /// Clients who log in again as soon as they are answered; 0 for nobody.
+        clients: u32,
+    },
+    /// As many requests as the connections can carry, all of which have to be refused.
+    Refused {
+        /// What is wrong with them.
+        garbage: Garbage,
+    },
+    /// So many servers behind the one that is asked, and the same rate for every scheme.
+    Hops {
+        /// How many.
+        hops: u32,
+        /// Requests per second; null for as many as the connections can carry.
+        rate_rps: Option<f64>,
+    },
+    /// As given on the command line.
+    AsPlanned,
+}
+
+/// What is wrong with a request that has to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Garbage {
+    /// It carries no credential.
+    NoCredential,
+    /// Its credential is no credential by its form.
+    Malformed,
+    /// Its credential has the form, and nobody handed it out: a session id that is not known, a token whose signature is wrong.
+    Forged,
+    /// Its credential was handed out and is over.
+    Expired,
+    /// Its credential is no credential, and 64 KiB long, which is still read to its end.
+    LongHeader,
+    /// Its header is longer than the server reads one, which then answers 431 and closes the connection.
+    TooLongHeader,
+}
+
+impl Level {
+    /// Whether as many requests are sent as the connections can carry.
+    #[must_use]
+    pub const fn is_saturated(&self) -> bool {
+        matches!(
+            self,
+            Self::Saturated
+                | Self::Refused { .. }
+                | Self::FarStore { rate_rps: None, .. }
+                | Self::Population { rate_rps: None, .. }
+                | Self::Hops { rate_rps: None, .. }
+        )
+    }
+}
+
+/// Which part of a round counts, in seconds since its first intended start.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Where it begins: what lies before is warm-up.
+    pub start_s: f64,
+    /// Where it ends.
+    pub end_s: f64,
+    /// Whether the warm-up was detected (true) or set (false).
+    pub warmup_detected: bool,
+}
+
+impl Window {
+    /// Whether an interval that begins there counts: the one rule by which reports choose, too.
+    #[must_use]
+    pub fn contains(self, start_s: f64) -> bool {
+        start_s >= self.start_s - 1e-9 && start_s < self.end_s
+    }
+}
+
+/// Requests of a round.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Arrivals in the plan; null in a closed loop.
+    pub planned: Option<u64>,
+    /// Answered as expected.
+    pub ok: u64,
+    /// Answered otherwise or not at all, by kind, such as `status 503` or `timeout`. Their times are in the histograms.
+    pub errors: BTreeMap<String, u64>,
+    /// Planned, but not begun when the round's patience ended.
+    pub unsent: u64,
+    /// Times longer than the histograms reach, recorded as their highest value.
+    pub saturated: u64,
+}
+
+impl Counts {
+    /// Requests that got a wrong answer or none.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Requests sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.ok + self.failed()
+    }
+}
+
+/// A stretch of a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// Seconds since the round's first intended start.
+    pub start_s: f64,
+    /// Its length in seconds.
+    pub length_s: f64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Response times.
+    pub response_us: EncodedHistogram,
+    /// Service times.
+    pub service_us: EncodedHistogram,
+    /// Lags.
+    pub lag_us: EncodedHistogram,
+}
+
+/// What processes used inside the window of a round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Requests finished inside the window: the divisor of every figure per request.
+    pub requests: u64,
+    /// CPU time of the server.
+    pub server_cpu_ns: u64,
+    /// CPU time of the store; null without one.
+    pub store_cpu_ns: Option<u64>,
+    /// CPU time of what spreads the load over several servers; null without one.
+    #[serde(default)]
+    pub balancer_cpu_ns: Option<u64>,
+    /// CPU time of the generator, without what a saturator that never sleeps spent on waiting for answers.
+    pub generator_cpu_ns: u64,
+    /// Commands that the store ran in the whole round, by name; null without a store.
+    pub store_commands: Option<BTreeMap<String, u64>>,
+    /// The share of CPU time that the hypervisor gave to others, 0 to 1; null where it cannot be seen.
+    pub steal: Option<f64>,
+}
+
+/// Whether a measurement may feed a claim or a gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// True if there are no reasons against it.
+    pub valid: bool,
+    /// What speaks against it, each a sentence with its figures.
+    pub reasons: Vec<String>,
+    /// Of what kind the reasons are, as far as they are of a kind; left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+}
+
+impl Validity {
+    /// Valid exactly if there are no reasons against it.
+    #[must_use]
+    pub fn from_reasons(reasons: Vec<String>) -> Self {
+        Self { valid: reasons.is_empty(), reasons, faults: Vec::new() }
+    }
+
+    /// Adds a reason against it.
+    pub fn object(&mut self, fault: Fault, reason: String) {
+        self.valid = false;
+        self.reasons.push(reason);
+        self.faults.push(fault);
+    }
+}

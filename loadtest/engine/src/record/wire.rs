@@ -1,0 +1,38 @@
+//! Bytes on the wire.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Validity;
+
+/// Bytes on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WireExperiment {
+    /// One a scheme, carrier and number of roles.
+    pub points: Vec<WirePoint>,
+}
+
+/// The bytes of one login and of one `GET /me`, counted on the TCP connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WirePoint {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Where the credential travels.
+    pub carrier: contract::Carrier,
+    /// Roles the user has.
+    pub roles: u16,
+    /// The credential alone.
+    pub credential_bytes: u64,
+    /// Request line and headers of `GET /me`, blank line included.
+    pub request_header_bytes: u64,
+    /// Status line and headers of its answer, blank line included.
+    pub response_header_bytes: u64,
+    /// The body of its answer.
+    pub response_body_bytes: u64,
+    /// Status line, headers and body of the answer to the login that handed the credential out.
+    pub login_response_bytes: u64,
+    /// Whether the point may feed a claim.
+    pub validity: Validity,
+}

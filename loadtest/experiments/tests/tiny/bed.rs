@@ -1,0 +1,237 @@
+//! What all tests of experiments share: the smallest parameters, and one run of one experiment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use contract::{Carrier, Scheme, StoreKind};
+use engine::record::{FORMAT, Host, Placement, Record, Round, Run, Status};
+use experiments::profile::{
+    CostParameters, EventCounts, Experiment as Name, FanoutParameters, LatencyParameters, LoginParameters,
+    MemoryParameters, OutageParameters, Parameters, PopulationParameters, RaceParameters, RejectParameters,
+    RevocationParameters, RollParameters, RotationParameters, RttParameters, ScalingParameters, StormParameters,
+    WireParameters,
+};
+use experiments::{Balancer, Bench, Journal, Progress, Setting, run};
+use lab::child::Bounds;
+use lab::scratch::Scratch;
+use lab::store::Store;
+use tempfile::TempDir;
+
+/// One experiment at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Steps {
+    announced: u64,
+    made: u64,
+}
+
+impl Progress for Steps {
+    fn begin(&mut self, _title: &str, steps: u64) {
+        (self.announced, self.made) = (steps, 0);
+    }
+    fn step(&mut self, _what: &str) {
+        self.made += 1;
+    }
+    fn end(&mut self) {
+        assert_eq!(self.made, self.announced, "steps announced and made");
+    }
+    fn note(&mut self, _text: &str) {}
+}
+
+pub(crate) fn tiny() -> Parameters {
+    Parameters {
+        cost: CostParameters { blocks: 2, round_s: 0.6, connections: 4, population: 50, restart_every: 1 },
+        latency: LatencyParameters {
+            blocks: 1,
+            round_s: 1.0,
+            fractions: vec![0.05],
+            rates_rps: vec![300.0, 1e6],
+            connections: 8,
+            population: 50,
+            restart_every: 1,
+        },
+        rtt: RttParameters {
+            rtts_us: vec![0, 5_000, 20_000],
+            blocks: 2,
+            rate_rps: 200.0,
+            round_s: 1.0,
+            saturated_s: 0.6,
+            connections: 16,
+            saturated_connections: 2,
+            population: 50,
+        },
+        login: LoginParameters {
+            blocks: 2,
+            rate_rps: 200.0,
+            round_s: 1.0,
+            connections: 8,
+            population: 50,
+            clients: 3,
+            issue_blocks: 2,
+            issue_s: 0.05,
+            batch: 100,
+        },
+        reject: RejectParameters { blocks: 2, round_s: 0.3, connections: 4, population: 20 },
+        scaling: ScalingParameters {
+            nodes: vec![1, 2],
+            blocks: 1,
+            round_s: 0.6,
+            connections_a_node: 2,
+            connections: 4,
+            population: 50,
+        },
+        population: PopulationParameters {
+            live: vec![100, 1_000, 20_000, 40_000],
+            timed_from: 20_000,
+            revoked: vec![100, 2_000],
+            fill_s: 30.0,
+            blocks: 1,
+            rate_rps: 200.0,
+            round_s: 1.0,
+            saturated_s: 0.6,
+            connections: 4,
+        },
+        revocation: RevocationParameters {
+            nodes: 3,
+            prompt: EventCounts { plain: 4, hashed: 1 },
+            waited: EventCounts { plain: 1, hashed: 1 },
+            waves: 2,
+            // Two logins have to be made meanwhile, on a machine that may be busy.
+            life_s: 5,
+            epoch_ttl_s: 2,
+            delay_ms: 100,
+        },
+        fanout: FanoutParameters {
+            schemes: CROSSING.iter().map(|id| id.parse().unwrap()).collect(),
+            hops: vec![1, 3],
+            blocks: 1,
+            rate_rps: 150.0,
+            round_s: 1.0,
+            saturated_s: 0.4,
+            connections: 8,
+            saturated_connections: 2,
+            population: 50,
+        },
+        rotation: RotationParameters {
+            rolls: RollParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
+            races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
+            storms: StormParameters {
+                jitters: vec![0.0, 0.2],
+                blocks: 1,
+                credentials: 200,
+                storm_s: 0.2,
+                ttl_s: 2,
+                share: 0.8,
+                periods: 2,
+                connections: 8,
+            },
+        },
+        outage: OutageParameters {
+            repetitions: 1,
+            rate_rps: 100.0,
+            before_s: 0.3,
+            fault_s: 1.0,
+            after_s: 1.5,
+            timeout_s: 2.0,
+            slow_rtt_s: 0.1,
+            population: 60,
+        },
+        memory: MemoryParameters { populations: vec![100, 200, 400, 800], series: 1 },
+        wire: WireParameters { roles: vec![0, 10] },
+    }
+}
+
+fn record() -> Record {
+    Record {
+        format: FORMAT,
+        run: Run {
+            id: "tiny".to_owned(),
+            command: "compare".to_owned(),
+            command_line: Vec::new(),
+            profile: None,
+            seed: 1,
+            version: String::new(),
+            revision: None,
+            started_at: experiments::now(),
+            finished_at: None,
+            status: Status::Incomplete { reason: "running".to_owned() },
+        },
+        host: Host::default(),
+        software: BTreeMap::new(),
+        placement: Placement::default(),
+        schemes: Vec::new(),
+        omitted: Vec::new(),
+        conformance: Vec::new(),
+        experiments: Vec::new(),
+    }
+}
+
+/// Those whose requests cross several servers.
+pub(crate) const CROSSING: [&str; 4] = ["anonymous", "session-redis", "jwt-hs256", "hybrid"];
+pub(crate) const SCHEMES: [&str; 3] = ["anonymous", "session-redis", "jwt-hs256"];
+
+pub(crate) fn measure(name: Name) -> Record {
+    measure_schemes(name, &SCHEMES)
+}
+
+pub(crate) fn measure_schemes(name: Name, schemes: &[&str]) -> Record {
+    described(measure_with(name, schemes, &tiny()), schemes)
+}
+
+pub(crate) fn described(written: Record, schemes: &[&str]) -> Record {
+    let described: Vec<&str> = written.schemes.iter().map(|known| known.scheme.as_str()).collect();
+    assert_eq!(
+        BTreeSet::from_iter(described),
+        schemes.iter().copied().collect(),
+        "every scheme describes itself, once"
+    );
+    assert_eq!(written.schemes.len(), schemes.len());
+    written
+}
+
+pub(crate) fn measure_all(name: Name, schemes: &[&str]) -> Record {
+    measure_with(name, schemes, &tiny())
+}
+
+pub(crate) fn measure_with(name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+    measure_behind(Balancer::default(), name, schemes, parameters)
+}
+
+pub(crate) fn measure_behind(balancer: Balancer, name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    let scratch = Scratch::new().unwrap();
+    let log = folder.path().join("logs/redis.log");
+    let redis = Store::start(StoreKind::Redis, scratch.path(), &log, &Bounds::default()).unwrap();
+    let setting = Setting {
+        schemes: schemes.iter().map(|id| id.parse::<Scheme>().unwrap()).collect(),
+        carrier: Carrier::Bearer,
+        stores: BTreeMap::from([(StoreKind::Redis, redis)]),
+        placement: Placement::default(),
+        balancer,
+        seed: 1,
+        stop: std::sync::Arc::default(),
+        scratch,
+    };
+    let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
+    let mut steps = Steps { announced: 0, made: 0 };
+    let mut bench = Bench { setting: &setting, journal: &mut journal, progress: &mut steps };
+    run(name, &mut bench, parameters).unwrap();
+    let written = engine::record::read(folder.path()).unwrap();
+    assert_eq!(&written, journal.record(), "what is on disk is what was measured");
+    written
+}
+
+#[track_caller]
+pub(crate) fn every_scheme_at_every_level(rounds: &[Round], levels: usize) {
+    let seen: BTreeSet<_> = rounds.iter().map(|round| (&round.scheme, format!("{:?}", round.level))).collect();
+    assert_eq!(seen.len(), SCHEMES.len() * levels);
+    for round in rounds {
+        assert_eq!(round.counts.failed(), 0, "{:?}", round.counts);
+        assert!(round.counts.ok > 0);
+        let usage = round.usage.as_ref().unwrap();
+        assert!(usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0, "{usage:?}");
+        assert_eq!(usage.store_cpu_ns.is_some(), round.scheme == "session-redis");
+    }
+}

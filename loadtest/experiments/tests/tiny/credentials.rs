@@ -1,0 +1,90 @@
+//! What credentials take: `memory`, `population`, `wire`.
+
+use contract::Carrier;
+use engine::record::{Experiment, Fill, FillState, Level, MemoryPoint};
+use experiments::profile::{Experiment as Name, Parameters, PopulationParameters};
+
+use crate::bed::{SCHEMES, measure, measure_with, tiny};
+
+#[test]
+fn memory_sees_the_store_grow_and_only_the_stores() {
+    let record = measure(Name::Memory);
+    let [Experiment::Memory(memory)] = &record.experiments[..] else { panic!("memory was asked for") };
+    assert_eq!(memory.points.len(), 4 * SCHEMES.len());
+    for scheme in SCHEMES {
+        let points: Vec<_> = memory.points.iter().filter(|point| point.scheme == scheme).collect();
+        let store: Vec<u64> = points.iter().filter_map(|point| point.store_used_bytes).collect();
+        if scheme == "session-redis" {
+            let growth = store.last().unwrap() - store[0];
+            assert!(growth > 700 * 100, "700 sessions more take at least 100 bytes each: {store:?}");
+        } else {
+            assert!(store.is_empty());
+        }
+        assert!(points.iter().all(|point| point.server_pss_bytes > 1_000_000));
+    }
+}
+
+#[test]
+fn population_fills_a_server_times_it_and_frees_its_store() {
+    let record = measure(Name::Population);
+    let [Experiment::Population(population)] = &record.experiments[..] else { panic!("population was asked for") };
+    assert!(record.omitted.is_empty(), "{:?}", record.omitted);
+    for scheme in SCHEMES {
+        let memory = |state: FillState| -> Vec<&MemoryPoint> {
+            let own = |fill: &&Fill| fill.state == state && fill.memory.scheme == scheme;
+            population.fills.iter().filter(own).map(|fill| &fill.memory).collect()
+        };
+        let sizes = |state: FillState| memory(state).iter().map(|point| point.population).collect::<Vec<_>>();
+        let (with_store, revocable) = (scheme == "session-redis", scheme == "session-redis");
+        assert_eq!(sizes(FillState::Live), [0, 100, 1_000, 20_000, 40_000], "{scheme}");
+        assert_eq!(sizes(FillState::Revoked), if revocable { vec![100, 2_000] } else { vec![] }, "{scheme}");
+        assert_eq!(sizes(FillState::Freed), if with_store { vec![40_000] } else { vec![] }, "{scheme}");
+        let used =
+            |state: FillState| memory(state).iter().filter_map(|point| point.store_used_bytes).collect::<Vec<_>>();
+        if with_store {
+            let (live, revoked, freed) = (used(FillState::Live), used(FillState::Revoked), used(FillState::Freed));
+            assert!(live[4] - live[0] > 40_000 * 200, "one key a credential: {live:?}");
+            assert!(revoked[1].abs_diff(revoked[0]) < 1_900 * 50, "a session that was ended is gone: {revoked:?}");
+            assert!(freed[0] - live[0] < (live[4] - live[0]) / 4, "before {}, after {}", live[0], freed[0]);
+        }
+        // Each size is timed beside the fewest.
+        let levels = population.rounds.iter().filter(|round| round.scheme == scheme).map(|round| match round.level {
+            Level::Population { live, rate_rps } => (live, rate_rps.is_some()),
+            _ => panic!("{:?}", round.level),
+        });
+        let mut levels: Vec<(u64, bool)> = levels.collect();
+        levels.sort_unstable();
+        let twice = |live| [(live, false), (live, true)];
+        let mut expected = [twice(100), twice(100), twice(20_000), twice(40_000)].concat();
+        expected.sort_unstable();
+        assert_eq!(levels, expected, "{scheme}");
+    }
+    for round in &population.rounds {
+        assert_eq!(round.counts.failed(), 0, "every credential that is used is live: {:?}", round.counts);
+    }
+}
+
+#[test]
+fn a_fill_that_would_take_too_long_is_left_out_and_said_so() {
+    let parameters = Parameters { population: PopulationParameters { fill_s: 1e-3, ..tiny().population }, ..tiny() };
+    let record = measure_with(Name::Population, &SCHEMES, &parameters);
+    let left_out: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
+    assert_eq!(left_out.len(), SCHEMES.len(), "{left_out:?}");
+    assert!(left_out.contains(&"session-redis with 40000 live credentials"), "{left_out:?}");
+    assert!(record.omitted[0].reason.contains("this profile allows"), "{}", record.omitted[0].reason);
+}
+
+#[test]
+fn wire_counts_what_roles_add() {
+    let record = measure(Name::Wire);
+    let [Experiment::Wire(wire)] = &record.experiments[..] else { panic!("wire was asked for") };
+    let bytes = |scheme: &str, roles| {
+        let bearer = |point: &&engine::record::WirePoint| {
+            point.scheme == scheme && point.roles == roles && point.carrier == Carrier::Bearer
+        };
+        wire.points.iter().find(bearer).unwrap().request_header_bytes
+    };
+    assert!(bytes("session-redis", 0) > bytes("anonymous", 0) + 43, "an id of 256 bits in base64");
+    assert_eq!(bytes("session-redis", 0), bytes("session-redis", 10), "an id is as long for any number of roles");
+    assert!(bytes("jwt-hs256", 10) > bytes("jwt-hs256", 0) + 100, "a token carries the roles");
+}

@@ -1,0 +1,13 @@
+//! Every experiment at its smallest, on real servers and a real Redis.
+
+#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+
+mod bed;
+mod credentials;
+mod fanout;
+mod load;
+mod login;
+mod outage;
+mod revocation;
+mod rotation;
+mod scaling;

@@ -1,0 +1,96 @@
+//! `revocation`.
+
+use std::collections::BTreeSet;
+
+use engine::record::{EventKind, Experiment, PushLink, Record, RevocationExperiment};
+use evidence::Evidence;
+use experiments::profile::Experiment as Name;
+
+use crate::bed::measure_schemes;
+
+fn revocation_of(record: &Record) -> &RevocationExperiment {
+    let [Experiment::Revocation(found)] = &record.experiments[..] else { panic!("revocation was asked for") };
+    for series in &found.series {
+        assert!(series.validity.valid, "{:?}", series.validity);
+        for event in &series.events {
+            assert_eq!(event.faults, Vec::<String>::new(), "{} {:?}", series.scheme, event.kind);
+            assert_eq!(event.denied_us.len(), series.nodes as usize);
+            assert!(event.denied_us.iter().all(Option::is_some), "{} {event:?}", series.scheme);
+        }
+    }
+    found
+}
+
+fn broken(record: &Record) -> Vec<String> {
+    let table = Evidence::of(record).unwrap().revocation.unwrap();
+    table.broken.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn revocation_at_once_is_seen_by_every_node_and_has_its_price() {
+    let record = measure_schemes(Name::Revocation, &["anonymous", "session-memory", "session-redis"]);
+    let found = revocation_of(&record);
+    let of: Vec<(&str, u32, usize)> =
+        found.series.iter().map(|series| (series.scheme.as_str(), series.nodes, series.events.len())).collect();
+    assert_eq!(of, [("session-memory", 1, 14), ("session-redis", 3, 14)], "the control hands out nothing to end");
+    for event in found.series.iter().flat_map(|series| &series.events) {
+        assert_eq!(event.accepted, [], "{event:?}");
+    }
+    let told: BTreeSet<u32> = found.series[1].events.iter().map(|event| event.told).collect();
+    assert_eq!(told, BTreeSet::from([0, 1, 2]), "every node is told of some");
+    assert_eq!(broken(&record), Vec::<String>::new());
+
+    let price = |event| found.prices.iter().find(|price| price.event == event).unwrap();
+    assert_eq!(found.prices.len(), 5, "a session in the server's memory asks no store");
+    let logout: Vec<(&str, u64)> =
+        price(EventKind::Logout).commands.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(logout, [("del", 1), ("exec", 1), ("get", 1), ("multi", 1), ("zrem", 1)]);
+    assert!(price(EventKind::PasswordChange).commands.contains_key("hset"), "the directory is told");
+}
+
+#[test]
+fn revocation_that_is_waited_for_stays_within_what_is_left() {
+    let record = measure_schemes(Name::Revocation, &["anonymous", "jwt-hs256", "jwt-hs256-epoch"]);
+    let found = revocation_of(&record);
+    assert_eq!(found.prices.len(), 5, "of the one that has a store");
+    for series in &found.series {
+        assert_eq!(series.events.len(), 10, "two waves of five");
+        let epoch = series.scheme == "jwt-hs256-epoch";
+        assert_eq!(series.window_s, if epoch { 2 } else { 5 });
+        for event in &series.events {
+            let accepting: Vec<u32> = event.accepted.iter().map(|accepted| accepted.node).collect();
+            let others: Vec<u32> = (0..3).filter(|node| !epoch || *node != event.told).collect();
+            assert_eq!(accepting, others, "{} {event:?}: all but who was told of an epoch", series.scheme);
+        }
+    }
+    assert_eq!(record.schemes[1].revocation_window_s, Some(900), "the scheme is described with its own life");
+    assert_eq!(broken(&record), Vec::<String>::new());
+}
+
+#[test]
+fn revocation_by_a_push_is_late_where_the_push_is_and_no_later_than_its_bound() {
+    let mut record = measure_schemes(Name::Revocation, &["anonymous", "session-redis-cached"]);
+    let found = revocation_of(&record);
+    let [near, delayed, lost] = &found.series[..] else { panic!("three links") };
+    assert_eq!((near.link, lost.link), (PushLink::Near, PushLink::Lost));
+    assert_eq!(delayed.link, PushLink::Delayed { delay_ms: 100 });
+    assert_eq!((near.events.len(), delayed.events.len(), lost.events.len()), (14, 10, 10));
+    for event in delayed.events.iter().chain(&lost.events) {
+        assert!(event.told < 2, "who cannot pass it on is not told: {event:?}");
+        let last = event.accepted.iter().find(|accepted| accepted.node == 2);
+        assert!(last.is_some(), "the last node cannot have heard of it at once: {event:?}");
+    }
+    assert!(delayed.events.iter().all(|event| event.denied_us[2] >= Some(100_000)), "a push is never early");
+    assert!(lost.events.iter().all(|event| event.unavailable > 0), "a node that hears nothing any more lets nobody in");
+    assert_eq!(broken(&record), Vec::<String>::new());
+
+    // The same servers would break the promise of another class.
+    if let Experiment::Revocation(found) = &mut record.experiments[0] {
+        found.series.iter_mut().for_each(|series| series.class = contract::RevocationClass::Immediate);
+    }
+    let told = broken(&record);
+    assert!(
+        told.len() >= 10 && told.iter().any(|one| one.contains("node 3")),
+        "each kind over each bad link: {told:?}"
+    );
+}

@@ -1,0 +1,66 @@
+//! `rotation`.
+
+use std::collections::BTreeSet;
+
+use engine::record::{Experiment, Learning, Record, RotationExperiment};
+use experiments::profile::Experiment as Name;
+
+use crate::bed::measure_all;
+
+fn rotation_of(record: &Record) -> &RotationExperiment {
+    let [Experiment::Rotation(rotation)] = &record.experiments[..] else { panic!("rotation was asked for") };
+    rotation
+}
+
+#[test]
+fn rotation_rolls_keys_under_load_and_sees_who_is_refused() {
+    let schemes = ["anonymous", "session-redis", "jwt-hs256", "jwt-eddsa", "cookie-sealed", "hybrid"];
+    let record = measure_all(Name::Rotation, &schemes);
+    let rotation = rotation_of(&record);
+    let rolled: BTreeSet<_> = rotation.rolls.iter().map(|roll| (roll.scheme.as_str(), roll.learning)).collect();
+    let (never, published) = (Learning::Never, Learning::Published);
+    let expected = [
+        ("jwt-hs256", never),
+        ("jwt-eddsa", never),
+        ("jwt-eddsa", published),
+        ("cookie-sealed", never),
+        ("hybrid", published),
+    ];
+    assert_eq!((rolled, rotation.rolls.len()), (BTreeSet::from(expected), 5));
+    for roll in &rotation.rolls {
+        for kind in &roll.presented {
+            let strange = kind.other_node && kind.new_key && roll.learning == never;
+            assert_eq!(kind.failed, 0, "{} {kind:?}", roll.scheme);
+            assert_eq!(kind.refused, if strange { kind.sent } else { 0 }, "{} {kind:?}", roll.scheme);
+        }
+        let new = roll.presented.iter().find(|kind| kind.other_node && kind.new_key && kind.after_roll).unwrap();
+        assert!(new.sent > 0 && roll.validity.valid, "{roll:?}");
+    }
+}
+
+#[test]
+fn rotation_races_kill_families_unless_there_is_grace_and_storms_come_back() {
+    let record = measure_all(Name::Rotation, &["anonymous", "jwt-hs256"]);
+    let rotation = rotation_of(&record);
+    assert!(record.schemes.iter().all(|known| known.scheme != "jwt-hs256-refresh"), "it stands in and is not compared");
+    for race in &rotation.races {
+        assert_eq!((race.scheme.as_str(), race.families), ("jwt-hs256-refresh", 20));
+        let expected = if race.grace_s == 0 { (20, 20) } else { (20 * u64::from(race.clients), 0) };
+        assert_eq!((race.granted, race.killed), expected, "{race:?}");
+        assert_eq!(race.granted + race.refused, 20 * u64::from(race.clients));
+    }
+    let replays: Vec<_> =
+        rotation.replays.iter().map(|replay| (replay.grace_s, replay.age_s, replay.passed, replay.killed)).collect();
+    assert_eq!(replays, [(0, 0, 0, 5), (0, 2, 0, 5), (5, 0, 5, 0), (5, 4, 5, 0), (5, 7, 0, 5)]);
+    for storm in &rotation.storms {
+        assert_eq!((storm.failed, storm.arrivals.len()), (0, 32), "{storm:?}");
+        let counted: u64 = storm.arrivals.iter().sum();
+        assert!(
+            storm.sent > 200 && counted > 200 && counted <= storm.sent,
+            "every client came back, and again: {storm:?}"
+        );
+        let busiest = storm.arrivals.iter().max().unwrap();
+        assert!(busiest * 32 > counted, "it is no even stream: {storm:?}");
+    }
+    assert_eq!(rotation.storms.len(), 2);
+}

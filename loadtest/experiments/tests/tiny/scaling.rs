@@ -1,0 +1,63 @@
+//! `scaling`.
+
+use engine::record::{Experiment, Step};
+use experiments::Balancer;
+use experiments::profile::Experiment as Name;
+use lab::slice::Slices;
+
+use crate::bed::{SCHEMES, measure, measure_behind, tiny};
+
+#[test]
+fn scaling_slices_nodes_and_store_and_says_what_was_full() {
+    let Ok(slices) = Slices::here() else {
+        let record = measure(Name::Scaling);
+        assert_eq!(record.omitted.iter().map(|omission| omission.what.as_str()).collect::<Vec<_>>(), ["scaling"]);
+        return;
+    };
+    let record = measure(Name::Scaling);
+    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let slicing = scaling.slicing.as_ref().unwrap();
+    assert_eq!(slicing.method, slices.method());
+    assert!(slicing.node_share > 0.0 && slicing.node_share < 1.0 && slicing.store_share > 0.0, "{slicing:?}");
+    assert!(slicing.expected_rps <= slicing.generator_rps * 0.6 * 1.001, "room is left to the generator: {slicing:?}");
+    for scheme in SCHEMES {
+        let points: Vec<_> = scaling.points.iter().filter(|point| point.scheme == scheme).collect();
+        let store = scheme == "session-redis";
+        assert_eq!(points.len(), if store { 3 } else { 2 }, "{points:?}");
+        for point in points {
+            let (Step::Nodes { nodes } | Step::StoreFilled { nodes }) = point.step;
+            assert_eq!(point.nodes_full.len(), nodes as usize, "{point:?}");
+            let in_the_way = point.nodes_full.iter().any(|share| *share > 0.5);
+            assert!(
+                !in_the_way || matches!(point.step, Step::Nodes { .. }),
+                "who fills the store has no bound: {point:?}"
+            );
+            let failed = point.validity.reasons.iter().find(|reason| reason.contains("failed"));
+            assert_eq!(failed, None, "a node believes what another has handed out");
+            assert!(point.requests > 0 && point.rps > 0.0 && point.nodes_us > 0.0, "{point:?}");
+            assert_eq!((point.store_us.is_some(), point.store_full.is_some()), (store, store), "{point:?}");
+        }
+    }
+}
+
+/// A session in a server's memory is known to that server alone: it is found only where the balancer leaves a client with its
+/// node.
+#[test]
+fn scaling_behind_a_balancer_reaches_every_node_and_says_what_the_balancer_took() {
+    if Slices::here().is_err() {
+        // Left out, as the test above has seen.
+        return;
+    }
+    let schemes = ["anonymous", "session-memory", "session-redis"];
+    let record = measure_behind(Balancer::Haproxy, Name::Scaling, &schemes, &tiny());
+    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let balancer = scaling.slicing.as_ref().unwrap().balancer.as_ref().unwrap();
+    assert_eq!(balancer.program, "haproxy");
+    assert!(balancer.share > 0.0, "{balancer:?}");
+    assert_eq!(scaling.points.len(), 3 * 2 + 1);
+    for point in &scaling.points {
+        let failed = point.validity.reasons.iter().find(|reason| reason.contains("failed"));
+        assert_eq!(failed, None, "{point:?}");
+        assert!(point.requests > 0 && point.balancer_us.unwrap() > 0.0 && point.balancer_full.is_some(), "{point:?}");
+    }
+}
