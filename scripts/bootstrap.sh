@@ -16,6 +16,10 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 postgres || missing+=(postgresql)
 
+# Debian keeps it where only root looks.
+PATH="$PATH:/usr/sbin"
+command -v haproxy >/dev/null || missing+=(haproxy)
+
 install() {
   say "installing ${missing[*]} with apt-get"
   # The packages' own services are not wanted: authbench starts private ones.
@@ -36,6 +40,7 @@ if ((${#missing[@]})); then
   command -v cc >/dev/null || { say "without a C compiler nothing can be built"; exit 1; }
   command -v redis-server >/dev/null || say "going on without redis-server"
   postgres || say "going on without PostgreSQL"
+  command -v haproxy >/dev/null || say "going on without haproxy, which only --balancer haproxy needs"
 fi
 
 if [[ ${1:-} == --test ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Nothing is built twice here, so that what would speed up the next build only takes time and room.
-export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0} CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto} PATH="$PWD/target/tools/bin:$PATH"
+export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0} CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto} PATH="$PWD/target/tools/bin:$PATH:/usr/sbin"
 
 step() { echo "== $*" >&2; "$@"; }
 

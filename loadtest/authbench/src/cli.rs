@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use contract::scheme::UnknownWord;
 use contract::{Carrier, Scheme};
 use engine::slo::Objective;
+use experiments::Balancer;
 use experiments::profile::{Experiment, Profile};
 
 /// Settles "sessions or JWT?" with evidence: measures what server-side sessions and JWTs cost, and
@@ -37,6 +38,18 @@ pub(crate) enum Command {
     Conform(Conform),
     /// Say what this machine can and cannot measure, why, and what to do about it.
     Doctor(Doctor),
+    /// Wait until the process that started this one has ended, and remove what it left.
+    #[command(name = TIDY_AFTER, hide = true)]
+    TidyAfter(TidyAfter),
+}
+
+/// The name of the subcommand that authbench itself starts.
+pub(crate) const TIDY_AFTER: &str = "tidy-after";
+
+#[derive(Args, Debug)]
+pub(crate) struct TidyAfter {
+    /// The process.
+    pub(crate) pid: u32,
 }
 
 #[derive(Args, Debug)]
@@ -54,6 +67,9 @@ pub(crate) struct Compare {
     /// Where credentials travel: bearer or cookie; the same for every scheme.
     #[arg(long, default_value = "bearer")]
     pub(crate) carrier: Carrier,
+    /// What spreads the load over the nodes of `scaling`: generator, which goes round them itself, or haproxy.
+    #[arg(long, default_value_t)]
+    pub(crate) balancer: Balancer,
     /// The seed of every random choice.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -8,8 +8,10 @@ use anyhow::{Context as _, anyhow};
 use contract::{Scheme, StoreKind};
 use engine::record::Placement;
 use evidence::Evidence;
-use experiments::{Bench, ExperimentError, Journal, Progress as _, Setting};
+use experiments::profile::Experiment;
+use experiments::{Balancer, Bench, ExperimentError, Journal, Progress as _, Setting};
 use lab::child::Bounds;
+use lab::haproxy::HaproxyError;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
 use lab::store::{Store, StoreError};
@@ -20,7 +22,13 @@ use crate::promises::{self, Broken};
 use crate::{cli, folder, left_over, provenance};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
+    let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
+    if asked.balancer != Balancer::default() && !experiments.contains(&Experiment::Scaling) {
+        let none = format!("--balancer {} is for scaling, which is not among the experiments", asked.balancer);
+        return Err(Failure::Usage(none));
+    }
     let mut progress = Shown::on_stderr();
+    let _janitor = left_over::tidy(&mut progress);
     let folder = folder::create(asked.out.as_deref(), &asked.profile.to_string())?;
     // First, because a pinned thread sees only its own processors.
     let host = lab::host::host();
@@ -29,7 +37,7 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let record = provenance::record("compare", &folder, profile, asked.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
     let measured = set_up(asked, placement, stop, &mut journal, &mut progress)
-        .and_then(|setting| measure(asked, &setting, &mut journal, &mut progress));
+        .and_then(|setting| measure(asked, experiments, &setting, &mut journal, &mut progress));
     // Every process is gone before the reports are made.
     conclude(measured, &mut journal)
 }
@@ -42,8 +50,11 @@ fn set_up(
     journal: &mut Journal,
     progress: &mut Shown,
 ) -> anyhow::Result<Setting> {
-    left_over::remove(progress);
     let scratch = Scratch::new()?;
+    if asked.balancer == Balancer::Haproxy {
+        // Asked for by name, so that nothing else will do.
+        journal.software("haproxy", &lab::host::haproxy_version().ok_or(HaproxyError::Missing)?);
+    }
     let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
     let mut stores = BTreeMap::new();
     for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_apart()).collect::<BTreeSet<_>>() {
@@ -57,12 +68,26 @@ fn set_up(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Setting { schemes, carrier: asked.carrier, stores, placement, seed: asked.seed, stop: stop.clone(), scratch })
+    Ok(Setting {
+        schemes,
+        carrier: asked.carrier,
+        stores,
+        placement,
+        balancer: asked.balancer,
+        seed: asked.seed,
+        stop: stop.clone(),
+        scratch,
+    })
 }
 
-fn measure(asked: &cli::Compare, setting: &Setting, journal: &mut Journal, progress: &mut Shown) -> anyhow::Result<()> {
+fn measure(
+    asked: &cli::Compare,
+    experiments: Vec<Experiment>,
+    setting: &Setting,
+    journal: &mut Journal,
+    progress: &mut Shown,
+) -> anyhow::Result<()> {
     let parameters = asked.profile.parameters();
-    let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
     let mut bench = Bench { setting, journal, progress };
     if asked.unsafe_skip_conformance {
         bench

@@ -16,7 +16,7 @@ const WIDTH: usize = 110;
 
 pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> Outcome {
     let mut progress = Shown::on_stderr();
-    left_over::remove(&mut progress);
+    let _janitor = left_over::tidy(&mut progress);
     let findings = examine(stop, &mut progress)?;
     let outlook = Outlook::of(&findings);
     if asked.json {

@@ -129,7 +129,7 @@ fn measure(
     let target = target(asked, plan, client, descriptor)?;
     let place = experiments::alone(name(descriptor), Level::AsPlanned);
     let servers = servers(asked);
-    let watched = Watched { servers: &servers, store: None };
+    let watched = Watched { servers: &servers, ..Watched::default() };
     let measured = experiments::drive_round(plan, &target, place, watched, workers(), stop)?;
     if stop.load(Ordering::SeqCst) {
         return Err(anyhow!("interrupted"));

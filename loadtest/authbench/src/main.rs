@@ -7,6 +7,7 @@ mod doctor;
 mod doctor_json;
 mod exit;
 mod folder;
+mod janitor;
 mod left_over;
 mod load;
 mod load_json;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Report(asked) => report::run(&asked),
         Command::Conform(asked) => conform::run(&asked),
         Command::Doctor(asked) => doctor::run(&asked, &stop),
+        Command::TidyAfter(asked) => janitor::tidy_after(asked.pid),
     };
     exit::code(outcome)
 }

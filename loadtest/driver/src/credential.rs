@@ -41,6 +41,11 @@ impl Credentials {
         minted.into_iter().map(Credential::new).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The same, each with this cookie beside it, as a client sends them whom a balancer has told its server.
+    pub fn beside_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
+        self.iter().map(|credential| credential.beside_cookie(pair)).collect::<Result<_, _>>().map(Self)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Credential> {
         self.0.iter()
     }
@@ -61,6 +66,23 @@ impl Credential {
         let headers: Vec<_> = headers.into_iter().map(parse).collect::<Result<_, _>>()?;
         let username = (!headers.is_empty()).then_some(username);
         Ok(Self { headers, username })
+    }
+
+    fn beside_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
+        let mut headers = self.headers.clone();
+        let own = headers.iter_mut().find(|(name, _)| *name == COOKIE);
+        // One header holds all cookies (RFC 6265 section 5.4).
+        let cookies = own.as_ref().map_or_else(Vec::new, |(_, value)| [value.as_bytes(), b"; "].concat());
+        let cookies = HeaderValue::from_bytes(&[&cookies, pair.as_bytes()].concat());
+        let cookies = cookies.map_err(|_| CredentialError::Header {
+            username: self.username.clone().unwrap_or_default(),
+            name: COOKIE.to_string(),
+        })?;
+        match own {
+            Some((_, value)) => *value = cookies,
+            None => headers.push((COOKIE, cookies)),
+        }
+        Ok(Self { headers, username: self.username.clone() })
     }
 
     /// The credential that a login or a refresh handed out, as a client would send it; none if it
@@ -90,6 +112,17 @@ mod tests {
     fn a_bearer_token_is_sent_back_in_authorization() {
         let credential = Credential::handed_out(Carrier::Bearer, &HeaderMap::new(), BODY.as_bytes()).unwrap();
         assert_eq!(credential.headers, [(AUTHORIZATION, HeaderValue::from_static("Bearer abc"))]);
+    }
+
+    #[test]
+    fn a_balancers_cookie_stands_beside_what_carries_the_credential() {
+        let with = |name, value| {
+            let headers = vec![(name, HeaderValue::from_static(value))];
+            Credential { headers, username: None }.beside_cookie("node=3").unwrap().headers
+        };
+        let node = (COOKIE, HeaderValue::from_static("node=3"));
+        assert_eq!(with(AUTHORIZATION, "Bearer abc"), [(AUTHORIZATION, HeaderValue::from_static("Bearer abc")), node]);
+        assert_eq!(with(COOKIE, "id=abc"), [(COOKIE, HeaderValue::from_static("id=abc; node=3"))]);
     }
 
     #[test]

@@ -23,6 +23,9 @@ const WIDEST_AHEAD: f64 = 2.0;
 pub struct ScalingTable {
     /// How the slices were cut.
     pub slicing: Option<Slicing>,
+    /// CPU time of the balancer a request, in microseconds: the median of the rounds. None where the generator went round
+    /// the nodes itself.
+    pub balancer_us: Option<f64>,
     /// One a scheme.
     pub rows: Vec<ScalingRow>,
 }
@@ -129,7 +132,13 @@ impl ScalingTable {
             let points: Vec<&ScalingPoint> = scaling.points.iter().filter(|point| point.scheme == scheme).collect();
             ScalingRow::of(scheme, &points, scaling.slicing.as_ref())
         };
-        Self { slicing: scaling.slicing.clone(), rows: schemes.into_iter().map(row).collect() }
+        let balancer_us =
+            scaling.points.iter().filter(|point| point.validity.valid).filter_map(|point| point.balancer_us);
+        Self {
+            slicing: scaling.slicing.clone(),
+            balancer_us: middle_of(balancer_us),
+            rows: schemes.into_iter().map(row).collect(),
+        }
     }
 }
 

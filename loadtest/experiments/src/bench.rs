@@ -12,7 +12,7 @@ use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
 use lab::store::{Store, StoreError};
 
-use crate::{Journal, Progress};
+use crate::{Balancer, Journal, Progress};
 
 /// What is the same for the whole run.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Setting {
     pub stores: BTreeMap<StoreKind, Store>,
     /// Who runs where.
     pub placement: Placement,
+    /// Who spreads a load over nodes.
+    pub balancer: Balancer,
     /// The seed of every random choice.
     pub seed: u64,
     /// Set when the run is to end early.
@@ -132,6 +134,9 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
+    /// A balancer cannot be had.
+    #[error(transparent)]
+    Balancer(#[from] lab::haproxy::HaproxyError),
     /// A slice of a processor cannot be had.
     #[error(transparent)]
     Slice(#[from] lab::slice::SliceError),

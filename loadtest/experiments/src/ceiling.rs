@@ -42,7 +42,7 @@ fn keeps_pace(
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
     let place = alone(station.scheme.id(), Level::AsPlanned);
-    let watched = Watched { servers: &[station.server.process().pid()], store: None };
+    let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
     let workers = workers(&setting.placement);
     let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?;
     Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))

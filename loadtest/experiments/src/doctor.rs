@@ -28,6 +28,7 @@ pub use finding::{Finding, Judgement, State};
 pub use outlook::{Outlook, Reach};
 
 use crate::Progress;
+use crate::balancer::Balancer;
 use crate::bench::{ExperimentError, Setting};
 use crate::visit::workers;
 use generator::Generator;
@@ -110,6 +111,7 @@ fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
         stores: BTreeMap::new(),
         // Why it could not be settled stands in its method.
         placement: settle().0,
+        balancer: Balancer::default(),
         seed: 1,
         stop: stop.clone(),
         scratch: Scratch::new()?,

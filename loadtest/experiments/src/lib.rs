@@ -3,6 +3,7 @@
 //! Here driver and lab meet: the lab starts the processes and watches them, the driver loads them,
 //! and the [`Journal`] keeps what came of it.
 
+mod balancer;
 mod bench;
 mod ceiling;
 pub mod cost;
@@ -28,9 +29,12 @@ pub mod slo;
 mod visit;
 pub mod wire;
 
+pub use balancer::Balancer;
 pub use bench::{Bench, ExperimentError, Setting};
 pub use journal::{Journal, Rounds};
 pub use visit::{Watched, alone, drive_round};
+
+use lab::store::Store;
 
 use crate::profile::{Experiment, Parameters};
 
@@ -54,7 +58,9 @@ pub trait Progress {
 
 /// Runs an experiment with its parameters.
 pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameters) -> Result<(), ExperimentError> {
-    match experiment {
+    // Of before.
+    drop(lab::child::lost());
+    let outcome = match experiment {
         Experiment::Cost => cost::run(bench, &parameters.cost),
         Experiment::Latency => latency::run(bench, &parameters.latency),
         Experiment::Rtt => rtt::run(bench, &parameters.rtt),
@@ -68,7 +74,13 @@ pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameter
         Experiment::Outage => outage::run(bench, &parameters.outage),
         Experiment::Memory => memory::run(bench, &parameters.memory),
         Experiment::Wire => wire::run(bench, &parameters.wire),
-    }?;
+    };
+    if !matches!(outcome, Err(ExperimentError::Interrupted)) {
+        // Who has ended unasked says more than what came of it; and if nothing came of it, nobody knows what was measured.
+        bench.setting.stores.values().try_for_each(Store::check)?;
+        lab::child::lost().into_iter().next().map_or(Ok(()), Err)?;
+    }
+    outcome?;
     bench.progress.end();
     Ok(())
 }

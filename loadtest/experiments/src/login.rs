@@ -119,7 +119,7 @@ fn visit(
         let (node, over) = (&station.target.nodes[0], &over);
         let storm = storm.map(|storm| scope.spawn(move || driver::log_in(node, storm, over)));
         let pid = [station.server.process().pid()];
-        let watched = Watched { servers: &pid, store: station.store };
+        let watched = Watched { servers: &pid, store: station.store, balancer: None };
         let workers = workers(&bench.setting.placement);
         let driven = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop);
         // The storm is there from before the first read until after the last.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::{Scheme, StoreKind};
+use contract::Scheme;
 use driver::{Node, Target};
 use engine::plan::Plan;
 use lab::child::Bounds;
@@ -13,6 +13,7 @@ use lab::slice::{Slice, Slices};
 use lab::store::Store;
 use tempfile::TempDir;
 
+use crate::balancer::{Front, is_sticky};
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::{is_old, mint};
 
@@ -35,11 +36,21 @@ impl SharedKey {
     }
 }
 
+/// How the processors are shared.
+pub(crate) struct Shares<'a> {
+    pub(crate) slices: &'a Slices,
+    /// What each node gets.
+    pub(crate) node: f64,
+    /// What the balancer gets; none where the generator goes round the nodes itself.
+    pub(crate) balancer: Option<f64>,
+}
+
 /// Servers that are ready to be loaded, together or fewer of them.
 pub(crate) struct Nodes<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) servers: Vec<Server>,
     pub(crate) store: Option<&'a Store>,
+    pub(crate) front: Option<Front>,
     slices: Vec<Arc<Slice>>,
     target: Target,
     population: u32,
@@ -47,20 +58,20 @@ pub(crate) struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    /// Starts so many, each with a slice of `share` processors.
+    /// Starts so many, each in its slice.
     pub(crate) fn start(
         bench: &mut Bench<'_>,
         scheme: Scheme,
         store: Option<&'a Store>,
         count: u32,
-        (slices, share): (&Slices, f64),
+        shares: &Shares<'_>,
         population: u32,
     ) -> Result<Self, ExperimentError> {
         let SharedKey { key, folder: _folder } = SharedKey::make(bench, scheme)?;
         let mut servers = Vec::new();
         let mut cut: Vec<Arc<Slice>> = Vec::new();
         for number in 1..=count {
-            let slice = Arc::new(slices.cut(&format!("node-{number}"), WHOLE)?);
+            let slice = Arc::new(shares.slices.cut(&format!("node-{number}"), WHOLE)?);
             let spec = bench.spec(scheme, store)?;
             let spec = ServerSpec {
                 node: format!("node-{number}"),
@@ -74,8 +85,14 @@ impl<'a> Nodes<'a> {
         }
         let minted = Instant::now();
         let target = target(bench, scheme, &servers, population)?;
-        let nodes = Self { scheme, servers, store, slices: cut, target, population, minted };
-        nodes.resize(count, share)?;
+        let front = |share: f64| {
+            let slice = Arc::new(shares.slices.cut("balancer", share)?);
+            let bounds = Bounds { slice: Some(slice), ..Bounds::on(&bench.setting.placement.server_cpus) };
+            Front::start(bench, scheme, &target, &bounds)
+        };
+        let front = shares.balancer.map(front).transpose()?;
+        let nodes = Self { scheme, servers, store, front, slices: cut, target, population, minted };
+        nodes.resize(count, shares.node)?;
         Ok(nodes)
     }
 
@@ -88,10 +105,11 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// The first `count` of them.
-    pub(crate) fn target(&self, count: u32) -> Target {
+    /// The first `count` of them, by way of the balancer if there is one.
+    pub(crate) fn target(&self, count: u32) -> Result<Target, ExperimentError> {
         let nodes = self.target.nodes.iter().take(count as usize).cloned().collect();
-        Target { nodes, carrier: self.target.carrier }
+        let nodes = Target { nodes, carrier: self.target.carrier };
+        self.front.as_ref().map_or_else(|| Ok(nodes.clone()), |front| front.before(&nodes, self.scheme))
     }
 
     /// Mints anew if the credentials would end under way.
@@ -107,7 +125,7 @@ impl<'a> Nodes<'a> {
 
 /// Credentials that every node takes; or, where a node knows only its own, some of each.
 fn target(bench: &Bench<'_>, scheme: Scheme, servers: &[Server], population: u32) -> Result<Target, ExperimentError> {
-    let sticky = scheme.store() == StoreKind::Memory;
+    let sticky = is_sticky(scheme);
     let shared = mint(bench.setting, scheme, &servers[0].client(), population)?;
     let node = |server: &Server| {
         let credentials =

@@ -186,7 +186,7 @@ fn time(
                 level,
                 started_at: crate::now(),
             };
-            let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store };
+            let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store, balancer: None };
             let workers = workers(&bench.setting.placement);
             let (round, class) = drive_round(&plan, target, place, watched, workers, &bench.setting.stop)?;
             bench.go_on()?;

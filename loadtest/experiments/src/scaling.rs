@@ -12,6 +12,9 @@
 //! below what the processors have; the store's is as large as a node's, so that schemes that ask a store meet its end
 //! inside the range.
 //!
+//! With a balancer, an `HAProxy` stands between, in a slice of its own that is twice as large as what it needs when full; a round
+//! in which it was used up is invalid.
+//!
 //! Weak: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in bursts, which
 //! let a store answer several requests at a time. Latency is not measured here, for quotas flatter it.
 
@@ -21,15 +24,16 @@ use std::sync::Arc;
 use contract::{Scheme, StoreKind};
 use driver::Target;
 use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Level, Round, ScalingExperiment, ScalingPoint, Slicing, Step, Usage, Validity};
+use engine::record::{Balancing, Level, Round, ScalingExperiment, ScalingPoint, Slicing, Step, Usage, Validity};
 use engine::validity::{GENERATOR_SHARE, generator_share};
 use lab::child::Bounds;
 use lab::slice::{Slices, Throttling};
 use lab::store::Store;
 
+use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet;
-use crate::nodes::{Nodes, WHOLE};
+use crate::nodes::{Nodes, Shares, WHOLE};
 use crate::order::shuffled;
 use crate::own_store::OwnStore;
 use crate::profile::ScalingParameters;
@@ -42,6 +46,10 @@ const OF_PROCESSORS: f64 = 0.90;
 /// The store's slice, in nodes' slices. A session over one pipelining connection asks the store for a fifth of what it asks
 /// of its node, so that five or six nodes fill it; a pooled one fills it with two or three.
 const STORE_IN_NODES: f64 = 1.0;
+/// The balancer's slice, as a multiple of what it needs at most: with time left it spends more on a request than when full.
+const BALANCER_SPARE: f64 = 2.0;
+/// A balancer whose slice is used up in more than this share of its periods decides what is carried.
+const BALANCER_FULL: f64 = 0.10;
 /// The store is filled by at most so many nodes: no more than the laws are found on.
 const FILLED_BY: u32 = 3;
 /// Rounds on whole processors for each scheme, of which the middle one counts.
@@ -65,11 +73,12 @@ pub fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), 
     bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
     let stores = stores(bench, &schemes, &slices, slicing.store_share)?;
     let mut groups = Vec::new();
+    let balancer = slicing.balancer.as_ref().map(|balancer| balancer.share);
+    let shares = Shares { slices: &slices, node: slicing.node_share, balancer };
     for scheme in schemes {
         let store = stores.get(&scheme.store()).and_then(OwnStore::store);
         bench.go_on()?;
-        let node_slice = (&slices, slicing.node_share);
-        groups.push(Nodes::start(bench, scheme, store, most, node_slice, parameters.population)?);
+        groups.push(Nodes::start(bench, scheme, store, most, &shares, parameters.population)?);
     }
     visit(bench, parameters, &mut groups, &slicing)
 }
@@ -92,6 +101,7 @@ fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
 /// What a request costs on whole processors, in microseconds of CPU time.
 struct Demand {
     server_us: f64,
+    balancer_us: f64,
     generator_us: f64,
 }
 
@@ -107,18 +117,26 @@ fn demands(
     let mut demands = Vec::new();
     for station in stations.iter().filter(|station| schemes.contains(&station.scheme)) {
         bench.step(station.scheme.id())?;
+        let (target, scheme) = (&station.target, station.scheme);
+        let bounds = Bounds::on(&bench.setting.placement.server_cpus);
+        let front = match bench.setting.balancer {
+            Balancer::Generator => None,
+            Balancer::Haproxy => Some(Front::start(bench, scheme, target, &bounds)?),
+        };
+        let target = front.as_ref().map_or_else(|| Ok(target.clone()), |front| front.before(target, scheme))?;
+        let servers = [station.server.process().pid()];
+        let watched = Watched { servers: &servers, store: station.store, balancer: pid(front.as_ref()) };
         let mut costs = Vec::new();
         for _ in 0..DEMAND_ROUNDS {
             bench.go_on()?;
-            let servers = [station.server.process().pid()];
-            let round = drive(bench, &plan, &station.target, station.scheme, &servers, station.store)?;
+            let round = drive(bench, &plan, &target, scheme, watched)?;
             // A round cut short says nothing.
             bench.go_on()?;
             costs.extend(cost(&round));
         }
         costs.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
         let middle = costs.len() / 2;
-        demands.push(costs.into_iter().nth(middle).ok_or(ExperimentError::NoCapacity(station.scheme))?);
+        demands.push(costs.into_iter().nth(middle).ok_or(ExperimentError::NoCapacity(scheme))?);
     }
     bench.progress.end();
     Ok(demands)
@@ -128,17 +146,29 @@ fn cost(round: &Round) -> Option<Demand> {
     let seen = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
     let usage = round.usage.as_ref().filter(seen)?;
     let us = |ns: u64| ns as f64 / 1e3 / usage.requests as f64;
-    Some(Demand { server_us: us(usage.server_cpu_ns), generator_us: us(usage.generator_cpu_ns) })
+    Some(Demand {
+        server_us: us(usage.server_cpu_ns),
+        balancer_us: us(usage.balancer_cpu_ns.unwrap_or(0)),
+        generator_us: us(usage.generator_cpu_ns),
+    })
+}
+
+fn pid(front: Option<&Front>) -> Option<u32> {
+    front.map(|front| front.process().pid())
 }
 
 /// The largest slices that leave enough to the generator, and to the kernel.
 fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[Demand], most: u32) -> Slicing {
     let placement = &bench.setting.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
-    let generator_us = demands.iter().map(|demand| demand.generator_us).fold(0.0, f64::max);
+    let most_of = |us: fn(&Demand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
+    let generator_us = most_of(|demand| demand.generator_us);
+    let balancer_us = most_of(|demand| demand.balancer_us);
     let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
     let together = placement.server_cpus == placement.store_cpus;
-    let in_nodes = f64::from(most) + if together { STORE_IN_NODES } else { 0.0 };
+    // At most the nodes carry what the cheapest scheme does.
+    let balancer_in_nodes = BALANCER_SPARE * balancer_us / cheapest_us * f64::from(most);
+    let in_nodes = f64::from(most) + balancer_in_nodes + if together { STORE_IN_NODES } else { 0.0 };
     let of_processors = OF_PROCESSORS / in_nodes;
     let of_generator = OF_GENERATOR * generator_rps * cheapest_us / 1e6 / f64::from(most);
     let node_share = of_processors.min(of_generator);
@@ -146,6 +176,8 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[Demand], most: u32) ->
         method: slices.method().to_owned(),
         node_share,
         store_share: STORE_IN_NODES * node_share,
+        balancer: (bench.setting.balancer != Balancer::Generator)
+            .then(|| Balancing { program: bench.setting.balancer.to_string(), share: balancer_in_nodes * node_share }),
         generator_rps,
         expected_rps: f64::from(most) * node_share * 1e6 / cheapest_us,
     }
@@ -228,25 +260,39 @@ fn point(
     let servers = &group.servers[..nodes as usize];
     let pids: Vec<u32> = servers.iter().map(|server| server.process().pid()).collect();
     let store_pid = group.store.and_then(|store| store.pids().first().copied());
+    let balancer_pid = pid(group.front.as_ref());
     let throttling = || {
-        let of = |pid: u32| Throttling::of(pid).unwrap_or_default();
-        (pids.iter().map(|&pid| of(pid)).collect::<Vec<_>>(), store_pid.map(of))
+        let of = |pid: &u32| Throttling::of(*pid).unwrap_or_default();
+        [&pids[..], store_pid.as_slice(), balancer_pid.as_slice()].map(|pids| pids.iter().map(of).collect::<Vec<_>>())
     };
     let started_at = crate::now();
+    let target = group.target(nodes)?;
     let before = throttling();
-    let round = drive(bench, plan, &group.target(nodes), group.scheme, &pids, group.store)?;
+    let watched = Watched { servers: &pids, store: group.store, balancer: balancer_pid };
+    let round = drive(bench, plan, &target, group.scheme, watched)?;
     let after = throttling();
     for server in servers {
         server.process().check()?;
     }
     group.store.map_or(Ok(()), Store::check)?;
-    let nodes_full = after.0.iter().zip(&before.0).map(|(after, before)| after.since(*before).share());
+    group.front.as_ref().map_or(Ok(()), |front| front.process().check())?;
+    let full = |of: usize| -> Vec<f64> {
+        after[of].iter().zip(&before[of]).map(|(after, before)| after.since(*before).share()).collect()
+    };
+    let [nodes_full, store_full, balancer_full] = [full(0), full(1), full(2)];
     let per_request = |ns: u64, requests: u64| ns as f64 / 1e3 / requests.max(1) as f64;
     let usage = round.usage.as_ref();
     let generator_share = generator_share(&round, workers(&bench.setting.placement).count as u32).unwrap_or(0.0);
     let mut reasons = round.validity.reasons.clone();
     if generator_share > GENERATOR_SHARE {
         reasons.push(format!("the generator used {:.0} % of its processors", generator_share * 100.0));
+    }
+    let balancer_full = balancer_full.first().copied();
+    if let Some(share) = balancer_full.filter(|share| *share > BALANCER_FULL) {
+        let share = share * 100.0;
+        reasons.push(format!(
+            "the balancer's slice was used up in {share:.0} % of its periods: it, and no node, was full"
+        ));
     }
     Ok(ScalingPoint {
         scheme: group.scheme.id().to_owned(),
@@ -257,9 +303,11 @@ fn point(
         requests: usage.map_or(0, |usage| usage.requests),
         nodes_us: usage.map_or(0.0, |usage| per_request(usage.server_cpu_ns, usage.requests)),
         store_us: usage.and_then(|usage| Some(per_request(usage.store_cpu_ns?, usage.requests))),
+        balancer_us: usage.and_then(|usage| Some(per_request(usage.balancer_cpu_ns?, usage.requests))),
         generator_share,
-        nodes_full: nodes_full.collect(),
-        store_full: after.1.zip(before.1).map(|(after, before)| after.since(before).share()),
+        nodes_full,
+        store_full: store_full.first().copied(),
+        balancer_full,
         validity: Validity::from_reasons(reasons),
     })
 }
@@ -269,10 +317,8 @@ fn drive(
     plan: &Plan,
     target: &Target,
     scheme: Scheme,
-    servers: &[u32],
-    store: Option<&Store>,
+    watched: Watched<'_>,
 ) -> Result<Round, ExperimentError> {
-    let watched = Watched { servers, store };
     let place = alone(scheme.id(), Level::Saturated);
     let workers = workers(&bench.setting.placement);
     Ok(drive_round(plan, target, place, watched, workers, &bench.setting.stop)?.0)

@@ -78,7 +78,7 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
             target = (subject.renew)()?;
             renewed = Instant::now();
         }
-        let watched = Watched { servers: subject.servers, store: None };
+        let watched = Watched { servers: subject.servers, ..Watched::default() };
         let place = place(subject.scheme, &ask, made);
         let (mut round, class) = drive_round(&plan, &target, place, watched, subject.workers, subject.stop)?;
         if subject.stop.load(Ordering::SeqCst) {

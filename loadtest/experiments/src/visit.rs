@@ -28,6 +28,8 @@ pub struct Watched<'a> {
     pub servers: &'a [u32],
     /// The store.
     pub store: Option<&'a Store>,
+    /// The process id of what spreads the load over the servers.
+    pub balancer: Option<u32>,
 }
 
 /// Where a visit stands in its experiment.
@@ -70,7 +72,7 @@ impl Visit {
         let link = station.take_link(&place.level);
         let proxy_cpu_ns = link.map_or(0, DelayProxy::cpu_ns);
         let pids: Vec<u32> = station.servers().map(|server| server.process().pid()).collect();
-        let watched = Watched { servers: &pids, store: station.store };
+        let watched = Watched { servers: &pids, store: station.store, balancer: None };
         let workers = workers(&bench.setting.placement);
         let (mut round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
         if let Some(proxy) = link {
@@ -118,6 +120,7 @@ pub fn drive_round(
     let mut processes = vec![(Role::Generator, std::process::id())];
     processes.extend(watched.servers.iter().map(|&pid| (Role::Server, pid)));
     processes.extend(watched.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
+    processes.extend(watched.balancer.map(|pid| (Role::Balancer, pid)));
     let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
     let drive = if place.level.is_saturated() {
         driver::saturate(plan, target, workers, stop)?
@@ -151,6 +154,7 @@ fn usage(drive: &Drive, observation: &Observation, store_commands: Option<Comman
         requests: drive.driven.requests(),
         server_cpu_ns: observation.cpu_ns(Role::Server, from, to)?,
         store_cpu_ns: observation.cpu_ns(Role::Store, from, to),
+        balancer_cpu_ns: observation.cpu_ns(Role::Balancer, from, to),
         generator_cpu_ns: observation.cpu_ns(Role::Generator, from, to)?.saturating_sub(drive.looked.as_nanos() as u64),
         store_commands,
         steal: observation.steal(from, to),

@@ -8,6 +8,8 @@
 //! The kernel sends that signal when the *thread* that started the child ends, so every start goes
 //! through one thread that lives as long as the program. A child has its own process group: a
 //! Ctrl-C at the terminal reaches this program alone, which then decides.
+//!
+//! A child that ends though nobody asked it to, and that nobody has missed, is found out when it is stopped: see [`lost`].
 
 mod launch;
 mod log;
@@ -15,6 +17,7 @@ mod spawner;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -36,6 +39,14 @@ const DROP_PATIENCE: Duration = Duration::from_millis(250);
 /// How often an awaited event is looked for.
 const POLL: Duration = Duration::from_millis(2);
 
+/// Those that nobody has [asked for](lost) yet.
+static LOST: Mutex<Vec<Exited>> = Mutex::new(Vec::new());
+
+/// The processes that had ended by themselves before they were stopped, and that nobody had missed, since this was last asked.
+pub fn lost() -> Vec<Exited> {
+    std::mem::take(&mut LOST.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// A process that this program started. Dropping it stops it.
 ///
 /// Its id stays its own until it is dropped, because only [`Child`] reaps it and a signal is sent
@@ -45,6 +56,8 @@ pub struct Child {
     name: String,
     pid: u32,
     process: Mutex<std::process::Child>,
+    /// Whether its end is no news: it was told to, or somebody has found out.
+    dismissed: AtomicBool,
     log: Log,
     stop_signal: Signal,
     /// Removed after the process has had its chance to end in good order.
@@ -124,13 +137,25 @@ impl Child {
     /// Asks it to end (SIGTERM, unless it was launched with another signal), waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
     /// Says how it ended. A second call says it again.
     pub fn stop(&self) -> ExitStatus {
+        self.dismiss();
         stop(&mut self.lock(), self.stop_signal, STOP_PATIENCE)
     }
 
     /// Ends it at once (SIGKILL), as a crash would: it cannot tidy up. Says how it ended.
     pub fn kill(&self) -> ExitStatus {
+        self.dismiss();
         let mut process = self.lock();
         exit_status(&mut process).unwrap_or_else(|| end(&mut process))
+    }
+
+    /// Lets it end by itself from now on: somebody has told it to, or is about to. If it has ended before, it is [`lost`].
+    pub fn dismiss(&self) {
+        if self.dismissed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Err(exited) = self.check() {
+            LOST.lock().unwrap_or_else(PoisonError::into_inner).push(exited);
+        }
     }
 
     /// Waits until a line of its output satisfies `find`, and returns what `find` made of it; none if
@@ -163,6 +188,8 @@ impl Child {
 
     fn running(&self, process: &mut std::process::Child) -> Result<(), Exited> {
         let Some(status) = exit_status(process) else { return Ok(()) };
+        // Whoever asked knows now.
+        self.dismissed.store(true, Ordering::Relaxed);
         Err(Exited {
             name: self.name.clone(),
             pid: self.pid,
@@ -180,6 +207,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        self.dismiss();
         stop(&mut self.lock(), self.stop_signal, DROP_PATIENCE);
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod child;
 pub mod cluster;
+pub mod haproxy;
 pub mod host;
 pub mod http;
 pub mod keys;

@@ -1,7 +1,13 @@
-//! Which process listens behind an address, so that a target that somebody else started can be watched too.
+//! Where a process can listen, and which one listens behind an address, so that a target that somebody else started can
+//! be watched too.
 
-use std::fs;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::{fs, io};
+
+/// A port of loopback that is free now, for programs that take no port 0. Somebody else may take it first.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
 
 /// The id of the process that listens behind a URL such as `http://127.0.0.1:8080`; none if it is not on this machine,
 /// belongs to another user, or shares the address with other processes.
@@ -39,7 +45,7 @@ fn local(address: SocketAddr) -> String {
 }
 
 fn unspecified(ip: IpAddr) -> IpAddr {
-    if ip.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
+    if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
 }
 
 fn holds(pid: u32, socket: &str) -> bool {
@@ -49,8 +55,6 @@ fn holds(pid: u32, socket: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
 
     #[test]

@@ -1,7 +1,6 @@
 //! A `PostgreSQL` of our own: a fresh cluster of databases in a folder that goes with the run.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,6 +13,7 @@ use nix::unistd::{Uid, User};
 use postgres::{Client, NoTls};
 
 use crate::child::{Account, Bounds, Child, Exited, Launch, LaunchError};
+use crate::listener::free_port;
 use crate::observe;
 
 /// Where Debian and its kin keep the programs, which are not in PATH.
@@ -271,8 +271,4 @@ fn missing(error: LaunchError) -> PostgresError {
         LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => PostgresError::Missing,
         other => other.into(),
     }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

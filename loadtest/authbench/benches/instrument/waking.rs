@@ -59,7 +59,7 @@ fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -
         ..Plan::new(Arrivals::Closed, seconds)
     };
     let place = alone(scheme.id(), Level::Saturated);
-    let watched = Watched { servers: &[reference.server.process().pid()], store: None };
+    let watched = Watched { servers: &[reference.server.process().pid()], ..Watched::default() };
     let workers = Workers { count: 1, own_processors: awake };
     let (round, _) =
         drive_round(&plan, &target, place, watched, workers, &Arc::default()).expect("the server is there");

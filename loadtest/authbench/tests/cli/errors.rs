@@ -27,6 +27,8 @@ fn nonsense_in_flags_is_a_usage_error() {
     fails(&["compare", "--experiments", "speed"], 2, &["speed", "latency"]);
     fails(&["compare", "--profile", "slow"], 2, &["slow", "standard"]);
     fails(&["compare", "--carrier", "pigeon"], 2, &["pigeon", "bearer"]);
+    fails(&["compare", "--balancer", "nginx"], 2, &["nginx", "haproxy"]);
+    fails(&["compare", "--balancer", "haproxy"], 2, &["haproxy", "scaling"]);
     let load = |more: &[&'static str]| [&["load", "--target", NOBODY], more].concat();
     fails(&load(&["--rate", "0", "--duration", "5s"]), 2, &["the rate is 0", "above 0"]);
     fails(&load(&["--rate", "-5", "--duration", "5s"]), 2, &["the rate is -5"]);

@@ -10,12 +10,26 @@ use engine::record::{self, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::support::{Place, UNCHECKED, alone, authbench, command, start, stderr, wait_until};
 
 /// Nothing may be left after this.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// Those that start what `cost` has no use for.
+const EXPERIMENTS: [(&str, &str); 9] = [
+    ("rtt", "session-redis"),
+    ("login", "session-redis"),
+    ("reject", "session-redis"),
+    ("scaling", "session-redis"),
+    ("population", "session-redis"),
+    ("revocation", "session-redis,session-redis-cached"),
+    ("outage", "session-redis"),
+    ("fanout", "hybrid"),
+    ("rotation", "jwt-hs256,cookie-sealed"),
+];
 
 #[test]
 fn ten_ends_at_random_moments_leave_nothing() {
@@ -32,18 +46,7 @@ fn ten_ends_at_random_moments_leave_nothing() {
 fn ends_of_each_experiment_at_random_moments_leave_nothing() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_123);
-    let experiments = [
-        ("rtt", "session-redis"),
-        ("login", "session-redis"),
-        ("reject", "session-redis"),
-        ("scaling", "session-redis"),
-        ("population", "session-redis"),
-        ("revocation", "session-redis,session-redis-cached"),
-        ("outage", "session-redis"),
-        ("fanout", "hybrid"),
-        ("rotation", "jwt-hs256,cookie-sealed"),
-    ];
-    for (experiment, schemes) in experiments {
+    for (experiment, schemes) in EXPERIMENTS {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             let after = Duration::from_millis(random.random_range(300..8_000));
             let only = ["--schemes", schemes, "--experiments", experiment, UNCHECKED];
@@ -72,13 +75,87 @@ fn ends_cleanly(signal: Signal, after: Duration, asked: &[&str]) {
     wait_until(&format!("its children end ({case})"), LIMIT, || children.iter().all(|&pid| gone(pid)));
     if signal != Signal::SIGKILL {
         assert_eq!(status.unwrap().code(), Some(1), "{case}");
-        assert_eq!(scratch_folders(&place), 0, "{case}");
-        assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
     }
+    assert_eq!(scratch_folders(&place), 0, "{case}");
+    assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
     let record = record::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
-    reclaimed_by_the_next_start(&place, &case);
-    assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
+}
+
+#[test]
+fn each_experiment_ends_when_one_of_its_processes_dies() {
+    let _alone = alone();
+    let mut random = SmallRng::seed_from_u64(20_261_124);
+    let wrong: Vec<String> =
+        EXPERIMENTS.iter().filter_map(|&(name, schemes)| bereaved(name, schemes, &mut random)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Kills a server or store of such a run at a random moment, and says what is wrong with how the run ends.
+fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
+    let place = Place::new();
+    let run = place.run();
+    let said = place.path().join("said");
+    let asked = ["compare", "--schemes", schemes, "--experiments", experiment, UNCHECKED, "--out"];
+    let mut compare = command(&[&asked[..], &[run.to_str().unwrap()]].concat());
+    compare.process_group(0).env("TMPDIR", place.path()).stdout(std::process::Stdio::null());
+    let mut running = compare.stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
+    wait_until("a server has started", Duration::from_secs(20), || !servers(&running).is_empty());
+    std::thread::sleep(Duration::from_millis(random.random_range(0..5_000)));
+    let mut victim = 0;
+    wait_until("a server is killed", Duration::from_secs(20), || {
+        // Between two parts of an experiment there is none, and one may be stopped by the experiment meanwhile.
+        victim = servers(&running).into_iter().choose(random).unwrap_or(0);
+        victim != 0 && kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).is_ok()
+    });
+    let mut status = None;
+    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_mins(1), || {
+        status = running.try_wait().unwrap();
+        status.is_some()
+    });
+    let said = fs::read_to_string(&said).unwrap();
+    let as_it_should = status.unwrap().code() == Some(1)
+        && said.contains(&format!("(process {victim}) ended"))
+        && matches!(record::read(&run).unwrap().run.status, Status::Incomplete { .. })
+        && scratch_folders(&place) == 0
+        && groups(&running).is_empty();
+    (!as_it_should).then(|| format!("{experiment} without {victim}: {status:?}, {said}"))
+}
+
+/// The servers that it has started.
+fn servers(of: &Child) -> Vec<u32> {
+    // A Redis is called redis-server, and is as good.
+    let is_server = |pid: &u32| arguments(*pid).first().is_some_and(|program| program.contains("-server"));
+    children(of).into_iter().filter(is_server).collect()
+}
+
+#[test]
+fn what_is_killed_with_its_janitor_is_removed_by_the_next_start() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let asked = ["compare", "--schemes", "session-redis", "--experiments", "cost", UNCHECKED, "--out"];
+    let mut running = start_in_group(&mut command(&[&asked[..], &[run.to_str().unwrap()]].concat()), &place);
+    wait_until("there is something to leave", Duration::from_secs(10), || scratch_folders(&place) > 0);
+    let children = children(&running);
+    let janitor = *children.iter().find(|pid| is_janitor(**pid)).expect("a janitor stands by");
+    for pid in [Pid::from_raw(janitor.try_into().unwrap()), pid(&running)] {
+        kill(pid, Signal::SIGKILL).unwrap();
+    }
+    running.wait().unwrap();
+    wait_until("its children end", LIMIT, || children.iter().all(|&pid| gone(pid)));
+    assert_ne!(scratch_folders(&place), 0, "nobody was there to remove it");
+    reclaimed_by_the_next_start(&place);
+}
+
+fn is_janitor(pid: u32) -> bool {
+    arguments(pid).get(1).is_some_and(|subcommand| subcommand == "tidy-after")
+}
+
+/// The command line of a process; empty if it has ended.
+fn arguments(pid: u32) -> Vec<String> {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split_terminator('\0').map(str::to_owned).collect()
 }
 
 /// The control groups that it has made, wherever they may be mounted.
@@ -103,7 +180,7 @@ fn start_in_group(compare: &mut std::process::Command, place: &Place) -> Child {
     compare.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
 }
 
-fn reclaimed_by_the_next_start(place: &Place, case: &str) {
+fn reclaimed_by_the_next_start(place: &Place) {
     let out = place.path().join("next");
     let mut next = command(&[
         "compare",
@@ -117,8 +194,8 @@ fn reclaimed_by_the_next_start(place: &Place, case: &str) {
     ]);
     next.env("TMPDIR", place.path());
     let output = start(next).wait_with_output().unwrap();
-    assert!(output.status.success(), "{case}: {}", stderr(&output));
-    assert_eq!(scratch_folders(place), 0, "{case}");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(scratch_folders(place), 0);
 }
 
 fn scratch_folders(place: &Place) -> usize {

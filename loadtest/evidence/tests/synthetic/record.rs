@@ -293,6 +293,7 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         requests,
         server_cpu_ns: spent_ns(truth.server_us, noise),
         store_cpu_ns: store.then(|| spent_ns(truth.store_us, noise)),
+        balancer_cpu_ns: None,
         generator_cpu_ns: spent_ns(5.0, noise),
         store_commands: store.then(|| truth.commands.iter().map(|name| ((*name).to_owned(), sent)).collect()),
         steal: Some(0.001),
@@ -369,6 +370,7 @@ fn scaling(noise: &mut Noise) -> ScalingExperiment {
         method: "cgroup v2".to_owned(),
         node_share: NODE_SHARE,
         store_share: STORE_SHARE,
+        balancer: None,
         generator_rps: 210_000.0,
         expected_rps: 110_769.0,
     };
@@ -391,9 +393,11 @@ fn scaling_point(truth: &Truth, block: u32, step: Step, noise: &mut Noise) -> Sc
         requests: (rps * 0.5) as u64,
         nodes_us: truth.server_us * noise.factor(0.01),
         store_us: store.then(|| truth.store_us * noise.factor(0.01)),
+        balancer_us: None,
         generator_share: rps / 210_000.0,
         nodes_full: vec![if nodes > 0 { (store_rps / together).min(1.0) } else { 0.0 }; nodes.max(1) as usize],
         store_full: store.then_some((together / store_rps).min(1.0)),
+        balancer_full: None,
         validity: Validity::from_reasons(Vec::new()),
     }
 }

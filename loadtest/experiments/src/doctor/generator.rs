@@ -85,7 +85,7 @@ impl<'a> Generator<'a> {
             interval_s: ROUND_S / 20.0,
             ..Plan::new(arrivals, ROUND_S)
         };
-        let watched = Watched { servers: &[station.server.process().pid()], store: None };
+        let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
         let place = alone(station.scheme.id(), level);
         let workers = workers(&setting.placement);
         Ok(drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?.0)

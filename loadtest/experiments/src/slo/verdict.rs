@@ -95,6 +95,7 @@ mod tests {
                 requests: 10_000,
                 server_cpu_ns: 10_000_000_000,
                 store_cpu_ns: None,
+                balancer_cpu_ns: None,
                 generator_cpu_ns: 9_000_000_000,
                 store_commands: None,
                 steal: None,

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -129,6 +130,7 @@ impl Launch {
             name: self.name,
             pid: process.id(),
             process: Mutex::new(process),
+            dismissed: AtomicBool::new(false),
             log,
             stop_signal: self.stop_signal,
             _slice: self.bounds.slice,

@@ -26,6 +26,8 @@ pub enum Role {
     Store,
     /// It makes the load.
     Generator,
+    /// It spreads the load over servers.
+    Balancer,
 }
 
 /// An observation under way. Dropping it ends it.

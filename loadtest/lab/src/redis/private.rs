@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::sleep;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Redis, StoreError, info, open, place};
 use crate::child::{Bounds, Child, Launch, LaunchError};
+use crate::listener::free_port;
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
@@ -59,6 +59,7 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
 
 /// Has it write down what it holds, and end.
 pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), StoreError> {
+    process.dismiss();
     // It ends without an answer; whether it does is seen in its process.
     let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
     let deadline = Instant::now() + READY_DEADLINE;
@@ -115,10 +116,6 @@ fn missing(error: LaunchError) -> StoreError {
         LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => StoreError::Missing,
         other => other.into(),
     }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Waits until the process itself answers on the port, not another Redis that took it first, and says its version.

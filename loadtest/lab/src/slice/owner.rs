@@ -42,15 +42,36 @@ impl fmt::Display for Owner {
     }
 }
 
-/// When a process began: the 22nd field of its `stat`, counted from behind the name, which may hold anything.
+/// When a running process began: the 22nd field of its `stat`. Fields are counted from behind the name, which may hold anything.
 fn began(pid: u32) -> Option<u64> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // The third: one that has ended has an entry until its parent has asked how.
+    let ended = matches!(fields.next()?, "Z" | "X");
+    let began = fields.nth(18)?.parse().ok()?;
+    (!ended).then_some(began)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    #[test]
+    fn who_has_ended_is_gone_before_his_parent_has_asked_how() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let owner = Owner { pid: child.id(), began: began(child.id()).unwrap() };
+        let group = format!("/cgroup/{owner}-node-1");
+        assert!(!Owner::is_gone(Path::new(&group)));
+        drop(child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !Owner::is_gone(Path::new(&group)) {
+            assert!(Instant::now() < deadline, "it has ended");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
 
     #[test]
     fn a_group_is_gone_only_when_its_maker_is() {

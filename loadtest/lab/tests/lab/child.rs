@@ -3,8 +3,8 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lab::child::{LaunchError, SignalError};
-use nix::sys::signal::{SigHandler, Signal, signal};
+use lab::child::{Child, LaunchError, SignalError};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Pid, getpgid, getpgrp};
 
 use crate::patience::{launch, lives, rerun, shell, state, until};
@@ -48,6 +48,25 @@ fn a_suspended_child_goes_on_when_resumed() {
     child.resume().unwrap();
     until(10, "the child sleeps again", || state(child.pid()) == Some('S'));
     child.check().unwrap();
+}
+
+#[test]
+fn who_ends_unasked_is_lost_unless_somebody_has_missed_him() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = [(); 4].map(|()| shell(&folder, FOREVER));
+    let pids: Vec<u32> = mine.iter().map(Child::pid).collect();
+    let [lost, missed, dismissed, stopped] = mine;
+    dismissed.dismiss();
+    for child in [&lost, &missed, &dismissed] {
+        kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();
+        until(10, "it has ended", || state(child.pid()) == Some('Z'));
+    }
+    missed.check().unwrap_err();
+    stopped.stop();
+    drop((lost, missed, dismissed, stopped));
+    // Other tests lose some, too.
+    let found: Vec<u32> = lab::child::lost().iter().map(|exited| exited.pid).filter(|pid| pids.contains(pid)).collect();
+    assert_eq!(found, pids[..1]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod child;
 mod delay_server;
+mod haproxy;
 mod http;
 mod observe;
 mod parent;

@@ -25,12 +25,22 @@ pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
 }
 
 fn slices(table: &ScalingTable) -> String {
-    let Some(Slicing { method, node_share, store_share, generator_rps, expected_rps }) = &table.slicing else {
+    let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.slicing
+    else {
         return "How the slices were cut is not known.".to_owned();
     };
+    let balancer = balancer.as_ref().map_or_else(String::new, |balancer| {
+        let spent = table.balancer_us.map(|us| format!(", of which it used {} µs a request", plain(us)));
+        format!(
+            " Between generator and nodes stands {}, which has {} % of a processor{}.",
+            balancer.program,
+            plain(balancer.share * 100.0),
+            spent.unwrap_or_default()
+        )
+    });
     format!(
         "A node has {} % of a processor, the store {} % (by {method}); so large that all nodes together carry at most some {} \
-         requests/s, {:.0} % of the {} that the generator can drive.",
+         requests/s, {:.0} % of the {} that the generator can drive.{balancer}",
         plain(node_share * 100.0),
         plain(store_share * 100.0),
         grouped(*expected_rps),

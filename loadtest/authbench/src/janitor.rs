@@ -1,0 +1,70 @@
+//! A process beside this one that removes what this one leaves behind if it is killed.
+//!
+//! | end of this program | what removes its folders and control groups |
+//! | --- | --- |
+//! | in order, or a panic that unwinds | the `Drop` of what made them |
+//! | `exit`, abort, any signal, even SIGKILL | the janitor, at once |
+//! | SIGKILL for the janitor, too | the next start ([`left_over`](crate::left_over)) |
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::{CommandExt as _, parent_id};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use lab::scratch::Scratch;
+use lab::slice::Slices;
+
+use crate::cli;
+use crate::exit::Outcome;
+
+/// How long this program's entry may stay once its files are closed, which is the last but one thing the kernel does for it.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(2);
+/// What this program started ends at the same moment, and may still write a file into a folder that is being removed.
+const PASSES: u32 = 5;
+const BETWEEN_PASSES: Duration = Duration::from_millis(50);
+
+/// It waits for as long as this value lives; dropped, it ends without having done anything.
+pub(crate) struct Janitor {
+    process: Child,
+    word: Option<ChildStdin>,
+}
+
+impl Janitor {
+    /// Starts it: this program again, in a process group of its own, so that a Ctrl-C at the terminal does not reach it.
+    pub(crate) fn start() -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([cli::TIDY_AFTER, &std::process::id().to_string()]).process_group(0);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let word = process.stdin.take();
+        Ok(Self { process, word })
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        // A janitor that somebody has killed hears nothing, and needs not.
+        let _ = self.word.take().map(|mut word| word.write_all(b"."));
+        let _ = self.process.wait();
+    }
+}
+
+/// The janitor itself: waits until the process `of` has ended, and unless that took its leave, removes what it left.
+pub(crate) fn tidy_after(of: u32) -> Outcome {
+    // The kernel closes the other end, however the process ends.
+    let leave_taken = io::stdin().read(&mut [0])? > 0;
+    if leave_taken {
+        return Ok(());
+    }
+    let deadline = Instant::now() + END_PATIENCE;
+    while parent_id() == of && Instant::now() < deadline {
+        sleep(POLL);
+    }
+    for _ in 0..PASSES {
+        // Nobody reads what it would say.
+        let _ = (Scratch::reclaim(), Slices::reclaim());
+        sleep(BETWEEN_PASSES);
+    }
+    Ok(())
+}

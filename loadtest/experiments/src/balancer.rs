@@ -1,0 +1,106 @@
+//! What spreads a load over nodes: the generator, which goes round them by itself, or a balancer in front of them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use contract::{Scheme, StoreKind};
+use driver::{Node, Target};
+use lab::child::{Bounds, Child};
+use lab::haproxy::{Farm, Haproxy, cookie};
+
+use crate::bench::{Bench, ExperimentError};
+
+/// Who spreads a load over nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balancer {
+    /// The generator: it has connections to every node.
+    #[default]
+    Generator,
+    /// An `HAProxy`, which the generator has its connections to.
+    Haproxy,
+}
+
+impl fmt::Display for Balancer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generator => "generator",
+            Self::Haproxy => "haproxy",
+        })
+    }
+}
+
+impl FromStr for Balancer {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Self::Generator, Self::Haproxy]
+            .into_iter()
+            .find(|balancer| balancer.to_string() == word)
+            .ok_or_else(|| format!("{word:?} is no balancer; there are generator and haproxy"))
+    }
+}
+
+/// Whether a node knows only the sessions that it began itself.
+pub(crate) fn is_sticky(scheme: Scheme) -> bool {
+    scheme.store() == StoreKind::Memory
+}
+
+/// A balancer in front of the nodes of one scheme, with an address for the first of them, for the first two, and so on.
+pub(crate) struct Front {
+    haproxy: Haproxy,
+    sticky: bool,
+}
+
+impl Front {
+    /// Starts one in front of all nodes of the target.
+    pub(crate) fn start(
+        bench: &Bench<'_>,
+        scheme: Scheme,
+        target: &Target,
+        bounds: &Bounds,
+    ) -> Result<Self, ExperimentError> {
+        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
+        let sticky = is_sticky(scheme);
+        let servers: Vec<String> =
+            target.nodes.iter().map(|node| node.base_url.trim_start_matches("http://").to_owned()).collect();
+        let farm = |count: usize| Farm { servers: servers[..count].to_vec(), sticky };
+        let farms: Vec<Farm> = (1..=servers.len()).map(farm).collect();
+        let log = bench.log(&format!("haproxy-{scheme}"));
+        Ok(Self { haproxy: Haproxy::start(&farms, folder.path(), &log, bounds)?, sticky })
+    }
+
+    /// What to load instead of these nodes, which are the first of those behind it.
+    pub(crate) fn before(&self, target: &Target, scheme: Scheme) -> Result<Target, ExperimentError> {
+        let base_url = self.haproxy.base_url(target.nodes.len() - 1);
+        let node = |(number, node): (usize, &Node)| {
+            let credentials = if self.sticky {
+                let beside = node.credentials.beside_cookie(&cookie(number));
+                Arc::new(beside.map_err(|source| ExperimentError::Credentials { scheme, source })?)
+            } else {
+                Arc::clone(&node.credentials)
+            };
+            Ok(Node { base_url: base_url.clone(), credentials })
+        };
+        let nodes = target.nodes.iter().enumerate().map(node).collect::<Result<_, ExperimentError>>()?;
+        Ok(Target { nodes, carrier: target.carrier })
+    }
+
+    pub(crate) const fn process(&self) -> &Child {
+        self.haproxy.process()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balancer_is_known_by_its_word() {
+        for balancer in [Balancer::Generator, Balancer::Haproxy] {
+            assert_eq!(balancer.to_string().parse(), Ok(balancer));
+        }
+        assert!("nginx".parse::<Balancer>().unwrap_err().contains("haproxy"));
+    }
+}

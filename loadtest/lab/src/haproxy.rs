@@ -1,0 +1,195 @@
+//! A real `HAProxy` in front of servers.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::child::{Bounds, Child, Exited, Launch, LaunchError};
+use crate::listener::{free_port, process_behind};
+
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
+/// Somebody else may take a free port before `HAProxy` does.
+const ATTEMPTS: u32 = 5;
+/// The cookie by which a client says which server it belongs to.
+const COOKIE: &str = "node";
+
+/// Servers that share one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farm {
+    /// Host and port of each.
+    pub servers: Vec<String>,
+    /// Whether a client stays with its server, which the cookie names; the others go round.
+    pub sticky: bool,
+}
+
+/// One that balances. Dropping it stops it.
+#[derive(Debug)]
+pub struct Haproxy {
+    process: Child,
+    ports: Vec<u16>,
+}
+
+/// There is no `HAProxy`.
+#[derive(Debug, thiserror::Error)]
+pub enum HaproxyError {
+    /// It is not installed.
+    #[error(
+        "haproxy is not in PATH; install it (apt-get install haproxy; it lies in /usr/sbin), or leave --balancer haproxy out"
+    )]
+    Missing,
+    /// It cannot be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It ended before it listened.
+    #[error(transparent)]
+    Exited(#[from] Exited),
+    /// It did not listen in time.
+    #[error("HAProxy did not listen within {seconds} s; see {log}", log = log.display())]
+    Late {
+        /// How long was waited.
+        seconds: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// No port is free.
+    #[error("cannot find a free port on 127.0.0.1: {0}; end some of the programs that listen there")]
+    NoPort(io::Error),
+    /// Its configuration cannot be written.
+    #[error("cannot write {path}: {source}; free some room there or set TMPDIR to another folder", path = path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Haproxy {
+    /// Starts one for all these farms, with its configuration in `folder`, on free ports of loopback, within `bounds`.
+    pub fn start(farms: &[Farm], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
+        for _ in 1..ATTEMPTS {
+            match Self::start_once(farms, folder, log, bounds) {
+                Err(HaproxyError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
+                outcome => return outcome,
+            }
+        }
+        Self::start_once(farms, folder, log, bounds)
+    }
+
+    fn start_once(farms: &[Farm], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
+        let ports: Vec<u16> =
+            farms.iter().map(|_| free_port().map_err(HaproxyError::NoPort)).collect::<Result<_, _>>()?;
+        let path = folder.join("haproxy.cfg");
+        let written = std::fs::write(&path, configuration(farms, &ports));
+        written.map_err(|source| HaproxyError::Configuration { path: path.clone(), source })?;
+        let launch = Launch {
+            // In the foreground, and a word only where something is wrong.
+            args: vec!["-db".into(), "-q".into(), "-f".into(), path.into()],
+            bounds: bounds.clone(),
+            ..Launch::new("haproxy", "haproxy".into(), log.to_owned())
+        };
+        let haproxy = Self { process: launch.start().map_err(missing)?, ports };
+        haproxy.wait()?;
+        Ok(haproxy)
+    }
+
+    /// Until it listens on every port itself.
+    fn wait(&self) -> Result<(), HaproxyError> {
+        let deadline = Instant::now() + READY_DEADLINE;
+        let listens = |farm| process_behind(&self.base_url(farm)) == Some(self.process.pid());
+        while !(0..self.ports.len()).all(listens) {
+            self.process.check()?;
+            if Instant::now() >= deadline {
+                let log = self.process.log().to_owned();
+                return Err(HaproxyError::Late { seconds: READY_DEADLINE.as_secs(), log });
+            }
+            sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Where the farm with this number is reached, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn base_url(&self, farm: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports[farm])
+    }
+
+    /// Its process.
+    #[must_use]
+    pub const fn process(&self) -> &Child {
+        &self.process
+    }
+}
+
+/// What a client of a sticky farm sends in its `Cookie` header to stay with the server with this number.
+#[must_use]
+pub fn cookie(server: usize) -> String {
+    format!("{COOKIE}={server}")
+}
+
+/// One thread, so that it needs no more than one processor; nothing is tried twice and no server is taken out, so that
+/// a failure is seen as what it is.
+fn configuration(farms: &[Farm], ports: &[u16]) -> String {
+    let mut text = "\
+global
+    nbthread 1
+    maxconn 2000
+defaults
+    mode http
+    balance roundrobin
+    http-reuse always
+    retries 0
+    timeout connect 2s
+    timeout client 1m
+    timeout server 1m
+"
+    .to_owned();
+    for (number, (farm, port)) in farms.iter().zip(ports).enumerate() {
+        let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a string takes all");
+        line(format_args!("listen farm-{number}"));
+        line(format_args!("    bind 127.0.0.1:{port}"));
+        if farm.sticky {
+            // It tells a client that knows no server yet, and keeps the cookie from the servers.
+            line(format_args!("    cookie {COOKIE} insert indirect nocache"));
+        }
+        for (number, server) in farm.servers.iter().enumerate() {
+            let own = if farm.sticky { format!(" cookie {number}") } else { String::new() };
+            line(format_args!("    server server-{number} {server}{own}"));
+        }
+    }
+    text
+}
+
+fn missing(error: LaunchError) -> HaproxyError {
+    match error {
+        LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => HaproxyError::Missing,
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sticky_farms_have_cookies() {
+        let farm = |sticky| Farm { servers: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()], sticky };
+        let text = configuration(&[farm(false), farm(true)], &[7001, 7002]);
+        let (_, farms) = text.split_once("listen farm-0\n").unwrap();
+        assert_eq!(
+            farms,
+            "    bind 127.0.0.1:7001
+    server server-0 127.0.0.1:1
+    server server-1 127.0.0.1:2
+listen farm-1
+    bind 127.0.0.1:7002
+    cookie node insert indirect nocache
+    server server-0 127.0.0.1:1 cookie 0
+    server server-1 127.0.0.1:2 cookie 1
+"
+        );
+    }
+}

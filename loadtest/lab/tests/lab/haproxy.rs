@@ -1,0 +1,59 @@
+//! `HAProxy` in front of servers that say who they are.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use lab::child::Bounds;
+use lab::haproxy::{Farm, Haproxy, cookie};
+use lab::scratch::Scratch;
+
+/// A server whose every answer is this word, for as long as somebody asks.
+fn server(word: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || answer(&stream.unwrap(), word));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: &TcpStream, word: &str) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut cookies = 0;
+    while let Some(Ok(line)) = lines.next() {
+        cookies += usize::from(line.to_ascii_lowercase().starts_with("cookie:"));
+        if line.is_empty() {
+            let body = format!("{word} {cookies}");
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            cookies = 0;
+        }
+    }
+}
+
+/// Who answers, and how many cookies it was shown.
+fn ask(base_url: &str, cookie: Option<&str>) -> String {
+    let mut stream = TcpStream::connect(base_url.trim_start_matches("http://")).unwrap();
+    let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));
+    write!(stream, "GET / HTTP/1.1\r\nHost: farm\r\nConnection: close\r\n{cookie}\r\n").unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    answer.rsplit_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn clients_go_round_the_servers_or_stay_with_theirs() {
+    let scratch = Scratch::new().unwrap();
+    let servers = vec![server("first"), server("second")];
+    let farms = [false, true].map(|sticky| Farm { servers: servers.clone(), sticky });
+    let log = scratch.path().join("haproxy.log");
+    let haproxy = Haproxy::start(&farms, scratch.path(), &log, &Bounds::default()).unwrap();
+    let [round, sticky] = [0, 1].map(|farm| haproxy.base_url(farm));
+    let answers: Vec<String> = (0..4).map(|_| ask(&round, None)).collect();
+    assert_eq!(answers, ["first 0", "second 0", "first 0", "second 0"]);
+    for _ in 0..3 {
+        assert_eq!(ask(&sticky, Some(&cookie(1))), "second 0", "the balancer keeps its cookie to itself");
+    }
+    assert_eq!(ask(&sticky, Some(&format!("id=abc; {}", cookie(0)))), "first 1", "and lets others pass");
+}
