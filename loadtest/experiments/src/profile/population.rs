@@ -38,7 +38,7 @@ pub(super) fn parameters(profile: Profile) -> PopulationParameters {
             vec![10_000, 20_000, 50_000, 100_000],
             vec![100_000, 200_000, 500_000, 1_000_000],
         ),
-        fill_s: profile.pick(15.0, 30.0, 200.0),
+        fill_s: profile.pick(15.0, 30.0, 400.0),
         blocks: profile.pick(8, 6, 6),
         rate_rps: 5_000.0,
         round_s: 0.5,
