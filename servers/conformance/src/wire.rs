@@ -277,9 +277,13 @@ fn read_until(
             return Err(io::ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk)? {
-            0 => break,
-            count => bytes.extend(&chunk[..count]),
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend(&chunk[..count]),
+            // Whoever is stopped and goes on, as under a debugger or by a machine that is moved, reads on: Linux ends a
+            // read that has a timeout even where nobody handles the signal (signal(7)).
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -296,6 +300,21 @@ mod tests {
         assert_eq!("http://[::1]".parse::<Base>().unwrap().address, "[::1]:80".parse().unwrap());
         let refused = "https://example.test".parse::<Base>().unwrap_err().to_string();
         assert!(refused.contains("plain http only"), "{refused}");
+    }
+
+    #[test]
+    fn who_is_stopped_and_goes_on_reads_on() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Base::from(listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            let pause = "kill -STOP $PPID; sleep 0.05; kill -CONT $PPID";
+            assert!(std::process::Command::new("sh").args(["-c", pause]).status().unwrap().success());
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        });
+        assert_eq!(send(&base, &Request::get("/me")).map(|answer| answer.body), Ok(b"ok".to_vec()));
+        server.join().unwrap();
     }
 
     #[test]

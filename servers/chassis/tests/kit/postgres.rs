@@ -84,13 +84,14 @@ impl Postgres {
         }
     }
 
-    /// Sends a signal to the process and those it has started, such as `-STOP`.
+    /// Sends a signal to the process and those it has started, such as `-STOP`: to itself first, so that it starts
+    /// nobody meanwhile who would be left out.
     pub(crate) fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
-        let pid = child.id().to_string();
-        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap().stdout;
-        for pid in String::from_utf8(children).unwrap().lines().chain([pid.as_str()]) {
-            let _ = Command::new("kill").args([name, pid]).status();
+        signal(child, name);
+        let children = Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap().stdout;
+        for pid in String::from_utf8(children).unwrap().lines() {
+            let _ = Command::new("kill").args([name, pid]).stderr(Stdio::null()).status();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use conformance::{Report, matrix};
+use conformance::{Report, Verdict, matrix};
 use contract::{Carrier, Scheme};
 
 use crate::bed::{Bed, failures, full};
@@ -57,7 +57,13 @@ fn examined((scheme, carrier): Case) -> Report {
     slowest.sort_unstable_by(|one, other| other.cmp(one));
     eprintln!("{scheme}, {carrier}: {:?}; slowest {:?}", started.elapsed(), &slowest[..5]);
     if !report.is_conformant() {
-        eprintln!("{scheme}, {carrier}: its servers warned:\n{}", bed.warnings());
+        // In a line each, and first: of a long output only the beginning may be kept.
+        for outcome in report.failures() {
+            if let Verdict::Fail { why, .. } = &outcome.verdict {
+                eprintln!("{scheme}, {carrier}: {} failed: {why}", outcome.id);
+            }
+        }
+        eprintln!("{scheme}, {carrier}: its servers said:\n{}", bed.warnings());
     }
     report
 }
