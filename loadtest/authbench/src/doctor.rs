@@ -66,21 +66,35 @@ fn whole(outlook: &Outlook) -> Vec<String> {
 }
 
 fn less(outlook: &Outlook) -> Vec<String> {
-    let line = |(experiment, reach): &(_, Reach)| match reach {
-        Reach::LessExact(because) => Some(format!("{experiment}, because of {}", because.join(", "))),
+    because(outlook, |reach| match reach {
+        Reach::LessExact(because) => Some(because),
         Reach::Whole | Reach::Nothing(_) => None,
-    };
-    outlook.experiments.iter().filter_map(line).collect()
+    })
 }
 
 fn nothing(outlook: &Outlook) -> Vec<String> {
-    let line = |(experiment, reach): &(_, Reach)| match reach {
-        Reach::Nothing(because) => Some(format!("{experiment}, because of {}", because.join(", "))),
+    let none = because(outlook, |reach| match reach {
+        Reach::Nothing(because) => Some(because),
         Reach::Whole | Reach::LessExact(_) => None,
-    };
+    });
     let schemes: Vec<&str> = outlook.left_out.iter().map(|scheme| scheme.id()).collect();
-    let schemes = (!schemes.is_empty()).then(|| schemes.join(", "));
-    outlook.experiments.iter().filter_map(line).chain(schemes).collect()
+    none.into_iter().chain((!schemes.is_empty()).then(|| schemes.join(", "))).collect()
+}
+
+/// The experiments that have reasons, a line for those with the same.
+fn because(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static str>>) -> Vec<String> {
+    let mut groups: Vec<(&Vec<&'static str>, Vec<String>)> = Vec::new();
+    for (experiment, reach) in &outlook.experiments {
+        let Some(reasons) = reasons(reach) else { continue };
+        match groups.iter_mut().find(|(known, _)| *known == reasons) {
+            Some((_, experiments)) => experiments.push(experiment.to_string()),
+            None => groups.push((reasons, vec![experiment.to_string()])),
+        }
+    }
+    let line = |(reasons, experiments): &(&Vec<&str>, Vec<String>)| {
+        format!("{}, because of {}", experiments.join(", "), reasons.join(", "))
+    };
+    groups.iter().map(line).collect()
 }
 
 /// A text behind a head, on lines that end before the margin and begin below each other.
@@ -103,7 +117,24 @@ fn wrapped(head: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use experiments::profile::Experiment;
+
     use super::*;
+
+    #[test]
+    fn experiments_with_the_same_reasons_share_a_line() {
+        let reach = |experiment, because: &[&'static str]| (experiment, Reach::LessExact(because.to_owned()));
+        let experiments = vec![
+            reach(Experiment::Cost, &["processors"]),
+            reach(Experiment::Latency, &["processors", "lag"]),
+            reach(Experiment::Reject, &["processors"]),
+            (Experiment::Wire, Reach::Whole),
+            (Experiment::Scaling, Reach::Nothing(vec!["slices"])),
+        ];
+        let outlook = Outlook { experiments, schemes: vec![], left_out: vec![] };
+        assert_eq!(less(&outlook), ["cost, reject, because of processors", "latency, because of processors, lag"]);
+        assert_eq!(nothing(&outlook), ["scaling, because of slices"]);
+    }
 
     #[test]
     fn long_texts_stay_within_the_margin_and_lose_no_word() {

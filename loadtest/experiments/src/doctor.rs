@@ -7,6 +7,7 @@
 mod finding;
 mod generator;
 mod machine;
+mod needs;
 mod outlook;
 mod permissions;
 mod programs;

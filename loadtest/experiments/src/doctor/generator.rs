@@ -7,6 +7,7 @@ use engine::validity::{FULL_SHARE, OWN_LATE_SHARE, OWN_LATE_US};
 use lab::server::Server;
 
 use super::finding::{Judgement, grouped};
+use super::needs::{FILLED, PACED};
 use crate::bench::{ExperimentError, Setting};
 use crate::ceiling;
 use crate::fleet::Station;
@@ -41,7 +42,7 @@ impl<'a> Generator<'a> {
                 self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
                 judge_saturated(round.achieved_rps, self.server_share(&round))
             }
-            Err(error) => untried(&error.to_string()).of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling]),
+            Err(error) => untried(&error.to_string()).of(&FILLED),
         }
     }
 
@@ -63,7 +64,7 @@ impl<'a> Generator<'a> {
         let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
         match self.round(Arrivals::Poisson { rate_rps }, Level::AsPlanned) {
             Ok(round) => judge_lag(rate_rps, &round),
-            Err(error) => untried(&error.to_string()).of(&[Experiment::Latency]),
+            Err(error) => untried(&error.to_string()).of(&PACED),
         }
     }
 
@@ -129,7 +130,7 @@ fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
         "the cheapest servers are not filled: their capacity is higher than it shows, and their cost has waking up in it",
         "see to `other-load`, or give the generator more processors",
     )
-    .of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling])
+    .of(&FILLED)
 }
 
 fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
@@ -174,7 +175,7 @@ fn judge_late(found: String, late_share: f64) -> Judgement {
         format!("{late}; a round is invalid from {bound:.1} % on, and many will be"),
         "see to `other-load`, `priority` and `timer`",
     )
-    .of(&[Experiment::Latency])
+    .of(&PACED)
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use engine::validity::STEAL_SHARE;
 use lab::slice::Allowance;
 
 use super::finding::Judgement;
+use super::needs::{HELD, PACED, TIMED};
 use crate::profile::Experiment;
 
-/// Those whose figures are times or rates.
-const TIMED: [Experiment; 3] = [Experiment::Cost, Experiment::Latency, Experiment::Scaling];
 /// A rough count of what the fullest comparison takes: servers of all schemes side by side, some 10 MB each, and 200,000
 /// credentials in the store, in the server and in the generator.
 const ENOUGH_BYTES: u64 = 1 << 30;
@@ -66,7 +65,7 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
             "nobody can tell whether stores and servers are going to fit",
             "mount /proc",
         )
-        .of(&[Experiment::Memory]);
+        .of(&HELD);
     };
     let found = format!("{:.1} GiB can be had, of {:.1} GiB", gib(available_bytes), gib(total_bytes));
     if available_bytes >= ENOUGH_BYTES {
@@ -102,7 +101,7 @@ pub(super) fn clock(source: Option<&str>, reading_ns: f64) -> Judgement {
         "see what there is in /sys/devices/system/clocksource/clocksource0/available_clocksource, and boot with \
          `clocksource=tsc` if that is among it",
     )
-    .of(&[Experiment::Latency])
+    .of(&PACED)
 }
 
 pub(super) fn governor(governor: Option<&str>, virtualized: bool) -> Judgement {
@@ -110,13 +109,13 @@ pub(super) fn governor(governor: Option<&str>, virtualized: bool) -> Judgement {
     let set = "`sudo cpupower frequency-set --governor performance`";
     match governor {
         Some("performance") => Judgement::good("performance", "processors keep their pace at low rates, too"),
-        Some(other) => Judgement::limited(other, means, set).of(&[Experiment::Latency]),
+        Some(other) => Judgement::limited(other, means, set).of(&PACED),
         None if virtualized => Judgement::limited(
             "none shows; the host decides on the processors' pace",
             "processors that are not busy may slow down: at low rates the same request may take longer and cost more",
             format!("on the host, where it is yours: {set}"),
         )
-        .of(&[Experiment::Latency]),
+        .of(&PACED),
         None => Judgement::good("none: the kernel does not change the processors' pace", "it is the same at any rate"),
     }
 }
@@ -128,7 +127,8 @@ pub(super) fn other_load(share: Option<f64>) -> Judgement {
             "/proc/stat does not tell it",
             "nobody can tell whether other programs disturb what is measured",
             "run it where /proc is the kernel's own",
-        );
+        )
+        .of(&TIMED);
     };
     let found = format!("other programs keep {:.0} % of the processors' time busy", share * 100.0);
     if share <= QUIET {

@@ -5,6 +5,7 @@ use engine::record::Placement;
 use lab::slice::{NoSlices, Slices};
 
 use super::finding::Judgement;
+use super::needs::{PACED, TIMED};
 use crate::profile::Experiment;
 
 pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
@@ -21,7 +22,7 @@ pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
     } else {
         "permit `sched_setaffinity` (a container's seccomp profile may forbid it)"
     };
-    Judgement::limited(found, means, advice).of(&[Experiment::Cost, Experiment::Latency, Experiment::Scaling])
+    Judgement::limited(found, means, advice).of(&TIMED)
 }
 
 pub(super) fn priority(class: SchedulingClass) -> Judgement {
@@ -36,7 +37,7 @@ pub(super) fn priority(class: SchedulingClass) -> Judgement {
              1); or, after every build, `sudo setcap cap_sys_nice+ep` on authbench; a container needs \
              `--cap-add SYS_NICE`",
         )
-        .of(&[Experiment::Latency]),
+        .of(&PACED),
     }
 }
 

@@ -54,10 +54,10 @@ fn listed(schemes: &[Scheme]) -> String {
 
 pub(super) fn haproxy(version: Option<String>) -> Judgement {
     match version {
-        Some(version) => Judgement::good(version, "nodes can be put behind it and loaded with `authbench load`"),
+        Some(version) => Judgement::good(version, "`scaling` can put its nodes behind it (`--balancer haproxy`)"),
         None => Judgement::missing(
             "not in PATH",
-            "nodes cannot be put behind it; no experiment needs that: they load nodes side by side, as a sticky balancer would",
+            "`--balancer haproxy` is refused; without it the generator spreads the load over the nodes of `scaling` by itself",
             "`apt-get install haproxy`; it lies in /usr/sbin, which PATH has to name",
         ),
     }
