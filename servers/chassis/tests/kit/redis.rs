@@ -19,6 +19,9 @@ pub(crate) struct Redis {
     folder: TempDir,
 }
 
+/// Ports that are tried: it is a rare chance that somebody takes one first.
+const ATTEMPTS: u32 = 10;
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -37,10 +40,16 @@ impl Redis {
         let folder = tempfile::tempdir().unwrap();
         let mut redis = Self { child: None, port: free_port(), bus: bus(), announced: None, folder };
         // A test beside this one may have been faster.
-        while !redis.runs() {
+        for _ in 0..ATTEMPTS {
+            if redis.runs() {
+                return redis;
+            }
             (redis.port, redis.bus) = (free_port(), bus());
         }
-        redis
+        panic!(
+            "redis-server ends as soon as it is started, on {ATTEMPTS} ports: start it by hand in {:?}",
+            redis.folder
+        )
     }
 
     /// Where clients come.
