@@ -43,6 +43,8 @@ pub struct RevocationRow {
     pub excluded: usize,
     /// When the slowest node denied; none without events that count.
     pub denied: Option<Denied>,
+    /// Of each event that every node has denied, when the slowest did, in microseconds and ascending.
+    pub slowest_us: Vec<u64>,
     /// What was accepted although it was sent after the acknowledgement.
     pub accepted: Accepted,
     /// Events after which a node denied because it could not ask its store.
@@ -167,6 +169,7 @@ impl RevocationRow {
             events: events.len(),
             excluded: of_kind.len() - events.len(),
             denied: Denied::of(&events),
+            slowest_us: ascending(events.iter().filter_map(|event| Some(slowest(event)?.1))),
             accepted: Accepted::of(&events),
             unavailable: events.iter().filter(|event| event.unavailable > 0).count(),
             commands: price.map(|price| price.commands.clone()),
@@ -184,8 +187,7 @@ impl Denied {
             middle_of(slowest.iter().filter(|(event, ..)| event.block == *block).map(|(_, _, us)| *us as f64))
         };
         let medians: Vec<f64> = blocks.iter().filter_map(of_block).collect();
-        let mut sorted: Vec<u64> = slowest.iter().map(|(_, _, us)| *us).collect();
-        sorted.sort_unstable();
+        let sorted = ascending(slowest.iter().map(|(_, _, us)| *us));
         let above = sorted.len() / 100;
         Some(Self {
             p50_us: median(&medians, CONFIDENCE)?,
@@ -202,6 +204,12 @@ impl Denied {
 fn slowest(event: &RevocationEvent) -> Option<(u32, u64)> {
     let denied: Vec<u64> = event.denied_us.iter().copied().collect::<Option<_>>()?;
     (0..).zip(denied).max_by_key(|(_, us)| *us)
+}
+
+fn ascending(values: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values
 }
 
 impl Accepted {

@@ -40,6 +40,8 @@ fn the_slowest_node_counts() {
     near(denied.max_us, 600.0);
     assert_eq!((denied.slowest_node, denied.never, denied.p99_supported), (2, 0, false));
     assert_eq!((row.events, row.excluded, row.accepted.events), (100, 0, 0));
+    assert_eq!((row.slowest_us.len(), row.slowest_us[0], row.slowest_us[99]), (100, 501, 600));
+    assert!(row.slowest_us.is_sorted());
     assert_eq!(row.commands.as_ref().unwrap().values().sum::<u64>(), 3);
     assert_eq!(table.broken, []);
 }

@@ -174,7 +174,7 @@ globalThis.authbenchCharts = (() => {
       type: 'line', name: each.scheme, id: `${each.scheme} ${part}`, data: each[part], showSymbol: false, symbol: symbolOf(each),
       lineStyle: { color: colorOf(theme, each), ...style }, itemStyle: { color: colorOf(theme, each) }, ...extra,
     });
-    const end = Math.max(...chart.data.series.flatMap((each) => [...each.doubtful, ...each.response].map(([x]) => x)));
+    const end = Math.max(...chart.data.series.flatMap((each) => [...each.doubtful, ...each.shown].map(([x]) => x)));
     const ticks = [0, Math.log10(2), 1, 2, 3, 4, 5, 6].filter((tick) => tick <= end);
     const lines = legendLines(names, width);
     return {
@@ -185,7 +185,8 @@ globalThis.authbenchCharts = (() => {
         formatter: (found) => {
           const part = (each) => each.seriesId.slice(each.seriesName.length + 1);
           const rows = found.map((each) => {
-            const what = part(each) === 'doubtful' ? 'response, too few samples' : part(each);
+            const { shown } = chart.data;
+            const what = { shown, doubtful: `${shown}, too few samples`, service: 'service' }[part(each)];
             return [each.color, `${each.seriesName}, ${what}`, time(each.value[1])];
           });
           return readOut(percentile(found[0].axisValue), rows);
@@ -193,15 +194,15 @@ globalThis.authbenchCharts = (() => {
       },
       grid: { left: 74, right: 24, top: top(standalone, lines), bottom: 56 },
       xAxis: {
-        ...axis(theme, below('percentile · solid: response · dashed: service · dotted: fewer than 100 samples above')),
+        ...axis(theme, below(`percentile · ${chart.data.legend}`)),
         type: 'value', min: 0, max: Math.max(end, 0.1),
         axisTick: { customValues: ticks, lineStyle: { color: theme.line } },
         axisLabel: { color: theme.muted, customValues: ticks, formatter: percentile },
         splitLine: { show: false },
       },
-      yAxis: timeAxis(theme, chart.data.series.flatMap((each) => [...each.response, ...each.doubtful, ...each.service].map(([, us]) => us))),
+      yAxis: timeAxis(theme, chart.data.series.flatMap((each) => [...each.shown, ...each.doubtful, ...each.service].map(([, us]) => us))),
       series: chart.data.series.flatMap((each) => [
-        line(each, 'response', { width: 2.2 }),
+        line(each, 'shown', { width: 2.2 }),
         line(each, 'service', { width: 1.4, type: 'dashed' }),
         line(each, 'doubtful', { width: 1.4, type: [2, 4], color: theme.muted, opacity: 0.75 }),
       ]),

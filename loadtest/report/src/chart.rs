@@ -32,7 +32,13 @@ pub(crate) enum ChartData {
     /// Bars of CPU time over the control, by part.
     Cost { groups: Vec<Group<CostBar>> },
     /// Percentile curves.
-    Percentiles { series: Vec<PercentileSeries> },
+    Percentiles {
+        /// What the solid lines are, such as `response`.
+        shown: &'static str,
+        /// What stands below the axis behind `percentile`.
+        legend: &'static str,
+        series: Vec<PercentileSeries>,
+    },
     /// Response times against the rate carried.
     Throughput { series: Vec<ThroughputSeries> },
     /// The share of rounds that meet the objectives, against the rate.
@@ -98,9 +104,11 @@ pub(crate) struct CostBar {
 pub(crate) struct PercentileSeries {
     #[serde(flatten)]
     pub(crate) subject: Subject,
-    pub(crate) response: Points,
-    /// The tail with fewer than 100 samples above it.
+    /// As far as there are 100 samples above.
+    pub(crate) shown: Points,
+    /// The tail with fewer.
     pub(crate) doubtful: Points,
+    /// Empty where there is no such time.
     pub(crate) service: Points,
 }
 

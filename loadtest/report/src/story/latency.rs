@@ -107,7 +107,7 @@ fn carried(row: &LatencyRow) -> Cell {
 
 /// Steps of a percentile curve for a unit of its axis, log10(1 / (1 - p)). All curves share them,
 /// so that a read-out finds every scheme at the same percentile.
-const STEPS_PER_DECADE: f64 = 20.0;
+pub(super) const STEPS_PER_DECADE: f64 = 20.0;
 
 /// Percentile curves of all schemes at one level.
 pub(super) fn percentile_charts(record: &Record, experiment: &str, rows: &[&LatencyRow]) -> Vec<Chart> {
@@ -132,7 +132,11 @@ fn percentile_chart(record: &Record, experiment: &str, panel: &Panel<&LatencyRow
         ),
         width: 860,
         height: 400,
-        data: ChartData::Percentiles { series: rows.iter().map(|row| curves(record, row)).collect() },
+        data: ChartData::Percentiles {
+            shown: "response",
+            legend: "solid: response · dashed: service · dotted: fewer than 100 samples above",
+            series: rows.iter().map(|row| curves(record, row)).collect(),
+        },
     })
 }
 
@@ -142,7 +146,7 @@ fn curves(record: &Record, row: &LatencyRow) -> PercentileSeries {
     let (supported, end) = (steps(engine::record::MIN_SAMPLES_ABOVE), steps(1.0));
     PercentileSeries {
         subject: Subject::of(record, &row.scheme),
-        response: curve(&row.response, 0..=supported),
+        shown: curve(&row.response, 0..=supported),
         doubtful: curve(&row.response, supported..=end),
         service: curve(&row.service, 0..=supported),
     }

@@ -4,10 +4,11 @@ use contract::RevocationClass;
 use engine::record::{EventKind, PushLink, Record};
 use evidence::{BrokenPromise, Denied, RevocationRow, RevocationTable};
 
-use super::many::{Said, told};
+use super::latency::STEPS_PER_DECADE;
+use super::many::{Panel, Said, panels, told};
 use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
-use crate::chart::COLORS;
+use crate::chart::{COLORS, Chart, ChartData, PercentileSeries, Points, Subject};
 use crate::document::{Block, Cell, Column, Section, Table};
 use crate::figure::{NONE, count, duration, grouped, listed, time};
 
@@ -23,8 +24,10 @@ pub(super) fn section(record: &Record, table: &RevocationTable) -> Section {
     blocks.extend(notices(table));
     let (near, far): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         table.rows.iter().partition(|row| row.link == PushLink::Near);
+    blocks.extend(near_charts(record, &near).into_iter().map(Block::Chart));
     blocks.extend(near_tables(record, &near));
     if !far.is_empty() {
+        blocks.extend(far_chart(&far).map(Block::Chart));
         blocks.push(Block::Table(events_table(record, "The same with pushes delayed and lost on one node", &far)));
     }
     blocks.extend(method(how(table), limits()));
@@ -34,6 +37,75 @@ pub(super) fn section(record: &Record, table: &RevocationTable) -> Section {
 /// What nobody may overlook.
 pub(super) fn notices(table: &RevocationTable) -> Vec<Block> {
     table.broken.iter().map(|broken: &BrokenPromise| Block::Notice(format!("A promise is broken: {broken}."))).collect()
+}
+
+/// When the slowest node denied: all kinds of events of a scheme together.
+fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
+    let mut schemes: Vec<(&str, &str)> = rows.iter().map(|row| (row.scheme.as_str(), row.scheme.as_str())).collect();
+    schemes.dedup();
+    let of_panel = |panel: &Panel<&str>| {
+        let series = panel.things.iter().map(|scheme| {
+            let own: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
+            curve(Subject::of(record, scheme), &own)
+        });
+        let title = format!("Until the slowest node denies, all events{}", panel.subtitle());
+        chart(format!("revocation{}", panel.suffix()), title, series.collect())
+    };
+    panels(record, &schemes).iter().filter_map(of_panel).collect()
+}
+
+/// The same where pushes are delayed and lost: a line a link.
+fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
+    let mut lines: Vec<(String, Vec<&RevocationRow>)> = Vec::new();
+    for row in rows {
+        let name = format!("{}{}", row.scheme, behind(row.link));
+        match lines.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, own)) => own.push(row),
+            None => lines.push((name, vec![row])),
+        }
+    }
+    let series = lines
+        .iter()
+        .enumerate()
+        .map(|(place, (name, own))| curve(Subject { scheme: name.clone(), color: Some(place % COLORS) }, own));
+    let title = "Until the slowest node denies, with pushes delayed and lost on one node".to_owned();
+    chart("revocation-links".to_owned(), title, series.collect())
+}
+
+fn chart(name: String, title: String, series: Vec<PercentileSeries>) -> Option<Chart> {
+    let worst = |each: &PercentileSeries| {
+        let (_, us) = each.doubtful.last()?;
+        Some(format!("{} {}", each.subject.scheme, time(*us)))
+    };
+    let said: Vec<String> = series.iter().filter_map(worst).collect();
+    (!said.is_empty()).then(|| Chart {
+        name,
+        alt: format!("{title}, as percentile curves; at worst: {}.", said.join("; ")),
+        title,
+        width: 860,
+        height: 400,
+        data: ChartData::Percentiles {
+            shown: "denied",
+            legend: "from the acknowledgement to the first denial · dotted: fewer than 100 events above",
+            series,
+        },
+    })
+}
+
+/// The percentiles of these events' slowest nodes. Where a node has not denied at all the curve ends early.
+fn curve(subject: Subject, rows: &[&RevocationRow]) -> PercentileSeries {
+    let mut denied_us: Vec<u64> = rows.iter().flat_map(|row| &row.slowest_us).copied().collect();
+    denied_us.sort_unstable();
+    let events = rows.iter().map(|row| row.events).sum::<usize>();
+    let steps = |events_above: f64| ((events as f64 / events_above).log10().max(0.0) * STEPS_PER_DECADE) as u32;
+    let point = |step: u32| {
+        let at = f64::from(step) / STEPS_PER_DECADE;
+        let rank = ((1.0 - 10_f64.powf(-at)) * events as f64).ceil() as usize;
+        denied_us.get(rank.saturating_sub(1)).map(|us| (at, (*us).max(1) as f64))
+    };
+    let (supported, end) = (steps(engine::record::MIN_SAMPLES_ABOVE), steps(1.0));
+    let points = |from: u32, to: u32| -> Points { (from..=to).filter_map(point).collect() };
+    PercentileSeries { subject, shown: points(0, supported), doubtful: points(supported, end), service: vec![] }
 }
 
 /// Every kind of event; of more schemes than a reader can hold, the logouts, and the rest folded.
@@ -95,10 +167,15 @@ fn cells(row: &RevocationRow, name: Cell) -> Vec<Cell> {
 }
 
 fn named(row: &RevocationRow) -> String {
-    match row.link {
-        PushLink::Near => row.event.to_string(),
-        PushLink::Delayed { delay_ms } => format!("{}, {delay_ms} ms late", row.event),
-        PushLink::Lost => format!("{}, lost", row.event),
+    format!("{}{}", row.event, behind(row.link))
+}
+
+/// What a name is followed by.
+fn behind(link: PushLink) -> String {
+    match link {
+        PushLink::Near => String::new(),
+        PushLink::Delayed { delay_ms } => format!(", {delay_ms} ms late"),
+        PushLink::Lost => ", lost".to_owned(),
     }
 }
 
