@@ -233,12 +233,29 @@ fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -
 fn end(process: &mut std::process::Child) -> ExitStatus {
     // A refusal shows in that the wait does not end; the kernel refuses nobody his own child.
     let _ = process.kill();
-    process.wait().expect("only this waits for the child")
+    waited(process)
 }
 
-/// How it ended, if it has; from then on its id may be anybody's.
+/// How it ended, if it has; from then on its id may be anybody's. Whoever sees its connections broken sees that it has ended.
 fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
-    process.try_wait().expect("only this waits for the child")
+    let ended = process.try_wait().expect("only this waits for the child");
+    ended.or_else(|| is_dying(process.id()).then(|| waited(process)))
+}
+
+/// Whether the kernel is taking a process apart: it lets go of files and connections a while before anybody can wait for it.
+fn is_dying(pid: u32) -> bool {
+    /// `include/linux/sched.h` of the kernel.
+    const PF_EXITING: u32 = 0x4;
+    let flags = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The ninth field, proc_pid_stat(5); the second, a name, may hold anything.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse::<u32>().ok()
+    };
+    flags().is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
+fn waited(process: &mut std::process::Child) -> ExitStatus {
+    process.wait().expect("only this waits for the child")
 }
 
 fn pid_of(process: &std::process::Child) -> Pid {

@@ -1,5 +1,6 @@
 //! A child is stopped on every way out, and only then.
 
+use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -67,6 +68,21 @@ fn who_ends_unasked_is_lost_unless_somebody_has_missed_him() {
     // Other tests lose some, too.
     let found: Vec<u32> = lab::child::lost().iter().map(|exited| exited.pid).filter(|pid| pids.contains(pid)).collect();
     assert_eq!(found, pids[..1]);
+}
+
+/// A dying process lets go of its pipes and connections some time before it can be waited for.
+#[test]
+fn whose_connections_have_broken_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for _ in 0..200 {
+        let child = shell(&folder, &format!("exec sleep 1000 >{}", pipe.display()));
+        let mut pipe = std::fs::File::open(&pipe).unwrap();
+        kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();
+        assert_eq!(pipe.read(&mut [0]).unwrap(), 0, "its end of the pipe is closed");
+        child.check().unwrap_err();
+    }
 }
 
 #[test]
