@@ -16,10 +16,10 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisError,
 };
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::patience::patiently;
-use crate::{PATIENCE, StoreError};
+use crate::StoreError;
+use crate::patience::{self, patiently};
 
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -176,5 +176,6 @@ async fn follow<A: Audience>(client: Client, audience: Arc<A>, state: Arc<State>
 }
 
 async fn in_time<T>(asking: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut))))
+    let late = || Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
+    patience::in_time(asking).await.unwrap_or_else(late)
 }

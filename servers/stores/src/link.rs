@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use deadpool_redis::{Manager, Pool, PoolError, Runtime};
+use deadpool_redis::{Manager, Pool, PoolError};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
@@ -60,7 +60,8 @@ impl Link for Multiplexed {
 }
 
 /// A pool of connections, each for one operation at a time. `deadpool-redis` sends `UNWATCH` and
-/// `PING` before it hands out a connection again, and has no switch for it.
+/// `PING` before it hands out a connection again, and has no switch for it. It has no timers of its own: the store times
+/// whole operations, the wait for a connection among them.
 pub struct Pooled(Pool);
 
 impl Pooled {
@@ -68,9 +69,8 @@ impl Pooled {
     pub async fn connect(address: ConnectionInfo, size: usize) -> Result<Self, RedisError> {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
         let manager = Manager::new_with_config(address, config)?;
-        let builder = Pool::builder(manager).max_size(size).wait_timeout(Some(PATIENCE));
-        let pool = builder.runtime(Runtime::Tokio1).build().expect("a pool with a runtime has its timers");
-        let link = Self(pool);
+        let pool = Pool::builder(manager).max_size(size).build();
+        let link = Self(pool.expect("only a pool with timers can want for a runtime"));
         link.connection().await?;
         Ok(link)
     }

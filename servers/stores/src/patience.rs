@@ -1,5 +1,6 @@
 //! How long a store is waited for.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use chassis::auth::AuthError;
@@ -21,13 +22,51 @@ impl From<StoreError> for AuthError {
     }
 }
 
+/// Parts of the patience, each counted once however long it lasted: where the machine stands still, or this process
+/// does, the store could not be heard, and that is not its silence.
+const PARTS: u32 = 8;
+
 /// The answer of the store with this name, if it comes in time.
 pub(crate) async fn patiently<T, E: std::fmt::Display>(
     store: &str,
     asking: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    match timeout(PATIENCE, asking).await {
-        Ok(answer) => answer.map_err(|error| StoreError(format!("{store}: {error}"))),
-        Err(_) => Err(StoreError(format!("{store}: no answer within {} ms", PATIENCE.as_millis()))),
+    match in_time(asking).await {
+        Some(answer) => answer.map_err(|error| StoreError(format!("{store}: {error}"))),
+        None => Err(StoreError(format!("{store}: no answer within {} ms", PATIENCE.as_millis()))),
+    }
+}
+
+/// What comes of this, if it comes while it is waited for.
+pub(crate) async fn in_time<T>(asking: impl Future<Output = T>) -> Option<T> {
+    let mut asking = pin!(asking);
+    for _ in 0..PARTS {
+        if let Ok(answer) = timeout(PATIENCE / PARTS, asking.as_mut()).await {
+            return Some(answer);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep_until};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_came_while_this_process_stood_still_is_heard() {
+        let answer = tokio::spawn(async {
+            std::thread::sleep(2 * PATIENCE);
+            sleep_until(Instant::now() + PATIENCE / PARTS).await;
+        });
+        assert!(in_time(answer).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn silence_is_borne_for_as_long_as_is_said_and_no_longer() {
+        let (asked, silence) = (Instant::now(), std::future::pending::<()>());
+        assert!(in_time(silence).await.is_none());
+        assert!(asked.elapsed() >= PATIENCE, "{:?}", asked.elapsed());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
@@ -28,9 +28,9 @@ impl Postgres {
         // A connection that was lost says so by itself: no query is spent on looking after it.
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
-        let waits = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let builder = Pool::builder(manager).max_size(size).timeouts(waits).runtime(Runtime::Tokio1);
-        let postgres = Self { pool: builder.build().expect("a pool with a runtime has its timers") };
+        // Nor has the pool timers of its own: whole operations are timed, the wait for a connection among them.
+        let pool = Pool::builder(manager).max_size(size).build();
+        let postgres = Self { pool: pool.expect("only a pool with timers can want for a runtime") };
         postgres.ping().await?;
         Ok(postgres)
     }
