@@ -60,7 +60,13 @@ fn told(report: &Report) -> String {
 }
 
 fn line(outcome: &Checked) -> String {
-    let head = |mark: &str| format!("{mark} {:>2} {:<34} {}\n", outcome.row, outcome.id, outcome.title);
+    let attempts = match outcome.attempts {
+        1 => String::new(),
+        more => {
+            format!("         attempt {more}: before, the machine stood still, or the store did not answer in time\n")
+        }
+    };
+    let head = |mark: &str| format!("{mark} {:>2} {:<34} {}\n{attempts}", outcome.row, outcome.id, outcome.title);
     match &outcome.verdict {
         Verdict::Pass => head("pass"),
         Verdict::NotApplicable { reason } => format!("{}         n/a: {reason}\n", head("   -")),

@@ -1,7 +1,7 @@
 //! A check at work: the servers it asks, the users it logs in, and what was said meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,10 @@ const SHOWN: usize = 6;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Users who are tried until one may log in: an earlier run may have throttled some.
 const TRIES: usize = 5;
+
+/// Whoever waited for its store for so long may say that it is away, even if nobody has taken it away: the machine may
+/// have stood still.
+pub(crate) const STALL: Duration = Duration::from_millis(500);
 
 /// Numbers of users, each given out once until all were.
 pub(crate) struct Users(AtomicU32);
@@ -46,11 +50,16 @@ pub(crate) struct Case<'a> {
     pub(crate) facts: &'a Facts,
     users: &'a Users,
     said: Mutex<VecDeque<(Request, Option<Answer>)>>,
+    /// The check may take the store away.
+    holds_store: AtomicBool,
+    /// A server has waited for its store in vain, and nobody had taken it away.
+    missed_store: AtomicBool,
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(subject: &'a Subject, facts: &'a Facts, users: &'a Users) -> Self {
-        Self { subject, facts, users, said: Mutex::default() }
+        let [holds_store, missed_store] = [AtomicBool::new(false), AtomicBool::new(false)];
+        Self { subject, facts, users, said: Mutex::default(), holds_store, missed_store }
     }
 
     /// The last that was said.
@@ -72,7 +81,15 @@ impl<'a> Case<'a> {
         self.heard(request, wire::send(node, request))
     }
 
+    /// Whether a server has waited for its store in vain though nobody had taken it away.
+    pub(crate) fn missed_store(&self) -> bool {
+        self.missed_store.load(Ordering::Relaxed)
+    }
+
     fn heard(&self, request: &Request, answer: Result<Answer, Silence>) -> Result<Answer, Silence> {
+        if answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL) {
+            self.missed_store.fetch_or(!self.holds_store.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         let mut said = self.said();
         said.push_back((request.clone(), answer.clone().ok()));
         if said.len() > SHOWN {
@@ -237,7 +254,11 @@ impl<'a> Case<'a> {
     /// Credentials without passwords, beginning with this user: each with its refresh token, if any.
     pub(crate) fn mint(&self, count: u32, first_user: u32) -> Step<Vec<(String, Option<String>)>> {
         let request = Request::post(route::BENCH_MINT).json(&json!({ "count": count, "first_user": first_user }));
-        let answer = wire::send(self.first(), &request);
+        let mut answer = wire::send(self.first(), &request);
+        // What was minted is too much to be kept.
+        if !answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            answer = self.heard(&request, answer);
+        }
         let answer = answer.or_else(|silence| fail(format!("no whole answer of /bench/mint: {silence:?}")))?;
         applicable(!matches!(answer.status, 403..=405), reason::NO_MINT)?;
         answer.must_be(200, "minting")?;
@@ -277,6 +298,7 @@ impl<'a> Case<'a> {
     /// The hold of the store.
     pub(crate) fn store(&self) -> Step<&'a dyn StoreControl> {
         applicable(self.facts.store_apart() != Some(false), reason::STORE_WITHIN)?;
+        self.holds_store.store(true, Ordering::Relaxed);
         self.subject.store.as_deref().map_or_else(|| not_applicable(reason::NO_STORE), Ok)
     }
 

@@ -16,6 +16,7 @@ mod matrix;
 mod mutation;
 mod outcome;
 mod run;
+mod standstill;
 mod stop;
 mod subject;
 mod token;

@@ -97,6 +97,7 @@ mod tests {
             title: check.title.to_owned(),
             source: check.source.to_owned(),
             verdict,
+            attempts: 1,
             took_ms: 1,
         };
         Report { scheme: None, outcomes: vec![outcome] }

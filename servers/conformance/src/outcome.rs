@@ -61,7 +61,10 @@ pub struct Outcome {
     /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// How long it took, in milliseconds.
+    /// How often it was made: more than once where it did not pass while the machine stood still, or while a server
+    /// missed a store that nobody had taken away.
+    pub attempts: u32,
+    /// How long that took, in milliseconds.
     pub took_ms: u64,
 }
 
@@ -107,6 +110,7 @@ mod tests {
             title: "A title.".to_owned(),
             source: "RFC 8725".to_owned(),
             verdict,
+            attempts: 1,
             took_ms: 7,
         };
         let outcomes = vec![

@@ -10,9 +10,13 @@ use crate::checks::{ALL, Check};
 use crate::facts::{FEW_USERS, Facts};
 use crate::login::Handed;
 use crate::outcome::{Outcome, Report, Verdict};
+use crate::standstill::Watch;
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::wire::{self, Base, Request, Silence};
+
+/// Attempts at a check that something disturbs each time.
+const ATTEMPTS: u32 = 3;
 
 /// A server cannot be examined at all.
 #[derive(Debug, thiserror::Error)]
@@ -54,24 +58,55 @@ pub fn run_those(subject: &Subject, wanted: impl Fn(&Check) -> bool) -> Result<R
     let users = Users::begin();
     let facts = facts(node, &users)?;
     let outcomes = ALL.iter().copied().flatten().filter(|check| wanted(check));
-    let outcomes = outcomes.map(|check| outcome(check, &Case::new(subject, &facts, &users))).collect();
+    let watch = Watch::start();
+    let outcomes = outcomes.map(|check| outcome(check, &watch, || Case::new(subject, &facts, &users))).collect();
     Ok(Report { scheme: facts.descriptor, outcomes })
 }
 
-fn outcome(check: &Check, case: &Case<'_>) -> Outcome {
+fn outcome<'a>(check: &Check, watch: &Watch, case: impl Fn() -> Case<'a>) -> Outcome {
     let started = Instant::now();
-    let verdict = match (check.run)(case) {
-        Ok(()) => Verdict::Pass,
-        Err(Stop::Fail(why)) => Verdict::Fail { why, exchanges: case.exchanges() },
-        Err(Stop::NotApplicable(reason)) => Verdict::NotApplicable { reason },
-    };
+    let (verdict, attempts) = settled(|| {
+        watch.standstill();
+        let case = case();
+        let verdict = verdict(check, &case);
+        (verdict, watch.standstill().is_some() || case.missed_store())
+    });
     Outcome {
         id: check.id.to_owned(),
         row: check.row,
         title: check.title.to_owned(),
         source: check.source.to_owned(),
         verdict,
+        attempts,
         took_ms: started.elapsed().as_millis() as u64,
+    }
+}
+
+/// What the attempts at a check say, and how many there were; each says whether something disturbed it, too. The first
+/// that passes or that nothing disturbed is the last.
+fn settled(mut attempt: impl FnMut() -> (Verdict, bool)) -> (Verdict, u32) {
+    let mut failed = None;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let (verdict, disturbed) = attempt();
+        // A failure stands until it is refuted: the attempt may have used up what the check needs.
+        let verdict = match verdict {
+            Verdict::NotApplicable { .. } => failed.take().unwrap_or(verdict),
+            other => other,
+        };
+        if verdict == Verdict::Pass || !disturbed || attempts == ATTEMPTS {
+            return (verdict, attempts);
+        }
+        failed = matches!(verdict, Verdict::Fail { .. }).then_some(verdict);
+    }
+}
+
+fn verdict(check: &Check, case: &Case<'_>) -> Verdict {
+    match (check.run)(case) {
+        Ok(()) => Verdict::Pass,
+        Err(Stop::Fail(why)) => Verdict::Fail { why, exchanges: case.exchanges() },
+        Err(Stop::NotApplicable(reason)) => Verdict::NotApplicable { reason },
     }
 }
 
@@ -102,4 +137,27 @@ fn handed(node: &Base, users: &Users, count: u32) -> Result<Handed, RunError> {
 
 fn silent(route: &'static str, silence: Silence) -> RunError {
     RunError::Silent { route, what: format!("{silence:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_disturbed_is_repeated_and_what_was_not_counts() {
+        let pass = || Verdict::Pass;
+        let fail = |why: &str| Verdict::Fail { why: why.to_owned(), exchanges: vec![] };
+        let none = || Verdict::NotApplicable { reason: "used up".to_owned() };
+        let told = |attempts: Vec<(Verdict, bool)>| {
+            let mut attempts = attempts.into_iter();
+            settled(|| attempts.next().unwrap())
+        };
+        assert_eq!(told(vec![(pass(), true)]), (pass(), 1));
+        assert_eq!(told(vec![(fail("a"), false)]), (fail("a"), 1));
+        assert_eq!(told(vec![(fail("a"), true), (pass(), true)]), (pass(), 2));
+        assert_eq!(told(vec![(none(), true), (fail("b"), false)]), (fail("b"), 2));
+        assert_eq!(told(vec![(fail("a"), true), (none(), false)]), (fail("a"), 2));
+        assert_eq!(told(vec![(fail("a"), true), (none(), true), (none(), false)]), (fail("a"), 3));
+        assert_eq!(told(vec![(fail("a"), true), (fail("b"), true), (fail("c"), true)]), (fail("c"), 3));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contract::{StoreDown, route};
 
 use super::{Down, Outage, await_ready, ended, in_time, settled};
-use crate::case::Case;
+use crate::case::{Case, STALL};
 use crate::stop::{Step, ensure, fail, not_applicable, reason};
 use crate::subject::StoreControl;
 use crate::wire::{Answer, Base, Connection, Request};
@@ -20,9 +20,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 const SPAN: Duration = Duration::from_millis(300);
 /// How long the store is away at least: longer than a server may wait for it.
 const AWAY: Duration = Duration::from_millis(1500);
-/// Whoever waited for its store for so long may say that it is away, even if nobody has taken it away: the machine may
-/// have stood still.
-const STALL: Duration = Duration::from_millis(500);
 
 /// Where the outage stands. Only what has begun and ended within one of these is judged by it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

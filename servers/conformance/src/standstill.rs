@@ -1,0 +1,88 @@
+//! Whether the machine stands still: then a deadline that passes says nothing of the server.
+//!
+//! A virtual machine is paused, moved or starved by its host now and then, for longer than a server waits for its
+//! store. A thread that wants to wake every few milliseconds sees that from within.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The pause between two beats.
+const BEAT: Duration = Duration::from_millis(5);
+/// A standstill is at least so long. Two busy threads a processor, which is what the suite's own tests make, keep a beat
+/// back for 8 ms.
+const STANDSTILL: Duration = Duration::from_millis(100);
+
+/// A heart that beats until this value goes.
+pub(crate) struct Watch {
+    pulse: Arc<Pulse>,
+    beating: Option<JoinHandle<()>>,
+}
+
+struct Pulse {
+    born: Instant,
+    last_us: AtomicU64,
+    longest_us: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Self {
+        let pulse = Arc::new(Pulse {
+            born: Instant::now(),
+            last_us: AtomicU64::new(0),
+            longest_us: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        let heart = Arc::clone(&pulse);
+        let beating = std::thread::spawn(move || {
+            while !heart.ended.load(Ordering::Relaxed) {
+                heart.beat();
+                std::thread::sleep(BEAT);
+            }
+        });
+        Self { pulse, beating: Some(beating) }
+    }
+
+    /// The longest standstill since this was last asked, if there was one.
+    pub(crate) fn standstill(&self) -> Option<Duration> {
+        // It may have ended just now, and the heart not have beaten since.
+        self.pulse.beat();
+        let longest = Duration::from_micros(self.pulse.longest_us.swap(0, Ordering::Relaxed));
+        (longest >= STANDSTILL).then_some(longest)
+    }
+}
+
+impl Pulse {
+    fn beat(&self) {
+        let now_us = self.born.elapsed().as_micros() as u64;
+        let last_us = self.last_us.swap(now_us, Ordering::Relaxed);
+        self.longest_us.fetch_max(now_us.saturating_sub(last_us), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.pulse.ended.store(true, Ordering::Relaxed);
+        if let Some(beating) = self.beating.take() {
+            let _ = beating.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_stopped_has_stood_still_and_once_only() {
+        let watch = Watch::start();
+        watch.standstill();
+        let pause = "kill -STOP $PPID; sleep 0.3; kill -CONT $PPID";
+        assert!(std::process::Command::new("sh").args(["-c", pause]).status().unwrap().success());
+        let seen = watch.standstill().unwrap();
+        assert!(seen >= Duration::from_millis(250), "{seen:?}");
+        assert!(watch.standstill().is_none());
+    }
+}
