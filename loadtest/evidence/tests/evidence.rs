@@ -2,18 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{
-    EncodedHistogram, Experiment, Level, LoadExperiment, Measured, Record, ScalingExperiment, ScalingPoint, SearchEnd,
-    SearchStep, SloExperiment, SloVerdict, Status, Step, Validity,
-};
-use evidence::{CostRow, Evidence, FIT_NODES, Full, LatencyRow, Part, ScalingRow, SlopeBasis, Warning};
-
-fn of(record: &Record) -> Evidence {
-    Evidence::of(record).unwrap()
-}
+use engine::record::{EncodedHistogram, Experiment, Level, LoadExperiment, Record, Status};
+use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Warning};
+use kit::{invalidate, near, of};
 
 fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
     evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
@@ -29,15 +24,6 @@ fn load_of<'a>(record: &'a mut Record, name: &str) -> &'a mut LoadExperiment {
         | Experiment::Fanout(load) => load,
         _ => panic!("{name} has no rounds"),
     }
-}
-
-#[track_caller]
-fn near(found: f64, truth: f64, tolerance: f64) {
-    assert!((found - truth).abs() <= tolerance, "{found} is not within {tolerance} of {truth}");
-}
-
-fn invalidate(validity: &mut Validity) {
-    *validity = Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
 }
 
 #[test]
@@ -276,86 +262,6 @@ fn a_server_that_was_never_full_is_told() {
     assert!(told.contains(&Warning::NothingFull { schemes: vec!["jwt-eddsa".to_owned()] }), "{told:?}");
 }
 
-fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
-    evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
-}
-
-#[track_caller]
-fn points_of(record: &mut Record) -> &mut Vec<ScalingPoint> {
-    &mut record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap().points
-}
-
-#[test]
-fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
-    let evidence = of(&synthetic::compare());
-    // One node's slice over its CPU time a request, and the store's over its own.
-    let truths = [
-        ("jwt-hs256", 10_465.0, None),
-        ("session-redis", 7_031.0, Some(36_562.0)),
-        ("session-redis-pool", 3_273.0, Some(8_014.0)),
-    ];
-    for (scheme, node_rps, store_rps) in truths {
-        let row = scaling_row(&evidence, scheme);
-        let law = row.law.unwrap();
-        near(law.node_rps, node_rps, node_rps * 0.02);
-        assert_eq!(law.store_rps.is_some(), store_rps.is_some(), "{scheme}");
-        near(law.store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0) * 0.02);
-        near(
-            row.store_filled.map_or(0.0, |filled| filled.value),
-            store_rps.unwrap_or(0.0),
-            store_rps.unwrap_or(0.0) * 0.02,
-        );
-        let unseen: Vec<u32> = row.predictions.iter().map(|prediction| prediction.nodes).collect();
-        assert_eq!(unseen, [4, 6, 8], "{scheme}: not on what it was found on");
-        assert!(row.holds(), "{scheme}: {:?}", row.predictions);
-        let full: Vec<Full> = row.sizes.iter().map(|size| size.full).collect();
-        let bend = store_rps.map_or(8, |store| (store / node_rps) as usize);
-        let of = |size: &evidence::ScalingSize| if size.nodes as usize <= bend { Full::Nodes } else { Full::Store };
-        for (size, full) in row.sizes.iter().zip(full) {
-            assert!(full == of(size) || full == Full::Both, "{scheme} on {} nodes: {full:?}", size.nodes);
-        }
-    }
-    let usl = scaling_row(&evidence, "jwt-hs256").usl.unwrap();
-    assert!(usl.ahead.is_some() && usl.usl.sigma < 0.01 && usl.usl.kappa < 0.001, "linear: {usl:?}");
-}
-
-#[test]
-fn a_law_that_fails_on_more_nodes_is_not_believed_beyond_them() {
-    let mut record = synthetic::compare();
-    for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
-        // From the fourth node on, something that neither slice explains.
-        if let Step::Nodes { nodes } = point.step {
-            point.rps /= 1.0 + 0.05 * f64::from(nodes.saturating_sub(FIT_NODES));
-        }
-    }
-    let evidence = of(&record);
-    let row = scaling_row(&evidence, "jwt-hs256");
-    near(row.predictions[0].error(), 0.05, 0.02);
-    near(row.predictions[2].error(), 0.25, 0.03);
-    assert!(!row.holds());
-    assert!(scaling_row(&evidence, "session-redis").holds(), "the others are not touched");
-}
-
-#[test]
-fn what_nodes_carry_is_told_from_valid_points_only_and_curves_need_enough_of_them() {
-    let mut record = synthetic::compare();
-    for point in points_of(&mut record).iter_mut().filter(|point| point.block == 0) {
-        point.rps *= 3.0;
-        invalidate(&mut point.validity);
-    }
-    let evidence = of(&record);
-    let row = scaling_row(&evidence, "session-redis");
-    assert_eq!((row.sizes[0].rounds.used, row.sizes[0].rounds.excluded), (5, 1));
-    near(row.sizes[0].rps.value, 7_031.0, 150.0);
-    assert!(row.holds() && row.usl.is_some());
-
-    points_of(&mut record).retain(|point| !matches!(point.step, Step::Nodes { nodes: 4.. }));
-    let few = of(&record);
-    let row = scaling_row(&few, "session-redis");
-    assert!(row.usl.is_none(), "three numbers of nodes for three numbers of the law");
-    assert!(!row.holds() && row.predictions.is_empty(), "what was held against nothing is not believed");
-}
-
 #[test]
 fn round_trips_and_crossings_are_the_true_ones() {
     let evidence = of(&synthetic::compare());
@@ -397,65 +303,4 @@ fn invalid_rounds_move_no_crossing() {
     }
     assert_eq!(of(&record).rtt.unwrap().crossings, without);
     assert_ne!(before, without, "the block did count before");
-}
-
-#[test]
-fn there_is_no_law_for_a_store_that_nobody_filled() {
-    let mut record = synthetic::compare();
-    let points = points_of(&mut record).iter_mut().filter(|point| point.scheme == "session-redis");
-    for point in points.filter(|point| matches!(point.step, Step::StoreFilled { .. })) {
-        point.store_full = Some(0.5);
-    }
-    let evidence = of(&record);
-    let row = scaling_row(&evidence, "session-redis");
-    assert!(row.store_filled.is_none() && row.law.is_none() && row.predictions.is_empty() && row.ahead().is_none());
-    assert!(
-        scaling_row(&evidence, "session-redis-pool").law.is_some() && scaling_row(&evidence, "jwt-hs256").law.is_some()
-    );
-}
-
-/// The synthetic search after a change.
-fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {
-    let mut record = synthetic::slo::search();
-    change(record.experiments.iter_mut().find_map(SloExperiment::of).unwrap());
-    of(&record)
-}
-
-#[test]
-fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
-    let evidence = searched(|_| {});
-    let table = evidence.slo.as_ref().unwrap();
-    let fit = table.fit.unwrap();
-    assert!(fit.interval.unwrap().contains(synthetic::slo::TRUE_RPS), "{fit:?}");
-    near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
-    assert_eq!((table.answer.rate_rps, table.answer.confirmed, table.answer.lower_bound), (Some(4_700.0), true, false));
-    assert_eq!(table.rates.iter().map(|rate| rate.void).sum::<u32>(), 2);
-    let void = |warning: &&Warning| matches!(warning, Warning::VoidRounds { void: 2, of: 54, .. });
-    assert_eq!(evidence.warnings.iter().filter(void).count(), 1, "{:?}", evidence.warnings);
-}
-
-#[test]
-fn rounds_that_say_nothing_move_no_curve() {
-    let fit = |change: fn(&mut SloExperiment)| searched(change).slo.unwrap().fit.unwrap();
-    let disturbed = |slo: &mut SloExperiment| slo.rounds.retain(|round| round.verdict != SloVerdict::Generator);
-    assert_eq!(fit(|_| {}), fit(disturbed));
-}
-
-#[test]
-fn a_rate_that_does_not_hold_is_not_confirmed() {
-    let spoilt = |slo: &mut SloExperiment| {
-        let confirming = |step: SearchStep| matches!(step, SearchStep::Confirmation { .. });
-        let rounds = slo.rounds.iter_mut().filter(|round| confirming(round.step));
-        rounds.take(2).for_each(|round| round.verdict = SloVerdict::Missed);
-    };
-    assert!(!searched(spoilt).slo.unwrap().answer.confirmed, "three of five are too few");
-    let broken_off = searched(|slo| slo.end = None);
-    assert!(!broken_off.slo.unwrap().answer.confirmed, "nobody knows what would have come");
-}
-
-#[test]
-fn the_generators_limit_makes_a_lower_bound_and_nothing_met_no_rate() {
-    let answer = |end| searched(|slo| slo.end = Some(end)).slo.unwrap().answer;
-    assert!(answer(SearchEnd::Generator).lower_bound && answer(SearchEnd::Generator).confirmed);
-    assert_eq!(answer(SearchEnd::NothingMet).rate_rps, None);
 }

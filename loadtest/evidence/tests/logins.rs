@@ -2,27 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{
-    Experiment, Garbage, Level, LoadExperiment, LoginExperiment, Measured as _, Record, Round, Validity,
-};
+use engine::record::{Experiment, Garbage, Level, LoadExperiment, LoginExperiment, Measured as _, Record, Round};
 use evidence::{Evidence, LoginRow, Warning};
+use kit::{invalidate, of};
 use synthetic::logins;
-
-fn of(record: &Record) -> Evidence {
-    Evidence::of(record).unwrap()
-}
 
 /// Off by this share of the truth at most.
 #[track_caller]
 fn near(found: f64, truth: f64, share: f64) {
     assert!((found - truth).abs() <= truth.abs() * share, "{found} is not within {share} of {truth}");
-}
-
-fn invalidate(validity: &mut Validity) {
-    *validity = Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
 }
 
 fn reject_of(record: &mut Record) -> &mut LoadExperiment {

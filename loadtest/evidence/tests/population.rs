@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{FillState, Level, Measured, PopulationExperiment, Validity};
 use evidence::{Evidence, PopulationRow, Warning};
+use kit::near;
 use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
 
 /// The synthetic fill after a change.
@@ -18,11 +20,6 @@ fn after(change: impl FnOnce(&mut PopulationExperiment)) -> Evidence {
 
 fn row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a PopulationRow {
     evidence.population.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
-}
-
-#[track_caller]
-fn near(found: f64, truth: f64, tolerance: f64) {
-    assert!((found - truth).abs() <= tolerance, "{found} is not within {tolerance} of {truth}");
 }
 
 #[test]

@@ -2,24 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Experiment, Learning, Record, RotationExperiment, Validity};
+use engine::record::{Experiment, Learning, RotationExperiment};
 use evidence::{Evidence, FanoutRow, RefusedFor, RollRow, RotationTable, Warning};
-
-fn of(record: &Record) -> Evidence {
-    Evidence::of(record).unwrap()
-}
-
-fn invalid() -> Validity {
-    Validity::from_reasons(vec!["spoilt".to_owned()])
-}
-
-#[track_caller]
-fn near(found: f64, truth: f64, tolerance: f64) {
-    assert!((found - truth).abs() <= tolerance, "{found} is not {truth}");
-}
+use kit::{invalid, near, of};
 
 fn crossing(evidence: &Evidence, scheme: &str) -> FanoutRow {
     let rows = &evidence.fanout.as_ref().unwrap().rows;

@@ -13,6 +13,7 @@ pub mod outage;
 pub mod population;
 pub mod revocation;
 pub mod rotation;
+mod scaling;
 pub mod slo;
 
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDow
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
     Counts, EncodedHistogram, Experiment, FORMAT, Host, Interval, Level, LoadExperiment, MemoryExperiment, MemoryPoint,
-    Placement, Quantiles, Record, Round, Run, ScalingExperiment, ScalingPoint, Slicing, Status, Step, Usage, Validity,
-    Window, WireExperiment, WirePoint, empty_histogram,
+    Placement, Quantiles, Record, Round, Run, Status, Usage, Validity, Window, WireExperiment, WirePoint,
+    empty_histogram,
 };
 
 /// What is true of a scheme: CPU µs a request in server and store, bytes a credential in both.
@@ -133,7 +134,7 @@ fn make_comparison() -> Record {
             Experiment::Rtt(rtt(&mut Noise(44))),
             Experiment::Login(logins::login(&mut Noise(45))),
             Experiment::Reject(logins::reject(&mut Noise(46))),
-            Experiment::Scaling(scaling(&mut Noise(43))),
+            Experiment::Scaling(scaling::scaling(&mut Noise(43))),
             Experiment::Population(population::population(&mut Noise(45))),
             Experiment::Revocation(revocation::all()),
             Experiment::Fanout(rotation::fanout(&mut Noise(45))),
@@ -351,55 +352,6 @@ pub fn requantile(round: &mut Round) {
     };
     let (response, service, lag) = (merged(|at| &at.response_us), merged(|at| &at.service_us), merged(|at| &at.lag_us));
     (round.response_us, round.service_us, round.lag_us, round.own_lag_us) = (response, service, lag, lag);
-}
-
-/// Processors that a node is worth, and the store.
-const NODE_SHARE: f64 = 0.09;
-const STORE_SHARE: f64 = 0.117;
-
-fn scaling(noise: &mut Noise) -> ScalingExperiment {
-    let mut points = Vec::new();
-    for block in 0..6 {
-        for truth in &TRUTHS {
-            let steps = [1, 2, 3, 4, 6, 8].map(|nodes| Step::Nodes { nodes });
-            let filled = (truth.store == StoreKind::Redis).then_some(Step::StoreFilled { nodes: 3 });
-            points.extend(steps.into_iter().chain(filled).map(|step| scaling_point(truth, block, step, noise)));
-        }
-    }
-    let slicing = Slicing {
-        method: "cgroup v2".to_owned(),
-        node_share: NODE_SHARE,
-        store_share: STORE_SHARE,
-        balancer: None,
-        generator_rps: 210_000.0,
-        expected_rps: 110_769.0,
-    };
-    ScalingExperiment { slicing: Some(slicing), points }
-}
-
-fn scaling_point(truth: &Truth, block: u32, step: Step, noise: &mut Noise) -> ScalingPoint {
-    let store = truth.store == StoreKind::Redis;
-    let node_rps = NODE_SHARE * 1e6 / truth.server_us;
-    let store_rps = if store { STORE_SHARE * 1e6 / truth.store_us } else { f64::INFINITY };
-    let nodes = if let Step::Nodes { nodes } = step { nodes } else { 0 };
-    let together = if nodes > 0 { f64::from(nodes) * node_rps } else { f64::INFINITY };
-    let rps = together.min(store_rps) * noise.factor(0.01);
-    ScalingPoint {
-        scheme: truth.id.to_owned(),
-        block,
-        started_at: format!("2026-11-22T10:{:02}:30Z", 15 + block),
-        step,
-        rps,
-        requests: (rps * 0.5) as u64,
-        nodes_us: truth.server_us * noise.factor(0.01),
-        store_us: store.then(|| truth.store_us * noise.factor(0.01)),
-        balancer_us: None,
-        generator_share: rps / 210_000.0,
-        nodes_full: vec![if nodes > 0 { (store_rps / together).min(1.0) } else { 0.0 }; nodes.max(1) as usize],
-        store_full: store.then_some((together / store_rps).min(1.0)),
-        balancer_full: None,
-        validity: Validity::from_reasons(Vec::new()),
-    }
 }
 
 fn memory(noise: &mut Noise) -> MemoryExperiment {

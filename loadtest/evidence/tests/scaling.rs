@@ -1,0 +1,106 @@
+//! What nodes carry together, and the laws behind it: from a record to its evidence.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod kit;
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{Measured, Record, ScalingExperiment, ScalingPoint, Step};
+use evidence::{Evidence, FIT_NODES, Full, ScalingRow};
+use kit::{invalidate, near, of};
+
+fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
+    evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
+}
+
+#[track_caller]
+fn points_of(record: &mut Record) -> &mut Vec<ScalingPoint> {
+    &mut record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap().points
+}
+
+#[test]
+fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
+    let evidence = of(&synthetic::compare());
+    // One node's slice over its CPU time a request, and the store's over its own.
+    let truths = [
+        ("jwt-hs256", 10_465.0, None),
+        ("session-redis", 7_031.0, Some(36_562.0)),
+        ("session-redis-pool", 3_273.0, Some(8_014.0)),
+    ];
+    for (scheme, node_rps, store_rps) in truths {
+        let row = scaling_row(&evidence, scheme);
+        let law = row.law.unwrap();
+        near(law.node_rps, node_rps, node_rps * 0.02);
+        assert_eq!(law.store_rps.is_some(), store_rps.is_some(), "{scheme}");
+        near(law.store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0) * 0.02);
+        near(
+            row.store_filled.map_or(0.0, |filled| filled.value),
+            store_rps.unwrap_or(0.0),
+            store_rps.unwrap_or(0.0) * 0.02,
+        );
+        let unseen: Vec<u32> = row.predictions.iter().map(|prediction| prediction.nodes).collect();
+        assert_eq!(unseen, [4, 6, 8], "{scheme}: not on what it was found on");
+        assert!(row.holds(), "{scheme}: {:?}", row.predictions);
+        let full: Vec<Full> = row.sizes.iter().map(|size| size.full).collect();
+        let bend = store_rps.map_or(8, |store| (store / node_rps) as usize);
+        let of = |size: &evidence::ScalingSize| if size.nodes as usize <= bend { Full::Nodes } else { Full::Store };
+        for (size, full) in row.sizes.iter().zip(full) {
+            assert!(full == of(size) || full == Full::Both, "{scheme} on {} nodes: {full:?}", size.nodes);
+        }
+    }
+    let usl = scaling_row(&evidence, "jwt-hs256").usl.unwrap();
+    assert!(usl.ahead.is_some() && usl.usl.sigma < 0.01 && usl.usl.kappa < 0.001, "linear: {usl:?}");
+}
+
+#[test]
+fn a_law_that_fails_on_more_nodes_is_not_believed_beyond_them() {
+    let mut record = synthetic::compare();
+    for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
+        // From the fourth node on, something that neither slice explains.
+        if let Step::Nodes { nodes } = point.step {
+            point.rps /= 1.0 + 0.05 * f64::from(nodes.saturating_sub(FIT_NODES));
+        }
+    }
+    let evidence = of(&record);
+    let row = scaling_row(&evidence, "jwt-hs256");
+    near(row.predictions[0].error(), 0.05, 0.02);
+    near(row.predictions[2].error(), 0.25, 0.03);
+    assert!(!row.holds());
+    assert!(scaling_row(&evidence, "session-redis").holds(), "the others are not touched");
+}
+
+#[test]
+fn what_nodes_carry_is_told_from_valid_points_only_and_curves_need_enough_of_them() {
+    let mut record = synthetic::compare();
+    for point in points_of(&mut record).iter_mut().filter(|point| point.block == 0) {
+        point.rps *= 3.0;
+        invalidate(&mut point.validity);
+    }
+    let evidence = of(&record);
+    let row = scaling_row(&evidence, "session-redis");
+    assert_eq!((row.sizes[0].rounds.used, row.sizes[0].rounds.excluded), (5, 1));
+    near(row.sizes[0].rps.value, 7_031.0, 150.0);
+    assert!(row.holds() && row.usl.is_some());
+
+    points_of(&mut record).retain(|point| !matches!(point.step, Step::Nodes { nodes: 4.. }));
+    let few = of(&record);
+    let row = scaling_row(&few, "session-redis");
+    assert!(row.usl.is_none(), "three numbers of nodes for three numbers of the law");
+    assert!(!row.holds() && row.predictions.is_empty(), "what was held against nothing is not believed");
+}
+
+#[test]
+fn there_is_no_law_for_a_store_that_nobody_filled() {
+    let mut record = synthetic::compare();
+    let points = points_of(&mut record).iter_mut().filter(|point| point.scheme == "session-redis");
+    for point in points.filter(|point| matches!(point.step, Step::StoreFilled { .. })) {
+        point.store_full = Some(0.5);
+    }
+    let evidence = of(&record);
+    let row = scaling_row(&evidence, "session-redis");
+    assert!(row.store_filled.is_none() && row.law.is_none() && row.predictions.is_empty() && row.ahead().is_none());
+    assert!(
+        scaling_row(&evidence, "session-redis-pool").law.is_some() && scaling_row(&evidence, "jwt-hs256").law.is_some()
+    );
+}

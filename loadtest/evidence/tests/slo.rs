@@ -1,0 +1,57 @@
+//! The highest rate that meets objectives: from a record to its evidence.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod kit;
+#[path = "synthetic/record.rs"]
+mod synthetic;
+
+use engine::record::{Measured, SearchEnd, SearchStep, SloExperiment, SloVerdict};
+use evidence::{Evidence, Warning};
+use kit::{near, of};
+
+/// The synthetic search after a change.
+fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {
+    let mut record = synthetic::slo::search();
+    change(record.experiments.iter_mut().find_map(SloExperiment::of).unwrap());
+    of(&record)
+}
+
+#[test]
+fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
+    let evidence = searched(|_| {});
+    let table = evidence.slo.as_ref().unwrap();
+    let fit = table.fit.unwrap();
+    assert!(fit.interval.unwrap().contains(synthetic::slo::TRUE_RPS), "{fit:?}");
+    near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
+    assert_eq!((table.answer.rate_rps, table.answer.confirmed, table.answer.lower_bound), (Some(4_700.0), true, false));
+    assert_eq!(table.rates.iter().map(|rate| rate.void).sum::<u32>(), 2);
+    let void = |warning: &&Warning| matches!(warning, Warning::VoidRounds { void: 2, of: 54, .. });
+    assert_eq!(evidence.warnings.iter().filter(void).count(), 1, "{:?}", evidence.warnings);
+}
+
+#[test]
+fn rounds_that_say_nothing_move_no_curve() {
+    let fit = |change: fn(&mut SloExperiment)| searched(change).slo.unwrap().fit.unwrap();
+    let disturbed = |slo: &mut SloExperiment| slo.rounds.retain(|round| round.verdict != SloVerdict::Generator);
+    assert_eq!(fit(|_| {}), fit(disturbed));
+}
+
+#[test]
+fn a_rate_that_does_not_hold_is_not_confirmed() {
+    let spoilt = |slo: &mut SloExperiment| {
+        let confirming = |step: SearchStep| matches!(step, SearchStep::Confirmation { .. });
+        let rounds = slo.rounds.iter_mut().filter(|round| confirming(round.step));
+        rounds.take(2).for_each(|round| round.verdict = SloVerdict::Missed);
+    };
+    assert!(!searched(spoilt).slo.unwrap().answer.confirmed, "three of five are too few");
+    let broken_off = searched(|slo| slo.end = None);
+    assert!(!broken_off.slo.unwrap().answer.confirmed, "nobody knows what would have come");
+}
+
+#[test]
+fn the_generators_limit_makes_a_lower_bound_and_nothing_met_no_rate() {
+    let answer = |end| searched(|slo| slo.end = Some(end)).slo.unwrap().answer;
+    assert!(answer(SearchEnd::Generator).lower_bound && answer(SearchEnd::Generator).confirmed);
+    assert_eq!(answer(SearchEnd::NothingMet).rate_rps, None);
+}
