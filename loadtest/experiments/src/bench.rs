@@ -42,9 +42,19 @@ impl Setting {
         self.stores.get(&scheme.store())
     }
 
-    /// Fails if the run is to end.
+    /// Fails if the run is to end, if a store of it has ended, or if any process had ended by itself before it was stopped: the
+    /// part that is under way may have no use for it and not miss it.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
-        if self.stop.load(Ordering::SeqCst) { Err(ExperimentError::Interrupted) } else { Ok(()) }
+        if self.stop.load(Ordering::SeqCst) {
+            return Err(ExperimentError::Interrupted);
+        }
+        self.bereaved()
+    }
+
+    /// Fails if somebody has ended unasked.
+    pub(crate) fn bereaved(&self) -> Result<(), ExperimentError> {
+        self.stores.values().try_for_each(Store::check)?;
+        Ok(lab::child::lost().into_iter().next().map_or(Ok(()), Err)?)
     }
 
     /// What to start for a scheme, over this store, with its output in this log.
@@ -222,7 +232,7 @@ pub enum ExperimentError {
 }
 
 impl Bench<'_> {
-    /// Fails if the run is to end.
+    /// Fails if the run is to end, or somebody has ended unasked.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
         self.setting.go_on()
     }

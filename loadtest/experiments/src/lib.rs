@@ -34,8 +34,6 @@ pub use bench::{Bench, ExperimentError, Setting};
 pub use journal::{Journal, Rounds};
 pub use visit::{Watched, alone, drive_round};
 
-use lab::store::Store;
-
 use crate::profile::{Experiment, Parameters};
 
 /// The present moment as it stands in a record: UTC, RFC 3339.
@@ -77,8 +75,7 @@ pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameter
     };
     if !matches!(outcome, Err(ExperimentError::Interrupted)) {
         // Who has ended unasked says more than what came of it; and if nothing came of it, nobody knows what was measured.
-        bench.setting.stores.values().try_for_each(Store::check)?;
-        lab::child::lost().into_iter().next().map_or(Ok(()), Err)?;
+        bench.setting.bereaved()?;
     }
     outcome?;
     bench.progress.end();

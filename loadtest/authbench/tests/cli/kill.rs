@@ -1,5 +1,6 @@
 //! However authbench ends, nothing of it stays.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -104,12 +105,11 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
     std::thread::sleep(Duration::from_millis(random.random_range(0..5_000)));
     let mut victim = 0;
     wait_until("a server is killed", Duration::from_secs(20), || {
-        // Between two parts of an experiment there is none, and one may be stopped by the experiment meanwhile.
-        victim = servers(&running).into_iter().choose(random).unwrap_or(0);
-        victim != 0 && kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).is_ok()
+        victim = bereave(&running, random).unwrap_or(0);
+        victim != 0
     });
     let mut status = None;
-    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_mins(1), || {
+    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_secs(30), || {
         status = running.try_wait().unwrap();
         status.is_some()
     });
@@ -120,6 +120,35 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
         && scratch_folders(&place) == 0
         && groups(&running).is_empty();
     (!as_it_should).then(|| format!("{experiment} without {victim}: {status:?}, {said}"))
+}
+
+/// Kills a server or store of a run, chosen by chance, that nobody has told to end: it would be missed by nobody.
+fn bereave(running: &Child, random: &mut SmallRng) -> Option<u32> {
+    // Who stands still tells nobody to end, and whoever was told before closes its door meanwhile.
+    kill(pid(running), Signal::SIGSTOP).unwrap();
+    std::thread::sleep(Duration::from_millis(250));
+    let doors = doors();
+    // Between two parts of an experiment there is none.
+    let serving = servers(running).into_iter().filter(|&pid| sockets(pid).iter().any(|socket| doors.contains(socket)));
+    let victim = serving.choose(random);
+    let killed = victim.map(|pid| kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL));
+    kill(pid(running), Signal::SIGCONT).unwrap();
+    killed.transpose().unwrap();
+    victim
+}
+
+/// The inodes of all sockets that listen.
+fn doors() -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    fields.filter(|fields| fields[3] == "0A").map(|fields| fields[9].to_owned()).collect()
+}
+
+/// The inodes of a process's sockets.
+fn sockets(of: u32) -> Vec<String> {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{of}/fd")) else { return Vec::new() };
+    let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
 }
 
 /// The servers that it has started.
