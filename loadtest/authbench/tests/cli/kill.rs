@@ -109,7 +109,8 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
         victim != 0
     });
     let mut status = None;
-    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_secs(30), || {
+    // A server that is starting just then is given half a minute to become ready without its store.
+    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_mins(1), || {
         status = running.try_wait().unwrap();
         status.is_some()
     });
