@@ -11,11 +11,14 @@ pub enum SigningKeys {
 }
 
 impl SigningKeys {
-    /// The secret in a file of this content: its last line end is not meant to be part of it.
+    /// The secret in a file of this content: the last line end of a text is not meant to be part of it, and random bytes may end
+    /// like that by chance.
     #[must_use]
     pub fn secret(file: &[u8]) -> Self {
-        let secret = file.strip_suffix(b"\n").unwrap_or(file);
-        Self::Secret(secret.strip_suffix(b"\r").unwrap_or(secret).to_vec())
+        let line = file.strip_suffix(b"\n").unwrap_or(file);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_text = std::str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control));
+        Self::Secret(if is_text { line } else { file }.to_vec())
     }
 
     /// The private key in a PKCS #8 PEM file of this content.

@@ -25,7 +25,7 @@ pub struct JwtOptions {
     /// [default: a fresh key]
     #[arg(long, env = "AUTHBENCH_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Secret of jwt-hs256 and what is built on it: a file of at least 32 bytes, not counting its last line end
+    /// Secret of jwt-hs256 and what is built on it: a file of at least 32 bytes, not counting the line end of a text
     /// [default: a fresh secret]
     #[arg(long, env = "AUTHBENCH_SECRET_FILE", value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
@@ -165,8 +165,24 @@ pub(crate) fn usage<T>(text: String) -> Result<T, StartError> {
     Err(StartError::Usage(text))
 }
 
-/// An editor's or `echo`'s line end is not meant to be part of a secret.
+/// An editor's or `echo`'s line end is not meant to be part of a secret that is text. Random bytes may end like that by chance.
 fn without_line_end(secret: &[u8]) -> &[u8] {
-    let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
-    secret.strip_suffix(b"\r").unwrap_or(secret)
+    let line = secret.strip_suffix(b"\n").unwrap_or(secret);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let is_text = std::str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control));
+    if is_text { line } else { secret }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ends_with_its_line_and_random_bytes_with_the_file() {
+        assert_eq!(without_line_end(b"correct horse\r\n"), b"correct horse");
+        assert_eq!(without_line_end(b"correct horse\n"), b"correct horse");
+        for random in [&b"\xf0\x01correct\n"[..], b"\x00horse\r", b"\xffbattery\r\n"] {
+            assert_eq!(without_line_end(random), random);
+        }
+    }
 }
