@@ -85,3 +85,23 @@ fn line(outcome: &Checked) -> String {
 fn quoted(mark: &str, said: &str) -> String {
     said.lines().flat_map(|line| [mark, line, "\n"]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_was_repeated_says_so() {
+        let outcome = |attempts| Checked {
+            id: "ids-distinct".to_owned(),
+            row: 1,
+            title: "A title.".to_owned(),
+            source: "RFC 8725".to_owned(),
+            verdict: Verdict::Pass,
+            attempts,
+            took_ms: 7,
+        };
+        assert!(line(&outcome(2)).contains("attempt 2: before, the machine stood still"), "{}", line(&outcome(2)));
+        assert!(!line(&outcome(1)).contains("attempt"), "{}", line(&outcome(1)));
+    }
+}

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{EncodedHistogram, Experiment, Level, LoadExperiment, Record, Status};
 use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Warning};
-use kit::{invalidate, near, of};
+use synthetic::kit::{invalidate, near, of};
 
 fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
     evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{Experiment, Garbage, Level, LoadExperiment, LoginExperiment, Measured as _, Record, Round};
 use evidence::{Evidence, LoginRow, Warning};
-use kit::{invalidate, of};
+use synthetic::kit::{invalidate, of};
 use synthetic::logins;
 
 /// Off by this share of the truth at most.

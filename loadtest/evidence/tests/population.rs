@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{FillState, Level, Measured, PopulationExperiment, Validity};
 use evidence::{Evidence, PopulationRow, Warning};
-use kit::near;
+use synthetic::kit::near;
 use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
 
 /// The synthetic fill after a change.

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{Experiment, Learning, RotationExperiment};
 use evidence::{Evidence, FanoutRow, RefusedFor, RollRow, RotationTable, Warning};
-use kit::{invalid, near, of};
+use synthetic::kit::{invalid, near, of};
 
 fn crossing(evidence: &Evidence, scheme: &str) -> FanoutRow {
     let rows = &evidence.fanout.as_ref().unwrap().rows;

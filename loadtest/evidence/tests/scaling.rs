@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{Measured, Record, ScalingExperiment, ScalingPoint, Step};
 use evidence::{Evidence, FIT_NODES, Full, ScalingRow};
-use kit::{invalidate, near, of};
+use synthetic::kit::{invalidate, near, of};
 
 fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
     evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod kit;
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
 use engine::record::{Measured, SearchEnd, SearchStep, SloExperiment, SloVerdict};
 use evidence::{Evidence, Warning};
-use kit::{near, of};
+use synthetic::kit::{near, of};
 
 /// The synthetic search after a change.
 fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {

@@ -58,8 +58,14 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(subject: &'a Subject, facts: &'a Facts, users: &'a Users) -> Self {
-        let [holds_store, missed_store] = [AtomicBool::new(false), AtomicBool::new(false)];
-        Self { subject, facts, users, said: Mutex::default(), holds_store, missed_store }
+        Self {
+            subject,
+            facts,
+            users,
+            said: Mutex::default(),
+            holds_store: AtomicBool::default(),
+            missed_store: AtomicBool::default(),
+        }
     }
 
     /// The last that was said.
@@ -87,8 +93,9 @@ impl<'a> Case<'a> {
     }
 
     fn heard(&self, request: &Request, answer: Result<Answer, Silence>) -> Result<Answer, Silence> {
-        if answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL) {
-            self.missed_store.fetch_or(!self.holds_store.load(Ordering::Relaxed), Ordering::Relaxed);
+        let in_vain = answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL);
+        if in_vain && !self.holds_store.load(Ordering::Relaxed) {
+            self.missed_store.store(true, Ordering::Relaxed);
         }
         let mut said = self.said();
         said.push_back((request.clone(), answer.clone().ok()));
@@ -254,11 +261,11 @@ impl<'a> Case<'a> {
     /// Credentials without passwords, beginning with this user: each with its refresh token, if any.
     pub(crate) fn mint(&self, count: u32, first_user: u32) -> Step<Vec<(String, Option<String>)>> {
         let request = Request::post(route::BENCH_MINT).json(&json!({ "count": count, "first_user": first_user }));
-        let mut answer = wire::send(self.first(), &request);
-        // What was minted is too much to be kept.
-        if !answer.as_ref().is_ok_and(|answer| answer.status == 200) {
-            answer = self.heard(&request, answer);
-        }
+        let answer = match wire::send(self.first(), &request) {
+            // Too much to be kept.
+            Ok(minted) if minted.status == 200 => Ok(minted),
+            other => self.heard(&request, other),
+        };
         let answer = answer.or_else(|silence| fail(format!("no whole answer of /bench/mint: {silence:?}")))?;
         applicable(!matches!(answer.status, 403..=405), reason::NO_MINT)?;
         answer.must_be(200, "minting")?;

@@ -11,14 +11,10 @@ pub enum SigningKeys {
 }
 
 impl SigningKeys {
-    /// The secret in a file of this content: the last line end of a text is not meant to be part of it, and random bytes may end
-    /// like that by chance.
+    /// The secret in a file of this content.
     #[must_use]
     pub fn secret(file: &[u8]) -> Self {
-        let line = file.strip_suffix(b"\n").unwrap_or(file);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let is_text = std::str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control));
-        Self::Secret(if is_text { line } else { file }.to_vec())
+        Self::Secret(contract::secret::in_file(file).to_vec())
     }
 
     /// The private key in a PKCS #8 PEM file of this content.

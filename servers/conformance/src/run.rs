@@ -66,10 +66,10 @@ pub fn run_those(subject: &Subject, wanted: impl Fn(&Check) -> bool) -> Result<R
 fn outcome<'a>(check: &Check, watch: &Watch, case: impl Fn() -> Case<'a>) -> Outcome {
     let started = Instant::now();
     let (verdict, attempts) = settled(|| {
-        watch.standstill();
+        watch.stood_still();
         let case = case();
         let verdict = verdict(check, &case);
-        (verdict, watch.standstill().is_some() || case.missed_store())
+        (verdict, watch.stood_still() || case.missed_store())
     });
     Outcome {
         id: check.id.to_owned(),

@@ -1,14 +1,15 @@
 //! The wire that every server of authbench speaks.
 //!
 //! It stands alone so that a server and the load test that measures it share names and
-//! shapes without sharing code: this crate has routes, bodies, problem types and the table of
-//! schemes, and does no I/O.
+//! shapes without sharing code: this crate has routes, bodies, problem types, the table of
+//! schemes and the form of a secret's file, and does no I/O.
 
 pub mod body;
 pub mod openapi;
 pub mod problem;
 pub mod route;
 pub mod scheme;
+pub mod secret;
 pub mod user;
 
 pub use problem::{Problem, ProblemKind};

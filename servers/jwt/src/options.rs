@@ -125,7 +125,7 @@ impl JwtOptions {
             (_, None, None) => SigningKey::generate(algorithm).map_err(|error| StartError::Failed(error.to_string())),
             (Algorithm::Hs256, Some(file), None) => {
                 let secret = read("--secret-file", file)?;
-                SigningKey::from_secret(without_line_end(&secret))
+                SigningKey::from_secret(contract::secret::in_file(&secret))
                     .or_else(|error| refused("--secret-file", file, error))
             }
             (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, None, Some(file)) => {
@@ -163,26 +163,4 @@ fn refused<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<
 
 pub(crate) fn usage<T>(text: String) -> Result<T, StartError> {
     Err(StartError::Usage(text))
-}
-
-/// An editor's or `echo`'s line end is not meant to be part of a secret that is text. Random bytes may end like that by chance.
-fn without_line_end(secret: &[u8]) -> &[u8] {
-    let line = secret.strip_suffix(b"\n").unwrap_or(secret);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let is_text = std::str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control));
-    if is_text { line } else { secret }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_ends_with_its_line_and_random_bytes_with_the_file() {
-        assert_eq!(without_line_end(b"correct horse\r\n"), b"correct horse");
-        assert_eq!(without_line_end(b"correct horse\n"), b"correct horse");
-        for random in [&b"\xf0\x01correct\n"[..], b"\x00horse\r", b"\xffbattery\r\n"] {
-            assert_eq!(without_line_end(random), random);
-        }
-    }
 }

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_borne_for_as_long_as_is_said_and_no_longer() {
+    async fn silence_is_borne_for_as_long_as_is_said_and_then_given_up() {
         let (asked, silence) = (Instant::now(), std::future::pending::<()>());
         assert!(in_time(silence).await.is_none());
         assert!(asked.elapsed() >= PATIENCE, "{:?}", asked.elapsed());

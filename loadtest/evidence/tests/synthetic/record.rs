@@ -8,6 +8,7 @@
     reason = "each test uses a part of this module"
 )]
 
+pub mod kit;
 pub mod logins;
 pub mod outage;
 pub mod population;

@@ -1,12 +1,4 @@
-//! What the tests of evidence have in common.
-
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "each test uses a part of this module"
-)]
+//! What the tests of evidence do with a record.
 
 use engine::record::{Record, Validity};
 use evidence::Evidence;
