@@ -10,9 +10,11 @@ use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann_ratio, least_square
 use crate::{EvidenceError, LatencyRow};
 
 /// Below this the allocator's pages are larger than what is in them, and say nothing of ten million.
-const FIT_FROM: u64 = 10_000;
+const FIT_FROM: u64 = 5_000;
 /// A line predicts from no more than this share of the largest size.
 const FIT_UP_TO: f64 = 0.1;
+/// A size is the largest, halved several times, if it is so near to that.
+const OFF_A_HALF: f64 = 1e-3;
 /// Sizes that a prediction needs.
 const FIT_SIZES: usize = 2;
 
@@ -130,8 +132,13 @@ impl Predicted {
     fn of(points: &[MemoryPoint]) -> Option<Self> {
         let largest = points.iter().max_by_key(|point| point.population)?;
         let highest = (largest.population as f64 * FIT_UP_TO) as u64;
+        // Hash tables grow by doubling: with so many they are as full as with the most.
+        let halved = |point: &MemoryPoint| {
+            let halvings = (largest.population as f64 / point.population as f64).log2();
+            (halvings - halvings.round()).abs() < OFF_A_HALF
+        };
         let small: Vec<&MemoryPoint> =
-            points.iter().filter(|point| (FIT_FROM..=highest).contains(&point.population)).collect();
+            points.iter().filter(|point| (FIT_FROM..=highest).contains(&point.population) && halved(point)).collect();
         let through: Vec<(f64, f64)> =
             small.iter().map(|point| (point.population as f64, bytes(point) as f64)).collect();
         let line = (small.len() >= FIT_SIZES).then(|| least_squares(&through, CONFIDENCE))??;

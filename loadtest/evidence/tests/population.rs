@@ -5,7 +5,7 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{FillState, Level, Measured, PopulationExperiment, Validity};
+use engine::record::{Fill, FillState, Level, Measured, PopulationExperiment, Validity};
 use evidence::{Evidence, PopulationRow, Warning};
 use synthetic::kit::near;
 use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
@@ -29,11 +29,11 @@ fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
     near(store(&session.live), 310.0, 1.0);
     near(store(&session.revoked), REVOKED_BYTES, 1.0);
     let predicted = session.predicted.unwrap();
-    assert_eq!((predicted.population, predicted.fitted), (MOST, (10_000, 100_000)), "a tenth of the largest at most");
+    assert_eq!((predicted.population, predicted.fitted), (MOST, (15_625, 62_500)), "a tenth of the largest at most");
     assert!(predicted.error().abs() < 0.01, "{predicted:?}");
     let freed = session.freed.as_ref().unwrap();
     assert!(freed.full.store_used_bytes > freed.freed.store_used_bytes.map(|bytes| bytes * 100));
-    near(session.made_per_s.unwrap(), 1e6 / (1_441_000.0 / 400_000.0), 1.0);
+    near(session.made_per_s.unwrap(), 1e6 / (1_459_125.0 / 400_000.0), 1.0);
 
     let [few, many] = &session.sizes[..] else { panic!("two sizes were timed") };
     assert_eq!((few.live, many.live), (FEWEST, MOST));
@@ -46,9 +46,22 @@ fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
 }
 
 #[test]
+fn a_table_that_grows_by_doubling_misleads_no_line() {
+    let evidence = after(|population| {
+        let session = |fill: &&mut Fill| fill.state == FillState::Live && fill.memory.scheme == "session-redis";
+        for fill in population.fills.iter_mut().filter(session) {
+            let buckets = fill.memory.population.next_power_of_two();
+            fill.memory.store_used_bytes = fill.memory.store_used_bytes.map(|bytes| bytes + 64 * buckets);
+        }
+    });
+    let predicted = row(&evidence, "session-redis").predicted.unwrap();
+    assert!(predicted.error().abs() < 0.01, "{predicted:?}");
+}
+
+#[test]
 fn a_line_that_misses_says_by_how_much() {
     let evidence = after(|population| {
-        let largest = |fill: &&mut engine::record::Fill| {
+        let largest = |fill: &&mut Fill| {
             fill.state == FillState::Live && fill.memory.population == MOST && fill.memory.scheme == "session-redis"
         };
         let memory = &mut population.fills.iter_mut().find(largest).unwrap().memory;
@@ -62,7 +75,7 @@ fn a_line_that_misses_says_by_how_much() {
 fn what_is_invalid_feeds_nothing_and_is_told() {
     let spoilt = || Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
     let evidence = after(|population| {
-        for fill in population.fills.iter_mut().filter(|fill| [30_000, 100_000].contains(&fill.memory.population)) {
+        for fill in population.fills.iter_mut().filter(|fill| [62_500, 80_000].contains(&fill.memory.population)) {
             fill.memory.store_used_bytes = Some(1);
             fill.memory.validity = spoilt();
         }

@@ -5,12 +5,13 @@
 //!
 //! One server over a store of its own is filled further and further with credentials that the server itself makes, many at a
 //! time and without hashing a password. Memory of server and store is read at each size, and once more after every key was
-//! removed from the store. From the sizes on that are to be timed, saturated and paced visits alternate between this server and
+//! removed from the store. At the sizes that are to be timed, saturated and paced visits alternate between this server and
 //! another one of the same scheme that holds the fewest: two neighbours in time differ by nothing but the population. Then a fresh server
 //! and store are filled with credentials that were issued and at once revoked: what remains is what a denylist takes.
 //!
 //! Weak: a size whose fill would take longer than the profile allows, or more memory than the machine has, is left out, and said
-//! so. Requests use at most 100,000 credentials, spread evenly over all that live: more than any processor's cache holds.
+//! so. What `full` allows for the longest fills goes to the first of them: not every one of two dozen is filled for
+//! minutes. Requests use at most 100,000 credentials, spread evenly over all that live: more than any processor's cache holds.
 //! There is one fill a scheme, so that an interval of a slope does not hold the difference between one process and the next;
 //! the experiment `memory` has that, at smaller sizes.
 
@@ -23,6 +24,7 @@ use lab::child::Bounds;
 use lab::server::ServerSpec;
 use lab::store::Store;
 
+use self::allowance::Allowance;
 use self::crowd::Crowd;
 use crate::bench::{Bench, ExperimentError};
 use crate::memory;
@@ -31,6 +33,7 @@ use crate::own_store::OwnStore;
 use crate::profile::PopulationParameters;
 use crate::visit::{Watched, drive_round, workers};
 
+mod allowance;
 mod crowd;
 
 /// Nothing expires while a server is filled and timed, in seconds.
@@ -40,23 +43,24 @@ const OF_AVAILABLE: f64 = 0.6;
 
 /// Runs the experiment.
 pub fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
-    let schemes = shuffled(&bench.setting.schemes, bench.setting.seed, 0);
+    let schemes = &bench.setting.schemes;
+    let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
     let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
     let steps = schemes
         .iter()
         .map(|scheme| parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 });
     bench.progress.begin("population", steps.sum::<usize>() as u64);
-    for scheme in schemes {
-        live(bench, parameters, scheme)?;
+    for &scheme in schemes {
+        live(bench, parameters, scheme, &mut time)?;
         if is_revocable(scheme) {
-            revoked(bench, parameters, scheme)?;
+            revoked(bench, parameters, scheme, &time)?;
         }
     }
     Ok(())
 }
 
 fn is_timed(parameters: &PopulationParameters, live: u32) -> bool {
-    live >= parameters.timed_from && parameters.live.first() != Some(&live)
+    parameters.timed.contains(&live)
 }
 
 /// Whether a revoked credential may have to be remembered.
@@ -87,7 +91,12 @@ fn start<'a>(
 }
 
 /// Fills one server further and further, and times it beside one that holds the fewest.
-fn live(bench: &mut Bench<'_>, parameters: &PopulationParameters, scheme: Scheme) -> Result<(), ExperimentError> {
+fn live(
+    bench: &mut Bench<'_>,
+    parameters: &PopulationParameters,
+    scheme: Scheme,
+    time: &mut Allowance,
+) -> Result<(), ExperimentError> {
     let Some(&fewest) = parameters.live.first() else { return Ok(()) };
     let (store, few_store) = (own_store(bench, scheme, "many")?, own_store(bench, scheme, "few")?);
     let mut many = start(bench, parameters, scheme, store.store(), "many")?;
@@ -95,20 +104,21 @@ fn live(bench: &mut Bench<'_>, parameters: &PopulationParameters, scheme: Scheme
     few.fill(bench.setting, fewest)?;
     note(bench, &many, FillState::Live, Duration::ZERO)?;
     for (number, &size) in parameters.live.iter().enumerate() {
-        let timed = is_timed(parameters, size);
+        let is_timed = is_timed(parameters, size);
         bench.step(&format!("{scheme}: {size} live credentials"))?;
-        if let Some(reason) = many.cannot_hold(size, parameters.fill_s) {
+        if let Some(reason) = many.cannot_hold(size, time) {
             skip(bench, parameters, scheme, &parameters.live[number..], &reason)?;
             break;
         }
         let took = many.fill(bench.setting, size)?;
         note(bench, &many, FillState::Live, took)?;
-        if timed {
+        if is_timed {
             bench.step(&format!("{scheme}: requests among {size}"))?;
             let block = number as u32 * parameters.blocks;
-            time(bench, parameters, block, &many, &few)?;
+            visit(bench, parameters, block, &many, &few)?;
         }
     }
+    time.spend(many.took);
     if let Some(store) = store.store() {
         let began = Instant::now();
         store.clear()?;
@@ -136,12 +146,17 @@ fn skip(
 }
 
 /// Fills a fresh server with credentials that were revoked.
-fn revoked(bench: &mut Bench<'_>, parameters: &PopulationParameters, scheme: Scheme) -> Result<(), ExperimentError> {
+fn revoked(
+    bench: &mut Bench<'_>,
+    parameters: &PopulationParameters,
+    scheme: Scheme,
+    time: &Allowance,
+) -> Result<(), ExperimentError> {
     let store = own_store(bench, scheme, "revoked")?;
     let mut crowd = start(bench, parameters, scheme, store.store(), "revoked")?;
     for &size in &parameters.revoked {
         bench.step(&format!("{scheme}: {size} revoked credentials"))?;
-        if let Some(reason) = crowd.cannot_hold(size, parameters.fill_s) {
+        if let Some(reason) = crowd.cannot_hold(size, time) {
             bench.journal.omit(&format!("{scheme} with {size} revoked credentials"), &reason)?;
             continue;
         }
@@ -161,7 +176,7 @@ fn note(bench: &mut Bench<'_>, crowd: &Crowd<'_>, state: FillState, took: Durati
 }
 
 /// Visits both in turn, in an order drawn anew for each block.
-fn time(
+fn visit(
     bench: &mut Bench<'_>,
     parameters: &PopulationParameters,
     first_block: u32,

@@ -17,7 +17,7 @@ pub fn population(noise: &mut Noise) -> PopulationExperiment {
     let mut fills = Vec::new();
     let mut rounds = Vec::new();
     for truth in &TRUTHS {
-        for count in [0, FEWEST, 10_000, 30_000, 100_000, 300_000, MOST] {
+        for count in [0, FEWEST, 15_625, 62_500, 80_000, 300_000, MOST] {
             fills.push(fill(truth, FillState::Live, count, truth.store_bytes, noise));
         }
         for count in [10_000, 20_000, 50_000, 100_000] {

@@ -10,6 +10,7 @@ use lab::server::Server;
 use lab::store::Store;
 
 use super::OF_AVAILABLE;
+use super::allowance::Allowance;
 use crate::bench::{ExperimentError, Setting};
 
 /// Credentials made at a time.
@@ -29,7 +30,8 @@ pub(super) struct Crowd<'a> {
     kept: Vec<MintedCredential>,
     /// Each so-manieth is kept.
     stride: u32,
-    took: Duration,
+    /// How long that took.
+    pub(super) took: Duration,
     /// Memory of server and store before the first was made.
     empty_bytes: u64,
 }
@@ -93,16 +95,14 @@ impl<'a> Crowd<'a> {
     }
 
     /// Why it cannot be filled up to this size, if so: for want of time or of memory.
-    pub(super) fn cannot_hold(&self, size: u32, fill_s: f64) -> Option<String> {
+    pub(super) fn cannot_hold(&self, size: u32, time: &Allowance) -> Option<String> {
         if self.filled < TELLING {
             return None;
         }
         let (there, to_come) = (f64::from(self.filled), f64::from(size - self.filled));
         let whole_s = self.took.as_secs_f64() * (1.0 + to_come / there);
-        if whole_s > fill_s {
-            return Some(format!(
-                "filling it would take {whole_s:.0} s, more than the {fill_s:.0} s that this profile allows"
-            ));
+        if let Some(reason) = time.denies(whole_s) {
+            return Some(reason);
         }
         let grown = self.taken_bytes().saturating_sub(self.empty_bytes) as f64 * to_come / there;
         let available = lab::host::available_memory_bytes()? as f64;

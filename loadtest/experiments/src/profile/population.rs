@@ -5,14 +5,17 @@ use super::Profile;
 /// The parameters of the experiment `population`.
 #[derive(Clone, Debug)]
 pub struct PopulationParameters {
-    /// Live credentials, rising: the first is what the others are held against, and memory is read at each.
+    /// Live credentials, rising: the first is what the others are held against, and memory is read at each. Of those between some
+    /// are the last, halved several times: a hash table that grows by doubling is as full with them as it will be in the end.
     pub live: Vec<u32>,
-    /// From how many on requests are timed, too.
-    pub timed_from: u32,
+    /// With how many requests are timed, too.
+    pub timed: Vec<u32>,
     /// Credentials issued and revoked at which memory is read, rising.
     pub revoked: Vec<u32>,
-    /// Seconds that filling one server may take; what would take longer is left out, and said so.
+    /// Seconds that filling one server may take; what would take longer needs a part of `long_fills_s`, or is left out, and said so.
     pub fill_s: f64,
+    /// Seconds by which all fills together may exceed that. They go to the first of the schemes.
+    pub long_fills_s: f64,
     /// How often the filled server is visited at each size, and beside it the one with the fewest.
     pub blocks: u32,
     /// The rate at which response times are measured, in requests per second.
@@ -29,16 +32,18 @@ pub(super) fn parameters(profile: Profile) -> PopulationParameters {
     PopulationParameters {
         live: profile.pick(
             vec![1_000, 10_000, 20_000, 50_000, 100_000],
-            vec![1_000, 10_000, 100_000, 1_000_000],
-            vec![1_000, 10_000, 100_000, 1_000_000, 10_000_000],
+            vec![1_000, 15_625, 62_500, 100_000, 1_000_000],
+            vec![1_000, 9_766, 78_125, 100_000, 625_000, 1_000_000, 10_000_000],
         ),
-        timed_from: profile.pick(100_000, 1_000_000, 100_000),
+        timed: profile.pick(vec![100_000], vec![1_000_000], vec![100_000, 1_000_000, 10_000_000]),
         revoked: profile.pick(
             vec![5_000, 10_000, 20_000, 50_000],
             vec![10_000, 20_000, 50_000, 100_000],
             vec![100_000, 200_000, 500_000, 1_000_000],
         ),
-        fill_s: profile.pick(15.0, 30.0, 400.0),
+        fill_s: profile.pick(15.0, 30.0, 30.0),
+        // Ten minutes for the store that takes the longest, or what there is to fill in a minute or two of the first schemes.
+        long_fills_s: profile.pick(0.0, 0.0, 570.0),
         blocks: profile.pick(8, 6, 6),
         rate_rps: 5_000.0,
         round_s: 0.5,

@@ -82,9 +82,10 @@ pub(crate) fn tiny() -> Parameters {
         },
         population: PopulationParameters {
             live: vec![100, 1_000, 20_000, 40_000],
-            timed_from: 20_000,
+            timed: vec![20_000, 40_000],
             revoked: vec![100, 2_000],
             fill_s: 30.0,
+            long_fills_s: 0.0,
             blocks: 1,
             rate_rps: 200.0,
             round_s: 1.0,

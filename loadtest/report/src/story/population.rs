@@ -138,7 +138,8 @@ fn large_table(record: &Record, table: &PopulationTable) -> Table {
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "Foretold by a line through the sizes from 10,000 to a tenth of the largest. Freed: after every key was removed; what \
+            "Foretold by a line through the largest size halved several times, because tables that grow by doubling are as full \
+             there. Freed: after every key was removed; what \
              is still resident then, the store's allocator has not given back."
                 .to_owned(),
         ],

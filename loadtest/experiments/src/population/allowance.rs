@@ -1,0 +1,45 @@
+//! How long servers may be filled.
+
+use std::time::Duration;
+
+/// The time that each may take, and what all together may take beyond that, in seconds.
+pub(super) struct Allowance {
+    pub(super) each_s: f64,
+    pub(super) spare_s: f64,
+}
+
+impl Allowance {
+    /// Why a fill that takes so long is not allowed, if so.
+    pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
+        let Self { each_s, spare_s } = self;
+        let spare =
+            if *spare_s > 0.0 { format!(" and the {spare_s:.0} s that are left to spare") } else { String::new() };
+        (fill_s > each_s + spare_s).then(|| {
+            format!("filling it would take {fill_s:.0} s, more than the {each_s:.0} s that this profile allows{spare}")
+        })
+    }
+
+    /// Takes away what a fill has taken beyond what each may.
+    pub(super) fn spend(&mut self, fill: Duration) {
+        self.spare_s -= (fill.as_secs_f64() - self.each_s).clamp(0.0, self.spare_s);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_fills_share_what_is_to_spare() {
+        let mut time = Allowance { each_s: 30.0, spare_s: 100.0 };
+        time.spend(Duration::from_secs(20));
+        assert_eq!(time.denies(130.0), None, "what each may take is not taken from the others");
+        time.spend(Duration::from_secs(90));
+        assert_eq!(time.denies(70.0), None);
+        let why = time.denies(71.0).unwrap();
+        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("40 s that are left"), "{why}");
+        time.spend(Duration::from_secs(90));
+        assert_eq!(time.denies(30.0), None);
+        assert!(time.denies(31.0).unwrap().ends_with("this profile allows"));
+    }
+}
