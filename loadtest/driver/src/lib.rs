@@ -28,7 +28,7 @@ use engine::round::Driven;
 
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
-pub use probe::{Lane, Probed, Reply};
+pub use probe::{Lane, Probe, Probed, Reply};
 pub use prober::{Call, NodeSeen, Pace, ProbeError, Prober, Seen, Trial};
 pub use storm::{Logins, Storm};
 
@@ -110,18 +110,4 @@ pub fn saturate(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Atomi
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn log_in(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
     storm::run(node, storm, stop)
-}
-
-/// Sends reads (`GET /me`) on every lane at once, each at its moment whatever became of those before, and tells of each request what
-/// came of it: one list a lane, in the order in which the requests were to begin. Setting `stop` ends it early; what was
-/// not sent is told as such.
-///
-/// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last answer is in or has timed out.
-pub fn probe(
-    lanes: &[Lane],
-    start: Instant,
-    workers: Workers,
-    stop: &Arc<AtomicBool>,
-) -> Result<Vec<Vec<Probed>>, DriveError> {
-    probe::run(lanes, start, workers, stop)
 }

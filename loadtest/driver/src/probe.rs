@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use engine::plan::{Mix, Plan};
 use engine::ticket::{Ticket, Tickets};
 use reqwest::{Client, Request};
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -67,53 +68,63 @@ pub enum Reply {
     Unsent,
 }
 
-/// Reads on every lane at once, from `start` on. One list a lane, with an entry for every request of its plan, in the order in which
-/// they were to begin.
-pub(crate) fn run(
-    lanes: &[Lane],
-    start: Instant,
-    workers: Workers,
-    stop: &Arc<AtomicBool>,
-) -> Result<Vec<Vec<Probed>>, DriveError> {
-    let lanes = lanes.iter().map(|lane| Prepared::of(lane, start)).collect::<Result<Vec<_>, _>>()?;
-    let (runtime, _) = runtime(workers.count, workers.own_processors)?;
-    let probed = runtime.block_on(async {
-        let under_way: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(stop.clone()))).collect();
-        let mut probed = Vec::with_capacity(under_way.len());
-        for lane in under_way {
-            probed.push(lane.await.expect("a lane neither panics nor is aborted")?);
-        }
-        Ok(probed)
-    });
-    runtime.shutdown_background();
-    probed
+/// Reads (`GET /me`) on every lane at once, each at its moment whatever became of those before. All that takes time is done when it is
+/// made, so that the first request is as punctual as the last.
+pub struct Probe {
+    runtime: Runtime,
+    lanes: Vec<Prepared>,
 }
 
-/// A lane whose addresses are parsed and whose requests are numbered.
+impl Probe {
+    /// Gets everything ready: threads, clients, addresses.
+    pub fn of(lanes: &[Lane], workers: Workers) -> Result<Self, DriveError> {
+        let (runtime, _) = runtime(workers.count, workers.own_processors)?;
+        let lanes = lanes.iter().map(Prepared::of).collect::<Result<_, _>>()?;
+        Ok(Self { runtime, lanes })
+    }
+
+    /// Sends from `start` on. One list a lane, with an entry for every request of its plan, in the order in which they were to begin.
+    /// Setting `stop` ends it early; what was not sent is told as such.
+    ///
+    /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last answer is in or has timed out.
+    pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<Probed>>, DriveError> {
+        let Self { runtime, lanes } = self;
+        let probed = runtime.block_on(async {
+            let under_way: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(start, stop.clone()))).collect();
+            let mut probed = Vec::with_capacity(under_way.len());
+            for lane in under_way {
+                probed.push(lane.await.expect("a lane neither panics nor is aborted")?);
+            }
+            Ok(probed)
+        });
+        runtime.shutdown_background();
+        probed
+    }
+}
+
+/// A lane whose addresses are parsed and whose clients wait.
 struct Prepared {
     lane: Lane,
     addresses: Vec<Addresses>,
     clients: Vec<Client>,
-    start: Instant,
 }
 
 impl Prepared {
-    fn of(lane: &Lane, start: Instant) -> Result<Self, DriveError> {
+    fn of(lane: &Lane) -> Result<Self, DriveError> {
         let nodes = &lane.target.nodes;
         Ok(Self {
             addresses: nodes.iter().map(|node| Addresses::of(node, Mix::Reads)).collect::<Result<_, _>>()?,
             clients: nodes.iter().map(|_| client(&lane.plan)).collect::<Result<_, _>>()?,
             lane: lane.clone(),
-            start,
         })
     }
 
-    async fn run(self, stop: Arc<AtomicBool>) -> Result<Vec<Probed>, DriveError> {
-        let all: Vec<Ticket> = Tickets::of(&self.lane.plan, self.start).collect();
+    async fn run(self, start: Instant, stop: Arc<AtomicBool>) -> Result<Vec<Probed>, DriveError> {
+        let all: Vec<Ticket> = Tickets::of(&self.lane.plan, start).collect();
         let mut probed: Vec<Probed> =
             all.iter().enumerate().map(|(number, ticket)| self.planned(number, *ticket)).collect();
         let (sender, tickets) = flume::unbounded();
-        let pacer = tokio::spawn(pace(Tickets::of(&self.lane.plan, self.start), sender, stop.clone()));
+        let pacer = tokio::spawn(pace(Tickets::of(&self.lane.plan, start), sender, stop.clone()));
         let mut under_way = JoinSet::new();
         let mut sent = 0;
         while tickets.recv_async().await.is_ok() {

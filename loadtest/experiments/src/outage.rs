@@ -32,7 +32,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Scheme, StoreKind};
-use driver::{Lane, Probed, Target};
+use driver::{Lane, Probe, Probed, Target};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{OutageExperiment, OutageFault, OutageSetup};
 
@@ -116,9 +116,10 @@ impl Case<'_> {
         wait_until(setting, rolls.iter().filter_map(Roll::settled).max().unwrap_or_else(Instant::now))?;
         let lanes = bed.loaded().zip(&rolls).map(|(station, roll)| self.lane(setting, station, roll));
         let lanes = lanes.collect::<Result<Vec<Lane>, ExperimentError>>()?;
+        let probe = Probe::of(&lanes, workers(&setting.placement))?;
         let started_at = crate::now();
         let start = Instant::now() + LEAD;
-        let (probed, times) = self.play(setting, bed, &mut rolls, &lanes, start)?;
+        let (probed, times) = self.play(setting, bed, &mut rolls, probe, start)?;
         setting.go_on()?;
         bed.check()?;
         let [fault, healed] = times;
@@ -153,14 +154,13 @@ impl Case<'_> {
         setting: &Setting,
         bed: &mut Bed,
         rolls: &mut [Roll],
-        lanes: &[Lane],
+        probe: Probe,
         start: Instant,
     ) -> Result<(Vec<Vec<Probed>>, [Instant; 2]), ExperimentError> {
-        let workers = workers(&setting.placement);
         let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let heal_at = after(self.parameters.before_s + self.parameters.fault_s);
         thread::scope(|scope| {
-            let probing = scope.spawn(move || driver::probe(lanes, start, workers, &setting.stop));
+            let probing = scope.spawn(move || probe.run(start, &setting.stop));
             wait_until(setting, after(self.parameters.before_s))?;
             let began = Instant::now();
             bed.break_it(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use contract::Carrier;
 use contract::body::MintedCredential;
-use driver::{Credentials, Lane, Node, Reply, Target, Workers, probe};
+use driver::{Credentials, Lane, Node, Probe, Reply, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
 
 use crate::server::{answer, head, serve};
@@ -58,7 +58,7 @@ fn dead() -> String {
 #[test]
 fn of_every_request_it_is_told_what_came_of_it() {
     let lanes = [lane(&[first_user(), dead(), silent()], 0.6, 0.4), lane(&[first_user()], 0.2, 5.0)];
-    let probed = probe(&lanes, Instant::now(), WORKERS, &Arc::default()).unwrap();
+    let probed = Probe::of(&lanes, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
     assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
     for (number, each) in probed[0].iter().enumerate() {
         assert_eq!(each.node, number % 3);
@@ -88,7 +88,7 @@ fn a_stopped_probe_waits_for_no_answer() {
         stopping.store(true, std::sync::atomic::Ordering::SeqCst);
     });
     let began = Instant::now();
-    let probed = probe(&[lane(&[url], 300.0, 300.0)], began, WORKERS, &stop).unwrap();
+    let probed = Probe::of(&[lane(&[url], 300.0, 300.0)], WORKERS).unwrap().run(began, &stop).unwrap();
     assert!(began.elapsed() < Duration::from_mins(4), "neither the plan nor the timeout is over");
     assert_eq!(probed[0].len(), 30_000);
     assert!(probed[0].iter().all(|each| each.reply == Reply::Unsent));
