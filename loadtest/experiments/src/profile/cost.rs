@@ -19,7 +19,7 @@ pub struct CostParameters {
 
 pub(super) fn parameters(profile: Profile) -> CostParameters {
     CostParameters {
-        blocks: profile.pick(20, 20, 30),
+        blocks: 20,
         round_s: profile.pick(0.5, 0.6, 0.8),
         connections: 32,
         population: 2_000,

@@ -35,7 +35,7 @@ pub(super) fn parameters(profile: Profile) -> FanoutParameters {
         hops: vec![1, 3, 10],
         blocks: profile.pick(5, 5, 10),
         rate_rps: 300.0,
-        round_s: profile.pick(0.5, 0.5, 2.0),
+        round_s: profile.pick(0.5, 0.5, 1.0),
         saturated_s: profile.pick(0.2, 0.2, 0.5),
         connections: 32,
         saturated_connections: 4,

@@ -17,8 +17,8 @@ pub struct RejectParameters {
 
 pub(super) fn parameters(profile: Profile) -> RejectParameters {
     RejectParameters {
-        blocks: profile.pick(8, 6, 12),
-        round_s: profile.pick(0.3, 0.1, 0.5),
+        blocks: profile.pick(8, 6, 8),
+        round_s: profile.pick(0.3, 0.1, 0.3),
         connections: 32,
         population: 500,
     }

@@ -65,8 +65,8 @@ pub struct StormParameters {
 pub(super) fn parameters(profile: Profile) -> RotationParameters {
     RotationParameters {
         rolls: RollParameters {
-            blocks: profile.pick(1, 2, 5),
-            round_s: profile.pick(2.4, 2.4, 4.0),
+            blocks: profile.pick(1, 2, 3),
+            round_s: profile.pick(2.4, 2.4, 3.0),
             rate_rps: 200.0,
             clients: 16,
             population: 40,

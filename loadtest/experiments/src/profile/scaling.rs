@@ -23,7 +23,7 @@ pub(super) fn parameters(profile: Profile) -> ScalingParameters {
     ScalingParameters {
         nodes: vec![1, 2, 3, 4, 6, 8],
         // Many short rounds: other guests of the host slow this one for seconds at a time.
-        blocks: profile.pick(15, 6, 8),
+        blocks: profile.pick(15, 6, 6),
         round_s: profile.pick(0.5, 0.4, 0.5),
         connections_a_node: 16,
         connections: 64,
