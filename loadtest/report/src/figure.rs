@@ -37,6 +37,16 @@ pub(crate) fn hundredths(value: f64) -> String {
     format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0)
 }
 
+/// A share as a deviation: `+2.1 %`, `−0.3 %`.
+pub(crate) fn signed_percent(share: f64) -> String {
+    let percent = format!("{:.1} %", (share * 100.0).abs());
+    match (percent.as_str(), share < 0.0) {
+        ("0.0 %", _) => percent,
+        (_, true) => format!("−{percent}"),
+        (_, false) => format!("+{percent}"),
+    }
+}
+
 /// A time in the unit that suits it: `312 µs`, `1.24 ms`, `1.98 s`.
 pub(crate) fn time(us: f64) -> String {
     match us.abs() {

@@ -11,7 +11,7 @@ use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
 use crate::chart::Chart;
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bytes, grouped, hundredths};
+use crate::figure::{NONE, bytes, grouped, hundredths, signed_percent};
 
 pub(super) fn section(record: &Record, table: &PopulationTable) -> Section {
     let mut blocks = vec![paragraph(
@@ -168,7 +168,7 @@ fn foretold(found: &Predicted) -> [Cell; 3] {
             grouped(to as f64)
         )),
         Cell::new(bytes(found.measured_bytes as f64)),
-        Cell::new(format!("{:+.1} %", found.error() * 100.0)),
+        Cell::new(signed_percent(found.error())),
     ]
 }
 

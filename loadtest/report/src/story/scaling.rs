@@ -8,7 +8,7 @@ use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, count, grouped, plain};
+use crate::figure::{NONE, bracket, count, grouped, plain, signed_percent};
 
 pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
     let mut blocks = vec![paragraph(format!(
@@ -145,15 +145,6 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
 
 fn predicted(prediction: &Prediction) -> Cell {
     Cell::new(grouped(prediction.predicted_rps)).with_note(signed_percent(prediction.error()))
-}
-
-fn signed_percent(share: f64) -> String {
-    let percent = format!("{:.1} %", (share * 100.0).abs());
-    match (percent.as_str(), share < 0.0) {
-        ("0.0 %", _) => percent,
-        (_, true) => format!("−{percent}"),
-        (_, false) => format!("+{percent}"),
-    }
 }
 
 fn usl_table(record: &Record, table: &ScalingTable) -> Table {
