@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: what a session or a token is. Whoever keeps one here names its keys himself.
 
+mod cluster;
 pub mod directory;
 pub mod feed;
 mod link;
@@ -14,7 +15,8 @@ mod postgres;
 mod redis;
 mod start;
 
-pub use link::{Clustered, Link, Multiplexed, Pooled, address};
+pub use cluster::Clustered;
+pub use link::{Link, Multiplexed, Pooled, address};
 pub use patience::{PATIENCE, StoreError};
 pub use postgres::Postgres;
 pub use redis::Redis;

@@ -1,26 +1,22 @@
-//! Three ways to reach Redis: all requests over one connection, each over one of a pool, or over a cluster.
+//! Ways to reach one Redis: all requests over one connection, or each over one of a pool.
 
 use std::future::Future;
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, PoolError};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError};
 
-use crate::PATIENCE;
-
 /// How long one attempt to connect may take.
-const CONNECT: Duration = Duration::from_millis(300);
+pub(crate) const CONNECT: Duration = Duration::from_millis(300);
 /// Attempts to connect in a row after the first, and the least pause before each. While they last, all
 /// requests wait for their end; so this bounds how often a dead Redis is knocked at.
-const RETRIES: usize = 2;
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const RETRIES: usize = 2;
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// How long sent bytes may stay unacknowledged before the connection counts as lost. Without it a host
 /// that vanished is missed for as long as the kernel retransmits, which is a quarter of an hour.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 /// Commands that may wait for the connection's task; more than that, and their senders wait as well.
 const QUEUE: usize = 4096;
 
@@ -85,32 +81,6 @@ impl Link for Pooled {
             PoolError::Backend(error) => error,
             other => RedisError::from((redis::ErrorKind::Io, "no pooled connection", other.to_string())),
         })
-    }
-}
-
-/// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`], and a map of the slots that
-/// is read anew when a node sends a command elsewhere or is lost.
-pub struct Clustered(ClusterConnection);
-
-impl Clustered {
-    /// Finds the cluster of which this is a node.
-    pub async fn connect(node: ConnectionInfo) -> Result<Self, RedisError> {
-        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
-        let client = ClusterClient::builder([node])
-            .connection_timeout(CONNECT)
-            .response_timeout(PATIENCE)
-            .retries(RETRIES as u32)
-            .tcp_settings(settings)
-            .build()?;
-        client.get_async_connection().await.map(Self)
-    }
-}
-
-impl Link for Clustered {
-    type Connection = ClusterConnection;
-
-    async fn connection(&self) -> Result<ClusterConnection, RedisError> {
-        Ok(self.0.clone())
     }
 }
 

@@ -77,6 +77,20 @@ impl Cluster {
         }
     }
 
+    /// Gives the slots of the first node, which must be empty, to the last one.
+    pub(crate) fn hand_over(&self) {
+        let [first, others @ ..] = self.nodes.as_slice() else { panic!("no node") };
+        let taker: String = redis::cmd("CLUSTER").arg("MYID").query(&mut others.last().unwrap().connection()).unwrap();
+        let mut all = redis::pipe();
+        for slot in 0..SLOTS / self.nodes.len() as u16 {
+            all.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(&taker).ignore();
+        }
+        // The taker before the giver: else nobody would have them meanwhile.
+        for node in others.iter().rev().chain([first]) {
+            let () = all.query(&mut node.connection()).unwrap();
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         self.nodes[0].url()
     }

@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/cluster.rs"]
 mod cluster;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::bed;
 use crate::ground::Ground;
 use crate::http::{Answer, PATIENCE};
+use crate::redis_process::Redis;
 use crate::server::Server;
 
 /// The schemes that are nothing without their store.
@@ -79,4 +80,22 @@ fn a_store_that_hangs_gives_503_and_loses_no_session() {
         let headers = [("cookie", cookie.as_str())];
         assert_eq!(server.get("/me", &headers).status, 200, "the session outlived the outage");
     }
+}
+
+/// Nodes that tell of addresses where nobody is, and send a command there: the client of `redis` then forgets every
+/// node, and never again asks the one that it was given.
+#[test]
+fn a_cluster_whose_addresses_led_nowhere_is_found_again() {
+    let mut ground = Ground::of(bed::scheme("session-redis-cluster"));
+    let server = bed::server(&ground, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
+    let Ground::Cluster(cluster) = &mut ground else { panic!("no cluster") };
+    let own: Vec<_> = cluster.nodes.iter().map(Redis::port).collect();
+    cluster.announce(&[1, 2, 3]);
+    cluster.hand_over();
+    // Their keys lie all over the slots, so that some have moved.
+    let lost = (1..200).any(|user| server.login(user).status == 503);
+    assert!(lost, "nobody was sent to an address where nobody is");
+    cluster.announce(&own);
+    await_ready(&server);
+    assert_eq!(server.login(1).status, 200);
 }

@@ -1,0 +1,102 @@
+//! A cluster as the way to Redis.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use redis::aio::ConnectionLike;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use tokio::time::{Instant, sleep_until};
+
+use crate::link::{CONNECT, Link, PAUSE, RETRIES, UNACKNOWLEDGED};
+use crate::patience::{PATIENCE, in_time};
+
+/// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map of the slots that
+/// is read anew when a node sends a command elsewhere or is lost.
+///
+/// The client of `redis` 1.8 can lose a cluster for good: it forgets every node, or waits for itself. So whoever gets no
+/// answer out of it has another one made, which finds the cluster as at the start; until there is one, the old one
+/// serves on.
+pub struct Clustered(Arc<Cluster>);
+
+struct Cluster {
+    client: ClusterClient,
+    connection: ArcSwap<ClusterConnection>,
+    /// Whether another connection is being made.
+    renewing: AtomicBool,
+}
+
+impl Clustered {
+    /// Finds the cluster of which this is a node.
+    pub async fn connect(node: ConnectionInfo) -> Result<Self, RedisError> {
+        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
+        let client = ClusterClient::builder([node])
+            .connection_timeout(CONNECT)
+            .response_timeout(PATIENCE)
+            .retries(RETRIES as u32)
+            .tcp_settings(settings)
+            .build()?;
+        let connection = ArcSwap::from_pointee(client.get_async_connection().await?);
+        Ok(Self(Arc::new(Cluster { client, connection, renewing: AtomicBool::new(false) })))
+    }
+}
+
+impl Cluster {
+    /// The same result; has another connection made if it is the failure of a connection, and no answer of a node.
+    fn heard<T>(self: &Arc<Self>, result: Result<T, RedisError>) -> Result<T, RedisError> {
+        let kind = result.as_ref().err().map(RedisError::kind);
+        let lost = matches!(kind, Some(ErrorKind::Io | ErrorKind::ClusterConnectionNotFound));
+        if lost && !self.renewing.swap(true, Ordering::Relaxed) {
+            tokio::spawn(Arc::clone(self).renewed());
+        }
+        result
+    }
+
+    async fn renewed(self: Arc<Self>) {
+        if let Some(Ok(connection)) = in_time(self.client.get_async_connection()).await {
+            self.connection.store(Arc::new(connection));
+        }
+        sleep_until(Instant::now() + PAUSE).await;
+        self.renewing.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A connection to a cluster, whose failures are heard of.
+pub struct Heard {
+    connection: ClusterConnection,
+    cluster: Arc<Cluster>,
+}
+
+impl ConnectionLike for Heard {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move { self.cluster.heard(self.connection.req_packed_command(command).await) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let values = self.connection.req_packed_commands(commands, offset, count).await;
+            self.cluster.heard(values)
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+}
+
+impl Link for Clustered {
+    type Connection = Heard;
+
+    async fn connection(&self) -> Result<Heard, RedisError> {
+        let connection = ClusterConnection::clone(&self.0.connection.load());
+        Ok(Heard { connection, cluster: Arc::clone(&self.0) })
+    }
+}
