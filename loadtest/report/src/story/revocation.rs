@@ -72,12 +72,12 @@ fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     chart("revocation-links".to_owned(), title, series.collect())
 }
 
-fn chart(name: String, title: String, series: Vec<PercentileSeries>) -> Option<Chart> {
-    let worst = |each: &PercentileSeries| {
-        let (_, us) = each.doubtful.last()?;
-        Some(format!("{} {}", each.subject.scheme, time(*us)))
+fn chart(name: String, title: String, curves: Vec<Curve>) -> Option<Chart> {
+    let worst = |curve: &Curve| {
+        let worst = curve.worst_us.map_or_else(|| "not always while it was watched".to_owned(), time);
+        format!("{} {worst}", curve.series.subject.scheme)
     };
-    let said: Vec<String> = series.iter().filter_map(worst).collect();
+    let said: Vec<String> = curves.iter().map(worst).collect();
     (!said.is_empty()).then(|| Chart {
         name,
         alt: format!("{title}, as percentile curves; at worst: {}.", said.join("; ")),
@@ -87,25 +87,36 @@ fn chart(name: String, title: String, series: Vec<PercentileSeries>) -> Option<C
         data: ChartData::Percentiles {
             shown: "denied",
             legend: "from the acknowledgement to the first denial · dotted: fewer than 100 events above",
-            series,
+            series: curves.into_iter().map(|curve| curve.series).collect(),
         },
     })
 }
 
-/// The percentiles of these events' slowest nodes. Where a node has not denied at all the curve ends early.
-fn curve(subject: Subject, rows: &[&RevocationRow]) -> PercentileSeries {
+struct Curve {
+    series: PercentileSeries,
+    /// The slowest of all events, if every node denied after each.
+    worst_us: Option<f64>,
+}
+
+/// The percentiles of these events' slowest nodes, up to the slowest event. Where a node has not denied at all the curve
+/// ends early.
+fn curve(subject: Subject, rows: &[&RevocationRow]) -> Curve {
     let mut denied_us: Vec<u64> = rows.iter().flat_map(|row| &row.slowest_us).copied().collect();
     denied_us.sort_unstable();
     let events = rows.iter().map(|row| row.events).sum::<usize>();
     let steps = |events_above: f64| ((events as f64 / events_above).log10().max(0.0) * STEPS_PER_DECADE) as u32;
+    let us = |rank: usize| denied_us.get(rank.saturating_sub(1)).map(|us| (*us).max(1) as f64);
     let point = |step: u32| {
         let at = f64::from(step) / STEPS_PER_DECADE;
         let rank = ((1.0 - 10_f64.powf(-at)) * events as f64).ceil() as usize;
-        denied_us.get(rank.saturating_sub(1)).map(|us| (at, (*us).max(1) as f64))
+        us(rank).map(|us| (at, us))
     };
     let (supported, end) = (steps(engine::record::MIN_SAMPLES_ABOVE), steps(1.0));
     let points = |from: u32, to: u32| -> Points { (from..=to).filter_map(point).collect() };
-    PercentileSeries { subject, shown: points(0, supported), doubtful: points(supported, end), service: vec![] }
+    let worst_us = us(events);
+    let last = worst_us.map(|us| (f64::from(end) / STEPS_PER_DECADE, us));
+    let doubtful = points(supported, end).into_iter().chain(last).collect();
+    Curve { series: PercentileSeries { subject, shown: points(0, supported), doubtful, service: vec![] }, worst_us }
 }
 
 /// Every kind of event; of more schemes than a reader can hold, the logouts, and the rest folded.
