@@ -428,7 +428,7 @@ globalThis.authbenchCharts = (() => {
 
   // What came of the requests of each scheme in time: a strip a scheme, its colours the outcomes, the fault between two lines.
   const OUTCOMES = [
-    ['taken', (theme) => theme.palette[6]],
+    ['accepted', (theme) => theme.palette[6]],
     ['lost, logs in again', (theme) => theme.palette[0]],
     ['503', (theme) => theme.palette[4]],
     ['no answer', (theme) => theme.control],

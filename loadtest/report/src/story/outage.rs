@@ -70,7 +70,7 @@ fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
         caption: format!("{}: good credentials while it lasts, and recovery", capital(&fault.to_string())),
         columns: vec![
             Column::text("Scheme"),
-            Column::figure("Taken", "% while it lasts"),
+            Column::figure("Accepted", "% while it lasts"),
             Column::figure("503", "% while it lasts"),
             Column::figure("Timed out or cut off", "% while it lasts"),
             Column::figure("Wrongly denied", "requests"),
@@ -80,7 +80,7 @@ fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
         ],
         groups: row_groups(record, rows),
         footnotes: vec![format!(
-            "Below the share taken: the lowest and highest of the repetitions. Lost: denied because whoever knew the credential is gone for \
+            "Below the share accepted: the lowest and highest of the repetitions. Lost: denied because whoever knew the credential is gone for \
              good. Wrongly allowed: let in although it had ended. Well again: the median time from when the fault began to be put right until \
              {WELL_INTERVALS} intervals in a row without a failure, then the longest; 0 if no interval after it saw one."
         )],
@@ -90,12 +90,12 @@ fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
 fn cells(record: &Record, row: &OutageRow) -> Vec<Cell> {
     let excluded = if row.rounds.excluded > 0 { format!(", {} invalid", row.rounds.excluded) } else { String::new() };
     let range = row.good_range.map_or_else(String::new, |(low, high)| format!("{} to {}", percent(low), percent(high)));
-    let taken = row.good_share.map_or(Cell::new(NONE), |share| Cell::new(percent(share.value)));
+    let accepted = row.good_share.map_or(Cell::new(NONE), |share| Cell::new(percent(share.value)));
     let share = |requests: u64| row.during.share(requests).map_or(Cell::new(NONE), |share| Cell::new(percent(share)));
     let Tally { timed_out, disconnected, other, unavailable, .. } = row.during;
     vec![
         name_cell(record, &row.scheme),
-        taken.with_note(format!("{range}{excluded}")),
+        accepted.with_note(format!("{range}{excluded}")),
         share(unavailable),
         share(timed_out + disconnected + other),
         Cell::new(grouped(row.whole.wrongly_denied as f64)),

@@ -189,9 +189,9 @@ fn outage(record: &Record, table: &OutageTable) -> Option<String> {
         Some(Said { scheme: &row.scheme, figure: share, text })
     });
     let parts: Vec<Said<'_>> = parts.collect();
-    let taken = (!parts.is_empty()).then(|| {
+    let accepted = (!parts.is_empty()).then(|| {
         format!(
-            "While the store stood still, so many of the good credentials were taken{}. ",
+            "While the store stood still, so many of the good credentials were accepted{}. ",
             told_of_each(record, parts, listed)
         )
     });
@@ -200,7 +200,7 @@ fn outage(record: &Record, table: &OutageTable) -> Option<String> {
         0 => "In none of the faults was anybody let in whose credential had ended.".to_owned(),
         _ => format!("{} let in somebody whose credential had ended.", count(wrong as usize, "request")),
     };
-    (!table.rows.is_empty()).then(|| format!("Outages: {}{wrongly}", taken.unwrap_or_default()))
+    (!table.rows.is_empty()).then(|| format!("Outages: {}{wrongly}", accepted.unwrap_or_default()))
 }
 
 fn memory(record: &Record, table: &MemoryTable) -> Option<String> {
