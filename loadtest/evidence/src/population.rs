@@ -66,10 +66,12 @@ pub struct Predicted {
     pub population: u64,
     /// The smallest and the largest size that the line goes through.
     pub fitted: (u64, u64),
-    /// Bytes of server and store that the line says.
+    /// Bytes that the line says: of the store, or of the server where no store is apart.
     pub predicted_bytes: f64,
     /// And those that were measured.
     pub measured_bytes: u64,
+    /// Whether they grow with the credentials. Where nothing is kept of one, the line is one through noise.
+    pub grows: bool,
 }
 
 impl Predicted {
@@ -115,7 +117,7 @@ impl PopulationRow {
             scheme: scheme.to_owned(),
             sizes: sizes(scheme, groups)?,
             revoked: MemoryRow::of(record, scheme, &points(FillState::Revoked)),
-            predicted: Predicted::of(&live.points),
+            predicted: Predicted::of(&live),
             made_per_s: (took_s > 0.0).then(|| most as f64 / took_s),
             freed: Freed::of(points(FillState::Live), points(FillState::Freed)),
             live,
@@ -123,13 +125,14 @@ impl PopulationRow {
     }
 }
 
-/// Bytes of server and store.
+/// Bytes of the store, or of the server where no store is apart. A server over a store keeps a part of what it knows.
 fn bytes(point: &MemoryPoint) -> u64 {
-    point.server_pss_bytes + point.store_used_bytes.unwrap_or(0)
+    point.store_used_bytes.unwrap_or(point.server_pss_bytes)
 }
 
 impl Predicted {
-    fn of(points: &[MemoryPoint]) -> Option<Self> {
+    fn of(live: &MemoryRow) -> Option<Self> {
+        let points = &live.points;
         let largest = points.iter().max_by_key(|point| point.population)?;
         let highest = (largest.population as f64 * FIT_UP_TO) as u64;
         // Hash tables grow by doubling: with so many they are as full as with the most.
@@ -148,6 +151,10 @@ impl Predicted {
             fitted: (fitted.clone().min()?, fitted.max()?),
             predicted_bytes: line.intercept + line.slope.value * largest.population as f64,
             measured_bytes: bytes(largest),
+            grows: live.slope.as_ref().is_some_and(|slope| {
+                let all = slope.store.unwrap_or(slope.server);
+                all.interval.is_some_and(|interval| interval.low > 0.0)
+            }),
         })
     }
 }

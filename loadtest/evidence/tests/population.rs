@@ -30,7 +30,8 @@ fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
     near(store(&session.revoked), REVOKED_BYTES, 1.0);
     let predicted = session.predicted.unwrap();
     assert_eq!((predicted.population, predicted.fitted), (MOST, (15_625, 62_500)), "a tenth of the largest at most");
-    assert!(predicted.error().abs() < 0.01, "{predicted:?}");
+    assert!(predicted.grows && predicted.error().abs() < 0.01, "{predicted:?}");
+    assert!(!row(&evidence, "jwt-hs256").predicted.unwrap().grows, "nothing is kept of a token");
     let freed = session.freed.as_ref().unwrap();
     assert!(freed.full.store_used_bytes > freed.freed.store_used_bytes.map(|bytes| bytes * 100));
     near(session.made_per_s.unwrap(), 1e6 / (1_459_125.0 / 400_000.0), 1.0);

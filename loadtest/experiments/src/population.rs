@@ -1,7 +1,8 @@
 //! `population`: what do ten million live credentials change?
 //!
 //! Varies: the scheme, and the number of live credentials, over four decades. Holds: the request (`GET /me`), the carrier, one
-//! credential a user, the facts in a session or token, and that nothing expires meanwhile.
+//! credential a user, the facts in a session or token, that nothing expires meanwhile, and that no session's idle limit is
+//! pushed back: how often that is written depends on how long ago each user came, not on how many there are.
 //!
 //! One server over a store of its own is filled further and further with credentials that the server itself makes, many at a
 //! time and without hashing a password. Memory of server and store is read at each size, and once more after every key was
@@ -17,7 +18,7 @@
 
 use std::time::{Duration, Instant};
 
-use contract::{LogoutScope, Scheme};
+use contract::{LogoutScope, Scheme, Touch};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Fill, FillState, Level, PopulationExperiment};
 use lab::child::Bounds;
@@ -84,6 +85,7 @@ fn start<'a>(
     let spec = ServerSpec {
         users,
         credential_ttl_s: Some(CREDENTIAL_TTL_S),
+        touch: Touch::Never,
         log: bench.log(&format!("{scheme}-population-{name}")),
         ..bench.spec(scheme, store)?
     };

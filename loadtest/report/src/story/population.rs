@@ -129,8 +129,8 @@ fn large_table(record: &Record, table: &PopulationTable) -> Table {
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Live", "credentials"),
-            Column::figure("Foretold", "server and store"),
-            Column::figure("Measured", "server and store"),
+            Column::figure("Foretold", "store, or server"),
+            Column::figure("Measured", "store, or server"),
             Column::figure("Error", "of the foretold"),
             Column::figure("Store before", "used, resident"),
             Column::figure("Store full", "used, resident"),
@@ -138,8 +138,9 @@ fn large_table(record: &Record, table: &PopulationTable) -> Table {
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "Foretold by a line through the largest size halved several times, because tables that grow by doubling are as full \
-             there. Freed: after every key was removed; what \
+            "Foretold: the bytes of the store, or of the server where no store is apart, by a line through the largest size halved \
+             several times, because tables that grow by doubling are as full there; no error where nothing is kept of a credential. \
+             Freed: after every key was removed; what \
              is still resident then, the store's allocator has not given back."
                 .to_owned(),
         ],
@@ -168,7 +169,7 @@ fn foretold(found: &Predicted) -> [Cell; 3] {
             grouped(to as f64)
         )),
         Cell::new(bytes(found.measured_bytes as f64)),
-        Cell::new(signed_percent(found.error())),
+        Cell::new(if found.grows { signed_percent(found.error()) } else { NONE.to_owned() }),
     ]
 }
 
@@ -186,7 +187,9 @@ fn how() -> Vec<String> {
         "Beside the server with many runs one of the same scheme with the fewest, over a store of its own; both are visited in \
          each block, saturated and at a rate that is the same for all, in an order drawn anew."
             .to_owned(),
-        "Requests ask for users drawn evenly from up to 100,000 to 200,000 credentials, which lie evenly among all.".to_owned(),
+        "Requests ask for users drawn evenly from up to 100,000 to 200,000 credentials, which lie evenly among all. No \
+         session's idle limit is pushed back."
+            .to_owned(),
     ]
 }
 
