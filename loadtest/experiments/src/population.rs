@@ -12,7 +12,7 @@
 //!
 //! Weak: a size whose fill would take longer than the profile allows, or more memory than the machine has, is left out, and said
 //! so. What `full` allows for the longest fills goes to the first of them: not every one of two dozen is filled for
-//! minutes. Requests use at most 100,000 credentials, spread evenly over all that live: more than any processor's cache holds.
+//! minutes. Requests use at most 200,000 credentials, spread evenly over all that live: more than any processor's cache holds.
 //! There is one fill a scheme, so that an interval of a slope does not hold the difference between one process and the next;
 //! the experiment `memory` has that, at smaller sizes.
 

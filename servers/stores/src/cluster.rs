@@ -14,12 +14,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::link::{CONNECT, Link, PAUSE, RETRIES, UNACKNOWLEDGED};
 use crate::patience::{PATIENCE, in_time};
 
-/// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map of the slots that
-/// is read anew when a node sends a command elsewhere or is lost.
+/// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map
+/// of the slots that is read anew when a node sends a command elsewhere or is lost.
 ///
 /// The client of `redis` 1.8 can lose a cluster for good: it forgets every node, or waits for itself. So whoever gets no
-/// answer out of it has another one made, which finds the cluster as at the start; until there is one, the old one
-/// serves on.
+/// answer out of it has another one made, which finds the cluster as at the start, from the node that was given; until
+/// there is one, and while that node is down, the old one serves on.
 pub struct Clustered(Arc<Cluster>);
 
 struct Cluster {

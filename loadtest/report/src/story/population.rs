@@ -187,7 +187,7 @@ fn how() -> Vec<String> {
         "Beside the server with many runs one of the same scheme with the fewest, over a store of its own; both are visited in \
          each block, saturated and at a rate that is the same for all, in an order drawn anew."
             .to_owned(),
-        "Requests ask for users drawn evenly from up to 100,000 to 200,000 credentials, which lie evenly among all. No \
+        "Requests ask for users drawn evenly from at most 200,000 credentials, which lie evenly among all. No \
          session's idle limit is pushed back."
             .to_owned(),
     ]

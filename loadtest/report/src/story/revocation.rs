@@ -46,7 +46,7 @@ fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
     let of_panel = |panel: &Panel<&str>| {
         let series = panel.things.iter().map(|scheme| {
             let own: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
-            curve(Subject::of(record, scheme), &own)
+            curve(Subject::of(record, scheme), slowest_us(&own), events(&own))
         });
         let title = format!("Until the slowest node denies, all events{}", panel.subtitle());
         chart(format!("revocation{}", panel.suffix()), title, series.collect())
@@ -67,7 +67,8 @@ fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     let series = lines
         .iter()
         .enumerate()
-        .map(|(place, (name, own))| curve(Subject { scheme: name.clone(), color: Some(place % COLORS) }, own));
+        .map(|(place, (name, own))| (Subject { scheme: name.clone(), color: Some(place % COLORS) }, own))
+        .map(|(subject, own)| curve(subject, slowest_us(own), events(own)));
     let title = "Until the slowest node denies, with pushes delayed and lost on one node".to_owned();
     chart("revocation-links".to_owned(), title, series.collect())
 }
@@ -98,12 +99,18 @@ struct Curve {
     worst_us: Option<f64>,
 }
 
-/// The percentiles of these events' slowest nodes, up to the slowest event. Where a node has not denied at all the curve
-/// ends early.
-fn curve(subject: Subject, rows: &[&RevocationRow]) -> Curve {
-    let mut denied_us: Vec<u64> = rows.iter().flat_map(|row| &row.slowest_us).copied().collect();
+fn slowest_us(rows: &[&RevocationRow]) -> Vec<u64> {
+    rows.iter().flat_map(|row| &row.slowest_us).copied().collect()
+}
+
+fn events(rows: &[&RevocationRow]) -> usize {
+    rows.iter().map(|row| row.events).sum()
+}
+
+/// The percentiles of when the slowest node denied after each of so many events, up to the slowest event. Where a node has
+/// not denied at all the curve ends early.
+fn curve(subject: Subject, mut denied_us: Vec<u64>, events: usize) -> Curve {
     denied_us.sort_unstable();
-    let events = rows.iter().map(|row| row.events).sum::<usize>();
     let steps = |events_above: f64| ((events as f64 / events_above).log10().max(0.0) * STEPS_PER_DECADE) as u32;
     let us = |rank: usize| denied_us.get(rank.saturating_sub(1)).map(|us| (*us).max(1) as f64);
     let point = |step: u32| {
@@ -302,5 +309,27 @@ fn cut(row: &RevocationRow) -> String {
             format!(" (its window cut from {} to {})", duration(default_s), duration(row.window_s))
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_ten_thousand(denied_us: Vec<u64>) -> Curve {
+        curve(Subject { scheme: "session-redis".to_owned(), color: None }, denied_us, 10_000)
+    }
+
+    #[test]
+    fn a_curve_ends_at_the_slowest_event_if_every_node_denied() {
+        let all = of_ten_thousand((1..=10_000).rev().collect());
+        assert_eq!(all.worst_us, Some(10_000.0));
+        assert_eq!(all.series.doubtful.last(), Some(&(4.0, 10_000.0)));
+        let some = of_ten_thousand((1..=9_990).collect());
+        assert_eq!(some.worst_us, None);
+        assert!(
+            some.series.doubtful.last().is_some_and(|(at, us)| *at < 3.1 && *us < 9_991.0),
+            "beyond there is nothing"
+        );
     }
 }
