@@ -24,7 +24,7 @@ pub struct LatencyParameters {
 pub(super) fn parameters(profile: Profile) -> LatencyParameters {
     LatencyParameters {
         blocks: profile.pick(8, 8, 6),
-        round_s: profile.pick(0.8, 0.8, 2.0),
+        round_s: profile.pick(0.8, 0.8, 1.2),
         fractions: vec![0.2, 0.6],
         rates_rps: vec![5_000.0],
         connections: 64,

@@ -29,7 +29,7 @@ pub(super) fn parameters(profile: Profile) -> LoginParameters {
     LoginParameters {
         blocks: profile.pick(8, 6, 8),
         rate_rps: 1_500.0,
-        round_s: profile.pick(1.0, 0.35, 1.0),
+        round_s: profile.pick(1.0, 0.35, 0.5),
         connections: 64,
         population: 2_000,
         clients: 8,
