@@ -1,6 +1,11 @@
-//! The journal: the record of the run so far, on disk after every round.
+//! The journal: the record of the run so far, on disk as rounds finish.
+//!
+//! The whole record is written each time, and it grows with every round: written after each of the ten thousand rounds of a
+//! long run, it would be hundreds of gigabytes, and take more time than some experiments. So whoever writes pauses in
+//! proportion to what writing took.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use engine::clock::SchedulingClass;
 use engine::record::{
@@ -24,18 +29,43 @@ pub enum Rounds {
     Fanout,
 }
 
-/// A record that is written to its folder whenever something is added.
+/// A record that is written to its folder as something is added. What a run that is killed (SIGKILL, a loss of power) loses
+/// is what came in its last ten seconds at most, and far less while the record is small; nothing if it ends in any other way.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
     record: Record,
+    pause: Pause,
+    /// Whether all of the record is on disk.
+    is_written: bool,
+}
+
+/// How long the record rests after it was written.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Instant,
+}
+
+impl Pause {
+    /// So many times as long as writing took: it takes at most a fiftieth of a run's time.
+    const SHARE: u32 = 50;
+    /// But never longer: so much may be lost.
+    const MOST: Duration = Duration::from_secs(10);
+
+    fn after(began: Instant, ended: Instant) -> Self {
+        Self { until: ended + (ended.duration_since(began) * Self::SHARE).min(Self::MOST) }
+    }
+
+    fn is_over(self, now: Instant) -> bool {
+        now >= self.until
+    }
 }
 
 impl Journal {
     /// Begins a journal in a folder that exists, and writes the record for the first time.
     pub fn begin(folder: PathBuf, record: Record) -> Result<Self, WriteError> {
-        let journal = Self { folder, record };
-        journal.save()?;
+        let mut journal = Self { folder, record, pause: Pause { until: Instant::now() }, is_written: false };
+        journal.write()?;
         Ok(journal)
     }
 
@@ -134,10 +164,44 @@ impl Journal {
             None => Status::Complete,
             Some(reason) => Status::Incomplete { reason: reason.to_owned() },
         };
-        self.save()
+        self.write()
     }
 
-    fn save(&self) -> Result<(), WriteError> {
-        record::write(&self.folder, &self.record).map(drop)
+    /// Writes the record unless it was written just now.
+    fn save(&mut self) -> Result<(), WriteError> {
+        self.is_written = false;
+        if self.pause.is_over(Instant::now()) { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), WriteError> {
+        let began = Instant::now();
+        record::write(&self.folder, &self.record)?;
+        self.pause = Pause::after(began, Instant::now());
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+/// A journal that nobody has ended belongs to a run that panics.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // Nobody is left to be told.
+            let _ = self.write();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_rests_in_proportion_to_what_writing_it_took_and_never_for_long() {
+        let began = Instant::now();
+        let after = |took_ms| Pause::after(began, began + Duration::from_millis(took_ms));
+        let is_over = |pause: Pause, ms| pause.is_over(began + Duration::from_millis(ms));
+        assert!(!is_over(after(10), 509) && is_over(after(10), 510));
+        assert!(!is_over(after(1_000), 10_999) && is_over(after(1_000), 11_000));
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn tiny() -> Parameters {
     }
 }
 
-fn record() -> Record {
+pub(crate) fn record() -> Record {
     Record {
         format: FORMAT,
         run: Run {

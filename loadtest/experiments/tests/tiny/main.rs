@@ -5,6 +5,7 @@
 mod bed;
 mod credentials;
 mod fanout;
+mod journal;
 mod load;
 mod login;
 mod outage;

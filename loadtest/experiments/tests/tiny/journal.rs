@@ -1,0 +1,53 @@
+//! A record is on disk however its run ends, and is not written ever again while it does not.
+
+use engine::record::{FILE_NAME, Record, Status, read};
+use experiments::Journal;
+use tempfile::TempDir;
+
+use crate::bed::record;
+
+const ADDED: usize = 400;
+
+/// A journal with many quick additions, and how often it was written meanwhile.
+fn busy(folder: &TempDir) -> (Journal, usize) {
+    let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
+    let last_written = || folder.path().join(FILE_NAME).metadata().unwrap().modified().unwrap();
+    let (mut seen, mut written) = (last_written(), 1);
+    for number in 0..ADDED {
+        journal.omit(&number.to_string(), "a test").unwrap();
+        written += usize::from(last_written() != seen);
+        seen = last_written();
+    }
+    (journal, written)
+}
+
+fn on_disk(folder: &TempDir) -> Record {
+    read(folder.path()).unwrap()
+}
+
+#[test]
+fn writing_takes_a_small_part_of_a_runs_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, written) = busy(&folder);
+    assert!(written < ADDED / 4, "{written} times for {ADDED} additions");
+    assert!(on_disk(&folder).omitted.len() < journal.record().omitted.len(), "or nothing is tested here");
+}
+
+#[test]
+fn a_journal_that_ends_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _) = busy(&folder);
+    journal.end(None).unwrap();
+    assert_eq!(on_disk(&folder), *journal.record());
+    assert_eq!(on_disk(&folder).run.status, Status::Complete);
+}
+
+#[test]
+fn a_journal_of_a_run_that_panics_is_whole_but_for_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = busy(&folder);
+    let known = journal.record().clone();
+    drop(journal);
+    assert_eq!(on_disk(&folder), known);
+    assert!(matches!(on_disk(&folder).run.status, Status::Incomplete { .. }));
+}
