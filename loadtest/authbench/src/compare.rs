@@ -14,6 +14,7 @@ use lab::child::Bounds;
 use lab::haproxy::HaproxyError;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
+use lab::slice::Slices;
 use lab::store::{Store, StoreError};
 
 use crate::exit::{Failure, Outcome};
@@ -74,6 +75,7 @@ fn set_up(
         stores,
         placement,
         balancer: asked.balancer,
+        slices: Slices::here,
         seed: asked.seed,
         stop: stop.clone(),
         scratch,

@@ -38,7 +38,7 @@ pub use revocation::{
 pub use rotation::{Learning, Presented, Race, Replay, Roll, RotationExperiment, Storm};
 pub use round::{Counts, Garbage, Interval, Level, LoadExperiment, Round, Usage, Validity, Window};
 pub use run::{Conformance, Host, Omission, Placement, Run, Status};
-pub use scaling::{Balancing, ScalingExperiment, ScalingPoint, Slicing, Step};
+pub use scaling::{Balancing, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step};
 pub use slo::{SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 pub use version::{FORMAT, FormatVersion};
 pub use wire::{WireExperiment, WirePoint};

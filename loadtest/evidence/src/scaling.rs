@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
 
+use crate::demand::DemandRow;
 use crate::group::{Rounds, scheme_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
 
@@ -21,8 +22,10 @@ const WIDEST_AHEAD: f64 = 2.0;
 /// Capacity against the number of nodes, by scheme.
 #[derive(Clone, Debug)]
 pub struct ScalingTable {
-    /// How the slices were cut.
+    /// How the slices were cut; none where nothing could be sliced, so that the demands are all that is known.
     pub slicing: Option<Slicing>,
+    /// What a request costs on whole processors, by scheme.
+    pub demands: Vec<DemandRow>,
     /// CPU time of the balancer a request, in microseconds: the median of the rounds. None where the generator went round
     /// the nodes itself.
     pub balancer_us: Option<f64>,
@@ -136,6 +139,7 @@ impl ScalingTable {
             scaling.points.iter().filter(|point| point.validity.valid).filter_map(|point| point.balancer_us);
         Self {
             slicing: scaling.slicing.clone(),
+            demands: DemandRow::all(record, &scaling.demands),
             balancer_us: middle_of(balancer_us),
             rows: schemes.into_iter().map(row).collect(),
         }

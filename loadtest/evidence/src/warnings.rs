@@ -6,7 +6,7 @@ mod tables;
 
 use engine::record::{
     Experiment, Fill, FillState, Issuance, Learning, LoginStorm, Omission, OutageRound, Record, RevocationSeries,
-    RotationExperiment, ScalingPoint, SloExperiment, SloRound, SloVerdict, Status, Step, Validity,
+    RotationExperiment, ScalingPoint, ServiceDemand, SloExperiment, SloRound, SloVerdict, Status, Step, Validity,
 };
 use engine::validity::Fault;
 
@@ -55,7 +55,11 @@ fn of_experiment(record: &Record, experiment: &Experiment) -> Vec<Warning> {
                 Step::Nodes { nodes } => format!("{} on {nodes} nodes in block {}", point.scheme, point.block),
                 Step::StoreFilled { .. } => format!("{}, the store filled in block {}", point.scheme, point.block),
             };
-            invalid_points(name, scaling.points.iter().map(|point| (place(point), &point.validity)))
+            let demand =
+                |demand: &ServiceDemand| format!("{} on whole processors in block {}", demand.scheme, demand.block);
+            let demands = scaling.demands.iter().map(|each| (demand(each), &each.validity));
+            let points = scaling.points.iter().map(|point| (place(point), &point.validity));
+            invalid_points(name, demands.chain(points))
         }
         Experiment::Population(population) => {
             let place = |fill: &Fill| {

@@ -103,3 +103,44 @@ fn there_is_no_law_for_a_store_that_nobody_filled() {
         scaling_row(&evidence, "session-redis-pool").law.is_some() && scaling_row(&evidence, "jwt-hs256").law.is_some()
     );
 }
+
+#[test]
+fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
+    let mut record = synthetic::compare();
+    *record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap() = synthetic::unsliced();
+    let demands = |record: &Record| of(record).scaling.unwrap().demands;
+    // Microseconds of a request in server and store.
+    let truths = [
+        ("anonymous", 6.5, None),
+        ("session-redis", 12.8, Some(3.2)),
+        ("session-redis-pool", 27.5, Some(14.6)),
+        ("jwt-hs256", 8.6, None),
+    ];
+    for (scheme, server_us, store_us) in truths {
+        let found = demands(&record);
+        let row = found.iter().find(|row| row.scheme == scheme).unwrap();
+        near(row.server_us.value, server_us, server_us * 0.02);
+        assert!(row.server_us.interval.is_some(), "{scheme}: six rounds bear one");
+        let law = row.law();
+        near(law.node_rps, 1e6 / server_us, 1e6 / server_us * 0.02);
+        assert_eq!(law.bend().is_some(), store_us.is_some(), "{scheme}");
+        near(law.bend().unwrap_or(0.0), store_us.map_or(0.0, |us| server_us / us), 0.1);
+        near(row.rps_per_cpu(), 1e6 / (server_us + store_us.unwrap_or(0.0)), 2_000.0);
+    }
+
+    let mut spoil = |scheme: &str, blocks: std::ops::Range<u32>| {
+        let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+        let of_scheme = scaling.demands.iter_mut().filter(|demand| demand.scheme == scheme);
+        for demand in of_scheme.filter(|demand| blocks.contains(&demand.block)) {
+            demand.server_us *= 100.0;
+            invalidate(&mut demand.validity);
+        }
+    };
+    spoil("anonymous", 0..3);
+    spoil("jwt-hs256", 0..6);
+    let found = demands(&record);
+    assert_eq!((found[0].rounds.used, found[0].rounds.excluded), (3, 3));
+    near(found[0].server_us.value, 6.5, 0.2);
+    assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "nothing is told where no round is valid");
+    assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("whole processors")));
+}

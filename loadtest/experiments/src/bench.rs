@@ -10,6 +10,7 @@ use engine::record::{Placement, WriteError};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
+use lab::slice::{NoSlices, Slices};
 use lab::store::{Store, StoreError};
 
 use crate::{Balancer, Journal, Progress};
@@ -27,6 +28,8 @@ pub struct Setting {
     pub placement: Placement,
     /// Who spreads a load over nodes.
     pub balancer: Balancer,
+    /// How nodes get shares of a processor, or why they cannot; looked for when they are needed.
+    pub slices: fn() -> Result<Slices, NoSlices>,
     /// The seed of every random choice.
     pub seed: u64,
     /// Set when the run is to end early.

@@ -23,7 +23,7 @@ use engine::record::Host;
 use lab::observe::{DEFAULT_PERIOD, Observer, Role, busy_share};
 use lab::placement::{allowed, cores, settle};
 use lab::scratch::Scratch;
-use lab::slice::Allowance;
+use lab::slice::{Allowance, Slices};
 
 pub use finding::{Finding, Judgement, State};
 pub use outlook::{Outlook, Reach};
@@ -62,7 +62,7 @@ const PROBES: [(&str, Probe); 20] = [
     ("other-load", |_| machine::other_load(busy_share(LISTENING))),
     ("pinning", |patient| permissions::pinning(&patient.setting.placement, patient.host.cpus)),
     ("priority", |_| permissions::priority(lab::timer::class())),
-    ("slices", |_| permissions::slices(lab::slice::Slices::here())),
+    ("slices", |_| permissions::slices(Slices::here())),
     ("redis", |patient| programs::store(patient.setting, StoreKind::Redis)),
     ("redis-cluster", |patient| programs::store(patient.setting, StoreKind::RedisCluster)),
     ("postgres", |patient| programs::store(patient.setting, StoreKind::Postgres)),
@@ -113,6 +113,7 @@ fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
         // Why it could not be settled stands in its method.
         placement: settle().0,
         balancer: Balancer::default(),
+        slices: Slices::here,
         seed: 1,
         stop: stop.clone(),
         scratch: Scratch::new()?,

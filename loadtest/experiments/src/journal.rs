@@ -30,7 +30,8 @@ pub enum Rounds {
 }
 
 /// A record that is written to its folder as something is added. What a run that is killed (SIGKILL, a loss of power) loses
-/// is what came in its last ten seconds at most, and far less while the record is small; nothing if it ends in any other way.
+/// is what came in its last ten seconds at most, and far less while the record is small; nothing if it ends in any other way, and
+/// nothing of an experiment that is over.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
@@ -89,25 +90,25 @@ impl Journal {
 
     /// Notes that something asked for is left out.
     pub fn omit(&mut self, what: &str, reason: &str) -> Result<(), WriteError> {
-        self.record.omitted.push(Omission { what: what.to_owned(), reason: reason.to_owned() });
+        self.changed().omitted.push(Omission { what: what.to_owned(), reason: reason.to_owned() });
         self.save()
     }
 
     /// Notes how a server did in the conformance suite.
     pub fn conformance(&mut self, found: Conformance) -> Result<(), WriteError> {
-        self.record.conformance.push(found);
+        self.changed().conformance.push(found);
         self.save()
     }
 
     /// Notes the version of a program that takes part.
     pub fn software(&mut self, name: &str, version: &str) {
-        self.record.software.insert(name.to_owned(), version.to_owned());
+        self.changed().software.insert(name.to_owned(), version.to_owned());
     }
 
     /// Notes how a server describes itself, once a scheme.
     pub fn describe(&mut self, descriptor: contract::SchemeDescriptor) {
         if !self.record.schemes.iter().any(|known| known.scheme == descriptor.scheme) {
-            self.record.schemes.push(descriptor);
+            self.changed().schemes.push(descriptor);
         }
     }
 
@@ -125,7 +126,8 @@ impl Journal {
             Rounds::Fanout => ("fanout", Experiment::Fanout),
         };
         let of_name = |known: &&mut Experiment| known.name() == name;
-        match self.record.experiments.iter_mut().find(of_name) {
+        let experiments = &mut self.changed().experiments;
+        match experiments.iter_mut().find(of_name) {
             Some(
                 Experiment::Load(load)
                 | Experiment::Cost(load)
@@ -134,19 +136,19 @@ impl Journal {
                 | Experiment::Reject(load)
                 | Experiment::Fanout(load),
             ) => load.rounds.push(round),
-            _ => self.record.experiments.push(new(LoadExperiment { rounds: vec![round] })),
+            _ => experiments.push(new(LoadExperiment { rounds: vec![round] })),
         }
         self.save()
     }
 
     /// Notes the class that the generator's threads got in an open loop.
     pub fn generator_class(&mut self, class: SchedulingClass) {
-        self.record.placement.generator_class = class.to_string();
+        self.changed().placement.generator_class = class.to_string();
     }
 
     /// Adds to what an experiment has measured, which begins empty.
     pub fn measured<E: Measured>(&mut self, change: impl FnOnce(&mut E)) -> Result<(), WriteError> {
-        let experiments = &mut self.record.experiments;
+        let experiments = &mut self.changed().experiments;
         let at = experiments.iter_mut().position(|known| E::of(known).is_some()).unwrap_or_else(|| {
             experiments.push(E::default().wrap());
             experiments.len() - 1
@@ -159,17 +161,27 @@ impl Journal {
 
     /// Ends the journal: complete, or for a reason not.
     pub fn end(&mut self, incomplete: Option<&str>) -> Result<(), WriteError> {
-        self.record.run.finished_at = Some(crate::now());
-        self.record.run.status = match incomplete {
+        let run = &mut self.changed().run;
+        run.finished_at = Some(crate::now());
+        run.status = match incomplete {
             None => Status::Complete,
             Some(reason) => Status::Incomplete { reason: reason.to_owned() },
         };
         self.write()
     }
 
-    /// Writes the record unless it was written just now.
-    fn save(&mut self) -> Result<(), WriteError> {
+    /// Writes what is not on disk yet.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        if self.is_written { Ok(()) } else { self.write() }
+    }
+
+    fn changed(&mut self) -> &mut Record {
         self.is_written = false;
+        &mut self.record
+    }
+
+    /// Writes the record unless that was done just now.
+    fn save(&mut self) -> Result<(), WriteError> {
         if self.pause.is_over(Instant::now()) { self.write() } else { Ok(()) }
     }
 
@@ -185,10 +197,8 @@ impl Journal {
 /// A journal that nobody has ended belongs to a run that panics.
 impl Drop for Journal {
     fn drop(&mut self) {
-        if !self.is_written {
-            // Nobody is left to be told.
-            let _ = self.write();
-        }
+        // Nobody is left to be told.
+        let _ = self.flush();
     }
 }
 

@@ -78,6 +78,7 @@ pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameter
         bench.setting.bereaved()?;
     }
     outcome?;
+    bench.journal.flush()?;
     bench.progress.end();
     Ok(())
 }

@@ -15,6 +15,9 @@
 //! With a balancer, an `HAProxy` stands between, in a slice of its own that is twice as large as what it needs when full; a round
 //! in which it was used up is invalid.
 //!
+//! Without slices, what a request costs on whole processors is all that is measured. The report then estimates what nodes
+//! and stores of a whole processor would carry, and says that it is an estimate.
+//!
 //! Weak: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in bursts, which
 //! let a store answer several requests at a time. Latency is not measured here, for quotas flatter it.
 
@@ -24,20 +27,23 @@ use std::sync::Arc;
 use contract::{Scheme, StoreKind};
 use driver::Target;
 use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Balancing, Level, Round, ScalingExperiment, ScalingPoint, Slicing, Step, Usage, Validity};
+use engine::record::{
+    Balancing, Level, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity,
+};
 use engine::validity::{GENERATOR_SHARE, generator_share};
 use lab::child::Bounds;
-use lab::slice::{Slices, Throttling};
+use lab::slice::{NoSlices, Slices, Throttling};
 use lab::store::Store;
 
 use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet;
 use crate::nodes::{Nodes, Shares, WHOLE};
 use crate::order::shuffled;
 use crate::own_store::OwnStore;
 use crate::profile::ScalingParameters;
 use crate::visit::{Watched, alone, drive_round, workers};
+
+mod demand;
 
 /// All nodes together stay below this share of what the generator can drive.
 const OF_GENERATOR: f64 = 0.60;
@@ -53,29 +59,47 @@ const BALANCER_FULL: f64 = 0.10;
 /// The store is filled by at most so many nodes: no more than the laws are found on.
 const FILLED_BY: u32 = 3;
 /// Rounds on whole processors for each scheme, of which the middle one counts.
-const DEMAND_ROUNDS: u32 = 3;
+const DEMAND_BLOCKS: u32 = 3;
 
-/// Runs the experiment, or says why it cannot be.
+/// Runs the experiment, or what is left of it without slices.
 pub fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
-    let slices = match Slices::here() {
-        Ok(slices) => slices,
-        Err(none) => {
-            let reason =
-                format!("{none}; the capacity in the experiment cost, times the nodes, is the estimate that is left");
-            bench.progress.note(&format!("LEFT OUT: scaling. {reason}"));
-            return Ok(bench.journal.omit("scaling", &reason)?);
-        }
-    };
     let schemes = sliceable(bench)?;
+    match (bench.setting.slices)() {
+        Ok(slices) => nodes(bench, parameters, &schemes, &slices),
+        Err(none) => estimate(bench, parameters, &schemes, &none),
+    }
+}
+
+/// More nodes than one cannot be measured: what a request costs is, and the report estimates from it what they would carry.
+fn estimate(
+    bench: &mut Bench<'_>,
+    parameters: &ScalingParameters,
+    schemes: &[Scheme],
+    none: &NoSlices,
+) -> Result<(), ExperimentError> {
+    let reason = format!("{none}; what more nodes would carry is estimated from the CPU time of a request instead");
+    bench.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
+    bench.journal.omit("scaling on more than one node", &reason)?;
+    demand::measure(bench, parameters, schemes, parameters.blocks).map(drop)
+}
+
+/// Measures what one node and more carry, each in its slice.
+fn nodes(
+    bench: &mut Bench<'_>,
+    parameters: &ScalingParameters,
+    schemes: &[Scheme],
+    slices: &Slices,
+) -> Result<(), ExperimentError> {
     let most = most(parameters);
-    let demands = demands(bench, parameters, &schemes)?;
-    let slicing = slicing(bench, &slices, &demands, most);
+    let demands = demand::measure(bench, parameters, schemes, DEMAND_BLOCKS)?;
+    bench.progress.end();
+    let slicing = slicing(bench, slices, &demands, most);
     bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
-    let stores = stores(bench, &schemes, &slices, slicing.store_share)?;
+    let stores = stores(bench, schemes, slices, slicing.store_share)?;
     let mut groups = Vec::new();
     let balancer = slicing.balancer.as_ref().map(|balancer| balancer.share);
-    let shares = Shares { slices: &slices, node: slicing.node_share, balancer };
-    for scheme in schemes {
+    let shares = Shares { slices, node: slicing.node_share, balancer };
+    for &scheme in schemes {
         let store = stores.get(&scheme.store()).and_then(OwnStore::store);
         bench.go_on()?;
         groups.push(Nodes::start(bench, scheme, store, most, &shares, parameters.population)?);
@@ -98,72 +122,17 @@ fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     Ok(with)
 }
 
-/// What a request costs on whole processors, in microseconds of CPU time.
-struct Demand {
-    server_us: f64,
-    balancer_us: f64,
-    generator_us: f64,
-}
-
-/// Of every scheme, in their order.
-fn demands(
-    bench: &mut Bench<'_>,
-    parameters: &ScalingParameters,
-    schemes: &[Scheme],
-) -> Result<Vec<Demand>, ExperimentError> {
-    bench.progress.begin("scaling: what a request costs", schemes.len() as u64);
-    let stations = fleet::start(bench, parameters.population)?;
-    let plan = plan(parameters, parameters.connections, bench.setting.seed);
-    let mut demands = Vec::new();
-    for station in stations.iter().filter(|station| schemes.contains(&station.scheme)) {
-        bench.step(station.scheme.id())?;
-        let (target, scheme) = (&station.target, station.scheme);
-        let bounds = Bounds::on(&bench.setting.placement.server_cpus);
-        let front = match bench.setting.balancer {
-            Balancer::Generator => None,
-            Balancer::Haproxy => Some(Front::start(bench, scheme, target, &bounds)?),
-        };
-        let target = front.as_ref().map_or_else(|| Ok(target.clone()), |front| front.before(target, scheme))?;
-        let servers = [station.server.process().pid()];
-        let watched = Watched { servers: &servers, store: station.store, balancer: pid(front.as_ref()) };
-        let mut costs = Vec::new();
-        for _ in 0..DEMAND_ROUNDS {
-            bench.go_on()?;
-            let round = drive(bench, &plan, &target, scheme, watched)?;
-            // A round cut short says nothing.
-            bench.go_on()?;
-            costs.extend(cost(&round));
-        }
-        costs.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
-        let middle = costs.len() / 2;
-        demands.push(costs.into_iter().nth(middle).ok_or(ExperimentError::NoCapacity(scheme))?);
-    }
-    bench.progress.end();
-    Ok(demands)
-}
-
-fn cost(round: &Round) -> Option<Demand> {
-    let seen = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
-    let usage = round.usage.as_ref().filter(seen)?;
-    let us = |ns: u64| ns as f64 / 1e3 / usage.requests as f64;
-    Some(Demand {
-        server_us: us(usage.server_cpu_ns),
-        balancer_us: us(usage.balancer_cpu_ns.unwrap_or(0)),
-        generator_us: us(usage.generator_cpu_ns),
-    })
-}
-
 fn pid(front: Option<&Front>) -> Option<u32> {
     front.map(|front| front.process().pid())
 }
 
 /// The largest slices that leave enough to the generator, and to the kernel.
-fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[Demand], most: u32) -> Slicing {
+fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: u32) -> Slicing {
     let placement = &bench.setting.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
-    let most_of = |us: fn(&Demand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
+    let most_of = |us: fn(&ServiceDemand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
     let generator_us = most_of(|demand| demand.generator_us);
-    let balancer_us = most_of(|demand| demand.balancer_us);
+    let balancer_us = most_of(|demand| demand.balancer_us.unwrap_or(0.0));
     let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
     let together = placement.server_cpus == placement.store_cpus;
     // At most the nodes carry what the cheapest scheme does.

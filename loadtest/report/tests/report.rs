@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use engine::record::{
-    Acceptances, Experiment, Measured as _, Omission, Record, RevocationExperiment, SloRound, Status, Validity,
-    WireExperiment,
+    Acceptances, Experiment, Measured as _, Omission, Record, RevocationExperiment, ScalingExperiment, SloRound,
+    Status, Validity, WireExperiment,
 };
 use engine::validity::Fault;
 use evidence::{Evidence, Warning};
@@ -328,6 +328,20 @@ fn the_short_answer_keeps_to_the_carrier_of_the_run() {
     wire.points.splice(0..0, others);
     assert_eq!(report::summary(&record).unwrap(), report::summary(&synthetic::compare()).unwrap());
     assert!(Folder::of(&record).files.contains_key("charts/wire-cookie-light.svg"));
+}
+
+#[test]
+fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced() {
+    let mut record = synthetic::compare();
+    *record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap() = synthetic::unsliced();
+    let folder = Folder::of(&record);
+    let markdown = folder.get("report.md");
+    assert!(markdown.contains("More nodes: not measured") && markdown.contains("An estimate."));
+    // 12.8 and 3.2 µs a request in server and store.
+    assert!(markdown.contains("so many nodes: 4.0"), "the store would be full at four nodes");
+    assert!(!folder.files.contains_key("charts/scaling-light.svg"), "nothing is drawn that was not measured");
+    assert!(comparison().files.contains_key("charts/scaling-light.svg"));
+    assert!(!comparison().get("report.md").contains("An estimate."));
 }
 
 #[test]

@@ -9,10 +9,37 @@ use super::Validity;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScalingExperiment {
-    /// How large the slices were, and why.
+    /// How large the slices were, and why; null where nothing could be sliced, so that the demands are all there is.
     pub slicing: Option<Slicing>,
+    /// What a request costs on whole processors, in the order in which it was measured.
+    #[serde(default)]
+    pub demands: Vec<ServiceDemand>,
     /// In the order in which they were measured.
     pub points: Vec<ScalingPoint>,
+}
+
+/// CPU time of a request in one saturated round over one node on whole processors: its service demand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceDemand {
+    /// The scheme's id.
+    pub scheme: String,
+    /// Demands of one block are neighbours in time.
+    pub block: u32,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// Requests behind the figures.
+    pub requests: u64,
+    /// CPU time of the server a request, in microseconds.
+    pub server_us: f64,
+    /// The same of the store; null without one.
+    pub store_us: Option<f64>,
+    /// The same of the balancer; null without one.
+    pub balancer_us: Option<f64>,
+    /// The same of the generator.
+    pub generator_us: f64,
+    /// Whether the round may feed a claim.
+    pub validity: Validity,
 }
 
 /// How the processors were cut into slices.

@@ -25,8 +25,8 @@ use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDow
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
     Counts, EncodedHistogram, Experiment, FORMAT, Host, Interval, Level, LoadExperiment, MemoryExperiment, MemoryPoint,
-    Placement, Quantiles, Record, Round, Run, Status, Usage, Validity, Window, WireExperiment, WirePoint,
-    empty_histogram,
+    Placement, Quantiles, Record, Round, Run, ScalingExperiment, Status, Usage, Validity, Window, WireExperiment,
+    WirePoint, empty_histogram,
 };
 
 /// What is true of a scheme: CPU µs a request in server and store, bytes a credential in both.
@@ -145,6 +145,11 @@ fn make_comparison() -> Record {
             Experiment::Wire(wire()),
         ],
     }
+}
+
+/// The `scaling` of a machine that cannot be cut into slices.
+pub fn unsliced() -> ScalingExperiment {
+    scaling::unsliced(&mut Noise(43))
 }
 
 /// One load on one target, with a stall of two seconds in the middle.

@@ -1,7 +1,7 @@
 //! The synthetic `scaling`.
 
 use contract::StoreKind;
-use engine::record::{ScalingExperiment, ScalingPoint, Slicing, Step, Validity};
+use engine::record::{ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity};
 
 use super::{Noise, TRUTHS, Truth};
 
@@ -26,7 +26,28 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
         generator_rps: 210_000.0,
         expected_rps: 110_769.0,
     };
-    ScalingExperiment { slicing: Some(slicing), points }
+    ScalingExperiment { slicing: Some(slicing), demands: demands(noise), points }
+}
+
+/// The same on a machine that cannot be cut into slices.
+pub fn unsliced(noise: &mut Noise) -> ScalingExperiment {
+    ScalingExperiment { slicing: None, demands: demands(noise), points: Vec::new() }
+}
+
+fn demands(noise: &mut Noise) -> Vec<ServiceDemand> {
+    let visits = (0..6).flat_map(|block| TRUTHS.iter().map(move |truth| (block, truth)));
+    let demand = |(block, truth): (u32, &Truth)| ServiceDemand {
+        scheme: truth.id.to_owned(),
+        block,
+        started_at: format!("2026-11-22T10:{:02}:10Z", 15 + block),
+        requests: (truth.capacity_rps() * 0.5) as u64,
+        server_us: truth.server_us * noise.factor(0.01),
+        store_us: (truth.store == StoreKind::Redis).then(|| truth.store_us * noise.factor(0.01)),
+        balancer_us: None,
+        generator_us: 4.0,
+        validity: Validity::from_reasons(Vec::new()),
+    };
+    visits.map(demand).collect()
 }
 
 fn scaling_point(truth: &Truth, block: u32, step: Step, noise: &mut Noise) -> ScalingPoint {

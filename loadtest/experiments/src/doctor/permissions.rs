@@ -46,7 +46,7 @@ pub(super) fn slices(slices: Result<Slices, NoSlices>) -> Judgement {
         Ok(slices) => Judgement::good(slices.method(), "nodes and store can be given shares of a processor"),
         Err(NoSlices { reasons }) => Judgement::missing(
             reasons,
-            "no node can be given a share of a processor, so that `scaling` is left out",
+            "no node can be given a share of a processor: `scaling` measures one, and estimates from it what more would carry",
             "run as root, or in a part that is yours: `systemd-run --user --scope -p Delegate=yes authbench compare …`, which \
              needs a user manager of systemd (`loginctl enable-linger` starts one); a container has to be let write to \
              /sys/fs/cgroup",

@@ -14,6 +14,7 @@ use experiments::profile::{
 use experiments::{Balancer, Bench, Journal, Progress, Setting, run};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
+use lab::slice::{NoSlices, Slices};
 use lab::store::Store;
 use tempfile::TempDir;
 
@@ -199,6 +200,18 @@ pub(crate) fn measure_with(name: Name, schemes: &[&str], parameters: &Parameters
 }
 
 pub(crate) fn measure_behind(balancer: Balancer, name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+    measure_on((balancer, Slices::here), name, schemes, parameters)
+}
+
+/// On a machine that cannot be cut into slices.
+pub(crate) fn measure_unsliced(name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+    let none = || Err(NoSlices { reasons: "this is a test".to_owned() });
+    measure_on((Balancer::default(), none), name, schemes, parameters)
+}
+
+type Machine = (Balancer, fn() -> Result<Slices, NoSlices>);
+
+fn measure_on((balancer, slices): Machine, name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
@@ -211,6 +224,7 @@ pub(crate) fn measure_behind(balancer: Balancer, name: Name, schemes: &[&str], p
         stores: BTreeMap::from([(StoreKind::Redis, redis)]),
         placement: Placement::default(),
         balancer,
+        slices,
         seed: 1,
         stop: std::sync::Arc::default(),
         scratch,

@@ -5,13 +5,12 @@ use experiments::Balancer;
 use experiments::profile::Experiment as Name;
 use lab::slice::Slices;
 
-use crate::bed::{SCHEMES, measure, measure_behind, tiny};
+use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, tiny};
 
 #[test]
 fn scaling_slices_nodes_and_store_and_says_what_was_full() {
     let Ok(slices) = Slices::here() else {
-        let record = measure(Name::Scaling);
-        assert_eq!(record.omitted.iter().map(|omission| omission.what.as_str()).collect::<Vec<_>>(), ["scaling"]);
+        // As the test of machines without slices has seen.
         return;
     };
     let record = measure(Name::Scaling);
@@ -19,6 +18,7 @@ fn scaling_slices_nodes_and_store_and_says_what_was_full() {
     let slicing = scaling.slicing.as_ref().unwrap();
     assert_eq!(slicing.method, slices.method());
     assert!(slicing.node_share > 0.0 && slicing.node_share < 1.0 && slicing.store_share > 0.0, "{slicing:?}");
+    assert_eq!(scaling.demands.len(), SCHEMES.len() * 3, "what the slices were cut by is kept");
     assert!(slicing.expected_rps <= slicing.generator_rps * 0.6 * 1.001, "room is left to the generator: {slicing:?}");
     for scheme in SCHEMES {
         let points: Vec<_> = scaling.points.iter().filter(|point| point.scheme == scheme).collect();
@@ -40,12 +40,28 @@ fn scaling_slices_nodes_and_store_and_says_what_was_full() {
     }
 }
 
+#[test]
+fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot() {
+    let record = described(measure_unsliced(Name::Scaling, &SCHEMES, &tiny()), &SCHEMES);
+    let [omitted] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
+    assert_eq!(omitted.what, "scaling on more than one node");
+    assert!(omitted.reason.contains("this is a test") && omitted.reason.contains("estimated"), "{}", omitted.reason);
+    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    assert!(scaling.slicing.is_none() && scaling.points.is_empty(), "{scaling:?}");
+    assert_eq!(scaling.demands.len(), SCHEMES.len() * tiny().scaling.blocks as usize);
+    for demand in &scaling.demands {
+        assert!(demand.requests > 0 && demand.server_us > 0.0 && demand.generator_us > 0.0, "{demand:?}");
+        assert_eq!(demand.store_us.is_some_and(|us| us > 0.0), demand.scheme == "session-redis", "{demand:?}");
+        assert_eq!(demand.balancer_us, None);
+    }
+}
+
 /// A session in a server's memory is known to that server alone: it is found only where the balancer leaves a client with its
 /// node.
 #[test]
 fn scaling_behind_a_balancer_reaches_every_node_and_says_what_the_balancer_took() {
     if Slices::here().is_err() {
-        // Left out, as the test above has seen.
+        // As the test of machines without slices has seen.
         return;
     }
     let schemes = ["anonymous", "session-memory", "session-redis"];

@@ -1,16 +1,49 @@
 //! The section on more nodes.
 
-use engine::record::{Record, Slicing};
-use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
+mod estimate;
 
-use super::many::{Panel, panels};
+use engine::record::{Record, Slicing};
+use evidence::{
+    ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit, is_control,
+};
+
+use super::many::{Panel, Said, panels, told_of_each};
 use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, count, grouped, plain, signed_percent};
+use crate::figure::{NONE, bracket, count, grouped, listed, plain, signed_percent};
 
 pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
+    let blocks = if is_estimated(table) { estimate::blocks(record, table) } else { blocks(record, table) };
+    super::section("scaling", "More nodes", blocks)
+}
+
+/// How many times as much the most nodes carried as one, or what is estimated of that.
+pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
+    if is_estimated(table) {
+        return estimate::sentence(record, table);
+    }
+    let most =
+        table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)?;
+    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
+        let size = row.sizes.last().filter(|size| size.nodes == most)?;
+        let figure = size.efficiency? * f64::from(most);
+        let full = if matches!(size.full, Full::Store) { " (its store was full)" } else { "" };
+        Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        format!("More nodes: {most} carried so many times as much as one{}.", told_of_each(record, parts, listed))
+    })
+}
+
+/// Whether nothing could be sliced, so that one node is all that was seen.
+fn is_estimated(table: &ScalingTable) -> bool {
+    table.slicing.is_none() && table.rows.is_empty()
+}
+
+fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "What more nodes bring: requests per second that they carry together, each in a slice of a processor, over a store \
          whose slice stays the same. {}",
@@ -21,7 +54,7 @@ pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
     blocks.push(Block::Table(law_table(record, table)));
     blocks.push(Block::Table(usl_table(record, table)));
     blocks.extend(method(how(), limits()));
-    super::section("scaling", "More nodes", blocks)
+    blocks
 }
 
 fn slices(table: &ScalingTable) -> String {

@@ -5,8 +5,8 @@ use contract::{RevocationClass, SchemeDescriptor};
 use engine::record::{OutageFault, Record};
 use evidence::statistics::Estimate;
 use evidence::{
-    CostRow, CostTable, Evidence, FanoutTable, Full, LatencyRow, LatencyTable, MemoryTable, OutageTable, OverControl,
-    PopulationTable, RttTable, ScalingTable, SlopeBasis, WireRow, WireTable, is_control, level_name,
+    CostRow, CostTable, Evidence, FanoutTable, LatencyRow, LatencyTable, MemoryTable, OutageTable, OverControl,
+    PopulationTable, RttTable, SlopeBasis, WireRow, WireTable, is_control, level_name,
 };
 
 use super::glance::{telling_level, telling_roles, telling_rows};
@@ -16,7 +16,7 @@ use crate::figure::{bracket, count, duration, estimate, grouped, hundredths, lis
 use crate::story::latency::of_rounds;
 use crate::story::many::{Said, named, told, told_of_each};
 use crate::story::scheme::{described, store};
-use crate::story::{login, reject, revocation, slo};
+use crate::story::{login, reject, revocation, scaling, slo};
 
 /// One sentence or two for each thing that was measured.
 pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
@@ -28,7 +28,7 @@ pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
         evidence.rtt.as_ref().and_then(|table| rtt(record, table)),
         evidence.login.as_ref().and_then(|table| login::sentence(record, table)),
         evidence.reject.as_ref().and_then(|table| reject::sentence(record, table)),
-        evidence.scaling.as_ref().and_then(|table| scaling(record, table)),
+        evidence.scaling.as_ref().and_then(|table| scaling::sentence(record, table)),
         evidence.population.as_ref().and_then(|table| population(record, table)),
         evidence.revocation.as_ref().and_then(|table| revocation::sentence(record, table)),
         evidence.fanout.as_ref().and_then(|table| fanout(record, table)),
@@ -127,21 +127,6 @@ fn rtt(record: &Record, table: &RttTable) -> Option<String> {
             "A store further away: before it is answered, a request waits for so many round trips to it{}.",
             told_of_each(record, parts, listed)
         )
-    })
-}
-
-fn scaling(record: &Record, table: &ScalingTable) -> Option<String> {
-    let most =
-        table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)?;
-    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
-        let size = row.sizes.last().filter(|size| size.nodes == most)?;
-        let figure = size.efficiency? * f64::from(most);
-        let full = if matches!(size.full, Full::Store) { " (its store was full)" } else { "" };
-        Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
-    });
-    let parts: Vec<Said<'_>> = parts.collect();
-    (!parts.is_empty()).then(|| {
-        format!("More nodes: {most} carried so many times as much as one{}.", told_of_each(record, parts, listed))
     })
 }
 

@@ -1,0 +1,58 @@
+//! What a request costs on whole processors, and what more nodes would carry by that: an estimate, where nothing could be sliced.
+//!
+//! The law of service demands: a resource that a request keeps busy for so many microseconds carries no more requests per second than
+//! fit into one (Lazowska, Zahorjan, Graham and Sevcik, *Quantitative System Performance*, 1984, chapter 5).
+
+use engine::record::{Record, ServiceDemand};
+
+use crate::group::{Rounds, scheme_order};
+use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, median};
+
+/// What a request to one scheme costs.
+#[derive(Clone, Debug)]
+pub struct DemandRow {
+    /// The scheme's id.
+    pub scheme: String,
+    /// The rounds behind the figures.
+    pub rounds: Rounds,
+    /// CPU time of the server a request, in microseconds: the median of the rounds.
+    pub server_us: Estimate,
+    /// The same of the store; none without one.
+    pub store_us: Option<Estimate>,
+}
+
+impl DemandRow {
+    /// What nodes and a store of a whole processor each would carry.
+    #[must_use]
+    pub fn law(&self) -> Bottleneck {
+        let most_rps = |us: Estimate| 1e6 / us.value;
+        Bottleneck { node_rps: most_rps(self.server_us), store_rps: self.store_us.map(most_rps) }
+    }
+
+    /// Requests per second for each processor of nodes and store together, if both are full.
+    #[must_use]
+    pub fn rps_per_cpu(&self) -> f64 {
+        1e6 / (self.server_us.value + self.store_us.map_or(0.0, |us| us.value))
+    }
+
+    /// One row a scheme that has a valid round, in the order of the record.
+    pub(crate) fn all(record: &Record, demands: &[ServiceDemand]) -> Vec<Self> {
+        let mut schemes: Vec<&str> = demands.iter().map(|demand| demand.scheme.as_str()).collect();
+        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
+        schemes.dedup();
+        schemes.into_iter().filter_map(|scheme| Self::of(scheme, demands)).collect()
+    }
+
+    fn of(scheme: &str, demands: &[ServiceDemand]) -> Option<Self> {
+        let own: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme).collect();
+        let valid: Vec<&ServiceDemand> = own.iter().copied().filter(|demand| demand.validity.valid).collect();
+        let server_us: Vec<f64> = valid.iter().map(|demand| demand.server_us).collect();
+        let store_us: Vec<f64> = valid.iter().filter_map(|demand| demand.store_us).filter(|us| *us > 0.0).collect();
+        Some(Self {
+            scheme: scheme.to_owned(),
+            rounds: Rounds { used: valid.len(), excluded: own.len() - valid.len() },
+            server_us: median(&server_us, CONFIDENCE)?,
+            store_us: median(&store_us, CONFIDENCE),
+        })
+    }
+}

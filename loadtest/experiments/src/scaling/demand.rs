@@ -1,0 +1,100 @@
+//! What a request costs on whole processors: its service demand. The slices are cut by it, and where there are none it is what
+//! is left to say of more nodes.
+
+use contract::Scheme;
+use engine::record::{Round, ScalingExperiment, ServiceDemand, Usage};
+use lab::child::Bounds;
+
+use super::{drive, pid, plan};
+use crate::balancer::{Balancer, Front};
+use crate::bench::{Bench, ExperimentError};
+use crate::fleet::{self, Station};
+use crate::order::shuffled;
+use crate::profile::ScalingParameters;
+use crate::visit::Watched;
+
+/// One node, and what spreads the load over it, if anything does.
+struct Subject<'a> {
+    station: Station<'a>,
+    front: Option<Front>,
+}
+
+/// Visits one node of every scheme once a block, and gives for each, in their order, the demand in the middle.
+pub(super) fn measure(
+    bench: &mut Bench<'_>,
+    parameters: &ScalingParameters,
+    schemes: &[Scheme],
+    blocks: u32,
+) -> Result<Vec<ServiceDemand>, ExperimentError> {
+    bench.progress.begin("scaling: what a request costs", u64::from(blocks) * schemes.len() as u64);
+    let stations = fleet::start(bench, parameters.population)?;
+    let mut subjects = Vec::new();
+    for station in stations.into_iter().filter(|station| schemes.contains(&station.scheme)) {
+        subjects.push(Subject::of(bench, station)?);
+    }
+    let numbers: Vec<usize> = (0..subjects.len()).collect();
+    let mut demands = Vec::new();
+    for block in 0..blocks {
+        for number in shuffled(&numbers, bench.setting.seed, block) {
+            bench.step(subjects[number].station.scheme.id())?;
+            let Some(demand) = subjects[number].visit(bench, parameters, block)? else { continue };
+            demands.push(demand.clone());
+            bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
+        }
+    }
+    schemes.iter().map(|&scheme| middle(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
+}
+
+/// By the CPU time of the server.
+fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
+    let mut own: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme.id()).collect();
+    own.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
+    own.get(own.len() / 2).copied().cloned()
+}
+
+impl<'a> Subject<'a> {
+    fn of(bench: &Bench<'_>, station: Station<'a>) -> Result<Self, ExperimentError> {
+        let bounds = Bounds::on(&bench.setting.placement.server_cpus);
+        let front = match bench.setting.balancer {
+            Balancer::Generator => None,
+            Balancer::Haproxy => Some(Front::start(bench, station.scheme, &station.target, &bounds)?),
+        };
+        Ok(Self { station, front })
+    }
+
+    fn visit(
+        &mut self,
+        bench: &Bench<'_>,
+        parameters: &ScalingParameters,
+        block: u32,
+    ) -> Result<Option<ServiceDemand>, ExperimentError> {
+        let plan = plan(parameters, parameters.connections, bench.setting.seed + u64::from(block));
+        self.station.renew(bench, &plan)?;
+        let (station, scheme) = (&self.station, self.station.scheme);
+        let through = self.front.as_ref().map(|front| front.before(&station.target, scheme)).transpose()?;
+        let servers = [station.server.process().pid()];
+        let watched = Watched { servers: &servers, store: station.store, balancer: pid(self.front.as_ref()) };
+        let started_at = crate::now();
+        let round = drive(bench, &plan, through.as_ref().unwrap_or(&station.target), scheme, watched)?;
+        // A round cut short says nothing.
+        bench.go_on()?;
+        Ok(demand(scheme, block, started_at, &round))
+    }
+}
+
+fn demand(scheme: Scheme, block: u32, started_at: String, round: &Round) -> Option<ServiceDemand> {
+    let seen = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
+    let usage = round.usage.as_ref().filter(seen)?;
+    let us = |ns: u64| ns as f64 / 1e3 / usage.requests as f64;
+    Some(ServiceDemand {
+        scheme: scheme.id().to_owned(),
+        block,
+        started_at,
+        requests: usage.requests,
+        server_us: us(usage.server_cpu_ns),
+        store_us: usage.store_cpu_ns.map(us),
+        balancer_us: usage.balancer_cpu_ns.map(us),
+        generator_us: us(usage.generator_cpu_ns),
+        validity: round.validity.clone(),
+    })
+}
