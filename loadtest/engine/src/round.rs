@@ -105,6 +105,7 @@ impl Driven {
             started_at: place.started_at,
             planned_rps: self.plan.arrivals.rate_rps(),
             store_rtt_us: None,
+            hop_rtt_us: None,
             plan: self.plan,
             window: self.window,
             counts: self.counts,

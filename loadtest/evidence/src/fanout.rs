@@ -32,6 +32,23 @@ pub struct FanoutRow {
     pub cpu_slope_us: Option<Slope>,
     /// The same, less what it adds to the control's: what authentication costs a hop. None for the control, and without it.
     pub cpu_slope_over_control_us: Option<Slope>,
+    /// The same ways where servers and store stand apart; none where they were not put so.
+    pub apart: Option<Apart>,
+}
+
+/// Ways over servers that stand apart, from each other and from the store.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    /// Round-trip time of every link as it was set, in microseconds.
+    pub link_rtt_us: u32,
+    /// As it was given between the servers, in microseconds: the median of the rounds.
+    pub given_us: Option<f64>,
+    /// Response times, from few hops to many.
+    pub ways: Vec<LatencyRow>,
+    /// Round trips over such links that each hop adds to those which a request waits for: how much more its median rises with
+    /// each hop than where all stand beside one another, over how much more the control's does, which waits for one. None for the
+    /// control, and without it.
+    pub trips: Option<Slope>,
 }
 
 /// A way of so many hops.
@@ -69,9 +86,8 @@ impl FanoutTable {
                 schemes.push(group.scheme);
             }
         }
-        let control = schemes.iter().find(|scheme| is_control(scheme));
-        let control = control.map(|scheme| by_block(&groups, scheme, |round| cpu_us(record, round)));
-        let row = |scheme: &&str| FanoutRow::of(record, scheme, &groups, &latency, control.as_ref());
+        let control = schemes.iter().copied().find(|scheme| is_control(scheme));
+        let row = |scheme: &&str| FanoutRow::of(record, scheme, &groups, &latency, control);
         let rows = schemes.iter().map(row).collect();
         Ok(Self { latency, rows })
     }
@@ -82,7 +98,12 @@ fn hops_of(level: &Level) -> u32 {
 }
 
 fn is_at_rate(level: &Level) -> bool {
-    matches!(level, Level::Hops { rate_rps: Some(_), .. })
+    matches!(level, Level::Hops { rate_rps: Some(_), link_rtt_us: 0, .. })
+}
+
+/// Round-trip time of the links where servers stand apart.
+fn link_us(level: &Level) -> Option<u32> {
+    if let Level::Hops { link_rtt_us, .. } = level { Some(*link_rtt_us).filter(|us| *us > 0) } else { None }
 }
 
 /// CPU time of servers and store a request, in a saturated round; none where a store was not seen.
@@ -94,6 +115,10 @@ fn cpu_us(record: &Record, round: &Round) -> Option<f64> {
 
 fn median_us(round: &Round) -> Option<f64> {
     round.response_us.p50.filter(|_| is_at_rate(&round.level)).map(|us| us as f64)
+}
+
+fn apart_median_us(round: &Round) -> Option<f64> {
+    round.response_us.p50.filter(|_| link_us(&round.level).is_some()).map(|us| us as f64)
 }
 
 /// What this finds in the valid rounds of a scheme, by block and hops.
@@ -121,14 +146,9 @@ fn rise(blocks: &[&Figures]) -> Option<f64> {
 }
 
 impl FanoutRow {
-    fn of(
-        record: &Record,
-        scheme: &str,
-        groups: &[Group<'_>],
-        latency: &LatencyTable,
-        control: Option<&Blocks>,
-    ) -> Self {
-        let cpu = by_block(groups, scheme, |round| cpu_us(record, round));
+    fn of(record: &Record, scheme: &str, groups: &[Group<'_>], latency: &LatencyTable, control: Option<&str>) -> Self {
+        let cpu_of = |scheme: &str| by_block(groups, scheme, |round| cpu_us(record, round));
+        let cpu = cpu_of(scheme);
         let cpu_at = over_blocks(&cpu.values().collect::<Vec<_>>());
         let own = || latency.rows.iter().filter(|row| row.scheme == scheme);
         let hops: BTreeSet<u32> = own().map(|row| hops_of(&row.level)).collect();
@@ -143,19 +163,54 @@ impl FanoutRow {
             ways: hops.into_iter().map(crossed).collect(),
             response_slope_us: Slope::of(&by_block(groups, scheme, median_us)),
             cpu_slope_us: Slope::of(&cpu),
-            cpu_slope_over_control_us: over_control.and_then(|control| Slope::of(&differences(&cpu, control))),
+            cpu_slope_over_control_us: over_control.and_then(|control| Slope::of(&differences(&cpu, &cpu_of(control)))),
+            apart: Apart::of(scheme, groups, latency, control),
         }
     }
 }
 
-/// What a scheme has over the control, in each block that saw both.
-fn differences(scheme: &Blocks, control: &Blocks) -> Blocks {
+impl Apart {
+    fn of(scheme: &str, groups: &[Group<'_>], latency: &LatencyTable, control: Option<&str>) -> Option<Self> {
+        let own = || latency.rows.iter().filter(|row| row.scheme == scheme && link_us(&row.level).is_some());
+        let given = groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid);
+        let control = control.filter(|_| !is_control(scheme));
+        Some(Self {
+            link_rtt_us: own().find_map(|row| link_us(&row.level))?,
+            given_us: middle_of(given.filter_map(|round| round.hop_rtt_us)),
+            ways: own().cloned().collect(),
+            trips: control.and_then(|control| trips(&further(groups, scheme), &further(groups, control))),
+        })
+    }
+}
+
+/// By how much a scheme's median is higher where servers stand apart, in microseconds.
+fn further(groups: &[Group<'_>], scheme: &str) -> Blocks {
+    differences(&by_block(groups, scheme, apart_median_us), &by_block(groups, scheme, median_us))
+}
+
+/// Over how many links a request waits for each hop, measured by the control, which waits for one: what a proxy adds to its delay
+/// is in both.
+fn trips(scheme: &Blocks, control: &Blocks) -> Option<Slope> {
+    let both = |(block, figures): (&u32, &Figures)| Some((figures.clone(), control.get(block)?.clone()));
+    let blocks: Vec<(Figures, Figures)> = scheme.iter().filter_map(both).collect();
+    let ratio = |blocks: &[&(Figures, Figures)]| {
+        let own: Vec<&Figures> = blocks.iter().map(|(own, _)| own).collect();
+        let controls: Vec<&Figures> = blocks.iter().map(|(_, control)| control).collect();
+        Some(rise(&own)? / rise(&controls).filter(|us| *us > 0.0)?)
+    };
+    let value = ratio(&blocks.iter().collect::<Vec<_>>())?;
+    let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?])).map(|[interval]| interval);
+    Some(Slope { value, interval })
+}
+
+/// What one has over another, in each block that saw both.
+fn differences(one: &Blocks, other: &Blocks) -> Blocks {
     let of_block = |(block, figures): (&u32, &Figures)| {
-        let beside = control.get(block)?;
+        let beside = other.get(block)?;
         let over = figures.iter().filter_map(|(hops, figure)| Some((*hops, figure - beside.get(hops)?)));
         Some((*block, over.collect()))
     };
-    scheme.iter().filter_map(of_block).collect()
+    one.iter().filter_map(of_block).collect()
 }
 
 impl Slope {

@@ -37,8 +37,11 @@ pub fn level_name(level: &Level) -> String {
         Level::FarStore { rtt_us, rate_rps } => {
             format!("{} over a store {} ms away", load_name(*rate_rps), f64::from(*rtt_us) / 1e3)
         }
-        Level::Hops { hops, rate_rps } => {
-            format!("{} over {hops} {}", load_name(*rate_rps), if *hops == 1 { "hop" } else { "hops" })
+        Level::Hops { hops, rate_rps, link_rtt_us } => {
+            let way = if *hops == 1 { "hop" } else { "hops" };
+            let apart =
+                if *link_rtt_us > 0 { format!(" of {} ms", f64::from(*link_rtt_us) / 1e3) } else { String::new() };
+            format!("{} over {hops} {way}{apart}", load_name(*rate_rps))
         }
         Level::Population { live, rate_rps } => {
             let load = rate_rps.map_or("saturation".to_owned(), |rate_rps| format!("{} requests/s", grouped(rate_rps)));
@@ -156,8 +159,9 @@ fn height(level: &Level) -> (u8, f64) {
         Level::EqualRate { rate_rps } => (2, *rate_rps),
         Level::FarStore { rtt_us, rate_rps: Some(_) } => (3, f64::from(*rtt_us)),
         Level::FarStore { rtt_us, rate_rps: None } => (4, f64::from(*rtt_us)),
-        Level::Hops { hops, rate_rps: Some(_) } => (5, f64::from(*hops)),
-        Level::Hops { hops, rate_rps: None } => (6, f64::from(*hops)),
+        // Links first: no way has a thousand hops.
+        Level::Hops { hops, rate_rps: Some(_), link_rtt_us } => (5, f64::from(*link_rtt_us) * 1e3 + f64::from(*hops)),
+        Level::Hops { hops, rate_rps: None, .. } => (6, f64::from(*hops)),
         Level::BesideLogins { clients, .. } => (7, f64::from(*clients)),
         Level::Population { live, rate_rps: Some(_) } => (8, *live as f64),
         Level::Population { live, rate_rps: None } => (9, *live as f64),

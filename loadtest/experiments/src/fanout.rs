@@ -5,20 +5,26 @@
 //! the request (`GET /chain`), the carrier, the rate of Poisson arrivals, which is low enough that nobody queues, the
 //! connections, and that no session's idle limit is pushed back.
 //!
-//! Measures response times at that rate, and CPU time of all servers and the store a request in small closed loops. The control
+//! Every scheme has two rows of servers. In one all stand beside one another; in the other a delay proxy lies between each server and
+//! the next, the edge and those behind it included, and one between all of them and the store, so that every question to somebody
+//! else takes a round trip, as it would in a data centre.
+//!
+//! Measures response times at that rate in both rows, and in the first CPU time of all servers and the store a request in small closed loops. The control
 //! crosses as many servers and shows nothing to any of them: what a scheme rises more steeply than the control is what
 //! it costs a hop.
 //!
 //! Every hop is a process of its own; those of all schemes stand ready from the start. Weak: they share the server's
-//! processors, so that a request's hops come one after another as they would elsewhere, but with warmer caches and no
-//! network. The servers behind an edge have its key from a file, and fetch no key set. Only schemes that stand for the others
+//! processors, so that a request's hops come one after another as they would elsewhere, but with warmer caches. The servers behind an edge have its key from a file, and fetch no key set. Only schemes that stand for the others
 //! are measured, because each takes a row of servers.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use contract::{Scheme, Touch};
 use engine::plan::{Arrivals, Mix, Plan, Population};
 use engine::record::Level;
+use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
@@ -38,11 +44,15 @@ pub fn run(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<(), E
     let schemes = chosen(bench, parameters)?;
     let folder = tempfile::tempdir_in(bench.setting.scratch.path());
     let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
-    let mut stations = Vec::new();
+    let (mut stations, mut visits) = (Vec::new(), Vec::new());
     for scheme in schemes {
-        stations.push(row(bench, scheme, parameters, folder.path())?);
+        let key = lab::keys::make(scheme, folder.path()).map_err(|source| ExperimentError::Key { scheme, source })?;
+        for link_rtt_us in [0, parameters.link_rtt_us] {
+            let Some(links) = Stretch::of(bench, scheme, link_rtt_us)? else { continue };
+            visits.extend(levels(parameters, link_rtt_us).into_iter().map(|level| (stations.len(), level)));
+            stations.push(row(bench, scheme, parameters, key.clone(), links)?);
+        }
     }
-    let visits = visits(stations.len(), parameters);
     bench.progress.begin("fanout", u64::from(parameters.blocks) * visits.len() as u64);
     for block in 0..parameters.blocks {
         for (position, (index, level)) in shuffled(&visits, bench.setting.seed, block).into_iter().enumerate() {
@@ -71,27 +81,73 @@ fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Sc
     Ok(chosen)
 }
 
+/// What lies between the servers of a row, and between them and their store.
+struct Stretch {
+    /// Round-trip time, in microseconds; 0 where nothing lies between.
+    rtt_us: u32,
+    /// To the store, if that is apart.
+    store: Option<DelayProxy>,
+    /// To each server but the first, the last of the row before.
+    servers: Vec<DelayProxy>,
+}
+
+impl Stretch {
+    /// None where no proxy can stand before the store.
+    fn of(bench: &mut Bench<'_>, scheme: Scheme, rtt_us: u32) -> Result<Option<Self>, ExperimentError> {
+        let mut stretch = Self { rtt_us, store: None, servers: Vec::new() };
+        let Some(store) = bench.setting.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
+        let Some(address) = store.address() else {
+            let reason = "a delay proxy stands before one store that this run has started; this one was lent, or tells its \
+                          clients other addresses";
+            bench.journal.omit(&format!("fanout of {scheme} over servers that stand apart"), reason)?;
+            return Ok(None);
+        };
+        stretch.store = stretch.lead(bench, address)?;
+        Ok(Some(stretch))
+    }
+
+    /// A way to this address; none where nothing lies between.
+    fn lead(&self, bench: &Bench<'_>, address: SocketAddr) -> Result<Option<DelayProxy>, ExperimentError> {
+        let link = Link::of_round_trip(Duration::from_micros(u64::from(self.rtt_us)));
+        let start = || DelayProxy::start(address, link, &bench.setting.placement.generator_cpus, bench.setting.seed);
+        let proxy = (self.rtt_us > 0).then(start).transpose();
+        proxy.map_err(|source| ExperimentError::Proxy { source })
+    }
+
+    /// Where this server is asked.
+    fn url(&mut self, bench: &Bench<'_>, server: &Server) -> Result<String, ExperimentError> {
+        let Some(proxy) = self.lead(bench, server.address())? else { return Ok(server.base_url()) };
+        let url = format!("http://{}", proxy.address());
+        self.servers.push(proxy);
+        Ok(url)
+    }
+}
+
 /// A server with as many behind it as the longest way has hops, each of which passes on to the next.
 fn row<'a>(
     bench: &mut Bench<'a>,
     scheme: Scheme,
     parameters: &FanoutParameters,
-    keys: &Path,
+    key: Key,
+    mut links: Stretch,
 ) -> Result<Station<'a>, ExperimentError> {
     let store = bench.setting.store(scheme);
-    let key = lab::keys::make(scheme, keys).map_err(|source| ExperimentError::Key { scheme, source })?;
     let (inner, inner_store, inner_key) = behind(scheme, store, key.clone());
-    let mut servers: Vec<Server> = Vec::new();
+    let inner_url = inner_store.zip(links.store.as_ref()).map(|(store, link)| store.url_by_way_of(link.address()));
+    let (mut servers, mut next) = (Vec::new(), None);
     let hops = parameters.hops.iter().copied().max().unwrap_or(0);
     for number in (2..=hops + 1).rev() {
         bench.go_on()?;
-        let spec = spec(bench, inner, inner_store, inner_key.clone(), servers.last(), number)?;
+        let spec = spec(bench, inner, inner_store, inner_key.clone(), next, number)?;
+        let store_url = inner_url.clone().or(spec.store_url);
         let log = bench.log(&format!("{scheme}-hop-{}", number - 1));
-        servers.push(Server::start(&ServerSpec { log, ..spec })?);
+        let server = Server::start(&ServerSpec { store_url, log, ..spec })?;
+        next = Some(links.url(bench, &server)?);
+        servers.push(server);
     }
-    let spec = spec(bench, scheme, store, key, servers.last(), 1)?;
-    let mut station = fleet::station(bench, &spec, store, None, parameters.population)?;
-    station.behind = servers;
+    let spec = spec(bench, scheme, store, key, next, 1)?;
+    let mut station = fleet::station(bench, &spec, store, links.store, parameters.population)?;
+    (station.behind, station.between) = (servers, links.servers);
     Ok(station)
 }
 
@@ -111,37 +167,36 @@ fn spec(
     scheme: Scheme,
     store: Option<&Store>,
     key: Key,
-    next: Option<&Server>,
+    next: Option<String>,
     number: u32,
 ) -> Result<ServerSpec, ExperimentError> {
-    let flags = next.map(|next| ("--next-hop", next.base_url())).into_iter().collect();
+    let flags = next.map(|next| ("--next-hop", next)).into_iter().collect();
     // A session whose idle limit is pushed back on the way would be another command now and then.
     Ok(ServerSpec { touch: Touch::Never, node: format!("node-{number}"), key, flags, ..bench.spec(scheme, store)? })
 }
 
-/// What is visited in each block: a station by its index, and a level.
-fn visits(stations: usize, parameters: &FanoutParameters) -> Vec<(usize, Level)> {
-    let levels = parameters
-        .hops
-        .iter()
-        .flat_map(|&hops| [Some(parameters.rate_rps), None].map(|rate_rps| Level::Hops { hops, rate_rps }));
-    (0..stations).flat_map(|index| levels.clone().map(move |level| (index, level))).collect()
+/// The levels at which a row is visited. Where servers stand apart, nothing is filled: the proxies would be full first.
+fn levels(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<Level> {
+    let rates = if link_rtt_us == 0 { vec![Some(parameters.rate_rps), None] } else { vec![Some(parameters.apart_rps)] };
+    let over = |&hops: &u32| rates.iter().map(move |&rate_rps| Level::Hops { hops, rate_rps, link_rtt_us });
+    parameters.hops.iter().flat_map(over).collect()
 }
 
 fn worded(station: &Station<'_>, level: &Level) -> String {
     match level {
-        Level::Hops { hops, rate_rps: Some(rate_rps) } => {
-            format!("{} over {hops} hops at {rate_rps:.0} requests/s", station.scheme)
+        Level::Hops { hops, rate_rps: Some(rate_rps), link_rtt_us } => {
+            format!("{} over {hops} hops of {link_rtt_us} us at {rate_rps:.0} requests/s", station.scheme)
         }
-        Level::Hops { hops, rate_rps: None } => format!("{} over {hops} hops, saturated", station.scheme),
+        Level::Hops { hops, rate_rps: None, .. } => format!("{} over {hops} hops, saturated", station.scheme),
         _ => station.scheme.to_string(),
     }
 }
 
 fn plan(parameters: &FanoutParameters, level: &Level, seed: u64) -> Plan {
     let (arrivals, duration_s, connections) = match level {
-        Level::Hops { rate_rps: Some(rate_rps), .. } => {
-            (Arrivals::Poisson { rate_rps: *rate_rps }, parameters.round_s, parameters.connections)
+        Level::Hops { rate_rps: Some(rate_rps), link_rtt_us, .. } => {
+            let duration_s = if *link_rtt_us == 0 { parameters.round_s } else { parameters.apart_s };
+            (Arrivals::Poisson { rate_rps: *rate_rps }, duration_s, parameters.connections)
         }
         _ => (Arrivals::Closed, parameters.saturated_s, parameters.saturated_connections),
     };

@@ -13,6 +13,7 @@ use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError, Setting};
+use crate::links::Links;
 
 /// A server that is ready to be loaded.
 pub(crate) struct Station<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct Station<'a> {
     pub(crate) behind: Vec<Server>,
     pub(crate) store: Option<&'a Store>,
     pub(crate) target: Target,
+    /// What lies between the servers; empty where nothing does.
+    pub(crate) between: Vec<DelayProxy>,
     /// What lies between server and store; none where nothing does.
     proxy: Option<DelayProxy>,
     population: u32,
@@ -41,7 +44,7 @@ impl<'a> Station<'a> {
         let minted = Instant::now();
         let credentials = mint(setting, scheme, &server.client(), population)?;
         let target = Target::one(server.base_url(), credentials, setting.carrier);
-        Ok(Self { scheme, server, behind: Vec::new(), store, target, proxy, population, minted })
+        Ok(Self { scheme, server, behind: Vec::new(), between: Vec::new(), store, target, proxy, population, minted })
     }
 
     /// The servers that its requests cross.
@@ -49,15 +52,12 @@ impl<'a> Station<'a> {
         std::iter::once(&self.server).chain(&self.behind)
     }
 
-    /// Moves the store as far away as the level says, and hands out the proxy that has begun to count.
-    pub(crate) fn take_link(&self, level: &Level) -> Option<&DelayProxy> {
-        let proxy = self.proxy.as_ref()?;
-        if let Level::FarStore { rtt_us, .. } = level {
+    /// Moves the store as far away as the level says, and hands out the proxies, which have begun to count.
+    pub(crate) fn links(&self, level: &Level) -> Links<'_> {
+        if let (Some(proxy), Level::FarStore { rtt_us, .. }) = (&self.proxy, level) {
             proxy.set_link(Link::of_round_trip(Duration::from_micros(u64::from(*rtt_us))));
         }
-        // What passed before belongs to nobody.
-        drop(proxy.given());
-        Some(proxy)
+        Links::of(self.proxy.as_ref(), &self.between)
     }
 
     /// Mints anew if by the end of such a round more than half of what the credentials live were over: a run outlasts

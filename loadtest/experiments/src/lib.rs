@@ -12,6 +12,7 @@ pub mod fanout;
 mod fleet;
 mod journal;
 pub mod latency;
+mod links;
 pub mod login;
 pub mod memory;
 mod nodes;

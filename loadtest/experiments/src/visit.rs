@@ -11,14 +11,13 @@ use engine::plan::Plan;
 use engine::record::{Level, Placement, Round, Usage, Validity};
 use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
-use lab::proxy::DelayProxy;
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::Station;
 use crate::journal::Rounds;
 
-/// Above this share of a processor a delay proxy, which is one thread among others there, decides how fast it goes.
+/// Above this share of a processor delay proxies, which are threads among others there, decide how fast it goes.
 const PROXY_SHARE: f64 = 0.60;
 
 /// The processes that are watched while a round lasts.
@@ -69,23 +68,19 @@ impl Visit {
             level: self.level,
             started_at: crate::now(),
         };
-        let link = station.take_link(&place.level);
-        let proxy_cpu_ns = link.map_or(0, DelayProxy::cpu_ns);
+        let links = station.links(&place.level);
+        let links_cpu_ns = links.cpu_ns();
         let pids: Vec<u32> = station.servers().map(|server| server.process().pid()).collect();
         let watched = Watched { servers: &pids, store: station.store, balancer: None };
         let workers = workers(&bench.setting.placement);
         let (mut round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
-        if let Some(proxy) = link {
-            let share = (proxy.cpu_ns() - proxy_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
-            if share > PROXY_SHARE {
-                let full = format!(
-                    "the delay proxy used {:.0} % of a processor: it, and not the server, was full",
-                    share * 100.0
-                );
-                round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
-            }
+        let share = (links.cpu_ns() - links_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
+        if share > PROXY_SHARE {
+            let full =
+                format!("delay proxies used {:.0} % of a processor: they, and no server, were full", share * 100.0);
+            round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
         }
-        round.store_rtt_us = link.map(|proxy| proxy.given().round_trip_p50().as_secs_f64() * 1e6);
+        (round.store_rtt_us, round.hop_rtt_us) = (links.store_rtt_us(), links.hop_rtt_us());
         bench.go_on()?;
         station.servers().try_for_each(|server| server.process().check())?;
         station.store.map_or(Ok(()), Store::check)?;

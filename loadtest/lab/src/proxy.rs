@@ -103,6 +103,13 @@ impl Given {
         Self { there: histogram(), back: histogram() }
     }
 
+    /// Takes in what another stretch has given.
+    pub fn merge(&mut self, other: &Self) {
+        let all_fit = "all have the same bounds";
+        self.there.add(&other.there).expect(all_fit);
+        self.back.add(&other.back).expect(all_fit);
+    }
+
     /// The medians of both ways together: the round trip, without what the target takes.
     #[must_use]
     pub fn round_trip_p50(&self) -> Duration {

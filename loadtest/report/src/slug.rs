@@ -20,7 +20,10 @@ pub(crate) fn level_slug(level: &Level) -> String {
         Level::Saturated | Level::AsPlanned => String::new(),
         Level::OfCapacity { fraction } => format!("-{:.0}-percent", fraction * 100.0),
         Level::FarStore { rtt_us, rate_rps } => format!("-{rtt_us}-us{}", rate_slug(*rate_rps)),
-        Level::Hops { hops, rate_rps } => format!("-{hops}-hops{}", rate_slug(*rate_rps)),
+        Level::Hops { hops, rate_rps, link_rtt_us: 0 } => format!("-{hops}-hops{}", rate_slug(*rate_rps)),
+        Level::Hops { hops, rate_rps, link_rtt_us } => {
+            format!("-{hops}-hops-{link_rtt_us}-us{}", rate_slug(*rate_rps))
+        }
         Level::Population { live, rate_rps } => format!("-{live}-live{}", rate_slug(*rate_rps)),
         Level::EqualRate { rate_rps } => format!("-{rate_rps:.0}-rps"),
         Level::BesideLogins { rate_rps, clients } => format!("-{rate_rps:.0}-rps-beside-{clients}"),

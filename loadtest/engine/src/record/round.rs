@@ -59,6 +59,9 @@ pub struct Round {
     /// ways together. Null without a proxy.
     #[serde(default)]
     pub store_rtt_us: Option<f64>,
+    /// The same between the servers that a request crosses.
+    #[serde(default)]
+    pub hop_rtt_us: Option<f64>,
     /// Whether the round may feed a claim.
     pub validity: Validity,
 }
@@ -111,6 +114,10 @@ pub enum Level {
         hops: u32,
         /// Requests per second; null for as many as the connections can carry.
         rate_rps: Option<f64>,
+        /// Round-trip time that was set between each server and the next, and between each and the store, in microseconds; 0
+        /// where they stand beside one another.
+        #[serde(default)]
+        link_rtt_us: u32,
     },
     /// As given on the command line.
     AsPlanned,

@@ -287,7 +287,13 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         Level::FarStore { rtt_us, .. } if rtt_us > 0 => Some(f64::from(rtt_us) + 20.0),
         _ => None,
     };
-    let away_us = store_rtt_us.map_or(0.0, |rtt_us| rtt_us * trips(truth));
+    let hop_rtt_us = match level {
+        Level::Hops { link_rtt_us, .. } if link_rtt_us > 0 => Some(f64::from(link_rtt_us) + 10.0),
+        _ => None,
+    };
+    let hops = if let Level::Hops { hops, .. } = level { hops } else { 0 };
+    let away_us = store_rtt_us.map_or(0.0, |rtt_us| rtt_us * trips(truth))
+        + hop_rtt_us.map_or(0.0, |rtt_us| rtt_us * rotation::trips(truth, hops));
     let intervals: Vec<Interval> = (0..plan.duration_s as u32)
         .map(|second| interval(second, rate_rps, (service_us, away_us), busy, noise))
         .collect();
@@ -324,6 +330,7 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         intervals,
         usage: Some(usage),
         store_rtt_us,
+        hop_rtt_us,
         validity: Validity::from_reasons(Vec::new()),
     };
     requantile(&mut round);

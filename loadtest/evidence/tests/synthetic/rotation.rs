@@ -1,8 +1,10 @@
 //! Requests that cross several servers, and keys and tokens that are replaced, with a truth that is known.
 
+use contract::StoreKind;
 use engine::plan::{Arrivals, Mix, Plan};
 use engine::record::{
-    Learning, Level, LoadExperiment, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, Storm, Validity,
+    Learning, Level, LoadExperiment, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, Round, Storm,
+    Validity,
 };
 
 use super::{Noise, TRUTHS, Truth, round};
@@ -13,18 +15,46 @@ pub fn fanout(noise: &mut Noise) -> LoadExperiment {
     for block in 0..6 {
         for truth in &TRUTHS {
             for hops in [1, 3, 10] {
-                let times = f64::from(hops + 1);
-                let all = Truth { server_us: truth.server_us * times, store_us: truth.store_us * times, ..*truth };
+                let all = at_all(truth, hops);
                 let mix = Mix::Chain { hops };
                 let plan = Plan { mix, ..Plan::new(Arrivals::Poisson { rate_rps: 300.0 }, 2.0) };
-                let at_rate = Level::Hops { hops, rate_rps: Some(300.0) };
+                let at_rate = Level::Hops { hops, rate_rps: Some(300.0), link_rtt_us: 0 };
                 rounds.push(round(&all, at_rate, block, plan, 300.0, noise));
                 let plan = Plan { mix, ..Plan::new(Arrivals::Closed, 2.0) };
-                rounds.push(round(&all, Level::Hops { hops, rate_rps: None }, block, plan, all.capacity_rps(), noise));
+                let saturated = Level::Hops { hops, rate_rps: None, link_rtt_us: 0 };
+                rounds.push(round(&all, saturated, block, plan, all.capacity_rps(), noise));
             }
         }
     }
+    rounds.extend(apart(noise));
     LoadExperiment { rounds }
+}
+
+/// What is true of all servers on a way together.
+fn at_all(truth: &Truth, hops: u32) -> Truth {
+    let times = f64::from(hops + 1);
+    Truth { server_us: truth.server_us * times, store_us: truth.store_us * times, ..*truth }
+}
+
+/// The same where every link takes a millisecond.
+fn apart(noise: &mut Noise) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    for block in 0..6 {
+        for truth in &TRUTHS {
+            for hops in [1, 3, 10] {
+                let plan = Plan { mix: Mix::Chain { hops }, ..Plan::new(Arrivals::Poisson { rate_rps: 200.0 }, 2.0) };
+                let level = Level::Hops { hops, rate_rps: Some(200.0), link_rtt_us: 1_000 };
+                rounds.push(round(&at_all(truth, hops), level, block, plan, 200.0, noise));
+            }
+        }
+    }
+    rounds
+}
+
+/// Round trips that a request waits for on its way over so many hops: one a hop, and as many as a look-up takes at each server.
+pub(super) fn trips(truth: &Truth, hops: u32) -> f64 {
+    let look_up = if truth.store == StoreKind::Redis { super::trips(truth) } else { 0.0 };
+    f64::from(hops) + look_up * f64::from(hops + 1)
 }
 
 fn good() -> Validity {

@@ -19,6 +19,12 @@ pub struct FanoutParameters {
     pub round_s: f64,
     /// How long a saturated visit lasts, in seconds.
     pub saturated_s: f64,
+    /// Round-trip time between each server and the next, and between each and the store, where they stand apart, in microseconds.
+    pub link_rtt_us: u32,
+    /// The rate at which response times are measured there, in requests per second.
+    pub apart_rps: f64,
+    /// How long a visit lasts there, in seconds.
+    pub apart_s: f64,
     /// Connections that stand ready.
     pub connections: u32,
     /// Users of the closed loop.
@@ -37,6 +43,10 @@ pub(super) fn parameters(profile: Profile) -> FanoutParameters {
         rate_rps: 300.0,
         round_s: profile.pick(0.5, 0.5, 1.0),
         saturated_s: profile.pick(0.2, 0.2, 0.5),
+        link_rtt_us: 1_000,
+        // Each link takes a proxy about 90 µs of CPU time for there and back, and a request over ten hops crosses up to 21.
+        apart_rps: 200.0,
+        apart_s: profile.pick(0.8, 0.8, 1.2),
         connections: 32,
         saturated_connections: 4,
         population: 500,

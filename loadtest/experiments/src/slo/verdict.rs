@@ -101,6 +101,7 @@ mod tests {
                 steal: None,
             }),
             store_rtt_us: None,
+            hop_rtt_us: None,
             validity: Validity::from_reasons(Vec::new()),
         }
     }

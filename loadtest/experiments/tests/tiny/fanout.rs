@@ -1,17 +1,31 @@
 //! `fanout`.
 
-use engine::record::{Experiment, Level};
+use engine::record::{Experiment, Level, Round};
 use experiments::profile::Experiment as Name;
 
 use crate::bed::{CROSSING, measure_all};
+
+/// Every question to somebody else takes a round trip, and the record says how long these were.
+fn stands_apart(round: &Round, hops: u64, look_ups: Option<u64>, link_rtt_us: u32) {
+    if link_rtt_us == 0 {
+        assert_eq!((round.hop_rtt_us, round.store_rtt_us), (None, None), "{}", round.scheme);
+        return;
+    }
+    let least_us = f64::from(link_rtt_us) * 0.99;
+    assert!(round.hop_rtt_us.unwrap() >= least_us, "{:?}", round.hop_rtt_us);
+    assert_eq!(round.store_rtt_us.is_some_and(|given_us| given_us >= least_us), look_ups.is_some(), "{}", round.scheme);
+    let trips = hops + look_ups.unwrap_or(0);
+    let p50_us = round.response_us.p50.unwrap() as f64;
+    assert!(p50_us >= least_us * trips as f64, "{} over {hops} hops: {p50_us} us", round.scheme);
+}
 
 #[test]
 fn fanout_looks_a_session_up_at_every_hop_and_behind_an_edge_once() {
     let record = measure_all(Name::Fanout, &["anonymous", "session-redis", "jwt-hs256", "jwt-rs256", "hybrid"]);
     let [Experiment::Fanout(fanout)] = &record.experiments[..] else { panic!("fanout was asked for") };
-    assert_eq!(fanout.rounds.len(), CROSSING.len() * 2 * 2, "two ways, two loads");
+    assert_eq!(fanout.rounds.len(), CROSSING.len() * 2 * 3, "two ways, two loads, and one where all stand apart");
     for round in &fanout.rounds {
-        let Level::Hops { hops, .. } = round.level else { panic!("{:?}", round.level) };
+        let Level::Hops { hops, link_rtt_us, .. } = round.level else { panic!("{:?}", round.level) };
         assert_eq!(round.counts.failed(), 0, "{} {:?}", round.scheme, round.counts);
         let usage = round.usage.as_ref().unwrap();
         let look_ups = usage.store_commands.as_ref().map(|commands| commands["get"]);
@@ -22,6 +36,7 @@ fn fanout_looks_a_session_up_at_every_hop_and_behind_an_edge_once() {
         };
         assert_eq!(look_ups, expected, "{} over {hops} hops", round.scheme);
         assert!(usage.requests > 0 && usage.server_cpu_ns > 0, "{usage:?}");
+        stands_apart(round, u64::from(hops), look_ups.map(|all| all / round.counts.ok), link_rtt_us);
     }
     let described: Vec<&str> = record.schemes.iter().map(|known| known.scheme.as_str()).collect();
     assert_eq!(described, CROSSING, "what stands behind an edge is not compared");

@@ -1,15 +1,15 @@
 //! The section on requests that cross several servers.
 
 use engine::record::{Level, Record};
-use evidence::{Crossed, FanoutRow, FanoutTable, HopSlope, is_control};
+use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
 
 use super::latency::{of_rounds, percentile};
-use super::many::{Panel, panels};
+use super::many::{Panel, Said, panels, told, told_of_each};
 use super::scheme::{name_cell, row_groups};
 use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, grouped, plain, time};
+use crate::figure::{NONE, bracket, grouped, hundredths, listed, plain, time};
 
 pub(super) fn section(record: &Record, table: &FanoutTable) -> Section {
     let mut blocks = vec![paragraph(format!(
@@ -20,8 +20,42 @@ pub(super) fn section(record: &Record, table: &FanoutTable) -> Section {
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(cpu_table(record, table)));
     blocks.push(Block::Table(response_table(record, table)));
+    blocks.extend(apart_table(record, table).map(Block::Table));
     blocks.extend(method(how(), limits()));
     super::section("fanout", "Requests that cross several servers", blocks)
+}
+
+/// What each hop costs, and what it has a request wait for where servers stand apart.
+pub(super) fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
+    let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
+    let parts: Vec<Said<'_>> = slopes
+        .map(|(scheme, slope)| {
+            let interval = slope.interval.as_ref().map(|found| format!(" {}", bracket(found))).unwrap_or_default();
+            Said { scheme, figure: slope.value, text: format!("{} µs{interval} with `{scheme}`", plain(slope.value)) }
+        })
+        .collect();
+    let cost = (!parts.is_empty()).then(|| {
+        format!(
+            "Among services: with each further server that a request crosses, authentication adds to the CPU time of servers and \
+             store{}.",
+            told(record, parts, listed)
+        )
+    });
+    let sentences: Vec<String> = cost.into_iter().chain(apart_sentence(record, table)).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn apart_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
+    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.apart.as_ref()?.trips?.value)));
+    let parts: Vec<Said<'_>> = trips
+        .map(|(scheme, trips)| Said { scheme, figure: trips, text: format!("{} with `{scheme}`", hundredths(trips)) })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Where servers and store stand apart, each hop has a request wait for so many round trips{}.",
+            told_of_each(record, parts, listed)
+        )
+    })
 }
 
 fn rate(table: &FanoutTable) -> String {
@@ -106,6 +140,44 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
     }
 }
 
+/// None where servers stood beside one another only.
+fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
+    let rows: Vec<(&FanoutRow, &Apart)> =
+        table.rows.iter().filter_map(|row| Some((row, row.apart.as_ref()?))).collect();
+    let link_ms = f64::from(rows.first()?.1.link_rtt_us) / 1e3;
+    let all_hops = all_hops(table);
+    let mut columns = vec![Column::text("Scheme")];
+    columns.extend(all_hops.iter().map(|&hops| Column::figure(hops_name(hops), "p50")));
+    columns.push(Column::figure("Each hop", "adds round trips"));
+    columns.push(Column::figure("A link", "there and back, as given"));
+    let cells = |apart: &Apart, scheme: &str| {
+        let over = |hops: &u32| {
+            apart.ways.iter().find(|way| matches!(way.level, Level::Hops { hops: own, .. } if own == *hops))
+        };
+        let p50 = |way: &LatencyRow| {
+            percentile(&way.response, 0.5, |found| found.p50).with_note(of_rounds(way.response.p50_of_rounds))
+        };
+        let mut cells = vec![name_cell(record, scheme)];
+        cells.extend(all_hops.iter().map(|hops| over(hops).map_or(Cell::new(NONE), p50)));
+        let control = Cell::new("1").with_note("control");
+        cells.push(if is_control(scheme) { control } else { slope(apart.trips) });
+        cells.push(apart.given_us.map_or(Cell::new(NONE), |us| Cell::new(time(us))));
+        cells
+    };
+    let rows = rows.into_iter().map(|(row, apart)| (row.scheme.clone(), cells(apart, &row.scheme))).collect();
+    Some(Table {
+        caption: format!("Response times where servers and store stand {link_ms} ms apart"),
+        columns,
+        groups: row_groups(record, rows),
+        footnotes: vec![
+            "Round trips: how much more the median rises with each hop than where all stand beside one another, over how much more \
+             the control's does, which waits for the way to the next server alone; in brackets: 95 % intervals by drawing the \
+             blocks anew."
+                .to_owned(),
+        ],
+    })
+}
+
 fn how() -> Vec<String> {
     vec![
         "`GET /chain` is passed on from server to server, each a process of its own, and the last answers. With a session each of them \
@@ -115,12 +187,17 @@ fn how() -> Vec<String> {
         "Every scheme is visited with every number of hops once in each block, in an order drawn anew: in an open loop for response \
          times, in a closed loop of few connections for CPU time."
             .to_owned(),
+        "In a second row of servers a delay proxy lies between each and the next, and one between all of them and the store, so that \
+         every question to somebody else takes a round trip. No CPU time is told there: the proxies share processors with the \
+         generator."
+            .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "The servers share processors and no network lies between them: what a hop takes in time is the least that it can take."
+        "The servers share processors. Where they stand beside one another, what a hop takes in time is the least that it can take; \
+         where they stand apart, every link takes the same, and connections are opened at once."
             .to_owned(),
         "An edge uses the token of a session again for most of its life, so that it signs seldom here, as it would for users who send \
          many requests."
@@ -135,7 +212,7 @@ fn charts(record: &Record, table: &FanoutTable) -> Vec<Chart> {
 
 fn chart(record: &Record, panel: &Panel<&FanoutRow>) -> Chart {
     let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
-    let said: Vec<String> = panel.things.iter().filter_map(|row| told(row)).collect();
+    let said: Vec<String> = panel.things.iter().filter_map(|row| ends(row)).collect();
     Chart {
         name: format!("fanout{}", panel.suffix()),
         title: format!("CPU time of all servers and the store a request{}", panel.subtitle()),
@@ -154,7 +231,7 @@ fn points(row: &FanoutRow) -> Vec<(f64, f64)> {
     row.ways.iter().filter_map(|way| Some((f64::from(way.hops), way.cpu_us?))).collect()
 }
 
-fn told(row: &FanoutRow) -> Option<String> {
+fn ends(row: &FanoutRow) -> Option<String> {
     let points = points(row);
     Some(format!("{} {} to {}", row.scheme, time(points.first()?.1), time(points.last()?.1)))
 }

@@ -5,18 +5,18 @@ use contract::{RevocationClass, SchemeDescriptor};
 use engine::record::{OutageFault, Record};
 use evidence::statistics::Estimate;
 use evidence::{
-    CostRow, CostTable, Evidence, FanoutTable, LatencyRow, LatencyTable, MemoryTable, OutageTable, OverControl,
-    PopulationTable, RttTable, SlopeBasis, WireRow, WireTable, is_control, level_name,
+    CostRow, CostTable, Evidence, LatencyRow, LatencyTable, MemoryTable, OutageTable, OverControl, PopulationTable,
+    RttTable, SlopeBasis, WireRow, WireTable, is_control, level_name,
 };
 
 use super::glance::{telling_level, telling_roles, telling_rows};
 use super::rotation;
 use crate::chart::COLORS;
-use crate::figure::{bracket, count, duration, estimate, grouped, hundredths, listed, plain, time};
+use crate::figure::{count, duration, estimate, grouped, hundredths, listed, time};
 use crate::story::latency::of_rounds;
 use crate::story::many::{Said, named, told, told_of_each};
 use crate::story::scheme::{described, store};
-use crate::story::{login, reject, revocation, scaling, slo};
+use crate::story::{fanout, login, reject, revocation, scaling, slo};
 
 /// One sentence or two for each thing that was measured.
 pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
@@ -31,7 +31,7 @@ pub(super) fn all(record: &Record, evidence: &Evidence) -> Vec<String> {
         evidence.scaling.as_ref().and_then(|table| scaling::sentence(record, table)),
         evidence.population.as_ref().and_then(|table| population(record, table)),
         evidence.revocation.as_ref().and_then(|table| revocation::sentence(record, table)),
-        evidence.fanout.as_ref().and_then(|table| fanout(record, table)),
+        evidence.fanout.as_ref().and_then(|table| fanout::sentence(record, table)),
         evidence.rotation.as_ref().and_then(rotation::sentence),
         evidence.outage.as_ref().and_then(|table| outage(record, table)),
         evidence.memory.as_ref().and_then(|table| memory(record, table)),
@@ -144,23 +144,6 @@ fn population(record: &Record, table: &PopulationTable) -> Option<String> {
             "More live credentials: with {} of them a server carried so many times what it carried with the fewest{}.",
             grouped(most as f64),
             told_of_each(record, parts, listed)
-        )
-    })
-}
-
-fn fanout(record: &Record, table: &FanoutTable) -> Option<String> {
-    let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
-    let parts: Vec<Said<'_>> = slopes
-        .map(|(scheme, slope)| {
-            let interval = slope.interval.as_ref().map(|found| format!(" {}", bracket(found))).unwrap_or_default();
-            Said { scheme, figure: slope.value, text: format!("{} µs{interval} with `{scheme}`", plain(slope.value)) }
-        })
-        .collect();
-    (!parts.is_empty()).then(|| {
-        format!(
-            "Among services: with each further server that a request crosses, authentication adds to the CPU time of servers and \
-             store{}.",
-            told(record, parts, listed)
         )
     })
 }
