@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driver::{Drive, Target, Workers};
 use engine::clock::SchedulingClass;
@@ -122,10 +122,11 @@ pub fn drive_round(
     } else {
         driver::drive(plan, target, workers, stop)?
     };
+    let done = Instant::now();
     let observation = observer.finish();
     let commands_after = command_counts(watched)?;
     let store_commands = commands_after.zip(commands_before).map(|(after, before)| difference(&after, &before));
-    let usage = usage(&drive, &observation, store_commands);
+    let usage = usage(&drive, (&observation, done), store_commands);
     Ok((drive.driven.into_round(place, usage, workers.count as u32), drive.class))
 }
 
@@ -140,11 +141,16 @@ fn difference(after: &CommandCounts, before: &CommandCounts) -> CommandCounts {
     after.iter().map(count).filter(|(_, count)| *count > 0).collect()
 }
 
-/// What the processes used inside the round's window; none without a server to watch.
-fn usage(drive: &Drive, observation: &Observation, store_commands: Option<CommandCounts>) -> Option<Usage> {
+/// What the processes used inside the round's window; none without a server to watch. The last answer may come before the
+/// window is over, and nobody was watched after it: what was left of the window was idle.
+fn usage(
+    drive: &Drive,
+    (observation, done): (&Observation, Instant),
+    store_commands: Option<CommandCounts>,
+) -> Option<Usage> {
     let window = drive.driven.window();
     let from = drive.started + Duration::from_secs_f64(window.start_s);
-    let to = drive.started + Duration::from_secs_f64(window.end_s);
+    let to = (drive.started + Duration::from_secs_f64(window.end_s)).min(done);
     Some(Usage {
         requests: drive.driven.requests(),
         server_cpu_ns: observation.cpu_ns(Role::Server, from, to)?,

@@ -46,7 +46,8 @@ pub(crate) fn tiny() -> Parameters {
             blocks: 1,
             round_s: 1.0,
             fractions: vec![0.05],
-            rates_rps: vec![300.0, 1e6],
+            // The first so low that the last answer comes well before the round is over.
+            rates_rps: vec![30.0, 1e6],
             connections: 8,
             population: 50,
             restart_every: 1,
@@ -85,6 +86,7 @@ pub(crate) fn tiny() -> Parameters {
             live: vec![100, 1_000, 20_000, 40_000],
             timed: vec![20_000, 40_000],
             revoked: vec![100, 2_000],
+            every_algorithm: false,
             fill_s: 30.0,
             long_fills_s: 0.0,
             blocks: 1,
@@ -117,20 +119,7 @@ pub(crate) fn tiny() -> Parameters {
             saturated_connections: 2,
             population: 50,
         },
-        rotation: RotationParameters {
-            rolls: RollParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
-            races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
-            storms: StormParameters {
-                jitters: vec![0.0, 0.2],
-                blocks: 1,
-                credentials: 200,
-                storm_s: 0.2,
-                ttl_s: 2,
-                share: 0.8,
-                periods: 2,
-                connections: 8,
-            },
-        },
+        rotation: tiny_rotation(),
         outage: OutageParameters {
             repetitions: 1,
             rate_rps: 100.0,
@@ -143,6 +132,23 @@ pub(crate) fn tiny() -> Parameters {
         },
         memory: MemoryParameters { populations: vec![100, 200, 400, 800], series: 1 },
         wire: WireParameters { roles: vec![0, 10] },
+    }
+}
+
+fn tiny_rotation() -> RotationParameters {
+    RotationParameters {
+        rolls: RollParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
+        races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
+        storms: StormParameters {
+            jitters: vec![0.0, 0.2],
+            blocks: 1,
+            credentials: 200,
+            storm_s: 0.2,
+            ttl_s: 2,
+            share: 0.8,
+            periods: 2,
+            connections: 8,
+        },
     }
 }
 
