@@ -44,20 +44,42 @@ const OF_AVAILABLE: f64 = 0.6;
 
 /// Runs the experiment.
 pub fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
-    let schemes = &bench.setting.schemes;
+    let schemes = chosen(bench, parameters)?;
     let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
     let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
     let steps = schemes
         .iter()
         .map(|scheme| parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 });
     bench.progress.begin("population", steps.sum::<usize>() as u64);
-    for &scheme in schemes {
+    for scheme in schemes {
         live(bench, parameters, scheme, &mut time)?;
         if is_revocable(scheme) {
             revoked(bench, parameters, scheme, &time)?;
         }
     }
     Ok(())
+}
+
+/// Those of the run's schemes that are measured; the others are named as left out.
+fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Vec<Scheme>, ExperimentError> {
+    let mut chosen: Vec<Scheme> = Vec::new();
+    for &scheme in &bench.setting.schemes {
+        let stands_for_it = |known: &&Scheme| !parameters.every_algorithm && keep_the_same(**known, scheme);
+        match chosen.iter().find(stands_for_it) {
+            None => chosen.push(scheme),
+            Some(known) => {
+                let reason = format!("it differs from {known} by its signature alone, of which nobody keeps anything");
+                bench.journal.omit(&format!("population of {scheme}"), &reason)?;
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether two schemes differ by the algorithm of their signatures alone.
+fn keep_the_same(one: Scheme, other: Scheme) -> bool {
+    let kept = |scheme: Scheme| (scheme.store(), scheme.store_down(), scheme.revocation_class(), scheme.logout());
+    one.binary() == "jwt-server" && other.binary() == "jwt-server" && kept(one) == kept(other)
 }
 
 fn is_timed(parameters: &PopulationParameters, live: u32) -> bool {
@@ -228,5 +250,25 @@ fn plan(parameters: &PopulationParameters, rate_rps: Option<f64>, in_use: u32, s
         population: Population { size: in_use, ..Population::default() },
         interval_s: duration_s / 20.0,
         ..Plan::new(arrivals, duration_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_scheme_stands_for_those_that_sign_otherwise_and_for_no_other() {
+        let stand_for = |id: &str| -> Vec<&str> {
+            let scheme: Scheme = id.parse().unwrap();
+            Scheme::all().filter(|other| keep_the_same(scheme, *other)).map(Scheme::id).collect()
+        };
+        for variant in ["", "-refresh", "-denylist", "-push", "-epoch"] {
+            let alike = ["hs256", "eddsa", "es256", "rs256"].map(|algorithm| format!("jwt-{algorithm}{variant}"));
+            assert_eq!(stand_for(&alike[0]), alike);
+        }
+        for scheme in Scheme::all().filter(|scheme| scheme.binary() != "jwt-server") {
+            assert_eq!(stand_for(scheme.id()), [""; 0], "{scheme}");
+        }
     }
 }

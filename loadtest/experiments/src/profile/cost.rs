@@ -20,7 +20,7 @@ pub struct CostParameters {
 pub(super) fn parameters(profile: Profile) -> CostParameters {
     CostParameters {
         blocks: 20,
-        round_s: profile.pick(0.5, 0.6, 0.8),
+        round_s: profile.pick(0.5, 0.6, 0.6),
         connections: 32,
         population: 2_000,
         restart_every: 5,

@@ -39,14 +39,14 @@ pub(super) fn parameters(profile: Profile) -> FanoutParameters {
     FanoutParameters {
         schemes: Scheme::all().filter(|scheme| crossing.contains(&scheme.id())).collect(),
         hops: vec![1, 3, 10],
-        blocks: profile.pick(5, 5, 10),
+        blocks: profile.pick(5, 5, 8),
         rate_rps: 300.0,
-        round_s: profile.pick(0.5, 0.5, 1.0),
-        saturated_s: profile.pick(0.2, 0.2, 0.5),
+        round_s: 0.5,
+        saturated_s: 0.2,
         link_rtt_us: 1_000,
         // Each link takes a proxy about 90 µs of CPU time for there and back, and a request over ten hops crosses up to 21.
         apart_rps: 200.0,
-        apart_s: profile.pick(0.8, 0.8, 1.2),
+        apart_s: 0.8,
         connections: 32,
         saturated_connections: 4,
         population: 500,

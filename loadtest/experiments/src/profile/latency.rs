@@ -1,7 +1,5 @@
 //! The parameters of the experiment `latency`.
 
-use super::Profile;
-
 /// The parameters of the experiment `latency`.
 #[derive(Clone, Debug)]
 pub struct LatencyParameters {
@@ -21,10 +19,10 @@ pub struct LatencyParameters {
     pub restart_every: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> LatencyParameters {
+pub(super) fn parameters() -> LatencyParameters {
     LatencyParameters {
-        blocks: profile.pick(8, 8, 6),
-        round_s: profile.pick(0.8, 0.8, 1.2),
+        blocks: 8,
+        round_s: 0.8,
         fractions: vec![0.2, 0.6],
         rates_rps: vec![5_000.0],
         connections: 64,

@@ -27,14 +27,14 @@ pub struct LoginParameters {
 
 pub(super) fn parameters(profile: Profile) -> LoginParameters {
     LoginParameters {
-        blocks: profile.pick(8, 6, 8),
+        blocks: profile.pick(8, 6, 6),
         rate_rps: 1_500.0,
-        round_s: profile.pick(1.0, 0.35, 0.5),
+        round_s: profile.pick(1.0, 0.35, 0.35),
         connections: 64,
         population: 2_000,
         clients: 8,
-        issue_blocks: profile.pick(10, 6, 12),
-        issue_s: profile.pick(0.2, 0.1, 0.3),
+        issue_blocks: profile.pick(10, 6, 6),
+        issue_s: profile.pick(0.2, 0.1, 0.1),
         batch: 1_000,
     }
 }

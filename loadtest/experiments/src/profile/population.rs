@@ -12,6 +12,9 @@ pub struct PopulationParameters {
     pub timed: Vec<u32>,
     /// Credentials issued and revoked at which memory is read, rising.
     pub revoked: Vec<u32>,
+    /// Whether schemes that differ by the algorithm of their signatures alone are all measured, or only the first of them: what is
+    /// kept of a credential is the same.
+    pub every_algorithm: bool,
     /// Seconds that filling one server may take; what would take longer needs a part of `long_fills_s`, or is left out, and said so.
     pub fill_s: f64,
     /// Seconds by which all fills together may exceed that. They go to the first of the schemes.
@@ -41,6 +44,7 @@ pub(super) fn parameters(profile: Profile) -> PopulationParameters {
             vec![10_000, 20_000, 50_000, 100_000],
             vec![100_000, 200_000, 500_000, 1_000_000],
         ),
+        every_algorithm: profile.pick(true, true, false),
         fill_s: profile.pick(15.0, 30.0, 30.0),
         // Enough for ten million sessions in memory and in one Redis.
         long_fills_s: profile.pick(0.0, 0.0, 450.0),

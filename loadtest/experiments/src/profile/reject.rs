@@ -17,8 +17,8 @@ pub struct RejectParameters {
 
 pub(super) fn parameters(profile: Profile) -> RejectParameters {
     RejectParameters {
-        blocks: profile.pick(8, 6, 8),
-        round_s: profile.pick(0.3, 0.1, 0.3),
+        blocks: profile.pick(8, 6, 6),
+        round_s: profile.pick(0.3, 0.1, 0.2),
         connections: 32,
         population: 500,
     }

@@ -65,8 +65,8 @@ pub struct StormParameters {
 pub(super) fn parameters(profile: Profile) -> RotationParameters {
     RotationParameters {
         rolls: RollParameters {
-            blocks: profile.pick(1, 2, 3),
-            round_s: profile.pick(2.4, 2.4, 3.0),
+            blocks: profile.pick(1, 2, 2),
+            round_s: 2.4,
             rate_rps: 200.0,
             clients: 16,
             population: 40,
@@ -80,11 +80,11 @@ pub(super) fn parameters(profile: Profile) -> RotationParameters {
         storms: StormParameters {
             jitters: vec![0.0, 0.2],
             blocks: profile.pick(1, 1, 3),
-            credentials: profile.pick(1_500, 3_000, 5_000),
-            storm_s: profile.pick(0.6, 0.8, 1.0),
-            ttl_s: profile.pick(3, 4, 10),
+            credentials: profile.pick(1_500, 3_000, 3_000),
+            storm_s: profile.pick(0.6, 0.8, 0.8),
+            ttl_s: profile.pick(3, 4, 4),
             share: 0.8,
-            periods: profile.pick(2, 3, 4),
+            periods: profile.pick(2, 3, 3),
             connections: 32,
         },
     }

@@ -28,7 +28,7 @@ pub(super) fn parameters(profile: Profile) -> RttParameters {
         rtts_us: vec![0, 200, 1_000, 5_000],
         blocks: profile.pick(10, 6, 6),
         rate_rps: 1_000.0,
-        round_s: profile.pick(1.0, 0.7, 1.0),
+        round_s: profile.pick(1.0, 0.7, 0.7),
         saturated_s: 0.5,
         connections: 64,
         saturated_connections: 4,

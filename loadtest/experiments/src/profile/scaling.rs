@@ -24,7 +24,7 @@ pub(super) fn parameters(profile: Profile) -> ScalingParameters {
         nodes: vec![1, 2, 3, 4, 6, 8],
         // Many short rounds: other guests of the host slow this one for seconds at a time.
         blocks: profile.pick(15, 6, 6),
-        round_s: profile.pick(0.5, 0.4, 0.5),
+        round_s: profile.pick(0.5, 0.4, 0.4),
         connections_a_node: 16,
         connections: 64,
         population: 2_000,
