@@ -5,7 +5,7 @@
 
 use engine::record::{Record, ServiceDemand};
 
-use crate::group::{Rounds, scheme_order};
+use crate::group::{Rounds, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, median};
 
 /// What a request to one scheme costs.
@@ -37,9 +37,7 @@ impl DemandRow {
 
     /// One row a scheme that has a valid round, in the order of the record.
     pub(crate) fn all(record: &Record, demands: &[ServiceDemand]) -> Vec<Self> {
-        let mut schemes: Vec<&str> = demands.iter().map(|demand| demand.scheme.as_str()).collect();
-        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
-        schemes.dedup();
+        let schemes = schemes_in_order(record, demands.iter().map(|demand| &demand.scheme));
         schemes.into_iter().filter_map(|scheme| Self::of(scheme, demands)).collect()
     }
 

@@ -32,19 +32,17 @@ pub struct FanoutRow {
     pub cpu_slope_us: Option<Slope>,
     /// The same, less what it adds to the control's: what authentication costs a hop. None for the control, and without it.
     pub cpu_slope_over_control_us: Option<Slope>,
-    /// The same ways where servers and store stand apart; none where they were not put so.
+    /// Where servers and store stand apart; none where they were not put so.
     pub apart: Option<Apart>,
 }
 
-/// Ways over servers that stand apart, from each other and from the store.
+/// Servers that stand apart, from each other and from the store.
 #[derive(Clone, Debug)]
 pub struct Apart {
     /// Round-trip time of every link as it was set, in microseconds.
     pub link_rtt_us: u32,
     /// As it was given between the servers, in microseconds: the median of the rounds.
     pub given_us: Option<f64>,
-    /// Response times, from few hops to many.
-    pub ways: Vec<LatencyRow>,
     /// Round trips over such links that each hop adds to those which a request waits for: how much more its median rises with
     /// each hop than where all stand beside one another, over how much more the control's does, which waits for one. None for the
     /// control, and without it.
@@ -58,6 +56,8 @@ pub struct Crossed {
     pub hops: u32,
     /// Response times at the experiment's rate.
     pub response: Option<LatencyRow>,
+    /// Response times where servers and store stand apart.
+    pub apart: Option<LatencyRow>,
     /// CPU time of servers and store a request, in microseconds, in saturated rounds: the median of the blocks.
     pub cpu_us: Option<f64>,
 }
@@ -155,6 +155,7 @@ impl FanoutRow {
         let crossed = |hops: u32| Crossed {
             hops,
             response: own().find(|row| is_at_rate(&row.level) && hops_of(&row.level) == hops).cloned(),
+            apart: own().find(|row| link_us(&row.level).is_some() && hops_of(&row.level) == hops).cloned(),
             cpu_us: cpu_at.get(&hops).copied(),
         };
         let over_control = control.filter(|_| !is_control(scheme));
@@ -171,13 +172,12 @@ impl FanoutRow {
 
 impl Apart {
     fn of(scheme: &str, groups: &[Group<'_>], latency: &LatencyTable, control: Option<&str>) -> Option<Self> {
-        let own = || latency.rows.iter().filter(|row| row.scheme == scheme && link_us(&row.level).is_some());
+        let own = latency.rows.iter().filter(|row| row.scheme == scheme);
         let given = groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid);
         let control = control.filter(|_| !is_control(scheme));
         Some(Self {
-            link_rtt_us: own().find_map(|row| link_us(&row.level))?,
+            link_rtt_us: own.map(|row| &row.level).find_map(link_us)?,
             given_us: middle_of(given.filter_map(|round| round.hop_rtt_us)),
-            ways: own().cloned().collect(),
             trips: control.and_then(|control| trips(&further(groups, scheme), &further(groups, control))),
         })
     }

@@ -151,6 +151,15 @@ pub(crate) fn scheme_order(record: &Record, scheme: &str) -> usize {
     record.schemes.iter().position(|described| described.scheme == scheme).unwrap_or(record.schemes.len())
 }
 
+/// The schemes of these, each once, in the order of the record.
+pub(crate) fn schemes_in_order<'id>(record: &Record, ids: impl Iterator<Item = &'id String>) -> Vec<&'id str> {
+    let mut schemes: Vec<&str> = ids.map(String::as_str).collect();
+    // By name, too, so that those which the record does not describe stand together.
+    schemes.sort_by_key(|scheme| (scheme_order(record, scheme), *scheme));
+    schemes.dedup();
+    schemes
+}
+
 /// Levels in order: by kind, then from low to high.
 fn height(level: &Level) -> (u8, f64) {
     match level {

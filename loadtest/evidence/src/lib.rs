@@ -163,7 +163,7 @@ impl Evidence {
             Experiment::Rtt(load) => self.rtt = Some(RttTable::of(record, load)?),
             Experiment::Login(login) => self.login = Some(LoginTable::of(record, login)?),
             Experiment::Reject(load) => self.reject = Some(RejectTable::of(record, load)),
-            Experiment::Scaling(scaling) => self.scaling = Some(ScalingTable::of(record, scaling)),
+            Experiment::Scaling(scaling) => self.scaling = ScalingTable::of(record, scaling),
             Experiment::Population(population) => self.population = Some(PopulationTable::of(record, population)?),
             Experiment::Revocation(found) => self.revocation = Some(RevocationTable::of(record, found)),
             Experiment::Fanout(load) => self.fanout = Some(FanoutTable::of(record, load)?),

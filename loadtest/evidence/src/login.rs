@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::record::{Issuance, Level, LoginExperiment, LoginStorm, Record, Round};
 
 use crate::cost::has_store;
-use crate::group::{Rounds, scheme_order};
+use crate::group::{Rounds, schemes_in_order};
 use crate::latency::LatencyTable;
 use crate::statistics::{CONFIDENCE, Estimate, Interval, hodges_lehmann, hodges_lehmann_ratio, median};
 use crate::{EvidenceError, LatencyRow};
@@ -76,10 +76,8 @@ impl LoginTable {
     pub(crate) fn of(record: &Record, login: &LoginExperiment) -> Result<Self, EvidenceError> {
         let latency = LatencyTable::of(record, "login", &login.rounds)?;
         let of_rounds = login.rounds.iter().map(|round| &round.scheme);
-        let mut schemes: Vec<&String> = of_rounds.chain(login.issuances.iter().map(|each| &each.scheme)).collect();
-        schemes.sort_by_key(|scheme| (scheme_order(record, scheme), *scheme));
-        schemes.dedup();
-        let row = |scheme: &String| LoginRow::of(record, scheme, login, &latency);
+        let schemes = schemes_in_order(record, of_rounds.chain(login.issuances.iter().map(|each| &each.scheme)));
+        let row = |scheme: &str| LoginRow::of(record, scheme, login, &latency);
         Ok(Self {
             server_cpus: login.server_cpus.clone(),
             clients: login.storms.iter().map(|storm| storm.clients).max().unwrap_or(0),

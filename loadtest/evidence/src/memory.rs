@@ -3,7 +3,7 @@
 use engine::record::{MemoryExperiment, MemoryPoint, Record};
 
 use crate::cost::has_store;
-use crate::group::scheme_order;
+use crate::group::schemes_in_order;
 use crate::statistics::{CONFIDENCE, Estimate, Line, least_squares, mean};
 
 /// A line through fewer population sizes than this says nothing of its straightness.
@@ -66,13 +66,7 @@ pub enum SlopeBasis {
 
 impl MemoryTable {
     pub(crate) fn of(record: &Record, memory: &MemoryExperiment) -> Self {
-        let mut schemes: Vec<&str> = Vec::new();
-        for point in &memory.points {
-            if !schemes.contains(&point.scheme.as_str()) {
-                schemes.push(&point.scheme);
-            }
-        }
-        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
+        let schemes = schemes_in_order(record, memory.points.iter().map(|point| &point.scheme));
         Self { rows: schemes.into_iter().map(|scheme| MemoryRow::of(record, scheme, &memory.points)).collect() }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome, Record, Validity};
 
-use crate::group::{Rounds, scheme_order};
+use crate::group::{Rounds, schemes_in_order};
 use crate::statistics::{CONFIDENCE, Estimate, median};
 
 /// So many intervals one after the other have to be well before a scheme counts as recovered.
@@ -136,9 +136,7 @@ impl Tally {
 impl OutageTable {
     pub(crate) fn of(record: &Record, outage: &OutageExperiment) -> Self {
         let interval_s = outage.setup.map_or(f64::INFINITY, |setup| setup.interval_s);
-        let mut schemes: Vec<&str> = outage.rounds.iter().map(|round| round.scheme.as_str()).collect();
-        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
-        schemes.dedup();
+        let schemes = schemes_in_order(record, outage.rounds.iter().map(|round| &round.scheme));
         let faults: BTreeSet<OutageFault> = outage.rounds.iter().map(|round| round.fault).collect();
         let rounds = |fault: OutageFault, scheme: &str| -> Vec<&OutageRound> {
             outage.rounds.iter().filter(|round| round.fault == fault && round.scheme == scheme).collect()

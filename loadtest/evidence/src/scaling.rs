@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
 
 use crate::demand::DemandRow;
-use crate::group::{Rounds, scheme_order};
+use crate::group::{Rounds, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
 
 /// The law is found on at most so many nodes, and held against the others.
@@ -22,8 +22,10 @@ const WIDEST_AHEAD: f64 = 2.0;
 /// Capacity against the number of nodes, by scheme.
 #[derive(Clone, Debug)]
 pub struct ScalingTable {
-    /// How the slices were cut; none where nothing could be sliced, so that the demands are all that is known.
+    /// How the slices were cut.
     pub slicing: Option<Slicing>,
+    /// Why nothing could be sliced, so that the demands are all that is known; none where something could.
+    pub unsliced: Option<String>,
     /// What a request costs on whole processors, by scheme.
     pub demands: Vec<DemandRow>,
     /// CPU time of the balancer a request, in microseconds: the median of the rounds. None where the generator went round
@@ -127,22 +129,25 @@ impl Prediction {
 }
 
 impl ScalingTable {
-    pub(crate) fn of(record: &Record, scaling: &ScalingExperiment) -> Self {
-        let mut schemes: Vec<&str> = scaling.points.iter().map(|point| point.scheme.as_str()).collect();
-        schemes.sort_by_key(|scheme| scheme_order(record, scheme));
-        schemes.dedup();
+    /// None where a run ended before it could tell anything of more nodes.
+    pub(crate) fn of(record: &Record, scaling: &ScalingExperiment) -> Option<Self> {
+        if scaling.points.is_empty() && scaling.unsliced.is_none() {
+            return None;
+        }
+        let schemes = schemes_in_order(record, scaling.points.iter().map(|point| &point.scheme));
         let row = |scheme: &str| {
             let points: Vec<&ScalingPoint> = scaling.points.iter().filter(|point| point.scheme == scheme).collect();
             ScalingRow::of(scheme, &points, scaling.slicing.as_ref())
         };
         let balancer_us =
             scaling.points.iter().filter(|point| point.validity.valid).filter_map(|point| point.balancer_us);
-        Self {
+        Some(Self {
             slicing: scaling.slicing.clone(),
+            unsliced: scaling.unsliced.clone(),
             demands: DemandRow::all(record, &scaling.demands),
             balancer_us: middle_of(balancer_us),
             rows: schemes.into_iter().map(row).collect(),
-        }
+        })
     }
 }
 

@@ -144,3 +144,11 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "nothing is told where no round is valid");
     assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("whole processors")));
 }
+
+#[test]
+fn a_run_that_ended_before_it_cut_its_slices_is_no_machine_without_them() {
+    let mut record = synthetic::compare();
+    let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+    *scaling = ScalingExperiment { unsliced: None, ..synthetic::unsliced() };
+    assert!(of(&record).scaling.is_none());
+}

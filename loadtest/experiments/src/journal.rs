@@ -1,8 +1,8 @@
 //! The journal: the record of the run so far, on disk as rounds finish.
 //!
-//! The whole record is written each time, and it grows with every round: written after each of the ten thousand rounds of a
-//! long run, it would be hundreds of gigabytes, and take more time than some experiments. So whoever writes pauses in
-//! proportion to what writing took.
+//! The whole record is written each time, and it grows with every round: written after each of them, it would take time in
+//! proportion to the square of their number, which in a long run is thousands. So whoever writes pauses in proportion to
+//! what writing took.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,9 +29,9 @@ pub enum Rounds {
     Fanout,
 }
 
-/// A record that is written to its folder as something is added. What a run that is killed (SIGKILL, a loss of power) loses
-/// is what came in its last ten seconds at most, and far less while the record is small; nothing if it ends in any other way, and
-/// nothing of an experiment that is over.
+/// A record that is written to its folder as something is added. A run that is killed (SIGKILL, a loss of power) loses what
+/// came within ten seconds after the last time, and far less while the record is small; nothing of an experiment that is
+/// over. A run that ends in any other way loses nothing.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,

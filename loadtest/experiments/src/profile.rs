@@ -41,7 +41,7 @@ pub enum Profile {
     Quick,
     /// Every experiment on the main schemes, in half an hour on two processors.
     Standard,
-    /// Every experiment on every scheme, in three hours: rounds as in `standard`, and as many events, outages and credentials as it
+    /// Every experiment on every scheme, in three hours: rounds about as long as in `standard`, and as many events, outages and credentials as it
     /// takes to see what is rare or large.
     Full,
 }

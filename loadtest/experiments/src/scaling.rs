@@ -80,6 +80,7 @@ fn estimate(
     let reason = format!("{none}; what more nodes would carry is estimated from the CPU time of a request instead");
     bench.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
     bench.journal.omit("scaling on more than one node", &reason)?;
+    bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.unsliced = Some(none.to_string()))?;
     demand::measure(bench, parameters, schemes, parameters.blocks).map(drop)
 }
 
@@ -111,12 +112,12 @@ fn most(parameters: &ScalingParameters) -> u32 {
     parameters.nodes.iter().copied().max().unwrap_or(1)
 }
 
-/// The schemes whose store is ours to give a slice.
+/// The schemes whose store is ours to watch and to give a slice.
 fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     let lent = |scheme: &Scheme| bench.setting.store(*scheme).is_some_and(|store| !store.is_private());
     let (without, with): (Vec<Scheme>, Vec<Scheme>) = bench.setting.schemes.iter().partition(|scheme| lent(scheme));
     for scheme in without {
-        let reason = "its store was lent to this run, which cannot give it a slice; leave --redis-url out";
+        let reason = "its store was lent to this run, which can neither give it a slice nor see its CPU time; leave --redis-url out";
         bench.journal.omit(&format!("scaling of {scheme}"), reason)?;
     }
     Ok(with)

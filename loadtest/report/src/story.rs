@@ -27,8 +27,10 @@ mod workload;
 
 use engine::record::{Record, Status};
 use evidence::Evidence;
+use evidence::statistics::Estimate;
 
-use crate::document::{Block, Document, Section, Table};
+use crate::document::{Block, Cell, Document, Section, Table};
+use crate::figure::{NONE, bracket, plain};
 
 /// The whole story.
 pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
@@ -101,6 +103,13 @@ fn method(how: Vec<String>, limits: Vec<String>) -> Vec<Block> {
         Block::Heading("What limits it".to_owned()),
         Block::List(limits),
     ]
+}
+
+/// An estimate, with its interval below.
+fn estimated(found: Option<Estimate>) -> Cell {
+    found.map_or(Cell::new(NONE), |found| {
+        Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
+    })
 }
 
 /// A section that begins with these blocks and ends with those.

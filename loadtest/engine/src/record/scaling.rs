@@ -9,8 +9,11 @@ use super::Validity;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScalingExperiment {
-    /// How large the slices were, and why; null where nothing could be sliced, so that the demands are all there is.
+    /// How large the slices were, and why; null where nothing was sliced.
     pub slicing: Option<Slicing>,
+    /// Why nothing could be sliced, so that the demands are all there is; null where something could.
+    #[serde(default)]
+    pub unsliced: Option<String>,
     /// What a request costs on whole processors, in the order in which it was measured.
     #[serde(default)]
     pub demands: Vec<ServiceDemand>,

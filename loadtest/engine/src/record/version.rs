@@ -5,7 +5,7 @@
 //! | 1.0 | the first |
 //! | 1.1 | schemes tell `logout`, `refresh_token` and `inner_window_s`; more stores and store-down policies; `conformance` |
 //! | 1.2 | the experiments `rtt`, `login`, `reject`, `scaling`, `population`, `revocation`, `outage`, `fanout`, `rotation` and `slo`; the mix `chain`; rounds tell `store_rtt_us`, a validity its `faults`, a plan its `expected_status` |
-//! | 1.3 | `scaling` tells its `demands`; rounds of `fanout` tell `link_rtt_us` and `hop_rtt_us` |
+//! | 1.3 | `scaling` tells its `demands`, and why it is `unsliced`; rounds of `fanout` tell `link_rtt_us` and `hop_rtt_us` |
 
 use std::fmt;
 use std::str::FromStr;

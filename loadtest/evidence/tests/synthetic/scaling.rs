@@ -26,12 +26,13 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
         generator_rps: 210_000.0,
         expected_rps: 110_769.0,
     };
-    ScalingExperiment { slicing: Some(slicing), demands: demands(noise), points }
+    ScalingExperiment { slicing: Some(slicing), unsliced: None, demands: demands(noise), points }
 }
 
 /// The same on a machine that cannot be cut into slices.
 pub fn unsliced(noise: &mut Noise) -> ScalingExperiment {
-    ScalingExperiment { slicing: None, demands: demands(noise), points: Vec::new() }
+    let unsliced = Some("no control groups are mounted".to_owned());
+    ScalingExperiment { slicing: None, unsliced, demands: demands(noise), points: Vec::new() }
 }
 
 fn demands(noise: &mut Noise) -> Vec<ServiceDemand> {

@@ -16,7 +16,7 @@ fn scaling_slices_nodes_and_store_and_says_what_was_full() {
     let record = measure(Name::Scaling);
     let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
     let slicing = scaling.slicing.as_ref().unwrap();
-    assert_eq!(slicing.method, slices.method());
+    assert_eq!((&scaling.unsliced, slicing.method.as_str()), (&None, slices.method()));
     assert!(slicing.node_share > 0.0 && slicing.node_share < 1.0 && slicing.store_share > 0.0, "{slicing:?}");
     assert_eq!(scaling.demands.len(), SCHEMES.len() * 3, "what the slices were cut by is kept");
     assert!(slicing.expected_rps <= slicing.generator_rps * 0.6 * 1.001, "room is left to the generator: {slicing:?}");
@@ -48,6 +48,7 @@ fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot()
     assert!(omitted.reason.contains("this is a test") && omitted.reason.contains("estimated"), "{}", omitted.reason);
     let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
     assert!(scaling.slicing.is_none() && scaling.points.is_empty(), "{scaling:?}");
+    assert!(scaling.unsliced.as_ref().unwrap().contains("this is a test"), "{scaling:?}");
     assert_eq!(scaling.demands.len(), SCHEMES.len() * tiny().scaling.blocks as usize);
     for demand in &scaling.demands {
         assert!(demand.requests > 0 && demand.server_us > 0.0 && demand.generator_us > 0.0, "{demand:?}");

@@ -120,14 +120,10 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
     columns.push(Column::figure("Each hop", "adds µs at p50"));
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p99")));
-    let p50 = |way: &Crossed| {
-        let response = &way.response.as_ref()?.response;
-        Some(percentile(response, 0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds)))
-    };
     let p99 = |way: &Crossed| Some(percentile(&way.response.as_ref()?.response, 0.99, |found| found.p99));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_hops(table, row, p50));
+        cells.extend(over_hops(table, row, |way| way.response.as_ref().map(p50)));
         cells.push(slope(row.response_slope_us));
         cells.extend(over_hops(table, row, p99));
         cells
@@ -140,31 +136,29 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
     }
 }
 
+fn p50(times: &LatencyRow) -> Cell {
+    let response = &times.response;
+    percentile(response, 0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds))
+}
+
 /// None where servers stood beside one another only.
 fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     let rows: Vec<(&FanoutRow, &Apart)> =
         table.rows.iter().filter_map(|row| Some((row, row.apart.as_ref()?))).collect();
     let link_ms = f64::from(rows.first()?.1.link_rtt_us) / 1e3;
-    let all_hops = all_hops(table);
     let mut columns = vec![Column::text("Scheme")];
-    columns.extend(all_hops.iter().map(|&hops| Column::figure(hops_name(hops), "p50")));
+    columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
     columns.push(Column::figure("Each hop", "adds round trips"));
     columns.push(Column::figure("A link", "there and back, as given"));
-    let cells = |apart: &Apart, scheme: &str| {
-        let over = |hops: &u32| {
-            apart.ways.iter().find(|way| matches!(way.level, Level::Hops { hops: own, .. } if own == *hops))
-        };
-        let p50 = |way: &LatencyRow| {
-            percentile(&way.response, 0.5, |found| found.p50).with_note(of_rounds(way.response.p50_of_rounds))
-        };
-        let mut cells = vec![name_cell(record, scheme)];
-        cells.extend(all_hops.iter().map(|hops| over(hops).map_or(Cell::new(NONE), p50)));
+    let cells = |row: &FanoutRow, apart: &Apart| {
+        let mut cells = vec![name_cell(record, &row.scheme)];
+        cells.extend(over_hops(table, row, |way| way.apart.as_ref().map(p50)));
         let control = Cell::new("1").with_note("control");
-        cells.push(if is_control(scheme) { control } else { slope(apart.trips) });
+        cells.push(if is_control(&row.scheme) { control } else { slope(apart.trips) });
         cells.push(apart.given_us.map_or(Cell::new(NONE), |us| Cell::new(time(us))));
         cells
     };
-    let rows = rows.into_iter().map(|(row, apart)| (row.scheme.clone(), cells(apart, &row.scheme))).collect();
+    let rows = rows.into_iter().map(|(row, apart)| (row.scheme.clone(), cells(row, apart))).collect();
     Some(Table {
         caption: format!("Response times where servers and store stand {link_ms} ms apart"),
         columns,

@@ -1,16 +1,15 @@
 //! The section on logins.
 
 use engine::record::Record;
-use evidence::statistics::Estimate;
 use evidence::{LatencyRow, LoginRow, LoginTable, is_control};
 
 use super::cost::left_out;
 use super::latency::{of_rounds, percentile, percentile_charts};
 use super::many::{Said, told_of_each};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
+use super::{estimated, method, paragraph};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, count, grouped, listed, plain};
+use crate::figure::{NONE, count, grouped, listed, plain};
 
 pub(super) fn section(record: &Record, table: &LoginTable) -> Section {
     let mut blocks = vec![paragraph(format!(
@@ -61,12 +60,6 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<String> {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), each| (low.min(each), high.max(each)));
     let (least, most) = (plain(low), plain(high));
     (low <= high).then(|| if least == most { least } else { format!("{least} to {most}") })
-}
-
-fn estimated(found: Option<Estimate>) -> Cell {
-    found.map_or(Cell::new(NONE), |found| {
-        Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
-    })
 }
 
 fn reads_table(record: &Record, table: &LoginTable) -> Table {

@@ -1,14 +1,13 @@
 //! The section on garbage.
 
 use engine::record::{Garbage, Record};
-use evidence::statistics::Estimate;
 use evidence::{Refusal, RejectRow, RejectTable, garbage_name};
 
 use super::many::{Said, told_of_each};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
+use super::{estimated, method, paragraph};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, hundredths, listed, plain};
+use crate::figure::{NONE, hundredths, listed};
 
 pub(super) fn section(record: &Record, table: &RejectTable) -> Section {
     let mut blocks = vec![paragraph(
@@ -35,12 +34,6 @@ pub(super) fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
             garbage_name(Garbage::Forged),
             told_of_each(record, parts, listed)
         )
-    })
-}
-
-fn estimated(found: Option<Estimate>) -> Cell {
-    found.map_or(Cell::new(NONE), |found| {
-        Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
     })
 }
 

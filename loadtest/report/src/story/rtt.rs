@@ -6,10 +6,10 @@ use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Tri
 use super::latency::{of_rounds, percentile};
 use super::many::{Panel, panels};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
+use super::{estimated, method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, grouped, hundredths, plain, time};
+use crate::figure::{NONE, grouped, hundredths, time};
 
 /// The chart stops here, in microseconds: what crosses, crosses near.
 const CHART_US: u32 = 1_000;
@@ -150,12 +150,7 @@ fn met(crossing: &Crossing) -> Cell {
 fn cost_table(record: &Record, table: &RttTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "µs over the control")));
-    let cost = |at: &Distance| {
-        let total = at.cost.as_ref().and_then(|over| over.total_us);
-        total.map_or(Cell::new(NONE), |total| {
-            Cell::new(plain(total.value)).with_note(total.interval.as_ref().map(bracket).unwrap_or_default())
-        })
-    };
+    let cost = |at: &Distance| estimated(at.cost.as_ref().and_then(|over| over.total_us));
     let cells = |row: &RttRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.extend(over_distances(table, row, cost));

@@ -15,13 +15,13 @@ use crate::document::{Block, Cell, Column, Section, Table};
 use crate::figure::{NONE, bracket, count, grouped, listed, plain, signed_percent};
 
 pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
-    let blocks = if is_estimated(table) { estimate::blocks(record, table) } else { blocks(record, table) };
+    let blocks = if table.unsliced.is_some() { estimate::blocks(record, table) } else { blocks(record, table) };
     super::section("scaling", "More nodes", blocks)
 }
 
 /// How many times as much the most nodes carried as one, or what is estimated of that.
 pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
-    if is_estimated(table) {
+    if table.unsliced.is_some() {
         return estimate::sentence(record, table);
     }
     let most =
@@ -36,11 +36,6 @@ pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> 
     (!parts.is_empty()).then(|| {
         format!("More nodes: {most} carried so many times as much as one{}.", told_of_each(record, parts, listed))
     })
-}
-
-/// Whether nothing could be sliced, so that one node is all that was seen.
-fn is_estimated(table: &ScalingTable) -> bool {
-    table.slicing.is_none() && table.rows.is_empty()
 }
 
 fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {

@@ -1,14 +1,13 @@
 //! More nodes where none could be sliced: an estimate from what a request costs.
 
 use engine::record::Record;
-use evidence::statistics::Estimate;
 use evidence::{DemandRow, ScalingTable, is_control};
 
 use super::super::many::{Said, told_of_each};
 use super::super::scheme::{name_cell, row_groups};
-use super::super::{method, paragraph};
+use super::super::{estimated, method, paragraph};
 use crate::document::{Block, Cell, Column, Table};
-use crate::figure::{NONE, bracket, grouped, listed, plain};
+use crate::figure::{NONE, grouped, listed, plain};
 
 pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     let mut blocks = vec![
@@ -45,8 +44,8 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
         let none = || Cell::new(NONE);
         vec![
             name_cell(record, &row.scheme),
-            demand(&row.server_us),
-            row.store_us.as_ref().map_or_else(none, demand),
+            estimated(Some(row.server_us)),
+            estimated(row.store_us),
             rps(law.node_rps),
             law.store_rps.map_or_else(none, rps),
             law.bend().map_or_else(none, |bend| Cell::new(plain(bend))),
@@ -70,10 +69,6 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
                 .to_owned(),
         ],
     }
-}
-
-fn demand(found: &Estimate) -> Cell {
-    Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
 }
 
 fn how() -> Vec<String> {
