@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::Scheme;
+use contract::{Scheme, StoreKind};
 use driver::{Node, Target};
 use engine::plan::Plan;
 use lab::child::Bounds;
@@ -16,8 +16,10 @@ use tempfile::TempDir;
 use crate::balancer::{Front, is_sticky};
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::{is_old, mint};
+use crate::own_store::OwnStore;
 
-/// As much as one thread can use: what a node gets until it is ready, for it hashes a password first.
+/// As much as one thread can use: what nodes and their store get until they are ready. A node hashes a password first, and a
+/// `PostgreSQL` in a small slice opens no connection in the time that a server waits for it.
 pub(crate) const WHOLE: f64 = 1.0;
 
 /// A key that nodes of one scheme share, in a file for as long as this value lives; they read it when they start.
@@ -41,28 +43,57 @@ pub(crate) struct Shares<'a> {
     pub(crate) slices: &'a Slices,
     /// What each node gets.
     pub(crate) node: f64,
+    /// What each store gets.
+    pub(crate) store: f64,
     /// What the balancer gets; none where the generator goes round the nodes itself.
     pub(crate) balancer: Option<f64>,
+}
+
+/// A store that nodes share, in a slice of its own.
+pub(crate) struct SlicedStore<'a> {
+    own: OwnStore<'a>,
+    slice: Arc<Slice>,
+    share: f64,
+}
+
+impl<'a> SlicedStore<'a> {
+    /// Starts it in a slice that is still whole.
+    pub(crate) fn start(bench: &Bench<'a>, kind: StoreKind, shares: &Shares<'_>) -> Result<Self, ExperimentError> {
+        let slice = Arc::new(shares.slices.cut(&format!("store-{kind}"), WHOLE)?);
+        let bounds = Bounds { slice: Some(slice.clone()), ..Bounds::on(&bench.setting.placement.store_cpus) };
+        Ok(Self { own: OwnStore::fresh(bench, kind, "scaling", &bounds)?, slice, share: shares.store })
+    }
+
+    /// Gives it its share.
+    pub(crate) fn narrow(&self) -> Result<(), ExperimentError> {
+        self.resize(self.share)
+    }
+
+    fn resize(&self, share: f64) -> Result<(), ExperimentError> {
+        let failed = |source| ExperimentError::Resize { name: "the store".to_owned(), source };
+        self.slice.resize(share).map_err(failed)
+    }
 }
 
 /// Servers that are ready to be loaded, together or fewer of them.
 pub(crate) struct Nodes<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) servers: Vec<Server>,
-    pub(crate) store: Option<&'a Store>,
     pub(crate) front: Option<Front>,
+    store: Option<&'a SlicedStore<'a>>,
     slices: Vec<Arc<Slice>>,
+    share: f64,
     target: Target,
     population: u32,
     minted: Instant,
 }
 
 impl<'a> Nodes<'a> {
-    /// Starts so many, each in its slice.
+    /// Starts so many, each in a slice that is still whole.
     pub(crate) fn start(
         bench: &mut Bench<'_>,
         scheme: Scheme,
-        store: Option<&'a Store>,
+        store: Option<&'a SlicedStore<'a>>,
         count: u32,
         shares: &Shares<'_>,
         population: u32,
@@ -72,7 +103,7 @@ impl<'a> Nodes<'a> {
         let mut cut: Vec<Arc<Slice>> = Vec::new();
         for number in 1..=count {
             let slice = Arc::new(shares.slices.cut(&format!("node-{number}"), WHOLE)?);
-            let spec = bench.spec(scheme, store)?;
+            let spec = bench.spec(scheme, store.and_then(|store| store.own.store()))?;
             let spec = ServerSpec {
                 node: format!("node-{number}"),
                 bounds: Bounds { slice: Some(slice.clone()), ..spec.bounds },
@@ -91,9 +122,17 @@ impl<'a> Nodes<'a> {
             Front::start(bench, scheme, &target, &bounds)
         };
         let front = shares.balancer.map(front).transpose()?;
-        let nodes = Self { scheme, servers, store, front, slices: cut, target, population, minted };
-        nodes.resize(count, shares.node)?;
-        Ok(nodes)
+        Ok(Self { scheme, servers, front, store, slices: cut, share: shares.node, target, population, minted })
+    }
+
+    /// Gives each node its share.
+    pub(crate) fn narrow(&self) -> Result<(), ExperimentError> {
+        self.resize(self.servers.len() as u32, self.share)
+    }
+
+    /// The store that they share, if there is one.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.store.and_then(|store| store.own.store())
     }
 
     /// Gives each of the first `count` nodes another slice.
@@ -112,12 +151,16 @@ impl<'a> Nodes<'a> {
         self.front.as_ref().map_or_else(|| Ok(nodes.clone()), |front| front.before(&nodes, self.scheme))
     }
 
-    /// Mints anew if the credentials would end under way.
+    /// Mints anew if the credentials would end under way, on whole processors: nothing is measured meanwhile.
     pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
+            self.resize(self.servers.len() as u32, WHOLE)?;
+            self.store.map_or(Ok(()), |store| store.resize(WHOLE))?;
             self.minted = Instant::now();
             self.target = target(bench, self.scheme, &self.servers, self.population)?;
+            self.narrow()?;
+            self.store.map_or(Ok(()), SlicedStore::narrow)?;
         }
         Ok(())
     }

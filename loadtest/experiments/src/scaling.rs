@@ -21,8 +21,7 @@
 //! Weak: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in bursts, which
 //! let a store answer several requests at a time. Latency is not measured here, for quotas flatter it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Scheme, StoreKind};
 use driver::Target;
@@ -31,15 +30,13 @@ use engine::record::{
     Balancing, Level, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity,
 };
 use engine::validity::{GENERATOR_SHARE, generator_share};
-use lab::child::Bounds;
 use lab::slice::{NoSlices, Slices, Throttling};
 use lab::store::Store;
 
 use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
-use crate::nodes::{Nodes, Shares, WHOLE};
+use crate::nodes::{Nodes, Shares, SlicedStore, WHOLE};
 use crate::order::shuffled;
-use crate::own_store::OwnStore;
 use crate::profile::ScalingParameters;
 use crate::visit::{Watched, alone, drive_round, workers};
 
@@ -96,15 +93,18 @@ fn nodes(
     bench.progress.end();
     let slicing = slicing(bench, slices, &demands, most);
     bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
-    let stores = stores(bench, schemes, slices, slicing.store_share)?;
-    let mut groups = Vec::new();
     let balancer = slicing.balancer.as_ref().map(|balancer| balancer.share);
-    let shares = Shares { slices, node: slicing.node_share, balancer };
+    let shares = Shares { slices, node: slicing.node_share, store: slicing.store_share, balancer };
+    let stores = stores(bench, schemes, &shares)?;
+    let mut groups = Vec::new();
     for &scheme in schemes {
-        let store = stores.get(&scheme.store()).and_then(OwnStore::store);
         bench.go_on()?;
-        groups.push(Nodes::start(bench, scheme, store, most, &shares, parameters.population)?);
+        let group = Nodes::start(bench, scheme, stores.get(&scheme.store()), most, &shares, parameters.population)?;
+        warm_up(bench, parameters, &group, most)?;
+        groups.push(group);
     }
+    groups.iter().try_for_each(|group| group.narrow())?;
+    stores.values().try_for_each(SlicedStore::narrow)?;
     visit(bench, parameters, &mut groups, &slicing)
 }
 
@@ -153,20 +153,28 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: 
     }
 }
 
-/// One of each kind, in its slice.
+/// One of each kind that is apart.
 fn stores<'a>(
     bench: &Bench<'a>,
     schemes: &[Scheme],
-    slices: &Slices,
-    share: f64,
-) -> Result<BTreeMap<StoreKind, OwnStore<'a>>, ExperimentError> {
-    let kinds: std::collections::BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).collect();
-    let store = |kind: StoreKind| {
-        let slice = Arc::new(slices.cut(&format!("store-{kind}"), share)?);
-        let bounds = Bounds { slice: Some(slice), ..Bounds::on(&bench.setting.placement.store_cpus) };
-        Ok((kind, OwnStore::fresh(bench, kind, "scaling", &bounds)?))
-    };
+    shares: &Shares<'_>,
+) -> Result<BTreeMap<StoreKind, SlicedStore<'a>>, ExperimentError> {
+    let kinds: BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).collect();
+    let store = |kind| Ok((kind, SlicedStore::start(bench, kind, shares)?));
     kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect()
+}
+
+/// Has all nodes open their connections and fill their caches, on whole processors: a `PostgreSQL` would spend whole rounds of a small
+/// slice on it. Nothing is noted.
+fn warm_up(
+    bench: &Bench<'_>,
+    parameters: &ScalingParameters,
+    group: &Nodes<'_>,
+    most: u32,
+) -> Result<(), ExperimentError> {
+    let plan = plan(parameters, most * parameters.connections_a_node, bench.setting.seed);
+    drive(bench, &plan, &group.target(most)?, group.scheme, Watched::default())?;
+    bench.go_on()
 }
 
 /// Visits every scheme with every number of nodes, and fills every store, once a block.
@@ -176,14 +184,14 @@ fn visit(
     groups: &mut [Nodes<'_>],
     slicing: &Slicing,
 ) -> Result<(), ExperimentError> {
-    let rounds = groups.iter().map(|group| parameters.nodes.len() + usize::from(group.store.is_some()));
+    let rounds = groups.iter().map(|group| parameters.nodes.len() + usize::from(group.store().is_some()));
     bench.progress.begin("scaling", u64::from(parameters.blocks) * rounds.sum::<usize>() as u64);
     for block in 0..parameters.blocks {
         let filled = Step::StoreFilled { nodes: (1 + block % FILLED_BY).min(most(parameters)) };
         let mut visits = Vec::new();
         for (index, group) in groups.iter().enumerate() {
             visits.extend(parameters.nodes.iter().map(|&nodes| (index, Step::Nodes { nodes })));
-            visits.extend(group.store.map(|_| (index, filled)));
+            visits.extend(group.store().map(|_| (index, filled)));
         }
         for (index, step) in shuffled(&visits, bench.setting.seed, block) {
             let group = &mut groups[index];
@@ -229,7 +237,8 @@ fn point(
 ) -> Result<ScalingPoint, ExperimentError> {
     let servers = &group.servers[..nodes as usize];
     let pids: Vec<u32> = servers.iter().map(|server| server.process().pid()).collect();
-    let store_pid = group.store.and_then(|store| store.pids().first().copied());
+    let store = group.store();
+    let store_pid = store.and_then(|store| store.pids().first().copied());
     let balancer_pid = pid(group.front.as_ref());
     let throttling = || {
         let of = |pid: &u32| Throttling::of(*pid).unwrap_or_default();
@@ -238,13 +247,13 @@ fn point(
     let started_at = crate::now();
     let target = group.target(nodes)?;
     let before = throttling();
-    let watched = Watched { servers: &pids, store: group.store, balancer: balancer_pid };
+    let watched = Watched { servers: &pids, store, balancer: balancer_pid };
     let round = drive(bench, plan, &target, group.scheme, watched)?;
     let after = throttling();
     for server in servers {
         server.process().check()?;
     }
-    group.store.map_or(Ok(()), Store::check)?;
+    store.map_or(Ok(()), Store::check)?;
     group.front.as_ref().map_or(Ok(()), |front| front.process().check())?;
     let full = |of: usize| -> Vec<f64> {
         after[of].iter().zip(&before[of]).map(|(after, before)| after.since(*before).share()).collect()

@@ -46,8 +46,8 @@ pub(super) fn parameters(profile: Profile) -> PopulationParameters {
         ),
         every_algorithm: profile.pick(true, true, false),
         fill_s: profile.pick(15.0, 30.0, 30.0),
-        // Enough for ten million sessions in memory and in one Redis.
-        long_fills_s: profile.pick(0.0, 0.0, 450.0),
+        // Enough for ten million sessions in memory and in one Redis, on a slow day, too.
+        long_fills_s: profile.pick(0.0, 0.0, 600.0),
         blocks: profile.pick(8, 6, 6),
         rate_rps: 5_000.0,
         round_s: 0.5,

@@ -225,12 +225,20 @@ fn measure_on((balancer, slices): Machine, name: Name, schemes: &[&str], paramet
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     let scratch = Scratch::new().unwrap();
-    let log = folder.path().join("logs/redis.log");
-    let redis = Store::start(StoreKind::Redis, scratch.path(), &log, &Bounds::default()).unwrap();
+    let schemes: Vec<Scheme> = schemes.iter().map(|id| id.parse().unwrap()).collect();
+    // A Redis in any case: experiments may measure more than the schemes of the run.
+    let kinds: BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).chain([StoreKind::Redis]).collect();
+    let store = |kind: StoreKind| {
+        let at = scratch.path().join(kind.to_string());
+        std::fs::create_dir(&at).unwrap();
+        let log = folder.path().join(format!("logs/{kind}.log"));
+        (kind, Store::start(kind, &at, &log, &Bounds::default()).unwrap())
+    };
+    let stores = kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect();
     let setting = Setting {
-        schemes: schemes.iter().map(|id| id.parse::<Scheme>().unwrap()).collect(),
+        schemes,
         carrier: Carrier::Bearer,
-        stores: BTreeMap::from([(StoreKind::Redis, redis)]),
+        stores,
         placement: Placement::default(),
         balancer,
         slices,

@@ -5,7 +5,7 @@ use experiments::Balancer;
 use experiments::profile::Experiment as Name;
 use lab::slice::Slices;
 
-use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, tiny};
+use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, tiny};
 
 #[test]
 fn scaling_slices_nodes_and_store_and_says_what_was_full() {
@@ -37,6 +37,27 @@ fn scaling_slices_nodes_and_store_and_says_what_was_full() {
             assert!(point.requests > 0 && point.rps > 0.0 && point.nodes_us > 0.0, "{point:?}");
             assert_eq!((point.store_us.is_some(), point.store_full.is_some()), (store, store), "{point:?}");
         }
+    }
+}
+
+/// A twentieth of a processor is not enough for a `PostgreSQL` to open a connection while a server waits for it.
+#[test]
+fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
+    if Slices::here().is_err() {
+        // As the test of machines without slices has seen.
+        return;
+    }
+    let mut parameters = tiny();
+    parameters.scaling.nodes = vec![1, 16];
+    let record = measure_with(Name::Scaling, &["anonymous", "session-postgres"], &parameters);
+    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let share = scaling.slicing.as_ref().unwrap().store_share;
+    assert!(share < 0.06, "this says something of small slices only: {share}");
+    assert_eq!(scaling.points.len(), 2 + 3, "with the store filled once");
+    for point in &scaling.points {
+        let failed = point.validity.reasons.iter().find(|reason| reason.contains("failed"));
+        assert_eq!(failed, None, "{point:?}");
+        assert!(point.requests > 0, "{point:?}");
     }
 }
 
