@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::{Scheme, StoreKind};
+use contract::{Scheme, StoreKind, Touch};
 use driver::{Node, Target};
 use engine::plan::Plan;
 use lab::child::Bounds;
@@ -64,11 +64,6 @@ impl<'a> SlicedStore<'a> {
         Ok(Self { own: OwnStore::fresh(bench, kind, "scaling", &bounds)?, slice, share: shares.store })
     }
 
-    /// Gives it its share.
-    pub(crate) fn narrow(&self) -> Result<(), ExperimentError> {
-        self.resize(self.share)
-    }
-
     fn resize(&self, share: f64) -> Result<(), ExperimentError> {
         let failed = |source| ExperimentError::Resize { name: "the store".to_owned(), source };
         self.slice.resize(share).map_err(failed)
@@ -106,6 +101,7 @@ impl<'a> Nodes<'a> {
             let spec = bench.spec(scheme, store.and_then(|store| store.own.store()))?;
             let spec = ServerSpec {
                 node: format!("node-{number}"),
+                touch: Touch::Never,
                 bounds: Bounds { slice: Some(slice.clone()), ..spec.bounds },
                 key: key.clone(),
                 log: bench.log(&format!("{scheme}-node-{number}")),
@@ -125,9 +121,16 @@ impl<'a> Nodes<'a> {
         Ok(Self { scheme, servers, front, store, slices: cut, share: shares.node, target, population, minted })
     }
 
-    /// Gives each node its share.
+    /// Gives them and their store what one thread each can use: nothing is measured meanwhile.
+    pub(crate) fn widen(&self) -> Result<(), ExperimentError> {
+        self.resize(self.servers.len() as u32, WHOLE)?;
+        self.store.map_or(Ok(()), |store| store.resize(WHOLE))
+    }
+
+    /// Gives them and their store their shares.
     pub(crate) fn narrow(&self) -> Result<(), ExperimentError> {
-        self.resize(self.servers.len() as u32, self.share)
+        self.resize(self.servers.len() as u32, self.share)?;
+        self.store.map_or(Ok(()), |store| store.resize(store.share))
     }
 
     /// The store that they share, if there is one.
@@ -151,16 +154,14 @@ impl<'a> Nodes<'a> {
         self.front.as_ref().map_or_else(|| Ok(nodes.clone()), |front| front.before(&nodes, self.scheme))
     }
 
-    /// Mints anew if the credentials would end under way, on whole processors: nothing is measured meanwhile.
+    /// Mints anew if the credentials would end under way.
     pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
-            self.resize(self.servers.len() as u32, WHOLE)?;
-            self.store.map_or(Ok(()), |store| store.resize(WHOLE))?;
+            self.widen()?;
             self.minted = Instant::now();
             self.target = target(bench, self.scheme, &self.servers, self.population)?;
             self.narrow()?;
-            self.store.map_or(Ok(()), SlicedStore::narrow)?;
         }
         Ok(())
     }

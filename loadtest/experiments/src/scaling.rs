@@ -1,7 +1,8 @@
 //! `scaling`: what do more nodes bring?
 //!
 //! Varies: the scheme, and the number of nodes that share the load. Holds: the slice of a processor that each node has,
-//! that of the store, the connections a node, the request (`GET /me`), the carrier.
+//! that of the store, the connections a node, the request (`GET /me`), the carrier, and that no session's idle limit is pushed
+//! back: how often that is written depends on how long ago a scheme had its turn.
 //!
 //! Measures what the nodes carry together in a saturated closed loop, the CPU time of nodes and store a request, and the
 //! share of its periods in which each slice was used up: it says what was full. Once in each block the store's slice is
@@ -23,7 +24,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Scheme, StoreKind};
+use contract::{RevocationClass, Scheme, StoreDown, StoreKind};
 use driver::Target;
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{
@@ -103,8 +104,7 @@ fn nodes(
         warm_up(bench, parameters, &group, most)?;
         groups.push(group);
     }
-    groups.iter().try_for_each(|group| group.narrow())?;
-    stores.values().try_for_each(SlicedStore::narrow)?;
+    groups.iter().try_for_each(Nodes::narrow)?;
     visit(bench, parameters, &mut groups, &slicing)
 }
 
@@ -164,17 +164,22 @@ fn stores<'a>(
     kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect()
 }
 
-/// Has all nodes open their connections and fill their caches, on whole processors: a `PostgreSQL` would spend whole rounds of a small
-/// slice on it. Nothing is noted.
+/// Has so many nodes open their connections and fill their caches, on whole processors: a `PostgreSQL` would spend whole rounds of a
+/// small slice on it. Nothing is noted.
 fn warm_up(
     bench: &Bench<'_>,
     parameters: &ScalingParameters,
     group: &Nodes<'_>,
-    most: u32,
+    nodes: u32,
 ) -> Result<(), ExperimentError> {
-    let plan = plan(parameters, most * parameters.connections_a_node, bench.setting.seed);
-    drive(bench, &plan, &group.target(most)?, group.scheme, Watched::default())?;
+    let plan = plan(parameters, nodes * parameters.connections_a_node, bench.setting.seed);
+    drive(bench, &plan, &group.target(nodes)?, group.scheme, Watched::default())?;
     bench.go_on()
+}
+
+/// Whether a server lets go by itself of what its store has told it, so that it knows nothing any more when its turn comes again.
+fn forgets(scheme: Scheme) -> bool {
+    scheme.store_down() == StoreDown::ServeCached && scheme.revocation_class() == Some(RevocationClass::Ttl)
 }
 
 /// Visits every scheme with every number of nodes, and fills every store, once a block.
@@ -219,6 +224,11 @@ fn measure(
     let seed = bench.setting.seed + u64::from(block);
     let plan = plan(parameters, nodes * parameters.connections_a_node, seed);
     group.renew(bench, &plan)?;
+    if forgets(group.scheme) {
+        group.widen()?;
+        warm_up(bench, parameters, group, nodes)?;
+        group.narrow()?;
+    }
     if matches!(step, Step::Nodes { .. }) {
         return point(bench, &plan, group, nodes, (block, step));
     }
