@@ -20,6 +20,12 @@ pub fn sleep_until(deadline_ns: u64) {
     while sleep() == Err(nix::errno::Errno::EINTR) {}
 }
 
+/// CPU time of the calling thread, in nanoseconds: what others do on its processor meanwhile is not in it.
+#[must_use]
+pub fn thread_cpu_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID.now().expect("Linux has a clock for each thread"))
+}
+
 /// A time of the kernel in nanoseconds.
 #[must_use]
 pub fn nanoseconds(time: TimeSpec) -> u64 {

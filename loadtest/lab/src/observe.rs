@@ -7,7 +7,6 @@ mod memory;
 mod observer;
 mod series;
 
-pub(crate) use cpu_clock::thread_cpu_ns;
 pub use cpu_clock::{CpuClock, ProcessGone};
 pub use machine::busy_share;
 pub use memory::{Memory, memory};

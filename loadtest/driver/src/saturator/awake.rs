@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use engine::clock::thread_cpu_ns;
 use engine::record::Window;
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ impl Finds {
     }
 }
 
-/// Time spent on looking for answers that were not there, by interval of the round.
+/// CPU time spent on looking for answers that were not there, by interval of the round.
 #[derive(Debug, Default)]
 pub(super) struct Looking(Vec<Duration>);
 
@@ -48,22 +49,29 @@ pub(super) async fn stay_awake(round: &Round, finds: &Finds) -> Looking {
     let start = Instant::from(round.start);
     let end = start + Duration::from_secs_f64(round.plan.duration_s);
     tokio::time::sleep_until(start).await;
-    let (mut seen, mut before) = (finds.0.load(Ordering::Relaxed), Instant::now());
+    let (mut seen, mut before, mut cpu_before) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
     while before < end && !round.stop.load(Ordering::Relaxed) {
         // Comes back when every other task has had its turn and the kernel was asked for answers, without waiting.
         tokio::task::yield_now().await;
-        let (now_seen, now) = (finds.0.load(Ordering::Relaxed), Instant::now());
+        let (now_seen, now, cpu_now) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
         if now_seen == seen {
             let index = (before - start).as_secs_f64() / round.plan.interval_s;
-            looking.add(index as usize, now - before);
+            looking.add(index as usize, Duration::from_nanos(cpu_now - cpu_before));
         }
-        (seen, before) = (now_seen, now);
+        (seen, before, cpu_before) = (now_seen, now, cpu_now);
     }
     looking
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use engine::plan::{Arrivals, Plan};
+    use engine::recorder::Recorder;
+    use nix::sched::CpuSet;
+    use nix::unistd::Pid;
+
     use super::*;
 
     #[test]
@@ -74,5 +82,29 @@ mod tests {
         }
         let window = Window { start_s: 0.1, end_s: 0.4, warmup_detected: true };
         assert_eq!(looking.inside(window, 0.1), Duration::from_millis(120));
+    }
+
+    #[test]
+    fn threads_that_share_a_processor_look_no_longer_than_it_runs() {
+        let plan = Plan { interval_s: 0.1, ..Plan::new(Arrivals::Closed, 0.3) };
+        let began = std::time::Instant::now();
+        let looked: Duration = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| on_one_processor(&plan, began))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let passed = began.elapsed();
+        assert!(looked > Duration::ZERO && looked <= passed, "looked for {looked:?} in {passed:?}");
+    }
+
+    fn on_one_processor(plan: &Plan, start: std::time::Instant) -> Duration {
+        let allowed = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let mut one = CpuSet::new();
+        one.set((0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap()).unwrap()).unwrap();
+        nix::sched::sched_setaffinity(Pid::from_raw(0), &one).unwrap();
+        let recorder = Recorder::new(plan, start, 1);
+        let round = Round { requests: Vec::new(), plan: plan.clone(), start, recorder, stop: Arc::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let looking = runtime.block_on(stay_awake(&round, &Finds::default()));
+        looking.inside(Window { start_s: 0.0, end_s: plan.duration_s, warmup_detected: false }, plan.interval_s)
     }
 }

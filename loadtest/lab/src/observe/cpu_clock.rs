@@ -1,7 +1,6 @@
 //! The CPU clock of a process, in nanoseconds.
 
 use nix::errno::Errno;
-use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
@@ -40,11 +39,6 @@ impl CpuClock {
     pub fn ns(&self) -> Result<u64, ProcessGone> {
         self.id.now().map(nanoseconds).map_err(|source| ProcessGone { pid: self.pid, source })
     }
-}
-
-/// CPU time of the calling thread, in nanoseconds.
-pub(crate) fn thread_cpu_ns() -> u64 {
-    ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(0, |time: TimeSpec| nanoseconds(time))
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::cpu_clock::{CpuClock, ProcessGone, thread_cpu_ns};
+use super::cpu_clock::{CpuClock, ProcessGone};
 use super::machine::Machine;
 use super::series::Series;
-use engine::clock::{keep_time, now_ns, sleep_until};
+use engine::clock::{keep_time, now_ns, sleep_until, thread_cpu_ns};
 
 /// Fine enough for windows of a second, and coarse enough to cost little: a sample takes some 50 us of CPU time, most
 /// of it to wake up, which is a quarter of a percent of one processor.

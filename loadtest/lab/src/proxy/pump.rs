@@ -15,11 +15,10 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
-use engine::clock::{keep_time, now_ns};
+use engine::clock::{keep_time, now_ns, thread_cpu_ns};
 
 use super::flow::{Flow, Passed};
 use super::{Fault, Given, Link, Orders, Shared, arrival, lock};
-use crate::observe::thread_cpu_ns;
 use crate::placement::pin_current_thread;
 
 /// A target on loopback is there at once or not at all; meanwhile nothing else passes.
