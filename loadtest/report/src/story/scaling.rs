@@ -223,6 +223,9 @@ fn how() -> Vec<String> {
         "Nodes share their keys and their store. Where a node knows only the sessions that it began itself, each gets its own \
          credentials, as behind a sticky balancer."
             .to_owned(),
+        "Nodes and stores start and answer one round on whole processors before anything is noted. No session's idle limit is pushed \
+         back, and schemes whose servers forget by themselves what a store has told them answer such a round before each that counts."
+            .to_owned(),
         "What the store can carry is measured once in each block: a few nodes without a bound fill its slice."
             .to_owned(),
     ]
