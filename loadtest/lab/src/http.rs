@@ -7,6 +7,7 @@ use std::time::Duration;
 use contract::SchemeDescriptor;
 use contract::body::{
     ClockRequest, ClockResponse, LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential,
+    RotateRequest,
 };
 use contract::route;
 use serde::Serialize;
@@ -189,7 +190,7 @@ impl Client {
 
     /// Has the server sign or seal with a new key. One without keys (404) gives [`HttpError::Status`].
     pub fn rotate(&self) -> Result<(), HttpError> {
-        let answer = self.post(route::BENCH_ROTATE, &(), MINT_DEADLINE)?;
+        let answer = self.post(route::BENCH_ROTATE, &RotateRequest {}, MINT_DEADLINE)?;
         self.expect_status(route::BENCH_ROTATE, &answer, 204)
     }
 

@@ -15,6 +15,7 @@ use crate::auth::{Authenticator, Issued};
 use crate::body::body;
 use crate::carrier;
 use crate::problem::Refusal;
+use crate::shown::{NO_STORE, Shown};
 
 pub(crate) async fn login<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
@@ -35,18 +36,15 @@ pub(crate) async fn login<A: Authenticator>(
 }
 
 /// The route that is measured: nothing is done here that is not needed.
-pub(crate) async fn me<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Json<Identity>, Refusal> {
-    who(&app, &headers(request)).await.map(Json)
+pub(crate) async fn me<A: Authenticator>(State(app): State<Arc<App<A>>>, request: Request) -> Result<Shown, Refusal> {
+    who(&app, &headers(request)).await.map(|identity| app.shown(identity))
 }
 
 pub(crate) async fn admin<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
-) -> Result<Json<Identity>, Refusal> {
-    who(&app, &headers(request)).await.and_then(|identity| app.admin(identity)).map(Json)
+) -> Result<Shown, Refusal> {
+    who(&app, &headers(request)).await.and_then(|identity| app.admin(identity)).map(|identity| app.shown(identity))
 }
 
 pub(crate) async fn refresh<A: Authenticator>(
@@ -126,7 +124,7 @@ fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> R
         }
     };
     let mut response = Json(LoginResponse { user, expires_in, token, refresh_token }).into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     append_cookies(&mut response, &cookies);
     Ok(response)
 }

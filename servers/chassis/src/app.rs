@@ -11,9 +11,11 @@ use crate::carrier;
 use crate::chain::NextHop;
 use crate::clock::Clock;
 use crate::cross_site::{self, Source};
+use crate::host::{self, Authority};
 use crate::module::Built;
 use crate::problem::Refusal;
 use crate::settings::Settings;
+use crate::shown::Shown;
 use crate::users::{LoginError, Users};
 
 /// Seconds after which to ask again when the store was down.
@@ -64,6 +66,14 @@ impl<A: Authenticator> App<A> {
         if foreign { Err(self.refusal(ProblemKind::CrossSite)) } else { Ok(()) }
     }
 
+    /// Rejects a request for a route under `--bench` that does not come from this machine: a web page that the user has
+    /// open could send it too, under another `Host` after its name was rebound, or from another origin.
+    pub(crate) fn is_local(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let local = host::of(headers).is_some_and(Authority::is_loopback);
+        let own = local && cross_site::source(headers) != Source::Foreign;
+        if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
+    }
+
     /// Refuses a state change that a cookie carries, unless it says that it comes from this very site.
     pub(crate) fn not_forged(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let carried = self.carrier == Carrier::Cookie && carrier::has_cookie(headers);
@@ -75,6 +85,11 @@ impl<A: Authenticator> App<A> {
     pub(crate) fn admin(&self, identity: Identity) -> Result<Identity, Refusal> {
         let admin = identity.has_role(user::ADMIN_ROLE);
         if admin { Ok(identity) } else { Err(self.refusal(ProblemKind::InsufficientRole)) }
+    }
+
+    /// The answer that shows this user, as the carrier wants it.
+    pub(crate) const fn shown(&self, identity: Identity) -> Shown {
+        Shown { identity, carrier: self.carrier }
     }
 
     pub(crate) fn refusal(&self, kind: ProblemKind) -> Refusal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use contract::body::{ClockRequest, ClockResponse, MintRequest, MintResponse, MintedCredential};
+use contract::body::{ClockRequest, ClockResponse, MintRequest, MintResponse, MintedCredential, RotateRequest};
 use contract::{ProblemKind, SchemeDescriptor};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -29,6 +29,7 @@ pub(crate) async fn mint<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Json<MintResponse>, Refusal> {
+    app.is_local(request.headers())?;
     let MintRequest { count, first_user, revoked } = body(request).await.map_err(|kind| app.refusal(kind))?;
     if count > MAX_COUNT {
         return Err(app.refusal(ProblemKind::MalformedRequest));
@@ -59,6 +60,7 @@ pub(crate) async fn clock<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Json<ClockResponse>, Refusal> {
+    app.is_local(request.headers())?;
     let ClockRequest { advance_s } = body(request).await.map_err(|kind| app.refusal(kind))?;
     if advance_s > ClockRequest::MAX_ADVANCE_S {
         return Err(app.refusal(ProblemKind::MalformedRequest));
@@ -67,7 +69,12 @@ pub(crate) async fn clock<A: Authenticator>(
     Ok(Json(ClockResponse { now_s: app.clock.now() }))
 }
 
-pub(crate) async fn rotate<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<StatusCode, Refusal> {
+pub(crate) async fn rotate<A: Authenticator>(
+    State(app): State<Arc<App<A>>>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    app.is_local(request.headers())?;
+    let RotateRequest {} = body(request).await.map_err(|kind| app.refusal(kind))?;
     let rotated = app.authenticator.rotate(app.clock.now()).await.map_err(|error| app.refused(&error))?;
     if rotated { Ok(StatusCode::NO_CONTENT) } else { Err(app.refusal(ProblemKind::NotFound)) }
 }

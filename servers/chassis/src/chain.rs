@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Uri};
@@ -15,6 +14,7 @@ use crate::auth::Authenticator;
 use crate::carrier;
 use crate::outbound::{Answer, Client};
 use crate::problem::Refusal;
+use crate::shown::forbid_caching;
 
 /// Servers that may stand behind one.
 const MAX_HOPS: u8 = 16;
@@ -40,7 +40,7 @@ pub(crate) async fn chain<A: Authenticator>(
     let hops = hops(&head.uri).ok_or_else(|| app.refusal(ProblemKind::MalformedRequest))?;
     let (credential, now) = app.presented(&head.headers)?;
     let identity = app.authenticator.verify(credential, now).await.map_err(|error| app.refused(&error))?;
-    let Some(behind) = hops.checked_sub(1) else { return Ok(Json(identity).into_response()) };
+    let Some(behind) = hops.checked_sub(1) else { return Ok(app.shown(identity).into_response()) };
     let next = app.next_hop.as_ref().ok_or_else(|| app.refusal(ProblemKind::NotFound))?;
     let header = match credential {
         None => None,
@@ -51,7 +51,7 @@ pub(crate) async fn chain<A: Authenticator>(
         }
     };
     match next.client.get(&format!("{}{behind}", next.url), header).await {
-        Ok(answer) => Ok(passed_on(&answer)),
+        Ok(answer) => Ok(passed_on(&answer, app.carrier)),
         Err(error) => {
             tracing::warn!(%error, "the next hop does not answer");
             Err(app.refusal(ProblemKind::NextHopUnavailable))
@@ -74,7 +74,7 @@ fn header(carrier: Carrier, credential: &str) -> (HeaderName, HeaderValue) {
     (name, HeaderValue::from_str(&value).expect("a credential is visible ASCII"))
 }
 
-fn passed_on(answer: &Answer) -> Response {
+fn passed_on(answer: &Answer, carrier: Carrier) -> Response {
     let mut response = (answer.status, answer.body.clone()).into_response();
     for name in [CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE] {
         match answer.headers.get(&name) {
@@ -82,5 +82,6 @@ fn passed_on(answer: &Answer) -> Response {
             None => response.headers_mut().remove(name),
         };
     }
+    forbid_caching(&mut response, carrier);
     response
 }

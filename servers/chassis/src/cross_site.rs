@@ -4,8 +4,10 @@
 //! `Sec-Fetch-Site` (Fetch Metadata), and `Origin` against `Host` (RFC 6454), as OWASP's cheat sheet has them. A
 //! token in a header of the caller's own would do as well; `Authorization` is one, so `bearer` is exempt.
 
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderName};
+
+use crate::host::{self, Authority, single};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -41,22 +43,21 @@ fn fetch_site(headers: &HeaderMap) -> Source {
     }
 }
 
-/// The scheme is left out of the comparison, because whoever ends TLS in front of this server has changed it.
+/// `Origin` against `Host`, each with the default port of the origin's scheme (RFC 6454 section 4). The scheme itself
+/// is not compared, because TLS may end in front of this server.
 fn origin(headers: &HeaderMap) -> Source {
     let Some(origin) = single(headers, &ORIGIN) else { return Source::Unsaid };
-    let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-    let own = single(headers, &HOST).filter(|host| !host.is_empty());
-    match (authority, own) {
-        (Some(authority), Some(own)) if authority.eq_ignore_ascii_case(own) => Source::Own,
-        _ => Source::Foreign,
-    }
+    let own = scheme(origin).zip(host::of(headers)).is_some_and(|((authority, default_port), host)| {
+        Authority::parse(authority).is_some_and(|authority| authority.is_same(host, default_port))
+    });
+    if own { Source::Own } else { Source::Foreign }
 }
 
-/// The value of the one header of this name; of several, one that nothing equals.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
-    let mut lines = headers.get_all(name).iter();
-    let first = lines.next()?.as_bytes();
-    Some(if lines.next().is_some() { b"" } else { first })
+/// What follows the scheme of an origin, and that scheme's default port. An origin has no empty port.
+fn scheme(origin: &[u8]) -> Option<(&[u8], u16)> {
+    let http = origin.strip_prefix(b"http://").map(|authority| (authority, 80));
+    let found = http.or_else(|| origin.strip_prefix(b"https://").map(|authority| (authority, 443)));
+    found.filter(|(authority, _)| !authority.ends_with(b":"))
 }
 
 #[cfg(test)]
@@ -100,5 +101,43 @@ mod tests {
             assert_eq!(of(foreign), Source::Foreign, "{foreign:?}");
         }
         assert_eq!(of(&[HOST]), Source::Unsaid);
+    }
+
+    #[test]
+    fn a_missing_port_is_the_default_port_of_the_origin() {
+        for (host, origin) in [
+            ("h:443", "https://h"),
+            ("h", "https://h:443"),
+            ("h", "http://h:80"),
+            ("h:80", "http://h"),
+            ("h:", "http://h"),
+            ("H:443", "https://h:443"),
+            ("[::1]:443", "https://[::1]"),
+        ] {
+            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::Own, "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("h:8443", "https://h"),
+            ("h", "https://h:8443"),
+            ("h:80", "https://h"),
+            ("h:443", "http://h"),
+            ("h", "https://h:44x"),
+            ("h", "https://h:"),
+            ("h", "https://h:443:443"),
+            ("h", "https://h:65979"),
+            ("h", "https://h/"),
+            ("h", "https://u@h"),
+            ("h", "https://"),
+            ("h", "ftp://h"),
+            ("h", "h"),
+            ("[::1]:443", "https://[::1"),
+            ("[::1]:443", "https://::1"),
+            ("[::1", "https://[::1"),
+            ("h:x", "https://h:x"),
+            ("", "https://"),
+        ] {
+            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::Foreign, "{host} {origin}");
+        }
+        assert_eq!(of(&[("host", "h"), ("host", "h"), ("origin", "https://h")]), Source::Foreign);
     }
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use contract::{Carrier, ProblemKind, problem};
 
 use crate::carrier;
+use crate::shown::forbid_caching;
 
 /// A request that is not granted, and the carrier whose challenge goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        forbid_caching(&mut response, self.carrier);
         response
     }
 }

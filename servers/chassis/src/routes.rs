@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::Request;
 use axum::routing::{get, post};
 use contract::{ProblemKind, route};
 
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::auth::Authenticator;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
-use crate::{account, bench, chain, standing, status};
+use crate::{account, bench, chain, host, standing, status};
 
 /// Bytes of the largest body that any route reads.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -22,14 +23,22 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 pub(crate) struct Routes {
     everyone: Router,
     loopback: Router,
+    /// What answers a request whose `Host` is missing, repeated or malformed.
+    malformed: Refusal,
 }
 
 impl Routes {
     /// `bench` adds what only a load test may do, for peers on this machine; to all others it does not exist.
     pub(crate) fn new<A: Authenticator>(app: Arc<App<A>>, metrics: Arc<Metrics>, bench: bool) -> Self {
+        let malformed = app.refusal(ProblemKind::MalformedRequest);
         let everyone = table(Arc::clone(&app), metrics);
         let loopback = if bench { everyone.clone().merge(bench_table(app)) } else { everyone.clone() };
-        Self { everyone, loopback }
+        Self { everyone, loopback, malformed }
+    }
+
+    /// The refusal of this request before it reaches a route; none if its `Host` is sound.
+    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
+        (!host::is_sound(request.version(), request.headers())).then_some(self.malformed)
     }
 
     /// The routes for a connection from this address.

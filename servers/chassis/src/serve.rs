@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -68,10 +69,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, routes: Routes, metrics
     let router = routes.for_peer(peer.ip());
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let route = RouteIndex::of(request.uri().path());
-        let answer = router.clone().call(request.map(Body::new));
+        let answer = match routes.refusal(&request) {
+            None => Ok(router.clone().call(request.map(Body::new))),
+            Some(refusal) => Err(refusal),
+        };
         let metrics = &metrics;
         async move {
-            let response = answer.await?;
+            let response = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal.into_response(),
+            };
             metrics.count(route, response.status());
             Ok::<_, Infallible>(response)
         }

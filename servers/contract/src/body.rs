@@ -149,6 +149,12 @@ pub struct ClockResponse {
     pub now_s: u64,
 }
 
+/// The body of `POST /bench/rotate`: an empty object. A web page cannot send JSON to another site without asking first
+/// (Fetch section 3.3), as it could send an empty body.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {}
+
 /// A credential as a client has to send it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MintedCredential {

@@ -16,7 +16,7 @@ use crate::ProblemKind::{
 };
 use crate::body::{
     ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse,
-    MintedCredential, PasswordChange, RefreshRequest, UserChange,
+    MintedCredential, PasswordChange, RefreshRequest, RotateRequest, UserChange,
 };
 use crate::{
     Carrier, LogoutScope, Problem, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch, problem, route,
@@ -111,25 +111,30 @@ fn rows() -> [Row; route::ALL.len()] {
         get(route::BENCH_SCHEME, "What is served here", Json("SchemeDescriptor")),
         Row {
             takes: Some("MintRequest"),
-            refuses: &[NotFound, StoreUnavailable],
+            refuses: &[CrossSite, NotFound, StoreUnavailable],
             ..post(
                 route::BENCH_MINT,
-                "Credentials without a password; under --bench, from loopback",
+                "Credentials without a password; under --bench, from loopback to a loopback Host",
                 Json("MintResponse"),
             )
         },
         Row {
             takes: Some("ClockRequest"),
-            refuses: &[NotFound],
+            refuses: &[CrossSite, NotFound],
             ..post(
                 route::BENCH_CLOCK,
-                "Moves the server's clock forward; under --bench, from loopback",
+                "Moves the server's clock forward; under --bench, from loopback to a loopback Host",
                 Json("ClockResponse"),
             )
         },
         Row {
-            refuses: &[NotFound],
-            ..post(route::BENCH_ROTATE, "A new key beside the old one; under --bench, from loopback", Nothing)
+            takes: Some("RotateRequest"),
+            refuses: &[CrossSite, NotFound],
+            ..post(
+                route::BENCH_ROTATE,
+                "A new key beside the old one; under --bench, from loopback to a loopback Host",
+                Nothing,
+            )
         },
     ]
 }
@@ -179,6 +184,7 @@ fn components() -> Components {
         .schema_from::<UserChange>()
         .schema_from::<ClockRequest>()
         .schema_from::<ClockResponse>()
+        .schema_from::<RotateRequest>()
         .schema_from::<Problem>()
         .schema_from::<Carrier>()
         .schema_from::<RevocationClass>()

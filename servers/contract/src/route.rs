@@ -31,12 +31,12 @@ pub const READYZ: &str = "/readyz";
 pub const METRICS: &str = "/metrics";
 /// `GET`, the [`SchemeDescriptor`](crate::SchemeDescriptor).
 pub const BENCH_SCHEME: &str = "/bench/scheme";
-/// `POST`, ready credentials without password hashing; only under `--bench`, only from loopback.
+/// `POST`, ready credentials without password hashing; only under `--bench`, only from loopback to a loopback `Host`.
 pub const BENCH_MINT: &str = "/bench/mint";
-/// `POST`, moves the server's clock forward; only under `--bench`, only from loopback.
+/// `POST`, moves the server's clock forward; only under `--bench`, only from loopback to a loopback `Host`.
 pub const BENCH_CLOCK: &str = "/bench/clock";
 /// `POST`, makes a new key and signs or seals with it, while the old one is still trusted for as long as what it
-/// has signed may live; only under `--bench`, only from loopback.
+/// has signed may live; only under `--bench`, only from loopback to a loopback `Host`.
 pub const BENCH_ROTATE: &str = "/bench/rotate";
 
 /// A row of the wire table.

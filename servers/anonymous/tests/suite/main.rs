@@ -10,6 +10,7 @@ mod server;
 mod bodies;
 mod describing;
 mod hashing;
+mod host;
 mod minting;
 mod stopping;
 mod telling;

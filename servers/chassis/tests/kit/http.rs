@@ -63,9 +63,14 @@ pub(crate) fn send_bytes(to: SocketAddr, request_line: &str, headers: &[(&str, &
         request.extend(name.bytes().chain(*b": ").chain(value.iter().copied()).chain(*b"\r\n"));
     }
     request.extend(b"\r\n".iter().copied().chain(body.bytes()));
+    send_raw(to, &request)
+}
+
+/// Sends these bytes over a connection of its own, and reads until the server closes it.
+pub(crate) fn send_raw(to: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(to).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    stream.write_all(&request).expect("the request can be sent");
+    stream.write_all(request).expect("the request can be sent");
     let mut answer = vec![];
     stream.read_to_end(&mut answer).expect("the answer ends in time");
     Answer::parse(&String::from_utf8(answer).expect("answers are text"))

@@ -57,7 +57,7 @@ fn flood(case: &Case<'_>) -> Step {
 }
 
 fn rotate(case: &Case<'_>) -> Step {
-    let rotated = case.send(&Request::post(route::BENCH_ROTATE))?;
+    let rotated = case.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
     applicable(!matches!(rotated.status, 403..=405), reason::NO_ROTATION)?;
     rotated.must_be(204, "a rotation")
 }

@@ -1,6 +1,7 @@
 //! Row 22: of a session that the client holds itself, nothing but the whole of what the server has sealed is taken.
 
 use contract::route;
+use serde_json::json;
 
 use super::Check;
 use crate::case::Case;
@@ -107,7 +108,7 @@ fn unreadable(case: &Case<'_>) -> Step {
 fn retired(case: &Case<'_>) -> Step {
     let ttl_s = Case::fact(case.facts.credential_ttl_s())?;
     let old = encode(sealed(case)?.0);
-    let rotated = case.send(&Request::post(route::BENCH_ROTATE))?;
+    let rotated = case.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
     applicable(rotated.status == 204, reason::NO_ROTATION)?;
     let new = encode(sealed(case)?.0);
     case.must_be_good(&old, "sealed before the key was retired")?;

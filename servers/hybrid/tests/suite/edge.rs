@@ -77,7 +77,7 @@ fn keys_roll_under_load_and_no_request_fails() {
             })
             .collect();
         for _ in 0..3 {
-            assert_eq!(estate.edge.post("/bench/rotate", &[]).status, 204);
+            assert_eq!(estate.edge.post_json("/bench/rotate", &json!({})).status, 204);
             let published = estate.edge.get("/.well-known/jwks.json", &[]).json();
             assert!(published["keys"].as_array().unwrap().len() >= 2, "the old key is still trusted: {published}");
         }

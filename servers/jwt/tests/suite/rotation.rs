@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chassis::auth::{AuthError, Authenticator};
 use contract::body::Identity;
 use jwt::{Algorithm, AnyTokens};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::bed::NOW;
@@ -142,7 +143,7 @@ fn keys_roll_at_the_wish_of_the_bench() {
         let token = |user| server.login(user).json()["token"].as_str().unwrap().to_owned();
         let me = |token: &str| server.get("/me", &[("authorization", &format!("Bearer {token}"))]).status;
         let old = token(1);
-        assert_eq!(server.post("/bench/rotate", &[]).status, 204, "{algorithm}");
+        assert_eq!(server.post_json("/bench/rotate", &json!({})).status, 204, "{algorithm}");
         let new = token(1);
         assert_ne!(kid(&old), kid(&new));
         assert_eq!((me(&old), me(&new)), (200, 200), "{algorithm}");

@@ -92,6 +92,11 @@ fn a_whole_journey() {
         let user =
             json!({"id": 7, "username": "user-000007", "email": "user-000007@example.test", "roles": ["role-000"]});
         assert_eq!(client.get("/me").json(), user);
+        for path in ["/me", "/chain", "/admin", "/chain?hops=1"] {
+            let kept = client.get(path);
+            let forbidden = (carrier == Carrier::Cookie).then_some("no-store");
+            assert_eq!(kept.header("cache-control"), forbidden, "{path}: a cache does not know about the cookie");
+        }
 
         let old = Client { credential: client.credential.clone(), ..client };
         let renewed = old.post("/refresh");
@@ -121,7 +126,9 @@ fn a_whole_journey() {
 fn admin_is_for_admins() {
     on_every_store_by_every_carrier(|server, carrier| {
         let admin = Client::login(server, carrier, 0);
-        assert_eq!(admin.get("/admin").json()["roles"], json!(["admin", "role-000"]));
+        let shown = admin.get("/admin");
+        assert_eq!(shown.json()["roles"], json!(["admin", "role-000"]));
+        assert_eq!(shown.header("cache-control"), (carrier == Carrier::Cookie).then_some("no-store"));
         let ordinary = Client::login(server, carrier, 1).get("/admin");
         let challenge = (carrier == Carrier::Bearer).then_some(r#"Bearer error="insufficient_scope""#);
         assert_eq!((ordinary.status, ordinary.header("www-authenticate")), (403, challenge));

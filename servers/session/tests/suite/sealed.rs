@@ -27,7 +27,7 @@ fn advance(server: &Server, seconds: u64) {
 }
 
 fn rotate(server: &Server) {
-    assert_eq!(server.post("/bench/rotate", &[]).status, 204);
+    assert_eq!(server.post_json("/bench/rotate", &json!({})).status, 204);
 }
 
 #[test]
