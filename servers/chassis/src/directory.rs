@@ -30,6 +30,13 @@ impl Standing {
     pub fn applied_to(self, identity: Identity) -> Identity {
         Identity { roles: self.roles.unwrap_or(identity.roles), ..identity }
     }
+
+    fn change(&mut self, change: Change) {
+        self.epoch += 1;
+        self.disabled = change.disabled.unwrap_or(self.disabled);
+        self.roles = change.roles.or_else(|| self.roles.take());
+        self.password = change.password.or_else(|| self.password.take());
+    }
 }
 
 /// A change of a user. What is none stays; the epoch grows by one in any case.
@@ -50,6 +57,10 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Changes a user. Fields of changes that happen at once do not overwrite each other.
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>>;
+
+    /// Changes a user whose epoch is still this one; returns whether it was. Of several such changes at once exactly
+    /// one is made.
+    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>>;
 }
 
 /// The changes that this process was told of.
@@ -69,12 +80,17 @@ impl Directory for InMemory {
     }
 
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>> {
+        self.changed().entry(user).or_default().change(change);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
         let mut changed = self.changed();
         let standing = changed.entry(user).or_default();
-        standing.epoch += 1;
-        standing.disabled = change.disabled.unwrap_or(standing.disabled);
-        standing.roles = change.roles.or_else(|| standing.roles.take());
-        standing.password = change.password.or_else(|| standing.password.take());
-        Box::pin(std::future::ready(Ok(())))
+        let current = standing.epoch == epoch;
+        if current {
+            standing.change(change);
+        }
+        Box::pin(std::future::ready(Ok(current)))
     }
 }

@@ -33,10 +33,12 @@ pub(crate) async fn password<A: Authenticator>(
     }
     let now = app.clock.now();
     let proved = app.users.authenticate(&identity.username, password, now).await;
-    let number = proved.map_err(|error| app.login_refused(error))?.identity.id;
+    let proved = proved.map_err(|error| app.login_refused(error))?;
     // First the change, then the end of what was handed out before it, so that no login slips in between.
-    app.users.set_password(number, new_password).await.map_err(|error| app.refused(&error))?;
-    app.authenticator.revoke_user(number, now).await.map_err(|error| app.refused(&error))?;
+    if !app.users.set_password(&proved, new_password).await.map_err(|error| app.refused(&error))? {
+        return Err(app.refusal(ProblemKind::LoginFailed));
+    }
+    app.authenticator.revoke_user(proved.identity.id, now).await.map_err(|error| app.refused(&error))?;
     Ok(take_back(&app))
 }
 

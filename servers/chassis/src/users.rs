@@ -104,10 +104,12 @@ impl Users {
         Ok(self.directory.standing(proved.identity.id).await?.epoch == proved.epoch)
     }
 
-    /// Gives this user a new password.
-    pub(crate) async fn set_password(&self, number: u32, password: String) -> Result<(), AuthError> {
+    /// Gives this user a new password; returns false if something of him has changed since he gave the old one. Of two
+    /// changes with one old password the second finds it replaced.
+    pub(crate) async fn set_password(&self, proved: &Proved, password: String) -> Result<bool, AuthError> {
         let hash = self.hasher.turn().await.hash(password).await;
-        self.change(number, Change { password: Some(hash.to_phc()), ..Change::default() }).await
+        let change = Change { password: Some(hash.to_phc()), ..Change::default() };
+        self.directory.change_at(proved.identity.id, proved.epoch, change).await
     }
 
     /// Changes this user.

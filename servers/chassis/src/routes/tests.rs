@@ -113,6 +113,10 @@ impl Directory for Restless {
     fn change(&self, _: u32, _: Change) -> BoxFuture<'_, Result<(), AuthError>> {
         Box::pin(std::future::ready(Ok(())))
     }
+
+    fn change_at(&self, _: u32, _: u64, _: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
 }
 
 /// Hands out a credential, and remembers which it was told to end.

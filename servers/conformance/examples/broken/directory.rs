@@ -27,4 +27,14 @@ impl Directory for Telling {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(user, change.clone());
         self.inner.change(user, change)
     }
+
+    fn change_at(
+        &self,
+        user: u32,
+        epoch: u64,
+        change: Change,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<bool, AuthError>> + Send + '_>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(user, change.clone());
+        self.inner.change_at(user, epoch, change)
+    }
 }

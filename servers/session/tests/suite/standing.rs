@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bed;
 use crate::ground::Ground;
-use crate::http::{Answer, send};
+use crate::http::{Answer, send, send_raw};
 use crate::server::Server;
 
 const NEW_PASSWORD: &str = "an entirely new password";
@@ -93,6 +93,33 @@ fn a_new_password_ends_what_the_old_one_gave() {
 }
 
 #[test]
+fn of_many_password_changes_with_one_old_password_one_wins() {
+    const AT_ONCE: usize = 5;
+    on_every_scheme(|server, carrier| {
+        let users: Vec<_> = (0..AT_ONCE).map(|_| User::login(server, carrier, 1)).collect();
+        let password = |n: usize| format!("{NEW_PASSWORD} {n}");
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let changes: Vec<_> = users
+                .iter()
+                .enumerate()
+                .map(|(n, user)| {
+                    let body = json!({ "password": contract::user::PASSWORD, "new_password": password(n) });
+                    scope.spawn(move || user.ask("POST /password", &body).status)
+                })
+                .collect();
+            changes.into_iter().map(|change| change.join().unwrap()).collect()
+        });
+        let winners: Vec<_> = (0..AT_ONCE).filter(|n| statuses[*n] == 204).collect();
+        assert_eq!(winners.len(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [204, 401].contains(status)), "{statuses:?}");
+        for n in 0..AT_ONCE {
+            let refused = User::with(server, carrier, 1, &password(n)).err();
+            assert_eq!(refused, (n != winners[0]).then_some(401), "password {n}");
+        }
+    });
+}
+
+#[test]
 fn who_is_disabled_is_out_until_he_is_let_in_again() {
     on_every_scheme(|server, carrier| {
         let (admin, user) = (User::login(server, carrier, 0), User::login(server, carrier, 1));
@@ -152,6 +179,32 @@ fn a_state_change_by_cookie_has_to_come_from_this_site() {
     let planted = send(server.address, "POST /login", &[json, ("origin", "https://evil.test")], &body);
     assert_eq!((planted.status, planted.header("set-cookie")), (403, None), "nobody is logged in as somebody else");
     assert_eq!(server.post("/logout", &[cookie, ("sec-fetch-site", "same-origin")]).status, 204);
+}
+
+#[test]
+fn a_default_port_is_the_same_origin_with_and_without_its_number() {
+    let server = Server::start(crate::BINARY, &["--carrier", "cookie"]);
+    for (host, origin, status) in [
+        ("h:443", "https://h", 204),
+        ("h", "https://h:443", 204),
+        ("h:80", "http://h", 204),
+        ("h", "http://h:80", 204),
+        ("h:8443", "https://h:8443", 204),
+        ("[::1]:443", "https://[::1]", 204),
+        ("h:8443", "https://h", 403),
+        ("h", "https://h:8443", 403),
+        ("h:80", "https://h", 403),
+        ("h", "https://h:", 403),
+        ("h", "https://h:443x", 403),
+        ("h", "https://[h", 403),
+    ] {
+        let user = User::login(&server, Carrier::Cookie, 1);
+        let (name, value) = user.header;
+        let request = format!(
+            "POST /logout HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\n{name}: {value}\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(send_raw(server.address, request.as_bytes()).status, status, "Host: {host}, Origin: {origin}");
+    }
 }
 
 #[test]

@@ -24,7 +24,8 @@ const CHANGE: &str = "INSERT INTO authbench_users AS old (number, disabled, role
         disabled = coalesce($2, old.disabled),
         roles = coalesce($3, old.roles),
         password = coalesce($4, old.password),
-        epoch = old.epoch + 1";
+        epoch = old.epoch + 1
+    WHERE $5::bigint IS NULL OR old.epoch = $5";
 
 /// The changed users of a database.
 pub struct PostgresDirectory(Arc<Postgres>);
@@ -34,6 +35,16 @@ impl PostgresDirectory {
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, crate::StoreError> {
         postgres.define(TABLE).await?;
         Ok(Self(postgres))
+    }
+}
+
+impl PostgresDirectory {
+    /// Changes a user, where an epoch is given only at that one; returns whether a row was written.
+    async fn changed(&self, user: u32, epoch: Option<u64>, change: Change) -> Result<bool, AuthError> {
+        let Change { disabled, roles, password } = change;
+        let epoch = epoch.map(u64::cast_signed);
+        let written = self.0.execute(CHANGE, &[&i64::from(user), &disabled, &roles, &password, &epoch]).await?;
+        Ok(written == 1)
     }
 }
 
@@ -51,10 +62,10 @@ impl Directory for PostgresDirectory {
     }
 
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>> {
-        Box::pin(async move {
-            let Change { disabled, roles, password } = change;
-            self.0.execute(CHANGE, &[&i64::from(user), &disabled, &roles, &password]).await?;
-            Ok(())
-        })
+        Box::pin(async move { self.changed(user, None, change).await.map(drop) })
+    }
+
+    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+        Box::pin(self.changed(user, Some(epoch), change))
     }
 }

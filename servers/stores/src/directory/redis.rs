@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::auth::AuthError;
 use chassis::directory::{Change, Directory, Standing};
 use futures_util::future::BoxFuture;
-use redis::Pipeline;
+use redis::{Pipeline, Script};
 
 use crate::{Link, Redis};
 
@@ -18,17 +18,29 @@ const EPOCH: &str = "epoch";
 type Fields = (Option<bool>, Option<String>, Option<String>, Option<u64>);
 
 /// The changed users of a Redis.
-pub struct RedisDirectory<L>(Arc<Redis<L>>);
+pub struct RedisDirectory<L> {
+    redis: Arc<Redis<L>>,
+    change_at: Script,
+}
 
 impl<L: Link> RedisDirectory<L> {
     /// Over this Redis.
-    pub const fn new(redis: Arc<Redis<L>>) -> Self {
-        Self(redis)
+    pub fn new(redis: Arc<Redis<L>>) -> Self {
+        Self { redis, change_at: Script::new(include_str!("change_at.lua")) }
     }
 
     fn key(&self, user: u32) -> String {
-        format!("{}user:{user}", self.0.prefix())
+        format!("{}user:{user}", self.redis.prefix())
     }
+}
+
+/// The fields that a change writes, with their values.
+fn fields(change: Change) -> impl Iterator<Item = (&'static str, String)> {
+    let Change { disabled, roles, password } = change;
+    let disabled = disabled.map(|disabled| (DISABLED, u8::from(disabled).to_string()));
+    let roles = roles.map(|roles| (ROLES, serde_json::Value::from(roles).to_string()));
+    let password = password.map(|password| (PASSWORD, password));
+    disabled.into_iter().chain(roles).chain(password)
 }
 
 impl<L: Link> Directory for RedisDirectory<L> {
@@ -36,7 +48,7 @@ impl<L: Link> Directory for RedisDirectory<L> {
         Box::pin(async move {
             let mut command = redis::cmd("HMGET");
             command.arg(self.key(user)).arg(&[DISABLED, ROLES, PASSWORD, EPOCH]);
-            let (disabled, roles, password, epoch): Fields = self.0.ask(&command).await?;
+            let (disabled, roles, password, epoch): Fields = self.redis.ask(&command).await?;
             let roles = roles.map(|json| serde_json::from_str(&json)).transpose();
             Ok(Standing {
                 disabled: disabled.unwrap_or(false),
@@ -52,17 +64,22 @@ impl<L: Link> Directory for RedisDirectory<L> {
             let key = self.key(user);
             let mut commands = Pipeline::new();
             commands.atomic().hincr(&key, EPOCH, 1);
-            if let Some(disabled) = change.disabled {
-                commands.hset(&key, DISABLED, u8::from(disabled));
+            for (field, value) in fields(change) {
+                commands.hset(&key, field, value);
             }
-            if let Some(roles) = change.roles {
-                commands.hset(&key, ROLES, serde_json::Value::from(roles).to_string());
-            }
-            if let Some(password) = change.password {
-                commands.hset(&key, PASSWORD, password);
-            }
-            let () = self.0.ask_all(commands.ignore()).await?;
+            let () = self.redis.ask_all(commands.ignore()).await?;
             Ok(())
+        })
+    }
+
+    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+        Box::pin(async move {
+            let mut call = self.change_at.key(self.key(user));
+            call.arg(epoch);
+            for (field, value) in fields(change) {
+                call.arg(field).arg(value);
+            }
+            Ok(self.redis.call(&call).await?)
         })
     }
 }
