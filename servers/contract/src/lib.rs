@@ -4,6 +4,7 @@
 //! shapes without sharing code: this crate has routes, bodies, problem types, the table of
 //! schemes and the form of a secret's file, and does no I/O.
 
+pub mod base_url;
 pub mod body;
 pub mod openapi;
 pub mod problem;
@@ -12,5 +13,6 @@ pub mod scheme;
 pub mod secret;
 pub mod user;
 
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use problem::{Problem, ProblemKind};
 pub use scheme::{Carrier, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, StoreDown, StoreKind, Touch};
