@@ -7,6 +7,7 @@
 
 mod account;
 mod app;
+mod arriving;
 pub mod auth;
 mod bench;
 mod body;
@@ -14,6 +15,7 @@ pub mod carrier;
 mod chain;
 mod clock;
 mod config_file;
+mod connections;
 mod cross_site;
 pub mod directory;
 mod either;

@@ -57,7 +57,7 @@ async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -
     let listener = listen(&settings)?;
     tell_ready(&listener, settings.start.scheme)
         .map_err(|error| StartError::Failed(format!("cannot tell the address on stdout: {error}")))?;
-    serve(listener, routes, metrics, stop.asked()).await;
+    serve(listener, routes, metrics, settings.limits, stop.asked()).await;
     Ok(())
 }
 

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,11 +14,15 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
+use crate::arriving::arriving;
+use crate::connections::{Connections, Limits, Seat};
 use crate::metrics::{Metrics, RouteIndex};
 use crate::routes::Routes;
 
 /// How long requests under way may take to finish once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
+/// Bytes of the largest head of a request; a larger one is answered with 431. Tokens with a thousand roles fit.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long to wait when the process has no descriptor left for a connection.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -29,15 +32,18 @@ pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
     metrics: Arc<Metrics>,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
     let open = GracefulShutdown::new();
+    let connections = Arc::new(Connections::new(limits));
     let accepting = async {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = connection(stream, peer, routes.clone(), Arc::clone(&metrics), open.watcher());
-                    tokio::spawn(connection);
+                    connections.room().await;
+                    let (routes, metrics, watcher) = (routes.clone(), Arc::clone(&metrics), open.watcher());
+                    connections.spawn(|seat| connection(stream, peer, routes, metrics, watcher, seat));
                 }
                 Err(error) => recover(&error).await,
             }
@@ -45,6 +51,7 @@ pub(crate) async fn serve(
     };
     tokio::select! {
         () = accepting => {}
+        () = connections.sweep() => {}
         () = stop => {}
     }
     drop(listener);
@@ -63,29 +70,42 @@ async fn recover(error: &io::Error) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, routes: Routes, metrics: Arc<Metrics>, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Routes,
+    metrics: Arc<Metrics>,
+    watcher: Watcher,
+    seat: Arc<Seat>,
+) {
     // Answers are written whole: waiting to fill a segment would only add Nagle's delay.
     let _ = stream.set_nodelay(true);
     let router = routes.for_peer(peer.ip());
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+        let open = seat.serving();
         let route = RouteIndex::of(request.uri().path());
         let answer = match routes.refusal(&request) {
-            None => Ok(router.clone().call(request.map(Body::new))),
+            None => Ok(router.clone().call(request.map(|body| arriving(body, &seat)))),
             Some(refusal) => Err(refusal),
         };
-        let metrics = &metrics;
+        let (metrics, seat) = (&metrics, &seat);
         async move {
+            if !open {
+                // The task of a connection that is being closed is not polled again.
+                std::future::pending::<()>().await;
+            }
             let response = match answer {
                 Ok(answer) => answer.await?,
                 Err(refusal) => refusal.into_response(),
             };
             metrics.count(route, response.status());
+            seat.idle();
             Ok::<_, Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();
     // Answers are small: copying a body behind its head and sending once costs some 5 % less than writev.
-    http.writev(false);
+    http.writev(false).max_buf_size(MAX_HEAD_BYTES);
     let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");

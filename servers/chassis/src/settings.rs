@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
 use crate::config_file;
+use crate::connections::Limits;
 use crate::module::{AuthModule, Layered, Start, StartError};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -17,6 +18,10 @@ const DEFAULT_KEY_PREFIX: &str = "authbench:";
 const DEFAULT_NODE: &str = "node-1";
 /// Twelve hours, as OWASP's session management cheat sheet bounds an office worker's day from above.
 const DEFAULT_ABSOLUTE_TTL_S: u64 = 12 * 3600;
+const DEFAULT_REQUEST_TIMEOUT_S: u32 = 10;
+/// Longer than clients and balancers keep an idle connection by default (reqwest 90 s, AWS and nginx 60 s), so that it
+/// is they who close it, and no request is sent into a connection that is being closed.
+const DEFAULT_IDLE_TIMEOUT_S: u32 = 120;
 /// Ten years: sums of an instant and a life stay far from overflow.
 const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 
@@ -29,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) users: u32,
     pub(crate) workers: usize,
     pub(crate) node: String,
+    pub(crate) limits: Limits,
     pub(crate) log: LevelFilter,
 }
 
@@ -81,6 +87,12 @@ pub(crate) struct ServerOptions {
     /// The server behind this one, to which GET /chain passes on, such as <http://127.0.0.1:8081>
     #[arg(long, env = "AUTHBENCH_NEXT_HOP", value_name = "URL")]
     next_hop: Option<String>,
+    /// Seconds in which a client must have sent the head of its first request, and the body of any [default: 10]
+    #[arg(long, env = "AUTHBENCH_REQUEST_TIMEOUT_S", value_name = "SECONDS")]
+    request_timeout_s: Option<u32>,
+    /// Seconds that a connection may stay open between two requests [default: 120]
+    #[arg(long, env = "AUTHBENCH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
+    idle_timeout_s: Option<u32>,
     /// Least severe level to log on stderr: off, error, warn, info or debug [default: warn]
     #[arg(long, env = "AUTHBENCH_LOG", value_name = "LEVEL")]
     log: Option<String>,
@@ -104,6 +116,8 @@ impl Layered for ServerOptions {
             credential_ttl_s: self.credential_ttl_s.or(below.credential_ttl_s),
             absolute_ttl_s: self.absolute_ttl_s.or(below.absolute_ttl_s),
             next_hop: self.next_hop.or(below.next_hop),
+            request_timeout_s: self.request_timeout_s.or(below.request_timeout_s),
+            idle_timeout_s: self.idle_timeout_s.or(below.idle_timeout_s),
             log: self.log.or(below.log),
         }
     }
@@ -164,6 +178,16 @@ impl ServerOptions {
             users: at_least_one("--users", self.users.unwrap_or(user::DEFAULT_USERS))?,
             workers: at_least_one("--workers", self.workers.unwrap_or_else(usable_cpus))?,
             node: self.node.unwrap_or_else(|| DEFAULT_NODE.to_owned()),
+            limits: Limits {
+                request_timeout_s: at_least_one(
+                    "--request-timeout-s",
+                    self.request_timeout_s.unwrap_or(DEFAULT_REQUEST_TIMEOUT_S),
+                )?,
+                idle_timeout_s: at_least_one(
+                    "--idle-timeout-s",
+                    self.idle_timeout_s.unwrap_or(DEFAULT_IDLE_TIMEOUT_S),
+                )?,
+            },
             log: level(self.log.as_deref().unwrap_or("warn"))?,
             start: Start {
                 scheme: scheme(binary, self.scheme.as_deref())?,

@@ -12,6 +12,7 @@ mod describing;
 mod hashing;
 mod host;
 mod minting;
+mod slow;
 mod stopping;
 mod telling;
 

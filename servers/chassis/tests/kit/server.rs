@@ -33,6 +33,13 @@ impl Server {
         Self::spawn(command(binary.as_ref(), &[&own, arguments].concat()))
     }
 
+    /// Starts the binary with so many file descriptors, soft and hard limit.
+    pub(crate) fn start_limited(descriptors: u32, binary: &str, arguments: &[&str]) -> Self {
+        let limit = format!("ulimit -n {descriptors} && exec \"$@\"");
+        let own = ["-c", &limit, "sh", binary, "--listen", "127.0.0.1:0", "--users", "100"];
+        Self::spawn(command(Path::new("/bin/sh"), &[&own, arguments].concat()))
+    }
+
     /// Starts the binary with these environment variables.
     pub(crate) fn start_with(binary: impl AsRef<Path>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(binary.as_ref(), arguments);

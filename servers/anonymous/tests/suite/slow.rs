@@ -1,0 +1,114 @@
+//! Clients that do not finish their requests, and what they may cost others (CWE-400).
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::http::PATIENCE;
+use crate::server::Server;
+
+/// The limit of the process, and how many connections are held open against it.
+const DESCRIPTORS: u32 = 256;
+const HELD: usize = 400;
+const GET: &[u8] = b"GET /me HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const POST: &[u8] =
+    b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{";
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Opens a connection and sends this and no more.
+fn begin(server: &Server, bytes: &[u8]) -> TcpStream {
+    let mut stream = connect(server);
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// Asks who one is over this connection, which stays open.
+#[track_caller]
+fn assert_served(stream: &mut TcpStream) {
+    stream.write_all(GET).unwrap();
+    let mut answer = vec![];
+    while !answer.ends_with(b"}") {
+        let mut bytes = [0; 1024];
+        let count = stream.read(&mut bytes).unwrap();
+        assert_ne!(count, 0, "the connection was closed");
+        answer.extend(&bytes[..count]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// Waits until the server closes this connection, and returns what it sent before.
+#[track_caller]
+fn assert_closed(mut stream: TcpStream) -> String {
+    let mut sent = vec![];
+    match stream.read_to_end(&mut sent) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("still open: {error}"),
+        _ => String::from_utf8(sent).unwrap(),
+    }
+}
+
+#[test]
+fn half_open_connections_keep_nobody_out() {
+    for begun in [&b""[..], b"GET /me HTTP/1.1\r\nhost: local", POST] {
+        let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
+        let mut existing = connect(&server);
+        assert_served(&mut existing);
+        let held: Vec<_> = (0..HELD).map(|_| begin(&server, begun)).collect();
+        assert_served(&mut existing);
+        assert_served(&mut connect(&server));
+        assert_served(&mut existing);
+        drop(held);
+    }
+}
+
+#[test]
+fn idle_connections_keep_nobody_out() {
+    let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
+    let held: Vec<_> = (0..HELD).map(|_| begin(&server, GET)).collect();
+    assert_served(&mut connect(&server));
+    drop(held);
+}
+
+#[test]
+fn a_request_that_does_not_end_is_cut_off() {
+    let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
+    let mut idle = connect(&server);
+    assert_served(&mut idle);
+    for begun in [&b""[..], b"GET /me HT", POST] {
+        assert_eq!(assert_closed(begin(&server, begun)), "", "{:?}", String::from_utf8_lossy(begun));
+    }
+    assert_served(&mut idle);
+}
+
+#[test]
+fn a_byte_now_and_then_prolongs_nothing() {
+    let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
+    for begun in [&b"GET /me HTTP/1.1\r\nx: "[..], POST] {
+        let mut stream = begin(&server, begun);
+        let deadline = Instant::now() + PATIENCE;
+        while stream.write_all(b"x").is_ok() {
+            assert!(Instant::now() < deadline, "still open");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let server = Server::start(crate::BINARY, &["--idle-timeout-s", "1"]);
+    let mut stream = connect(&server);
+    assert_served(&mut stream);
+    assert_eq!(assert_closed(stream), "");
+}
+
+#[test]
+fn a_head_is_bounded_before_it_has_ended() {
+    let server = Server::start(crate::BINARY, &[]);
+    let head = format!("GET /me HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(33 * 1024));
+    let answer = assert_closed(begin(&server, head.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+}
