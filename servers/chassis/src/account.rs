@@ -14,8 +14,10 @@ use crate::app::App;
 use crate::auth::{Authenticator, Issued};
 use crate::body::body;
 use crate::carrier;
+use crate::peer::Peer;
 use crate::problem::Refusal;
 use crate::shown::{NO_STORE, Shown};
+use crate::throttle::{Attempt, Purpose};
 
 pub(crate) async fn login<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
@@ -23,9 +25,13 @@ pub(crate) async fn login<A: Authenticator>(
 ) -> Result<Response, Refusal> {
     // There is no cookie yet that could be abused, but a browser could be logged in as somebody else.
     app.not_from_elsewhere(request.headers())?;
+    let peer = Peer::of_request(&request);
     let LoginRequest { username, password } = body(request).await.map_err(|kind| app.refusal(kind))?;
     let now = app.clock.now();
-    let proved = app.users.authenticate(&username, password, now).await.map_err(|error| app.login_refused(error))?;
+    let attempt = Attempt { name: &username, peer, purpose: Purpose::Login };
+    let proved = app.users.authenticate(attempt, password, now).await;
+    let (proved, turn) = proved.map_err(|error| app.login_refused(error))?;
+    drop(turn);
     let issued = app.authenticator.issue(&proved.identity, now).await.map_err(|error| app.refused(&error))?;
     if !app.users.is_unchanged(&proved).await.map_err(|error| app.refused(&error))? {
         let revoked = app.authenticator.revoke(issued.credential.as_deref(), now).await;

@@ -20,6 +20,8 @@ use crate::users::{LoginError, Users};
 
 /// Seconds after which to ask again when the store was down.
 const RETRY_AFTER_S: u64 = 1;
+/// Seconds after which to ask again when too many logins waited; a full queue takes a minute.
+const OVERLOADED_RETRY_AFTER_S: u64 = 10;
 
 /// One server at work. Static over the authenticator, so that a call to it costs what the scheme
 /// costs and no more.
@@ -103,6 +105,9 @@ impl<A: Authenticator> App<A> {
             LoginError::Failed => self.refusal(ProblemKind::LoginFailed),
             LoginError::Throttled { wait_s } => {
                 Refusal { retry_after_s: Some(wait_s), ..self.refusal(ProblemKind::TooManyAttempts) }
+            }
+            LoginError::Overloaded => {
+                Refusal { retry_after_s: Some(OVERLOADED_RETRY_AFTER_S), ..self.refusal(ProblemKind::Overloaded) }
             }
             LoginError::Directory(error) => self.refused(&error),
         }

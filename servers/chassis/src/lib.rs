@@ -24,6 +24,7 @@ mod metrics;
 pub mod module;
 pub mod outbound;
 mod password;
+mod peer;
 mod problem;
 mod process;
 mod routes;
@@ -33,6 +34,7 @@ mod shown;
 mod standing;
 mod status;
 mod throttle;
+mod turns;
 mod users;
 
 pub use process::main;

@@ -8,10 +8,15 @@ use argon2::{Argon2, Block};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use flume::{Receiver, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
+
+use crate::peer::Peer;
+use crate::turns::{Overloaded, Permit, Turns};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
+/// Passwords that may wait to be hashed. At 30 ms each, the last waits for a minute.
+const MOST_WAITING: usize = 2048;
 /// The nice value at which a thread gets a seventieth of what one that serves gets: it lets these go first, and where they
 /// leave nothing it is slow, not starved.
 const BEHIND: i32 = 19;
@@ -44,13 +49,13 @@ impl PasswordHash {
 /// stays free for those who only show a credential: where a hashing and a request wait for the same processor, the
 /// scheduler may give a whole tick, 4 ms, to the hashing, however low its priority is.
 pub(crate) struct Hasher {
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
     work: Sender<Work>,
 }
 
 /// The right to hash once.
 pub(crate) struct Turn {
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     work: Sender<Work>,
 }
 
@@ -59,8 +64,8 @@ pub(crate) struct Turn {
 struct Work {
     salt: [u8; SALT_BYTES],
     password: String,
-    permit: OwnedSemaphorePermit,
-    answer: oneshot::Sender<(Output, OwnedSemaphorePermit)>,
+    permit: Permit,
+    answer: oneshot::Sender<(Output, Permit)>,
 }
 
 type Output = [u8; HASH_BYTES];
@@ -76,13 +81,13 @@ impl Hasher {
                 .spawn(move || hash_all(&waiting))
                 .expect("a server that has just begun can start a thread");
         }
-        Self { turns: Arc::new(Semaphore::new(threads)), work }
+        Self { turns: Turns::new(threads, MOST_WAITING), work }
     }
 
-    /// Waits for a turn among all that ask.
-    pub(crate) async fn turn(&self) -> Turn {
-        let permit = Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes the semaphore");
-        Turn { permit, work: self.work.clone() }
+    /// Waits for this peer's turn.
+    pub(crate) async fn turn(&self, peer: Peer) -> Result<Turn, Overloaded> {
+        let permit = self.turns.turn(peer).await?;
+        Ok(Turn { permit, work: self.work.clone() })
     }
 }
 
@@ -93,19 +98,20 @@ impl Turn {
         PasswordHash { salt, output: self.output(salt, password).await.0 }
     }
 
-    /// Whether this hash is that of this password; the turn is not over before the second value is dropped.
-    pub(crate) async fn matches(self, hash: PasswordHash, password: String) -> (bool, OwnedSemaphorePermit) {
-        let (output, permit) = self.output(hash.salt, password).await;
+    /// Whether this hash is that of this password, and the turn, which may be used again.
+    pub(crate) async fn matches(self, hash: PasswordHash, password: String) -> (bool, Self) {
+        let (output, turn) = self.output(hash.salt, password).await;
         // Looks at every byte, so that the time does not tell how many are right.
         let matches = output.iter().zip(hash.output).fold(0, |differing, (own, good)| differing | (own ^ good)) == 0;
-        (matches, permit)
+        (matches, turn)
     }
 
-    async fn output(self, salt: [u8; SALT_BYTES], password: String) -> (Output, OwnedSemaphorePermit) {
-        let (answer, answered) = oneshot::channel();
-        let given = self.work.send(Work { salt, password, permit: self.permit, answer });
+    async fn output(self, salt: [u8; SALT_BYTES], password: String) -> (Output, Self) {
+        let (Self { permit, work }, (answer, answered)) = (self, oneshot::channel());
+        let given = work.send(Work { salt, password, permit, answer });
         given.expect("hashers wait as long as there is somebody to give them work");
-        answered.await.expect("argon2 does not panic")
+        let (output, permit) = answered.await.expect("argon2 does not panic");
+        (output, Self { permit, work })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::response::IntoResponse;
+use contract::route;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,6 +19,7 @@ use tower_service::Service;
 use crate::arriving::arriving;
 use crate::connections::{Connections, Limits, Seat};
 use crate::metrics::{Metrics, RouteIndex};
+use crate::peer::Peer;
 use crate::routes::Routes;
 
 /// How long requests under way may take to finish once the server is told to stop.
@@ -70,6 +73,14 @@ async fn recover(error: &io::Error) {
     }
 }
 
+/// Adds the peer to a request that gives a password; for the others it would cost more than their handling.
+fn of_peer(mut request: Request, address: IpAddr) -> Request {
+    if matches!(request.uri().path(), route::LOGIN | route::PASSWORD) {
+        request.extensions_mut().insert(Peer::of(address));
+    }
+    request
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -85,7 +96,7 @@ async fn connection(
         let open = seat.serving();
         let route = RouteIndex::of(request.uri().path());
         let answer = match routes.refusal(&request) {
-            None => Ok(router.clone().call(request.map(|body| arriving(body, &seat)))),
+            None => Ok(router.clone().call(of_peer(request.map(|body| arriving(body, &seat)), peer.ip()))),
             Some(refusal) => Err(refusal),
         };
         let (metrics, seat) = (&metrics, &seat);

@@ -14,9 +14,12 @@ use crate::app::App;
 use crate::auth::Authenticator;
 use crate::body::body;
 use crate::directory::Change;
+use crate::peer::Peer;
 use crate::problem::Refusal;
+use crate::throttle::{Attempt, Purpose};
 
-/// Characters that a new password must have, as SP 800-63B section 3.1.1.2 wants of one that stands alone.
+/// Characters that a new password must have, as SP 800-63B section 3.1.1.2 wants of one that stands alone. A list of
+/// common passwords and NFC normalisation are out of scope.
 const LEAST_PASSWORD_CHARS: usize = 15;
 
 pub(crate) async fn password<A: Authenticator>(
@@ -24,6 +27,7 @@ pub(crate) async fn password<A: Authenticator>(
     request: Request,
 ) -> Result<Response, Refusal> {
     app.not_forged(request.headers())?;
+    let peer = Peer::of_request(&request);
     let (head, payload) = request.into_parts();
     let identity = who(&app, &head.headers).await?;
     let PasswordChange { password, new_password } =
@@ -32,10 +36,11 @@ pub(crate) async fn password<A: Authenticator>(
         return Err(app.refusal(ProblemKind::MalformedRequest));
     }
     let now = app.clock.now();
-    let proved = app.users.authenticate(&identity.username, password, now).await;
-    let proved = proved.map_err(|error| app.login_refused(error))?;
+    let attempt = Attempt { name: &identity.username, peer, purpose: Purpose::PasswordChange };
+    let proved = app.users.authenticate(attempt, password, now).await;
+    let (proved, turn) = proved.map_err(|error| app.login_refused(error))?;
     // First the change, then the end of what was handed out before it, so that no login slips in between.
-    if !app.users.set_password(&proved, new_password).await.map_err(|error| app.refused(&error))? {
+    if !app.users.set_password(&proved, turn, new_password).await.map_err(|error| app.refused(&error))? {
         return Err(app.refusal(ProblemKind::LoginFailed));
     }
     app.authenticator.revoke_user(proved.identity.id, now).await.map_err(|error| app.refused(&error))?;

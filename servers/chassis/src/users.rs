@@ -8,8 +8,9 @@ use contract::user;
 
 use crate::auth::{AuthError, UnixSeconds};
 use crate::directory::{Change, Directory, Standing};
-use crate::password::{self, Hasher, PasswordHash};
-use crate::throttle::Throttle;
+use crate::password::{self, Hasher, PasswordHash, Turn};
+use crate::throttle::{Attempt, Throttle};
+use crate::turns::Overloaded;
 
 /// Who is looked up when a name is nobody's, so that it takes as long.
 const NOBODY: u32 = u32::MAX;
@@ -41,6 +42,8 @@ pub(crate) enum LoginError {
         /// Seconds until the next may try.
         wait_s: u64,
     },
+    /// Too many passwords wait to be hashed.
+    Overloaded,
     /// The directory could not say.
     Directory(AuthError),
 }
@@ -48,6 +51,12 @@ pub(crate) enum LoginError {
 impl From<AuthError> for LoginError {
     fn from(error: AuthError) -> Self {
         Self::Directory(error)
+    }
+}
+
+impl From<Overloaded> for LoginError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -74,28 +83,29 @@ impl Users {
     }
 
     /// The user with this name, if the password is his. An unknown name, a user who is locked out and a wrong
-    /// password take the same steps: one look at the directory, one hashing.
+    /// password take the same steps: one look at the directory, one hashing, whose turn is returned as well.
     pub(crate) async fn authenticate(
         &self,
-        username: &str,
+        attempt: Attempt<'_>,
         password: String,
         now: UnixSeconds,
-    ) -> Result<Proved, LoginError> {
-        self.not_throttled(username, now)?;
-        let number = self.number(username);
+    ) -> Result<(Proved, Turn), LoginError> {
+        self.not_throttled(attempt, now)?;
+        let number = self.number(attempt.name);
         let standing = self.directory.standing(number.unwrap_or(NOBODY)).await?;
         let hash = self.hash(&standing)?;
-        let turn = self.hasher.turn().await;
+        let turn = self.hasher.turn(attempt.peer).await?;
         // Of many guesses at once, those that had to wait for their turn see that the others have failed.
-        self.not_throttled(username, now)?;
+        self.not_throttled(attempt, now)?;
         // The turn lasts until a failure is counted, so that nobody's guess is hashed in between.
-        let (matches, _turn) = turn.matches(hash, password).await;
+        let (matches, turn) = turn.matches(hash, password).await;
         let Some(number) = number.filter(|_| matches && !standing.disabled) else {
-            self.throttle.failed(username, now);
+            self.throttle.failed(attempt, now);
             return Err(LoginError::Failed);
         };
+        self.throttle.succeeded(attempt);
         let epoch = standing.epoch;
-        Ok(Proved { identity: standing.applied_to(self.identity(number)), epoch })
+        Ok((Proved { identity: standing.applied_to(self.identity(number)), epoch }, turn))
     }
 
     /// Whether nothing was changed of this user since he gave his password. A change ends every credential that was
@@ -106,8 +116,8 @@ impl Users {
 
     /// Gives this user a new password; returns false if something of him has changed since he gave the old one. Of two
     /// changes with one old password the second finds it replaced.
-    pub(crate) async fn set_password(&self, proved: &Proved, password: String) -> Result<bool, AuthError> {
-        let hash = self.hasher.turn().await.hash(password).await;
+    pub(crate) async fn set_password(&self, proved: &Proved, turn: Turn, password: String) -> Result<bool, AuthError> {
+        let hash = turn.hash(password).await;
         let change = Change { password: Some(hash.to_phc()), ..Change::default() };
         self.directory.change_at(proved.identity.id, proved.epoch, change).await
     }
@@ -123,7 +133,7 @@ impl Users {
             .ok_or_else(|| AuthError::Internal("the directory holds a password hash of another form".to_owned()))
     }
 
-    fn not_throttled(&self, username: &str, now: UnixSeconds) -> Result<(), LoginError> {
-        self.throttle.wait_s(username, now).map_or(Ok(()), |wait_s| Err(LoginError::Throttled { wait_s }))
+    fn not_throttled(&self, attempt: Attempt<'_>, now: UnixSeconds) -> Result<(), LoginError> {
+        self.throttle.wait_s(attempt, now).map_or(Ok(()), |wait_s| Err(LoginError::Throttled { wait_s }))
     }
 }

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use crate::ProblemKind::{
     self, AmbiguousCredential, BodyTooLarge, CredentialTooLarge, CrossSite, InsufficientRole, Internal,
     InvalidCredential, LoginFailed, MalformedRequest, MethodNotAllowed, MissingCredential, NextHopUnavailable,
-    NotFound, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
+    NotFound, Overloaded, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
 };
 use crate::body::{
     ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse,
@@ -63,7 +63,7 @@ fn rows() -> [Row; route::ALL.len()] {
         Row { refuses: &[InsufficientRole], ..guarded(get(route::ADMIN, "The same, for admins", Json("Identity"))) },
         Row {
             takes: Some("LoginRequest"),
-            refuses: &[LoginFailed, CrossSite, TooManyAttempts, CredentialTooLarge, StoreUnavailable],
+            refuses: &[LoginFailed, CrossSite, TooManyAttempts, Overloaded, CredentialTooLarge, StoreUnavailable],
             ..post(route::LOGIN, "A name and a password for a credential", Json("LoginResponse"))
         },
         Row {
@@ -80,7 +80,7 @@ fn rows() -> [Row; route::ALL.len()] {
         changing(post(route::LOGOUT_ALL, "Ends every credential of this user", Nothing)),
         Row {
             takes: Some("PasswordChange"),
-            refuses: &[CrossSite, LoginFailed, TooManyAttempts],
+            refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded],
             ..guarded(post(route::PASSWORD, "A new password; ends every credential of this user", Nothing))
         },
         Row {

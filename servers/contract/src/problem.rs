@@ -33,6 +33,8 @@ pub enum ProblemKind {
     UnsupportedMediaType,
     /// Too many wrong passwords for this user (429).
     TooManyAttempts,
+    /// Too many logins wait (503).
+    Overloaded,
     /// The credential would be larger than a cookie may be (500).
     CredentialTooLarge,
     /// The server met a fault of its own (500).
@@ -58,7 +60,7 @@ impl ProblemKind {
             Self::TooManyAttempts => 429,
             Self::CredentialTooLarge | Self::Internal => 500,
             Self::NextHopUnavailable => 502,
-            Self::StoreUnavailable => 503,
+            Self::Overloaded | Self::StoreUnavailable => 503,
         }
     }
 
@@ -78,6 +80,7 @@ impl ProblemKind {
             Self::BodyTooLarge => "urn:authbench:problem:body-too-large",
             Self::UnsupportedMediaType => "urn:authbench:problem:unsupported-media-type",
             Self::TooManyAttempts => "urn:authbench:problem:too-many-attempts",
+            Self::Overloaded => "urn:authbench:problem:overloaded",
             Self::CredentialTooLarge => "urn:authbench:problem:credential-too-large",
             Self::NextHopUnavailable => "urn:authbench:problem:next-hop-unavailable",
             Self::Internal => "urn:authbench:problem:internal",
@@ -101,6 +104,7 @@ impl ProblemKind {
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::TooManyAttempts => "Too many wrong passwords for this user; try again later",
+            Self::Overloaded => "Too many logins wait; try again later",
             Self::CredentialTooLarge => "The credential would not fit into the 4096 bytes of a cookie",
             Self::NextHopUnavailable => "The next server of the chain cannot be reached",
             Self::Internal => "The server met a fault",

@@ -33,6 +33,7 @@ mod removal;
 mod sealed;
 mod standing;
 mod telling;
+mod throttle;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_session-server");
 

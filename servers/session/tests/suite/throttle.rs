@@ -1,0 +1,154 @@
+//! Guesses and floods of logins, and what they leave to others.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use contract::user::{PASSWORD, username};
+use serde_json::json;
+use tokio::net::TcpSocket;
+use tokio::runtime::Builder;
+
+use crate::http::PATIENCE;
+use crate::server::Server;
+
+const NEW_PASSWORD: &str = "an entirely new password";
+/// Where the owner of the account is.
+const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Other peers than [`HOME`], on the same machine.
+const fn elsewhere(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 1, number)
+}
+
+/// Connects from this address.
+fn connect(server: &Server, from: Ipv4Addr) -> TcpStream {
+    let runtime = Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        socket.connect(server.address).await.unwrap()
+    });
+    let stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn request(path: &str, header: &str, body: &serde_json::Value) -> Vec<u8> {
+    let (body, json) = (body.to_string(), "content-type: application/json\r\nconnection: close");
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{json}\r\n{header}content-length: {length}\r\n\r\n{body}")
+        .into()
+}
+
+fn login(server: &Server, from: Ipv4Addr, name: &str, password: &str) -> u16 {
+    let mut stream = connect(server, from);
+    stream.write_all(&request("/login", "", &json!({ "username": name, "password": password }))).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer[9..12].parse().unwrap()
+}
+
+/// Guesses until it is throttled, and returns how often that was possible.
+fn guess(server: &Server, from: Ipv4Addr, name: &str) -> usize {
+    (0..200).take_while(|_| login(server, from, name, "wrong") == 401).count()
+}
+
+#[test]
+fn guesses_from_elsewhere_do_not_lock_the_owner_out() {
+    let server = Server::start(crate::BINARY, &[]);
+    for name in [&username(1), "nobody"] {
+        assert_eq!(guess(&server, elsewhere(1), name), 10, "{name}");
+        assert_eq!(login(&server, HOME, name, "wrong"), 401, "{name}: another peer may try");
+    }
+    assert_eq!(login(&server, elsewhere(1), &username(1), PASSWORD), 429, "or guessing would go on");
+    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+}
+
+#[test]
+fn guesses_from_many_peers_are_bounded_and_leave_the_owner_in() {
+    let server = Server::start(crate::BINARY, &[]);
+    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+    let guesses: usize = (1..=12).map(|peer| guess(&server, elsewhere(peer), &username(1))).sum();
+    // While they were made, time has passed and made room for a few more.
+    assert!((100..115).contains(&guesses), "{guesses}");
+    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200, "who has logged in from there before");
+    assert_eq!(login(&server, elsewhere(13), &username(2), PASSWORD), 200, "and all other users");
+}
+
+#[test]
+fn a_success_forgets_the_failures_before_it() {
+    let server = Server::start(crate::BINARY, &[]);
+    for _ in 0..3 {
+        for _ in 0..9 {
+            assert_eq!(login(&server, HOME, &username(1), "wrong"), 401);
+        }
+        assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+    }
+}
+
+#[test]
+fn an_own_session_may_change_the_password_whatever_others_have_guessed() {
+    let server = Server::start(crate::BINARY, &[]);
+    let authorization = |user: u32| {
+        let token = server.login(user).json()["token"].as_str().unwrap().to_owned();
+        format!("Bearer {token}")
+    };
+    let change = |authorization: &str, old: &str| {
+        let body = json!({ "password": old, "new_password": NEW_PASSWORD }).to_string();
+        let headers = [("authorization", authorization), ("content-type", "application/json")];
+        crate::http::send(server.address, "POST /password", &headers, &body).status
+    };
+    let (own, other) = (authorization(1), authorization(2));
+    guess(&server, HOME, &username(1));
+    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 429);
+    assert_eq!(change(&own, PASSWORD), 204);
+    let guesses = (0..20).take_while(|_| change(&other, "wrong") == 401).count();
+    assert_eq!(guesses, 10, "who has a session may not guess for ever either");
+    assert_eq!(change(&other, PASSWORD), 429);
+    assert_eq!(login(&server, HOME, &username(2), PASSWORD), 200, "which has no effect on logins");
+}
+
+/// The status of the answers that have come, and of all the head; none where there is none yet.
+fn answered(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = [0; 1024];
+    match stream.peek(&mut bytes) {
+        Ok(count) => Some(String::from_utf8_lossy(&bytes[..count]).to_ascii_lowercase()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_flood_of_logins_is_bounded_and_delays_no_other_peer() {
+    const FLOOD: usize = 2048 + 100;
+    // The test holds as many connections; a soft limit of 1024 is usual.
+    let own = std::process::id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &own, "--nofile=4096:"]).status().unwrap().success());
+    let server = Server::start(crate::BINARY, &[]);
+    let mut flood: Vec<_> = (0..FLOOD)
+        .map(|n| {
+            let mut stream = connect(&server, elsewhere(1));
+            let guess = json!({ "username": format!("nobody-{n}"), "password": "wrong" });
+            stream.write_all(&request("/login", "", &guess)).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            stream
+        })
+        .collect();
+    let deadline = Instant::now() + PATIENCE;
+    let turned_away = loop {
+        let found = flood.iter_mut().filter_map(answered).find(|answer| answer.starts_with("http/1.1 503 "));
+        if let Some(answer) = found {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "all of {FLOOD} wait");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(turned_away.contains("\r\nretry-after: 10\r\n"), "{turned_away}");
+    assert!(turned_away.contains("urn:authbench:problem:overloaded"), "{turned_away}");
+    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+    let hashed = flood.iter_mut().filter_map(answered).filter(|answer| answer.starts_with("http/1.1 401 ")).count();
+    assert!(hashed < FLOOD / 2, "{hashed} of {FLOOD} were hashed before one login of another peer");
+}
