@@ -69,7 +69,8 @@ fn routes(minting: bool) -> (Routes, Arc<App<Witness>>) {
 
 async fn status(routes: &Routes, peer: &str, method: &str, path: &str) -> u16 {
     let body = Body::from(r#"{"count":0,"first_user":0}"#);
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json").body(body);
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = request.header("content-type", "application/json").body(body);
     routes.for_peer(peer.parse().unwrap()).clone().call(request.unwrap()).await.unwrap().status().as_u16()
 }
 
