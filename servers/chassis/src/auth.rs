@@ -29,6 +29,18 @@ pub trait Authenticator: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> impl Future<Output = Result<Identity, AuthError>> + Send;
 
+    /// Verifies the credential as [`verify`](Self::verify) does, but without the scheme's revocation window.
+    ///
+    /// A revocation that `verify` may overlook for a while, because this node caches, has not received it yet, or
+    /// because nothing ends a credential early, is respected here at once on every node. Privileged writes use it.
+    fn verify_current(
+        &self,
+        credential: Option<&str>,
+        now: UnixSeconds,
+    ) -> impl Future<Output = Result<Identity, AuthError>> + Send {
+        self.verify(credential, now)
+    }
+
     /// A new credential for a good old one, or for a good refresh token where the scheme has these, which the
     /// scheme ends where it can. The absolute limit that began at login is kept.
     fn renew(

@@ -8,6 +8,7 @@ macro_rules! either_authenticator {
         $crate::either_authenticator!(@methods $any, $own => $which; [$($variant),+]
             issue(identity: &contract::body::Identity, now: $crate::auth::UnixSeconds) -> $crate::auth::Issued;
             verify(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> contract::body::Identity;
+            verify_current(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> contract::body::Identity;
             renew(credential: Option<&str>, now: $crate::auth::UnixSeconds)
                 -> (contract::body::Identity, $crate::auth::Issued);
             revoke(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> ();

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use contract::ProblemKind;
-use contract::body::{PasswordChange, UserChange};
+use contract::body::{Identity, PasswordChange, UserChange};
 
-use crate::account::{take_back, who};
+use crate::account::take_back;
 use crate::app::App;
-use crate::auth::Authenticator;
+use crate::auth::{AuthError, Authenticator};
 use crate::body::body;
 use crate::directory::Change;
 use crate::peer::Peer;
@@ -29,7 +29,7 @@ pub(crate) async fn password<A: Authenticator>(
     app.not_forged(request.headers())?;
     let peer = Peer::of_request(&request);
     let (head, payload) = request.into_parts();
-    let identity = who(&app, &head.headers).await?;
+    let identity = current(&app, &head.headers).await?;
     let PasswordChange { password, new_password } =
         body(Request::from_parts(head, payload)).await.map_err(|kind| app.refusal(kind))?;
     if new_password.chars().count() < LEAST_PASSWORD_CHARS {
@@ -53,7 +53,7 @@ pub(crate) async fn user<A: Authenticator>(
 ) -> Result<StatusCode, Refusal> {
     app.not_forged(request.headers())?;
     let (head, payload) = request.into_parts();
-    app.admin(who(&app, &head.headers).await?)?;
+    app.admin(current(&app, &head.headers).await?)?;
     let UserChange { username, disabled, roles } =
         body(Request::from_parts(head, payload)).await.map_err(|kind| app.refusal(kind))?;
     let number = app.users.number(&username).ok_or_else(|| app.refusal(ProblemKind::NotFound))?;
@@ -62,3 +62,19 @@ pub(crate) async fn user<A: Authenticator>(
     app.authenticator.revoke_user(number, app.clock.now()).await.map_err(|error| app.refused(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// The user who presents the credential in these headers, as the directory has him now.
+///
+/// A read may be answered within the scheme's revocation window; a privileged write may not (ASVS 8.3). The user must not
+/// be disabled, the roles are those of the directory, and the credential was not ended by any change since it was
+/// issued. A directory that cannot be read is answered with 503. A change of this user that begins after this check
+/// does not stop the write that is then under way.
+async fn current<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
+    let (credential, now) = app.presented(headers)?;
+    let verified = app.authenticator.verify_current(credential, now).await;
+    let number = verified.map_err(|error| app.refused(&error))?.id;
+    let user = app.users.current(number).await.map_err(|error| app.refused(&error))?;
+    user.ok_or_else(|| app.refused(&DISABLED))
+}
+
+const DISABLED: AuthError = AuthError::Invalid("the user is disabled or unknown");

@@ -108,6 +108,15 @@ impl Users {
         Ok((Proved { identity: standing.applied_to(self.identity(number)), epoch }, turn))
     }
 
+    /// The user with this number as the directory has him now; none if there is no such user, or he is disabled.
+    pub(crate) async fn current(&self, number: u32) -> Result<Option<Identity>, AuthError> {
+        if number >= self.count {
+            return Ok(None);
+        }
+        let standing = self.directory.standing(number).await?;
+        Ok((!standing.disabled).then(|| standing.applied_to(self.identity(number))))
+    }
+
     /// Whether nothing was changed of this user since he gave his password. A change ends every credential that was
     /// there before it; one that was in the making meanwhile would escape that.
     pub(crate) async fn is_unchanged(&self, proved: &Proved) -> Result<bool, AuthError> {

@@ -62,6 +62,10 @@ impl Authenticator for Edge {
         self.sessions.verify(credential, now).await
     }
 
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        self.sessions.verify_current(credential, now).await
+    }
+
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         self.sessions.renew(credential, now).await
     }

@@ -63,6 +63,12 @@ impl<R: Revocation> Authenticator for Tokens<R> {
         self.admitted(credential, now).await.map(|bearer| bearer.identity)
     }
 
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        let bearer = self.issuer.bearer(credential, now).await?;
+        self.revocation.admit_current(&bearer).await?;
+        Ok(bearer.identity)
+    }
+
     /// The new token says the epoch of the old one, so that a revocation of the user which comes between the look at
     /// the old token and the signature ends the new one, too.
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {

@@ -40,6 +40,9 @@ impl Refreshing {
     }
 }
 
+const NOT_A_REFRESH_TOKEN: AuthError = AuthError::Invalid("not a refresh token");
+const OF_NO_FAMILY: AuthError = AuthError::Invalid("of no family");
+
 impl Authenticator for Refreshing {
     fn describe(&self) -> Description {
         let terms = self.issuer.terms();
@@ -65,10 +68,17 @@ impl Authenticator for Refreshing {
         self.issuer.bearer(credential, now).await.map(|bearer| bearer.identity)
     }
 
+    /// Asks whether the family of this token is still there: every change of the user ends it.
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        let bearer = self.issuer.bearer(credential, now).await?;
+        let sid = bearer.sid.as_deref().ok_or(OF_NO_FAMILY)?;
+        let lives = self.families.has(sid).await?;
+        if lives { Ok(bearer.identity) } else { Err(AuthError::Invalid("its family of refresh tokens is over")) }
+    }
+
     /// Takes the refresh token.
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
-        let presented = RefreshToken::parse(credential.ok_or(AuthError::Missing)?)
-            .ok_or(AuthError::Invalid("not a refresh token"))?;
+        let presented = RefreshToken::parse(credential.ok_or(AuthError::Missing)?).ok_or(NOT_A_REFRESH_TOKEN)?;
         let successor = presented.successor()?;
         let family = self.families.rotate(&presented, &successor, now).await?;
         let issued = self.sign(&family.identity, (family.auth_time, family.ends_at), successor, now)?;
@@ -79,7 +89,7 @@ impl Authenticator for Refreshing {
     /// be done.
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
         let bearer = self.issuer.bearer(credential, now).await?;
-        let sid = bearer.sid.ok_or(AuthError::Invalid("of no family"))?;
+        let sid = bearer.sid.ok_or(OF_NO_FAMILY)?;
         self.families.end(&sid, bearer.identity.id).await
     }
 

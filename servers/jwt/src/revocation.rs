@@ -34,6 +34,11 @@ pub(crate) trait Revocation: Send + Sync + 'static {
     /// Whether this token is still to be taken.
     fn admit(&self, bearer: &Bearer) -> impl Future<Output = Result<(), AuthError>> + Send;
 
+    /// Whether this token is still to be taken by what is true now: nothing remembered counts, no window is granted.
+    fn admit_current(&self, bearer: &Bearer) -> impl Future<Output = Result<(), AuthError>> + Send {
+        self.admit(bearer)
+    }
+
     /// Whom a renewal of this admitted token is for, as he is now.
     fn renewed(&self, bearer: &Bearer) -> impl Future<Output = Result<Identity, AuthError>> + Send {
         std::future::ready(Ok(bearer.identity.clone()))

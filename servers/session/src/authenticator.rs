@@ -101,6 +101,13 @@ impl<S: SessionStore> Authenticator for Sessions<S> {
         Ok(record.into_identity())
     }
 
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        if self.store.staleness_s() > 0 {
+            living(self.store.read_current(&key(credential)?, now).await?, now)?;
+        }
+        self.verify(credential, now).await
+    }
+
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let old_key = key(credential)?;
         let old = self.good(&old_key, now).await?;

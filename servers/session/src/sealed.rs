@@ -89,6 +89,13 @@ impl Sealed {
             .map_err(|error| AuthError::Internal(format!("a sealed session cannot be read: {error}")))?;
         if content.0.is_over(now) { Err(AuthError::Invalid("session expired")) } else { Ok(content) }
     }
+
+    /// The directory's entry of this user, if he is not disabled and has not changed since this epoch.
+    async fn unchanged(&self, user: u32, epoch: u64) -> Result<Standing, AuthError> {
+        let standing = self.directory.standing(user).await?;
+        let changed = standing.disabled || standing.epoch != epoch;
+        if changed { Err(AuthError::Invalid("the user has changed since login")) } else { Ok(standing) }
+    }
 }
 
 impl Authenticator for Sealed {
@@ -111,12 +118,15 @@ impl Authenticator for Sealed {
         self.open(credential, now).map(|content| content.0.into_identity())
     }
 
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        let Content(record, epoch) = self.open(credential, now)?;
+        self.unchanged(record.id, epoch).await?;
+        Ok(record.into_identity())
+    }
+
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let Content(record, epoch) = self.open(credential, now)?;
-        let standing: Standing = self.directory.standing(record.id).await?;
-        if standing.disabled || standing.epoch != epoch {
-            return Err(AuthError::Invalid("the user has changed since login"));
-        }
+        let standing = self.unchanged(record.id, epoch).await?;
         let ends_at = record.ends_at;
         let identity = standing.applied_to(record.into_identity());
         let issued = self.seal(identity.clone(), epoch, now, ends_at)?;

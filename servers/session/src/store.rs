@@ -49,6 +49,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The payload under this key.
     fn read(&self, key: &Key, now: UnixSeconds) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
+    /// The payload under this key, read from the store itself and not from anything remembered of it.
+    fn read_current(
+        &self,
+        key: &Key,
+        now: UnixSeconds,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send {
+        self.read(key, now)
+    }
+
     /// The payload under this key, whose deadline becomes `ttl_s` from now.
     fn read_extending(
         &self,

@@ -65,6 +65,13 @@ fn what_is_revoked_is_over_at_the_edge_at_once() {
 }
 
 #[test]
+fn a_change_at_one_edge_ends_the_writes_of_its_user_at_the_other() {
+    let redis = Redis::start();
+    let edge = || Server::start(crate::EDGE, &["--redis-url", &redis.url()]);
+    crate::writes::assert_changes_end_writes(&edge(), &edge());
+}
+
+#[test]
 fn keys_roll_under_load_and_no_request_fails() {
     let redis = Redis::start();
     let estate = Estate::new(&redis, 2, &["--inner-ttl-s", "2"]);

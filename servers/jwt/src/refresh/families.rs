@@ -98,6 +98,11 @@ impl Families {
         Ok(self.redis.ask_all(&both).await?)
     }
 
+    /// Whether this family is there.
+    pub(super) async fn has(&self, sid: &str) -> Result<bool, AuthError> {
+        Ok(self.redis.ask(redis::cmd("EXISTS").arg(self.family(sid))).await?)
+    }
+
     /// Ends every family of this user.
     pub(super) async fn end_all(&self, user: u32) -> Result<(), AuthError> {
         let mut call = self.end_all.key(self.list(user));

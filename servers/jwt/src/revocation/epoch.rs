@@ -31,6 +31,11 @@ impl Epochs {
         if let Some(least) = self.remembered.least(user, asked) {
             return Ok(least);
         }
+        self.least_now(user, asked).await
+    }
+
+    /// The same as Redis has it, asked at this instant.
+    async fn least_now(&self, user: u32, asked: Instant) -> Result<u64, AuthError> {
         let least = self.ledger.least_epoch(user).await?.ok_or(REVOKED)?;
         self.remembered.keep(user, self.entry(least, asked), asked);
         Ok(least)
@@ -48,6 +53,12 @@ impl Revocation for Epochs {
 
     async fn admit(&self, bearer: &Bearer) -> Result<(), AuthError> {
         let least = self.least(bearer.identity.id).await?;
+        if bearer.epoch >= least { Ok(()) } else { Err(REVOKED) }
+    }
+
+    /// Queries Redis itself, whatever is remembered of this user.
+    async fn admit_current(&self, bearer: &Bearer) -> Result<(), AuthError> {
+        let least = self.least_now(bearer.identity.id, Instant::now()).await?;
         if bearer.epoch >= least { Ok(()) } else { Err(REVOKED) }
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chassis::auth::{AuthError, UnixSeconds};
-use chassis::directory::{Change, Directory};
+use chassis::directory::{Change, Directory, Standing};
 use contract::body::Identity;
 
 use super::{REVOKED, Revocation};
@@ -21,6 +21,13 @@ impl SignatureOnly {
     pub(crate) const fn new(directory: Arc<dyn Directory>, window_s: u64) -> Self {
         Self { directory, window_s }
     }
+
+    /// The directory's entry of this user, if he is not disabled and has not changed since the token's epoch.
+    async fn unchanged(&self, bearer: &Bearer) -> Result<Standing, AuthError> {
+        let standing = self.directory.standing(bearer.identity.id).await?;
+        let changed = standing.disabled || standing.epoch != bearer.epoch;
+        if changed { Err(REVOKED) } else { Ok(standing) }
+    }
 }
 
 impl Revocation for SignatureOnly {
@@ -32,12 +39,12 @@ impl Revocation for SignatureOnly {
         Ok(())
     }
 
+    async fn admit_current(&self, bearer: &Bearer) -> Result<(), AuthError> {
+        self.unchanged(bearer).await.map(|_| ())
+    }
+
     async fn renewed(&self, bearer: &Bearer) -> Result<Identity, AuthError> {
-        let standing = self.directory.standing(bearer.identity.id).await?;
-        if standing.disabled || standing.epoch != bearer.epoch {
-            return Err(REVOKED);
-        }
-        Ok(standing.applied_to(bearer.identity.clone()))
+        Ok(self.unchanged(bearer).await?.applied_to(bearer.identity.clone()))
     }
 
     /// Ends nothing: the client forgets its token, and whoever has a copy may use it to its end.

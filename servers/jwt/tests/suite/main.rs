@@ -8,6 +8,8 @@ mod http;
 #[expect(dead_code, reason = "its `main` is called by nobody here")]
 #[path = "../../examples/jose_vectors.rs"]
 mod jose_vectors;
+#[path = "../../../chassis/tests/kit/writes.rs"]
+mod node_writes;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/redis.rs"]
 mod redis_process;
@@ -33,3 +35,4 @@ mod serving;
 mod vectors;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_jwt-server");
+mod writes;

@@ -115,6 +115,10 @@ impl SessionStore for CachedStore {
         Ok(read)
     }
 
+    async fn read_current(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.read(key, now).await
+    }
+
     async fn read_extending(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.read_extending(key, now, ttl_s).await
     }

@@ -56,6 +56,10 @@ impl SessionStore for AnyStore {
         whichever!(self.read(key, now))
     }
 
+    async fn read_current(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
+        whichever!(self.read_current(key, now))
+    }
+
     async fn read_extending(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
         whichever!(self.read_extending(key, now, ttl_s))
     }

@@ -52,6 +52,19 @@ fn a_hit_costs_redis_nothing() {
 }
 
 #[test]
+fn a_privileged_write_asks_redis_whatever_the_cache_holds() {
+    let redis = Redis::start();
+    let server = node(&redis);
+    let token = login(&server, 0);
+    assert_eq!(me(&server, &token), 200);
+    redis.forget_calls();
+    let write = serde_json::json!({ "username": "user-000009", "disabled": true });
+    assert_eq!(crate::writes::post(&server, "/admin/user", &token, &write), 204);
+    let cost = cost(&redis);
+    assert_eq!((cost["get"], cost["hmget"]), (1, 1), "the session and the directory: {cost:?}");
+}
+
+#[test]
 fn what_one_node_ends_is_over_there_at_once_and_soon_on_the_other() {
     let redis = Redis::start();
     let (here, there) = (node(&redis), node(&redis));

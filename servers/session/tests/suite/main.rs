@@ -18,6 +18,8 @@ mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/server.rs"]
 mod server;
+#[path = "../../../chassis/tests/kit/writes.rs"]
+mod writes;
 
 mod account;
 mod at_rest;

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::bed;
 use crate::ground::Ground;
 use crate::http::{Answer, send, send_raw};
+use crate::redis_process::Redis;
 use crate::server::Server;
+use crate::writes::assert_changes_end_writes;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 
@@ -152,6 +154,27 @@ fn roles_are_those_of_the_last_change() {
         let demoted = User::login(server, carrier, 1);
         assert_eq!(server.get("/admin", &[(demoted.header.0, &demoted.header.1)]).status, 403);
     });
+}
+
+#[test]
+fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
+    for scheme in crate::STORED.into_iter().filter(|scheme| *scheme != "session-memory") {
+        let ground = Ground::of(bed::scheme(scheme));
+        let node = || bed::server(&ground, scheme, &[]);
+        assert_changes_end_writes(&node(), &node());
+    }
+}
+
+#[test]
+fn a_sealed_session_that_is_still_read_writes_nothing_after_a_change_at_another_node() {
+    let redis = Redis::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, [7; 32]).unwrap();
+    let shared = ["--scheme", "cookie-sealed", "--sealing-key-file", file.to_str().unwrap()];
+    let directory = ["--redis-url", &redis.url()];
+    let node = || Server::start(crate::BINARY, &[&shared[..], &directory].concat());
+    assert_changes_end_writes(&node(), &node());
 }
 
 #[test]

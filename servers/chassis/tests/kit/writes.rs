@@ -1,0 +1,74 @@
+//! Two nodes that share a directory: what ends the privileged writes of an administrator at the other node.
+
+use contract::user::{self, PASSWORD};
+use serde_json::{Value, json};
+
+use crate::http::send;
+use crate::server::Server;
+
+const NEW_PASSWORD: &str = "an entirely new password";
+/// The administrator who is changed; `user-000000` changes him.
+const CHANGED: u32 = 1;
+
+/// An administrator whose credential node `two` still accepts for reads, or has just accepted, writes nothing there
+/// once he was disabled, demoted, or has another password.
+pub(crate) fn assert_changes_end_writes(one: &Server, two: &Server) {
+    let root = login(one, 0, PASSWORD).unwrap();
+    let change = |fields: Value| {
+        let mut body = json!({ "username": user::username(CHANGED) });
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        body
+    };
+    let write = |token: &str, fields: Value| post(two, "/admin/user", token, &change(fields));
+    let by_root = |fields: Value| assert_eq!(post(one, "/admin/user", &root, &change(fields)), 204);
+
+    by_root(json!({ "roles": ["admin"] }));
+    let token = accepted(one, two, PASSWORD);
+    assert_eq!(write(&token, json!({})), 204);
+    assert_eq!(write(&token, json!({})), 401, "that was a change of this very user");
+
+    let token = accepted(one, two, PASSWORD);
+    by_root(json!({ "disabled": true }));
+    assert_eq!(write(&token, json!({ "disabled": false })), 401);
+    let passwords = json!({ "password": PASSWORD, "new_password": NEW_PASSWORD });
+    assert_eq!(post(two, "/password", &token, &passwords), 401);
+    assert_eq!(login(one, CHANGED, PASSWORD), Err(401), "still disabled");
+
+    by_root(json!({ "disabled": false }));
+    let token = accepted(one, two, PASSWORD);
+    by_root(json!({ "roles": ["auditor"] }));
+    assert_eq!(write(&token, json!({ "roles": ["admin"] })), 401);
+    let demoted = login(two, CHANGED, PASSWORD).unwrap();
+    assert_eq!(write(&demoted, json!({ "roles": ["admin"] })), 403);
+
+    by_root(json!({ "roles": ["admin"] }));
+    let token = accepted(one, two, PASSWORD);
+    assert_eq!(post(one, "/password", &token, &passwords), 204);
+    assert_eq!(write(&token, json!({})), 401);
+    let again = json!({ "password": NEW_PASSWORD, "new_password": PASSWORD });
+    assert_eq!(post(two, "/password", &token, &again), 401);
+    let last = accepted(one, two, NEW_PASSWORD);
+    assert_eq!(write(&last, json!({})), 204, "a credential of today writes");
+    assert_eq!(post(two, "/admin/user", &root, &change(json!({}))), 204, "this user was never changed");
+}
+
+/// A credential of node `one` that node `two` has accepted, and remembers where the scheme remembers any.
+fn accepted(one: &Server, two: &Server, password: &str) -> String {
+    let token = login(one, CHANGED, password).unwrap();
+    assert_eq!(two.get("/me", &[("authorization", &token)]).status, 200);
+    token
+}
+
+fn login(server: &Server, number: u32, password: &str) -> Result<String, u16> {
+    let answer = server.post_json("/login", &json!({ "username": user::username(number), "password": password }));
+    match answer.status {
+        200 => Ok(format!("Bearer {}", answer.json()["token"].as_str().unwrap())),
+        status => Err(status),
+    }
+}
+
+/// The status that this write is answered with.
+pub(crate) fn post(server: &Server, path: &str, token: &str, body: &Value) -> u16 {
+    let headers = [("authorization", token), ("content-type", "application/json")];
+    send(server.address, &format!("POST {path}"), &headers, &body.to_string()).status
+}

@@ -1,0 +1,51 @@
+//! Privileged writes (ASVS 8.3): what ends them at once, at a node that still accepts the token for reads.
+
+use chassis::auth::Authenticator;
+
+use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
+use crate::forge::key_file;
+use crate::node_writes::assert_changes_end_writes;
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+/// One of each scheme, with windows that no test outlives.
+#[test]
+fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
+    let redis = Redis::start();
+    let (flag, secret) = key_file(jwt::Algorithm::Hs256);
+    for suffix in ["", "-refresh", "-denylist", "-push", "-epoch"] {
+        let scheme = format!("jwt-hs256{suffix}");
+        let prefix = format!("{scheme}:");
+        let shared = ["--scheme", &scheme, flag, secret, "--redis-url", &redis.url(), "--key-prefix", &prefix];
+        let windows = ["--epoch-ttl-s", "3600", "--propagation-s", "3600"];
+        let node = || Server::start(crate::BINARY, &[&shared[..], &windows].concat());
+        assert_changes_end_writes(&node(), &node());
+    }
+}
+
+#[tokio::test]
+async fn a_denial_that_was_not_heard_of_ends_writes_and_no_reads() {
+    let bed = Bed::of("-push");
+    let node = bed.node().await;
+    let token = node.login(1).await;
+    let denied = format!("SET test:d:{} 1", claims(&token)["jti"].as_str().unwrap());
+    let () = bed.ask(&denied);
+    node.assert_good(&token).await;
+    assert_invalid(&node.tokens.verify_current(Some(&token), NOW).await);
+}
+
+#[tokio::test]
+async fn without_redis_no_scheme_vouches_for_a_write() {
+    for suffix in ["", "-refresh", "-denylist", "-push", "-epoch"] {
+        let mut bed = Bed::of(suffix);
+        let node = bed.node().await;
+        let token = node.login(1).await;
+        node.assert_good(&token).await;
+        let write = bed.cost(async { drop(node.tokens.verify_current(Some(&token), NOW).await.unwrap()) }).await;
+        assert_eq!(write.values().sum::<u64>(), 1, "{suffix}: {write:?}");
+        let reads = bed.cost(node.assert_good(&token)).await;
+        assert_eq!(reads, if suffix == "-denylist" { calls([("mget", 1)]) } else { calls([]) }, "{suffix}");
+        bed.redis.kill();
+        assert_down(&node.tokens.verify_current(Some(&token), NOW).await);
+    }
+}
