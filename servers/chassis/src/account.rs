@@ -1,4 +1,4 @@
-//! The routes of an account: log in, ask who one is, renew, log out.
+//! The routes of an account: log in, ask who one is, renew.
 
 use std::sync::Arc;
 
@@ -76,27 +76,6 @@ pub(crate) async fn refresh<A: Authenticator>(
     };
     let (identity, issued) = renewed.map_err(|error| app.refused(&error))?;
     hand_out(&app, identity, issued)
-}
-
-pub(crate) async fn logout<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    app.not_forged(request.headers())?;
-    let headers = headers(request);
-    let (credential, now) = app.presented(&headers)?;
-    app.authenticator.revoke(credential, now).await.map_err(|error| app.refused(&error))?;
-    Ok(take_back(&app))
-}
-
-pub(crate) async fn logout_all<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    app.not_forged(request.headers())?;
-    let identity = who(&app, &headers(request)).await?;
-    app.authenticator.revoke_user(identity.id, app.clock.now()).await.map_err(|error| app.refused(&error))?;
-    Ok(take_back(&app))
 }
 
 /// The headers alone: the body cannot be shared between threads, so no future may hold it over an await by reference.

@@ -52,6 +52,29 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Ends this credential, as far as the scheme's revocation class goes.
     fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
+    /// Ends the login of the credential or of the refresh token, as [`revoke`](Self::revoke) does.
+    ///
+    /// A refresh token is presented only where the scheme has these, and its form is enough: that its login has ended,
+    /// or never was, is no error, and the response does not reveal which (RFC 7009 section 2.2).
+    fn log_out(
+        &self,
+        presented: Presented<'_>,
+        now: UnixSeconds,
+    ) -> impl Future<Output = Result<(), AuthError>> + Send {
+        self.revoke(presented.credential, now)
+    }
+
+    /// Returns the user who presents the credential, or the refresh token where the credential is not good.
+    ///
+    /// A refresh token that was used before identifies no user, and ends its login as it does at a renewal.
+    fn user_of(
+        &self,
+        presented: Presented<'_>,
+        now: UnixSeconds,
+    ) -> impl Future<Output = Result<u32, AuthError>> + Send {
+        async move { self.verify(presented.credential, now).await.map(|identity| identity.id) }
+    }
+
     /// Ends every credential of this user, as far as the class goes: he logs out everywhere, has a new password,
     /// was disabled or has other roles.
     fn revoke_user(&self, user: u32, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
@@ -118,6 +141,15 @@ impl Description {
             inner_window_s: None,
         }
     }
+}
+
+/// What a request to log out presents.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// The credential, good or not.
+    pub credential: Option<&'a str>,
+    /// The refresh token, good or not; none where the scheme has none.
+    pub refresh_token: Option<&'a str>,
 }
 
 /// A credential just made.

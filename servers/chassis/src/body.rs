@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use contract::ProblemKind;
@@ -20,6 +21,20 @@ pub(crate) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Pro
             _ => ProblemKind::MalformedRequest,
         }),
     }
+}
+
+/// The same where a body may be absent, which an empty one is as well.
+pub(crate) async fn optional_body<T: DeserializeOwned>(request: Request) -> Result<Option<T>, ProblemKind> {
+    let (head, payload) = request.into_parts();
+    let read = Bytes::from_request(Request::from_parts(head.clone(), payload), &()).await;
+    let bytes = read.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemKind::BodyTooLarge,
+        _ => ProblemKind::MalformedRequest,
+    })?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    body(Request::from_parts(head, Body::from(bytes))).await.map(Some)
 }
 
 /// What was read from an object: serde would fill a struct from an array as well.

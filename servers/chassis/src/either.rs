@@ -12,6 +12,8 @@ macro_rules! either_authenticator {
             renew(credential: Option<&str>, now: $crate::auth::UnixSeconds)
                 -> (contract::body::Identity, $crate::auth::Issued);
             revoke(credential: Option<&str>, now: $crate::auth::UnixSeconds) -> ();
+            log_out(presented: $crate::auth::Presented<'_>, now: $crate::auth::UnixSeconds) -> ();
+            user_of(presented: $crate::auth::Presented<'_>, now: $crate::auth::UnixSeconds) -> u32;
             revoke_user(user: u32, now: $crate::auth::UnixSeconds) -> ();
             ready() -> ();
             rotate(now: $crate::auth::UnixSeconds) -> bool;

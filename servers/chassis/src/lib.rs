@@ -20,6 +20,7 @@ mod cross_site;
 pub mod directory;
 mod either;
 mod host;
+mod logout;
 mod metrics;
 pub mod module;
 pub mod outbound;

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::Authenticator;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
-use crate::{account, bench, chain, host, standing, status};
+use crate::{account, bench, chain, host, logout, standing, status};
 
 /// Bytes of the largest body that any route reads.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -62,8 +62,8 @@ fn table<A: Authenticator>(app: Arc<App<A>>, metrics: Arc<Metrics>) -> Router {
         .route(route::ADMIN, get(account::admin::<A>))
         .route(route::LOGIN, post(account::login::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::REFRESH, post(account::refresh::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::LOGOUT, post(account::logout::<A>))
-        .route(route::LOGOUT_ALL, post(account::logout_all::<A>))
+        .route(route::LOGOUT, post(logout::logout::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::LOGOUT_ALL, post(logout::logout_all::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::PASSWORD, post(standing::password::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::ADMIN_USER, post(standing::user::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::CHAIN, get(chain::chain::<A>))

@@ -72,6 +72,15 @@ pub struct RefreshRequest {
     pub refresh_token: String,
 }
 
+/// The body of `POST /logout` and `POST /logout-all` where the scheme has refresh tokens and the carrier is `bearer`.
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogoutRequest {
+    /// The refresh token of the login, which logs out by itself when the credential has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+}
+
 /// The body of `POST /password`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

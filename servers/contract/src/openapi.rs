@@ -15,8 +15,8 @@ use crate::ProblemKind::{
     NotFound, Overloaded, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
 };
 use crate::body::{
-    ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, MintRequest, MintResponse,
-    MintedCredential, PasswordChange, RefreshRequest, RotateRequest, UserChange,
+    ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, LogoutRequest, MintRequest,
+    MintResponse, MintedCredential, PasswordChange, RefreshRequest, RotateRequest, UserChange,
 };
 use crate::{
     Carrier, LogoutScope, Problem, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch, problem, route,
@@ -76,8 +76,8 @@ fn rows() -> [Row; route::ALL.len()] {
                 Json("LoginResponse"),
             ))
         },
-        changing(post(route::LOGOUT, "Ends this credential", Nothing)),
-        changing(post(route::LOGOUT_ALL, "Ends every credential of this user", Nothing)),
+        leaving(route::LOGOUT, "Ends this credential, and the login of the refresh token where the scheme has these"),
+        leaving(route::LOGOUT_ALL, "Ends every credential of this user, by the credential or a refresh token"),
         Row {
             takes: Some("PasswordChange"),
             refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded],
@@ -151,8 +151,10 @@ fn guarded(row: Row) -> Row {
     Row { guarded: true, ..row }
 }
 
-fn changing(row: Row) -> Row {
-    Row { refuses: &[CrossSite], ..guarded(row) }
+/// A logout. The body is read only where the scheme has refresh tokens and the carrier is bearer.
+fn leaving(path: &'static str, summary: &'static str) -> Row {
+    let row = post(path, summary, Answer::Nothing);
+    Row { takes: Some("LogoutRequest"), refuses: &[CrossSite], ..guarded(row) }
 }
 
 /// The document, OpenAPI 3.1.
@@ -180,6 +182,7 @@ fn components() -> Components {
         .schema_from::<MintResponse>()
         .schema_from::<MintedCredential>()
         .schema_from::<RefreshRequest>()
+        .schema_from::<LogoutRequest>()
         .schema_from::<PasswordChange>()
         .schema_from::<UserChange>()
         .schema_from::<ClockRequest>()
@@ -227,7 +230,8 @@ fn refused(row: &Row) -> Vec<ProblemKind> {
 }
 
 fn request_body(schema: &'static str) -> RequestBody {
-    let required = if schema == "RefreshRequest" { Required::False } else { Required::True };
+    let optional = ["RefreshRequest", "LogoutRequest"].contains(&schema);
+    let required = if optional { Required::False } else { Required::True };
     RequestBodyBuilder::new().required(Some(required)).content("application/json", content(schema)).build()
 }
 

@@ -8,9 +8,9 @@ pub const ME: &str = "/me";
 pub const ADMIN: &str = "/admin";
 /// `POST`, the presented credential, or the refresh token where the scheme has one, for a new one.
 pub const REFRESH: &str = "/refresh";
-/// `POST`, ends this credential.
+/// `POST`, ends this credential, and the login of the refresh token where the scheme has these.
 pub const LOGOUT: &str = "/logout";
-/// `POST`, ends every credential of this user.
+/// `POST`, ends every credential of this user, by the credential or by a refresh token.
 pub const LOGOUT_ALL: &str = "/logout-all";
 /// `POST`, the old password and a new one; ends every credential of this user.
 pub const PASSWORD: &str = "/password";

@@ -4,7 +4,7 @@
 mod families;
 mod token;
 
-use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use chassis::auth::{AuthError, Authenticator, Description, Issued, Presented, UnixSeconds};
 use contract::Scheme;
 use contract::body::Identity;
 
@@ -91,6 +91,28 @@ impl Authenticator for Refreshing {
         let bearer = self.issuer.bearer(credential, now).await?;
         let sid = bearer.sid.ok_or(OF_NO_FAMILY)?;
         self.families.end(&sid, bearer.identity.id).await
+    }
+
+    /// Ends the family of the refresh token, be this one used or not, and that of the other token.
+    async fn log_out(&self, presented: Presented<'_>, now: UnixSeconds) -> Result<(), AuthError> {
+        let ended = self.revoke(presented.credential, now).await;
+        let Some(text) = presented.refresh_token else { return ended };
+        match (RefreshToken::parse(text), ended) {
+            (Some(token), _) => self.families.end_named(&token.sid()).await,
+            (None, Err(AuthError::Missing)) => Err(NOT_A_REFRESH_TOKEN),
+            (None, ended) => ended,
+        }
+    }
+
+    async fn user_of(&self, presented: Presented<'_>, now: UnixSeconds) -> Result<u32, AuthError> {
+        match (self.verify(presented.credential, now).await, presented.refresh_token) {
+            (Ok(identity), _) => Ok(identity.id),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(text)) => {
+                let token = RefreshToken::parse(text).ok_or(NOT_A_REFRESH_TOKEN)?;
+                self.families.user_of(&token, now).await
+            }
+        }
     }
 
     async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {

@@ -32,6 +32,13 @@ pub(crate) struct Families {
     end_all: Script,
 }
 
+const GONE: AuthError = AuthError::Invalid("no such family of refresh tokens");
+const OVER: AuthError = AuthError::Invalid("past the absolute limit");
+const REUSED: AuthError = AuthError::Invalid("a refresh token was used again: its family is over");
+
+/// What decides whose turn it is; all none where there is no family.
+type TurnFields = (Option<u32>, Option<UnixSeconds>, Option<String>, Option<String>, Option<UnixSeconds>);
+
 /// What a family keeps of its login.
 #[derive(Debug)]
 pub(super) struct Family {
@@ -84,11 +91,16 @@ impl Families {
             ["good", identity, auth_time, ends_at] => {
                 Family::stored(identity, auth_time, ends_at).ok_or_else(|| internal("a stored family cannot be read"))
             }
-            ["gone"] => Err(AuthError::Invalid("no such family of refresh tokens")),
-            ["over"] => Err(AuthError::Invalid("past the absolute limit")),
-            ["reused"] => Err(AuthError::Invalid("a refresh token was used again: its family is over")),
+            ["gone"] => Err(GONE),
+            ["over"] => Err(OVER),
+            ["reused"] => Err(REUSED),
             _ => Err(internal("the script for refresh tokens gives another answer")),
         }
+    }
+
+    /// Whether this family is there.
+    pub(super) async fn has(&self, sid: &str) -> Result<bool, AuthError> {
+        Ok(self.redis.ask(redis::cmd("EXISTS").arg(self.family(sid))).await?)
     }
 
     /// Ends this family of this user, if it is there.
@@ -98,9 +110,28 @@ impl Families {
         Ok(self.redis.ask_all(&both).await?)
     }
 
-    /// Whether this family is there.
-    pub(super) async fn has(&self, sid: &str) -> Result<bool, AuthError> {
-        Ok(self.redis.ask(redis::cmd("EXISTS").arg(self.family(sid))).await?)
+    /// Ends this family of any user, if it is there.
+    pub(super) async fn end_named(&self, sid: &str) -> Result<(), AuthError> {
+        let user: Option<u32> = self.redis.ask(redis::cmd("HGET").arg(self.family(sid)).arg("user")).await?;
+        let Some(user) = user else { return Ok(()) };
+        self.end(sid, user).await
+    }
+
+    /// The user of this token's family, if it is the token's turn; otherwise ends the family, as a renewal would.
+    pub(super) async fn user_of(&self, presented: &RefreshToken, now: UnixSeconds) -> Result<u32, AuthError> {
+        let sid = presented.sid();
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.family(&sid)).arg(&["user", "ends_at", "current", "previous", "rotated_at"]);
+        let (user, ends_at, current, previous, rotated_at): TurnFields = self.redis.ask(&command).await?;
+        let (Some(user), Some(ends_at), Some(current)) = (user, ends_at, current) else { return Err(GONE) };
+        let hash = presented.hash();
+        let in_grace = rotated_at.is_some_and(|at| self.grace_s > 0 && now <= at + self.grace_s);
+        let turn = current.contains(&hash) || in_grace && previous.is_some_and(|previous| previous.contains(&hash));
+        if turn && now < ends_at {
+            return Ok(user);
+        }
+        self.end(&sid, user).await?;
+        Err(if turn { OVER } else { REUSED })
     }
 
     /// Ends every family of this user.

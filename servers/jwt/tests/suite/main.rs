@@ -26,6 +26,7 @@ mod hostile;
 mod journeys;
 mod keys;
 mod lifetime;
+mod logout;
 mod mutation;
 mod plain;
 mod push;

@@ -1,0 +1,240 @@
+//! Logging out of `jwt-*-refresh` (RFC 7009 section 2; row 24 of the security table): the refresh token is enough,
+//! because the access token expires long before it.
+
+use contract::Carrier;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, send};
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];
+const SAME_SITE: (&str, &str) = ("sec-fetch-site", "same-origin");
+/// More than an access token lives, in seconds.
+const EXPIRED_S: u64 = 301;
+
+struct Client {
+    server: Server,
+    carrier: Carrier,
+}
+
+/// What a login or a renewal issued, or what a request presents of it.
+#[derive(Clone, Default)]
+struct Held {
+    access: Option<String>,
+    refresh: Option<String>,
+}
+
+impl Held {
+    fn refresh_alone(&self) -> Self {
+        Self { access: None, ..self.clone() }
+    }
+
+    fn access_alone(&self) -> Self {
+        Self { refresh: None, ..self.clone() }
+    }
+}
+
+impl Client {
+    fn start(carrier: Carrier, redis: &Redis) -> Self {
+        let prefix = format!("{carrier}:");
+        let flags = ["--scheme", "jwt-hs256-refresh", "--redis-url", &redis.url(), "--key-prefix", &prefix, "--bench"];
+        let server = Server::start(crate::BINARY, &[&flags[..], &["--carrier", &carrier.to_string()]].concat());
+        Self { server, carrier }
+    }
+
+    fn held(&self, answer: &Answer) -> Held {
+        assert_eq!(answer.status, 200, "{}: {answer:?}", self.carrier);
+        let body = answer.json();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let cookie = |name: &str| {
+            let mut lines = answer.headers.iter().filter(|(header, _)| header == "set-cookie");
+            let value = lines.find_map(|(_, line)| line.strip_prefix(name)?.strip_prefix('='));
+            value.map(|rest| rest.split(';').next().unwrap().to_owned())
+        };
+        match self.carrier {
+            Carrier::Bearer => Held { access: text(&body["token"]), refresh: text(&body["refresh_token"]) },
+            Carrier::Cookie => {
+                Held { access: cookie(Carrier::COOKIE_NAME), refresh: cookie(Carrier::REFRESH_COOKIE_NAME) }
+            }
+        }
+    }
+
+    fn login(&self) -> Held {
+        self.held(&self.server.login(1))
+    }
+
+    fn post(&self, path: &str, held: &Held) -> Answer {
+        let line = format!("POST {path}");
+        match self.carrier {
+            Carrier::Bearer => {
+                let access = held.access.as_ref().map(|token| format!("Bearer {token}"));
+                let mut headers: Vec<_> = access.iter().map(|value| ("authorization", value.as_str())).collect();
+                let body = held.refresh.as_ref().map(|token| json!({ "refresh_token": token }).to_string());
+                headers.extend(body.iter().map(|_| ("content-type", "application/json")));
+                send(self.server.address, &line, &headers, &body.unwrap_or_default())
+            }
+            Carrier::Cookie => send(self.server.address, &line, &[("cookie", &cookies(held)), SAME_SITE], ""),
+        }
+    }
+
+    fn status(&self, path: &str, held: &Held) -> u16 {
+        self.post(path, held).status
+    }
+
+    /// Whether the refresh token still renews. It is used up by that.
+    fn renews(&self, held: &Held) -> bool {
+        self.status("/refresh", &held.refresh_alone()) == 200
+    }
+
+    fn expire_access_tokens(&self) {
+        assert_eq!(self.server.post_json("/bench/clock", &json!({ "advance_s": EXPIRED_S })).status, 200);
+    }
+}
+
+fn cookies(held: &Held) -> String {
+    let pair = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}={value}"));
+    let access = pair(Carrier::COOKIE_NAME, &held.access);
+    let refresh = pair(Carrier::REFRESH_COOKIE_NAME, &held.refresh);
+    [access, refresh].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A refresh token of the right form that was never issued.
+fn unknown() -> Held {
+    Held { access: None, refresh: Some("A".repeat(65)) }
+}
+
+fn by_both_carriers(test: impl Fn(&Client)) {
+    let redis = Redis::start();
+    for carrier in CARRIERS {
+        test(&Client::start(carrier, &redis));
+    }
+}
+
+#[test]
+fn an_expired_access_token_keeps_no_login_alive() {
+    by_both_carriers(|client| {
+        let (one, other) = (client.login(), client.login());
+        client.expire_access_tokens();
+        assert_eq!(client.status("/logout", &one.access_alone()), 401);
+        let answer = client.post("/logout", &one);
+        assert_eq!(answer.status, 204, "{}: {answer:?}", client.carrier);
+        let cleared = answer.headers.iter().filter(|(name, value)| name == "set-cookie" && value.contains("Max-Age=0"));
+        assert_eq!(cleared.count(), if client.carrier == Carrier::Cookie { 2 } else { 0 });
+        assert_eq!(client.status("/logout", &one), 204, "the same request again");
+        assert!(!client.renews(&one));
+        assert!(client.renews(&other), "the other login was not meant");
+    });
+}
+
+#[test]
+fn a_refresh_token_logs_out_by_itself_used_or_not() {
+    by_both_carriers(|client| {
+        let one = client.login();
+        assert_eq!(client.status("/logout", &one.refresh_alone()), 204);
+        assert!(!client.renews(&one));
+        let old = client.login();
+        let new = client.held(&client.post("/refresh", &old.refresh_alone()));
+        assert_eq!(client.status("/logout", &old.refresh_alone()), 204);
+        assert!(!client.renews(&new), "a token that was used up ends its family, as it does at a renewal");
+    });
+}
+
+#[test]
+fn what_names_no_login_is_refused_and_what_may_have_named_one_is_not() {
+    by_both_carriers(|client| {
+        let malformed = Held { access: None, refresh: Some("malformed".to_owned()) };
+        for path in ["/logout", "/logout-all"] {
+            assert_eq!(client.status(path, &Held::default()), 401, "{path}");
+            assert_eq!(client.status(path, &malformed), 401, "{path}");
+        }
+        assert_eq!(client.status("/logout", &unknown()), 204, "RFC 7009 section 2.2");
+        assert_eq!(client.status("/logout-all", &unknown()), 401, "whose logins?");
+        let one = client.login();
+        let with_malformed = Held { refresh: malformed.refresh, ..one.clone() };
+        assert_eq!(client.status("/logout", &with_malformed), 204, "the access token names it");
+        assert!(!client.renews(&one));
+    });
+}
+
+#[test]
+fn a_refresh_token_in_turn_logs_out_everywhere_and_one_out_of_turn_ends_its_family_alone() {
+    by_both_carriers(|client| {
+        let (one, other) = (client.login(), client.login());
+        client.expire_access_tokens();
+        assert_eq!(client.status("/logout-all", &one), 204);
+        assert!(!client.renews(&one) && !client.renews(&other));
+        assert_eq!(client.status("/logout-all", &one), 401, "its family is over");
+
+        let (old, other) = (client.login(), client.login());
+        let new = client.held(&client.post("/refresh", &old.refresh_alone()));
+        assert_eq!(client.status("/logout-all", &old.refresh_alone()), 401);
+        assert!(!client.renews(&new), "it was used twice");
+        assert!(client.renews(&other), "who copied it ends no other login");
+    });
+}
+
+#[test]
+fn tokens_of_two_logins_end_both() {
+    by_both_carriers(|client| {
+        let (one, other) = (client.login(), client.login());
+        let mixed = Held { access: one.access.clone(), refresh: other.refresh.clone() };
+        assert_eq!(client.status("/logout", &mixed), 204);
+        assert!(!client.renews(&one) && !client.renews(&other));
+    });
+}
+
+#[test]
+fn a_refresh_cookie_alone_is_guarded_against_other_sites() {
+    let redis = Redis::start();
+    let client = Client::start(Carrier::Cookie, &redis);
+    let held = client.login();
+    let cookie = cookies(&held.refresh_alone());
+    for path in ["/logout", "/logout-all"] {
+        for source in [None, Some(("sec-fetch-site", "cross-site")), Some(("origin", "https://evil.test"))] {
+            let headers: Vec<_> = [("cookie", cookie.as_str())].into_iter().chain(source).collect();
+            assert_eq!(client.server.post(path, &headers).status, 403, "{path} {source:?}");
+        }
+    }
+    assert!(client.renews(&held));
+}
+
+#[test]
+fn a_body_is_optional_and_has_to_be_one_that_is_understood() {
+    let redis = Redis::start();
+    let client = Client::start(Carrier::Bearer, &redis);
+    let held = client.login();
+    let token = format!("Bearer {}", held.access.as_ref().unwrap());
+    let large = json!({ "refresh_token": "A".repeat(20_000) }).to_string();
+    for (media_type, body, status) in [
+        ("application/json", "[]", 400),
+        ("application/json", r#"{"refresh_token":1}"#, 400),
+        ("application/json", r#"{"token":"A"}"#, 400),
+        ("application/x-www-form-urlencoded", "refresh_token=A", 415),
+        ("application/json", &large, 413),
+    ] {
+        for path in ["/logout", "/logout-all"] {
+            let headers = [("authorization", token.as_str()), ("content-type", media_type)];
+            let answer = send(client.server.address, &format!("POST {path}"), &headers, body);
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
+    }
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+    assert_eq!(send(client.server.address, "POST /logout", &headers, "{}").status, 204);
+    assert!(!client.renews(&held));
+    let empty = [("authorization", token.as_str()), ("content-length", "0")];
+    assert_eq!(send(client.server.address, "POST /logout", &empty, "").status, 204);
+}
+
+#[test]
+fn without_redis_nothing_is_said_to_have_ended() {
+    let mut redis = Redis::start();
+    let clients = CARRIERS.map(|carrier| Client::start(carrier, &redis));
+    let held = clients.each_ref().map(Client::login);
+    redis.kill();
+    for (client, held) in clients.iter().zip(&held) {
+        for path in ["/logout", "/logout-all"] {
+            assert_eq!(client.status(path, &held.refresh_alone()), 503, "{}, {path}", client.carrier);
+        }
+    }
+}
