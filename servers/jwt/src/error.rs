@@ -91,6 +91,21 @@ pub enum KeyError {
     /// A JWK set that is no such JSON.
     #[error("not a JWK set (RFC 7517 section 5): {0}")]
     Set(#[from] serde_json::Error),
+    /// A member of a JWK set that is no JWK.
+    #[error("not a JWK: a member is missing or of another JSON type")]
+    NotAJwk,
+    /// A JWK that two readers may read as two keys.
+    #[error("a member name occurs twice in the JWK")]
+    RepeatedMember,
+    /// A key that is in the set already.
+    #[error("the same key is in the set before")]
+    Repeated,
+    /// More keys than are looked through for a token.
+    #[error("the set has more than {most} keys that can be used")]
+    TooMany {
+        /// Keys that are used.
+        most: usize,
+    },
     /// Two keys that a token cannot tell apart.
     #[error("two keys of the set have the kid {0:?}")]
     DuplicateKid(String),

@@ -5,10 +5,11 @@ use contract::body::Identity;
 use tokio::task::spawn_blocking;
 
 use crate::claims::{Bearer, Claims, Grant, Terms};
+use crate::jws::may_be_of_another_key;
 use crate::key_ring::KeyRing;
 use crate::remote_keys::RemoteKeys;
 use crate::token_id::TokenId;
-use crate::{JwsError, KeyError, MAX_COMPACT_BYTES, SigningKey, unique};
+use crate::{KeyError, MAX_COMPACT_BYTES, SigningKey, unique};
 
 /// An instant whose digits are as many as any token's will be until the year 2286.
 const SOME_INSTANT: UnixSeconds = 9_999_999_999;
@@ -56,7 +57,9 @@ impl Issuer {
         let token = token.ok_or(AuthError::Missing)?;
         let payload = match (self.ring.verify(token, now), &self.trusted) {
             // Boxed, because few servers have such keys, and every request's future would have to hold it.
-            (Err(JwsError::UnknownKey), Some(trusted)) => Box::pin(trusted.verify(token)).await?,
+            (Err(error), Some(trusted)) if may_be_of_another_key(token, error) => {
+                Box::pin(trusted.verify(token)).await?
+            }
             (verdict, _) => verdict.map_err(|error| AuthError::Invalid(error.reason()))?,
         };
         let json = str::from_utf8(&payload).map_err(|_| AuthError::Invalid("the claims are not UTF-8"))?;

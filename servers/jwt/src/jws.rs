@@ -2,6 +2,7 @@
 
 use jsonwebtoken::signature::{Error, Signer, Verifier};
 
+use crate::header::Header;
 use crate::{JwsError, KeySet, SigningKey, base64url};
 
 /// Bytes a compact serialisation may have: enough for a thousand roles, and too few to keep a server busy.
@@ -10,7 +11,7 @@ pub const MAX_COMPACT_BYTES: usize = 16 * 1024;
 /// The payload of `compact`, if a key of `jwk_set` has signed it. This is the server's own signature step, and it
 /// says nothing of the claims in the payload.
 ///
-/// Exactly three segments of strict base64url are taken; a header with unique members, the algorithm of the key
+/// Exactly three segments of strict base64url are taken; a header with unique members, the algorithm of the keys
 /// that it means, and none of `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`. It does no I/O.
 pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> {
     if compact.len() > MAX_COMPACT_BYTES {
@@ -22,10 +23,27 @@ pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> 
     else {
         return Err(JwsError::Segments);
     };
-    let key = jwk_set.key_for(header)?;
-    let signing_input = &compact[..header.len() + ".".len() + payload.len()];
-    key.verify(signing_input.as_bytes(), &base64url::decode(signature)?).map_err(|_| JwsError::Signature)?;
+    let keys = jwk_set.keys_for(header)?;
+    let signing_input = &compact.as_bytes()[..header.len() + ".".len() + payload.len()];
+    let signature = base64url::decode(signature)?;
+    if keys.as_slice().iter().all(|key| key.verify(signing_input, &signature).is_err()) {
+        return Err(JwsError::Signature);
+    }
     base64url::decode(payload)
+}
+
+/// Whether another set of keys may still verify this token, which was refused with this error: it names a key that is
+/// not in the set, or names none and no key of the set has signed it.
+pub(crate) fn may_be_of_another_key(compact: &str, error: JwsError) -> bool {
+    let names_none = || {
+        let segment = compact.split('.').next().unwrap_or_default();
+        Header::parse(segment).is_ok_and(|header| header.kid.is_none())
+    };
+    match error {
+        JwsError::UnknownKey => true,
+        JwsError::Signature | JwsError::Algorithm => names_none(),
+        _ => false,
+    }
 }
 
 /// The compact serialisation of `payload` under this header segment.

@@ -1,12 +1,14 @@
 //! The keys that a verifier trusts.
 
-use jsonwebtoken::jwk::JwkSet;
-
 use crate::header::{self, Header};
+use crate::jwk_set::{self, Read};
 use crate::{Algorithm, JwsError, KeyError, VerifyingKey};
 
+/// Keys that are tried for one token at most: a hostile one costs as many checks.
+const MAX_TRIED: usize = 8;
+
 /// A prepared JWK set (RFC 7517 section 5). It is all that [`verify_jws`](crate::verify_jws) trusts: a token
-/// chooses among its keys by `kid`, and nothing that a token says adds one.
+/// chooses among its keys by `kid` and `alg`, and nothing that a token says adds one.
 pub struct KeySet {
     keys: Vec<Entry>,
     media_type: Option<&'static str>,
@@ -27,52 +29,85 @@ impl KeySet {
                 return Err(KeyError::DuplicateKid(kid.to_owned()));
             }
         }
-        let keys = keys.into_iter().map(|key| Entry { key, own_header: None }).collect();
-        Ok(Self { keys, media_type: None })
+        Ok(Self::of(keys))
     }
 
-    /// The set in this JSON. Keys of other types, algorithms and uses are passed over (RFC 7517 section 5); a key
-    /// that is weak or malformed is an error.
+    /// The set in this JSON, without the keys that cannot be used (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// It is no such JSON, or no key can be used and one is weak or malformed.
     pub fn from_json(json: &str) -> Result<Self, KeyError> {
-        let set: JwkSet = serde_json::from_str(json)?;
-        let understood = |key: &Result<VerifyingKey, KeyError>| !matches!(key, Err(KeyError::NotUnderstood));
-        Self::new(set.keys.iter().map(VerifyingKey::from_jwk).filter(understood).collect::<Result<_, _>>()?)
+        let Read { keys, ignored } = jwk_set::read(json)?;
+        let broken = ignored.into_iter().map(|key| key.error).find(|error| !matches!(error, KeyError::NotUnderstood));
+        match broken.filter(|_| keys.is_empty()) {
+            Some(error) => Err(error),
+            None => Ok(Self::of(keys)),
+        }
+    }
+
+    /// The set of these keys, which a token may not be able to tell apart: then each is tried.
+    pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
+        let keys = keys.into_iter().map(|key| Entry { key, own_header: None }).collect();
+        Self { keys, media_type: None }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The same set, for tokens whose `typ` is this media type, and no others (RFC 8725 section 3.11).
     #[must_use]
     pub fn of_type(mut self, media_type: &'static str) -> Self {
-        for entry in &mut self.keys {
-            entry.own_header = entry.key.kid().map(|kid| header::segment(entry.key.algorithm(), kid, media_type));
+        let names: Vec<_> = self.keys.iter().map(|entry| (entry.key.algorithm(), entry.key.kid())).collect();
+        let is_one = |name| names.iter().filter(|other| **other == name).count() == 1;
+        let header = |(algorithm, kid): (_, Option<&str>)| Some(header::segment(algorithm, kid?, media_type));
+        let own: Vec<_> = names.iter().map(|name| if is_one(*name) { header(*name) } else { None }).collect();
+        for (entry, own_header) in self.keys.iter_mut().zip(own) {
+            entry.own_header = own_header;
         }
         self.media_type = Some(media_type);
         self
     }
 
-    /// The key that this header segment means.
-    pub(crate) fn key_for(&self, segment: &str) -> Result<&VerifyingKey, JwsError> {
+    /// The keys that this header segment may mean, at least one.
+    pub(crate) fn keys_for(&self, segment: &str) -> Result<Meant<'_>, JwsError> {
         match self.keys.iter().find(|entry| entry.own_header.as_deref() == Some(segment)) {
-            Some(entry) => Ok(&entry.key),
-            None => self.key_for_foreign(segment),
+            Some(entry) => Ok(Meant::One(&entry.key)),
+            None => self.keys_for_foreign(segment).map(Meant::Several),
         }
     }
 
-    /// The same for a header that this server did not write. An unknown `kid` costs one bounded parse: nothing is
-    /// fetched, reloaded or remembered for it.
-    fn key_for_foreign(&self, segment: &str) -> Result<&VerifyingKey, JwsError> {
+    /// The same for a header that this server did not write: the keys of its algorithm that have its `kid`, and without
+    /// one all of its algorithm. An unknown `kid` costs one bounded parse: nothing is fetched, reloaded or remembered
+    /// for it.
+    fn keys_for_foreign(&self, segment: &str) -> Result<Vec<&VerifyingKey>, JwsError> {
         let header = Header::parse(segment)?;
         if self.media_type.is_some_and(|wanted| !header.is_of_type(wanted)) {
             return Err(JwsError::Type);
         }
-        if Algorithm::named(&header.alg).is_none() {
-            return Err(JwsError::Algorithm);
+        let algorithm = Algorithm::named(&header.alg).ok_or(JwsError::Algorithm)?;
+        let keys = self.keys.iter().map(|entry| &entry.key);
+        let mut named = keys.filter(|key| header.kid.is_none() || key.kid() == header.kid.as_deref()).peekable();
+        if named.peek().is_none() {
+            return Err(JwsError::UnknownKey);
         }
-        let entry = match (&header.kid, self.keys.as_slice()) {
-            (Some(kid), keys) => keys.iter().find(|entry| entry.key.kid() == Some(kid)),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        let key = &entry.ok_or(JwsError::UnknownKey)?.key;
-        if header.alg == key.algorithm().name() { Ok(key) } else { Err(JwsError::Algorithm) }
+        // The key pins the algorithm, so that no public key ever checks an HMAC (RFC 8725 section 3.1).
+        let fitting: Vec<_> = named.filter(|key| key.algorithm() == algorithm).take(MAX_TRIED).collect();
+        if fitting.is_empty() { Err(JwsError::Algorithm) } else { Ok(fitting) }
+    }
+}
+
+/// The keys that a header means.
+pub(crate) enum Meant<'a> {
+    One(&'a VerifyingKey),
+    Several(Vec<&'a VerifyingKey>),
+}
+
+impl<'a> Meant<'a> {
+    pub(crate) fn as_slice(&self) -> &[&'a VerifyingKey] {
+        match self {
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Several(keys) => keys,
+        }
     }
 }

@@ -16,6 +16,7 @@ mod header;
 mod inward;
 mod issuer;
 mod jws;
+mod jwk_set;
 mod key_ring;
 mod key_set;
 mod module;

@@ -1,11 +1,12 @@
 //! The keys of another server, whose tokens are taken here as well: its JWK set, fetched when a token names a key that
-//! is not known yet.
+//! is not known yet, or names none and no known key has signed it. Keys that cannot be used are left out and logged.
 //!
 //! A flood of tokens with invented key ids must not become a flood of requests. So the set is fetched at most once in
 //! [`COOLDOWN`], whoever asks; a token with an unknown key waits for the next time, so that none fails because a key is
 //! new.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,10 +16,15 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use crate::claims::MEDIA_TYPE;
+use crate::jwk_set::{self, Ignored};
+use crate::jws::may_be_of_another_key;
 use crate::{JwsError, KeySet, verify_jws};
 
 /// The least time from one fetch to the next.
 const COOLDOWN: Duration = Duration::from_secs(1);
+
+/// Ignored keys that are reported one by one.
+const MAX_REPORTED: usize = 32;
 
 /// A JWK set at a URL (RFC 7517 section 5).
 pub(crate) struct RemoteKeys {
@@ -27,6 +33,8 @@ pub(crate) struct RemoteKeys {
     set: ArcSwap<KeySet>,
     /// Held while a fetch is under way.
     last: Mutex<Option<Fetch>>,
+    /// What the log has said of the set that was fetched last.
+    reported: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// When one began, and why it failed if it did.
@@ -38,15 +46,15 @@ struct Fetch {
 impl RemoteKeys {
     /// Fetches nothing yet: that server may start later than this one.
     pub(crate) fn at(url: String) -> Self {
-        let none = KeySet::new(vec![]).expect("no key has no double");
-        Self { url, client: Client::default(), set: ArcSwap::from_pointee(none), last: Mutex::default() }
+        let set = ArcSwap::from_pointee(KeySet::of(vec![]));
+        Self { url, client: Client::default(), set, last: Mutex::default(), reported: std::sync::Mutex::default() }
     }
 
     /// The claims in a compact serialisation that one of these keys has signed.
     pub(crate) async fn verify(&self, compact: &str) -> Result<Vec<u8>, AuthError> {
         let invalid = |error: JwsError| AuthError::Invalid(error.reason());
         let verdict = verify_jws(compact, &self.set.load());
-        if verdict != Err(JwsError::UnknownKey) {
+        if verdict.as_ref().err().is_none_or(|error| !may_be_of_another_key(compact, *error)) {
             return verdict.map_err(invalid);
         }
         self.fetch_after(Instant::now()).await?;
@@ -71,7 +79,21 @@ impl RemoteKeys {
     async fn fetched(&self) -> Result<KeySet, String> {
         let body = self.client.fetch(&self.url).await.map_err(|error| error.to_string())?;
         let json = String::from_utf8(body).map_err(|_| format!("the keys at {} are no text", self.url))?;
-        let set = KeySet::from_json(&json).map_err(|error| format!("the keys at {}: {error}", self.url))?;
-        Ok(set.of_type(MEDIA_TYPE))
+        let read = jwk_set::read(&json).map_err(|error| format!("the keys at {}: {error}", self.url))?;
+        self.report(&read.ignored);
+        match (KeySet::of(read.keys), read.ignored.first()) {
+            (set, Some(first)) if set.is_empty() => Err(format!("no key at {} can be used: {first}", self.url)),
+            (set, _) => Ok(set.of_type(MEDIA_TYPE)),
+        }
+    }
+
+    /// Logs each key that is not used, once for as long as it stays in the set.
+    fn report(&self, ignored: &[Ignored]) {
+        let lines: BTreeSet<_> = ignored.iter().take(MAX_REPORTED).map(Ignored::to_string).collect();
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in lines.difference(&reported) {
+            tracing::warn!(url = self.url, "a trusted key is ignored: {line}");
+        }
+        *reported = lines;
     }
 }

@@ -144,6 +144,11 @@ fn rsa_key(n: Vec<u8>, e: Vec<u8>) -> Result<ParsedPublicKey, KeyError> {
     if !RSA_BITS.contains(&bits) {
         return Err(KeyError::Rsa { reason: format!("{bits} bits") });
     }
+    // An exponent of 1 would have every text signed, and none that is even has an inverse.
+    let exponent: Vec<_> = e.iter().skip_while(|byte| **byte == 0).collect();
+    if matches!(exponent.as_slice(), [] | [1]) || e.last().is_some_and(|byte| byte % 2 == 0) {
+        return Err(KeyError::Jwk(Algorithm::Rs256));
+    }
     PublicKeyComponents { n, e }
         .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
         .map_err(|_| KeyError::Jwk(Algorithm::Rs256))

@@ -79,7 +79,7 @@ fn a_key_read_twice_is_the_same_key_and_a_generated_one_is_another() {
 }
 
 #[test]
-fn a_token_chooses_among_several_keys_by_kid_alone() {
+fn a_token_chooses_by_kid_and_without_one_every_key_of_its_algorithm_is_tried() {
     let keys = [SigningKey::generate(Algorithm::EdDsa).unwrap(), SigningKey::generate(Algorithm::EdDsa).unwrap()];
     let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
     for key in &keys {
@@ -87,7 +87,10 @@ fn a_token_chooses_among_several_keys_by_kid_alone() {
         assert_eq!(verify_jws(&token, &trusted), Ok(b"payload".to_vec()));
     }
     let verdict = |header: Value| verify_jws(&compact(&keys[0], &header), &trusted);
-    assert_eq!(verdict(json!({ "alg": "EdDSA" })), Err(JwsError::UnknownKey));
+    assert_eq!(verdict(json!({ "alg": "EdDSA" })), Ok(b"payload".to_vec()));
+    assert_eq!(verdict(json!({ "alg": "ES256" })), Err(JwsError::Algorithm));
+    let stranger = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    assert_eq!(verify_jws(&compact(&stranger, &json!({ "alg": "EdDSA" })), &trusted), Err(JwsError::Signature));
     assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": "other" })), Err(JwsError::UnknownKey));
     assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": keys[1].kid() })), Err(JwsError::Signature));
 }
@@ -103,6 +106,15 @@ fn keys_that_are_not_understood_or_meant_for_else_are_passed_over() {
     let k = forge::encode([7; 32]);
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let header = json!({ "alg": "HS256" });
+#[test]
+fn no_more_than_eight_keys_are_tried_for_a_token() {
+    let keys: Vec<_> = (0..9).map(|_| SigningKey::generate(Algorithm::EdDsa).unwrap()).collect();
+    let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
+    let verdicts = keys.iter().map(|key| verify_jws(&compact(key, &json!({ "alg": "EdDSA" })), &trusted));
+    let taken: Vec<_> = verdicts.map(|verdict| verdict.is_ok()).collect();
+    assert_eq!(taken, [true, true, true, true, true, true, true, true, false]);
+}
+
     let token = compact(&SigningKey::from_secret(&[7; 32]).unwrap(), &header);
     let usable = |key: Value| {
         let set = KeySet::from_json(&json!({ "keys": [key] }).to_string()).unwrap();
@@ -129,6 +141,19 @@ fn malformed_keys_are_errors() {
     let framed = forge::encode([&frame[..], &forge::decode(x)].concat());
     let read = |key: &Value| KeySet::from_json(&json!({ "keys": [key] }).to_string());
     assert!(read(&ec(&point[..32], &point[32..])).is_ok());
+#[test]
+fn an_exponent_that_signs_everything_or_nothing_is_refused() {
+    let modulus = forge::encode([0xff; 256]);
+    let read = |e: &[u8]| {
+        let key = json!({ "kty": "RSA", "n": modulus, "e": forge::encode(e) });
+        KeySet::from_json(&json!({ "keys": [key] }).to_string())
+    };
+    assert!(read(&[1, 0, 1]).is_ok());
+    for e in [&[][..], &[0], &[1], &[0, 1], &[1, 0]] {
+        assert!(matches!(read(e), Err(KeyError::Jwk(Algorithm::Rs256))), "{e:?}");
+    }
+}
+
     assert!(read(&okp(x)).is_ok());
     for key in [
         ec(&point[..31], &point[31..]),

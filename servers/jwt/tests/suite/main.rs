@@ -33,6 +33,7 @@ mod push;
 mod refresh;
 mod rotation;
 mod serving;
+mod trusted;
 mod vectors;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_jwt-server");
