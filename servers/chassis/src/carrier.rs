@@ -34,7 +34,7 @@ pub(crate) fn has_cookie(headers: &HeaderMap) -> bool {
     [Carrier::COOKIE_NAME, Carrier::REFRESH_COOKIE_NAME].into_iter().any(|name| cookie(headers, name) != Ok(None))
 }
 
-/// What follows the scheme's name and one space. RFC 9110 lets more spaces pass; here they fall to [`token`].
+/// What follows the scheme's name and the spaces behind it, of which there may be several (RFC 6750 section 2.1).
 fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
@@ -43,7 +43,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, ProblemKind> {
     }
     let line = line.as_bytes();
     let (scheme, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
-    Ok(scheme.eq_ignore_ascii_case(BEARER.as_bytes()).then(|| rest.get(1..).unwrap_or_default()))
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    Ok(scheme.eq_ignore_ascii_case(BEARER.as_bytes()).then(|| &rest[spaces..]))
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, ProblemKind> {
@@ -145,7 +146,20 @@ mod tests {
                 "{byte}"
             );
         }
-        for value in [&b"Bearer"[..], b"Bearer ", b"Bearer  abc", b"Bearer a b", b"Bearer\tabc", b"Bearer a\t"] {
+        for spaces in 1..10 {
+            assert_eq!(bearer_of(format!("Bearer{}abc", " ".repeat(spaces)).as_bytes()), Ok(Some("abc".to_owned())));
+        }
+        for value in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer   ",
+            b"Bearer a b",
+            b"Bearer a  b",
+            b"Bearer\tabc",
+            b"Bearer \tabc",
+            b"Bearer\t abc",
+            b"Bearer a\t",
+        ] {
             let refused = bearer_of(value);
             assert!(matches!(refused, Err(ProblemKind::InvalidCredential) | Ok(None)), "{value:?}: {refused:?}");
         }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use contract::body::Identity;
 use serde::{Deserialize, Serialize};
 
+use crate::audience::Audience;
+use crate::numeric_date::NumericDate;
 use crate::token_id::TokenId;
 
 /// The media type of a token, after `application/` (RFC 9068 section 2.1): no other token of this or another
@@ -12,23 +14,23 @@ use crate::token_id::TokenId;
 pub(crate) const MEDIA_TYPE: &str = "at+jwt";
 
 /// The claims of a token (RFC 7519 section 4.1, RFC 9068 section 2.2), all required but the last two. There is no
-/// `client_id`, because there is no OAuth client. Times are whole seconds since the Unix epoch.
+/// `client_id`, because there is no OAuth client. Our own times are whole seconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Claims<'a> {
     #[serde(borrow)]
     iss: Cow<'a, str>,
     #[serde(borrow)]
-    aud: Cow<'a, str>,
+    aud: Audience<'a>,
     /// The user's number. With the last three it makes up the facts that a session's payload has too.
     #[serde(borrow)]
     sub: Cow<'a, str>,
-    exp: u64,
-    nbf: u64,
-    iat: u64,
+    exp: NumericDate,
+    nbf: NumericDate,
+    iat: NumericDate,
     #[serde(borrow)]
     jti: Cow<'a, str>,
     /// When the user gave his password: `/refresh` keeps it.
-    auth_time: u64,
+    auth_time: NumericDate,
     #[serde(borrow)]
     username: Cow<'a, str>,
     #[serde(borrow)]
@@ -103,13 +105,13 @@ impl Terms {
     pub(crate) fn claims<'a>(&'a self, identity: &'a Identity, id: TokenId, grant: &Grant<'a>, now: u64) -> Claims<'a> {
         Claims {
             iss: Cow::Borrowed(&self.issuer),
-            aud: Cow::Borrowed(&self.audience),
+            aud: Audience::One(Cow::Borrowed(&self.audience)),
             sub: Cow::Owned(identity.id.to_string()),
-            exp: self.expiry(grant, now),
-            nbf: now,
-            iat: now,
+            exp: self.expiry(grant, now).into(),
+            nbf: now.into(),
+            iat: now.into(),
             jti: Cow::Owned(id.to_text()),
-            auth_time: grant.auth_time,
+            auth_time: grant.auth_time.into(),
             username: Cow::Borrowed(&identity.username),
             email: Cow::Borrowed(&identity.email),
             roles: Cow::Borrowed(&identity.roles),
@@ -121,15 +123,16 @@ impl Terms {
     /// Whose token this is, if it is for here and for now; otherwise why not.
     pub(crate) fn accept(&self, claims: Claims<'_>, now: u64) -> Result<Bearer, &'static str> {
         let early = now.saturating_add(self.leeway_s);
+        let (exp, auth_time) = (claims.exp.floor(), claims.auth_time.floor());
         let refusals = [
             (claims.iss != self.issuer, "another issuer"),
-            (claims.aud != self.audience, "for another audience"),
+            (!claims.aud.includes(&self.audience), "for another audience"),
             (claims.jti.is_empty(), "no token id"),
-            (claims.exp.saturating_add(self.leeway_s) <= now, "expired"),
-            (claims.nbf > early, "not yet valid"),
-            (claims.iat > early, "issued in the future"),
+            (exp.saturating_add(self.leeway_s) <= now, "expired"),
+            (claims.nbf.ceil() > early, "not yet valid"),
+            (claims.iat.ceil() > early, "issued in the future"),
             (claims.auth_time > claims.iat, "issued before login"),
-            (self.end_of_login(claims.auth_time) <= now, "past the absolute limit"),
+            (self.end_of_login(auth_time) <= now, "past the absolute limit"),
         ];
         if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
             return Err(reason);
@@ -142,9 +145,9 @@ impl Terms {
         };
         Ok(Bearer {
             identity,
-            auth_time: claims.auth_time,
+            auth_time,
             id: TokenId::parse(&claims.jti).ok_or("the token id is none of ours")?,
-            exp: claims.exp,
+            exp,
             epoch: claims.epoch,
             sid: claims.sid.map(Cow::into_owned),
         })

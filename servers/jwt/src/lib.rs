@@ -7,6 +7,7 @@
 //! key that checks it.
 
 mod algorithm;
+mod audience;
 mod authenticator;
 mod base64url;
 mod claims;
@@ -21,6 +22,7 @@ mod key_ring;
 mod key_set;
 mod module;
 mod options;
+mod numeric_date;
 mod refresh;
 mod remote_keys;
 mod revocation;

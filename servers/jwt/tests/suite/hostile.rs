@@ -155,6 +155,11 @@ fn claims(forge: &Forge, now: u64) -> Vec<Hostile> {
         ("aud", json!("https://other.example.test")),
         ("aud", json!(["https://other.example.test"])),
         ("aud", json!([])),
+        ("aud", json!([["https://api.example.test"]])),
+        ("aud", json!(["https://api.example.test", 1])),
+        ("aud", json!(["https://api.example.test", null])),
+        ("aud", json!({ "https://api.example.test": true })),
+        ("aud", json!(["HTTPS://api.example.test", "https://api.example.test/"])),
         ("aud", json!("")),
         ("sub", json!("")),
         ("sub", json!("root")),
@@ -168,10 +173,15 @@ fn claims(forge: &Forge, now: u64) -> Vec<Hostile> {
         ("exp", json!(0)),
         ("exp", json!(-1)),
         ("exp", json!(1e30)),
+        ("exp", fraction(now, "9")),
+        ("exp", json!(-0.5)),
+        ("exp", json!(1e20)),
         ("exp", json!((now + 60).to_string())),
         ("exp", Value::Null),
         ("nbf", json!(now + 600)),
         ("nbf", json!(u64::MAX)),
+        ("nbf", fraction(now + 600, "5")),
+        ("nbf", json!(-1.5)),
         ("nbf", json!("0")),
         ("iat", json!(now + 600)),
         ("auth_time", json!(now + 600)),
@@ -187,6 +197,11 @@ fn claims(forge: &Forge, now: u64) -> Vec<Hostile> {
         .collect();
     tokens.extend(forge.claims.keys().map(|name| named(format!("no claim {name}"), forge.without_claim(name))));
     tokens
+}
+
+/// This many seconds and a part of one.
+fn fraction(seconds: u64, digits: &str) -> Value {
+    serde_json::from_str(&format!("{seconds}.{digits}")).unwrap()
 }
 
 fn signatures(forge: &Forge) -> Vec<Hostile> {
@@ -233,7 +248,8 @@ fn spellings(forge: &Forge) -> Vec<Hostile> {
         ("a dot elsewhere", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
         ("padding behind a segment", format!("{header}=.{payload}.{signature}")),
         ("padding behind the token", format!("{good}=")),
-        ("white space before", format!(" {good}")),
+        // Spaces before it belong to the header field (RFC 6750 section 2.1).
+        ("a tab before", format!("\t{good}")),
         ("white space behind", format!("{good} ")),
         ("white space inside", format!("{header} .{payload}.{signature}")),
         ("a line end behind", format!("{good}\n")),
@@ -311,11 +327,20 @@ async fn what_the_specifications_leave_free_is_taken() {
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;
         let forge = Forge::new(algorithm, &forge::issued(&server, now).await);
+        let audience = &forge.claims["aud"];
+        let with_exponent = forge.claims_json().replace(&format!(r#""exp":{}"#, forge.claims["exp"]), r#""exp":1.9e9"#);
+        assert!(with_exponent.contains("1.9e9"));
         let free = [
             ("typ in another case", forge.with_header("typ", "AT+JWT")),
             ("typ with its prefix", forge.with_header("typ", "application/at+jwt")),
             ("typ with its prefix in another case", forge.with_header("typ", "Application/At+Jwt")),
             ("no kid where there is one key", forge.without_header("kid")),
+            ("us among several audiences", forge.with_claim("aud", json!(["https://a.test", audience]))),
+            ("us as the one audience of an array", forge.with_claim("aud", json!([audience]))),
+            ("an end with a fraction", forge.with_claim("exp", fraction(now + 1, "5"))),
+            ("an end with an exponent", forge.sign(forge.header_json(), with_exponent)),
+            ("beginnings with a fraction", forge.with_claim("nbf", fraction(now - 1, "5"))),
+            ("a login with a fraction", forge.with_claim("auth_time", fraction(now - 1, "5"))),
             ("an unknown parameter", forge.with_header("x", json!({ "y": [1] }))),
             ("an unknown claim", forge.with_claim("x", json!({ "y": [1] }))),
             ("white space in the JSON", forge.sign(format!(" {}\n", forge.header_json()), forge.claims_json())),

@@ -148,6 +148,9 @@ fn issuer_and_audience_are_those_that_were_named() {
     assert_eq!(status(&forge.good()), 200);
     assert_eq!(status(&forge.with_claim("iss", "https://auth.example.test")), 401);
     assert_eq!(status(&forge.with_claim("aud", "https://api.example.test")), 401);
+    assert_eq!(status(&forge.with_claim("aud", json!(["https://api.example.test", "https://b.test"]))), 200);
+    let fraction: f64 = format!("{}.5", get_current_timestamp() + 60).parse().unwrap();
+    assert_eq!(status(&forge.with_claim("exp", fraction)), 200);
 }
 
 #[test]

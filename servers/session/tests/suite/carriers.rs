@@ -37,6 +37,11 @@ fn bearer_takes_one_authorization_header() {
         let value = format!("{scheme} {id}");
         assert_eq!(me(&server, &[("Authorization", value.as_bytes())]).status, 200, "{scheme}");
     }
+    // As many spaces as there are (RFC 6750 section 2.1).
+    for spaces in [2, 3, 64] {
+        let value = format!("Bearer{}{id}", " ".repeat(spaces));
+        assert_eq!(me(&server, &[("authorization", value.as_bytes())]).status, 200, "{spaces} spaces");
+    }
     // Without a credential of this scheme the challenge is bare (RFC 6750 section 3.1).
     let basic: &[u8] = b"Basic dXNlcjpwYXNz";
     for headers in
@@ -46,7 +51,8 @@ fn bearer_takes_one_authorization_header() {
     }
     let invalid = Some(r#"Bearer error="invalid_token""#);
     for value in [
-        format!("Bearer  {id}"),
+        format!("Bearer \t{id}"),
+        "Bearer  ".to_owned(),
         format!("Bearer {id} x"),
         format!("Bearer {id},"),
         format!("Bearer \"{id}\""),
