@@ -1,6 +1,7 @@
 //! What can be wrong with a token or with a key.
 
 use crate::Algorithm;
+use crate::key_file::Given;
 
 /// Why a compact serialisation was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,11 +77,13 @@ pub enum KeyError {
         /// Its size, or what aws-lc says of it.
         reason: String,
     },
-    /// Not a private key of this algorithm.
-    #[error("not {} in an unencrypted PKCS #8 PEM file: make one with `{}`", wanted(*algorithm).0, wanted(*algorithm).1)]
-    Pem {
+    /// Not a private key or secret of this algorithm.
+    #[error("{given}, and not {}: {}, or make one with `{}`", wanted(*algorithm).0, given.remedy(), wanted(*algorithm).1)]
+    Wrong {
         /// What the key was to be for.
         algorithm: Algorithm,
+        /// What it is.
+        given: Given,
     },
     /// A JWK for another use, or of a type that this server does not know.
     #[error("the JWK is not one that checks HS256, EdDSA, ES256 or RS256 signatures")]
@@ -88,9 +91,6 @@ pub enum KeyError {
     /// A JWK whose members do not make a key.
     #[error("the {0} JWK is malformed")]
     Jwk(Algorithm),
-    /// A JWK set that is no such JSON.
-    #[error("not a JWK set (RFC 7517 section 5): {0}")]
-    Set(#[from] serde_json::Error),
     /// A member of a JWK set that is no JWK.
     #[error("not a JWK: a member is missing or of another JSON type")]
     NotAJwk,
@@ -106,6 +106,9 @@ pub enum KeyError {
         /// Keys that are used.
         most: usize,
     },
+    /// A JWK set that is no such JSON.
+    #[error("not a JWK set (RFC 7517 section 5): {0}")]
+    Set(#[from] serde_json::Error),
     /// Two keys that a token cannot tell apart.
     #[error("two keys of the set have the kid {0:?}")]
     DuplicateKid(String),
@@ -117,13 +120,18 @@ pub enum KeyError {
 /// What a key file has to hold, and the command that makes it.
 const fn wanted(algorithm: Algorithm) -> (&'static str, &'static str) {
     match algorithm {
-        Algorithm::Hs256 => ("an HMAC secret, which is never", "openssl rand -out FILE 32"),
-        Algorithm::EdDsa => ("an Ed25519 private key", "openssl genpkey -algorithm ED25519 -out FILE"),
-        Algorithm::Es256 => {
-            ("a P-256 private key", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE")
-        }
-        Algorithm::Rs256 => {
-            ("an RSA private key", "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE")
-        }
+        Algorithm::Hs256 => ("an HMAC secret, which is random bytes in no frame", "openssl rand -out FILE 32"),
+        Algorithm::EdDsa => (
+            "an Ed25519 private key in an unencrypted PKCS #8 PEM file",
+            "openssl genpkey -algorithm ED25519 -out FILE",
+        ),
+        Algorithm::Es256 => (
+            "a P-256 private key in an unencrypted PKCS #8 PEM file",
+            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE",
+        ),
+        Algorithm::Rs256 => (
+            "an RSA private key in an unencrypted PKCS #8 or PKCS #1 PEM file",
+            "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out FILE",
+        ),
     }
 }

@@ -8,6 +8,7 @@ use contract::body::Identity;
 
 use crate::claims::Grant;
 use crate::issuer::Issuer;
+use crate::options::key_in;
 use crate::{Algorithm, JwtOptions};
 
 /// Signs such tokens. `jwt-server` checks them like its own when it is given `--trusted-jwks`.
@@ -16,15 +17,13 @@ pub struct Inward(Issuer);
 impl Inward {
     /// With the key in this file, or a fresh one, for tokens that live for `ttl_s` seconds.
     pub fn new(start: &Start, algorithm: Algorithm, key: Option<&Path>, ttl_s: u64) -> Result<Self, StartError> {
-        let file = key.map(Path::to_owned);
-        let options = match algorithm {
-            Algorithm::Hs256 => JwtOptions { secret_file: file, ..JwtOptions::default() },
-            Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256 => {
-                JwtOptions { key_file: file, ..JwtOptions::default() }
-            }
+        let options = JwtOptions::default();
+        let key = match key {
+            Some(file) => key_in("--inner-key-file", file, algorithm)?,
+            None => options.signing_key(algorithm)?,
         };
         let start = Start { credential_ttl_s: Some(ttl_s), ..start.clone() };
-        let inward = Self(Issuer::new(options.signing_key(algorithm)?, options.terms(&start, ttl_s)?));
+        let inward = Self(Issuer::new(key, options.terms(&start, ttl_s)?));
         let grant = Grant { auth_time: 0, ends_at: 0, epoch: 0, sid: None };
         let specimen = inward.0.specimen(&Identity::seeded(0, start.roles), &grant);
         specimen.map_err(|error| StartError::Usage(format!("--roles {}: {error}", start.roles)))?;

@@ -123,19 +123,24 @@ impl JwtOptions {
     pub(crate) fn signing_key(&self, algorithm: Algorithm) -> Result<SigningKey, StartError> {
         match (algorithm, &self.secret_file, &self.key_file) {
             (_, None, None) => SigningKey::generate(algorithm).map_err(|error| StartError::Failed(error.to_string())),
-            (Algorithm::Hs256, Some(file), None) => {
-                let secret = read("--secret-file", file)?;
-                SigningKey::from_secret(contract::secret::in_file(&secret))
-                    .or_else(|error| refused("--secret-file", file, error))
-            }
+            (Algorithm::Hs256, Some(file), None) => key_in("--secret-file", file, algorithm),
             (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, None, Some(file)) => {
-                let pem = read("--key-file", file)?;
-                SigningKey::from_pem(algorithm, &pem).or_else(|error| refused("--key-file", file, error))
+                key_in("--key-file", file, algorithm)
             }
             (Algorithm::Hs256, ..) => usage("--key-file: HS256 signs with a secret; give --secret-file".to_owned()),
             (..) => usage(format!("--secret-file: {algorithm} signs with a private key; give --key-file")),
         }
     }
+}
+
+/// The key for this algorithm in the file that this flag names.
+pub(crate) fn key_in(flag: &str, file: &Path, algorithm: Algorithm) -> Result<SigningKey, StartError> {
+    let content = read(flag, file)?;
+    let key = match algorithm {
+        Algorithm::Hs256 => SigningKey::from_secret_file(&content),
+        Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256 => SigningKey::from_pem(algorithm, &content),
+    };
+    key.or_else(|error| refused(flag, file, error))
 }
 
 /// A URL that could be fetched.

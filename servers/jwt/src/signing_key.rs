@@ -13,7 +13,7 @@ use jsonwebtoken::signature::{Error, Signer};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use crate::verifying_key::{VerifyingKey, hmac_key};
-use crate::{Algorithm, KeyError, base64url};
+use crate::{Algorithm, Given, KeyError, base64url};
 
 /// What the key id of an HMAC secret is derived from. A signing input has a dot in it and this has none, so the
 /// id is never the signature of anything.
@@ -56,6 +56,16 @@ impl SigningKey {
         }
     }
 
+    /// The HMAC key in a file of this content: a secret of at least 32 bytes, and no key in any other form, of which
+    /// a part may be known to all.
+    pub fn from_secret_file(content: &[u8]) -> Result<Self, KeyError> {
+        let (algorithm, given) = (Algorithm::Hs256, Given::of(content));
+        if !given.fits(algorithm) {
+            return Err(KeyError::Wrong { algorithm, given });
+        }
+        Self::from_secret(contract::secret::in_file(content))
+    }
+
     /// The HMAC key of at least 32 bytes that several servers may share.
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
         let key = hmac_key(secret)?;
@@ -68,7 +78,11 @@ impl SigningKey {
 
     /// The private key in an unencrypted PKCS #8 PEM file; for RSA also PKCS #1. A secret has no such form.
     pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
-        let other = || KeyError::Pem { algorithm };
+        let given = Given::of(pem);
+        if algorithm == Algorithm::Hs256 || !given.fits(algorithm) {
+            return Err(KeyError::Wrong { algorithm, given });
+        }
+        let other = || KeyError::Wrong { algorithm, given: Given::Damaged };
         let prepared = match algorithm {
             Algorithm::Hs256 => return Err(other()),
             Algorithm::EdDsa => {

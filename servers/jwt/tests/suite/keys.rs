@@ -42,20 +42,31 @@ fn short_rsa_keys_are_refused() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_refused_with_the_command_that_makes_the_right_one() {
+fn a_file_of_another_kind_is_refused_as_what_it_is_with_the_command_that_makes_the_right_one() {
     let ed25519 = include_bytes!("keys/ed25519.pem");
-    for (algorithm, pem, command) in [
-        (Algorithm::EdDsa, &include_bytes!("keys/p256.pem")[..], "-algorithm ED25519"),
-        (Algorithm::EdDsa, include_bytes!("keys/ed25519-encrypted.pem"), "-algorithm ED25519"),
-        (Algorithm::Es256, ed25519, "ec_paramgen_curve:P-256"),
-        (Algorithm::Es256, include_bytes!("keys/p384.pem"), "ec_paramgen_curve:P-256"),
-        (Algorithm::Rs256, ed25519, "rsa_keygen_bits:2048"),
-        (Algorithm::Rs256, include_bytes!("keys/rsa-2048-public.pem"), "rsa_keygen_bits:2048"),
-        (Algorithm::Rs256, b"", "rsa_keygen_bits:2048"),
-        (Algorithm::Hs256, ed25519, "openssl rand"),
+    let pkcs1 = include_bytes!("keys/rsa-2048-pkcs1.pem");
+    let framed = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+    for (algorithm, pem, given, command) in [
+        (Algorithm::EdDsa, &include_bytes!("keys/p256.pem")[..], "of the type P-256", "-algorithm ED25519"),
+        (Algorithm::EdDsa, include_bytes!("keys/ed25519-encrypted.pem"), "encrypted", "openssl pkey -in FILE"),
+        (Algorithm::EdDsa, pkcs1, "PKCS #1", "-algorithm ED25519"),
+        (Algorithm::EdDsa, b"ssh-ed25519 AAAA me@host", "public key", "private key that belongs"),
+        (Algorithm::Es256, ed25519, "of the type Ed25519", "ec_paramgen_curve:P-256"),
+        (Algorithm::Es256, include_bytes!("keys/p384.pem"), "of the type P-384", "ec_paramgen_curve:P-256"),
+        (Algorithm::Es256, framed("EC PRIVATE KEY").as_bytes(), "SEC 1", "openssl pkey -in FILE"),
+        (Algorithm::Es256, framed("CERTIFICATE").as_bytes(), "a certificate", "private key that belongs"),
+        (Algorithm::Es256, framed("PRIVATE KEY").as_bytes(), "damaged", "ec_paramgen_curve:P-256"),
+        (Algorithm::Rs256, ed25519, "of the type Ed25519", "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, include_bytes!("keys/rsa-2048-public.pem"), "a public key", "private key that belongs"),
+        (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#, "a public JWK", "private key that belongs"),
+        (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB","d":"AQ"}"#, "a JWK", "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, b"\x30\x82\xff", "DER", "-inform DER"),
+        (Algorithm::Rs256, b"\n", "empty", "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, b"hello", "no key", "rsa_keygen_bits:2048"),
+        (Algorithm::Hs256, ed25519, "of the type Ed25519", "openssl rand"),
     ] {
         let text = refusal(algorithm, pem);
-        assert!(text.contains(command), "{algorithm}: {text}");
+        assert!(text.contains(given) && text.contains(command), "{algorithm}: {text}");
     }
 }
 
@@ -96,6 +107,15 @@ fn a_token_chooses_by_kid_and_without_one_every_key_of_its_algorithm_is_tried() 
 }
 
 #[test]
+fn no_more_than_eight_keys_are_tried_for_a_token() {
+    let keys: Vec<_> = (0..9).map(|_| SigningKey::generate(Algorithm::EdDsa).unwrap()).collect();
+    let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
+    let verdicts = keys.iter().map(|key| verify_jws(&compact(key, &json!({ "alg": "EdDSA" })), &trusted));
+    let taken: Vec<_> = verdicts.map(|verdict| verdict.is_ok()).collect();
+    assert_eq!(taken, [true, true, true, true, true, true, true, true, false]);
+}
+
+#[test]
 fn a_kid_that_means_two_keys_is_refused() {
     let key = || SigningKey::from_secret(forge::secret()).unwrap().verifying_key();
     assert!(matches!(KeySet::new(vec![key(), key()]), Err(KeyError::DuplicateKid(_))));
@@ -106,15 +126,6 @@ fn keys_that_are_not_understood_or_meant_for_else_are_passed_over() {
     let k = forge::encode([7; 32]);
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let header = json!({ "alg": "HS256" });
-#[test]
-fn no_more_than_eight_keys_are_tried_for_a_token() {
-    let keys: Vec<_> = (0..9).map(|_| SigningKey::generate(Algorithm::EdDsa).unwrap()).collect();
-    let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
-    let verdicts = keys.iter().map(|key| verify_jws(&compact(key, &json!({ "alg": "EdDSA" })), &trusted));
-    let taken: Vec<_> = verdicts.map(|verdict| verdict.is_ok()).collect();
-    assert_eq!(taken, [true, true, true, true, true, true, true, true, false]);
-}
-
     let token = compact(&SigningKey::from_secret(&[7; 32]).unwrap(), &header);
     let usable = |key: Value| {
         let set = KeySet::from_json(&json!({ "keys": [key] }).to_string()).unwrap();
@@ -131,17 +142,6 @@ fn no_more_than_eight_keys_are_tried_for_a_token() {
 }
 
 #[test]
-fn malformed_keys_are_errors() {
-    let point = forge::decode("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3-257rn0s2ldbqkLJK2KRiMohYjlrQ");
-    let ec = |x: &[u8], y: &[u8]| json!({ "kty": "EC", "crv": "P-256", "x": forge::encode(x), "y": forge::encode(y) });
-    let okp = |x: &str| json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
-    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-    // The frame of RFC 8410 section 4, which other formats of this key have around it.
-    let frame = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
-    let framed = forge::encode([&frame[..], &forge::decode(x)].concat());
-    let read = |key: &Value| KeySet::from_json(&json!({ "keys": [key] }).to_string());
-    assert!(read(&ec(&point[..32], &point[32..])).is_ok());
-#[test]
 fn an_exponent_that_signs_everything_or_nothing_is_refused() {
     let modulus = forge::encode([0xff; 256]);
     let read = |e: &[u8]| {
@@ -154,6 +154,17 @@ fn an_exponent_that_signs_everything_or_nothing_is_refused() {
     }
 }
 
+#[test]
+fn malformed_keys_are_errors() {
+    let point = forge::decode("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3-257rn0s2ldbqkLJK2KRiMohYjlrQ");
+    let ec = |x: &[u8], y: &[u8]| json!({ "kty": "EC", "crv": "P-256", "x": forge::encode(x), "y": forge::encode(y) });
+    let okp = |x: &str| json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    // The frame of RFC 8410 section 4, which other formats of this key have around it.
+    let frame = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+    let framed = forge::encode([&frame[..], &forge::decode(x)].concat());
+    let read = |key: &Value| KeySet::from_json(&json!({ "keys": [key] }).to_string());
+    assert!(read(&ec(&point[..32], &point[32..])).is_ok());
     assert!(read(&okp(x)).is_ok());
     for key in [
         ec(&point[..31], &point[31..]),

@@ -35,6 +35,6 @@ mod rotation;
 mod serving;
 mod trusted;
 mod vectors;
+mod writes;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_jwt-server");
-mod writes;

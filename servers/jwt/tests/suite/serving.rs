@@ -174,6 +174,9 @@ fn the_server_does_not_start_with_a_weak_or_wrong_key() {
     };
     let short = file("short", &[b'x'; 31]);
     let with_line_end = file("with-line-end", &[&[b'x'; 31][..], b"\r\n"].concat());
+    let empty = file("empty", b"");
+    let public = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/keys/rsa-2048-public.pem");
+    let encrypted = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/keys/ed25519-encrypted.pem");
     let weak = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/keys/rsa-1024.pem");
     let secret = forge::key_file(Algorithm::Hs256).1;
     let ed25519 = forge::key_file(Algorithm::EdDsa).1;
@@ -182,6 +185,11 @@ fn the_server_does_not_start_with_a_weak_or_wrong_key() {
         ("jwt-hs256", &["--secret-file", &with_line_end], ["31 bytes", "at least 32"]),
         ("jwt-rs256", &["--key-file", weak], ["at least 2048 bits", weak]),
         ("jwt-es256", &["--key-file", ed25519], ["not a P-256 private key", ed25519]),
+        ("jwt-rs256", &["--key-file", public], ["the file holds a public key", "give the private key"]),
+        ("jwt-eddsa", &["--key-file", encrypted], ["an encrypted private key", "decrypt it"]),
+        ("jwt-es256", &["--key-file", &empty], ["the file is empty", &empty]),
+        ("jwt-hs256", &["--secret-file", public], ["the file holds a public key", "not an HMAC secret"]),
+        ("jwt-hs256", &["--secret-file", &empty], ["the file is empty", "openssl rand"]),
         ("jwt-eddsa", &["--key-file", "/nowhere/key.pem"], ["No such file", "/nowhere/key.pem"]),
         ("jwt-hs256", &["--key-file", ed25519], ["--secret-file", "HS256"]),
         ("jwt-eddsa", &["--secret-file", secret], ["--key-file", "EdDSA"]),
