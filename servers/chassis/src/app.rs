@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::shown::Shown;
 use crate::users::{LoginError, Users};
 
-/// Seconds after which to ask again when the store was down.
+/// Seconds after which to ask again when the store was down or accepted no writes.
 const RETRY_AFTER_S: u64 = 1;
 /// Seconds after which to ask again when too many logins waited; a full queue takes a minute.
 const OVERLOADED_RETRY_AFTER_S: u64 = 10;
@@ -95,7 +95,8 @@ impl<A: Authenticator> App<A> {
     }
 
     pub(crate) fn refusal(&self, kind: ProblemKind) -> Refusal {
-        let retry_after_s = (kind == ProblemKind::StoreUnavailable).then_some(RETRY_AFTER_S);
+        let store = matches!(kind, ProblemKind::StoreUnavailable | ProblemKind::StoreNotWritable);
+        let retry_after_s = store.then_some(RETRY_AFTER_S);
         Refusal { kind, carrier: self.carrier, retry_after_s }
     }
 
@@ -122,11 +123,16 @@ impl<A: Authenticator> App<A> {
                 self.refusal(ProblemKind::InvalidCredential)
             }
             AuthError::StoreUnavailable(reason) => {
-                let now = self.clock.now();
-                if self.store_down_told.swap(now, Ordering::Relaxed) != now {
+                if self.is_log_due() {
                     tracing::warn!(reason, "store unavailable; answering 503");
                 }
                 self.refusal(ProblemKind::StoreUnavailable)
+            }
+            AuthError::StoreNotWritable(reason) => {
+                if self.is_log_due() {
+                    tracing::warn!(reason, "store not writable; answering 503");
+                }
+                self.refusal(ProblemKind::StoreNotWritable)
             }
             AuthError::TooLarge(reason) => {
                 tracing::error!(reason, "credential too large");
@@ -137,6 +143,14 @@ impl<A: Authenticator> App<A> {
                 self.refusal(ProblemKind::Internal)
             }
         }
+    }
+}
+
+impl<A> App<A> {
+    /// Whether a second has passed since the log last told of the store.
+    fn is_log_due(&self) -> bool {
+        let now = self.clock.now();
+        self.store_down_told.swap(now, Ordering::Relaxed) != now
     }
 }
 

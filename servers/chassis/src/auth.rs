@@ -79,7 +79,7 @@ pub trait Authenticator: Send + Sync + 'static {
     /// was disabled or has other roles.
     fn revoke_user(&self, user: u32, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Whether everything that `verify` needs can be reached.
+    /// Whether everything that `verify` needs can be reached, and the store accepts what `issue` writes.
     fn ready(&self) -> impl Future<Output = Result<(), AuthError>> + Send;
 
     /// The public keys that are trusted at `now`, as a JWK set (RFC 7517); none where the scheme has none.
@@ -184,6 +184,9 @@ pub enum AuthError {
     /// The store could not say.
     #[error("store unavailable: {0}")]
     StoreUnavailable(String),
+    /// The store accepts no writes: it is full or read-only. Nothing was changed.
+    #[error("store not writable: {0}")]
+    StoreNotWritable(String),
     /// It would be larger than it may be.
     #[error("{0}")]
     TooLarge(String),

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use crate::ProblemKind::{
     self, AmbiguousCredential, BodyTooLarge, CredentialTooLarge, CrossSite, InsufficientRole, Internal,
     InvalidCredential, LoginFailed, MalformedRequest, MethodNotAllowed, MissingCredential, NextHopUnavailable,
-    NotFound, Overloaded, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
+    NotFound, Overloaded, StoreNotWritable, StoreUnavailable, TooManyAttempts, UnsupportedMediaType,
 };
 use crate::body::{
     ClockRequest, ClockResponse, Health, Identity, LoginRequest, LoginResponse, LogoutRequest, MintRequest,
@@ -63,12 +63,20 @@ fn rows() -> [Row; route::ALL.len()] {
         Row { refuses: &[InsufficientRole], ..guarded(get(route::ADMIN, "The same, for admins", Json("Identity"))) },
         Row {
             takes: Some("LoginRequest"),
-            refuses: &[LoginFailed, CrossSite, TooManyAttempts, Overloaded, CredentialTooLarge, StoreUnavailable],
+            refuses: &[
+                LoginFailed,
+                CrossSite,
+                TooManyAttempts,
+                Overloaded,
+                CredentialTooLarge,
+                StoreUnavailable,
+                StoreNotWritable,
+            ],
             ..post(route::LOGIN, "A name and a password for a credential", Json("LoginResponse"))
         },
         Row {
             takes: Some("RefreshRequest"),
-            refuses: &[CrossSite, CredentialTooLarge],
+            refuses: &[CrossSite, CredentialTooLarge, StoreNotWritable],
             ..guarded(post(
                 route::REFRESH,
                 "A good credential for a new one; with the body only where the scheme has refresh tokens and the \
@@ -80,12 +88,12 @@ fn rows() -> [Row; route::ALL.len()] {
         leaving(route::LOGOUT_ALL, "Ends every credential of this user, by the credential or a refresh token"),
         Row {
             takes: Some("PasswordChange"),
-            refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded],
+            refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded, StoreNotWritable],
             ..guarded(post(route::PASSWORD, "A new password; ends every credential of this user", Nothing))
         },
         Row {
             takes: Some("UserChange"),
-            refuses: &[CrossSite, InsufficientRole, NotFound],
+            refuses: &[CrossSite, InsufficientRole, NotFound, StoreNotWritable],
             ..guarded(post(
                 route::ADMIN_USER,
                 "For admins: disables a user or changes his roles; ends every credential of his",
@@ -106,12 +114,15 @@ fn rows() -> [Row; route::ALL.len()] {
         },
         get(route::OPENAPI, "This document", Object),
         get(route::HEALTHZ, "The process lives", Json("Health")),
-        Row { refuses: &[StoreUnavailable], ..get(route::READYZ, "The store can be reached", Json("Health")) },
+        Row {
+            refuses: &[StoreUnavailable, StoreNotWritable],
+            ..get(route::READYZ, "The store can be reached and written to", Json("Health"))
+        },
         get(route::METRICS, "Requests by route and status", Text("application/openmetrics-text")),
         get(route::BENCH_SCHEME, "What is served here", Json("SchemeDescriptor")),
         Row {
             takes: Some("MintRequest"),
-            refuses: &[CrossSite, NotFound, StoreUnavailable],
+            refuses: &[CrossSite, NotFound, StoreUnavailable, StoreNotWritable],
             ..post(
                 route::BENCH_MINT,
                 "Credentials without a password; under --bench, from loopback to a loopback Host",
@@ -154,7 +165,7 @@ fn guarded(row: Row) -> Row {
 /// A logout. The body is read only where the scheme has refresh tokens and the carrier is bearer.
 fn leaving(path: &'static str, summary: &'static str) -> Row {
     let row = post(path, summary, Answer::Nothing);
-    Row { takes: Some("LogoutRequest"), refuses: &[CrossSite], ..guarded(row) }
+    Row { takes: Some("LogoutRequest"), refuses: &[CrossSite, StoreNotWritable], ..guarded(row) }
 }
 
 /// The document, OpenAPI 3.1.

@@ -43,6 +43,8 @@ pub enum ProblemKind {
     NextHopUnavailable,
     /// The store cannot be reached, so nothing can be said of the credential (503).
     StoreUnavailable,
+    /// The store accepts no writes, so nothing was changed (503).
+    StoreNotWritable,
 }
 
 impl ProblemKind {
@@ -60,7 +62,7 @@ impl ProblemKind {
             Self::TooManyAttempts => 429,
             Self::CredentialTooLarge | Self::Internal => 500,
             Self::NextHopUnavailable => 502,
-            Self::Overloaded | Self::StoreUnavailable => 503,
+            Self::Overloaded | Self::StoreUnavailable | Self::StoreNotWritable => 503,
         }
     }
 
@@ -85,6 +87,7 @@ impl ProblemKind {
             Self::NextHopUnavailable => "urn:authbench:problem:next-hop-unavailable",
             Self::Internal => "urn:authbench:problem:internal",
             Self::StoreUnavailable => "urn:authbench:problem:store-unavailable",
+            Self::StoreNotWritable => "urn:authbench:problem:store-not-writable",
         }
     }
 
@@ -109,6 +112,7 @@ impl ProblemKind {
             Self::NextHopUnavailable => "The next server of the chain cannot be reached",
             Self::Internal => "The server met a fault",
             Self::StoreUnavailable => "The session store cannot be reached",
+            Self::StoreNotWritable => "The session store is full or read-only",
         }
     }
 

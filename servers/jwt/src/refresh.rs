@@ -121,7 +121,7 @@ impl Authenticator for Refreshing {
 
     /// A token is checked without Redis, but nobody could log in.
     async fn ready(&self) -> Result<(), AuthError> {
-        self.families.ping().await
+        self.families.probe().await
     }
 
     fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {

@@ -55,7 +55,7 @@ pub(crate) trait Revocation: Send + Sync + 'static {
     /// Ends every token of this user that was issued until now, and all that will be renewed from these.
     fn deny_user(&self, user: u32) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Whether what `admit` needs can be reached.
+    /// Whether what `admit` needs can be reached, and a revocation can be stored.
     fn ready(&self) -> impl Future<Output = Result<(), AuthError>> + Send;
 
     /// Seconds for which a token that was ended may still be taken.

@@ -4,7 +4,7 @@ use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use contract::body::Identity;
 use contract::{Scheme, Touch};
 
-use crate::store::NewSession;
+use crate::store::{NewSession, StoreError};
 use crate::{Key, Limits, Record, SessionId, SessionStore};
 
 /// Session ids over a store.
@@ -34,7 +34,12 @@ impl<S: SessionStore> Sessions<S> {
     }
 
     async fn good_extended(&self, key: &Key, now: UnixSeconds) -> Result<Record, AuthError> {
-        let record = living(self.store.read_extending(key, now, self.limits.idle_s).await?, now)?;
+        let read = match self.store.read_extending(key, now, self.limits.idle_s).await {
+            // A session that cannot be extended is good all the same.
+            Err(StoreError::NotWritable(_)) => return self.good(key, now).await,
+            read => read?,
+        };
+        let record = living(read, now)?;
         let left_s = record.ends_at.saturating_sub(now);
         if left_s < self.limits.idle_s {
             self.store.set_deadline(key, now, left_s).await?;
@@ -48,9 +53,12 @@ impl<S: SessionStore> Sessions<S> {
         if expires_at < record.expires_at + self.limits.touch_interval_s.max(1) {
             return Ok(record);
         }
-        let record = Record { expires_at, ..record };
-        self.store.rewrite(key, &record.to_payload(), now, expires_at - now).await?;
-        Ok(record)
+        let touched = Record { expires_at, ..record.clone() };
+        match self.store.rewrite(key, &touched.to_payload(), now, expires_at - now).await {
+            // It keeps the end that it has.
+            Err(StoreError::NotWritable(_)) => Ok(record),
+            written => Ok(written.map(|()| touched)?),
+        }
     }
 
     /// The credential and what is to be stored for a user whose session must end at `ends_at`.
@@ -133,7 +141,7 @@ impl<S: SessionStore> Authenticator for Sessions<S> {
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
-        Ok(self.store.ping().await?)
+        Ok(self.store.probe().await?)
     }
 }
 

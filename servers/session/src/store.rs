@@ -93,8 +93,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Removes every session of this user that was there when the call began.
     fn remove_all(&self, user: u32) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Whether the store answers.
-    fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Whether the store accepts writes.
+    fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A session about to be stored.

@@ -7,11 +7,10 @@ use arc_swap::ArcSwap;
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::io::tcp::TcpSettings;
 use redis::{Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::{Instant, sleep_until};
 
-use crate::link::{CONNECT, Link, PAUSE, RETRIES, UNACKNOWLEDGED};
+use crate::link::{CONNECT, Link, PAUSE, RETRIES, tcp_settings};
 use crate::patience::{PATIENCE, in_time};
 
 /// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map
@@ -32,12 +31,11 @@ struct Cluster {
 impl Clustered {
     /// Finds the cluster of which this is a node.
     pub async fn connect(node: ConnectionInfo) -> Result<Self, RedisError> {
-        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
         let client = ClusterClient::builder([node])
             .connection_timeout(CONNECT)
             .response_timeout(PATIENCE)
             .retries(RETRIES as u32)
-            .tcp_settings(settings)
+            .tcp_settings(tcp_settings())
             .build()?;
         let connection = ArcSwap::from_pointee(client.get_async_connection().await?);
         Ok(Self(Arc::new(Cluster { client, connection, renewing: AtomicBool::new(false) })))
@@ -93,6 +91,12 @@ impl ConnectionLike for Heard {
 }
 
 impl Link for Clustered {
+    const IS_CLUSTER: bool = true;
+    /// One in each sixteenth of the slots: a node that has a range of an eighth of them or more has one of these.
+    const PROBED: &'static [&'static str] = &[
+        "{10}", "{3}", "{61}", "{43}", "{11}", "{2}", "{60}", "{42}", "{12}", "{1}", "{63}", "{41}", "{13}", "{0}",
+        "{62}", "{40}",
+    ];
     type Connection = Heard;
 
     async fn connection(&self) -> Result<Heard, RedisError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use deadpool_redis::{Manager, Pool, PoolError};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError};
 
 /// How long one attempt to connect may take.
@@ -20,8 +21,17 @@ pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 /// Commands that may wait for the connection's task; more than that, and their senders wait as well.
 const QUEUE: usize = 4096;
 
+/// After how long without traffic the kernel checks a connection, and how often then.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Where connections come from.
 pub trait Link: Send + Sync + 'static {
+    /// Whether it leads to a cluster.
+    const IS_CLUSTER: bool = false;
+    /// Ends of keys that together lie on every node that can be written to.
+    const PROBED: &'static [&'static str] = &[""];
+
     /// What carries one command, or several after another.
     type Connection: ConnectionLike + Send;
 
@@ -84,9 +94,15 @@ impl Link for Pooled {
     }
 }
 
+/// Commands are written whole: waiting to fill a segment would only add Nagle's delay. And idle connections are checked
+/// by the kernel, before load balancers and firewalls forget them.
+pub(crate) fn tcp_settings() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+    TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED).set_keepalive(keepalive)
+}
+
 /// The address in a URL such as `redis://127.0.0.1:6379/0`.
 pub fn address(url: &str) -> Result<ConnectionInfo, RedisError> {
-    // Commands are written whole: waiting to fill a segment would only add Nagle's delay.
-    let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
+    let settings = tcp_settings();
     Ok(url.into_connection_info()?.set_tcp_settings(settings))
 }

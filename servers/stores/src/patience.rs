@@ -10,15 +10,50 @@ use tokio::time::timeout;
 /// above what a connection and one lost packet take.
 pub const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The store cannot be reached, does not answer in time, or answers with an error of its own. It
-/// says nothing about what was asked for.
+/// The store did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// It cannot be reached, does not respond in time, or responds with an error of its own. That says nothing about
+    /// what was asked for.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It responds and accepts no writes: it is full or read-only. Nothing was changed.
+    #[error("{0}")]
+    NotWritable(String),
+}
 
 impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> Self {
-        Self::StoreUnavailable(error.0)
+        match error {
+            StoreError::Unavailable(reason) => Self::StoreUnavailable(reason),
+            StoreError::NotWritable(reason) => Self::StoreNotWritable(reason),
+        }
+    }
+}
+
+/// What a client library reports when an operation failed.
+pub(crate) trait Failure: std::fmt::Display {
+    /// Whether a connection that was in use was lost, such as one that was closed while idle. The operation may have
+    /// been performed or not. An attempt to connect that failed is not meant: a store that is down is not asked twice.
+    fn lost_connection(&self) -> bool;
+
+    /// Whether the store is full or read-only.
+    fn refused_write(&self) -> bool;
+}
+
+/// Allows one repetition of an operation whose connection was lost.
+#[derive(Default)]
+pub(crate) struct Repetition {
+    /// Whether this is the second attempt: the first may have been performed already.
+    pub(crate) used: bool,
+}
+
+impl Repetition {
+    /// Whether to perform the operation, which must be idempotent, once more.
+    pub(crate) fn is_due<T, E: Failure>(&mut self, result: &Result<T, E>) -> bool {
+        let due = !self.used && result.as_ref().is_err_and(Failure::lost_connection);
+        self.used |= due;
+        due
     }
 }
 
@@ -27,13 +62,16 @@ impl From<StoreError> for AuthError {
 const PARTS: u32 = 8;
 
 /// The answer of the store with this name, if it comes in time.
-pub(crate) async fn patiently<T, E: std::fmt::Display>(
+pub(crate) async fn patiently<T, E: Failure>(
     store: &str,
     asking: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
     match in_time(asking).await {
-        Some(answer) => answer.map_err(|error| StoreError(format!("{store}: {error}"))),
-        None => Err(StoreError(format!("{store}: no answer within {} ms", PATIENCE.as_millis()))),
+        Some(answer) => answer.map_err(|error| {
+            let kind = if error.refused_write() { StoreError::NotWritable } else { StoreError::Unavailable };
+            kind(format!("{store}: {error}"))
+        }),
+        None => Err(StoreError::Unavailable(format!("{store}: no answer within {} ms", PATIENCE.as_millis()))),
     }
 }
 

@@ -1,13 +1,16 @@
 //! `PostgreSQL` behind a pool, asked with prepared statements and with patience that ends.
 
+use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
 use crate::StoreError;
-use crate::patience::{PATIENCE, patiently};
+use crate::link::{KEEPALIVE, KEEPALIVE_INTERVAL};
+use crate::patience::{Failure, PATIENCE, Repetition, patiently};
 
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -15,8 +18,20 @@ const CONNECT: Duration = Duration::from_millis(500);
 const DEFINING: i64 = 0x6175_7468;
 
 /// A database.
+///
+/// A statement whose connection was lost is repeated once over a new one, because load balancers and administrators
+/// close idle connections. So each has to be idempotent, or to say what a repetition means.
 pub struct Postgres {
     pool: Pool,
+}
+
+/// What a statement has changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// Rows, by the last attempt.
+    pub rows: u64,
+    /// Whether that was the second one: the first may have changed them already.
+    pub repeated: bool,
 }
 
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -25,13 +40,14 @@ impl Postgres {
     /// Connects once, so that a database that is not there is noticed now; up to `size` times later.
     pub async fn connect(mut config: Config, size: usize) -> Result<Self, StoreError> {
         config.connect_timeout(CONNECT).application_name("authbench").tcp_user_timeout(2 * PATIENCE);
+        config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_INTERVAL);
         // A connection that was lost says so by itself: no query is spent on looking after it.
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         // Nor has the pool timers of its own: whole operations are timed, the wait for a connection among them.
         let pool = Pool::builder(manager).max_size(size).build();
         let postgres = Self { pool: pool.expect("only a pool with timers can want for a runtime") };
-        postgres.ping().await?;
+        postgres.execute("SELECT 1", &[]).await?;
         Ok(postgres)
     }
 
@@ -39,53 +55,120 @@ impl Postgres {
     pub async fn define(&self, statement: &str) -> Result<(), StoreError> {
         patiently("PostgreSQL", async {
             let mut client = self.client().await?;
-            let transaction = client.transaction().await.map_err(text)?;
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&DEFINING]).await.map_err(text)?;
-            transaction.batch_execute(statement).await.map_err(text)?;
-            transaction.commit().await.map_err(text)
+            let transaction = client.transaction().await?;
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&DEFINING]).await?;
+            transaction.batch_execute(statement).await?;
+            Ok::<_, Failed>(transaction.commit().await?)
         })
         .await
+    }
+
+    /// Whether it is a hot standby, which nothing can be written to.
+    pub(crate) async fn is_standby(&self) -> Result<bool, StoreError> {
+        Ok(self.row("SELECT 1 WHERE pg_is_in_recovery()", &[]).await?.is_some())
     }
 
     /// The row that a statement gives, if it gives one.
     pub async fn row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Option<Row>, StoreError> {
         patiently("PostgreSQL", async {
-            let client = self.client().await?;
-            let prepared = client.prepare_cached(statement).await.map_err(text)?;
-            client.query_opt(&prepared, parameters).await.map_err(text)
+            let mut repetition = Repetition::default();
+            loop {
+                let result = self.attempt_row(statement, parameters).await;
+                if !self.is_due(&mut repetition, &result) {
+                    return result;
+                }
+            }
         })
         .await
     }
 
     /// How many rows a statement has changed.
-    pub async fn execute(&self, statement: &str, parameters: Parameters<'_>) -> Result<u64, StoreError> {
+    pub async fn execute(&self, statement: &str, parameters: Parameters<'_>) -> Result<Changed, StoreError> {
         patiently("PostgreSQL", async {
-            let client = self.client().await?;
-            let prepared = client.prepare_cached(statement).await.map_err(text)?;
-            client.execute(&prepared, parameters).await.map_err(text)
+            let mut repetition = Repetition::default();
+            loop {
+                let result = self.attempt(statement, parameters).await;
+                if !self.is_due(&mut repetition, &result) {
+                    return result.map(|rows| Changed { rows, repeated: repetition.used });
+                }
+            }
         })
         .await
     }
 
-    /// Whether it answers.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.execute("SELECT 1", &[]).await.map(|_| ())
+    async fn attempt_row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Option<Row>, Failed> {
+        let client = self.client().await?;
+        let prepared = client.prepare_cached(statement).await?;
+        Ok(client.query_opt(&prepared, parameters).await?)
     }
 
-    async fn client(&self) -> Result<deadpool_postgres::Object, String> {
+    async fn attempt(&self, statement: &str, parameters: Parameters<'_>) -> Result<u64, Failed> {
+        let client = self.client().await?;
+        let prepared = client.prepare_cached(statement).await?;
+        Ok(client.execute(&prepared, parameters).await?)
+    }
+
+    /// Whether to repeat a statement. What closed its connection has closed the idle ones as well, and the pool may not
+    /// have noticed yet.
+    fn is_due<T>(&self, repetition: &mut Repetition, result: &Result<T, Failed>) -> bool {
+        let due = repetition.is_due(result);
+        if due {
+            self.pool.retain(|_, _| false);
+        }
+        due
+    }
+
+    async fn client(&self) -> Result<Object, Failed> {
         // Boxed, because this future is large, and every handler would have to hold it.
-        Box::pin(self.pool.get()).await.map_err(text)
+        Box::pin(self.pool.get()).await.map_err(Failed::Connect)
+    }
+}
+
+/// Why a statement was not carried out.
+#[derive(Debug)]
+enum Failed {
+    Connect(PoolError),
+    Statement(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => causes(error, f),
+            Self::Statement(error) => causes(error, f),
+        }
+    }
+}
+
+impl Failure for Failed {
+    fn lost_connection(&self) -> bool {
+        use std::error::Error as _;
+
+        let Self::Statement(error) = self else { return false };
+        let broken = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()).is_some();
+        let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::IDLE_SESSION_TIMEOUT];
+        broken || error.is_closed() || error.code().is_some_and(|code| ended.contains(code))
+    }
+
+    fn refused_write(&self) -> bool {
+        let refused = [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION];
+        matches!(self, Self::Statement(error) if error.code().is_some_and(|code| refused.contains(code)))
     }
 }
 
 /// An error with its causes: `tokio_postgres` says no more than "db error" at the top.
-fn text(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
+fn causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        write!(f, ": {error}")?;
         cause = error.source();
     }
-    text
+    Ok(())
 }

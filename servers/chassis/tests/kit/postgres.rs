@@ -15,19 +15,34 @@ pub(crate) struct Postgres {
     child: Option<Child>,
     port: u16,
     folder: TempDir,
+    /// A standby must allow as many as its primary, which for a copy of an empty one is the default.
+    max_connections: u32,
 }
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        let mut postgres = Self::copied();
+        postgres.revive();
+        postgres
+    }
+
+    /// A hot standby, whose primary is away: it can be read.
+    pub(crate) fn start_standby() -> Self {
+        let mut postgres = Self::copied();
+        postgres.max_connections = 100;
+        std::fs::write(postgres.folder.path().join("data/standby.signal"), "").unwrap();
+        postgres.revive();
+        postgres
+    }
+
+    fn copied() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let copied =
             Command::new("cp").args(["-a", "--reflink=auto"]).arg(template()).arg(folder.path().join("data")).status();
         assert!(copied.unwrap().success());
         open(folder.path());
-        let mut postgres = Self { child: None, port, folder };
-        postgres.revive();
-        postgres
+        Self { child: None, port, folder, max_connections: 40 }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -42,6 +57,29 @@ impl Postgres {
     pub(crate) fn query(&self, query: &str) -> Option<String> {
         let output = Command::new(program("psql")).args([&self.url(), "-XAtc", query]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    /// Lets every transaction be read-only from now on, or no longer.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}");
+        // The second one must not be kept from undoing the first.
+        let own = "SET default_transaction_read_only = off";
+        let mut psql = Command::new(program("psql"));
+        psql.args([&self.url(), "-XAtq", "-c", own, "-c", &setting, "-c", "SELECT pg_reload_conf()"]);
+        assert!(psql.output().unwrap().status.success());
+        let deadline = Instant::now() + PATIENCE;
+        let wanted = if read_only { "on" } else { "off" };
+        while self.query("SHOW default_transaction_read_only").as_deref() != Some(wanted) {
+            assert!(Instant::now() < deadline, "the setting is not taken over");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Closes the connection of every client.
+    pub(crate) fn close_clients(&self) {
+        let others = "pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        self.query(&format!("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE {others}"))
+            .unwrap();
     }
 
     /// All that it holds, as text.
@@ -72,7 +110,14 @@ impl Postgres {
         let data = self.folder.path().join("data");
         let mut command = as_nobody(Command::new(program("postgres")));
         command.arg("-D").arg(&data).args(["-p", &self.port.to_string(), "-k", ""]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40"]);
+        command.args([
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+            "-c",
+            &format!("max_connections={}", self.max_connections),
+        ]);
         command.args(["-c", "log_statement=all"]);
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

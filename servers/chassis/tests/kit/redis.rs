@@ -96,6 +96,20 @@ impl Redis {
         dump
     }
 
+    /// Changes a setting while it runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let () = redis::cmd("CONFIG").arg("SET").arg(name).arg(value).query(&mut self.connection()).unwrap();
+    }
+
+    /// Closes the connection of every client.
+    pub(crate) fn close_clients(&self) {
+        let mut connection = self.connection();
+        for kind in ["normal", "pubsub"] {
+            let mut kill = redis::cmd("CLIENT");
+            let _: u64 = kill.arg("KILL").arg("TYPE").arg(kind).query(&mut connection).unwrap();
+        }
+    }
+
     /// How often each command was called since the last [`Redis::forget_calls`], without the bookkeeping.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection()).unwrap();

@@ -10,12 +10,15 @@ mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/server.rs"]
 mod server;
+#[path = "../../../chassis/tests/kit/store_faults.rs"]
+mod store_faults;
 #[path = "../../../chassis/tests/kit/writes.rs"]
 mod writes;
 
 mod chain;
 mod edge;
 mod row;
+mod store_trouble;
 mod telling;
 
 const EDGE: &str = env!("CARGO_BIN_EXE_edge-server");

@@ -105,9 +105,8 @@ impl Families {
 
     /// Ends this family of this user, if it is there.
     pub(super) async fn end(&self, sid: &str, user: u32) -> Result<(), AuthError> {
-        let mut both = redis::pipe();
-        both.atomic().del(self.family(sid)).ignore().zrem(self.list(user), sid).ignore();
-        Ok(self.redis.ask_all(&both).await?)
+        self.redis.remove_listed(self.family(sid), self.list(user), sid).await?;
+        Ok(())
     }
 
     /// Ends this family of any user, if it is there.
@@ -141,9 +140,9 @@ impl Families {
         Ok(self.redis.call(&call).await?)
     }
 
-    /// Whether Redis answers.
-    pub(super) async fn ping(&self) -> Result<(), AuthError> {
-        self.redis.ping().await.map_err(StoreError::into)
+    /// Whether Redis accepts writes.
+    pub(super) async fn probe(&self) -> Result<(), AuthError> {
+        self.redis.probe().await.map_err(StoreError::into)
     }
 
     fn family(&self, sid: &str) -> String {

@@ -34,7 +34,7 @@ impl Revocation for Denylist {
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
-        Ok(self.0.ping().await?)
+        Ok(self.0.probe().await?)
     }
 
     fn window_s(&self) -> u64 {

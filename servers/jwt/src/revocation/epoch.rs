@@ -81,7 +81,7 @@ impl Revocation for Epochs {
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
-        Ok(self.ledger.ping().await?)
+        Ok(self.ledger.probe().await?)
     }
 
     fn window_s(&self) -> u64 {

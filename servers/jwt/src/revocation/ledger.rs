@@ -19,6 +19,7 @@
 //! a part of its memory has a floor and is believed: so it should keep all that it has acknowledged
 //! (`appendfsync always`), or nothing at all.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use chassis::auth::UnixSeconds;
@@ -94,7 +95,7 @@ impl Ledger {
     pub(super) async fn admits(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.mark(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);
-        let (denied, least, floor): (Option<u8>, Option<u64>, Option<u64>) = self.redis.ask(&command).await?;
+        let (denied, least, floor): (Option<u64>, Option<u64>, Option<u64>) = self.redis.ask(&command).await?;
         Ok(denied.is_none() && least_epoch(least, floor).is_some_and(|least| epoch >= least))
     }
 
@@ -109,7 +110,9 @@ impl Ledger {
     /// Ends this token. Of several calls at once one does; false means that another has.
     pub(super) async fn deny(&self, id: TokenId, life_s: u64) -> Result<bool, StoreError> {
         let mut call = self.deny.key(self.mark(id));
-        call.arg(life_s).arg(id.to_text());
+        // A number that no other call has, by which a repetition is recognised. Redis keeps it without a string.
+        let number = RandomState::new().hash_one(id) >> 1;
+        call.arg(life_s).arg(id.to_text()).arg(number);
         if self.tells {
             call.key(&self.keys.denied);
         }
@@ -138,9 +141,9 @@ impl Ledger {
         self.ttl_s + 2 * self.leeway_s
     }
 
-    /// Whether Redis answers.
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.redis.ping().await
+    /// Whether Redis accepts writes.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        self.redis.probe().await
     }
 
     fn mark(&self, id: TokenId) -> String {

@@ -76,7 +76,7 @@ impl Revocation for Push {
 
     async fn ready(&self) -> Result<(), AuthError> {
         self.is_fresh()?;
-        Ok(self.ledger.ping().await?)
+        Ok(self.ledger.probe().await?)
     }
 
     fn window_s(&self) -> u64 {

@@ -16,6 +16,8 @@ mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/server.rs"]
 mod server;
+#[path = "../../../chassis/tests/kit/store_faults.rs"]
+mod store_faults;
 
 mod bed;
 mod denylist;
@@ -33,6 +35,7 @@ mod push;
 mod refresh;
 mod rotation;
 mod serving;
+mod store_trouble;
 mod trusted;
 mod vectors;
 mod writes;

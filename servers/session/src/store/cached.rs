@@ -159,7 +159,7 @@ impl SessionStore for CachedStore {
         Ok(())
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 }

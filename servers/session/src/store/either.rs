@@ -84,7 +84,7 @@ impl SessionStore for AnyStore {
         whichever!(self.remove_all(user))
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        whichever!(self.ping())
+    async fn probe(&self) -> Result<(), StoreError> {
+        whichever!(self.probe())
     }
 }

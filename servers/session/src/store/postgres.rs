@@ -26,13 +26,19 @@ const READ_EXTENDING: &str =
     "UPDATE authbench_sessions SET deadline = $3 WHERE key = $1 AND deadline > $2 RETURNING payload";
 const SET_DEADLINE: &str = "UPDATE authbench_sessions SET deadline = $3 WHERE key = $1 AND deadline > $2";
 const REWRITE: &str = "UPDATE authbench_sessions SET payload = $4, deadline = $3 WHERE key = $1 AND deadline > $2";
-const INSERT: &str = "INSERT INTO authbench_sessions (key, user_number, payload, deadline) VALUES ($1, $2, $3, $4)";
+/// Keys are random: one that is there was put there by the same call, whose answer was lost.
+const INSERT: &str = "INSERT INTO authbench_sessions (key, user_number, payload, deadline) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (key) DO NOTHING";
 /// One statement, and so at one instant: a logout of all that comes before it leaves nothing to replace, and one that
 /// comes after it finds the new row, because the old row's lock makes it wait.
 const REPLACE: &str = "UPDATE authbench_sessions SET key = $3, payload = $4, deadline = $5
     WHERE key = $1 AND deadline > $2";
+const EXISTS: &str = "SELECT 1 FROM authbench_sessions WHERE key = $1";
 const REMOVE: &str = "DELETE FROM authbench_sessions WHERE key = $1";
 const REMOVE_ALL: &str = "DELETE FROM authbench_sessions WHERE user_number = $1";
+/// A row that no session has, and that is over: what writes it takes the way of a login, and a purge removes it.
+const PROBE: &str = "INSERT INTO authbench_sessions (key, user_number, payload, deadline) VALUES ('', -1, '', 0)
+    ON CONFLICT (key) DO UPDATE SET deadline = 0";
 /// In portions, so that no login pays for all of them.
 const PURGE: &str = "DELETE FROM authbench_sessions WHERE key IN
     (SELECT key FROM authbench_sessions WHERE deadline <= $1 ORDER BY deadline LIMIT 5000)";
@@ -105,11 +111,17 @@ impl SessionStore for PostgresStore {
         let NewSession { key, payload, now, ttl_s, .. } = new;
         let (old, key, deadline) = (old.bytes().as_slice(), key.bytes().as_slice(), seconds(now + ttl_s));
         let replaced = self.postgres.execute(REPLACE, &[&old, &seconds(now), &key, &payload, &deadline]).await?;
-        Ok(replaced > 0)
+        if replaced.rows == 0 && replaced.repeated {
+            // Gone, or replaced by the first attempt: nothing else puts this session there.
+            return Ok(self.postgres.row(EXISTS, &[&key]).await?.is_some());
+        }
+        Ok(replaced.rows > 0)
     }
 
     async fn remove(&self, key: &Key, _: u32) -> Result<bool, StoreError> {
-        Ok(self.postgres.execute(REMOVE, &[&key.bytes().as_slice()]).await? > 0)
+        let removed = self.postgres.execute(REMOVE, &[&key.bytes().as_slice()]).await?;
+        // The first attempt may have removed it.
+        Ok(removed.rows > 0 || removed.repeated)
     }
 
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
@@ -117,7 +129,8 @@ impl SessionStore for PostgresStore {
         Ok(())
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.postgres.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.postgres.execute(PROBE, &[]).await?;
+        Ok(())
     }
 }

@@ -4,9 +4,12 @@
 local session, list, old = KEYS[1], KEYS[2], KEYS[3]
 local payload, ttl_s, listed_s, member, old_member = unpack(ARGV)
 
-if old and redis.call('DEL', old) == 0 then
-  return 0
+if old and redis.call('EXISTS', old) == 0 then
+  -- Gone, or replaced by this very call, whose answer was lost: nothing else puts this session there.
+  return redis.call('EXISTS', session)
 end
+-- First, because at its memory limit Redis refuses this if it is the first write, and then nothing has changed.
+redis.call('SET', session, payload, 'EX', ttl_s)
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
 -- One second more than it can live, because the clock above is cut to whole ones.
@@ -14,8 +17,8 @@ redis.call('ZADD', list, now + listed_s + 1, member)
 if redis.call('TTL', list) < tonumber(listed_s) then
   redis.call('EXPIRE', list, listed_s)
 end
-redis.call('SET', session, payload, 'EX', ttl_s)
 if old then
+  redis.call('DEL', old)
   redis.call('ZREM', list, old_member)
 end
 return 1

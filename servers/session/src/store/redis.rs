@@ -80,10 +80,7 @@ impl<L: Link> SessionStore for RedisStore<L> {
     }
 
     async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
-        let mut both = redis::pipe();
-        both.atomic().del(self.session(key)).zrem(self.list(user), member(key)).ignore();
-        let (found,): (bool,) = self.redis.ask_all(&both).await?;
-        Ok(found)
+        self.redis.remove_listed(self.session(key), self.list(user), member(key)).await
     }
 
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
@@ -92,8 +89,8 @@ impl<L: Link> SessionStore for RedisStore<L> {
         self.redis.call(&call).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.redis.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.redis.probe().await
     }
 }
 

@@ -18,6 +18,8 @@ mod redis_process;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/server.rs"]
 mod server;
+#[path = "../../../chassis/tests/kit/store_faults.rs"]
+mod store_faults;
 #[path = "../../../chassis/tests/kit/writes.rs"]
 mod writes;
 
@@ -34,6 +36,7 @@ mod races;
 mod removal;
 mod sealed;
 mod standing;
+mod store_trouble;
 mod telling;
 mod throttle;
 

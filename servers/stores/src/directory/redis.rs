@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::auth::AuthError;
 use chassis::directory::{Change, Directory, Standing};
 use futures_util::future::BoxFuture;
-use redis::{Pipeline, Script};
+use redis::Script;
 
 use crate::{Link, Redis};
 
@@ -20,17 +20,27 @@ type Fields = (Option<bool>, Option<String>, Option<String>, Option<u64>);
 /// The changed users of a Redis.
 pub struct RedisDirectory<L> {
     redis: Arc<Redis<L>>,
-    change_at: Script,
+    change: Script,
 }
 
 impl<L: Link> RedisDirectory<L> {
     /// Over this Redis.
     pub fn new(redis: Arc<Redis<L>>) -> Self {
-        Self { redis, change_at: Script::new(include_str!("change_at.lua")) }
+        Self { redis, change: Script::new(include_str!("change.lua")) }
     }
 
     fn key(&self, user: u32) -> String {
         format!("{}user:{user}", self.redis.prefix())
+    }
+
+    /// Changes a user, where an epoch is given only at that one; returns whether it did.
+    async fn changed(&self, user: u32, epoch: Option<u64>, change: Change) -> Result<bool, AuthError> {
+        let mut call = self.change.key(self.key(user));
+        call.arg(epoch.map_or_else(String::new, |epoch| epoch.to_string()));
+        for (field, value) in fields(change) {
+            call.arg(field).arg(value);
+        }
+        Ok(self.redis.call(&call).await?)
     }
 }
 
@@ -60,26 +70,10 @@ impl<L: Link> Directory for RedisDirectory<L> {
     }
 
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>> {
-        Box::pin(async move {
-            let key = self.key(user);
-            let mut commands = Pipeline::new();
-            commands.atomic().hincr(&key, EPOCH, 1);
-            for (field, value) in fields(change) {
-                commands.hset(&key, field, value);
-            }
-            let () = self.redis.ask_all(commands.ignore()).await?;
-            Ok(())
-        })
+        Box::pin(async move { self.changed(user, None, change).await.map(drop) })
     }
 
     fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
-        Box::pin(async move {
-            let mut call = self.change_at.key(self.key(user));
-            call.arg(epoch);
-            for (field, value) in fields(change) {
-                call.arg(field).arg(value);
-            }
-            Ok(self.redis.call(&call).await?)
-        })
+        Box::pin(self.changed(user, Some(epoch), change))
     }
 }

@@ -15,8 +15,8 @@ local function refuse(why)
   return { why }
 end
 
-local function has(generation)
-  return string.find(generation, presented, 1, true)
+local function has(generation, token)
+  return string.find(generation, token, 1, true)
 end
 
 if not identity then
@@ -25,13 +25,17 @@ end
 if now >= tonumber(ends_at) then
   return refuse('over')
 end
-if has(current) then
+if has(current, successor) then
+  -- It was put there by this very call, whose answer was lost: nothing else knows it.
+  return { 'good', identity, auth_time, ends_at }
+end
+if has(current, presented) then
   redis.call('HSET', family, 'current', successor, 'previous', current, 'rotated_at', now)
   return { 'good', identity, auth_time, ends_at }
 end
 local _, blanks = string.gsub(current, ' ', '')
 local in_grace = grace_s > 0 and now <= rotated_at + grace_s
-if has(previous) and in_grace and blanks + 1 < tonumber(most) then
+if has(previous, presented) and in_grace and blanks + 1 < tonumber(most) then
   redis.call('HSET', family, 'current', current .. ' ' .. successor)
   return { 'good', identity, auth_time, ends_at }
 end

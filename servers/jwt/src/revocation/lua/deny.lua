@@ -1,7 +1,12 @@
 -- Ends a token, once.
--- KEYS: its mark, list of denials (optional)    ARGV: life_s, token id
-if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then
-  return 0
+-- KEYS: its mark, list of denials (optional)    ARGV: life_s, token id, number of this call
+-- GETDEL, because at its memory limit Redis refuses the first write of a script if it takes memory, and none after one
+-- that does not.
+local marked, call = redis.call('GETDEL', KEYS[1]), ARGV[3]
+redis.call('SET', KEYS[1], marked or call, 'EX', ARGV[1])
+if marked then
+  -- By this very call, whose answer was lost, or by another.
+  return marked == call and 1 or 0
 end
 if KEYS[2] then
   tell(KEYS[2], 't ' .. ARGV[2], ARGV[1])

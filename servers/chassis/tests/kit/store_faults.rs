@@ -1,0 +1,161 @@
+//! Two servers of a scheme over one store, while the store is at its memory limit or read-only, and after it has closed
+//! every connection. What is tested is what a client sees.
+
+use std::time::{Duration, Instant};
+
+use contract::Scheme;
+use serde_json::json;
+
+use crate::http::{self, Answer, PATIENCE};
+use crate::redis_process::Redis;
+use crate::server::Server;
+
+/// A store that a test can get into trouble.
+pub(crate) trait TroubledStore {
+    /// From now on it refuses whatever could take memory.
+    fn refuse_memory(&self);
+    /// It accepts everything again.
+    fn accept_memory(&self);
+    /// How much it holds: the same before and after says that nothing was stored.
+    fn held(&self) -> Vec<String>;
+    /// Closes every connection of a server, as an idle timeout does.
+    fn close_connections(&self);
+}
+
+impl TroubledStore for Redis {
+    fn refuse_memory(&self) {
+        self.set("maxmemory", "1");
+    }
+
+    fn accept_memory(&self) {
+        self.set("maxmemory", "0");
+    }
+
+    fn held(&self) -> Vec<String> {
+        self.keys()
+    }
+
+    fn close_connections(&self) {
+        self.close_clients();
+    }
+}
+
+pub(crate) struct Servers<'s> {
+    scheme: Scheme,
+    first: &'s Server,
+    second: &'s Server,
+}
+
+/// What a login gives: a bearer token, and a refresh token where the scheme has these.
+struct Login {
+    token: String,
+    refresh_token: Option<String>,
+}
+
+impl<'s> Servers<'s> {
+    /// Both have to serve this scheme with bearer tokens, `--bench`, and windows of a second.
+    pub(crate) fn new(scheme: &str, first: &'s Server, second: &'s Server) -> Self {
+        Self { scheme: scheme.parse().unwrap(), first, second }
+    }
+
+    fn login(&self, user: u32) -> Login {
+        let answer = self.first.login(user);
+        assert_eq!(answer.status, 200, "{}: {answer:?}", self.scheme);
+        let text = |name: &str| answer.json()[name].as_str().map(str::to_owned);
+        Login { token: text("token").unwrap(), refresh_token: text("refresh_token") }
+    }
+
+    /// A login is over at the second server, within the scheme's window. With a refresh token that is what can be
+    /// ended, and a second use would end it too.
+    #[track_caller]
+    fn assert_over(&self, login: &Login, why: &str) {
+        if login.refresh_token.is_some() {
+            assert_eq!(refresh(self.second, login).status, 401, "{}: {why}", self.scheme);
+            return;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while me(self.second, login).status != 401 {
+            assert!(Instant::now() < deadline, "{}: {why}, and the login is still good elsewhere", self.scheme);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Row 25: nothing is handed out that could not be stored, and all that is there can be ended.
+    pub(crate) fn end_logins_at_the_limit(&self, store: &impl TroubledStore) {
+        let scheme = self.scheme;
+        let [left, left_everywhere, read] = [1, 2, 3].map(|user| self.login(user));
+        // Of another device of the one who logs out everywhere, and of a user who is to be disabled.
+        let [device, disabled, admin] = [2, 4, 0].map(|user| self.login(user));
+        store.refuse_memory();
+        let held = store.held();
+        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a read stores nothing");
+        // A session is touched on the way, which is not what the request is for.
+        self.first.post_json("/bench/clock", &json!({ "advance_s": 5 }));
+        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a touch that is refused fails no read");
+        assert_not_writable(&self.first.login(5));
+        assert_not_writable(&self.first.get("/readyz", &[]));
+        // A renewed token without a refresh token is stored nowhere.
+        if read.refresh_token.is_some() || !scheme.id().starts_with("jwt") {
+            assert_not_writable(&refresh(self.first, &read));
+        }
+        assert_eq!(store.held(), held, "{scheme}: a refused login leaves nothing");
+        assert_eq!(post(self.first, "/logout", &left).status, 204, "{scheme}");
+        self.assert_over(&left, "after a logout");
+        assert_eq!(post(self.first, "/logout-all", &left_everywhere).status, 204, "{scheme}");
+        self.assert_over(&left_everywhere, "after a logout of all");
+        self.assert_over(&device, "after a logout of all");
+        let change = json!({ "username": contract::user::username(4), "disabled": true });
+        let authorization = format!("Bearer {}", admin.token);
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let answer = http::send(self.first.address, "POST /admin/user", &headers, &change.to_string());
+        assert_eq!(answer.status, 204, "{scheme}: a user is disabled: {answer:?}");
+        self.assert_over(&disabled, "after the user was disabled");
+        store.accept_memory();
+        assert_eq!(self.first.get("/readyz", &[]).status, 200, "{scheme}");
+        assert_eq!(self.second.login(4).status, 401, "{scheme}: the user stays disabled");
+        assert_eq!(refresh(self.first, &read).status, 200, "{scheme}: what was refused before is not lost");
+        assert_eq!(self.first.login(5).status, 200, "{scheme}");
+    }
+
+    /// The first attempt counts: every connection was closed while nothing was asked.
+    pub(crate) fn serve_after_lost_connections(&self, store: &impl TroubledStore) {
+        let scheme = self.scheme;
+        let [read, renewed, left, left_everywhere] = [1, 2, 3, 4].map(|user| self.login(user));
+        let first = |what: &str, wanted: u16, request: &dyn Fn() -> Answer| {
+            store.close_connections();
+            let answer = request();
+            assert_eq!(answer.status, wanted, "{scheme}: {what} after lost connections: {answer:?}");
+        };
+        first("/me", 200, &|| me(self.first, &read));
+        first("/refresh", 200, &|| refresh(self.first, &renewed));
+        first("/logout", 204, &|| post(self.first, "/logout", &left));
+        first("/logout-all", 204, &|| post(self.first, "/logout-all", &left_everywhere));
+        first("/login", 200, &|| self.first.login(5));
+        first("/readyz", 200, &|| self.first.get("/readyz", &[]));
+        self.assert_over(&left, "after a logout");
+        self.assert_over(&left_everywhere, "after a logout of all");
+    }
+}
+
+fn me(server: &Server, login: &Login) -> Answer {
+    server.get("/me", &[("authorization", &format!("Bearer {}", login.token))])
+}
+
+fn refresh(server: &Server, login: &Login) -> Answer {
+    match &login.refresh_token {
+        Some(refresh_token) => server.post_json("/refresh", &json!({ "refresh_token": refresh_token })),
+        None => post(server, "/refresh", login),
+    }
+}
+
+fn post(server: &Server, path: &str, login: &Login) -> Answer {
+    server.post(path, &[("authorization", &format!("Bearer {}", login.token))])
+}
+
+#[track_caller]
+fn assert_not_writable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.json()["type"], "urn:authbench:problem:store-not-writable");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("set-cookie"), None);
+}

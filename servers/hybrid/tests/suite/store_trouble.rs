@@ -1,0 +1,23 @@
+//! A Redis that is full, or has closed its connections: rows 19 and 25 of the security table.
+
+use crate::redis_process::Redis;
+use crate::server::Server;
+use crate::store_faults::Servers;
+
+fn edge(redis: &Redis) -> Server {
+    Server::start(crate::EDGE, &["--redis-url", &redis.url(), "--bench", "--touch-interval-s", "1"])
+}
+
+#[test]
+fn full_redis_stores_no_login_and_ends_all() {
+    let redis = Redis::start();
+    let (first, second) = (edge(&redis), edge(&redis));
+    Servers::new("hybrid", &first, &second).end_logins_at_the_limit(&redis);
+}
+
+#[test]
+fn first_request_after_closed_connections_succeeds() {
+    let redis = Redis::start();
+    let (first, second) = (edge(&redis), edge(&redis));
+    Servers::new("hybrid", &first, &second).serve_after_lost_connections(&redis);
+}

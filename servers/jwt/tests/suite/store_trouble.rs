@@ -1,0 +1,37 @@
+//! A Redis that is full, or has closed its connections: rows 19 and 25 of the security table.
+
+use jwt::Algorithm;
+
+use crate::forge;
+use crate::redis_process::Redis;
+use crate::server::Server;
+use crate::store_faults::Servers;
+
+const OVER_REDIS: [&str; 4] = ["jwt-hs256-refresh", "jwt-hs256-denylist", "jwt-hs256-push", "jwt-hs256-epoch"];
+
+/// Two servers that share a secret, with windows of a second.
+fn nodes(redis: &Redis, scheme: &str) -> [Server; 2] {
+    let (flag, file) = forge::key_file(Algorithm::Hs256);
+    let url = redis.url();
+    let own = ["--scheme", scheme, "--redis-url", &url, flag, file, "--bench", "--workers", "1"];
+    let flags = [&own, ["--propagation-s", "1", "--epoch-ttl-s", "1"].as_slice()].concat();
+    [Server::start(crate::BINARY, &flags), Server::start(crate::BINARY, &flags)]
+}
+
+#[test]
+fn full_redis_stores_no_login_and_ends_all() {
+    for scheme in OVER_REDIS {
+        let redis = Redis::start();
+        let [first, second] = nodes(&redis, scheme);
+        Servers::new(scheme, &first, &second).end_logins_at_the_limit(&redis);
+    }
+}
+
+#[test]
+fn first_request_after_closed_connections_succeeds() {
+    for scheme in OVER_REDIS {
+        let redis = Redis::start();
+        let [first, second] = nodes(&redis, scheme);
+        Servers::new(scheme, &first, &second).serve_after_lost_connections(&redis);
+    }
+}
