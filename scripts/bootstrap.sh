@@ -20,6 +20,9 @@ postgres || missing+=(postgresql)
 PATH="$PATH:/usr/sbin"
 command -v haproxy >/dev/null || missing+=(haproxy)
 
+# Only a test puts it before PostgreSQL.
+[[ ${1:-} == --test ]] && { command -v pgbouncer >/dev/null || missing+=(pgbouncer); }
+
 install() {
   say "installing ${missing[*]} with apt-get"
   # The packages' own services are not wanted: authbench starts private ones.

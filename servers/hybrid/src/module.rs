@@ -7,6 +7,7 @@ use chassis::module::{AuthModule, Built, Layered, Start, StartError};
 use jwt::{Algorithm, Inward};
 use session::store::RedisStore;
 use session::{SessionOptions, Sessions};
+use stores::Keeps;
 use stores::directory::RedisDirectory;
 
 use crate::Edge;
@@ -61,7 +62,7 @@ impl AuthModule for Hybrid {
         let limits = outside.limits(start)?;
         let inner_ttl_s = inner_ttl_s(&options)?;
         let inward = Inward::new(start, algorithm(&options)?, options.inner_key_file.as_deref(), inner_ttl_s)?;
-        let redis = stores::multiplexed(start).await?;
+        let redis = stores::multiplexed(start, Keeps::Credentials).await?;
         let sessions = Sessions::new(start.scheme, RedisStore::new(Arc::clone(&redis)), limits);
         let directory = Arc::new(RedisDirectory::new(redis));
         Ok(Built { authenticator: Edge::new(sessions, inward, inner_ttl_s), directory })

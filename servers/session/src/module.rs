@@ -8,10 +8,10 @@ use chassis::module::{AuthModule, Built, Layered, Start, StartError};
 use contract::Touch;
 use contract::body::Identity;
 use stores::directory::{PostgresDirectory, RedisDirectory};
-use stores::{Link, Redis};
+use stores::{Keeps, Link, Redis};
 
 use crate::sealed::{Lifetime, Sealed, SealingKey};
-use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, StoreError};
+use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, SessionStore as _, StoreError};
 use crate::{Limits, Scheme, Sessions};
 
 /// Half an hour, within what OWASP's session management cheat sheet takes for low-value applications.
@@ -99,7 +99,7 @@ impl AuthModule for Session {
 async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
     Ok(match start.scheme.id() {
         "session-redis" => {
-            let redis = stores::multiplexed(start).await?;
+            let redis = stores::multiplexed(start, Keeps::Credentials).await?;
             (AnyStore::Multiplexed(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
         "session-redis-pool" => {
@@ -107,7 +107,7 @@ async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<
             (AnyStore::Pooled(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
         "session-redis-cached" => {
-            let redis = stores::multiplexed(start).await?;
+            let redis = stores::multiplexed(start, Keeps::Credentials).await?;
             let address = stores::redis_address(start)?;
             let entries = at_least_one("--cache-entries", options.cache_entries.unwrap_or(DEFAULT_CACHE_ENTRIES))?;
             let started =
@@ -123,6 +123,11 @@ async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<
             let size = pool_size(options, DEFAULT_POSTGRES_POOL_SIZE)?;
             let postgres = stores::postgres(start, size).await?;
             let store = PostgresStore::new(Arc::clone(&postgres)).await.map_err(|error| unusable(&error))?;
+            match store.probe().await {
+                // A full one serves reads and logouts; /readyz says what it does not.
+                Ok(()) | Err(StoreError::NotWritable(_)) => {}
+                Err(error) => return Err(unusable(&error)),
+            }
             let directory = PostgresDirectory::new(postgres).await.map_err(|error| unusable(&error))?;
             (AnyStore::Postgres(store), Arc::new(directory))
         }
@@ -138,7 +143,7 @@ fn directory<L: Link>(redis: Arc<Redis<L>>) -> Arc<dyn Directory> {
 async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<Scheme>, StartError> {
     let Limits { idle_s: ttl_s, absolute_s, .. } = options.limits(start)?;
     let directory: Arc<dyn Directory> = match start.redis_url {
-        Some(_) => directory(stores::multiplexed(start).await?),
+        Some(_) => directory(stores::multiplexed(start, Keeps::Users).await?),
         None => Arc::new(InMemory::default()),
     };
     let key = match &options.sealing_key_file {
@@ -180,5 +185,9 @@ fn usage<T>(text: String) -> Result<T, StartError> {
 }
 
 fn unusable(error: &StoreError) -> StartError {
-    StartError::Failed(format!("cannot keep sessions there: {error}; may this user make tables?"))
+    let remedy = match error {
+        StoreError::NotWritable(_) => "free some room, or set default_transaction_read_only to off",
+        StoreError::Unavailable(_) => "may this user make tables and write to them?",
+    };
+    StartError::Failed(format!("cannot keep sessions there: {error}; {remedy}"))
 }

@@ -18,6 +18,6 @@ mod start;
 pub use cluster::Clustered;
 pub use link::{Link, Multiplexed, Pooled, address};
 pub use patience::{PATIENCE, StoreError};
-pub use postgres::Postgres;
+pub use postgres::{Changed, Postgres};
 pub use redis::Redis;
-pub use start::{clustered, multiplexed, pooled, postgres, redis_address, unreachable};
+pub use start::{Keeps, clustered, multiplexed, pooled, postgres, redis_address, unreachable};

@@ -1,25 +1,31 @@
 //! What a module connects to at its start, with errors that name the flag and say what to do.
 
+mod pooler;
+mod redis;
+
 use std::sync::Arc;
 
+use ::redis::{ConnectionInfo, ErrorKind, RedisError};
 use chassis::module::{Start, StartError};
-use redis::{ConnectionInfo, RedisError};
 use tokio_postgres::config::Host;
 
+use crate::patience::in_time;
 use crate::{Clustered, Link, Multiplexed, Pooled, Postgres, Redis, address};
 
+pub use redis::Keeps;
+
 /// Redis over one connection.
-pub async fn multiplexed(start: &Start) -> Result<Arc<Redis<Multiplexed>>, StartError> {
+pub async fn multiplexed(start: &Start, keeps: Keeps) -> Result<Arc<Redis<Multiplexed>>, StartError> {
     let address = redis_address(start)?;
     let link = Multiplexed::connect(address.clone()).await;
-    Ok(redis(start, link.map_err(|error| unreachable(&address, &error))?))
+    checked(start, link.map_err(|error| unreachable(&address, &error))?, &address, keeps).await
 }
 
 /// Redis over a pool of this many connections.
 pub async fn pooled(start: &Start, size: usize) -> Result<Arc<Redis<Pooled>>, StartError> {
     let address = redis_address(start)?;
     let link = Pooled::connect(address.clone(), size).await;
-    Ok(redis(start, link.map_err(|error| unreachable(&address, &error))?))
+    checked(start, link.map_err(|error| unreachable(&address, &error))?, &address, Keeps::Credentials).await
 }
 
 /// The cluster that a node of it knows.
@@ -29,14 +35,28 @@ pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartErro
         let text = format!("--key-prefix {}: braces would decide where keys lie in a cluster", start.key_prefix);
         return Err(StartError::Usage(text));
     }
-    let link = Clustered::connect(address.clone()).await;
-    let place = address.addr().to_string();
-    let unreachable = |error| {
-        StartError::Failed(format!(
-            "cannot reach a Redis Cluster at {place}: {error}; is it one (cluster-enabled yes), with all slots served?"
-        ))
+    match Clustered::connect(address.clone()).await {
+        Ok(link) => checked(start, link, &address, Keeps::Credentials).await,
+        Err(error) => Err(no_cluster(start, &address, &error).await),
+    }
+}
+
+/// Why there is no cluster at this address: what a plain connection finds says more than the failure of all nodes.
+async fn no_cluster(start: &Start, address: &ConnectionInfo, error: &RedisError) -> StartError {
+    let place = address.addr();
+    let plain = match Multiplexed::connect(address.clone()).await {
+        Ok(link) => Redis::new(link, &start.key_prefix),
+        Err(error) => return unreachable(address, &error),
     };
-    Ok(redis(start, link.map_err(unreachable)?))
+    match in_time(plain.asked::<String>(&::redis::cmd("INFO"))).await {
+        Some(Ok(info)) if info.contains("cluster_enabled:0") => {
+            StartError::Failed(format!("cannot use Redis at {place}: {}", redis::IS_SINGLE))
+        }
+        Some(Err(error)) => unreachable(address, &error),
+        _ => StartError::Failed(format!(
+            "cannot reach a Redis Cluster at {place}: {error}; are all its slots served (CLUSTER INFO)?"
+        )),
+    }
 }
 
 /// `PostgreSQL` over a pool of this many connections.
@@ -49,11 +69,19 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
     let config: tokio_postgres::Config =
         url.parse().map_err(|error| StartError::Usage(format!("--postgres-url: {error}; it is like {LIKE}")))?;
     let place = place(&config);
-    let postgres = Postgres::connect(config, size).await.map_err(|error| {
+    let connected = Postgres::connect(config.clone(), size).await;
+    let unusable = |why: &str| StartError::Failed(format!("cannot use PostgreSQL at {place}: {why}"));
+    if pooler::loses_statements(&config).await {
+        return Err(unusable(pooler::LOSES_STATEMENTS));
+    }
+    let postgres = connected.map_err(|error| {
         StartError::Failed(format!(
             "cannot reach PostgreSQL at {place}: {error}; start it, or give another --postgres-url"
         ))
     })?;
+    if postgres.is_standby().await.map_err(|error| unusable(&error.to_string()))? {
+        return Err(unusable("it is a hot standby and read-only; give the address of its primary"));
+    }
     Ok(Arc::new(postgres))
 }
 
@@ -78,13 +106,24 @@ pub fn redis_address(start: &Start) -> Result<ConnectionInfo, StartError> {
         .map_err(|error| StartError::Usage(format!("--redis-url: {error}; it is like redis://127.0.0.1:6379/0")))
 }
 
-/// A Redis that is not there.
+/// A Redis that cannot be reached, or lets nobody in.
 #[must_use]
 pub fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
-    let address = address.addr();
-    StartError::Failed(format!("cannot reach Redis at {address}: {error}; start it, or give another --redis-url"))
+    let place = address.addr();
+    if error.code().is_some() || error.kind() == ErrorKind::AuthenticationFailed {
+        return StartError::Failed(format!("cannot use Redis at {place}: {}", redis::remedy(error)));
+    }
+    StartError::Failed(format!("cannot reach Redis at {place}: {error}; start it, or give another --redis-url"))
 }
 
-fn redis<L: Link>(start: &Start, link: L) -> Arc<Redis<L>> {
-    Arc::new(Redis::new(link, &start.key_prefix))
+/// A Redis that can keep what is stored in it.
+async fn checked<L: Link>(
+    start: &Start,
+    link: L,
+    address: &ConnectionInfo,
+    keeps: Keeps,
+) -> Result<Arc<Redis<L>>, StartError> {
+    let redis = Redis::new(link, &start.key_prefix);
+    redis::check(&redis, address, keeps).await?;
+    Ok(Arc::new(redis))
 }

@@ -1,10 +1,10 @@
-//! A Redis that is full, or has closed its connections: rows 19 and 25 of the security table.
+//! A Redis that is full, evicts, or has closed its connections: rows 19 and 25 of the security table.
 
 use jwt::Algorithm;
 
 use crate::forge;
 use crate::redis_process::Redis;
-use crate::server::Server;
+use crate::server::{Server, refusal};
 use crate::store_faults::Servers;
 
 const OVER_REDIS: [&str; 4] = ["jwt-hs256-refresh", "jwt-hs256-denylist", "jwt-hs256-push", "jwt-hs256-epoch"];
@@ -34,4 +34,25 @@ fn first_request_after_closed_connections_succeeds() {
         let [first, second] = nodes(&redis, scheme);
         Servers::new(scheme, &first, &second).serve_after_lost_connections(&redis);
     }
+}
+
+#[test]
+fn redis_that_evicts_is_refused() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let refused = |scheme: &str, policy: &str| {
+        redis.set("maxmemory-policy", policy);
+        let (code, message) =
+            refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, "--redis-url", &url]);
+        assert_eq!((code, message.lines().count()), (1, 1), "{scheme}: {message}");
+        assert!(message.contains(policy) && message.contains("maxmemory-policy noeviction"), "{scheme}: {message}");
+    };
+    for scheme in OVER_REDIS {
+        refused(scheme, "allkeys-lru");
+        refused(scheme, "volatile-lru");
+    }
+    refused("jwt-hs256", "allkeys-random");
+    // The changed users alone have no time to live.
+    redis.set("maxmemory-policy", "volatile-lru");
+    Server::start(crate::BINARY, &["--scheme", "jwt-hs256", "--redis-url", &url]);
 }

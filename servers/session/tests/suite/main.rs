@@ -10,7 +10,6 @@ mod cluster;
 mod ground;
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/postgres.rs"]
 mod postgres;
 #[path = "../../../chassis/tests/kit/redis.rs"]
@@ -39,6 +38,7 @@ mod standing;
 mod store_trouble;
 mod telling;
 mod throttle;
+mod unfit_store;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_session-server");
 

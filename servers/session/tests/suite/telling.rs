@@ -64,7 +64,7 @@ fn postgres_must_be_named_and_there() {
 fn a_redis_that_is_no_cluster_is_told() {
     let redis = crate::redis_process::Redis::start();
     let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
-    assert_refused(&flags, 1, &["cannot reach a Redis Cluster at", "cluster-enabled yes"]);
+    assert_refused(&flags, 1, &["cannot use Redis at", "single Redis", "scheme session-redis,"]);
     let braces = [&flags[..], &["--key-prefix", "{a}"]].concat();
     assert_refused(&braces, 2, &["--key-prefix {a}", "braces"]);
 }

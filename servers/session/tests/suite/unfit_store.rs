@@ -1,0 +1,188 @@
+//! Stores that a server must not start over, and what it says of them.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::http::PATIENCE;
+use crate::postgres::Postgres;
+use crate::redis_process::Redis;
+use crate::server::{Server, refusal};
+
+#[track_caller]
+fn assert_refused(scheme: &str, flag: &str, url: &str, parts: &[&str]) {
+    let (code, message) = refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, flag, url]);
+    assert_eq!((code, message.lines().count()), (1, 1), "{scheme}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{scheme}: {part:?} is not in {message}");
+    }
+    assert!(!message.contains("secret"), "{message}");
+}
+
+fn starts(scheme: &str, flag: &str, url: &str) -> Server {
+    Server::start(crate::BINARY, &["--scheme", scheme, flag, url])
+}
+
+const SINGLE: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cached", "cookie-sealed"];
+
+#[test]
+fn redis_that_needs_a_password_is_refused_without_it() {
+    let redis = Redis::start();
+    redis.set("requirepass", "the-secret");
+    let host = format!("127.0.0.1:{}", redis.port());
+    for scheme in SINGLE.into_iter().chain(["session-redis-cluster"]) {
+        for url in [redis.url(), format!("redis://:no-secret@{host}/0")] {
+            assert_refused(scheme, "--redis-url", &url, &["cannot use Redis at", &host, "PASSWORD@"]);
+        }
+    }
+    starts("session-redis", "--redis-url", &format!("redis://:the-secret@{host}/0"));
+}
+
+#[test]
+fn cluster_node_is_refused_by_schemes_for_a_single_redis() {
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        for scheme in SINGLE {
+            assert_refused(scheme, "--redis-url", &node.url(), &["session-redis-cluster", "cluster-enabled no"]);
+        }
+    }
+}
+
+#[test]
+fn read_only_replica_is_refused() {
+    let (primary, replica) = (Redis::start(), Redis::start());
+    let mut follow = redis::cmd("REPLICAOF");
+    let () = follow.arg("127.0.0.1").arg(primary.port()).query(&mut replica.connection()).unwrap();
+    for scheme in SINGLE {
+        assert_refused(scheme, "--redis-url", &replica.url(), &["read-only replica", "primary"]);
+    }
+}
+
+#[test]
+fn redis_that_evicts_is_refused() {
+    let redis = Redis::start();
+    redis.set("maxmemory-policy", "allkeys-lru");
+    for scheme in SINGLE {
+        assert_refused(scheme, "--redis-url", &redis.url(), &["allkeys-lru", "set maxmemory-policy noeviction"]);
+    }
+    redis.set("maxmemory-policy", "volatile-ttl");
+    for scheme in &SINGLE[..3] {
+        assert_refused(scheme, "--redis-url", &redis.url(), &["volatile-ttl", "set maxmemory-policy noeviction"]);
+    }
+    // What it keeps there has no time to live.
+    starts("cookie-sealed", "--redis-url", &redis.url());
+}
+
+#[test]
+fn every_node_of_a_cluster_is_checked_for_eviction() {
+    let cluster = Cluster::start();
+    cluster.nodes[2].set("maxmemory-policy", "allkeys-lfu");
+    assert_refused("session-redis-cluster", "--redis-url", &cluster.url(), &["allkeys-lfu", "noeviction"]);
+    cluster.nodes[2].set("maxmemory-policy", "noeviction");
+    cluster.nodes[1].set("maxmemory", "1");
+    let server = starts("session-redis-cluster", "--redis-url", &cluster.url());
+    assert_eq!(server.get("/readyz", &[]).status, 503, "one node of three is full");
+}
+
+#[test]
+fn full_redis_is_accepted_with_a_warning() {
+    let redis = Redis::start();
+    redis.set("maxmemory", "1");
+    for scheme in &SINGLE[..3] {
+        let server = starts(scheme, "--redis-url", &redis.url());
+        assert_eq!(server.get("/readyz", &[]).status, 503, "{scheme}");
+        server.signal("-TERM");
+        let (_, log) = server.ended();
+        assert!(log.contains("accepts no writes"), "{scheme}: {log}");
+    }
+}
+
+#[test]
+fn read_only_postgres_is_refused() {
+    let postgres = Postgres::start();
+    postgres.set_read_only(true);
+    let setting = ["read-only transaction", "default_transaction_read_only"];
+    assert_refused("session-postgres", "--postgres-url", &postgres.url(), &setting);
+    let standby = Postgres::start_standby();
+    assert_refused("session-postgres", "--postgres-url", &standby.url(), &["hot standby", "primary"]);
+}
+
+/// A connection pooler before a database, gone with this value.
+struct Pgbouncer {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Pgbouncer {
+    /// None, and a word on stderr, where the program is not installed.
+    fn start(postgres: &Postgres, mode: &str) -> Option<Self> {
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| std::fs::exists(path).unwrap());
+        let Some(program) = program else {
+            eprintln!("SKIPPED: pgbouncer is not installed; scripts/bootstrap.sh --test installs it");
+            return None;
+        };
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pgbouncer.ini");
+        let database = format!("host=127.0.0.1 port={} user=authbench dbname=postgres", postgres.port());
+        let settings = format!(
+            "[databases]\npostgres = {database}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             auth_type = any\npool_mode = {mode}\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n"
+        );
+        std::fs::File::create(&file).unwrap().write_all(settings.as_bytes()).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-q").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            // It refuses to run as root.
+            open(folder.path());
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let pooler = Self { child: command.spawn().unwrap(), port, _folder: folder };
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "pgbouncer does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(pooler)
+    }
+
+    fn url(&self) -> String {
+        format!("postgresql://authbench@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+/// The user `nobody` of every Unix.
+const NOBODY: u32 = 65_534;
+
+/// Lets everyone read a folder.
+fn open(folder: &std::path::Path) {
+    assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status().unwrap().success());
+}
+
+impl Drop for Pgbouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn pooler_that_loses_prepared_statements_is_refused() {
+    let postgres = Postgres::start();
+    for mode in ["transaction", "statement"] {
+        let Some(pooler) = Pgbouncer::start(&postgres, mode) else { return };
+        let parts = ["cannot use PostgreSQL at", "PgBouncer", "session mode"];
+        assert_refused("session-postgres", "--postgres-url", &pooler.url(), &parts);
+    }
+    let Some(pooler) = Pgbouncer::start(&postgres, "session") else { return };
+    let server = starts("session-postgres", "--postgres-url", &pooler.url());
+    assert_eq!(server.login(1).status, 200, "a pooler in session mode loses nothing");
+}

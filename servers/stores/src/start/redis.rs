@@ -1,0 +1,115 @@
+//! Whether a Redis can keep what a scheme stores in it.
+
+use chassis::module::StartError;
+use redis::{ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::patience::{Failure, PATIENCE, in_time};
+use crate::{Link, Redis};
+
+/// What a scheme keeps in a Redis, which decides what must never be evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Sessions, refresh tokens or denials, which have a time to live, beside the changed users.
+    Credentials,
+    /// The changed users alone, which have none.
+    Users,
+}
+
+/// Refuses a Redis that cannot be written to or that may forget, with an error that says what to do. One that is
+/// full now is accepted with a warning: credentials can be checked and ended all the same.
+pub(super) async fn check<L: Link>(redis: &Redis<L>, address: &ConnectionInfo, keeps: Keeps) -> Result<(), StartError> {
+    let unusable = |why: String| StartError::Failed(format!("cannot use Redis at {}: {why}", address.addr()));
+    let late = || unusable(format!("no answer within {} ms", PATIENCE.as_millis()));
+    // A user without the permission to ask is told nothing, and then the write has to do.
+    let facts = in_time(redis.asked::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
+    let facts = facts.map(Facts::of).unwrap_or_default();
+    facts.check_mode::<L>().map_err(unusable)?;
+    match in_time(redis.probed()).await.ok_or_else(late)? {
+        Err(error) if is_temporary(&error) => {
+            tracing::warn!(%error, "Redis accepts no writes; logins are answered with 503 until it does");
+        }
+        probed => probed.map_err(|error| unusable(remedy(&error)))?,
+    }
+    facts.check_eviction(keeps).map_err(unusable)
+}
+
+/// What a Redis says of itself, on each of its nodes.
+#[derive(Default)]
+struct Facts(Vec<String>);
+
+impl Facts {
+    /// From the answer to `INFO`, which a cluster gives for each node.
+    fn of(info: Value) -> Self {
+        let mut texts = vec![];
+        collect(info, &mut texts);
+        Self(texts)
+    }
+
+    fn values<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> {
+        let lines = self.0.iter().flat_map(|text| text.lines());
+        lines.filter_map(move |line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
+    }
+
+    fn check_mode<L: Link>(&self) -> Result<(), String> {
+        match (L::IS_CLUSTER, self.values("cluster_enabled").next()) {
+            (false, Some("1")) => Err(IS_CLUSTER.to_owned()),
+            (true, Some("0")) => Err(IS_SINGLE.to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_eviction(&self, keeps: Keeps) -> Result<(), String> {
+        let mut policies = self.values("maxmemory_policy").peekable();
+        if policies.peek().is_none() {
+            tracing::warn!("Redis does not report its maxmemory-policy; make sure that it is noeviction");
+        }
+        let forgets = |policy: &&str| match keeps {
+            Keeps::Credentials => *policy != "noeviction",
+            Keeps::Users => policy.starts_with("allkeys-"),
+        };
+        let Some(policy) = policies.find(forgets) else { return Ok(()) };
+        Err(format!(
+            "its maxmemory-policy is {policy}: short of memory it would forget who was logged out or disabled; set \
+             maxmemory-policy noeviction"
+        ))
+    }
+}
+
+/// Every text in an answer.
+fn collect(value: Value, texts: &mut Vec<String>) {
+    match value {
+        Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => texts.push(text),
+        Value::Array(values) => values.into_iter().for_each(|value| collect(value, texts)),
+        Value::Map(pairs) => pairs.into_iter().for_each(|(_, value)| collect(value, texts)),
+        _ => {}
+    }
+}
+
+const IS_CLUSTER: &str = "it is a node of a Redis Cluster; use the scheme session-redis-cluster, or a Redis with \
+                          cluster-enabled no";
+pub(super) const IS_SINGLE: &str = "it is a single Redis and no cluster; use the scheme session-redis, or a node of a \
+                                    Redis Cluster";
+
+/// Whether it will accept writes again without being configured anew: it is full, cannot save, or lacks replicas.
+fn is_temporary(error: &RedisError) -> bool {
+    error.refused_write() && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// What is wrong, and what to do about it.
+pub(super) fn remedy(error: &RedisError) -> String {
+    let needs_password = "it needs another user name or password; write them into the URL, like \
+                          redis://USER:PASSWORD@127.0.0.1:6379/0, or leave out the user";
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
+            format!("{error}: {needs_password}")
+        }
+        (_, Some("READONLY")) => "it is a read-only replica; give the address of its primary".to_owned(),
+        (_, Some("NOPERM")) => {
+            format!("{error}; allow this user all commands on the keys and channels of --key-prefix")
+        }
+        (_, Some("MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT")) => format!("{error}: {IS_CLUSTER}"),
+        (_, Some("LOADING")) => format!("{error}; start again when it has loaded its data"),
+        _ => error.to_string(),
+    }
+}
