@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use contract::scheme::UnknownWord;
-use contract::{Carrier, Scheme};
+use contract::{BaseUrl, Carrier, Scheme};
 use engine::slo::Objective;
 use experiments::Balancer;
 use experiments::profile::{Experiment, Profile};
@@ -90,9 +90,9 @@ pub(crate) struct Compare {
 
 #[derive(Args, Debug)]
 pub(crate) struct Load {
-    /// The server, such as `http://127.0.0.1:8080`.
+    /// The server, such as `http://127.0.0.1:8080`; with a path, every route is appended to it.
     #[arg(long, value_name = "URL")]
-    pub(crate) target: String,
+    pub(crate) target: BaseUrl,
     /// Fail unless the target says at /bench/scheme which scheme it runs.
     #[arg(long)]
     pub(crate) scheme_from_target: bool,

@@ -1,5 +1,6 @@
 //! `authbench load`: one load on one server.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use contract::body::MintedCredential;
 use contract::user::{PASSWORD, username};
-use contract::{Carrier, SchemeDescriptor};
+use contract::{Carrier, SchemeDescriptor, route};
 use driver::{Credentials, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Level, Placement, Round};
 use experiments::{Journal, Rounds, Watched};
-use lab::http::{Client, HttpError};
+use lab::http::{Client, HttpError, cookie_header};
 
 use crate::cli::ArrivalKind;
 use crate::exit::{Failure, Outcome};
@@ -31,8 +32,9 @@ const MOST_WORKERS: usize = 4;
 
 pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let plan = plan(asked)?;
-    let client = Client::new(&asked.target);
+    let client = Client::new(asked.target.as_str());
     let descriptor = describe(asked, &client)?;
+    let plan = within_users(plan, descriptor.as_ref());
     let mut journal = begin(asked, plan.seed)?;
     if !asked.slo.is_empty() {
         return load_slo::run(asked, &plan, &client, descriptor.as_ref(), journal, stop);
@@ -110,6 +112,18 @@ fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
+/// Reduces the population of a journey to the users that the target says it has: a journey logs in as them. Reads need no
+/// such bound, for one user may have several credentials.
+fn within_users(mut plan: Plan, descriptor: Option<&SchemeDescriptor>) -> Plan {
+    let size = plan.population.size;
+    let users = descriptor.map_or(size, |descriptor| descriptor.users.max(1));
+    if matches!(plan.mix, Mix::Journey { .. }) && size > users {
+        eprintln!("authbench: the target has {users} users; the population of {size} in the plan is reduced to them");
+        plan.population.size = users;
+    }
+    plan
+}
+
 /// What the target says of itself; none where it does not and need not.
 fn describe(asked: &cli::Load, client: &Client) -> Result<Option<SchemeDescriptor>, Failure> {
     match client.scheme() {
@@ -144,7 +158,7 @@ pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
 
 /// The process behind the target, if it is on this machine.
 pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
-    lab::listener::process_behind(&asked.target).into_iter().collect()
+    lab::listener::process_behind(asked.target.as_str()).into_iter().collect()
 }
 
 pub(crate) fn workers() -> Workers {
@@ -159,22 +173,30 @@ pub(crate) fn target(
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
 ) -> anyhow::Result<Target> {
-    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client)?)?);
+    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client, descriptor)?)?);
     let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
-    Ok(Target::one(asked.target.clone(), credentials, carrier))
+    Ok(Target::one(asked.target.to_string(), credentials, carrier))
 }
 
 /// Minted where the target mints, else logged in one by one.
-fn credentials(asked: &cli::Load, plan: &Plan, client: &Client) -> anyhow::Result<Vec<MintedCredential>> {
+fn credentials(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+) -> anyhow::Result<Vec<MintedCredential>> {
     // A journey logs in by itself.
     let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
-    match client.mint(size, 0) {
-        Err(HttpError::Status { status: 403..=405, .. } | HttpError::Malformed { .. }) => {}
+    // A target that does not mint answers an unknown path as it likes: 401, 302, 404, a page with 200.
+    let why = match client.mint(size, 0) {
+        Err(HttpError::Status { status, .. }) => format!("status {status}"),
+        Err(HttpError::Malformed { .. }) => "another answer".to_owned(),
         minted => return minted.context("cannot get credentials"),
-    }
+    };
     let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
-    eprintln!("authbench: the target does not mint credentials; logging in as {size} users");
-    (0..size).map(|number| log_in(client, number)).collect()
+    eprintln!("authbench: the target does not mint credentials ({why}); logging in as {size} users");
+    let users = descriptor.map_or(u32::MAX, |descriptor| descriptor.users.max(1));
+    (0..size).map(|number| log_in(client, number % users)).collect()
 }
 
 fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
@@ -182,14 +204,12 @@ fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
     let (login, answer) = client
         .login(&username, PASSWORD)
         .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
-    let cookie = answer.headers.iter().find(|(name, _)| name == "set-cookie");
-    let headers = match (login.token, cookie) {
-        (Some(token), _) => [("authorization".to_owned(), format!("Bearer {token}"))].into(),
-        (None, Some((_, set_cookie))) => {
-            let pair = set_cookie.split(';').next().unwrap_or_default();
-            [("cookie".to_owned(), pair.to_owned())].into()
-        }
-        (None, None) => return Err(anyhow!("the login as {username} handed out neither a token nor a cookie")),
-    };
+    let token = login.token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+    // All that the login has set, as a browser does: which of them the target needs is its own affair.
+    let cookies = cookie_header(&client.cookies(&answer, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
+    let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
+    if headers.is_empty() {
+        return Err(anyhow!("the login as {username} issued neither a token nor a cookie"));
+    }
     Ok(MintedCredential { username, headers, refresh_token: login.refresh_token })
 }

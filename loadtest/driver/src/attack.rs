@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use contract::BaseUrlError;
 use engine::clock::{SchedulingClass, keep_time};
 use engine::plan::{Arrivals, Plan};
 use engine::recorder::Recorder;
@@ -19,16 +20,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::exchange::Addresses;
+use crate::journey::ActiveUsers;
 use crate::pacer::pace;
 use crate::shift::{Begun, Shift, Worker};
-use crate::{Drive, Target, Workers};
+use crate::{Drive, Target, Workers, client};
 
 /// A load cannot be driven.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// The target's address is not one.
-    #[error("{0:?} is not an address such as http://127.0.0.1:8080")]
-    Address(String),
+    #[error(transparent)]
+    Address(#[from] BaseUrlError),
     /// A thread or a runtime cannot be had.
     #[error("cannot start the generator's threads: {0}")]
     Threads(#[from] io::Error),
@@ -68,9 +70,11 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let (runtime, class) = runtime(workers.count, on_time)?;
     let shift = Arc::new(Shift {
         plan: plan.clone(),
+        client: client(plan)?,
         target: target.clone(),
         addresses: target.nodes.iter().map(|node| Addresses::of(node, plan.mix)).collect::<Result<_, _>>()?,
         turn: AtomicUsize::new(0),
+        active: ActiveUsers::of(plan.population.size),
         stop: stop.clone(),
         unsent: AtomicU64::new(0),
     });
@@ -80,6 +84,12 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let (started, driven) = drive?;
     let class = *class.get().expect("its threads have run the round");
     Ok(Drive { started, driven, class, looked: Duration::ZERO })
+}
+
+/// Returns the client that all users share. Goose's own would follow redirects, and use the proxy that the environment names.
+fn client(plan: &Plan) -> Result<reqwest::Client, DriveError> {
+    let settings = client::direct(Duration::from_secs_f64(plan.timeout_s));
+    client::build(settings.no_gzip().user_agent("authbench"))
 }
 
 /// The threads that send, and the class that they get.
@@ -192,20 +202,16 @@ fn goose_attack(
             present.send(()).ok();
             let begun = begun.wait_for(Option::is_some).await.ok().and_then(|begun| begun.clone());
             if let Some(begun) = begun {
-                Worker::new(&shift, &begun, &user.client, user.weighted_users_index).work().await;
+                Worker::new(&shift, &begun, user.weighted_users_index).work().await;
             }
             present.send(()).ok();
             // Goose would start the transaction anew; the user goes with the round's runtime.
             std::future::pending().await
         })
     }));
-    let client = GooseClientBuilder::new()
-        .without_cookies()
-        .gzip(false)
-        .user_agent("authbench")
-        .timeout(Duration::from_secs_f64(shift.plan.timeout_s));
     Ok(GooseAttack::initialize_with_config(configuration(shift)?)?
-        .set_client_builder_without_cookies(client)?
+        // One client that nothing uses, instead of one a user.
+        .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
         .register_scenario(Scenario::new("shift").register_transaction(transaction)))
 }
 

@@ -1,8 +1,7 @@
 //! Credentials as request headers, made once before the round.
 
-use contract::Carrier;
-use contract::body::{LoginResponse, MintedCredential};
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use contract::body::MintedCredential;
+use reqwest::header::{COOKIE, HeaderName, HeaderValue};
 
 /// The credentials of a population, numbered from 0.
 #[derive(Debug)]
@@ -46,6 +45,11 @@ impl Credentials {
         self.iter().map(|credential| credential.beside_cookie(pair)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether they are those of the control, which issues none.
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.iter().all(|credential| credential.headers.is_empty())
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Credential> {
         self.0.iter()
     }
@@ -84,35 +88,13 @@ impl Credential {
         }
         Ok(Self { headers, username: self.username.clone() })
     }
-
-    /// The credential that a login or a refresh handed out, as a client would send it; none if it
-    /// handed out none where this carrier has it.
-    pub(crate) fn handed_out(carrier: Carrier, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
-        let response: LoginResponse = serde_json::from_slice(body).ok()?;
-        let header = match carrier {
-            Carrier::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", response.token?)).ok()?),
-            Carrier::Cookie => {
-                let set_cookie = headers.get(SET_COOKIE)?.to_str().ok()?;
-                let pair = set_cookie.split(';').next()?;
-                (COOKIE, HeaderValue::try_from(pair).ok()?)
-            }
-        };
-        Some(Self { headers: vec![header], username: Some(response.user.username) })
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::AUTHORIZATION;
+
     use super::*;
-
-    const BODY: &str =
-        r#"{"user":{"id":1,"username":"user-000001","email":"e","roles":[]},"expires_in":9,"token":"abc"}"#;
-
-    #[test]
-    fn a_bearer_token_is_sent_back_in_authorization() {
-        let credential = Credential::handed_out(Carrier::Bearer, &HeaderMap::new(), BODY.as_bytes()).unwrap();
-        assert_eq!(credential.headers, [(AUTHORIZATION, HeaderValue::from_static("Bearer abc"))]);
-    }
 
     #[test]
     fn a_balancers_cookie_stands_beside_what_carries_the_credential() {
@@ -123,14 +105,5 @@ mod tests {
         let node = (COOKIE, HeaderValue::from_static("node=3"));
         assert_eq!(with(AUTHORIZATION, "Bearer abc"), [(AUTHORIZATION, HeaderValue::from_static("Bearer abc")), node]);
         assert_eq!(with(COOKIE, "id=abc"), [(COOKIE, HeaderValue::from_static("id=abc; node=3"))]);
-    }
-
-    #[test]
-    fn a_cookie_is_sent_back_without_its_attributes() {
-        let mut headers = HeaderMap::new();
-        headers.insert(SET_COOKIE, HeaderValue::from_static("__Host-authbench=xyz; Secure; Path=/"));
-        let credential = Credential::handed_out(Carrier::Cookie, &headers, BODY.as_bytes()).unwrap();
-        assert_eq!(credential.headers, [(COOKIE, HeaderValue::from_static("__Host-authbench=xyz"))]);
-        assert!(Credential::handed_out(Carrier::Cookie, &HeaderMap::new(), BODY.as_bytes()).is_none());
     }
 }

@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
-use contract::route;
+use contract::body::{LoginRequest, RefreshRequest};
 use contract::user::PASSWORD;
+use contract::{Carrier, route};
 use engine::plan::Mix;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
 use reqwest::{Client, Method, Request, Url};
+use serde::Serialize;
 
 use crate::credential::Credential;
+use crate::issued::Issued;
 use crate::{DriveError, Node};
 
 /// The addresses of a node, parsed once.
@@ -18,41 +21,87 @@ pub(crate) struct Addresses {
     read: Url,
     refresh: Url,
     logout: Url,
+    origin: HeaderValue,
 }
 
 impl Addresses {
     pub(crate) fn of(node: &Node, mix: Mix) -> Result<Self, DriveError> {
-        let at = |path: &str| {
-            let url = Url::parse(&node.base_url).and_then(|base| base.join(path));
-            url.map_err(|_| DriveError::Address(node.base_url.clone()))
-        };
+        let base = node.base()?;
         Ok(Self {
-            login: at(route::LOGIN)?,
-            read: at(&read_path(mix))?,
-            refresh: at(route::REFRESH)?,
-            logout: at(route::LOGOUT)?,
+            login: base.at(route::LOGIN),
+            read: base.at(&read_path(mix)),
+            refresh: base.at(route::REFRESH),
+            logout: base.at(route::LOGOUT),
+            origin: HeaderValue::try_from(base.origin()).expect("an origin is visible ASCII"),
         })
     }
 
+    pub(crate) const fn login_url(&self) -> &Url {
+        &self.login
+    }
+
+    pub(crate) const fn read_url(&self) -> &Url {
+        &self.read
+    }
+
+    pub(crate) const fn refresh_url(&self) -> &Url {
+        &self.refresh
+    }
+
     pub(crate) fn read(&self, credential: &Credential) -> Request {
-        authenticated(Method::GET, &self.read, credential)
+        let mut request = Request::new(Method::GET, self.read.clone());
+        for (name, value) in &credential.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        request
     }
 
-    pub(crate) fn refresh(&self, credential: &Credential) -> Request {
-        authenticated(Method::POST, &self.refresh, credential)
+    /// Returns what renews the credential: the refresh token in the body where there is one, else the credential itself.
+    pub(crate) fn refresh(&self, issued: &Issued) -> Request {
+        let mut request = Request::new(Method::POST, self.refresh.clone());
+        match issued.refresh_token() {
+            Some(token) => {
+                request.headers_mut().extend(issued.cookie(&self.refresh));
+                set_json(&mut request, &RefreshRequest { refresh_token: token.to_owned() });
+            }
+            None => request.headers_mut().extend(issued.headers(&self.refresh)),
+        }
+        self.state_origin(&mut request, issued.is_by_cookie());
+        request
     }
 
-    pub(crate) fn logout(&self, credential: &Credential) -> Request {
-        authenticated(Method::POST, &self.logout, credential)
+    pub(crate) fn logout(&self, issued: &Issued) -> Request {
+        let mut request = Request::new(Method::POST, self.logout.clone());
+        request.headers_mut().extend(issued.headers(&self.logout));
+        self.state_origin(&mut request, issued.is_by_cookie());
+        request
+    }
+
+    /// Returns a login, as the client of this carrier sends it.
+    pub(crate) fn login_by(&self, carrier: Carrier, username: &str) -> Request {
+        let mut request = self.login(username);
+        self.state_origin(&mut request, carrier == Carrier::Cookie);
+        request
     }
 
     pub(crate) fn login(&self, username: &str) -> Request {
         let mut request = Request::new(Method::POST, self.login.clone());
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = contract::body::LoginRequest { username: username.to_owned(), password: PASSWORD.to_owned() };
-        *request.body_mut() = Some(serde_json::to_vec(&body).expect("two strings are JSON").into());
+        set_json(&mut request, &LoginRequest { username: username.to_owned(), password: PASSWORD.to_owned() });
         request
     }
+
+    /// Adds the `Origin` that a browser sends with every `POST` of a page of this very site, for servers that accept a state
+    /// change by cookie from their own site only.
+    fn state_origin(&self, request: &mut Request, is_by_cookie: bool) {
+        if is_by_cookie {
+            request.headers_mut().insert(ORIGIN, self.origin.clone());
+        }
+    }
+}
+
+fn set_json(request: &mut Request, body: &impl Serialize) {
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *request.body_mut() = Some(serde_json::to_vec(body).expect("strings are JSON").into());
 }
 
 /// What a read asks for.
@@ -61,14 +110,6 @@ pub(crate) fn read_path(mix: Mix) -> String {
         Mix::Reads | Mix::Journey { .. } => route::ME.to_owned(),
         Mix::Chain { hops } => format!("{}?hops={hops}", route::CHAIN),
     }
-}
-
-fn authenticated(method: Method, url: &Url, credential: &Credential) -> Request {
-    let mut request = Request::new(method, url.clone());
-    for (name, value) in &credential.headers {
-        request.headers_mut().insert(name.clone(), value.clone());
-    }
-    request
 }
 
 /// An answer, or why there is none, with its times.

@@ -1,13 +1,28 @@
 //! The journey mix: login, reads, refresh, as many reads, logout, and again.
 
-use crate::credential::Credential;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::issued::Issued;
 
 /// Where a user stands in his journey.
 #[derive(Debug)]
 pub(crate) struct Journey {
     reads: u32,
     stage: Stage,
-    credential: Option<Credential>,
+    /// The number of the user who was to log in.
+    pub(crate) user: Option<u32>,
+    /// What the login issued.
+    pub(crate) issued: Option<Issued>,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Login,
+    Read,
+    Refresh,
+    Logout,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,34 +34,27 @@ enum Stage {
     Logout,
 }
 
-/// What to do next.
-#[derive(Debug)]
-pub(crate) enum Step<'a> {
-    Login,
-    Read(&'a Credential),
-    Refresh(&'a Credential),
-    Logout(&'a Credential),
-}
-
 impl Journey {
     pub(crate) fn new(reads: u32) -> Self {
-        Self { reads, stage: Stage::Login, credential: None }
+        Self { reads, stage: Stage::Login, user: None, issued: None }
     }
 
-    pub(crate) fn next(&self) -> Step<'_> {
-        match (&self.credential, self.stage) {
-            (None, _) | (_, Stage::Login) => Step::Login,
-            (Some(credential), Stage::ReadBefore(_) | Stage::ReadAfter(_)) => Step::Read(credential),
-            (Some(credential), Stage::Refresh) => Step::Refresh(credential),
-            (Some(credential), Stage::Logout) => Step::Logout(credential),
+    pub(crate) fn next(&self) -> Step {
+        match self.stage {
+            Stage::Login => Step::Login,
+            Stage::ReadBefore(_) | Stage::ReadAfter(_) => Step::Read,
+            Stage::Refresh => Step::Refresh,
+            Stage::Logout => Step::Logout,
         }
     }
 
-    /// The step went well; a login or a refresh has handed out a credential.
-    pub(crate) fn went_well(&mut self, handed_out: Option<Credential>) {
-        if handed_out.is_some() {
-            self.credential = handed_out;
-        }
+    /// Returns what the login issued; every step but the login has it.
+    pub(crate) fn issued(&mut self) -> &mut Issued {
+        self.issued.as_mut().expect("the first step is the login")
+    }
+
+    /// Goes on after a step that went well.
+    pub(crate) fn went_well(&mut self) {
         self.stage = match self.stage {
             Stage::Login => before(self.reads),
             Stage::ReadBefore(left) => before(left - 1),
@@ -54,14 +62,40 @@ impl Journey {
             Stage::ReadAfter(left) => after(left - 1),
             Stage::Logout => Stage::Login,
         };
-        if self.stage == Stage::Login {
-            self.credential = None;
-        }
     }
 
-    /// The step failed: the journey ends here, and another begins.
+    /// Begins again with a login after a step that failed.
     pub(crate) fn failed(&mut self) {
-        *self = Self::new(self.reads);
+        self.stage = Stage::Login;
+    }
+}
+
+/// The users who are on a journey.
+///
+/// No user is on two at a time as long as there are more of them than connections: a logout may end every credential of its
+/// user, as with `jwt-*-epoch`, and another journey of the same user would fail for it.
+#[derive(Debug)]
+pub(crate) struct ActiveUsers {
+    population: u32,
+    users: Mutex<HashSet<u32>>,
+}
+
+impl ActiveUsers {
+    pub(crate) fn of(population: u32) -> Self {
+        Self { population: population.max(1), users: Mutex::default() }
+    }
+
+    /// Claims this user, or the next who is free, and returns the number.
+    pub(crate) fn claim(&self, number: u32) -> u32 {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let following = (number..self.population).chain(0..number);
+        let free = following.into_iter().find(|user| !users.contains(user)).unwrap_or(number);
+        users.insert(free);
+        free
+    }
+
+    pub(crate) fn release(&self, user: u32) {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
     }
 }
 
@@ -77,28 +111,24 @@ const fn after(left: u32) -> Stage {
 mod tests {
     use super::*;
 
-    fn credential() -> Credential {
-        Credential { headers: Vec::new(), username: None }
-    }
-
-    fn letter(step: &Step<'_>) -> char {
+    fn take(journey: &mut Journey) -> char {
+        let step = journey.next();
+        if step == Step::Login {
+            journey.issued = Some(Issued::nothing());
+        }
+        journey.issued();
+        journey.went_well();
         match step {
             Step::Login => 'L',
-            Step::Read(_) => 'r',
-            Step::Refresh(_) => 'R',
-            Step::Logout(_) => 'O',
+            Step::Read => 'r',
+            Step::Refresh => 'R',
+            Step::Logout => 'O',
         }
     }
 
     fn walk(reads: u32, steps: usize) -> String {
         let mut journey = Journey::new(reads);
-        (0..steps)
-            .map(|_| {
-                let letter = letter(&journey.next());
-                journey.went_well("LR".contains(letter).then(credential));
-                letter
-            })
-            .collect()
+        (0..steps).map(|_| take(&mut journey)).collect()
     }
 
     #[test]
@@ -108,11 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_starts_anew() {
+    fn no_user_is_on_two_journeys_while_there_are_others() {
+        let active = ActiveUsers::of(3);
+        assert_eq!([1, 1, 1].map(|number| active.claim(number)), [1, 2, 0]);
+        assert_eq!(active.claim(1), 1, "all are");
+        active.release(2);
+        assert_eq!(active.claim(0), 2);
+    }
+
+    #[test]
+    fn a_failure_begins_again_with_a_login() {
         let mut journey = Journey::new(1);
-        journey.went_well(Some(credential()));
-        assert_eq!(letter(&journey.next()), 'r');
+        assert_eq!((take(&mut journey), journey.next()), ('L', Step::Read));
         journey.failed();
-        assert_eq!(letter(&journey.next()), 'L');
+        assert_eq!(journey.next(), Step::Login);
     }
 }

@@ -7,9 +7,11 @@
 //! stops at the response's headers, and costs CPU time that the measurement would have to bear.
 
 mod attack;
+mod client;
 mod connection;
 mod credential;
 mod exchange;
+mod issued;
 mod journey;
 mod pacer;
 mod probe;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use contract::{BaseUrl, BaseUrlError};
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
 use engine::round::Driven;
@@ -48,10 +51,16 @@ pub struct Target {
 /// One of the servers that share a load.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Such as `http://127.0.0.1:8080`.
+    /// Such as `http://127.0.0.1:8080`; every route is appended to its path.
     pub base_url: String,
     /// What is sent to this one, and how each is carried.
     pub credentials: Arc<Credentials>,
+}
+
+impl Node {
+    fn base(&self) -> Result<BaseUrl, BaseUrlError> {
+        self.base_url.parse()
+    }
 }
 
 impl Target {

@@ -19,7 +19,7 @@ use crate::attack::{DriveError, runtime};
 use crate::credential::Credential;
 use crate::exchange::{Addresses, names_its_user};
 use crate::pacer::pace;
-use crate::{Target, Workers};
+use crate::{Target, Workers, client};
 
 /// How often it is looked whether the loop is to stop, while answers are waited for.
 const NAP: Duration = Duration::from_millis(50);
@@ -114,7 +114,7 @@ impl Prepared {
         let nodes = &lane.target.nodes;
         Ok(Self {
             addresses: nodes.iter().map(|node| Addresses::of(node, Mix::Reads)).collect::<Result<_, _>>()?,
-            clients: nodes.iter().map(|_| client(&lane.plan)).collect::<Result<_, _>>()?,
+            clients: nodes.iter().map(|_| lane_client(&lane.plan)).collect::<Result<_, _>>()?,
             lane: lane.clone(),
         })
     }
@@ -158,15 +158,9 @@ impl Prepared {
 }
 
 /// With as many connections as it takes, and nothing asked a second time: every failure is seen.
-fn client(plan: &Plan) -> Result<Client, DriveError> {
-    let client = Client::builder()
-        .timeout(Duration::from_secs_f64(plan.timeout_s))
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .tcp_nodelay(true)
-        .build();
-    client.map_err(|error| DriveError::Client(error.to_string()))
+fn lane_client(plan: &Plan) -> Result<Client, DriveError> {
+    let settings = client::direct(Duration::from_secs_f64(plan.timeout_s));
+    client::build(settings.retry(reqwest::retry::never()).tcp_nodelay(true))
 }
 
 async fn ask(client: &Client, request: Request, credential: &Credential) -> Reply {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use contract::BaseUrl;
 use engine::chooser::Chooser;
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
@@ -50,16 +51,17 @@ struct Request {
 }
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
-    let authorities: Vec<String> = target.nodes.iter().map(authority).collect::<Result<_, _>>()?;
-    let around = authorities.iter().cycle().take(plan.connections as usize);
+    let bases: Vec<BaseUrl> = target.nodes.iter().map(Node::base).collect::<Result<_, _>>()?;
+    let addresses: Vec<String> = bases.iter().map(BaseUrl::host_and_port).collect();
+    let around = addresses.iter().cycle().take(plan.connections as usize);
     let streams: Vec<TcpStream> =
         around.map(|to| TcpStream::connect(to).map_err(DriveError::Connect)).collect::<Result<_, _>>()?;
-    let nodes = authorities.iter().zip(&target.nodes);
-    let path = read_path(plan.mix);
+    let nodes = bases.iter().zip(&target.nodes);
+    let route = read_path(plan.mix);
     let start = Instant::now() + LEAD;
     let round = Arc::new(Round {
         requests: nodes
-            .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, &path, credential)).collect())
+            .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, &route, credential)).collect())
             .collect(),
         plan: plan.clone(),
         start,
@@ -82,21 +84,14 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     Ok(Drive { started: start, driven, class: SchedulingClass::Other, looked })
 }
 
-/// Host and port.
-fn authority(node: &Node) -> Result<String, DriveError> {
-    let url = reqwest::Url::parse(&node.base_url).ok().filter(|url| url.scheme() == "http");
-    let authority = url.as_ref().and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
-    authority.ok_or_else(|| DriveError::Address(node.base_url.clone()))
-}
-
 impl Request {
     /// The same bytes that Goose's client sends.
-    fn read(authority: &str, path: &str, credential: &Credential) -> Self {
-        let mut bytes = format!("GET {path} HTTP/1.1\r\n").into_bytes();
+    fn read(base: &BaseUrl, route: &str, credential: &Credential) -> Self {
+        let mut bytes = format!("GET {}{route} HTTP/1.1\r\n", base.path()).into_bytes();
         for (name, value) in &credential.headers {
             bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
-        bytes.extend(format!("accept: */*\r\nuser-agent: authbench\r\nhost: {authority}\r\n\r\n").bytes());
+        bytes.extend(format!("accept: */*\r\nuser-agent: authbench\r\nhost: {}\r\n\r\n", base.authority()).bytes());
         Self { bytes, username: credential.username.clone() }
     }
 

@@ -13,16 +13,19 @@ use reqwest::Client;
 use crate::Target;
 use crate::credential::Credential;
 use crate::exchange::{Addresses, Exchange, exchange, names_its_user};
-use crate::journey::{Journey, Step};
+use crate::issued::Issued;
+use crate::journey::{ActiveUsers, Journey, Step};
 
 /// What all users of a round share.
 pub(crate) struct Shift {
     pub(crate) plan: Plan,
+    pub(crate) client: Client,
     pub(crate) target: Target,
     /// Of each node.
     pub(crate) addresses: Vec<Addresses>,
     /// Counts the reads, so that the nodes take turns.
     pub(crate) turn: AtomicUsize,
+    pub(crate) active: ActiveUsers,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) unsent: AtomicU64,
 }
@@ -44,18 +47,17 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(crate) struct Worker<'a> {
     shift: &'a Shift,
     begun: &'a Begun,
-    client: &'a Client,
     number: usize,
     journey: Option<Journey>,
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(shift: &'a Shift, begun: &'a Begun, client: &'a Client, number: usize) -> Self {
+    pub(crate) fn new(shift: &'a Shift, begun: &'a Begun, number: usize) -> Self {
         let journey = match shift.plan.mix {
             Mix::Reads | Mix::Chain { .. } => None,
             Mix::Journey { reads } => Some(Journey::new(reads)),
         };
-        Self { shift, begun, client, number, journey }
+        Self { shift, begun, number, journey }
     }
 
     pub(crate) async fn work(mut self) {
@@ -117,7 +119,8 @@ impl<'a> Worker<'a> {
 
     async fn read(&self, node: usize, credential: &Credential) -> Exchange {
         let expected = self.shift.plan.expected_status;
-        let mut exchange = exchange(self.client, self.shift.addresses[node].read(credential), expected).await;
+        let request = self.shift.addresses[node].read(credential);
+        let mut exchange = exchange(&self.shift.client, request, expected).await;
         if expected == 200 && exchange.answer.as_ref().is_ok_and(|answer| !names_its_user(&answer.body, credential)) {
             exchange.answer = Err("answer for another user".to_owned());
         }
@@ -125,36 +128,69 @@ impl<'a> Worker<'a> {
     }
 
     async fn step(&mut self, number: u32) -> Exchange {
-        let node = self.number % self.shift.addresses.len();
-        let addresses = &self.shift.addresses[node];
         let mut journey = self.journey.take().expect("only a journey has steps");
-        let (mut exchange, hands_out) = match journey.next() {
-            Step::Login => {
-                let username = contract::user::username(number);
-                (exchange(self.client, addresses.login(&username), 200).await, true)
-            }
-            Step::Read(credential) => (self.read(node, credential).await, false),
-            Step::Refresh(credential) => (exchange(self.client, addresses.refresh(credential), 200).await, true),
-            Step::Logout(credential) => (exchange(self.client, addresses.logout(credential), 204).await, false),
+        let exchange = match journey.next() {
+            Step::Login => self.log_in(&mut journey, number).await,
+            Step::Read => self.read_on(journey.issued()).await,
+            Step::Refresh => self.refresh(journey.issued()).await,
+            Step::Logout => exchange(&self.shift.client, self.addresses().logout(journey.issued()), 204).await,
         };
-        let handed_out = exchange
-            .answer
-            .as_ref()
-            .ok()
-            .filter(|_| hands_out)
-            .and_then(|answer| Credential::handed_out(self.shift.target.carrier, &answer.headers, &answer.body));
-        if hands_out && handed_out.is_none() && exchange.answer.is_ok() {
-            exchange.answer = Err("no credential in the answer".to_owned());
-        }
         if exchange.answer.is_ok() {
-            journey.went_well(handed_out);
+            journey.went_well();
         } else {
             journey.failed();
+        }
+        if let (Step::Login, Some(user)) = (journey.next(), journey.user.take()) {
+            self.shift.active.release(user);
         }
         self.journey = Some(journey);
         exchange
     }
+
+    /// The number of the node that this user's journeys stay with.
+    fn node(&self) -> usize {
+        self.number % self.shift.addresses.len()
+    }
+
+    fn addresses(&self) -> &'a Addresses {
+        &self.shift.addresses[self.node()]
+    }
+
+    async fn log_in(&self, journey: &mut Journey, number: u32) -> Exchange {
+        let Target { nodes, carrier } = &self.shift.target;
+        let user = self.shift.active.claim(number);
+        journey.user = Some(user);
+        let request = self.addresses().login_by(*carrier, &contract::user::username(user));
+        let mut exchange = exchange(&self.shift.client, request, 200).await;
+        if let Ok(answer) = &exchange.answer {
+            let nothing = || nodes[self.node()].credentials.are_none().then(Issued::nothing);
+            match Issued::at_login(*carrier, self.addresses(), answer).or_else(nothing) {
+                Some(issued) => journey.issued = Some(issued),
+                None => exchange.answer = Err(NO_CREDENTIAL.to_owned()),
+            }
+        }
+        exchange
+    }
+
+    async fn read_on(&self, issued: &mut Issued) -> Exchange {
+        let exchange = self.read(self.node(), issued.read()).await;
+        if let Ok(answer) = &exchange.answer {
+            issued.keep_cookies_of_read(self.addresses(), &answer.headers);
+        }
+        exchange
+    }
+
+    async fn refresh(&self, issued: &mut Issued) -> Exchange {
+        let mut exchange = exchange(&self.shift.client, self.addresses().refresh(issued), 200).await;
+        if exchange.answer.as_ref().is_ok_and(|answer| !issued.renew(self.addresses(), answer)) {
+            exchange.answer = Err(NO_CREDENTIAL.to_owned());
+        }
+        exchange
+    }
 }
+
+/// The failure of a login or a refresh that issues nothing.
+const NO_CREDENTIAL: &str = "no credential in the answer";
 
 /// The next ticket, and whether this user stood idle for it; none when there will be no more.
 async fn take(tickets: &flume::Receiver<Ticket>) -> Option<(Ticket, bool)> {

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::plan::Mix;
-use reqwest::Client;
 use tokio::task::JoinSet;
 
 use crate::exchange::{Addresses, exchange, names};
-use crate::{DriveError, Node};
+use crate::{DriveError, Node, client};
 
 /// How long a client waits before it tries a target again that has failed it.
 const RETRY: Duration = Duration::from_millis(10);
@@ -74,8 +73,7 @@ pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<L
 /// One client, until the storm is over.
 async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
     let Shared { storm, addresses, next, stop } = &*shared;
-    let client = Client::builder().no_proxy().timeout(storm.timeout).build();
-    let client = client.map_err(|error| DriveError::Client(error.to_string()))?;
+    let client = client::build(client::direct(storm.timeout))?;
     let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use contract::body::LoginResponse;
 use contract::user::{PASSWORD, username};
 use contract::{Carrier, Scheme, route};
 use engine::record::{Validity, WireExperiment, WirePoint};
-use lab::http::{Answer, Client, DEADLINE};
+use lab::http::{Answer, Client, DEADLINE, cookie_header};
 use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
 
@@ -46,7 +46,7 @@ fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) ->
     let client = Client::new(&format!("http://{}", tap.addr()));
     // An ordinary user: the admin has a role more.
     let (login, answer) = client.login(&username(1), PASSWORD)?;
-    let sent_back = sent_back(carrier, &login, &answer);
+    let sent_back = sent_back(&client, carrier, &login, &answer);
     let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
     let me = client.get(route::ME, &headers, DEADLINE)?;
     if me.status != 200 {
@@ -79,7 +79,7 @@ pub(crate) struct SentBack {
 }
 
 /// What the login handed out; nothing for the control.
-pub(crate) fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
+pub(crate) fn sent_back(client: &Client, carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
     match carrier {
         Carrier::Bearer => {
             let token = login.token.as_ref()?;
@@ -88,11 +88,10 @@ pub(crate) fn sent_back(carrier: Carrier, login: &LoginResponse, answer: &Answer
         }
         Carrier::Cookie => {
             // A browser sends all of them back, the cookie of a refresh token too.
-            let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
-            let pairs: Vec<&str> = set.filter_map(|(_, value)| value.split(';').next()).collect();
-            let values = pairs.iter().filter_map(|pair| pair.split_once('='));
-            let credential_bytes = values.map(|(_, value)| value.len() as u64).sum();
-            (!pairs.is_empty()).then(|| SentBack { header: "cookie", value: pairs.join("; "), credential_bytes })
+            let cookies = client.cookies(answer, route::ME);
+            let credential_bytes = cookies.iter().map(|(_, value)| value.len() as u64).sum();
+            let value = cookie_header(&cookies)?;
+            Some(SentBack { header: "cookie", value, credential_bytes })
         }
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::SchemeDescriptor;
 use contract::body::{
     ClockRequest, ClockResponse, LoginRequest, LoginResponse, MintRequest, MintResponse, MintedCredential,
     RotateRequest,
 };
-use contract::route;
+use contract::{BaseUrl, SchemeDescriptor, route};
+use cookie_jar::CookieJar;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -130,11 +130,13 @@ impl Client {
         read(request.send(&body)).map_err(|source| HttpError::Unreachable { url, source })
     }
 
-    /// Asks for the end of the credential that these headers carry, within `deadline`. Every status is an answer; 204 says that it has
-    /// ended.
+    /// Revokes the credential that these headers carry, within `deadline`; a browser states its origin with it. Every status is an
+    /// answer; 204 says that it is revoked.
     pub fn logout(&self, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
         let url = self.url(route::LOGOUT);
         let plain = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
+        let origin = headers.contains_key("cookie").then(|| self.base.parse::<BaseUrl>().ok()).flatten();
+        let plain = origin.into_iter().fold(plain, |request, base| request.header("origin", base.origin()));
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
         read(request.send_empty()).map_err(|source| HttpError::Unreachable { url, source })
     }
@@ -207,6 +209,17 @@ impl Client {
         Ok((self.expect_json(route::LOGIN, &answer)?, answer))
     }
 
+    /// The cookies that a browser sends to this path after this answer to a login: names and values.
+    #[must_use]
+    pub fn cookies(&self, login: &Answer, path: &str) -> Vec<(String, String)> {
+        let Ok(base) = self.base.parse::<BaseUrl>() else { return Vec::new() };
+        let set = login.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let mut jar = CookieJar::default();
+        jar.store(&base.at(route::LOGIN), set.map(|(_, line)| line.as_str()));
+        let cookies = jar.cookies(&base.at(path));
+        cookies.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// The body of an answer with status 200.
     fn expect_json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, HttpError> {
         self.expect_status(path, answer, 200)?;
@@ -226,11 +239,18 @@ impl Client {
     }
 }
 
+/// The value of `Cookie` that carries these; none without any.
+#[must_use]
+pub fn cookie_header(cookies: &[(String, String)]) -> Option<String> {
+    let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (!pairs.is_empty()).then(|| pairs.join("; "))
+}
+
 type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 fn read(reply: Reply) -> Result<Answer, Box<ureq::Error>> {
     let mut response = reply?;
-    let text = |value: &ureq::http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let text = |value: &ureq::http::HeaderValue| str::from_utf8(value.as_bytes()).ok().map(str::to_owned);
     let headers =
         response.headers().iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
     let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;

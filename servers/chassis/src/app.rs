@@ -47,7 +47,7 @@ impl<A: Authenticator> App<A> {
         Self {
             users: Users::seeded(settings.users, settings.start.roles, directory),
             carrier: settings.start.carrier,
-            next_hop: settings.next_hop.as_deref().map(NextHop::new),
+            next_hop: settings.next_hop.as_ref().map(NextHop::new),
             clock,
             cookie_max_age_s: descriptor.absolute_ttl_s.filter(|_| sliding),
             descriptor,

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use contract::{Carrier, ProblemKind, route};
+use contract::{BaseUrl, Carrier, ProblemKind, route};
 
 use crate::app::App;
 use crate::auth::Authenticator;
@@ -27,7 +27,7 @@ pub(crate) struct NextHop {
 
 impl NextHop {
     /// The one with this base URL.
-    pub(crate) fn new(base: &str) -> Self {
+    pub(crate) fn new(base: &BaseUrl) -> Self {
         Self { url: format!("{base}{}?hops=", route::CHAIN), client: Client::default() }
     }
 }

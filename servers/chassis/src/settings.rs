@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use contract::{Carrier, Scheme, Touch, user};
+use contract::{BaseUrl, Carrier, Scheme, Touch, user};
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
@@ -28,7 +28,7 @@ const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 /// Everything that the chassis itself has to know.
 pub(crate) struct Settings {
     pub(crate) start: Start,
-    pub(crate) next_hop: Option<String>,
+    pub(crate) next_hop: Option<BaseUrl>,
     pub(crate) bench: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) users: u32,
@@ -216,15 +216,9 @@ fn scheme(binary: &str, id: Option<&str>) -> Result<Scheme, StartError> {
     })
 }
 
-/// A base URL without a slash at the end.
-fn next_hop(url: &str) -> Result<String, StartError> {
-    let base = url.trim_end_matches('/');
-    let plain =
-        base.strip_prefix("http://").is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
-    if plain && base.parse::<axum::http::Uri>().is_ok() {
-        return Ok(base.to_owned());
-    }
-    Err(StartError::Usage(format!("--next-hop {url}: give a URL such as http://127.0.0.1:8081")))
+/// The base URL of the server behind this one.
+fn next_hop(url: &str) -> Result<BaseUrl, StartError> {
+    url.parse().map_err(|error| StartError::Usage(format!("--next-hop {url}: {error}, such as http://127.0.0.1:8081")))
 }
 
 fn level(word: &str) -> Result<LevelFilter, StartError> {

@@ -199,3 +199,23 @@ fn it_sends_the_bytes_that_goose_sends() {
     assert_eq!(saturator.len(), 1);
     assert_eq!(saturator, goose);
 }
+
+#[test]
+fn routes_are_appended_to_the_path_of_the_target() {
+    let base_url = serve(|stream| {
+        while let Some(head) = head(stream) {
+            let reply = if head.starts_with("GET /auth/api/me ") {
+                answer("200 OK", BODY)
+            } else {
+                answer("404 Not Found", "")
+            };
+            stream.get_mut().write_all(&reply).ok();
+        }
+    });
+    for target in ["/auth/api", "/auth/api/"] {
+        let counts = load(&format!("{base_url}{target}"), 0.1, &Arc::default());
+        assert!(counts.ok > 2 && counts.failed() == 0, "{target}: {counts:?}");
+    }
+    let refused = driver::saturate(&plan(0.1), &target(&format!("{base_url}/auth?x")), WORKERS, &Arc::default());
+    assert!(refused.unwrap_err().to_string().contains("without a query"));
+}

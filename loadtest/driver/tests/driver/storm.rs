@@ -75,3 +75,18 @@ fn a_storm_goes_on_until_it_is_stopped_and_counts_what_fails_by_kind() {
     assert_eq!(logins.failed, BTreeMap::from(failed));
     assert!((18..=24).contains(&logins.answered), "nobody begins again after the stop: {logins:?}");
 }
+
+#[test]
+fn no_redirect_is_followed() {
+    let followed = Arc::<AtomicBool>::default();
+    let following = followed.clone();
+    let elsewhere = told(move |username| {
+        following.store(true, Ordering::Relaxed);
+        good(username)
+    });
+    let redirect =
+        format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/login\r\ncontent-length: 0\r\n\r\n");
+    let logins = log_in(told(move |_| redirect.clone().into_bytes()), ONCE, &Arc::default());
+    assert_eq!((logins.answered, logins.failed), (0, BTreeMap::from([("status 307".to_owned(), 4)])));
+    assert!(!followed.load(Ordering::Relaxed), "no password goes to another host");
+}

@@ -109,7 +109,7 @@ impl Maker<'_> {
         }
         let (login, answer) = self.clients[told].login(&username(user), PASSWORD)?;
         let born = Instant::now();
-        let sent_back = sent_back(self.carrier, &login, &answer);
+        let sent_back = sent_back(&self.clients[told], self.carrier, &login, &answer);
         let headers: Headers = sent_back.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
         let event = self.event(EventKind::Demote, &headers, admin, user);
         let trial = Trial { told, event, probe: Call::get(route::ADMIN, headers) };

@@ -1,0 +1,102 @@
+//! What stands between a load and its server in the field: a gateway, a balancer, a redirect.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+/// A request or an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    /// The first line.
+    pub(crate) line: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    /// An answer such as `302 Found`.
+    pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { line: format!("HTTP/1.1 {status}"), headers, body: body.as_bytes().to_vec() }
+    }
+
+    /// The path and query of a request.
+    pub(crate) fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of this cookie of a request.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.header("cookie")?.split("; ").filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    fn read(stream: &mut BufReader<TcpStream>) -> Option<Self> {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok().filter(|&read| read > 0)?;
+        let mut message = Self { line: line.trim_end().to_owned(), ..Self::default() };
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).ok().filter(|&read| read > 0)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            message.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let length = message.header("content-length").map_or(0, |length| length.parse().unwrap());
+        message.body = vec![0; length];
+        stream.read_exact(&mut message.body).ok()?;
+        Some(message)
+    }
+
+    fn write(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        let mut bytes = format!("{}\r\n", self.line).into_bytes();
+        for (name, value) in self.headers.iter().filter(|(name, _)| name != "content-length") {
+            bytes.extend(format!("{name}: {value}\r\n").bytes());
+        }
+        bytes.extend(format!("content-length: {}\r\n\r\n", self.body.len()).bytes());
+        bytes.extend(&self.body);
+        stream.write_all(&bytes)
+    }
+}
+
+/// What becomes of a request. The second argument passes it on to the server and gives its answer.
+pub(crate) trait Rule:
+    Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static
+{
+}
+
+impl<T: Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static> Rule for T {}
+
+/// Starts one in front of this server, which keeps connections, and returns its address. It ends with the test program.
+pub(crate) fn front(behind: SocketAddr, rule: impl Rule) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let rule = Arc::new(rule);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let rule = Arc::clone(&rule);
+            std::thread::spawn(move || serve(client, behind, rule.as_ref()));
+        }
+    });
+    address
+}
+
+fn serve(client: TcpStream, behind: SocketAddr, rule: &impl Rule) -> Option<()> {
+    let mut back = client.try_clone().ok()?;
+    back.set_nodelay(true).ok()?;
+    let mut client = BufReader::new(client);
+    let mut server = BufReader::new(TcpStream::connect(behind).ok()?);
+    server.get_ref().set_nodelay(true).ok()?;
+    while let Some(request) = Message::read(&mut client) {
+        let mut pass_on = |request: &Message| {
+            request.write(server.get_mut()).unwrap();
+            Message::read(&mut server).unwrap()
+        };
+        rule(request, &mut pass_on).write(&mut back).ok()?;
+    }
+    Some(())
+}

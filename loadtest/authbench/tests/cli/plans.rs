@@ -1,0 +1,124 @@
+//! Every plan in the docs, on every scheme and by both carriers: what users copy has to work as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use contract::{Carrier, Scheme, StoreKind, route};
+use engine::plan::{Mix, Plan};
+use lab::child::Bounds;
+use lab::http::DEADLINE;
+use lab::server::{Server, ServerSpec};
+use lab::store::Store;
+
+use crate::support::{Place, alone, json, load, start};
+
+/// Fewer than the plans' population.
+const USERS: u32 = 50;
+/// Loads at a time: no figure of these loads matters.
+const AT_ONCE: usize = 3;
+
+/// The TOML blocks of README and docs that are plans.
+fn documented() -> Vec<(String, Plan)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = vec![root.join("README.md")];
+    markdown_in(&root.join("docs"), &mut files);
+    let mut plans = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.contains("arrivals")) {
+            let name = file.display().to_string();
+            plans.push((block.to_owned(), Plan::parse(block, &name).unwrap()));
+        }
+    }
+    plans
+}
+
+fn markdown_in(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            markdown_in(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path);
+        }
+    }
+}
+
+/// The same plan, short, and over few connections, so that each user comes to the end of a journey.
+fn shortened(block: &str) -> String {
+    let set = |line: &str| match line.split_once('=').map(|(name, _)| name.trim()) {
+        Some("duration_s") => "duration_s = 0.5".to_owned(),
+        Some("interval_s") => "interval_s = 0.1".to_owned(),
+        Some("connections") => "connections = 2".to_owned(),
+        _ => line.to_owned(),
+    };
+    block.lines().map(set).collect::<Vec<_>>().join("\n")
+}
+
+/// One scheme of every kind of credential and store; with `PLANS_OF_ALL_SCHEMES` every scheme.
+fn schemes() -> impl Iterator<Item = Scheme> {
+    let all = std::env::var_os("PLANS_OF_ALL_SCHEMES").is_some();
+    Scheme::all().filter(move |scheme| all || !scheme.id().starts_with("jwt-") || scheme.id().starts_with("jwt-hs256"))
+}
+
+#[test]
+fn every_documented_plan_runs_on_every_scheme_without_a_failure() {
+    let _alone = alone();
+    let plans = documented();
+    assert!(plans.iter().any(|(_, plan)| matches!(plan.mix, Mix::Journey { .. })), "the docs have no journey");
+    let place = Place::new();
+    let stores: BTreeMap<StoreKind, Store> = [StoreKind::Redis, StoreKind::RedisCluster, StoreKind::Postgres]
+        .map(|kind| {
+            let name = format!("{kind:?}");
+            let log = place.path().join(format!("{name}.log"));
+            (kind, Store::start(kind, &place.path().join(name), &log, &Bounds::default()).unwrap())
+        })
+        .into();
+    let queue: Mutex<Vec<_>> =
+        Mutex::new(schemes().flat_map(|scheme| [(scheme, Carrier::Bearer), (scheme, Carrier::Cookie)]).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((scheme, carrier)) = { queue.lock().unwrap().pop() } {
+                    let place = Place::new();
+                    let server = server(scheme, carrier, stores.get(&scheme.store()), &place);
+                    for (block, plan) in &plans {
+                        runs(block, plan, &server, &format!("{scheme}, {carrier}"));
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn server(scheme: Scheme, carrier: Carrier, store: Option<&Store>, place: &Place) -> Server {
+    let spec = ServerSpec {
+        carrier,
+        store_url: store.map(Store::url),
+        key_prefix: format!("{scheme}-{carrier}:"),
+        users: USERS,
+        ..ServerSpec::new(scheme, place.path().join("server.log"))
+    };
+    Server::start(&spec).unwrap()
+}
+
+fn runs(block: &str, plan: &Plan, server: &Server, what: &str) {
+    let place = Place::new();
+    let file = place.file("plan.toml", &shortened(block));
+    let output =
+        start(load(&place, &server.base_url(), &["--plan", file.to_str().unwrap()])).wait_with_output().unwrap();
+    let result = json(&output);
+    let record = std::fs::read_to_string(place.run().join("record.json")).unwrap();
+    assert_eq!(result["errors"], 0, "{what}: {result}\n{record}");
+    if matches!(plan.mix, Mix::Journey { .. }) {
+        let metrics = server.client().get(route::METRICS, &BTreeMap::new(), DEADLINE).unwrap();
+        let metrics = String::from_utf8(metrics.body).unwrap();
+        for step in [route::LOGIN, route::ME, route::REFRESH, route::LOGOUT] {
+            let counted = format!(r#"route="{step}""#);
+            let served = metrics.lines().any(|line| line.contains(&counted) && line.contains(r#"status="2"#));
+            assert!(served, "{what}: no {step} among\n{metrics}");
+        }
+    }
+}
