@@ -31,8 +31,15 @@ pub fn main<M: AuthModule>() -> ExitCode {
     match run::<M>() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", M::BINARY);
-            ExitCode::from(if matches!(error, StartError::Usage(_)) { 2 } else { 1 })
+            let (code, fault) = match error {
+                StartError::Usage(fault) => {
+                    let arguments: Vec<_> = std::env::args_os().collect();
+                    (2, settings::naming_variable::<M>(&fault, &arguments))
+                }
+                StartError::Failed(fault) => (1, fault),
+            };
+            eprintln!("{}: {fault}", M::BINARY);
+            ExitCode::from(code)
         }
     }
 }

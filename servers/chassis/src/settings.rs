@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::builder::Resettable;
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use contract::{BaseUrl, Carrier, Scheme, Touch, user};
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
@@ -125,7 +126,7 @@ impl Layered for ServerOptions {
 
 /// A reference server of authbench.
 ///
-/// Each flag has an environment variable, and a key of the same name in the file that --config names: the flags
+/// Each flag has an environment variable, which is not set if it is empty, and a key of the same name in the file that --config names: the flags
 /// under [server], those of the scheme under [auth]. Flags win over the environment, and both over the file.
 #[derive(Parser)]
 #[command(version)]
@@ -145,7 +146,7 @@ struct CommandLine<O: Args> {
 pub(crate) fn parse<M: AuthModule>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(Settings, M::Options), StartError> {
-    let command = CommandLine::<M::Options>::command().name(M::BINARY).after_help(scheme_list(M::BINARY));
+    let command = command::<M>().mut_args(without_empty_variable);
     let parsed = command.try_get_matches_from(arguments).and_then(|found| CommandLine::from_arg_matches(&found));
     let line: CommandLine<M::Options> = match parsed {
         Ok(line) => line,
@@ -157,6 +158,37 @@ pub(crate) fn parse<M: AuthModule>(
         None => Default::default(),
     };
     Ok((line.server.over(server).check(M::BINARY)?, line.auth.over(auth)))
+}
+
+fn command<M: AuthModule>() -> clap::Command {
+    CommandLine::<M::Options>::command().name(M::BINARY).after_help(scheme_list(M::BINARY))
+}
+
+/// A variable that is empty is not set: that is how a compose file or a unit leaves one out.
+fn without_empty_variable(argument: Arg) -> Arg {
+    match argument.get_env().and_then(std::env::var_os) {
+        Some(value) if value.is_empty() => argument.env(Resettable::Reset),
+        _ => argument,
+    }
+}
+
+/// What is wrong with the settings, with the environment variable that says so where the value does not come from a flag.
+pub(crate) fn naming_variable<M: AuthModule>(fault: &str, arguments: &[OsString]) -> String {
+    let command = command::<M>();
+    let word = |each: char| !(each.is_ascii_alphanumeric() || each == '-');
+    let flags: Vec<&str> = fault.split(word).filter_map(|word| word.strip_prefix("--")).collect();
+    let is_given = |flag: &str| {
+        let given = |argument: &OsString| Some(argument.to_str()?.strip_prefix("--")?.split('=').next() == Some(flag));
+        arguments.iter().any(|argument| given(argument).unwrap_or(false))
+    };
+    let of_variable = |argument: &&Arg| {
+        let is_set = argument.get_env().and_then(std::env::var_os).is_some_and(|value| !value.is_empty());
+        is_set && argument.get_long().is_some_and(|flag| flags.first() == Some(&flag) && !is_given(flag))
+    };
+    match command.get_arguments().find(of_variable).and_then(Arg::get_env) {
+        Some(variable) => format!("{}: {fault}", variable.to_string_lossy()),
+        None => fault.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod pooler;
 mod redis;
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use ::redis::{ConnectionInfo, ErrorKind, RedisError};
@@ -66,8 +67,11 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
         return Err(StartError::Usage(format!("{} needs --postgres-url, such as {LIKE}", start.scheme)));
     };
     // The URL itself is left out: it may hold a password.
-    let config: tokio_postgres::Config =
-        url.parse().map_err(|error| StartError::Usage(format!("--postgres-url: {error}; it is like {LIKE}")))?;
+    let config: tokio_postgres::Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        // Only the cause says which parameter is wrong.
+        let wrong = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        StartError::Usage(format!("--postgres-url: {wrong}; it is like {LIKE}"))
+    })?;
     let place = place(&config);
     let connected = Postgres::connect(config.clone(), size).await;
     let unusable = |why: &str| StartError::Failed(format!("cannot use PostgreSQL at {place}: {why}"));

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::server::{Server, refusal};
 
@@ -41,6 +42,33 @@ fn flags_win_over_the_environment_and_both_over_the_file() {
     assert_eq!(described(&from_environment), ("environment".to_owned(), "cookie".to_owned()));
     let from_flags = Server::start_with(crate::BINARY, &["--node", "flag", "--carrier", "bearer"], &variables);
     assert_eq!(described(&from_flags), ("flag".to_owned(), "bearer".to_owned()));
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let (_folder, path) = file("[server]\nnode = \"file\"\n");
+    let config = ("AUTHBENCH_CONFIG", path.to_str().unwrap());
+    let empty = ["AUTHBENCH_WORKERS", "AUTHBENCH_NODE", "AUTHBENCH_SCHEME", "AUTHBENCH_USERS", "AUTHBENCH_LOG"];
+    let variables: Vec<_> = empty.map(|name| (name, "")).into_iter().chain([config]).collect();
+    let server = Server::start_with(crate::BINARY, &[], &variables);
+    assert_eq!(described(&server), ("file".to_owned(), "bearer".to_owned()));
+    Server::start_with(crate::BINARY, &[], &[("AUTHBENCH_CONFIG", "")]);
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let says = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let output = Command::new(crate::BINARY).args(arguments).envs(variables.iter().copied()).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        message
+    };
+    for (name, value) in [("AUTHBENCH_WORKERS", "many"), ("AUTHBENCH_WORKERS", "0"), ("AUTHBENCH_LOG", "loud")] {
+        let message = says(&[(name, value)], &[]);
+        assert!(message.starts_with(&format!("anonymous-server: {name}: ")) && message.contains(value), "{message}");
+    }
+    let message = says(&[("AUTHBENCH_WORKERS", "2")], &["--workers", "0"]);
+    assert!(message.starts_with("anonymous-server: --workers 0"), "the flag is wrong, not the variable: {message}");
 }
 
 #[test]

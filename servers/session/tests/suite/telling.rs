@@ -61,6 +61,20 @@ fn postgres_must_be_named_and_there() {
 }
 
 #[test]
+fn a_wrong_postgres_url_says_which_parameter_is_wrong() {
+    for (url, wrong) in [
+        ("postgresql://me:secret@127.0.0.1:5432/db?speed=9", "`speed`"),
+        ("postgresql://me:secret@127.0.0.1:99999/db", "`port`"),
+        ("postgresql://me:secret@127.0.0.1/db?sslmode=often", "`sslmode`"),
+        ("postgresql://me:secret@127.0.0.1/db?connect_timeout=soon", "`connect_timeout`"),
+    ] {
+        let flags = ["--scheme", "session-postgres", "--postgres-url", url];
+        assert_refused(&flags, 2, &["--postgres-url", wrong]);
+        assert!(!refusal(crate::BINARY, &flags).1.contains("secret"), "the password is not shown");
+    }
+}
+
+#[test]
 fn a_redis_that_is_no_cluster_is_told() {
     let redis = crate::redis_process::Redis::start();
     let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
