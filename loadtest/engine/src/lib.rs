@@ -11,6 +11,7 @@ pub mod plan;
 pub mod record;
 pub mod recorder;
 pub mod round;
+pub mod shortage;
 pub mod slo;
 pub mod ticket;
 pub mod validity;

@@ -182,6 +182,10 @@ pub enum PlanError {
 
 /// The longest plan: a day.
 const LONGEST_S: f64 = 86_400.0;
+/// The most credentials of a plan: a token and what belongs to it take up to a kilobyte of memory each.
+const MOST_CREDENTIALS: u32 = 1_000_000;
+/// The most intervals that a plan is recorded in. Each takes some kilobytes of memory and of the record.
+const MOST_INTERVALS: f64 = 100_000.0;
 /// The highest rate that a plan may ask for, in requests per second.
 const HIGHEST_RPS: f64 = 5_000_000.0;
 
@@ -239,6 +243,13 @@ impl Plan {
             self.interval_s >= 0.01 && self.interval_s <= LONGEST_S,
             "at least 0.01 s",
         )?;
+        let intervals = (duration / self.interval_s).ceil();
+        within(
+            "the number of intervals",
+            intervals,
+            intervals <= MOST_INTERVALS,
+            "at most 100,000: use a longer interval_s, or a shorter duration_s",
+        )?;
         within(
             "the timeout",
             self.timeout_s,
@@ -254,7 +265,13 @@ impl Plan {
         )?;
         let status = self.expected_status;
         within("the expected status", f64::from(status), (200..=599).contains(&status), "200 to 599")?;
-        within("the population", f64::from(self.population.size), self.population.size > 0, "at least 1")?;
+        let credentials = self.population.size;
+        within(
+            "the population",
+            f64::from(credentials),
+            (1..=MOST_CREDENTIALS).contains(&credentials),
+            "1 to 1,000,000, because every credential is kept in memory",
+        )?;
         if let Choice::Zipf { exponent } = self.population.choice {
             within("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;
         }

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{HIGHEST_US, Quantiles};
+use crate::record::{HIGHEST_US, Quantiles, Round};
 use crate::validity::FEWEST_REQUESTS;
 
-/// So many requests have to lie above a percentile for a single round to speak of it. A tenth of what a figure in a report
+/// So many requests have to lie beyond a percentile for a single round to speak of it. A tenth of what a figure in a report
 /// needs, because the statistics of a search go over many rounds.
-const ABOVE: f64 = 10.0;
+const BEYOND: f64 = 10.0;
 
 /// One objective, such as `p99=10ms`: the percentile of the response times is at most this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,79 +23,109 @@ pub struct Objective {
     pub most_us: u64,
 }
 
-/// A percentile that the record states of every round.
+/// A percentile between 0 and 100, both excluded, such as `p99.9`; in millionths of a per cent, so that it is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Percentile {
-    #[serde(rename = "p50")]
-    P50,
-    #[serde(rename = "p90")]
-    P90,
-    #[serde(rename = "p99")]
-    P99,
-    #[serde(rename = "p99.9")]
-    P99_9,
-    #[serde(rename = "p99.99")]
-    P99_99,
-}
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Percentile(u32);
+
+/// One per cent.
+const PER_CENT: u32 = 1_000_000;
+/// Digits of a percentile behind the point.
+const DECIMALS: usize = 6;
 
 impl Percentile {
-    /// From low to high.
-    pub const ALL: [Self; 5] = [Self::P50, Self::P90, Self::P99, Self::P99_9, Self::P99_99];
-
-    /// As it is written on the command line.
+    /// Its value among the response times inside a round's window, in microseconds; none if there are none.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "p50",
-            Self::P90 => "p90",
-            Self::P99 => "p99",
-            Self::P99_9 => "p99.9",
-            Self::P99_99 => "p99.99",
+    pub fn of(self, round: &Round) -> Option<u64> {
+        match stated(&round.response_us).into_iter().find(|(percentile, _)| *percentile == self.0) {
+            Some((_, value)) => value,
+            None => round.response_us_at(self.quantile()),
         }
     }
 
-    /// Its value, in microseconds.
+    /// An upper bound of its value, in microseconds: the next percentile that these quantiles state.
     #[must_use]
-    pub const fn of(self, quantiles: &Quantiles) -> Option<u64> {
-        match self {
-            Self::P50 => quantiles.p50,
-            Self::P90 => quantiles.p90,
-            Self::P99 => quantiles.p99,
-            Self::P99_9 => quantiles.p99_9,
-            Self::P99_99 => quantiles.p99_99,
-        }
+    pub fn bound(self, quantiles: &Quantiles) -> Option<u64> {
+        let stated = stated(quantiles);
+        stated.into_iter().find(|(percentile, _)| *percentile >= self.0).map_or(quantiles.max, |(_, value)| value)
     }
 
-    /// The share of the requests that lies above it.
-    const fn above(self) -> f64 {
-        match self {
-            Self::P50 => 0.5,
-            Self::P90 => 0.1,
-            Self::P99 => 0.01,
-            Self::P99_9 => 0.001,
-            Self::P99_99 => 0.0001,
-        }
+    /// As a share of the requests, above 0 and below 1.
+    fn quantile(self) -> f64 {
+        f64::from(self.0) / f64::from(100 * PER_CENT)
     }
 
     /// How many requests a round needs to speak of it.
     #[must_use]
     pub fn needs(self) -> f64 {
-        (ABOVE / self.above()).max(FEWEST_REQUESTS as f64)
+        let beyond = self.0.min(100 * PER_CENT - self.0);
+        (BEYOND * f64::from(100 * PER_CENT) / f64::from(beyond)).max(FEWEST_REQUESTS as f64)
+    }
+}
+
+/// The percentiles that quantiles state, from low to high.
+const fn stated(quantiles: &Quantiles) -> [(u32, Option<u64>); 5] {
+    let Quantiles { p50, p90, p99, p99_9, p99_99, .. } = *quantiles;
+    [(50 * PER_CENT, p50), (90 * PER_CENT, p90), (99 * PER_CENT, p99), (99_900_000, p99_9), (99_990_000, p99_99)]
+}
+
+impl fmt::Display for Percentile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / PER_CENT, self.0 % PER_CENT);
+        if part == 0 {
+            return write!(f, "p{whole}");
+        }
+        write!(f, "p{whole}.{}", format!("{part:0DECIMALS$}").trim_end_matches('0'))
+    }
+}
+
+impl From<Percentile> for String {
+    fn from(percentile: Percentile) -> Self {
+        percentile.to_string()
+    }
+}
+
+impl TryFrom<String> for Percentile {
+    type Error = ObjectiveError;
+
+    fn try_from(text: String) -> Result<Self, ObjectiveError> {
+        text.parse()
+    }
+}
+
+impl FromStr for Percentile {
+    type Err = ObjectiveError;
+
+    fn from_str(text: &str) -> Result<Self, ObjectiveError> {
+        let parse = || {
+            let (whole, part) = match text.strip_prefix('p')?.split_once('.') {
+                Some((whole, part)) => (whole, part),
+                None => (text.strip_prefix('p')?, "0"),
+            };
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|each| each.is_ascii_digit());
+            if !digits(whole) || !digits(part) || part.len() > DECIMALS {
+                return None;
+            }
+            let whole = whole.parse::<u32>().ok()?.checked_mul(PER_CENT)?;
+            let millionths = whole.checked_add(format!("{part:0<DECIMALS$}").parse().ok()?)?;
+            (1..100 * PER_CENT).contains(&millionths).then_some(Self(millionths))
+        };
+        parse().ok_or_else(|| ObjectiveError::Percentile(text.to_owned()))
     }
 }
 
 impl Objective {
-    /// Whether these response times meet it; none do if there are no times.
+    /// Whether a round's response times meet it; none do if there are no times.
     #[must_use]
-    pub fn is_met(self, response_us: &Quantiles) -> bool {
-        self.percentile.of(response_us).is_some_and(|us| us <= self.most_us)
+    pub fn is_met(self, round: &Round) -> bool {
+        self.percentile.of(round).is_some_and(|us| us <= self.most_us)
     }
 }
 
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (percentile, us) = (self.percentile.name(), self.most_us);
+        let (percentile, us) = (self.percentile, self.most_us);
         match us {
             _ if us % 1_000_000 == 0 => write!(f, "{percentile}={}s", us / 1_000_000),
             _ if us % 1_000 == 0 => write!(f, "{percentile}={}ms", us / 1_000),
@@ -110,8 +140,8 @@ pub enum ObjectiveError {
     /// It has no equals sign.
     #[error("{0:?} is not of the form QUANTILE=TIME, such as p99=10ms")]
     Form(String),
-    /// The percentile is not one of those that are recorded.
-    #[error("{0:?} is no percentile that is recorded; there are p50, p90, p99, p99.9 and p99.99")]
+    /// The percentile is none.
+    #[error("{0:?} is no percentile such as p50, p95 or p99.9: above 0, below 100, with at most {DECIMALS} decimals")]
     Percentile(String),
     /// The time is none.
     #[error("{0:?} is no time such as 500us, 10ms or 1s")]
@@ -126,9 +156,7 @@ impl FromStr for Objective {
 
     fn from_str(text: &str) -> Result<Self, ObjectiveError> {
         let (percentile, time) = text.split_once('=').ok_or_else(|| ObjectiveError::Form(text.to_owned()))?;
-        let known = Percentile::ALL.into_iter().find(|known| known.name() == percentile.trim());
-        let percentile = known.ok_or_else(|| ObjectiveError::Percentile(percentile.to_owned()))?;
-        Ok(Self { percentile, most_us: microseconds(time.trim())? })
+        Ok(Self { percentile: percentile.trim().parse()?, most_us: microseconds(time.trim())? })
     }
 }
 
@@ -148,11 +176,27 @@ fn microseconds(time: &str) -> Result<u64, ObjectiveError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::plan::{Arrivals, Plan, Warmup};
+    use crate::record::Level;
+    use crate::recorder::{Recorder, Sample};
+    use crate::round::{Driven, Place};
 
     #[test]
     fn objectives_are_read_and_written_alike() {
-        for text in ["p50=500us", "p90=1ms", "p99=10ms", "p99.9=250ms", "p99.99=2s"] {
+        let texts = [
+            "p50=500us",
+            "p90=1ms",
+            "p95=1ms",
+            "p99=10ms",
+            "p99.9=250ms",
+            "p99.99=2s",
+            "p0.000001=1s",
+            "p99.999999=1s",
+        ];
+        for text in texts {
             assert_eq!(text.parse::<Objective>().unwrap().to_string(), text);
         }
         let most_us = |text: &str| text.parse::<Objective>().unwrap().most_us;
@@ -163,8 +207,12 @@ mod tests {
     fn nonsense_is_refused_for_what_it_is() {
         let error = |text: &str| text.parse::<Objective>().unwrap_err();
         assert!(matches!(error("10ms"), ObjectiveError::Form(_)));
-        assert!(matches!(error("p95=10ms"), ObjectiveError::Percentile(_)));
-        assert!(matches!(error("=10ms"), ObjectiveError::Percentile(_)));
+        for percentile in
+            ["", "95", "p", "p0", "p100", "p101", "p-5", "p+5", "p9e1", "p99.", "p.5", "p99.1234567", "p5000"]
+        {
+            let found = error(&format!("{percentile}=10ms"));
+            assert!(matches!(found, ObjectiveError::Percentile(_)), "{percentile}: {found}");
+        }
         for time in ["", "10", "ms", "10 minutes", "-", "1e3", "nanms", "1ms2"] {
             let found = error(&format!("p99={time}"));
             assert!(matches!(found, ObjectiveError::Time(_) | ObjectiveError::Reach(_)), "{time}: {found}");
@@ -175,21 +223,67 @@ mod tests {
                 "{time}"
             );
         }
-        assert!(error("p95=10ms").to_string().contains("p99.9"), "it says what there is");
+        assert!(error("p100=10ms").to_string().contains("p99.9"), "it says what there is");
+    }
+
+    /// A round of 1,000 response times of 10 to 10,000 µs, one of them in each of 1,000 steps.
+    fn round() -> Round {
+        let plan = Plan { warmup: Warmup::Fixed { seconds: 0.0 }, ..Plan::new(Arrivals::Closed, 10.0) };
+        let start = Instant::now();
+        let recorder = Recorder::new(&plan, start, 1);
+        for n in 0..1000 {
+            let sent = start + Duration::from_millis(n * 10);
+            let done = sent + Duration::from_micros((n + 1) * 10);
+            recorder.record(0, Sample { intended: sent, sent, done, found_idle: true, failure: None });
+        }
+        let place = Place {
+            scheme: "anonymous".to_owned(),
+            block: 0,
+            position: 0,
+            level: Level::AsPlanned,
+            started_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        Driven::new(plan, recorder.finish(), None, 0).into_round(place, None, 1)
+    }
+
+    #[test]
+    fn any_percentile_is_that_of_the_response_times_in_the_window() {
+        let mut round = round();
+        let value = |round: &Round, text: &str| text.parse::<Percentile>().unwrap().of(round).unwrap() as f64;
+        for (text, wanted) in [("p1", 100.0), ("p50", 5_000.0), ("p75", 7_500.0), ("p99", 9_900.0), ("p99.5", 9_950.0)]
+        {
+            let found = value(&round, text);
+            assert!((found / wanted - 1.0).abs() < 0.005, "{text}: {found}");
+        }
+        round.window.end_s = 5.0;
+        let found = value(&round, "p75");
+        assert!((found / 3_750.0 - 1.0).abs() < 0.005, "the first half: {found}");
     }
 
     #[test]
     fn a_percentile_at_the_bound_is_good_and_one_above_is_not() {
+        let mut round = round();
         let objective: Objective = "p99=10ms".parse().unwrap();
-        let times = |p99| Quantiles { p50: Some(1), p99, count: 1000, ..Quantiles::default() };
-        assert!(objective.is_met(&times(Some(10_000))));
-        assert!(!objective.is_met(&times(Some(10_001))));
-        assert!(!objective.is_met(&times(None)));
+        let mut met = |p99| {
+            round.response_us.p99 = p99;
+            objective.is_met(&round)
+        };
+        assert_eq!([Some(10_000), Some(10_001), None].map(&mut met), [true, false, false]);
+        round.intervals.clear();
+        assert!(!"p95=10s".parse::<Objective>().unwrap().is_met(&round), "there are no times");
+    }
+
+    #[test]
+    fn a_percentile_that_is_not_stated_is_bounded_by_the_next_that_is() {
+        let quantiles = Quantiles { p90: Some(90), p99: Some(99), max: Some(1_000), ..Quantiles::default() };
+        let bound = |text: &str| text.parse::<Percentile>().unwrap().bound(&quantiles);
+        assert_eq!(["p75", "p90", "p95", "p99.999"].map(bound), [Some(90), Some(90), Some(99), Some(1_000)]);
     }
 
     #[test]
     fn far_percentiles_need_many_requests() {
-        let needs = Percentile::ALL.map(|percentile| percentile.needs().round() as u64);
-        assert_eq!(needs, [100, 100, 1_000, 10_000, 100_000]);
+        let texts = ["p50", "p90", "p95", "p99", "p99.9", "p99.99", "p1"];
+        let needs = texts.map(|text| text.parse::<Percentile>().unwrap().needs().round() as u64);
+        assert_eq!(needs, [100, 100, 200, 1_000, 10_000, 100_000, 1_000]);
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Round, Usage, Validity};
+use crate::shortage::Shortage;
 
 /// More than this the instrument itself may not be late, in microseconds.
 pub const OWN_LATE_US: u64 = 500;
@@ -45,6 +46,8 @@ pub enum Fault {
     ProcessorsShared,
     /// Times were longer than the histograms reach.
     TimesTooLong,
+    /// The generator's machine ran out of file descriptors, local ports or memory, and requests were not sent.
+    GeneratorExhausted,
 }
 
 /// Whose doing a fault is.
@@ -64,7 +67,11 @@ impl Fault {
     pub const fn side(self) -> Side {
         match self {
             Self::RequestsFailed | Self::NotCarried | Self::TimesTooLong => Side::Target,
-            Self::GeneratorLate | Self::CpuStolen | Self::GeneratorFull | Self::ProcessorsShared => Side::Instrument,
+            Self::GeneratorLate
+            | Self::CpuStolen
+            | Self::GeneratorFull
+            | Self::ProcessorsShared
+            | Self::GeneratorExhausted => Side::Instrument,
             Self::TooFewRequests | Self::NeverSettled => Side::Unclear,
         }
     }
@@ -76,6 +83,7 @@ pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
     let drifts = "it never settled: its service time drifts, so no warm-up could be cut";
     let found = [
         (Fault::TooFewRequests, too_few(round)),
+        (Fault::GeneratorExhausted, exhausted(round)),
         (Fault::RequestsFailed, failed(round)),
         (Fault::NotCarried, not_carried(round)),
         (Fault::GeneratorLate, late(round)),
@@ -102,12 +110,45 @@ fn too_few(round: &Round) -> Option<String> {
 }
 
 fn failed(round: &Round) -> Option<String> {
-    let (failed, sent) = (round.counts.failed(), round.counts.sent());
-    let kinds = || {
-        let kinds: Vec<String> = round.counts.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    let failures = Failures::of(round, |kind| Shortage::of_kind(kind).is_none());
+    let Failures { count, sent, .. } = failures;
+    failures.are_too_many().then(|| format!("{count} of {sent} requests failed ({})", failures.kinds()))
+}
+
+fn exhausted(round: &Round) -> Option<String> {
+    let failures = Failures::of(round, |kind| Shortage::of_kind(kind).is_some());
+    let Failures { count, sent, .. } = failures;
+    failures.are_too_many().then(|| {
+        format!(
+            "the generator could not send {count} of {sent} requests ({}); use fewer connections, or raise its limits",
+            failures.kinds()
+        )
+    })
+}
+
+/// Failures of some kinds.
+struct Failures<'a> {
+    kinds: Vec<(&'a str, u64)>,
+    count: u64,
+    /// Requests that were tried, however they ended.
+    sent: u64,
+}
+
+impl<'a> Failures<'a> {
+    fn of(round: &'a Round, counts: impl Fn(&str) -> bool) -> Self {
+        let all = round.counts.errors.iter().map(|(kind, count)| (kind.as_str(), *count));
+        let kinds: Vec<(&str, u64)> = all.filter(|(kind, _)| counts(kind)).collect();
+        Self { count: kinds.iter().map(|(_, count)| count).sum(), kinds, sent: round.counts.sent() }
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.count as f64 > self.sent as f64 * FAILED_SHARE
+    }
+
+    fn kinds(&self) -> String {
+        let kinds: Vec<String> = self.kinds.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
         kinds.join(", ")
-    };
-    (failed as f64 > sent as f64 * FAILED_SHARE).then(|| format!("{failed} of {sent} requests failed ({})", kinds()))
+    }
 }
 
 fn not_carried(round: &Round) -> Option<String> {
@@ -225,6 +266,11 @@ mod tests {
             |round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]),
             Fault::RequestsFailed,
             "(status 503: 9)",
+        );
+        expect_reason(
+            |round| round.counts.errors = BTreeMap::from([(Shortage::Ports.kind().to_owned(), 9)]),
+            Fault::GeneratorExhausted,
+            "could not send 9 of 1009 requests (generator out of local ports",
         );
         expect_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "given up");
         expect_reason(|round| round.achieved_rps = 80.0, Fault::NotCarried, "80 requests/s of 100 planned");

@@ -163,8 +163,7 @@ impl SloRate {
         let says = |round: &&&SloRound| matches!(round.verdict, SloVerdict::Met | SloVerdict::Missed);
         let count = |wanted: SloVerdict| rounds.iter().filter(|round| round.verdict == wanted).count() as u32;
         let time = |objective: &Objective| {
-            let times =
-                rounds.iter().filter(says).filter_map(|round| objective.percentile.of(&round.round.response_us));
+            let times = rounds.iter().filter(says).filter_map(|round| objective.percentile.of(&round.round));
             median(&times.map(|us| us as f64).collect::<Vec<_>>(), CONFIDENCE).map(|found| found.value)
         };
         Self {

@@ -138,7 +138,8 @@ fn void_rounds(experiment: &'static str, slo: &SloExperiment) -> Option<Warning>
 }
 
 /// What makes a round say nothing of the target, in words.
-const WHY_VOID: [(Fault, &str); 6] = [
+const WHY_VOID: [(Fault, &str); 7] = [
+    (Fault::GeneratorExhausted, "the generator ran out of file descriptors, local ports or memory"),
     (Fault::GeneratorLate, "the generator sent too late"),
     (Fault::GeneratorFull, "the generator was full"),
     (Fault::ProcessorsShared, "generator and server filled processors that they share"),

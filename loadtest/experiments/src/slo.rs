@@ -30,11 +30,17 @@ use engine::round::Place;
 use engine::slo::Objective;
 
 use bounds::Bounds;
+pub use bounds::OutOfReach;
 use search::{Ask, search};
 use verdict::verdict;
 
 use crate::fleet::is_old;
 use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
+
+/// Checks whether rounds of this length can speak of these objectives.
+pub fn check(objectives: &[Objective], round_s: f64) -> Result<(), OutOfReach> {
+    Bounds::of(objectives, round_s).check()
+}
 
 /// Who is searched, and by what.
 pub struct Subject<'a, Renew> {

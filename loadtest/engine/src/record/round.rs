@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EncodedHistogram, Quantiles};
+use super::{EncodedHistogram, Quantiles, empty_histogram};
 use crate::plan::Plan;
 use crate::validity::Fault;
 
@@ -64,6 +64,19 @@ pub struct Round {
     pub hop_rtt_us: Option<f64>,
     /// Whether the round may feed a claim.
     pub validity: Validity,
+}
+
+impl Round {
+    /// The response time at this quantile, 0 to 1, inside the window, in microseconds; none if there are none, or if they
+    /// cannot be read.
+    #[must_use]
+    pub fn response_us_at(&self, quantile: f64) -> Option<u64> {
+        let mut all = empty_histogram();
+        for interval in self.intervals.iter().filter(|interval| self.window.contains(interval.start_s)) {
+            all.add(interval.response_us.decode().ok()?).ok()?;
+        }
+        (!all.is_empty()).then(|| all.value_at_quantile(quantile))
+    }
 }
 
 /// The level of what an experiment varies beside the scheme.

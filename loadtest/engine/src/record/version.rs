@@ -6,6 +6,7 @@
 //! | 1.1 | schemes tell `logout`, `refresh_token` and `inner_window_s`; more stores and store-down policies; `conformance` |
 //! | 1.2 | the experiments `rtt`, `login`, `reject`, `scaling`, `population`, `revocation`, `outage`, `fanout`, `rotation` and `slo`; the mix `chain`; rounds tell `store_rtt_us`, a validity its `faults`, a plan its `expected_status` |
 //! | 1.3 | `scaling` tells its `demands`, and why it is `unsliced`; rounds of `fanout` tell `link_rtt_us` and `hop_rtt_us` |
+//! | 1.4 | the fault `generator-exhausted`; objectives of any percentile |
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version that this program writes. It reads every version with the same major number and
 /// no higher minor number.
-pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 3 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 1, minor: 4 };
 
 /// `major.minor`: a new major number changes what is there, a new minor number adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -15,6 +15,20 @@ const HIGHEST_START_RPS: f64 = 1_000.0;
 /// Beyond this no generator of ours reaches, in requests per second.
 const HIGHEST_RPS: f64 = 1_000_000.0;
 
+/// An objective needs more requests than a round can hold.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "a round needs {requests:.0} requests to speak of a percentile so far out, but the longest with --duration {round_s} s holds \
+     {:.0}: give at least --duration {needed_s:.3}s, or a percentile nearer to 50",
+    .highest_rps * LONGEST * .round_s
+)]
+pub struct OutOfReach {
+    requests: f64,
+    highest_rps: f64,
+    round_s: f64,
+    needed_s: f64,
+}
+
 /// The bounds of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
@@ -43,6 +57,15 @@ impl Bounds {
             round_s,
             requests,
         }
+    }
+
+    /// Refuses objectives for which no rate sends enough requests in the longest round.
+    pub(crate) fn check(&self) -> Result<(), OutOfReach> {
+        let Self { requests, round_s, highest_rps, .. } = *self;
+        if self.lowest_rps <= highest_rps {
+            return Ok(());
+        }
+        Err(OutOfReach { requests, highest_rps, round_s, needed_s: requests / (LONGEST * highest_rps) })
     }
 
     /// The length of a round at this rate.
@@ -82,6 +105,14 @@ mod tests {
         assert!((found.round_s(found.lowest_rps) - 20.0).abs() < 1e-9);
         let far = bounds(&["p99.99=50ms"], 2.0);
         assert!(far.start_rps * 20.0 >= 125_000.0 - 1e-6, "{far:?}");
+    }
+
+    #[test]
+    fn a_percentile_so_far_out_that_no_round_holds_enough_requests_is_refused() {
+        bounds(&["p99.9999=1s"], 2.0).check().unwrap();
+        let error = bounds(&["p99.99999=1s"], 2.0).check().unwrap_err().to_string();
+        assert!(error.contains("125000000 requests") && error.contains("--duration 12.500s"), "{error}");
+        bounds(&["p99.99999=1s"], 12.5).check().unwrap();
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn without_sharing(round: &Round, objectives: &[Objective]) -> SloVerdict {
         SloVerdict::Missed
     } else if is_of(Side::Unclear) {
         SloVerdict::Unsettled
-    } else if objectives.iter().all(|objective| objective.is_met(&round.response_us)) {
+    } else if objectives.iter().all(|objective| objective.is_met(round)) {
         SloVerdict::Met
     } else {
         SloVerdict::Missed
@@ -49,7 +49,7 @@ fn without_sharing(round: &Round, objectives: &[Objective]) -> SloVerdict {
 fn is_too_late(round: &Round, objectives: &[Objective]) -> bool {
     let late = round.own_late_share * round.own_lag_us.count as f64;
     let weighs = |objective: &Objective| {
-        let own_us = objective.percentile.of(&round.own_lag_us).unwrap_or(0);
+        let own_us = objective.percentile.bound(&round.own_lag_us).unwrap_or(0);
         own_us as f64 > OWN_SHARE * objective.most_us as f64
     };
     late > OWN_LATE_SHARE * round.counts.sent() as f64 && objectives.iter().any(weighs)

@@ -56,9 +56,8 @@ pub(crate) fn sentence(table: &SloTable) -> String {
 }
 
 fn objectives(objectives: &[Objective]) -> String {
-    let words = |objective: &Objective| {
-        format!("{} of at most {}", objective.percentile.name(), time(objective.most_us as f64))
-    };
+    let words =
+        |objective: &Objective| format!("{} of at most {}", objective.percentile, time(objective.most_us as f64));
     listed(&objectives.iter().map(words).collect::<Vec<_>>())
 }
 
@@ -87,7 +86,9 @@ fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
         Column::figure("Missed", "rounds"),
         Column::figure("Void", "rounds"),
     ];
-    columns.extend(table.objectives.iter().map(|each| Column::figure(each.percentile.name(), "median of the rounds")));
+    columns.extend(
+        table.objectives.iter().map(|each| Column::figure(each.percentile.to_string(), "median of the rounds")),
+    );
     let cells = |rate: &SloRate| {
         let mut cells = vec![Cell::new(grouped(rate.rate_rps))];
         cells.extend([rate.met, rate.missed, rate.void].map(|rounds| Cell::new(rounds.to_string())));
