@@ -38,7 +38,9 @@ pub fn main<M: AuthModule>() -> ExitCode {
                 }
                 StartError::Failed(fault) => (1, fault),
             };
-            eprintln!("{}: {fault}", M::BINARY);
+            // An answer that is not a store's is described in several lines.
+            let line = fault.split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("{}: {line}", M::BINARY);
             ExitCode::from(code)
         }
     }
