@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use contract::body::{MintResponse, MintedCredential};
 use contract::{Carrier, route, user};
+use cookie_jar::CookieJar;
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
@@ -49,6 +50,8 @@ pub(crate) struct Case<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) facts: &'a Facts,
     users: &'a Users,
+    /// The cookies that carry no credential, such as those of a balancer.
+    companions: Mutex<CookieJar>,
     said: Mutex<VecDeque<(Request, Option<Answer>)>>,
     /// The check may take the store away.
     holds_store: AtomicBool,
@@ -62,6 +65,7 @@ impl<'a> Case<'a> {
             subject,
             facts,
             users,
+            companions: Mutex::default(),
             said: Mutex::default(),
             holds_store: AtomicBool::default(),
             missed_store: AtomicBool::default(),
@@ -92,7 +96,27 @@ impl<'a> Case<'a> {
         self.missed_store.load(Ordering::Relaxed)
     }
 
+    /// The `Set-Cookie` headers of this answer that set or clear a credential; a balancer's are not among them.
+    pub(crate) fn set_credentials<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b str> {
+        answer.all("set-cookie").filter(|line| self.facts.is_credential(line))
+    }
+
+    fn companions(&self) -> MutexGuard<'_, CookieJar> {
+        self.companions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the cookies of an answer that carry no credential: what carries one is sent by the check alone.
+    fn keep_companions(&self, request: &Request, answer: &Answer) {
+        let mut others = answer.all("set-cookie").filter(|line| !self.facts.is_credential(line)).peekable();
+        if others.peek().is_some() {
+            self.companions().store(&self.first().url(request.path()), others);
+        }
+    }
+
     fn heard(&self, request: &Request, answer: Result<Answer, Silence>) -> Result<Answer, Silence> {
+        if let Ok(answer) = &answer {
+            self.keep_companions(request, answer);
+        }
         let in_vain = answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL);
         if in_vain && !self.holds_store.load(Ordering::Relaxed) {
             self.missed_store.store(true, Ordering::Relaxed);
@@ -124,9 +148,20 @@ impl<'a> Case<'a> {
     pub(crate) fn with(&self, request: Request, credential: impl AsRef<[u8]>) -> Request {
         let credential = credential.as_ref();
         match self.facts.carrier {
-            Carrier::Bearer => request.header("authorization", [b"Bearer ", credential].concat()),
-            Carrier::Cookie => request.header("cookie", [self.facts.cookie.as_bytes(), b"=", credential].concat()),
+            Carrier::Bearer => {
+                let beside = self.companions().header(&self.first().url(request.path()));
+                let request = beside.into_iter().fold(request, |request, beside| request.header("cookie", beside));
+                request.header("authorization", [b"Bearer ", credential].concat())
+            }
+            Carrier::Cookie => self.with_cookie(request, [self.facts.cookie.as_bytes(), b"=", credential].concat()),
         }
+    }
+
+    /// This request with these cookies, beside those that carry no credential.
+    pub(crate) fn with_cookie(&self, request: Request, cookies: impl Into<Vec<u8>>) -> Request {
+        let beside = self.companions().header(&self.first().url(request.path()));
+        let beside = beside.map_or_else(Vec::new, |beside| format!("{beside}; ").into_bytes());
+        request.header("cookie", [beside, cookies.into()].concat())
     }
 
     /// A state change that comes from the server's own site, with this credential.
@@ -179,7 +214,7 @@ impl<'a> Case<'a> {
             let username = self.fresh_user();
             let answer = self.send(&Self::login_request(&username, user::PASSWORD))?;
             if answer.status != 429 {
-                return Self::logged_in(&username, answer);
+                return self.logged_in(&username, answer);
             }
         }
         fail(format!("{TRIES} seeded users in a row are throttled"))
@@ -192,12 +227,17 @@ impl<'a> Case<'a> {
 
     pub(crate) fn login_with(&self, username: &str, password: &str) -> Step<Login> {
         let answer = self.send(&Self::login_request(username, password))?;
-        Self::logged_in(username, answer)
+        self.logged_in(username, answer)
     }
 
-    fn logged_in(username: &str, answer: Answer) -> Step<Login> {
+    /// What an answer to a login or a renewal issues; none if it is nothing.
+    pub(crate) fn handed(&self, answer: &Answer) -> Option<Handed> {
+        Handed::in_answer(self.first(), answer, &self.facts.cookie)
+    }
+
+    fn logged_in(&self, username: &str, answer: Answer) -> Step<Login> {
         answer.must_be(200, &format!("the login of {username}"))?;
-        match Handed::in_answer(&answer) {
+        match self.handed(&answer) {
             Some(handed) => Ok(Login::new(username, handed, answer)),
             None => fail("a login hands out no credential"),
         }
@@ -207,7 +247,7 @@ impl<'a> Case<'a> {
     pub(crate) fn admin(&self) -> Step<Login> {
         let answer = self.send(&Self::login_request(&user::username(0), user::PASSWORD))?;
         applicable(answer.status == 200, reason::NO_ADMIN)?;
-        let login = Self::logged_in(&user::username(0), answer)?;
+        let login = self.logged_in(&user::username(0), answer)?;
         let admin = self.send(&self.with(Request::get(route::ADMIN), &login.credential))?;
         applicable(admin.status == 200, reason::NO_ADMIN)?;
         Ok(login)
@@ -227,7 +267,7 @@ impl<'a> Case<'a> {
         match self.facts.carrier {
             Carrier::Bearer => request.json(&json!({ "refresh_token": token })),
             Carrier::Cookie => {
-                self.as_own_site(request.header("cookie", format!("{}={token}", self.facts.refresh_cookie)))
+                self.as_own_site(self.with_cookie(request, format!("{}={token}", self.facts.refresh_cookie)))
             }
         }
     }
@@ -236,7 +276,7 @@ impl<'a> Case<'a> {
     pub(crate) fn renew(&self, login: &Login) -> Step<Login> {
         let answer = self.send(&self.renewal(login))?;
         answer.must_be(200, "a renewal")?;
-        match Handed::in_answer(&answer) {
+        match self.handed(&answer) {
             Some(handed) => Ok(Login::new(&login.username, handed, answer)),
             None => fail("a renewal hands out no credential"),
         }
@@ -263,23 +303,30 @@ impl<'a> Case<'a> {
         let request = Request::post(route::BENCH_MINT).json(&json!({ "count": count, "first_user": first_user }));
         let answer = match wire::send(self.first(), &request) {
             // Too much to be kept.
-            Ok(minted) if minted.status == 200 => Ok(minted),
+            Ok(minted) if minted.status == 200 => {
+                self.keep_companions(&request, &minted);
+                Ok(minted)
+            }
             other => self.heard(&request, other),
         };
         let answer = answer.or_else(|silence| fail(format!("no whole answer of /bench/mint: {silence:?}")))?;
-        applicable(!matches!(answer.status, 403..=405), reason::NO_MINT)?;
-        answer.must_be(200, "minting")?;
-        let Ok(minted) = serde_json::from_slice::<MintResponse>(&answer.body) else {
-            return fail("the answer of /bench/mint cannot be read");
-        };
+        // A server answers an unknown path as it likes: 401, 302, 404, a page with 200.
+        let minted =
+            (answer.status == 200).then(|| serde_json::from_slice::<MintResponse>(&answer.body).ok()).flatten();
+        let Some(minted) = minted else { return not_applicable(reason::NO_MINT) };
         Ok(minted.credentials.iter().filter_map(|minted| self.minted(minted)).collect())
     }
 
     fn minted(&self, minted: &MintedCredential) -> Option<(String, Option<String>)> {
-        let value = minted.headers.values().next()?;
+        let header = |wanted: &str| {
+            minted.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
+        };
         let credential = match self.facts.carrier {
-            Carrier::Bearer => value.strip_prefix("Bearer ")?,
-            Carrier::Cookie => value.split(';').next()?.split_once('=')?.1,
+            Carrier::Bearer => header("authorization")?.strip_prefix("Bearer ")?,
+            Carrier::Cookie => {
+                let mut pairs = header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
+                pairs.find(|(name, _)| *name == self.facts.cookie)?.1
+            }
         };
         Some((credential.to_owned(), minted.refresh_token.clone()))
     }

@@ -39,6 +39,13 @@ impl Facts {
         }
     }
 
+    /// Whether the cookie of this name, or of this `Set-Cookie`, carries the credential or the refresh token. Others, such as a
+    /// balancer's, are only sent back.
+    pub(crate) fn is_credential(&self, cookie: &str) -> bool {
+        let name = cookie.split(['=', ';']).next().unwrap_or_default().trim();
+        !name.is_empty() && (name == self.cookie || name == self.refresh_cookie)
+    }
+
     fn told<T>(&self, fact: impl FnOnce(&SchemeDescriptor) -> Option<T>) -> Option<T> {
         self.descriptor.as_ref().and_then(fact)
     }

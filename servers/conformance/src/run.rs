@@ -128,7 +128,7 @@ fn handed(node: &Base, users: &Users, count: u32) -> Result<Handed, RunError> {
         let request = Case::login_request(&users.next(count), user::PASSWORD);
         let answer = wire::send(node, &request).map_err(|silence| silent(route::LOGIN, silence))?;
         if answer.status == 200 {
-            return Handed::in_answer(&answer).ok_or(RunError::NoCredential);
+            return Handed::at_first_login(node, &answer).ok_or(RunError::NoCredential);
         }
         status = answer.status;
     }

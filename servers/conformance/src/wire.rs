@@ -11,7 +11,9 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use contract::{BaseUrl, BaseUrlError};
 use serde_json::Value;
+use url::Url;
 
 pub(crate) use connection::Connection;
 
@@ -21,17 +23,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Where a server is: `http://HOST:PORT`, with or without a path in front of every route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
-    authority: String,
+    url: BaseUrl,
     address: SocketAddr,
-    prefix: String,
 }
 
 /// A base URL cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// It is not plain HTTP.
-    #[error("{0}: this suite writes its requests byte for byte and speaks plain http only; give http://HOST:PORT")]
-    NotHttp(String),
+    /// It is not a base URL of plain http, which this suite writes byte for byte.
+    #[error(transparent)]
+    Malformed(#[from] BaseUrlError),
     /// Its host is unknown.
     #[error("{url}: the host cannot be found ({error}); give http://HOST:PORT")]
     Unknown {
@@ -45,37 +46,31 @@ pub enum BaseError {
 impl FromStr for Base {
     type Err = BaseError;
 
-    fn from_str(url: &str) -> Result<Self, BaseError> {
-        let rest = url.strip_prefix("http://").ok_or_else(|| BaseError::NotHttp(url.to_owned()))?;
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let prefix = path.trim_end_matches('/');
-        let host = if has_port(authority) { authority.to_owned() } else { format!("{authority}:80") };
-        let unknown = |error| BaseError::Unknown { url: url.to_owned(), error };
-        let address = host.to_socket_addrs().map_err(unknown)?.next();
-        Ok(Self {
-            authority: authority.to_owned(),
-            address: address.ok_or_else(|| unknown(io::ErrorKind::NotFound.into()))?,
-            prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
-        })
+    fn from_str(text: &str) -> Result<Self, BaseError> {
+        let url: BaseUrl = text.parse()?;
+        let unknown = |error| BaseError::Unknown { url: text.to_owned(), error };
+        let address = url.host_and_port().to_socket_addrs().map_err(unknown)?.next();
+        Ok(Self { url, address: address.ok_or_else(|| unknown(io::ErrorKind::NotFound.into()))? })
     }
 }
 
 impl From<SocketAddr> for Base {
     fn from(address: SocketAddr) -> Self {
-        Self { authority: address.to_string(), address, prefix: String::new() }
+        let url = format!("http://{address}").parse().expect("an address with a port is an authority");
+        Self { url, address }
     }
 }
 
 impl Base {
     /// The value of `Host`, which `Origin` is compared with.
     pub(crate) fn authority(&self) -> &str {
-        &self.authority
+        self.url.authority()
     }
-}
 
-/// A colon inside the brackets of an IPv6 address is none before a port.
-fn has_port(authority: &str) -> bool {
-    authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'))
+    /// The address of a route.
+    pub(crate) fn url(&self, route: &str) -> Url {
+        self.url.at(route)
+    }
 }
 
 /// A request, as it will be sent.
@@ -94,6 +89,10 @@ impl Request {
 
     pub(crate) fn post(path: impl Into<String>) -> Self {
         Self { method: "POST", ..Self::get(path) }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(crate) fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
@@ -117,7 +116,7 @@ impl Request {
     }
 
     fn bytes(&self, base: &Base, connection: Use) -> Vec<u8> {
-        let Base { authority, prefix, .. } = base;
+        let (authority, prefix) = (base.url.authority(), base.url.path());
         let Self { method, path, headers, body } = self;
         let close = if connection == Use::Once { "connection: close\r\n" } else { "" };
         let mut bytes = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\n{close}").into_bytes();
@@ -296,10 +295,10 @@ mod tests {
     #[test]
     fn only_plain_http_is_spoken() {
         let base: Base = "http://127.0.0.1:8080/auth/".parse().unwrap();
-        assert_eq!((base.authority(), base.prefix.as_str()), ("127.0.0.1:8080", "/auth"));
+        assert_eq!((base.authority(), base.url.path()), ("127.0.0.1:8080", "/auth"));
         assert_eq!("http://[::1]".parse::<Base>().unwrap().address, "[::1]:80".parse().unwrap());
         let refused = "https://example.test".parse::<Base>().unwrap_err().to_string();
-        assert!(refused.contains("plain http only"), "{refused}");
+        assert!(refused.contains("TLS is not supported"), "{refused}");
     }
 
     #[test]

@@ -98,8 +98,9 @@ impl Cookie {
     }
 }
 
-fn cookies(answer: &Answer) -> impl Iterator<Item = Cookie> {
-    answer.all("set-cookie").map(Cookie::parse)
+/// The cookies of this answer that carry the credential or the refresh token. A balancer's are not the server's to answer for.
+fn cookies(case: &Case<'_>, answer: &Answer) -> Vec<Cookie> {
+    case.set_credentials(answer).map(Cookie::parse).collect()
 }
 
 /// Every cookie of the answers to a login, a renewal and a logout.
@@ -109,7 +110,7 @@ fn every(case: &Case<'_>, good: impl Fn(&Cookie) -> bool) -> Step {
     let renewed = case.renew(&login)?;
     let logout = case.send(&case.post(route::LOGOUT, &renewed.credential))?;
     for answer in [&login.answer, &renewed.answer, &logout] {
-        for cookie in cookies(answer) {
+        for cookie in cookies(case, answer) {
             ensure(good(&cookie), || format!("Set-Cookie: {}", cookie.line))?;
         }
     }
@@ -122,8 +123,8 @@ fn cleared(case: &Case<'_>) -> Step {
         let login = case.login()?;
         let logout = case.send(&case.post(path, &login.credential))?;
         logout.must_be(204, path)?;
-        for set in cookies(&login.answer) {
-            let gone = cookies(&logout).any(|cookie| {
+        for set in cookies(case, &login.answer) {
+            let gone = cookies(case, &logout).iter().any(|cookie| {
                 cookie.name == set.name && cookie.value.is_empty() && cookie.attribute("max-age") == Some("0")
             });
             ensure(gone, || format!("{path} does not clear {}", set.name))?;

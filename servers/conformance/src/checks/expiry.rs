@@ -130,7 +130,7 @@ fn told(case: &Case<'_>) -> Step {
     let told_s = login.answer.json()["expires_in"].as_u64();
     let good = told_s.is_some_and(|told_s| told_s.abs_diff(ttl_s) <= 1);
     ensure(good, || format!("expires_in is {told_s:?}, and {ttl_s} s are declared"))?;
-    for cookie in login.answer.all("set-cookie") {
+    for cookie in case.set_credentials(&login.answer) {
         let attributes = cookie.split(';').filter_map(|part| part.trim().split_once('='));
         let mut ages = attributes.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
         let age_s = ages.next().and_then(|(_, value)| value.parse::<u64>().ok());

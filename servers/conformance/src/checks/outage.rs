@@ -226,8 +226,8 @@ fn clears_no_cookie(case: &Case<'_>) -> Step {
         let all = state_changes(case, login).into_iter().chain([(route::ME, me)]);
         for (path, request) in all.filter(|(path, _)| *path != route::LOGIN) {
             let answer = case.send(&request)?;
-            let refused = answer.status != 200 && answer.header("set-cookie").is_some();
-            let cleared = answer.all("set-cookie").any(|cookie| cookie.to_ascii_lowercase().contains("max-age=0"));
+            let refused = answer.status != 200 && case.set_credentials(&answer).next().is_some();
+            let cleared = case.set_credentials(&answer).any(|cookie| cookie.to_ascii_lowercase().contains("max-age=0"));
             ensure(!refused && !cleared, || format!("{path}: {} with Set-Cookie", answer.status))?;
         }
         Ok(())

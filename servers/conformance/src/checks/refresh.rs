@@ -4,7 +4,7 @@ use contract::route;
 
 use super::Check;
 use crate::case::Case;
-use crate::login::{Handed, Login};
+use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, fail, reason};
 
 /// Renewals at once.
@@ -100,7 +100,7 @@ fn one_winner(case: &Case<'_>) -> Step {
         let asked: Vec<_> = nodes.map(|node| scope.spawn(|| case.send_to(node, &request))).collect();
         asked.into_iter().map(|asked| asked.join().expect("asking does not panic")).collect::<Step<Vec<_>>>()
     })?;
-    let winners = answers.iter().filter(|answer| answer.status == 200 && Handed::in_answer(answer).is_some()).count();
+    let winners = answers.iter().filter(|answer| answer.status == 200 && case.handed(answer).is_some()).count();
     let refused = answers.iter().filter(|answer| answer.status == 401).count();
     ensure((winners, refused) == (1, AT_ONCE - 1), || {
         format!("of {AT_ONCE} renewals at once {winners} succeed and {refused} are refused with 401")

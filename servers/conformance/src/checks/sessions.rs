@@ -6,7 +6,6 @@ use contract::user;
 
 use super::Check;
 use crate::case::Case;
-use crate::login::Handed;
 use crate::stop::{Step, ensure, fail, reason};
 use crate::token::Token;
 
@@ -57,7 +56,7 @@ fn new_id(case: &Case<'_>) -> Step {
         let request = case.with(Case::login_request(&own.username, user::PASSWORD), planted);
         let answer = case.send(&case.as_own_site(request))?;
         answer.must_be(200, "a login that carries a good credential")?;
-        let Some(handed) = Handed::in_answer(&answer) else { return fail("a login hands out no credential") };
+        let Some(handed) = case.handed(&answer) else { return fail("a login hands out no credential") };
         ensure(handed.credential != *planted, || "a login hands out the credential that it carried".to_owned())?;
     }
     Ok(())
@@ -69,7 +68,7 @@ fn not_adopted(case: &Case<'_>) -> Step {
         case.must_be_refused(&planted, "a credential of the client's own making, before a login")?;
         let request = case.with(Case::login_request(&login.username, user::PASSWORD), &planted);
         let answer = case.send(&case.as_own_site(request))?;
-        if let Some(handed) = Handed::in_answer(&answer) {
+        if let Some(handed) = case.handed(&answer) {
             ensure(handed.credential != planted, || {
                 "the server adopts the credential of the client's making".to_owned()
             })?;

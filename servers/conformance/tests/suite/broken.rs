@@ -1,5 +1,6 @@
 //! Servers that are broken in one way each: exactly the checks that are named must fail.
 
+mod balancer;
 mod spoilers;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use contract::Carrier::{self, Bearer, Cookie};
 use crate::bed::{Bed, SMALL, failures};
 use crate::proxy::{Message, Proxy, Spoiler};
 use crate::server::program;
+use balancer::Balancer;
 use spoilers as spoil;
 
 /// Where a fault sits.
@@ -147,6 +149,8 @@ fn cookies() -> Vec<Broken> {
         proxy(MEMORY, Cookie, "no-same-site", spoil::Without("; SameSite=Lax"), &["cookie-same-site"]),
         proxy(MEMORY, Cookie, "no-path", spoil::Without("; Path=/"), &["cookie-path"]),
         proxy(MEMORY, Cookie, "a-domain", spoil::And("; Domain=example.test"), &["cookie-no-domain"]),
+        proxy("jwt-hs256-refresh", Cookie, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
+        proxy("jwt-hs256", Bearer, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
         proxy(MEMORY, Cookie, "csrf-unchecked", spoil::CsrfUnchecked, &["csrf-refused", "csrf-login-refused"]),
         proxy(MEMORY, Cookie, "cookie-kept-at-logout", spoil::KeptAtLogout, &["cookie-cleared-at-logout"]),
     ]

@@ -147,7 +147,7 @@ impl Client<'_> {
                 })?;
             }
         }
-        match answer.header("set-cookie") {
+        match self.case.set_credentials(answer).next() {
             Some(cookie) => fail(format!("{status} with Set-Cookie: {cookie}")),
             None => Ok(()),
         }
