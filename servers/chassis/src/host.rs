@@ -1,6 +1,7 @@
 //! The host and port that a request names, in `Host` and in `Origin`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderName, Version};
@@ -17,7 +18,7 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
         let end = match text.first()? {
             b'[' => text.iter().position(|byte| *byte == b']')? + 1,
-            _ => text.iter().position(|byte| *byte == b':').unwrap_or(text.len()),
+            _ => text.iter().position(|byte| !IN_NAMES[usize::from(*byte)]).unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at(end);
         let port = match rest {
@@ -25,7 +26,8 @@ impl<'a> Authority<'a> {
             [b':', digits @ ..] => Some(port(digits)?),
             _ => return None,
         };
-        is_host(host).then_some(Self { host, port })
+        let sound = !host.is_empty() && (host[0] != b'[' || address(host).is_some());
+        sound.then_some(Self { host, port })
     }
 
     /// Whether both name one server, where a missing port is `default_port` (RFC 9110 section 4.2.3).
@@ -45,11 +47,25 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Authority<'_>> {
     Authority::parse(single(headers, &HOST)?)
 }
 
-/// Whether `Host` is as RFC 9112 section 3.2 demands: one well-formed field, which HTTP/1.0 may omit.
-pub(crate) fn is_sound(version: Version, headers: &HeaderMap) -> bool {
-    match single(headers, &HOST) {
-        Some(host) => Authority::parse(host).is_some(),
-        None => version < Version::HTTP_11,
+/// The `Host` of a connection's first request: what the others repeat need not be parsed again.
+#[derive(Default)]
+pub(crate) struct Parsed(OnceLock<Box<[u8]>>);
+
+impl Parsed {
+    /// Whether `Host` is as RFC 9112 section 3.2 demands: one well-formed field, which HTTP/1.0 may omit.
+    pub(crate) fn is_sound(&self, version: Version, headers: &HeaderMap) -> bool {
+        match single(headers, &HOST) {
+            Some(host) => self.0.get().is_some_and(|known| **known == *host) || self.parses(host),
+            None => version < Version::HTTP_11,
+        }
+    }
+
+    fn parses(&self, host: &[u8]) -> bool {
+        let sound = Authority::parse(host).is_some();
+        if sound {
+            self.0.get_or_init(|| host.into());
+        }
+        sound
     }
 }
 
@@ -61,19 +77,26 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'
 }
 
 fn port(digits: &[u8]) -> Option<u16> {
-    let decimal = digits.iter().all(u8::is_ascii_digit);
-    str::from_utf8(digits).ok().filter(|_| decimal)?.parse().ok()
+    digits.iter().try_fold(0_u16, |port, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 { None } else { port.checked_mul(10)?.checked_add(digit.into()) }
+    })
 }
 
-/// Whether this is an IPv6 literal in brackets, or a name or IPv4 address (RFC 3986 section 3.2.2).
-fn is_host(host: &[u8]) -> bool {
-    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    match host {
-        [] => false,
-        [b'[', ..] => address(host).is_some(),
-        name => name.iter().all(of_name),
+/// The bytes of a name or an IPv4 address (RFC 3986 section 3.2.2).
+const IN_NAMES: [bool; 256] = {
+    let (mut table, mut byte, marks) = ([false; 256], 0, b"-._~%!$&'()*+,;=");
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
     }
-}
+    let mut mark = 0;
+    while mark < marks.len() {
+        table[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    table
+};
 
 fn address(host: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(host).ok()?;

@@ -11,9 +11,10 @@ use contract::{ProblemKind, route};
 
 use crate::app::App;
 use crate::auth::Authenticator;
+use crate::host::Parsed;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
-use crate::{account, bench, chain, host, logout, standing, status};
+use crate::{account, bench, chain, logout, standing, status};
 
 /// Bytes of the largest body that any route reads.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -37,8 +38,8 @@ impl Routes {
     }
 
     /// The refusal of this request before it reaches a route; none if its `Host` is sound.
-    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
-        (!host::is_sound(request.version(), request.headers())).then_some(self.malformed)
+    pub(crate) fn refusal<B>(&self, request: &Request<B>, host: &Parsed) -> Option<Refusal> {
+        (!host.is_sound(request.version(), request.headers())).then_some(self.malformed)
     }
 
     /// The routes for a connection from this address.

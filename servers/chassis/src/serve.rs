@@ -18,6 +18,7 @@ use tower_service::Service;
 
 use crate::arriving::arriving;
 use crate::connections::{Connections, Limits, Seat};
+use crate::host::Parsed;
 use crate::metrics::{Metrics, RouteIndex};
 use crate::peer::Peer;
 use crate::routes::Routes;
@@ -91,11 +92,11 @@ async fn connection(
 ) {
     // Answers are written whole: waiting to fill a segment would only add Nagle's delay.
     let _ = stream.set_nodelay(true);
-    let router = routes.for_peer(peer.ip());
+    let (router, host) = (routes.for_peer(peer.ip()), Parsed::default());
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let open = seat.serving();
         let route = RouteIndex::of(request.uri().path());
-        let answer = match routes.refusal(&request) {
+        let answer = match routes.refusal(&request, &host) {
             None => Ok(router.clone().call(of_peer(request.map(|body| arriving(body, &seat)), peer.ip()))),
             Some(refusal) => Err(refusal),
         };
