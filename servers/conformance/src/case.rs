@@ -324,8 +324,10 @@ impl<'a> Case<'a> {
         let credential = match self.facts.carrier {
             Carrier::Bearer => header("authorization")?.strip_prefix("Bearer ")?,
             Carrier::Cookie => {
+                // By its name, or the first: what mints need not know the name that a proxy gives the cookie.
                 let mut pairs = header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
-                pairs.find(|(name, _)| *name == self.facts.cookie)?.1
+                let first = pairs.clone().next();
+                pairs.find(|(name, _)| *name == self.facts.cookie).or(first)?.1
             }
         };
         Some((credential.to_owned(), minted.refresh_token.clone()))
