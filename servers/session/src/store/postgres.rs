@@ -3,8 +3,9 @@
 //! Deadlines are kept in the server's own seconds, and a row whose deadline has passed is not there for any statement
 //! here. What is over is deleted now and then by whoever inserts.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chassis::auth::UnixSeconds;
 use stores::Postgres;
@@ -46,17 +47,32 @@ const PURGE: &str = "DELETE FROM authbench_sessions WHERE key IN
 /// Seconds between two purges by one server.
 const PURGE_INTERVAL_S: u64 = 1;
 
+/// For how long a login that was refused counts as a sign that the next one will be.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
+
 /// Sessions in a database.
 pub struct PostgresStore {
     postgres: Arc<Postgres>,
     purge_at: AtomicU64,
+    refusal: Mutex<Option<(Instant, StoreError)>>,
 }
 
 impl PostgresStore {
     /// In this database, whose table is made if need be.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, StoreError> {
         postgres.define(TABLE).await?;
-        Ok(Self { postgres, purge_at: AtomicU64::new(0) })
+        Ok(Self { postgres, purge_at: AtomicU64::new(0), refusal: Mutex::default() })
+    }
+
+    /// Remembers whether the last session could be stored.
+    fn noted(&self, stored: Result<(), StoreError>) -> Result<(), StoreError> {
+        let refusal = stored.as_ref().err().filter(|error| matches!(error, StoreError::NotWritable(_)));
+        *self.refusal() = refusal.map(|error| (Instant::now(), error.clone()));
+        stored
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn purge_if_due(&self, now: UnixSeconds) -> Result<(), StoreError> {
@@ -78,8 +94,8 @@ impl SessionStore for PostgresStore {
         let NewSession { key, user, payload, now, ttl_s, .. } = session;
         self.purge_if_due(now).await?;
         let (user, deadline) = (i64::from(user), seconds(now + ttl_s));
-        self.postgres.execute(INSERT, &[&key.bytes().as_slice(), &user, &payload, &deadline]).await?;
-        Ok(())
+        let stored = self.postgres.execute(INSERT, &[&key.bytes().as_slice(), &user, &payload, &deadline]).await;
+        self.noted(stored.map(drop))
     }
 
     async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
@@ -129,8 +145,11 @@ impl SessionStore for PostgresStore {
         Ok(())
     }
 
+    /// On a full disk a small row may still find room in a page where a login does not. So a login that was refused
+    /// counts, too, until one succeeds or a while has passed.
     async fn probe(&self) -> Result<(), StoreError> {
         self.postgres.execute(PROBE, &[]).await?;
-        Ok(())
+        let refusal = self.refusal().clone().filter(|(at, _)| at.elapsed() < REFUSAL_COUNTS);
+        refusal.map_or(Ok(()), |(_, error)| Err(error))
     }
 }

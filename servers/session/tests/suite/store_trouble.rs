@@ -96,6 +96,33 @@ fn read_only_postgres_serves_reads_and_reports_no_logout() {
     }
 }
 
+/// What a full disk refuses is a row that needs a new page. Here a trigger refuses the rows of sessions, and the row
+/// by which the server checks the database finds room, as happens on a full disk.
+#[test]
+fn full_disk_of_postgres_stores_no_login_and_ends_all() {
+    let ground = Ground::of(bed::scheme("session-postgres"));
+    let server = bed::server(&ground, "session-postgres", &["--workers", "1"]);
+    let Ground::Postgres(postgres) = &ground else { panic!("no PostgreSQL") };
+    let login = || format!("Bearer {}", server.login(1).json()["token"].as_str().unwrap());
+    let (left, left_everywhere) = (login(), login());
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT ON authbench_sessions FOR EACH ROW WHEN (NEW.user_number >= 0)
+        EXECUTE FUNCTION refuse()";
+    postgres.query(refuse).unwrap();
+    assert_not_writable(&server.login(1));
+    assert_not_writable(&server.get("/readyz", &[]));
+    for (path, token) in [("/logout", &left), ("/logout-all", &left_everywhere)] {
+        let headers = [("authorization", token.as_str())];
+        assert_eq!(server.get("/me", &headers).status, 200, "{path}");
+        assert_eq!(server.post(path, &headers).status, 204, "{path}");
+        assert_eq!(server.get("/me", &headers).status, 401, "{path}");
+    }
+    postgres.query("DROP TRIGGER full_disk ON authbench_sessions").unwrap();
+    assert_eq!(server.login(1).status, 200);
+    assert_eq!(server.get("/readyz", &[]).status, 200);
+}
+
 #[track_caller]
 fn assert_not_writable(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer:?}");
