@@ -7,7 +7,7 @@ use engine::record::{Level, LoadExperiment, Record, Round};
 use crate::cost::{has_store, is_control};
 use crate::group::{Group, groups};
 use crate::latency::LatencyTable;
-use crate::statistics::{CONFIDENCE, Interval, bootstrap, least_squares, middle_of};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
 use crate::{EvidenceError, LatencyRow};
 
 /// What each hop adds, by scheme.
@@ -198,8 +198,7 @@ fn trips(scheme: &Blocks, control: &Blocks) -> Option<Slope> {
         let controls: Vec<&Figures> = blocks.iter().map(|(_, control)| control).collect();
         Some(rise(&own)? / rise(&controls).filter(|us| *us > 0.0)?)
     };
-    let value = ratio(&blocks.iter().collect::<Vec<_>>())?;
-    let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?])).map(|[interval]| interval);
+    let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?]))?;
     Some(Slope { value, interval })
 }
 
@@ -216,8 +215,7 @@ fn differences(one: &Blocks, other: &Blocks) -> Blocks {
 impl Slope {
     fn of(blocks: &Blocks) -> Option<Self> {
         let blocks: Vec<Figures> = blocks.values().cloned().collect();
-        let value = rise(&blocks.iter().collect::<Vec<_>>())?;
-        let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([rise(blocks)?])).map(|[interval]| interval);
+        let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([rise(blocks)?]))?;
         Some(Self { value, interval })
     }
 }

@@ -42,7 +42,9 @@ pub use reject::{Refusal, RejectRow, RejectTable};
 pub use revocation::{Accepted, BrokenPromise, Denied, RevocationRow, RevocationTable, revocation_bound_us};
 pub use rotation::{RaceRow, RefusedFor, ReplayRow, Requests, RollRow, RotationTable, StormRow};
 pub use rtt::{Crossing, CrossingAt, Distance, RttRow, RttTable, Trips};
-pub use scaling::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
+pub use scaling::{
+    ERROR_LIMIT, FIT_NODES, FULL, Full, NoHeadline, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit,
+};
 pub use slo::{CONFIRMED_BY, CONFIRMING, Judged, SLO_SHARE, SloAnswer, SloFit, SloRate, SloTable};
 pub use timeline::{Timeline, TimelinePoint};
 pub use violation::Violation;
@@ -115,7 +117,9 @@ pub enum UnusableHistogram {
 }
 
 impl EvidenceError {
-    fn new(experiment: &'static str, round: &Round, source: UnusableHistogram) -> Self {
+    /// A histogram of this round that cannot be used.
+    #[must_use]
+    pub fn new(experiment: &'static str, round: &Round, source: UnusableHistogram) -> Self {
         Self { experiment, scheme: round.scheme.clone(), block: round.block, source }
     }
 }

@@ -8,7 +8,7 @@ use engine::record::{Level, LoadExperiment, Record, Round};
 use crate::cost::{has_store, is_control};
 use crate::group::{Group, groups};
 use crate::latency::LatencyTable;
-use crate::statistics::{CONFIDENCE, Interval, bootstrap, least_squares, middle_of};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
 use crate::{EvidenceError, LatencyRow, OverControl};
 
 /// What a store further away changes, by scheme.
@@ -170,8 +170,7 @@ impl Trips {
     fn of(blocks: &BTreeMap<u32, Medians>) -> Option<Self> {
         let blocks: Vec<Medians> = blocks.values().cloned().collect();
         let trips = |blocks: &[&Medians]| near_and_trips(blocks).map(|(_, trips)| [trips]);
-        let [value] = trips(&blocks.iter().collect::<Vec<_>>())?;
-        let interval = bootstrap(&blocks, CONFIDENCE, trips).map(|[interval]| interval);
+        let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, trips)?;
         Some(Self { value, interval })
     }
 }
@@ -208,8 +207,7 @@ fn crossing(asks: &BTreeMap<u32, Medians>, checks: &BTreeMap<u32, Medians>) -> O
         let (near_us, trips) = near_and_trips(&blocks.iter().filter_map(|both| both.asks).collect::<Vec<_>>())?;
         Some(meets(near_us, trips, middle_of(blocks.iter().filter_map(|both| both.checks_us))?))
     };
-    let rtt_us = met(&blocks.iter().collect::<Vec<_>>())?;
-    let interval = bootstrap(&blocks, CONFIDENCE, |blocks| Some([met(blocks)?])).map(|[interval]| interval);
+    let [Estimate { value: rtt_us, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([met(blocks)?]))?;
     Some(CrossingAt { rtt_us, interval })
 }
 

@@ -1,9 +1,11 @@
 //! The `scaling` experiment: what more nodes bring, what was full, and how far a law found on few nodes reaches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
 
+use crate::cost::is_control;
 use crate::demand::DemandRow;
 use crate::group::{Rounds, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
@@ -14,6 +16,8 @@ pub const FIT_NODES: u32 = 3;
 pub const ERROR_LIMIT: f64 = 0.10;
 /// The share of its periods in which a slice is used up above which it is called full.
 pub const FULL: f64 = 0.80;
+/// How far the control may be from linear on the most nodes: further off, something else than its nodes limited the run.
+const CONTROL_LIMIT: f64 = 0.15;
 /// How many numbers of nodes the Universal Scalability Law needs: it has three numbers of its own.
 const FEWEST_SIZES: usize = 4;
 /// How wide its interval at twice the most nodes may be, as a ratio, before it says nothing.
@@ -120,6 +124,47 @@ pub struct UslFit {
     pub ahead: Option<Interval>,
 }
 
+/// Why the multiples of a run on more nodes say nothing of its schemes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoHeadline {
+    /// The control, which shares nothing, did not scale with its nodes.
+    ControlNotLinear {
+        /// The most nodes that it was tried with.
+        nodes: u32,
+        /// Requests per second there as a multiple of those of one node; none without valid rounds of both.
+        times: Option<f64>,
+    },
+    /// No slice of these schemes was ever full, whatever the number of nodes.
+    NeverFull {
+        /// The schemes.
+        schemes: Vec<String>,
+    },
+}
+
+impl fmt::Display for NoHeadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ControlNotLinear { nodes, times: Some(times) } => write!(
+                f,
+                "on {nodes} nodes the control sustained {times:.1} times the rate of one node. It shares nothing, so something \
+                 outside the nodes' CPU quotas limited this run, such as the host or the generator. No scheme's multiple is in the \
+                 headline; repeat the run on a quiet machine."
+            ),
+            Self::ControlNotLinear { nodes, times: None } => write!(
+                f,
+                "the control has no valid rounds on one node and on {nodes}, so it is not known whether the machine limited the \
+                 other schemes. No scheme's multiple is in the headline."
+            ),
+            Self::NeverFull { schemes } => write!(
+                f,
+                "no CPU quota was ever used up with {}: neither nodes nor store limited what they sustained. Their multiples are \
+                 not in the headline.",
+                schemes.join(", ")
+            ),
+        }
+    }
+}
+
 impl Prediction {
     /// How far it is off, as a share of what was measured; above 0 it promised too much.
     #[must_use]
@@ -151,7 +196,50 @@ impl ScalingTable {
     }
 }
 
+impl ScalingTable {
+    /// The most nodes that any scheme was tried with; none where there was never more than one.
+    #[must_use]
+    pub fn most_nodes(&self) -> Option<u32> {
+        self.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)
+    }
+
+    /// The schemes whose multiple on the most nodes may stand in a sentence, each with that number of nodes; the control is not
+    /// among them.
+    #[must_use]
+    pub fn headline(&self) -> Vec<(&ScalingRow, &ScalingSize)> {
+        let Some(most) = self.most_nodes().filter(|_| self.control_off().is_none()) else { return Vec::new() };
+        let told = self.rows.iter().filter(|row| !is_control(&row.scheme) && row.was_full());
+        told.filter_map(|row| Some((row, row.sizes.last().filter(|size| size.nodes == most)?))).collect()
+    }
+
+    /// Why some or all of the schemes are not in the [headline](Self::headline).
+    #[must_use]
+    pub fn no_headline(&self) -> Vec<NoHeadline> {
+        let never =
+            self.rows.iter().filter(|row| self.most_nodes().is_some() && !row.sizes.is_empty() && !row.was_full());
+        let schemes: Vec<String> = never.map(|row| row.scheme.clone()).collect();
+        let never_full = (!schemes.is_empty()).then_some(NoHeadline::NeverFull { schemes });
+        self.control_off().into_iter().chain(never_full).collect()
+    }
+
+    fn control_off(&self) -> Option<NoHeadline> {
+        let most = self.most_nodes()?;
+        let control = self.rows.iter().find(|row| is_control(&row.scheme))?;
+        let size = control.sizes.last().filter(|size| size.nodes == most);
+        let efficiency = size.and_then(|size| size.efficiency);
+        let linear = efficiency.is_some_and(|efficiency| (efficiency - 1.0).abs() <= CONTROL_LIMIT);
+        let times = efficiency.map(|efficiency| efficiency * f64::from(most));
+        (!linear).then_some(NoHeadline::ControlNotLinear { nodes: most, times })
+    }
+}
+
 impl ScalingRow {
+    /// Whether some slice was full with any number of nodes.
+    #[must_use]
+    pub fn was_full(&self) -> bool {
+        self.sizes.iter().any(|size| size.full != Full::Neither)
+    }
+
     /// Whether the law's word on nodes that it has not seen can be believed.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -275,22 +363,34 @@ impl UslFit {
         if sizes.len() < FEWEST_SIZES {
             return None;
         }
-        let usl = Usl::fit(&sizes.iter().map(|size| (f64::from(size.nodes), size.rps.value)).collect::<Vec<_>>())?;
         let blocks: BTreeSet<u32> = valid(points).map(|point| point.block).collect();
-        let of_block = |block: &u32| -> Vec<(f64, f64)> {
+        let of_block = |block: &u32| -> Vec<(u32, f64)> {
             let own = valid(points).filter(|point| point.block == *block);
-            own.filter_map(|point| Some((f64::from(nodes(point)?), point.rps))).collect()
+            own.filter_map(|point| Some((nodes(point)?, point.rps))).collect()
         };
-        let blocks: Vec<Vec<(f64, f64)>> = blocks.iter().map(of_block).collect();
+        let blocks: Vec<Vec<(u32, f64)>> = blocks.iter().map(of_block).collect();
         let most = f64::from(sizes.last()?.nodes);
-        let fit = |blocks: &[&Vec<(f64, f64)>]| {
-            let usl = Usl::fit(&blocks.iter().copied().flatten().copied().collect::<Vec<_>>())?;
-            Some([usl.sigma, usl.kappa, usl.rps(2.0 * most)])
+        let numbers = |blocks: &[&Vec<(u32, f64)>]| {
+            let usl = Usl::fit(&medians(blocks))?;
+            Some([usl.lambda, usl.sigma, usl.kappa, usl.rps(2.0 * most)])
         };
-        let [sigma, kappa, ahead] = bootstrap(&blocks, CONFIDENCE, fit)?;
+        let [lambda, sigma, kappa, ahead] = bootstrap(&blocks, CONFIDENCE, numbers)?;
+        let usl = Usl { lambda: lambda.value, sigma: sigma.value, kappa: kappa.value };
         let off = |size: &ScalingSize| (usl.rps(f64::from(size.nodes)) / size.rps.value - 1.0).abs();
         let misfit = sizes.iter().map(off).fold(0.0, f64::max);
-        let identifiable = misfit <= ERROR_LIMIT && ahead.low > 0.0 && ahead.high / ahead.low <= WIDEST_AHEAD;
-        Some(Self { usl, sigma, kappa, misfit, ahead: identifiable.then_some(ahead) })
+        let identifiable =
+            |ahead: &Interval| misfit <= ERROR_LIMIT && ahead.low > 0.0 && ahead.high / ahead.low <= WIDEST_AHEAD;
+        let ahead = ahead.interval.filter(identifiable);
+        Some(Self { usl, sigma: sigma.interval?, kappa: kappa.interval?, misfit, ahead })
     }
+}
+
+/// Requests per second for each number of nodes: the median over these blocks.
+fn medians(blocks: &[&Vec<(u32, f64)>]) -> Vec<(f64, f64)> {
+    let mut by_nodes: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for (nodes, rps) in blocks.iter().copied().flatten() {
+        by_nodes.entry(*nodes).or_default().push(*rps);
+    }
+    let median = |(nodes, rps): (u32, Vec<f64>)| Some((f64::from(nodes), middle_of(rps.into_iter())?));
+    by_nodes.into_iter().filter_map(median).collect()
 }

@@ -88,7 +88,10 @@ impl SloFit {
     pub fn of(rounds: &[Judged]) -> Option<Self> {
         let outcomes: Vec<(f64, bool)> = rounds.iter().map(|round| (round.rate_rps, round.met)).collect();
         let law = falling(&outcomes)?;
-        Some(Self { law, rate_rps: law.at(SLO_SHARE), interval: interval(rounds, &outcomes) })
+        let rate_rps = law.at(SLO_SHARE);
+        // The curve is that of the penalised likelihood, the profile that of the plain one.
+        let interval = interval(rounds, &outcomes).map(|interval| interval.holding(rate_rps));
+        Some(Self { law, rate_rps, interval })
     }
 }
 
@@ -111,8 +114,8 @@ fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
         let drawn: Vec<(f64, bool)> = drawn.iter().copied().flatten().copied().collect();
         Some([falling(&drawn)?.at(SLO_SHARE)])
     };
-    let [drawn] = bootstrap(&blocks, CONFIDENCE, rate).unwrap_or([profile]);
-    Some(Interval { low: profile.low.min(drawn.low), high: profile.high.max(drawn.high), level: CONFIDENCE })
+    let drawn = bootstrap(&blocks, CONFIDENCE, rate).and_then(|[rate]| rate.interval).unwrap_or(profile);
+    Some(profile.holding(drawn.low).holding(drawn.high))
 }
 
 impl SloTable {

@@ -51,6 +51,12 @@ impl Interval {
     pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
+
+    /// The same interval, extended to this value where it lies outside.
+    #[must_use]
+    pub const fn holding(self, value: f64) -> Self {
+        Self { low: self.low.min(value), high: self.high.max(value), level: self.level }
+    }
 }
 
 /// A number found from samples.

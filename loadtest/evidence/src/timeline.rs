@@ -1,9 +1,13 @@
 //! How a load went, interval by interval.
 
-use engine::record::{Round, empty_histogram};
+use engine::record::{Interval, Round, empty_histogram};
+use hdrhistogram::Histogram;
 
-use crate::EvidenceError;
 use crate::latency::merge;
+use crate::{EvidenceError, UnusableHistogram};
+
+/// More points than this no chart can show. Where there are more intervals, neighbours are merged, histograms and all.
+const MOST_POINTS: usize = 1_000;
 
 /// One round of a load in time.
 #[derive(Clone, Debug)]
@@ -14,9 +18,11 @@ pub struct Timeline {
     pub valid: bool,
     /// Its intervals in order, warm-up included.
     pub points: Vec<TimelinePoint>,
+    /// How many intervals of the record a point stands for, at most.
+    pub intervals_per_point: usize,
 }
 
-/// One interval.
+/// One interval, or neighbouring ones merged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimelinePoint {
     /// Seconds since the round's first intended start.
@@ -39,26 +45,40 @@ pub struct TimelinePoint {
 
 impl Timeline {
     pub(crate) fn of(round: &Round) -> Result<Self, EvidenceError> {
-        let damaged = |source| EvidenceError::new("load", round, source);
-        let mut points = Vec::with_capacity(round.intervals.len());
-        for interval in &round.intervals {
-            let (mut response, mut service) = (empty_histogram(), empty_histogram());
-            merge(&mut response, &interval.response_us).map_err(damaged)?;
-            merge(&mut service, &interval.service_us).map_err(damaged)?;
-            let at = |times: &hdrhistogram::Histogram<u64>, quantile| {
-                (!times.is_empty()).then(|| times.value_at_quantile(quantile))
-            };
-            points.push(TimelinePoint {
-                start_s: interval.start_s,
-                length_s: interval.length_s,
-                rate_rps: response.len() as f64 / interval.length_s,
-                failed: interval.failed,
-                response_us_p50: at(&response, 0.5),
-                response_us_p99: at(&response, 0.99),
-                service_us_p99: at(&service, 0.99),
-                in_window: round.window.contains(interval.start_s),
-            });
+        let intervals_per_point = round.intervals.len().div_ceil(MOST_POINTS).max(1);
+        let counts = |interval: &Interval| round.window.contains(interval.start_s);
+        // No point lies on both sides of the window's edge.
+        let sides = round.intervals.chunk_by(|one, other| counts(one) == counts(other));
+        let points = sides
+            .flat_map(|side| side.chunks(intervals_per_point))
+            .map(|merged| TimelinePoint::of(merged, counts(&merged[0])))
+            .collect::<Result<_, _>>()
+            .map_err(|source| EvidenceError::new("load", round, source))?;
+        Ok(Self { scheme: round.scheme.clone(), valid: round.validity.valid, points, intervals_per_point })
+    }
+}
+
+impl TimelinePoint {
+    /// Of at least one interval.
+    fn of(intervals: &[Interval], in_window: bool) -> Result<Self, UnusableHistogram> {
+        let (mut response, mut service) = (empty_histogram(), empty_histogram());
+        for interval in intervals {
+            merge(&mut response, &interval.response_us)?;
+            merge(&mut service, &interval.service_us)?;
         }
-        Ok(Self { scheme: round.scheme.clone(), valid: round.validity.valid, points })
+        let at = |times: &Histogram<u64>, quantile| (!times.is_empty()).then(|| times.value_at_quantile(quantile));
+        let (first, last) = (&intervals[0], &intervals[intervals.len() - 1]);
+        // An interval in which nothing was to begin is absent, and takes its time all the same.
+        let length_s = last.start_s + last.length_s - first.start_s;
+        Ok(Self {
+            start_s: first.start_s,
+            length_s,
+            rate_rps: response.len() as f64 / length_s,
+            failed: intervals.iter().map(|interval| interval.failed).sum(),
+            response_us_p50: at(&response, 0.5),
+            response_us_p99: at(&response, 0.99),
+            service_us_p99: at(&service, 0.99),
+            in_window,
+        })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::BrokenPromise;
 use crate::capacity::Part;
 use crate::group::{Place, level_name};
 use crate::memory::FEWEST_POPULATIONS;
 use crate::wire::COOKIE_LIMIT_BYTES;
+use crate::{BrokenPromise, NoHeadline};
 
 /// A caveat. Its `Display` is the sentence that reports print.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,7 @@ pub enum Warning {
     UnsupportedPercentile { experiment: &'static str, percentile: &'static str, places: Vec<Place>, of: usize },
     LowerBound { schemes: Vec<String> },
     NothingFull { schemes: Vec<String> },
+    NoHeadline { why: NoHeadline },
     SharedProcessors { schemes: Vec<String>, parts: Vec<Part> },
     WarmupNotDetected { experiment: &'static str, rounds: usize },
     Steal { experiment: &'static str, rounds: usize, highest: f64 },
@@ -95,6 +96,7 @@ impl Warning {
             | Self::UnsupportedPercentile { .. } => Topic::Statistics,
             Self::LowerBound { .. }
             | Self::NothingFull { .. }
+            | Self::NoHeadline { .. }
             | Self::SharedProcessors { .. }
             | Self::LocalStore { .. }
             | Self::DifferentCarriers { .. }
@@ -231,6 +233,7 @@ impl Warning {
                 "Nothing was full at the capacity of {}: too few connections kept it waiting, or other programs took the processors. Neither its capacity nor its CPU time is that of a full server.",
                 schemes.join(", ")
             ),
+            Self::NoHeadline { why } => write!(f, "scaling: {why}"),
             Self::SharedProcessors { schemes, parts } => {
                 let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
                 write!(

@@ -6,7 +6,7 @@
 mod synthetic;
 
 use engine::record::{Measured, Record, ScalingExperiment, ScalingPoint, Step};
-use evidence::{Evidence, FIT_NODES, Full, ScalingRow};
+use evidence::{Evidence, FIT_NODES, Full, NoHeadline, ScalingRow, Warning};
 use synthetic::kit::{invalidate, near, of};
 
 fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
@@ -102,6 +102,100 @@ fn there_is_no_law_for_a_store_that_nobody_filled() {
     assert!(
         scaling_row(&evidence, "session-redis-pool").law.is_some() && scaling_row(&evidence, "jwt-hs256").law.is_some()
     );
+}
+
+/// The synthetic comparison without its other experiments.
+fn scaling_alone() -> Record {
+    let mut record = synthetic::compare();
+    record.experiments.retain_mut(|experiment| ScalingExperiment::of(experiment).is_some());
+    record
+}
+
+/// Changes what is sustained with more than one node of these schemes.
+fn slow_down(record: &mut Record, factor: f64, schemes: &[&str]) {
+    for point in points_of(record).iter_mut().filter(|point| schemes.contains(&point.scheme.as_str())) {
+        if matches!(point.step, Step::Nodes { nodes: 2.. }) {
+            point.rps *= factor;
+        }
+    }
+}
+
+fn never_full(record: &mut Record, scheme: &str) {
+    for point in points_of(record).iter_mut().filter(|point| point.scheme == scheme) {
+        point.nodes_full.fill(0.4);
+        point.store_full = point.store_full.map(|_| 0.3);
+    }
+}
+
+fn headline(evidence: &Evidence) -> Vec<&str> {
+    evidence.scaling.as_ref().unwrap().headline().into_iter().map(|(row, _)| row.scheme.as_str()).collect()
+}
+
+fn no_headline<'evidence>(evidence: &'evidence Evidence) -> Vec<&'evidence NoHeadline> {
+    let why = |warning: &'evidence Warning| match warning {
+        Warning::NoHeadline { why } => Some(why),
+        _ => None,
+    };
+    evidence.warnings.iter().filter_map(why).collect()
+}
+
+#[test]
+fn schemes_have_no_headline_where_the_control_did_not_scale() {
+    let mut record = scaling_alone();
+    let good = of(&record);
+    assert_eq!(headline(&good), ["session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"]);
+    assert!(no_headline(&good).is_empty());
+
+    slow_down(&mut record, 0.9, &["anonymous"]);
+    assert_eq!(headline(&of(&record)).len(), 4, "a little less is noise");
+
+    slow_down(&mut record, 0.7, &["anonymous"]);
+    let disturbed = of(&record);
+    assert!(headline(&disturbed).is_empty());
+    let [NoHeadline::ControlNotLinear { nodes: 8, times: Some(times) }] = no_headline(&disturbed)[..] else {
+        panic!("{:?}", disturbed.warnings)
+    };
+    near(*times, 8.0 * 0.9 * 0.7, 0.2);
+
+    points_of(&mut record).iter_mut().filter(|point| point.scheme == "anonymous").for_each(|point| {
+        invalidate(&mut point.validity);
+    });
+    let unknown = of(&record);
+    assert!(headline(&unknown).is_empty());
+    assert_eq!(no_headline(&unknown), [&NoHeadline::ControlNotLinear { nodes: 8, times: None }]);
+}
+
+#[test]
+fn a_scheme_whose_slices_were_never_full_is_not_in_the_headline() {
+    let mut record = scaling_alone();
+    never_full(&mut record, "jwt-hs256");
+    let evidence = of(&record);
+    assert_eq!(headline(&evidence), ["session-redis", "session-redis-pool", "jwt-eddsa"]);
+    assert_eq!(no_headline(&evidence), [&NoHeadline::NeverFull { schemes: vec!["jwt-hs256".to_owned()] }]);
+
+    for scheme in ["session-redis", "session-redis-pool", "jwt-eddsa"] {
+        never_full(&mut record, scheme);
+    }
+    assert!(headline(&of(&record)).is_empty());
+}
+
+/// A curve over a few skewed blocks: the law of the medians is not the one that most draws find.
+#[test]
+fn the_numbers_of_a_law_lie_inside_their_own_intervals() {
+    for seed in 0..20 {
+        let mut record = scaling_alone();
+        for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
+            let Step::Nodes { nodes } = point.step else { continue };
+            let chance = (seed * 7919 + point.block * 104_729 + nodes * 1_299_709) % 1000;
+            // Most rounds are good; some are slower by up to a half, and more with more nodes.
+            let slower = if chance % 3 == 0 { f64::from(chance) / 2000.0 * f64::from(nodes) / 8.0 } else { 0.0 };
+            point.rps *= (1.0 - slower) / (1.0 + 0.02 * f64::from(nodes * (nodes - 1)));
+        }
+        let evidence = of(&record);
+        let fit = scaling_row(&evidence, "jwt-hs256").usl.unwrap();
+        assert!(fit.sigma.contains(fit.usl.sigma), "seed {seed}: {fit:?}");
+        assert!(fit.kappa.contains(fit.usl.kappa), "seed {seed}: {fit:?}");
+    }
 }
 
 #[test]

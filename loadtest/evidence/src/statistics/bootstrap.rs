@@ -1,10 +1,10 @@
-//! Intervals by drawing the samples anew (Efron and Tibshirani, *An Introduction to the Bootstrap*, chapter 13): for numbers that
+//! Intervals by resampling (Efron and Tibshirani, *An Introduction to the Bootstrap*, chapter 13): for numbers that
 //! no formula gives an interval for.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::Interval;
+use super::{Estimate, Interval};
 
 /// Draws: the ends of a 95 % interval then stand on fifty of them.
 const DRAWS: usize = 2_000;
@@ -13,14 +13,32 @@ const FEWEST_SAMPLES: usize = 5;
 /// The same for everybody: a report is a function of its record.
 const SEED: u64 = 1;
 
-/// The percentile intervals of several numbers that `of` finds in samples; a draw in which it finds none is left out. None
-/// for fewer than five samples, and where most draws find nothing.
+/// Several numbers that `of` finds in samples, each with its percentile interval. None where it finds none in the samples as
+/// they are.
+///
+/// A draw in which `of` finds nothing is left out. There are no intervals for fewer than five samples, and where most draws find
+/// nothing. Estimate and interval come from the same function, and the interval always contains the estimate: where the
+/// numbers of the draws are skewed or end at a bound, the percentile interval alone may lie beside it.
 #[must_use]
 pub fn bootstrap<Sample, const N: usize>(
     samples: &[Sample],
     confidence: f64,
     of: impl Fn(&[&Sample]) -> Option<[f64; N]>,
-) -> Option<[Interval; N]> {
+) -> Option<[Estimate; N]> {
+    let values = of(&samples.iter().collect::<Vec<_>>())?;
+    let found = draws(samples, of);
+    Some(std::array::from_fn(|number| Estimate {
+        value: values[number],
+        interval: found.as_deref().map(|found| interval(found, number, confidence).holding(values[number])),
+        samples: samples.len(),
+    }))
+}
+
+/// What each draw finds; none for too few samples, or too few draws that find anything.
+fn draws<Sample, const N: usize>(
+    samples: &[Sample],
+    of: impl Fn(&[&Sample]) -> Option<[f64; N]>,
+) -> Option<Vec<[f64; N]>> {
     if samples.len() < FEWEST_SAMPLES {
         return None;
     }
@@ -28,7 +46,7 @@ pub fn bootstrap<Sample, const N: usize>(
     let mut draw =
         || -> Vec<&Sample> { samples.iter().map(|_| &samples[random.random_range(0..samples.len())]).collect() };
     let found: Vec<[f64; N]> = (0..DRAWS).filter_map(|_| of(&draw())).collect();
-    (found.len() > DRAWS / 2).then(|| std::array::from_fn(|number| interval(&found, number, confidence)))
+    (found.len() > DRAWS / 2).then_some(found)
 }
 
 fn interval<const N: usize>(found: &[[f64; N]], number: usize, confidence: f64) -> Interval {
@@ -49,16 +67,37 @@ mod tests {
     #[test]
     fn the_interval_of_a_mean_is_about_that_of_the_formula() {
         let samples: Vec<f64> = (0..100).map(|number| f64::from(number * 37 % 100)).collect();
-        let [interval] = bootstrap(&samples, 0.95, mean).unwrap();
+        let [found] = bootstrap(&samples, 0.95, mean).unwrap();
+        let interval = found.interval.unwrap();
+        assert!((found.value - 49.5).abs() < 1e-9, "{found:?}");
         // 49.5 and 1.96 times 29.01 / 10.
         assert!((interval.low - 43.8).abs() < 0.6, "{interval:?}");
         assert!((interval.high - 55.2).abs() < 0.6, "{interval:?}");
-        assert_eq!(bootstrap(&samples, 0.95, mean), Some([interval]), "it draws the same again");
+        assert_eq!(bootstrap(&samples, 0.95, mean), Some([found]), "it draws the same again");
     }
 
     #[test]
     fn few_samples_and_failing_draws_have_none() {
-        assert_eq!(bootstrap(&[1.0, 2.0, 3.0, 4.0], 0.95, mean), None);
+        let [few] = bootstrap(&[1.0, 2.0, 3.0, 4.0], 0.95, mean).unwrap();
+        assert_eq!((few.value, few.interval), (2.5, None));
         assert_eq!(bootstrap(&[1.0; 10], 0.95, |_| None::<[f64; 1]>), None);
+        let only_whole = |samples: &[&f64]| mean(samples).filter(|[mean]| mean.total_cmp(&4.5).is_eq());
+        let [whole] = bootstrap(&(0..10).map(f64::from).collect::<Vec<_>>(), 0.95, only_whole).unwrap();
+        assert_eq!((whole.value, whole.interval), (4.5, None), "most draws find nothing");
+    }
+
+    #[test]
+    fn an_interval_contains_its_estimate_where_the_draws_lie_beside_it() {
+        // A draw repeats samples, so that it has fewer different ones than there are.
+        let different = |samples: &[&f64]| {
+            let mut all: Vec<u64> = samples.iter().map(|sample| sample.to_bits()).collect();
+            all.sort_unstable();
+            all.dedup();
+            Some([all.len() as f64])
+        };
+        let samples: Vec<f64> = (0..20).map(f64::from).collect();
+        let [found] = bootstrap(&samples, 0.95, different).unwrap();
+        let interval = found.interval.unwrap();
+        assert!(interval.contains(20.0) && interval.low < 12.0, "{found:?}");
     }
 }

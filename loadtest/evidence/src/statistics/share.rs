@@ -16,7 +16,8 @@ pub fn wilson(hits: u64, count: u64, confidence: f64) -> Option<Interval> {
     let (middle, scale) = (share + z * z / (2.0 * count), 1.0 + z * z / count);
     let reach = z * (share * (1.0 - share) / count + z * z / (4.0 * count * count)).sqrt();
     let end = |value: f64| (value / scale).clamp(0.0, 1.0);
-    Some(Interval { low: end(middle - reach), high: end(middle + reach), level: confidence })
+    // In exact arithmetic it contains the share; at 0 and 1 the last digit may take it away.
+    Some(Interval { low: end(middle - reach), high: end(middle + reach), level: confidence }.holding(share))
 }
 
 #[cfg(test)]
@@ -37,5 +38,9 @@ mod tests {
         let all = wilson(400, 400, 0.95).unwrap();
         assert!(all.high > 1.0 - 1e-12 && (all.low - (1.0 - none.high)).abs() < 1e-12, "{all:?}");
         assert_eq!(wilson(0, 0, 0.95), None);
+        for count in 1..400 {
+            assert!(wilson(0, count, 0.95).unwrap().contains(0.0), "none of {count}");
+            assert!(wilson(count, count, 0.95).unwrap().contains(1.0), "all of {count}");
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::cost::is_control;
 use crate::group::Place;
 use crate::statistics::{CONFIDENCE, Estimate, fewest_samples};
 use crate::{
-    COOKIE_LIMIT_BYTES, Capacity, CostRow, CostTable, Evidence, LatencyTable, MemoryTable, Part, Slope, SlopeBasis,
-    Warning, WireTable,
+    COOKIE_LIMIT_BYTES, Capacity, CostRow, CostTable, Evidence, LatencyTable, MemoryTable, Part, ScalingTable, Slope,
+    SlopeBasis, Warning, WireTable,
 };
 
 /// Below this R² a line through memory is called crooked.
@@ -23,7 +23,14 @@ pub(super) fn all(evidence: &Evidence) -> Vec<Warning> {
     let memory = evidence.memory.iter().flat_map(memory);
     let broken = evidence.revocation.iter().flat_map(|table| &table.broken);
     let broken = broken.map(|broken| Warning::ClassBroken { broken: broken.clone() });
-    cost.chain(latency).chain(broken).chain(memory).chain(evidence.wire.iter().flat_map(wire)).collect()
+    let no_headline =
+        evidence.scaling.iter().flat_map(ScalingTable::no_headline).map(|why| Warning::NoHeadline { why });
+    cost.chain(latency)
+        .chain(no_headline)
+        .chain(broken)
+        .chain(memory)
+        .chain(evidence.wire.iter().flat_map(wire))
+        .collect()
 }
 
 fn cost(table: &CostTable) -> Vec<Warning> {

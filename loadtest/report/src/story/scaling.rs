@@ -3,9 +3,7 @@
 mod estimate;
 
 use engine::record::{Record, Slicing};
-use evidence::{
-    ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit, is_control,
-};
+use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
 
 use super::many::{Panel, Said, panels, told_of_each};
 use super::scheme::{name_cell, row_groups};
@@ -19,17 +17,20 @@ pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
     super::section("scaling", "More nodes", blocks)
 }
 
-/// How many times as much the most nodes carried as one, or what is estimated of that.
+/// How many times as much the most nodes carried as one, or what is estimated of that. None where the run says nothing of its
+/// schemes.
 pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     if table.unsliced.is_some() {
         return estimate::sentence(record, table);
     }
-    let most =
-        table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)?;
-    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
-        let size = row.sizes.last().filter(|size| size.nodes == most)?;
+    let most = table.most_nodes()?;
+    let parts = table.headline().into_iter().filter_map(|(row, size)| {
         let figure = size.efficiency? * f64::from(most);
-        let full = if matches!(size.full, Full::Store) { " (its store was full)" } else { "" };
+        let full = match size.full {
+            Full::Store => " (its store was full)",
+            Full::Neither => " (nothing was full there)",
+            Full::Nodes | Full::Both => "",
+        };
         Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
     });
     let parts: Vec<Said<'_>> = parts.collect();
@@ -44,12 +45,18 @@ fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
          whose slice stays the same. {}",
         slices(table)
     ))];
+    blocks.extend(table.no_headline().iter().map(|why| Block::Notice(capitalized(&why.to_string()))));
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(capacity_table(record, table)));
     blocks.push(Block::Table(law_table(record, table)));
     blocks.push(Block::Table(usl_table(record, table)));
     blocks.extend(method(how(), limits()));
     blocks
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn slices(table: &ScalingTable) -> String {
