@@ -7,6 +7,8 @@
 pub mod arrivals;
 pub mod chooser;
 pub mod clock;
+pub mod input;
+pub mod output;
 pub mod plan;
 pub mod record;
 pub mod recorder;

@@ -5,6 +5,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::input::{MOST_SETTING_BYTES, read_text};
+
 /// A load. In TOML every field but `arrivals` and `duration_s` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -207,10 +209,21 @@ impl Plan {
         }
     }
 
+    /// The plan of a load that was ended early, after so many seconds.
+    #[must_use]
+    pub fn ended_after(&self, seconds: f64) -> Self {
+        let duration_s = seconds.min(self.duration_s);
+        let warmup = match self.warmup {
+            Warmup::Fixed { seconds } => Warmup::Fixed { seconds: seconds.min(duration_s) },
+            Warmup::Detect => Warmup::Detect,
+        };
+        Self { duration_s, warmup, ..self.clone() }
+    }
+
     /// Reads and checks a plan file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let name = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Io { path: name(), source })?;
+        let text = read_text(path, MOST_SETTING_BYTES).map_err(|source| PlanError::Io { path: name(), source })?;
         Self::parse(&text, &name())
     }
 

@@ -3,6 +3,7 @@
 //! Units stand last in names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds, `_bytes`,
 //! `_rps` requests per second. Times of a request are in microseconds throughout.
 
+mod counts;
 mod file;
 mod histogram;
 mod login;

@@ -30,7 +30,7 @@ pub enum Found {
 pub fn window(plan: &Plan, intervals: &[Interval]) -> Found {
     match plan.warmup {
         Warmup::Fixed { seconds } => {
-            let start_s = (seconds / plan.interval_s).ceil() * plan.interval_s;
+            let start_s = ((seconds / plan.interval_s).ceil() * plan.interval_s).min(plan.duration_s);
             Found::Settled(Window { start_s, end_s: plan.duration_s, warmup_detected: false })
         }
         Warmup::Detect => {
@@ -167,5 +167,8 @@ mod tests {
         let plan = Plan { warmup: Warmup::Fixed { seconds: 1.5 }, ..Plan::new(Arrivals::Closed, 5.0) };
         let expected = Window { start_s: 2.0, end_s: 5.0, warmup_detected: false };
         assert_eq!(window(&plan, &[]), Found::Settled(expected));
+        let cut_short = plan.ended_after(1.2);
+        let empty = Window { start_s: 1.2, end_s: 1.2, warmup_detected: false };
+        assert_eq!(window(&cut_short, &[]), Found::Settled(empty), "it was ended before its warm-up was over");
     }
 }

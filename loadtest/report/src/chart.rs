@@ -5,6 +5,8 @@ use contract::Scheme;
 use engine::record::Record;
 use serde::Serialize;
 
+use crate::printable::printable_in_json;
+
 /// How many schemes a chart of lines can tell apart: the colours of `assets/charts.js`.
 pub(crate) const COLORS: usize = 10;
 
@@ -194,6 +196,14 @@ pub(crate) struct TimelinePoint {
     pub(crate) response_us_p50: Option<u64>,
     pub(crate) response_us_p99: Option<u64>,
     pub(crate) service_us_p99: Option<u64>,
+}
+
+impl Chart {
+    /// Its data as the script takes them.
+    pub(crate) fn json(&self) -> String {
+        let json = serde_json::to_string(self).expect("charts hold numbers and text");
+        printable_in_json(&json).into_owned()
+    }
 }
 
 impl Subject {

@@ -4,6 +4,7 @@
 //! markup: each renderer escapes all of it.
 
 use crate::chart::Chart;
+use crate::svg::Missing;
 
 /// A whole report.
 pub(crate) struct Document {
@@ -84,6 +85,30 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Says in the place of each chart that is missing why it is.
+    pub(crate) fn leave_out(&mut self, missing: &[Missing]) {
+        self.sections.iter_mut().for_each(|section| leave_out(&mut section.blocks, missing));
+    }
+}
+
+fn leave_out(blocks: &mut [Block], missing: &[Missing]) {
+    for block in blocks {
+        match block {
+            Block::Folded { blocks, .. } => leave_out(blocks, missing),
+            Block::Chart(chart) => {
+                if let Some(Missing { chart: name, reason }) = missing.iter().find(|each| each.chart == chart.name) {
+                    *block = Block::Notice(format!(
+                        "The chart “{}” ({name}) is missing: it cannot be drawn ({reason}). Its figures are in the tables.",
+                        chart.title
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn charts(blocks: &[Block]) -> Vec<&Chart> {
     blocks.iter().flat_map(charts_of).collect()
 }
@@ -142,6 +167,24 @@ pub(crate) fn spans(text: &str) -> Vec<Span<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::ChartData;
+
+    #[test]
+    fn a_missing_chart_is_named_with_its_reason() {
+        let chart = |name: &str| {
+            let data = ChartData::Memory { series: Vec::new() };
+            let (name, title) = (name.to_owned(), format!("The title of {name}"));
+            Block::Chart(Chart { name, title, alt: String::new(), width: 1, height: 1, data })
+        };
+        let folded = Block::Folded { summary: String::new(), blocks: vec![chart("b"), chart("c")] };
+        let section = Section { id: "all", title: String::new(), blocks: vec![chart("a"), folded] };
+        let mut document = Document { title: String::new(), subtitle: String::new(), sections: vec![section] };
+        document.leave_out(&[Missing { chart: "b".to_owned(), reason: "too many points".to_owned() }]);
+        let left: Vec<&str> = document.charts().iter().map(|chart| chart.name.as_str()).collect();
+        assert_eq!(left, ["a", "c"]);
+        let markdown = crate::markdown::render(&document);
+        assert!(markdown.contains("The chart “The title of b” (b) is missing: it cannot be drawn (too many points)"));
+    }
 
     #[test]
     fn backticks_make_code_only_in_pairs() {

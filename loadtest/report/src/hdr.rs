@@ -8,35 +8,36 @@ mod log;
 mod percentiles;
 
 use engine::record::Record;
-use evidence::{Distribution, Evidence, Group, LatencyRow, groups};
+use evidence::{Distribution, Evidence, EvidenceError, Group, LatencyRow, groups};
 
 use crate::File;
 use crate::slug::{level_slug, slug};
 
 /// All logs and distributions of a record.
-pub(crate) fn files(record: &Record, evidence: &Evidence) -> Vec<File> {
-    let logs = record.experiments.iter().flat_map(|experiment| {
-        let of = |group: &Group<'_>| log_files(record, experiment.name(), group);
-        groups(record, experiment.rounds()).iter().flat_map(of).collect::<Vec<_>>()
-    });
+pub(crate) fn files(record: &Record, evidence: &Evidence) -> Result<Vec<File>, EvidenceError> {
+    let mut files = Vec::new();
+    for experiment in &record.experiments {
+        for group in groups(record, experiment.rounds()) {
+            files.extend(log_files(record, experiment.name(), &group)?);
+        }
+    }
     let tables = [&evidence.load, &evidence.latency].into_iter().flatten();
     let distributions =
         tables.flat_map(|table| table.rows.iter().flat_map(|row| distribution_files(table.experiment, row)));
-    logs.chain(distributions).collect()
+    files.extend(distributions);
+    Ok(files)
 }
 
 fn stem(experiment: &str, scheme: &str, level: &engine::record::Level) -> String {
     format!("hdr/{experiment}-{}{}", slug(scheme), level_slug(level))
 }
 
-fn log_files(record: &Record, experiment: &'static str, group: &Group<'_>) -> Vec<File> {
+fn log_files(record: &Record, experiment: &'static str, group: &Group<'_>) -> Result<Vec<File>, EvidenceError> {
     let stem = stem(experiment, group.scheme, group.level);
     let what = group.place(experiment).to_string();
-    let file = |counts: bool, name: String| {
-        let content = log::of(record, experiment, &what, group, counts);
-        content.map(|content| File::new(name, content))
-    };
-    [file(true, format!("{stem}.hlog")), file(false, format!("{stem}-excluded.hlog"))].into_iter().flatten().collect()
+    let log = |counts: bool| log::of(record, experiment, &what, group, counts);
+    let files = [(log(true)?, format!("{stem}.hlog")), (log(false)?, format!("{stem}-excluded.hlog"))];
+    Ok(files.into_iter().filter_map(|(log, name)| Some(File::new(name, log?))).collect())
 }
 
 fn distribution_files(experiment: &str, row: &LatencyRow) -> Vec<File> {

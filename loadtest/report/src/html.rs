@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::assets::{CHARTS, ECHARTS, STYLE};
 use crate::chart::Chart;
 use crate::document::{Block, Cell, Column, DAGGER, Document, RowGroup, Section, Span, Table, spans};
+use crate::printable::printable;
 use crate::slug::slug;
 
 /// The page.
@@ -23,24 +24,36 @@ pub(crate) fn render(document: &Document) -> String {
                 meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (document.title) " · authbench" }
+                title { (safe(&html! { (document.title) " · authbench" })) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a class="skip" href="#answer" { "To the answer" }
-                header {
-                    p class="brand" { "authbench" }
-                    h1 { (document.title) }
-                    p class="subtitle" { (document.subtitle) }
-                }
-                (contents(&document.sections))
-                main { @for section in &document.sections { (self::section(section)) } }
+                (safe(&body(document)))
                 script { (PreEscaped(ECHARTS)) }
                 script { (PreEscaped(CHARTS)) }
             }
         }
     };
     page.into_string()
+}
+
+/// Everything on the page that is not a script.
+fn body(document: &Document) -> Markup {
+    html! {
+        a class="skip" href="#answer" { "To the answer" }
+        header {
+            p class="brand" { "authbench" }
+            h1 { (document.title) }
+            p class="subtitle" { (document.subtitle) }
+        }
+        (contents(&document.sections))
+        main { @for section in &document.sections { (self::section(section)) } }
+    }
+}
+
+/// Markup in which no text can steer a terminal or change its own direction.
+fn safe(markup: &Markup) -> Markup {
+    PreEscaped(printable(&markup.0).into_owned())
 }
 
 /// Nothing is loaded; only the two scripts run. Styles are inline because `ECharts` sets them on
@@ -152,7 +165,7 @@ fn cell(cell: &Cell) -> Markup {
 }
 
 fn chart(chart: &Chart) -> Markup {
-    let data = serde_json::to_string(chart).expect("charts hold numbers and text");
+    let data = chart.json();
     html! {
         figure {
             figcaption { (chart.title) }

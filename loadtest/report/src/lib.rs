@@ -11,16 +11,19 @@ mod figure;
 mod hdr;
 mod html;
 mod markdown;
+mod printable;
 mod slug;
 mod story;
 mod svg;
 mod terminal;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use engine::record::Record;
 use evidence::{Evidence, EvidenceError, SloTable};
+
+pub use printable::printable;
 
 /// A report cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,24 +39,28 @@ pub enum ReportError {
         /// Why.
         source: io::Error,
     },
-    /// The charting library failed: a defect of authbench.
-    #[error("cannot draw the chart {chart}: {reason}; please report it with the record")]
-    Chart {
-        /// The chart's name.
-        chart: String,
-        /// What the script said.
-        reason: String,
+    /// A folder inside the run's folder leads elsewhere.
+    #[error(
+        "{path} is a symbolic link or no folder, and nothing is written through it; remove it and make the reports again"
+    )]
+    Elsewhere {
+        /// The folder.
+        path: PathBuf,
     },
 }
 
 /// Writes every report of a record into the run's folder, over older ones. Gives the files written.
+///
+/// A chart that cannot be drawn is missing, and the reports say which and why. Nothing is written through a symbolic link.
 pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError> {
     let evidence = Evidence::of(record)?;
-    let document = story::tell(record, &evidence);
+    let mut document = story::tell(record, &evidence);
+    let drawn = svg::draw_all(&document.charts());
+    document.leave_out(&drawn.missing);
     let mut files =
         vec![File::new("report.html", html::render(&document)), File::new("report.md", markdown::render(&document))];
-    files.extend(svg::files(document.charts())?);
-    files.extend(hdr::files(record, &evidence));
+    files.extend(drawn.files);
+    files.extend(hdr::files(record, &evidence)?);
     files.iter().map(|file| file.write(folder)).collect()
 }
 
@@ -83,8 +90,25 @@ impl File {
 
     fn write(&self, folder: &Path) -> Result<PathBuf, ReportError> {
         let path = folder.join(&self.name);
-        let parent = path.parent().expect("a file stands in a folder");
-        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, &self.content));
-        written.map(|()| path.clone()).map_err(|source| ReportError::Write { path, source })
+        let failed = |source| ReportError::Write { path: path.clone(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let parents: Vec<&Path> = Path::new(&self.name).ancestors().skip(1).collect();
+        // From the outermost to the innermost; the last one is the run's folder itself.
+        for parent in parents.iter().rev().skip(1) {
+            make_folder(&folder.join(parent))?;
+        }
+        engine::output::replace(&path, |file| file.write_all(&self.content)).map_err(failed)?;
+        Ok(path)
+    }
+}
+
+/// Makes a folder of our own, where there is none. The run's folder may be somebody else's.
+fn make_folder(path: &Path) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: path.to_owned(), source };
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(_) => Err(ReportError::Elsewhere { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir(path).map_err(failed),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::chart::Chart;
 use crate::document::{Block, Cell, Column, DAGGER, Document, RowGroup, Span, Table, spans};
+use crate::printable::printable;
 use crate::svg::Theme;
 
 /// The document in GitHub's Markdown.
@@ -16,7 +17,7 @@ pub(crate) fn render(document: &Document) -> String {
             out.push_str(&self::block(block));
         }
     }
-    out
+    printable(&out).into_owned()
 }
 
 fn block(block: &Block) -> String {

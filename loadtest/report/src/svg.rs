@@ -4,10 +4,11 @@
 
 use rquickjs::{CatchResultExt as _, Context, Ctx, Function, Runtime};
 
+use crate::File;
 use crate::assets::{CHARTS, ECHARTS};
 use crate::chart::Chart;
+use crate::printable::printable;
 use crate::slug::slug;
-use crate::{File, ReportError};
 
 /// What a browser has and the language has not; and chance, which must not be in a pure function.
 const SURROUNDINGS: &str = "
@@ -37,21 +38,54 @@ pub(crate) fn file_name(chart: &Chart, theme: Theme) -> String {
     format!("charts/{}-{}.svg", slug(&chart.name), theme.name())
 }
 
-/// Two files a chart, one a theme.
-pub(crate) fn files(charts: Vec<&Chart>) -> Result<Vec<File>, ReportError> {
-    let script = |reason: String| ReportError::Chart { chart: "the library".to_owned(), reason };
-    let runtime = Runtime::new().map_err(|error| script(error.to_string()))?;
-    let context = Context::full(&runtime).map_err(|error| script(error.to_string()))?;
-    context.with(|ctx| {
-        let draw = prepare(&ctx).map_err(script)?;
-        let mut files = Vec::with_capacity(charts.len() * 2);
+/// The charts' files, and the charts that could not be drawn.
+pub(crate) struct Drawn {
+    pub(crate) files: Vec<File>,
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// A chart that could not be drawn.
+pub(crate) struct Missing {
+    /// Its name.
+    pub(crate) chart: String,
+    /// What the script said.
+    pub(crate) reason: String,
+}
+
+/// Draws two files a chart, one a theme. What cannot be drawn costs nothing but itself.
+pub(crate) fn draw_all(charts: &[&Chart]) -> Drawn {
+    with_script(|ctx, draw| {
+        let mut drawn = Drawn { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
         for chart in charts {
-            for theme in [Theme::Light, Theme::Dark] {
-                files.push(File::new(file_name(chart, theme), self::draw(&ctx, &draw, chart, theme)?));
+            match both_themes(ctx, draw, chart) {
+                Ok(files) => drawn.files.extend(files),
+                Err(reason) => drawn.missing.push(Missing { chart: chart.name.clone(), reason }),
             }
         }
-        Ok(files)
+        drawn
     })
+    .unwrap_or_else(|reason| {
+        let missing = |chart: &&Chart| Missing { chart: chart.name.clone(), reason: reason.clone() };
+        Drawn { files: Vec::new(), missing: charts.iter().map(missing).collect() }
+    })
+}
+
+/// Calls with the function that draws.
+fn with_script<T>(then: impl for<'js> FnOnce(&Ctx<'js>, &Function<'js>) -> T) -> Result<T, String> {
+    let runtime = Runtime::new().map_err(|error| error.to_string())?;
+    let context = Context::full(&runtime).map_err(|error| error.to_string())?;
+    context.with(|ctx| {
+        let draw = prepare(&ctx)?;
+        Ok(then(&ctx, &draw))
+    })
+}
+
+fn both_themes<'js>(ctx: &Ctx<'js>, draw: &Function<'js>, chart: &Chart) -> Result<Vec<File>, String> {
+    let file = |theme| {
+        let drawn = self::draw(ctx, draw, chart, theme)?;
+        Ok(File::new(file_name(chart, theme), printable(&drawn).into_owned()))
+    };
+    [Theme::Light, Theme::Dark].into_iter().map(file).collect()
 }
 
 /// Loads the scripts; gives the function that draws.
@@ -62,8 +96,40 @@ fn prepare<'js>(ctx: &Ctx<'js>) -> Result<Function<'js>, String> {
     ctx.eval("authbenchCharts.svg").catch(ctx).map_err(|error| error.to_string())
 }
 
-fn draw<'js>(ctx: &Ctx<'js>, draw: &Function<'js>, chart: &Chart, theme: Theme) -> Result<String, ReportError> {
-    let data = serde_json::to_string(chart).expect("charts hold numbers and text");
-    let drawn = draw.call::<_, String>((data, theme.name())).catch(ctx);
-    drawn.map_err(|error| ReportError::Chart { chart: chart.name.clone(), reason: error.to_string() })
+fn draw<'js>(ctx: &Ctx<'js>, draw: &Function<'js>, chart: &Chart, theme: Theme) -> Result<String, String> {
+    draw.call::<_, String>((chart.json(), theme.name())).catch(ctx).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::{ChartData, TimelinePoint};
+
+    fn timeline(name: &str, points: u32) -> Chart {
+        let point = |second: u32| TimelinePoint {
+            start_s: f64::from(second),
+            rate_rps: 100.0,
+            failed: 0,
+            response_us_p50: Some(300),
+            response_us_p99: Some(900),
+            service_us_p99: Some(800),
+        };
+        let data = ChartData::Timeline { window: (0.0, f64::from(points)), points: (0..points).map(point).collect() };
+        Chart { name: name.to_owned(), title: name.to_owned(), alt: String::new(), width: 860, height: 460, data }
+    }
+
+    /// The script hands every point to one call, which takes 65,535 arguments at most.
+    #[test]
+    fn a_chart_that_cannot_be_drawn_costs_no_other() {
+        let charts = [timeline("first", 10), timeline("endless", 70_000), timeline("last", 10)];
+        let drawn = draw_all(&charts.iter().collect::<Vec<_>>());
+        let [missing] = &drawn.missing[..] else { panic!("{} are missing", drawn.missing.len()) };
+        assert_eq!(missing.chart, "endless");
+        assert!(!missing.reason.is_empty());
+        let names: Vec<&str> = drawn.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["charts/first-light.svg", "charts/first-dark.svg", "charts/last-light.svg", "charts/last-dark.svg"]
+        );
+    }
 }

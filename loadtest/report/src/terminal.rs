@@ -1,6 +1,7 @@
 //! The short table at the end of a run: plain text, aligned.
 
 use crate::document::{Cell, DAGGER, Table};
+use crate::printable::on_one_line;
 use crate::story::Summary;
 
 /// Space between columns.
@@ -11,7 +12,7 @@ const HEAD_WIDTH: usize = 16;
 /// The summary as text, each line ended.
 pub(crate) fn render(summary: &Summary) -> String {
     let mut lines: Vec<String> = summary.table.iter().flat_map(table).collect();
-    lines.extend(summary.lines.iter().map(|line| printable(line)));
+    lines.extend(summary.lines.iter().map(|line| on_one_line(line)));
     lines.push(String::new());
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
@@ -33,7 +34,7 @@ fn table(table: &Table) -> Vec<String> {
     let mut lines: Vec<String> = heads.iter().map(|row| aligned(row)).collect();
     let mut texts = texts.iter();
     for group in &table.groups {
-        lines.push(group.title.clone());
+        lines.push(on_one_line(&group.title));
         lines.extend(texts.by_ref().take(group.rows.len()).map(|row| aligned(row)));
     }
     lines
@@ -60,13 +61,13 @@ fn broken(title: &str, unit: &str) -> Vec<String> {
 
 /// The first column is the name alone: what a scheme promises stands in the line above.
 fn cell(column: usize, cell: &Cell) -> String {
-    let text = printable(&cell.text.replace('`', ""));
+    let text = on_one_line(&cell.text.replace('`', ""));
     let weak = if cell.weak { DAGGER } else { "" };
     let bracketed = cell.note.starts_with('[');
     if column == 0 {
         format!("  {text}")
     } else if bracketed {
-        format!("{text}{weak} {}", cell.note)
+        format!("{text}{weak} {}", on_one_line(&cell.note))
     } else {
         format!("{text}{weak}")
     }
@@ -75,9 +76,4 @@ fn cell(column: usize, cell: &Cell) -> String {
 fn pad(text: &str, width: usize, right: bool) -> String {
     let room = " ".repeat(width.saturating_sub(text.chars().count()));
     if right { format!("{room}{text}") } else { format!("{text}{room}") }
-}
-
-/// Text that cannot steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|each| if each.is_control() { ' ' } else { each }).collect()
 }

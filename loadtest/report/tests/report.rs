@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use engine::record::{
     Acceptances, Experiment, Measured as _, Omission, Record, RevocationExperiment, ScalingExperiment, SloRound,
-    Status, Validity, WireExperiment,
+    Status, Step, Validity, WireExperiment,
 };
 use engine::validity::Fault;
 use evidence::{Evidence, Warning};
@@ -51,7 +51,8 @@ fn comparison() -> &'static Folder {
 
 /// A record in which every free text is hostile.
 fn hostile() -> Record {
-    const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x";
+    const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
+                        \u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{202e}gnp.exe\u{2066}\u{7f}";
     let evil = || EVIL.to_owned();
     let mut record = synthetic::compare();
     for text in [&mut record.run.id, &mut record.run.command, &mut record.run.version, &mut record.run.started_at] {
@@ -176,6 +177,121 @@ fn every_picture_of_the_markdown_is_there_and_well_formed() {
             assert!(!parsed.descendants().any(|node| active(&node)), "{name}");
         }
     }
+}
+
+/// What would steer a terminal (CWE-150), or show another text than the one that is there.
+#[test]
+fn nothing_from_the_record_steers_who_reads_it() {
+    let steers = |each: char| {
+        (each.is_control() && !"\n\t".contains(each))
+            || matches!(each, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let record = hostile();
+    let folder = Folder::of(&record);
+    for (name, text) in &folder.files {
+        let text = if name == "report.html" { without_the_library(text) } else { text.clone() };
+        assert!(!text.contains(steers), "{name}: {:?}", text.find(steers).map(|at| text[..at].chars().rev().take(80)));
+    }
+    for name in ["report.html", "report.md"] {
+        let text = folder.get(name).replace('\\', "");
+        assert!(
+            text.contains("u001b[2J") || text.contains("u001b[2J".replace('[', "\\[").as_str()),
+            "{name}: it is shown"
+        );
+    }
+    let summary = report::summary(&record).unwrap();
+    assert!(!summary.contains(steers) && summary.contains("\\u001b[2J"), "{summary}");
+}
+
+/// A run's folder that somebody else has made.
+#[test]
+fn nothing_is_written_through_a_link() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, outside) = (place.path().join("run"), place.path().join("outside"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("precious"), "precious").unwrap();
+    std::os::unix::fs::symlink(outside.join("precious"), folder.join("report.html")).unwrap();
+    std::os::unix::fs::symlink(&outside, folder.join("charts")).unwrap();
+    let message = report::write(&folder, &synthetic::load()).unwrap_err().to_string();
+    assert!(message.contains("charts") && message.contains("symbolic link"), "{message}");
+    std::fs::remove_file(folder.join("charts")).unwrap();
+    report::write(&folder, &synthetic::load()).unwrap();
+    assert_eq!(std::fs::read_to_string(outside.join("precious")).unwrap(), "precious");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+    assert!(folder.join("report.html").symlink_metadata().unwrap().is_file());
+}
+
+/// Every place in which a record keeps a histogram.
+#[test]
+fn a_damaged_histogram_is_an_error_wherever_it_is() {
+    let damaged: engine::record::EncodedHistogram = serde_json::from_str("\"HISTFAAAAAA=\"").unwrap();
+    let whole = synthetic::compare();
+    let mut tried = Vec::new();
+    for experiment in &whole.experiments {
+        // Alone, because drawing the evidence of all takes its time.
+        let mut record = Record { experiments: vec![experiment.clone()], ..whole.clone() };
+        let rounds = match &mut record.experiments[0] {
+            Experiment::Cost(load) | Experiment::Latency(load) | Experiment::Rtt(load) => &mut load.rounds,
+            Experiment::Reject(load) | Experiment::Fanout(load) => &mut load.rounds,
+            Experiment::Login(login) => &mut login.rounds,
+            Experiment::Population(population) => &mut population.rounds,
+            _ => continue,
+        };
+        let Some(interval) = rounds.last_mut().and_then(|round| round.intervals.first_mut()) else { continue };
+        interval.lag_us = damaged.clone();
+        tried.push(experiment.name());
+        let folder = tempfile::tempdir().unwrap();
+        let error = report::write(folder.path(), &record).unwrap_err();
+        assert!(matches!(error, report::ReportError::Evidence(_)), "{}: {error}", experiment.name());
+    }
+    assert!(tried.contains(&"cost") && tried.contains(&"latency"), "{tried:?}");
+    let mut load = synthetic::load();
+    if let Experiment::Load(load) = &mut load.experiments[0] {
+        // Warm-up, which feeds no figure.
+        load.rounds[0].intervals[0].lag_us = damaged;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(report::write(folder.path(), &load), Err(report::ReportError::Evidence(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written of a damaged record");
+}
+
+/// More than six hours of one-second intervals: more points than the script can take.
+#[test]
+fn a_long_load_is_drawn_with_fewer_points_and_loses_no_request() {
+    const INTERVALS: u32 = 22_000;
+    const STALLED: u32 = 15_000;
+    let length_s = f64::from(INTERVALS);
+    let mut record = synthetic::load();
+    let Experiment::Load(load) = &mut record.experiments[0] else { panic!("a load") };
+    let round = &mut load.rounds[0];
+    let (begin, stall) = (round.intervals[1].clone(), round.intervals[9].clone());
+    round.intervals = (0..INTERVALS)
+        .map(|second| {
+            let like = if second == STALLED { &stall } else { &begin };
+            engine::record::Interval { start_s: f64::from(second), length_s: 1.0, ..like.clone() }
+        })
+        .collect();
+    (round.plan.duration_s, round.window.start_s, round.window.end_s) = (length_s, 100.0, length_s);
+    let folder = Folder::of(&record);
+    let chart = folder.get("charts/timeline-light.svg");
+    assert!(chart.starts_with("<svg") && chart.len() < 2_000_000, "{}", chart.len());
+    for name in ["report.html", "report.md"] {
+        assert!(folder.get(name).contains("A point in time stands for up to 22 of them"), "{name}");
+    }
+    let evidence = Evidence::of(&record).unwrap();
+    let points = &evidence.timelines[0].points;
+    assert!((1_000..=1_002).contains(&points.len()), "{}", points.len());
+    let requests = |of: &engine::record::Interval| of.response_us.decode().unwrap().len();
+    let all = requests(&begin) * u64::from(INTERVALS - 1) + requests(&stall);
+    let shown: f64 = points.iter().map(|point| point.rate_rps * point.length_s).sum();
+    assert_eq!(shown.round() as u64, all);
+    let covered_s: f64 = points.iter().map(|point| point.length_s).sum();
+    assert!((covered_s - length_s).abs() < 1e-6, "{covered_s}");
+    assert!(points.iter().all(|point| point.in_window == (point.start_s >= 100.0)), "none is on both sides");
+    let slowest = points.iter().max_by_key(|point| point.response_us_p99).unwrap();
+    assert!((slowest.start_s..slowest.start_s + slowest.length_s).contains(&f64::from(STALLED)), "{slowest:?}");
+    assert_eq!(evidence.load.unwrap().rows[0].response.quantiles.count, all - 100 * requests(&begin));
 }
 
 #[test]
@@ -342,6 +458,30 @@ fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced(
     assert!(!folder.files.contains_key("charts/scaling-light.svg"), "nothing is drawn that was not measured");
     assert!(comparison().files.contains_key("charts/scaling-light.svg"));
     assert!(!comparison().get("report.md").contains("An estimate."));
+}
+
+#[test]
+fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
+    let headline = "carried so many times as much as one";
+    for name in ["report.md", "report.html"] {
+        assert!(comparison().get(name).contains(headline), "{name}");
+    }
+    let mut record = synthetic::compare();
+    record.experiments.retain_mut(|experiment| ScalingExperiment::of(experiment).is_some());
+    let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+    for point in scaling.points.iter_mut().filter(|point| point.scheme == "anonymous") {
+        if let Step::Nodes { nodes: 2.. } = point.step {
+            point.rps *= 0.5;
+        }
+    }
+    let folder = Folder::of(&record);
+    for name in ["report.md", "report.html"] {
+        let text = folder.get(name);
+        assert!(!text.contains(headline), "{name}");
+        let why = "on 8 nodes the control sustained 4.0 times the rate of one node";
+        assert!(text.contains(&format!("scaling: {why}")), "{name}: among the caveats");
+        assert!(text.contains(&why.replacen('o', "O", 1)), "{name}: in its section");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The configuration file: TOML with the tables `[server]` and `[auth]`.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -21,8 +22,9 @@ struct Tables<O> {
 /// setting that is silently ignored makes a measurement of something else.
 pub(crate) fn read<O: DeserializeOwned + Default>(path: &Path) -> Result<(ServerOptions, O), StartError> {
     let file = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| StartError::Usage(format!("--config {file}: cannot read it: {error}")))?;
+    let unreadable = |error: &dyn Display| StartError::Usage(format!("--config {file}: cannot read it: {error}"));
+    let text = crate::file::read(path).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8(text).map_err(|error| unreadable(&error))?;
     let tables: Tables<O> = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         StartError::Usage(format!("--config {file}, line {line}: {}", error.message().replace('\n', "; ")))

@@ -5,6 +5,9 @@
 //! answer, `routes` finds the handler, `carrier` takes the credential out, the authenticator
 //! judges it, and `account` answers.
 
+// The macros panic where a pipe is closed.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod account;
 mod app;
 mod arriving;
@@ -19,6 +22,7 @@ mod connections;
 mod cross_site;
 pub mod directory;
 mod either;
+pub mod file;
 mod host;
 mod logout;
 mod metrics;

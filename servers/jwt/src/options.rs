@@ -159,7 +159,7 @@ fn within(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, 
 }
 
 fn read(flag: &str, file: &Path) -> Result<Vec<u8>, StartError> {
-    std::fs::read(file).or_else(|error| refused(flag, file, error))
+    chassis::file::read(file).or_else(|error| refused(flag, file, error))
 }
 
 fn refused<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<T, StartError> {

@@ -160,7 +160,7 @@ async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<Scheme>
 
 fn sealing_key(file: &Path) -> Result<SealingKey, StartError> {
     let refused = |error: String| StartError::Usage(format!("--sealing-key-file {}: {error}", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+    let bytes = chassis::file::read(file).map_err(|error| refused(error.to_string()))?;
     SealingKey::from_bytes(&bytes).map_err(|error| refused(error.to_string()))
 }
 

@@ -1,12 +1,19 @@
 //! Reading and writing `record.json`.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::counts::Countable;
 use super::{FORMAT, FormatVersion, Record};
+use crate::input::read_text;
+use crate::output::replace;
 
 /// The record's name in the run's folder.
 pub const FILE_NAME: &str = "record.json";
+
+/// The largest record that is read, in bytes. A day of one-second intervals has a tenth of it.
+const MOST_RECORD_BYTES: u64 = 1 << 30;
 
 /// A record cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +69,7 @@ pub struct WriteError {
 /// Reads the record of a run, given its folder or its file.
 pub fn read(run: &Path) -> Result<Record, ReadError> {
     let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_owned() };
-    let text = std::fs::read_to_string(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
+    let text = read_text(&path, MOST_RECORD_BYTES).map_err(|source| ReadError::Io { path: path.clone(), source })?;
     parse(&text, &path)
 }
 
@@ -70,6 +77,7 @@ pub fn read(run: &Path) -> Result<Record, ReadError> {
 pub fn parse(text: &str, path: &Path) -> Result<Record, ReadError> {
     let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
     check_version(path, peek_version(text).map_err(malformed)?)?;
+    serde_json::from_str::<Countable>(text).map_err(malformed)?;
     serde_json::from_str(text).map_err(malformed)
 }
 
@@ -98,22 +106,13 @@ fn check_version(path: &Path, found: FormatVersion) -> Result<(), ReadError> {
 /// reader sees the old one or the new one and never a part.
 pub fn write(folder: &Path, record: &Record) -> Result<PathBuf, WriteError> {
     let path = folder.join(FILE_NAME);
-    let replace = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".record-").suffix(".json").tempfile_in(folder)?;
-        serde_json::to_writer(io::BufWriter::new(&mut file), record)?;
+    let fill = |file: &mut File| -> io::Result<()> {
+        serde_json::to_writer(io::BufWriter::new(&mut *file), record)?;
         file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        set_readable(file.as_file())?;
-        file.persist(&path)?;
-        Ok(())
+        file.sync_all()
     };
-    replace().map(|()| path.clone()).map_err(|source| WriteError { path: path.clone(), source })
-}
-
-/// Temporary files are made for their owner alone; a record is for everybody.
-fn set_readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    replace(&path, fill).map_err(|source| WriteError { path: path.clone(), source })?;
+    Ok(path)
 }
 
 /// The JSON Schema of the record, as committed in `results/schema/`.

@@ -1,11 +1,12 @@
 //! The interval log.
 
-use std::time::{Duration, SystemTime};
+use std::fmt::Write as _;
+use std::time::Duration;
 
-use engine::record::{EncodedHistogram, Interval, Record, Round};
-use evidence::Group;
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriter, IntervalLogWriterBuilder, Tag};
+use engine::record::{EncodedHistogram, HistogramError, Interval, Record, Round};
+use evidence::{EvidenceError, Group};
+
+use crate::printable::on_one_line;
 
 type Of = fn(&Interval) -> &EncodedHistogram;
 
@@ -16,33 +17,37 @@ const TAGS: [(&str, Of); 3] = [
 ];
 
 /// The log of the intervals that count, or of those that do not. None if there are none.
-pub(super) fn of(record: &Record, experiment: &str, what: &str, group: &Group<'_>, counts: bool) -> Option<Vec<u8>> {
+pub(super) fn of(
+    record: &Record,
+    experiment: &'static str,
+    what: &str,
+    group: &Group<'_>,
+    counts: bool,
+) -> Result<Option<String>, EvidenceError> {
     let chosen: Vec<(&Round, &Interval)> = group
         .intervals()
         .filter(|(_, _, counted)| *counted == counts)
         .map(|(round, interval, _)| (round, interval))
         .collect();
-    let base = SystemTime::UNIX_EPOCH + since_epoch(&record.run.started_at);
-    let mut out = Vec::new();
-    let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment(&one_line(&format!(
-            "[authbench {} run {}: {experiment}, {what}]",
-            record.run.version, record.run.id
-        )))
-        .add_comment(scope(counts))
-        .add_comment("[Values are microseconds, so is Interval_Max. Tags: response, service, lag.]")
-        .add_comment("[Histogram log format version 1.3]")
-        .with_base_time(base)
-        .with_start_time(base)
-        .begin_log_with(&mut out, &mut serializer)
-        .expect("memory takes every byte");
-    log.write_comment("\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"")
-        .expect("memory takes every byte");
-    for (round, interval) in &chosen {
-        write(&mut log, started(record, round), interval);
+    if chosen.is_empty() {
+        return Ok(None);
     }
-    (!chosen.is_empty()).then_some(out)
+    let epoch_s = since_epoch(&record.run.started_at).as_secs_f64();
+    let mut out = format!(
+        "#{}\n#{}\n\
+         #[Values are microseconds, so is Interval_Max. Tags: response, service, lag.]\n\
+         #[Histogram log format version 1.3]\n\
+         #[StartTime: {epoch_s:.3} (seconds since epoch)]\n\
+         #[BaseTime: {epoch_s:.3} (seconds since epoch)]\n\
+         #\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+        on_one_line(&format!("[authbench {} run {}: {experiment}, {what}]", record.run.version, record.run.id)),
+        scope(counts)
+    );
+    for (round, interval) in chosen {
+        write(&mut out, started(record, round), interval)
+            .map_err(|source| EvidenceError::new(experiment, round, source.into()))?;
+    }
+    Ok(Some(out))
 }
 
 const fn scope(counts: bool) -> &'static str {
@@ -53,18 +58,16 @@ const fn scope(counts: bool) -> &'static str {
     }
 }
 
-/// A comment must stay one.
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
-}
-
-fn write(log: &mut IntervalLogWriter<'_, '_, Vec<u8>, V2DeflateSerializer>, started: Duration, interval: &Interval) {
-    let at = started + seconds(interval.start_s);
+/// A line for each tag. The record holds a histogram as the log does, so it is only read for its highest value.
+fn write(out: &mut String, started: Duration, interval: &Interval) -> Result<(), HistogramError> {
+    let at_s = (started + seconds(interval.start_s)).as_secs_f64();
+    let length_s = seconds(interval.length_s).as_secs_f64();
     for (tag, of) in TAGS {
-        let histogram = of(interval).decode().expect("the evidence has read it before");
-        log.write_histogram(&histogram, at, seconds(interval.length_s), Tag::new(tag))
-            .expect("memory takes every byte");
+        let histogram = of(interval);
+        let max_us = histogram.decode()?.max() as f64;
+        let _ = writeln!(out, "Tag={tag},{at_s:.3},{length_s:.3},{max_us:.3},{}", histogram.as_base64());
     }
+    Ok(())
 }
 
 fn seconds(value: f64) -> Duration {

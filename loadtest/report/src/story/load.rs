@@ -23,6 +23,7 @@ pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable
             .filter_map(|(place, line)| timeline(record, line, place))
             .map(Block::Chart),
     );
+    blocks.extend(evidence.timelines.iter().find_map(merged).map(paragraph));
     let rows: Vec<&LatencyRow> = table.rows.iter().collect();
     blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
     blocks.push(Block::Table(response_table(record, &rows)));
@@ -36,6 +37,17 @@ fn rounds(record: &Record) -> &[Round] {
         Some(Experiment::Load(load)) => &load.rounds,
         _ => &[],
     }
+}
+
+/// What a point of the chart in time stands for, where it is more than an interval.
+fn merged(line: &Timeline) -> Option<String> {
+    (line.intervals_per_point > 1).then(|| {
+        format!(
+            "There are more intervals than a chart can show. A point in time stands for up to {} of them: their histograms are \
+             merged, and its percentiles are those of all their requests.",
+            line.intervals_per_point
+        )
+    })
 }
 
 fn timeline(record: &Record, line: &Timeline, place: usize) -> Option<Chart> {

@@ -1,0 +1,47 @@
+//! Writing files that others read: under a temporary name, then renamed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// Writes a file anew: a reader sees the old one or the new one and never a part. Where a symbolic link stands in its place, the
+/// link is replaced and what it leads to stays as it is.
+pub fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".authbench-").suffix(".new").tempfile_in(folder)?;
+    fill(file.as_file_mut())?;
+    // Temporary files are made for their owner alone; what is reported is for everybody.
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_replaced_and_what_it_leads_to_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (other, link) = (folder.path().join("other"), folder.path().join("report.md"));
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        replace(&link, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "new");
+        assert!(link.symlink_metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn what_cannot_be_filled_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        replace(&path, |file| file.write_all(b"old")).unwrap();
+        replace(&path, |_| Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

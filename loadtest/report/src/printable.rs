@@ -1,0 +1,77 @@
+//! Text from a target, made safe for whoever reads it in a terminal, an editor or a browser (CWE-150).
+//!
+//! A record holds what targets answered: kinds of errors, names of schemes and nodes. An escape sequence in it would steer the
+//! reader's terminal, and a bidirectional override would show another text than the one that is there.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Returns the text with every control character but the line feed and the tab, and every character that changes the direction
+/// of text, written out as `\u001b`. Text without any is returned as it is, and JSON stays the same JSON.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    replaced(text, |out, each| {
+        let _ = write!(out, "\\u{:04x}", u32::from(each));
+    })
+}
+
+/// The same inside a JSON string that is to be shown: what is read from it is the text that is written out.
+pub(crate) fn printable_in_json(json: &str) -> Cow<'_, str> {
+    replaced(json, |out, each| {
+        let _ = write!(out, "\\\\u{:04x}", u32::from(each));
+    })
+}
+
+/// The same on one line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    printable(&text.replace(['\n', '\r', '\t'], " ")).into_owned()
+}
+
+fn replaced(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for each in text.chars() {
+        if is_unsafe(each) { write(&mut out, each) } else { out.push(each) }
+    }
+    Cow::Owned(out)
+}
+
+/// C0, DEL and C1, what directs text (UAX #9, section 2), and what ends lines for some readers only.
+fn is_unsafe(each: char) -> bool {
+    let control = each.is_control() && !matches!(each, '\n' | '\t');
+    let directs =
+        matches!(each, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    control || directs || matches!(each, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_written_out() {
+        let clear = "status \u{1b}[2J\u{1b}]0;title\u{7}\r\u{9b}31m \u{202e}gnp.exe\u{2066} \u{7f}";
+        let said = "status \\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b31m \\u202egnp.exe\\u2066 \\u007f";
+        assert_eq!(printable(clear), said);
+        assert_eq!(on_one_line("a\nb\rc\u{1b}"), "a b c\\u001b");
+    }
+
+    #[test]
+    fn other_text_stays_as_it_is() {
+        let text = "`jwt-hs256` 12.8 µs [12.1, 13.0] \u{2013} \u{2212}3 %\n\tdaß \u{1F600}";
+        assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({ "reason": "\u{9b}2J\u{1b}[m\u{202e}" });
+        let printed = printable(&value.to_string()).into_owned();
+        assert!(!printed.contains(is_unsafe), "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+        let shown: serde_json::Value =
+            serde_json::from_str(&printable_in_json(&serde_json::json!("\u{202e}").to_string())).unwrap();
+        assert_eq!(shown, "\\u202e");
+    }
+}

@@ -1,0 +1,97 @@
+//! Records whose numbers are absurd: they are reported or refused, and nothing panics.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "../../evidence/tests/synthetic/record.rs"]
+mod synthetic;
+
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+use engine::record::Record;
+use serde_json::{Value, json};
+
+/// As few of everything as tables can be made of.
+fn cut(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            if items.len() > 12 && items[0].is_object() {
+                items.truncate(12);
+            }
+            items.iter_mut().for_each(cut);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(cut),
+        _ => {}
+    }
+}
+
+fn records() -> [Value; 3] {
+    let mut records = [synthetic::compare(), synthetic::load(), synthetic::slo::search()].map(|record| json!(record));
+    records.iter_mut().for_each(cut);
+    records
+}
+
+/// The names of all fields that hold a number, and of lists of numbers.
+fn numbers(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| numbers(item, names)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let list = value.as_array().is_some_and(|items| items.iter().any(Value::is_number));
+                if value.is_number() || list {
+                    names.insert(name.clone());
+                }
+                numbers(value, names);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sets every field of this name that holds a number, and the numbers of a list.
+fn set(value: &mut Value, name: &str, to: &Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| set(item, name, to)),
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                if field == name && value.is_number() {
+                    *value = to.clone();
+                } else if let (true, Value::Array(items)) = (field == name, &mut *value) {
+                    items.iter_mut().filter(|item| item.is_number()).for_each(|item| *item = to.clone());
+                } else {
+                    set(value, name, to);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether it is refused, or reported without a panic.
+fn survives(record: &Value) -> bool {
+    let Ok(record) = engine::record::parse(&record.to_string(), Path::new("record.json")) else { return true };
+    let summary = |record: &Record| report::summary(record).map(drop);
+    catch_unwind(|| summary(&record)).is_ok()
+}
+
+#[test]
+fn absurd_numbers_are_reported_or_refused() {
+    let absurd = [json!(0), json!(-1), json!(1e300), json!(u64::MAX), json!(u32::MAX)];
+    let mut wrong = Vec::new();
+    for record in records() {
+        let mut names = BTreeSet::new();
+        numbers(&record, &mut names);
+        assert!(names.len() > 10);
+        for name in &names {
+            for to in &absurd {
+                let mut changed = record.clone();
+                set(&mut changed, name, to);
+                if !survives(&changed) {
+                    wrong.push(format!("{name} = {to}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
