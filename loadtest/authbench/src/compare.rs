@@ -20,7 +20,7 @@ use lab::store::{Store, StoreError};
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
 use crate::promises::{self, Broken};
-use crate::{cli, folder, left_over, provenance};
+use crate::{cli, folder, left_over, provenance, terminal};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
@@ -119,9 +119,7 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
         return Err(Failure::Threshold(broken.to_string()));
     }
     measured.with_context(|| format!("what was measured is kept in {folder}"))?;
-    print!("{}", report::summary(journal.record())?);
-    println!("{folder}/report.html");
-    println!("{folder}");
+    terminal::result(&format!("{}{folder}/report.html\n{folder}\n", report::summary(journal.record())?))?;
     no_violation(journal)
 }
 

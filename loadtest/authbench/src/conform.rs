@@ -1,18 +1,24 @@
 //! `authbench conform`: the security and behaviour suite against any server.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use conformance::{Base, Extent, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+use engine::input::{self, MOST_SETTING_BYTES};
 use lab::listener::process_behind;
 
-use crate::cli;
 use crate::exit::{Failure, Outcome};
-use crate::promises::memory_of;
+use crate::promises::{examine, memory_of};
+use crate::{cli, terminal};
 
-pub(crate) fn run(asked: &cli::Conform) -> Outcome {
+pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
     let nodes: Vec<Base> =
         asked.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
     let first = nodes.first().cloned().ok_or_else(|| Failure::usage("give at least one --target"))?;
+    if let Some(log) = &asked.log {
+        input::check_regular(log).map_err(|error| Failure::usage(format!("--log {}: {error}", log.display())))?;
+    }
     let watched = asked.target.first().and_then(|url| process_behind(url));
     let subject = Subject {
         nodes,
@@ -23,20 +29,18 @@ pub(crate) fn run(asked: &cli::Conform) -> Outcome {
         refresh_grace_s: asked.refresh_grace_s,
         ..Subject::new(first)
     };
-    eprintln!("authbench: {} checks", conformance::checks::all().count());
-    let report = conformance::run(&subject)?;
-    if asked.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", told(&report));
-    }
+    terminal::note(&format!("{} checks", conformance::checks::all().count()));
+    let report = examine(subject, stop)?;
+    let result = if asked.json { serde_json::to_string(&report)? + "\n" } else { told(&report) };
+    terminal::result(&result)?;
     let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
     if failed.is_empty() { Ok(()) } else { Err(Failure::Threshold(format!("not conformant: {}", failed.join(", ")))) }
 }
 
 fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
     let read = |flag: &str, file: &Path| {
-        std::fs::read(file).map_err(|error| Failure::usage(format!("{flag} {}: {error}", file.display())))
+        input::read(file, MOST_SETTING_BYTES)
+            .map_err(|error| Failure::usage(format!("{flag} {}: {error}", file.display())))
     };
     Ok(match (&asked.secret_file, &asked.key_file) {
         (Some(file), _) => Some(SigningKeys::secret(&read("--secret-file", file)?)),
@@ -47,7 +51,7 @@ fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
 
 /// A line a check, in the order of the table; what failed with what was said.
 fn told(report: &Report) -> String {
-    let mut text = format!("{}\n", report.id());
+    let mut text = format!("{}\n", on_one_line(report.id()));
     for outcome in &report.outcomes {
         text.push_str(&line(outcome));
     }
@@ -69,9 +73,9 @@ fn line(outcome: &Checked) -> String {
     let head = |mark: &str| format!("{mark} {:>2} {:<34} {}\n{attempts}", outcome.row, outcome.id, outcome.title);
     match &outcome.verdict {
         Verdict::Pass => head("pass"),
-        Verdict::NotApplicable { reason } => format!("{}         n/a: {reason}\n", head("   -")),
+        Verdict::NotApplicable { reason } => format!("{}         n/a: {}\n", head("   -"), on_one_line(reason)),
         Verdict::Fail { why, exchanges } => {
-            let mut text = format!("{}         {why} ({})\n", head("FAIL"), outcome.source);
+            let mut text = format!("{}         {} ({})\n", head("FAIL"), on_one_line(why), outcome.source);
             for exchange in exchanges {
                 text.push_str(&quoted("         > ", &exchange.sent));
                 text.push_str(&quoted("         < ", &exchange.received));
@@ -80,6 +84,11 @@ fn line(outcome: &Checked) -> String {
             text
         }
     }
+}
+
+/// What a target says must not look like a line of ours.
+fn on_one_line(said: &str) -> String {
+    said.replace(['\n', '\r'], " ")
 }
 
 fn quoted(mark: &str, said: &str) -> String {

@@ -9,7 +9,7 @@ use experiments::doctor::{Finding, Outlook, Reach, State, examine};
 use crate::doctor_json::Examined;
 use crate::exit::Outcome;
 use crate::progress::Shown;
-use crate::{cli, left_over};
+use crate::{cli, left_over, terminal};
 
 /// Where lines end.
 const WIDTH: usize = 110;
@@ -19,12 +19,12 @@ pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> Outcome {
     let _janitor = left_over::tidy(&mut progress);
     let findings = examine(stop, &mut progress)?;
     let outlook = Outlook::of(&findings);
-    if asked.json {
-        println!("{}", serde_json::to_string(&Examined::of(&findings, &outlook))?);
+    let result = if asked.json {
+        serde_json::to_string(&Examined::of(&findings, &outlook))? + "\n"
     } else {
-        print!("{}", told(&findings, &outlook));
-    }
-    Ok(())
+        told(&findings, &outlook)
+    };
+    Ok(terminal::result(&result)?)
 }
 
 /// The findings in their order, then what they come to.

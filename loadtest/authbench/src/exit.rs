@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::terminal;
+
 /// What a command comes to.
 pub(crate) type Outcome = Result<(), Failure>;
 
@@ -41,6 +43,6 @@ pub(crate) fn code(outcome: Outcome) -> ExitCode {
         Failure::Threshold(message) => (10, message),
         Failure::Invalid(message) => (12, message),
     };
-    eprintln!("authbench: {message}");
+    terminal::note(&message);
     ExitCode::from(code)
 }

@@ -13,13 +13,13 @@ use driver::{Credentials, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Level, Placement, Round};
-use experiments::{Journal, Rounds, Watched};
+use experiments::{ExperimentError, Journal, Rounds, Watched};
 use lab::http::{Client, HttpError, cookie_header};
 
 use crate::cli::ArrivalKind;
 use crate::exit::{Failure, Outcome};
 use crate::load_json::LoadResult;
-use crate::{cli, folder, load_slo, provenance};
+use crate::{cli, folder, load_slo, provenance, terminal};
 
 /// Credentials in use where each needs a login, which costs a password hash.
 const LOGGED_IN: u32 = 100;
@@ -40,7 +40,10 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
         return load_slo::run(asked, &plan, &client, descriptor.as_ref(), journal, stop);
     }
     let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);
-    let ended = measured.as_ref().err().map(|error| format!("{error:#}"));
+    let ended = match &measured {
+        Ok((round, _)) => interrupted(round, &plan),
+        Err(error) => Some(format!("{error:#}")),
+    };
     if let Some(descriptor) = descriptor {
         journal.describe(descriptor);
     }
@@ -51,7 +54,21 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let (round, _) = measured?;
     report::write(journal.folder(), journal.record())?;
     show(asked, &round, &journal)?;
+    if let Some(interrupted) = ended {
+        return Err(kept(&interrupted, &journal).into());
+    }
     if round.validity.valid { Ok(()) } else { Err(Failure::Invalid(invalid(&round))) }
+}
+
+/// Whether the round was ended before its time, in words.
+fn interrupted(round: &Round, plan: &Plan) -> Option<String> {
+    let (made_s, planned_s) = (round.plan.duration_s, plan.duration_s);
+    (made_s < planned_s).then(|| format!("interrupted after {made_s:.1} s of {planned_s:.1} s"))
+}
+
+/// Why a load was not measured to its end, and where the part is that was.
+pub(crate) fn kept(why: &str, journal: &Journal) -> anyhow::Error {
+    anyhow!("{why}; what was measured until then is kept in {}", journal.folder().display())
 }
 
 fn begin(asked: &cli::Load, seed: u64) -> anyhow::Result<Journal> {
@@ -70,14 +87,19 @@ fn invalid(round: &Round) -> String {
 }
 
 fn show(asked: &cli::Load, round: &Round, journal: &Journal) -> Outcome {
+    let json = asked.json.then(|| serde_json::to_string(&LoadResult::of(round))).transpose()?;
+    show_run(json.as_deref(), journal)
+}
+
+/// Shows this JSON, or else the summary, and where the run's folder is.
+pub(crate) fn show_run(json: Option<&str>, journal: &Journal) -> Outcome {
     let folder = journal.folder().display();
-    if asked.json {
-        println!("{}", serde_json::to_string(&LoadResult::of(round))?);
-        eprintln!("{folder}");
+    if let Some(json) = json {
+        terminal::result(&format!("{json}\n"))?;
+        terminal::progress(&folder.to_string());
     } else {
-        print!("{}", report::summary(journal.record())?);
-        println!("{folder}/report.html");
-        println!("{folder}");
+        let summary = report::summary(journal.record())?;
+        terminal::result(&format!("{summary}{folder}/report.html\n{folder}\n"))?;
     }
     Ok(())
 }
@@ -118,7 +140,8 @@ fn within_users(mut plan: Plan, descriptor: Option<&SchemeDescriptor>) -> Plan {
     let size = plan.population.size;
     let users = descriptor.map_or(size, |descriptor| descriptor.users.max(1));
     if matches!(plan.mix, Mix::Journey { .. }) && size > users {
-        eprintln!("authbench: the target has {users} users; the population of {size} in the plan is reduced to them");
+        let reduced = format!("the target has {users} users; the population of {size} in the plan is reduced to them");
+        terminal::note(&reduced);
         plan.population.size = users;
     }
     plan
@@ -145,8 +168,8 @@ fn measure(
     let servers = servers(asked);
     let watched = Watched { servers: &servers, ..Watched::default() };
     let measured = experiments::drive_round(plan, &target, place, watched, workers(), stop)?;
-    if stop.load(Ordering::SeqCst) {
-        return Err(anyhow!("interrupted"));
+    if stop.load(Ordering::SeqCst) && measured.0.counts.sent() == 0 {
+        return Err(ExperimentError::Interrupted.into());
     }
     Ok(measured)
 }
@@ -194,7 +217,7 @@ fn credentials(
         minted => return minted.context("cannot get credentials"),
     };
     let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
-    eprintln!("authbench: the target does not mint credentials ({why}); logging in as {size} users");
+    terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));
     let users = descriptor.map_or(u32::MAX, |descriptor| descriptor.users.max(1));
     (0..size).map(|number| log_in(client, number % users)).collect()
 }

@@ -31,11 +31,16 @@ pub(crate) fn run(
     let searched = search(asked, plan, client, descriptor, &mut journal, stop);
     let ended = searched.as_ref().err().map(|error| format!("{error:#}"));
     journal.end(ended.as_deref())?;
-    searched?;
+    if let Some(why) = ended.filter(|_| rounds(&journal).is_empty()) {
+        return Err(anyhow!(why).into());
+    }
     report::write(journal.folder(), journal.record())?;
     let found = Evidence::of(journal.record())?.slo.ok_or_else(|| anyhow!("the search left nothing in the record"))?;
     show(asked, &found, &journal)?;
-    outcome(&found)
+    match searched {
+        Ok(_) => outcome(&found),
+        Err(error) => Err(load::kept(&format!("{error:#}"), &journal).into()),
+    }
 }
 
 fn search(
@@ -59,16 +64,8 @@ fn search(
 }
 
 fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> Outcome {
-    let folder = journal.folder().display();
-    if asked.json {
-        println!("{}", serde_json::to_string(&SloResult::of(found, rounds(journal)))?);
-        eprintln!("{folder}");
-    } else {
-        print!("{}", report::summary(journal.record())?);
-        println!("{folder}/report.html");
-        println!("{folder}");
-    }
-    Ok(())
+    let result = || serde_json::to_string(&SloResult::of(found, rounds(journal)));
+    load::show_run(asked.json.then(result).transpose()?.as_deref(), journal)
 }
 
 fn rounds(journal: &Journal) -> &[SloRound] {

@@ -1,5 +1,8 @@
 //! authbench: settles "sessions or JWT?" with evidence.
 
+// What is said goes through `terminal`: the macros panic where a pipe is closed.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod cli;
 mod compare;
 mod conform;
@@ -17,6 +20,7 @@ mod promises;
 mod provenance;
 mod report;
 mod stop;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -25,15 +29,22 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let stop = stop::on_signals();
-    let outcome = match cli.command {
-        Command::Compare(asked) => compare::run(&asked, &stop),
-        Command::Load(asked) => load::run(&asked, &stop),
+    exit::code(run(Cli::parse().command))
+}
+
+fn run(command: Command) -> exit::Outcome {
+    let stop = stop::on_signals;
+    match command {
+        Command::Compare(asked) => compare::run(&asked, &stop()?),
+        Command::Load(asked) => load::run(&asked, &stop()?),
+        // It has nothing to bring to an end: every file is written whole or not at all, so a signal may end it at once.
         Command::Report(asked) => report::run(&asked),
-        Command::Conform(asked) => conform::run(&asked),
-        Command::Doctor(asked) => doctor::run(&asked, &stop),
-        Command::TidyAfter(asked) => janitor::tidy_after(asked.pid),
-    };
-    exit::code(outcome)
+        Command::Conform(asked) => conform::run(&asked, &stop()?),
+        Command::Doctor(asked) => doctor::run(&asked, &stop()?),
+        Command::TidyAfter(asked) => {
+            // What ends the process that it stands by for may be sent to both.
+            let _first_signal = stop()?;
+            janitor::tidy_after(asked.pid)
+        }
+    }
 }

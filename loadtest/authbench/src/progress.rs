@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use experiments::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use report::printable;
+
+use crate::terminal;
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -40,22 +43,23 @@ impl Progress for Shown {
     fn step(&mut self, what: &str) {
         let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if self.plain && self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-            eprintln!("{}: {done} of {all}, now {what}", self.title);
+            terminal::progress(&format!("{}: {done} of {all}, now {what}", self.title));
             self.last_line = Some(Instant::now());
         }
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(printable(what).into_owned());
         self.bar.inc(1);
     }
 
     fn end(&mut self) {
         if self.plain {
             let all = self.bar.length().unwrap_or(0);
-            eprintln!("{}: {all} of {all}, done in {:.0} s", self.title, self.bar.elapsed().as_secs_f64());
+            let took_s = self.bar.elapsed().as_secs_f64();
+            terminal::progress(&format!("{}: {all} of {all}, done in {took_s:.0} s", self.title));
         }
         self.bar.finish_and_clear();
     }
 
     fn note(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("authbench: {text}"));
+        self.bar.suspend(|| terminal::note(text));
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn memory_of(pid: u32) -> MemoryGauge {
 }
 
 /// Runs the suite, unless the run is to end first: then nobody waits for the check that is under way.
-fn examine(subject: Subject, stop: &AtomicBool) -> anyhow::Result<Report> {
+pub(crate) fn examine(subject: Subject, stop: &AtomicBool) -> anyhow::Result<Report> {
     let (done, waiting) = mpsc::channel();
     std::thread::spawn(move || {
         // Nobody waits any more if the run has ended.

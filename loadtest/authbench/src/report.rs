@@ -1,13 +1,22 @@
 //! `authbench report`: every report of a run, rebuilt from its record.
 
-use crate::cli;
+use ::report::ReportError;
+
 use crate::exit::{Failure, Outcome};
+use crate::{cli, terminal};
 
 pub(crate) fn run(asked: &cli::Report) -> Outcome {
     let record = engine::record::read(&asked.run).map_err(Failure::usage)?;
     let folder = if asked.run.is_dir() { asked.run.clone() } else { asked.run.with_file_name("") };
-    ::report::write(&folder, &record)?;
-    print!("{}", ::report::summary(&record)?);
-    println!("{}", folder.display());
-    Ok(())
+    ::report::write(&folder, &record).map_err(unless_damaged)?;
+    let summary = ::report::summary(&record).map_err(unless_damaged)?;
+    Ok(terminal::result(&format!("{summary}{}\n", folder.display()))?)
+}
+
+/// A damaged record is a bad argument; a report that cannot be written is not.
+fn unless_damaged(error: ReportError) -> Failure {
+    match error {
+        ReportError::Evidence(damaged) => Failure::usage(damaged),
+        other => other.into(),
+    }
 }

@@ -76,7 +76,9 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
         turn: AtomicUsize::new(0),
         active: ActiveUsers::of(plan.population.size),
         stop: stop.clone(),
+        stopped_at: Arc::default(),
         unsent: AtomicU64::new(0),
+        cut: AtomicU64::new(0),
     });
     let drive = runtime.block_on(attack(shift, workers.count));
     // Goose has no end of its own here: it would look for one only twice a second.
@@ -138,11 +140,19 @@ async fn round(
     all_say(present, users, limit, "finish", goose).await?;
     begin.send_replace(None);
     let planned = match pacer {
-        Some(pacer) => Some(pacer.await.expect("the pacer neither panics nor is aborted")?),
+        // What was not begun because the round was ended early was not planned for the part that there is.
+        Some(pacer) => {
+            let due = pacer.await.expect("the pacer neither panics nor is aborted")?;
+            Some(due - shift.cut.load(Ordering::Relaxed))
+        }
         None => None,
     };
+    let plan = match shift.stopped_at.get() {
+        Some(at) => plan.ended_after(at.saturating_duration_since(start).as_secs_f64()),
+        None => plan.clone(),
+    };
     let recorded = Arc::into_inner(recorder).expect("every user gave its handle back before it said so").finish();
-    Ok((start, Driven::new(plan.clone(), recorded, planned, shift.unsent.load(Ordering::Relaxed))))
+    Ok((start, Driven::new(plan, recorded, planned, shift.unsent.load(Ordering::Relaxed))))
 }
 
 type Pacer = JoinHandle<io::Result<u64>>;
@@ -153,7 +163,15 @@ fn start_pacer(shift: &Shift, start: Instant) -> Option<(Pacer, flume::Receiver<
         return None;
     }
     let (sender, tickets) = flume::unbounded();
-    Some((tokio::spawn(pace(Tickets::of(&shift.plan, start), sender, shift.stop.clone())), tickets))
+    let (all, stop, stopped_at) = (Tickets::of(&shift.plan, start), shift.stop.clone(), shift.stopped_at.clone());
+    let pacer = async move {
+        let due = pace(all, sender, stop.clone()).await;
+        if stop.load(Ordering::Relaxed) {
+            stopped_at.get_or_init(Instant::now);
+        }
+        due
+    };
+    Some((tokio::spawn(pacer), tickets))
 }
 
 /// Waits until every user has said the same.

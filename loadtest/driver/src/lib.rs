@@ -97,7 +97,7 @@ pub struct Drive {
 }
 
 /// Drives a plan against a target, and comes back when the last answer is in. Setting `stop` ends it
-/// early.
+/// early: then the plan of what was driven is as long as the part that there is.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn drive(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {

@@ -1,7 +1,7 @@
 //! What a Goose user does in a round: serve tickets until there are no more.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use engine::chooser::Chooser;
@@ -27,7 +27,12 @@ pub(crate) struct Shift {
     pub(crate) turn: AtomicUsize,
     pub(crate) active: ActiveUsers,
     pub(crate) stop: Arc<AtomicBool>,
+    /// When it was first seen that the round is to end early.
+    pub(crate) stopped_at: Arc<OnceLock<Instant>>,
+    /// Tickets that were given up because the target could not keep up.
     pub(crate) unsent: AtomicU64,
+    /// Tickets that were not begun because the round was ended early.
+    pub(crate) cut: AtomicU64,
 }
 
 /// The round has begun.
@@ -72,7 +77,11 @@ impl<'a> Worker<'a> {
         // An overrun target gets as long again as one request may take to work off its backlog.
         let patience = self.begun.start + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         while let Some((ticket, found_idle)) = take(tickets).await {
-            if self.stopped() || Instant::now() > patience {
+            if self.stopped() {
+                self.shift.cut.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            if Instant::now() > patience {
                 self.shift.unsent.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
@@ -93,7 +102,11 @@ impl<'a> Worker<'a> {
     }
 
     fn stopped(&self) -> bool {
-        self.shift.stop.load(Ordering::Relaxed)
+        let stopped = self.shift.stop.load(Ordering::Relaxed);
+        if stopped {
+            self.shift.stopped_at.get_or_init(Instant::now);
+        }
+        stopped
     }
 
     /// Sends one request and records it. False if it failed. Without an intended start it is

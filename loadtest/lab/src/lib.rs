@@ -4,6 +4,8 @@
 //! their processors, reads their CPU clocks and their memory, and speaks to them over HTTP. It
 //! knows nothing of load: what to do to the processes is for the experiments to say.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod child;
 pub mod cluster;
 pub mod haproxy;
@@ -19,6 +21,7 @@ pub mod proxy;
 pub mod redis;
 pub mod scratch;
 pub mod server;
+pub mod signals;
 pub mod slice;
 pub mod store;
 pub mod tap;

@@ -40,7 +40,7 @@ pub fn main<M: AuthModule>() -> ExitCode {
             };
             // An answer that is not a store's is described in several lines.
             let line = fault.split_whitespace().collect::<Vec<_>>().join(" ");
-            eprintln!("{}: {line}", M::BINARY);
+            say(&format!("{}: {line}", M::BINARY));
             ExitCode::from(code)
         }
     }
@@ -64,8 +64,13 @@ async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -
     let metrics = Arc::new(Metrics::new());
     let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
     let listener = listen(&settings)?;
-    tell_ready(&listener, settings.start.scheme)
-        .map_err(|error| StartError::Failed(format!("cannot tell the address on stdout: {error}")))?;
+    if let Err(error) = tell_ready(&listener, settings.start.scheme) {
+        let unsaid = format!("cannot write the address to stdout: {error}");
+        if settings.listen.port() == 0 {
+            return Err(StartError::Failed(format!("{unsaid}; no client can find the port, give one with --listen")));
+        }
+        tracing::warn!("{unsaid}");
+    }
     serve(listener, routes, metrics, settings.limits, stop.asked()).await;
     Ok(())
 }
@@ -109,29 +114,56 @@ fn tell_ready(listener: &TcpListener, scheme: Scheme) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Writes a line to stderr, if that can be.
+fn say(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
 /// Logs of this crate at the level asked for; those of the libraries no finer than warnings, because
 /// what they tell of requests may hold credentials.
 fn log_to_stderr(level: LevelFilter) {
     let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("chassis", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    // A log that cannot be written must not end the server: the report of that would go to the same place.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).log_internal_errors(false);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
 }
 
-/// The wish of the operating system or of the user that the server end.
+/// The signals that end the server. One that was ignored at start stays ignored, as SIGINT is for what a shell without job
+/// control runs in the background; SIGHUP is never touched.
 struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
 }
 
 impl Stop {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let ignored = ignored_signals();
+        let watch = |kind: SignalKind| {
+            let is_ignored = ignored >> (kind.as_raw_value() - 1) & 1 == 1;
+            (!is_ignored).then(|| signal(kind)).transpose()
+        };
+        Ok(Self { terminate: watch(SignalKind::terminate())?, interrupt: watch(SignalKind::interrupt())? })
     }
 
-    async fn asked(mut self) {
+    async fn asked(self) {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            () = received(self.terminate) => {}
+            () = received(self.interrupt) => {}
         }
     }
+}
+
+/// Waits for the signal; for ever where it is ignored.
+async fn received(signal: Option<Signal>) {
+    match signal {
+        Some(mut signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// A bit for each signal that is ignored; none where `/proc` cannot be read.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

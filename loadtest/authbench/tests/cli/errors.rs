@@ -85,6 +85,52 @@ fn a_record_that_cannot_be_read_is_a_usage_error() {
     fails(&["report", "/nowhere"], 2, &["/nowhere"]);
 }
 
+/// A FIFO that nobody writes to would keep a program that opens it for ever.
+#[test]
+fn a_file_that_is_no_regular_one_is_a_usage_error() {
+    let place = Place::new();
+    let fifo = place.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let folder = place.path().to_str().unwrap();
+    for (path, what) in [(fifo.to_str().unwrap(), "a FIFO"), ("/dev/zero", "a device"), (folder, "a directory")] {
+        if what != "a directory" {
+            fails(&["report", path], 2, &[path, what]);
+        }
+        fails(&["load", "--target", NOBODY, "--plan", path], 2, &[path, what]);
+        for flag in ["--secret-file", "--key-file", "--log"] {
+            fails(&["conform", "--target", NOBODY, flag, path], 2, &[flag, path, what]);
+        }
+    }
+    let record = place.path().join("record.json");
+    std::fs::rename(&fifo, &record).unwrap();
+    fails(&["report", folder], 2, &["record.json", "a FIFO"]);
+    let huge = place.file("huge", "");
+    std::fs::File::options().write(true).open(&huge).unwrap().set_len(2 << 30).unwrap();
+    fails(&["report", huge.to_str().unwrap()], 2, &["huge", "more than"]);
+    fails(&["load", "--target", NOBODY, "--plan", huge.to_str().unwrap()], 2, &["huge", "more than"]);
+}
+
+/// Of the servers, too: the settings and keys that they are given.
+#[test]
+fn a_server_is_not_kept_by_a_file_that_is_no_regular_one() {
+    let place = Place::new();
+    let fifo = place.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let cases = [
+        ("anonymous-server", &["--config"][..]),
+        ("jwt-server", &["--scheme", "jwt-hs256", "--secret-file"]),
+        ("jwt-server", &["--scheme", "jwt-es256", "--key-file"]),
+        ("session-server", &["--scheme", "cookie-sealed", "--sealing-key-file"]),
+    ];
+    for (program, flags) in cases {
+        let mut command = Command::new(lab::server::locate(program).unwrap());
+        let output = command.args(flags).arg(&fifo).args(["--listen", "127.0.0.1:0"]).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{program} {flags:?}: {said}");
+        assert!(said.contains("not a regular file"), "{program} {flags:?}: {said}");
+    }
+}
+
 #[test]
 fn a_target_that_cannot_be_loaded_is_named() {
     let _alone = alone();
@@ -161,7 +207,7 @@ fn a_full_disk_loses_no_earlier_round() {
     assert!(matches!(record.run.status, Status::Incomplete { .. }));
     assert!(!record.experiments.is_empty(), "the rounds before it are there");
     let left: Vec<_> = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".record")), "{left:?}");
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".authbench")), "{left:?}");
 }
 
 #[test]

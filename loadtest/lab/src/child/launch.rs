@@ -16,6 +16,7 @@ use nix::unistd::{Pid, getppid};
 use super::log::Log;
 use super::{Child, spawner};
 use crate::placement::cpu_set;
+use crate::signals::restore_defaults;
 use crate::slice::Slice;
 
 /// What the names of this workspace's own environment variables begin with.
@@ -153,7 +154,7 @@ impl Launch {
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let cpus = if self.bounds.cpus.is_empty() { None } else { Some(cpu_set(&self.bounds.cpus)?) };
-        bind(&mut command, cpus);
+        bind(&mut command, cpus, [Signal::SIGTERM, self.stop_signal]);
         self.bounds.slice.as_ref().map_or(Ok(()), |slice| slice.enter(&mut command))?;
         Ok(command)
     }
@@ -165,16 +166,18 @@ fn own_variables() -> impl Iterator<Item = OsString> {
     names.filter(|name| name.as_encoded_bytes().starts_with(OWN_VARIABLES.as_bytes()))
 }
 
-/// Ties the process to this program and to its processors.
+/// Ties the process to this program and to its processors. The signals that stop it do so even where this program was started
+/// with them ignored, which a child inherits.
 #[expect(unsafe_code, reason = "std has no other way to act between fork and exec")]
-fn bind(command: &mut Command, cpus: Option<CpuSet>) {
+fn bind(command: &mut Command, cpus: Option<CpuSet>, stop_signals: [Signal; 2]) {
     let parent = Pid::this();
     // SAFETY: between fork and exec in a process with threads only async-signal-safe calls are
-    // allowed. `die_with` and `sched_setaffinity` make system calls on values made beforehand; they
-    // take no lock and no memory, nor do their errors.
+    // allowed. `die_with`, `restore_defaults` and `sched_setaffinity` make system calls on values made
+    // beforehand; they take no lock and no memory, nor do their errors.
     unsafe {
         command.pre_exec(move || {
             die_with(parent)?;
+            restore_defaults(&stop_signals)?;
             cpus.map_or(Ok(()), |cpus| Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?))
         });
     }

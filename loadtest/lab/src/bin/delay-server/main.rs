@@ -5,6 +5,8 @@
 //! `--service-us` and `--servers` it is a queueing station: requests wait in one line, first come
 //! first served, for one of so many servers, each of which takes exactly that time.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod answer;
 mod connection;
 mod report;
@@ -63,7 +65,9 @@ impl Args {
 fn main() -> io::Result<()> {
     let args = Args::parse();
     // Blocked before any thread is started, so that all inherit it and only `wait` receives them.
-    let endings = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    // A blocked signal is received even where it is ignored, so those that were ignored at start are left out.
+    let endings: SigSet =
+        [Signal::SIGTERM, Signal::SIGINT].into_iter().filter(|signal| !lab::signals::is_ignored(*signal)).collect();
     endings.thread_block()?;
     let listener = TcpListener::bind(args.listen)?;
     let address = listener.local_addr()?;

@@ -1,0 +1,218 @@
+//! Signals: one ends a run in good order and keeps what was measured, a second at once, and what was ignored stays ignored.
+
+use std::fs;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use engine::record::{self, Experiment, Status};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{Place, UNCHECKED, alone, command, load, load_begins, server, start, stderr, stdout, wait_until};
+
+/// As long as a run may take to end in good order.
+const LIMIT: Duration = Duration::from_secs(5);
+
+fn send(to: &Child, signal: Signal) {
+    kill(Pid::from_raw(to.id().try_into().unwrap()), signal).unwrap();
+}
+
+#[track_caller]
+fn ends(running: &mut Child) -> std::process::ExitStatus {
+    let mut status = None;
+    wait_until("it ends", LIMIT, || {
+        status = running.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+#[test]
+fn an_interrupted_load_keeps_what_was_measured() {
+    let _alone = alone();
+    for (arrivals, name) in [(["--rate", "400"], "open"), (["--users", "2"], "closed")] {
+        let place = Place::new();
+        let server = server("jwt-hs256", &place, None);
+        let more = ["--duration", "10m", "--warmup", "0s", "--population", "10"];
+        let mut load = load(&place, &server.base_url(), &[&arrivals[..], &more].concat());
+        let mut running = start({
+            load.process_group(0);
+            load
+        });
+        load_begins(&server);
+        send(&running, Signal::SIGINT);
+        let status = ends(&mut running);
+        let output = running.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(status.code(), Some(1), "{name}: {said}");
+        let kept = said.lines().last().unwrap();
+        assert!(kept.starts_with("authbench: interrupted after ") && kept.contains("is kept in"), "{name}: {said}");
+        let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert!(result["requests"].as_u64().unwrap() >= 20, "{name}: {result}");
+        assert_eq!(result["errors"], 0, "{name}: {result}");
+
+        let record = record::read(&place.run()).unwrap();
+        let Status::Incomplete { reason } = &record.run.status else { panic!("{name}: {:?}", record.run.status) };
+        assert!(reason.starts_with("interrupted after") && reason.ends_with("of 600.0 s"), "{name}: {reason}");
+        let [Experiment::Load(load)] = &record.experiments[..] else { panic!("{name}: {:?}", record.experiments) };
+        let round = &load.rounds[0];
+        assert!(round.plan.duration_s < 60.0 && round.window.end_s <= round.plan.duration_s, "{name}: {round:?}");
+        assert_eq!(round.counts.unsent, 0, "{name}: nothing is blamed on the target");
+        let planned = round.counts.planned.unwrap_or(round.counts.ok);
+        assert_eq!(planned, round.counts.ok, "{name}: what was due was sent");
+        let rate = round.counts.ok as f64 / round.plan.duration_s;
+        assert!((round.achieved_rps / rate - 1.0).abs() < 0.5, "{name}: {} of {rate}", round.achieved_rps);
+        assert!(fs::read_to_string(place.run().join("report.md")).unwrap().contains("This run is incomplete"));
+    }
+}
+
+#[test]
+fn an_interrupted_search_keeps_its_rounds() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("jwt-hs256", &place, None);
+    let more = ["--slo", "p99=1s", "--duration", "500ms", "--population", "10"];
+    let mut running = start(load(&place, &server.base_url(), &more));
+    let rounds = || record::read(&place.run()).map_or(0, |record| record.experiments.iter().map(rounds_of).sum());
+    wait_until("a round is in the record", Duration::from_mins(1), || rounds() > 0);
+    send(&running, Signal::SIGTERM);
+    let status = ends(&mut running);
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).lines().last().unwrap().contains("is kept in"), "{}", stderr(&output));
+    assert!(matches!(record::read(&place.run()).unwrap().run.status, Status::Incomplete { .. }));
+    assert!(place.run().join("report.html").exists());
+    serde_json::from_str::<Value>(&stdout(&output)).unwrap();
+}
+
+fn rounds_of(experiment: &Experiment) -> usize {
+    if let Experiment::Slo(slo) = experiment { slo.rounds.len() } else { 0 }
+}
+
+/// The target does not answer, so that the request under way would take its ten seconds.
+#[test]
+fn a_second_signal_ends_a_load_at_once() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("jwt-hs256", &place, None);
+    let said = place.path().join("said");
+    let mut load = load(&place, &server.base_url(), &["--users", "2", "--duration", "10m", "--population", "10"]);
+    let mut running = load.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
+    load_begins(&server);
+    server.process().suspend().unwrap();
+    send(&running, Signal::SIGINT);
+    wait_until("it says so", LIMIT, || fs::read_to_string(&said).unwrap().contains("once more to stop at once"));
+    assert_eq!(running.try_wait().unwrap(), None, "it waits for the answer");
+    send(&running, Signal::SIGINT);
+    assert_eq!(ends(&mut running).code(), Some(1));
+    server.process().resume().unwrap();
+}
+
+#[test]
+fn one_signal_ends_the_conformance_suite() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("session-memory", &place, None);
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut running = start(command(&["conform", "--target", &server.base_url()]));
+        load_begins(&server);
+        send(&running, signal);
+        let status = ends(&mut running);
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
+    }
+}
+
+/// It has nothing to bring to an end, so that the first signal ends it.
+#[test]
+fn one_signal_ends_a_report() {
+    let _alone = alone();
+    let place = Place::new();
+    let evidence = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence");
+    let run = fs::read_dir(evidence).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    fs::copy(run.join(record::FILE_NAME), place.path().join(record::FILE_NAME)).unwrap();
+    let mut running = start(command(&["report", place.path().to_str().unwrap()]));
+    let clock = lab::observe::CpuClock::of(running.id()).unwrap();
+    wait_until("it works", LIMIT, || clock.ns().unwrap() > 100_000_000);
+    send(&running, Signal::SIGTERM);
+    assert_eq!(ends(&mut running).signal(), Some(Signal::SIGTERM as i32));
+}
+
+/// The signals that a process ignores, a bit for each; none once it has ended.
+fn ignored(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    u64::from_str_radix(status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
+}
+
+/// The processes that this one has started, with their names.
+fn children(of: u32) -> Vec<(u32, String)> {
+    let list = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let child = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<u32>().ok()?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (parent == of).then(|| (pid, name.trim().to_owned()))
+    };
+    list.filter_map(child).collect()
+}
+
+/// As under `nohup`, and as a job in the background of a script.
+#[test]
+fn signals_that_were_ignored_at_start_stay_ignored() {
+    let _alone = alone();
+    let place = Place::new();
+    let out = place.run();
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", "trap '' HUP INT TERM; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_authbench")]);
+    ignoring.args(["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--out"]).arg(&out);
+    ignoring.stdin(Stdio::null()).process_group(0);
+    let running = start(ignoring);
+    // Itself, its janitor, and what it has to be able to stop; not all of them run at the same time.
+    let names = ["authbench", "redis-server", "session-server"];
+    let mut seen = [None; 4];
+    wait_until("its processes were seen", Duration::from_mins(1), || {
+        seen[0] = seen[0].or_else(|| ignored(running.id()));
+        for (pid, comm) in children(running.id()) {
+            if let Some(at) = names.iter().position(|name| *name == comm) {
+                seen[at + 1] = seen[at + 1].or_else(|| ignored(pid));
+            }
+        }
+        seen.iter().all(Option::is_some)
+    });
+    let ignores = |mask: Option<u64>, signal: Signal| mask.unwrap() >> (signal as u32 - 1) & 1 == 1;
+    for mask in &seen[..2] {
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+            assert!(ignores(*mask, signal), "{signal}: {seen:?}");
+        }
+    }
+    assert!(!ignores(seen[2], Signal::SIGTERM) && !ignores(seen[3], Signal::SIGTERM), "{seen:?}");
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+        send(&running, signal);
+    }
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}: {}", output.status, stderr(&output));
+    assert_eq!(record::read(&out).unwrap().run.status, Status::Complete);
+}
+
+#[test]
+fn a_server_leaves_ignored_what_was_ignored_at_start() {
+    let place = Place::new();
+    let said = place.path().join("said");
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", "trap '' HUP INT; exec \"$0\" --listen 127.0.0.1:0 --users 10"]);
+    ignoring.arg(lab::server::locate("anonymous-server").unwrap()).stdin(Stdio::null());
+    let mut server = ignoring.stdout(fs::File::create(&said).unwrap()).spawn().unwrap();
+    wait_until("it listens", Duration::from_secs(20), || fs::read_to_string(&said).unwrap().contains("listening"));
+    let mask = ignored(server.id()).unwrap();
+    assert!([Signal::SIGINT, Signal::SIGHUP].iter().all(|signal| mask >> (*signal as u32 - 1) & 1 == 1), "{mask:x}");
+    send(&server, Signal::SIGINT);
+    send(&server, Signal::SIGHUP);
+    let line: Value = serde_json::from_str(fs::read_to_string(&said).unwrap().lines().next().unwrap()).unwrap();
+    let client = lab::http::Client::new(&format!("http://{}", line["listening"].as_str().unwrap()));
+    client.login("user-000001", contract::user::PASSWORD).unwrap();
+    send(&server, Signal::SIGTERM);
+    assert!(ends(&mut server).success());
+}

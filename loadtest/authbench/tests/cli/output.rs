@@ -1,0 +1,147 @@
+//! What is said where nobody can read it: closed pipes, full disks, closed descriptors.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use engine::record::{self, Status};
+
+use crate::support::{Place, UNCHECKED, alone, authbench, command, server, stderr, stdout, wait_until};
+
+/// Where something is written that cannot be.
+#[derive(Clone, Copy, Debug)]
+enum Unwritable {
+    FullDisk,
+    ClosedPipe,
+}
+
+impl From<Unwritable> for Stdio {
+    fn from(place: Unwritable) -> Self {
+        match place {
+            Unwritable::FullDisk => File::options().write(true).open("/dev/full").unwrap().into(),
+            // Nobody holds the other end.
+            Unwritable::ClosedPipe => OwnedFd::from(std::io::pipe().unwrap().1).into(),
+        }
+    }
+}
+
+/// The run of a short load.
+fn a_run(place: &Place) -> PathBuf {
+    let server = server("jwt-hs256", place, None);
+    let run = place.run();
+    let target = server.base_url();
+    let load = ["load", "--target", &target, "--rate", "300", "--duration", "1s", "--population", "10", "--out"];
+    let output = authbench(&[&load[..], &[run.to_str().unwrap()]].concat());
+    assert!(matches!(output.status.code(), Some(0 | 12)), "{}", stderr(&output));
+    run
+}
+
+fn finished(mut command: Command) -> Output {
+    command.spawn().unwrap().wait_with_output().unwrap()
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_of_one_line() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = a_run(&place);
+    let report = ["report", run.to_str().unwrap()];
+    for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
+        std::fs::remove_file(run.join("report.md")).unwrap();
+        let mut one = command(&report);
+        one.stdout(unwritable).stderr(Stdio::piped());
+        let output = finished(one);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{unwritable:?}: {said}");
+        assert!(said.starts_with("authbench: cannot write the result to standard output: "), "{unwritable:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{unwritable:?}: {said}");
+        assert!(run.join("report.md").exists(), "the reports are made all the same");
+
+        let mut both = command(&report);
+        both.stdout(unwritable).stderr(unwritable);
+        assert_eq!(finished(both).status.code(), Some(1), "{unwritable:?}: not a panic");
+    }
+    let mut first_line = Command::new("bash");
+    let script = "set -o pipefail; \"$0\" report \"$1\" | head -1";
+    first_line.args(["-c", script, env!("CARGO_BIN_EXE_authbench"), run.to_str().unwrap()]);
+    first_line.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = finished(first_line);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 1);
+}
+
+#[test]
+fn progress_that_cannot_be_written_ends_no_run() {
+    let _alone = alone();
+    let place = Place::new();
+    for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
+        let out = place.path().join(format!("{unwritable:?}"));
+        let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", UNCHECKED, "--out"];
+        let mut run = command(&[&compare[..], &[out.to_str().unwrap()]].concat());
+        run.stdout(Stdio::piped()).stderr(unwritable);
+        let output = finished(run);
+        assert!(output.status.success(), "{unwritable:?}: {:?}", output.status);
+        assert!(stdout(&output).lines().last().unwrap().ends_with(&format!("{unwritable:?}")));
+        assert_eq!(record::read(&out).unwrap().run.status, Status::Complete);
+    }
+}
+
+#[test]
+fn closed_descriptors_are_as_good_as_none() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = a_run(&place);
+    std::fs::remove_file(run.join("report.md")).unwrap();
+    let mut closed = Command::new("sh");
+    let script = "exec \"$0\" report \"$1\" <&- >&- 2>&-";
+    closed.args(["-c", script, env!("CARGO_BIN_EXE_authbench"), run.to_str().unwrap()]);
+    assert_eq!(closed.status().unwrap().code(), Some(0));
+    assert!(run.join("report.md").exists());
+    let mut wrong = Command::new("sh");
+    wrong.args(["-c", "exec \"$0\" report /nowhere <&- >&- 2>&-", env!("CARGO_BIN_EXE_authbench")]);
+    assert_eq!(wrong.status().unwrap().code(), Some(2));
+}
+
+#[test]
+fn a_server_outlives_those_who_read_what_it_says() {
+    let _alone = alone();
+    for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
+        // The port was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let mut server = Command::new(lab::server::locate("jwt-server").unwrap());
+        server.args(["--listen", &address, "--users", "10", "--log", "debug"]);
+        let mut server = server.stdout(unwritable).stderr(unwritable).spawn().unwrap();
+        wait_until("it serves", Duration::from_mins(1), || {
+            assert_eq!(server.try_wait().unwrap(), None, "{unwritable:?}");
+            is_healthy(&address)
+        });
+        // What is logged of a broken request cannot be written.
+        asked(&address, "no HTTP\r\n\r\n").unwrap();
+        assert!(is_healthy(&address), "{unwritable:?}");
+        nix::sys::signal::kill(pid(server.id()), nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(server.wait().unwrap().success(), "{unwritable:?}");
+    }
+}
+
+fn is_healthy(address: &str) -> bool {
+    let answer = asked(address, "GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// What a server answers before it closes the connection.
+fn asked(address: &str, request: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn pid(of: u32) -> nix::unistd::Pid {
+    nix::unistd::Pid::from_raw(of.try_into().unwrap())
+}
