@@ -149,6 +149,7 @@ fn cookies() -> Vec<Broken> {
         proxy(MEMORY, Cookie, "no-same-site", spoil::Without("; SameSite=Lax"), &["cookie-same-site"]),
         proxy(MEMORY, Cookie, "no-path", spoil::Without("; Path=/"), &["cookie-path"]),
         proxy(MEMORY, Cookie, "a-domain", spoil::And("; Domain=example.test"), &["cookie-no-domain"]),
+        proxy(MEMORY, Cookie, "behind-renaming-balancer", Balancer("sid"), &["cookie-host-prefix"]),
         proxy("jwt-hs256-refresh", Cookie, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
         proxy("jwt-hs256", Bearer, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
         proxy(MEMORY, Cookie, "csrf-unchecked", spoil::CsrfUnchecked, &["csrf-refused", "csrf-login-refused"]),
