@@ -185,8 +185,8 @@ impl OutageRow {
             whole: Tally::of(&rounds, |_, _| true),
             wrongly_allowed: all.iter().map(|round| round.count(Outcome::WronglyAllowed)).sum(),
             logouts: (
-                rounds.iter().map(|round| round.logouts_acknowledged).sum(),
-                rounds.iter().map(|round| round.logouts_asked).sum(),
+                rounds.iter().map(|round| round.logouts_acknowledged).fold(0, u32::saturating_add),
+                rounds.iter().map(|round| round.logouts_asked).fold(0, u32::saturating_add),
             ),
             recovery: Recovery::of(&rounds, interval_s),
             timeline: OutageTimeline::of(&rounds),
