@@ -102,7 +102,7 @@ pub(crate) struct Load {
     /// Closed loop: users who each send the next request when the last is answered.
     #[arg(long, value_name = "N", conflicts_with = "plan", allow_negative_numbers = true)]
     pub(crate) users: Option<u32>,
-    /// Find the highest rate that meets this objective, such as p99=10ms (p50, p90, p99, p99.9 or p99.99; us, ms or s). May be
+    /// Find the highest rate that meets this objective, such as p99=10ms (any percentile between p0 and p100; us, ms or s). May be
     /// given more than once: then all have to be met. Response times count, from the moment a request is due. A search
     /// takes some 55 rounds, at most 120, and at most 20 minutes of load.
     #[arg(long, value_name = "QUANTILE=TIME", conflicts_with_all = ["rate", "users", "plan"])]
@@ -148,7 +148,7 @@ pub(crate) struct Report {
 pub(crate) struct Conform {
     /// The server, such as `http://127.0.0.1:8080`; once for each of several that share a store and their keys. Users are
     /// logged in, locked out and given other passwords, and its clock is moved: not for a server that is in use.
-    #[arg(long, required = true, value_name = "URL")]
+    #[arg(long, required = true, value_name = "URL", value_parser = base_url)]
     pub(crate) target: Vec<String>,
     /// The server's own HMAC secret: opens the checks that forge tokens.
     #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
@@ -211,6 +211,11 @@ fn experiments(list: &str) -> Result<Experiments, String> {
 
 fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
+}
+
+/// A base URL, as it was given.
+fn base_url(text: &str) -> Result<String, BaseUrlError> {
+    text.parse::<BaseUrl>().map(|_| text.to_owned())
 }
 
 /// Such as `20s`, `1m30s`, `500ms`, or a plain number of seconds.

@@ -20,7 +20,7 @@ use lab::store::{Store, StoreError};
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
 use crate::promises::{self, Broken};
-use crate::{cli, folder, left_over, provenance, terminal};
+use crate::{cli, folder, left_over, message, provenance, terminal};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
@@ -37,8 +37,10 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let profile = Some(asked.profile.to_string());
     let record = provenance::record("compare", &folder, profile, asked.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
-    let measured = set_up(asked, placement, stop, &mut journal, &mut progress)
-        .and_then(|setting| measure(asked, experiments, &setting, &mut journal, &mut progress));
+    let setting = set_up(asked, placement, stop, &mut journal, &mut progress)
+        .or_else(|error| Err(not_begun(&error, &mut journal)?))?;
+    let measured = measure(asked, experiments, &setting, &mut journal, &mut progress);
+    drop(setting);
     // Every process is gone before the reports are made.
     conclude(measured, &mut journal)
 }
@@ -101,16 +103,29 @@ fn measure(
     Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))?)
 }
 
-/// Closes the record, and makes the reports of what was measured. An interrupted run ends at once: its reports
-/// can be made later.
+/// Why a run cannot begin. Its folder goes, unless there is more in it than what this program wrote.
+fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Failure> {
+    let why = message::of(error);
+    journal.end(Some(&why))?;
+    let logs = if folder::leave(journal) { String::new() } else { format!("; see {}", journal.logs().display()) };
+    Ok(anyhow!("{why}; nothing was measured{logs}").into())
+}
+
+/// Closes the record, and makes the reports of what was measured; a run that has measured nothing leaves none. An
+/// interrupted run ends at once: its reports can be made later.
 fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
-    let reason = measured.as_ref().err().map(|error| format!("{error:#}"));
+    let reason = measured.as_ref().err().map(message::of);
     journal.end(reason.as_deref())?;
     let folder = journal.folder().display();
     if let Err(error) = &measured
         && let Some(ExperimentError::Interrupted) = error.downcast_ref()
     {
         return Err(anyhow!("interrupted; what was measured is kept: authbench report {folder}").into());
+    }
+    if let Err(error) = &measured
+        && journal.has_measured_nothing()
+    {
+        return Err(anyhow!("{}; nothing was measured; see {}", message::of(error), journal.logs().display()).into());
     }
     report::write(journal.folder(), journal.record())?;
     if let Err(error) = &measured

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::terminal;
+use crate::{message, terminal};
 
 /// What a command comes to.
 pub(crate) type Outcome = Result<(), Failure>;
@@ -38,7 +38,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub(crate) fn code(outcome: Outcome) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let (code, message) = match failure {
-        Failure::Tool(error) => (1, format!("{error:#}")),
+        Failure::Tool(error) => (1, message::of(&error)),
         Failure::Usage(message) => (2, message),
         Failure::Threshold(message) => (10, message),
         Failure::Invalid(message) => (12, message),

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use experiments::Journal;
+
+/// Where the processes' logs go.
+const LOGS: &str = "logs";
 
 /// A new folder for a run called so, in the usual place unless another is asked for.
 pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf> {
@@ -17,6 +21,28 @@ pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf
             folder.display()
         );
     }
-    fs::create_dir(folder.join("logs")).with_context(what)?;
+    fs::create_dir(folder.join(LOGS)).with_context(what)?;
     folder.canonicalize().with_context(what)
+}
+
+/// Removes the folder of a run that has measured nothing. Whether it is gone.
+pub(crate) fn leave(journal: &Journal) -> bool {
+    journal.has_measured_nothing() && remove_unused(journal.folder())
+}
+
+/// Removes the folder, unless there is more in it than a record and empty logs.
+fn remove_unused(folder: &Path) -> bool {
+    let logs = folder.join(LOGS);
+    let is_empty = |log: &PathBuf| fs::metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0);
+    let Some(found) = entries(&logs).filter(|logs| logs.iter().all(is_empty)) else { return false };
+    let own = [logs.clone(), folder.join(engine::record::FILE_NAME)];
+    if !entries(folder).is_some_and(|entries| entries.iter().all(|entry| own.contains(entry))) {
+        return false;
+    }
+    let removed = found.iter().chain(&own[1..]).try_for_each(fs::remove_file);
+    removed.and_then(|()| fs::remove_dir(logs)).and_then(|()| fs::remove_dir(folder)).is_ok()
+}
+
+fn entries(folder: &Path) -> Option<Vec<PathBuf>> {
+    fs::read_dir(folder).ok()?.map(|entry| Some(entry.ok()?.path())).collect()
 }

@@ -19,7 +19,7 @@ use lab::http::{Client, HttpError, cookie_header};
 use crate::cli::ArrivalKind;
 use crate::exit::{Failure, Outcome};
 use crate::load_json::LoadResult;
-use crate::{cli, folder, load_slo, provenance, terminal};
+use crate::{cli, folder, load_slo, message, provenance, terminal};
 
 /// Credentials in use where each needs a login, which costs a password hash.
 const LOGGED_IN: u32 = 100;
@@ -32,6 +32,8 @@ const MOST_WORKERS: usize = 4;
 
 pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let plan = plan(asked)?;
+    driver::check_limits(&plan, 1).map_err(Failure::usage)?;
+    experiments::slo::check(&asked.slo, plan.duration_s).map_err(Failure::usage)?;
     let client = Client::new(asked.target.as_str());
     let descriptor = describe(asked, &client)?;
     let plan = within_users(plan, descriptor.as_ref());
@@ -42,7 +44,7 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
     let measured = measure(asked, &plan, &client, descriptor.as_ref(), stop);
     let ended = match &measured {
         Ok((round, _)) => interrupted(round, &plan),
-        Err(error) => Some(format!("{error:#}")),
+        Err(error) => Some(message::of(error)),
     };
     if let Some(descriptor) = descriptor {
         journal.describe(descriptor);
@@ -51,6 +53,7 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
         journal.round(Rounds::Load, round.clone(), *class)?;
     }
     journal.end(ended.as_deref())?;
+    folder::leave(&journal);
     let (round, _) = measured?;
     report::write(journal.folder(), journal.record())?;
     show(asked, &round, &journal)?;
@@ -164,6 +167,7 @@ fn measure(
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Round, SchedulingClass)> {
     let target = target(asked, plan, client, descriptor)?;
+    driver::preflight(plan, &target)?;
     let place = experiments::alone(name(descriptor), Level::AsPlanned);
     let servers = servers(asked);
     let watched = Watched { servers: &servers, ..Watched::default() };

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use contract::SchemeDescriptor;
 use engine::plan::Plan;
 use engine::record::{Experiment, Quantiles, SearchEnd, SearchStep, SloRound, SloVerdict};
+use engine::slo::Objective;
 use evidence::{Evidence, SloTable};
 use experiments::Journal;
 use experiments::slo::Subject;
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
-use crate::{cli, load};
+use crate::{cli, folder, load, message};
 
 pub(crate) fn run(
     asked: &cli::Load,
@@ -29,8 +30,9 @@ pub(crate) fn run(
         journal.describe(descriptor.clone());
     }
     let searched = search(asked, plan, client, descriptor, &mut journal, stop);
-    let ended = searched.as_ref().err().map(|error| format!("{error:#}"));
+    let ended = searched.as_ref().err().map(message::of);
     journal.end(ended.as_deref())?;
+    folder::leave(&journal);
     if let Some(why) = ended.filter(|_| rounds(&journal).is_empty()) {
         return Err(anyhow!(why).into());
     }
@@ -52,13 +54,21 @@ fn search(
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<SearchEnd> {
     let servers = load::servers(asked);
+    let mut checked = false;
     let subject = Subject {
         scheme: load::name(descriptor),
         servers: &servers,
         workers: load::workers(),
         stop,
         ttl_s: descriptor.and_then(|descriptor| descriptor.credential_ttl_s),
-        renew: || load::target(asked, plan, client, descriptor),
+        renew: || {
+            let target = load::target(asked, plan, client, descriptor)?;
+            // Later on, a target that fails is what the search looks for.
+            if !std::mem::replace(&mut checked, true) {
+                driver::preflight(plan, &target)?;
+            }
+            Ok(target)
+        },
     };
     experiments::slo::run(subject, &asked.slo, plan, journal, &mut Shown::on_stderr())
 }
@@ -104,6 +114,8 @@ struct RoundResult<'a> {
     duration_s: f64,
     verdict: SloVerdict,
     response_us: Quantiles,
+    /// The percentile of each objective.
+    objectives_us: Vec<Option<u64>>,
     reasons: &'a [String],
 }
 
@@ -122,19 +134,20 @@ impl<'a> SloResult<'a> {
                 Some(SearchEnd::Generator) => Some("generator"),
                 Some(SearchEnd::Unclear | SearchEnd::OutOfTime) | None => None,
             },
-            rounds: rounds.iter().map(RoundResult::of).collect(),
+            rounds: rounds.iter().map(|made| RoundResult::of(made, &found.objectives)).collect(),
         }
     }
 }
 
 impl<'a> RoundResult<'a> {
-    fn of(made: &'a SloRound) -> Self {
+    fn of(made: &'a SloRound, objectives: &[Objective]) -> Self {
         Self {
             step: made.step,
             rate_rps: made.rate_rps,
             duration_s: made.round.plan.duration_s,
             verdict: made.verdict,
             response_us: made.round.response_us,
+            objectives_us: objectives.iter().map(|objective| objective.percentile.of(&made.round)).collect(),
             reasons: &made.round.validity.reasons,
         }
     }

@@ -15,6 +15,7 @@ mod left_over;
 mod load;
 mod load_json;
 mod load_slo;
+mod message;
 mod progress;
 mod promises;
 mod provenance;
@@ -29,7 +30,10 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    exit::code(run(Cli::parse().command))
+    let cli = Cli::parse();
+    // What cannot be raised is reported by a plan that needs more.
+    driver::raise_descriptor_limit().ok();
+    exit::code(run(cli.command))
 }
 
 fn run(command: Command) -> exit::Outcome {

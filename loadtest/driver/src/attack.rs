@@ -10,6 +10,7 @@ use engine::clock::{SchedulingClass, keep_time};
 use engine::plan::{Arrivals, Plan};
 use engine::recorder::Recorder;
 use engine::round::Driven;
+use engine::shortage::Shortage;
 use engine::ticket::{Ticket, Tickets};
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
@@ -19,11 +20,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::client::client;
 use crate::exchange::Addresses;
 use crate::journey::ActiveUsers;
+use crate::limits::LimitError;
 use crate::pacer::pace;
 use crate::shift::{Begun, Shift, Worker};
-use crate::{Drive, Target, Workers, client};
+use crate::{Drive, Target, Workers};
 
 /// A load cannot be driven.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,12 @@ pub enum DriveError {
     /// A thread or a runtime cannot be had.
     #[error("cannot start the generator's threads: {0}")]
     Threads(#[from] io::Error),
+    /// This process may not open so many connections.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// This machine ran out of what a connection needs.
+    #[error("cannot connect to the target: {}", .0.kind())]
+    Shortage(Shortage),
     /// The target cannot be reached.
     #[error("cannot connect to the target: {0}")]
     Connect(io::Error),
@@ -53,6 +62,13 @@ pub enum DriveError {
     },
 }
 
+impl DriveError {
+    /// A connection cannot be opened.
+    pub(crate) fn connect(error: io::Error) -> Self {
+        Shortage::of(&error).map_or_else(|| Self::Connect(error), Self::Shortage)
+    }
+}
+
 impl From<GooseError> for DriveError {
     fn from(error: GooseError) -> Self {
         Self::Goose(error.to_string())
@@ -65,14 +81,15 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const LEAD: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    target.admits(plan)?;
     // A closed loop would let nobody else run, not even whoever watches.
     let on_time = workers.own_processors && plan.arrivals != Arrivals::Closed;
     let (runtime, class) = runtime(workers.count, on_time)?;
     let shift = Arc::new(Shift {
         plan: plan.clone(),
-        client: client(plan)?,
         target: target.clone(),
         addresses: target.nodes.iter().map(|node| Addresses::of(node, plan.mix)).collect::<Result<_, _>>()?,
+        client: client(Duration::from_secs_f64(plan.timeout_s))?,
         turn: AtomicUsize::new(0),
         active: ActiveUsers::of(plan.population.size),
         stop: stop.clone(),
@@ -86,12 +103,6 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     let (started, driven) = drive?;
     let class = *class.get().expect("its threads have run the round");
     Ok(Drive { started, driven, class, looked: Duration::ZERO })
-}
-
-/// Returns the client that all users share. Goose's own would follow redirects, and use the proxy that the environment names.
-fn client(plan: &Plan) -> Result<reqwest::Client, DriveError> {
-    let settings = client::direct(Duration::from_secs_f64(plan.timeout_s));
-    client::build(settings.no_gzip().user_agent("authbench"))
 }
 
 /// The threads that send, and the class that they get.
@@ -227,9 +238,11 @@ fn goose_attack(
             std::future::pending().await
         })
     }));
+    // Goose's own client obeys the environment's proxies and follows redirects. It stays unused, and this way there is one
+    // of it instead of one for each user.
+    let unused = GooseClientBuilder::new().without_cookies();
     Ok(GooseAttack::initialize_with_config(configuration(shift)?)?
-        // One client that nothing uses, instead of one a user.
-        .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
+        .set_client_builder_without_cookies(unused)?
         .register_scenario(Scenario::new("shift").register_transaction(transaction)))
 }
 

@@ -1,19 +1,24 @@
-//! The HTTP client of every load.
+//! The HTTP client of all loads but those of the [saturator](crate::saturate) and the [prober](crate::Prober).
 
 use std::time::Duration;
 
+use reqwest::Client;
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder};
 
 use crate::DriveError;
 
-/// Returns the settings of a client that speaks to the target alone. It uses no proxy, whatever the environment says, and
-/// follows no redirect: one request is measured as one, and a credential goes to no other host.
-pub(crate) fn direct(timeout: Duration) -> ClientBuilder {
-    Client::builder().no_proxy().redirect(Policy::none()).timeout(timeout)
-}
-
-/// Makes the client.
-pub(crate) fn build(settings: ClientBuilder) -> Result<Client, DriveError> {
-    settings.build().map_err(|error| DriveError::Client(error.to_string()))
+/// Makes a client that sends every request once, and to the target alone: through no proxy, whatever the environment
+/// names, and to no address that a redirect names. A body is received as it is sent.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes clients, without a proxy")]
+pub(crate) fn client(timeout: Duration) -> Result<Client, DriveError> {
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_gzip()
+        .tcp_nodelay(true)
+        .user_agent("authbench")
+        .timeout(timeout)
+        .build();
+    client.map_err(|error| DriveError::Client(error.to_string()))
 }

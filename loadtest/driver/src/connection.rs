@@ -3,14 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 
+use engine::shortage::Shortage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::exchange::{LARGEST_BYTES, TOO_LARGE};
+
 /// Answers have fewer headers than this.
 const MOST_HEADERS: usize = 32;
-/// A longer answer than this is no answer to a read.
-const LONGEST: usize = 1 << 20;
-
 /// Why there is no answer. In few words, so that equal ones count as one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
@@ -20,6 +20,10 @@ pub(crate) enum ExchangeError {
     BrokenOff,
     #[error("not an HTTP answer of known length")]
     Malformed,
+    #[error("{TOO_LARGE}")]
+    TooLarge,
+    #[error("{}", .0.kind())]
+    Shortage(Shortage),
 }
 
 /// What was answered; it lies in the connection's buffer.
@@ -34,6 +38,8 @@ pub(crate) struct Connection {
     address: SocketAddr,
     stream: TcpStream,
     received: Vec<u8>,
+    /// Why there is no stream to send on, where the reason is this machine.
+    shortage: Option<Shortage>,
 }
 
 impl Connection {
@@ -42,12 +48,14 @@ impl Connection {
         let address = stream.peer_addr()?;
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        Ok(Self { address, stream: TcpStream::from_std(stream)?, received: Vec::with_capacity(4096) })
+        Ok(Self { address, stream: TcpStream::from_std(stream)?, received: Vec::with_capacity(4096), shortage: None })
     }
 
-    /// Connects anew after a failure. If that fails too, so will the next exchange.
+    /// Connects again after a failure. If that fails too, so does the next exchange.
     pub(crate) async fn renew(&mut self) {
-        if let Ok(stream) = TcpStream::connect(self.address).await
+        let renewed = TcpStream::connect(self.address).await;
+        self.shortage = renewed.as_ref().err().and_then(Shortage::of);
+        if let Ok(stream) = renewed
             && stream.set_nodelay(true).is_ok()
         {
             self.stream = stream;
@@ -57,6 +65,9 @@ impl Connection {
     /// Sends a request and reads the answer to its last byte. A server that has seen enough may answer and close before it has
     /// read everything (RFC 9112 section 9.5): then the rest cannot be written, and the answer is there all the same.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
+        if let Some(shortage) = self.shortage {
+            return Err(ExchangeError::Shortage(shortage));
+        }
         self.received.clear();
         let written = self.stream.write_all(request).await;
         loop {
@@ -65,8 +76,8 @@ impl Connection {
                 return Err(ExchangeError::BrokenOff);
             }
             if let Some(head) = Head::of(&self.received)? {
-                let end = head.length.checked_add(head.body_length).filter(|&end| end <= LONGEST);
-                let end = end.ok_or(ExchangeError::Malformed)?;
+                let end = head.length.checked_add(head.body_length).filter(|&end| end <= LARGEST_BYTES);
+                let end = end.ok_or(ExchangeError::TooLarge)?;
                 if self.received.len() > end {
                     return Err(ExchangeError::Malformed);
                 }
@@ -77,8 +88,8 @@ impl Connection {
                         body: &self.received[head.length..],
                     });
                 }
-            } else if self.received.len() > LONGEST {
-                return Err(ExchangeError::Malformed);
+            } else if self.received.len() > LARGEST_BYTES {
+                return Err(ExchangeError::TooLarge);
             }
         }
     }

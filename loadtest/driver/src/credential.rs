@@ -3,6 +3,9 @@
 use contract::body::MintedCredential;
 use reqwest::header::{COOKIE, HeaderName, HeaderValue};
 
+/// Headers of a credential, at most; servers read some hundred.
+const MOST_HEADERS: usize = 100;
+
 /// The credentials of a population, numbered from 0.
 #[derive(Debug)]
 pub struct Credentials(Vec<Credential>);
@@ -21,6 +24,14 @@ pub enum CredentialError {
     /// There are none.
     #[error("the target handed out no credentials")]
     None,
+    /// It has more headers than a request may have.
+    #[error("the target handed out a credential for {username} of {count} headers; a request may have {MOST_HEADERS}")]
+    TooManyHeaders {
+        /// Whose it is.
+        username: String,
+        /// How many it has.
+        count: usize,
+    },
     /// A header is not one.
     #[error("the target handed out a credential for {username} whose header {name:?} cannot be sent")]
     Header {
@@ -63,6 +74,9 @@ impl Credentials {
 impl Credential {
     fn new(minted: MintedCredential) -> Result<Self, CredentialError> {
         let MintedCredential { username, headers, .. } = minted;
+        if headers.len() > MOST_HEADERS {
+            return Err(CredentialError::TooManyHeaders { username, count: headers.len() });
+        }
         let parse = |(name, value): (String, String)| {
             let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::try_from(value).ok());
             parsed.ok_or_else(|| CredentialError::Header { username: username.clone(), name })

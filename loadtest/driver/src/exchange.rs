@@ -1,18 +1,26 @@
 //! One request and its answer.
 
+use std::error::Error;
 use std::time::Instant;
 
+use bytes::{Bytes, BytesMut};
 use contract::body::{LoginRequest, RefreshRequest};
 use contract::user::PASSWORD;
 use contract::{Carrier, route};
 use engine::plan::Mix;
+use engine::shortage::Shortage;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
-use reqwest::{Client, Method, Request, Url};
+use reqwest::{Client, Method, Request, Response, Url};
 use serde::Serialize;
 
 use crate::credential::Credential;
 use crate::issued::Issued;
 use crate::{DriveError, Node};
+
+/// The largest body that is received, in bytes. An answer to a read has some hundred.
+pub(crate) const LARGEST_BYTES: usize = 1 << 20;
+/// The kind of failure that a larger one counts as.
+pub(crate) const TOO_LARGE: &str = "response larger than 1 MiB";
 
 /// The addresses of a node, parsed once.
 #[derive(Debug)]
@@ -122,7 +130,7 @@ pub(crate) struct Exchange {
 /// The answer that was expected.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
-    pub(crate) body: bytes::Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Sends a request and reads the answer to its last byte.
@@ -136,14 +144,47 @@ async fn whole_answer(client: &Client, request: Request, expected_status: u16) -
     let mut response = client.execute(request).await.map_err(|error| kind(&error))?;
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
-    let body = response.bytes().await.map_err(|error| kind(&error))?;
+    let body = whole_body(response).await.map_err(|error| error.to_string())?;
     if status == expected_status { Ok(Answer { headers, body }) } else { Err(format!("status {status}")) }
 }
 
+/// A body could not be received. In few words, so that equal failures count as one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("{}", kind(.0))]
+    Lost(#[from] reqwest::Error),
+    #[error("{TOO_LARGE}")]
+    TooLarge,
+}
+
+/// Receives a body to its last byte. A larger one than [`LARGEST_BYTES`] is given up, and its connection closed.
+pub(crate) async fn whole_body(mut response: Response) -> Result<Bytes, BodyError> {
+    if response.content_length().is_some_and(|announced| announced > LARGEST_BYTES as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    // Most bodies come in one piece, which is not copied.
+    let first = response.chunk().await?.unwrap_or_default();
+    let mut body = BytesMut::new();
+    while let Some(more) = response.chunk().await? {
+        if body.is_empty() {
+            body.extend_from_slice(&first);
+        }
+        if body.len() + more.len() > LARGEST_BYTES {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&more);
+    }
+    Ok(if body.is_empty() { first } else { body.freeze() })
+}
+
 /// The kind of a failure in few words, so that equal ones count as one.
-fn kind(error: &reqwest::Error) -> String {
+pub(crate) fn kind(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() {
         "timeout"
+    } else if let Some(shortage) = Shortage::behind(error) {
+        shortage.kind()
+    } else if is_head_too_large(error) {
+        "response head too large"
     } else if error.is_connect() {
         "connection refused or reset"
     } else if error.is_body() || error.is_decode() {
@@ -152,6 +193,11 @@ fn kind(error: &reqwest::Error) -> String {
         "connection lost"
     };
     kind.to_owned()
+}
+
+fn is_head_too_large(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large))
 }
 
 /// Whether the answer to a read speaks of the user whose credential was sent.

@@ -1,9 +1,9 @@
 //! Goose under the engine, and beside it a [saturator](saturate) and a [prober](Prober).
 //!
-//! Goose brings the users, each an asynchronous task, and the HTTP client. The engine brings what
-//! Goose lacks: arrivals that do not wait for answers, and times that count from the intended
-//! start. A Goose user here runs one transaction a round, its *shift*: it takes tickets until
-//! there are no more. Goose's own metrics stay off, since its clock starts after the throttle,
+//! Goose brings the users, each an asynchronous task. The engine brings what Goose lacks: arrivals that do not wait
+//! for answers, and times that count from the intended start. A Goose user here runs one transaction a round, its
+//! *shift*: it takes tickets until there are no more. Goose's own client stays unused, because it obeys the
+//! environment's proxies and follows redirects. Goose's own metrics stay off, since its clock starts after the throttle,
 //! stops at the response's headers, and costs CPU time that the measurement would have to bear.
 
 mod attack;
@@ -13,9 +13,12 @@ mod credential;
 mod exchange;
 mod issued;
 mod journey;
+mod limits;
 mod pacer;
+mod preflight;
 mod probe;
 mod prober;
+mod redact;
 mod saturator;
 mod shift;
 mod storm;
@@ -31,6 +34,8 @@ use engine::round::Driven;
 
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
+pub use limits::{LimitError, check as check_limits, raise_descriptor_limit};
+pub use preflight::{Exchanged, PreflightError};
 pub use probe::{Lane, Probe, Probed, Reply};
 pub use prober::{Call, NodeSeen, Pace, ProbeError, Prober, Seen, Trial};
 pub use storm::{Logins, Storm};
@@ -102,6 +107,14 @@ pub struct Drive {
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn drive(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     attack::run(plan, target, workers, stop)
+}
+
+/// Sends every node the first request of a plan, and checks its answer as the load does: a read with the first credential,
+/// or a journey's login. The error shows what was sent and received, with credentials masked.
+///
+/// Blocks the calling thread, which must not belong to an asynchronous runtime.
+pub fn preflight(plan: &Plan, target: &Target) -> Result<(), PreflightError> {
+    preflight::run(plan, target)
 }
 
 /// Sends reads (`GET /me`, or `/chain`) in a closed loop, as many as the target can answer: for what a request

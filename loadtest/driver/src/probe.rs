@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::plan::{Mix, Plan};
+use engine::shortage::Shortage;
 use engine::ticket::{Ticket, Tickets};
 use reqwest::{Client, Request};
 use tokio::runtime::Runtime;
@@ -16,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::attack::{DriveError, runtime};
+use crate::client::client;
 use crate::credential::Credential;
-use crate::exchange::{Addresses, names_its_user};
+use crate::exchange::{Addresses, BodyError, names_its_user, whole_body};
 use crate::pacer::pace;
-use crate::{Target, Workers, client};
+use crate::{Target, Workers};
 
 /// How often it is looked whether the loop is to stop, while answers are waited for.
 const NAP: Duration = Duration::from_millis(50);
@@ -64,7 +66,8 @@ pub enum Reply {
     TimedOut,
     /// No connection, or one that was lost before the answer was whole.
     Disconnected,
-    /// It was not sent, or nobody waited for its answer: the loop was stopped.
+    /// It was not sent, because the loop was stopped or this machine had no descriptor, port or memory for its connection;
+    /// or the loop was stopped before its answer.
     Unsent,
 }
 
@@ -114,7 +117,10 @@ impl Prepared {
         let nodes = &lane.target.nodes;
         Ok(Self {
             addresses: nodes.iter().map(|node| Addresses::of(node, Mix::Reads)).collect::<Result<_, _>>()?,
-            clients: nodes.iter().map(|_| lane_client(&lane.plan)).collect::<Result<_, _>>()?,
+            clients: nodes
+                .iter()
+                .map(|_| client(Duration::from_secs_f64(lane.plan.timeout_s)))
+                .collect::<Result<_, _>>()?,
             lane: lane.clone(),
         })
     }
@@ -157,23 +163,18 @@ impl Prepared {
     }
 }
 
-/// With as many connections as it takes, and nothing asked a second time: every failure is seen.
-fn lane_client(plan: &Plan) -> Result<Client, DriveError> {
-    let settings = client::direct(Duration::from_secs_f64(plan.timeout_s));
-    client::build(settings.retry(reqwest::retry::never()).tcp_nodelay(true))
-}
-
 async fn ask(client: &Client, request: Request, credential: &Credential) -> Reply {
     let sent = Instant::now();
     let answer = async {
         let response = client.execute(request).await?;
-        Ok::<_, reqwest::Error>((response.status().as_u16(), response.bytes().await?))
+        Ok::<_, BodyError>((response.status().as_u16(), whole_body(response).await?))
     };
     match answer.await {
         Ok((status, body)) => {
             Reply::Answered { status, names_its_user: names_its_user(&body, credential), sent, done: Instant::now() }
         }
-        Err(error) if error.is_timeout() => Reply::TimedOut,
+        Err(BodyError::Lost(error)) if error.is_timeout() => Reply::TimedOut,
+        Err(BodyError::Lost(error)) if Shortage::behind(&error).is_some() => Reply::Unsent,
         Err(_) => Reply::Disconnected,
     }
 }

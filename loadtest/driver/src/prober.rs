@@ -11,6 +11,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use engine::shortage::Shortage;
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep_until, timeout};
@@ -96,6 +97,14 @@ pub enum ProbeError {
         /// Why.
         source: io::Error,
     },
+    /// This machine ran out of what a connection needs.
+    #[error("cannot connect to the node at {authority}: {}", .shortage.kind())]
+    Shortage {
+        /// Host and port.
+        authority: String,
+        /// What it ran out of.
+        shortage: Shortage,
+    },
     /// A node does not answer.
     #[error("the node at {authority} did not answer {path}: {why}; see its log")]
     Unanswered {
@@ -128,13 +137,23 @@ struct Node {
     asking: Vec<Connection>,
 }
 
+impl ProbeError {
+    fn connect(authority: &str, source: io::Error) -> Self {
+        let authority = authority.to_owned();
+        match Shortage::of(&source) {
+            Some(shortage) => Self::Shortage { authority, shortage },
+            None => Self::Unreachable { authority, source },
+        }
+    }
+}
+
 impl Prober {
     /// Connects to the nodes at these hosts and ports, with so many connections for probes to each.
     pub fn connect(authorities: &[String], connections: u32) -> Result<Self, ProbeError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let node = |authority: &String| {
-            let failed = |source| ProbeError::Unreachable { authority: authority.clone(), source };
+            let failed = |source| ProbeError::connect(authority, source);
             let connection = || TcpStream::connect(authority).and_then(Connection::of).map_err(failed);
             let asking = (0..connections).map(|_| connection()).collect::<Result<_, _>>()?;
             Ok(Node { authority: authority.clone(), telling: connection()?, asking })

@@ -51,11 +51,12 @@ struct Request {
 }
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
+    target.admits(plan)?;
     let bases: Vec<BaseUrl> = target.nodes.iter().map(Node::base).collect::<Result<_, _>>()?;
     let addresses: Vec<String> = bases.iter().map(BaseUrl::host_and_port).collect();
     let around = addresses.iter().cycle().take(plan.connections as usize);
     let streams: Vec<TcpStream> =
-        around.map(|to| TcpStream::connect(to).map_err(DriveError::Connect)).collect::<Result<_, _>>()?;
+        around.map(|to| TcpStream::connect(to).map_err(DriveError::connect)).collect::<Result<_, _>>()?;
     let nodes = bases.iter().zip(&target.nodes);
     let route = read_path(plan.mix);
     let start = Instant::now() + LEAD;

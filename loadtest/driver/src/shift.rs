@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use engine::chooser::Chooser;
 use engine::plan::{Mix, Plan};
 use engine::recorder::{Recorder, Sample};
+use engine::shortage::Shortage;
 use engine::ticket::Ticket;
 use reqwest::Client;
 
@@ -47,6 +48,18 @@ pub(crate) struct Begun {
 /// How long a closed loop waits before it tries a target again that cannot be reached, so that it
 /// does not count millions of refusals.
 const RETRY: Duration = Duration::from_millis(10);
+/// The longest such wait where the generator's machine is what has failed; each is twice as long as the one before.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How a request ended.
+enum Served {
+    /// With the expected answer.
+    Well,
+    /// With another answer, or none.
+    Failed,
+    /// Before it was sent: this machine had no descriptor, port or memory for its connection.
+    Unsent,
+}
 
 /// One user at work: its connection's number, and where it stands.
 pub(crate) struct Worker<'a> {
@@ -94,10 +107,21 @@ impl<'a> Worker<'a> {
         let end = self.begun.start + Duration::from_secs_f64(plan.duration_s);
         let mut chooser = Chooser::new(plan.population, plan.seed, self.number as u64 + 1);
         tokio::time::sleep_until(self.begun.start.into()).await;
+        let mut wait = RETRY;
         while !self.stopped() && Instant::now() < end {
-            if !self.serve(chooser.choose(), None, true).await {
-                tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
-            }
+            let pause = match self.serve(chooser.choose(), None, true).await {
+                Served::Well => {
+                    wait = RETRY;
+                    continue;
+                }
+                Served::Failed => RETRY,
+                // Trying often would take from the machine more of what it is short of.
+                Served::Unsent => {
+                    let longer = (wait * 2).min(LONGEST_WAIT);
+                    std::mem::replace(&mut wait, longer)
+                }
+            };
+            tokio::time::sleep_until((Instant::now() + pause).into()).await;
         }
     }
 
@@ -109,9 +133,8 @@ impl<'a> Worker<'a> {
         stopped
     }
 
-    /// Sends one request and records it. False if it failed. Without an intended start it is
-    /// meant to begin when it does.
-    async fn serve(&mut self, number: u32, intended: Option<Instant>, found_idle: bool) -> bool {
+    /// Sends one request and records it. Without an intended start it is meant to begin when it does.
+    async fn serve(&mut self, number: u32, intended: Option<Instant>, found_idle: bool) -> Served {
         let exchange = match &self.journey {
             None => {
                 let node = self.shift.turn.fetch_add(1, Ordering::Relaxed) % self.shift.addresses.len();
@@ -127,7 +150,11 @@ impl<'a> Worker<'a> {
             failure: exchange.answer.as_ref().err().map(String::as_str),
         };
         self.begun.recorder.record(self.number, sample);
-        exchange.answer.is_ok()
+        match sample.failure {
+            None => Served::Well,
+            Some(kind) if Shortage::of_kind(kind).is_some() => Served::Unsent,
+            Some(_) => Served::Failed,
+        }
     }
 
     async fn read(&self, node: usize, credential: &Credential) -> Exchange {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use engine::plan::Mix;
 use tokio::task::JoinSet;
 
+use crate::client::client;
 use crate::exchange::{Addresses, exchange, names};
-use crate::{DriveError, Node, client};
+use crate::{DriveError, Node};
 
 /// How long a client waits before it tries a target again that has failed it.
 const RETRY: Duration = Duration::from_millis(10);
@@ -73,7 +74,7 @@ pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<L
 /// One client, until the storm is over.
 async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
     let Shared { storm, addresses, next, stop } = &*shared;
-    let client = client::build(client::direct(storm.timeout))?;
+    let client = client(storm.timeout)?;
     let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);

@@ -76,6 +76,13 @@ impl Journal {
         &self.record
     }
 
+    /// Whether the record holds no measurement, and no outcome of the conformance suite.
+    #[must_use]
+    pub fn has_measured_nothing(&self) -> bool {
+        let is_empty = |experiment: &Experiment| matches!(experiment, Experiment::Slo(slo) if slo.rounds.is_empty());
+        self.record.conformance.is_empty() && self.record.experiments.iter().all(is_empty)
+    }
+
     /// The run's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

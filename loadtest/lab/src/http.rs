@@ -19,8 +19,10 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 const MINT_DEADLINE: Duration = Duration::from_mins(2);
 /// Credentials asked for at once: a body of a few megabytes.
 const MINT_BATCH: u32 = 10_000;
-/// The largest answer that is read, in bytes: a batch of tokens with a hundred roles is a tenth of it.
-const LARGEST_ANSWER: u64 = 256 << 20;
+/// The largest body that is received, in bytes.
+const LARGEST_BODY: u64 = 1 << 20;
+/// So much longer may it be for each credential that was asked for, in bytes: ten times a token with a hundred roles.
+const PER_CREDENTIAL: u64 = 25 << 10;
 /// How much of an unexpected answer an error quotes, in characters.
 const QUOTED: usize = 200;
 
@@ -52,6 +54,14 @@ pub enum HttpError {
         url: String,
         /// Why.
         source: Box<ureq::Error>,
+    },
+    /// The response does not end within its bound.
+    #[error("{url} sent a response larger than {limit} bytes, which is more than such a response may have")]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The bound, in bytes.
+        limit: u64,
     },
     /// Somebody answers, but not as an authentication server of `contract` does.
     #[error("{base} answers, but is not an auth server that authbench can load: {why}")]
@@ -97,6 +107,7 @@ impl Client {
     /// A client of the server at `base`, such as `http://127.0.0.1:8080`. It follows no redirect and uses no
     /// proxy: what answers is what was asked.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes agents, without a proxy")]
     pub fn new(base: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -118,16 +129,26 @@ impl Client {
         let url = self.url(path);
         let plain = self.agent.get(&url).config().timeout_global(Some(deadline)).build();
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
-        read(request.call()).map_err(|source| HttpError::Unreachable { url, source })
+        read(request.call(), url, LARGEST_BODY)
     }
 
     /// `POST path` with a JSON body, within `deadline`. Every status is an answer.
     pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Answer, HttpError> {
+        self.post_bounded(path, body, deadline, LARGEST_BODY)
+    }
+
+    fn post_bounded(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        deadline: Duration,
+        limit: u64,
+    ) -> Result<Answer, HttpError> {
         let url = self.url(path);
         let body = serde_json::to_vec(body).expect("a request body is plain data");
         let request = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
         let request = request.content_type("application/json");
-        read(request.send(&body)).map_err(|source| HttpError::Unreachable { url, source })
+        read(request.send(&body), url, limit)
     }
 
     /// Revokes the credential that these headers carry, within `deadline`; a browser states its origin with it. Every status is an
@@ -138,7 +159,7 @@ impl Client {
         let origin = headers.contains_key("cookie").then(|| self.base.parse::<BaseUrl>().ok()).flatten();
         let plain = origin.into_iter().fold(plain, |request, base| request.header("origin", base.origin()));
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
-        read(request.send_empty()).map_err(|source| HttpError::Unreachable { url, source })
+        read(request.send_empty(), url, LARGEST_BODY)
     }
 
     /// What the server says of the scheme it runs, from `/bench/scheme`.
@@ -180,7 +201,8 @@ impl Client {
     }
 
     fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
-        let answer = self.post(route::BENCH_MINT, &request, MINT_DEADLINE)?;
+        let limit = LARGEST_BODY + u64::from(request.count) * PER_CREDENTIAL;
+        let answer = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
         let credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
         let (found, expected) = (credentials.len(), request.count as usize);
         if found == expected {
@@ -248,11 +270,20 @@ pub fn cookie_header(cookies: &[(String, String)]) -> Option<String> {
 
 type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
-fn read(reply: Reply) -> Result<Answer, Box<ureq::Error>> {
+/// Reads a whole answer, whose body may have so many bytes.
+fn read(reply: Reply, url: String, limit: u64) -> Result<Answer, HttpError> {
+    whole(reply, limit).map_err(|error| match error {
+        ureq::Error::BodyExceedsLimit(limit) => HttpError::TooLarge { url, limit },
+        ureq::Error::LargeResponseHeader(_, limit) => HttpError::TooLarge { url, limit: limit as u64 },
+        source => HttpError::Unreachable { url, source: Box::new(source) },
+    })
+}
+
+fn whole(reply: Reply, limit: u64) -> Result<Answer, ureq::Error> {
     let mut response = reply?;
     let text = |value: &ureq::http::HeaderValue| str::from_utf8(value.as_bytes()).ok().map(str::to_owned);
     let headers =
         response.headers().iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
-    let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+    let body = response.body_mut().with_config().limit(limit).read_to_vec()?;
     Ok(Answer { status: response.status().as_u16(), headers, body })
 }

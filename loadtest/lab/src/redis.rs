@@ -85,7 +85,7 @@ pub enum StoreError {
     #[error("the Redis URL is malformed: {0}; write it like redis://127.0.0.1:6379/0")]
     Url(RedisError),
     /// An outside Redis cannot be reached.
-    #[error("cannot reach Redis at {place}: {source}; is it running, and are address, database and password right?")]
+    #[error("cannot reach Redis at {place}: {}; is it running, and are address, database and password right?", line(.source))]
     Unreachable {
         /// Its host and port, or its socket.
         place: String,
@@ -147,6 +147,11 @@ pub enum StoreError {
         /// Why.
         source: RedisError,
     },
+}
+
+/// An error in one line: an answer that is not Redis's is described in several.
+fn line(error: &RedisError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Redis {

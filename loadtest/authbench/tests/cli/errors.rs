@@ -40,7 +40,8 @@ fn nonsense_in_flags_is_a_usage_error() {
     fails(&load(&["--duration", "5s"]), 2, &["--rate"]);
     fails(&load(&["--rate", "5", "--users", "5", "--duration", "5s"]), 2, &["--users"]);
     fails(&load(&["--slo", "10ms"]), 2, &["10ms", "p99=10ms"]);
-    fails(&load(&["--slo", "p95=10ms"]), 2, &["p95", "p99.99"]);
+    fails(&load(&["--slo", "p100=10ms"]), 2, &["p100", "p99.9"]);
+    fails(&load(&["--slo", "p99.99999=10ms"]), 2, &["125000000 requests", "--duration 12.500s"]);
     fails(&load(&["--slo", "p99=10"]), 2, &["10ms"]);
     fails(&load(&["--slo", "p99=0ms"]), 2, &["out of reach"]);
     fails(&load(&["--slo", "p99=10ms", "--rate", "5"]), 2, &["--rate"]);
@@ -48,6 +49,17 @@ fn nonsense_in_flags_is_a_usage_error() {
     fails(&load(&["--slo", "p99=10ms", "--plan", "plan.toml"]), 2, &["--plan"]);
     fails(&load(&["--slo", "p99=10ms", "--duration", "0s"]), 2, &["the duration is 0"]);
     fails(&["conform"], 2, &["conform"]);
+}
+
+#[test]
+fn an_address_that_is_not_plain_http_is_a_usage_error() {
+    for command in [&["load", "--rate", "5", "--duration", "1s"][..], &["conform"]] {
+        let target = |address: &'static str| [command, &["--target", address]].concat();
+        fails(&target("https://auth.example.org"), 2, &["https://auth.example.org", "TLS", "plain http address"]);
+        fails(&target("127.0.0.1:8080"), 2, &["give http://127.0.0.1:8080"]);
+        fails(&target("redis://127.0.0.1:6379"), 2, &["only http is supported"]);
+        fails(&target("not a url"), 2, &["not a url"]);
+    }
 }
 
 #[test]
@@ -144,7 +156,19 @@ fn a_target_that_cannot_be_loaded_is_named() {
         let output = authbench(&[&["load"], &load[..], &[foreign.as_str()]].concat());
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     }
-    fails(&[&["load"], &load[..], &["not a url"]].concat(), 1, &["not a url"]);
+}
+
+#[test]
+fn a_cause_is_said_once() {
+    let place = Place::new();
+    let run = place.run();
+    let load = ["load", "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target", NOBODY];
+    let redis = ["compare", "--schemes", "session-redis", "--out", run.to_str().unwrap(), "--redis-url"];
+    let cases = [load.to_vec(), [&redis[..], &["redis://127.0.0.1:1/0"]].concat()];
+    for arguments in cases {
+        let said = stderr(&authbench(&arguments));
+        assert_eq!(said.matches("refused").count(), 1, "{arguments:?}: {said}");
+    }
 }
 
 #[test]
@@ -217,7 +241,22 @@ fn an_outside_redis_must_be_there_and_empty() {
     let compare = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
     let run = |name: &str| ["--out".to_owned(), place.path().join(name).to_str().unwrap().to_owned()];
     let out = run("unreachable");
-    fails(&[&compare[..], &["redis://127.0.0.1:1/0", &out[0], &out[1]]].concat(), 1, &["127.0.0.1:1"]);
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let no_redis = format!("redis://{}/0", web.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in web.incoming().map_while(Result::ok) {
+            std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").ok();
+        }
+    });
+    for url in ["redis://127.0.0.1:1/0", &no_redis] {
+        let output = authbench(&[&compare[..], &[url, &out[0], &out[1]]].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let address = url.trim_start_matches("redis://").trim_end_matches("/0");
+        assert!(said.contains(address) && said.contains("nothing was measured"), "{said}");
+        assert!(!std::path::Path::new(&out[1]).exists(), "no folder is left");
+    }
 
     let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &lab::child::Bounds::default())
         .unwrap();

@@ -219,3 +219,23 @@ fn routes_are_appended_to_the_path_of_the_target() {
     let refused = driver::saturate(&plan(0.1), &target(&format!("{base_url}/auth?x")), WORKERS, &Arc::default());
     assert!(refused.unwrap_err().to_string().contains("without a query"));
 }
+
+#[test]
+fn an_answer_without_end_is_given_up() {
+    let endless = |head: &'static str, more: &'static [u8]| {
+        serve(move |stream| {
+            while request(stream) {
+                let mut alive = stream.get_mut().write_all(head.as_bytes()).is_ok();
+                while alive {
+                    alive = stream.get_mut().write_all(more).is_ok();
+                }
+            }
+        })
+    };
+    for base_url in [
+        endless("HTTP/1.1 200 OK\r\nx-a: ", &[b'a'; 1 << 12]),
+        endless("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n", &[b'a'; 1 << 12]),
+    ] {
+        assert_only_error(&load(&base_url, 0.3, &Arc::default()), "response larger than 1 MiB");
+    }
+}

@@ -1,0 +1,35 @@
+//! What an error says to the user.
+
+/// An error and its causes in one line, each said once: most errors state their cause themselves.
+pub(crate) fn of(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        if said.is_empty() {
+            cause
+        } else if line(&said).contains(&line(&cause)) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
+}
+
+/// The text with every break as a space.
+fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_an_error_states_itself_is_not_said_again() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let stated = anyhow::Error::new(refused).context("cannot connect: Connection refused (os error 111)");
+        assert_eq!(of(&stated), "cannot connect: Connection refused (os error 111)");
+        let unstated = Err::<(), _>(anyhow!("no space left")).context("cannot write the record").unwrap_err();
+        assert_eq!(of(&unstated), "cannot write the record: no space left");
+    }
+}

@@ -1,0 +1,221 @@
+//! The limits of the generator's own machine, and of what a target may send: neither is blamed on the other.
+
+use std::io::Write as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Place, alone, json, load, server, start, stderr, wait_until};
+use crate::target::{Target, answer, first_user, minted, minting};
+
+/// A command that runs under a limit, set by `ulimit` with these flags.
+fn limited(ulimit: &str, command: &Command) -> Command {
+    let mut limited = Command::new("bash");
+    limited.args(["-c", &format!("ulimit {ulimit}; exec \"$0\" \"$@\"")]).arg(command.get_program());
+    limited.args(command.get_args());
+    limited
+}
+
+#[test]
+fn a_plan_that_needs_more_descriptors_than_there_may_be_is_refused() {
+    let place = Place::new();
+    let loads: [&[&str]; 2] = [&["--users", "100"], &["--rate", "10", "--connections", "100"]];
+    for more in loads {
+        let more = [more, &["--duration", "1s"]].concat();
+        let output = limited("-n 64", &load(&place, "http://127.0.0.1:1", &more)).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for word in ["100 connections", "is 64", "ulimit"] {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_soft_limit_is_raised() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("anonymous", &place, None);
+    let more = ["--users", "100", "--duration", "500ms", "--population", "10"];
+    let output = limited("-Sn 64", &load(&place, &server.base_url(), &more)).output().unwrap();
+    assert_eq!(json(&output)["errors"], 0, "{}", stderr(&output));
+}
+
+/// The good answer, behind which the connection is closed.
+fn last_user() -> Vec<u8> {
+    answer("200 OK\r\nconnection: close", r#"{"username":"user-000000"}"#)
+}
+
+/// The limit is lowered under a load that opens a connection for every request, and raised again before the record is written.
+#[test]
+fn descriptors_that_run_out_are_the_instruments_fault() {
+    let _alone = alone();
+    let place = Place::new();
+    let last = Arc::new(Mutex::new(None));
+    let seen = last.clone();
+    let target = Target::acting(move |request, stream| match request.line.as_str() {
+        "POST /bench/mint" => stream.write_all(&minted(request)).is_ok(),
+        "GET /me" => {
+            *seen.lock().unwrap() = Some(Instant::now());
+            stream.write_all(&last_user()).ok();
+            false
+        }
+        _ => stream.write_all(&answer("404 Not Found", "")).is_ok(),
+    });
+    let more = ["--users", "4", "--duration", "3s", "--population", "1"];
+    let load = start(load(&place, &target.base_url, &more));
+    let soft_limit = |descriptors: &str| {
+        let pid = load.id().to_string();
+        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={descriptors}:")]).status();
+        assert!(set.unwrap().success(), "prlimit is there and sets the limit");
+    };
+    wait_until("the load begins", Duration::from_secs(30), || target.count("GET /me") > 20);
+    soft_limit("4");
+    let quiet = || last.lock().unwrap().is_some_and(|last: Instant| last.elapsed() > Duration::from_millis(500));
+    wait_until("no request arrives any more", Duration::from_secs(30), quiet);
+    soft_limit("1024");
+    let output = load.wait_with_output().unwrap();
+    let result = json(&output);
+    assert_eq!(output.status.code(), Some(12), "{result}");
+    assert!(result["validity"]["faults"].as_array().unwrap().contains(&json!("generator-exhausted")), "{result}");
+    let reasons = result["validity"]["reasons"].to_string();
+    assert!(reasons.contains("could not send") && reasons.contains("EMFILE"), "{reasons}");
+    assert!(!reasons.contains("requests failed") && !reasons.contains("refused"), "{reasons}");
+    // Twice as long between any two attempts, up to a second: within 3 s at most 10 of each user.
+    assert!(result["errors"].as_u64().unwrap() <= 40, "{result}");
+}
+
+/// Sends a body that has no end, until the client has gone, and counts its bytes.
+fn endless(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'a'; 0x1_0000], b"\r\n"].concat();
+    let mut alive = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_ok();
+    while alive {
+        alive = stream.write_all(&chunk).is_ok();
+        sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    }
+    false
+}
+
+/// Sends a head that has no end, until the client has gone, and counts its bytes.
+fn endless_head(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
+    let header = format!("x-a: {}\r\n", "a".repeat(1 << 13)).into_bytes();
+    let mut alive = stream.write_all(b"HTTP/1.1 200 OK\r\n").is_ok();
+    while alive {
+        alive = stream.write_all(&header).is_ok();
+        sent.fetch_add(header.len() as u64, Ordering::Relaxed);
+    }
+    false
+}
+
+/// What a connection may hold beyond what its reader has taken: both kernel buffers, at their largest.
+const BUFFERED: u64 = 16 << 20;
+
+#[test]
+fn an_endless_body_is_given_up_and_counts_as_the_targets_failure() {
+    let _alone = alone();
+    let place = Place::new();
+    let sent = Arc::<AtomicU64>::default();
+    let sending = sent.clone();
+    let target = Target::acting(move |request, stream| match (request.line.as_str(), request.before) {
+        ("POST /bench/mint", _) => stream.write_all(&minted(request)).is_ok(),
+        // The first is looked at before the load.
+        ("GET /me", before) if before >= 3 && before % 8 == 3 => endless(stream, &sending),
+        ("GET /me", _) => stream.write_all(&first_user()).is_ok(),
+        _ => stream.write_all(&answer("404 Not Found", "")).is_ok(),
+    });
+    let more = ["--rate", "16", "--arrivals", "fixed", "--duration", "2s", "--population", "1"];
+    let output = start(load(&place, &target.base_url, &more)).wait_with_output().unwrap();
+    let result = json(&output);
+    let reasons = result["validity"]["reasons"].to_string();
+    assert!(reasons.contains("response larger than 1 MiB"), "{result}");
+    let errors = result["errors"].as_u64().unwrap();
+    assert_eq!(errors, 4, "{result}");
+    let bytes = sent.load(Ordering::Relaxed);
+    assert!(bytes < errors * ((1 << 20) + BUFFERED), "{bytes} bytes were taken");
+}
+
+#[test]
+fn an_endless_answer_before_the_load_ends_it() {
+    let _alone = alone();
+    let lines = ["GET /bench/scheme", "POST /bench/mint", "GET /me"];
+    let answers: [fn(&mut std::net::TcpStream, &AtomicU64) -> bool; 2] = [endless, endless_head];
+    for (line, answers) in lines.into_iter().flat_map(|line| answers.map(|answers| (line, answers))) {
+        let place = Place::new();
+        let sent = Arc::<AtomicU64>::default();
+        let sending = sent.clone();
+        let target = Target::acting(move |request, stream| match request.line.as_str() {
+            wanted if wanted == line => answers(stream, &sending),
+            "POST /bench/mint" => stream.write_all(&minted(request)).is_ok(),
+            _ => stream.write_all(&answer("404 Not Found", "")).is_ok(),
+        });
+        let more = ["--rate", "10", "--duration", "1s", "--population", "1"];
+        let output = start(load(&place, &target.base_url, &more)).wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        let why = ["response larger than", "message head is too large"].iter().any(|why| said.contains(why));
+        assert!(why && !said.contains("is the server running"), "{line}: {said}");
+        let bytes = sent.load(Ordering::Relaxed);
+        assert!(bytes < (2 << 20) + BUFFERED, "{line}: {bytes} bytes were taken");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_as_a_credential_is_an_error() {
+    let _alone = alone();
+    let many: serde_json::Map<_, _> = (0..40_000).map(|number| (format!("x-{number}"), json!("a"))).collect();
+    let cases = [
+        (json!(many), "40000 headers"),
+        (json!({ "x y": "a" }), "\"x y\""),
+        (json!({ "authorization": "Bearer a\r\nx: y" }), "\"authorization\""),
+    ];
+    for (headers, word) in cases {
+        let place = Place::new();
+        let target = Target::acting(move |request, stream| {
+            let minted = || minting(request, &headers);
+            let answer = if request.line == "POST /bench/mint" { minted() } else { answer("404 Not Found", "") };
+            stream.write_all(&answer).is_ok()
+        });
+        let more = ["--rate", "10", "--duration", "1s", "--population", "1"];
+        let output = start(load(&place, &target.base_url, &more)).wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{word}: {said}");
+        assert!(said.contains(word) && !said.contains("panicked"), "{word}: {said}");
+    }
+}
+
+#[test]
+fn plans_beyond_all_bounds_are_usage_errors() {
+    let place = Place::new();
+    let refused = |more: &[&str], word: &str| {
+        let output = load(&place, "http://127.0.0.1:1", more).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {said}");
+        assert!(said.contains(word), "{more:?}: {said}");
+    };
+    refused(&["--rate", "5", "--duration", "1s", "--population", "1000000000"], "the population is 1000000000");
+    refused(
+        &["--rate", "5", "--duration", "1s", "--connections", "4000000000"],
+        "the number of connections is 4000000000",
+    );
+    refused(&["--users", "4000000000", "--duration", "1s"], "the number of connections is 4000000000");
+    refused(&["--rate", "1e300", "--duration", "1s"], "the rate is 1");
+    refused(&["--rate", "5", "--duration", "1e9"], "the duration is 1000000000");
+    refused(&["--slo", "p99=10ms", "--population", "1000000000"], "the population is 1000000000");
+    for (text, word) in [
+        (
+            "duration_s = 5\narrivals = { kind = \"closed\" }\npopulation = { size = 4000000000 }",
+            "the population is 4000000000",
+        ),
+        (
+            "duration_s = 86400\ninterval_s = 0.01\narrivals = { kind = \"closed\" }",
+            "the number of intervals is 8640000",
+        ),
+    ] {
+        let plan = place.file("plan.toml", text);
+        refused(&["--plan", plan.to_str().unwrap()], word);
+    }
+    assert!(!place.run().exists(), "nothing was begun");
+}

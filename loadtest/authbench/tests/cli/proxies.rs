@@ -1,0 +1,59 @@
+//! Proxies that the environment names: no client of ours uses one.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::support::{Place, UNCHECKED, alone, command, json, load, server, start, stderr};
+
+/// Every spelling that some client obeys.
+const NAMES: [&str; 8] =
+    ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "Http_Proxy", "PROXY"];
+
+/// A proxy that answers 502, and how many connections it has seen.
+fn proxy() -> (String, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::<AtomicU32>::default();
+    let seeing = seen.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            seeing.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
+        }
+    });
+    (url, seen)
+}
+
+fn through(mut command: Command, proxy: &str) -> Command {
+    command.envs(NAMES.map(|name| (name, proxy))).env_remove("no_proxy").env_remove("NO_PROXY");
+    command
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_used() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("jwt-hs256", &place, None);
+    let (proxy, seen) = proxy();
+    for more in [["--rate", "100"], ["--users", "2"]] {
+        let place = Place::new();
+        let more = [&more[..], &["--duration", "1s", "--population", "5"]].concat();
+        let load = through(load(&place, &server.base_url(), &more), &proxy);
+        let output = start(load).wait_with_output().unwrap();
+        assert_eq!(json(&output)["errors"], 0, "{}", stderr(&output));
+    }
+    let compared = place.run();
+    let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", UNCHECKED, "--out"];
+    let others: [&[&str]; 2] = [
+        &[&compare[..], &[compared.to_str().unwrap()]].concat(),
+        &["conform", "--target", &server.base_url(), "--mutations", "10"],
+    ];
+    for arguments in others {
+        let output = start(through(command(arguments), &proxy)).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0, "connections to the proxy");
+}

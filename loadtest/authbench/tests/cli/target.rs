@@ -1,0 +1,107 @@
+//! Targets that do as a test says.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+/// The credential of every user of a [`Target`].
+pub(crate) const TOKEN: &str = "eyJhbGciOiJub25lIn0.c2VjcmV0LXNlY3JldC1zZWNyZXQ.0123456789";
+
+/// A server that mints, at the address `base_url`. It ends with the test.
+pub(crate) struct Target {
+    pub(crate) base_url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// A request as a [`Target`] receives it.
+pub(crate) struct Request {
+    /// Such as `GET /me`.
+    pub(crate) line: String,
+    /// How many requests with this line there were before.
+    pub(crate) before: usize,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Target {
+    /// One that answers reads and logins, all that is not minting, with these bytes.
+    pub(crate) fn answering(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::acting(move |request, stream| {
+            let answer = if request.line == "POST /bench/mint" { minted(request) } else { answer(request) };
+            stream.write_all(&answer).is_ok()
+        })
+    }
+
+    /// One that does this with every request, until that says that the connection is to be closed.
+    pub(crate) fn acting(act: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let (seen, act) = (requests.clone(), Arc::new(act));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, act) = (seen.clone(), act.clone());
+                std::thread::spawn(move || {
+                    let mut stream = BufReader::new(stream);
+                    while let Some(request) = next(&mut stream, &seen) {
+                        if !act(&request, stream.get_mut()) {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        Self { base_url, requests }
+    }
+
+    /// How many requests with this line there have been, such as `GET /me`.
+    pub(crate) fn count(&self, line: &str) -> usize {
+        count(&self.requests, line)
+    }
+}
+
+fn count(requests: &Mutex<Vec<String>>, line: &str) -> usize {
+    requests.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|seen| *seen == line).count()
+}
+
+/// The next request of a connection; none if the client is gone.
+fn next(stream: &mut BufReader<TcpStream>, seen: &Mutex<Vec<String>>) -> Option<Request> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).ok()?;
+    let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let before = count(seen, &line);
+    seen.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+    Some(Request { line, before, body })
+}
+
+/// As many credentials as are asked for, all of them [`TOKEN`].
+pub(crate) fn minted(request: &Request) -> Vec<u8> {
+    minting(request, &json!({ "authorization": format!("Bearer {TOKEN}") }))
+}
+
+/// As many credentials as are asked for, with these headers.
+pub(crate) fn minting(request: &Request, headers: &Value) -> Vec<u8> {
+    let asked: contract::body::MintRequest = serde_json::from_slice(&request.body).unwrap();
+    let credential =
+        |number| json!({ "username": contract::user::username(asked.first_user + number), "headers": headers });
+    let credentials: Vec<Value> = (0..asked.count).map(credential).collect();
+    answer("200 OK", &json!({ "credentials": credentials }).to_string())
+}
+
+/// An answer with this status line's end, such as `200 OK`, and this body.
+pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The good answer to a read of the first user.
+pub(crate) fn first_user() -> Vec<u8> {
+    answer("200 OK", r#"{"id":0,"username":"user-000000","email":"e","roles":[]}"#)
+}

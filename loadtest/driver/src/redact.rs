@@ -1,0 +1,134 @@
+//! What a target sent or was sent, as it may be shown on a terminal: without credentials and without control characters.
+
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE};
+
+/// Characters of a credential that are shown, at most.
+const SHOWN: usize = 4;
+/// A word at least this long that holds letters and digits may be a credential, wherever it stands.
+const OPAQUE: usize = 16;
+/// Characters of one value that are shown, at most.
+const LONGEST: usize = 400;
+/// The mark of something left out.
+const CUT: char = '…';
+
+/// A header as it may be shown; with `secret`, its value is known to be a credential.
+pub(crate) fn header(name: &HeaderName, value: &HeaderValue, secret: bool) -> String {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let shown = if name == COOKIE {
+        value.split(';').map(|pair| cookie(pair.trim())).collect::<Vec<_>>().join("; ")
+    } else if name == SET_COOKIE {
+        let (pair, attributes) = value.split_at(value.find(';').unwrap_or(value.len()));
+        format!("{}{}", cookie(pair), text(attributes))
+    } else if name == AUTHORIZATION || name == PROXY_AUTHORIZATION {
+        match value.split_once(' ') {
+            Some((scheme, credentials)) => format!("{} {}", text(scheme), masked(credentials.trim())),
+            None => masked(&value),
+        }
+    } else if secret {
+        masked(&value)
+    } else {
+        text(&value)
+    };
+    format!("{name}: {shown}")
+}
+
+/// Text as it may be shown: cut, words that may be credentials masked, control characters escaped.
+pub(crate) fn text(text: &str) -> String {
+    let mut shown = String::new();
+    for word in text.split_inclusive(|each: char| !is_opaque(each)) {
+        let opaque = word.trim_end_matches(|each: char| !is_opaque(each));
+        if may_be_credential(opaque) {
+            shown.push_str(&masked(opaque));
+            shown.push_str(&escaped(&word[opaque.len()..]));
+        } else {
+            shown.push_str(&escaped(word));
+        }
+    }
+    cut(&shown)
+}
+
+/// A secret's first characters, and how many it has.
+pub(crate) fn masked(secret: &str) -> String {
+    let length = secret.chars().count();
+    let first: String = secret.chars().take(SHOWN.min(length / 4)).collect();
+    format!("{}{CUT} ({length} characters)", escaped(&first))
+}
+
+/// A cookie whose name stays.
+fn cookie(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, value)) => format!("{}={}", escaped(name), masked(value)),
+        None => masked(pair),
+    }
+}
+
+fn may_be_credential(word: &str) -> bool {
+    let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
+    word.len() >= OPAQUE && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+}
+
+/// Whether tokens and session ids have this character: those of base64, in both spellings, of hexadecimal numbers and of JWTs.
+fn is_opaque(each: char) -> bool {
+    each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.' | '+' | '=' | '~')
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}{CUT}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Without characters that move the cursor, ring, or turn the direction of writing.
+fn escaped(text: &str) -> String {
+    let turns = |each| matches!(each, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for each in text.chars() {
+        if each.is_control() || turns(each) { shown.extend(each.escape_default()) } else { shown.push(each) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(name: HeaderName, value: &'static str) -> String {
+        header(&name, &HeaderValue::from_static(value), false)
+    }
+
+    #[test]
+    fn credentials_are_masked_and_their_kind_stays() {
+        let token = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        assert_eq!(shown(AUTHORIZATION, token), "authorization: Bearer eyJh… (50 characters)");
+        assert_eq!(
+            shown(COOKIE, "AWSALB=abcdefgh; __Host-id=0123456789abcdef"),
+            "cookie: AWSALB=ab… (8 characters); __Host-id=0123… (16 characters)"
+        );
+        assert_eq!(
+            shown(SET_COOKIE, "id=0123456789abcdef; Path=/; HttpOnly"),
+            "set-cookie: id=0123… (16 characters); Path=/; HttpOnly"
+        );
+        let custom = HeaderName::from_static("x-session");
+        assert_eq!(header(&custom, &HeaderValue::from_static("secret"), true), "x-session: s… (6 characters)");
+        assert_eq!(shown(custom, "short"), "x-session: short");
+    }
+
+    #[test]
+    fn a_word_that_may_be_a_credential_is_masked_wherever_it_stands() {
+        let body = r#"{"session":"8f14e45fceea167a5a36dedd4bea2543","title":"unauthorized"}"#;
+        assert_eq!(text(body), r#"{"session":"8f14… (32 characters)","title":"unauthorized"}"#);
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_would_command_it() {
+        assert_eq!(text("a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J"), r"a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        let long = text(&"word ".repeat(1_000));
+        assert_eq!(long.chars().count(), LONGEST + 1);
+        assert!(long.ends_with(CUT));
+    }
+}
