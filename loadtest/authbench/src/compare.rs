@@ -18,6 +18,7 @@ use lab::slice::Slices;
 use lab::store::{Store, StoreError};
 
 use crate::exit::{Failure, Outcome};
+use crate::janitor::Janitor;
 use crate::progress::Shown;
 use crate::promises::{self, Broken};
 use crate::{cli, folder, left_over, message, provenance, terminal};
@@ -29,7 +30,7 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
         return Err(Failure::Usage(none));
     }
     let mut progress = Shown::on_stderr();
-    let _janitor = left_over::tidy(&mut progress);
+    let mut janitor = left_over::tidy(&mut progress);
     let folder = folder::create(asked.out.as_deref(), &asked.profile.to_string())?;
     // First, because a pinned thread sees only its own processors.
     let host = lab::host::host();
@@ -37,7 +38,7 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
     let profile = Some(asked.profile.to_string());
     let record = provenance::record("compare", &folder, profile, asked.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
-    let setting = set_up(asked, placement, stop, &mut journal, &mut progress)
+    let setting = set_up(asked, placement, stop, (&mut journal, &mut progress), janitor.as_mut())
         .or_else(|error| Err(not_begun(&error, &mut journal)?))?;
     let measured = measure(asked, experiments, &setting, &mut journal, &mut progress);
     drop(setting);
@@ -50,8 +51,8 @@ fn set_up(
     asked: &cli::Compare,
     placement: Placement,
     stop: &Arc<AtomicBool>,
-    journal: &mut Journal,
-    progress: &mut Shown,
+    (journal, progress): (&mut Journal, &mut Shown),
+    mut janitor: Option<&mut Janitor>,
 ) -> anyhow::Result<Setting> {
     let scratch = Scratch::new()?;
     if asked.balancer == Balancer::Haproxy {
@@ -61,7 +62,12 @@ fn set_up(
     let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
     let mut stores = BTreeMap::new();
     for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_apart()).collect::<BTreeSet<_>>() {
-        match store(kind, asked, &scratch, journal, &placement) {
+        let lent = asked.redis_url.as_deref().filter(|_| kind == StoreKind::Redis);
+        let store = match lent {
+            Some(url) => borrow(url, asked.redis_in_use, progress, janitor.as_deref_mut()),
+            None => private(kind, &scratch, journal, &placement),
+        };
+        match store {
             Ok(store) => {
                 let (name, version) = store.software();
                 journal.software(name, version);
@@ -158,17 +164,21 @@ fn place(progress: &mut Shown) -> Placement {
     placement
 }
 
-/// The Redis asked for, or a private store of this kind.
-fn store(
-    kind: StoreKind,
-    asked: &cli::Compare,
-    scratch: &Scratch,
-    journal: &Journal,
-    placement: &Placement,
-) -> Result<Store, StoreError> {
-    if let (Some(url), StoreKind::Redis) = (&asked.redis_url, kind) {
-        return Ok(Store::Redis(Redis::at(url, asked.redis_in_use)?));
+/// Connects to the Redis that was given, without what killed runs left in it, and has the janitor watch it.
+fn borrow(url: &str, in_use: bool, progress: &mut Shown, janitor: Option<&mut Janitor>) -> Result<Store, StoreError> {
+    let removed = Redis::reclaim(url)?;
+    if removed > 0 {
+        progress.note(&format!("removed {removed} keys that killed runs had left in the Redis of --redis-url"));
     }
+    let redis = Redis::at(url, in_use)?;
+    if let Some(janitor) = janitor {
+        janitor.watch(&redis);
+    }
+    Ok(Store::Redis(redis))
+}
+
+/// Starts a private store of this kind.
+fn private(kind: StoreKind, scratch: &Scratch, journal: &Journal, placement: &Placement) -> Result<Store, StoreError> {
     let log = journal.logs().join(format!("{kind}.log"));
     Store::start(kind, &scratch.path().join(kind.to_string()), &log, &Bounds::on(&placement.store_cpus))
 }

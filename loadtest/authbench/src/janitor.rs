@@ -1,6 +1,6 @@
 //! A process beside this one that removes what this one leaves behind if it is killed.
 //!
-//! | end of this program | what removes its folders and control groups |
+//! | end of this program | what removes its folders, control groups and keys in a lent Redis |
 //! | --- | --- |
 //! | in order, or a panic that unwinds | the `Drop` of what made them |
 //! | `exit`, abort, any signal, even SIGKILL | the janitor, at once |
@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lab::redis::Redis;
 use lab::scratch::Scratch;
 use lab::slice::Slices;
 
@@ -24,6 +25,8 @@ const POLL: Duration = Duration::from_millis(2);
 /// What this program started ends at the same moment, and may still write a file into a folder that is being removed.
 const PASSES: u32 = 5;
 const BETWEEN_PASSES: Duration = Duration::from_millis(50);
+/// What this program says when it ends in good order.
+const LEAVE: &str = ".";
 
 /// It waits for as long as this value lives; dropped, it ends without having done anything.
 pub(crate) struct Janitor {
@@ -40,30 +43,43 @@ impl Janitor {
         let word = process.stdin.take();
         Ok(Self { process, word })
     }
+
+    /// Has it remove the keys of this run from a lent Redis, too. It learns the URL, which may hold a password, through
+    /// a pipe, and not from its command line.
+    pub(crate) fn watch(&mut self, redis: &Redis) {
+        let line = format!("{} {}\n", redis.key_prefix(), redis.url());
+        // If it was killed, the next run removes them.
+        let _ = self.word.as_mut().map(|word| word.write_all(line.as_bytes()));
+    }
 }
 
 impl Drop for Janitor {
     fn drop(&mut self) {
         // A janitor that somebody has killed hears nothing, and needs not.
-        let _ = self.word.take().map(|mut word| word.write_all(b"."));
+        let _ = self.word.take().map(|mut word| word.write_all(LEAVE.as_bytes()));
         let _ = self.process.wait();
     }
 }
 
 /// The janitor itself: waits until the process `of` has ended, and unless that took its leave, removes what it left.
 pub(crate) fn tidy_after(of: u32) -> Outcome {
+    let mut said = String::new();
     // The kernel closes the other end, however the process ends.
-    let leave_taken = io::stdin().read(&mut [0])? > 0;
-    if leave_taken {
+    io::stdin().read_to_string(&mut said)?;
+    if said.ends_with(LEAVE) {
         return Ok(());
     }
+    let lent: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once(' ')).collect();
     let deadline = Instant::now() + END_PATIENCE;
     while parent_id() == of && Instant::now() < deadline {
         sleep(POLL);
     }
     for _ in 0..PASSES {
-        // Nobody reads what it would say.
+        // Its output is not read. What cannot be removed now, the next run removes.
         let _ = (Scratch::reclaim(), Slices::reclaim());
+        for (key_prefix, url) in &lent {
+            let _ = Redis::reclaim_run(url, key_prefix);
+        }
         sleep(BETWEEN_PASSES);
     }
     Ok(())

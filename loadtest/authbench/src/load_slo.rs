@@ -41,7 +41,7 @@ pub(crate) fn run(
     show(asked, &found, &journal)?;
     match searched {
         Ok(_) => outcome(&found),
-        Err(error) => Err(load::kept(&format!("{error:#}"), &journal).into()),
+        Err(error) => Err(load::kept(&message::of(&error), &journal).into()),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod message;
 pub mod observe;
 pub mod placement;
 pub mod postgres;
+mod process_id;
 pub mod proxy;
 pub mod redis;
 pub mod scratch;

@@ -3,6 +3,7 @@
 mod info;
 mod outside;
 mod private;
+mod run_keys;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -172,6 +173,16 @@ impl Redis {
         outside::connect(url, allow_used)
     }
 
+    /// Removes the keys that killed runs of this machine left in the Redis at `url`, and returns how many there were.
+    pub fn reclaim(url: &str) -> Result<u64, StoreError> {
+        run_keys::reclaim(&mut outside::reach(url)?, url)
+    }
+
+    /// Removes the keys of the run with this prefix from the Redis at `url`, and returns how many there were.
+    pub fn reclaim_run(url: &str, key_prefix: &str) -> Result<u64, StoreError> {
+        run_keys::unlink_prefix(&mut outside::reach(url)?, url, key_prefix)
+    }
+
     /// Its URL, with the password if there is one.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -275,7 +286,8 @@ impl Redis {
 
     /// Removes the keys of this run, and no others, and says how many there were.
     pub fn clear(&self) -> Result<u64, StoreError> {
-        outside::unlink_prefix(self)
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        run_keys::unlink_prefix(&mut connection, &self.url, &self.key_prefix)
     }
 
     /// The port of a node, as text.
@@ -306,7 +318,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         if self.process.is_none() {
-            // Nobody is left to tell; the keys have a time to live.
+            // It cannot be reported any more. The next run removes what stays.
             let _ = self.clear();
         }
     }

@@ -178,6 +178,43 @@ fn what_is_killed_with_its_janitor_is_removed_by_the_next_start() {
     reclaimed_by_the_next_start(&place);
 }
 
+#[test]
+fn keys_of_a_killed_run_in_a_lent_redis_are_removed() {
+    let _alone = alone();
+    let (place, stores) = (Place::new(), Place::new());
+    let bounds = lab::child::Bounds::default();
+    let redis = lab::redis::Redis::start(stores.path(), &stores.path().join("redis.log"), &bounds).unwrap();
+    let run_until_keys = |name: &str| {
+        let out = place.path().join(name);
+        let lent = ["compare", "--schemes", "session-redis", "--experiments", "cost", UNCHECKED, "--redis-url"];
+        let asked = [&lent[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat();
+        let running = start_in_group(&mut command(&asked), &place);
+        wait_until("the run has stored sessions", Duration::from_secs(20), || redis.keys().unwrap() > 100);
+        running
+    };
+
+    let mut running = run_until_keys("watched");
+    kill(pid(&running), Signal::SIGKILL).unwrap();
+    running.wait().unwrap();
+    wait_until("its janitor removes its keys", LIMIT, || redis.keys().unwrap() == 0);
+
+    let mut running = run_until_keys("unwatched");
+    let children = children(&running);
+    let janitor = *children.iter().find(|pid| is_janitor(**pid)).expect("a janitor stands by");
+    for pid in [Pid::from_raw(janitor.try_into().unwrap()), pid(&running)] {
+        kill(pid, Signal::SIGKILL).unwrap();
+    }
+    running.wait().unwrap();
+    wait_until("its children end", LIMIT, || children.iter().all(|&pid| gone(pid)));
+    assert!(redis.keys().unwrap() > 100, "no process is left that could remove them");
+    let out = place.path().join("next");
+    let next = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
+    let output = authbench(&[&next[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("keys that killed runs had left"), "{}", stderr(&output));
+    assert_eq!(redis.keys().unwrap(), 0);
+}
+
 fn is_janitor(pid: u32) -> bool {
     arguments(pid).get(1).is_some_and(|subcommand| subcommand == "tidy-after")
 }

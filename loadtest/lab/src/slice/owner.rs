@@ -1,55 +1,40 @@
 //! Whose a group is: it bears the process that made it in its name, so that the next run knows which are nobody's.
 
 use std::fmt;
-use std::fs::read_to_string;
 use std::path::Path;
+
+use crate::process_id::ProcessId;
 
 const PREFIX: &str = "authbench";
 
-/// A process, told from later ones of the same number by when it began.
+/// The process that made a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Owner {
-    pid: u32,
-    /// In the kernel's ticks since it started.
-    began: u64,
-}
+pub(super) struct Owner(ProcessId);
 
 impl Owner {
     /// This process.
     pub(super) fn this() -> Self {
-        let pid = std::process::id();
-        Self { pid, began: began(pid).unwrap_or(0) }
+        Self(ProcessId::this())
     }
 
     /// Whether this group was made by a process of ours that is no more.
     pub(super) fn is_gone(group: &Path) -> bool {
         let name = group.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Self::parse(name).is_some_and(|owner| began(owner.pid) != Some(owner.began))
+        Self::parse(name).is_some_and(|owner| owner.0.has_ended())
     }
 
     /// From a name such as `authbench-123-456789-node-1`.
     fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.splitn(4, '-');
-        let ours = parts.next() == Some(PREFIX);
-        let owner = Self { pid: parts.next()?.parse().ok()?, began: parts.next()?.parse().ok()? };
-        (ours && parts.next().is_some()).then_some(owner)
+        let rest = name.strip_prefix(PREFIX)?.strip_prefix('-')?;
+        let (end, _) = rest.match_indices('-').nth(1)?;
+        rest[..end].parse().ok().map(Self)
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}-{}-{}", self.pid, self.began)
+        write!(f, "{PREFIX}-{}", self.0)
     }
-}
-
-/// When a running process began: the 22nd field of its `stat`. Fields are counted from behind the name, which may hold anything.
-fn began(pid: u32) -> Option<u64> {
-    let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    // The third: one that has ended has an entry until its parent has asked how.
-    let ended = matches!(fields.next()?, "Z" | "X");
-    let began = fields.nth(18)?.parse().ok()?;
-    (!ended).then_some(began)
 }
 
 #[cfg(test)]
@@ -57,11 +42,12 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::process_id::began;
 
     #[test]
     fn who_has_ended_is_gone_before_his_parent_has_asked_how() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let owner = Owner { pid: child.id(), began: began(child.id()).unwrap() };
+        let owner = Owner(ProcessId { pid: child.id(), began: began(child.id()).unwrap() });
         let group = format!("/cgroup/{owner}-node-1");
         assert!(!Owner::is_gone(Path::new(&group)));
         drop(child.stdin.take());
@@ -77,7 +63,7 @@ mod tests {
     fn a_group_is_gone_only_when_its_maker_is() {
         let own = Owner::this();
         assert!(!Owner::is_gone(Path::new(&format!("/cgroup/{own}-node-1"))));
-        let earlier = Owner { began: own.began - 1, ..own };
+        let earlier = Owner(ProcessId { began: own.0.began - 1, ..own.0 });
         assert!(Owner::is_gone(Path::new(&format!("/cgroup/{earlier}-node-1"))), "another process had this number");
         // Process ids end at 2^22 on Linux.
         assert!(Owner::is_gone(Path::new("/cgroup/authbench-8388608-1-node-1")));

@@ -1,0 +1,58 @@
+//! A process, identified by its number and by when it began: numbers are used again.
+
+use std::fs::read_to_string;
+use std::str::FromStr;
+
+/// A process of this machine, in this process's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: u32,
+    /// In the kernel's ticks since it started.
+    pub(crate) began: u64,
+}
+
+impl ProcessId {
+    /// Returns that of this process.
+    pub(crate) fn this() -> Self {
+        let pid = std::process::id();
+        Self { pid, began: began(pid).unwrap_or(0) }
+    }
+
+    /// Whether the process has ended, even if its parent has not waited for it yet.
+    pub(crate) fn has_ended(self) -> bool {
+        began(self.pid) != Some(self.began)
+    }
+}
+
+impl std::fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.pid, self.began)
+    }
+}
+
+/// It is not a number, a hyphen and a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAProcessId;
+
+impl FromStr for ProcessId {
+    type Err = NotAProcessId;
+
+    fn from_str(text: &str) -> Result<Self, NotAProcessId> {
+        let (pid, began) = text.split_once('-').ok_or(NotAProcessId)?;
+        match (pid.parse(), began.parse()) {
+            (Ok(pid), Ok(began)) => Ok(Self { pid, began }),
+            _ => Err(NotAProcessId),
+        }
+    }
+}
+
+/// Returns when a running process began: the 22nd field of its `stat`. Fields are counted from behind the name, which
+/// may hold anything.
+pub(crate) fn began(pid: u32) -> Option<u64> {
+    let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // The third: a process that has ended has an entry until its parent has waited for it.
+    let ended = matches!(fields.next()?, "Z" | "X");
+    let began = fields.nth(18)?.parse().ok()?;
+    (!ended).then_some(began)
+}
