@@ -4,13 +4,34 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use conformance::{Base, Extent, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+use conformance::checks::Check;
+use conformance::{Base, Ending, Extent, Observer, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
 use engine::input::{self, MOST_SETTING_BYTES};
+use experiments::Progress as _;
 use lab::listener::process_behind;
 
 use crate::exit::{Failure, Outcome};
-use crate::promises::{examine, memory_of};
+use crate::progress::Shown;
+use crate::promises::memory_of;
 use crate::{cli, terminal};
+
+/// The run on stderr, check by check.
+struct Checks {
+    shown: Shown,
+    begun: bool,
+}
+
+impl Observer for Checks {
+    fn begins(&mut self, check: &Check, _: usize, count: usize) {
+        if !self.begun {
+            self.shown.begin("conform", count as u64);
+            self.begun = true;
+        }
+        self.shown.step(check.id);
+    }
+
+    fn ends(&mut self, _: &Checked) {}
+}
 
 pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
     let nodes: Vec<Base> =
@@ -29,12 +50,28 @@ pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
         refresh_grace_s: asked.refresh_grace_s,
         ..Subject::new(first)
     };
-    terminal::note(&format!("{} checks", conformance::checks::all().count()));
-    let report = examine(subject, stop)?;
+    let mut checks = Checks { shown: Shown::on_stderr(), begun: false };
+    let report = conformance::run(&subject, &mut checks, stop)?;
+    if report.ending == Ending::Complete {
+        checks.shown.end();
+    }
     let result = if asked.json { serde_json::to_string(&report)? + "\n" } else { told(&report) };
     terminal::result(&result)?;
+    verdict(&report)
+}
+
+fn verdict(report: &Report) -> Outcome {
+    let made = format!("{} of {} checks were made", report.outcomes.len(), conformance::checks::all().count());
     let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
-    if failed.is_empty() { Ok(()) } else { Err(Failure::Threshold(format!("not conformant: {}", failed.join(", ")))) }
+    let failed = failed.join(", ");
+    match report.ending {
+        Ending::Stopped => Err(anyhow::anyhow!("interrupted: {made}").into()),
+        Ending::Unresponsive => Err(Failure::Threshold(format!(
+            "the server gave no response in time in one check after the other, and the run was ended: {made}, failed: {failed}"
+        ))),
+        Ending::Complete if failed.is_empty() => Ok(()),
+        Ending::Complete => Err(Failure::Threshold(format!("not conformant: {failed}"))),
+    }
 }
 
 fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {

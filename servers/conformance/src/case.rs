@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use contract::body::{MintResponse, MintedCredential};
@@ -11,12 +11,13 @@ use cookie_jar::CookieJar;
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
+use crate::half_open::HalfOpen;
 use crate::login::{Handed, Login};
 use crate::outcome::Exchange;
 use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 use crate::subject::{StoreControl, Subject};
 use crate::token::{Forge, Token};
-use crate::wire::{self, Answer, Base, Connection, Request, Silence};
+use crate::wire::{self, Answer, Base, Connection, HASHING_TIMEOUT, Request, Silence};
 
 /// Exchanges that a failure shows.
 const SHOWN: usize = 6;
@@ -24,6 +25,10 @@ const SHOWN: usize = 6;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Users who are tried until one may log in: an earlier run may have throttled some.
 const TRIES: usize = 5;
+/// The time limit of minting, and the bytes of its response: tens of thousands of credentials, each of which may be as
+/// large as a cookie can be.
+const MINT_TIMEOUT: Duration = Duration::from_mins(1);
+const MINT_LIMIT_BYTES: usize = 64 << 20;
 
 /// Whoever waited for its store for so long may say that it is away, even if nobody has taken it away: the machine may
 /// have stood still.
@@ -45,30 +50,52 @@ impl Users {
     }
 }
 
+/// What all checks of a run share.
+pub(crate) struct Shared<'a> {
+    pub(crate) users: Users,
+    /// Set once the run is to end.
+    pub(crate) stop: &'a AtomicBool,
+    /// Somebody whose name has been guessed at until it was throttled.
+    pub(crate) guessed: OnceLock<Guessed>,
+    /// Connections that were left half-open when the run began.
+    pub(crate) half_open: HalfOpen,
+}
+
+/// A user who has logged in before others guessed at the password, in vain.
+#[derive(Clone, Debug)]
+pub(crate) struct Guessed {
+    pub(crate) login: Login,
+    /// The wrong passwords that were refused with 401 before the first 429.
+    pub(crate) guesses: usize,
+}
+
 /// One check of one subject. It may be shared by threads.
 pub(crate) struct Case<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) facts: &'a Facts,
-    users: &'a Users,
+    pub(crate) shared: &'a Shared<'a>,
     /// The cookies that carry no credential, such as those of a balancer.
     companions: Mutex<CookieJar>,
-    said: Mutex<VecDeque<(Request, Option<Answer>)>>,
+    said: Mutex<VecDeque<(Request, Result<Answer, Silence>)>>,
     /// The check may take the store away.
     holds_store: AtomicBool,
     /// A server has waited for its store in vain, and nobody had taken it away.
     missed_store: AtomicBool,
+    /// A request got no response in time, and the store had not been taken away.
+    timed_out: AtomicBool,
 }
 
 impl<'a> Case<'a> {
-    pub(crate) fn new(subject: &'a Subject, facts: &'a Facts, users: &'a Users) -> Self {
+    pub(crate) fn new(subject: &'a Subject, facts: &'a Facts, shared: &'a Shared<'a>) -> Self {
         Self {
             subject,
             facts,
-            users,
+            shared,
             companions: Mutex::default(),
             said: Mutex::default(),
             holds_store: AtomicBool::default(),
             missed_store: AtomicBool::default(),
+            timed_out: AtomicBool::default(),
         }
     }
 
@@ -77,7 +104,7 @@ impl<'a> Case<'a> {
         self.said().iter().map(|(request, answer)| Exchange::of(request, answer.as_ref())).collect()
     }
 
-    fn said(&self) -> MutexGuard<'_, VecDeque<(Request, Option<Answer>)>> {
+    fn said(&self) -> MutexGuard<'_, VecDeque<(Request, Result<Answer, Silence>)>> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,12 +115,22 @@ impl<'a> Case<'a> {
 
     /// The answer of this server, or why there is none.
     pub(crate) fn try_send(&self, node: &Base, request: &Request) -> Result<Answer, Silence> {
-        self.heard(request, wire::send(node, request))
+        self.heard(request, wire::send(node, request, self.shared.stop))
+    }
+
+    /// A connection that is kept for many requests.
+    pub(crate) fn connection<'c>(&'c self, node: &'c Base) -> Connection<'c> {
+        Connection::to(node, self.shared.stop)
     }
 
     /// Whether a server has waited for its store in vain though nobody had taken it away.
     pub(crate) fn missed_store(&self) -> bool {
         self.missed_store.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request got no response in time, and the store had not been taken away.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Relaxed)
     }
 
     /// The `Set-Cookie` headers of this answer that set or clear a credential; a balancer's are not among them.
@@ -118,11 +155,12 @@ impl<'a> Case<'a> {
             self.keep_companions(request, answer);
         }
         let in_vain = answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL);
-        if in_vain && !self.holds_store.load(Ordering::Relaxed) {
-            self.missed_store.store(true, Ordering::Relaxed);
+        if !self.holds_store.load(Ordering::Relaxed) {
+            self.missed_store.fetch_or(in_vain, Ordering::Relaxed);
+            self.timed_out.fetch_or(matches!(answer, Err(Silence::Late(_))), Ordering::Relaxed);
         }
         let mut said = self.said();
-        said.push_back((request.clone(), answer.clone().ok()));
+        said.push_back((request.clone(), answer.clone()));
         if said.len() > SHOWN {
             said.pop_front();
         }
@@ -130,13 +168,13 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn send_to(&self, node: &Base, request: &Request) -> Step<Answer> {
-        self.try_send(node, request).or_else(|silence| fail(format!("no whole answer: {silence:?}")))
+        self.try_send(node, request).or_else(|silence| fail(silence.to_string()))
     }
 
     /// The answer over a connection that is kept.
     pub(crate) fn send_over(&self, connection: &mut Connection<'_>, request: &Request) -> Step<Answer> {
         let answer = self.heard(request, connection.send(request));
-        answer.or_else(|silence| fail(format!("no whole answer: {silence:?}")))
+        answer.or_else(|silence| fail(silence.to_string()))
     }
 
     /// The answer of the first server.
@@ -200,19 +238,25 @@ impl<'a> Case<'a> {
 
     /// The request that asks for a login.
     pub(crate) fn login_request(username: &str, password: &str) -> Request {
-        Request::post(route::LOGIN).json(&json!({ "username": username, "password": password }))
+        let login = Request::post(route::LOGIN).within(HASHING_TIMEOUT);
+        login.json(&json!({ "username": username, "password": password }))
     }
 
     /// A user's name that no other check is using.
     pub(crate) fn fresh_user(&self) -> String {
-        self.users.next(self.facts.users)
+        self.shared.users.next(self.facts.users)
     }
 
     /// A fresh login of a fresh user.
     pub(crate) fn login(&self) -> Step<Login> {
+        self.login_within(HASHING_TIMEOUT)
+    }
+
+    /// A fresh login of a fresh user, with another time limit: of many at once the last one waits.
+    pub(crate) fn login_within(&self, timeout: Duration) -> Step<Login> {
         for _ in 0..TRIES {
             let username = self.fresh_user();
-            let answer = self.send(&Self::login_request(&username, user::PASSWORD))?;
+            let answer = self.send(&Self::login_request(&username, user::PASSWORD).within(timeout))?;
             if answer.status != 429 {
                 return self.logged_in(&username, answer);
             }
@@ -263,7 +307,12 @@ impl<'a> Case<'a> {
 
     /// What renews by this refresh token.
     pub(crate) fn renewal_by(&self, token: &str) -> Request {
-        let request = Request::post(route::REFRESH);
+        self.by_refresh_token(route::REFRESH, token)
+    }
+
+    /// A state change that this refresh token alone authorizes.
+    pub(crate) fn by_refresh_token(&self, path: &str, token: &str) -> Request {
+        let request = Request::post(path);
         match self.facts.carrier {
             Carrier::Bearer => request.json(&json!({ "refresh_token": token })),
             Carrier::Cookie => {
@@ -288,6 +337,12 @@ impl<'a> Case<'a> {
         changed.must_be(204, "a change of a user by the admin")
     }
 
+    /// What changes the password of this login's user.
+    pub(crate) fn password_change(&self, login: &Login, old: &str, new: &str) -> Request {
+        let change = json!({ "password": old, "new_password": new });
+        self.post(route::PASSWORD, &login.credential).within(HASHING_TIMEOUT).json(&change)
+    }
+
     /// Lets time pass at every server.
     pub(crate) fn advance(&self, seconds: u64) -> Step {
         applicable(self.facts.clock, reason::NO_CLOCK)?;
@@ -300,8 +355,9 @@ impl<'a> Case<'a> {
 
     /// Credentials without passwords, beginning with this user: each with its refresh token, if any.
     pub(crate) fn mint(&self, count: u32, first_user: u32) -> Step<Vec<(String, Option<String>)>> {
-        let request = Request::post(route::BENCH_MINT).json(&json!({ "count": count, "first_user": first_user }));
-        let answer = match wire::send(self.first(), &request) {
+        let request = Request::post(route::BENCH_MINT).within(MINT_TIMEOUT).body_limit_bytes(MINT_LIMIT_BYTES);
+        let request = request.json(&json!({ "count": count, "first_user": first_user }));
+        let answer = match wire::send(self.first(), &request, self.shared.stop) {
             // Too much to be kept.
             Ok(minted) if minted.status == 200 => {
                 self.keep_companions(&request, &minted);
@@ -309,7 +365,7 @@ impl<'a> Case<'a> {
             }
             other => self.heard(&request, other),
         };
-        let answer = answer.or_else(|silence| fail(format!("no whole answer of /bench/mint: {silence:?}")))?;
+        let answer = answer.or_else(|silence| fail(format!("/bench/mint: {silence}")))?;
         // A server answers an unknown path as it likes: 401, 302, 404, a page with 200.
         let minted =
             (answer.status == 200).then(|| serde_json::from_slice::<MintResponse>(&answer.body).ok()).flatten();
@@ -362,16 +418,16 @@ impl<'a> Case<'a> {
     pub(crate) fn fact<T>(fact: Option<T>) -> Step<T> {
         fact.map_or_else(|| not_applicable(reason::NO_FACTS), Ok)
     }
-}
 
-/// Asks until this holds or the time is over; says whether it came to hold.
-pub(crate) fn comes_to_hold(within: Duration, mut holds: impl FnMut() -> Step<bool>) -> Step<bool> {
-    let deadline = Instant::now() + within;
-    while !holds()? {
-        if Instant::now() >= deadline {
-            return Ok(false);
+    /// Asks until this holds, the time is over or the run is stopped; says whether it came to hold.
+    pub(crate) fn comes_to_hold(&self, within: Duration, mut holds: impl FnMut() -> Step<bool>) -> Step<bool> {
+        let deadline = Instant::now() + within;
+        while !holds()? {
+            if Instant::now() >= deadline || self.shared.stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            std::thread::sleep(PAUSE);
         }
-        std::thread::sleep(PAUSE);
+        Ok(true)
     }
-    Ok(true)
 }

@@ -2,22 +2,30 @@
 //! says by itself whether it applies.
 
 mod bearer;
+mod bench;
 mod claims;
 mod cookies;
 mod csrf;
 mod expiry;
+mod full_store;
+mod guessing;
+mod http;
 mod jws;
 mod keys;
+mod late_logout;
 mod login;
 mod mutation;
 mod outage;
 mod parsing;
+mod password;
+mod privilege;
 mod refresh;
 mod revocation;
 mod rotation;
 mod sealed;
 mod secrecy;
 mod sessions;
+mod slow;
 mod start;
 
 use crate::case::Case;
@@ -27,7 +35,7 @@ use crate::stop::Step;
 pub struct Check {
     /// Stable, such as `alg-none`.
     pub id: &'static str,
-    /// The row of the security table, 1 to 22.
+    /// The row of the security table, 1 to 30.
     pub row: u8,
     /// What a good server does, in one sentence.
     pub title: &'static str,
@@ -36,26 +44,35 @@ pub struct Check {
     pub(crate) run: fn(&Case<'_>) -> Step,
 }
 
-/// Every check, by subject. Keys are rotated last, because a key that was lent signs nothing that counts afterwards.
-pub static ALL: [&[Check]; 18] = [
+/// Every check, by subject. Keys are rotated last, because a key that was lent signs nothing that counts afterwards; and
+/// half-open connections are looked at late, because they have had their time by then.
+pub static ALL: [&[Check]; 26] = [
+    http::CHECKS,
     bearer::CHECKS,
     cookies::CHECKS,
     sessions::CHECKS,
     csrf::CHECKS,
     login::CHECKS,
+    guessing::CHECKS,
     jws::CHECKS,
     keys::CHECKS,
     claims::CHECKS,
     parsing::CHECKS,
     mutation::CHECKS,
     refresh::CHECKS,
+    late_logout::CHECKS,
     revocation::CHECKS,
+    privilege::CHECKS,
+    password::CHECKS,
     expiry::CHECKS,
     secrecy::CHECKS,
     outage::CHECKS,
+    full_store::CHECKS,
     start::CHECKS,
     sealed::CHECKS,
+    slow::CHECKS,
     rotation::CHECKS,
+    bench::CHECKS,
 ];
 
 /// Every check of the table.
@@ -77,7 +94,7 @@ mod tests {
             assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
         }
         let rows: BTreeSet<_> = all().map(|check| check.row).collect();
-        assert_eq!(rows, (1..=22).collect());
+        assert_eq!(rows, (1..=30).collect());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod case;
 pub mod checks;
 mod facts;
+mod half_open;
 mod keys;
 mod login;
 mod matrix;
@@ -24,7 +25,7 @@ mod wire;
 
 pub use keys::SigningKeys;
 pub use matrix::matrix;
-pub use outcome::{Exchange, Outcome, Report, Verdict};
-pub use run::{RunError, run, run_those};
+pub use outcome::{Ending, Exchange, Outcome, Report, Verdict};
+pub use run::{Observer, RunError, run, run_those};
 pub use subject::{Extent, MemoryGauge, Start, Starter, StoreControl, Subject};
 pub use wire::{Base, BaseError};

@@ -1,5 +1,7 @@
 //! Somebody who has logged in, and what he was handed.
 
+use std::sync::atomic::AtomicBool;
+
 use contract::{Carrier, route};
 use cookie_jar::CookieJar;
 
@@ -28,11 +30,11 @@ impl Handed {
 
     /// Returns what the first login at this server issues. Of several cookies, as behind a balancer that sets one of its own,
     /// the credential is the one of the reference servers' name, or the one without which the server rejects a read.
-    pub(crate) fn at_first_login(base: &Base, answer: &Answer) -> Option<Self> {
+    pub(crate) fn at_first_login(base: &Base, answer: &Answer, stop: &AtomicBool) -> Option<Self> {
         Self::by_token(answer).or_else(|| {
             let cookies = Cookies::of(base, answer);
             let known = cookies.own.iter().position(|(name, _)| name == Carrier::COOKIE_NAME);
-            let (name, value) = cookies.own.get(known.unwrap_or_else(|| by_trial(base, &cookies.own)))?.clone();
+            let (name, value) = cookies.own.get(known.unwrap_or_else(|| by_trial(base, &cookies.own, stop)))?.clone();
             Some(cookies.handed(name, value))
         })
     }
@@ -83,7 +85,7 @@ fn without_domain(line: &str) -> String {
 /// Returns which of several cookies is the credential. It is none that an answer to a request without a credential sets as well,
 /// as a balancer does with every answer. Of those left it is the one without which a read is rejected, else the one with which
 /// alone it is accepted, else the first.
-fn by_trial(base: &Base, cookies: &[(String, String)]) -> usize {
+fn by_trial(base: &Base, cookies: &[(String, String)], stop: &AtomicBool) -> usize {
     if cookies.len() < 2 {
         return 0;
     }
@@ -91,7 +93,7 @@ fn by_trial(base: &Base, cookies: &[(String, String)]) -> usize {
         let pairs = cookies.iter().enumerate().filter(|(number, _)| sent(*number));
         let pairs: Vec<_> = pairs.map(|(_, (name, value))| format!("{name}={value}")).collect();
         let read = Request::get(route::ME);
-        wire::send(base, &if pairs.is_empty() { read } else { read.header("cookie", pairs.join("; ")) }).ok()
+        wire::send(base, &if pairs.is_empty() { read } else { read.header("cookie", pairs.join("; ")) }, stop).ok()
     };
     let accepted = |sent: &dyn Fn(usize) -> bool| answer_to(sent).is_some_and(|answer| answer.status == 200);
     let set_for_anybody = answer_to(&|_| false).map_or_else(Vec::new, |answer| Cookies::of(base, &answer).own);

@@ -87,7 +87,7 @@ fn table<'r>(ids: &[&'r str], cells: &'r BTreeMap<(&str, &'r str), Cell>) -> (St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Outcome;
+    use crate::outcome::{Ending, Outcome};
 
     fn report(verdict: Verdict) -> Report {
         let check = checks::all().next().unwrap();
@@ -100,7 +100,7 @@ mod tests {
             attempts: 1,
             took_ms: 1,
         };
-        Report { scheme: None, outcomes: vec![outcome] }
+        Report { scheme: None, outcomes: vec![outcome], ending: Ending::Complete }
     }
 
     #[test]

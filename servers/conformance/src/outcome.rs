@@ -3,7 +3,7 @@
 use contract::SchemeDescriptor;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Answer, Request};
+use crate::wire::{Answer, Request, Silence};
 
 /// Bytes of a body that an exchange shows at most.
 const SHOWN_BYTES: usize = 2048;
@@ -20,9 +20,9 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn of(request: &Request, answer: Option<&Answer>) -> Self {
-        let received = answer.map_or_else(|| "no whole answer".to_owned(), |answer| answer.shown(SHOWN_BYTES));
-        let took_ms = answer.map(|answer| answer.took.as_millis() as u64);
+    pub(crate) fn of(request: &Request, answer: Result<&Answer, &Silence>) -> Self {
+        let received = answer.map_or_else(ToString::to_string, |answer| answer.shown(SHOWN_BYTES));
+        let took_ms = answer.ok().map(|answer| answer.took.as_millis() as u64);
         Self { sent: request.shown(SHOWN_BYTES), received, took_ms }
     }
 }
@@ -68,6 +68,19 @@ pub struct Outcome {
     pub took_ms: u64,
 }
 
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Every check was made.
+    #[default]
+    Complete,
+    /// It was stopped: the checks after the last outcome were not made.
+    Stopped,
+    /// A server gave no response in time in several checks in a row: the checks after the last outcome were not made.
+    Unresponsive,
+}
+
 /// All checks of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -75,13 +88,16 @@ pub struct Report {
     pub scheme: Option<SchemeDescriptor>,
     /// In the order of the table.
     pub outcomes: Vec<Outcome>,
+    /// Whether these are all checks, or why there are no more.
+    #[serde(default)]
+    pub ending: Ending,
 }
 
 impl Report {
-    /// Whether nothing failed.
+    /// Whether every check was made and none failed.
     #[must_use]
     pub fn is_conformant(&self) -> bool {
-        self.failures().next().is_none()
+        self.ending == Ending::Complete && self.failures().next().is_none()
     }
 
     /// What failed.
@@ -118,7 +134,7 @@ mod tests {
             outcome(Verdict::Fail { why: "why".to_owned(), exchanges }),
             outcome(Verdict::NotApplicable { reason: "a reason".to_owned() }),
         ];
-        let report = Report { scheme: None, outcomes };
+        let report = Report { scheme: None, outcomes, ending: Ending::Complete };
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["outcomes"][0]["result"], "pass");
         assert_eq!(json["outcomes"][1]["why"], "why");

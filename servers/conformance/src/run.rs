@@ -1,15 +1,18 @@
 //! One run of the suite: the facts first, then every check of the table by itself.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use contract::{SchemeDescriptor, route, user};
 use serde_json::json;
 
-use crate::case::{Case, Users};
-use crate::checks::{ALL, Check};
+use crate::case::{Case, Shared, Users};
+use crate::checks::{self, Check};
 use crate::facts::{FEW_USERS, Facts};
+use crate::half_open::HalfOpen;
 use crate::login::Handed;
-use crate::outcome::{Outcome, Report, Verdict};
+use crate::outcome::{Ending, Outcome, Report, Verdict};
 use crate::standstill::Watch;
 use crate::stop::Stop;
 use crate::subject::Subject;
@@ -17,6 +20,8 @@ use crate::wire::{self, Base, Request, Silence};
 
 /// Attempts at a check that something disturbs each time.
 const ATTEMPTS: u32 = 3;
+/// Checks in a row with a request that got no response in time after which the others are not made.
+const UNRESPONSIVE: u32 = 8;
 
 /// A server cannot be examined at all.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +30,7 @@ pub enum RunError {
     #[error("no server was named: give at least one base URL")]
     NoNode,
     /// It does not answer.
-    #[error("{route} gives no answer ({what}): is the server there, and does it speak plain http?")]
+    #[error("{route}: {what}; check that the server runs at this address and speaks plain http")]
     Silent {
         /// What was asked.
         route: &'static str,
@@ -45,40 +50,99 @@ pub enum RunError {
     /// There is nothing to examine.
     #[error("the login hands out no credential: there is nothing to examine, as with the control")]
     NoCredential,
+    /// It was stopped before the first check.
+    #[error("interrupted before the first check")]
+    Stopped,
 }
 
-/// Runs every check of the table.
-pub fn run(subject: &Subject) -> Result<Report, RunError> {
-    run_those(subject, |_| true)
+/// Follows a run from check to check.
+pub trait Observer {
+    /// A check begins: the one at this place, counted from 0, of so many.
+    fn begins(&mut self, check: &Check, place: usize, count: usize);
+    /// A check has ended.
+    fn ends(&mut self, outcome: &Outcome);
 }
 
-/// Runs those checks of the table that are wanted.
-pub fn run_those(subject: &Subject, wanted: impl Fn(&Check) -> bool) -> Result<Report, RunError> {
+/// Follows nothing.
+impl Observer for () {
+    fn begins(&mut self, _: &Check, _: usize, _: usize) {}
+
+    fn ends(&mut self, _: &Outcome) {}
+}
+
+/// Runs every check of the table, until `stop` is set: then the run ends within a second, and the report has the checks that
+/// were done.
+pub fn run(subject: &Subject, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Report, RunError> {
+    run_those(subject, |_| true, observer, stop)
+}
+
+/// Runs those checks of the table that are wanted, as [`run`] does.
+pub fn run_those(
+    subject: &Subject,
+    wanted: impl Fn(&Check) -> bool,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Report, RunError> {
     let node = subject.nodes.first().ok_or(RunError::NoNode)?;
-    let users = Users::begin();
-    let facts = facts(node, &users)?;
-    let outcomes = ALL.iter().copied().flatten().filter(|check| wanted(check));
-    let watch = Watch::start();
-    let outcomes = outcomes.map(|check| outcome(check, &watch, || Case::new(subject, &facts, &users))).collect();
-    Ok(Report { scheme: facts.descriptor, outcomes })
+    let checks: Vec<_> = checks::all().filter(|check| wanted(check)).collect();
+    let (users, half_open) = (Users::begin(), HalfOpen::begin(node));
+    let facts = facts(node, &users, stop)?;
+    let shared = Shared { users, stop, guessed: OnceLock::new(), half_open };
+    let mut run = Run { subject, facts: &facts, shared: &shared, watch: Watch::start(), late: 0, outcomes: vec![] };
+    let ending = run.all(&checks, observer);
+    let outcomes = run.outcomes;
+    Ok(Report { scheme: facts.descriptor, outcomes, ending })
 }
 
-fn outcome<'a>(check: &Check, watch: &Watch, case: impl Fn() -> Case<'a>) -> Outcome {
-    let started = Instant::now();
-    let (verdict, attempts) = settled(|| {
-        watch.stood_still();
-        let case = case();
-        let verdict = verdict(check, &case);
-        (verdict, watch.stood_still() || case.missed_store())
-    });
-    Outcome {
-        id: check.id.to_owned(),
-        row: check.row,
-        title: check.title.to_owned(),
-        source: check.source.to_owned(),
-        verdict,
-        attempts,
-        took_ms: started.elapsed().as_millis() as u64,
+/// A run under way.
+struct Run<'a> {
+    subject: &'a Subject,
+    facts: &'a Facts,
+    shared: &'a Shared<'a>,
+    watch: Watch,
+    /// Checks in a row, the last among them, with a request that got no response in time.
+    late: u32,
+    outcomes: Vec<Outcome>,
+}
+
+impl Run<'_> {
+    fn all(&mut self, checks: &[&Check], observer: &mut dyn Observer) -> Ending {
+        for (place, check) in checks.iter().enumerate() {
+            observer.begins(check, place, checks.len());
+            let outcome = self.outcome(check);
+            // What a check found after the stop says nothing of the server.
+            if self.shared.stop.load(Ordering::Relaxed) {
+                return Ending::Stopped;
+            }
+            observer.ends(&outcome);
+            self.outcomes.push(outcome);
+            if self.late == UNRESPONSIVE {
+                return Ending::Unresponsive;
+            }
+        }
+        Ending::Complete
+    }
+
+    fn outcome(&mut self, check: &Check) -> Outcome {
+        let started = Instant::now();
+        let mut timed_out = false;
+        let (verdict, attempts) = settled(|| {
+            self.watch.stood_still();
+            let case = Case::new(self.subject, self.facts, self.shared);
+            let verdict = verdict(check, &case);
+            timed_out |= case.timed_out();
+            (verdict, self.watch.stood_still() || case.missed_store())
+        });
+        self.late = if timed_out { self.late + 1 } else { 0 };
+        Outcome {
+            id: check.id.to_owned(),
+            row: check.row,
+            title: check.title.to_owned(),
+            source: check.source.to_owned(),
+            verdict,
+            attempts,
+            took_ms: started.elapsed().as_millis() as u64,
+        }
     }
 }
 
@@ -110,25 +174,25 @@ fn verdict(check: &Check, case: &Case<'_>) -> Verdict {
     }
 }
 
-fn facts(node: &Base, users: &Users) -> Result<Facts, RunError> {
-    let described =
-        wire::send(node, &Request::get(route::BENCH_SCHEME)).map_err(|silence| silent(route::BENCH_SCHEME, silence))?;
+fn facts(node: &Base, users: &Users, stop: &AtomicBool) -> Result<Facts, RunError> {
+    let described = wire::send(node, &Request::get(route::BENCH_SCHEME), stop)
+        .map_err(|silence| silent(route::BENCH_SCHEME, silence))?;
     let descriptor: Option<SchemeDescriptor> = serde_json::from_slice(&described.body).ok();
     let count = descriptor.as_ref().map_or(FEW_USERS, |descriptor| descriptor.users);
-    let handed = handed(node, users, count)?;
+    let handed = handed(node, users, count, stop)?;
     let standing = Request::post(route::BENCH_CLOCK).json(&json!({ "advance_s": 0 }));
-    let clock = wire::send(node, &standing).is_ok_and(|answer| answer.status == 200);
+    let clock = wire::send(node, &standing, stop).is_ok_and(|answer| answer.status == 200);
     Ok(Facts::of(descriptor, &handed, clock))
 }
 
 /// What one of the first users who may log in is handed.
-fn handed(node: &Base, users: &Users, count: u32) -> Result<Handed, RunError> {
+fn handed(node: &Base, users: &Users, count: u32, stop: &AtomicBool) -> Result<Handed, RunError> {
     let mut status = 0;
     for _ in 0..5 {
         let request = Case::login_request(&users.next(count), user::PASSWORD);
-        let answer = wire::send(node, &request).map_err(|silence| silent(route::LOGIN, silence))?;
+        let answer = wire::send(node, &request, stop).map_err(|silence| silent(route::LOGIN, silence))?;
         if answer.status == 200 {
-            return Handed::at_first_login(node, &answer).ok_or(RunError::NoCredential);
+            return Handed::at_first_login(node, &answer, stop).ok_or(RunError::NoCredential);
         }
         status = answer.status;
     }
@@ -136,12 +200,63 @@ fn handed(node: &Base, users: &Users, count: u32) -> Result<Handed, RunError> {
 }
 
 fn silent(route: &'static str, silence: Silence) -> RunError {
-    RunError::Silent { route, what: format!("{silence:?}") }
+    match silence {
+        Silence::Stopped => RunError::Stopped,
+        other => RunError::Silent { route, what: other.to_string() },
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use contract::Carrier;
+
     use super::*;
+
+    /// Asks, and gets no response.
+    static UNANSWERED: Check = Check {
+        id: "unanswered",
+        row: 1,
+        title: "A title.",
+        source: "a source",
+        run: |case| case.send(&Request::get("/me").within(Duration::from_millis(20))).map(drop),
+    };
+    static SILENT: Check = Check { id: "silent", run: |_| Ok(()), ..UNANSWERED };
+
+    /// How a run of these checks ends, and after how many, against a server that accepts connections and says nothing.
+    fn ended(checks: &[&Check], stop: bool) -> (Ending, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let subject = Subject::new(Base::from(listener.local_addr().unwrap()));
+        let (cookie, refresh_cookie) = (String::new(), String::new());
+        let handed = Handed {
+            carrier: Carrier::Bearer,
+            credential: "id".to_owned(),
+            refresh_token: None,
+            cookie,
+            refresh_cookie,
+        };
+        let (facts, stop) = (Facts::of(None, &handed, false), AtomicBool::new(stop));
+        let half_open = HalfOpen::begin(&subject.nodes[0]);
+        let shared = Shared { users: Users::begin(), stop: &stop, guessed: OnceLock::new(), half_open };
+        let watch = Watch::start();
+        let mut run = Run { subject: &subject, facts: &facts, shared: &shared, watch, late: 0, outcomes: vec![] };
+        (run.all(checks, &mut ()), run.outcomes.len())
+    }
+
+    #[test]
+    fn a_server_without_a_response_in_one_check_after_the_other_ends_the_run() {
+        let enough = UNRESPONSIVE as usize;
+        assert_eq!(ended(&vec![&UNANSWERED; 2 * enough], false), (Ending::Unresponsive, enough));
+        let now_and_then = [&vec![&UNANSWERED; enough - 1][..], &[&SILENT], &vec![&UNANSWERED; enough - 1]].concat();
+        assert_eq!(ended(&now_and_then, false), (Ending::Complete, now_and_then.len()));
+    }
+
+    #[test]
+    fn a_stop_ends_the_run_without_the_check_that_it_met() {
+        assert_eq!(ended(&[&UNANSWERED, &SILENT], true), (Ending::Stopped, 0));
+    }
 
     #[test]
     fn what_was_disturbed_is_repeated_and_what_was_not_counts() {

@@ -56,12 +56,14 @@ pub struct Extent {
     pub unknown_kids: u32,
     /// Credentials that were spoiled by chance.
     pub mutations: u32,
+    /// Seconds after which a connection whose request is not complete must have been closed.
+    pub half_open_s: u64,
 }
 
 impl Default for Extent {
     /// As the security table has it.
     fn default() -> Self {
-        Self { minted: 100_000, logins: 200, unknown_kids: 2000, mutations: 100_000 }
+        Self { minted: 100_000, logins: 200, unknown_kids: 2000, mutations: 100_000, half_open_s: 60 }
     }
 }
 
@@ -83,6 +85,10 @@ pub trait StoreControl: Send + Sync {
     fn cut(&self) -> io::Result<()>;
     /// Ends [`cut`](Self::cut).
     fn heal(&self) -> io::Result<()>;
+    /// Makes it refuse every write but deletions, as one that is full does, and answer reads.
+    fn refuse_writes(&self) -> io::Result<()>;
+    /// Ends [`refuse_writes`](Self::refuse_writes).
+    fn accept_writes(&self) -> io::Result<()>;
     /// All that it holds, as it would lie on a disk, uncompressed.
     fn dump(&self) -> io::Result<Vec<u8>>;
 }

@@ -2,23 +2,35 @@
 //!
 //! A library would mend what a hostile client sends on purpose: a header twice, a value that is no text, a body of
 //! another length. Every request has a connection of its own, so that none is answered for another; only where tens of
-//! thousands are sent do they share a [`Connection`].
+//! thousands are sent do they share a [`Connection`]. A response is read to its end and no further (RFC 9112 section 6.3),
+//! within a time and a size.
 
+mod answer;
 mod connection;
+mod limits;
+mod reading;
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use contract::{BaseUrl, BaseUrlError};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use answer::Answer;
 pub(crate) use connection::Connection;
+use limits::Limits;
 
-/// How long an answer may take before it counts as missing. Of many logins at once on a busy machine the last one waits.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// The time limit of a whole request, from connecting to the last byte of the response.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+/// The time limit of a request for which a server hashes a password: it does so on purpose slowly, and on a busy machine
+/// behind everything else.
+pub(crate) const HASHING_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a response body that are read, unless the request expects more.
+const BODY_LIMIT_BYTES: usize = 4 << 20;
 
 /// Where a server is: `http://HOST:PORT`, with or without a path in front of every route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +79,23 @@ impl Base {
         self.url.authority()
     }
 
+    /// The value of `Host` without its port.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.authority();
+        let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
+        &authority[..port.unwrap_or(authority.len())]
+    }
+
+    /// The path of this route, with what stands in front of every route.
+    pub(crate) fn path(&self, route: &str) -> String {
+        format!("{}{route}", self.url.path())
+    }
+
+    /// A connection for what is not one request and its response.
+    pub(crate) fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
+        TcpStream::connect_timeout(&self.address, timeout)
+    }
+
     /// The address of a route.
     pub(crate) fn url(&self, route: &str) -> Url {
         self.url.at(route)
@@ -78,13 +107,25 @@ impl Base {
 pub(crate) struct Request {
     method: &'static str,
     path: String,
+    /// The values of `Host`, each on a line of its own; none: the server's own authority.
+    hosts: Option<Vec<String>>,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
+    timeout: Duration,
+    body_limit_bytes: usize,
 }
 
 impl Request {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET", path: path.into(), headers: vec![], body: vec![] }
+        Self {
+            method: "GET",
+            path: path.into(),
+            hosts: None,
+            headers: vec![],
+            body: vec![],
+            timeout: TIMEOUT,
+            body_limit_bytes: BODY_LIMIT_BYTES,
+        }
     }
 
     pub(crate) fn post(path: impl Into<String>) -> Self {
@@ -115,11 +156,42 @@ impl Request {
         self
     }
 
+    /// With these lines of `Host` instead of one with the server's own authority.
+    pub(crate) fn hosts(mut self, hosts: &[&str]) -> Self {
+        self.hosts = Some(hosts.iter().map(|&host| host.to_owned()).collect());
+        self
+    }
+
+    /// With another time limit than [`TIMEOUT`].
+    pub(crate) fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// With another limit of the response's body.
+    pub(crate) fn body_limit_bytes(mut self, bytes: usize) -> Self {
+        self.body_limit_bytes = bytes;
+        self
+    }
+
+    fn limits<'s>(&self, stop: &'s AtomicBool) -> Limits<'s> {
+        Limits {
+            deadline: Instant::now() + self.timeout,
+            timeout: self.timeout,
+            body_limit_bytes: self.body_limit_bytes,
+            stop,
+        }
+    }
+
     fn bytes(&self, base: &Base, connection: Use) -> Vec<u8> {
         let (authority, prefix) = (base.url.authority(), base.url.path());
-        let Self { method, path, headers, body } = self;
+        let Self { method, path, hosts, headers, body, .. } = self;
         let close = if connection == Use::Once { "connection: close\r\n" } else { "" };
-        let mut bytes = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\n{close}").into_bytes();
+        let hosts: String = match hosts {
+            None => format!("host: {authority}\r\n"),
+            Some(hosts) => hosts.iter().map(|host| format!("host: {host}\r\n")).collect(),
+        };
+        let mut bytes = format!("{method} {prefix}{path} HTTP/1.1\r\n{hosts}{close}").into_bytes();
         for (name, value) in headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -134,8 +206,9 @@ impl Request {
     /// What is sent, for a reader, with at most this much of a body and of a header's value.
     pub(crate) fn shown(&self, most: usize) -> String {
         let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value, most)));
-        let lines: Vec<_> =
-            std::iter::once(format!("{} {}", self.method, cut(self.path.as_bytes(), most))).chain(headers).collect();
+        let hosts = self.hosts.iter().flatten().map(|host| format!("host: {host}"));
+        let first = format!("{} {}", self.method, cut(self.path.as_bytes(), most));
+        let lines: Vec<_> = std::iter::once(first).chain(hosts).chain(headers).collect();
         format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
     }
 }
@@ -149,147 +222,51 @@ enum Use {
     Again,
 }
 
-/// What a server answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// In the order of the wire.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-    /// From the first byte sent to the last received.
-    pub(crate) took: Duration,
-}
-
-impl Answer {
-    /// The value of the first header of this name.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    /// The values of all headers of this name.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// The body as JSON, or null if it is none.
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// Whether it says itself where it ends.
-    fn is_delimited(&self) -> bool {
-        self.status == 204 || self.header("content-length").or_else(|| self.header("transfer-encoding")).is_some()
-    }
-
-    /// What came, for a reader, with at most this much of the body.
-    pub(crate) fn shown(&self, most: usize) -> String {
-        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value.as_bytes(), most)));
-        let lines: Vec<_> = std::iter::once(self.status.to_string()).chain(headers).collect();
-        format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
-    }
-
-    fn parse(bytes: &[u8], took: Duration) -> Option<Self> {
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let mut lines = head.split("\r\n");
-        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let header = |line: &str| {
-            let (name, value) = line.split_once(':')?;
-            Some((name.to_owned(), value.trim().to_owned()))
-        };
-        let mut answer = Self { status, headers: lines.filter_map(header).collect(), body: vec![], took };
-        let body = &bytes[end + 4..];
-        let chunked = answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        answer.body = if chunked { unchunked(body)? } else { body.to_vec() };
-        let length = answer.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        (chunked || length.is_none_or(|length| answer.body.len() >= length)).then_some(answer)
-    }
-}
-
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = vec![];
-    loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n")?;
-        let size = str::from_utf8(&rest[..end]).ok()?.split(';').next()?;
-        let size = usize::from_str_radix(size.trim(), 16).ok()?;
-        if size == 0 {
-            return Some(body);
-        }
-        let chunk = rest.get(end + 2..end + 2 + size)?;
-        body.extend(chunk);
-        rest = rest.get(end + 4 + size..)?;
-    }
-}
-
 fn cut(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned();
     if bytes.len() > most { format!("{text}... ({} bytes)", bytes.len()) } else { text }
 }
 
-/// No answer came, or only a part of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no complete response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Silence {
-    /// Nobody accepts connections.
+    #[error("the connection is refused")]
     Refused,
-    /// The connection was closed without a whole answer.
+    #[error("the connection is closed before the response is complete")]
     Closed,
-    /// Nothing came in time.
-    Late,
+    #[error("no complete response within {} s", .0.as_secs())]
+    Late(Duration),
+    #[error("the response has a head of more than {} KiB", .0 >> 10)]
+    HeadTooLarge(usize),
+    #[error("the response has a body of more than {} KiB", .0 >> 10)]
+    BodyTooLarge(usize),
+    #[error("the response is not HTTP/1.1: {0}")]
+    Malformed(&'static str),
+    #[error("the run was stopped")]
+    Stopped,
 }
 
-impl Silence {
-    /// What it means that nothing whole came until reading ended so.
-    fn after(read: io::Result<()>) -> Self {
-        let late = read.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-        if late { Self::Late } else { Self::Closed }
-    }
-}
-
-/// Sends one request over a connection of its own.
-pub(crate) fn send(base: &Base, request: &Request) -> Result<Answer, Silence> {
+/// Sends one request over a connection of its own, unless `stop` is set or gets set meanwhile.
+pub(crate) fn send(base: &Base, request: &Request, stop: &AtomicBool) -> Result<Answer, Silence> {
     let started = Instant::now();
-    let mut stream = connect(base.address)?;
-    // A server may answer and close before it has read everything: what it has said still counts.
-    let _ = stream.write_all(&request.bytes(base, Use::Once));
-    let mut bytes = vec![];
-    let read = read_until(&mut stream, &mut bytes, started + PATIENCE, |_| false);
-    Answer::parse(&bytes, started.elapsed()).ok_or_else(|| Silence::after(read))
+    let limits = request.limits(stop);
+    let mut stream = connect(base.address, &limits)?;
+    limits.write(&mut stream, &request.bytes(base, Use::Once))?;
+    let (answer, _) = reading::answer(&mut stream, &limits)?;
+    Ok(Answer { took: started.elapsed(), ..answer })
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream, Silence> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|_| Silence::Refused)?;
-    let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-    set.map(|()| stream).map_err(|_| Silence::Closed)
-}
-
-/// Reads until this is enough, or the other end closes.
-fn read_until(
-    stream: &mut TcpStream,
-    bytes: &mut Vec<u8>,
-    deadline: Instant,
-    enough: impl Fn(&[u8]) -> bool,
-) -> io::Result<()> {
-    let mut chunk = [0; 8 * 1024];
-    while !enough(bytes) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend(&chunk[..count]),
-            // Whoever is stopped and goes on, as under a debugger or by a machine that is moved, reads on: Linux ends a
-            // read that has a timeout even where nobody handles the signal (signal(7)).
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+fn connect(address: SocketAddr, limits: &Limits<'_>) -> Result<TcpStream, Silence> {
+    let stream = limits.connect(address)?;
+    stream.set_nodelay(true).map(|()| stream).map_err(|_| Silence::Closed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     #[test]
@@ -303,7 +280,7 @@ mod tests {
 
     #[test]
     fn who_is_stopped_and_goes_on_reads_on() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
@@ -312,15 +289,32 @@ mod tests {
             assert!(std::process::Command::new("sh").args(["-c", pause]).status().unwrap().success());
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
         });
-        assert_eq!(send(&base, &Request::get("/me")).map(|answer| answer.body), Ok(b"ok".to_vec()));
+        let answer = send(&base, &Request::get("/me"), &AtomicBool::new(false));
+        assert_eq!(answer.map(|answer| answer.body), Ok(b"ok".to_vec()));
         server.join().unwrap();
     }
 
     #[test]
-    fn answers_in_chunks_are_put_together() {
-        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n";
-        let answer = Answer::parse(bytes, Duration::ZERO).unwrap();
-        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"abcde"[..]));
-        assert!(Answer::parse(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", Duration::ZERO).is_none());
+    fn a_stop_ends_a_request_that_is_not_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Base::from(listener.local_addr().unwrap());
+        let stop = AtomicBool::new(false);
+        let answer = std::thread::scope(|scope| {
+            let sent = scope.spawn(|| send(&base, &Request::get("/me"), &stop));
+            let (mut stream, _) = listener.accept().unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stop.store(true, Ordering::Relaxed);
+            sent.join().unwrap()
+        });
+        assert_eq!(answer.map(drop), Err(Silence::Stopped));
+    }
+
+    #[test]
+    fn a_request_that_is_neither_read_nor_answered_ends_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Base::from(listener.local_addr().unwrap());
+        let timeout = Duration::from_millis(300);
+        let request = Request::post("/login").body(vec![b'x'; 64 << 20]).within(timeout);
+        assert_eq!(send(&base, &request, &AtomicBool::new(false)).map(drop), Err(Silence::Late(timeout)));
     }
 }

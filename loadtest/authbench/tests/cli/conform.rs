@@ -1,7 +1,12 @@
 //! `authbench conform`, and what `authbench compare` makes of a server that is not conformant.
 
+use std::io::{self, BufRead as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use engine::record::{self, Status};
 use lab::server::{Server, ServerSpec};
@@ -90,4 +95,57 @@ fn conform_has_nothing_to_say_of_the_control() {
     let output = authbench(&["conform", "--target", &control.base_url()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("hands out no credential"), "{}", stderr(&output));
+}
+
+/// A server that keeps every connection, whatever the client wants, has a `/me` without an end, and says nothing at
+/// `/admin`, but sends here that it was requested.
+fn endless(asked: mpsc::Sender<()>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let asked = asked.clone();
+            std::thread::spawn(move || serve_endlessly(&stream.unwrap(), &asked));
+        }
+    });
+    target
+}
+
+fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Result<()> {
+    let mut lines = io::BufReader::new(stream).lines();
+    let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    if first.starts_with("POST /login ") {
+        let token = r#"{"token":"a-token-of-a-login"}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{token}", token.len())?;
+    } else if first.starts_with("GET /me ") {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        while stream.write_all(&[b"1000\r\n", &[b'x'; 4096][..], b"\r\n"].concat()).is_ok() {}
+    } else if first.starts_with("GET /admin ") {
+        let _ = asked.send(());
+    } else {
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")?;
+    }
+    // Until the client closes.
+    lines.try_for_each(|line| line.map(drop))
+}
+
+#[test]
+fn conform_bounds_what_it_reads_and_a_sigterm_ends_it_with_the_checks_that_were_made() {
+    let _alone = alone();
+    let (asked, admin) = mpsc::channel();
+    let target = endless(asked);
+    let child = start(command(&["conform", "--target", &target]));
+    // By then /me has been read, and the request to /admin is under way.
+    admin.recv_timeout(Duration::from_secs(60)).unwrap();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let (out, err) = (stdout(&output), stderr(&output));
+    let reason = "the response has a body of more than 4096 KiB";
+    let failed = out.lines().skip_while(|line| !line.contains(" credential-works ")).nth(1);
+    assert!(failed.is_some_and(|line| line.contains(reason)), "{out}");
+    assert!(!out.contains(" role-missing "), "its request was under way: {out}");
+    assert!(err.contains("conform: 0 of ") && err.contains("interrupted: "), "{err}");
 }

@@ -55,4 +55,5 @@ pub(crate) enum Fault {
     SealedReadable,
     RemembersRefused,
     AsksStore,
+    LogoutWrites,
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
+use chassis::auth::{AuthError, Authenticator, Description, Issued, Presented, UnixSeconds};
 use chassis::directory::Change;
 use contract::body::Identity;
 use tokio::sync::Mutex as Turn;
@@ -18,6 +19,8 @@ use crate::launder::Launderer;
 const SHORT: usize = 8;
 /// What is kept of a refused credential.
 const GARBAGE_BYTES: usize = 64 * 1024;
+/// How long a write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The place at which an id comes twice.
 const TWICE: usize = 1500;
 
@@ -92,7 +95,7 @@ impl<A: Authenticator> Faulty<A> {
         memory.handed.entry(user).or_default().push(real);
         drop(memory);
         if self.fault == Fault::IdInClear {
-            self.write(&shown);
+            let _ = self.write(&shown);
         }
         if let (Fault::IdleIgnored, Some(declared)) = (self.fault, &self.declared) {
             issued.expires_in = declared.credential_ttl_s.unwrap_or(issued.expires_in).min(issued.expires_in);
@@ -100,12 +103,13 @@ impl<A: Authenticator> Faulty<A> {
         Issued { credential: Some(shown), ..issued }
     }
 
-    fn write(&self, credential: &str) {
+    /// Whether this could be written into the store.
+    fn write(&self, credential: &str) -> bool {
         let client = self.redis_url.as_deref().and_then(|url| redis::Client::open(url).ok());
-        let connection = client.and_then(|client| client.get_connection().ok());
-        if let Some(mut connection) = connection {
-            let _ = redis::cmd("SET").arg(format!("clear:{credential}")).arg("1").query::<()>(&mut connection);
-        }
+        let connection = client.and_then(|client| client.get_connection_with_timeout(WRITE_TIMEOUT).ok());
+        let Some(mut connection) = connection else { return false };
+        connection.set_read_timeout(Some(WRITE_TIMEOUT)).is_ok()
+            && redis::cmd("SET").arg(format!("clear:{credential}")).arg("1").query::<()>(&mut connection).is_ok()
     }
 
     /// Whether a change of this kind ends nothing here.
@@ -278,6 +282,10 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
         }
     }
 
+    async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
+        self.inner.verify_current(self.real(credential).as_deref(), now).await
+    }
+
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let _turn = self.renewing.lock().await;
         let real = self.real(credential);
@@ -302,9 +310,26 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
                 let identity = self.inner.verify(real.as_deref(), now).await?;
                 self.inner.revoke_user(identity.id, now).await
             }
+            Fault::LogoutWrites if !self.write("logout") => {
+                Err(AuthError::StoreUnavailable("a logout writes first".into()))
+            }
             Fault::LogoutNothing => self.inner.verify(real.as_deref(), now).await.map(drop),
             _ => self.inner.revoke(real.as_deref(), now).await,
         }
+    }
+
+    async fn log_out(&self, presented: Presented<'_>, now: UnixSeconds) -> Result<(), AuthError> {
+        if matches!(self.fault, Fault::LogoutEndsAll | Fault::LogoutNothing | Fault::LogoutWrites) {
+            return self.revoke(presented.credential, now).await;
+        }
+        let real = self.real(presented.credential);
+        self.memory().remembered.remove(real.as_deref().unwrap_or_default());
+        self.inner.log_out(Presented { credential: real.as_deref(), ..presented }, now).await
+    }
+
+    async fn user_of(&self, presented: Presented<'_>, now: UnixSeconds) -> Result<u32, AuthError> {
+        let real = self.real(presented.credential);
+        self.inner.user_of(Presented { credential: real.as_deref(), ..presented }, now).await
     }
 
     async fn revoke_user(&self, user: u32, now: UnixSeconds) -> Result<(), AuthError> {

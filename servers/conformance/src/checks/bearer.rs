@@ -4,7 +4,7 @@ use contract::{Carrier, route};
 
 use super::Check;
 use crate::case::Case;
-use crate::stop::{Step, ensure, fail};
+use crate::stop::{Step, applicable, ensure, fail, reason};
 use crate::wire::{Answer, Request};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -42,6 +42,13 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A request with two credentials gets 400, whatever they are worth.",
         source: "RFC 6750 section 3.1",
         run: two,
+    },
+    Check {
+        id: "bearer-spelling",
+        row: 9,
+        title: "Bearer is taken in any case, and with several spaces behind it.",
+        source: "RFC 6750 section 2.1; RFC 9110 sections 11.1 and 11.4",
+        run: spelling,
     },
     Check {
         id: "credentials-not-cached",
@@ -125,6 +132,16 @@ fn two(case: &Case<'_>) -> Step {
     }
     for (what, request) in requests {
         case.send(&request)?.must_be(400, what)?;
+    }
+    Ok(())
+}
+
+fn spelling(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Bearer, reason::NOT_BEARER)?;
+    let credential = case.login()?.credential;
+    for scheme in ["Bearer  ", "Bearer     ", "bearer ", "BEARER "] {
+        let me = Request::get(route::ME).header("authorization", format!("{scheme}{credential}"));
+        case.send(&me)?.must_be(200, &format!("a good credential behind {scheme:?}"))?;
     }
     Ok(())
 }

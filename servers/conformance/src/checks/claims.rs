@@ -40,6 +40,13 @@ pub(super) const CHECKS: &[Check] = &[
         run: |case| other(case, "aud"),
     },
     Check {
+        id: "aud-array",
+        row: 3,
+        title: "A token for several audiences, the own one among them, is accepted.",
+        source: "RFC 7519 section 4.1.3",
+        run: aud_array,
+    },
+    Check {
         id: "typ-exact",
         row: 5,
         title: "A token of another type than at+jwt, or of none, is refused.",
@@ -75,6 +82,13 @@ pub(super) const CHECKS: &[Check] = &[
         run: nbf,
     },
     Check {
+        id: "dates-fractional",
+        row: 7,
+        title: "A token whose dates have a fraction is accepted until it expires.",
+        source: "RFC 7519 section 2",
+        run: fractional,
+    },
+    Check {
         id: "leeway-small",
         row: 7,
         title: "The leeway is declared and at most 5 s, and no token lives longer than that beyond its end.",
@@ -104,6 +118,19 @@ fn other(case: &Case<'_>, claim: &str) -> Step {
     ];
     for value in others {
         case.must_be_refused(forge.with_claims([(claim, value.clone())]), &format!("{claim} {value}"))?;
+    }
+    Ok(())
+}
+
+fn aud_array(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let own = match &forge.token.claims["aud"] {
+        Value::Array(audiences) => audiences.first().cloned().unwrap_or_default(),
+        own => own.clone(),
+    };
+    let others = "https://other.example.test";
+    for aud in [json!([own]), json!([others, own]), json!([own, others])] {
+        case.must_be_good(forge.with_claims([("aud", aud.clone())]), &format!("aud {aud}"))?;
     }
     Ok(())
 }
@@ -183,6 +210,19 @@ fn nbf(case: &Case<'_>) -> Step {
         case.must_be_refused(forge.with_claims([(claim, json!(later))]), &format!("{claim} a minute from now"))?;
     }
     case.must_be_refused(forge.with_claims([("nbf", json!("0"))]), "nbf that is text")
+}
+
+fn fractional(case: &Case<'_>) -> Step {
+    let forge = case.forge()?;
+    let (now, leeway_s) = (now(&forge)? as f64, case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S) as f64);
+    let with = |begins: f64, ends: f64| {
+        let claims = ["iat", "nbf", "auth_time"].map(|claim| (claim, json!(begins)));
+        let [iat, nbf, auth_time] = claims;
+        forge.with_claims([iat, nbf, auth_time, ("exp", json!(ends))])
+    };
+    case.must_be_good(with(now - 0.5, now + 60.5), "dates with a fraction")?;
+    let over = with(now - leeway_s - 61.5, now - leeway_s - 1.5);
+    case.must_be_refused(over, &format!("over for 1.5 s, with a leeway of {leeway_s} s"))
 }
 
 fn leeway(case: &Case<'_>) -> Step {

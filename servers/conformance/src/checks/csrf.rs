@@ -25,6 +25,13 @@ pub(super) const CHECKS: &[Check] = &[
         run: own_site,
     },
     Check {
+        id: "csrf-default-port",
+        row: 17,
+        title: "An Origin without a port is the own host where Host names the default port, and the other way round.",
+        source: "RFC 6454 section 4; RFC 9110 section 4.2.3",
+        run: default_port,
+    },
+    Check {
         id: "csrf-login-refused",
         row: 17,
         title: "Another site cannot log a browser in as somebody else.",
@@ -85,6 +92,30 @@ fn own_site(case: &Case<'_>) -> Step {
         let login = case.login()?;
         let request = and(case.with(Request::post(route::LOGOUT), &login.credential), &[(name, value.clone())]);
         case.send(&request)?.must_be(204, &format!("/logout with {name}: {value}"))?;
+    }
+    Ok(())
+}
+
+/// The change itself is incomplete: who passes as the own site learns that, and any other gets 403.
+fn default_port(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let (login, own) = (case.login()?, case.first().host());
+    let post = |host: &str, origin: &str| {
+        let request = case.with(Request::post(route::PASSWORD), &login.credential).hosts(&[host]);
+        case.send(&request.header("origin", origin))
+    };
+    for (host_port, scheme, origin_port) in
+        [(":443", "https", ""), ("", "https", ":443"), (":80", "http", ""), ("", "http", ":80")]
+    {
+        let (host, origin) = (format!("{own}{host_port}"), format!("{scheme}://{own}{origin_port}"));
+        let answer = post(&host, &origin)?;
+        let passed = (400..500).contains(&answer.status) && answer.status != 403;
+        ensure(passed, || format!("Host {host} and Origin {origin}, without a body: {}", answer.status))?;
+    }
+    for (host, origin) in
+        [(format!("{own}:444"), format!("https://{own}")), (own.to_owned(), format!("https://{own}:444"))]
+    {
+        post(&host, &origin)?.must_be(403, &format!("Host {host} and Origin {origin}"))?;
     }
     Ok(())
 }

@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use contract::user;
 
-use super::Check;
-use crate::case::Case;
+use super::{Check, guessing};
+use crate::case::{Case, Guessed};
 use crate::stop::{Step, ensure, fail};
 
-/// Failures after which a guesser must have been stopped (SP 800-63B section 3.2.2).
-const MOST_GUESSES: usize = 100;
 /// Logins of each kind that are timed.
 const TIMED: usize = 7;
+/// The time limit of each of many logins at once: the last one waits for all others.
+const BURST_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause between two questions while others log in.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Measurements before a server is accused: another process may have disturbed one.
@@ -105,21 +105,15 @@ fn same_answer(case: &Case<'_>) -> Step {
 }
 
 fn throttled(case: &Case<'_>) -> Step {
-    for name in [case.login()?.username, nobody(0)] {
-        let mut guesses = 0;
-        let refused = loop {
-            let answer = case.send(&Case::login_request(&name, &format!("wrong password {guesses}")))?;
-            if answer.status == 429 {
-                break answer;
-            }
-            answer.must_be(401, "a wrong password")?;
-            guesses += 1;
-            ensure(guesses <= MOST_GUESSES, || format!("{guesses} wrong passwords for one name, and no 429"))?;
-        };
+    let login = case.login()?;
+    for name in [login.username.clone(), nobody(0)] {
+        let (refused, guesses) = guessing::guess(case, &name)?;
         let wait_s = refused.header("retry-after").and_then(|text| text.parse::<u64>().ok());
         ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
         let right = case.send(&Case::login_request(&name, user::PASSWORD))?;
         right.must_be(429, "the right password meanwhile, or guessing would go on")?;
+        // The first is a user's: the checks that come next need not guess again.
+        case.shared.guessed.get_or_init(|| Guessed { login: login.clone(), guesses });
     }
     Ok(())
 }
@@ -129,7 +123,7 @@ fn parallel(case: &Case<'_>) -> Step {
     let login = case.login()?;
     let count = case.subject.extent.logins;
     std::thread::scope(|scope| {
-        let logins: Vec<_> = (0..count).map(|_| scope.spawn(|| case.login())).collect();
+        let logins: Vec<_> = (0..count).map(|_| scope.spawn(|| case.login_within(BURST_TIMEOUT))).collect();
         while logins.iter().any(|login| !login.is_finished()) {
             case.must_be_good(&login.credential, "/me while others log in")?;
             // To ask without a pause would take from the hashing what it needs.

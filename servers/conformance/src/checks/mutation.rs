@@ -69,7 +69,7 @@ impl<'c> Flood<'c> {
         let carrier = case.facts.carrier;
         Ok(Self {
             case,
-            connection: Connection::to(case.first()),
+            connection: case.connection(case.first()),
             credentials: Mutator::of(carrier, good.clone()),
             refresh_tokens: (!refresh_tokens.is_empty()).then(|| Mutator::of(carrier, refresh_tokens)),
             good,

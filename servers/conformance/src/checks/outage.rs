@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use contract::{Carrier, RevocationClass, StoreDown, route, user};
 
 use super::Check;
-use crate::case::{Case, comes_to_hold};
+use crate::case::Case;
 use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 use crate::subject::StoreControl;
@@ -150,7 +150,7 @@ fn during(case: &Case<'_>, down: Down, check: impl FnOnce(&Case<'_>, &Login) -> 
 /// Waits until every server serves again, whatever it says of its readiness: what comes next must not suffer from it.
 fn settled(case: &Case<'_>) -> Step {
     for node in &case.subject.nodes {
-        let serves = comes_to_hold(RECOVERY, || {
+        let serves = case.comes_to_hold(RECOVERY, || {
             let Ok(login) = case.login() else { return Ok(false) };
             let ready = case.try_send(node, &Request::get(route::READYZ)).is_ok_and(|answer| answer.status == 200);
             Ok(ready && case.me_at(node, &login.credential)? == 200)
@@ -171,7 +171,7 @@ fn away(case: &Case<'_>, down: Down, login: &Login) -> Step {
 
 fn await_ready(case: &Case<'_>) -> Step {
     for node in &case.subject.nodes {
-        let ready = comes_to_hold(RECOVERY, || {
+        let ready = case.comes_to_hold(RECOVERY, || {
             Ok(case.try_send(node, &Request::get(route::READYZ)).is_ok_and(|answer| answer.status == 200))
         })?;
         ensure(ready, || format!("/readyz is not 200 within {RECOVERY:?} after the store is back"))?;
@@ -242,7 +242,7 @@ fn ended(case: &Case<'_>) -> Step<Option<String>> {
     let login = case.login()?;
     case.must_be_good(&login.credential, "a fresh credential")?;
     case.send(&case.post(route::LOGOUT, &login.credential))?.must_be(204, route::LOGOUT)?;
-    let denied = comes_to_hold(Duration::from_secs(window_s + 2), || Ok(case.me(&login.credential)? == 401))?;
+    let denied = case.comes_to_hold(Duration::from_secs(window_s + 2), || Ok(case.me(&login.credential)? == 401))?;
     ensure(denied, || format!("after its logout a credential lives longer than its window of {window_s} s"))?;
     Ok(Some(login.credential))
 }

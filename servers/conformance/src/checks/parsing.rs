@@ -159,7 +159,7 @@ fn oversized(case: &Case<'_>) -> Step {
             Ok(answer) => answer.must_be_4xx(what)?,
             // To close before everything was read is a refusal as well.
             Err(Silence::Closed) => {}
-            Err(silence) => return fail(format!("{what}: {silence:?}")),
+            Err(silence) => return fail(format!("{what}: {silence}")),
         }
     }
     case.must_be_good(&good, "a good request after that")
@@ -211,7 +211,7 @@ fn must_refuse_login(case: &Case<'_>, request: &Request, what: &str) -> Step {
     match case.try_send(case.first(), request) {
         Ok(answer) => answer.must_be_4xx(&format!("a login with {what}")),
         Err(Silence::Closed) => Ok(()),
-        Err(silence) => fail(format!("a login with {what}: {silence:?}")),
+        Err(silence) => fail(format!("a login with {what}: {silence}")),
     }
 }
 
@@ -243,7 +243,7 @@ fn paths(case: &Case<'_>) -> Step {
         match case.try_send(case.first(), &Request::get(path)) {
             Ok(answer) => answer.must_be_4xx(&format!("GET {path} without a credential"))?,
             Err(Silence::Closed) => {}
-            Err(silence) => return fail(format!("GET {path}: {silence:?}")),
+            Err(silence) => return fail(format!("GET {path}: {silence}")),
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use contract::{LogoutScope, RevocationClass, route, user};
 use serde_json::json;
 
 use super::Check;
-use crate::case::{Case, comes_to_hold};
+use crate::case::Case;
 use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 
@@ -92,7 +92,7 @@ fn must_be_denied(case: &Case<'_>, login: &Login, what: &str) -> Step {
         _ => SLACK,
     };
     for (number, node) in case.subject.nodes.iter().enumerate() {
-        let denied = comes_to_hold(within, || match case.me_at(node, &login.credential)? {
+        let denied = case.comes_to_hold(within, || match case.me_at(node, &login.credential)? {
             200 => Ok(false),
             401 => Ok(true),
             other => fail(format!("{what}: node {number} answers {other}")),
@@ -182,8 +182,7 @@ fn password(case: &Case<'_>) -> Step {
 }
 
 fn change_password(case: &Case<'_>, login: &Login, old: &str, new: &str) -> Step {
-    let change = json!({ "password": old, "new_password": new });
-    case.send(&case.post(route::PASSWORD, &login.credential).json(&change))?.must_be(204, "a change of password")
+    case.send(&case.password_change(login, old, new))?.must_be(204, "a change of password")
 }
 
 fn must_have_new_password(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {

@@ -7,7 +7,7 @@ use contract::route;
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::{Case, comes_to_hold};
+use crate::case::Case;
 use crate::stop::{Step, applicable, ensure, fail, reason};
 use crate::token::{Token, encode};
 use crate::wire::Request;
@@ -86,7 +86,7 @@ fn under_load(case: &Case<'_>) -> Step {
                     && counts[0].load(Ordering::Relaxed) > before[0]
             };
             let over = || threads.iter().any(std::thread::ScopedJoinHandle::is_finished);
-            comes_to_hold(Duration::from_secs(20), || Ok(busy() || over())).map(drop)
+            case.comes_to_hold(Duration::from_secs(20), || Ok(busy() || over())).map(drop)
         });
         stop.store(true, Ordering::Relaxed);
         let asked = threads.into_iter().try_for_each(|thread| thread.join().expect("asking does not panic"));

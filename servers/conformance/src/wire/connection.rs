@@ -1,20 +1,21 @@
 //! One connection for many requests: to open one for each would take longer than to answer it.
 
-use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{Answer, Base, PATIENCE, Request, Silence, Use, connect, read_until};
+use super::{Answer, Base, Request, Silence, Use, connect, reading};
 
 /// A connection that is opened again where the server has closed it.
 pub(crate) struct Connection<'b> {
     base: &'b Base,
+    stop: &'b AtomicBool,
     stream: Option<TcpStream>,
 }
 
 impl<'b> Connection<'b> {
-    pub(crate) fn to(base: &'b Base) -> Self {
-        Self { base, stream: None }
+    pub(crate) fn to(base: &'b Base, stop: &'b AtomicBool) -> Self {
+        Self { base, stop, stream: None }
     }
 
     /// Sends one request and waits for its answer. A server may close a connection at any time between two requests,
@@ -26,29 +27,23 @@ impl<'b> Connection<'b> {
                 answered => return answered,
             }
         }
-        let stream = connect(self.base.address)?;
+        let stream = connect(self.base.address, &request.limits(self.stop))?;
         self.send_over(stream, request)
     }
 
     fn send_over(&mut self, mut stream: TcpStream, request: &Request) -> Result<Answer, Silence> {
         let started = Instant::now();
-        // A server may answer and close before it has read everything: what it has said still counts.
-        let _ = stream.write_all(&request.bytes(self.base, Use::Again));
-        let mut bytes = vec![];
-        let whole = |bytes: &[u8]| Answer::parse(bytes, started.elapsed()).is_some_and(|answer| answer.is_delimited());
-        let read = read_until(&mut stream, &mut bytes, started + PATIENCE, whole);
-        let answer = Answer::parse(&bytes, started.elapsed()).ok_or_else(|| Silence::after(read))?;
-        let closing = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        // Behind the last chunk of an answer in chunks there may be more of it to read.
-        let kept = !closing && answer.is_delimited() && answer.header("transfer-encoding").is_none();
+        let limits = request.limits(self.stop);
+        limits.write(&mut stream, &request.bytes(self.base, Use::Again))?;
+        let (answer, kept) = reading::answer(&mut stream, &limits)?;
         self.stream = kept.then_some(stream);
-        Ok(answer)
+        Ok(Answer { took: started.elapsed(), ..answer })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::TcpListener;
 
     use super::*;
@@ -70,11 +65,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let server = std::thread::spawn(move || serve(&listener, 3, 2));
-        let mut connection = Connection::to(&base);
+        let stop = AtomicBool::new(false);
+        let mut connection = Connection::to(&base, &stop);
         for _ in 0..6 {
             assert_eq!(connection.send(&Request::get("/me")).unwrap().body, b"ok");
         }
         server.join().unwrap();
-        assert_eq!(connection.send(&Request::get("/me")).unwrap_err(), Silence::Refused, "nobody is there any more");
+        assert_eq!(connection.send(&Request::get("/me")).unwrap_err(), Silence::Refused, "the listener is closed");
     }
 }

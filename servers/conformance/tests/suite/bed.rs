@@ -97,7 +97,7 @@ impl Bed {
 }
 
 /// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
-pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500 };
+pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500, half_open_s: 30 };
 
 /// Whether everything is asked for that the security table has.
 pub(crate) fn full() -> bool {

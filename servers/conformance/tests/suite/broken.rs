@@ -1,9 +1,11 @@
 //! Servers that are broken in one way each: exactly the checks that are named must fail.
 
 mod balancer;
+mod hardening;
 mod spoilers;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use conformance::Subject;
@@ -51,7 +53,7 @@ fn proxy(
 
 /// All of them, and some that are not broken.
 fn all() -> Vec<Broken> {
-    [tokens(), sessions(), outages(), cookies(), manners(), answers()].into_iter().flatten().collect()
+    [tokens(), sessions(), outages(), cookies(), manners(), answers(), hardening::all()].into_iter().flatten().collect()
 }
 
 fn tokens() -> Vec<Broken> {
@@ -217,7 +219,7 @@ fn answers() -> Vec<Broken> {
         answer(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
             |_, answer| spoil::status(answer, 500), &["refresh-unknown-refused"]),
         proxy(MEMORY, Cookie, "first-cookie-counts", spoil::FirstCounts, &["two-credentials", "cookies-duplicate"]),
-        proxy(MEMORY, Bearer, "dropped-headers", spoil::DroppedHeaders, &["headers-oversized"]),
+        proxy(MEMORY, Bearer, "dropped-headers", spoil::DroppedHeaders, &["headers-oversized", "head-bounded"]),
         proxy(MEMORY, Bearer, "telling-metrics", spoil::TellingMetrics, &["metrics-hold-no-secret"]),
         server("jwt-hs256", Bearer, "key-fetched", &["key-by-url"]),
         server("jwt-hs256", Bearer, "nbf-ignored", &["nbf-enforced"]),
@@ -262,7 +264,8 @@ fn misjudged(broken: &Broken) -> Option<String> {
     if let Some(proxy) = &proxy {
         subject.nodes = vec![proxy.address.into()];
     }
-    let report = conformance::run(&subject).unwrap_or_else(|error| panic!("{}: {error}", broken.name));
+    let report = conformance::run(&subject, &mut (), &AtomicBool::new(false))
+        .unwrap_or_else(|error| panic!("{}: {error}", broken.name));
     let failed: BTreeSet<_> = report.failures().map(|outcome| outcome.id.as_str()).collect();
     let must: BTreeSet<_> = broken.fails.iter().copied().collect();
     let accused: Vec<_> = failed.difference(&must).collect();

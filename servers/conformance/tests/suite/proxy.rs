@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -80,6 +80,16 @@ pub(crate) type Memory = HashMap<String, String>;
 
 /// Whoever spoils what passes.
 pub(crate) trait Spoiler: Send + Sync {
+    /// How many connections are served at a time.
+    fn connections(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether a request may take for ever to become complete.
+    fn waits_for_ever(&self) -> bool {
+        false
+    }
+
     /// Spoils a request; or answers it himself.
     fn request(&self, _request: &mut Message, _memory: &mut Memory) -> Option<Message> {
         None
@@ -101,13 +111,21 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let over = Arc::new(AtomicBool::new(false));
         let (done, memory) = (Arc::clone(&over), Arc::new(Mutex::new(Memory::new())));
+        let served = Arc::new(AtomicUsize::new(0));
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
+                while served.load(Ordering::SeqCst) >= spoiler.connections() && !done.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 if done.load(Ordering::Relaxed) {
                     return;
                 }
-                let (spoiler, memory) = (Arc::clone(&spoiler), Arc::clone(&memory));
-                std::thread::spawn(move || pass(stream, behind, spoiler.as_ref(), &memory));
+                served.fetch_add(1, Ordering::SeqCst);
+                let (spoiler, memory, served) = (Arc::clone(&spoiler), Arc::clone(&memory), Arc::clone(&served));
+                std::thread::spawn(move || {
+                    pass(stream, behind, spoiler.as_ref(), &memory);
+                    served.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Self { address, over }
@@ -122,7 +140,8 @@ impl Drop for Proxy {
 }
 
 fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
-    let mut request = read_request(&mut client)?;
+    let deadline = (!spoiler.waits_for_ever()).then(|| Instant::now() + PATIENCE);
+    let mut request = read_request(&mut client, deadline)?;
     // One request a connection, whatever the client asked for.
     request.without("connection");
     request.add("connection", "close");
@@ -146,8 +165,7 @@ fn ask(behind: SocketAddr, request: &Message) -> Option<Message> {
     Message::parse(&bytes)
 }
 
-fn read_request(client: &mut TcpStream) -> Option<Message> {
-    client.set_read_timeout(Some(PATIENCE)).ok()?;
+fn read_request(client: &mut TcpStream, deadline: Option<Instant>) -> Option<Message> {
     let (mut bytes, mut chunk) = (vec![], vec![0; 64 * 1024]);
     loop {
         if bytes.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -157,6 +175,8 @@ fn read_request(client: &mut TcpStream) -> Option<Message> {
                 return Some(request);
             }
         }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        client.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1)))).ok()?;
         match client.read(&mut chunk) {
             // A read with a timeout is ended where the process is stopped and goes on (signal(7)).
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,5 +1,7 @@
 //! A suite that accuses a right server once in fifty times would be switched off: fifty times, on three schemes.
 
+use std::sync::atomic::AtomicBool;
+
 use contract::{Carrier, Scheme};
 
 use crate::bed::{Bed, SMALL, failures};
@@ -16,7 +18,7 @@ fn no_right_server_is_accused_in_fifty_runs() {
             let bed = Bed::of(scheme, carrier);
             let mut subject = bed.subject();
             subject.extent = SMALL;
-            let report = conformance::run(&subject).unwrap();
+            let report = conformance::run(&subject, &mut (), &AtomicBool::new(false)).unwrap();
             assert!(report.is_conformant(), "{scheme}, {carrier}, run {time}: {}", failures(&report));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
@@ -52,7 +53,8 @@ fn reports() -> &'static [Report] {
 fn examined((scheme, carrier): Case) -> Report {
     let bed = Bed::of(scheme, carrier);
     let started = Instant::now();
-    let report = conformance::run(&bed.subject()).unwrap_or_else(|error| panic!("{scheme}, {carrier}: {error}"));
+    let report = conformance::run(&bed.subject(), &mut (), &AtomicBool::new(false))
+        .unwrap_or_else(|error| panic!("{scheme}, {carrier}: {error}"));
     let mut slowest: Vec<_> = report.outcomes.iter().map(|outcome| (outcome.took_ms, outcome.id.as_str())).collect();
     slowest.sort_unstable_by(|one, other| other.cmp(one));
     eprintln!("{scheme}, {carrier}: {:?}; slowest {:?}", started.elapsed(), &slowest[..5]);

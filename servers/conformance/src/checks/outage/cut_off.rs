@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use contract::{RevocationClass, route};
 
 use super::{Down, Outage, RECOVERY, WAITED_S, settled};
-use crate::case::{Case, comes_to_hold};
+use crate::case::Case;
 use crate::stop::{Step, applicable, ensure, reason};
 use crate::wire::Base;
 
@@ -35,7 +35,7 @@ pub(super) fn obeys(case: &Case<'_>) -> Step {
     drop(outage);
     let settled = settled(case);
     checked.and(settled)?;
-    let known = comes_to_hold(RECOVERY, || Ok(case.me_at(last, &login.credential)? == 401))?;
+    let known = case.comes_to_hold(RECOVERY, || Ok(case.me_at(last, &login.credential)? == 401))?;
     ensure(known, || format!("{RECOVERY:?} after it is back the server has not heard of the logout"))
 }
 

@@ -10,7 +10,7 @@ use super::{Down, Outage, await_ready, ended, in_time, settled};
 use crate::case::{Case, STALL};
 use crate::stop::{Step, ensure, fail, not_applicable, reason};
 use crate::subject::StoreControl;
-use crate::wire::{Answer, Base, Connection, Request};
+use crate::wire::{Answer, Base, Request};
 
 /// Connections over which is asked at a time.
 const CONNECTIONS: usize = 6;
@@ -113,7 +113,7 @@ impl Client<'_> {
         let unknown: String = good.chars().rev().collect();
         let nobodies = ended.into_iter().chain([unknown.as_str()]).map(|credential| (Who::Nobody, credential));
         let all: Vec<_> = std::iter::once((Who::Good, good)).chain(nobodies).collect();
-        let mut connection = Connection::to(self.node);
+        let mut connection = self.case.connection(self.node);
         let mut answers = 0;
         for (who, credential) in all.iter().cycle() {
             let began = self.stage.phase();

@@ -1,0 +1,54 @@
+//! Row 29: a request names its host once, and what a cookie opens is kept by no cache.
+
+use contract::{Carrier, route, user};
+
+use super::Check;
+use crate::case::Case;
+use crate::stop::{Step, applicable, ensure, reason};
+use crate::wire::Request;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "host-exactly-one",
+        row: 29,
+        title: "A request of HTTP/1.1 without Host, or with two, gets 400.",
+        source: "RFC 9112 section 3.2",
+        run: host,
+    },
+    Check {
+        id: "answers-by-cookie-not-cached",
+        row: 29,
+        title: "An answer that depends on a cookie forbids every cache to keep it.",
+        source: "RFC 9111 section 5.2.2.5; OWASP ASVS 14.3.2",
+        run: not_cached,
+    },
+];
+
+fn host(case: &Case<'_>) -> Step {
+    let login = case.login()?;
+    let own = case.first().authority();
+    let hosts: [(&str, Vec<&str>); 3] =
+        [("no Host", vec![]), ("the same Host twice", vec![own, own]), ("two Hosts", vec![own, "evil.example"])];
+    for (what, hosts) in hosts {
+        let me = case.with(Request::get(route::ME), &login.credential).hosts(&hosts);
+        case.send(&me)?.must_be(400, &format!("/me with {what}"))?;
+        let again = Case::login_request(&login.username, user::PASSWORD).hosts(&hosts);
+        case.send(&again)?.must_be(400, &format!("/login with {what}"))?;
+    }
+    case.must_be_good(&login.credential, "the credential with one Host")
+}
+
+/// An answer to a bearer is kept by no shared cache, whatever it says (RFC 9111 section 3.5).
+fn not_cached(case: &Case<'_>) -> Step {
+    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = case.login()?;
+    // Without an administrator the rest can be seen all the same.
+    let admin = case.admin().ok().map(|admin| (route::ADMIN, admin.credential));
+    for (path, credential) in [(route::ME, login.credential)].into_iter().chain(admin) {
+        let answer = case.send(&case.with(Request::get(path), credential))?;
+        answer.must_be(200, path)?;
+        let cached = answer.header("cache-control").unwrap_or_default();
+        ensure(cached.contains("no-store"), || format!("{path} has Cache-Control {cached:?} instead of no-store"))?;
+    }
+    Ok(())
+}

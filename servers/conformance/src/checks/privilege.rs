@@ -1,0 +1,87 @@
+//! Row 23: who is no administrator any more writes nothing, however long the credential from before is still read.
+
+use contract::{route, user};
+use serde_json::{Value, json};
+
+use super::Check;
+use crate::case::Case;
+use crate::login::Login;
+use crate::stop::{Step, ensure};
+use crate::wire::Request;
+
+const SOURCE: &str = "OWASP ASVS 8.3.2";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "disabled-admin-writes-nothing",
+        row: 23,
+        title: "An administrator who is disabled changes no user with a credential from before, at any server.",
+        source: SOURCE,
+        run: |case| former(case, |_| json!({ "disabled": true }), must_be_disabled),
+    },
+    Check {
+        id: "demoted-admin-writes-nothing",
+        row: 23,
+        title: "An administrator who loses the role changes no user with a credential from before, at any server.",
+        source: SOURCE,
+        run: |case| former(case, |roles| json!({ "roles": roles }), must_have_lost_the_role),
+    },
+];
+
+/// A change of this user.
+fn of(username: &str, mut change: Value) -> Value {
+    change["username"] = json!(username);
+    change
+}
+
+/// Makes a user an administrator, takes that back by this change, and tries to undo it with the credential from before.
+fn former(case: &Case<'_>, change: fn(&Value) -> Value, holds: fn(&Case<'_>, &str) -> Step) -> Step {
+    let admin = case.admin()?;
+    let first = case.login()?;
+    let (name, roles) = (first.username.as_str(), &first.answer.json()["user"]["roles"]);
+    case.change_user(&admin, &of(name, json!({ "roles": ["auditor", user::ADMIN_ROLE] })))?;
+    let checked = case.login_as(name).and_then(|second| {
+        must_write(case, &second)?;
+        case.change_user(&admin, &of(name, change(roles)))?;
+        must_not_write(case, &second)?;
+        holds(case, name)
+    });
+    case.change_user(&admin, &of(name, json!({ "disabled": false, "roles": roles })))?;
+    checked
+}
+
+/// Every server has seen the credential write, so that one with a memory remembers it.
+fn must_write(case: &Case<'_>, second: &Login) -> Step {
+    let bystander = case.fresh_user();
+    for node in &case.subject.nodes {
+        let change =
+            case.post(route::ADMIN_USER, &second.credential).json(&of(&bystander, json!({ "disabled": false })));
+        case.send_to(node, &change)?.must_be(204, "a change by a second administrator")?;
+    }
+    Ok(())
+}
+
+fn must_not_write(case: &Case<'_>, second: &Login) -> Step {
+    let undo = of(&second.username, json!({ "disabled": false, "roles": ["auditor", user::ADMIN_ROLE] }));
+    for (number, node) in case.subject.nodes.iter().enumerate() {
+        let answer = case.send_to(node, &case.post(route::ADMIN_USER, &second.credential).json(&undo))?;
+        ensure(matches!(answer.status, 401 | 403), || {
+            format!(
+                "node {number} answers a change by a former administrator with {} instead of 401 or 403",
+                answer.status
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn must_be_disabled(case: &Case<'_>, name: &str) -> Step {
+    let login = case.send(&Case::login_request(name, user::PASSWORD))?;
+    login.must_be(401, "a login of the disabled administrator, after the credential from before was used")
+}
+
+fn must_have_lost_the_role(case: &Case<'_>, name: &str) -> Step {
+    let login = case.login_as(name)?;
+    let admin = case.send(&case.with(Request::get(route::ADMIN), &login.credential))?;
+    admin.must_be(403, "/admin for the former administrator, after the credential from before was used")
+}

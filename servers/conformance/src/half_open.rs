@@ -1,0 +1,135 @@
+//! Requests that never become complete, begun with a run: whether the server ends their connections is seen at the end of
+//! the run, so that no check has to wait for it.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use contract::route;
+
+use crate::wire::Base;
+
+/// How often it is checked whether a connection is still open.
+const POLL: Duration = Duration::from_millis(100);
+/// The time after which a head that grows gets one more line.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Of a connection that is open.
+const OPEN: u64 = u64::MAX;
+
+/// How a request stays incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// After a part of its head nothing more comes.
+    Head,
+    /// Its head grows by a line a second.
+    GrowingHead,
+    /// After a part of its body nothing more comes.
+    Body,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Head, Self::GrowingHead, Self::Body];
+
+    /// For a reader.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Head => "a part of a head",
+            Self::GrowingHead => "a head that grows by a line a second",
+            Self::Body => "a part of a body",
+        }
+    }
+
+    /// What is sent at first.
+    pub(crate) fn beginning(self, base: &Base) -> String {
+        let path = base.path(route::LOGIN);
+        let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", base.authority());
+        match self {
+            Self::Head | Self::GrowingHead => head,
+            Self::Body => format!("{head}content-length: 100\r\n\r\n{{\"username\":"),
+        }
+    }
+}
+
+/// One connection of each kind, until this value goes.
+pub(crate) struct HalfOpen {
+    began: Instant,
+    watched: Arc<Watched>,
+    watching: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Watched {
+    over: AtomicBool,
+    /// Milliseconds from the beginning to the end of each connection.
+    ended_ms: [AtomicU64; 3],
+}
+
+impl HalfOpen {
+    pub(crate) fn begin(base: &Base) -> Self {
+        let began = Instant::now();
+        let watched = Arc::new(Watched::default());
+        let streams = Kind::ALL.map(|kind| {
+            let stream = base.connect(CONNECT).ok();
+            stream.filter(|mut stream| stream.write_all(kind.beginning(base).as_bytes()).is_ok())
+        });
+        for (stream, ended_ms) in streams.iter().zip(&watched.ended_ms) {
+            ended_ms.store(if stream.is_some() { OPEN } else { 0 }, Ordering::Relaxed);
+        }
+        let own = Arc::clone(&watched);
+        let watching = std::thread::spawn(move || own.watch(streams, began));
+        Self { began, watched, watching: Some(watching) }
+    }
+
+    /// How long the connection of this kind stayed open; none if it still is.
+    pub(crate) fn stayed_open(&self, kind: Kind) -> Option<Duration> {
+        let ended_ms = self.watched.ended_ms[kind as usize].load(Ordering::Relaxed);
+        (ended_ms != OPEN).then(|| Duration::from_millis(ended_ms))
+    }
+
+    /// The time since the connections were opened.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Watched {
+    fn watch(&self, mut streams: [Option<TcpStream>; 3], began: Instant) {
+        let mut lines = 0;
+        while !self.over.load(Ordering::Relaxed) && streams.iter().any(Option::is_some) {
+            std::thread::sleep(POLL);
+            let due = began.elapsed() >= LINE_EVERY * (lines + 1);
+            lines += u32::from(due);
+            for kind in Kind::ALL {
+                let grows = due && kind == Kind::GrowingHead;
+                let stream = &mut streams[kind as usize];
+                if stream.as_mut().is_some_and(|stream| has_ended(stream, grows)) {
+                    *stream = None;
+                    let ended_ms = began.elapsed().as_millis() as u64;
+                    self.ended_ms[kind as usize].store(ended_ms, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the server has answered, or closed the connection.
+fn has_ended(stream: &mut TcpStream, grows: bool) -> bool {
+    if stream.set_nonblocking(true).is_err() || (grows && stream.write_all(b"x-more: 1\r\n").is_err()) {
+        return true;
+    }
+    !matches!(stream.read(&mut [0; 64]), Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted))
+}
+
+impl Drop for HalfOpen {
+    fn drop(&mut self) {
+        self.watched.over.store(true, Ordering::Relaxed);
+        if let Some(watching) = self.watching.take() {
+            let _ = watching.join();
+        }
+    }
+}

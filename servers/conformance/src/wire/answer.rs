@@ -1,0 +1,42 @@
+//! What a server answered.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::cut;
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In the order of the wire.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// From the first byte sent to the last received.
+    pub(crate) took: Duration,
+}
+
+impl Answer {
+    /// The value of the first header of this name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The values of all headers of this name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON, or null if it is none.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What came, for a reader, with at most this much of the body.
+    pub(crate) fn shown(&self, most: usize) -> String {
+        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value.as_bytes(), most)));
+        let lines: Vec<_> = std::iter::once(self.status.to_string()).chain(headers).collect();
+        format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
+    }
+}

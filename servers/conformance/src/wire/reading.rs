@@ -1,0 +1,268 @@
+//! One response from a stream: where it ends follows from its head (RFC 9112 section 6.3), and not from the end of the
+//! connection, which a server may keep open. What is larger than it may be is not read.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use memchr::memmem;
+
+use super::limits::Limits;
+use super::{Answer, Silence};
+
+/// Bytes of the largest head, of the longest trailer section, and of the longest line between chunks.
+const HEAD_LIMIT_BYTES: usize = 64 << 10;
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+const END_OF_LINE: &[u8] = b"\r\n";
+
+/// How the length of a body is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Nothing,
+    Length(usize),
+    Chunked,
+    UntilClose,
+}
+
+/// The next response, and whether the connection can be used for another request. It took no time yet.
+pub(super) fn answer(stream: &mut TcpStream, limits: &Limits<'_>) -> Result<(Answer, bool), Silence> {
+    let mut source = Source { stream, limits, bytes: vec![] };
+    let head = source.head()?;
+    let framing = framing(&head)?;
+    let body = source.body(framing)?;
+    let closing = head.all("connection").any(|value| value.to_ascii_lowercase().contains("close"));
+    let kept = !closing && framing != Framing::UntilClose && source.bytes.is_empty();
+    Ok((Answer { body, ..head }, kept))
+}
+
+/// The stream with what was read of it and is not used yet.
+struct Source<'c, 's> {
+    stream: &'c mut TcpStream,
+    limits: &'c Limits<'s>,
+    bytes: Vec<u8>,
+}
+
+impl Source<'_, '_> {
+    /// Reads more, if there is more.
+    fn more(&mut self) -> Result<(), Silence> {
+        if self.limits.read(self.stream, &mut self.bytes)? { Ok(()) } else { Err(Silence::Closed) }
+    }
+
+    /// What stands before this mark, which is taken as well, and is not part of it.
+    fn until(&mut self, mark: &[u8]) -> Result<Vec<u8>, Silence> {
+        let mut searched = 0;
+        loop {
+            let end = memmem::find(&self.bytes[searched..], mark).map(|place| searched + place);
+            if end.unwrap_or(self.bytes.len()) > HEAD_LIMIT_BYTES {
+                return Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES));
+            }
+            if let Some(end) = end {
+                let rest = self.bytes.split_off(end + mark.len());
+                let mut before = std::mem::replace(&mut self.bytes, rest);
+                before.truncate(end);
+                return Ok(before);
+            }
+            searched = (self.bytes.len() + 1).saturating_sub(mark.len());
+            self.more()?;
+        }
+    }
+
+    /// The head of the final response: interim ones go before it (RFC 9110 section 15.2).
+    fn head(&mut self) -> Result<Answer, Silence> {
+        loop {
+            let head = parsed(&self.until(END_OF_HEAD)?)?;
+            if !(100..200).contains(&head.status) || head.status == 101 {
+                return Ok(head);
+            }
+        }
+    }
+
+    fn body(&mut self, framing: Framing) -> Result<Vec<u8>, Silence> {
+        match framing {
+            Framing::Nothing => Ok(vec![]),
+            Framing::Length(length) => self.exactly(length, 0),
+            Framing::Chunked => self.chunks(),
+            Framing::UntilClose => self.rest(),
+        }
+    }
+
+    /// So many bytes, of a body of which so many were read before.
+    fn exactly(&mut self, length: usize, before: usize) -> Result<Vec<u8>, Silence> {
+        let most = self.limits.body_limit_bytes;
+        if length > most.saturating_sub(before) {
+            return Err(Silence::BodyTooLarge(most));
+        }
+        while self.bytes.len() < length {
+            self.more()?;
+        }
+        let rest = self.bytes.split_off(length);
+        Ok(std::mem::replace(&mut self.bytes, rest))
+    }
+
+    /// A body in chunks, without its trailer section (RFC 9112 section 7.1).
+    fn chunks(&mut self) -> Result<Vec<u8>, Silence> {
+        let mut body = vec![];
+        loop {
+            let line = String::from_utf8_lossy(&self.until(END_OF_LINE)?).into_owned();
+            let size = line.split(';').next().unwrap_or_default().trim();
+            let size = usize::from_str_radix(size, 16).map_err(|_| Silence::Malformed("a chunk without its size"))?;
+            if size == 0 {
+                break;
+            }
+            body.extend(self.exactly(size, body.len())?);
+            if !self.until(END_OF_LINE)?.is_empty() {
+                return Err(Silence::Malformed("a chunk that is longer than its size"));
+            }
+        }
+        let mut trailers = 0;
+        loop {
+            let line = self.until(END_OF_LINE)?;
+            trailers += line.len() + END_OF_LINE.len();
+            if line.is_empty() {
+                return Ok(body);
+            }
+            if trailers > HEAD_LIMIT_BYTES {
+                return Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES));
+            }
+        }
+    }
+
+    /// All that comes until the connection is closed.
+    fn rest(&mut self) -> Result<Vec<u8>, Silence> {
+        let most = self.limits.body_limit_bytes;
+        while self.bytes.len() <= most {
+            match self.more() {
+                Ok(()) => {}
+                Err(Silence::Closed) => return Ok(std::mem::take(&mut self.bytes)),
+                Err(other) => return Err(other),
+            }
+        }
+        Err(Silence::BodyTooLarge(most))
+    }
+}
+
+/// A head without the body that belongs to it.
+fn parsed(head: &[u8]) -> Result<Answer, Silence> {
+    let text = String::from_utf8_lossy(head).into_owned();
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
+    let status = status.ok_or(Silence::Malformed("there is no status line"))?;
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.to_owned(), value.trim().to_owned()))
+    };
+    Ok(Answer { status, headers: lines.filter_map(header).collect(), body: vec![], took: Duration::ZERO })
+}
+
+/// RFC 9112 section 6.3, for the response to a GET or a POST.
+fn framing(head: &Answer) -> Result<Framing, Silence> {
+    if matches!(head.status, 101 | 204 | 304) {
+        return Ok(Framing::Nothing);
+    }
+    if let Some(codings) = head.all("transfer-encoding").last() {
+        let chunked = codings.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
+        return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
+    }
+    let mut lengths = head.all("content-length");
+    let Some(length) = lengths.next() else { return Ok(Framing::UntilClose) };
+    if lengths.any(|other| other != length) {
+        return Err(Silence::Malformed("several lengths"));
+    }
+    length.parse().map(Framing::Length).map_err(|_| Silence::Malformed("a Content-Length that is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::{Base, Request, send};
+    use super::*;
+
+    /// What is read where a server writes this, again and again for as long as it can, and then closes or not.
+    fn read(first: &[u8], again: &[u8], closes: bool) -> Result<Vec<u8>, Silence> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Base::from(listener.local_addr().unwrap());
+        let (first, again) = (first.to_vec(), again.to_vec());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // A connection that is closed before its request is read is reset.
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(&first).unwrap();
+            while !again.is_empty() && stream.write_all(&again).is_ok() {}
+            (!closes).then_some(stream)
+        });
+        let request = Request::get("/me").body_limit_bytes(1 << 20).within(Duration::from_secs(30));
+        let answer = send(&base, &request, &AtomicBool::new(false));
+        drop(server.join().unwrap());
+        answer.map(|answer| answer.body)
+    }
+
+    fn kept_open(response: &str) -> Result<Vec<u8>, Silence> {
+        read(response.as_bytes(), b"", false)
+    }
+
+    #[test]
+    fn a_response_ends_where_its_head_says_though_the_connection_stays_open() {
+        for (response, body) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
+            ("HTTP/1.1 204 No Content\r\n\r\n", ""),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", ""),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "no"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\na: b\r\n\r\n",
+                "abcde",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                "ok",
+            ),
+        ] {
+            assert_eq!(kept_open(response), Ok(body.into()), "{response}");
+        }
+    }
+
+    #[test]
+    fn a_response_that_ends_early_is_none_and_one_without_a_length_ends_with_the_connection() {
+        let closed = |response: &str| read(response.as_bytes(), b"", true);
+        assert_eq!(closed("HTTP/1.1 200 OK\r\n\r\nok"), Ok(b"ok".to_vec()));
+        for response in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        ] {
+            assert_eq!(closed(response), Err(Silence::Closed), "{response}");
+        }
+    }
+
+    #[test]
+    fn an_endless_response_is_refused_by_its_size() {
+        let ok = b"HTTP/1.1 200 OK\r\n";
+        let more = [b'x'; 4096];
+        assert_eq!(read(ok, &more, false), Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES)));
+        let line = [b"x: ", &more[..], b"\r\n"].concat();
+        assert_eq!(read(ok, &line, false), Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES)));
+        let too_large = Err(Silence::BodyTooLarge(1 << 20));
+        assert_eq!(read(b"HTTP/1.1 200 OK\r\n\r\n", &more, false), too_large);
+        assert_eq!(read(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", &more, false), too_large);
+        let chunk = [b"1000\r\n", &more[..], b"\r\n"].concat();
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(read(chunked, &chunk, false), too_large);
+        assert_eq!(read(&[&chunked[..], b"fffffff\r\n"].concat(), &more, false), too_large);
+        let trailers = [&chunked[..], b"0\r\n"].concat();
+        assert_eq!(read(&trailers, b"a: b\r\n", false), Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES)));
+    }
+
+    #[test]
+    fn what_is_not_http_is_said_to_be_none() {
+        for response in [
+            "SSH-2.0-OpenSSH\r\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        ] {
+            assert!(matches!(kept_open(response), Err(Silence::Malformed(_))), "{response}");
+        }
+    }
+}

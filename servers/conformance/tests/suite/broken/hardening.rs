@@ -1,0 +1,299 @@
+//! Servers that are broken in what rows 23 to 30 of the security table want, and in what they must accept.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contract::Carrier::{Bearer, Cookie};
+use serde_json::Value;
+
+use super::{Broken, answer, proxy, server, spoil};
+use crate::proxy::{Memory, Message, Spoiler};
+
+const MEMORY: &str = "session-memory";
+const HS256: &str = "jwt-hs256";
+const REFRESH: &str = "jwt-hs256-refresh";
+
+pub(super) fn all() -> Vec<Broken> {
+    [administrators(), logouts(), slow(), guessing(), bench(), http(), accepted()].into_iter().flatten().collect()
+}
+
+fn administrators() -> Vec<Broken> {
+    const WRITES: [&str; 2] = ["disabled-admin-writes-nothing", "demoted-admin-writes-nothing"];
+    vec![
+        proxy(MEMORY, Bearer, "former-admin-writes", FormerAdmin, &WRITES),
+        answer(
+            MEMORY,
+            Bearer,
+            "both-password-changes",
+            |request, answer| request.is("POST /password ") && answer.status().starts_with('4'),
+            |_, answer| spoil::status(answer, 204),
+            &["password-changes-once"],
+        ),
+    ]
+}
+
+fn logouts() -> Vec<Broken> {
+    const LATE: [&str; 2] = ["logout-by-refresh-token", "logout-all-by-refresh-token"];
+    vec![
+        answer(
+            REFRESH,
+            Bearer,
+            "logout-wants-access-token",
+            |request, _| request.is("POST /logout") && request.text("authorization").is_none(),
+            |_, answer| spoil::status(answer, 401),
+            &LATE,
+        ),
+        proxy(REFRESH, Cookie, "late-logout-nothing", LateLogoutNothing, &LATE),
+        server("session-redis", Bearer, "logout-writes", &["full-store-lets-out"]),
+    ]
+}
+
+fn slow() -> Vec<Broken> {
+    vec![
+        proxy(MEMORY, Bearer, "few-connections", FewConnections, &["half-open-flood-served"]),
+        proxy(MEMORY, Bearer, "half-open-kept", HalfOpenKept, &["half-open-closed"]),
+        proxy(MEMORY, Bearer, "large-head-taken", LargeHeadTaken, &["head-bounded"]),
+    ]
+}
+
+fn guessing() -> Vec<Broken> {
+    vec![
+        proxy(MEMORY, Bearer, "failures-kept", FailuresKept, &["success-forgets-failures"]),
+        proxy(MEMORY, Bearer, "owner-throttled", OwnerThrottled, &["throttle-spares-session"]),
+    ]
+}
+
+fn bench() -> Vec<Broken> {
+    vec![
+        proxy(MEMORY, Bearer, "bench-for-any-host", BenchForAnyHost, &["bench-host-loopback"]),
+        proxy(MEMORY, Bearer, "bench-for-any-site", BenchForAnySite, &["bench-other-site-refused"]),
+        proxy(HS256, Bearer, "bench-takes-forms", BenchTakesForms, &["bench-body-required"]),
+    ]
+}
+
+fn http() -> Vec<Broken> {
+    vec![
+        proxy(MEMORY, Bearer, "any-number-of-hosts", AnyNumberOfHosts, &["host-exactly-one"]),
+        answer(
+            MEMORY,
+            Cookie,
+            "me-cached",
+            |request, _| request.is("GET /me ") || request.is("GET /admin "),
+            |_, answer| answer.without("cache-control"),
+            &["answers-by-cookie-not-cached"],
+        ),
+        answer(
+            MEMORY,
+            Cookie,
+            "default-port-foreign",
+            |request, _| request.text("host").is_some_and(|host| host.ends_with(":443")),
+            |_, answer| spoil::status(answer, 403),
+            &["csrf-default-port"],
+        ),
+    ]
+}
+
+/// What a good server accepts, rejected.
+fn accepted() -> Vec<Broken> {
+    vec![
+        answer(
+            MEMORY,
+            Bearer,
+            "one-space",
+            |request, _| request.text("authorization").is_some_and(|text| text.starts_with("Bearer  ")),
+            |_, answer| spoil::status(answer, 401),
+            &["bearer-spelling"],
+        ),
+        answer(
+            HS256,
+            Bearer,
+            "one-audience",
+            |request, _| claims(request)["aud"].is_array(),
+            |_, answer| spoil::status(answer, 401),
+            &["aud-array"],
+        ),
+        answer(
+            HS256,
+            Bearer,
+            "whole-seconds",
+            |request, _| claims(request)["exp"].as_f64().is_some_and(|exp| exp.fract() > 0.0),
+            |_, answer| spoil::status(answer, 401),
+            &["dates-fractional"],
+        ),
+    ]
+}
+
+/// The claims of the token that is presented; null if there is none.
+fn claims(request: &Message) -> Value {
+    let bearer = request.text("authorization").unwrap_or_default();
+    let claims = bearer.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default()
+}
+
+fn json(message: &Message) -> Value {
+    serde_json::from_slice(&message.body).unwrap_or_default()
+}
+
+/// The user name of a login.
+fn username(request: &Message) -> Option<String> {
+    json(request)["username"].as_str().filter(|_| request.is("POST /login ")).map(str::to_owned)
+}
+
+/// The bearer that this answer to a login hands out.
+fn bearer(request: &Message, answer: &Message) -> Option<String> {
+    let token = json(answer)["token"].as_str().map(|token| format!("Bearer {token}"));
+    token.filter(|_| request.is("POST /login ") && answer.status() == "200")
+}
+
+fn response(status: &str) -> Message {
+    Message { line: format!("HTTP/1.1 {status} Spoiled"), ..Message::default() }
+}
+
+fn throttled() -> Message {
+    let mut answer = response("429");
+    answer.add("retry-after", "30");
+    answer
+}
+
+/// Who has changed a user once may do so again: the changes are made in the administrator's name.
+struct FormerAdmin;
+
+impl Spoiler for FormerAdmin {
+    fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
+        let own = request.text("authorization").filter(|_| request.is("POST /admin/user "))?;
+        if let (true, Some(admin)) = (memory.contains_key(&own), memory.get("admin")) {
+            request.edit("authorization", |_| admin.clone());
+        }
+        None
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        if let (Some("user-000000"), Some(bearer)) = (username(request).as_deref(), bearer(request, answer)) {
+            memory.insert("admin".to_owned(), bearer);
+        }
+        let changed = request.is("POST /admin/user ") && answer.status() == "204";
+        memory.extend(request.text("authorization").filter(|_| changed).map(|own| (own, String::new())));
+    }
+}
+
+/// A logout without an access token ends nothing, and does not say so.
+struct LateLogoutNothing;
+
+impl Spoiler for LateLogoutNothing {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        let cookies = request.text("cookie").unwrap_or_default();
+        let late = cookies.starts_with(contract::Carrier::REFRESH_COOKIE_NAME) && !cookies.contains(';');
+        (request.is("POST /logout") && late).then(|| response("204"))
+    }
+}
+
+/// Of many connections some are served, the others when those have ended.
+struct FewConnections;
+
+impl Spoiler for FewConnections {
+    fn connections(&self) -> usize {
+        50
+    }
+}
+
+/// A request may take for ever to become complete.
+struct HalfOpenKept;
+
+impl Spoiler for HalfOpenKept {
+    fn waits_for_ever(&self) -> bool {
+        true
+    }
+}
+
+/// A head of some hundred kilobytes is as good as any other.
+struct LargeHeadTaken;
+
+impl Spoiler for LargeHeadTaken {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        request.headers.retain(|(name, value)| name != "x-large" || value.len() > 512 * 1024);
+        None
+    }
+}
+
+/// Ten failures are too many, whatever was between them.
+struct FailuresKept;
+
+impl Spoiler for FailuresKept {
+    fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
+        let failures = memory.get(&username(request)?)?.len();
+        (failures >= 10).then(throttled)
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        if let (Some(name), "401") = (username(request), answer.status()) {
+            memory.entry(name).or_default().push('x');
+        }
+    }
+}
+
+/// Whose name is throttled is throttled everywhere.
+struct OwnerThrottled;
+
+impl Spoiler for OwnerThrottled {
+    fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
+        let own = request.text("authorization").filter(|_| request.is("POST /password "))?;
+        memory.get(memory.get(&own)?).map(|_| throttled())
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+        let Some(name) = username(request) else { return };
+        if let Some(bearer) = bearer(request, answer) {
+            memory.insert(bearer, name);
+        } else if answer.status() == "429" {
+            memory.insert(name, String::new());
+        }
+    }
+}
+
+/// What only a load test may do is done for every host name.
+struct BenchForAnyHost;
+
+impl Spoiler for BenchForAnyHost {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        if request.is("POST /bench/") {
+            request.edit("host", |_| "localhost".to_owned());
+        }
+        None
+    }
+}
+
+/// What only a load test may do is done for every page.
+struct BenchForAnySite;
+
+impl Spoiler for BenchForAnySite {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        if request.is("POST /bench/") {
+            request.without("origin");
+            request.without("sec-fetch-site");
+        }
+        None
+    }
+}
+
+/// What only a load test may do is done for a form.
+struct BenchTakesForms;
+
+impl Spoiler for BenchTakesForms {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        if request.is("POST /bench/") {
+            request.edit("content-type", |_| "application/json".to_owned());
+        }
+        None
+    }
+}
+
+/// No `Host` is as good as one, and of two the first counts.
+struct AnyNumberOfHosts;
+
+impl Spoiler for AnyNumberOfHosts {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        let host = request.text("host").unwrap_or_else(|| "localhost".to_owned());
+        request.without("host");
+        request.add("host", &host);
+        None
+    }
+}
