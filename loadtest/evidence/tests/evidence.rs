@@ -251,6 +251,38 @@ fn a_load_shows_its_stall_in_time() {
     near(row.cpu.unwrap().server_us, 12.8, 1.0);
 }
 
+/// More intervals than a chart can show are merged by their histograms.
+#[test]
+fn a_long_load_has_fewer_points_and_loses_no_request() {
+    const INTERVALS: u32 = 2_200;
+    const STALLED: u32 = 1_500;
+    let length_s = f64::from(INTERVALS);
+    let mut record = synthetic::load();
+    let round = &mut load_of(&mut record, "load").rounds[0];
+    let (like, stall) = (round.intervals[1].clone(), round.intervals[9].clone());
+    round.intervals = (0..INTERVALS)
+        .map(|second| {
+            let like = if second == STALLED { &stall } else { &like };
+            engine::record::Interval { start_s: f64::from(second), length_s: 1.0, ..like.clone() }
+        })
+        .collect();
+    (round.plan.duration_s, round.window.start_s, round.window.end_s) = (length_s, 100.0, length_s);
+    let evidence = of(&record);
+    let line = &evidence.timelines[0];
+    assert_eq!((line.intervals_per_point, line.points.len()), (3, 734));
+    let requests = |of: &engine::record::Interval| of.response_us.decode().unwrap().len();
+    let all = requests(&like) * u64::from(INTERVALS - 1) + requests(&stall);
+    let shown: f64 = line.points.iter().map(|point| point.rate_rps * point.length_s).sum();
+    assert_eq!(shown.round() as u64, all);
+    let covered_s: f64 = line.points.iter().map(|point| point.length_s).sum();
+    near(covered_s, length_s, 1e-6);
+    assert!(line.points.iter().all(|point| point.in_window == (point.start_s >= 100.0)), "none is on both sides");
+    let slowest = line.points.iter().max_by_key(|point| point.response_us_p99).unwrap();
+    assert!((slowest.start_s..slowest.start_s + slowest.length_s).contains(&f64::from(STALLED)), "{slowest:?}");
+    let counted = evidence.load.as_ref().unwrap().rows[0].response.quantiles.count;
+    assert_eq!(counted, all - 100 * requests(&like));
+}
+
 #[test]
 fn a_server_that_was_never_full_is_told() {
     let mut record = synthetic::compare();
