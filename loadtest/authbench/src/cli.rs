@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use contract::scheme::UnknownWord;
-use contract::{BaseUrl, Carrier, Scheme};
+use contract::{BaseUrl, BaseUrlError, Carrier, Scheme};
 use engine::slo::Objective;
 use experiments::Balancer;
 use experiments::profile::{Experiment, Profile};
