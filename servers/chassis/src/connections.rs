@@ -25,7 +25,6 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
 const TICKS_PER_S: u32 = 4;
 /// How long a connection must have waited before it may make room: one that was just accepted has had no time to send.
@@ -112,16 +111,31 @@ struct Entry {
 }
 
 impl Connections {
-    /// None are open yet. Raises the process's limit of descriptors as far as it is allowed to.
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self {
+    /// None are open yet. Raises the process's limit of descriptors as far as it is allowed to, and starts to look
+    /// after connections, until this value is dropped.
+    ///
+    /// That is done by a thread: with a timer of its own, the runtime would read the clock whenever it waits for a
+    /// request. After a pause of the whole machine a tick is late and not repeated, as no client has had that time.
+    pub(crate) fn start(limits: Limits) -> Arc<Self> {
+        let connections = Arc::new(Self {
             open: Mutex::default(),
             limits,
             most: most_connections(raised_descriptor_limit()),
             tick: AtomicU32::new(0),
             changed: Notify::new(),
             warn_after: AtomicU32::new(0),
-        }
+        });
+        let swept = Arc::downgrade(&connections);
+        let sweeping = move || {
+            while let Some(connections) = swept.upgrade() {
+                connections.sweep();
+                drop(connections);
+                std::thread::sleep(Duration::from_secs(1) / TICKS_PER_S);
+            }
+        };
+        let started = std::thread::Builder::new().name("sweeper".to_owned()).spawn(sweeping);
+        started.expect("a server that has just begun can start a thread");
+        connections
     }
 
     /// Serves one more connection in a task of its own.
@@ -146,23 +160,17 @@ impl Connections {
         }
     }
 
-    /// Closes the connections whose time is over, for ever.
-    pub(crate) async fn sweep(&self) {
-        let mut ticks = interval(Duration::from_secs(1) / TICKS_PER_S);
-        // After a pause of the whole machine no client has had the time that has passed.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-            for entry in self.open().connections.values() {
-                let state = entry.state();
-                let late = |limit_s: u32| state.ticks(now) > limit_s.saturating_mul(TICKS_PER_S);
-                if state.limit_s(self.limits).is_some_and(late) {
-                    entry.close(state);
-                }
+    /// Closes the connections whose time is over.
+    fn sweep(&self) {
+        let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        for entry in self.open().connections.values() {
+            let state = entry.state();
+            let late = |limit_s: u32| state.ticks(now) > limit_s.saturating_mul(TICKS_PER_S);
+            if state.limit_s(self.limits).is_some_and(late) {
+                entry.close(state);
             }
-            self.changed.notify_one();
         }
+        self.changed.notify_one();
     }
 
     /// Whether there is no room. If so, the connection that has waited longest is being closed, should there be one.

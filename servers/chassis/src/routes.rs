@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::Request;
 use axum::routing::{get, post};
 use contract::{ProblemKind, route};
 
 use crate::app::App;
 use crate::auth::Authenticator;
-use crate::host::Parsed;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::{account, bench, chain, logout, standing, status};
@@ -37,9 +35,9 @@ impl Routes {
         Self { everyone, loopback, malformed }
     }
 
-    /// The refusal of this request before it reaches a route; none if its `Host` is sound.
-    pub(crate) fn refusal<B>(&self, request: &Request<B>, host: &Parsed) -> Option<Refusal> {
-        (!host.is_sound(request.version(), request.headers())).then_some(self.malformed)
+    /// What answers a request whose `Host` is not sound.
+    pub(crate) const fn malformed(&self) -> Refusal {
+        self.malformed
     }
 
     /// The routes for a connection from this address.

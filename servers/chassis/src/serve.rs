@@ -6,9 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use contract::route;
+use futures_util::future::Either;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -40,7 +42,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let open = GracefulShutdown::new();
-    let connections = Arc::new(Connections::new(limits));
+    let connections = Connections::start(limits);
     let accepting = async {
         loop {
             match listener.accept().await {
@@ -55,7 +57,6 @@ pub(crate) async fn serve(
     };
     tokio::select! {
         () = accepting => {}
-        () = connections.sweep() => {}
         () = stop => {}
     }
     drop(listener);
@@ -75,11 +76,10 @@ async fn recover(error: &io::Error) {
 }
 
 /// Adds the peer to a request that gives a password; for the others it would cost more than their handling.
-fn of_peer(mut request: Request, address: IpAddr) -> Request {
+fn note_peer(request: &mut hyper::Request<Incoming>, address: IpAddr) {
     if matches!(request.uri().path(), route::LOGIN | route::PASSWORD) {
         request.extensions_mut().insert(Peer::of(address));
     }
-    request
 }
 
 async fn connection(
@@ -93,27 +93,30 @@ async fn connection(
     // Answers are written whole: waiting to fill a segment would only add Nagle's delay.
     let _ = stream.set_nodelay(true);
     let (router, host) = (routes.for_peer(peer.ip()), Parsed::default());
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-        let open = seat.serving();
-        let route = RouteIndex::of(request.uri().path());
-        let answer = match routes.refusal(&request, &host) {
-            None => Ok(router.clone().call(of_peer(request.map(|body| arriving(body, &seat)), peer.ip()))),
-            Some(refusal) => Err(refusal),
-        };
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
         let (metrics, seat) = (&metrics, &seat);
-        async move {
-            if !open {
-                // The task of a connection that is being closed is not polled again.
-                std::future::pending::<()>().await;
-            }
-            let response = match answer {
-                Ok(answer) => answer.await?,
-                Err(refusal) => refusal.into_response(),
-            };
+        let route = RouteIndex::of(request.uri().path());
+        let open = seat.serving();
+        if !open || !host.is_sound(request.version(), request.headers()) {
+            let malformed = routes.malformed();
+            return Either::Left(async move {
+                if !open {
+                    // The task of a connection that is being closed is not polled again.
+                    std::future::pending::<()>().await;
+                }
+                metrics.count(route, StatusCode::BAD_REQUEST);
+                seat.idle();
+                Ok(malformed.into_response())
+            });
+        }
+        note_peer(&mut request, peer.ip());
+        let answer = router.clone().call(request.map(|body| arriving(body, seat)));
+        Either::Right(async move {
+            let response = answer.await?;
             metrics.count(route, response.status());
             seat.idle();
             Ok::<_, Infallible>(response)
-        }
+        })
     });
     let mut http = http1::Builder::new();
     // Answers are small: copying a body behind its head and sending once costs some 5 % less than writev.

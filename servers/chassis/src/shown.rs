@@ -18,9 +18,10 @@ pub(crate) struct Shown {
 
 impl IntoResponse for Shown {
     fn into_response(self) -> Response {
-        let mut response = Json(self.identity).into_response();
-        forbid_caching(&mut response, self.carrier);
-        response
+        match self.carrier {
+            Carrier::Bearer => Json(self.identity).into_response(),
+            Carrier::Cookie => ([(CACHE_CONTROL, NO_STORE)], Json(self.identity)).into_response(),
+        }
     }
 }
 
