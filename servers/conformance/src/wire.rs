@@ -189,7 +189,7 @@ impl Request {
         let close = if connection == Use::Once { "connection: close\r\n" } else { "" };
         let hosts: String = match hosts {
             None => format!("host: {authority}\r\n"),
-            Some(hosts) => hosts.iter().map(|host| format!("host: {host}\r\n")).collect(),
+            Some(hosts) => hosts.iter().map(|host| format!("host: {host}\r\n")).collect::<Vec<_>>().concat(),
         };
         let mut bytes = format!("{method} {prefix}{path} HTTP/1.1\r\n{hosts}{close}").into_bytes();
         for (name, value) in headers {

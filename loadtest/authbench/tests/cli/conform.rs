@@ -137,7 +137,7 @@ fn conform_bounds_what_it_reads_and_a_sigterm_ends_it_with_the_checks_that_were_
     let target = endless(asked);
     let child = start(command(&["conform", "--target", &target]));
     // By then /me has been read, and the request to /admin is under way.
-    admin.recv_timeout(Duration::from_secs(60)).unwrap();
+    admin.recv_timeout(Duration::from_mins(1)).unwrap();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
