@@ -147,16 +147,27 @@ fn ignored(pid: u32) -> Option<u64> {
     u64::from_str_radix(status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
 }
 
-/// The processes that this one has started, with their names.
-fn children(of: u32) -> Vec<(u32, String)> {
+/// What a process is, by the program that it executes; none once it has ended.
+fn role(pid: u32) -> Option<&'static str> {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    let program = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    match (program.trim(), line.split('\0').nth(1)) {
+        ("authbench", Some("compare")) => Some("authbench"),
+        ("authbench", Some("tidy-after")) => Some("janitor"),
+        ("redis-server", _) => Some("redis-server"),
+        ("session-server", _) => Some("session-server"),
+        _ => None,
+    }
+}
+
+/// The processes that this one has started.
+fn children(of: u32) -> Vec<u32> {
     let list = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let child = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<u32>().ok()?;
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (parent == of).then(|| (pid, name.trim().to_owned()))
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        stat.and_then(|stat| stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()) == Some(of)
     };
-    list.filter_map(child).collect()
+    list.filter(is_child).collect()
 }
 
 /// As under `nohup`, and as a job in the background of a script.
@@ -170,14 +181,16 @@ fn signals_that_were_ignored_at_start_stay_ignored() {
     ignoring.args(["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--out"]).arg(&out);
     ignoring.stdin(Stdio::null()).process_group(0);
     let running = start(ignoring);
-    // Itself, its janitor, and what it has to be able to stop; not all of them run at the same time.
-    let names = ["authbench", "redis-server", "session-server"];
+    // Itself, its janitor, and what it has to be able to stop; not all of them run at the same time. A process between
+    // fork and exec has the role of its parent, so that its parent is looked at by its number.
+    let roles = ["authbench", "janitor", "redis-server", "session-server"];
     let mut seen = [None; 4];
     wait_until("its processes were seen", Duration::from_mins(1), || {
-        seen[0] = seen[0].or_else(|| ignored(running.id()));
-        for (pid, comm) in children(running.id()) {
-            if let Some(at) = names.iter().position(|name| *name == comm) {
-                seen[at + 1] = seen[at + 1].or_else(|| ignored(pid));
+        let own = std::iter::once((running.id(), 0..1));
+        for (pid, allowed) in own.chain(children(running.id()).into_iter().map(|pid| (pid, 1..roles.len()))) {
+            let at = role(pid).and_then(|role| roles.iter().position(|each| *each == role));
+            if let Some(at) = at.filter(|at| allowed.contains(at)) {
+                seen[at] = seen[at].or_else(|| ignored(pid));
             }
         }
         seen.iter().all(Option::is_some)

@@ -45,8 +45,11 @@ impl Place {
     }
 }
 
+/// Runs authbench with the signals that stop it as a terminal has them: it leaves ignored what was ignored at its start, and
+/// a shell ignores SIGINT for what it runs in the background, these tests among it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_authbench"));
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_authbench")]);
     command.args(arguments).stdin(Stdio::null()).env_remove("AUTHBENCH_BIN_DIR");
     command
 }

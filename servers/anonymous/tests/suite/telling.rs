@@ -46,13 +46,13 @@ fn flags_win_over_the_environment_and_both_over_the_file() {
 
 #[test]
 fn an_empty_variable_is_not_set() {
-    let (_folder, path) = file("[server]\nnode = \"file\"\n");
+    let (_folder, path) = file("[server]\nnode = \"file\"\nlisten = \"127.0.0.1:0\"\n");
     let config = ("AUTHBENCH_CONFIG", path.to_str().unwrap());
     let empty = ["AUTHBENCH_WORKERS", "AUTHBENCH_NODE", "AUTHBENCH_SCHEME", "AUTHBENCH_USERS", "AUTHBENCH_LOG"];
     let variables: Vec<_> = empty.map(|name| (name, "")).into_iter().chain([config]).collect();
     let server = Server::start_with(crate::BINARY, &[], &variables);
     assert_eq!(described(&server), ("file".to_owned(), "bearer".to_owned()));
-    Server::start_with(crate::BINARY, &[], &[("AUTHBENCH_CONFIG", "")]);
+    Server::start_with(crate::BINARY, &["--listen", "127.0.0.1:0"], &[("AUTHBENCH_CONFIG", "")]);
 }
 
 #[test]

@@ -19,9 +19,11 @@ pub(crate) struct Server {
     pub(crate) ready: Value,
 }
 
+/// With the signals that stop it as a terminal has them: it leaves ignored what was ignored at its start, and a shell
+/// ignores SIGINT for what it runs in the background, these tests among it.
 fn command(binary: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary);
-    command.args(arguments).env_clear();
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal=HUP,INT,TERM").arg(binary).args(arguments).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
