@@ -1,7 +1,5 @@
 //! Records whose numbers are absurd: they are reported or refused, and nothing panics.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
 #[path = "../../evidence/tests/synthetic/record.rs"]
 mod synthetic;
 

@@ -232,8 +232,11 @@ fn a_damaged_histogram_is_an_error_wherever_it_is() {
         // Alone, because drawing the evidence of all takes its time.
         let mut record = Record { experiments: vec![experiment.clone()], ..whole.clone() };
         let rounds = match &mut record.experiments[0] {
-            Experiment::Cost(load) | Experiment::Latency(load) | Experiment::Rtt(load) => &mut load.rounds,
-            Experiment::Reject(load) | Experiment::Fanout(load) => &mut load.rounds,
+            Experiment::Cost(load)
+            | Experiment::Latency(load)
+            | Experiment::Rtt(load)
+            | Experiment::Reject(load)
+            | Experiment::Fanout(load) => &mut load.rounds,
             Experiment::Login(login) => &mut login.rounds,
             Experiment::Population(population) => &mut population.rounds,
             _ => continue,
