@@ -147,13 +147,14 @@ fn ignored(pid: u32) -> Option<u64> {
     u64::from_str_radix(status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
 }
 
-/// What a process is, by the program that it executes; none once it has ended.
+/// What a process is, by the program that it executes; none once it has ended, and for one that only states a version.
 fn role(pid: u32) -> Option<&'static str> {
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
     let program = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     match (program.trim(), line.split('\0').nth(1)) {
         ("authbench", Some("compare")) => Some("authbench"),
         ("authbench", Some("tidy-after")) => Some("janitor"),
+        ("redis-server" | "session-server", Some("--version" | "-v")) => None,
         ("redis-server", _) => Some("redis-server"),
         ("session-server", _) => Some("session-server"),
         _ => None,
