@@ -1,7 +1,11 @@
 //! Before anything is timed: does each server keep the promises that make it comparable?
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
+use anyhow::anyhow;
 use conformance::{Base, Ending, Extent, MemoryGauge, Report, RunError, Subject, Verdict};
 use contract::Scheme;
 use engine::record::Conformance;
@@ -10,6 +14,9 @@ use lab::server::Server;
 
 /// Enough to notice a broken server, and little enough for every comparison. The whole is `authbench conform`.
 const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200, mutations: 5000, half_open_s: 60 };
+
+/// How often to check whether the run is to end.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A server does not keep its promises, so its timings would not count.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +39,7 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let server = Server::start(&bench.spec(scheme, store)?)?;
         let memory = memory_of(server.process().pid());
         let subject = Subject { extent: EXTENT, memory: Some(memory), ..Subject::new(Base::from(server.address())) };
-        let report = examine(&subject, &bench.setting.stop)?;
+        let report = examine(subject, &bench.setting.stop)?;
         let failed: Vec<String> = report.failures().map(|outcome| outcome.id.clone()).collect();
         let count = |wanted: fn(&Verdict) -> bool| {
             report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count() as u32
@@ -56,10 +63,22 @@ pub(crate) fn memory_of(pid: u32) -> MemoryGauge {
     Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))
 }
 
-/// Runs the suite, unless the run is to end first.
-fn examine(subject: &Subject, stop: &AtomicBool) -> anyhow::Result<Report> {
-    match conformance::run(subject, &mut (), stop) {
-        Err(RunError::Stopped) | Ok(Report { ending: Ending::Stopped, .. }) => Err(ExperimentError::Interrupted.into()),
-        ended => Ok(ended?),
+/// Runs the suite, unless the run is to end first: then it does not wait for the check under way, which ends by itself.
+fn examine(subject: Subject, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
+    let (done, waiting) = mpsc::channel();
+    let suite_stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        // Without a receiver the run has ended.
+        let _ = done.send(conformance::run(&subject, &mut (), &suite_stop));
+    });
+    loop {
+        match waiting.recv_timeout(POLL) {
+            Ok(Err(RunError::Stopped) | Ok(Report { ending: Ending::Stopped, .. })) => break,
+            Ok(ended) => return Ok(ended?),
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the conformance suite broke off")),
+        }
     }
+    Err(ExperimentError::Interrupted.into())
 }
