@@ -55,8 +55,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) users: Users,
     /// Set once the run is to end.
     pub(crate) stop: &'a AtomicBool,
-    /// Somebody whose name has been guessed at until it was throttled.
-    pub(crate) guessed: OnceLock<Guessed>,
+    /// Somebody whose name has been guessed at until it was throttled; none if the server throttles no name.
+    pub(crate) guessed: OnceLock<Option<Guessed>>,
     /// Connections that were left half-open when the run began.
     pub(crate) half_open: HalfOpen,
 }
@@ -186,13 +186,15 @@ impl<'a> Case<'a> {
     pub(crate) fn with(&self, request: Request, credential: impl AsRef<[u8]>) -> Request {
         let credential = credential.as_ref();
         match self.facts.carrier {
-            Carrier::Bearer => {
-                let beside = self.companions().header(&self.first().url(request.path()));
-                let request = beside.into_iter().fold(request, |request, beside| request.header("cookie", beside));
-                request.header("authorization", [b"Bearer ", credential].concat())
-            }
+            Carrier::Bearer => self.with_companions(request).header("authorization", [b"Bearer ", credential].concat()),
             Carrier::Cookie => self.with_cookie(request, [self.facts.cookie.as_bytes(), b"=", credential].concat()),
         }
+    }
+
+    /// This request with the cookies that carry no credential.
+    pub(crate) fn with_companions(&self, request: Request) -> Request {
+        let companions = self.companions().header(&self.first().url(request.path()));
+        companions.into_iter().fold(request, |request, companions| request.header("cookie", companions))
     }
 
     /// This request with these cookies, beside those that carry no credential.

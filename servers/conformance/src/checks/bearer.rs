@@ -140,7 +140,8 @@ fn spelling(case: &Case<'_>) -> Step {
     applicable(case.facts.carrier == Carrier::Bearer, reason::NOT_BEARER)?;
     let credential = case.login()?.credential;
     for scheme in ["Bearer  ", "Bearer     ", "bearer ", "BEARER "] {
-        let me = Request::get(route::ME).header("authorization", format!("{scheme}{credential}"));
+        let me = case.with_companions(Request::get(route::ME));
+        let me = me.header("authorization", format!("{scheme}{credential}"));
         case.send(&me)?.must_be(200, &format!("a good credential behind {scheme:?}"))?;
     }
     Ok(())

@@ -4,11 +4,11 @@ use contract::user;
 
 use super::Check;
 use crate::case::{Case, Guessed};
-use crate::stop::{Step, applicable, ensure, fail, not_applicable};
+use crate::stop::{Step, applicable, fail, not_applicable};
 use crate::wire::Answer;
 
 /// Failures after which a guesser must have been stopped (SP 800-63B section 3.2.2).
-const MOST_GUESSES: usize = 100;
+pub(super) const MOST_GUESSES: usize = 100;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -27,28 +27,27 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Guesses at this name until that is throttled: the 429, and the guesses before it.
-pub(super) fn guess(case: &Case<'_>, name: &str) -> Step<(Answer, usize)> {
-    let mut guesses = 0;
-    loop {
+/// Guesses at this name until one is throttled: the 429, and the guesses before it; none if so many are not enough.
+pub(super) fn guess(case: &Case<'_>, name: &str) -> Step<Option<(Answer, usize)>> {
+    for guesses in 0..=MOST_GUESSES {
         let answer = case.send(&Case::login_request(name, &format!("wrong password {guesses}")))?;
         if answer.status == 429 {
-            return Ok((answer, guesses));
+            return Ok(Some((answer, guesses)));
         }
         answer.must_be(401, "a wrong password")?;
-        guesses += 1;
-        ensure(guesses <= MOST_GUESSES, || format!("{guesses} wrong passwords for one name, and no 429"))?;
     }
+    Ok(None)
 }
 
 /// Somebody whose name is throttled, since the check of that or from now on.
 fn guessed(case: &Case<'_>) -> Step<Guessed> {
-    if let Some(guessed) = case.shared.guessed.get() {
-        return Ok(guessed.clone());
+    if case.shared.guessed.get().is_none() {
+        let login = case.login()?;
+        let guesses = guess(case, &login.username)?.map(|(_, guesses)| guesses);
+        case.shared.guessed.get_or_init(|| guesses.map(|guesses| Guessed { login, guesses }));
     }
-    let login = case.login()?;
-    let (_, guesses) = guess(case, &login.username)?;
-    Ok(case.shared.guessed.get_or_init(|| Guessed { login, guesses }).clone())
+    let guessed = case.shared.guessed.get().and_then(Option::as_ref);
+    guessed.map_or_else(|| not_applicable("guesses are not throttled"), |guessed| Ok(guessed.clone()))
 }
 
 /// The new password is the old one: a name that is throttled could not log in to change it back.

@@ -107,13 +107,16 @@ fn same_answer(case: &Case<'_>) -> Step {
 fn throttled(case: &Case<'_>) -> Step {
     let login = case.login()?;
     for name in [login.username.clone(), nobody(0)] {
-        let (refused, guesses) = guessing::guess(case, &name)?;
+        let Some((refused, guesses)) = guessing::guess(case, &name)? else {
+            case.shared.guessed.get_or_init(|| None);
+            return fail(format!("more than {} wrong passwords for one name, and no 429", guessing::MOST_GUESSES));
+        };
         let wait_s = refused.header("retry-after").and_then(|text| text.parse::<u64>().ok());
         ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
         let right = case.send(&Case::login_request(&name, user::PASSWORD))?;
         right.must_be(429, "the right password meanwhile, or guessing would go on")?;
         // The first is a user's: the checks that come next need not guess again.
-        case.shared.guessed.get_or_init(|| Guessed { login: login.clone(), guesses });
+        case.shared.guessed.get_or_init(|| Some(Guessed { login: login.clone(), guesses }));
     }
     Ok(())
 }

@@ -154,7 +154,13 @@ fn cookies() -> Vec<Broken> {
         proxy(MEMORY, Cookie, "behind-renaming-balancer", Balancer("sid"), &["cookie-host-prefix"]),
         proxy("jwt-hs256-refresh", Cookie, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
         proxy("jwt-hs256", Bearer, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
-        proxy(MEMORY, Cookie, "csrf-unchecked", spoil::CsrfUnchecked, &["csrf-refused", "csrf-login-refused"]),
+        proxy(
+            MEMORY,
+            Cookie,
+            "csrf-unchecked",
+            spoil::CsrfUnchecked,
+            &["csrf-refused", "csrf-default-port", "csrf-login-refused"],
+        ),
         proxy(MEMORY, Cookie, "cookie-kept-at-logout", spoil::KeptAtLogout, &["cookie-cleared-at-logout"]),
     ]
 }
@@ -203,7 +209,7 @@ fn answers() -> Vec<Broken> {
         answer(MEMORY, Bearer, "nobody-told", |request, _| spoil::is_of_nobody(request),
             |_, answer| answer.add("x-nobody", "1"), &["login-answer-even"]),
         answer(MEMORY, Cookie, "own-site-refused", |request, _| request.text("origin").is_some(),
-            |_, answer| spoil::status(answer, 403), &["csrf-own-site-passes"]),
+            |_, answer| spoil::status(answer, 403), &["csrf-own-site-passes", "csrf-default-port"]),
         answer(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.text("origin").is_some(),
             |_, answer| spoil::status(answer, 403), &["csrf-bearer-exempt"]),
         answer(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),

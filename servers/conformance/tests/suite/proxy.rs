@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request may take to become complete, so that no check has to wait for the end of one that never is.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A request or an answer.
 #[derive(Clone, Debug, Default)]
@@ -85,9 +87,9 @@ pub(crate) trait Spoiler: Send + Sync {
         usize::MAX
     }
 
-    /// Whether a request may take for ever to become complete.
-    fn waits_for_ever(&self) -> bool {
-        false
+    /// How long a request may take to become complete; none: for ever.
+    fn request_timeout(&self) -> Option<Duration> {
+        Some(REQUEST_TIMEOUT)
     }
 
     /// Spoils a request; or answers it himself.
@@ -140,7 +142,7 @@ impl Drop for Proxy {
 }
 
 fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
-    let deadline = (!spoiler.waits_for_ever()).then(|| Instant::now() + PATIENCE);
+    let deadline = spoiler.request_timeout().map(|timeout| Instant::now() + timeout);
     let mut request = read_request(&mut client, deadline)?;
     // One request a connection, whatever the client asked for.
     request.without("connection");

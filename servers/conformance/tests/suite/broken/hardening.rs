@@ -1,5 +1,7 @@
 //! Servers that are broken in what rows 23 to 30 of the security table want, and in what they must accept.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Carrier::{Bearer, Cookie};
@@ -193,14 +195,19 @@ impl Spoiler for FewConnections {
     fn connections(&self) -> usize {
         50
     }
+
+    /// Longer than the suite waits for a response.
+    fn request_timeout(&self) -> Option<Duration> {
+        Some(Duration::from_secs(20))
+    }
 }
 
 /// A request may take for ever to become complete.
 struct HalfOpenKept;
 
 impl Spoiler for HalfOpenKept {
-    fn waits_for_ever(&self) -> bool {
-        true
+    fn request_timeout(&self) -> Option<Duration> {
+        None
     }
 }
 
