@@ -64,7 +64,7 @@ pub const fn garbage_name(garbage: Garbage) -> &'static str {
         Garbage::Malformed => "a malformed credential",
         Garbage::Forged => "a forged credential",
         Garbage::Expired => "an expired credential",
-        Garbage::LongHeader => "a header of 64 KiB",
+        Garbage::LongHeader => "a header of 30 KiB",
         Garbage::TooLongHeader => "too long a header",
     }
 }

@@ -1,7 +1,7 @@
 //! `reject`: what does refusing garbage cost against accepting what is good?
 //!
-//! Varies: the scheme, and what is wrong with a request: no credential, one that is malformed, forged or expired, and one of
-//! 64 KiB. Holds: the route (`GET /me`), the carrier, the users of a closed loop without
+//! Varies: the scheme, and what is wrong with a request: no credential, one that is malformed, forged or expired, and one
+//! as long as the servers read them. Holds: the route (`GET /me`), the carrier, the users of a closed loop without
 //! pauses, the processors of each part.
 //!
 //! Measures CPU time of server and store a request, good requests once in every block and each kind of garbage beside them; the
@@ -78,9 +78,7 @@ fn visit(
         return visit.make(bench, station, &good);
     };
     bench.step(&format!("{}, {}", station.scheme, evidence::garbage_name(*garbage)))?;
-    // A megabyte takes so long to read that there would be too few requests in a round.
-    let times = if *garbage == Garbage::TooLongHeader { 4.0 } else { 1.0 };
-    let plan = Plan { expected_status: garbage::status(*garbage), duration_s: good.duration_s * times, ..good };
+    let plan = Plan { expected_status: garbage::status(*garbage), ..good };
     let level = Level::Refused { garbage: *garbage };
     Visit { experiment: Rounds::Reject, block, position, level }.load(bench, station, target, &plan)
 }

@@ -27,8 +27,6 @@ use crate::routes::Routes;
 
 /// How long requests under way may take to finish once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
-/// Bytes of the largest head of a request; a larger one is answered with 431. Tokens with a thousand roles fit.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long to wait when the process has no descriptor left for a connection.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -120,7 +118,7 @@ async fn connection(
     });
     let mut http = http1::Builder::new();
     // Answers are small: copying a body behind its head and sending once costs some 5 % less than writev.
-    http.writev(false).max_buf_size(MAX_HEAD_BYTES);
+    http.writev(false).max_buf_size(contract::MAX_HEAD_BYTES);
     let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");

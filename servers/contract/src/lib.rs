@@ -16,3 +16,7 @@ pub mod user;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use problem::{Problem, ProblemKind};
 pub use scheme::{Carrier, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, StoreDown, StoreKind, Touch};
+
+/// Bytes of the longest head of a request that the servers read; a longer one is answered with 431 (RFC 6585 section 5).
+/// Tokens with a thousand roles fit.
+pub const MAX_HEAD_BYTES: usize = 32 << 10;

@@ -148,7 +148,7 @@ pub enum Garbage {
     Forged,
     /// Its credential was handed out and is over.
     Expired,
-    /// Its credential is no credential, and 64 KiB long, which is still read to its end.
+    /// Its credential is no credential, and as long as the server reads one.
     LongHeader,
     /// Its header is longer than the server reads one, which then answers 431 and closes the connection.
     TooLongHeader,

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::body::MintedCredential;
-use contract::{Carrier, ProblemKind};
+use contract::{Carrier, MAX_HEAD_BYTES, ProblemKind};
 use driver::{Credentials, Target};
 use engine::record::Garbage;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::Station;
 
-/// More than a proxy lets pass, and well within what the servers' HTTP library reads, which is 408 KiB of headers at least.
-const LONG_BYTES: usize = 64 << 10;
-/// It reads at most twice that, however they arrive.
-const TOO_LONG_BYTES: usize = 1 << 20;
+/// As long as a credential may be beside the rest of the head.
+const LONG_BYTES: usize = MAX_HEAD_BYTES - (2 << 10);
+const TOO_LONG_BYTES: usize = 2 * MAX_HEAD_BYTES;
 
 /// The status that the contract has for it.
 pub(super) const fn status(garbage: Garbage) -> u16 {
@@ -23,7 +22,7 @@ pub(super) const fn status(garbage: Garbage) -> u16 {
         Garbage::Malformed | Garbage::Forged | Garbage::Expired | Garbage::LongHeader => {
             ProblemKind::InvalidCredential.status()
         }
-        // Refused by the HTTP library, before anything of a server is asked (RFC 6585 section 5).
+        // Refused before anything of a server is asked (RFC 6585 section 5).
         Garbage::TooLongHeader => 431,
     }
 }
