@@ -77,8 +77,8 @@ pub(crate) struct Case<'a> {
     /// The cookies that carry no credential, such as those of a balancer.
     companions: Mutex<CookieJar>,
     said: Mutex<VecDeque<(Request, Result<Answer, Silence>)>>,
-    /// The check may take the store away.
-    holds_store: AtomicBool,
+    /// The check has taken the store away, or given it back.
+    took_store: AtomicBool,
     /// A server has waited for its store in vain, and nobody had taken it away.
     missed_store: AtomicBool,
     /// A request got no response in time, and the store had not been taken away.
@@ -93,7 +93,7 @@ impl<'a> Case<'a> {
             shared,
             companions: Mutex::default(),
             said: Mutex::default(),
-            holds_store: AtomicBool::default(),
+            took_store: AtomicBool::default(),
             missed_store: AtomicBool::default(),
             timed_out: AtomicBool::default(),
         }
@@ -155,7 +155,7 @@ impl<'a> Case<'a> {
             self.keep_companions(request, answer);
         }
         let in_vain = answer.as_ref().is_ok_and(|answer| answer.status == 503 && answer.took >= STALL);
-        if !self.holds_store.load(Ordering::Relaxed) {
+        if !self.took_store.load(Ordering::Relaxed) {
             self.missed_store.fetch_or(in_vain, Ordering::Relaxed);
             self.timed_out.fetch_or(matches!(answer, Err(Silence::Late(_))), Ordering::Relaxed);
         }
@@ -412,8 +412,12 @@ impl<'a> Case<'a> {
     /// The hold of the store.
     pub(crate) fn store(&self) -> Step<&'a dyn StoreControl> {
         applicable(self.facts.store_apart() != Some(false), reason::STORE_WITHIN)?;
-        self.holds_store.store(true, Ordering::Relaxed);
         self.subject.store.as_deref().map_or_else(|| not_applicable(reason::NO_STORE), Ok)
+    }
+
+    /// From now on a server that has no store is none that was disturbed.
+    pub(crate) fn takes_store_away(&self) {
+        self.took_store.store(true, Ordering::Relaxed);
     }
 
     /// A fact, if the server tells it.

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use engine::record::{self, Status};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, json, load, load_begins, server, start, stderr};
+use crate::support::{
+    Place, UNCHECKED, alone, authbench, command, json, load, load_begins, reference_record, server, start, stderr,
+};
 
 /// Runs authbench, and wants this code and these words.
 #[track_caller]
@@ -95,6 +97,15 @@ fn a_record_that_cannot_be_read_is_a_usage_error() {
     fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer reads"]);
     fails(&["report", &report(r#"{"format":"one"}"#)], 2, &["major.minor"]);
     fails(&["report", "/nowhere"], 2, &["/nowhere"]);
+}
+
+/// It is seen only once figures are made of it, when the record as a whole has been read.
+#[test]
+fn a_damaged_histogram_is_a_usage_error_that_names_the_round() {
+    let place = Place::new();
+    let sound = std::fs::read_to_string(reference_record()).unwrap();
+    let damaged = place.file("record.json", &sound.replacen("HISTF", "HISTE", 1));
+    fails(&["report", damaged.to_str().unwrap()], 2, &["a histogram of", "block 0", "the record is damaged"]);
 }
 
 /// A FIFO that nobody writes to would keep a program that opens it for ever.

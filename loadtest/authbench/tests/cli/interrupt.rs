@@ -10,7 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Place, UNCHECKED, alone, command, load, load_begins, server, start, stderr, stdout, wait_until};
+use crate::support::{
+    Place, UNCHECKED, alone, command, load, load_begins, reference_record, server, start, stderr, stdout, wait_until,
+};
 
 /// As long as a run may take to end in good order.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -131,9 +133,7 @@ fn one_signal_ends_the_conformance_suite() {
 fn one_signal_ends_a_report() {
     let _alone = alone();
     let place = Place::new();
-    let evidence = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence");
-    let run = fs::read_dir(evidence).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
-    fs::copy(run.join(record::FILE_NAME), place.path().join(record::FILE_NAME)).unwrap();
+    fs::copy(reference_record(), place.path().join(record::FILE_NAME)).unwrap();
     let mut running = start(command(&["report", place.path().to_str().unwrap()]));
     let clock = lab::observe::CpuClock::of(running.id()).unwrap();
     wait_until("it works", LIMIT, || clock.ns().unwrap() > 100_000_000);

@@ -45,6 +45,12 @@ impl Place {
     }
 }
 
+/// The record of a whole comparison, from `results/evidence`.
+pub(crate) fn reference_record() -> PathBuf {
+    let runs = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence")).unwrap();
+    runs.map(|entry| entry.unwrap().path().join(engine::record::FILE_NAME)).find(|path| path.is_file()).unwrap()
+}
+
 /// Runs authbench with the signals that stop it as a terminal has them: it leaves ignored what was ignored at its start, and
 /// a shell ignores SIGINT for what it runs in the background, these tests among it.
 pub(crate) fn command(arguments: &[&str]) -> Command {

@@ -111,7 +111,9 @@ struct Outage<'c> {
 }
 
 impl<'c> Outage<'c> {
-    fn begin(store: &'c dyn StoreControl, down: Down) -> Step<Self> {
+    fn begin(case: &Case<'c>, down: Down) -> Step<Self> {
+        let store = case.store()?;
+        case.takes_store_away();
         let begun = match down {
             Down::Hangs => store.suspend(),
             Down::Dead => store.stop(),
@@ -136,11 +138,11 @@ impl Drop for Outage<'_> {
 
 /// Checks something during an outage, and ends when every server has found its store again.
 fn during(case: &Case<'_>, down: Down, check: impl FnOnce(&Case<'_>, &Login) -> Step) -> Step {
-    let store = case.store()?;
+    case.store()?;
     Case::fact(case.facts.store_down())?;
     let login = case.login()?;
     case.must_be_good(&login.credential, "before the outage")?;
-    let outage = Outage::begin(store, down)?;
+    let outage = Outage::begin(case, down)?;
     let checked = check(case, &login);
     drop(outage);
     let settled = settled(case);
@@ -162,7 +164,7 @@ fn settled(case: &Case<'_>) -> Step {
 
 /// An outage that the server notices, until every server says that it is ready again.
 fn away(case: &Case<'_>, down: Down, login: &Login) -> Step {
-    let outage = Outage::begin(case.store()?, down)?;
+    let outage = Outage::begin(case, down)?;
     let noticed = case.send(&case.with(Request::get(route::ME), &login.credential));
     drop(outage);
     await_ready(case)?;

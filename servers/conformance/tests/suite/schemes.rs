@@ -11,10 +11,10 @@ use contract::{Carrier, Scheme};
 
 use crate::bed::{Bed, failures, full};
 
-/// Runs at a time. Outages and windows are mostly waited for; but floods of requests in full, four at a time, keep a
-/// store from answering in time on a small machine.
+/// Runs at a time, beside those of the broken servers. Outages and windows are mostly waited for; but floods of requests
+/// in full, several at a time, keep a store from answering in time on a small machine.
 fn at_once() -> usize {
-    if full() { 1 } else { 4 }
+    if full() { 1 } else { 3 }
 }
 
 /// A scheme and a carrier.

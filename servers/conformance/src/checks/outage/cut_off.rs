@@ -15,7 +15,7 @@ const ASKED: Duration = Duration::from_secs(1);
 /// A logout that the cut-off server cannot hear of: it has to let nobody in all the same once its window is over, and
 /// it has to know when it is back.
 pub(super) fn obeys(case: &Case<'_>) -> Step {
-    let store = case.store()?;
+    case.store()?;
     let [first, .., last] = case.subject.nodes.as_slice() else {
         return applicable(false, reason::ONE_NODE);
     };
@@ -26,7 +26,7 @@ pub(super) fn obeys(case: &Case<'_>) -> Step {
     for node in [first, last] {
         ensure(case.me_at(node, &login.credential)? == 200, || "a fresh credential is not good everywhere".to_owned())?;
     }
-    let outage = Outage::begin(store, Down::Cut)?;
+    let outage = Outage::begin(case, Down::Cut)?;
     let logout = case.send_to(first, &case.post(route::LOGOUT, &login.credential))?;
     let checked = match logout.status {
         204 => stays_out(case, last, &login.credential, Duration::from_secs(window_s)),

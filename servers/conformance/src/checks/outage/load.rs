@@ -9,7 +9,6 @@ use contract::{StoreDown, route};
 use super::{Down, Outage, await_ready, ended, in_time, settled};
 use crate::case::{Case, STALL};
 use crate::stop::{Step, ensure, fail, not_applicable, reason};
-use crate::subject::StoreControl;
 use crate::wire::{Answer, Base, Request};
 
 /// Connections over which is asked at a time.
@@ -57,7 +56,7 @@ enum Who {
 
 /// Takes the store away from the servers, or from the last of them, while they are asked, and gives it back.
 pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
-    let store = case.store()?;
+    case.store()?;
     let policy = Case::fact(case.facts.store_down())?;
     if policy == StoreDown::NotNeeded {
         return not_applicable(reason::STORE_WITHIN);
@@ -69,7 +68,7 @@ pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
     let client = |good: &str| Client { case, node, policy, down, stage: &stage }.ask(good, ended.as_deref());
     let asked = std::thread::scope(|scope| {
         let clients: Vec<_> = good.iter().map(|good| scope.spawn(|| client(good))).collect();
-        let played = play(case, store, down, &stage);
+        let played = play(case, down, &stage);
         stage.enter(Phase::Over);
         let asked = clients.into_iter().map(|client| client.join().expect("a client does not panic"));
         let asked = asked.collect::<Step<Vec<u32>>>();
@@ -84,10 +83,10 @@ pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
 }
 
 /// One phase after the other.
-fn play(case: &Case<'_>, store: &dyn StoreControl, down: Down, stage: &Stage) -> Step {
+fn play(case: &Case<'_>, down: Down, stage: &Stage) -> Step {
     sleep(SPAN);
     stage.enter(Phase::Begins);
-    let outage = Outage::begin(store, down)?;
+    let outage = Outage::begin(case, down)?;
     sleep(SPAN);
     stage.enter(Phase::Away);
     sleep(AWAY);

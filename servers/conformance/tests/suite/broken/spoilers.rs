@@ -1,6 +1,7 @@
 //! What goes wrong between the suite and a good server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -218,6 +219,34 @@ impl Spoiler for FewLogins {
     fn answer(&self, request: &Message, _: &mut Message, _: &mut Memory) {
         if request.is("POST /login ") {
             self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The first login after an outage has been got over waits for the store in vain, as on a machine that stood still.
+#[derive(Default)]
+pub(crate) struct StandsStill(AtomicUsize);
+
+/// What was last seen: nothing of an outage, that the server is ready, and then that a credential is good.
+const NOTHING: usize = 0;
+const READY: usize = 1;
+const RECOVERED: usize = 2;
+
+impl Spoiler for StandsStill {
+    fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
+        let stands = request.is("POST /login ") && self.0.swap(NOTHING, Ordering::SeqCst) == RECOVERED;
+        stands.then(|| {
+            std::thread::sleep(Duration::from_millis(600));
+            Message { line: "HTTP/1.1 503 Spoiled".to_owned(), ..Message::default() }
+        })
+    }
+
+    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
+        let good = answer.status() == "200";
+        if request.is("GET /readyz ") {
+            self.0.store(if good { READY } else { NOTHING }, Ordering::SeqCst);
+        } else if request.is("GET /me ") && self.0.load(Ordering::SeqCst) == READY {
+            self.0.store(if good { RECOVERED } else { NOTHING }, Ordering::SeqCst);
         }
     }
 }
