@@ -282,6 +282,19 @@ fn a_long_load_is_drawn_with_fewer_points() {
 }
 
 #[test]
+fn of_many_loads_the_first_are_drawn_in_time() {
+    let mut record = synthetic::load();
+    let Experiment::Load(load) = &mut record.experiments[0] else { panic!("a load") };
+    load.rounds = vec![load.rounds[0].clone(); 13];
+    let folder = Folder::of(&record);
+    for name in ["report.html", "report.md"] {
+        assert!(folder.get(name).contains("Of 13 rounds the first 12 are drawn in time."), "{name}");
+    }
+    assert!(folder.get("report.md").contains("charts/timeline-12-light.svg"));
+    assert!(!folder.get("report.md").contains("timeline-13"));
+}
+
+#[test]
 fn nothing_from_the_record_becomes_html() {
     let folder = Folder::of(&hostile());
     let html = without_the_library(folder.get("report.html"));

@@ -42,6 +42,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // Cargo says `--bench` when it measures, and not when it tests.
     let size = if arguments.iter().any(|argument| argument == "--bench") { Size::Full } else { Size::Tiny };
+    let proxies = proxies();
+    if !proxies.is_empty() {
+        eprintln!("instrument: unset {}: Goose's own client would send the load through it", proxies.join(", "));
+        return ExitCode::from(2);
+    }
     let named = |name: &str| arguments.iter().any(|argument| argument == name);
     let all = !PARTS.iter().any(|(name, _)| named(name));
     let chosen = PARTS.into_iter().filter(|(name, _)| all || named(name));
@@ -50,6 +55,14 @@ fn main() -> ExitCode {
     let alone = |part: fn(Size) -> bool| std::thread::spawn(move || part(size)).join().expect("a part does not panic");
     let got: Vec<bool> = chosen.map(|(_, part)| alone(part)).collect();
     if size == Size::Tiny || got.into_iter().all(|got| got) { ExitCode::SUCCESS } else { ExitCode::from(10) }
+}
+
+/// The variables of the environment that name a proxy.
+fn proxies() -> Vec<String> {
+    let is_proxy =
+        |name: &str| ["http_proxy", "https_proxy", "all_proxy"].contains(&name.to_ascii_lowercase().as_str());
+    let named = std::env::vars().filter(|(name, value)| is_proxy(name) && !value.is_empty());
+    named.map(|(name, _)| name).collect()
 }
 
 /// Prints what was wanted, and whether it was got.

@@ -9,21 +9,22 @@ use crate::chart::{Chart, ChartData, TimelinePoint};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, grouped, plain};
 
+/// Nobody looks at more of them, and each takes a tenth of a second to draw.
+const MOST_TIMELINES: usize = 12;
+
 pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable) -> Section {
     let plan =
         rounds(record).first().map_or_else(|| "no round was measured".to_owned(), |round| workload::words(&round.plan));
     let mut blocks = vec![paragraph(format!(
         "The load: {plan}. Response time counts from the moment a request was due, service time from its actual send."
     ))];
-    blocks.extend(
-        evidence
-            .timelines
-            .iter()
-            .enumerate()
-            .filter_map(|(place, line)| timeline(record, line, place))
-            .map(Block::Chart),
-    );
-    blocks.extend(evidence.timelines.iter().find_map(merged).map(paragraph));
+    let drawn = &evidence.timelines[..evidence.timelines.len().min(MOST_TIMELINES)];
+    blocks.extend(drawn.iter().enumerate().filter_map(|(place, line)| timeline(record, line, place)).map(Block::Chart));
+    blocks.extend(drawn.iter().find_map(merged).map(paragraph));
+    if drawn.len() < evidence.timelines.len() {
+        let all = grouped(evidence.timelines.len() as f64);
+        blocks.push(paragraph(format!("Of {all} rounds the first {MOST_TIMELINES} are drawn in time.")));
+    }
     let rows: Vec<&LatencyRow> = table.rows.iter().collect();
     blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
     blocks.push(Block::Table(response_table(record, &rows)));
