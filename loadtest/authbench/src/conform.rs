@@ -50,6 +50,7 @@ pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
         refresh_grace_s: asked.refresh_grace_s,
         ..Subject::new(first)
     };
+    suffices(&subject.extent).map_err(Failure::Usage)?;
     let mut checks = Checks { shown: Shown::on_stderr(), begun: false };
     let report = conformance::run(&subject, &mut checks, stop)?;
     if report.ending == Ending::Complete {
@@ -58,6 +59,19 @@ pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
     let result = if asked.json { serde_json::to_string(&report)? + "\n" } else { told(&report) };
     terminal::result(&result)?;
     verdict(&report)
+}
+
+/// Checks whether this process may open the connections of the suite; what it cannot open would look like a server that
+/// refuses them.
+pub(crate) fn suffices(extent: &Extent) -> Result<(), String> {
+    let (needed, spare) = (extent.connections(), driver::spare_descriptors());
+    if needed <= spare {
+        return Ok(());
+    }
+    Err(format!(
+        "the checks have up to {needed} connections open at once, but this process may open only {spare} file descriptors \
+         more (`ulimit -Hn`); raise the limit"
+    ))
 }
 
 fn verdict(report: &Report) -> Outcome {

@@ -154,7 +154,11 @@ fn within_users(mut plan: Plan, descriptor: Option<&SchemeDescriptor>) -> Plan {
 fn describe(asked: &cli::Load, client: &Client) -> Result<Option<SchemeDescriptor>, Failure> {
     match client.scheme() {
         Ok(descriptor) => Ok(Some(descriptor)),
-        Err(HttpError::NotAnAuthServer { .. } | HttpError::Status { .. }) if !asked.scheme_from_target => Ok(None),
+        Err(HttpError::NotAnAuthServer { .. } | HttpError::Status { .. } | HttpError::TooLarge { .. })
+            if !asked.scheme_from_target =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -216,9 +220,12 @@ fn credentials(
     let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
     // A target that does not mint answers an unknown path as it likes: 401, 302, 404, a page with 200.
     let why = match client.mint(size, 0) {
+        Ok(minted) => return Ok(minted),
         Err(HttpError::Status { status, .. }) => format!("status {status}"),
-        Err(HttpError::Malformed { .. }) => "another answer".to_owned(),
-        minted => return minted.context("cannot get credentials"),
+        Err(HttpError::MintedWrongly { found, expected, .. }) => format!("{found} credentials instead of {expected}"),
+        Err(HttpError::TooLarge { limit, .. }) => format!("more than {limit} bytes"),
+        Err(HttpError::Unreachable { .. }) => "no answer".to_owned(),
+        Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "another answer".to_owned(),
     };
     let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
     terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));

@@ -12,6 +12,8 @@ use engine::record::Conformance;
 use experiments::{Bench, ExperimentError};
 use lab::server::Server;
 
+use crate::conform;
+
 /// Enough to notice a broken server, and little enough for every comparison. The whole is `authbench conform`.
 const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200, mutations: 5000, half_open_s: 60 };
 
@@ -32,6 +34,7 @@ pub(crate) struct Broken {
 /// Starts a server of each scheme for the conformance suite alone, which moves its clock and changes its users.
 pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let schemes: Vec<Scheme> = bench.setting.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
+    conform::suffices(&EXTENT).map_err(anyhow::Error::msg)?;
     bench.progress.begin("conformance", schemes.len() as u64);
     for scheme in schemes {
         bench.step(scheme.id())?;

@@ -34,7 +34,7 @@ use engine::round::Driven;
 
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
-pub use limits::{LimitError, check as check_limits, raise_descriptor_limit};
+pub use limits::{LimitError, check as check_limits, raise_descriptor_limit, spare_descriptors};
 pub use preflight::{Exchanged, PreflightError};
 pub use probe::{Lane, Probe, Probed, Reply};
 pub use prober::{Call, NodeSeen, Pace, ProbeError, Prober, Seen, Trial};

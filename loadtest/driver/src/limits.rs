@@ -9,6 +9,8 @@ use crate::Target;
 
 /// File descriptors of a load beside its connections: its threads' event queues, its timer, and the files of the run.
 const BESIDE: u64 = 24;
+/// What is still to be opened when a plan is checked before anything is sent.
+const TO_COME: u64 = 8;
 /// The first and the last port that the kernel gives to outgoing connections.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
@@ -50,11 +52,20 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// Checks whether this process may open the connections of this plan.
+/// Checks whether this process may open the connections of this plan, before it opens anything else.
 pub fn check(plan: &Plan, nodes: usize) -> Result<(), LimitError> {
+    suffices(plan, nodes, BESIDE + TO_COME)
+}
+
+/// How many file descriptors this process may open beside those that it has.
+pub fn spare_descriptors() -> u64 {
+    descriptor_limit().saturating_sub(open_descriptors())
+}
+
+fn suffices(plan: &Plan, nodes: usize, beside: u64) -> Result<(), LimitError> {
     let connections = plan.connections;
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let others = open_descriptors() + BESIDE;
+    let limit = descriptor_limit();
+    let others = open_descriptors() + beside;
     let needed = u64::from(connections) + others;
     if needed > limit {
         return Err(LimitError::Descriptors { connections, needed, limit, most: limit.saturating_sub(others) });
@@ -69,8 +80,12 @@ pub fn check(plan: &Plan, nodes: usize) -> Result<(), LimitError> {
 impl Target {
     /// Checks whether this process may open the connections of this plan to the target's nodes.
     pub(crate) fn admits(&self, plan: &Plan) -> Result<(), LimitError> {
-        check(plan, self.nodes.len())
+        suffices(plan, self.nodes.len(), BESIDE)
     }
+}
+
+fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn open_descriptors() -> u64 {

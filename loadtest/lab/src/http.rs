@@ -203,7 +203,11 @@ impl Client {
     fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
         let limit = LARGEST_BODY + u64::from(request.count) * PER_CREDENTIAL;
         let answer = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
-        let credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
+        let mut credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
+        let companions = self.cookies_after(route::BENCH_MINT, &answer, route::ME);
+        for credential in credentials.iter_mut().filter(|_| !companions.is_empty()) {
+            accompany(&mut credential.headers, &companions);
+        }
         let (found, expected) = (credentials.len(), request.count as usize);
         if found == expected {
             Ok(credentials)
@@ -234,10 +238,15 @@ impl Client {
     /// The cookies that a browser sends to this path after this answer to a login: names and values.
     #[must_use]
     pub fn cookies(&self, login: &Answer, path: &str) -> Vec<(String, String)> {
+        self.cookies_after(route::LOGIN, login, path)
+    }
+
+    /// The cookies for this path after this answer to a request of `asked`.
+    fn cookies_after(&self, asked: &str, answer: &Answer, path: &str) -> Vec<(String, String)> {
         let Ok(base) = self.base.parse::<BaseUrl>() else { return Vec::new() };
-        let set = login.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
         let mut jar = CookieJar::default();
-        jar.store(&base.at(route::LOGIN), set.map(|(_, line)| line.as_str()));
+        jar.store(&base.at(asked), set.map(|(_, line)| line.as_str()));
         let cookies = jar.cookies(&base.at(path));
         cookies.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -258,6 +267,17 @@ impl Client {
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+}
+
+/// Adds cookies to these headers, beside those that they carry: of one name theirs counts.
+fn accompany(headers: &mut BTreeMap<String, String>, cookies: &[(String, String)]) {
+    let own = headers.get("cookie").cloned().unwrap_or_default();
+    let has = |name: &str| own.split("; ").any(|pair| pair.split('=').next() == Some(name));
+    let others: Vec<_> = cookies.iter().filter(|(name, _)| !has(name)).cloned().collect();
+    if let Some(others) = cookie_header(&others) {
+        let all = if own.is_empty() { others } else { format!("{own}; {others}") };
+        headers.insert("cookie".to_owned(), all);
     }
 }
 

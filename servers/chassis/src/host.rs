@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use axum::http::header::HOST;
-use axum::http::{HeaderMap, HeaderName, Version};
+use axum::http::{HeaderMap, HeaderName, Uri, Version};
 
 /// A host and an optional port: `uri-host [ ":" port ]` of RFC 9110 section 7.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,12 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Authority<'_>> {
 pub(crate) struct Parsed(OnceLock<Box<[u8]>>);
 
 impl Parsed {
-    /// Whether `Host` is as RFC 9112 section 3.2 demands: one well-formed field, which HTTP/1.0 may omit.
-    pub(crate) fn is_sound(&self, version: Version, headers: &HeaderMap) -> bool {
+    /// Whether `Host` is as RFC 9112 section 3.2 demands: one well-formed field, which HTTP/1.0 may omit, and which a
+    /// target in absolute form repeats.
+    pub(crate) fn is_sound(&self, version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+        let repeated = |host: &[u8]| target.authority().is_none_or(|named| repeats(host, named.as_str().as_bytes()));
         match single(headers, &HOST) {
-            Some(host) => self.0.get().is_some_and(|known| **known == *host) || self.parses(host),
+            Some(host) => repeated(host) && (self.0.get().is_some_and(|known| **known == *host) || self.parses(host)),
             None => version < Version::HTTP_11,
         }
     }
@@ -67,6 +69,11 @@ impl Parsed {
         }
         sound
     }
+}
+
+/// Whether a target in absolute form names the host that `Host` names; there only `http` is served.
+fn repeats(host: &[u8], named: &[u8]) -> bool {
+    Authority::parse(host).zip(Authority::parse(named)).is_some_and(|(host, named)| host.is_same(named, 80))
 }
 
 /// The value of the only field with this name; of several, an empty one, which equals no value.

@@ -95,7 +95,7 @@ async fn connection(
         let (metrics, seat) = (&metrics, &seat);
         let route = RouteIndex::of(request.uri().path());
         let open = seat.serving();
-        if !open || !host.is_sound(request.version(), request.headers()) {
+        if !open || !host.is_sound(request.version(), request.uri(), request.headers()) {
             let malformed = routes.malformed();
             return Either::Left(async move {
                 if !open {

@@ -23,6 +23,8 @@ const DEFAULT_REQUEST_TIMEOUT_S: u32 = 10;
 /// Longer than clients and balancers keep an idle connection by default (reqwest 90 s, AWS and nginx 60 s), so that it
 /// is they who close it, and no request is sent into a connection that is being closed.
 const DEFAULT_IDLE_TIMEOUT_S: u32 = 120;
+/// Threads beyond all machines: an absurd number would end in an abort without a word.
+const MOST_WORKERS: usize = 1024;
 /// Ten years: sums of an instant and a life stay far from overflow.
 const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 
@@ -208,7 +210,7 @@ impl ServerOptions {
             bench: self.bench.unwrap_or(false),
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             users: at_least_one("--users", self.users.unwrap_or(user::DEFAULT_USERS))?,
-            workers: at_least_one("--workers", self.workers.unwrap_or_else(usable_cpus))?,
+            workers: workers(self.workers.unwrap_or_else(usable_cpus))?,
             node: self.node.unwrap_or_else(|| DEFAULT_NODE.to_owned()),
             limits: Limits {
                 request_timeout_s: at_least_one(
@@ -276,6 +278,13 @@ fn at_least_one<N: PartialEq + From<u8>>(flag: &str, count: N) -> Result<N, Star
         return Err(StartError::Usage(format!("{flag} 0: give at least 1")));
     }
     Ok(count)
+}
+
+fn workers(count: usize) -> Result<usize, StartError> {
+    if count > MOST_WORKERS {
+        return Err(StartError::Usage(format!("--workers {count}: give at most {MOST_WORKERS}")));
+    }
+    at_least_one("--workers", count)
 }
 
 fn usable_cpus() -> usize {

@@ -28,6 +28,8 @@ mod sessions;
 mod slow;
 mod start;
 
+pub(crate) use slow::HALF_OPEN;
+
 use crate::case::Case;
 use crate::stop::Step;
 

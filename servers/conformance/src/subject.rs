@@ -3,8 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::checks::HALF_OPEN;
 use crate::keys::SigningKeys;
 use crate::wire::Base;
+
+/// Connections beside those of logins at once or of a flood: kept ones, and those that were left half-open.
+const OTHERS: u64 = 32;
 
 /// A server, or several like ones that share what they know.
 ///
@@ -58,6 +62,15 @@ pub struct Extent {
     pub mutations: u32,
     /// Seconds after which a connection whose request is not complete must have been closed.
     pub half_open_s: u64,
+}
+
+impl Extent {
+    /// Connections that the checks have open at a time, at most.
+    #[must_use]
+    pub const fn connections(&self) -> u64 {
+        let logins = self.logins as u64;
+        OTHERS + if logins > HALF_OPEN as u64 { logins } else { HALF_OPEN as u64 }
+    }
 }
 
 impl Default for Extent {

@@ -232,6 +232,8 @@ fn cut(bytes: &[u8], most: usize) -> String {
 pub(crate) enum Silence {
     #[error("the connection is refused")]
     Refused,
+    #[error("there is no connection: {}", std::io::Error::from_raw_os_error(*.0))]
+    Unconnected(i32),
     #[error("the connection is closed before the response is complete")]
     Closed,
     #[error("no complete response within {} s", .0.as_secs())]

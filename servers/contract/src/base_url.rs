@@ -37,6 +37,9 @@ pub enum BaseUrlError {
         /// Why.
         why: url::ParseError,
     },
+    /// It holds a user name or a password, which would travel beside the credentials that are measured.
+    #[error("{0}: a user name and a password in the URL are not supported; give http://HOST:PORT")]
+    UserInfo(String),
     /// It has a query or a fragment.
     #[error("{0}: routes such as /me are appended to the base URL; give it without a query (?) and a fragment (#)")]
     NotABase(String),
@@ -46,19 +49,34 @@ impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, BaseUrlError> {
-        let (scheme, _) = text.split_once("://").ok_or_else(|| BaseUrlError::NoScheme(text.to_owned()))?;
+        let shown = || without_user_info(text);
+        let (scheme, _) = text.split_once("://").ok_or_else(|| BaseUrlError::NoScheme(shown()))?;
         if scheme.eq_ignore_ascii_case("https") {
-            return Err(BaseUrlError::Tls(text.to_owned()));
+            return Err(BaseUrlError::Tls(shown()));
         }
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(BaseUrlError::Scheme(text.to_owned()));
+            return Err(BaseUrlError::Scheme(shown()));
         }
-        let url = Url::parse(text).map_err(|why| BaseUrlError::Malformed { text: text.to_owned(), why })?;
+        let url = Url::parse(text).map_err(|why| BaseUrlError::Malformed { text: shown(), why })?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BaseUrlError::UserInfo(shown()));
+        }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(BaseUrlError::NotABase(text.to_owned()));
+            return Err(BaseUrlError::NotABase(shown()));
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text })
+    }
+}
+
+/// An error may end up in a log: it shows no password.
+fn without_user_info(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    match authority.rsplit_once('@') {
+        Some((user_info, _)) if scheme.is_empty() => format!("***{}", &rest[user_info.len()..]),
+        Some((user_info, _)) => format!("{scheme}://***{}", &rest[user_info.len()..]),
+        None => text.to_owned(),
     }
 }
 
@@ -162,6 +180,20 @@ mod tests {
         ] {
             let error = text.parse::<BaseUrl>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_rejected_and_not_shown() {
+        for text in [
+            "http://me:secret@h",
+            "http://secret@h/auth",
+            "https://me:secret@h",
+            "me:secret@h:80",
+            "http://me:secret@h:x",
+        ] {
+            let error = text.parse::<BaseUrl>().unwrap_err().to_string();
+            assert!(!error.contains("secret") && error.contains("***@h"), "{text}: {error}");
         }
     }
 }

@@ -162,13 +162,17 @@ impl Failure for Failed {
     }
 }
 
-/// An error with its causes: `tokio_postgres` says no more than "db error" at the top.
+/// An error with those of its causes that it does not state itself: `tokio_postgres` says no more than "db error" at the
+/// top, and its pool what the connection says.
 fn causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
+    let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        write!(f, ": {error}")?;
+        let more = error.to_string();
+        if !said.contains(&more) {
+            said = format!("{said}: {more}");
+        }
         cause = error.source();
     }
-    Ok(())
+    f.write_str(&said)
 }

@@ -72,6 +72,9 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
         let wrong = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         StartError::Usage(format!("--postgres-url: {wrong}; it is like {LIKE}"))
     })?;
+    if config.get_hosts().is_empty() {
+        return Err(StartError::Usage(format!("--postgres-url names no host; it is like {LIKE}")));
+    }
     let place = place(&config);
     let connected = Postgres::connect(config.clone(), size).await;
     let unusable = |why: &str| StartError::Failed(format!("cannot use PostgreSQL at {place}: {why}"));

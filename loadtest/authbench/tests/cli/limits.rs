@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Place, alone, json, load, server, start, stderr, wait_until};
+use crate::support::{Place, alone, command, json, load, server, start, stderr, wait_until};
 use crate::target::{Target, answer, first_user, minted, minting};
 
 /// A command that runs under a limit, set by `ulimit` with these flags.
@@ -31,6 +31,37 @@ fn a_plan_that_needs_more_descriptors_than_there_may_be_is_refused() {
         for word in ["100 connections", "is 64", "ulimit"] {
             assert!(said.contains(word), "{word}: {said}");
         }
+    }
+}
+
+/// Of the connections in the plan, too: what fits before anything is sent still fits when the load begins.
+#[test]
+fn as_many_connections_as_are_offered_are_opened() {
+    let _alone = alone();
+    let place = Place::new();
+    let server = server("anonymous", &place, None);
+    let target = server.base_url();
+    let load = |connections: &str| {
+        let more = ["--users", connections, "--duration", "500ms", "--population", "3"];
+        limited("-n 64", &load(&place, &target, &more)).output().unwrap()
+    };
+    let said = stderr(&load("64"));
+    let most = said.split("use at most ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let output = load(most);
+    assert_eq!(json(&output)["errors"], 0, "{most} connections: {}", stderr(&output));
+}
+
+/// What the suite cannot open would look like a server that refuses connections.
+#[test]
+fn a_suite_that_needs_more_descriptors_than_there_may_be_is_refused() {
+    for suite in [&["conform", "--target", "http://127.0.0.1:1"][..], &["compare", "--schemes", "jwt-hs256"]] {
+        let place = Place::new();
+        let mut suite = command(suite);
+        suite.current_dir(place.path());
+        let output = limited("-n 64", &suite).current_dir(place.path()).output().unwrap();
+        let said = stderr(&output);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{said}");
+        assert!(said.contains("connections open at once") && said.contains("ulimit"), "{said}");
     }
 }
 
@@ -140,9 +171,14 @@ fn an_endless_body_is_given_up_and_counts_as_the_targets_failure() {
 #[test]
 fn an_endless_answer_before_the_load_ends_it() {
     let _alone = alone();
-    let lines = ["GET /bench/scheme", "POST /bench/mint", "GET /me"];
+    // The load goes on without what /bench/ would have given, to what this target does not have.
+    let lines: [(&str, &[&str]); 3] = [
+        ("GET /bench/scheme", &["404"]),
+        ("POST /bench/mint", &["does not mint credentials (more than"]),
+        ("GET /me", &["response larger than", "message head is too large"]),
+    ];
     let answers: [fn(&mut std::net::TcpStream, &AtomicU64) -> bool; 2] = [endless, endless_head];
-    for (line, answers) in lines.into_iter().flat_map(|line| answers.map(|answers| (line, answers))) {
+    for ((line, words), answers) in lines.into_iter().flat_map(|line| answers.map(|answers| (line, answers))) {
         let place = Place::new();
         let sent = Arc::<AtomicU64>::default();
         let sending = sent.clone();
@@ -155,7 +191,7 @@ fn an_endless_answer_before_the_load_ends_it() {
         let output = start(load(&place, &target.base_url, &more)).wait_with_output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{line}: {said}");
-        let why = ["response larger than", "message head is too large"].iter().any(|why| said.contains(why));
+        let why = words.iter().any(|why| said.contains(why));
         assert!(why && !said.contains("is the server running"), "{line}: {said}");
         let bytes = sent.load(Ordering::Relaxed);
         assert!(bytes < (2 << 20) + BUFFERED, "{line}: {bytes} bytes were taken");

@@ -136,6 +136,9 @@ fn no_redirect_is_followed() {
     assert_eq!(reached.load(Ordering::Relaxed), 0, "no credential goes to another host");
 }
 
+const NO_CREDENTIALS: &str = "200 with no credentials";
+const ENDLESS: &str = "200 with more than is read";
+
 #[test]
 fn a_target_without_the_routes_of_a_bench_is_logged_into() {
     let _alone = alone();
@@ -154,14 +157,21 @@ fn a_target_without_the_routes_of_a_bench_is_logged_into() {
         "500 Internal Server Error",
         "501 Not Implemented",
         "200 OK",
+        NO_CREDENTIALS,
+        ENDLESS,
     ];
     // Several at a time: no figure of these loads matters.
     for some in statuses.chunks(4) {
         std::thread::scope(|scope| {
-            for status in some {
-                let target = front(server.address(), |request, pass_on| {
+            for &status in some {
+                let target = front(server.address(), move |request, pass_on| {
                     if is_of_bench(&request) {
-                        return Message::answer(status, &[("location", "/"), ("content-type", "text/html")], page);
+                        let (status, body) = match status {
+                            NO_CREDENTIALS => ("200 OK", r#"{"credentials":[]}"#.to_owned()),
+                            ENDLESS => ("200 OK", "x".repeat(4 << 20)),
+                            status => (status, page.to_owned()),
+                        };
+                        return Message::answer(status, &[("location", "/"), ("content-type", "text/html")], &body);
                     }
                     pass_on(&request)
                 });
@@ -178,5 +188,24 @@ fn a_target_without_the_routes_of_a_bench_is_logged_into() {
                 });
             }
         });
+    }
+}
+
+/// Minted credentials belong to the node that the balancer chose for minting them.
+#[test]
+fn the_cookies_of_a_balancer_go_with_what_was_minted() {
+    let _alone = alone();
+    for carrier in [Carrier::Cookie, Carrier::Bearer] {
+        let place = Place::new();
+        let server = server("session-memory", carrier, &place);
+        let balancer = front(server.address(), |request, pass_on| {
+            if request.path() == route::ME && request.cookie("AWSALB") != Some("chosen") {
+                return Message::answer("401 Unauthorized", &[], "not by way of this balancer");
+            }
+            let mut answer = pass_on(&request);
+            answer.headers.insert(0, ("set-cookie".to_owned(), "AWSALB=chosen; Path=/".to_owned()));
+            answer
+        });
+        assert_eq!(loaded(&place, &format!("http://{balancer}"), &OPEN)["errors"], 0, "{carrier}");
     }
 }

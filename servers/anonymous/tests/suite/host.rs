@@ -32,8 +32,14 @@ fn a_request_without_one_sound_host_is_rejected() {
         assert_eq!(answer.json()["type"], "urn:authbench:problem:malformed-request");
     }
     assert_eq!(me("HTTP/1.0", &twice).status, 400);
+    for (target, status) in
+        [("http://localhost/me", 200), ("http://LOCALHOST:80/me", 200), ("http://elsewhere/me", 400)]
+    {
+        let found = ask(&server, &format!("GET {target}"), "HTTP/1.1", &["host: localhost"], "").status;
+        assert_eq!(found, status, "{target}: a target in absolute form names its host");
+    }
     assert_eq!(ask(&server, "GET /nowhere", "HTTP/1.1", &[], "").status, 400, "on every path");
-    let counted = r#"authbench_http_requests_total{route="/me",status="400"} 10"#;
+    let counted = r#"authbench_http_requests_total{route="/me",status="400"} 11"#;
     let metrics = server.get("/metrics", &[]).body;
     assert!(metrics.lines().any(|line| line == counted), "{metrics}");
 }

@@ -13,7 +13,7 @@ use crate::stop::{Step, ensure, fail, not_applicable};
 use crate::wire::{Request, Silence};
 
 /// Connections that are half-open at once: more than a server has threads or processes, and fewer than descriptors.
-const HALF_OPEN: usize = 100;
+pub(crate) const HALF_OPEN: usize = 100;
 /// How long opening each of them may take.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Bytes that no head needs, in one header or in many.

@@ -41,7 +41,8 @@ impl Limits<'_> {
             match TcpStream::connect_timeout(&address, self.wait(CONNECT_WAIT)?) {
                 Ok(stream) => return Ok(stream),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
-                Err(_) => return Err(Silence::Refused),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(Silence::Refused),
+                Err(error) => return Err(error.raw_os_error().map_or(Silence::Refused, Silence::Unconnected)),
             }
         }
     }

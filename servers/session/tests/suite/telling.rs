@@ -57,6 +57,11 @@ fn postgres_must_be_named_and_there() {
     for arguments in [[scheme, malformed].concat(), absent] {
         let (_, message) = refusal(crate::BINARY, &arguments);
         assert!(!message.contains("secret"), "{message}");
+        assert!(message.matches("error connecting to server").count() <= 1, "a cause is stated once: {message}");
+    }
+    for without_host in ["", "postgresql://"] {
+        let flags = [scheme, ["--postgres-url", without_host]].concat();
+        assert_refused(&flags, 2, &["--postgres-url", "postgresql://user@127.0.0.1:5432/database"]);
     }
 }
 
