@@ -58,6 +58,7 @@ pub fn check(plan: &Plan, nodes: usize) -> Result<(), LimitError> {
 }
 
 /// How many file descriptors this process may open beside those that it has.
+#[must_use]
 pub fn spare_descriptors() -> u64 {
     descriptor_limit().saturating_sub(open_descriptors())
 }
