@@ -338,7 +338,18 @@ fn ask<T: FromRedisValue>(
     args: impl ToRedisArgs,
 ) -> Result<T, StoreError> {
     let failed = |source| StoreError::Command { place: place(url), command: name.to_owned(), source };
-    redis::cmd(name).arg(args).query(connection).map_err(failed)
+    let mut command = redis::cmd(name);
+    command.arg(args);
+    match command.query(connection) {
+        // The store may have closed a connection that was idle, and a process that was stopped and goes on finds its wait
+        // interrupted, signal(7). The command is sent again over another connection: an answer may still come over this one.
+        Err(error) if error.is_io_error() && !error.is_timeout() => {
+            *connection = open(url).map_err(failed)?;
+            command.query(connection)
+        }
+        answered => answered,
+    }
+    .map_err(failed)
 }
 
 /// Where a URL leads, without the password that may be in it.

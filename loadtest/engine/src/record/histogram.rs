@@ -32,6 +32,8 @@ const MOST_TEXT_BYTES: usize = 1 << 19;
 const HEADER_BYTES: usize = 40;
 /// Cookie and length of what is compressed.
 const ENVELOPE_BYTES: usize = 8;
+/// How the envelope of version 2 of the compressed format begins.
+const COMPRESSED_COOKIE: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// The encoding of the one number whose negation overflows: no count, and no row of zeros, is so long.
 const LEAST_NUMBER: [u8; 9] = [0xFF; 9];
 
@@ -89,7 +91,11 @@ impl EncodedHistogram {
 
 /// Inflates the compressed format to the plain one.
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, HistogramError> {
-    let compressed = bytes.get(ENVELOPE_BYTES..).ok_or(HistogramError::Header { what: "no envelope" })?;
+    let (envelope, compressed) =
+        bytes.split_at_checked(ENVELOPE_BYTES).ok_or(HistogramError::Header { what: "no envelope" })?;
+    if !envelope.starts_with(&COMPRESSED_COOKIE) {
+        return Err(HistogramError::Header { what: "another format" });
+    }
     let most = HEADER_BYTES as u64 + MOST_PAYLOAD_BYTES;
     let mut plain = Vec::new();
     ZlibDecoder::new(compressed).take(most + 1).read_to_end(&mut plain)?;

@@ -49,6 +49,19 @@ fn a_private_redis_is_observed_and_ends_with_its_owner() {
     assert!(!lives(pid));
 }
 
+/// As an idle one is by a managed service, or one whose process was stopped and goes on.
+#[test]
+fn a_connection_that_was_lost_is_opened_again() {
+    let (redis, _folder) = private();
+    let mut connection = connect(&redis);
+    fill(&mut connection, "authbench:", 10);
+    let closed: u32 = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query(&mut connection).unwrap();
+    assert!(closed > 0);
+    assert_eq!(redis.keys().unwrap(), 10);
+    redis.process().unwrap().stop();
+    assert!(redis.keys().is_err(), "a Redis that has ended is not waited for");
+}
+
 #[test]
 fn a_private_redis_writes_nothing_to_disk() {
     let (redis, folder) = private();
