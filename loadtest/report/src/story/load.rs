@@ -9,7 +9,7 @@ use crate::chart::{Chart, ChartData, TimelinePoint};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, grouped, plain};
 
-/// Nobody looks at more of them, and each takes a tenth of a second to draw.
+/// A record of many loads has the charts of its first ones: drawing hundreds would take longer than their figures.
 const MOST_TIMELINES: usize = 12;
 
 pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable) -> Section {
