@@ -14,7 +14,8 @@ mod target;
 mod truth;
 mod waking;
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
 
 /// How large a part is run.
@@ -44,8 +45,9 @@ fn main() -> ExitCode {
     let size = if arguments.iter().any(|argument| argument == "--bench") { Size::Full } else { Size::Tiny };
     let proxies = proxies();
     if !proxies.is_empty() {
-        eprintln!("instrument: unset {}: Goose's own client would send the load through it", proxies.join(", "));
-        return ExitCode::from(2);
+        let error = run_without(&proxies, &arguments);
+        eprintln!("instrument: cannot run without {}: {error}", proxies.join(", "));
+        return ExitCode::FAILURE;
     }
     let named = |name: &str| arguments.iter().any(|argument| argument == name);
     let all = !PARTS.iter().any(|(name, _)| named(name));
@@ -57,7 +59,18 @@ fn main() -> ExitCode {
     if size == Size::Tiny || got.into_iter().all(|got| got) { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
-/// The variables of the environment that name a proxy.
+/// Executes this program again without these variables, which a process cannot unset safely once it has threads; returns
+/// only why it could not.
+fn run_without(variables: &[String], arguments: &[String]) -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let mut again = Command::new(program);
+    variables.iter().fold(again.args(arguments), |again, name| again.env_remove(name)).exec()
+}
+
+/// The variables of the environment that name a proxy, through which Goose's own client would send the load.
 fn proxies() -> Vec<String> {
     let is_proxy =
         |name: &str| ["http_proxy", "https_proxy", "all_proxy"].contains(&name.to_ascii_lowercase().as_str());

@@ -87,6 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_long_header_is_as_long_as_reports_say() {
+        assert_eq!(evidence::garbage_name(Garbage::LongHeader), format!("a header of {} KiB", LONG_BYTES >> 10));
+    }
+
+    #[test]
     fn one_character_of_the_credential_is_another() {
         let forged = |value: &str| forge((&"x".to_owned(), &value.to_owned())).1;
         assert_eq!(forged("Bearer 0123456789"), "Bearer 01234A6789");

@@ -237,7 +237,7 @@ impl Spoiler for StandsStill {
         let stands = request.is("POST /login ") && self.0.swap(NOTHING, Ordering::SeqCst) == RECOVERED;
         stands.then(|| {
             std::thread::sleep(Duration::from_millis(600));
-            Message { line: "HTTP/1.1 503 Spoiled".to_owned(), ..Message::default() }
+            Message { line: "HTTP/1.1 503 Service Unavailable".to_owned(), ..Message::default() }
         })
     }
 
