@@ -11,7 +11,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::Scheme;
+use contract::{Algorithm, Kind, Scheme};
 
 /// Bytes of a secret: what HMAC with SHA-256 and AES-256 want.
 const SECRET_BYTES: usize = 32;
@@ -20,15 +20,14 @@ const PEM_COLUMNS: usize = 64;
 /// A fresh key of the kind that this scheme's server takes, in a file that only we can read: the environment variable
 /// that names it, and its path. None for a scheme without keys.
 pub fn make(scheme: Scheme, folder: &Path) -> io::Result<Option<(&'static str, PathBuf)>> {
-    let part = |name: &str| scheme.id().split('-').any(|part| part == name);
-    let (variable, content) = match scheme.binary() {
-        "jwt-server" if part("hs256") => ("AUTHBENCH_SECRET_FILE", secret()?),
-        "jwt-server" if part("es256") => ("AUTHBENCH_KEY_FILE", pem(&es256()?)),
-        "jwt-server" if part("rs256") => ("AUTHBENCH_KEY_FILE", pem(&rs256()?)),
-        "jwt-server" => ("AUTHBENCH_KEY_FILE", pem(&ed25519()?)),
-        "edge-server" => ("AUTHBENCH_INNER_KEY_FILE", pem(&ed25519()?)),
-        _ if scheme.id() == "cookie-sealed" => ("AUTHBENCH_SEALING_KEY_FILE", secret()?),
-        _ => return Ok(None),
+    let (variable, content) = match scheme.kind() {
+        Kind::Token { algorithm: Algorithm::Hs256, .. } => ("AUTHBENCH_SECRET_FILE", secret()?),
+        Kind::Token { algorithm: Algorithm::EdDsa, .. } => ("AUTHBENCH_KEY_FILE", pem(&ed25519()?)),
+        Kind::Token { algorithm: Algorithm::Es256, .. } => ("AUTHBENCH_KEY_FILE", pem(&es256()?)),
+        Kind::Token { algorithm: Algorithm::Rs256, .. } => ("AUTHBENCH_KEY_FILE", pem(&rs256()?)),
+        Kind::Hybrid => ("AUTHBENCH_INNER_KEY_FILE", pem(&ed25519()?)),
+        Kind::Sealed => ("AUTHBENCH_SEALING_KEY_FILE", secret()?),
+        Kind::Anonymous | Kind::Session(_) => return Ok(None),
     };
     let path = folder.join(format!("{scheme}.key"));
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(&content)?;

@@ -15,7 +15,10 @@ pub mod user;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use problem::{Problem, ProblemKind};
-pub use scheme::{Carrier, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, StoreDown, StoreKind, Touch};
+pub use scheme::{
+    Algorithm, Carrier, EarlyEnd, Kind, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, SessionBackend,
+    StoreDown, StoreKind, Touch,
+};
 
 /// Bytes of the longest head of a request that the servers read; a longer one is answered with 431 (RFC 6585 section 5).
 /// Tokens with a thousand roles fit.

@@ -1,6 +1,7 @@
 //! The schemes, and what a server says of the one it runs.
 
 mod descriptor;
+mod kind;
 mod table;
 mod words;
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use descriptor::SchemeDescriptor;
+pub use kind::{Algorithm, EarlyEnd, Kind, SessionBackend};
 use table::Row;
 pub use words::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch, UnknownWord};
 
@@ -29,10 +31,22 @@ impl Scheme {
         Self::all().filter(move |scheme| scheme.binary() == binary)
     }
 
+    /// The scheme of this kind, if there is one.
+    #[must_use]
+    pub fn of_kind(kind: Kind) -> Option<Self> {
+        Self::all().find(|scheme| scheme.kind() == kind)
+    }
+
     /// The stable id, such as `session-redis`.
     #[must_use]
     pub const fn id(self) -> &'static str {
         self.0.id
+    }
+
+    /// What its credential is, and what ends it early.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        self.0.kind
     }
 
     /// The server that offers the scheme, such as `session-server`.

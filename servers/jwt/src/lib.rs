@@ -32,7 +32,8 @@ mod token_id;
 mod unique;
 mod verifying_key;
 
-pub use algorithm::Algorithm;
+pub use algorithm::jsonwebtoken_algorithm;
+pub use contract::Algorithm;
 pub use either::AnyTokens;
 pub use error::{JwsError, KeyError};
 pub use inward::Inward;

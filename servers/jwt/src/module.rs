@@ -5,18 +5,18 @@ use std::sync::Arc;
 use chassis::carrier;
 use chassis::directory::{Directory, InMemory};
 use chassis::module::{AuthModule, Built, Start, StartError};
-use contract::Scheme;
 use contract::body::Identity;
+use contract::{EarlyEnd, Kind};
 use stores::directory::RedisDirectory;
 use stores::{Keeps, Multiplexed, Redis};
 
+use crate::AnyTokens;
 use crate::authenticator::Tokens;
 use crate::claims::Grant;
 use crate::issuer::Issuer;
 use crate::options::{JwtOptions, Windows, usage};
 use crate::refresh::{Families, Refreshing};
 use crate::revocation::{Denylist, Epochs, Ledger, Push, SignatureOnly};
-use crate::{Algorithm, AnyTokens};
 
 /// The quarter of an hour that most issuers give an access token.
 const TTL_S: u64 = 900;
@@ -26,51 +26,26 @@ const REFRESHED_TTL_S: u64 = 300;
 /// The auth module of `jwt-server`.
 pub struct Jwt;
 
-/// What stands beside the signature.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Beside {
-    Nothing,
-    Refresh,
-    Denylist,
-    Push,
-    Epoch,
-}
-
-impl Beside {
-    /// What the last word of a scheme's id says, such as `push` in `jwt-es256-push`.
-    fn of_scheme(scheme: Scheme) -> Option<Self> {
-        match scheme.id().split('-').nth(2) {
-            None => Some(Self::Nothing),
-            Some("refresh") => Some(Self::Refresh),
-            Some("denylist") => Some(Self::Denylist),
-            Some("push") => Some(Self::Push),
-            Some("epoch") => Some(Self::Epoch),
-            Some(_) => None,
-        }
-    }
-}
-
 impl AuthModule for Jwt {
     const BINARY: &'static str = "jwt-server";
     type Options = JwtOptions;
     type Authenticator = AnyTokens;
 
     async fn build(start: &Start, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
-        let (Some(algorithm), Some(beside)) = (Algorithm::of_scheme(start.scheme), Beside::of_scheme(start.scheme))
-        else {
-            return usage(format!("--scheme {}: it names no signature algorithm", start.scheme));
+        let Kind::Token { algorithm, early_end } = start.scheme.kind() else {
+            return usage(format!("--scheme {}: its credential is no token", start.scheme));
         };
         let windows = options.windows()?;
-        let ttl_s = if beside == Beside::Refresh { REFRESHED_TTL_S } else { TTL_S };
+        let ttl_s = if early_end == EarlyEnd::Refresh { REFRESHED_TTL_S } else { TTL_S };
         let terms = options.terms(start, ttl_s)?;
         let issuer = Issuer::new(options.signing_key(algorithm)?, terms).trusting(options.trusted()?);
-        check_specimens(start, &issuer, beside)?;
-        match beside {
-            Beside::Nothing => alone(start, issuer).await,
-            Beside::Refresh => refreshing(start, issuer, windows).await,
-            Beside::Denylist => denylist(start, issuer).await,
-            Beside::Push => push(start, issuer, windows).await,
-            Beside::Epoch => epochs(start, issuer, windows).await,
+        check_specimens(start, &issuer, early_end)?;
+        match early_end {
+            EarlyEnd::Nothing => alone(start, issuer).await,
+            EarlyEnd::Refresh => refreshing(start, issuer, windows).await,
+            EarlyEnd::Denylist => denylist(start, issuer).await,
+            EarlyEnd::Push => push(start, issuer, windows).await,
+            EarlyEnd::Epoch => epochs(start, issuer, windows).await,
         }
     }
 }
@@ -117,11 +92,11 @@ fn shared(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> Built
 }
 
 /// Better here than at the first login: a token too long to be carried or taken is of no use to anybody.
-fn check_specimens(start: &Start, issuer: &Issuer, beside: Beside) -> Result<(), StartError> {
+fn check_specimens(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Result<(), StartError> {
     let roles = start.roles;
     // An admin has a role more, and most others have more digits.
     for user in [0, 999_999] {
-        let specimen = issuer.specimen(&Identity::seeded(user, roles), &largest_grant(beside));
+        let specimen = issuer.specimen(&Identity::seeded(user, roles), &largest_grant(early_end));
         let token = specimen.or_else(|error| usage(format!("--roles {roles}: {error}")))?;
         if !carrier::fits(start.carrier, &token) {
             let (bytes, most) = (token.len(), carrier::MAX_COOKIE_BYTES);
@@ -135,11 +110,11 @@ fn check_specimens(start: &Start, issuer: &Issuer, beside: Beside) -> Result<(),
 }
 
 /// A grant that takes as much room as any of this scheme.
-const fn largest_grant(beside: Beside) -> Grant<'static> {
-    let (epoch, sid) = match beside {
-        Beside::Nothing => (9999, None),
-        Beside::Refresh => (0, Some("a-family-of-22-letters")),
-        Beside::Denylist | Beside::Push | Beside::Epoch => (9_999_999_999_999_999, None),
+const fn largest_grant(early_end: EarlyEnd) -> Grant<'static> {
+    let (epoch, sid) = match early_end {
+        EarlyEnd::Nothing => (9999, None),
+        EarlyEnd::Refresh => (0, Some("a-family-of-22-letters")),
+        EarlyEnd::Denylist | EarlyEnd::Push | EarlyEnd::Epoch => (9_999_999_999_999_999, None),
     };
     Grant { auth_time: 0, ends_at: 0, epoch, sid }
 }

@@ -13,7 +13,7 @@ use jsonwebtoken::signature::{Error, Signer};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use crate::verifying_key::{VerifyingKey, hmac_key};
-use crate::{Algorithm, Given, KeyError, base64url};
+use crate::{Algorithm, Given, KeyError, base64url, jsonwebtoken_algorithm};
 
 /// What the key id of an HMAC secret is derived from. A signing input has a dot in it and this has none, so the
 /// id is never the signature of anything.
@@ -131,7 +131,8 @@ impl SigningKey {
             Prepared::P256(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
             Prepared::Rsa(pair) => DecodingKey::from_rsa_der(pair.public_key().as_ref()),
         };
-        let mut jwk = Jwk::from_decoding_key(&public, Some(self.algorithm.into())).expect("aws-lc made the public key");
+        let mut jwk = Jwk::from_decoding_key(&public, Some(jsonwebtoken_algorithm(self.algorithm)))
+            .expect("aws-lc made the public key");
         jwk.common.key_id = Some(self.kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         Some(jwk)
@@ -167,6 +168,6 @@ impl Signer<Vec<u8>> for SigningKey {
 
 impl JwtSigner for SigningKey {
     fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        self.algorithm.into()
+        jsonwebtoken_algorithm(self.algorithm)
     }
 }

@@ -12,7 +12,7 @@ use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::signature::{Error, Verifier};
 
-use crate::{Algorithm, KeyError, base64url};
+use crate::{Algorithm, KeyError, base64url, jsonwebtoken_algorithm};
 
 /// Bytes that an HMAC secret must have: as many as the hash gives (RFC 7518 section 3.2).
 const LEAST_SECRET_BYTES: usize = 32;
@@ -88,7 +88,7 @@ impl Verifier<Vec<u8>> for VerifyingKey {
 
 impl JwtVerifier for VerifyingKey {
     fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        self.algorithm.into()
+        jsonwebtoken_algorithm(self.algorithm)
     }
 }
 
@@ -110,8 +110,7 @@ fn algorithm_of(jwk: &Jwk) -> Result<Algorithm, KeyError> {
         _ => return Err(KeyError::NotUnderstood),
     };
     let common = &jwk.common;
-    let named =
-        common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::from(jsonwebtoken::Algorithm::from(algorithm)));
+    let named = common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::from(jsonwebtoken_algorithm(algorithm)));
     let to_sign = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
     let to_verify = common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
     if named && to_sign && to_verify { Ok(algorithm) } else { Err(KeyError::NotUnderstood) }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chassis::directory::{Directory, InMemory};
 use chassis::module::{AuthModule, Built, Layered, Start, StartError};
-use contract::Touch;
 use contract::body::Identity;
+use contract::{Kind, SessionBackend, Touch};
 use stores::directory::{PostgresDirectory, RedisDirectory};
 use stores::{Keeps, Link, Redis};
 
@@ -86,27 +86,35 @@ impl AuthModule for Session {
     type Authenticator = Scheme;
 
     async fn build(start: &Start, options: SessionOptions) -> Result<Built<Scheme>, StartError> {
-        if start.scheme.id() == "cookie-sealed" {
-            return sealed(start, &options).await;
-        }
+        let backend = match start.scheme.kind() {
+            Kind::Session(backend) => backend,
+            Kind::Sealed => return sealed(start, &options).await,
+            Kind::Anonymous | Kind::Token { .. } | Kind::Hybrid => {
+                return usage(format!("--scheme {}: it keeps no sessions", start.scheme));
+            }
+        };
         let limits = options.limits(start)?;
-        let (store, directory) = open(start, &options).await?;
+        let (store, directory) = open(backend, start, &options).await?;
         Ok(Built { authenticator: Scheme::Stored(Sessions::new(start.scheme, store, limits)), directory })
     }
 }
 
 /// The store of a scheme, and the directory beside it. This is the one registration that a new store needs here.
-async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
-    Ok(match start.scheme.id() {
-        "session-redis" => {
+async fn open(
+    backend: SessionBackend,
+    start: &Start,
+    options: &SessionOptions,
+) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
+    Ok(match backend {
+        SessionBackend::Redis => {
             let redis = stores::multiplexed(start, Keeps::Credentials).await?;
             (AnyStore::Multiplexed(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
-        "session-redis-pool" => {
+        SessionBackend::RedisPool => {
             let redis = stores::pooled(start, pool_size(options, DEFAULT_POOL_SIZE)?).await?;
             (AnyStore::Pooled(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
-        "session-redis-cached" => {
+        SessionBackend::RedisCached => {
             let redis = stores::multiplexed(start, Keeps::Credentials).await?;
             let address = stores::redis_address(start)?;
             let entries = at_least_one("--cache-entries", options.cache_entries.unwrap_or(DEFAULT_CACHE_ENTRIES))?;
@@ -115,11 +123,11 @@ async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<
             let cached = started.map_err(|error| stores::unreachable(&address, &error))?;
             (AnyStore::Cached(cached), directory(redis))
         }
-        "session-redis-cluster" => {
+        SessionBackend::RedisCluster => {
             let redis = stores::clustered(start).await?;
             (AnyStore::Clustered(RedisStore::sharded(Arc::clone(&redis))), directory(redis))
         }
-        "session-postgres" => {
+        SessionBackend::Postgres => {
             let size = pool_size(options, DEFAULT_POSTGRES_POOL_SIZE)?;
             let postgres = stores::postgres(start, size).await?;
             let store = PostgresStore::new(Arc::clone(&postgres)).await.map_err(|error| unusable(&error))?;
@@ -131,7 +139,7 @@ async fn open(start: &Start, options: &SessionOptions) -> Result<(AnyStore, Arc<
             let directory = PostgresDirectory::new(postgres).await.map_err(|error| unusable(&error))?;
             (AnyStore::Postgres(store), Arc::new(directory))
         }
-        _ => (AnyStore::Memory(MemoryStore::default()), Arc::new(InMemory::default())),
+        SessionBackend::Memory => (AnyStore::Memory(MemoryStore::default()), Arc::new(InMemory::default())),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{RevocationClass, Scheme, SchemeDescriptor, StoreKind};
+use contract::{EarlyEnd, RevocationClass, Scheme, SchemeDescriptor, StoreKind};
 use driver::{ProbeError, Prober};
 use engine::record::PushLink;
 use lab::http::Client;
@@ -111,7 +111,7 @@ fn laid(link: PushLink) -> Link {
 
 /// Lives that somebody can wait for. What is denied at once or by a push keeps its own.
 fn shorter(scheme: Scheme, parameters: &RevocationParameters) -> Vec<(&'static str, String)> {
-    let epoch = scheme.id().split('-').any(|part| part == "epoch");
+    let epoch = scheme.kind().early_end() == Some(EarlyEnd::Epoch);
     match scheme.revocation_class() {
         Some(RevocationClass::Ttl) if epoch => {
             vec![("AUTHBENCH_EPOCH_TTL_S", parameters.epoch_ttl_s.to_string())]

@@ -1,15 +1,12 @@
 //! A scheme with refresh tokens, and the store that its families are in.
 
-use contract::{Carrier, Scheme, StoreKind};
+use contract::{Carrier, EarlyEnd, Kind, Scheme, StoreKind};
 use lab::child::Bounds;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::own_store::OwnStore;
-
-/// What the ids of schemes with refresh tokens end in.
-const SUFFIX: &str = "-refresh";
 
 /// Whom races and storms are measured on.
 pub(super) struct Refreshing<'a> {
@@ -72,16 +69,14 @@ fn store<'a>(bench: &mut Bench<'a>) -> Result<OwnStore<'a>, ExperimentError> {
 }
 
 fn chosen(schemes: &[Scheme]) -> Option<Scheme> {
-    let refreshes = |scheme: &&Scheme| scheme.id().ends_with(SUFFIX);
+    let refreshes = |scheme: &&Scheme| scheme.kind().early_end() == Some(EarlyEnd::Refresh);
     schemes.iter().find(refreshes).copied().or_else(|| schemes.iter().find_map(|scheme| variant(*scheme)))
 }
 
 /// The scheme that signs with the same algorithm and has refresh tokens.
 fn variant(scheme: Scheme) -> Option<Scheme> {
-    let mut words = scheme.id().split('-');
-    let (signed, algorithm) = (words.next()?, words.next()?);
-    let id = format!("{signed}-{algorithm}{SUFFIX}");
-    Scheme::all().find(|each| each.id() == id)
+    let algorithm = scheme.kind().algorithm()?;
+    Scheme::of_kind(Kind::Token { algorithm, early_end: EarlyEnd::Refresh })
 }
 
 #[cfg(test)]

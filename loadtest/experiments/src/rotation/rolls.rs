@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use contract::{Scheme, route};
+use contract::{Kind, Scheme, route};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Learning, Presented, Quantiles, Roll, RotationExperiment, Validity, empty_histogram};
 use engine::ticket::Tickets;
@@ -48,13 +48,11 @@ pub(super) fn planned(bench: &Bench<'_>, parameters: &RollParameters) -> Vec<Pla
 
 /// The ways in which another node of this scheme can come to a new key; none for a scheme without keys.
 fn learning(scheme: Scheme) -> &'static [Learning] {
-    let secret = scheme.id().split('-').any(|part| part == "hs256");
-    match scheme.binary() {
-        "jwt-server" if !secret => &[Learning::Never, Learning::Published],
-        "jwt-server" => &[Learning::Never],
-        "edge-server" => &[Learning::Published],
-        _ if scheme.id() == "cookie-sealed" => &[Learning::Never],
-        _ => &[],
+    match scheme.kind() {
+        Kind::Token { algorithm, .. } if !algorithm.is_symmetric() => &[Learning::Never, Learning::Published],
+        Kind::Token { .. } | Kind::Sealed => &[Learning::Never],
+        Kind::Hybrid => &[Learning::Published],
+        Kind::Anonymous | Kind::Session(_) => &[],
     }
 }
 

@@ -1,11 +1,12 @@
 //! The table of schemes.
 
-use super::{LogoutScope, RevocationClass, StoreDown, StoreKind};
+use super::{Algorithm, EarlyEnd, Kind, LogoutScope, RevocationClass, SessionBackend, StoreDown, StoreKind};
 
 /// A row of the table.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) id: &'static str,
+    pub(super) kind: Kind,
     pub(super) binary: &'static str,
     pub(super) store: StoreKind,
     pub(super) store_down: StoreDown,
@@ -17,6 +18,7 @@ pub(super) struct Row {
 /// Sessions in Redis, which most rows vary.
 const SESSION: Row = Row {
     id: "session-redis",
+    kind: Kind::Session(SessionBackend::Redis),
     binary: "session-server",
     store: StoreKind::Redis,
     store_down: StoreDown::FailClosed,
@@ -28,6 +30,7 @@ const SESSION: Row = Row {
 /// A signature and nothing else.
 const SIGNED: Row = Row {
     id: "jwt-hs256",
+    kind: Kind::Token { algorithm: Algorithm::Hs256, early_end: EarlyEnd::Nothing },
     binary: "jwt-server",
     store: StoreKind::None,
     store_down: StoreDown::NotNeeded,
@@ -38,11 +41,17 @@ const SIGNED: Row = Row {
 
 /// The rows of one signature algorithm: the signature alone, and what can be done to end a token early.
 macro_rules! signed {
-    ($alg:literal, $summary:literal) => {
+    ($alg:literal, $algorithm:expr, $summary:literal) => {
         [
-            Row { id: concat!("jwt-", $alg), summary: $summary, ..SIGNED },
+            Row {
+                id: concat!("jwt-", $alg),
+                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Nothing },
+                summary: $summary,
+                ..SIGNED
+            },
             Row {
                 id: concat!("jwt-", $alg, "-refresh"),
+                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Refresh },
                 store: StoreKind::Redis,
                 store_down: StoreDown::VerifyOnly,
                 revocation_class: Some(RevocationClass::Ttl),
@@ -52,6 +61,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-denylist"),
+                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Denylist },
                 store: StoreKind::Redis,
                 store_down: StoreDown::FailClosed,
                 revocation_class: Some(RevocationClass::Immediate),
@@ -61,6 +71,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-push"),
+                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Push },
                 store: StoreKind::Redis,
                 store_down: StoreDown::ServeCached,
                 revocation_class: Some(RevocationClass::Propagation),
@@ -70,6 +81,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-epoch"),
+                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Epoch },
                 store: StoreKind::Redis,
                 store_down: StoreDown::ServeCached,
                 revocation_class: Some(RevocationClass::Ttl),
@@ -83,6 +95,7 @@ macro_rules! signed {
 
 static CONTROL: [Row; 1] = [Row {
     id: "anonymous",
+    kind: Kind::Anonymous,
     binary: "anonymous-server",
     revocation_class: None,
     logout: None,
@@ -93,15 +106,22 @@ static CONTROL: [Row; 1] = [Row {
 static SESSIONS: [Row; 7] = [
     Row {
         id: "session-memory",
+        kind: Kind::Session(SessionBackend::Memory),
         store: StoreKind::Memory,
         store_down: StoreDown::NotNeeded,
         summary: "random id; in-process map",
         ..SESSION
     },
     SESSION,
-    Row { id: "session-redis-pool", summary: "random id; Redis over a deadpool-redis pool", ..SESSION },
+    Row {
+        id: "session-redis-pool",
+        kind: Kind::Session(SessionBackend::RedisPool),
+        summary: "random id; Redis over a deadpool-redis pool",
+        ..SESSION
+    },
     Row {
         id: "session-redis-cached",
+        kind: Kind::Session(SessionBackend::RedisCached),
         revocation_class: Some(RevocationClass::Propagation),
         store_down: StoreDown::ServeCached,
         summary: "random id; Redis behind a local cache that Redis invalidates",
@@ -109,18 +129,21 @@ static SESSIONS: [Row; 7] = [
     },
     Row {
         id: "session-redis-cluster",
+        kind: Kind::Session(SessionBackend::RedisCluster),
         store: StoreKind::RedisCluster,
         summary: "random id; a Redis Cluster",
         ..SESSION
     },
     Row {
         id: "session-postgres",
+        kind: Kind::Session(SessionBackend::Postgres),
         store: StoreKind::Postgres,
         summary: "random id; one primary-key select in PostgreSQL",
         ..SESSION
     },
     Row {
         id: "cookie-sealed",
+        kind: Kind::Sealed,
         store: StoreKind::None,
         store_down: StoreDown::NotNeeded,
         revocation_class: Some(RevocationClass::Expiry),
@@ -130,13 +153,14 @@ static SESSIONS: [Row; 7] = [
     },
 ];
 
-static HS256: [Row; 5] = signed!("hs256", "HMAC with SHA-256");
-static EDDSA: [Row; 5] = signed!("eddsa", "Ed25519 signature");
-static ES256: [Row; 5] = signed!("es256", "ECDSA signature over P-256");
-static RS256: [Row; 5] = signed!("rs256", "RSA PKCS #1 v1.5 signature, 2048 bits");
+static HS256: [Row; 5] = signed!("hs256", Algorithm::Hs256, "HMAC with SHA-256");
+static EDDSA: [Row; 5] = signed!("eddsa", Algorithm::EdDsa, "Ed25519 signature");
+static ES256: [Row; 5] = signed!("es256", Algorithm::Es256, "ECDSA signature over P-256");
+static RS256: [Row; 5] = signed!("rs256", Algorithm::Rs256, "RSA PKCS #1 v1.5 signature, 2048 bits");
 
 static HYBRID: [Row; 1] = [Row {
     id: "hybrid",
+    kind: Kind::Hybrid,
     binary: "edge-server",
     summary: "a session in Redis at the edge, a short-lived JWT for the servers behind it",
     ..SESSION

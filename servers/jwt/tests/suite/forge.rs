@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::Authenticator;
 use chassis::module::{AuthModule, Start};
 use contract::body::Identity;
-use contract::{Carrier, Scheme, Touch};
+use contract::{Carrier, EarlyEnd, Kind, Scheme, Touch};
 use jsonwebtoken::EncodingKey;
 use jwt::{Algorithm, AnyTokens, Jwt, JwtOptions};
 use serde_json::{Map, Value};
@@ -26,7 +26,7 @@ pub(crate) fn secret() -> &'static [u8] {
 }
 
 pub(crate) fn scheme(algorithm: Algorithm) -> Scheme {
-    format!("jwt-{}", algorithm.name().to_lowercase()).parse().unwrap()
+    Scheme::of_kind(Kind::Token { algorithm, early_end: EarlyEnd::Nothing }).unwrap()
 }
 
 /// The options of a server that signs with the key of [`key_file`].
@@ -127,7 +127,7 @@ impl Forge {
 
     /// These two segments under the key and the algorithm that the server uses, whatever the header says.
     pub(crate) fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
-        sign(&self.key, self.algorithm.into(), header, payload)
+        sign(&self.key, jwt::jsonwebtoken_algorithm(self.algorithm), header, payload)
     }
 }
 

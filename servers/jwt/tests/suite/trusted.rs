@@ -97,7 +97,7 @@ fn signed(forge: &Forge, algorithm: Algorithm, kid: Option<&str>) -> String {
     if let Some(kid) = kid {
         header["kid"] = kid.into();
     }
-    forge::sign(&key.unwrap(), algorithm.into(), header.to_string(), forge.claims_json())
+    forge::sign(&key.unwrap(), jwt::jsonwebtoken_algorithm(algorithm), header.to_string(), forge.claims_json())
 }
 
 fn me(server: &Server, token: &str) -> u16 {

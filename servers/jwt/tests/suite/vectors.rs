@@ -186,7 +186,7 @@ async fn jsonwebtoken_accepts_the_tokens_of_this_server_by_its_published_key() {
                 DecodingKey::from_jwk(set.find(&kid).unwrap()).unwrap()
             }
         };
-        let mut validation = Validation::new(algorithm.into());
+        let mut validation = Validation::new(jwt::jsonwebtoken_algorithm(algorithm));
         validation.set_issuer(&["https://auth.example.test"]);
         validation.set_audience(&["https://api.example.test"]);
         let decoded = jsonwebtoken::decode::<Value>(&token, &key, &validation).unwrap();
