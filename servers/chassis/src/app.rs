@@ -45,7 +45,7 @@ impl<A: Authenticator> App<A> {
         // A sliding session outlives the time that was left to it at login, so its cookie has to.
         let sliding = descriptor.touch.is_some_and(|touch| touch != contract::Touch::Never);
         Self {
-            users: Users::seeded(settings.users, settings.start.roles, directory),
+            users: Users::seeded(settings.users, settings.start.roles, settings.password_memory, directory),
             carrier: settings.start.carrier,
             next_hop: settings.next_hop.as_ref().map(NextHop::new),
             clock,

@@ -1,10 +1,10 @@
-//! Passwords as their hashes: argon2id as OWASP's password storage cheat sheet has it (19 MiB, two
-//! passes, one lane), which are the crate's defaults.
+//! Passwords as their hashes: argon2id with two passes and one lane over 19 MiB, as OWASP's password storage cheat sheet
+//! has it. Tests of other things than logins hash over less, which only `--bench` permits.
 
 use std::sync::Arc;
 
 use argon2::password_hash::generate_salt;
-use argon2::{Argon2, Block};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use flume::{Receiver, Sender};
@@ -20,10 +20,50 @@ const MOST_WAITING: usize = 2048;
 /// The nice value at which a thread gets a seventieth of what one that serves gets: it lets these go first, and where they
 /// leave nothing it is slow, not starved.
 const BEHIND: i32 = 19;
-/// What every hash in PHC form begins with; the parameters are the crate's defaults, which a test holds against it.
-const PHC_PREFIX: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
 
-/// The hash of a password, with its salt.
+/// The memory in KiB over which a password is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory(u32);
+
+impl Memory {
+    /// What OWASP's password storage cheat sheet demands of two passes, in KiB.
+    pub(crate) const RECOMMENDED_KIB: u32 = 19 * 1024;
+    /// A gibibyte: as many threads hash at a time as there are processors but one.
+    pub(crate) const MOST_KIB: u32 = 1024 * 1024;
+
+    /// So many KiB; none where argon2id cannot work in them.
+    pub(crate) const fn kib(kib: u32) -> Option<Self> {
+        if kib >= Params::MIN_M_COST && kib <= Self::MOST_KIB { Some(Self(kib)) } else { None }
+    }
+
+    /// Whether it is at least what OWASP demands.
+    pub(crate) const fn is_enough(self) -> bool {
+        self.0 >= Self::RECOMMENDED_KIB
+    }
+
+    /// What every hash over it begins with in PHC form.
+    fn phc_prefix(self) -> String {
+        format!("$argon2id$v=19$m={},t={PASSES},p={LANES}$", self.0)
+    }
+
+    fn params(self) -> Params {
+        Params::new(self.0, PASSES, LANES, Some(HASH_BYTES)).expect("the memory is within argon2id's bounds")
+    }
+
+    fn blocks(self) -> Vec<Block> {
+        vec![Block::default(); self.params().block_count()]
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(Self::RECOMMENDED_KIB)
+    }
+}
+
+/// The hash of a password, with its salt. The memory is the server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PasswordHash {
     salt: [u8; SALT_BYTES],
@@ -31,15 +71,16 @@ pub(crate) struct PasswordHash {
 }
 
 impl PasswordHash {
-    /// In PHC form: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<output>`.
-    pub(crate) fn to_phc(&self) -> String {
+    /// In PHC form, such as `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<output>`.
+    pub(crate) fn to_phc(&self, memory: Memory) -> String {
         let (salt, output) = (STANDARD_NO_PAD.encode(self.salt), STANDARD_NO_PAD.encode(self.output));
-        format!("{PHC_PREFIX}{salt}${output}")
+        format!("{}{salt}${output}", memory.phc_prefix())
     }
 
-    /// From PHC form; none if it is not one that [`to_phc`](Self::to_phc) makes.
-    pub(crate) fn from_phc(text: &str) -> Option<Self> {
-        let (salt, output) = text.strip_prefix(PHC_PREFIX)?.split_once('$')?;
+    /// From PHC form; none if it is not one that [`to_phc`](Self::to_phc) makes with the same memory: servers that share a
+    /// store hash alike.
+    pub(crate) fn from_phc(text: &str, memory: Memory) -> Option<Self> {
+        let (salt, output) = text.strip_prefix(&memory.phc_prefix())?.split_once('$')?;
         let bytes = |text| STANDARD_NO_PAD.decode(text).ok();
         Some(Self { salt: bytes(salt)?.try_into().ok()?, output: bytes(output)?.try_into().ok()? })
     }
@@ -49,6 +90,7 @@ impl PasswordHash {
 /// stays free for those who only show a credential: where a hashing and a request wait for the same processor, the
 /// scheduler may give a whole tick, 4 ms, to the hashing, however low its priority is.
 pub(crate) struct Hasher {
+    memory: Memory,
     turns: Arc<Turns>,
     work: Sender<Work>,
 }
@@ -71,17 +113,22 @@ struct Work {
 type Output = [u8; HASH_BYTES];
 
 impl Hasher {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(memory: Memory) -> Self {
         let threads = threads(std::thread::available_parallelism().map_or(1, usize::from));
         let (work, waiting) = flume::unbounded();
         for _ in 0..threads {
             let waiting = waiting.clone();
             std::thread::Builder::new()
                 .name("hasher".to_owned())
-                .spawn(move || hash_all(&waiting))
+                .spawn(move || hash_all(&waiting, memory))
                 .expect("a server that has just begun can start a thread");
         }
-        Self { turns: Turns::new(threads, MOST_WAITING), work }
+        Self { memory, turns: Turns::new(threads, MOST_WAITING), work }
+    }
+
+    /// The memory over which it hashes.
+    pub(crate) const fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// Waits for this peer's turn.
@@ -120,30 +167,27 @@ const fn threads(cpus: usize) -> usize {
     if cpus > 1 { cpus - 1 } else { 1 }
 }
 
-/// Hashes whatever comes, in one and the same memory.
-fn hash_all(waiting: &Receiver<Work>) {
+/// Hashes whatever comes, in the same blocks again and again.
+fn hash_all(waiting: &Receiver<Work>, memory: Memory) {
     // Where it is not permitted, hashing is as important as serving.
     let _ = rustix::process::setpriority_process(None, BEHIND);
-    let mut memory = None;
+    let mut blocks = None;
     for Work { salt, password, permit, answer } in waiting {
-        let output = output(&password, &salt, memory.get_or_insert_with(new_memory));
+        let output = output(&password, &salt, memory, blocks.get_or_insert_with(|| memory.blocks()));
         let _ = answer.send((output, permit));
     }
 }
 
 /// The hash of this password, made here and now.
-pub(crate) fn hash_now(password: &str) -> PasswordHash {
+pub(crate) fn hash_now(password: &str, memory: Memory) -> PasswordHash {
     let salt = generate_salt();
-    PasswordHash { salt, output: output(password, &salt, &mut new_memory()) }
+    PasswordHash { salt, output: output(password, &salt, memory, &mut memory.blocks()) }
 }
 
-fn new_memory() -> Vec<Block> {
-    vec![Block::default(); Argon2::default().params().block_count()]
-}
-
-fn output(password: &str, salt: &[u8], memory: &mut [Block]) -> [u8; HASH_BYTES] {
+fn output(password: &str, salt: &[u8], memory: Memory, blocks: &mut [Block]) -> [u8; HASH_BYTES] {
     let mut output = [0; HASH_BYTES];
-    let hashed = Argon2::default().hash_password_into_with_memory(password.as_bytes(), salt, &mut output, memory);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, memory.params());
+    let hashed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut output, blocks);
     hashed.expect("the lengths are in range: bodies are far shorter than 4 GiB");
     output
 }
@@ -153,14 +197,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_phc_form_names_the_parameters_that_are_used_and_reads_back() {
+    fn the_default_is_what_the_crate_recommends() {
         let params = Argon2::default().params().clone();
-        let named = format!("$argon2id$v=19$m={},t={},p={}$", params.m_cost(), params.t_cost(), params.p_cost());
-        assert_eq!(named, PHC_PREFIX);
-        let hash = hash_now("secret");
-        assert_eq!(PasswordHash::from_phc(&hash.to_phc()), Some(hash));
-        for text in ["", PHC_PREFIX, "$argon2id$v=19$m=19456,t=2,p=1$AAAA$AAAA", "$2b$12$abc"] {
-            assert_eq!(PasswordHash::from_phc(text), None, "{text:?}");
+        let recommended = (params.m_cost(), params.t_cost(), params.p_cost());
+        assert_eq!(recommended, (Memory::default().0, PASSES, LANES));
+    }
+
+    #[test]
+    fn a_hash_in_phc_form_reads_back_with_the_same_memory_only() {
+        let [memory, other] = [64, 128].map(|kib| Memory::kib(kib).unwrap());
+        let hash = hash_now("secret", memory);
+        let phc = hash.to_phc(memory);
+        assert!(phc.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{phc}");
+        assert_eq!(PasswordHash::from_phc(&phc, memory), Some(hash));
+        assert_eq!(PasswordHash::from_phc(&phc, other), None);
+        for text in ["", "$argon2id$v=19$m=64,t=2,p=1$", "$argon2id$v=19$m=64,t=2,p=1$AAAA$AAAA", "$2b$12$abc"] {
+            assert_eq!(PasswordHash::from_phc(text, memory), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        assert_eq!([0, 7, Memory::MOST_KIB + 1].map(Memory::kib), [None; 3]);
+        assert_eq!([8, Memory::RECOMMENDED_KIB].map(|kib| Memory::kib(kib).unwrap().is_enough()), [false, true]);
     }
 }

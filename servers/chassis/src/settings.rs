@@ -13,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config_file;
 use crate::connections::Limits;
 use crate::module::{AuthModule, Layered, Start, StartError};
+use crate::password::Memory;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_KEY_PREFIX: &str = "authbench:";
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) bench: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) users: u32,
+    pub(crate) password_memory: Memory,
     pub(crate) workers: usize,
     pub(crate) node: String,
     pub(crate) limits: Limits,
@@ -72,6 +74,9 @@ pub(crate) struct ServerOptions {
     /// Roles of an ordinary user [default: 1]
     #[arg(long, env = "AUTHBENCH_ROLES", value_name = "N")]
     roles: Option<u16>,
+    /// KiB of memory over which argon2id hashes a password; less than the default for tests, with --bench [default: 19456]
+    #[arg(long, env = "AUTHBENCH_PASSWORD_KIB", value_name = "KIB")]
+    password_kib: Option<u32>,
     /// Threads that serve requests [default: as many as the process may use]
     #[arg(long, env = "AUTHBENCH_WORKERS", value_name = "N")]
     workers: Option<usize>,
@@ -113,6 +118,7 @@ impl Layered for ServerOptions {
             listen: self.listen.or(below.listen),
             users: self.users.or(below.users),
             roles: self.roles.or(below.roles),
+            password_kib: self.password_kib.or(below.password_kib),
             workers: self.workers.or(below.workers),
             node: self.node.or(below.node),
             key_prefix: self.key_prefix.or(below.key_prefix),
@@ -205,11 +211,13 @@ impl ServerOptions {
     fn check(self, binary: &'static str) -> Result<Settings, StartError> {
         let absolute_ttl_s = within("--absolute-ttl-s", self.absolute_ttl_s.unwrap_or(DEFAULT_ABSOLUTE_TTL_S))?;
         let credential_ttl_s = self.credential_ttl_s.map(|ttl_s| within("--credential-ttl-s", ttl_s)).transpose()?;
+        let bench = self.bench.unwrap_or(false);
         Ok(Settings {
             next_hop: self.next_hop.as_deref().map(next_hop).transpose()?,
-            bench: self.bench.unwrap_or(false),
+            bench,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             users: at_least_one("--users", self.users.unwrap_or(user::DEFAULT_USERS))?,
+            password_memory: self.password_kib.map_or(Ok(Memory::default()), |kib| password_memory(kib, bench))?,
             workers: workers(self.workers.unwrap_or_else(usable_cpus))?,
             node: self.node.unwrap_or_else(|| DEFAULT_NODE.to_owned()),
             limits: Limits {
@@ -285,6 +293,15 @@ fn workers(count: usize) -> Result<usize, StartError> {
         return Err(StartError::Usage(format!("--workers {count}: give at most {MOST_WORKERS}")));
     }
     at_least_one("--workers", count)
+}
+
+fn password_memory(kib: u32, bench: bool) -> Result<Memory, StartError> {
+    let least = if bench { 8 } else { Memory::RECOMMENDED_KIB };
+    let memory = Memory::kib(kib).filter(|memory| bench || memory.is_enough());
+    memory.ok_or_else(|| {
+        let but = if bench { "" } else { "; less is for tests, with --bench" };
+        StartError::Usage(format!("--password-kib {kib}: give between {least} and {}{but}", Memory::MOST_KIB))
+    })
 }
 
 fn usable_cpus() -> usize {

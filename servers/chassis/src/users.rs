@@ -8,7 +8,7 @@ use contract::user;
 
 use crate::auth::{AuthError, UnixSeconds};
 use crate::directory::{Change, Directory, Standing};
-use crate::password::{self, Hasher, PasswordHash, Turn};
+use crate::password::{self, Hasher, Memory, PasswordHash, Turn};
 use crate::throttle::{Attempt, Throttle};
 use crate::turns::Overloaded;
 
@@ -62,9 +62,9 @@ impl From<Overloaded> for LoginError {
 
 impl Users {
     /// `count` users, where an ordinary one has `roles` roles. Hashes once, which takes tens of milliseconds.
-    pub(crate) fn seeded(count: u32, roles: u16, directory: Arc<dyn Directory>) -> Self {
-        let seeded = password::hash_now(user::PASSWORD);
-        Self { count, roles, seeded, hasher: Hasher::new(), directory, throttle: Throttle::new() }
+    pub(crate) fn seeded(count: u32, roles: u16, memory: Memory, directory: Arc<dyn Directory>) -> Self {
+        let seeded = password::hash_now(user::PASSWORD, memory);
+        Self { count, roles, seeded, hasher: Hasher::new(memory), directory, throttle: Throttle::new() }
     }
 
     /// The user with this number, as seeded.
@@ -127,7 +127,7 @@ impl Users {
     /// changes with one old password the second finds it replaced.
     pub(crate) async fn set_password(&self, proved: &Proved, turn: Turn, password: String) -> Result<bool, AuthError> {
         let hash = turn.hash(password).await;
-        let change = Change { password: Some(hash.to_phc()), ..Change::default() };
+        let change = Change { password: Some(hash.to_phc(self.hasher.memory())), ..Change::default() };
         self.directory.change_at(proved.identity.id, proved.epoch, change).await
     }
 
@@ -138,8 +138,9 @@ impl Users {
 
     fn hash(&self, standing: &Standing) -> Result<PasswordHash, AuthError> {
         let Some(text) = &standing.password else { return Ok(self.seeded.clone()) };
-        PasswordHash::from_phc(text)
-            .ok_or_else(|| AuthError::Internal("the directory holds a password hash of another form".to_owned()))
+        PasswordHash::from_phc(text, self.hasher.memory()).ok_or_else(|| {
+            AuthError::Internal("the directory holds a password hash of another form, or over other memory".to_owned())
+        })
     }
 
     fn not_throttled(&self, attempt: Attempt<'_>, now: UnixSeconds) -> Result<(), LoginError> {

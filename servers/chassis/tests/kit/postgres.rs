@@ -154,19 +154,32 @@ fn signal(child: &Child, name: &str) {
     let _ = Command::new("kill").args([name, &child.id().to_string()]).status();
 }
 
-/// An empty cluster of databases, made once: making takes seconds, copying does not.
+/// An empty cluster of databases, made once for all processes of all suites: making takes seconds, copying does not.
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
-        open(&folder);
-        let data = folder.join("data");
-        let mut initdb = as_nobody(Command::new(program("initdb")));
-        initdb.arg("-D").arg(&data).args(["-U", "authbench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        let output = initdb.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        data
+        let version = String::from_utf8(Command::new(program("initdb")).arg("--version").output().unwrap().stdout);
+        let name = format!("template of {}", version.unwrap().trim());
+        let template =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace(|each: char| !each.is_alphanumeric(), "-"));
+        if !template.exists() {
+            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let data = initialized(folder.path());
+            // Another process may have been faster.
+            assert!(std::fs::rename(data, &template).is_ok() || template.exists());
+        }
+        template
     })
+}
+
+fn initialized(folder: &Path) -> PathBuf {
+    open(folder);
+    let data = folder.join("data");
+    let mut initdb = as_nobody(Command::new(program("initdb")));
+    initdb.arg("-D").arg(&data).args(["-U", "authbench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+    let output = initdb.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    data
 }
 
 /// PostgreSQL refuses to run as root; then it runs as the user that its package has made.
