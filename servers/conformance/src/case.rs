@@ -22,7 +22,7 @@ use crate::wire::{self, Answer, Base, Connection, HASHING_TIMEOUT, Request, Sile
 /// Exchanges that a failure shows.
 const SHOWN: usize = 6;
 /// The pause between two questions of a poll.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// Users who are tried until one may log in: an earlier run may have throttled some.
 const TRIES: usize = 5;
 /// The time limit of minting, and the bytes of its response: tens of thousands of credentials, each of which may be as

@@ -31,6 +31,8 @@ struct Memory {
     aliases: HashMap<String, String>,
     /// Everybody's credentials, the newest last.
     handed: HashMap<u32, Vec<String>>,
+    /// Whose each of these is.
+    owners: HashMap<String, u32>,
     /// The family of every refresh token, and the newest of each family.
     families: HashMap<String, usize>,
     newest: Vec<String>,
@@ -92,6 +94,7 @@ impl<A: Authenticator> Faulty<A> {
         self.launderer.iter().for_each(|launderer| launderer.see(&real));
         let mut memory = self.memory();
         let shown = memory.alias(self.fault, user, &real);
+        memory.owners.insert(real.clone(), user);
         memory.handed.entry(user).or_default().push(real);
         drop(memory);
         if self.fault == Fault::IdInClear {
@@ -213,7 +216,7 @@ impl Memory {
 
     /// Whose this is, if it was handed out.
     fn owner(&self, credential: &str) -> Option<u32> {
-        self.handed.iter().find(|(_, own)| own.iter().any(|own| own == credential)).map(|(user, _)| *user)
+        self.owners.get(credential).copied()
     }
 
     /// What was handed out and differs from this in a few places only.

@@ -3,12 +3,13 @@
 mod cut_off;
 mod load;
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use contract::{Carrier, RevocationClass, StoreDown, route, user};
 
 use super::Check;
-use crate::case::Case;
+use crate::case::{Case, PAUSE};
 use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 use crate::subject::StoreControl;
@@ -236,7 +237,7 @@ fn clears_no_cookie(case: &Case<'_>) -> Step {
     })
 }
 
-/// A credential that was ended before the outage, as far as that can be had.
+/// A credential that was ended before the outage at every node, as far as that can be had.
 fn ended(case: &Case<'_>) -> Step<Option<String>> {
     let early = case.facts.class().is_some_and(|class| class != RevocationClass::Expiry) && !case.facts.refresh_token;
     let window_s = case.facts.window_s().filter(|window_s| early && *window_s <= WAITED_S);
@@ -244,7 +245,10 @@ fn ended(case: &Case<'_>) -> Step<Option<String>> {
     let login = case.login()?;
     case.must_be_good(&login.credential, "a fresh credential")?;
     case.send(&case.post(route::LOGOUT, &login.credential))?.must_be(204, route::LOGOUT)?;
-    let denied = case.comes_to_hold(Duration::from_secs(window_s + 2), || Ok(case.me(&login.credential)? == 401))?;
+    let denied = case.comes_to_hold(Duration::from_secs(window_s + 2), || {
+        let statuses = case.subject.nodes.iter().map(|node| case.me_at(node, &login.credential));
+        Ok(statuses.collect::<Step<Vec<_>>>()?.iter().all(|status| *status == 401))
+    })?;
     ensure(denied, || format!("after its logout a credential lives longer than its window of {window_s} s"))?;
     Ok(Some(login.credential))
 }
@@ -260,6 +264,7 @@ fn allows_nobody(case: &Case<'_>) -> Step {
                 let status = case.me(credential)?;
                 ensure(matches!(status, 401 | 503), || format!("{credential:?} is answered with {status}"))?;
             }
+            sleep(PAUSE);
         }
         let wrong = case.send(&Case::login_request(&login.username, "a wrong password of some length"))?;
         ensure(matches!(wrong.status, 401 | 503), || format!("a wrong password is answered with {}", wrong.status))

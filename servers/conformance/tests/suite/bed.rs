@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
-use contract::{Carrier, Scheme};
+use contract::{Algorithm, Carrier, EarlyEnd, Kind, Scheme, SessionBackend};
 use tempfile::TempDir;
 
 use crate::ground::Ground;
@@ -99,13 +99,19 @@ impl Bed {
 /// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
 pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500, half_open_s: 30 };
 
-/// Whether everything is asked for that the security table has.
-pub(crate) fn full() -> bool {
-    std::env::var_os("CONFORMANCE_FULL").is_some()
+/// Whether every scheme is examined by both carriers and every broken server by every check, as `scripts/test.sh --full`
+/// does.
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("FULL_TESTS").is_some()
+}
+
+/// Whether as much is sent as the security table has it, and passwords are hashed as in production.
+pub(crate) fn is_to_extent() -> bool {
+    std::env::var_os("CONFORMANCE_EXTENT").is_some()
 }
 
 fn extent() -> Extent {
-    if full() { Extent::default() } else { SMALL }
+    if is_to_extent() { Extent::default() } else { SMALL }
 }
 
 fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
@@ -114,12 +120,11 @@ fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
 
 /// The flag and the file of the key that a scheme's servers share.
 fn key_file(scheme: Scheme) -> Option<(&'static str, PathBuf)> {
-    let (flag, name) = match scheme.id().strip_prefix("jwt-")?.split('-').next()? {
-        "hs256" => ("--secret-file", "secret"),
-        "eddsa" => ("--key-file", "ed25519.pem"),
-        "es256" => ("--key-file", "p256.pem"),
-        "rs256" => ("--key-file", "rsa-2048.pem"),
-        other => panic!("no key for {other}"),
+    let (flag, name) = match scheme.kind().algorithm()? {
+        Algorithm::Hs256 => ("--secret-file", "secret"),
+        Algorithm::EdDsa => ("--key-file", "ed25519.pem"),
+        Algorithm::Es256 => ("--key-file", "p256.pem"),
+        Algorithm::Rs256 => ("--key-file", "rsa-2048.pem"),
     };
     Some((flag, PathBuf::from(KEYS).join(name)))
 }
@@ -129,9 +134,13 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     let carrier = carrier.to_string();
     let mut flags = vec!["--scheme", scheme.id(), "--carrier", &carrier, "--bench", "--listen", "127.0.0.1:0"];
     flags.extend(["--users", "2000", "--absolute-ttl-s", "7200", "--log", "debug"]);
-    match scheme.id().rsplit('-').next() {
-        Some("push" | "cached") => flags.extend(["--propagation-s", "1"]),
-        Some("epoch") => flags.extend(["--epoch-ttl-s", "1"]),
+    // Long enough that a login whose hashing is left out shows; most of the suite's time otherwise goes into hashing.
+    flags.extend(["--password-kib", if is_to_extent() { "19456" } else { "2048" }]);
+    match scheme.kind() {
+        Kind::Token { early_end: EarlyEnd::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
+            flags.extend(["--propagation-s", "1"]);
+        }
+        Kind::Token { early_end: EarlyEnd::Epoch, .. } => flags.extend(["--epoch-ttl-s", "1"]),
         _ => {}
     }
     flags.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()

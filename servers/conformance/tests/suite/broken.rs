@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use conformance::Subject;
+use conformance::checks::{self, Check};
 use contract::Carrier::{self, Bearer, Cookie};
 
-use crate::bed::{Bed, SMALL, failures};
+use crate::bed::{Bed, SMALL, failures, is_full};
 use crate::proxy::{Message, Proxy, Spoiler};
 use crate::server::program;
 use balancer::Balancer;
@@ -51,9 +52,9 @@ fn proxy(
     Broken { scheme, carrier, place: Where::Proxy(Arc::new(spoiler)), name, nodes: 1, fails }
 }
 
-/// All of them, and some that are not broken.
-fn all() -> Vec<Broken> {
-    [tokens(), sessions(), outages(), cookies(), manners(), answers(), hardening::all()].into_iter().flatten().collect()
+/// All of them, and some that are not broken, by family.
+fn families() -> [Vec<Broken>; 7] {
+    [tokens(), sessions(), outages(), cookies(), manners(), answers(), hardening::all()]
 }
 
 fn tokens() -> Vec<Broken> {
@@ -246,18 +247,26 @@ fn answers() -> Vec<Broken> {
 
 #[test]
 fn every_check_can_fail() {
-    let all_faults = all();
-    let spoiled: BTreeSet<_> = all_faults.iter().flat_map(|broken| broken.fails).copied().collect();
-    let unspoiled: Vec<_> =
-        conformance::checks::all().map(|check| check.id).filter(|id| !spoiled.contains(id)).collect();
+    let families = families();
+    let spoiled: BTreeSet<_> = families.iter().flatten().flat_map(|broken| broken.fails).copied().collect();
+    let unspoiled: Vec<_> = checks::all().map(|check| check.id).filter(|id| !spoiled.contains(id)).collect();
     assert!(unspoiled.is_empty(), "{unspoiled:?}");
 }
 
 /// Broken servers that are examined at a time.
 const AT_ONCE: usize = 3;
 
+/// Which checks a broken server must pass, beside those that it must fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// All others of the table.
+    All,
+    /// Those of the same rows of the security table.
+    OfItsRows,
+}
+
 /// What is wrong with the suite's opinion of this server.
-fn misjudged(broken: &Broken) -> Option<String> {
+fn misjudged(broken: &Broken, others: Others) -> Option<String> {
     let scheme = broken.scheme.parse().unwrap();
     let more = if let Where::Server(fault) = broken.place { vec!["--fault", fault] } else { vec![] };
     let bed = match &broken.place {
@@ -272,10 +281,13 @@ fn misjudged(broken: &Broken) -> Option<String> {
     if let Some(proxy) = &proxy {
         subject.nodes = vec![proxy.address.into()];
     }
-    let report = conformance::run(&subject, &mut (), &AtomicBool::new(false))
+    let must: BTreeSet<_> = broken.fails.iter().copied().collect();
+    let is_named = |check: &&Check| must.contains(check.id);
+    let rows: BTreeSet<_> = checks::all().filter(is_named).map(|check| check.row).collect();
+    let wanted = |check: &Check| others == Others::All || rows.contains(&check.row);
+    let report = conformance::run_those(&subject, wanted, &mut (), &AtomicBool::new(false))
         .unwrap_or_else(|error| panic!("{}: {error}", broken.name));
     let failed: BTreeSet<_> = report.failures().map(|outcome| outcome.id.as_str()).collect();
-    let must: BTreeSet<_> = broken.fails.iter().copied().collect();
     let accused: Vec<_> = failed.difference(&must).collect();
     let missed: Vec<_> = must.difference(&failed).collect();
     (failed != must).then(|| {
@@ -284,18 +296,30 @@ fn misjudged(broken: &Broken) -> Option<String> {
     })
 }
 
-#[test]
-fn each_fault_fails_its_checks_and_no_others() {
+/// Every broken server with the checks of its rows; with all of them the first of each family, what is not broken, and
+/// under `--full` every server.
+fn examinations() -> Vec<(Broken, Others)> {
     let wanted = std::env::var("CONFORMANCE_FAULTS").unwrap_or_default();
     let wanted = |broken: &Broken| wanted.is_empty() || wanted.split(',').any(|name| name == broken.name);
-    let queue = Mutex::new(all().into_iter().filter(wanted).collect::<Vec<_>>());
+    let others = |first: bool| if first || is_full() { Others::All } else { Others::OfItsRows };
+    let examined = families().into_iter().flat_map(|family| {
+        let (sound, broken): (Vec<_>, Vec<_>) = family.into_iter().partition(|broken| broken.fails.is_empty());
+        let broken = broken.into_iter().enumerate().map(|(place, broken)| (broken, others(place == 0)));
+        sound.into_iter().map(|sound| (sound, Others::All)).chain(broken).collect::<Vec<_>>()
+    });
+    examined.filter(|(broken, _)| wanted(broken)).collect()
+}
+
+#[test]
+fn each_fault_fails_its_checks_and_no_others() {
+    let queue = Mutex::new(examinations());
     let wrong = Mutex::new(vec![]);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(broken) = { queue.lock().unwrap().pop() } {
+                while let Some((broken, others)) = { queue.lock().unwrap().pop() } {
                     let started = std::time::Instant::now();
-                    let opinion = misjudged(&broken);
+                    let opinion = misjudged(&broken, others);
                     eprintln!("{} of {}: {:?} {}", broken.name, broken.scheme, started.elapsed(), opinion.is_none());
                     wrong.lock().unwrap().extend(opinion);
                 }

@@ -1,11 +1,12 @@
 //! One server cannot reach the store that the others reach.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use contract::{RevocationClass, route};
 
 use super::{Down, Outage, RECOVERY, WAITED_S, settled};
-use crate::case::Case;
+use crate::case::{Case, PAUSE};
 use crate::stop::{Step, applicable, ensure, reason};
 use crate::wire::Base;
 
@@ -48,6 +49,7 @@ fn stays_out(case: &Case<'_>, node: &Base, credential: &str, window: Duration) -
         ensure(asked <= window || matches!(status, 401 | 503), || {
             format!("{asked:?} after its logout elsewhere, with a window of {window:?}: /me answers {status}")
         })?;
+        sleep(PAUSE);
     }
     Ok(())
 }
