@@ -2,7 +2,7 @@
 # Installs what building, comparing and testing need beside a Rust toolchain, and says what it does.
 # Quick when nothing is missing. Called by compare.sh and test.sh; needs no second step.
 #   bootstrap.sh          what compare needs
-#   bootstrap.sh --test   what the tests need, too
+#   bootstrap.sh --test [--full]   what the tests need, too; all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,7 +46,7 @@ if ((${#missing[@]})); then
   command -v haproxy >/dev/null || say "going on without haproxy, which only --balancer haproxy needs"
 fi
 
-if [[ ${1:-} == --test ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then
+if [[ ${2:-} == --full ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then
   say "building cargo-deny into target/tools, once (some minutes)"
   cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 fi

@@ -1,7 +1,7 @@
 //! Is the instrument itself right, and what does it cost?
 //!
-//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `oracle`, `generator`, `waking`,
-//! `proxy` and `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
+//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `stall`, `slo`, `oracle`, `generator`,
+//! `waking`, `proxy` and `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
 //! code is 0 only if all got it. Every load goes to a server on this machine that is started here.
 //!
 //! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
@@ -10,6 +10,8 @@ mod generator;
 mod memory;
 mod oracle;
 mod proxy;
+mod slo;
+mod stall;
 mod target;
 mod truth;
 mod waking;
@@ -30,8 +32,10 @@ enum Size {
 /// Name and function of a part, which answers whether it got what it wants.
 type Part = (&'static str, fn(Size) -> bool);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 8] = [
     ("truth", truth::run),
+    ("stall", stall::run),
+    ("slo", slo::run),
     ("oracle", oracle::run),
     ("generator", generator::run),
     ("waking", waking::run),

@@ -1,6 +1,6 @@
 //! Servers to hold the instrument against, and authbench as its users run it.
 
-use std::process::{Command, Stdio};
+use std::process::{Child as Process, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -72,18 +72,48 @@ fn said<T>(process: &Child, find: impl Fn(&Value) -> Option<T>) -> T {
 
 /// What `authbench load --json` prints.
 pub(crate) fn load(target: &str, arguments: &[&str]) -> Value {
-    let folder = TempDir::new().expect("there is room for a run");
-    let out = folder.path().join("run");
-    let output = Command::new(env!("CARGO_BIN_EXE_authbench"))
-        .args(["load", "--target", target, "--json", "--out"])
-        .arg(&out)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("authbench was built");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(0 | 12)), "authbench load {arguments:?}: {said}");
-    serde_json::from_slice(&output.stdout).expect("--json prints one object")
+    Load::begin(target, arguments).result()
+}
+
+/// An `authbench load --json` under way.
+pub(crate) struct Load {
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Load {
+    pub(crate) fn begin(target: &str, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("there is room for a run");
+        let process = Command::new(env!("CARGO_BIN_EXE_authbench"))
+            .args(["load", "--target", target, "--json", "--out"])
+            .arg(folder.path().join("run"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("authbench was built");
+        Self { process, _folder: folder }
+    }
+
+    /// What it prints at its end.
+    pub(crate) fn result(self) -> Value {
+        let output = self.process.wait_with_output().expect("it was started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 10 | 12)), "authbench load: {said}");
+        serde_json::from_slice(&output.stdout).expect("--json prints one object")
+    }
+}
+
+/// Waits until a load has reached this server: it has used some CPU time.
+pub(crate) fn await_load(server: &Server) {
+    let clock = lab::observe::CpuClock::of(server.process().pid()).expect("the server runs");
+    let used_ns = || clock.ns().expect("the server runs");
+    let (before_ns, deadline) = (used_ns(), Instant::now() + Duration::from_secs(10));
+    while used_ns() < before_ns + 100_000_000 {
+        assert!(Instant::now() < deadline, "the load does not reach the server");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Puts this thread, and what it starts from now on, where `compare` puts the generator.

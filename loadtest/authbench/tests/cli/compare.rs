@@ -1,20 +1,21 @@
 //! `authbench compare`, at its shortest.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
 use engine::record::{self, Experiment, Status};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, stderr, stdout};
+use crate::support::{Place, UNCHECKED, alone, authbench, built, command, is_full, stderr, stdout, wrapped};
 
 #[test]
 fn a_comparison_ends_with_the_path_of_a_whole_run() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
+    let schemes = if is_full() { "all" } else { "anonymous,session-redis,cookie-sealed,jwt-hs256,hybrid" };
     let arguments = [
         "compare",
         "--schemes",
-        "all",
+        schemes,
         "--experiments",
         "wire",
         "--seed",
@@ -37,8 +38,9 @@ fn a_comparison_ends_with_the_path_of_a_whole_run() {
     let [marked] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
     assert_eq!(marked.what, "conformance", "a run whose servers nobody has checked is marked");
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(UNCHECKED));
+    let compared = if is_full() { contract::Scheme::all().count() } else { 5 };
     let Experiment::Wire(wire) = &record.experiments[0] else { panic!("wire was asked for") };
-    assert_eq!(wire.points.len(), contract::Scheme::all().count() * 2 * 3, "schemes, carriers, numbers of roles");
+    assert_eq!(wire.points.len(), compared * 2 * 3, "schemes, carriers, numbers of roles");
     for point in &wire.points {
         assert_eq!(point.credential_bytes == 0, point.scheme == "anonymous", "{point:?}");
     }
@@ -52,8 +54,9 @@ fn a_report_is_rebuilt_to_the_same_bytes() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
-    let output =
-        authbench(&["compare", "--schemes", "jwt-eddsa", "--experiments", "wire", "--out", run.to_str().unwrap()]);
+    let asked = ["compare", "--schemes", "jwt-eddsa", "--experiments", "wire", "--out", run.to_str().unwrap()];
+    let servers = ["anonymous-server", "jwt-server"].map(|name| (name, name, &[][..]));
+    let output = command(&asked).env(lab::server::BIN_DIR, wrapped(&place, &servers)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let record = record::read(&run).unwrap();
     let [checked] = &record.conformance[..] else { panic!("{:?}", record.conformance) };
@@ -98,12 +101,7 @@ fn a_server_that_breaks_its_class_fails_the_run_after_all_is_written() {
 
 /// A folder with a session server whose logouts end nothing: one of those that the conformance suite has to find out.
 fn binaries_without_logout(place: &Place) -> std::path::PathBuf {
-    let built = std::path::Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap();
-    let broken = built.join("examples/broken");
-    assert!(broken.exists(), "build it: cargo build -p conformance --example broken");
-    let script = format!("#!/bin/sh\nexec {} --fault logout-nothing \"$@\"\n", broken.display());
-    let server = place.file("session-server", &script);
-    std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755)).unwrap();
-    symlink(built.join("anonymous-server"), place.path().join("anonymous-server")).unwrap();
-    place.path().to_owned()
+    let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
+    symlink(built("anonymous-server"), folder.join("anonymous-server")).unwrap();
+    folder
 }

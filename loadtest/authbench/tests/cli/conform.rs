@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -12,24 +12,12 @@ use engine::record::{self, Status};
 use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
-use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout};
-
-/// A program of this workspace.
-fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap().join(name);
-    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
-    path
-}
+use crate::support::{Place, alone, authbench, built, command, server, start, stderr, stdout, wrapped};
 
 /// A folder of binaries in which a logout at the session server ends nothing.
 fn broken_binaries(place: &Place) -> PathBuf {
-    let folder = place.path().join("bin");
-    std::fs::create_dir(&folder).unwrap();
+    let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
     symlink(built("anonymous-server"), folder.join("anonymous-server")).unwrap();
-    let path = folder.join("session-server");
-    let script = format!("#!/bin/sh\nexec '{}' --fault logout-nothing \"$@\"\n", built("examples/broken").display());
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 

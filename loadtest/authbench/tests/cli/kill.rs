@@ -14,10 +14,12 @@ use rand::rngs::SmallRng;
 use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, start, stderr, wait_until};
+use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, start, stderr, wait_until};
 
 /// Nothing may be left after this.
 const LIMIT: Duration = Duration::from_secs(2);
+/// The first server of a run has started after this.
+const SERVING: Duration = Duration::from_secs(20);
 
 /// Those that start what `cost` has no use for.
 const EXPERIMENTS: [(&str, &str); 9] = [
@@ -32,39 +34,61 @@ const EXPERIMENTS: [(&str, &str); 9] = [
     ("rotation", "jwt-hs256,cookie-sealed"),
 ];
 
-#[test]
-fn ten_ends_at_random_moments_leave_nothing() {
-    let _alone = alone();
-    let mut random = SmallRng::seed_from_u64(20_261_122);
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle().take(10) {
-        let after = Duration::from_millis(random.random_range(300..6_000));
-        ends_cleanly(signal, after, &["--schemes", "session-redis,jwt-hs256"]);
-    }
-}
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 
-/// Nodes in slices, delay proxies, storms of logins, rows of servers, stores that are broken: what `cost` has no use for.
+/// Nodes in slices, delay proxies, storms of logins, rows of servers, stores that are broken: each is ended once, by the
+/// signals in turn, as soon as it has a server; with `FULL_TESTS` by each signal, at a random moment.
 #[test]
-fn ends_of_each_experiment_at_random_moments_leave_nothing() {
+fn ends_of_each_experiment_leave_nothing() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_123);
-    for (experiment, schemes) in EXPERIMENTS {
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-            let after = Duration::from_millis(random.random_range(300..8_000));
-            let only = ["--schemes", schemes, "--experiments", experiment, UNCHECKED];
-            ends_cleanly(signal, after, &only);
+    let cost = ("cost", "session-redis,jwt-hs256");
+    for (place, (experiment, schemes)) in [cost].into_iter().chain(EXPERIMENTS).enumerate() {
+        let only = ["--schemes", schemes, "--experiments", experiment, UNCHECKED];
+        if is_full() {
+            for signal in SIGNALS {
+                ends_cleanly(signal, Moment::After(Duration::from_millis(random.random_range(300..8_000))), &only);
+            }
+        } else {
+            ends_cleanly(SIGNALS[place % 3], Moment::Serving, &only);
         }
     }
 }
 
-fn ends_cleanly(signal: Signal, after: Duration, asked: &[&str]) {
-    let case = format!("{signal} after {after:?}, {asked:?}");
+/// Also while the stores start and the conformance of the servers is checked.
+#[test]
+fn ends_of_a_whole_comparison_leave_nothing() {
+    let _alone = alone();
+    let mut random = SmallRng::seed_from_u64(20_261_122);
+    let times = if is_full() { 10 } else { 2 };
+    for signal in SIGNALS.into_iter().cycle().take(times) {
+        let after = Duration::from_millis(random.random_range(300..6_000));
+        ends_cleanly(signal, Moment::After(after), &["--schemes", "session-redis,jwt-hs256"]);
+    }
+}
+
+/// When a comparison whose record is begun is ended.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// Once one of the servers that it measures runs.
+    Serving,
+    After(Duration),
+}
+
+fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
+    let case = format!("{signal}, {moment:?}, {asked:?}");
     let place = Place::new();
     let run = place.run();
     let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], asked].concat());
     // A process group of its own, as a shell would give it, and scratch folders where this test sees them.
     let mut running = start_in_group(&mut compare, &place);
     wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
-    std::thread::sleep(after);
+    match moment {
+        Moment::Serving => {
+            wait_until("a server has started", SERVING, || servers(&running).into_iter().any(authenticates));
+        }
+        Moment::After(time) => std::thread::sleep(time),
+    }
     let children = children(&running);
     kill(pid(&running), signal).unwrap();
 
@@ -83,12 +107,14 @@ fn ends_cleanly(signal: Signal, after: Duration, asked: &[&str]) {
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
 }
 
+/// With `FULL_TESTS` each experiment: how it learns of the death is the same in all of them.
 #[test]
-fn each_experiment_ends_when_one_of_its_processes_dies() {
+fn an_experiment_ends_when_one_of_its_processes_dies() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_124);
-    let wrong: Vec<String> =
-        EXPERIMENTS.iter().filter_map(|&(name, schemes)| bereaved(name, schemes, &mut random)).collect();
+    let some = ["login", "scaling", "outage"];
+    let examined = EXPERIMENTS.iter().filter(|(name, _)| is_full() || some.contains(name));
+    let wrong: Vec<String> = examined.filter_map(|&(name, schemes)| bereaved(name, schemes, &mut random)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
@@ -101,8 +127,10 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
     let mut compare = command(&[&asked[..], &[run.to_str().unwrap()]].concat());
     compare.process_group(0).env("TMPDIR", place.path()).stdout(std::process::Stdio::null());
     let mut running = compare.stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
-    wait_until("a server has started", Duration::from_secs(20), || !servers(&running).is_empty());
-    std::thread::sleep(Duration::from_millis(random.random_range(0..5_000)));
+    wait_until("a server has started", SERVING, || !servers(&running).is_empty());
+    if is_full() {
+        std::thread::sleep(Duration::from_millis(random.random_range(0..5_000)));
+    }
     let mut victim = 0;
     wait_until("a server is killed", Duration::from_secs(20), || {
         victim = bereave(&running, random).unwrap_or(0);
@@ -157,6 +185,11 @@ fn servers(of: &Child) -> Vec<u32> {
     // A Redis is called redis-server, and is as good.
     let is_server = |pid: &u32| arguments(*pid).first().is_some_and(|program| program.contains("-server"));
     children(of).into_iter().filter(is_server).collect()
+}
+
+/// Whether a server is no store.
+fn authenticates(pid: u32) -> bool {
+    arguments(pid).iter().any(|argument| argument == "--bench")
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use contract::{Carrier, Scheme, StoreKind, route};
+use contract::{Algorithm, Carrier, Scheme, StoreKind, route};
 use engine::plan::{Mix, Plan};
 use lab::child::Bounds;
 use lab::http::DEADLINE;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::support::{Place, alone, json, load, start};
+use crate::support::{Place, alone, is_full, json, load, quick_logins, start};
 
 /// Fewer than the plans' population.
 const USERS: u32 = 50;
@@ -57,10 +57,10 @@ fn shortened(block: &str) -> String {
     block.lines().map(set).collect::<Vec<_>>().join("\n")
 }
 
-/// One scheme of every kind of credential and store; with `PLANS_OF_ALL_SCHEMES` every scheme.
+/// One scheme of every kind of credential and store; with `FULL_TESTS` every scheme.
 fn schemes() -> impl Iterator<Item = Scheme> {
-    let all = std::env::var_os("PLANS_OF_ALL_SCHEMES").is_some();
-    Scheme::all().filter(move |scheme| all || !scheme.id().starts_with("jwt-") || scheme.id().starts_with("jwt-hs256"))
+    Scheme::all()
+        .filter(|scheme| is_full() || scheme.kind().algorithm().is_none_or(|algorithm| algorithm == Algorithm::Hs256))
 }
 
 #[test]
@@ -99,6 +99,7 @@ fn server(scheme: Scheme, carrier: Carrier, store: Option<&Store>, place: &Place
         store_url: store.map(Store::url),
         key_prefix: format!("{scheme}-{carrier}:"),
         users: USERS,
+        settings: quick_logins(),
         ..ServerSpec::new(scheme, place.path().join("server.log"))
     };
     Server::start(&spec).unwrap()

@@ -1,5 +1,7 @@
 //! Running authbench and what it needs.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,11 @@ pub(crate) const UNCHECKED: &str = "--unsafe-skip-conformance";
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether what is costly is tried in every variant, as `scripts/test.sh --full` does.
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("FULL_TESTS").is_some()
 }
 
 /// A folder of the test's own, and a path in it that does not exist yet.
@@ -83,6 +90,33 @@ pub(crate) fn load(place: &Place, target: &str, more: &[&str]) -> Command {
     command(&[&["load", "--target", target, "--json", "--out", run.to_str().unwrap()], more].concat())
 }
 
+/// A program of this workspace.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap().join(name);
+    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
+    path
+}
+
+/// A folder of servers by name, each a program of this workspace with these flags more, that hash passwords over little
+/// memory: most of a conformance check is hashing otherwise.
+pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathBuf {
+    let folder = place.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, program, flags) in servers {
+        let (path, flags) = (folder.join(name), flags.join(" "));
+        let script = format!("#!/bin/sh\nexec '{}' {flags} --password-kib 64 \"$@\"\n", built(program).display());
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+/// The setting of a server that hashes passwords over little memory. Behind everything else that a busy machine does, a
+/// hashing as it should be takes seconds.
+pub(crate) fn quick_logins() -> Vec<(&'static str, String)> {
+    vec![("AUTHBENCH_PASSWORD_KIB", "64".to_owned())]
+}
+
 /// Waits until a load has begun: the server has used some CPU time since.
 pub(crate) fn load_begins(server: &Server) {
     let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
@@ -103,6 +137,7 @@ pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Se
     let spec = ServerSpec {
         store_url: redis_url.map(|url| ("AUTHBENCH_REDIS_URL", url.to_owned())),
         users: 1_000,
+        settings: quick_logins(),
         ..ServerSpec::new(scheme, place.path().join("server.log"))
     };
     Server::start(&spec).unwrap()

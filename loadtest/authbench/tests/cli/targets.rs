@@ -10,11 +10,12 @@ use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
 use crate::front::{Message, front};
-use crate::support::{Place, alone, authbench, json, load, start, stderr};
+use crate::support::{Place, alone, authbench, json, load, quick_logins, start, stderr};
 
 fn server(scheme: &str, carrier: Carrier, place: &Place) -> Server {
     let log = place.path().join("server.log");
-    Server::start(&ServerSpec { carrier, users: 100, ..ServerSpec::new(scheme.parse().unwrap(), log) }).unwrap()
+    let (settings, scheme) = (quick_logins(), scheme.parse().unwrap());
+    Server::start(&ServerSpec { carrier, users: 100, settings, ..ServerSpec::new(scheme, log) }).unwrap()
 }
 
 /// The result of a load of this target, which has to have sent something.
