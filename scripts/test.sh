@@ -32,8 +32,8 @@ else
   echo "== without cargo-deny: licences and sources of dependencies are not checked (--full builds it)" >&2
 fi
 step cargo clippy --locked --workspace --all-targets -- -D warnings
-# The tests start the servers as processes, so that all binaries have to be there.
-step cargo build --locked --workspace --bins
+# The tests start the servers as processes, good ones and a broken one, so that all have to be there.
+step cargo build --locked --workspace --bins --examples
 tests
 step cargo test --locked --workspace --quiet --bench issue --bench verify
 step cargo test --locked --workspace --quiet --doc
