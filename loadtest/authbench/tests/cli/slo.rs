@@ -42,8 +42,9 @@ fn no_rate_beyond_the_capacity_is_met() {
     if let Some(rate) = result["rate_rps"].as_f64() {
         assert!(rate < 1.1 * CAPACITY_RPS, "{rate}");
     }
-    if let Some([low, high]) = result["interval_rps"].as_array().map(Vec::as_slice) {
-        assert!(low.as_f64().unwrap() < high.as_f64().unwrap(), "{low} to {high}");
+    // It has no upper end where the generator was the limit.
+    if let [Some(low), Some(high)] = [0, 1].map(|end| result["interval_rps"][end].as_f64()) {
+        assert!(low < high, "{low} to {high}");
     }
     assert!(place.run().join("charts/slo-light.svg").exists());
 }
