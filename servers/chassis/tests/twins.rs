@@ -5,15 +5,17 @@
 
 #[path = "kit/http.rs"]
 mod http;
+#[path = "kit/program.rs"]
+mod program;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "kit/server.rs"]
 mod server;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use contract::Carrier;
 use http::{Answer, send};
+use program::program;
 use server::Server;
 
 const TWINS: [&str; 2] = ["session", "jwt"];
@@ -48,24 +50,6 @@ fn neither_serves_http_itself() {
         (dependencies["chassis"].clone(), dependencies["contract"].clone())
     });
     assert_eq!(session, jwt);
-}
-
-/// Builds both servers, as the tests are built, and gives where they are.
-fn binaries() -> [PathBuf; 2] {
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap());
-    build.args(["build", "--quiet", "-p", "session", "-p", "jwt", "--bins", "--message-format", "json"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = String::from_utf8(output.stdout).unwrap();
-    TWINS.map(|twin| {
-        let name = format!("{twin}-server");
-        let built = messages.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let mut executables = built.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
-        executables.find(|path| path.file_name().unwrap() == name.as_str()).unwrap()
-    })
 }
 
 /// A twin, and how a client of it carries the credential of this user.
@@ -138,7 +122,7 @@ impl Twin {
 
 #[test]
 fn they_answer_alike() {
-    let binaries = binaries();
+    let binaries = TWINS.map(|twin| program(&format!("{twin}-server")));
     for carrier in [Carrier::Bearer, Carrier::Cookie] {
         let [session, jwt] = [0, 1].map(|twin| {
             let flags = ["--carrier", &carrier.to_string(), "--roles", "3"];
@@ -153,7 +137,7 @@ fn they_answer_alike() {
 /// The same facts about the user travel both ways, so that the payloads are comparable.
 #[test]
 fn they_hand_out_the_same_login_but_for_the_credential() {
-    let [session, jwt] = binaries().map(|binary| {
+    let [session, jwt] = TWINS.map(|twin| program(&format!("{twin}-server"))).map(|binary| {
         let answer = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
         let mut body = answer.json();
         body["token"] = "credential".into();

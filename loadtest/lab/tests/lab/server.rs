@@ -1,8 +1,7 @@
 //! A server is the one that was asked for, or there is a clear error.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use contract::Scheme;
 use lab::observe::memory;
@@ -23,18 +22,11 @@ fn spec(folder: &TempDir) -> ServerSpec {
     ServerSpec { users: 100, ..ServerSpec::new(Scheme::CONTROL, folder.path().join("logs/server.log")) }
 }
 
-/// The control's own binary, built if it is not yet.
-fn control() -> PathBuf {
-    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "anonymous"]).status().unwrap();
-    assert!(built.success());
-    Path::new(env!("CARGO_BIN_EXE_delay-server")).with_file_name("anonymous-server")
-}
-
 #[test]
 fn a_real_server_becomes_ready_and_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let spec = ServerSpec { roles: 3, workers: Some(1), node: "left".to_owned(), ..spec(&folder) };
-    let server = Server::start_program(&control(), &spec).unwrap();
+    let server = Server::start_program(&lab::server::locate("anonymous-server").unwrap(), &spec).unwrap();
     assert_eq!((server.descriptor().scheme.as_str(), server.descriptor().node.as_str()), ("anonymous", "left"));
     assert_eq!(server.client().mint(3, 0).unwrap().len(), 3);
     let pid = server.process().pid();

@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use crate::ground::Ground;
 use crate::hold::Hold;
+use crate::program::program;
 use crate::relay::Relays;
-use crate::server::{Server, program};
+use crate::server::Server;
 
 /// Keys that protect nothing, each made for the tests of `jwt`.
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys");

@@ -13,8 +13,8 @@ use conformance::checks::{self, Check};
 use contract::Carrier::{self, Bearer, Cookie};
 
 use crate::bed::{Bed, SMALL, failures, is_full};
+use crate::program::program;
 use crate::proxy::{Message, Proxy, Spoiler};
-use crate::server::program;
 use balancer::Balancer;
 use spoilers as spoil;
 

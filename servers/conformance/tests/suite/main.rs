@@ -14,6 +14,8 @@ mod http;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/postgres.rs"]
 mod postgres;
+#[path = "../../../chassis/tests/kit/program.rs"]
+mod program;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/redis.rs"]
 mod redis_process;

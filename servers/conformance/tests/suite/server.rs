@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use conformance::MemoryGauge;
@@ -42,12 +42,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A program of this workspace, beside this test: `session-server`, or `examples/broken`.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let path = own.parent().unwrap().parent().unwrap().join(name);
-    assert!(path.exists(), "{}: run `cargo build --workspace --bins` before", path.display());
-    path
 }

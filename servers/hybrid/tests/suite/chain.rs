@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::program::program;
 use crate::redis_process::Redis;
-use crate::row::{row, sibling, url};
+use crate::row::{row, url};
 use crate::server::Server;
 
 fn login(server: &Server, user: u32) -> String {
@@ -22,7 +23,7 @@ fn who(user: u32) -> serde_json::Value {
 #[test]
 fn a_session_is_looked_up_at_every_hop() {
     let redis = Redis::start();
-    let servers = row(&sibling("session-server"), &["--scheme", "session-redis", "--redis-url", &redis.url()], 4);
+    let servers = row(&program("session-server"), &["--scheme", "session-redis", "--redis-url", &redis.url()], 4);
     let token = login(&servers[0], 7);
     for hops in [0, 1, 3] {
         redis.forget_calls();
@@ -38,12 +39,12 @@ fn a_token_is_checked_at_every_hop_without_a_store() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, [7; 32]).unwrap();
-    let servers = row(&sibling("jwt-server"), &["--secret-file", secret.to_str().unwrap()], 4);
+    let servers = row(&program("jwt-server"), &["--secret-file", secret.to_str().unwrap()], 4);
     let token = login(&servers[0], 7);
     let answer = servers[0].get("/chain?hops=3", &[("authorization", &token)]);
     assert_eq!((answer.status, answer.json()), (200, who(7)));
     // The second server looks for itself: what the first would let through, it refuses.
-    let strangers = row(&sibling("jwt-server"), &[], 2);
+    let strangers = row(&program("jwt-server"), &[], 2);
     let token = login(&strangers[0], 7);
     let refused = strangers[0].get("/chain?hops=1", &[("authorization", &token)]);
     assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(r#"Bearer error="invalid_token""#)));
@@ -53,20 +54,20 @@ fn a_token_is_checked_at_every_hop_without_a_store() {
 fn cookies_cross_hops_as_cookies() {
     let redis = Redis::start();
     let flags = ["--scheme", "session-redis", "--redis-url", &redis.url(), "--carrier", "cookie"];
-    let servers = row(&sibling("session-server"), &flags, 2);
+    let servers = row(&program("session-server"), &flags, 2);
     let cookie = servers[0].login(7).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert_eq!(servers[0].get("/chain?hops=1", &[("cookie", &cookie)]).json(), who(7));
 }
 
 #[test]
 fn the_control_crosses_hops_with_nothing_in_its_hands() {
-    let servers = row(&sibling("anonymous-server"), &[], 11);
+    let servers = row(&program("anonymous-server"), &[], 11);
     assert_eq!(servers[0].get("/chain?hops=10", &[]).json(), who(1));
 }
 
 #[test]
 fn nobody_gets_past_the_first_server_without_a_credential() {
-    let servers = row(&sibling("session-server"), &[], 2);
+    let servers = row(&program("session-server"), &[], 2);
     for path in ["/chain", "/chain?hops=1"] {
         assert_eq!(servers[0].get(path, &[]).status, 401);
     }
@@ -74,14 +75,14 @@ fn nobody_gets_past_the_first_server_without_a_credential() {
 
 #[test]
 fn a_row_that_is_shorter_broken_or_absurd_is_told() {
-    let servers = row(&sibling("session-server"), &[], 1);
+    let servers = row(&program("session-server"), &[], 1);
     let token = login(&servers[0], 7);
     let ask = |path: &str| servers[0].get(path, &[("authorization", &token)]).status;
     for absurd in ["/chain?hops=17", "/chain?hops=-1", "/chain?hops=", "/chain?jumps=1", "/chain?hops=1&hops=2"] {
         assert_eq!(ask(absurd), 400, "{absurd}");
     }
     assert_eq!(ask("/chain?hops=1"), 404, "nobody stands behind it");
-    let mut two = row(&sibling("anonymous-server"), &[], 2);
+    let mut two = row(&program("anonymous-server"), &[], 2);
     drop(two.pop());
     let broken = two[0].get("/chain?hops=1", &[]);
     assert_eq!(broken.status, 502);

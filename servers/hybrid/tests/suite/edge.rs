@@ -5,8 +5,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::http::PATIENCE;
+use crate::program::program;
 use crate::redis_process::Redis;
-use crate::row::{free_address, row, sibling, url};
+use crate::row::{free_address, row, url};
 use crate::server::Server;
 
 /// An edge with `count` servers behind it that trust its keys.
@@ -19,7 +20,7 @@ impl Estate {
     fn new(redis: &Redis, count: usize, edge_flags: &[&str]) -> Self {
         let address = free_address();
         let keys = format!("http://{address}/.well-known/jwks.json");
-        let inner = row(&sibling("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);
+        let inner = row(&program("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);
         let behind = url(&inner[0]);
         let own =
             ["--listen", &address, "--redis-url", &redis.url(), "--next-hop", &behind, "--bench", "--users", "100"];

@@ -4,6 +4,8 @@
 
 #[path = "../../../chassis/tests/kit/http.rs"]
 mod http;
+#[path = "../../../chassis/tests/kit/program.rs"]
+mod program;
 #[expect(dead_code, reason = "this suite needs a part of the kit")]
 #[path = "../../../chassis/tests/kit/redis.rs"]
 mod redis_process;

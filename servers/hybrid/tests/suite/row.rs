@@ -1,25 +1,9 @@
 //! Servers in a row, the last first, each told of the one behind it.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
 use crate::server::Server;
-
-/// A server of another package, built as this test was.
-pub(crate) fn sibling(binary: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "session", "-p", "jwt", "-p", "anonymous", "--bins"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-    });
-    Path::new(crate::EDGE).with_file_name(binary)
-}
 
 /// An address that nobody has, for a server that others must know before it starts.
 pub(crate) fn free_address() -> String {

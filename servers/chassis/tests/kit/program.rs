@@ -1,0 +1,12 @@
+//! Programs of this workspace that belong to other packages.
+
+use std::path::PathBuf;
+
+/// A program that was built with the tests, such as `session-server` or `examples/broken`. It is not built here: with
+/// the features of one package alone, all that it depends on would be built a second time.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
+    path
+}
