@@ -11,7 +11,7 @@ mod program;
 #[path = "kit/server.rs"]
 mod server;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contract::Carrier;
 use http::{Answer, send};
@@ -50,6 +50,10 @@ fn neither_serves_http_itself() {
         (dependencies["chassis"].clone(), dependencies["contract"].clone())
     });
     assert_eq!(session, jwt);
+}
+
+fn binaries() -> [PathBuf; 2] {
+    TWINS.map(|twin| program(&format!("{twin}-server")))
 }
 
 /// A twin, and how a client of it carries the credential of this user.
@@ -122,7 +126,7 @@ impl Twin {
 
 #[test]
 fn they_answer_alike() {
-    let binaries = TWINS.map(|twin| program(&format!("{twin}-server")));
+    let binaries = binaries();
     for carrier in [Carrier::Bearer, Carrier::Cookie] {
         let [session, jwt] = [0, 1].map(|twin| {
             let flags = ["--carrier", &carrier.to_string(), "--roles", "3"];
@@ -137,7 +141,7 @@ fn they_answer_alike() {
 /// The same facts about the user travel both ways, so that the payloads are comparable.
 #[test]
 fn they_hand_out_the_same_login_but_for_the_credential() {
-    let [session, jwt] = TWINS.map(|twin| program(&format!("{twin}-server"))).map(|binary| {
+    let [session, jwt] = binaries().map(|binary| {
         let answer = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
         let mut body = answer.json();
         body["token"] = "credential".into();

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use engine::record::{self, Experiment, Status};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, built, command, is_full, stderr, stdout, wrapped};
+use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, stderr, stdout, wrapped};
 
 #[test]
 fn a_comparison_ends_with_the_path_of_a_whole_run() {
@@ -102,6 +102,6 @@ fn a_server_that_breaks_its_class_fails_the_run_after_all_is_written() {
 /// A folder with a session server whose logouts end nothing: one of those that the conformance suite has to find out.
 fn binaries_without_logout(place: &Place) -> std::path::PathBuf {
     let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
-    symlink(built("anonymous-server"), folder.join("anonymous-server")).unwrap();
+    symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();
     folder
 }

@@ -12,12 +12,12 @@ use engine::record::{self, Status};
 use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
-use crate::support::{Place, alone, authbench, built, command, server, start, stderr, stdout, wrapped};
+use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout, wrapped};
 
 /// A folder of binaries in which a logout at the session server ends nothing.
 fn broken_binaries(place: &Place) -> PathBuf {
     let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
-    symlink(built("anonymous-server"), folder.join("anonymous-server")).unwrap();
+    symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();
     folder
 }
 

@@ -114,12 +114,13 @@ fn an_experiment_ends_when_one_of_its_processes_dies() {
     let mut random = SmallRng::seed_from_u64(20_261_124);
     let some = ["login", "scaling", "outage"];
     let examined = EXPERIMENTS.iter().filter(|(name, _)| is_full() || some.contains(name));
-    let wrong: Vec<String> = examined.filter_map(|&(name, schemes)| bereaved(name, schemes, &mut random)).collect();
+    let wrong: Vec<String> =
+        examined.filter_map(|&(name, schemes)| wrong_end_without_a_process(name, schemes, &mut random)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// Kills a server or store of such a run at a random moment, and says what is wrong with how the run ends.
-fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
+fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
     let place = Place::new();
     let run = place.run();
     let said = place.path().join("said");
@@ -133,7 +134,7 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
     }
     let mut victim = 0;
     wait_until("a server is killed", Duration::from_secs(20), || {
-        victim = bereave(&running, random).unwrap_or(0);
+        victim = kill_a_server(&running, random).unwrap_or(0);
         victim != 0
     });
     let mut status = None;
@@ -152,7 +153,7 @@ fn bereaved(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<St
 }
 
 /// Kills a server or store of a run, chosen by chance, that nobody has told to end: it would be missed by nobody.
-fn bereave(running: &Child, random: &mut SmallRng) -> Option<u32> {
+fn kill_a_server(running: &Child, random: &mut SmallRng) -> Option<u32> {
     // Who stands still tells nobody to end, and whoever was told before closes its door meanwhile.
     kill(pid(running), Signal::SIGSTOP).unwrap();
     std::thread::sleep(Duration::from_millis(250));

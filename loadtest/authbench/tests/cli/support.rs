@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use contract::Scheme;
-use lab::server::{Server, ServerSpec};
+use lab::server::{Server, ServerSpec, locate};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,13 +90,6 @@ pub(crate) fn load(place: &Place, target: &str, more: &[&str]) -> Command {
     command(&[&["load", "--target", target, "--json", "--out", run.to_str().unwrap()], more].concat())
 }
 
-/// A program of this workspace.
-pub(crate) fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_authbench")).parent().unwrap().join(name);
-    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
-    path
-}
-
 /// A folder of servers by name, each a program of this workspace with these flags more, that hash passwords over little
 /// memory: most of a conformance check is hashing otherwise.
 pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathBuf {
@@ -104,7 +97,8 @@ pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathB
     std::fs::create_dir(&folder).unwrap();
     for (name, program, flags) in servers {
         let (path, flags) = (folder.join(name), flags.join(" "));
-        let script = format!("#!/bin/sh\nexec '{}' {flags} --password-kib 64 \"$@\"\n", built(program).display());
+        let script =
+            format!("#!/bin/sh\nexec '{}' {flags} --password-kib 64 \"$@\"\n", locate(program).unwrap().display());
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }

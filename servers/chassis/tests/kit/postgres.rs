@@ -108,7 +108,7 @@ impl Postgres {
     /// Starts it on the port it had, with what it had.
     pub(crate) fn revive(&mut self) {
         let data = self.folder.path().join("data");
-        let mut command = as_nobody(Command::new(program("postgres")));
+        let mut command = unprivileged(Command::new(program("postgres")));
         command.arg("-D").arg(&data).args(["-p", &self.port.to_string(), "-k", ""]);
         command.args([
             "-c",
@@ -175,7 +175,7 @@ fn template() -> &'static Path {
 fn initialized(folder: &Path) -> PathBuf {
     open(folder);
     let data = folder.join("data");
-    let mut initdb = as_nobody(Command::new(program("initdb")));
+    let mut initdb = unprivileged(Command::new(program("initdb")));
     initdb.arg("-D").arg(&data).args(["-U", "authbench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
     let output = initdb.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -183,7 +183,7 @@ fn initialized(folder: &Path) -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root; then it runs as the user that its package has made.
-fn as_nobody(mut command: Command) -> Command {
+fn unprivileged(mut command: Command) -> Command {
     if id(&["-u"]) == "0" {
         command.uid(id(&["-u", "postgres"]).parse().unwrap()).gid(id(&["-g", "postgres"]).parse().unwrap());
         command.current_dir("/");

@@ -131,7 +131,7 @@ fn cells(matrix: &str) -> BTreeMap<(&str, &str), &str> {
 /// What stands above the table.
 const HEAD: &str = "# Conformance of the reference servers
 
-Made by `UPDATE_MATRIX=1 cargo test -p conformance --test suite schemes`; a test compares. The rows are those of the security
+Made by `UPDATE_MATRIX=1 cargo test --workspace --test suite schemes`; a test compares. The rows are those of the security
 table, the checks those of `servers/conformance/src/checks`. Servers are real processes over a real Redis, Redis Cluster or
 PostgreSQL, two nodes where they share a store, by both carriers.
 
