@@ -164,6 +164,8 @@ impl Redis {
         if let Some(bus) = self.bus {
             command.args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]);
             command.args(["--cluster-node-timeout", "2000"]);
+            // Else a primary that hears that its last slot is another's becomes the other's replica, of itself.
+            command.args(["--cluster-allow-replica-migration", "no"]);
             command.args(["--cluster-announce-port", &self.announced.unwrap_or(self.port).to_string()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
