@@ -53,7 +53,9 @@ fn shortened(block: &str) -> String {
         Some("interval_s") => "interval_s = 0.1".to_owned(),
         Some("connections") => "connections = 2".to_owned(),
         // A debug build that is overrun may refuse.
-        Some("arrivals") => line.replace("1000.0", "100.0"),
+        Some("arrivals") if line.contains(r#"kind = "poisson""#) => {
+            r#"arrivals = { kind = "poisson", rate_rps = 100.0 }"#.to_owned()
+        }
         _ => line.to_owned(),
     };
     block.lines().map(set).collect::<Vec<_>>().join("\n")

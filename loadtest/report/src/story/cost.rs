@@ -170,12 +170,12 @@ fn commands(table: &CostTable) -> Vec<Block> {
 fn pool_note(row: &CostRow) -> Option<String> {
     let counted = |name: &str| row.store_commands.get(name).copied().unwrap_or(0.0);
     let (unwatch, ping) = (counted("UNWATCH"), counted("PING"));
-    let pooled = row.scheme == "session-redis-pool" && unwatch >= 0.5 && ping >= 0.5;
-    pooled.then(|| {
+    (unwatch >= 0.5 && ping >= 0.5).then(|| {
         format!(
-            "`session-redis-pool` sent {} UNWATCH and {} PING a request besides its look-up: `deadpool-redis` sends both \
+            "`{}` sent {} UNWATCH and {} PING a request besides its look-up: `deadpool-redis` sends both \
              each time it hands out a connection that was used before, and has no switch for it. They are paid in CPU on \
              both sides and, over a network, in one more round trip.",
+            row.scheme,
             plain(unwatch),
             plain(ping)
         )

@@ -164,7 +164,7 @@ impl Redis {
         if let Some(bus) = self.bus {
             command.args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]);
             command.args(["--cluster-node-timeout", "2000"]);
-            // Else a primary that hears that its last slot is another's becomes the other's replica, of itself.
+            // Else a primary that learns from the others that its last slot was given away turns itself into a replica.
             command.args(["--cluster-allow-replica-migration", "no"]);
             command.args(["--cluster-announce-port", &self.announced.unwrap_or(self.port).to_string()]);
         }

@@ -12,7 +12,7 @@ use crate::stop::{Step, ensure, fail};
 const TIMED: usize = 7;
 /// The time limit of each of many logins at once: the last one waits for all others.
 const BURST_TIMEOUT: Duration = Duration::from_mins(1);
-/// How often more logins are timed before a server is accused: other processes may have disturbed all so far.
+/// Measurements before a check fails: other processes may have delayed every login of one.
 const MEASUREMENTS: usize = 6;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -47,8 +47,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// A name that nobody has and no other run has guessed at.
-fn nobody(salt: usize) -> String {
+/// A name that no user has and no other run has guessed at.
+fn unknown_user(salt: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("nobody-{}-{salt}", now.as_nanos())
 }
@@ -73,7 +73,7 @@ fn even(case: &Case<'_>) -> Step {
 fn fastest(case: &Case<'_>) -> Step<(Duration, Duration)> {
     let (known, mut unknown, mut wrong) = (case.login()?.username, Duration::MAX, Duration::MAX);
     for attempt in 0..TIMED {
-        for (name, fastest) in [(nobody(attempt), &mut unknown), (known.clone(), &mut wrong)] {
+        for (name, fastest) in [(unknown_user(attempt), &mut unknown), (known.clone(), &mut wrong)] {
             let answer = case.send(&Case::login_request(&name, "a wrong password of some length"))?;
             answer.must_be(401, "a wrong password")?;
             *fastest = answer.took.min(*fastest);
@@ -85,7 +85,7 @@ fn fastest(case: &Case<'_>) -> Step<(Duration, Duration)> {
 fn same_answer(case: &Case<'_>) -> Step {
     let known = case.login()?.username;
     let ask = |name: &str| case.send(&Case::login_request(name, "a wrong password of some length"));
-    let (unknown, wrong) = (ask(&nobody(0))?, ask(&known)?);
+    let (unknown, wrong) = (ask(&unknown_user(0))?, ask(&known)?);
     unknown.must_be(401, "an unknown user")?;
     wrong.must_be(401, "a wrong password")?;
     ensure(unknown.body == wrong.body, || "the bodies differ".to_owned())?;
@@ -102,7 +102,7 @@ fn same_answer(case: &Case<'_>) -> Step {
 
 fn throttled(case: &Case<'_>) -> Step {
     let login = case.login()?;
-    for name in [login.username.clone(), nobody(0)] {
+    for name in [login.username.clone(), unknown_user(0)] {
         let Some((refused, guesses)) = guessing::guess(case, &name)? else {
             case.shared.guessed.get_or_init(|| None);
             return fail(format!("more than {} wrong passwords for one name, and no 429", guessing::MOST_GUESSES));
