@@ -18,7 +18,7 @@ step() { echo "== $*" >&2; "$@"; }
 # Several suites at a time where cargo-nextest is installed, one after the other elsewhere.
 tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    step cargo nextest run --locked --workspace -E 'not kind(bench)'
+    step cargo nextest run --locked --workspace ${FULL_TESTS:+--profile full} -E 'not kind(bench)'
   else
     step cargo test --locked --workspace --no-fail-fast --lib --bins --tests
   fi

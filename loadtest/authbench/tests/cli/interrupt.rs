@@ -141,10 +141,15 @@ fn one_signal_ends_a_report() {
     assert_eq!(ends(&mut running).signal(), Some(Signal::SIGTERM as i32));
 }
 
-/// The signals that a process ignores, a bit for each; none once it has ended.
+/// The signals that a process ignores, a bit for each; none once it has ended. While a process sets its handlers it blocks
+/// those that it is about to ignore again.
 fn ignored(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    u64::from_str_radix(status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim(), 16).ok()
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    Some(mask("SigIgn:")? | mask("SigBlk:")?)
 }
 
 fn ignores(mask: u64, signal: Signal) -> bool {
