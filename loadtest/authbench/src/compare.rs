@@ -15,15 +15,15 @@ use lab::haproxy::HaproxyError;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
 use lab::slice::Slices;
-use lab::store::{Store, StoreError};
+use lab::store::{Store, UnusableStore};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitResult, Failure};
 use crate::janitor::Janitor;
 use crate::progress::Shown;
 use crate::promises::{self, Broken};
 use crate::{cli, folder, left_over, message, provenance, terminal};
 
-pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> Outcome {
+pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
     let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
     if asked.balancer != Balancer::default() && !experiments.contains(&Experiment::Scaling) {
         let none = format!("--balancer {} is for scaling, which is not among the experiments", asked.balancer);
@@ -119,7 +119,7 @@ fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Fa
 
 /// Closes the record, and makes the reports of what was measured; a run that has measured nothing leaves none. An
 /// interrupted run ends at once: its reports can be made later.
-fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
+fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     let reason = measured.as_ref().err().map(message::of);
     journal.end(reason.as_deref())?;
     let folder = journal.folder().display();
@@ -145,7 +145,7 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> Outcome {
 }
 
 /// Nobody may have been let in who had to be refused; the record and the reports that say so are whole by now.
-fn no_violation(journal: &Journal) -> Outcome {
+fn no_violation(journal: &Journal) -> ExitResult {
     let evidence = Evidence::of(journal.record())?;
     let broken = evidence.revocation.iter().flat_map(|table| &table.broken).map(ToString::to_string);
     let violations: Vec<String> = broken.chain(evidence.violations().iter().map(ToString::to_string)).collect();
@@ -165,7 +165,12 @@ fn place(progress: &mut Shown) -> Placement {
 }
 
 /// Connects to the Redis that was given, without what killed runs left in it, and has the janitor watch it.
-fn borrow(url: &str, in_use: bool, progress: &mut Shown, janitor: Option<&mut Janitor>) -> Result<Store, StoreError> {
+fn borrow(
+    url: &str,
+    in_use: bool,
+    progress: &mut Shown,
+    janitor: Option<&mut Janitor>,
+) -> Result<Store, UnusableStore> {
     let removed = Redis::reclaim(url)?;
     if removed > 0 {
         progress.note(&format!("removed {removed} keys that killed runs had left in the Redis of --redis-url"));
@@ -178,7 +183,12 @@ fn borrow(url: &str, in_use: bool, progress: &mut Shown, janitor: Option<&mut Ja
 }
 
 /// Starts a private store of this kind.
-fn private(kind: StoreKind, scratch: &Scratch, journal: &Journal, placement: &Placement) -> Result<Store, StoreError> {
+fn private(
+    kind: StoreKind,
+    scratch: &Scratch,
+    journal: &Journal,
+    placement: &Placement,
+) -> Result<Store, UnusableStore> {
     let log = journal.logs().join(format!("{kind}.log"));
     Store::start(kind, &scratch.path().join(kind.to_string()), &log, &Bounds::on(&placement.store_cpus))
 }
@@ -186,7 +196,7 @@ fn private(kind: StoreKind, scratch: &Scratch, journal: &Journal, placement: &Pl
 /// Goes on without the schemes that need what is not installed, and says so loudly.
 fn leave_out(
     kind: StoreKind,
-    why: &StoreError,
+    why: &UnusableStore,
     schemes: &mut Vec<Scheme>,
     journal: &mut Journal,
     progress: &mut Shown,
@@ -210,7 +220,7 @@ mod tests {
     use super::*;
 
     /// A run in which so many were wrongly allowed.
-    fn ended(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::Outcome) {
+    fn ended(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::ExitResult) {
         let folder = tempfile::tempdir().unwrap();
         let about = (Host::default(), Placement::default());
         let record = provenance::record("compare", folder.path(), Some("quick".to_owned()), 1, about);

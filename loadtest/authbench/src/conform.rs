@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use conformance::checks::Check;
-use conformance::{Base, Ending, Extent, Observer, Outcome as Checked, Report, SigningKeys, Subject, Verdict};
+use conformance::{Base, CheckResult, Ending, Extent, Observer, Report, SigningKeys, Subject, Verdict};
 use engine::input::{self, MOST_SETTING_BYTES};
 use experiments::Progress as _;
 use lab::listener::process_behind;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitResult, Failure};
 use crate::progress::Shown;
 use crate::promises::memory_of;
 use crate::{cli, terminal};
@@ -30,10 +30,10 @@ impl Observer for Checks {
         self.shown.step(check.id);
     }
 
-    fn ends(&mut self, _: &Checked) {}
+    fn ends(&mut self, _: &CheckResult) {}
 }
 
-pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> Outcome {
+pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
     let nodes: Vec<Base> =
         asked.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
     let first = nodes.first().cloned().ok_or_else(|| Failure::usage("give at least one --target"))?;
@@ -74,7 +74,7 @@ pub(crate) fn suffices(extent: &Extent) -> Result<(), String> {
     ))
 }
 
-fn verdict(report: &Report) -> Outcome {
+fn verdict(report: &Report) -> ExitResult {
     let made = format!("{} of {} checks were made", report.outcomes.len(), conformance::checks::all().count());
     let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
     let failed = failed.join(", ");
@@ -114,7 +114,7 @@ fn told(report: &Report) -> String {
     text + &format!("{passed} passed, {failed} failed, {left} not applicable\n")
 }
 
-fn line(outcome: &Checked) -> String {
+fn line(outcome: &CheckResult) -> String {
     let attempts = match outcome.attempts {
         1 => String::new(),
         more => {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_check_that_was_repeated_says_so() {
-        let outcome = |attempts| Checked {
+        let outcome = |attempts| CheckResult {
             id: "ids-distinct".to_owned(),
             row: 1,
             title: "A title.".to_owned(),

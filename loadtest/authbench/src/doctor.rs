@@ -7,14 +7,14 @@ use contract::Scheme;
 use experiments::doctor::{Finding, Outlook, Reach, State, examine};
 
 use crate::doctor_json::Examined;
-use crate::exit::Outcome;
+use crate::exit::ExitResult;
 use crate::progress::Shown;
 use crate::{cli, left_over, terminal};
 
 /// Where lines end.
 const WIDTH: usize = 110;
 
-pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> Outcome {
+pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
     let mut progress = Shown::on_stderr();
     let _janitor = left_over::tidy(&mut progress);
     let findings = examine(stop, &mut progress)?;

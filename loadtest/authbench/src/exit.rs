@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::{message, terminal};
 
 /// What a command comes to.
-pub(crate) type Outcome = Result<(), Failure>;
+pub(crate) type ExitResult = Result<(), Failure>;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 /// Says on stderr what went wrong, and turns it into the documented exit code.
-pub(crate) fn code(outcome: Outcome) -> ExitCode {
+pub(crate) fn code(outcome: ExitResult) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let (code, message) = match failure {
         Failure::Tool(error) => (1, message::of(&error)),

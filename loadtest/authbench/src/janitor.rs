@@ -17,7 +17,7 @@ use lab::scratch::Scratch;
 use lab::slice::Slices;
 
 use crate::cli;
-use crate::exit::Outcome;
+use crate::exit::ExitResult;
 
 /// How long this program's entry may stay once its files are closed, which is the last but one thing the kernel does for it.
 const END_PATIENCE: Duration = Duration::from_secs(1);
@@ -62,7 +62,7 @@ impl Drop for Janitor {
 }
 
 /// The janitor itself: waits until the process `of` has ended, and unless that took its leave, removes what it left.
-pub(crate) fn tidy_after(of: u32) -> Outcome {
+pub(crate) fn tidy_after(of: u32) -> ExitResult {
     let mut said = String::new();
     // The kernel closes the other end, however the process ends.
     io::stdin().read_to_string(&mut said)?;

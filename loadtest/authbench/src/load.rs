@@ -1,36 +1,27 @@
 //! `authbench load`: one load on one server.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use contract::body::MintedCredential;
-use contract::user::{PASSWORD, username};
-use contract::{Carrier, SchemeDescriptor, route};
-use driver::{Credentials, Target, Workers};
+use contract::SchemeDescriptor;
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Level, Placement, Round};
 use experiments::{ExperimentError, Journal, Rounds, Watched};
-use lab::http::{Client, HttpError, cookie_header};
+use lab::http::{Client, HttpError};
 
 use crate::cli::ArrivalKind;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitResult, Failure};
+use crate::load_end::{kept, show_run};
 use crate::load_json::LoadResult;
+use crate::load_target::{name, servers, target, workers};
 use crate::{cli, folder, load_slo, message, provenance, terminal};
 
-/// Credentials in use where each needs a login, which costs a password hash.
-const LOGGED_IN: u32 = 100;
 /// A round of a search, unless another length is asked for.
 const SEARCH_ROUND: Duration = Duration::from_secs(2);
-/// How a scheme is called whose server does not say its name.
-const UNNAMED: &str = "unnamed";
-/// More threads than this do not make one machine's generator faster.
-const MOST_WORKERS: usize = 4;
 
-pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> Outcome {
+pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> ExitResult {
     let plan = plan(asked)?;
     driver::check_limits(&plan, 1).map_err(Failure::usage)?;
     experiments::slo::check(&asked.slo, plan.duration_s).map_err(Failure::usage)?;
@@ -69,11 +60,6 @@ fn interrupted(round: &Round, plan: &Plan) -> Option<String> {
     (made_s < planned_s).then(|| format!("interrupted after {made_s:.1} s of {planned_s:.1} s"))
 }
 
-/// Why a load was not measured to its end, and where the part is that was.
-pub(crate) fn kept(why: &str, journal: &Journal) -> anyhow::Error {
-    anyhow!("{why}; what was measured until then is kept in {}", journal.folder().display())
-}
-
 fn begin(asked: &cli::Load, seed: u64) -> anyhow::Result<Journal> {
     let folder = folder::create(asked.out.as_deref(), "load")?;
     let placement = Placement {
@@ -89,22 +75,9 @@ fn invalid(round: &Round) -> String {
     format!("the measurement is invalid: {}", round.validity.reasons.join("; "))
 }
 
-fn show(asked: &cli::Load, round: &Round, journal: &Journal) -> Outcome {
+fn show(asked: &cli::Load, round: &Round, journal: &Journal) -> ExitResult {
     let json = asked.json.then(|| serde_json::to_string(&LoadResult::of(round))).transpose()?;
     show_run(json.as_deref(), journal)
-}
-
-/// Shows this JSON, or else the summary, and where the run's folder is.
-pub(crate) fn show_run(json: Option<&str>, journal: &Journal) -> Outcome {
-    let folder = journal.folder().display();
-    if let Some(json) = json {
-        terminal::result(&format!("{json}\n"))?;
-        terminal::progress(&folder.to_string());
-    } else {
-        let summary = report::summary(journal.record())?;
-        terminal::result(&format!("{summary}{folder}/report.html\n{folder}\n"))?;
-    }
-    Ok(())
 }
 
 /// The plan as asked for, checked.
@@ -180,70 +153,4 @@ fn measure(
         return Err(ExperimentError::Interrupted.into());
     }
     Ok(measured)
-}
-
-/// The scheme's id.
-pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
-    descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme)
-}
-
-/// The process behind the target, if it is on this machine.
-pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
-    lab::listener::process_behind(asked.target.as_str()).into_iter().collect()
-}
-
-pub(crate) fn workers() -> Workers {
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    Workers { count, own_processors: false }
-}
-
-/// The target with credentials that were handed out just now.
-pub(crate) fn target(
-    asked: &cli::Load,
-    plan: &Plan,
-    client: &Client,
-    descriptor: Option<&SchemeDescriptor>,
-) -> anyhow::Result<Target> {
-    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client, descriptor)?)?);
-    let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
-    Ok(Target::one(asked.target.to_string(), credentials, carrier))
-}
-
-/// Minted where the target mints, else logged in one by one.
-fn credentials(
-    asked: &cli::Load,
-    plan: &Plan,
-    client: &Client,
-    descriptor: Option<&SchemeDescriptor>,
-) -> anyhow::Result<Vec<MintedCredential>> {
-    // A journey logs in by itself.
-    let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
-    // A target that does not mint answers an unknown path as it likes: 401, 302, 404, a page with 200.
-    let why = match client.mint(size, 0) {
-        Ok(minted) => return Ok(minted),
-        Err(HttpError::Status { status, .. }) => format!("status {status}"),
-        Err(HttpError::MintedWrongly { found, expected, .. }) => format!("{found} credentials instead of {expected}"),
-        Err(HttpError::TooLarge { limit, .. }) => format!("more than {limit} bytes"),
-        Err(HttpError::Unreachable { .. }) => "no answer".to_owned(),
-        Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "another answer".to_owned(),
-    };
-    let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
-    terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));
-    let users = descriptor.map_or(u32::MAX, |descriptor| descriptor.users.max(1));
-    (0..size).map(|number| log_in(client, number % users)).collect()
-}
-
-fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
-    let username = username(number);
-    let (login, answer) = client
-        .login(&username, PASSWORD)
-        .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
-    let token = login.token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
-    // All that the login has set, as a browser does: which of them the target needs is its own affair.
-    let cookies = cookie_header(&client.cookies(&answer, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
-    let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
-    if headers.is_empty() {
-        return Err(anyhow!("the login as {username} issued neither a token nor a cookie"));
-    }
-    Ok(MintedCredential { username, headers, refresh_token: login.refresh_token })
 }

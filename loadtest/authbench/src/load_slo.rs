@@ -14,9 +14,9 @@ use experiments::slo::Subject;
 use lab::http::Client;
 use serde::Serialize;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitResult, Failure};
 use crate::progress::Shown;
-use crate::{cli, folder, load, message};
+use crate::{cli, folder, load_end, load_target, message};
 
 pub(crate) fn run(
     asked: &cli::Load,
@@ -25,7 +25,7 @@ pub(crate) fn run(
     descriptor: Option<&SchemeDescriptor>,
     mut journal: Journal,
     stop: &Arc<AtomicBool>,
-) -> Outcome {
+) -> ExitResult {
     if let Some(descriptor) = descriptor {
         journal.describe(descriptor.clone());
     }
@@ -41,7 +41,7 @@ pub(crate) fn run(
     show(asked, &found, &journal)?;
     match searched {
         Ok(_) => outcome(&found),
-        Err(error) => Err(load::kept(&message::of(&error), &journal).into()),
+        Err(error) => Err(load_end::kept(&message::of(&error), &journal).into()),
     }
 }
 
@@ -53,16 +53,16 @@ fn search(
     journal: &mut Journal,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<SearchEnd> {
-    let servers = load::servers(asked);
+    let servers = load_target::servers(asked);
     let mut checked = false;
     let subject = Subject {
-        scheme: load::name(descriptor),
+        scheme: load_target::name(descriptor),
         servers: &servers,
-        workers: load::workers(),
+        workers: load_target::workers(),
         stop,
         ttl_s: descriptor.and_then(|descriptor| descriptor.credential_ttl_s),
         renew: || {
-            let target = load::target(asked, plan, client, descriptor)?;
+            let target = load_target::target(asked, plan, client, descriptor)?;
             // Later on, a target that fails is what the search looks for.
             if !std::mem::replace(&mut checked, true) {
                 driver::preflight(plan, &target)?;
@@ -73,9 +73,9 @@ fn search(
     experiments::slo::run(subject, &asked.slo, plan, journal, &mut Shown::on_stderr())
 }
 
-fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> Outcome {
+fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> ExitResult {
     let result = || serde_json::to_string(&SloResult::of(found, rounds(journal)));
-    load::show_run(asked.json.then(result).transpose()?.as_deref(), journal)
+    load_end::show_run(asked.json.then(result).transpose()?.as_deref(), journal)
 }
 
 fn rounds(journal: &Journal) -> &[SloRound] {
@@ -87,7 +87,7 @@ fn rounds(journal: &Journal) -> &[SloRound] {
 }
 
 /// A lower bound that held is an answer, and says what it is; a rate that did not hold is none.
-fn outcome(found: &SloTable) -> Outcome {
+fn outcome(found: &SloTable) -> ExitResult {
     match found.end {
         _ if found.answer.confirmed => Ok(()),
         Some(SearchEnd::NothingMet) => Err(Failure::Threshold("no rate meets the objectives".to_owned())),

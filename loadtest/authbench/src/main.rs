@@ -13,8 +13,10 @@ mod folder;
 mod janitor;
 mod left_over;
 mod load;
+mod load_end;
 mod load_json;
 mod load_slo;
+mod load_target;
 mod message;
 mod progress;
 mod promises;
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     exit::code(run(cli.command))
 }
 
-fn run(command: Command) -> exit::Outcome {
+fn run(command: Command) -> exit::ExitResult {
     let stop = stop::on_signals;
     match command {
         Command::Compare(asked) => compare::run(&asked, &stop()?),

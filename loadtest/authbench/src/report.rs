@@ -2,10 +2,10 @@
 
 use ::report::ReportError;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitResult, Failure};
 use crate::{cli, terminal};
 
-pub(crate) fn run(asked: &cli::Report) -> Outcome {
+pub(crate) fn run(asked: &cli::Report) -> ExitResult {
     let record = engine::record::read(&asked.run).map_err(Failure::usage)?;
     let folder = if asked.run.is_dir() { asked.run.clone() } else { asked.run.with_file_name("") };
     ::report::write(&folder, &record).map_err(unless_damaged)?;

@@ -6,7 +6,7 @@ use contract::Scheme;
 use engine::record::{LoadExperiment, Record, Round};
 
 use crate::capacity::Capacity;
-use crate::group::{Group, Rounds, groups};
+use crate::group::{Group, RoundCounts, groups};
 use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann, hodges_lehmann_ratio};
 
 /// CPU time of a request, by scheme.
@@ -26,7 +26,7 @@ pub struct CostRow {
     /// Whether this is the control.
     pub is_control: bool,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// CPU time of the server a request.
     pub server_us: Option<Estimate>,
     /// CPU time of the store a request; none without a store, or where it was not seen.

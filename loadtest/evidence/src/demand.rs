@@ -5,7 +5,7 @@
 
 use engine::record::{Record, ServiceDemand};
 
-use crate::group::{Rounds, schemes_in_order};
+use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, median};
 
 /// What a request to one scheme costs.
@@ -14,7 +14,7 @@ pub struct DemandRow {
     /// The scheme's id.
     pub scheme: String,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// CPU time of the server a request, in microseconds: the median of the rounds.
     pub server_us: Estimate,
     /// The same of the store; none without one.
@@ -48,7 +48,7 @@ impl DemandRow {
         let store_us: Vec<f64> = valid.iter().filter_map(|demand| demand.store_us).filter(|us| *us > 0.0).collect();
         Some(Self {
             scheme: scheme.to_owned(),
-            rounds: Rounds { used: valid.len(), excluded: own.len() - valid.len() },
+            rounds: RoundCounts { used: valid.len(), excluded: own.len() - valid.len() },
             server_us: median(&server_us, CONFIDENCE)?,
             store_us: median(&store_us, CONFIDENCE),
         })

@@ -75,7 +75,7 @@ fn load_name(rate_rps: Option<f64>) -> String {
 
 /// How many rounds of a place stand behind its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rounds {
+pub struct RoundCounts {
     /// Valid rounds: they feed the figures.
     pub used: usize,
     /// Invalid rounds: they feed nothing.
@@ -101,9 +101,9 @@ impl<'record> Group<'record> {
 
     /// How many are valid and how many are not.
     #[must_use]
-    pub fn count(&self) -> Rounds {
+    pub fn count(&self) -> RoundCounts {
         let used = self.valid().count();
-        Rounds { used, excluded: self.rounds.len() - used }
+        RoundCounts { used, excluded: self.rounds.len() - used }
     }
 
     /// Every interval with its round, and whether it counts: it does if it lies inside the window

@@ -3,7 +3,7 @@
 use engine::record::{EncodedHistogram, Interval, Level, Quantiles, Record, Round, empty_histogram};
 use hdrhistogram::Histogram;
 
-use crate::group::{Group, Place, Rounds, groups};
+use crate::group::{Group, Place, RoundCounts, groups};
 use crate::statistics::{CONFIDENCE, Estimate, median};
 use crate::{EvidenceError, UnusableHistogram};
 
@@ -24,7 +24,7 @@ pub struct LatencyRow {
     /// The level.
     pub level: Level,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// Requests per second planned, the mean of the valid rounds; none in a closed loop.
     pub planned_rps: Option<f64>,
     /// Requests per second finished, the mean of the valid rounds; none without any.

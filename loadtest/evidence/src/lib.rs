@@ -32,7 +32,7 @@ pub use capacity::{Capacity, FULL_SHARE, Part};
 pub use cost::{CostRow, CostTable, OverControl, is_control};
 pub use demand::DemandRow;
 pub use fanout::{Apart, Crossed, FanoutRow, FanoutTable, Slope as HopSlope};
-pub use group::{Group, Place, Rounds, garbage_name, groups, level_name};
+pub use group::{Group, Place, RoundCounts, garbage_name, groups, level_name};
 pub use latency::{CpuPerRequest, Distribution, LatencyRow, LatencyTable};
 pub use login::{Issued, LoginCost, LoginRow, LoginTable};
 pub use memory::{FEWEST_POPULATIONS, MemoryRow, MemoryTable, Slope, SlopeBasis};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::record::{Issuance, Level, LoginExperiment, LoginStorm, Record, Round};
 
 use crate::cost::has_store;
-use crate::group::{Rounds, schemes_in_order};
+use crate::group::{RoundCounts, schemes_in_order};
 use crate::latency::LatencyTable;
 use crate::statistics::{CONFIDENCE, Estimate, Interval, hodges_lehmann, hodges_lehmann_ratio, median};
 use crate::{EvidenceError, LatencyRow};
@@ -48,7 +48,7 @@ pub struct LoginRow {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoginCost {
     /// The storms behind the figures.
-    pub storms: Rounds,
+    pub storms: RoundCounts,
     /// CPU time of server and store a login, in microseconds.
     pub login_us: Estimate,
     /// Logins a second of that CPU time.
@@ -61,7 +61,7 @@ pub struct LoginCost {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Issued {
     /// The issuances behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// Of the server.
     pub server_us: Estimate,
     /// Of the store; none without one or where it was not seen.
@@ -152,7 +152,7 @@ impl LoginCost {
         let login_us = typical(storms.iter().map(each_us)).filter(|us| us.value > 0.0)?;
         let rates: Vec<f64> = storms.iter().map(|storm| storm.answered as f64 / storm.wall_s).collect();
         Some(Self {
-            storms: Rounds { used: storms.len(), excluded: all.len() - storms.len() },
+            storms: RoundCounts { used: storms.len(), excluded: all.len() - storms.len() },
             login_us,
             per_cpu_s: a_second(login_us),
             rate_rps: median(&rates, CONFIDENCE)?,
@@ -183,7 +183,7 @@ impl Issued {
         };
         let total_us = typical(valid.iter().map(both_us));
         Some(Self {
-            rounds: Rounds { used: valid.len(), excluded: all.len() - valid.len() },
+            rounds: RoundCounts { used: valid.len(), excluded: all.len() - valid.len() },
             server_us: typical(valid.iter().map(|issuance| Some(each(issuance, issuance.server_cpu_ns as f64))))?,
             store_us: typical(valid.iter().map(store_us)),
             total_us,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome, Record, Validity};
 
-use crate::group::{Rounds, schemes_in_order};
+use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{CONFIDENCE, Estimate, median};
 
 /// So many intervals one after the other have to be well before a scheme counts as recovered.
@@ -43,7 +43,7 @@ pub struct OutageRow {
     /// What broke.
     pub fault: OutageFault,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// The share of good credentials that were taken while the fault lasted, 0 to 1: the median of the rounds.
     pub good_share: Option<Estimate>,
     /// The lowest and the highest of the rounds.
@@ -178,7 +178,7 @@ impl OutageRow {
         Self {
             scheme: scheme.to_owned(),
             fault,
-            rounds: Rounds { used: rounds.len(), excluded: all.len() - rounds.len() },
+            rounds: RoundCounts { used: rounds.len(), excluded: all.len() - rounds.len() },
             good_share: median(&shares, CONFIDENCE),
             good_range: range(&shares),
             during: Tally::of(&rounds, |round, interval| lasts(round, interval, interval_s)),

@@ -4,7 +4,7 @@ use engine::record::{Garbage, Level, LoadExperiment, Record, Round};
 
 use crate::OverControl;
 use crate::cost::CostRow;
-use crate::group::{Group, Rounds, groups};
+use crate::group::{Group, RoundCounts, groups};
 use crate::statistics::Estimate;
 
 /// What refusing costs, by scheme.
@@ -33,7 +33,7 @@ pub struct Refusal {
     /// The status they have to be answered with.
     pub status: u16,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// CPU time of server and store a refusal, in microseconds; none where a store was not seen, and without a valid round.
     pub total_us: Option<Estimate>,
     /// What it takes more than accepting; none without a valid round of accepting in a block.

@@ -7,7 +7,7 @@ use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
 
 use crate::cost::is_control;
 use crate::demand::DemandRow;
-use crate::group::{Rounds, schemes_in_order};
+use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
 
 /// The law is found on at most so many nodes, and held against the others.
@@ -65,7 +65,7 @@ pub struct ScalingSize {
     /// How many.
     pub nodes: u32,
     /// The rounds behind the figures.
-    pub rounds: Rounds,
+    pub rounds: RoundCounts,
     /// Requests per second: the median of the rounds.
     pub rps: Estimate,
     /// Requests per second as a multiple of those of one node times their number: 1 is linear.
@@ -315,7 +315,7 @@ impl ScalingSize {
         });
         Some(Self {
             nodes,
-            rounds: Rounds { used, excluded: points.len() - used },
+            rounds: RoundCounts { used, excluded: points.len() - used },
             rps,
             efficiency: one.map(|one| rps.value / (one * f64::from(nodes))),
             nodes_us: middle_of(valid(points).map(|point| point.nodes_us))?,

@@ -11,7 +11,7 @@ use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
 use lab::slice::{NoSlices, Slices};
-use lab::store::{Store, StoreError};
+use lab::store::{Store, UnusableStore};
 
 use crate::{Balancer, Journal, Progress};
 
@@ -110,7 +110,7 @@ pub enum ExperimentError {
     Http(#[from] lab::http::HttpError),
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] UnusableStore),
     /// The store that a scheme needs is not there.
     #[error("a store is needed ({0}), and there is none")]
     NoStore(StoreKind),

@@ -6,7 +6,7 @@ use engine::record::Level;
 use engine::validity::generator_share;
 
 use crate::bench::{ExperimentError, Setting};
-use crate::fleet::Station;
+use crate::fleet::ServerUnderTest;
 use crate::visit::{Watched, alone, drive_round, workers};
 
 /// The generator's share of its processors up to which it is said to keep its pace; a round is
@@ -20,7 +20,7 @@ const ROUND_S: f64 = 0.3;
 /// Requests per second, found by bisection below `at_most` on this station; 0 where there is none.
 pub(crate) fn find(
     setting: &Setting,
-    station: &Station<'_>,
+    station: &ServerUnderTest<'_>,
     connections: u32,
     at_most: f64,
 ) -> Result<f64, ExperimentError> {
@@ -35,7 +35,7 @@ pub(crate) fn find(
 
 fn keeps_pace(
     setting: &Setting,
-    station: &Station<'_>,
+    station: &ServerUnderTest<'_>,
     connections: u32,
     rate_rps: f64,
 ) -> Result<bool, ExperimentError> {

@@ -29,7 +29,7 @@ use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::journal::Rounds;
 use crate::order::shuffled;
 use crate::profile::FanoutParameters;
@@ -130,7 +130,7 @@ fn row<'a>(
     parameters: &FanoutParameters,
     key: Key,
     mut links: Stretch,
-) -> Result<Station<'a>, ExperimentError> {
+) -> Result<ServerUnderTest<'a>, ExperimentError> {
     let store = bench.setting.store(scheme);
     let (inner, inner_store, inner_key) = behind(scheme, store, key.clone());
     let inner_url = inner_store.zip(links.store.as_ref()).map(|(store, link)| store.url_by_way_of(link.address()));
@@ -182,7 +182,7 @@ fn levels(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<Level> {
     parameters.hops.iter().flat_map(over).collect()
 }
 
-fn worded(station: &Station<'_>, level: &Level) -> String {
+fn worded(station: &ServerUnderTest<'_>, level: &Level) -> String {
     match level {
         Level::Hops { hops, rate_rps: Some(rate_rps), link_rtt_us } => {
             format!("{} over {hops} hops of {link_rtt_us} us at {rate_rps:.0} requests/s", station.scheme)

@@ -16,7 +16,7 @@ use crate::bench::{Bench, ExperimentError, Setting};
 use crate::links::Links;
 
 /// A server that is ready to be loaded.
-pub(crate) struct Station<'a> {
+pub(crate) struct ServerUnderTest<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) server: Server,
     /// Servers behind it, to which it passes requests on.
@@ -31,7 +31,7 @@ pub(crate) struct Station<'a> {
     minted: Instant,
 }
 
-impl<'a> Station<'a> {
+impl<'a> ServerUnderTest<'a> {
     /// A server that has started, with so many credentials.
     pub(crate) fn of(
         setting: &Setting,
@@ -97,7 +97,7 @@ pub(crate) fn is_old(age: Duration, ttl_s: u64) -> bool {
 }
 
 /// Starts every scheme's server anew, over empty stores.
-pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<Station<'a>>, ExperimentError> {
+pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     setting.stores.values().try_for_each(Store::clear)?;
     let near = |&scheme: &Scheme| {
@@ -114,11 +114,11 @@ pub(crate) fn station<'a>(
     store: Option<&'a Store>,
     proxy: Option<DelayProxy>,
     population: u32,
-) -> Result<Station<'a>, ExperimentError> {
+) -> Result<ServerUnderTest<'a>, ExperimentError> {
     let by_way_of = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_by_way_of(proxy.address()));
     let spec = ServerSpec { store_url: by_way_of.or_else(|| spec.store_url.clone()), ..spec.clone() };
     let server = bench.start(&spec)?;
-    Station::of(bench.setting, server, spec.scheme, store, proxy, population)
+    ServerUnderTest::of(bench.setting, server, spec.scheme, store, proxy, population)
 }
 
 /// Credentials minted between two looks at whether the run is to end.

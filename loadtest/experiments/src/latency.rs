@@ -17,7 +17,7 @@ use engine::record::{Experiment, Level};
 
 use crate::bench::{Bench, ExperimentError};
 use crate::ceiling;
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::journal::Rounds;
 use crate::order::shuffled;
 use crate::profile::LatencyParameters;
@@ -49,7 +49,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), 
 /// second. What the generator could not carry is left out, and the record says so.
 fn visits(
     bench: &mut Bench<'_>,
-    stations: &mut [Station<'_>],
+    stations: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
@@ -107,7 +107,7 @@ fn plan(parameters: &LatencyParameters, arrivals: Arrivals, seed: u64) -> Plan {
 /// Requests per second that each station can carry, in their order.
 fn capacities(
     bench: &mut Bench<'_>,
-    stations: &mut [Station<'_>],
+    stations: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<f64>, ExperimentError> {
     for (position, station) in stations.iter_mut().enumerate() {
@@ -123,7 +123,7 @@ fn capacities(
 }
 
 /// The median throughput of the scheme's saturated rounds so far.
-fn measured_capacity(bench: &Bench<'_>, station: &Station<'_>) -> Option<f64> {
+fn measured_capacity(bench: &Bench<'_>, station: &ServerUnderTest<'_>) -> Option<f64> {
     let rounds = bench.journal.record().experiments.iter().filter_map(|experiment| match experiment {
         Experiment::Cost(load) | Experiment::Latency(load) => Some(&load.rounds),
         _ => None,

@@ -40,7 +40,7 @@ use lab::store::Store;
 
 use self::issuance::CpuTime;
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::order::shuffled;
 use crate::profile::LoginParameters;
 use crate::visit::{Watched, drive_round, workers};
@@ -90,7 +90,7 @@ fn stations<'a>(
     bench: &mut Bench<'a>,
     parameters: &LoginParameters,
     server_cpus: &[u32],
-) -> Result<Vec<Station<'a>>, ExperimentError> {
+) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     let mut stations = Vec::new();
     for &scheme in &setting.schemes {
@@ -104,7 +104,7 @@ fn stations<'a>(
 /// Reads beside so many clients who log in.
 fn visit(
     bench: &mut Bench<'_>,
-    station: &mut Station<'_>,
+    station: &mut ServerUnderTest<'_>,
     parameters: &LoginParameters,
     place: Place,
     clients: u32,
@@ -141,7 +141,7 @@ fn visit(
 }
 
 /// Users of a block are its own, so that nobody logs in twice before all have.
-fn storm(station: &Station<'_>, clients: u32, block: u32) -> Storm {
+fn storm(station: &ServerUnderTest<'_>, clients: u32, block: u32) -> Storm {
     /// More than log in during a visit.
     const APART: u32 = 10_000;
     Storm {

@@ -40,7 +40,7 @@ use crate::bench::{Bench, ExperimentError, Setting};
 use crate::order::shuffled;
 use crate::profile::OutageParameters;
 use crate::visit::workers;
-use bed::{Bed, NODES, Station};
+use bed::{Bed, NODES, SchemeNodes};
 use judge::{Course, judge};
 use roll::Roll;
 
@@ -104,7 +104,7 @@ struct Case<'a> {
 impl Case<'_> {
     /// Breaks something under load, puts it right, and notes what came of every request.
     fn make(&self, bench: &mut Bench<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
-        let concerned = |station: &Station| station.scheme.store().is_apart() || !self.fault.is_of_store();
+        let concerned = |station: &SchemeNodes| station.scheme.store().is_apart() || !self.fault.is_of_store();
         bed.stations.iter_mut().for_each(|station| station.loaded = concerned(station));
         let setting = bench.setting;
         bed.settle(setting)?;
@@ -133,7 +133,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn lane(&self, setting: &Setting, station: &Station, roll: &Roll) -> Result<Lane, ExperimentError> {
+    fn lane(&self, setting: &Setting, station: &SchemeNodes, roll: &Roll) -> Result<Lane, ExperimentError> {
         let parameters = self.parameters;
         let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
         let round = u64::from(self.repetition) * OutageFault::ALL.len() as u64 + self.fault as u64;

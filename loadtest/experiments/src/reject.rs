@@ -25,7 +25,7 @@ use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Garbage, Level};
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::journal::Rounds;
 use crate::order::shuffled;
 use crate::profile::RejectParameters;
@@ -33,7 +33,7 @@ use crate::visit::Visit;
 
 /// A server, and what it has to refuse.
 struct Besieged<'a> {
-    station: Station<'a>,
+    station: ServerUnderTest<'a>,
     garbage: Vec<(Garbage, Target)>,
 }
 

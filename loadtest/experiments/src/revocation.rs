@@ -30,7 +30,7 @@ use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::profile::{EventCounts, RevocationParameters};
-use series::Plan;
+use series::SeriesPlan;
 
 /// Blocks of events that are made one at a time: enough for the interval of a median.
 const BLOCKS: u32 = 10;
@@ -38,7 +38,7 @@ const BLOCKS: u32 = 10;
 /// Runs the experiment.
 pub fn run(bench: &mut Bench<'_>, parameters: &RevocationParameters) -> Result<(), ExperimentError> {
     let schemes = &bench.setting.schemes;
-    let plans: Vec<(Scheme, Vec<Plan>)> =
+    let plans: Vec<(Scheme, Vec<SeriesPlan>)> =
         schemes.iter().map(|&scheme| (scheme, plans(bench, parameters, scheme))).collect();
     let rounds = plans.iter().flat_map(|(_, plans)| plans).map(|plan| u64::from(plan.rounds)).sum::<u64>();
     bench.progress.begin("revocation", rounds);
@@ -61,9 +61,9 @@ fn clear(bench: &Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
 }
 
 /// What is measured of a scheme; nothing of the control, which hands out nothing that could be ended.
-fn plans(bench: &Bench<'_>, parameters: &RevocationParameters, scheme: Scheme) -> Vec<Plan> {
-    let waited = |link| Plan { link, rounds: parameters.waves, counts: parameters.waited, one_by_one: false };
-    let prompt = Plan { link: PushLink::Near, rounds: BLOCKS, counts: parameters.prompt, one_by_one: true };
+fn plans(bench: &Bench<'_>, parameters: &RevocationParameters, scheme: Scheme) -> Vec<SeriesPlan> {
+    let waited = |link| SeriesPlan { link, rounds: parameters.waves, counts: parameters.waited, one_by_one: false };
+    let prompt = SeriesPlan { link: PushLink::Near, rounds: BLOCKS, counts: parameters.prompt, one_by_one: true };
     match scheme.revocation_class() {
         None => Vec::new(),
         Some(RevocationClass::Propagation) if may_have_proxy(bench, scheme) => {

@@ -21,7 +21,7 @@ use lab::server::ServerSpec;
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::journal::Rounds;
 use crate::order::shuffled;
 use crate::profile::RttParameters;
@@ -48,7 +48,7 @@ pub fn run(bench: &mut Bench<'_>, parameters: &RttParameters) -> Result<(), Expe
 }
 
 /// A server beside its store for every scheme.
-fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Station<'a>>, ExperimentError> {
+fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     let start = |&scheme: &Scheme| {
         let spec = spec(bench, scheme)?;
@@ -58,7 +58,7 @@ fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Sta
 }
 
 /// A server behind a delay proxy for every scheme whose store is ours and in one place.
-fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Station<'a>>, ExperimentError> {
+fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     let mut stations = Vec::new();
     for &scheme in &setting.schemes {
@@ -83,7 +83,7 @@ fn spec(bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError
 }
 
 /// What is visited in each block: a station by its index, and a level.
-fn visits(stations: &[Station<'_>], near: usize, parameters: &RttParameters) -> Vec<(usize, Level)> {
+fn visits(stations: &[ServerUnderTest<'_>], near: usize, parameters: &RttParameters) -> Vec<(usize, Level)> {
     let far = parameters.rtts_us.iter().filter(|rtt_us| **rtt_us > 0);
     let rtts_us = |index: usize| if index < near { vec![0] } else { far.clone().copied().collect::<Vec<u32>>() };
     let levels = |rtt_us| [Some(parameters.rate_rps), None].map(|rate_rps| Level::FarStore { rtt_us, rate_rps });
@@ -92,7 +92,7 @@ fn visits(stations: &[Station<'_>], near: usize, parameters: &RttParameters) -> 
         .collect()
 }
 
-fn worded(station: &Station<'_>, level: &Level) -> String {
+fn worded(station: &ServerUnderTest<'_>, level: &Level) -> String {
     match level {
         Level::FarStore { rtt_us, rate_rps: Some(rate_rps) } => {
             format!("{} over {rtt_us} us at {rate_rps:.0} requests/s", station.scheme)

@@ -14,7 +14,7 @@ use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::Station;
+use crate::fleet::ServerUnderTest;
 use crate::journal::Rounds;
 
 /// Above this share of a processor delay proxies, which are threads among others there, decide how fast it goes.
@@ -44,7 +44,7 @@ impl Visit {
     pub(crate) fn make(
         self,
         bench: &mut Bench<'_>,
-        station: &mut Station<'_>,
+        station: &mut ServerUnderTest<'_>,
         plan: &Plan,
     ) -> Result<(), ExperimentError> {
         bench.go_on()?;
@@ -56,7 +56,7 @@ impl Visit {
     pub(crate) fn load(
         self,
         bench: &mut Bench<'_>,
-        station: &Station<'_>,
+        station: &ServerUnderTest<'_>,
         target: &Target,
         plan: &Plan,
     ) -> Result<(), ExperimentError> {

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::child::Bounds;
-use crate::redis::{Redis, RedisMemory, StoreError};
+use crate::redis::{Redis, RedisMemory, UnusableRedis};
 
 /// As many as a cluster must have at least.
 const PRIMARIES: u16 = 3;
@@ -25,10 +25,10 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the nodes on free ports of loopback, all within `bounds`, and waits until they
     /// agree. Each has a folder of its own in `folder`, and all append their output to `log`.
-    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
+    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, UnusableRedis> {
         let start = |number: u16| {
             let own = folder.join(format!("node-{number}"));
-            std::fs::create_dir_all(&own).map_err(|source| StoreError::Folder { path: own.clone(), source })?;
+            std::fs::create_dir_all(&own).map_err(|source| UnusableRedis::Folder { path: own.clone(), source })?;
             Redis::start_node(&own, log, bounds)
         };
         let nodes = (0..PRIMARIES).map(start).collect::<Result<Vec<_>, _>>()?;
@@ -37,7 +37,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn form(&self) -> Result<(), StoreError> {
+    fn form(&self) -> Result<(), UnusableRedis> {
         let seed = &self.nodes[0];
         let (port, bus) = (seed.port()?, seed.bus_port()?);
         for (place, node) in (0..PRIMARIES).zip(&self.nodes) {
@@ -63,7 +63,7 @@ impl Cluster {
     }
 
     /// The memory of all nodes together.
-    pub fn memory(&self) -> Result<RedisMemory, StoreError> {
+    pub fn memory(&self) -> Result<RedisMemory, UnusableRedis> {
         let mut sum = RedisMemory { used_bytes: 0, rss_bytes: 0 };
         for node in &self.nodes {
             let memory = node.memory()?;
@@ -74,7 +74,7 @@ impl Cluster {
     }
 
     /// How often each command was called on all nodes together.
-    pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, UnusableRedis> {
         let mut sum = BTreeMap::new();
         for node in &self.nodes {
             for (name, count) in node.command_counts()? {
@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Removes every key.
-    pub fn flush(&self) -> Result<(), StoreError> {
+    pub fn flush(&self) -> Result<(), UnusableRedis> {
         self.nodes.iter().try_for_each(Redis::flush)
     }
 }
@@ -97,7 +97,7 @@ fn slots(place: u16) -> (u16, u16) {
     (place * share, end - 1)
 }
 
-fn await_agreement(node: &Redis, deadline: Instant) -> Result<(), StoreError> {
+fn await_agreement(node: &Redis, deadline: Instant) -> Result<(), UnusableRedis> {
     let known = format!("cluster_known_nodes:{PRIMARIES}\r\n");
     loop {
         let info: String = node.command("CLUSTER", "INFO")?;
@@ -105,7 +105,7 @@ fn await_agreement(node: &Redis, deadline: Instant) -> Result<(), StoreError> {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(StoreError::NoAgreement { seconds: FORMING.as_secs() });
+            return Err(UnusableRedis::NoAgreement { seconds: FORMING.as_secs() });
         }
         sleep(POLL);
     }

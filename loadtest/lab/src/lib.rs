@@ -6,6 +6,7 @@
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod authority;
 pub mod child;
 pub mod cluster;
 pub mod haproxy;

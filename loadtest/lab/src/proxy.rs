@@ -45,7 +45,7 @@ impl Link {
 
 /// What is wrong with a stretch of network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
+pub enum LinkFault {
     /// Nothing.
     #[default]
     None,
@@ -89,7 +89,7 @@ struct Shared {
 #[derive(Clone, Copy, Debug)]
 struct Orders {
     link: Link,
-    fault: Fault,
+    fault: LinkFault,
     stop: bool,
 }
 
@@ -124,7 +124,7 @@ impl DelayProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            orders: Mutex::new(Orders { link, fault: Fault::None, stop: false }),
+            orders: Mutex::new(Orders { link, fault: LinkFault::None, stop: false }),
             bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             given: Mutex::new(Given::nothing()),
             cpu_ns: AtomicU64::new(0),
@@ -147,7 +147,7 @@ impl DelayProxy {
     }
 
     /// Has this be wrong from now on.
-    pub fn set_fault(&self, fault: Fault) {
+    pub fn set_fault(&self, fault: LinkFault) {
         self.order(|orders| orders.fault = fault);
     }
 

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ConnectionAddr, FromRedisValue, RedisError, ToRedisArgs};
 
+use crate::authority::authority;
 use crate::child::{Bounds, Child, Exited, LaunchError};
 use crate::observe;
-use crate::store::authority;
 
 /// How long connecting, or one answer, may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ pub struct RedisMemory {
 
 /// A Redis cannot be had or used. No text contains a password.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum UnusableRedis {
     /// There is no `redis-server` to start.
     #[error(
         "redis-server is not installed; install it with `apt-get install redis-server` (scripts/bootstrap.sh does), or \
@@ -158,28 +158,28 @@ fn line(error: &RedisError) -> String {
 impl Redis {
     /// Starts a private one on a free port of loopback, which writes nothing to disk: working folder
     /// `folder`, output appended to `log`, within `bounds`.
-    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
+    pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, UnusableRedis> {
         private::start(folder, log, bounds, false)
     }
 
     /// The same as a node of a cluster that is still to be formed.
-    pub(crate) fn start_node(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
+    pub(crate) fn start_node(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, UnusableRedis> {
         private::start(folder, log, bounds, true)
     }
 
     /// Uses one that runs already. Refuses a database that is not empty unless `allow_used`; touches no
     /// key but those under [`key_prefix`](Self::key_prefix), which no other run has.
-    pub fn at(url: &str, allow_used: bool) -> Result<Self, StoreError> {
+    pub fn at(url: &str, allow_used: bool) -> Result<Self, UnusableRedis> {
         outside::connect(url, allow_used)
     }
 
     /// Removes the keys that killed runs of this machine left in the Redis at `url`, and returns how many there were.
-    pub fn reclaim(url: &str) -> Result<u64, StoreError> {
+    pub fn reclaim(url: &str) -> Result<u64, UnusableRedis> {
         run_keys::reclaim(&mut outside::reach(url)?, url)
     }
 
     /// Removes the keys of the run with this prefix from the Redis at `url`, and returns how many there were.
-    pub fn reclaim_run(url: &str, key_prefix: &str) -> Result<u64, StoreError> {
+    pub fn reclaim_run(url: &str, key_prefix: &str) -> Result<u64, UnusableRedis> {
         run_keys::unlink_prefix(&mut outside::reach(url)?, url, key_prefix)
     }
 
@@ -226,11 +226,11 @@ impl Redis {
     }
 
     /// Its memory now.
-    pub fn memory(&self) -> Result<RedisMemory, StoreError> {
+    pub fn memory(&self) -> Result<RedisMemory, UnusableRedis> {
         let fields = self.info("memory")?;
         let reported = |field: &'static str| {
             let value = fields.get(field).and_then(|value| value.parse().ok());
-            value.ok_or_else(|| StoreError::Unreported { place: place(&self.url), field })
+            value.ok_or_else(|| UnusableRedis::Unreported { place: place(&self.url), field })
         };
         let seen = self.pid.and_then(|pid| observe::memory(pid).ok());
         let rss_bytes = seen.map_or_else(|| reported("used_memory_rss"), |memory| Ok(memory.rss_bytes))?;
@@ -239,24 +239,24 @@ impl Redis {
 
     /// How often each command has been called since the server started, by name; the `info` with which
     /// this asks is left out.
-    pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, UnusableRedis> {
         Ok(info::command_counts(&self.info("commandstats")?))
     }
 
     /// Keys in the database.
-    pub fn keys(&self) -> Result<u64, StoreError> {
+    pub fn keys(&self) -> Result<u64, UnusableRedis> {
         self.command("DBSIZE", NO_ARGS)
     }
 
     /// Removes every key of a private Redis.
-    pub fn flush(&self) -> Result<(), StoreError> {
+    pub fn flush(&self) -> Result<(), UnusableRedis> {
         self.own()?;
         // Ten million keys take longer to free than one answer may take to come.
         self.command::<()>("FLUSHALL", "ASYNC")?;
         let deadline = Instant::now() + FREEING;
         while self.info("memory")?.get("lazyfree_pending_objects").is_some_and(|pending| pending != "0") {
             if Instant::now() >= deadline {
-                return Err(StoreError::NotFreed { seconds: FREEING.as_secs() });
+                return Err(UnusableRedis::NotFreed { seconds: FREEING.as_secs() });
             }
             sleep(POLL);
         }
@@ -264,52 +264,52 @@ impl Redis {
     }
 
     /// Ends a private one as a crash would (SIGKILL): what it held is lost.
-    pub fn crash(&self) -> Result<(), StoreError> {
+    pub fn crash(&self) -> Result<(), UnusableRedis> {
         self.own()?.kill();
         Ok(())
     }
 
     /// Ends a private one in good order: what it held is written down, for [`start_again`](Self::start_again) to read.
-    pub fn shut_down(&self) -> Result<(), StoreError> {
+    pub fn shut_down(&self) -> Result<(), UnusableRedis> {
         private::shut_down(self, self.own()?)
     }
 
     /// Starts a private one that has ended, where it was: with what it held if it was shut down in good order, empty after
     /// a crash.
-    pub fn start_again(&mut self) -> Result<(), StoreError> {
+    pub fn start_again(&mut self) -> Result<(), UnusableRedis> {
         private::start_again(self)
     }
 
-    fn own(&self) -> Result<&Child, StoreError> {
-        self.process.as_ref().ok_or_else(|| StoreError::NotPrivate { place: place(&self.url) })
+    fn own(&self) -> Result<&Child, UnusableRedis> {
+        self.process.as_ref().ok_or_else(|| UnusableRedis::NotPrivate { place: place(&self.url) })
     }
 
     /// Removes the keys of this run, and no others, and says how many there were.
-    pub fn clear(&self) -> Result<u64, StoreError> {
+    pub fn clear(&self) -> Result<u64, UnusableRedis> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         run_keys::unlink_prefix(&mut connection, &self.url, &self.key_prefix)
     }
 
     /// The port of a node, as text.
-    pub(crate) fn port(&self) -> Result<String, StoreError> {
+    pub(crate) fn port(&self) -> Result<String, UnusableRedis> {
         self.setting("port")
     }
 
     /// The port on which the other nodes of a cluster reach this one, as text.
-    pub(crate) fn bus_port(&self) -> Result<String, StoreError> {
+    pub(crate) fn bus_port(&self) -> Result<String, UnusableRedis> {
         self.setting("cluster-port")
     }
 
-    fn setting(&self, name: &'static str) -> Result<String, StoreError> {
+    fn setting(&self, name: &'static str) -> Result<String, UnusableRedis> {
         let [_, value]: [String; 2] = self.command("CONFIG", &["GET", name])?;
         Ok(value)
     }
 
-    fn info(&self, section: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    fn info(&self, section: &str) -> Result<BTreeMap<String, String>, UnusableRedis> {
         self.command::<String>("INFO", section).map(|text| info::parse(&text))
     }
 
-    pub(crate) fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, StoreError> {
+    pub(crate) fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, UnusableRedis> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         ask(&mut connection, &self.url, name, args)
     }
@@ -336,8 +336,8 @@ fn ask<T: FromRedisValue>(
     url: &str,
     name: &str,
     args: impl ToRedisArgs,
-) -> Result<T, StoreError> {
-    let failed = |source| StoreError::Command { place: place(url), command: name.to_owned(), source };
+) -> Result<T, UnusableRedis> {
+    let failed = |source| UnusableRedis::Command { place: place(url), command: name.to_owned(), source };
     let mut command = redis::cmd(name);
     command.arg(args);
     match command.query(connection) {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use contract::StoreKind;
 
+use crate::authority::authority;
 use crate::child::{Bounds, Exited};
 use crate::cluster::Cluster;
 use crate::postgres::{Postgres, PostgresError};
@@ -33,28 +34,21 @@ pub struct StoreMemory {
 
 /// A store cannot be had or used.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum UnusableStore {
     /// A Redis, or a node of a cluster.
     #[error(transparent)]
-    Redis(#[from] redis::StoreError),
+    Redis(#[from] redis::UnusableRedis),
     /// A database.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
 }
 
-impl StoreError {
+impl UnusableStore {
     /// Whether what is to be started is not installed.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
-        matches!(self, Self::Redis(redis::StoreError::Missing) | Self::Postgres(PostgresError::Missing))
+        matches!(self, Self::Redis(redis::UnusableRedis::Missing) | Self::Postgres(PostgresError::Missing))
     }
-}
-
-/// The address in a URL, if it is a number.
-pub(crate) fn authority(url: &str) -> Option<SocketAddr> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?']).next()?;
-    authority.rsplit('@').next()?.parse().ok()
 }
 
 impl Store {
@@ -63,8 +57,8 @@ impl Store {
     ///
     /// # Panics
     /// If the kind is not a process of its own.
-    pub fn start(kind: StoreKind, folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, StoreError> {
-        let failed = |source| redis::StoreError::Folder { path: folder.to_owned(), source };
+    pub fn start(kind: StoreKind, folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, UnusableStore> {
+        let failed = |source| redis::UnusableRedis::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         Ok(match kind {
             StoreKind::Redis => Self::Redis(Redis::start(folder, log, bounds)?),
@@ -152,7 +146,7 @@ impl Store {
     }
 
     /// Its memory now.
-    pub fn memory(&self) -> Result<StoreMemory, StoreError> {
+    pub fn memory(&self) -> Result<StoreMemory, UnusableStore> {
         let (used_bytes, rss_bytes) = match self {
             Self::Redis(redis) => {
                 let memory = redis.memory()?;
@@ -171,7 +165,7 @@ impl Store {
     }
 
     /// How often each command was called; none where the store does not count.
-    pub fn command_counts(&self) -> Result<Option<BTreeMap<String, u64>>, StoreError> {
+    pub fn command_counts(&self) -> Result<Option<BTreeMap<String, u64>>, UnusableStore> {
         Ok(match self {
             Self::Redis(redis) => Some(redis.command_counts()?),
             Self::Cluster(cluster) => Some(cluster.command_counts()?),
@@ -180,7 +174,7 @@ impl Store {
     }
 
     /// Removes what this run has put there, and nothing else.
-    pub fn clear(&self) -> Result<(), StoreError> {
+    pub fn clear(&self) -> Result<(), UnusableStore> {
         match self {
             Self::Redis(redis) if redis.process().is_some() => redis.flush()?,
             Self::Redis(redis) => redis.clear().map(drop)?,
@@ -188,19 +182,5 @@ impl Store {
             Self::Postgres(postgres) => postgres.clear()?,
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_found_in_a_url() {
-        let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        assert_eq!(authority("redis://127.0.0.1:6379/0"), at(6379));
-        assert_eq!(authority("redis://:secret@127.0.0.1:6379"), at(6379));
-        assert_eq!(authority("postgresql://authbench@127.0.0.1:5432/postgres"), at(5432));
-        assert_eq!(authority("redis+unix:///run/redis.sock"), None);
     }
 }

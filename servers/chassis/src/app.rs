@@ -8,11 +8,11 @@ use contract::{Carrier, ProblemKind, SchemeDescriptor, user};
 
 use crate::auth::{AuthError, Authenticator, UnixSeconds};
 use crate::carrier;
-use crate::chain::NextHop;
 use crate::clock::Clock;
 use crate::cross_site::{self, Source};
 use crate::host::{self, Authority};
 use crate::module::Built;
+use crate::next_hop::NextHop;
 use crate::problem::Refusal;
 use crate::settings::Settings;
 use crate::shown::Shown;

@@ -7,30 +7,17 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use contract::{BaseUrl, Carrier, ProblemKind, route};
+use contract::{Carrier, ProblemKind};
 
 use crate::app::App;
 use crate::auth::Authenticator;
 use crate::carrier;
-use crate::outbound::{Answer, Client};
+use crate::outbound::Answer;
 use crate::problem::Refusal;
 use crate::shown::forbid_caching;
 
 /// Servers that may stand behind one.
 const MAX_HOPS: u8 = 16;
-
-/// The server behind this one.
-pub(crate) struct NextHop {
-    url: String,
-    client: Client,
-}
-
-impl NextHop {
-    /// The one with this base URL.
-    pub(crate) fn new(base: &BaseUrl) -> Self {
-        Self { url: format!("{base}{}?hops=", route::CHAIN), client: Client::default() }
-    }
-}
 
 pub(crate) async fn chain<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
@@ -50,7 +37,7 @@ pub(crate) async fn chain<A: Authenticator>(
             Some(inward.map_or_else(|| header(app.carrier, credential), |token| header(Carrier::Bearer, &token)))
         }
     };
-    match next.client.get(&format!("{}{behind}", next.url), header).await {
+    match next.get(behind, header).await {
         Ok(answer) => Ok(passed_on(&answer, app.carrier)),
         Err(error) => {
             tracing::warn!(%error, "the next hop does not answer");

@@ -7,25 +7,28 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::module::StartError;
-use crate::settings::ServerOptions;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, bound = "O: DeserializeOwned + Default")]
-struct Tables<O> {
+#[serde(deny_unknown_fields, bound = "S: DeserializeOwned + Default, A: DeserializeOwned + Default")]
+struct Tables<S, A> {
     #[serde(default)]
-    server: ServerOptions,
+    server: S,
     #[serde(default)]
-    auth: O,
+    auth: A,
 }
 
-/// The layer of settings in this file. A key that nobody knows is an error, because a misspelt
+/// The two tables of this file. A key that nobody knows is an error, because a misspelt
 /// setting that is silently ignored makes a measurement of something else.
-pub(crate) fn read<O: DeserializeOwned + Default>(path: &Path) -> Result<(ServerOptions, O), StartError> {
+pub(crate) fn read<S, A>(path: &Path) -> Result<(S, A), StartError>
+where
+    S: DeserializeOwned + Default,
+    A: DeserializeOwned + Default,
+{
     let file = path.display();
     let unreadable = |error: &dyn Display| StartError::Usage(format!("--config {file}: cannot read it: {error}"));
     let text = crate::file::read(path).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8(text).map_err(|error| unreadable(&error))?;
-    let tables: Tables<O> = toml::from_str(&text).map_err(|error| {
+    let tables: Tables<S, A> = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         StartError::Usage(format!("--config {file}, line {line}: {}", error.message().replace('\n', "; ")))
     })?;

@@ -27,6 +27,7 @@ mod host;
 mod logout;
 mod metrics;
 pub mod module;
+mod next_hop;
 pub mod outbound;
 mod password;
 mod peer;

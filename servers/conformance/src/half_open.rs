@@ -23,7 +23,7 @@ const OPEN: u64 = u64::MAX;
 
 /// How a request stays incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum HalfOpenKind {
     /// After a part of its head nothing more comes.
     Head,
     /// Its head grows by a line a second.
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Body,
 }
 
-impl Kind {
+impl HalfOpenKind {
     pub(crate) const ALL: [Self; 3] = [Self::Head, Self::GrowingHead, Self::Body];
 
     /// For a reader.
@@ -73,7 +73,7 @@ impl HalfOpen {
     pub(crate) fn begin(base: &Base) -> Self {
         let began = Instant::now();
         let watched = Arc::new(Watched::default());
-        let streams = Kind::ALL.map(|kind| {
+        let streams = HalfOpenKind::ALL.map(|kind| {
             let stream = base.connect(CONNECT).ok();
             stream.filter(|mut stream| stream.write_all(kind.beginning(base).as_bytes()).is_ok())
         });
@@ -86,7 +86,7 @@ impl HalfOpen {
     }
 
     /// How long the connection of this kind stayed open; none if it still is.
-    pub(crate) fn stayed_open(&self, kind: Kind) -> Option<Duration> {
+    pub(crate) fn stayed_open(&self, kind: HalfOpenKind) -> Option<Duration> {
         let ended_ms = self.watched.ended_ms[kind as usize].load(Ordering::Relaxed);
         (ended_ms != OPEN).then(|| Duration::from_millis(ended_ms))
     }
@@ -104,8 +104,8 @@ impl Watched {
             std::thread::sleep(POLL);
             let due = began.elapsed() >= LINE_EVERY * (lines + 1);
             lines += u32::from(due);
-            for kind in Kind::ALL {
-                let grows = due && kind == Kind::GrowingHead;
+            for kind in HalfOpenKind::ALL {
+                let grows = due && kind == HalfOpenKind::GrowingHead;
                 let stream = &mut streams[kind as usize];
                 if stream.as_mut().is_some_and(|stream| has_ended(stream, grows)) {
                     *stream = None;

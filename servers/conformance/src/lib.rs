@@ -25,7 +25,7 @@ mod wire;
 
 pub use keys::SigningKeys;
 pub use matrix::matrix;
-pub use outcome::{Ending, Exchange, Outcome, Report, Verdict};
+pub use outcome::{CheckResult, Ending, Exchange, Report, Verdict};
 pub use run::{Observer, RunError, run, run_those};
 pub use subject::{Extent, MemoryGauge, Start, Starter, StoreControl, Subject};
 pub use wire::{Base, BaseError};

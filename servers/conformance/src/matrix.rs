@@ -87,11 +87,11 @@ fn table<'r>(ids: &[&'r str], cells: &'r BTreeMap<(&str, &'r str), Cell>) -> (St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Ending, Outcome};
+    use crate::outcome::{CheckResult, Ending};
 
     fn report(verdict: Verdict) -> Report {
         let check = checks::all().next().unwrap();
-        let outcome = Outcome {
+        let outcome = CheckResult {
             id: check.id.to_owned(),
             row: check.row,
             title: check.title.to_owned(),

@@ -49,7 +49,7 @@ pub enum Verdict {
 
 /// One check of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct CheckResult {
     /// The check's stable id, such as `alg-none`.
     pub id: String,
     /// The row of the security table that it belongs to.
@@ -87,7 +87,7 @@ pub struct Report {
     /// What the server says of itself; null where it has no `/bench/scheme`.
     pub scheme: Option<SchemeDescriptor>,
     /// In the order of the table.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CheckResult>,
     /// Whether these are all checks, or why there are no more.
     #[serde(default)]
     pub ending: Ending,
@@ -101,7 +101,7 @@ impl Report {
     }
 
     /// What failed.
-    pub fn failures(&self) -> impl Iterator<Item = &Outcome> {
+    pub fn failures(&self) -> impl Iterator<Item = &CheckResult> {
         self.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Fail { .. }))
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn a_report_is_json_that_reads_back() {
         let exchanges =
             vec![Exchange { sent: "GET /me\n\n".to_owned(), received: "200\n\n".to_owned(), took_ms: Some(1) }];
-        let outcome = |verdict| Outcome {
+        let outcome = |verdict| CheckResult {
             id: "alg-none".to_owned(),
             row: 1,
             title: "A title.".to_owned(),

@@ -12,7 +12,7 @@ use crate::checks::{self, Check};
 use crate::facts::{FEW_USERS, Facts};
 use crate::half_open::HalfOpen;
 use crate::login::Handed;
-use crate::outcome::{Ending, Outcome, Report, Verdict};
+use crate::outcome::{CheckResult, Ending, Report, Verdict};
 use crate::standstill::Watch;
 use crate::stop::Stop;
 use crate::subject::Subject;
@@ -60,14 +60,14 @@ pub trait Observer {
     /// A check begins: the one at this place, counted from 0, of so many.
     fn begins(&mut self, check: &Check, place: usize, count: usize);
     /// A check has ended.
-    fn ends(&mut self, outcome: &Outcome);
+    fn ends(&mut self, outcome: &CheckResult);
 }
 
 /// Follows nothing.
 impl Observer for () {
     fn begins(&mut self, _: &Check, _: usize, _: usize) {}
 
-    fn ends(&mut self, _: &Outcome) {}
+    fn ends(&mut self, _: &CheckResult) {}
 }
 
 /// Runs every check of the table, until `stop` is set: then the run ends within a second, and the report has the checks that
@@ -102,7 +102,7 @@ struct Run<'a> {
     watch: Watch,
     /// Checks in a row, the last among them, with a request that got no response in time.
     late: u32,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<CheckResult>,
 }
 
 impl Run<'_> {
@@ -123,7 +123,7 @@ impl Run<'_> {
         Ending::Complete
     }
 
-    fn outcome(&mut self, check: &Check) -> Outcome {
+    fn outcome(&mut self, check: &Check) -> CheckResult {
         let started = Instant::now();
         let mut timed_out = false;
         let (verdict, attempts) = settled(|| {
@@ -134,7 +134,7 @@ impl Run<'_> {
             (verdict, self.watch.stood_still() || case.missed_store())
         });
         self.late = if timed_out { self.late + 1 } else { 0 };
-        Outcome {
+        CheckResult {
             id: check.id.to_owned(),
             row: check.row,
             title: check.title.to_owned(),

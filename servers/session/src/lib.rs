@@ -6,19 +6,19 @@
 //! Absent on purpose: HTTP, and the id itself anywhere but in the client's credential. A store
 //! sees its SHA-256 only, so a copy of the store lets nobody in.
 
+mod any_sessions;
 mod authenticator;
 mod id;
 mod limits;
 mod module;
 mod record;
-mod scheme;
 pub mod sealed;
 pub mod store;
 
+pub use any_sessions::AnySessions;
 pub use authenticator::Sessions;
 pub use id::{Key, SessionId, Shard};
 pub use limits::Limits;
 pub use module::{Session, SessionOptions};
 pub use record::Record;
-pub use scheme::Scheme;
 pub use store::{SessionStore, StoreError};

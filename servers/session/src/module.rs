@@ -12,7 +12,7 @@ use stores::{Keeps, Link, Redis};
 
 use crate::sealed::{Lifetime, Sealed, SealingKey};
 use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, SessionStore as _, StoreError};
-use crate::{Limits, Scheme, Sessions};
+use crate::{AnySessions, Limits, Sessions};
 
 /// Half an hour, within what OWASP's session management cheat sheet takes for low-value applications.
 const DEFAULT_IDLE_S: u64 = 1800;
@@ -83,9 +83,9 @@ pub struct Session;
 impl AuthModule for Session {
     const BINARY: &'static str = "session-server";
     type Options = SessionOptions;
-    type Authenticator = Scheme;
+    type Authenticator = AnySessions;
 
-    async fn build(start: &Start, options: SessionOptions) -> Result<Built<Scheme>, StartError> {
+    async fn build(start: &Start, options: SessionOptions) -> Result<Built<AnySessions>, StartError> {
         let backend = match start.scheme.kind() {
             Kind::Session(backend) => backend,
             Kind::Sealed => return sealed(start, &options).await,
@@ -95,7 +95,7 @@ impl AuthModule for Session {
         };
         let limits = options.limits(start)?;
         let (store, directory) = open(backend, start, &options).await?;
-        Ok(Built { authenticator: Scheme::Stored(Sessions::new(start.scheme, store, limits)), directory })
+        Ok(Built { authenticator: AnySessions::Stored(Sessions::new(start.scheme, store, limits)), directory })
     }
 }
 
@@ -148,7 +148,7 @@ fn directory<L: Link>(redis: Arc<Redis<L>>) -> Arc<dyn Directory> {
 }
 
 /// Sealed sessions. With `--redis-url` servers share what they know of changed users; sessions never go there.
-async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<Scheme>, StartError> {
+async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<AnySessions>, StartError> {
     let Limits { idle_s: ttl_s, absolute_s, .. } = options.limits(start)?;
     let directory: Arc<dyn Directory> = match start.redis_url {
         Some(_) => directory(stores::multiplexed(start, Keeps::Users).await?),
@@ -163,7 +163,7 @@ async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<Scheme>
     if let Err(error) = sealed.seal(Identity::seeded(0, start.roles), u64::MAX, 0, absolute_s) {
         return usage(format!("--roles {}: {error}", start.roles));
     }
-    Ok(Built { authenticator: Scheme::Sealed(sealed), directory })
+    Ok(Built { authenticator: AnySessions::Sealed(sealed), directory })
 }
 
 fn sealing_key(file: &Path) -> Result<SealingKey, StartError> {

@@ -10,7 +10,7 @@ use super::finding::{Judgement, grouped};
 use super::needs::{FILLED, PACED};
 use crate::bench::{ExperimentError, Setting};
 use crate::ceiling;
-use crate::fleet::Station;
+use crate::fleet::ServerUnderTest;
 use crate::profile::{Experiment, LatencyParameters, Profile};
 use crate::visit::{Watched, alone, drive_round, workers};
 
@@ -24,7 +24,7 @@ const LAG_RPS: f64 = 5_000.0;
 /// The control's server, and what the generator made of it so far.
 pub(super) struct Generator<'a> {
     setting: &'a Setting,
-    station: Option<Station<'a>>,
+    station: Option<ServerUnderTest<'a>>,
     capacity_rps: Option<f64>,
     ceiling_rps: Option<f64>,
 }
@@ -73,7 +73,7 @@ impl<'a> Generator<'a> {
         let (setting, control) = (self.setting, Scheme::CONTROL);
         let log = setting.scratch.path().join("control.log");
         let server = Server::start(&setting.spec(control, None, log)?)?;
-        self.station = Some(Station::of(setting, server, control, None, None, POPULATION)?);
+        self.station = Some(ServerUnderTest::of(setting, server, control, None, None, POPULATION)?);
         Ok(())
     }
 

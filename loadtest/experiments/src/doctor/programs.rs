@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use contract::{Scheme, StoreKind};
 use lab::child::Bounds;
 use lab::server::MissingBinary;
-use lab::store::{Store, StoreError};
+use lab::store::{Store, UnusableStore};
 
 use super::finding::Judgement;
 use crate::bench::Setting;
@@ -20,7 +20,7 @@ pub(super) fn store(setting: &Setting, kind: StoreKind) -> Judgement {
     judge_store(kind, started.map(|store| store.software().1.to_owned()))
 }
 
-fn judge_store(kind: StoreKind, version: Result<String, StoreError>) -> Judgement {
+fn judge_store(kind: StoreKind, version: Result<String, UnusableStore>) -> Judgement {
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.store() == kind).collect();
     match version {
         Ok(version) => {

@@ -7,7 +7,7 @@ use lab::observe::{CpuClock, ProcessGone};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::order::shuffled;
 use crate::profile::LoginParameters;
 
@@ -24,7 +24,7 @@ pub(super) struct CpuTime {
 }
 
 impl CpuTime {
-    pub(super) fn of(station: &Station<'_>) -> Result<Self, ProcessGone> {
+    pub(super) fn of(station: &ServerUnderTest<'_>) -> Result<Self, ProcessGone> {
         let ns = |pid: u32| CpuClock::of(pid)?.ns();
         let pids = station.store.map(Store::pids).filter(|pids| !pids.is_empty());
         let store_ns = pids.map(|pids| pids.into_iter().map(ns).sum::<Result<u64, _>>()).transpose()?;
@@ -58,7 +58,7 @@ pub(super) fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result
 
 fn issue(
     bench: &Bench<'_>,
-    station: &Station<'_>,
+    station: &ServerUnderTest<'_>,
     parameters: &LoginParameters,
     block: u32,
 ) -> Result<Issuance, ExperimentError> {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use contract::{Scheme, StoreKind, route};
 use engine::record::OutageFault;
 use lab::child::Bounds;
-use lab::proxy::{DelayProxy, Fault, Link};
+use lab::proxy::{DelayProxy, Link, LinkFault};
 use lab::redis::Redis;
 use lab::server::{Server, ServerError, ServerSpec};
-use lab::store::StoreError;
+use lab::store::UnusableStore;
 
 use crate::bench::{Bench, ExperimentError, Setting};
 
@@ -26,12 +26,12 @@ const POLL: Duration = Duration::from_millis(10);
 /// Everything that can break.
 pub(super) struct Bed {
     // Before what they stand on, for they are dropped in this order.
-    pub(super) stations: Vec<Station>,
+    pub(super) stations: Vec<SchemeNodes>,
     store: Option<(DelayProxy, Redis)>,
 }
 
 /// The nodes of a scheme.
-pub(super) struct Station {
+pub(super) struct SchemeNodes {
     pub(super) scheme: Scheme,
     pub(super) servers: Vec<Server>,
     /// Whether it takes part in what is made now.
@@ -48,7 +48,7 @@ impl Bed {
         if schemes.iter().any(|scheme| scheme.store().is_apart()) {
             let placement = &bench.setting.placement;
             let redis = Redis::start(&folder, &bench.log("redis-outage"), &Bounds::on(&placement.store_cpus));
-            let redis = redis.map_err(StoreError::from)?;
+            let redis = redis.map_err(UnusableStore::from)?;
             let address = redis.address().ok_or(ExperimentError::NoStore(StoreKind::Redis))?;
             let proxy = DelayProxy::start(address, Link::default(), &placement.generator_cpus, bench.setting.seed);
             bed.store = Some((proxy.map_err(|source| ExperimentError::Proxy { source })?, redis));
@@ -56,7 +56,7 @@ impl Bed {
         for &scheme in schemes {
             let folder = tempfile::tempdir_in(&folder).map_err(|source| ExperimentError::Folder { source })?.keep();
             let key = lab::keys::make(scheme, &folder).map_err(|source| ExperimentError::Key { scheme, source })?;
-            let mut station = Station { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
+            let mut station = SchemeNodes { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
             for number in 1..=NODES {
                 let spec = ServerSpec {
                     node: format!("node-{number}"),
@@ -85,7 +85,7 @@ impl Bed {
     }
 
     /// The schemes that take part in what is made now.
-    pub(super) fn loaded(&self) -> impl Iterator<Item = &Station> {
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &SchemeNodes> {
         self.stations.iter().filter(|station| station.loaded)
     }
 
@@ -133,10 +133,10 @@ impl Bed {
         }
         let (proxy, redis) = self.store()?;
         match fault {
-            OutageFault::StoreKilled => redis.crash().map_err(StoreError::from)?,
-            OutageFault::StoreRestarted => redis.shut_down().map_err(StoreError::from)?,
+            OutageFault::StoreKilled => redis.crash().map_err(UnusableStore::from)?,
+            OutageFault::StoreRestarted => redis.shut_down().map_err(UnusableStore::from)?,
             OutageFault::StorePaused => redis.process().map_or(Ok(()), lab::child::Child::suspend)?,
-            OutageFault::StoreCut => proxy.set_fault(Fault::Cut),
+            OutageFault::StoreCut => proxy.set_fault(LinkFault::Cut),
             OutageFault::StoreSlow => proxy.set_link(Link::of_round_trip(slow_rtt)),
             OutageFault::NodeKilled => {}
         }
@@ -150,9 +150,11 @@ impl Bed {
         }
         let (proxy, redis) = self.store()?;
         match fault {
-            OutageFault::StoreKilled | OutageFault::StoreRestarted => redis.start_again().map_err(StoreError::from)?,
+            OutageFault::StoreKilled | OutageFault::StoreRestarted => {
+                redis.start_again().map_err(UnusableStore::from)?;
+            }
             OutageFault::StorePaused => redis.process().map_or(Ok(()), lab::child::Child::resume)?,
-            OutageFault::StoreCut => proxy.set_fault(Fault::None),
+            OutageFault::StoreCut => proxy.set_fault(LinkFault::None),
             OutageFault::StoreSlow => proxy.set_link(Link::default()),
             OutageFault::NodeKilled => {}
         }
@@ -179,7 +181,7 @@ impl Drop for Bed {
     }
 }
 
-impl Station {
+impl SchemeNodes {
     fn start_victim(&mut self) -> Result<(), ServerError> {
         self.servers[VICTIM] = Server::start(&self.specs[VICTIM])?;
         Ok(())

@@ -8,7 +8,7 @@ use driver::{Probed, Reply};
 use engine::plan::Plan;
 use engine::record::{OutageFault, OutageRound, Outcome, Validity};
 
-use super::bed::{Station, VICTIM};
+use super::bed::{SchemeNodes, VICTIM};
 use super::roll::{End, Roll};
 
 /// A request that was sent this much later than planned belongs to another interval.
@@ -41,7 +41,7 @@ pub(super) fn judge(
     course: &Course,
     repetition: u32,
     started_at: &str,
-    station: &Station,
+    station: &SchemeNodes,
     roll: &Roll,
     plan: &Plan,
     probed: &[Probed],

@@ -10,7 +10,7 @@ use engine::record::OutageFault;
 use lab::http::Client;
 use lab::server::Server;
 
-use super::bed::{NODES, Station, VICTIM};
+use super::bed::{NODES, SchemeNodes, VICTIM};
 use crate::bench::{ExperimentError, Setting};
 
 /// Of so many credentials one was ended before.
@@ -52,7 +52,7 @@ struct Set {
 
 impl Roll {
     /// Mints credentials, and ends some where the scheme can.
-    pub(super) fn call(setting: &Setting, station: &Station, population: u32) -> Result<Self, ExperimentError> {
+    pub(super) fn call(setting: &Setting, station: &SchemeNodes, population: u32) -> Result<Self, ExperimentError> {
         let minting = if station.sticky() { NODES } else { 1 };
         let mut sets = Vec::new();
         for server in &station.servers[..minting] {
@@ -137,7 +137,7 @@ impl Roll {
     }
 
     /// The nodes with the credentials that each is sent.
-    pub(super) fn nodes(&self, station: &Station) -> Result<Vec<Node>, ExperimentError> {
+    pub(super) fn nodes(&self, station: &SchemeNodes) -> Result<Vec<Node>, ExperimentError> {
         let scheme = station.scheme;
         let credentials = |set: &Set| {
             let made = Credentials::new(set.minted.clone());

@@ -9,7 +9,7 @@ use driver::{Credentials, Target};
 use engine::record::Garbage;
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::Station;
+use crate::fleet::ServerUnderTest;
 
 /// As long as a credential may be beside the rest of the head.
 const LONG_BYTES: usize = MAX_HEAD_BYTES - (2 << 10);
@@ -30,7 +30,7 @@ pub(super) const fn status(garbage: Garbage) -> u16 {
 /// Every kind that says something of this server; its good credentials are new afterwards, for its clock is put forward.
 pub(super) fn against(
     bench: &Bench<'_>,
-    station: &mut Station<'_>,
+    station: &mut ServerUnderTest<'_>,
     population: u32,
 ) -> Result<Vec<(Garbage, Target)>, ExperimentError> {
     let scheme = station.scheme;

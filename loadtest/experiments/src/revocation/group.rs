@@ -6,7 +6,7 @@ use contract::{EarlyEnd, RevocationClass, Scheme, SchemeDescriptor, StoreKind};
 use driver::{ProbeError, Prober};
 use engine::record::PushLink;
 use lab::http::Client;
-use lab::proxy::{DelayProxy, Fault, Link};
+use lab::proxy::{DelayProxy, Link, LinkFault};
 use lab::server::{Server, ServerSpec};
 
 use crate::bench::{Bench, ExperimentError};
@@ -87,7 +87,7 @@ impl Group {
     /// mended: nobody outside sees when a node hears of changes again, so the next wave has new nodes.
     pub(super) fn break_link(&self) {
         if let (PushLink::Lost, Some(proxy)) = (self.link, &self.proxy) {
-            proxy.set_fault(Fault::HalfOpen);
+            proxy.set_fault(LinkFault::HalfOpen);
         }
     }
 }

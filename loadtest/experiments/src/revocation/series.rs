@@ -29,7 +29,7 @@ const SHORT_PAUSE: Duration = Duration::from_millis(2);
 const FAULTY: f64 = 0.1;
 
 /// What is to be measured.
-pub(super) struct Plan {
+pub(super) struct SeriesPlan {
     pub(super) link: PushLink,
     /// Blocks, or waves.
     pub(super) rounds: u32,
@@ -44,7 +44,7 @@ pub(super) fn measure(
     bench: &mut Bench<'_>,
     parameters: &RevocationParameters,
     scheme: Scheme,
-    plan: &Plan,
+    plan: &SeriesPlan,
 ) -> Result<RevocationSeries, ExperimentError> {
     let connections = if plan.one_by_one { CONNECTIONS } else { CONNECTIONS_IN_WAVES };
     let mut group = Group::start(bench, parameters, scheme, plan.link, connections)?;
@@ -86,7 +86,7 @@ pub(super) fn measure(
     Ok(series)
 }
 
-fn worded(scheme: Scheme, plan: &Plan, round: u32) -> String {
+fn worded(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
     let over = match plan.link {
         PushLink::Near => String::new(),
         PushLink::Delayed { delay_ms } => format!(", pushes {delay_ms} ms late"),

@@ -8,14 +8,14 @@ use lab::child::Bounds;
 use super::{drive, pid, plan};
 use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, Station};
+use crate::fleet::{self, ServerUnderTest};
 use crate::order::shuffled;
 use crate::profile::ScalingParameters;
 use crate::visit::Watched;
 
 /// One node, and what spreads the load over it, if anything does.
 struct Subject<'a> {
-    station: Station<'a>,
+    station: ServerUnderTest<'a>,
     front: Option<Front>,
 }
 
@@ -53,7 +53,7 @@ fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
 }
 
 impl<'a> Subject<'a> {
-    fn of(bench: &Bench<'_>, station: Station<'a>) -> Result<Self, ExperimentError> {
+    fn of(bench: &Bench<'_>, station: ServerUnderTest<'a>) -> Result<Self, ExperimentError> {
         let bounds = Bounds::on(&bench.setting.placement.server_cpus);
         let front = match bench.setting.balancer {
             Balancer::Generator => None,

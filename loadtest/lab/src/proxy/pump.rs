@@ -18,7 +18,7 @@ use rand::rngs::SmallRng;
 use engine::clock::{keep_time, now_ns, thread_cpu_ns};
 
 use super::flow::{Flow, Passed};
-use super::{Fault, Given, Link, Orders, Shared, arrival, lock};
+use super::{Given, Link, LinkFault, Orders, Shared, arrival, lock};
 use crate::placement::pin_current_thread;
 
 /// A target on loopback is there at once or not at all; meanwhile nothing else passes.
@@ -144,7 +144,7 @@ impl Pump {
 
     /// How to wait for what is due next: asleep, or looking again at once because that is too near.
     fn wait_for_next(&mut self) -> EpollTimeout {
-        let stalled = self.orders.fault == Fault::Stalled;
+        let stalled = self.orders.fault == LinkFault::Stalled;
         let due = if stalled { None } else { self.pairs.values().filter_map(Pair::due_ns).min() };
         let early_ns = (2 * self.late_ns).min(MOST_EARLY_NS);
         let wake_ns = due.map(|due_ns| due_ns.saturating_sub(early_ns));
@@ -181,13 +181,15 @@ impl Pump {
     fn accept(&mut self) {
         while let Ok((client, _)) = self.listener.accept() {
             match self.orders.fault {
-                Fault::Cut => reset(&client),
-                Fault::HalfOpen => self.open(client, None),
-                Fault::None | Fault::Stalled => match TcpStream::connect_timeout(&self.target, CONNECT_DEADLINE) {
-                    Ok(target) => self.open(client, Some(target)),
-                    // Nobody there.
-                    Err(_) => reset(&client),
-                },
+                LinkFault::Cut => reset(&client),
+                LinkFault::HalfOpen => self.open(client, None),
+                LinkFault::None | LinkFault::Stalled => {
+                    match TcpStream::connect_timeout(&self.target, CONNECT_DEADLINE) {
+                        Ok(target) => self.open(client, Some(target)),
+                        // Nobody there.
+                        Err(_) => reset(&client),
+                    }
+                }
             }
         }
     }
@@ -215,11 +217,13 @@ impl Pump {
         let _ = self.shared.bell.read();
         let before = std::mem::replace(&mut self.orders, *lock(&self.shared.orders)).fault;
         match self.orders.fault {
-            Fault::Cut => self.drop_pairs(|_| true),
-            Fault::HalfOpen => self.pairs.values_mut().for_each(Pair::forget_target),
+            LinkFault::Cut => self.drop_pairs(|_| true),
+            LinkFault::HalfOpen => self.pairs.values_mut().for_each(Pair::forget_target),
             // A peer that is back does not know them.
-            Fault::None | Fault::Stalled if before == Fault::HalfOpen => self.drop_pairs(|pair| pair.target.is_none()),
-            Fault::None | Fault::Stalled => {}
+            LinkFault::None | LinkFault::Stalled if before == LinkFault::HalfOpen => {
+                self.drop_pairs(|pair| pair.target.is_none());
+            }
+            LinkFault::None | LinkFault::Stalled => {}
         }
     }
 
@@ -247,7 +251,7 @@ impl Pump {
 
     /// Passes on what is due, and asks the kernel for what is of interest now.
     fn pass(&mut self) {
-        let stalled = self.orders.fault == Fault::Stalled;
+        let stalled = self.orders.fault == LinkFault::Stalled;
         let now = now_ns();
         let mut given = lock(&self.shared.given);
         let epoll = &self.epoll;

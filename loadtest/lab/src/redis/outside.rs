@@ -6,14 +6,14 @@ use std::sync::Mutex;
 use redis::Connection;
 
 use super::run_keys::unique_prefix;
-use super::{NO_ARGS, Redis, StoreError, ask, info, is_loopback, open, place};
+use super::{NO_ARGS, Redis, UnusableRedis, ask, info, is_loopback, open, place};
 
-pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, StoreError> {
+pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, UnusableRedis> {
     let mut connection = reach(url)?;
-    let client = redis::Client::open(url).map_err(StoreError::Url)?;
+    let client = redis::Client::open(url).map_err(UnusableRedis::Url)?;
     let keys = ask(&mut connection, url, "DBSIZE", NO_ARGS)?;
     if keys > 0 && !allow_used {
-        return Err(StoreError::NotEmpty { place: place(url), keys });
+        return Err(UnusableRedis::NotEmpty { place: place(url), keys });
     }
     let server = info::parse(&ask::<String>(&mut connection, url, "INFO", "server")?);
     Ok(Redis {
@@ -28,9 +28,9 @@ pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, StoreError> 
 }
 
 /// Connects.
-pub(super) fn reach(url: &str) -> Result<Connection, StoreError> {
-    redis::Client::open(url).map_err(StoreError::Url)?;
-    open(url).map_err(|source| StoreError::Unreachable { place: place(url), source })
+pub(super) fn reach(url: &str) -> Result<Connection, UnusableRedis> {
+    redis::Client::open(url).map_err(UnusableRedis::Url)?;
+    open(url).map_err(|source| UnusableRedis::Unreachable { place: place(url), source })
 }
 
 /// The process id that it gives, if that process here is a Redis. One in a container, or behind a

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Redis, StoreError, info, open, place};
+use super::{Redis, UnusableRedis, info, open, place};
 use crate::child::{Bounds, Child, Launch, LaunchError};
 use crate::listener::free_port;
 
@@ -25,21 +25,21 @@ pub(super) struct Again {
 }
 
 /// On its own, or as a node of a cluster that is still to be formed.
-pub(super) fn start(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, StoreError> {
+pub(super) fn start(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, UnusableRedis> {
     for _ in 1..ATTEMPTS {
         match start_once(folder, log, bounds, node) {
-            Err(StoreError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
+            Err(UnusableRedis::Exited(exited)) if exited.tail.contains("Address already in use") => {}
             outcome => return outcome,
         }
     }
     start_once(folder, log, bounds, node)
 }
 
-fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, StoreError> {
-    let port = free_port().map_err(StoreError::NoPort)?;
+fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<Redis, UnusableRedis> {
+    let port = free_port().map_err(UnusableRedis::NoPort)?;
     let mut args = args(port, folder);
     if node {
-        args.extend(cluster_args(free_port().map_err(StoreError::NoPort)?));
+        args.extend(cluster_args(free_port().map_err(UnusableRedis::NoPort)?));
     }
     let launch =
         Launch { args, bounds: bounds.clone(), ..Launch::new("redis-server", "redis-server".into(), log.to_owned()) };
@@ -58,7 +58,7 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
 }
 
 /// Has it write down what it holds, and end.
-pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), StoreError> {
+pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), UnusableRedis> {
     process.dismiss();
     // It ends without an answer; whether it does is seen in its process.
     let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
@@ -66,7 +66,7 @@ pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), StoreError
     while process.check().is_ok() {
         if Instant::now() >= deadline {
             answer?;
-            return Err(StoreError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() });
+            return Err(UnusableRedis::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() });
         }
         sleep(POLL);
     }
@@ -74,14 +74,14 @@ pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), StoreError
 }
 
 /// On the same port, in the same folder. What it has read there is removed, so that it holds all in memory alone again.
-pub(super) fn start_again(redis: &mut Redis) -> Result<(), StoreError> {
-    let not_private = || StoreError::NotPrivate { place: place(&redis.url) };
+pub(super) fn start_again(redis: &mut Redis) -> Result<(), UnusableRedis> {
+    let not_private = || UnusableRedis::NotPrivate { place: place(&redis.url) };
     let Again { launch, saved } = redis.again.as_ref().ok_or_else(not_private)?;
     let process = launch.clone().start().map_err(missing)?;
     let (connection, _) = wait(&process, &redis.url)?;
     match std::fs::remove_file(saved) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(StoreError::Folder { path: saved.clone(), source });
+            return Err(UnusableRedis::Folder { path: saved.clone(), source });
         }
         _ => {}
     }
@@ -111,15 +111,15 @@ fn cluster_args(bus: u16) -> [OsString; 4] {
     ["--cluster-enabled".into(), "yes".into(), "--cluster-port".into(), bus.to_string().into()]
 }
 
-fn missing(error: LaunchError) -> StoreError {
+fn missing(error: LaunchError) -> UnusableRedis {
     match error {
-        LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => StoreError::Missing,
+        LaunchError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => UnusableRedis::Missing,
         other => other.into(),
     }
 }
 
 /// Waits until the process itself answers on the port, not another Redis that took it first, and says its version.
-fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), StoreError> {
+fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), UnusableRedis> {
     let deadline = Instant::now() + READY_DEADLINE;
     while Instant::now() < deadline {
         process.check()?;
@@ -130,7 +130,7 @@ fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), Store
         }
         sleep(POLL);
     }
-    Err(StoreError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
+    Err(UnusableRedis::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
 }
 
 fn greet(url: &str) -> Option<(redis::Connection, u32, String)> {

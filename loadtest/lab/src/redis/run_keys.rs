@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use redis::Connection;
 
-use super::{StoreError, ask};
+use super::{UnusableRedis, ask};
 use crate::process_id::ProcessId;
 
 const NAME: &str = "authbench:";
@@ -31,12 +31,12 @@ fn namespace() -> String {
 
 /// Removes the keys of runs of this machine that have ended, and returns how many there were. Whether a run on another
 /// machine, in another container or before the last boot has ended is unknown: its keys stay.
-pub(super) fn reclaim(connection: &mut Connection, url: &str) -> Result<u64, StoreError> {
+pub(super) fn reclaim(connection: &mut Connection, url: &str) -> Result<u64, UnusableRedis> {
     unlink(connection, url, &format!("{NAME}{}-*", namespace()), is_abandoned)
 }
 
 /// Removes the keys with this prefix, and returns how many there were.
-pub(super) fn unlink_prefix(connection: &mut Connection, url: &str, prefix: &str) -> Result<u64, StoreError> {
+pub(super) fn unlink_prefix(connection: &mut Connection, url: &str, prefix: &str) -> Result<u64, UnusableRedis> {
     unlink(connection, url, &format!("{prefix}*"), |_| true)
 }
 
@@ -57,7 +57,7 @@ fn unlink(
     url: &str,
     pattern: &str,
     wanted: impl Fn(&[u8]) -> bool,
-) -> Result<u64, StoreError> {
+) -> Result<u64, UnusableRedis> {
     let mut cursor = "0".to_owned();
     let mut removed = 0;
     loop {

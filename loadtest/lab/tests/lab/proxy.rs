@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use lab::proxy::{DelayProxy, Fault, Link, try_out};
+use lab::proxy::{DelayProxy, Link, LinkFault, try_out};
 
 /// Whatever is waited for happens within this, or never.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ fn a_farewell_passes() {
 #[test]
 fn a_stall_holds_everything_back_and_loses_nothing() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
-    proxy.set_fault(Fault::Stalled);
+    proxy.set_fault(LinkFault::Stalled);
     // Orders and bytes come by different ways: what is sent now may still slip through, so it is sent until one does not.
     far.set_read_timeout(Some(GLANCE)).unwrap();
     let held = (0..100).find(|_| {
@@ -100,7 +100,7 @@ fn a_stall_holds_everything_back_and_loses_nothing() {
         far.read_exact(&mut [0]).is_err()
     });
     assert!(held.is_some());
-    proxy.set_fault(Fault::None);
+    proxy.set_fault(LinkFault::None);
     far.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(read(&mut far, 1), b"x");
 }
@@ -108,13 +108,13 @@ fn a_stall_holds_everything_back_and_loses_nothing() {
 #[test]
 fn a_cut_resets_what_is_open_and_what_is_opened() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
-    proxy.set_fault(Fault::Cut);
+    proxy.set_fault(LinkFault::Cut);
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     let mut later = TcpStream::connect(proxy.address()).unwrap();
     later.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(later.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    proxy.set_fault(Fault::None);
+    proxy.set_fault(LinkFault::None);
     // A connection made before the order was heard is reset, too.
     let healed = (0..100).any(|_| {
         let mut near = TcpStream::connect(proxy.address()).unwrap();
@@ -127,12 +127,12 @@ fn a_cut_resets_what_is_open_and_what_is_opened() {
 #[test]
 fn a_half_open_connection_says_nothing_until_the_end() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
-    proxy.set_fault(Fault::HalfOpen);
+    proxy.set_fault(LinkFault::HalfOpen);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     near.write_all(b"into the void").unwrap();
     near.set_read_timeout(Some(GLANCE)).unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock, "nobody has said anything");
-    proxy.set_fault(Fault::None);
+    proxy.set_fault(LinkFault::None);
     near.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

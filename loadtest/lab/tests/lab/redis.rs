@@ -1,7 +1,7 @@
 //! A private Redis is ours alone; an outside one stays as it was.
 
 use lab::child::Bounds;
-use lab::redis::{Redis, StoreError};
+use lab::redis::{Redis, UnusableRedis};
 use tempfile::TempDir;
 
 use crate::patience::{lives, rerun, until};
@@ -76,7 +76,7 @@ fn a_private_redis_that_dies_is_noticed() {
     let (redis, _folder) = private();
     connect(&redis).send_packed_command(&redis::cmd("SHUTDOWN").arg("NOSAVE").get_packed_command()).unwrap();
     until(10, "the end is noticed", || redis.process().unwrap().check().is_err());
-    assert!(matches!(redis.memory(), Err(StoreError::Command { .. })));
+    assert!(matches!(redis.memory(), Err(UnusableRedis::Command { .. })));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_used_database_is_refused_unless_told() {
     let (outside, _folder) = private();
     fill(&mut connect(&outside), "theirs:", 3);
     let refused = Redis::at(outside.url(), false).unwrap_err();
-    assert!(matches!(refused, StoreError::NotEmpty { keys: 3, .. }), "{refused}");
+    assert!(matches!(refused, UnusableRedis::NotEmpty { keys: 3, .. }), "{refused}");
     assert!(Redis::at(outside.url(), true).is_ok());
     assert!(
         Redis::at(&outside.url().replace("/0", "/1"), false).is_ok(),
@@ -103,7 +103,7 @@ fn an_outside_redis_keeps_all_keys_but_ours() {
     assert_ne!(lent.key_prefix(), other.key_prefix());
     fill(&mut connection, other.key_prefix(), 10);
     fill(&mut connection, lent.key_prefix(), 2500);
-    assert!(matches!(lent.flush(), Err(StoreError::NotPrivate { .. })));
+    assert!(matches!(lent.flush(), Err(UnusableRedis::NotPrivate { .. })));
     assert_eq!(lent.clear().unwrap(), 2500);
     assert_eq!(outside.keys().unwrap(), 1510);
 
@@ -134,7 +134,7 @@ fn without_redis_server_the_error_says_how_to_get_it() {
 fn start_without_a_path() {
     let folder = tempfile::tempdir().unwrap();
     let error = Redis::start(folder.path(), &folder.path().join("redis.log"), &Bounds::default()).unwrap_err();
-    assert!(matches!(error, StoreError::Missing));
+    assert!(matches!(error, UnusableRedis::Missing));
     assert!(error.to_string().contains("apt-get install redis-server"), "{error}");
 }
 

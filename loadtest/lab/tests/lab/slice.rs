@@ -10,12 +10,13 @@ use lab::slice::{Slices, Throttling};
 
 use crate::patience::{launch, lives, rerun, until};
 
-/// None where the machine has no slices, and then it says what to do.
+/// None where the machine has no slices, and then it says what to do. With `REQUIRE_CPU_QUOTAS` it must have some.
 fn slices() -> Option<Slices> {
     let slices = Slices::here();
     if let Err(none) = &slices {
         let text = none.to_string();
         assert!(text.contains("run as root") && !none.reasons.is_empty(), "{text}");
+        assert!(std::env::var_os("REQUIRE_CPU_QUOTAS").is_none(), "{text}");
         eprintln!("{text}");
     }
     slices.ok()

@@ -8,7 +8,7 @@ use contract::route;
 
 use super::Check;
 use crate::case::Case;
-use crate::half_open::Kind;
+use crate::half_open::HalfOpenKind;
 use crate::stop::{Step, ensure, fail, not_applicable};
 use crate::wire::{Request, Silence};
 
@@ -65,7 +65,7 @@ fn half_open(case: &Case<'_>) -> Step<Vec<TcpStream>> {
     let node = case.first();
     let open = |number: usize| {
         let mut stream = node.connect(CONNECT)?;
-        let kind = Kind::ALL[number % Kind::ALL.len()];
+        let kind = HalfOpenKind::ALL[number % HalfOpenKind::ALL.len()];
         stream.write_all(kind.beginning(node).as_bytes()).map(|()| stream)
     };
     let opened: Vec<_> = (0..HALF_OPEN).map_while(|number| open(number).ok()).collect();
@@ -93,7 +93,7 @@ fn large_head(case: &Case<'_>) -> Step {
 /// The connections were opened at the beginning of the run, so that mostly there is nothing to wait for.
 fn closed(case: &Case<'_>) -> Step {
     let (half_open, limit) = (&case.shared.half_open, Duration::from_secs(case.subject.extent.half_open_s));
-    for kind in Kind::ALL {
+    for kind in HalfOpenKind::ALL {
         let left = (limit + SLACK).saturating_sub(half_open.age());
         case.comes_to_hold(left, || Ok(half_open.stayed_open(kind).is_some()))?;
         let stayed = half_open.stayed_open(kind);

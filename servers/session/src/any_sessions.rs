@@ -6,11 +6,11 @@ use crate::sealed::Sealed;
 use crate::store::AnyStore;
 
 /// A scheme at work.
-pub enum Scheme {
+pub enum AnySessions {
     /// Ids over a store.
     Stored(Sessions<AnyStore>),
     /// `cookie-sealed`
     Sealed(Sealed),
 }
 
-chassis::either_authenticator!(Scheme, scheme => *scheme; Scheme::Stored, Scheme::Sealed);
+chassis::either_authenticator!(AnySessions, scheme => *scheme; AnySessions::Stored, AnySessions::Sealed);

@@ -1,0 +1,87 @@
+//! The target of a load: what it is called, the processes behind it, and credentials for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use contract::body::MintedCredential;
+use contract::user::{PASSWORD, username};
+use contract::{Carrier, SchemeDescriptor, route};
+use driver::{Credentials, Target, Workers};
+use engine::plan::{Mix, Plan};
+use lab::http::{Client, HttpError, cookie_header};
+
+use crate::{cli, terminal};
+
+/// Credentials in use where each needs a login, which costs a password hash.
+const LOGGED_IN: u32 = 100;
+/// How a scheme is called whose server does not say its name.
+const UNNAMED: &str = "unnamed";
+/// More threads than this do not make one machine's generator faster.
+const MOST_WORKERS: usize = 4;
+
+/// The scheme's id.
+pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
+    descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme)
+}
+
+/// The process behind the target, if it is on this machine.
+pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
+    lab::listener::process_behind(asked.target.as_str()).into_iter().collect()
+}
+
+pub(crate) fn workers() -> Workers {
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    Workers { count, own_processors: false }
+}
+
+/// The target with credentials that were handed out just now.
+pub(crate) fn target(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+) -> anyhow::Result<Target> {
+    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client, descriptor)?)?);
+    let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
+    Ok(Target::one(asked.target.to_string(), credentials, carrier))
+}
+
+/// Minted where the target mints, else logged in one by one.
+fn credentials(
+    asked: &cli::Load,
+    plan: &Plan,
+    client: &Client,
+    descriptor: Option<&SchemeDescriptor>,
+) -> anyhow::Result<Vec<MintedCredential>> {
+    // A journey logs in by itself.
+    let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
+    // A target that does not mint answers an unknown path as it likes: 401, 302, 404, a page with 200.
+    let why = match client.mint(size, 0) {
+        Ok(minted) => return Ok(minted),
+        Err(HttpError::Status { status, .. }) => format!("status {status}"),
+        Err(HttpError::MintedWrongly { found, expected, .. }) => format!("{found} credentials instead of {expected}"),
+        Err(HttpError::TooLarge { limit, .. }) => format!("more than {limit} bytes"),
+        Err(HttpError::Unreachable { .. }) => "no answer".to_owned(),
+        Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "another answer".to_owned(),
+    };
+    let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
+    terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));
+    let users = descriptor.map_or(u32::MAX, |descriptor| descriptor.users.max(1));
+    (0..size).map(|number| log_in(client, number % users)).collect()
+}
+
+fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
+    let username = username(number);
+    let (login, answer) = client
+        .login(&username, PASSWORD)
+        .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
+    let token = login.token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+    // All that the login has set, as a browser does: which of them the target needs is its own affair.
+    let cookies = cookie_header(&client.cookies(&answer, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
+    let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
+    if headers.is_empty() {
+        return Err(anyhow!("the login as {username} issued neither a token nor a cookie"));
+    }
+    Ok(MintedCredential { username, headers, refresh_token: login.refresh_token })
+}
