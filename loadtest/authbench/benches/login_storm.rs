@@ -21,7 +21,7 @@ use contract::{Carrier, Scheme};
 use driver::{Credentials, Logins, Storm, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Level, Round};
+use engine::record::{Load, Round};
 use experiments::{Watched, alone, drive_round};
 use lab::http::Client;
 use lab::server::{Server, ServerSpec};
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 /// Asks for `/me` at a steady rate.
 fn ask(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
     let plan = Plan { interval_s: seconds / 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: RATE_RPS }, seconds) };
-    let place = alone(scheme.id(), Level::AsPlanned);
+    let place = alone(scheme.id(), Load::AsPlanned);
     let workers = Workers { count: 1, own_processors: true };
     drive_round(&plan, target, place, Watched::default(), workers, &Arc::default()).expect("the server is there")
 }

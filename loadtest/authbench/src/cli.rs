@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use contract::scheme::UnknownWord;
 use contract::{BaseUrl, BaseUrlError, Carrier, Scheme};
+use engine::Experiment;
+use engine::experiment::UnknownExperiment;
 use engine::slo::Objective;
 use experiments::Balancer;
-use experiments::profile::{Experiment, Profile};
+use experiments::profile::Profile;
 
 /// Settles "sessions or JWT?" with evidence: measures what server-side sessions and JWTs cost, and
 /// says when its figures cannot be trusted.
@@ -205,8 +207,9 @@ fn schemes(list: &str) -> Result<Schemes, String> {
 }
 
 fn experiments(list: &str) -> Result<Experiments, String> {
-    let asked: Vec<Experiment> = words(list).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(Experiments(Experiment::ALL.into_iter().filter(|experiment| asked.contains(experiment)).collect()))
+    let asked: Vec<Experiment> =
+        words(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownExperiment| error.to_string())?;
+    Ok(Experiments(Experiment::all().filter(|experiment| asked.contains(experiment)).collect()))
 }
 
 fn words(list: &str) -> impl Iterator<Item = &str> {

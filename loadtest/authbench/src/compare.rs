@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, anyhow};
 use contract::{Scheme, StoreKind};
-use engine::record::Placement;
+use engine::Experiment;
+use engine::record::{Placement, ScalingExperiment};
 use evidence::Evidence;
-use experiments::profile::Experiment;
 use experiments::{Balancer, Bench, ExperimentError, Journal, Progress as _, Setting};
 use lab::child::Bounds;
 use lab::haproxy::HaproxyError;
@@ -25,7 +25,7 @@ use crate::{cli, folder, left_over, message, provenance, terminal};
 
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
     let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
-    if asked.balancer != Balancer::default() && !experiments.contains(&Experiment::Scaling) {
+    if asked.balancer != Balancer::default() && !experiments.contains(&ScalingExperiment::EXPERIMENT) {
         let none = format!("--balancer {} is for scaling, which is not among the experiments", asked.balancer);
         return Err(Failure::Usage(none));
     }
@@ -147,8 +147,7 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
 /// Nobody may have been let in who had to be refused; the record and the reports that say so are whole by now.
 fn no_violation(journal: &Journal) -> ExitResult {
     let evidence = Evidence::of(journal.record())?;
-    let broken = evidence.revocation.iter().flat_map(|table| &table.broken).map(ToString::to_string);
-    let violations: Vec<String> = broken.chain(evidence.violations().iter().map(ToString::to_string)).collect();
+    let violations: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
     if violations.is_empty() {
         return Ok(());
     }

@@ -117,7 +117,7 @@ fn wrapped(head: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use experiments::profile::Experiment;
+    use engine::record::{CostExperiment, LatencyExperiment, RejectExperiment, ScalingExperiment, WireExperiment};
 
     use super::*;
 
@@ -125,11 +125,11 @@ mod tests {
     fn experiments_with_the_same_reasons_share_a_line() {
         let reach = |experiment, because: &[&'static str]| (experiment, Reach::LessExact(because.to_owned()));
         let experiments = vec![
-            reach(Experiment::Cost, &["processors"]),
-            reach(Experiment::Latency, &["processors", "lag"]),
-            reach(Experiment::Reject, &["processors"]),
-            (Experiment::Wire, Reach::Whole),
-            (Experiment::Scaling, Reach::Nothing(vec!["slices"])),
+            reach(CostExperiment::EXPERIMENT, &["processors"]),
+            reach(LatencyExperiment::EXPERIMENT, &["processors", "lag"]),
+            reach(RejectExperiment::EXPERIMENT, &["processors"]),
+            (WireExperiment::EXPERIMENT, Reach::Whole),
+            (ScalingExperiment::EXPERIMENT, Reach::Nothing(vec!["slices"])),
         ];
         let outlook = Outlook { experiments, schemes: vec![], left_out: vec![] };
         assert_eq!(less(&outlook), ["cost, reject, because of processors", "latency, because of processors, lag"]);

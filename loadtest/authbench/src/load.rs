@@ -7,8 +7,8 @@ use std::time::Duration;
 use contract::SchemeDescriptor;
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
-use engine::record::{Level, Placement, Round};
-use experiments::{ExperimentError, Journal, Rounds, Watched};
+use engine::record::{Load, LoadExperiment, Placement, Round};
+use experiments::{ExperimentError, Journal, Watched};
 use lab::http::{Client, HttpError};
 
 use crate::cli::ArrivalKind;
@@ -41,7 +41,8 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> ExitResult {
         journal.describe(descriptor);
     }
     if let Ok((round, class)) = &measured {
-        journal.round(Rounds::Load, round.clone(), *class)?;
+        journal.generator_class(round, *class);
+        journal.measured(|load: &mut LoadExperiment| load.rounds.push(round.clone()))?;
     }
     journal.end(ended.as_deref())?;
     folder::leave(&journal);
@@ -145,7 +146,7 @@ fn measure(
 ) -> anyhow::Result<(Round, SchedulingClass)> {
     let target = target(asked, plan, client, descriptor)?;
     driver::preflight(plan, &target)?;
-    let place = experiments::alone(name(descriptor), Level::AsPlanned);
+    let place = experiments::alone(name(descriptor), Load::AsPlanned);
     let servers = servers(asked);
     let watched = Watched { servers: &servers, ..Watched::default() };
     let measured = experiments::drive_round(plan, &target, place, watched, workers(), stop)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use contract::SchemeDescriptor;
 use engine::plan::Plan;
-use engine::record::{Experiment, Quantiles, SearchEnd, SearchStep, SloRound, SloVerdict};
+use engine::record::{Quantiles, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 use engine::slo::Objective;
 use evidence::{Evidence, SloTable};
 use experiments::Journal;
@@ -79,11 +79,7 @@ fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> ExitResult {
 }
 
 fn rounds(journal: &Journal) -> &[SloRound] {
-    let of = |experiment: &'_ Experiment| matches!(experiment, Experiment::Slo(_));
-    match journal.record().experiments.iter().find(|experiment| of(experiment)) {
-        Some(Experiment::Slo(slo)) => &slo.rounds,
-        _ => &[],
-    }
+    journal.record().data::<SloExperiment>().map_or(&[], |search| &search.rounds)
 }
 
 /// A lower bound that held is an answer, and says what it is; a rate that did not hold is none.

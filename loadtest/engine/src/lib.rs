@@ -7,6 +7,7 @@
 pub mod arrivals;
 pub mod chooser;
 pub mod clock;
+pub mod experiment;
 pub mod input;
 pub mod output;
 pub mod plan;
@@ -18,3 +19,5 @@ pub mod slo;
 pub mod ticket;
 pub mod validity;
 pub mod warmup;
+
+pub use experiment::Experiment;

@@ -3,20 +3,28 @@
 //! Units stand last in names: `_s` seconds, `_us` microseconds, `_ns` nanoseconds, `_bytes`,
 //! `_rps` requests per second. Times of a request are in microseconds throughout.
 
+mod cost;
 mod counts;
+mod fanout;
 mod file;
 mod histogram;
+mod latency;
+mod load;
 mod login;
 mod memory;
 mod outage;
 mod population;
 mod quantiles;
+mod reject;
 mod revocation;
 mod rotation;
 mod round;
+mod rtt;
 mod run;
 mod scaling;
 mod slo;
+#[cfg(feature = "toy-experiment")]
+mod toy;
 mod version;
 mod wire;
 
@@ -26,23 +34,15 @@ use contract::SchemeDescriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::each_experiment;
+use crate::experiment::Experiment;
+
 pub use file::{FILE_NAME, ReadError, WriteError, parse, read, schema, write};
 pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
-pub use login::{Issuance, LoginExperiment, LoginStorm};
-pub use memory::{MemoryExperiment, MemoryPoint};
-pub use outage::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome};
-pub use population::{Fill, FillState, PopulationExperiment};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
-pub use revocation::{
-    Acceptances, EventKind, PushLink, RevocationEvent, RevocationExperiment, RevocationPrice, RevocationSeries,
-};
-pub use rotation::{Learning, Presented, Race, Replay, Roll, RotationExperiment, Storm};
-pub use round::{Counts, Garbage, Interval, Level, LoadExperiment, Round, Usage, Validity, Window};
+pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window};
 pub use run::{Conformance, Host, Omission, Placement, Run, Status};
-pub use scaling::{Balancing, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step};
-pub use slo::{SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 pub use version::{FORMAT, FormatVersion};
-pub use wire::{WireExperiment, WirePoint};
 
 /// One run: everything that was asked, found and measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,122 +66,116 @@ pub struct Record {
     #[serde(default)]
     pub conformance: Vec<Conformance>,
     /// The measurements, in the order of the experiments asked for.
-    pub experiments: Vec<Experiment>,
+    pub experiments: Vec<Measurement>,
 }
 
-/// One experiment's measurements.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", tag = "experiment", deny_unknown_fields)]
-pub enum Experiment {
-    /// `authbench load`: one load on one target.
-    Load(LoadExperiment),
-    /// `authbench load --slo`: the highest rate at which one target meets it.
-    Slo(SloExperiment),
-    /// CPU time of a request, in saturated closed loops.
-    Cost(LoadExperiment),
-    /// Response and service time, in open loops at set rates.
-    Latency(LoadExperiment),
-    /// What a store further away changes.
-    Rtt(LoadExperiment),
-    /// What logging in costs, and what it does to those who are logged in.
-    Login(LoginExperiment),
-    /// What refusing garbage costs, in saturated closed loops.
-    Reject(LoadExperiment),
-    /// Capacity against the number of nodes.
-    Scaling(ScalingExperiment),
-    /// More and more live credentials.
-    Population(PopulationExperiment),
-    /// From the acknowledgement of an event to the denial on every node.
-    Revocation(RevocationExperiment),
-    /// Requests that cross several servers.
-    Fanout(LoadExperiment),
-    /// Keys and refresh tokens that are replaced under load.
-    Rotation(RotationExperiment),
-    /// What is answered while something is broken.
-    Outage(OutageExperiment),
-    /// Bytes a live credential takes.
-    Memory(MemoryExperiment),
-    /// Bytes on the wire.
-    Wire(WireExperiment),
-}
-
-impl Experiment {
-    /// The experiment's name on the command line.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Load(_) => "load",
-            Self::Slo(_) => "slo",
-            Self::Cost(_) => "cost",
-            Self::Latency(_) => "latency",
-            Self::Rtt(_) => "rtt",
-            Self::Login(_) => "login",
-            Self::Reject(_) => "reject",
-            Self::Scaling(_) => "scaling",
-            Self::Population(_) => "population",
-            Self::Revocation(_) => "revocation",
-            Self::Fanout(_) => "fanout",
-            Self::Rotation(_) => "rotation",
-            Self::Outage(_) => "outage",
-            Self::Memory(_) => "memory",
-            Self::Wire(_) => "wire",
+macro_rules! measurement {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident : $needs:tt $title:literal, $compares:literal;)*) => {
+        /// What one experiment measured: its name, and data of its own kind.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "id", content = "data", deny_unknown_fields)]
+        #[expect(missing_docs, reason = "each is described by its data")]
+        pub enum Measurement {
+            $($(#[$on])* #[serde(rename = $id)] $data($data),)*
         }
+
+        $($(#[$on])* pub use $module::*;)*
+
+        impl Measurement {
+            /// The experiment that it is of.
+            #[must_use]
+            pub const fn experiment(&self) -> Experiment {
+                match self { $($(#[$on])* Self::$data(_) => $data::EXPERIMENT,)* }
+            }
+
+            fn data(&self) -> &dyn Measured {
+                match self { $($(#[$on])* Self::$data(data) => data,)* }
+            }
+        }
+
+        $(
+            $(#[$on])*
+            impl Data for $data {
+                const EXPERIMENT: Experiment = Self::EXPERIMENT;
+
+                fn wrap(self) -> Measurement {
+                    Measurement::$data(self)
+                }
+
+                fn of(measurement: &Measurement) -> Option<&Self> {
+                    if let Measurement::$data(data) = measurement { Some(data) } else { None }
+                }
+
+                fn of_mut(measurement: &mut Measurement) -> Option<&mut Self> {
+                    if let Measurement::$data(data) = measurement { Some(data) } else { None }
+                }
+            }
+        )*
+    };
+}
+
+each_experiment!(measurement);
+
+/// What an experiment measures.
+pub trait Measured {
+    /// Its rounds of load; none for an experiment that keeps none, or keeps them with what it made of each.
+    fn rounds(&self) -> Vec<&Round> {
+        Vec::new()
     }
 
-    /// Its rounds of load; empty for an experiment that keeps none, or keeps them with what it made of each.
-    #[must_use]
-    pub fn rounds(&self) -> &[Round] {
-        match self {
-            Self::Load(load)
-            | Self::Cost(load)
-            | Self::Latency(load)
-            | Self::Rtt(load)
-            | Self::Reject(load)
-            | Self::Fanout(load) => &load.rounds,
-            Self::Login(login) => &login.rounds,
-            Self::Population(population) => &population.rounds,
-            Self::Slo(_)
-            | Self::Scaling(_)
-            | Self::Revocation(_)
-            | Self::Rotation(_)
-            | Self::Outage(_)
-            | Self::Memory(_)
-            | Self::Wire(_) => &[],
-        }
+    /// Whether nothing is there yet.
+    fn is_empty(&self) -> bool {
+        false
     }
 }
 
-/// What one kind of experiment measures, which stands once in a record.
-pub trait Measured: Default {
+/// The data of one kind of experiment, which stand once in a record.
+pub trait Data: Measured + Default {
+    /// The experiment.
+    const EXPERIMENT: Experiment;
+
     /// As a part of a record.
-    fn wrap(self) -> Experiment;
+    fn wrap(self) -> Measurement;
 
-    /// The one that this is, if it is of this kind.
-    fn of(experiment: &mut Experiment) -> Option<&mut Self>;
+    /// The data in this, if they are of this kind.
+    fn of(measurement: &Measurement) -> Option<&Self>;
+
+    /// The same, to be changed.
+    fn of_mut(measurement: &mut Measurement) -> Option<&mut Self>;
 }
 
-macro_rules! measured {
-    ($($variant:ident $kind:ty),+ $(,)?) => {$(
-        impl Measured for $kind {
-            fn wrap(self) -> Experiment {
-                Experiment::$variant(self)
-            }
+impl Measurement {
+    /// Its rounds of load; see [`Measured::rounds`].
+    #[must_use]
+    pub fn rounds(&self) -> Vec<&Round> {
+        self.data().rounds()
+    }
 
-            fn of(experiment: &mut Experiment) -> Option<&mut Self> {
-                if let Experiment::$variant(this) = experiment { Some(this) } else { None }
-            }
+    /// Whether nothing has been measured yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data().is_empty()
+    }
+}
+
+impl Record {
+    /// What this kind of experiment measured, if it was made.
+    #[must_use]
+    pub fn data<D: Data>(&self) -> Option<&D> {
+        self.experiments.iter().find_map(D::of)
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn data_mut<D: Data>(&mut self) -> Option<&mut D> {
+        self.experiments.iter_mut().find_map(D::of_mut)
+    }
+
+    /// The same, empty at first.
+    pub fn data_or_new<D: Data>(&mut self) -> &mut D {
+        if self.data::<D>().is_none() {
+            self.experiments.push(D::default().wrap());
         }
-    )+};
+        self.data_mut().expect("it is there by now")
+    }
 }
-
-measured!(
-    Slo SloExperiment,
-    Login LoginExperiment,
-    Scaling ScalingExperiment,
-    Population PopulationExperiment,
-    Revocation RevocationExperiment,
-    Rotation RotationExperiment,
-    Outage OutageExperiment,
-    Memory MemoryExperiment,
-    Wire WireExperiment,
-);

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::plan::Plan;
-use crate::record::{Counts, EncodedHistogram, Interval, Level, Quantiles, Round, Usage, Window, empty_histogram};
+use crate::record::{Counts, EncodedHistogram, Interval, Load, Quantiles, Round, Usage, Window, empty_histogram};
 use crate::recorder::Recorded;
 use crate::validity;
 use crate::warmup::{self, Found};
@@ -17,8 +17,8 @@ pub struct Place {
     pub block: u32,
     /// The place inside the block.
     pub position: u32,
-    /// What varies beside the scheme.
-    pub level: Level,
+    /// How many requests it is meant to send.
+    pub load: Load,
     /// UTC, RFC 3339.
     pub started_at: String,
 }
@@ -102,7 +102,7 @@ impl Driven {
             scheme: place.scheme,
             block: place.block,
             position: place.position,
-            level: place.level,
+            load: place.load,
             started_at: place.started_at,
             planned_rps: self.plan.arrivals.rate_rps(),
             store_rtt_us: None,

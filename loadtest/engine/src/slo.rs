@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{Arrivals, Plan, Warmup};
-    use crate::record::Level;
+    use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
     use crate::round::{Driven, Place};
 
@@ -240,7 +240,7 @@ mod tests {
             scheme: "anonymous".to_owned(),
             block: 0,
             position: 0,
-            level: Level::AsPlanned,
+            load: Load::AsPlanned,
             started_at: "2026-01-01T00:00:00Z".to_owned(),
         };
         Driven::new(plan, recorder.finish(), None, 0).into_round(place, None, 1)

@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{Arrivals, Plan, Warmup};
-    use crate::record::Level;
+    use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
     use crate::round::{Driven, Place};
 
@@ -225,7 +225,7 @@ mod tests {
             scheme: "anonymous".to_owned(),
             block: 0,
             position: 0,
-            level: Level::AsPlanned,
+            load: Load::AsPlanned,
             started_at: "2026-01-01T00:00:00Z".to_owned(),
         };
         let usage = Usage {

@@ -5,6 +5,7 @@ use std::fmt;
 use engine::record::{Record, Round};
 
 use crate::group::Group;
+use crate::level::Leveled;
 use crate::statistics::{CONFIDENCE, Estimate, median};
 
 pub use engine::validity::FULL_SHARE;
@@ -44,12 +45,13 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn of(record: &Record, group: &Group<'_>) -> Option<Self> {
+    pub(crate) fn of<R: Leveled>(record: &Record, group: &Group<'_, R>) -> Option<Self> {
         let rates: Vec<f64> = group.valid().map(|round| round.achieved_rps).collect();
         let rps = median(&rates, CONFIDENCE)?;
         let busy = busy(group);
-        let loads: Vec<(Part, Load)> = busy.iter().map(|(part, _)| (*part, Load::of(record, *part, &busy))).collect();
-        let full: Vec<&(Part, Load)> = loads.iter().filter(|(_, load)| load.share >= FULL_SHARE).collect();
+        let loads: Vec<(Part, Fullness)> =
+            busy.iter().map(|(part, _)| (*part, Fullness::of(record, *part, &busy))).collect();
+        let full: Vec<&(Part, Fullness)> = loads.iter().filter(|(_, load)| load.share >= FULL_SHARE).collect();
         let shared = full.iter().any(|(_, load)| load.shared);
         Some(Self { rps, full: full.into_iter().map(|(part, _)| *part).collect(), shared, busy })
     }
@@ -63,12 +65,12 @@ impl Capacity {
 }
 
 /// How full the processors of a part were.
-struct Load {
+struct Fullness {
     share: f64,
     shared: bool,
 }
 
-impl Load {
+impl Fullness {
     fn of(record: &Record, part: Part, busy: &[(Part, f64)]) -> Self {
         let own = cpus(record, part);
         let touches = |other: &&(Part, f64)| cpus(record, other.0).iter().any(|cpu| own.contains(cpu));
@@ -95,7 +97,7 @@ fn cpus(record: &Record, part: Part) -> Vec<u32> {
     if placed.is_empty() { (0..record.host.cpus).collect() } else { placed.clone() }
 }
 
-fn busy(group: &Group<'_>) -> Vec<(Part, f64)> {
+fn busy<R: Leveled>(group: &Group<'_, R>) -> Vec<(Part, f64)> {
     [Part::Server, Part::Store, Part::Generator]
         .into_iter()
         .filter_map(|part| {

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use contract::Scheme;
-use engine::record::{LoadExperiment, Record, Round};
+use engine::record::{CostExperiment, Load, Record, Round};
 
-use crate::capacity::Capacity;
-use crate::group::{Group, RoundCounts, groups};
-use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann, hodges_lehmann_ratio};
+use crate::capacity::{Capacity, Part};
+use crate::group::{Group, Place, RoundCounts, groups};
+use crate::level::{Level, Leveled};
+use crate::statistics::{CONFIDENCE, Estimate, fewest_samples, hodges_lehmann, hodges_lehmann_ratio};
+use crate::warning::{if_any, no_control, too_few_rounds};
+use crate::{Analyse, EvidenceError, Topic, Warning, warnings};
 
 /// CPU time of a request, by scheme.
 #[derive(Clone, Debug)]
@@ -88,14 +91,89 @@ pub(crate) fn has_store(record: &Record, scheme: &str) -> bool {
     record.schemes.iter().any(|described| described.scheme == scheme && described.store.is_apart())
 }
 
+impl Analyse for CostExperiment {
+    type Table = CostTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<CostTable>, EvidenceError> {
+        Ok(Some(CostTable::of(record, &self.groups(record))))
+    }
+
+    fn warnings(&self, record: &Record, table: Option<&CostTable>) -> Vec<Warning> {
+        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
+        warnings.extend(table.into_iter().flat_map(CostTable::warnings));
+        warnings
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        groups(record, &self.rounds)
+    }
+}
+
 impl CostTable {
-    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Self {
-        let groups = groups(record, &load.rounds);
+    fn of(record: &Record, groups: &[Group<'_>]) -> Self {
         let controls: Vec<&Round> = groups.iter().filter(|group| group.is_control()).flat_map(Group::valid).collect();
         Self {
             control_rounds: controls.iter().filter(|round| Spent::of(record, round).is_some()).count(),
             rows: groups.iter().map(|group| CostRow::of(record, group, &controls)).collect(),
         }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let experiment = CostExperiment::EXPERIMENT;
+        let named = |topic: Topic, wanted: &dyn Fn(&CostRow) -> bool, said: &dyn Fn(&str) -> String| {
+            let rows = self.rows.iter().filter(|row| row.rounds.used > 0 && wanted(row));
+            let schemes: Vec<&str> = rows.map(|row| row.scheme.as_str()).collect();
+            if_any(&schemes, |schemes| topic.warning(said(&schemes.join(", "))))
+        };
+        let has = |row: &CostRow, wanted: fn(&Capacity) -> bool| row.capacity.as_ref().is_some_and(wanted);
+        let few = self.differences().filter(|(_, over)| over.server_us.interval.is_none());
+        let place = |scheme: &str| Place { experiment, scheme: scheme.to_owned(), level: Level::of(Load::Saturated) };
+        let few: Vec<_> = few.map(|(row, over)| (place(&row.scheme), over.server_us.samples)).collect();
+        let found = [
+            (self.control_rounds == 0).then(|| no_control(experiment)),
+            too_few_rounds(experiment, fewest_samples(CONFIDENCE), &few),
+            named(Topic::Statistics, &|row| row.server_us.is_none(), &|schemes| {
+                format!(
+                    "The processes of {schemes} could not be observed, so there is no CPU time for them; run the servers on this machine."
+                )
+            }),
+            named(Topic::Statistics, &|row| row.server_us.is_some() && row.total_us.is_none(), &|schemes| {
+                format!(
+                    "The store of {schemes} could not be observed: its CPU time is missing from the cost, not zero."
+                )
+            }),
+            named(
+                Topic::Comparison,
+                &|row| has(row, |capacity| capacity.is_lower_bound() && !capacity.shared),
+                &|schemes| {
+                    format!("The generator was full before the server of {schemes}: the capacity is a lower bound.")
+                },
+            ),
+            named(
+                Topic::Comparison,
+                &|row| has(row, |capacity| capacity.full.is_empty() && !capacity.busy.is_empty()),
+                &|schemes| {
+                    format!(
+                        "Nothing was full at the capacity of {schemes}: too few connections kept it waiting, or other programs took the processors. Neither its capacity nor its CPU time is that of a full server."
+                    )
+                },
+            ),
+            named(Topic::Comparison, &|row| has(row, |capacity| capacity.shared), &|schemes| {
+                format!(
+                    "{} shared full processors at the capacity of {schemes}: it is the capacity of this bench, generator included, and not that of the server.",
+                    self.sharing().join(" and ")
+                )
+            }),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    /// The parts that were full on processors which they share.
+    fn sharing(&self) -> Vec<String> {
+        let shared = || self.rows.iter().filter_map(|row| row.capacity.as_ref()).filter(|capacity| capacity.shared);
+        let full = |part: &Part| shared().any(|capacity| capacity.full.contains(part));
+        let parts = [Part::Server, Part::Store, Part::Generator].into_iter().filter(full);
+        parts.map(|part| part.to_string()).collect()
     }
 
     /// What the schemes add to the control, the control left out.
@@ -105,7 +183,7 @@ impl CostTable {
 }
 
 impl CostRow {
-    pub(crate) fn of(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Self {
+    pub(crate) fn of<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Self {
         let spent: Vec<Spent> = group.valid().filter_map(|round| Spent::of(record, round)).collect();
         let with_store = has_store(record, group.scheme);
         Self {
@@ -125,7 +203,7 @@ impl CostRow {
 
 impl OverControl {
     /// Over these rounds of the control, which may be all of an experiment.
-    pub(crate) fn of(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Option<Self> {
+    pub(crate) fn of<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Option<Self> {
         Self::of_pairs(&pairs(record, group, controls))
     }
 
@@ -148,10 +226,10 @@ fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
 
 /// The scheme's rounds, each with the control's round of the same block. A store further away is none of the control's
 /// business, so that one round of it stands for all distances.
-fn pairs(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Vec<(Spent, Spent)> {
+fn pairs<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Vec<(Spent, Spent)> {
     let pair = |round: &Round| {
         let beside = |control: &&&Round| {
-            control.block == round.block && control.level.is_saturated() == round.level.is_saturated()
+            control.block == round.block && control.load.is_saturated() == round.load.is_saturated()
         };
         let control = controls.iter().find(beside)?;
         Some((Spent::of(record, round)?, Spent::of(record, control)?))
@@ -160,7 +238,7 @@ fn pairs(record: &Record, group: &Group<'_>, controls: &[&Round]) -> Vec<(Spent,
 }
 
 /// The counts are those of whole rounds, so they are divided by all requests sent.
-fn store_commands(group: &Group<'_>) -> BTreeMap<String, f64> {
+fn store_commands<R: Leveled>(group: &Group<'_, R>) -> BTreeMap<String, f64> {
     let (mut sent, mut commands) = (0, BTreeMap::<String, u64>::new());
     for round in group.valid() {
         if let Some(counted) = round.usage.as_ref().and_then(|usage| usage.store_commands.as_ref()) {

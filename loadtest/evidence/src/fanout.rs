@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::record::{Level, LoadExperiment, Record, Round};
+use engine::record::{FanoutExperiment, Hops, Record, RoundAt};
 
 use crate::cost::{has_store, is_control};
-use crate::group::{Group, groups};
+use crate::group::{Group, groups, plain};
 use crate::latency::LatencyTable;
+use crate::level::Factor;
 use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
-use crate::{EvidenceError, LatencyRow};
+use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
 /// What each hop adds, by scheme.
 #[derive(Clone, Debug)]
@@ -27,11 +28,11 @@ pub struct FanoutRow {
     /// From few to many.
     pub ways: Vec<Crossed>,
     /// What a hop adds to the median response time, in microseconds.
-    pub response_slope_us: Option<Slope>,
+    pub response_slope_us: Option<HopSlope>,
     /// What a hop adds to the CPU time of servers and store, in microseconds.
-    pub cpu_slope_us: Option<Slope>,
+    pub cpu_slope_us: Option<HopSlope>,
     /// The same, less what it adds to the control's: what authentication costs a hop. None for the control, and without it.
-    pub cpu_slope_over_control_us: Option<Slope>,
+    pub cpu_slope_over_control_us: Option<HopSlope>,
     /// Where servers and store stand apart; none where they were not put so.
     pub apart: Option<Apart>,
 }
@@ -46,7 +47,7 @@ pub struct Apart {
     /// Round trips over such links that each hop adds to those which a request waits for: how much more its median rises with
     /// each hop than where all stand beside one another, over how much more the control's does, which waits for one. None for the
     /// control, and without it.
-    pub trips: Option<Slope>,
+    pub trips: Option<HopSlope>,
 }
 
 /// A way of so many hops.
@@ -64,7 +65,7 @@ pub struct Crossed {
 
 /// How much something rises with each hop.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slope {
+pub struct HopSlope {
     /// The estimate: the slope of the line through the medians of the blocks.
     pub value: f64,
     /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
@@ -76,10 +77,50 @@ type Figures = BTreeMap<u32, f64>;
 /// By block.
 type Blocks = BTreeMap<u32, Figures>;
 
+/// A round over so many hops.
+type Crossing = RoundAt<Hops>;
+
+impl Factor for Hops {
+    fn words(&self) -> String {
+        let hops = if self.hops == 1 { "hop" } else { "hops" };
+        let link =
+            if self.link_rtt_us > 0 { format!(" of {} ms", f64::from(self.link_rtt_us) / 1e3) } else { String::new() };
+        format!("over {} {hops}{link}", self.hops)
+    }
+
+    fn slug(&self) -> String {
+        match self.link_rtt_us {
+            0 => format!("{}-hops", self.hops),
+            us => format!("{}-hops-{us}-us", self.hops),
+        }
+    }
+
+    /// Links first: no way has a thousand hops.
+    fn height(&self) -> f64 {
+        f64::from(self.link_rtt_us) * 1e3 + f64::from(self.hops)
+    }
+}
+
+impl Analyse for FanoutExperiment {
+    type Table = FanoutTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<FanoutTable>, EvidenceError> {
+        FanoutTable::of(record, self).map(Some)
+    }
+
+    fn warnings(&self, record: &Record, _: Option<&FanoutTable>) -> Vec<Warning> {
+        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        plain(&groups(record, &self.rounds))
+    }
+}
+
 impl FanoutTable {
-    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Result<Self, EvidenceError> {
-        let latency = LatencyTable::of(record, "fanout", &load.rounds)?;
-        let groups = groups(record, &load.rounds);
+    fn of(record: &Record, fanout: &FanoutExperiment) -> Result<Self, EvidenceError> {
+        let groups = groups(record, &fanout.rounds);
+        let latency = LatencyTable::of(FanoutExperiment::EXPERIMENT, &groups)?;
         let mut schemes: Vec<&str> = Vec::new();
         for group in &groups {
             if !schemes.contains(&group.scheme) {
@@ -93,40 +134,32 @@ impl FanoutTable {
     }
 }
 
-fn hops_of(level: &Level) -> u32 {
-    if let Level::Hops { hops, .. } = level { *hops } else { 0 }
-}
-
-fn is_at_rate(level: &Level) -> bool {
-    matches!(level, Level::Hops { rate_rps: Some(_), link_rtt_us: 0, .. })
-}
-
-/// Round-trip time of the links where servers stand apart.
-fn link_us(level: &Level) -> Option<u32> {
-    if let Level::Hops { link_rtt_us, .. } = level { Some(*link_rtt_us).filter(|us| *us > 0) } else { None }
+/// Of a load at the experiment's rate: whether servers and store stand beside one another.
+fn is_near(each: &Crossing) -> bool {
+    !each.round.load.is_saturated() && each.at.link_rtt_us == 0
 }
 
 /// CPU time of servers and store a request, in a saturated round; none where a store was not seen.
-fn cpu_us(record: &Record, round: &Round) -> Option<f64> {
-    let usage = round.usage.as_ref().filter(|usage| usage.requests > 0 && round.level.is_saturated())?;
+fn cpu_us(record: &Record, Crossing { round, .. }: &Crossing) -> Option<f64> {
+    let usage = round.usage.as_ref().filter(|usage| usage.requests > 0 && round.load.is_saturated())?;
     let store_ns = if has_store(record, &round.scheme) { usage.store_cpu_ns? } else { 0 };
     Some((usage.server_cpu_ns + store_ns) as f64 / 1e3 / usage.requests as f64)
 }
 
-fn median_us(round: &Round) -> Option<f64> {
-    round.response_us.p50.filter(|_| is_at_rate(&round.level)).map(|us| us as f64)
+fn median_us(each: &Crossing) -> Option<f64> {
+    each.round.response_us.p50.filter(|_| is_near(each)).map(|us| us as f64)
 }
 
-fn apart_median_us(round: &Round) -> Option<f64> {
-    round.response_us.p50.filter(|_| link_us(&round.level).is_some()).map(|us| us as f64)
+fn apart_median_us(each: &Crossing) -> Option<f64> {
+    each.round.response_us.p50.filter(|_| each.at.link_rtt_us > 0).map(|us| us as f64)
 }
 
 /// What this finds in the valid rounds of a scheme, by block and hops.
-fn by_block(groups: &[Group<'_>], scheme: &str, of: impl Fn(&Round) -> Option<f64>) -> Blocks {
+fn by_block(groups: &[Group<'_, Crossing>], scheme: &str, of: impl Fn(&Crossing) -> Option<f64>) -> Blocks {
     let mut blocks = Blocks::new();
-    for round in groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid) {
-        if let Some(figure) = of(round) {
-            blocks.entry(round.block).or_default().insert(hops_of(&round.level), figure);
+    for each in groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid_at) {
+        if let Some(figure) = of(each) {
+            blocks.entry(each.round.block).or_default().insert(each.at.hops, figure);
         }
     }
     blocks
@@ -146,37 +179,48 @@ fn rise(blocks: &[&Figures]) -> Option<f64> {
 }
 
 impl FanoutRow {
-    fn of(record: &Record, scheme: &str, groups: &[Group<'_>], latency: &LatencyTable, control: Option<&str>) -> Self {
-        let cpu_of = |scheme: &str| by_block(groups, scheme, |round| cpu_us(record, round));
+    fn of(
+        record: &Record,
+        scheme: &str,
+        groups: &[Group<'_, Crossing>],
+        latency: &LatencyTable,
+        control: Option<&str>,
+    ) -> Self {
+        let cpu_of = |scheme: &str| by_block(groups, scheme, |each| cpu_us(record, each));
         let cpu = cpu_of(scheme);
         let cpu_at = over_blocks(&cpu.values().collect::<Vec<_>>());
-        let own = || latency.rows.iter().filter(|row| row.scheme == scheme);
-        let hops: BTreeSet<u32> = own().map(|row| hops_of(&row.level)).collect();
+        let own = || groups.iter().filter(|group| group.scheme == scheme);
+        let hops: BTreeSet<u32> = own().map(|group| group.at().hops).collect();
+        let row = |hops: u32, wanted: fn(&Crossing) -> bool| {
+            let group = own().find(|group| group.at().hops == hops && wanted(group.rounds[0]))?;
+            latency.rows.iter().find(|row| row.scheme == scheme && row.level == group.level).cloned()
+        };
         let crossed = |hops: u32| Crossed {
             hops,
-            response: own().find(|row| is_at_rate(&row.level) && hops_of(&row.level) == hops).cloned(),
-            apart: own().find(|row| link_us(&row.level).is_some() && hops_of(&row.level) == hops).cloned(),
+            response: row(hops, is_near),
+            apart: row(hops, |each| each.at.link_rtt_us > 0),
             cpu_us: cpu_at.get(&hops).copied(),
         };
         let over_control = control.filter(|_| !is_control(scheme));
         Self {
             scheme: scheme.to_owned(),
             ways: hops.into_iter().map(crossed).collect(),
-            response_slope_us: Slope::of(&by_block(groups, scheme, median_us)),
-            cpu_slope_us: Slope::of(&cpu),
-            cpu_slope_over_control_us: over_control.and_then(|control| Slope::of(&differences(&cpu, &cpu_of(control)))),
-            apart: Apart::of(scheme, groups, latency, control),
+            response_slope_us: HopSlope::of(&by_block(groups, scheme, median_us)),
+            cpu_slope_us: HopSlope::of(&cpu),
+            cpu_slope_over_control_us: over_control
+                .and_then(|control| HopSlope::of(&differences(&cpu, &cpu_of(control)))),
+            apart: Apart::of(scheme, groups, control),
         }
     }
 }
 
 impl Apart {
-    fn of(scheme: &str, groups: &[Group<'_>], latency: &LatencyTable, control: Option<&str>) -> Option<Self> {
-        let own = latency.rows.iter().filter(|row| row.scheme == scheme);
-        let given = groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid);
+    fn of(scheme: &str, groups: &[Group<'_, Crossing>], control: Option<&str>) -> Option<Self> {
+        let own = || groups.iter().filter(|group| group.scheme == scheme);
+        let given = own().flat_map(Group::valid);
         let control = control.filter(|_| !is_control(scheme));
         Some(Self {
-            link_rtt_us: own.map(|row| &row.level).find_map(link_us)?,
+            link_rtt_us: own().map(|group| group.at().link_rtt_us).find(|us| *us > 0)?,
             given_us: middle_of(given.filter_map(|round| round.hop_rtt_us)),
             trips: control.and_then(|control| trips(&further(groups, scheme), &further(groups, control))),
         })
@@ -184,13 +228,13 @@ impl Apart {
 }
 
 /// By how much a scheme's median is higher where servers stand apart, in microseconds.
-fn further(groups: &[Group<'_>], scheme: &str) -> Blocks {
+fn further(groups: &[Group<'_, Crossing>], scheme: &str) -> Blocks {
     differences(&by_block(groups, scheme, apart_median_us), &by_block(groups, scheme, median_us))
 }
 
 /// Over how many links a request waits for each hop, measured by the control, which waits for one: what a proxy adds to its delay
 /// is in both.
-fn trips(scheme: &Blocks, control: &Blocks) -> Option<Slope> {
+fn trips(scheme: &Blocks, control: &Blocks) -> Option<HopSlope> {
     let both = |(block, figures): (&u32, &Figures)| Some((figures.clone(), control.get(block)?.clone()));
     let blocks: Vec<(Figures, Figures)> = scheme.iter().filter_map(both).collect();
     let ratio = |blocks: &[&(Figures, Figures)]| {
@@ -199,7 +243,7 @@ fn trips(scheme: &Blocks, control: &Blocks) -> Option<Slope> {
         Some(rise(&own)? / rise(&controls).filter(|us| *us > 0.0)?)
     };
     let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?]))?;
-    Some(Slope { value, interval })
+    Some(HopSlope { value, interval })
 }
 
 /// What one has over another, in each block that saw both.
@@ -212,7 +256,7 @@ fn differences(one: &Blocks, other: &Blocks) -> Blocks {
     one.iter().filter_map(of_block).collect()
 }
 
-impl Slope {
+impl HopSlope {
     fn of(blocks: &Blocks) -> Option<Self> {
         let blocks: Vec<Figures> = blocks.values().cloned().collect();
         let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([rise(blocks)?]))?;

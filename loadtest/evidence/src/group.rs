@@ -3,15 +3,17 @@
 use std::fmt;
 
 use contract::Scheme;
-use engine::record::{Garbage, Interval, Level, Record, Round};
+use engine::Experiment;
+use engine::record::{Interval, Load, Record, Round, RoundAt};
 
-use crate::words::grouped;
+use crate::level::{Level, Leveled};
+use crate::warning::InvalidRound;
 
 /// Where figures belong: the rounds of one experiment with one scheme at one level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// The experiment's name.
-    pub experiment: &'static str,
+    /// The experiment.
+    pub experiment: Experiment,
     /// The scheme's id.
     pub scheme: String,
     /// The level.
@@ -20,57 +22,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.level {
-            Level::AsPlanned => write!(f, "{}", self.scheme),
-            _ => write!(f, "{} at {}", self.scheme, level_name(&self.level)),
+        match self.level.load {
+            Load::AsPlanned => write!(f, "{}", self.scheme),
+            _ => write!(f, "{} at {}", self.scheme, self.level),
         }
     }
-}
-
-/// A level in words, such as `50 % of its capacity`.
-#[must_use]
-pub fn level_name(level: &Level) -> String {
-    match level {
-        Level::Saturated => "saturation".to_owned(),
-        Level::OfCapacity { fraction } => format!("{:.0} % of its capacity", fraction * 100.0),
-        Level::EqualRate { rate_rps } => format!("{} requests/s", grouped(*rate_rps)),
-        Level::FarStore { rtt_us, rate_rps } => {
-            format!("{} over a store {} ms away", load_name(*rate_rps), f64::from(*rtt_us) / 1e3)
-        }
-        Level::Hops { hops, rate_rps, link_rtt_us } => {
-            let way = if *hops == 1 { "hop" } else { "hops" };
-            let apart =
-                if *link_rtt_us > 0 { format!(" of {} ms", f64::from(*link_rtt_us) / 1e3) } else { String::new() };
-            format!("{} over {hops} {way}{apart}", load_name(*rate_rps))
-        }
-        Level::Population { live, rate_rps } => {
-            let load = rate_rps.map_or("saturation".to_owned(), |rate_rps| format!("{} requests/s", grouped(rate_rps)));
-            format!("{load} with {} live credentials", grouped(*live as f64))
-        }
-        Level::BesideLogins { rate_rps, clients: 0 } => format!("{} requests/s beside nobody", grouped(*rate_rps)),
-        Level::BesideLogins { rate_rps, clients } => {
-            format!("{} requests/s beside {clients} clients who log in", grouped(*rate_rps))
-        }
-        Level::Refused { garbage } => format!("saturation with {}", garbage_name(*garbage)),
-        Level::AsPlanned => "the planned load".to_owned(),
-    }
-}
-
-/// What has to be refused, in words.
-#[must_use]
-pub const fn garbage_name(garbage: Garbage) -> &'static str {
-    match garbage {
-        Garbage::NoCredential => "no credential",
-        Garbage::Malformed => "a malformed credential",
-        Garbage::Forged => "a forged credential",
-        Garbage::Expired => "an expired credential",
-        Garbage::LongHeader => "a header of 30 KiB",
-        Garbage::TooLongHeader => "too long a header",
-    }
-}
-
-fn load_name(rate_rps: Option<f64>) -> String {
-    rate_rps.map_or("saturation".to_owned(), |rate_rps| format!("{} requests/s", grouped(rate_rps)))
 }
 
 /// How many rounds of a place stand behind its figures.
@@ -84,19 +40,24 @@ pub struct RoundCounts {
 
 /// The rounds of one scheme at one level, in the order in which they were measured.
 #[derive(Clone, Debug)]
-pub struct Group<'record> {
+pub struct Group<'record, R = Round> {
     /// The scheme's id.
     pub scheme: &'record str,
     /// The level.
-    pub level: &'record Level,
+    pub level: Level,
     /// All rounds, invalid ones too.
-    pub rounds: Vec<&'record Round>,
+    pub rounds: Vec<&'record R>,
 }
 
-impl<'record> Group<'record> {
+impl<'record, R: Leveled> Group<'record, R> {
     /// The valid rounds.
     pub fn valid(&self) -> impl Iterator<Item = &'record Round> {
-        self.rounds.iter().copied().filter(|round| round.validity.valid)
+        self.valid_at().map(Leveled::round)
+    }
+
+    /// The valid rounds, each with what is varied.
+    pub fn valid_at(&self) -> impl Iterator<Item = &'record R> {
+        self.rounds.iter().copied().filter(|each| each.round().validity.valid)
     }
 
     /// How many are valid and how many are not.
@@ -109,15 +70,22 @@ impl<'record> Group<'record> {
     /// Every interval with its round, and whether it counts: it does if it lies inside the window
     /// of a valid round. The percentiles of reports are those of the intervals that count, merged.
     pub fn intervals(&self) -> impl Iterator<Item = (&'record Round, &'record Interval, bool)> {
-        self.rounds.iter().copied().flat_map(|round| {
+        self.rounds.iter().copied().flat_map(|each| {
+            let round = each.round();
             let counts = |interval: &Interval| round.validity.valid && round.window.contains(interval.start_s);
             round.intervals.iter().map(move |interval| (round, interval, counts(interval)))
         })
     }
 
+    /// The invalid rounds, with what there is to know of them.
+    pub(crate) fn invalid(&self, experiment: Experiment) -> Vec<InvalidRound> {
+        let rounds = self.rounds.iter().map(|each| each.round()).filter(|round| !round.validity.valid);
+        rounds.map(|round| InvalidRound::of(self.place(experiment), round)).collect()
+    }
+
     /// Its place in an experiment.
     #[must_use]
-    pub fn place(&self, experiment: &'static str) -> Place {
+    pub fn place(&self, experiment: Experiment) -> Place {
         Place { experiment, scheme: self.scheme.to_owned(), level: self.level.clone() }
     }
 
@@ -126,22 +94,38 @@ impl<'record> Group<'record> {
     pub fn is_control(&self) -> bool {
         self.scheme == Scheme::CONTROL.id()
     }
+
+    fn plain(&self) -> Group<'record> {
+        let rounds = self.rounds.iter().map(|each| each.round()).collect();
+        Group { scheme: self.scheme, level: self.level.clone(), rounds }
+    }
+}
+
+impl<'record, F> Group<'record, RoundAt<F>> {
+    /// What is varied, which is the same for all rounds of a group.
+    pub(crate) fn at(&self) -> &'record F {
+        &self.rounds[0].at
+    }
+}
+
+/// The same, without what is varied.
+pub(crate) fn plain<'record, R: Leveled>(groups: &[Group<'record, R>]) -> Vec<Group<'record>> {
+    groups.iter().map(Group::plain).collect()
 }
 
 /// Sorts rounds into groups: schemes in the order of the record, levels from low to high.
-#[must_use]
-pub fn groups<'record>(record: &'record Record, rounds: &'record [Round]) -> Vec<Group<'record>> {
-    let mut groups: Vec<Group<'record>> = Vec::new();
-    for round in rounds {
-        let same = |group: &&mut Group<'_>| group.scheme == round.scheme && *group.level == round.level;
-        match groups.iter_mut().find(same) {
-            Some(group) => group.rounds.push(round),
-            None => groups.push(Group { scheme: &round.scheme, level: &round.level, rounds: vec![round] }),
+pub(crate) fn groups<'record, R: Leveled>(record: &'record Record, rounds: &'record [R]) -> Vec<Group<'record, R>> {
+    let mut groups: Vec<Group<'record, R>> = Vec::new();
+    for each in rounds {
+        let (scheme, level) = (each.round().scheme.as_str(), each.level());
+        match groups.iter_mut().find(|group| group.scheme == scheme && group.level == level) {
+            Some(group) => group.rounds.push(each),
+            None => groups.push(Group { scheme, level, rounds: vec![each] }),
         }
     }
     groups.sort_by(|left, right| {
         let places = scheme_order(record, left.scheme).cmp(&scheme_order(record, right.scheme));
-        places.then_with(|| height(left.level).partial_cmp(&height(right.level)).expect("levels are numbers"))
+        places.then_with(|| left.level.order(&right.level))
     });
     groups
 }
@@ -158,23 +142,4 @@ pub(crate) fn schemes_in_order<'id>(record: &Record, ids: impl Iterator<Item = &
     schemes.sort_by_key(|scheme| (scheme_order(record, scheme), *scheme));
     schemes.dedup();
     schemes
-}
-
-/// Levels in order: by kind, then from low to high.
-fn height(level: &Level) -> (u8, f64) {
-    match level {
-        Level::AsPlanned => (0, 0.0),
-        Level::OfCapacity { fraction } => (1, *fraction),
-        Level::EqualRate { rate_rps } => (2, *rate_rps),
-        Level::FarStore { rtt_us, rate_rps: Some(_) } => (3, f64::from(*rtt_us)),
-        Level::FarStore { rtt_us, rate_rps: None } => (4, f64::from(*rtt_us)),
-        // Links first: no way has a thousand hops.
-        Level::Hops { hops, rate_rps: Some(_), link_rtt_us } => (5, f64::from(*link_rtt_us) * 1e3 + f64::from(*hops)),
-        Level::Hops { hops, rate_rps: None, .. } => (6, f64::from(*hops)),
-        Level::BesideLogins { clients, .. } => (7, f64::from(*clients)),
-        Level::Population { live, rate_rps: Some(_) } => (8, *live as f64),
-        Level::Population { live, rate_rps: None } => (9, *live as f64),
-        Level::Saturated => (10, 0.0),
-        Level::Refused { garbage } => (11, f64::from(*garbage as u8)),
-    }
 }

@@ -1,17 +1,19 @@
 //! Response times in open loops: the `latency` experiment, and `authbench load`.
 
-use engine::record::{EncodedHistogram, Interval, Level, Quantiles, Record, Round, empty_histogram};
+use engine::Experiment;
+use engine::record::{EncodedHistogram, Interval, LatencyExperiment, Quantiles, Record, Round, empty_histogram};
 use hdrhistogram::Histogram;
 
 use crate::group::{Group, Place, RoundCounts, groups};
+use crate::level::{Level, Leveled};
 use crate::statistics::{CONFIDENCE, Estimate, median};
-use crate::{EvidenceError, UnusableHistogram};
+use crate::{Analyse, EvidenceError, UnusableHistogram, Warning, warnings};
 
 /// Response times, by scheme and level.
 #[derive(Clone, Debug)]
 pub struct LatencyTable {
-    /// The experiment's name.
-    pub experiment: &'static str,
+    /// The experiment.
+    pub experiment: Experiment,
     /// One a scheme and level.
     pub rows: Vec<LatencyRow>,
 }
@@ -63,9 +65,26 @@ pub struct CpuPerRequest {
     pub generator_us: f64,
 }
 
+impl Analyse for LatencyExperiment {
+    type Table = LatencyTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<LatencyTable>, EvidenceError> {
+        LatencyTable::of(Self::EXPERIMENT, &groups(record, &self.rounds)).map(Some)
+    }
+
+    fn warnings(&self, record: &Record, table: Option<&LatencyTable>) -> Vec<Warning> {
+        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
+        warnings.extend(table.into_iter().flat_map(warnings::of_latency));
+        warnings
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        groups(record, &self.rounds)
+    }
+}
+
 impl LatencyTable {
-    pub(crate) fn of(record: &Record, experiment: &'static str, rounds: &[Round]) -> Result<Self, EvidenceError> {
-        let groups = groups(record, rounds);
+    pub(crate) fn of<R: Leveled>(experiment: Experiment, groups: &[Group<'_, R>]) -> Result<Self, EvidenceError> {
         let rows: Result<_, _> = groups.iter().map(|group| LatencyRow::of(experiment, group)).collect();
         Ok(Self { experiment, rows: rows? })
     }
@@ -84,7 +103,7 @@ impl LatencyTable {
 }
 
 impl LatencyRow {
-    pub(crate) fn of(experiment: &'static str, group: &Group<'_>) -> Result<Self, EvidenceError> {
+    pub(crate) fn of<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Result<Self, EvidenceError> {
         let distribution = |of: Of, own: OwnQuantiles| Distribution::of(experiment, group, of, own);
         Ok(Self {
             scheme: group.scheme.to_owned(),
@@ -101,7 +120,7 @@ impl LatencyRow {
 
     /// Its place in the experiment.
     #[must_use]
-    pub fn place(&self, experiment: &'static str) -> Place {
+    pub fn place(&self, experiment: Experiment) -> Place {
         Place { experiment, scheme: self.scheme.clone(), level: self.level.clone() }
     }
 }
@@ -110,7 +129,12 @@ type Of = fn(&Interval) -> &EncodedHistogram;
 type OwnQuantiles = fn(&Round) -> &Quantiles;
 
 impl Distribution {
-    fn of(experiment: &'static str, group: &Group<'_>, of: Of, own: OwnQuantiles) -> Result<Self, EvidenceError> {
+    fn of<R: Leveled>(
+        experiment: Experiment,
+        group: &Group<'_, R>,
+        of: Of,
+        own: OwnQuantiles,
+    ) -> Result<Self, EvidenceError> {
         let mut histogram = empty_histogram();
         for (round, interval, _) in group.intervals().filter(|(_, _, counts)| *counts) {
             merge(&mut histogram, of(interval)).map_err(|source| EvidenceError::new(experiment, round, source))?;
@@ -135,7 +159,7 @@ pub(crate) fn merge(sum: &mut Histogram<u64>, part: &EncodedHistogram) -> Result
 }
 
 impl CpuPerRequest {
-    fn of(group: &Group<'_>) -> Option<Self> {
+    fn of<R: Leveled>(group: &Group<'_, R>) -> Option<Self> {
         let usages: Vec<_> = group.valid().filter_map(|round| round.usage.as_ref()).collect();
         let requests: u64 = usages.iter().map(|usage| usage.requests).sum();
         let per_request_us = |spent_ns: u64| spent_ns as f64 / 1e3 / requests as f64;

@@ -11,6 +11,8 @@ mod demand;
 mod fanout;
 mod group;
 mod latency;
+mod level;
+mod load;
 mod login;
 mod memory;
 mod outage;
@@ -22,6 +24,8 @@ mod rtt;
 mod scaling;
 mod slo;
 mod timeline;
+#[cfg(feature = "toy-experiment")]
+mod toy;
 mod violation;
 mod warning;
 mod warnings;
@@ -29,68 +33,99 @@ mod wire;
 mod words;
 
 pub use capacity::{Capacity, FULL_SHARE, Part};
-pub use cost::{CostRow, CostTable, OverControl, is_control};
 pub use demand::DemandRow;
-pub use fanout::{Apart, Crossed, FanoutRow, FanoutTable, Slope as HopSlope};
-pub use group::{Group, Place, RoundCounts, garbage_name, groups, level_name};
-pub use latency::{CpuPerRequest, Distribution, LatencyRow, LatencyTable};
-pub use login::{Issued, LoginCost, LoginRow, LoginTable};
-pub use memory::{FEWEST_POPULATIONS, MemoryRow, MemoryTable, Slope, SlopeBasis};
-pub use outage::{OutageRow, OutageTable, OutageTimeline, Recovery, Tally, WELL_INTERVALS};
-pub use population::{Freed, PopulationRow, PopulationSize, PopulationTable, Predicted};
-pub use reject::{Refusal, RejectRow, RejectTable};
-pub use revocation::{Accepted, BrokenPromise, Denied, RevocationRow, RevocationTable, revocation_bound_us};
-pub use rotation::{RaceRow, RefusedFor, ReplayRow, Requests, RollRow, RotationTable, StormRow};
-pub use rtt::{Crossing, CrossingAt, Distance, RttRow, RttTable, Trips};
-pub use scaling::{
-    ERROR_LIMIT, FIT_NODES, FULL, Full, NoHeadline, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit,
-};
-pub use slo::{CONFIRMED_BY, CONFIRMING, Judged, SLO_SHARE, SloAnswer, SloFit, SloRate, SloTable};
+pub use group::{Group, Place, RoundCounts};
+pub use level::Level;
 pub use timeline::{Timeline, TimelinePoint};
 pub use violation::Violation;
-pub use warning::{Topic, Warning};
-pub use wire::{COOKIE_LIMIT_BYTES, WireRow, WireTable};
+pub use warning::{InvalidRound, Topic, Warning};
 pub use words::grouped;
 
-use engine::record::{Experiment, HistogramError, LoadExperiment, Record, Round};
+use engine::record::{Data, HistogramError, Measurement, Record, Round};
+use engine::{Experiment, each_experiment};
 
-/// All that a record shows.
-#[derive(Clone, Debug)]
-pub struct Evidence {
-    /// CPU time of a request.
-    pub cost: Option<CostTable>,
-    /// Response times at set rates.
-    pub latency: Option<LatencyTable>,
-    /// Response times of `authbench load`.
-    pub load: Option<LatencyTable>,
-    /// The highest rate that meets an objective.
-    pub slo: Option<SloTable>,
-    /// How `authbench load` went, second by second.
-    pub timelines: Vec<Timeline>,
-    /// What a store further away changes.
-    pub rtt: Option<RttTable>,
-    /// What logging in costs, and what it does to those who are logged in.
-    pub login: Option<LoginTable>,
-    /// What refusing garbage costs.
-    pub reject: Option<RejectTable>,
-    /// Capacity against the number of nodes.
-    pub scaling: Option<ScalingTable>,
-    /// What more and more live credentials change.
-    pub population: Option<PopulationTable>,
-    /// How long what was ended is still accepted.
-    pub revocation: Option<RevocationTable>,
-    /// What each further server adds that a request crosses.
-    pub fanout: Option<FanoutTable>,
-    /// What becomes of clients while keys and tokens are replaced.
-    pub rotation: Option<RotationTable>,
-    /// What is answered while something is broken.
-    pub outage: Option<OutageTable>,
-    /// Bytes a live credential takes.
-    pub memory: Option<MemoryTable>,
-    /// Bytes on the wire.
-    pub wire: Option<WireTable>,
-    /// What a reader must know before trusting any of it.
-    pub warnings: Vec<Warning>,
+/// How the data of an experiment are read. Each kind of data does it in the module of its experiment.
+pub trait Analyse: Data {
+    /// Its figures.
+    type Table;
+
+    /// Finds them; none where nothing was measured that could show any.
+    fn analyse(&self, record: &Record) -> Result<Option<Self::Table>, EvidenceError>;
+
+    /// What a reader must know before trusting them.
+    fn warnings(&self, record: &Record, table: Option<&Self::Table>) -> Vec<Warning>;
+
+    /// Its rounds of load, those together that repeat one another; none for an experiment that shows no round by itself.
+    fn groups<'record>(&'record self, _: &'record Record) -> Vec<Group<'record>> {
+        Vec::new()
+    }
+
+    /// What must never have happened, in valid rounds or not.
+    #[must_use]
+    fn violations(_: &Self::Table) -> Vec<Violation> {
+        Vec::new()
+    }
+}
+
+macro_rules! evidence {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
+        $($(#[$on])* pub use $module::*;)*
+
+        /// All that a record shows: the figures of each experiment that was made, and what to know about all of them.
+        #[derive(Clone, Debug)]
+        pub struct Evidence {
+            $($(#[$on])* #[doc = $title] pub $module: Option<<engine::record::$data as Analyse>::Table>,)*
+            /// What a reader must know before trusting any of it, by topic.
+            pub warnings: Vec<Warning>,
+            /// The rounds that count for nothing.
+            pub invalid_rounds: Vec<InvalidRound>,
+            /// What must never have happened; empty if all is as it should be.
+            pub violations: Vec<Violation>,
+        }
+
+        impl Evidence {
+            /// Draws it from a record.
+            pub fn of(record: &Record) -> Result<Self, EvidenceError> {
+                let mut found = Found { warnings: warnings::of_the_run(record), ..Found::default() };
+                $($(#[$on])* let $module = found.analyse::<engine::record::$data>(record)?;)*
+                let Found { mut warnings, invalid_rounds, violations } = found;
+                warnings.extend(warnings::of_the_machine(record));
+                warnings.sort_by_key(|warning| warning.topic);
+                Ok(Self { $($(#[$on])* $module,)* warnings, invalid_rounds, violations })
+            }
+        }
+
+        /// The rounds of load of an experiment, those together that repeat one another: schemes in the order of the record, levels from
+        /// low to high.
+        #[must_use]
+        pub fn groups<'record>(record: &'record Record, measurement: &'record Measurement) -> Vec<Group<'record>> {
+            match measurement {
+                $($(#[$on])* Measurement::$data(data) => data.groups(record),)*
+            }
+        }
+    };
+}
+
+each_experiment!(evidence);
+
+/// What was found so far, besides figures.
+#[derive(Default)]
+struct Found {
+    warnings: Vec<Warning>,
+    invalid_rounds: Vec<InvalidRound>,
+    violations: Vec<Violation>,
+}
+
+impl Found {
+    fn analyse<D: Analyse>(&mut self, record: &Record) -> Result<Option<D::Table>, EvidenceError> {
+        let Some(data) = record.data::<D>() else { return Ok(None) };
+        let table = data.analyse(record)?;
+        self.warnings.extend(data.warnings(record, table.as_ref()));
+        let groups = data.groups(record);
+        self.invalid_rounds.extend(groups.iter().flat_map(|group| group.invalid(D::EXPERIMENT)));
+        self.violations.extend(table.iter().flat_map(D::violations));
+        Ok(table)
+    }
 }
 
 /// A record holds something that cannot be read.
@@ -99,7 +134,7 @@ pub struct Evidence {
     "a histogram of {experiment}, scheme {scheme}, block {block}, cannot be read: {source}; the record is damaged, make the run again"
 )]
 pub struct EvidenceError {
-    experiment: &'static str,
+    experiment: Experiment,
     scheme: String,
     block: u32,
     source: UnusableHistogram,
@@ -119,67 +154,7 @@ pub enum UnusableHistogram {
 impl EvidenceError {
     /// A histogram of this round that cannot be used.
     #[must_use]
-    pub fn new(experiment: &'static str, round: &Round, source: UnusableHistogram) -> Self {
+    pub fn new(experiment: Experiment, round: &Round, source: UnusableHistogram) -> Self {
         Self { experiment, scheme: round.scheme.clone(), block: round.block, source }
     }
-}
-
-impl Evidence {
-    /// Draws it from a record.
-    pub fn of(record: &Record) -> Result<Self, EvidenceError> {
-        let mut evidence = Self {
-            cost: None,
-            latency: None,
-            load: None,
-            slo: None,
-            timelines: Vec::new(),
-            rtt: None,
-            login: None,
-            reject: None,
-            scaling: None,
-            population: None,
-            revocation: None,
-            fanout: None,
-            rotation: None,
-            outage: None,
-            memory: None,
-            wire: None,
-            warnings: Vec::new(),
-        };
-        for experiment in &record.experiments {
-            evidence.take(record, experiment)?;
-        }
-        evidence.warnings = warnings::of(record, &evidence);
-        Ok(evidence)
-    }
-
-    fn take(&mut self, record: &Record, experiment: &Experiment) -> Result<(), EvidenceError> {
-        match experiment {
-            Experiment::Load(load) => {
-                self.load = Some(LatencyTable::of(record, experiment.name(), &load.rounds)?);
-                self.timelines = timelines(load)?;
-            }
-            Experiment::Slo(slo) => self.slo = Some(SloTable::of(slo)),
-            Experiment::Cost(load) => self.cost = Some(CostTable::of(record, load)),
-            Experiment::Latency(load) => {
-                self.latency = Some(LatencyTable::of(record, experiment.name(), &load.rounds)?);
-            }
-            Experiment::Rtt(load) => self.rtt = Some(RttTable::of(record, load)?),
-            Experiment::Login(login) => self.login = Some(LoginTable::of(record, login)?),
-            Experiment::Reject(load) => self.reject = Some(RejectTable::of(record, load)),
-            Experiment::Scaling(scaling) => self.scaling = ScalingTable::of(record, scaling),
-            Experiment::Population(population) => self.population = Some(PopulationTable::of(record, population)?),
-            Experiment::Revocation(found) => self.revocation = Some(RevocationTable::of(record, found)),
-            Experiment::Fanout(load) => self.fanout = Some(FanoutTable::of(record, load)?),
-            Experiment::Rotation(rotation) => self.rotation = Some(RotationTable::of(record, rotation)),
-            Experiment::Outage(outage) => self.outage = Some(OutageTable::of(record, outage)),
-            Experiment::Memory(memory) => self.memory = Some(MemoryTable::of(record, memory)),
-            Experiment::Wire(wire) => self.wire = Some(WireTable::of(record, wire)),
-        }
-        Ok(())
-    }
-}
-
-fn timelines(load: &LoadExperiment) -> Result<Vec<Timeline>, EvidenceError> {
-    load.rounds.iter().map(Timeline::of).collect()
 }

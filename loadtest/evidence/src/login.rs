@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use engine::record::{Issuance, Level, LoginExperiment, LoginStorm, Record, Round};
+use engine::record::{BesideLogins, Issuance, LoginExperiment, LoginStorm, Record, Round, RoundAt};
 
 use crate::cost::has_store;
-use crate::group::{RoundCounts, schemes_in_order};
+use crate::group::{Group, RoundCounts, groups, plain, schemes_in_order};
 use crate::latency::LatencyTable;
+use crate::level::{Factor, Leveled as _};
 use crate::statistics::{CONFIDENCE, Estimate, Interval, hodges_lehmann, hodges_lehmann_ratio, median};
-use crate::{EvidenceError, LatencyRow};
+use crate::warning::invalid_points;
+use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
 /// Logins, by scheme.
 #[derive(Clone, Debug)]
@@ -72,10 +74,52 @@ pub struct Issued {
     pub per_cpu_s: Option<Estimate>,
 }
 
+/// A round of reads.
+type Reads = RoundAt<BesideLogins>;
+
+impl Factor for BesideLogins {
+    fn words(&self) -> String {
+        match self.clients {
+            0 => "beside nobody".to_owned(),
+            clients => format!("beside {clients} clients who log in"),
+        }
+    }
+
+    fn slug(&self) -> String {
+        format!("beside-{}", self.clients)
+    }
+
+    fn height(&self) -> f64 {
+        f64::from(self.clients)
+    }
+}
+
+impl Analyse for LoginExperiment {
+    type Table = LoginTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<LoginTable>, EvidenceError> {
+        LoginTable::of(record, self).map(Some)
+    }
+
+    fn warnings(&self, record: &Record, _: Option<&LoginTable>) -> Vec<Warning> {
+        let storm = |storm: &LoginStorm| format!("the logins of {} in block {}", storm.scheme, storm.block);
+        let issued = |issued: &Issuance| format!("the issuance of {} in block {}", issued.scheme, issued.block);
+        let storms = self.storms.iter().map(|each| (storm(each), &each.validity));
+        let points = storms.chain(self.issuances.iter().map(|each| (issued(each), &each.validity)));
+        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
+        warnings.extend(invalid_points(Self::EXPERIMENT, points));
+        warnings
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        plain(&groups(record, &self.rounds))
+    }
+}
+
 impl LoginTable {
-    pub(crate) fn of(record: &Record, login: &LoginExperiment) -> Result<Self, EvidenceError> {
-        let latency = LatencyTable::of(record, "login", &login.rounds)?;
-        let of_rounds = login.rounds.iter().map(|round| &round.scheme);
+    fn of(record: &Record, login: &LoginExperiment) -> Result<Self, EvidenceError> {
+        let latency = LatencyTable::of(LoginExperiment::EXPERIMENT, &groups(record, &login.rounds))?;
+        let of_rounds = login.rounds.iter().map(|each| &each.round.scheme);
         let schemes = schemes_in_order(record, of_rounds.chain(login.issuances.iter().map(|each| &each.scheme)));
         let row = |scheme: &str| LoginRow::of(record, scheme, login, &latency);
         Ok(Self {
@@ -88,22 +132,25 @@ impl LoginTable {
     }
 }
 
-const fn is_idle(level: &Level) -> bool {
-    matches!(level, Level::BesideLogins { clients: 0, .. })
+const fn is_idle(each: &Reads) -> bool {
+    each.at.clients == 0
 }
 
 impl LoginRow {
     fn of(record: &Record, scheme: &str, login: &LoginExperiment, latency: &LatencyTable) -> Self {
-        let rows = || latency.rows.iter().filter(|row| row.scheme == scheme);
-        let rounds: Vec<&Round> =
-            login.rounds.iter().filter(|round| round.scheme == scheme && round.validity.valid).collect();
+        let own = || login.rounds.iter().filter(|each| each.round.scheme == scheme);
+        let row = |idle: bool| {
+            let level = own().find(|each| is_idle(each) == idle)?.level();
+            latency.rows.iter().find(|row| row.scheme == scheme && row.level == level).cloned()
+        };
+        let rounds: Vec<&Reads> = own().filter(|each| each.round.validity.valid).collect();
         let storms: Vec<&LoginStorm> = login.storms.iter().filter(|storm| storm.scheme == scheme).collect();
         let issuances: Vec<&Issuance> = login.issuances.iter().filter(|each| each.scheme == scheme).collect();
         let with_store = has_store(record, scheme);
         Self {
             scheme: scheme.to_owned(),
-            idle: rows().find(|row| is_idle(&row.level)).cloned(),
-            storm: rows().find(|row| !is_idle(&row.level)).cloned(),
+            idle: row(true),
+            storm: row(false),
             p50_ratio: ratio(&rounds, |round| round.response_us.p50),
             p99_ratio: ratio(&rounds, |round| round.response_us.p99),
             cost: LoginCost::of(&storms, &rounds, with_store),
@@ -113,9 +160,9 @@ impl LoginRow {
 }
 
 /// Beside a storm against beside nobody, block by block.
-fn ratio(rounds: &[&Round], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
+fn ratio(rounds: &[&Reads], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
     let by_block = |idle: bool| -> BTreeMap<u32, f64> {
-        let own = rounds.iter().filter(|round| is_idle(&round.level) == idle);
+        let own = rounds.iter().filter(|each| is_idle(each) == idle).map(|each| &each.round);
         own.filter_map(|round| Some((round.block, of(round)? as f64))).collect()
     };
     let idle = by_block(true);
@@ -141,7 +188,7 @@ fn a_second(us: Estimate) -> Estimate {
 }
 
 impl LoginCost {
-    fn of(all: &[&LoginStorm], rounds: &[&Round], with_store: bool) -> Option<Self> {
+    fn of(all: &[&LoginStorm], rounds: &[&Reads], with_store: bool) -> Option<Self> {
         let storms: Vec<&LoginStorm> =
             all.iter().copied().filter(|storm| storm.validity.valid && storm.answered > 0).collect();
         let read_us = read_us(rounds, with_store)?;
@@ -161,8 +208,8 @@ impl LoginCost {
 }
 
 /// What a read costs beside nobody, in microseconds.
-fn read_us(rounds: &[&Round], with_store: bool) -> Option<f64> {
-    let usages = rounds.iter().filter(|round| is_idle(&round.level)).filter_map(|round| round.usage.as_ref());
+fn read_us(rounds: &[&Reads], with_store: bool) -> Option<f64> {
+    let usages = rounds.iter().filter(|each| is_idle(each)).filter_map(|each| each.round.usage.as_ref());
     let (mut spent_ns, mut requests) = (0.0, 0);
     for usage in usages {
         spent_ns += total_ns(usage.server_cpu_ns, usage.store_cpu_ns, with_store)?;

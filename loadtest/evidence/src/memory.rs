@@ -5,9 +5,13 @@ use engine::record::{MemoryExperiment, MemoryPoint, Record};
 use crate::cost::has_store;
 use crate::group::schemes_in_order;
 use crate::statistics::{CONFIDENCE, Estimate, Line, least_squares, mean};
+use crate::warning::{if_any, invalid_points};
+use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// A line through fewer population sizes than this says nothing of its straightness.
 pub const FEWEST_POPULATIONS: usize = 4;
+/// Below this R² a line through memory is called crooked.
+const STRAIGHT: f64 = 0.98;
 
 /// Bytes a live credential takes, by scheme.
 #[derive(Clone, Debug)]
@@ -64,8 +68,51 @@ pub enum SlopeBasis {
     WithinSeries,
 }
 
+impl Analyse for MemoryExperiment {
+    type Table = MemoryTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<MemoryTable>, EvidenceError> {
+        Ok(Some(MemoryTable::of(record, self)))
+    }
+
+    fn warnings(&self, _: &Record, table: Option<&MemoryTable>) -> Vec<Warning> {
+        let place = |point: &MemoryPoint| format!("{} at {} credentials", point.scheme, point.population);
+        let points = self.points.iter().map(|point| (place(point), &point.validity));
+        let mut warnings = invalid_points(Self::EXPERIMENT, points);
+        warnings.extend(table.into_iter().flat_map(MemoryTable::warnings));
+        warnings
+    }
+}
+
 impl MemoryTable {
-    pub(crate) fn of(record: &Record, memory: &MemoryExperiment) -> Self {
+    fn warnings(&self) -> Vec<Warning> {
+        let warning = |text: String| Topic::Statistics.warning(format!("memory: {text}"));
+        let unsloped = self.rows.iter().filter(|row| row.slope.is_none()).map(|row| {
+            warning(format!(
+                "no fill of {} has {FEWEST_POPULATIONS} valid population sizes ({} in all), so there is no slope.",
+                row.scheme, row.populations
+            ))
+        });
+        let sloped = || self.rows.iter().filter_map(|row| row.slope.as_ref().map(|slope| (row, slope)));
+        let crooked = sloped().filter(|(_, slope)| slope.r_squared < STRAIGHT && !slope.may_be_flat());
+        let crooked = crooked.map(|(row, slope)| {
+            warning(format!(
+                "the points of {} do not lie on a line (R² = {:.3}): the slope is an average over the sizes tried.",
+                row.scheme, slope.r_squared
+            ))
+        });
+        let single = sloped().filter(|(_, slope)| slope.basis == SlopeBasis::WithinSeries);
+        let single: Vec<&str> = single.map(|(row, _)| row.scheme.as_str()).collect();
+        let single = if_any(&single, |schemes| {
+            warning(format!(
+                "filled once were {}: their intervals hold the scatter about the line but not the difference between processes, and are too narrow.",
+                schemes.join(", ")
+            ))
+        });
+        unsloped.chain(crooked).chain(single).collect()
+    }
+
+    fn of(record: &Record, memory: &MemoryExperiment) -> Self {
         let schemes = schemes_in_order(record, memory.points.iter().map(|point| &point.scheme));
         Self { rows: schemes.into_iter().map(|scheme| MemoryRow::of(record, scheme, &memory.points)).collect() }
     }
@@ -110,6 +157,11 @@ const STORE_RSS: Bytes = |point| point.store_rss_bytes;
 const BOTH: Bytes = |point| Some(point.server_pss_bytes + point.store_used_bytes?);
 
 impl Slope {
+    /// Whether it cannot be told from none: then R² is that of noise, and says nothing.
+    fn may_be_flat(&self) -> bool {
+        self.total.unwrap_or(self.server).interval.is_none_or(|interval| interval.contains(0.0))
+    }
+
     fn of(fills: &[Vec<&MemoryPoint>], with_store: bool) -> Option<Self> {
         let total = lines(fills, if with_store { BOTH } else { SERVER });
         let server = lines(fills, SERVER)?;

@@ -6,6 +6,8 @@ use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Ou
 
 use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{CONFIDENCE, Estimate, median};
+use crate::warning::invalid_points;
+use crate::{Analyse, EvidenceError, Violation, Warning};
 
 /// So many intervals one after the other have to be well before a scheme counts as recovered.
 pub const WELL_INTERVALS: usize = 3;
@@ -133,8 +135,33 @@ impl Tally {
     }
 }
 
+impl Analyse for OutageExperiment {
+    type Table = OutageTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<OutageTable>, EvidenceError> {
+        Ok(Some(OutageTable::of(record, self)))
+    }
+
+    fn warnings(&self, _: &Record, _: Option<&OutageTable>) -> Vec<Warning> {
+        let found: Vec<_> = self.rounds.iter().map(|round| (round, validity(round))).collect();
+        let place =
+            |round: &OutageRound| format!("{}, {} in repetition {}", round.scheme, round.fault, round.repetition);
+        invalid_points(Self::EXPERIMENT, found.iter().map(|(round, validity)| (place(round), validity)))
+    }
+
+    fn violations(table: &OutageTable) -> Vec<Violation> {
+        let broken = table.rows.iter().filter(|row| row.wrongly_allowed > 0);
+        let violation = |row: &OutageRow| {
+            let requests = if row.wrongly_allowed == 1 { "request" } else { "requests" };
+            let text = format!("{} wrongly allowed {} {requests} ({})", row.scheme, row.wrongly_allowed, row.fault);
+            Violation { experiment: Self::EXPERIMENT, scheme: row.scheme.clone(), text }
+        };
+        broken.map(violation).collect()
+    }
+}
+
 impl OutageTable {
-    pub(crate) fn of(record: &Record, outage: &OutageExperiment) -> Self {
+    fn of(record: &Record, outage: &OutageExperiment) -> Self {
         let interval_s = outage.setup.map_or(f64::INFINITY, |setup| setup.interval_s);
         let schemes = schemes_in_order(record, outage.rounds.iter().map(|round| &round.scheme));
         let faults: BTreeSet<OutageFault> = outage.rounds.iter().map(|round| round.fault).collect();
@@ -227,7 +254,7 @@ impl OutageTimeline {
 }
 
 /// Whether a round counts: by its own reasons, and only if it is known of every request that was planned what came of it.
-pub(crate) fn validity(round: &OutageRound) -> Validity {
+fn validity(round: &OutageRound) -> Validity {
     let (planned, accounted) = (round.planned, round.accounted());
     let missing = (planned != accounted)
         .then(|| format!("{planned} requests were planned, and the outcomes of {accounted} are recorded"));

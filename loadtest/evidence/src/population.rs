@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use engine::record::{Fill, FillState, Level, MemoryPoint, PopulationExperiment, Record, Round};
+use engine::record::{Fill, FillState, LiveCredentials, MemoryPoint, PopulationExperiment, Record, Round, RoundAt};
 
-use crate::group::{Group, groups};
+use crate::group::{Group, groups, plain};
+use crate::level::Factor;
 use crate::memory::MemoryRow;
 use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann_ratio, least_squares, median};
-use crate::{EvidenceError, LatencyRow};
+use crate::warning::invalid_points;
+use crate::words::grouped;
+use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
 /// Below this the allocator's pages are larger than what is in them, and say nothing of ten million.
 const FIT_FROM: u64 = 5_000;
@@ -93,8 +96,52 @@ pub struct Freed {
     pub freed: MemoryPoint,
 }
 
+/// The rounds of one scheme with so many credentials under one load.
+type LiveGroup<'record> = Group<'record, RoundAt<LiveCredentials>>;
+
+impl Factor for LiveCredentials {
+    fn words(&self) -> String {
+        format!("with {} live credentials", grouped(self.live as f64))
+    }
+
+    fn slug(&self) -> String {
+        format!("{}-live", self.live)
+    }
+
+    fn height(&self) -> f64 {
+        self.live as f64
+    }
+}
+
+impl Analyse for PopulationExperiment {
+    type Table = PopulationTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<PopulationTable>, EvidenceError> {
+        PopulationTable::of(record, self).map(Some)
+    }
+
+    fn warnings(&self, record: &Record, _: Option<&PopulationTable>) -> Vec<Warning> {
+        let place = |fill: &Fill| {
+            let state = match fill.state {
+                FillState::Live => "live",
+                FillState::Revoked => "revoked",
+                FillState::Freed => "freed",
+            };
+            format!("{} with {} {state} credentials", fill.memory.scheme, fill.memory.population)
+        };
+        let fills = self.fills.iter().map(|fill| (place(fill), &fill.memory.validity));
+        let mut warnings = invalid_points(Self::EXPERIMENT, fills);
+        warnings.extend(warnings::of_groups(Self::EXPERIMENT, &self.groups(record)));
+        warnings
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        plain(&groups(record, &self.rounds))
+    }
+}
+
 impl PopulationTable {
-    pub(crate) fn of(record: &Record, population: &PopulationExperiment) -> Result<Self, EvidenceError> {
+    fn of(record: &Record, population: &PopulationExperiment) -> Result<Self, EvidenceError> {
         let groups = groups(record, &population.rounds);
         let row = |scheme: &str| PopulationRow::of(record, scheme, &population.fills, &groups);
         let named = |scheme: &&str| population.fills.iter().any(|fill| fill.memory.scheme == *scheme);
@@ -104,7 +151,7 @@ impl PopulationTable {
 }
 
 impl PopulationRow {
-    fn of(record: &Record, scheme: &str, fills: &[Fill], groups: &[Group<'_>]) -> Result<Self, EvidenceError> {
+    fn of(record: &Record, scheme: &str, fills: &[Fill], groups: &[LiveGroup<'_>]) -> Result<Self, EvidenceError> {
         let own =
             |state: FillState| fills.iter().filter(move |fill| fill.memory.scheme == scheme && fill.state == state);
         let points = |state: FillState| own(state).map(|fill| fill.memory.clone()).collect::<Vec<_>>();
@@ -167,19 +214,14 @@ impl Freed {
     }
 }
 
-/// Credentials alive at a level.
-fn live(level: &Level) -> u64 {
-    if let Level::Population { live, .. } = level { *live } else { 0 }
-}
-
-fn sizes(scheme: &str, groups: &[Group<'_>]) -> Result<Vec<PopulationSize>, EvidenceError> {
-    let own: Vec<&Group<'_>> = groups.iter().filter(|group| group.scheme == scheme).collect();
-    let fewest = own.iter().map(|group| live(group.level)).min();
-    let mut populations: Vec<u64> = own.iter().map(|group| live(group.level)).collect();
+fn sizes(scheme: &str, groups: &[LiveGroup<'_>]) -> Result<Vec<PopulationSize>, EvidenceError> {
+    let own: Vec<&LiveGroup<'_>> = groups.iter().filter(|group| group.scheme == scheme).collect();
+    let fewest = own.iter().map(|group| group.at().live).min();
+    let mut populations: Vec<u64> = own.iter().map(|group| group.at().live).collect();
     populations.sort_unstable();
     populations.dedup();
     let of = |population: u64, saturated: bool| {
-        own.iter().find(|group| live(group.level) == population && group.level.is_saturated() == saturated).copied()
+        own.iter().find(|group| group.at().live == population && group.level.load.is_saturated() == saturated).copied()
     };
     let size = |population: u64| {
         let against = |saturated: bool, figure: fn(&Round) -> Option<f64>| {
@@ -189,10 +231,10 @@ fn sizes(scheme: &str, groups: &[Group<'_>]) -> Result<Vec<PopulationSize>, Evid
         let p99 = |round: &Round| round.response_us.p99.map(|us| us as f64);
         let rps = |round: &Round| Some(round.achieved_rps);
         let valid = of(population, false).filter(|group| group.count().used > 0);
-        let carried = |group: &Group<'_>| group.valid().map(|round| round.achieved_rps).collect::<Vec<f64>>();
+        let carried = |group: &LiveGroup<'_>| group.valid().map(|round| round.achieved_rps).collect::<Vec<f64>>();
         Ok(PopulationSize {
             live: population,
-            response: valid.map(|group| LatencyRow::of("population", group)).transpose()?,
+            response: valid.map(|group| LatencyRow::of(PopulationExperiment::EXPERIMENT, group)).transpose()?,
             p99_ratio: against(false, p99),
             capacity_rps: of(population, true).and_then(|group| median(&carried(group), CONFIDENCE)),
             capacity_ratio: against(true, rps),
@@ -202,7 +244,7 @@ fn sizes(scheme: &str, groups: &[Group<'_>]) -> Result<Vec<PopulationSize>, Evid
 }
 
 /// The typical ratio of rounds of the same block.
-fn ratio(many: &Group<'_>, few: &Group<'_>, figure: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
+fn ratio(many: &LiveGroup<'_>, few: &LiveGroup<'_>, figure: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
     let few: BTreeMap<u32, f64> = few.valid().filter_map(|round| Some((round.block, figure(round)?))).collect();
     let pair = |round: &Round| Some((figure(round)?, *few.get(&round.block)?));
     let pairs: Vec<(f64, f64)> = many.valid().filter_map(pair).collect();

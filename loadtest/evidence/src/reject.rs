@@ -1,11 +1,12 @@
 //! The `reject` experiment: what refusing garbage costs against accepting.
 
-use engine::record::{Garbage, Level, LoadExperiment, Record, Round};
+use engine::record::{Garbage, GarbageSent, Record, RejectExperiment, Round, RoundAt};
 
-use crate::OverControl;
 use crate::cost::CostRow;
-use crate::group::{Group, RoundCounts, groups};
+use crate::group::{Group, RoundCounts, groups, plain};
+use crate::level::Factor;
 use crate::statistics::Estimate;
+use crate::{Analyse, EvidenceError, OverControl, Warning, warnings};
 
 /// What refusing costs, by scheme.
 #[derive(Clone, Debug)]
@@ -40,13 +41,46 @@ pub struct Refusal {
     pub over_accepting: Option<OverControl>,
 }
 
+/// The rounds of one scheme with one kind of requests.
+type SentGroup<'record> = Group<'record, RoundAt<GarbageSent>>;
+
+impl Factor for GarbageSent {
+    fn words(&self) -> String {
+        self.garbage.map(|garbage| format!("with {garbage}")).unwrap_or_default()
+    }
+
+    fn slug(&self) -> String {
+        self.garbage.map(|garbage| garbage.to_string().to_lowercase().replace(' ', "-")).unwrap_or_default()
+    }
+
+    fn height(&self) -> f64 {
+        self.garbage.map_or(0.0, |garbage| f64::from(garbage as u8) + 1.0)
+    }
+}
+
+impl Analyse for RejectExperiment {
+    type Table = RejectTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<RejectTable>, EvidenceError> {
+        Ok(Some(RejectTable::of(record, self)))
+    }
+
+    fn warnings(&self, record: &Record, _: Option<&RejectTable>) -> Vec<Warning> {
+        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        plain(&groups(record, &self.rounds))
+    }
+}
+
 impl RejectTable {
-    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Self {
-        let groups = groups(record, &load.rounds);
+    fn of(record: &Record, reject: &RejectExperiment) -> Self {
+        let groups = groups(record, &reject.rounds);
         let mut rows: Vec<RejectRow> = Vec::new();
         for group in &groups {
             if rows.last().is_none_or(|row| row.scheme != group.scheme) {
-                let own: Vec<&Group<'_>> = groups.iter().filter(|other| other.scheme == group.scheme).collect();
+                let own: Vec<&SentGroup<'_>> = groups.iter().filter(|other| other.scheme == group.scheme).collect();
                 rows.push(RejectRow::of(record, group.scheme, &own));
             }
         }
@@ -71,14 +105,13 @@ impl RejectRow {
         self.refusals.iter().find(|refusal| refusal.garbage == garbage)
     }
 
-    fn of(record: &Record, scheme: &str, groups: &[&Group<'_>]) -> Self {
-        let accepting = groups.iter().find(|group| *group.level == Level::Saturated);
+    fn of(record: &Record, scheme: &str, groups: &[&SentGroup<'_>]) -> Self {
+        let accepting = groups.iter().find(|group| group.at().garbage.is_none());
         let accepted: Vec<&Round> = accepting.iter().flat_map(|group| group.valid()).collect();
-        let refusal = |group: &&Group<'_>| {
-            let Level::Refused { garbage } = *group.level else { return None };
+        let refusal = |group: &&SentGroup<'_>| {
             Some(Refusal {
-                garbage,
-                status: group.rounds.first()?.plan.expected_status,
+                garbage: group.at().garbage?,
+                status: group.rounds.first()?.round.plan.expected_status,
                 rounds: group.count(),
                 total_us: CostRow::of(record, group, &[]).total_us,
                 over_accepting: OverControl::of(record, group, &accepted),

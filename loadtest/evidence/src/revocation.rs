@@ -10,6 +10,8 @@ use engine::record::{
 };
 
 use crate::statistics::{CONFIDENCE, Estimate, median, middle_of};
+use crate::warning::invalid_points;
+use crate::{Analyse, EvidenceError, Topic, Violation, Warning};
 
 /// How long what was ended is still accepted.
 #[derive(Clone, Debug)]
@@ -120,7 +122,7 @@ impl fmt::Display for BrokenPromise {
 }
 
 /// Behind a name: what lay between.
-pub(crate) fn over(link: PushLink) -> String {
+fn over(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
         PushLink::Delayed { delay_ms } => format!(", pushes {delay_ms} ms late"),
@@ -140,8 +142,35 @@ pub fn revocation_bound_us(class: RevocationClass, window_s: u64, left_us: Optio
     }
 }
 
+impl Analyse for RevocationExperiment {
+    type Table = RevocationTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<RevocationTable>, EvidenceError> {
+        Ok(Some(RevocationTable::of(record, self)))
+    }
+
+    fn warnings(&self, _: &Record, table: Option<&RevocationTable>) -> Vec<Warning> {
+        let place = |series: &RevocationSeries| format!("{}{}", series.scheme, over(series.link));
+        let points = self.series.iter().map(|series| (place(series), &series.validity));
+        let broken = table.into_iter().flat_map(|table| &table.broken);
+        let broken = broken.map(|broken| {
+            Topic::Comparison.warning(format!("revocation: {broken}; its prices do not count at that class."))
+        });
+        invalid_points(Self::EXPERIMENT, points).into_iter().chain(broken).collect()
+    }
+
+    fn violations(table: &RevocationTable) -> Vec<Violation> {
+        let violation = |broken: &BrokenPromise| Violation {
+            experiment: Self::EXPERIMENT,
+            scheme: broken.scheme.clone(),
+            text: broken.to_string(),
+        };
+        table.broken.iter().map(violation).collect()
+    }
+}
+
 impl RevocationTable {
-    pub(crate) fn of(record: &Record, experiment: &RevocationExperiment) -> Self {
+    fn of(record: &Record, experiment: &RevocationExperiment) -> Self {
         let rows = experiment.series.iter().flat_map(|series| {
             let made = |kind: &EventKind| series.events.iter().any(|event| event.kind == *kind);
             let kinds = EventKind::ALL.into_iter().filter(made);

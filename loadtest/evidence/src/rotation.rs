@@ -1,9 +1,11 @@
 //! The `rotation` experiment: what becomes of clients while keys and tokens are replaced.
 
-use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm};
+use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm, Validity};
 
 use crate::group::scheme_order;
 use crate::statistics::{CONFIDENCE, Interval, middle_of, wilson};
+use crate::warning::invalid_points;
+use crate::{Analyse, EvidenceError, Warning};
 
 /// What becomes of clients while keys and tokens are replaced.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,8 +122,41 @@ pub struct StormRow {
     pub curve: Storm,
 }
 
+impl Analyse for RotationExperiment {
+    type Table = RotationTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<RotationTable>, EvidenceError> {
+        Ok(Some(RotationTable::of(record, self)))
+    }
+
+    fn warnings(&self, _: &Record, _: Option<&RotationTable>) -> Vec<Warning> {
+        invalid_points(Self::EXPERIMENT, parts(self))
+    }
+}
+
+/// Every measurement, with its name.
+fn parts(measured: &RotationExperiment) -> impl Iterator<Item = (String, &Validity)> {
+    let rolls = measured.rolls.iter().map(|roll| {
+        let how = if roll.learning == Learning::Never { "told to nobody" } else { "published" };
+        (format!("the roll of {}'s key, {how}, in block {}", roll.scheme, roll.block), &roll.validity)
+    });
+    let races = measured
+        .races
+        .iter()
+        .map(|race| (format!("races of {} clients with {} s of grace", race.clients, race.grace_s), &race.validity));
+    let replays = measured
+        .replays
+        .iter()
+        .map(|replay| (format!("copies {} s old with {} s of grace", replay.age_s, replay.grace_s), &replay.validity));
+    let storms = measured
+        .storms
+        .iter()
+        .map(|storm| (format!("the storm with jitter {} in block {}", storm.jitter, storm.block), &storm.validity));
+    rolls.chain(races).chain(replays).chain(storms)
+}
+
 impl RotationTable {
-    pub(crate) fn of(record: &Record, measured: &RotationExperiment) -> Self {
+    fn of(record: &Record, measured: &RotationExperiment) -> Self {
         let refreshing = measured.races.first().map(|race| &race.scheme);
         let refreshing = refreshing.or_else(|| measured.storms.first().map(|storm| &storm.scheme)).cloned();
         Self {

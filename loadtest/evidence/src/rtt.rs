@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::record::{Level, LoadExperiment, Record, Round};
+use engine::record::{Record, Round, RoundAt, RttExperiment, StoreDistance};
 
 use crate::cost::{has_store, is_control};
-use crate::group::{Group, groups};
+use crate::group::{Group, groups, plain};
 use crate::latency::LatencyTable;
+use crate::level::Factor;
 use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
-use crate::{EvidenceError, LatencyRow, OverControl};
+use crate::{Analyse, EvidenceError, LatencyRow, OverControl, Warning, warnings};
 
 /// What a store further away changes, by scheme.
 #[derive(Clone, Debug)]
@@ -83,12 +84,45 @@ const FEWEST_TRIPS: f64 = 0.05;
 /// What one block saw: for every distance that was set, the one that was given and the median, all in microseconds.
 type Medians = BTreeMap<u32, (f64, f64)>;
 
+/// The rounds of one scheme at one distance under one load.
+type RttGroup<'record> = Group<'record, RoundAt<StoreDistance>>;
+
+impl Factor for StoreDistance {
+    fn words(&self) -> String {
+        format!("over a store {} ms away", f64::from(self.rtt_us) / 1e3)
+    }
+
+    fn slug(&self) -> String {
+        format!("{}-us", self.rtt_us)
+    }
+
+    fn height(&self) -> f64 {
+        f64::from(self.rtt_us)
+    }
+}
+
+impl Analyse for RttExperiment {
+    type Table = RttTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<RttTable>, EvidenceError> {
+        RttTable::of(record, self).map(Some)
+    }
+
+    fn warnings(&self, record: &Record, _: Option<&RttTable>) -> Vec<Warning> {
+        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+    }
+
+    fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
+        plain(&groups(record, &self.rounds))
+    }
+}
+
 impl RttTable {
-    pub(crate) fn of(record: &Record, load: &LoadExperiment) -> Result<Self, EvidenceError> {
-        let latency = LatencyTable::of(record, "rtt", &load.rounds)?;
-        let groups = groups(record, &load.rounds);
+    fn of(record: &Record, rtt: &RttExperiment) -> Result<Self, EvidenceError> {
+        let groups = groups(record, &rtt.rounds);
+        let latency = LatencyTable::of(RttExperiment::EXPERIMENT, &groups)?;
         let mut rows: Vec<RttRow> = Vec::new();
-        for group in groups.iter().filter(|group| at_rate(group.level)) {
+        for group in groups.iter().filter(|group| is_at_rate(group)) {
             if rows.last().is_none_or(|row| row.scheme != group.scheme) {
                 rows.push(RttRow::of(record, group.scheme, &groups, &latency));
             }
@@ -98,24 +132,19 @@ impl RttTable {
     }
 }
 
-fn at_rate(level: &Level) -> bool {
-    matches!(level, Level::FarStore { rate_rps: Some(_), .. })
-}
-
-fn set_us(level: &Level) -> u32 {
-    if let Level::FarStore { rtt_us, .. } = level { *rtt_us } else { 0 }
+fn is_at_rate(group: &RttGroup<'_>) -> bool {
+    !group.level.load.is_saturated()
 }
 
 impl RttRow {
-    fn of(record: &Record, scheme: &str, groups: &[Group<'_>], latency: &LatencyTable) -> Self {
+    fn of(record: &Record, scheme: &str, groups: &[RttGroup<'_>], latency: &LatencyTable) -> Self {
         let controls: Vec<&Round> = groups.iter().filter(|group| group.is_control()).flat_map(Group::valid).collect();
-        let own = groups.iter().filter(|group| group.scheme == scheme && at_rate(group.level));
-        let distance = |group: &Group<'_>| {
-            let rtt_us = set_us(group.level);
-            let row = latency.rows.iter().find(|row| row.scheme == scheme && row.level == *group.level);
-            let saturated = |other: &&Group<'_>| {
-                other.scheme == scheme && other.level.is_saturated() && set_us(other.level) == rtt_us
-            };
+        let own = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
+        let distance = |group: &RttGroup<'_>| {
+            let rtt_us = group.at().rtt_us;
+            let row = latency.rows.iter().find(|row| row.scheme == scheme && row.level == group.level);
+            let saturated =
+                |other: &&RttGroup<'_>| other.scheme == scheme && !is_at_rate(other) && other.at().rtt_us == rtt_us;
             let saturated = groups.iter().find(saturated).filter(|group| !group.is_control());
             Distance {
                 rtt_us,
@@ -133,13 +162,13 @@ impl RttRow {
 }
 
 /// The valid rounds at the experiment's rate, by block.
-fn by_block(scheme: &str, groups: &[Group<'_>]) -> BTreeMap<u32, Medians> {
-    let own = groups.iter().filter(|group| group.scheme == scheme && at_rate(group.level));
+fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
+    let own = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
     let mut blocks: BTreeMap<u32, Medians> = BTreeMap::new();
-    for round in own.flat_map(Group::valid) {
+    for RoundAt { at, round } in own.flat_map(Group::valid_at) {
         if let Some(p50) = round.response_us.p50 {
             let given_us = round.store_rtt_us.unwrap_or(0.0);
-            blocks.entry(round.block).or_default().insert(set_us(&round.level), (given_us, p50 as f64));
+            blocks.entry(round.block).or_default().insert(at.rtt_us, (given_us, p50 as f64));
         }
     }
     blocks
@@ -175,7 +204,7 @@ impl Trips {
     }
 }
 
-fn crossings(record: &Record, rows: &[RttRow], groups: &[Group<'_>]) -> Vec<Crossing> {
+fn crossings(record: &Record, rows: &[RttRow], groups: &[RttGroup<'_>]) -> Vec<Crossing> {
     let (asking, checking): (Vec<&RttRow>, Vec<&RttRow>) =
         rows.iter().filter(|row| !is_control(&row.scheme)).partition(|row| has_store(record, &row.scheme));
     let pairs = asking

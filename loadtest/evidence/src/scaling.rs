@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use engine::record::{Record, ScalingExperiment, ScalingPoint, Slicing, Step};
+use engine::record::{Record, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step};
 
 use crate::cost::is_control;
 use crate::demand::DemandRow;
 use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
+use crate::warning::invalid_points;
+use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// The law is found on at most so many nodes, and held against the others.
 pub const FIT_NODES: u32 = 3;
@@ -173,9 +175,32 @@ impl Prediction {
     }
 }
 
+impl Analyse for ScalingExperiment {
+    type Table = ScalingTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<ScalingTable>, EvidenceError> {
+        Ok(ScalingTable::of(record, self))
+    }
+
+    fn warnings(&self, _: &Record, table: Option<&ScalingTable>) -> Vec<Warning> {
+        let place = |point: &ScalingPoint| match point.step {
+            Step::Nodes { nodes } => format!("{} on {nodes} nodes in block {}", point.scheme, point.block),
+            Step::StoreFilled { .. } => format!("{}, the store filled in block {}", point.scheme, point.block),
+        };
+        let demand =
+            |demand: &ServiceDemand| format!("{} on whole processors in block {}", demand.scheme, demand.block);
+        let demands = self.demands.iter().map(|each| (demand(each), &each.validity));
+        let points = self.points.iter().map(|point| (place(point), &point.validity));
+        let mut warnings = invalid_points(Self::EXPERIMENT, demands.chain(points));
+        let no_headline = table.into_iter().flat_map(ScalingTable::no_headline);
+        warnings.extend(no_headline.map(|why| Topic::Comparison.warning(format!("scaling: {why}"))));
+        warnings
+    }
+}
+
 impl ScalingTable {
     /// None where a run ended before it could tell anything of more nodes.
-    pub(crate) fn of(record: &Record, scaling: &ScalingExperiment) -> Option<Self> {
+    fn of(record: &Record, scaling: &ScalingExperiment) -> Option<Self> {
         if scaling.points.is_empty() && scaling.unsliced.is_none() {
             return None;
         }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use engine::record::{SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
+use engine::record::{Record, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 use engine::slo::Objective;
+use engine::validity::Fault;
 
 use crate::statistics::{CONFIDENCE, Interval, Logistic, bootstrap, median, profile_interval};
+use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// The rate that is looked for is the one at which this share of the rounds meets the objectives.
 pub const SLO_SHARE: f64 = 0.9;
@@ -118,8 +120,48 @@ fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
     Some(profile.holding(drawn.low).holding(drawn.high))
 }
 
+impl Analyse for SloExperiment {
+    type Table = SloTable;
+
+    fn analyse(&self, _: &Record) -> Result<Option<SloTable>, EvidenceError> {
+        Ok(Some(SloTable::of(self)))
+    }
+
+    /// Rounds of a search that say nothing of the target. One in which the target was not up to the load is what was looked for,
+    /// and counts.
+    fn warnings(&self, _: &Record, _: Option<&SloTable>) -> Vec<Warning> {
+        let says_nothing = |round: &&SloRound| matches!(round.verdict, SloVerdict::Generator | SloVerdict::Unsettled);
+        let void: Vec<&SloRound> = self.rounds.iter().filter(says_nothing).collect();
+        if void.is_empty() {
+            return Vec::new();
+        }
+        let with = |fault: Fault| void.iter().filter(|round| round.round.validity.faults.contains(&fault)).count();
+        let reasons = WHY_VOID.map(|(fault, words)| (words, with(fault)));
+        let reasons = reasons.into_iter().filter(|(_, rounds)| *rounds > 0);
+        let reasons: Vec<String> = reasons.map(|(what, rounds)| format!("{what} in {rounds}")).collect();
+        vec![Topic::Invalid.warning(format!(
+            "{}: {} of {} rounds say nothing of the target and were made again: {}.",
+            Self::EXPERIMENT,
+            void.len(),
+            self.rounds.len(),
+            reasons.join(", ")
+        ))]
+    }
+}
+
+/// What makes a round say nothing of the target, in words.
+const WHY_VOID: [(Fault, &str); 7] = [
+    (Fault::GeneratorExhausted, "the generator ran out of file descriptors, local ports or memory"),
+    (Fault::GeneratorLate, "the generator sent too late"),
+    (Fault::GeneratorFull, "the generator was full"),
+    (Fault::ProcessorsShared, "generator and server filled processors that they share"),
+    (Fault::CpuStolen, "a hypervisor took CPU time away"),
+    (Fault::NeverSettled, "the service time never settled"),
+    (Fault::TooFewRequests, "there were too few requests"),
+];
+
 impl SloTable {
-    pub(crate) fn of(slo: &SloExperiment) -> Self {
+    fn of(slo: &SloExperiment) -> Self {
         let (confirming, searching): (Vec<&SloRound>, Vec<&SloRound>) =
             slo.rounds.iter().partition(|round| matches!(round.step, SearchStep::Confirmation { .. }));
         let confirmations = by_rate(&slo.objectives, &confirming);

@@ -1,6 +1,6 @@
 //! How a load went, interval by interval.
 
-use engine::record::{Interval, Round, empty_histogram};
+use engine::record::{Interval, LoadExperiment, Round, empty_histogram};
 use hdrhistogram::Histogram;
 
 use crate::latency::merge;
@@ -53,7 +53,7 @@ impl Timeline {
             .flat_map(|side| side.chunks(intervals_per_point))
             .map(|merged| TimelinePoint::of(merged, counts(&merged[0])))
             .collect::<Result<_, _>>()
-            .map_err(|source| EvidenceError::new("load", round, source))?;
+            .map_err(|source| EvidenceError::new(LoadExperiment::EXPERIMENT, round, source))?;
         Ok(Self { scheme: round.scheme.clone(), valid: round.validity.valid, points, intervals_per_point })
     }
 }

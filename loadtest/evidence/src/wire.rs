@@ -1,10 +1,13 @@
 //! The `wire` experiment: bytes of a credential and of what carries it. Counted, not estimated:
 //! the same request has the same bytes every time, so there are no intervals.
 
+use contract::Carrier;
 use engine::record::{Record, WireExperiment, WirePoint};
 
 use crate::cost::is_control;
 use crate::group::scheme_order;
+use crate::warning::{invalid_points, no_control};
+use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// Name, value and attributes together: what a browser must be able to store of one cookie, and
 /// what browsers cut off at (RFC 6265, section 6.1).
@@ -27,8 +30,34 @@ pub struct WireRow {
     pub request_over_control: Option<i64>,
 }
 
+impl Analyse for WireExperiment {
+    type Table = WireTable;
+
+    fn analyse(&self, record: &Record) -> Result<Option<WireTable>, EvidenceError> {
+        Ok(Some(WireTable::of(record, self)))
+    }
+
+    fn warnings(&self, _: &Record, _: Option<&WireTable>) -> Vec<Warning> {
+        let place = |point: &WirePoint| format!("{} by {} with {} roles", point.scheme, point.carrier, point.roles);
+        let points = self.points.iter().map(|point| (place(point), &point.validity));
+        let valid = || self.points.iter().filter(|point| point.validity.valid);
+        let without = !valid().any(|point| is_control(&point.scheme));
+        let large =
+            valid().filter(|point| point.carrier == Carrier::Cookie && point.credential_bytes > COOKIE_LIMIT_BYTES);
+        let large = large.map(|point| {
+            Topic::Comparison.warning(format!(
+                "wire: the credential of {} with {} roles has {} bytes; browsers drop a cookie above {COOKIE_LIMIT_BYTES}.",
+                point.scheme, point.roles, point.credential_bytes
+            ))
+        });
+        let mut warnings = invalid_points(Self::EXPERIMENT, points);
+        warnings.extend(without.then(|| no_control(Self::EXPERIMENT)).into_iter().chain(large));
+        warnings
+    }
+}
+
 impl WireTable {
-    pub(crate) fn of(record: &Record, wire: &WireExperiment) -> Self {
+    fn of(record: &Record, wire: &WireExperiment) -> Self {
         let mut points: Vec<&WirePoint> = wire.points.iter().collect();
         points.sort_by_key(|point| (point.carrier, scheme_order(record, &point.scheme), point.roles));
         Self { rows: points.into_iter().map(|point| WireRow::of(point, &wire.points)).collect() }

@@ -5,24 +5,23 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{EncodedHistogram, Experiment, Level, LoadExperiment, Record, Status};
-use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Warning};
-use synthetic::kit::{invalidate, near, of};
+use engine::record::{
+    CostExperiment, EncodedHistogram, LatencyExperiment, Load, LoadExperiment, MemoryExperiment, Record, Round,
+    RttExperiment, Status,
+};
+use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Topic};
+use synthetic::kit::{invalidate, near, of, told};
 
 fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
     evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
 }
 
-fn load_of<'a>(record: &'a mut Record, name: &str) -> &'a mut LoadExperiment {
-    let wanted = record.experiments.iter_mut().find(|experiment| experiment.name() == name).unwrap();
-    match wanted {
-        Experiment::Load(load)
-        | Experiment::Cost(load)
-        | Experiment::Latency(load)
-        | Experiment::Rtt(load)
-        | Experiment::Fanout(load) => load,
-        _ => panic!("{name} has no rounds"),
-    }
+fn cost_rounds(record: &mut Record) -> &mut Vec<Round> {
+    &mut record.data_mut::<CostExperiment>().unwrap().rounds
+}
+
+fn latency_rounds(record: &mut Record) -> &mut Vec<Round> {
+    &mut record.data_mut::<LatencyExperiment>().unwrap().rounds
 }
 
 #[test]
@@ -52,7 +51,7 @@ fn an_invalid_round_is_counted_and_feeds_nothing() {
     let row = cost_row(&before, "session-redis");
     assert_eq!((row.rounds.used, row.rounds.excluded), (7, 1));
     let mut worse = record.clone();
-    let spoilt = load_of(&mut worse, "cost").rounds.iter_mut().find(|round| !round.validity.valid).unwrap();
+    let spoilt = cost_rounds(&mut worse).iter_mut().find(|round| !round.validity.valid).unwrap();
     spoilt.usage.as_mut().unwrap().server_cpu_ns *= 100;
     spoilt.achieved_rps = 1.0;
     let after = of(&worse);
@@ -64,7 +63,7 @@ fn an_invalid_round_is_counted_and_feeds_nothing() {
 fn pairs_are_made_inside_a_block_only() {
     let mut record = synthetic::compare();
     // Every block is slower than the one before: a difference across blocks would show it.
-    for round in &mut load_of(&mut record, "cost").rounds {
+    for round in cost_rounds(&mut record) {
         let drift_ns = u64::from(round.block) * 50_000 * round.usage.as_ref().unwrap().requests;
         round.usage.as_mut().unwrap().server_cpu_ns += drift_ns;
     }
@@ -75,25 +74,25 @@ fn pairs_are_made_inside_a_block_only() {
 #[test]
 fn without_a_valid_control_there_is_no_difference() {
     let mut record = synthetic::compare();
-    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "anonymous") {
+    for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "anonymous") {
         invalidate(&mut round.validity);
     }
     let evidence = of(&record);
     assert!(evidence.cost.as_ref().unwrap().differences().next().is_none());
     assert!(cost_row(&evidence, "jwt-hs256").server_us.is_some());
-    assert!(evidence.warnings.contains(&Warning::NoControl { experiment: "cost" }));
+    assert_eq!(told(&evidence, &["cost: the control has no valid figures"]), 1);
 }
 
 #[test]
 fn a_store_that_was_not_seen_is_missing_and_not_free() {
     let mut record = synthetic::compare();
-    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "session-redis") {
+    for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "session-redis") {
         round.usage.as_mut().unwrap().store_cpu_ns = None;
     }
     let evidence = of(&record);
     let over = cost_row(&evidence, "session-redis").over_control.unwrap();
     assert_eq!((over.store_us, over.total_us, over.ratio), (None, None, None));
-    assert!(evidence.warnings.contains(&Warning::StoreUnseen { schemes: vec!["session-redis".to_owned()] }));
+    assert_eq!(told(&evidence, &["The store of session-redis could not be observed"]), 1);
 }
 
 #[test]
@@ -115,7 +114,7 @@ fn what_was_full_is_told_from_the_processors() {
     assert_eq!((server_bound.full.clone(), server_bound.is_lower_bound()), (vec![Part::Server], false));
     // The generator's share of its own processor grows until it is the one that is full.
     record.placement.store_cpus = vec![2];
-    for round in &mut load_of(&mut record, "cost").rounds {
+    for round in cost_rounds(&mut record) {
         let usage = round.usage.as_mut().unwrap();
         usage.server_cpu_ns /= 2;
         usage.generator_cpu_ns = ((round.window.end_s - round.window.start_s) * 0.99e9) as u64;
@@ -144,8 +143,8 @@ fn percentiles_are_those_of_the_merged_window() {
 /// What the valid rounds of the row's place say they counted.
 fn requests(record: &Record, row: &LatencyRow) -> u64 {
     let mut record = record.clone();
-    let rounds = &load_of(&mut record, "latency").rounds;
-    let own = rounds.iter().filter(|round| round.scheme == row.scheme && round.level == row.level);
+    let rounds = latency_rounds(&mut record);
+    let own = rounds.iter().filter(|round| round.scheme == row.scheme && round.load == row.level.load);
     own.map(|round| round.response_us.count).sum()
 }
 
@@ -153,8 +152,8 @@ fn requests(record: &Record, row: &LatencyRow) -> u64 {
 fn levels_and_schemes_stand_in_order() {
     let evidence = of(&synthetic::compare());
     let rows = &evidence.latency.as_ref().unwrap().rows;
-    assert_eq!(rows[0].level, Level::OfCapacity { fraction: 0.5 });
-    assert_eq!(rows[2].level, Level::EqualRate { rate_rps: 4000.0 });
+    assert_eq!(rows[0].level.load, Load::OfCapacity { fraction: 0.5 });
+    assert_eq!(rows[2].level.load, Load::EqualRate { rate_rps: 4000.0 });
     let schemes: Vec<&str> = rows.iter().step_by(3).map(|row| row.scheme.as_str()).collect();
     assert_eq!(schemes, ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"]);
 }
@@ -174,18 +173,14 @@ fn the_memory_slope_is_the_true_one() {
 #[test]
 fn three_population_sizes_are_too_few() {
     let mut record = synthetic::compare();
-    for experiment in &mut record.experiments {
-        if let Experiment::Memory(memory) = experiment {
-            let large =
-                |point: &&mut engine::record::MemoryPoint| point.scheme == "session-redis" && point.population > 20_000;
-            memory.points.iter_mut().filter(large).for_each(|point| invalidate(&mut point.validity));
-        }
-    }
+    let memory = record.data_mut::<MemoryExperiment>().unwrap();
+    let large = |point: &&mut engine::record::MemoryPoint| point.scheme == "session-redis" && point.population > 20_000;
+    memory.points.iter_mut().filter(large).for_each(|point| invalidate(&mut point.validity));
     let evidence = of(&record);
     let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
     assert_eq!((row.slope.as_ref(), row.excluded, row.populations), (None, 6, 3));
-    let warning = Warning::TooFewPopulations { scheme: "session-redis".to_owned(), found: 3 };
-    assert!(evidence.warnings.contains(&warning), "{:?}", evidence.warnings);
+    let words = ["no fill of session-redis has 4 valid population sizes (3 in all)"];
+    assert_eq!(told(&evidence, &words), 1, "{:?}", evidence.warnings);
 }
 
 #[test]
@@ -202,7 +197,7 @@ fn wire_bytes_are_compared_at_equal_roles() {
 fn a_damaged_histogram_is_an_error_that_says_where() {
     let mut record = synthetic::compare();
     let damaged: EncodedHistogram = serde_json::from_str("\"AAAA\"").unwrap();
-    load_of(&mut record, "latency").rounds[0].intervals[3].service_us = damaged;
+    latency_rounds(&mut record)[0].intervals[3].service_us = damaged;
     let message = Evidence::of(&record).unwrap_err().to_string();
     assert!(message.contains("latency, scheme anonymous, block 0"), "{message}");
 }
@@ -210,44 +205,47 @@ fn a_damaged_histogram_is_an_error_that_says_where() {
 #[test]
 fn a_round_that_contradicts_itself_is_told() {
     let mut record = synthetic::compare();
-    load_of(&mut record, "latency").rounds[0].response_us.p99 = Some(1);
-    let told = of(&record).warnings;
-    assert!(told.iter().any(|warning| matches!(warning, Warning::Inconsistent { .. })), "{told:?}");
+    latency_rounds(&mut record)[0].response_us.p99 = Some(1);
+    assert_eq!(told(&of(&record), &["are not those of its own histograms"]), 1);
 }
 
 #[test]
 fn a_sound_record_gets_no_more_warnings_than_it_deserves() {
-    let told: Vec<String> = of(&synthetic::compare()).warnings.iter().map(ToString::to_string).collect();
-    let expected =
-        ["in block 3 is invalid", "p99.99", "p99.9 ", "needs 6 valid rounds", "ran on this machine", "virtual machine"];
+    let evidence = of(&synthetic::compare());
+    let invalid: Vec<(&str, u32)> =
+        evidence.invalid_rounds.iter().map(|round| (round.place.scheme.as_str(), round.block)).collect();
+    assert_eq!(invalid, [("session-redis", 3)]);
+    let told: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
+    let expected = ["p99.99", "p99.9 ", "needs 6 valid rounds", "ran on this machine", "virtual machine"];
     for part in expected {
         assert!(told.iter().any(|sentence| sentence.contains(part)), "{part} is missing in {told:#?}");
     }
-    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told.len(), 5, "{told:#?}");
 }
 
 #[test]
 fn an_incomplete_record_gives_what_it_has() {
     let mut record = synthetic::compare();
     record.experiments.truncate(1);
-    load_of(&mut record, "cost").rounds.truncate(7);
+    cost_rounds(&mut record).truncate(7);
     record.run.status = Status::Incomplete { reason: "interrupted".to_owned() };
     let evidence = of(&record);
     let over = cost_row(&evidence, "session-redis").over_control.unwrap();
     assert_eq!((over.server_us.samples, over.server_us.interval), (2, None));
-    assert_eq!(evidence.warnings[0], Warning::IncompleteRun { reason: "interrupted".to_owned() });
+    assert_eq!(evidence.warnings[0].topic, Topic::Run);
+    assert!(evidence.warnings[0].text.starts_with("The run is incomplete (interrupted)"));
     assert!(evidence.latency.is_none());
 }
 
 #[test]
 fn a_load_shows_its_stall_in_time() {
     let evidence = of(&synthetic::load());
-    let points = &evidence.timelines[0].points;
+    let points = &evidence.load.as_ref().unwrap().timelines[0].points;
     assert_eq!(points.len(), 20);
     assert!(points[9].response_us_p99.unwrap() > 1_900_000, "{:?}", points[9]);
     assert!(points[9].service_us_p99.unwrap() < 1_000, "{:?}", points[9]);
     assert!(!points[0].in_window && points[1].in_window);
-    let row = &evidence.load.as_ref().unwrap().rows[0];
+    let row = &evidence.load.as_ref().unwrap().latency.rows[0];
     near(row.cpu.unwrap().server_us, 12.8, 1.0);
 }
 
@@ -258,7 +256,7 @@ fn a_long_load_has_fewer_points_and_loses_no_request() {
     const STALLED: u32 = 1_500;
     let length_s = f64::from(INTERVALS);
     let mut record = synthetic::load();
-    let round = &mut load_of(&mut record, "load").rounds[0];
+    let round = &mut record.data_mut::<LoadExperiment>().unwrap().rounds[0];
     let (like, stall) = (round.intervals[1].clone(), round.intervals[9].clone());
     round.intervals = (0..INTERVALS)
         .map(|second| {
@@ -268,7 +266,7 @@ fn a_long_load_has_fewer_points_and_loses_no_request() {
         .collect();
     (round.plan.duration_s, round.window.start_s, round.window.end_s) = (length_s, 100.0, length_s);
     let evidence = of(&record);
-    let line = &evidence.timelines[0];
+    let line = &evidence.load.as_ref().unwrap().timelines[0];
     assert_eq!((line.intervals_per_point, line.points.len()), (3, 734));
     let requests = |of: &engine::record::Interval| of.response_us.decode().unwrap().len();
     let all = requests(&like) * u64::from(INTERVALS - 1) + requests(&stall);
@@ -279,18 +277,17 @@ fn a_long_load_has_fewer_points_and_loses_no_request() {
     assert!(line.points.iter().all(|point| point.in_window == (point.start_s >= 100.0)), "none is on both sides");
     let slowest = line.points.iter().max_by_key(|point| point.response_us_p99).unwrap();
     assert!((slowest.start_s..slowest.start_s + slowest.length_s).contains(&f64::from(STALLED)), "{slowest:?}");
-    let counted = evidence.load.as_ref().unwrap().rows[0].response.quantiles.count;
+    let counted = evidence.load.as_ref().unwrap().latency.rows[0].response.quantiles.count;
     assert_eq!(counted, all - 100 * requests(&like));
 }
 
 #[test]
 fn a_server_that_was_never_full_is_told() {
     let mut record = synthetic::compare();
-    for round in load_of(&mut record, "cost").rounds.iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
+    for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
         round.usage.as_mut().unwrap().server_cpu_ns /= 3;
     }
-    let told = of(&record).warnings;
-    assert!(told.contains(&Warning::NothingFull { schemes: vec!["jwt-eddsa".to_owned()] }), "{told:?}");
+    assert_eq!(told(&of(&record), &["Nothing was full at the capacity of jwt-eddsa:"]), 1);
 }
 
 #[test]
@@ -321,15 +318,19 @@ fn round_trips_and_crossings_are_the_true_ones() {
     assert!(!table.crossings.iter().any(|each| each.checks == "anonymous"), "the control checks nothing");
 }
 
+fn rtt_rounds(record: &mut Record) -> impl Iterator<Item = &mut Round> {
+    record.data_mut::<RttExperiment>().unwrap().rounds.iter_mut().map(|each| &mut each.round)
+}
+
 #[test]
 fn invalid_rounds_move_no_crossing() {
     let mut record = synthetic::compare();
     let before = of(&record).rtt.unwrap().crossings;
-    for round in load_of(&mut record, "rtt").rounds.iter_mut().filter(|round| round.block == 3) {
+    for round in rtt_rounds(&mut record).filter(|round| round.block == 3) {
         invalidate(&mut round.validity);
     }
     let without: Vec<_> = of(&record).rtt.unwrap().crossings;
-    for round in load_of(&mut record, "rtt").rounds.iter_mut().filter(|round| round.block == 3) {
+    for round in rtt_rounds(&mut record).filter(|round| round.block == 3) {
         round.response_us.p50 = round.response_us.p50.map(|us| us * 10);
     }
     assert_eq!(of(&record).rtt.unwrap().crossings, without);

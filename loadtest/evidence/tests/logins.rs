@@ -5,9 +5,9 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Experiment, Garbage, Level, LoadExperiment, LoginExperiment, Measured as _, Record, Round};
-use evidence::{Evidence, LoginRow, Warning};
-use synthetic::kit::{invalidate, of};
+use engine::record::{Garbage, LoginExperiment, Record, RejectExperiment};
+use evidence::{Evidence, LoginRow};
+use synthetic::kit::{invalidate, of, told};
 use synthetic::logins;
 
 /// Off by this share of the truth at most.
@@ -16,19 +16,12 @@ fn near(found: f64, truth: f64, share: f64) {
     assert!((found - truth).abs() <= truth.abs() * share, "{found} is not within {share} of {truth}");
 }
 
-fn reject_of(record: &mut Record) -> &mut LoadExperiment {
-    match record.experiments.iter_mut().find(|experiment| experiment.name() == "reject") {
-        Some(Experiment::Reject(load)) => load,
-        _ => panic!("it is in the record"),
-    }
-}
-
 fn login_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a LoginRow {
     evidence.login.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
 }
 
 fn login_of(record: &mut Record) -> &mut LoginExperiment {
-    record.experiments.iter_mut().find_map(LoginExperiment::of).unwrap()
+    record.data_mut().unwrap()
 }
 
 #[test]
@@ -65,7 +58,7 @@ fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
         storm.store_cpu_ns = None;
     }
     login.issuances.iter_mut().filter(|each| each.scheme == "session-redis").for_each(|each| each.store_cpu_ns = None);
-    for round in login.rounds.iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
+    for round in login.rounds.iter_mut().map(|each| &mut each.round).filter(|round| round.scheme == "jwt-eddsa") {
         invalidate(&mut round.validity);
     }
     let evidence = of(&record);
@@ -75,8 +68,9 @@ fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
     let unseen = login_row(&evidence, "session-redis");
     assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "a store that was not seen is not free");
     assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "without a read beside nobody none can be taken away");
-    let told = |warning: &&Warning| matches!(warning, Warning::InvalidPoints { experiment: "login", points, .. } if points.len() == 2);
-    assert_eq!(evidence.warnings.iter().filter(told).count(), 1);
+    let words =
+        "login: invalid are the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: spoilt on purpose.";
+    assert_eq!(told(&evidence, &[words]), 1, "{:#?}", evidence.warnings);
 }
 
 #[test]
@@ -104,16 +98,18 @@ fn refusing_is_compared_with_accepting_inside_a_block() {
 #[test]
 fn a_round_of_garbage_that_was_let_in_feeds_nothing_and_is_shown() {
     let mut record = synthetic::compare();
-    let forged = Level::Refused { garbage: Garbage::Forged };
-    let own = |round: &&mut Round| round.scheme == "jwt-hs256" && round.level == forged;
-    for round in reject_of(&mut record).rounds.iter_mut().filter(own) {
-        invalidate(&mut round.validity);
+    let forged = Some(Garbage::Forged);
+    for each in &mut record.data_mut::<RejectExperiment>().unwrap().rounds {
+        if each.round.scheme == "jwt-hs256" && each.at.garbage == forged {
+            invalidate(&mut each.round.validity);
+        }
     }
     let evidence = of(&record);
     let row = evidence.reject.as_ref().unwrap().rows.iter().find(|row| row.scheme == "jwt-hs256").unwrap();
     let refusal = row.refusal(Garbage::Forged).unwrap();
     assert_eq!((refusal.rounds.used, refusal.rounds.excluded), (0, 8));
     assert_eq!((refusal.total_us, refusal.over_accepting), (None, None));
-    let shown = |warning: &&Warning| matches!(warning, Warning::InvalidRound { place, .. } if place.level == forged);
-    assert_eq!(evidence.warnings.iter().filter(shown).count(), 8);
+    let shown =
+        evidence.invalid_rounds.iter().filter(|round| round.place.level.to_string().ends_with("a forged credential"));
+    assert_eq!(shown.count(), 8);
 }

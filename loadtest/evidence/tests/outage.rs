@@ -5,18 +5,14 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Experiment, OutageExperiment, OutageFault, Outcome, Record};
+use engine::record::{OutageExperiment, OutageFault, Outcome, Record};
 use evidence::{Evidence, OutageRow};
 
 use synthetic::outage::REPETITIONS;
 
 fn with(change: impl FnOnce(&mut OutageExperiment)) -> Evidence {
     let mut record: Record = synthetic::compare();
-    let found = record.experiments.iter_mut().find_map(|experiment| match experiment {
-        Experiment::Outage(outage) => Some(outage),
-        _ => None,
-    });
-    change(found.unwrap());
+    change(record.data_mut().unwrap());
     Evidence::of(&record).unwrap()
 }
 
@@ -70,7 +66,7 @@ fn who_does_not_recover_has_no_median() {
 
 #[test]
 fn whoever_was_wrongly_allowed_is_a_violation_even_in_an_invalid_round() {
-    assert!(with(|_| ()).violations().is_empty());
+    assert!(with(|_| ()).violations.is_empty());
     let evidence = with(|outage| {
         let round = &mut outage.rounds[1];
         let mut wrong = vec![0; 30];
@@ -78,6 +74,6 @@ fn whoever_was_wrongly_allowed_is_a_violation_even_in_an_invalid_round() {
         // Two more than planned: the round is invalid, and they were let in all the same.
         round.outcomes.insert(Outcome::WronglyAllowed, wrong);
     });
-    let told: Vec<String> = evidence.violations().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["outage: session-redis-pool wrongly allowed 2 requests (store paused)"]);
 }

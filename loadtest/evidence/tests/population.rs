@@ -5,15 +5,15 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Fill, FillState, Level, Measured, PopulationExperiment, Validity};
-use evidence::{Evidence, PopulationRow, Warning};
-use synthetic::kit::near;
+use engine::record::{Fill, FillState, PopulationExperiment, Validity};
+use evidence::{Evidence, PopulationRow};
+use synthetic::kit::{near, told};
 use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
 
 /// The synthetic fill after a change.
 fn after(change: impl FnOnce(&mut PopulationExperiment)) -> Evidence {
     let mut record = synthetic::compare();
-    change(record.experiments.iter_mut().find_map(PopulationExperiment::of).unwrap());
+    change(record.data_mut().unwrap());
     Evidence::of(&record).unwrap()
 }
 
@@ -80,15 +80,15 @@ fn what_is_invalid_feeds_nothing_and_is_told() {
             fill.memory.store_used_bytes = Some(1);
             fill.memory.validity = spoilt();
         }
-        let last = |level: &Level| matches!(level, Level::Population { live: MOST, rate_rps: None });
-        for round in population.rounds.iter_mut().filter(|round| last(&round.level)) {
-            round.validity = spoilt();
+        for each in &mut population.rounds {
+            if each.at.live == MOST && each.round.load.is_saturated() {
+                each.round.validity = spoilt();
+            }
         }
     });
     let session = row(&evidence, "session-redis");
     near(session.live.slope.as_ref().unwrap().store.unwrap().value, 310.0, 1.0);
     assert!(session.predicted.is_none(), "one size is left below a tenth of the largest");
     assert!(session.sizes[1].capacity_ratio.is_none() && session.sizes[1].p99_ratio.is_some());
-    let told = |warning: &&Warning| matches!(warning, Warning::InvalidPoints { experiment: "population", .. });
-    assert_eq!(evidence.warnings.iter().filter(told).count(), 1);
+    assert_eq!(told(&evidence, &["population: invalid are"]), 1);
 }

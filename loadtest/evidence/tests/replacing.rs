@@ -5,7 +5,7 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Experiment, Learning, RotationExperiment};
+use engine::record::{FanoutExperiment, Learning, Record, RotationExperiment, Round};
 use evidence::{Evidence, FanoutRow, RefusedFor, RollRow, RotationTable, Warning};
 use synthetic::kit::{invalid, near, of};
 
@@ -53,30 +53,24 @@ fn a_hop_to_a_server_that_stands_apart_takes_its_round_trips() {
     assert_eq!(crossing(&evidence, "anonymous").apart.unwrap().trips, None, "it is the measure");
 }
 
+fn third_block(record: &mut Record) -> impl Iterator<Item = &mut Round> {
+    let rounds = record.data_mut::<FanoutExperiment>().unwrap().rounds.iter_mut().map(|each| &mut each.round);
+    rounds.filter(|round| round.block == 2)
+}
+
 #[test]
 fn invalid_rounds_move_no_slope() {
     let mut record = synthetic::compare();
-    let experiment = record.experiments.iter_mut().find(|experiment| experiment.name() == "fanout").unwrap();
-    let Experiment::Fanout(fanout) = experiment else { panic!("it has this name") };
-    for round in fanout.rounds.iter_mut().filter(|round| round.block == 2) {
-        round.validity = invalid();
-    }
+    third_block(&mut record).for_each(|round| round.validity = invalid());
     let without = crossing(&of(&record), "session-redis");
-    let Some(Experiment::Fanout(fanout)) = record.experiments.iter_mut().find(|each| each.name() == "fanout") else {
-        panic!("it has this name")
-    };
-    for round in fanout.rounds.iter_mut().filter(|round| round.block == 2) {
-        round.usage.as_mut().unwrap().server_cpu_ns *= 9;
-    }
+    third_block(&mut record).for_each(|round| round.usage.as_mut().unwrap().server_cpu_ns *= 9);
     assert_eq!(crossing(&of(&record), "session-redis").cpu_slope_us, without.cpu_slope_us);
 }
 
 /// The synthetic rotation after a change, and what is found in it.
 fn rotated(change: impl FnOnce(&mut RotationExperiment)) -> (RotationTable, Vec<Warning>) {
     let mut record = synthetic::compare();
-    let experiment = record.experiments.iter_mut().find(|experiment| experiment.name() == "rotation").unwrap();
-    let Experiment::Rotation(rotation) = experiment else { panic!("it has this name") };
-    change(rotation);
+    change(record.data_mut().unwrap());
     let evidence = of(&record);
     (evidence.rotation.unwrap(), evidence.warnings)
 }

@@ -6,12 +6,12 @@
 mod synthetic;
 
 use contract::RevocationClass;
-use engine::record::{Acceptances, EventKind, Experiment, Record, RevocationExperiment, RevocationSeries, Validity};
-use evidence::{BrokenPromise, Evidence, RevocationRow, RevocationTable, Warning, revocation_bound_us};
+use engine::record::{Acceptances, Data as _, EventKind, Record, RevocationExperiment, RevocationSeries, Validity};
+use evidence::{BrokenPromise, Evidence, RevocationRow, RevocationTable, revocation_bound_us};
 
 fn table(series: Vec<RevocationSeries>) -> RevocationTable {
     let experiment = RevocationExperiment { series, prices: Vec::new() };
-    of(&Record { experiments: vec![Experiment::Revocation(experiment)], ..synthetic::compare() })
+    of(&Record { experiments: vec![experiment.wrap()], ..synthetic::compare() })
 }
 
 fn of(record: &Record) -> RevocationTable {
@@ -55,11 +55,13 @@ fn a_token_may_be_accepted_for_what_is_left_of_its_life_and_no_longer() {
     assert_eq!((row.accepted.events, row.accepted.requests, row.accepted.last_us), (100, 70_000, 2_999_000));
     assert_eq!(table.broken, []);
 
-    let found = record.experiments.iter_mut().find_map(|each| match each {
-        Experiment::Revocation(found) => Some(found),
-        _ => None,
-    });
-    let series = found.unwrap().series.iter_mut().find(|series| series.scheme == "jwt-hs256").unwrap();
+    let series = record
+        .data_mut::<RevocationExperiment>()
+        .unwrap()
+        .series
+        .iter_mut()
+        .find(|series| series.scheme == "jwt-hs256")
+        .unwrap();
     series.events[8].accepted[0].last_us = 3_000_001;
     let broken = of(&record).broken;
     let [one] = &broken[..] else { panic!("{broken:?}") };
@@ -116,15 +118,16 @@ fn what_says_nothing_feeds_nothing_but_an_acceptance_is_one() {
 
     series.validity = Validity::from_reasons(vec!["too many events say nothing".to_owned()]);
     let record = Record {
-        experiments: vec![Experiment::Revocation(RevocationExperiment { series: vec![series], prices: Vec::new() })],
+        experiments: vec![RevocationExperiment { series: vec![series], prices: Vec::new() }.wrap()],
         ..synthetic::compare()
     };
     let evidence = Evidence::of(&record).unwrap();
     assert!(evidence.revocation.unwrap().rows.iter().all(|row| row.denied.is_none() && row.events == 0));
-    let told: Vec<&Warning> = evidence
+    let told: Vec<&str> = evidence
         .warnings
         .iter()
-        .filter(|warning| matches!(warning, Warning::InvalidPoints { .. } | Warning::ClassBroken { .. }))
+        .map(|warning| warning.text.as_str())
+        .filter(|text| text.starts_with("revocation: "))
         .collect();
     assert_eq!(told.len(), 3, "the series, and each kind that breaks the promise: {told:?}");
 }

@@ -5,9 +5,9 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Measured, Record, ScalingExperiment, ScalingPoint, Step};
-use evidence::{Evidence, FIT_NODES, Full, NoHeadline, ScalingRow, Warning};
-use synthetic::kit::{invalidate, near, of};
+use engine::record::{Record, ScalingExperiment, ScalingPoint, Step};
+use evidence::{Evidence, FIT_NODES, Full, NoHeadline, ScalingRow};
+use synthetic::kit::{invalidate, near, of, told};
 
 fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
     evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
@@ -15,7 +15,7 @@ fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
 
 #[track_caller]
 fn points_of(record: &mut Record) -> &mut Vec<ScalingPoint> {
-    &mut record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap().points
+    &mut record.data_mut::<ScalingExperiment>().unwrap().points
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn there_is_no_law_for_a_store_that_nobody_filled() {
 /// The synthetic comparison without its other experiments.
 fn scaling_alone() -> Record {
     let mut record = synthetic::compare();
-    record.experiments.retain_mut(|experiment| ScalingExperiment::of(experiment).is_some());
+    record.experiments.retain(|measured| measured.experiment() == ScalingExperiment::EXPERIMENT);
     record
 }
 
@@ -131,12 +131,13 @@ fn headline(evidence: &Evidence) -> Vec<&str> {
     evidence.scaling.as_ref().unwrap().headline().into_iter().map(|(row, _)| row.scheme.as_str()).collect()
 }
 
-fn no_headline<'evidence>(evidence: &'evidence Evidence) -> Vec<&'evidence NoHeadline> {
-    let why = |warning: &'evidence Warning| match warning {
-        Warning::NoHeadline { why } => Some(why),
-        _ => None,
-    };
-    evidence.warnings.iter().filter_map(why).collect()
+/// Why schemes have no headline, which the caveats tell as well.
+fn no_headline(evidence: &Evidence) -> Vec<NoHeadline> {
+    let why = evidence.scaling.as_ref().unwrap().no_headline();
+    for each in &why {
+        assert_eq!(told(evidence, &[&format!("scaling: {each}")]), 1, "{:?}", evidence.warnings);
+    }
+    why
 }
 
 #[test]
@@ -155,14 +156,14 @@ fn schemes_have_no_headline_where_the_control_did_not_scale() {
     let [NoHeadline::ControlNotLinear { nodes: 8, times: Some(times) }] = no_headline(&disturbed)[..] else {
         panic!("{:?}", disturbed.warnings)
     };
-    near(*times, 8.0 * 0.9 * 0.7, 0.2);
+    near(times, 8.0 * 0.9 * 0.7, 0.2);
 
     points_of(&mut record).iter_mut().filter(|point| point.scheme == "anonymous").for_each(|point| {
         invalidate(&mut point.validity);
     });
     let unknown = of(&record);
     assert!(headline(&unknown).is_empty());
-    assert_eq!(no_headline(&unknown), [&NoHeadline::ControlNotLinear { nodes: 8, times: None }]);
+    assert_eq!(no_headline(&unknown), [NoHeadline::ControlNotLinear { nodes: 8, times: None }]);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn a_scheme_whose_slices_were_never_full_is_not_in_the_headline() {
     never_full(&mut record, "jwt-hs256");
     let evidence = of(&record);
     assert_eq!(headline(&evidence), ["session-redis", "session-redis-pool", "jwt-eddsa"]);
-    assert_eq!(no_headline(&evidence), [&NoHeadline::NeverFull { schemes: vec!["jwt-hs256".to_owned()] }]);
+    assert_eq!(no_headline(&evidence), [NoHeadline::NeverFull { schemes: vec!["jwt-hs256".to_owned()] }]);
 
     for scheme in ["session-redis", "session-redis-pool", "jwt-eddsa"] {
         never_full(&mut record, scheme);
@@ -201,7 +202,7 @@ fn the_numbers_of_a_law_lie_inside_their_own_intervals() {
 #[test]
 fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     let mut record = synthetic::compare();
-    *record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap() = synthetic::unsliced();
+    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let demands = |record: &Record| of(record).scaling.unwrap().demands;
     // Microseconds of a request in server and store.
     let truths = [
@@ -223,7 +224,7 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     }
 
     let mut spoil = |scheme: &str, blocks: std::ops::Range<u32>| {
-        let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+        let scaling = record.data_mut::<ScalingExperiment>().unwrap();
         let of_scheme = scaling.demands.iter_mut().filter(|demand| demand.scheme == scheme);
         for demand in of_scheme.filter(|demand| blocks.contains(&demand.block)) {
             demand.server_us *= 100.0;
@@ -242,7 +243,7 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
 #[test]
 fn a_run_that_ended_before_it_cut_its_slices_is_no_machine_without_them() {
     let mut record = synthetic::compare();
-    let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+    let scaling = record.data_mut::<ScalingExperiment>().unwrap();
     *scaling = ScalingExperiment { unsliced: None, ..synthetic::unsliced() };
     assert!(of(&record).scaling.is_none());
 }

@@ -5,14 +5,14 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Measured, SearchEnd, SearchStep, SloExperiment, SloVerdict};
-use evidence::{Evidence, Warning};
-use synthetic::kit::{near, of};
+use engine::record::{SearchEnd, SearchStep, SloExperiment, SloVerdict};
+use evidence::Evidence;
+use synthetic::kit::{near, of, told};
 
 /// The synthetic search after a change.
 fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {
     let mut record = synthetic::slo::search();
-    change(record.experiments.iter_mut().find_map(SloExperiment::of).unwrap());
+    change(record.data_mut().unwrap());
     of(&record)
 }
 
@@ -25,8 +25,7 @@ fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
     near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
     assert_eq!((table.answer.rate_rps, table.answer.confirmed, table.answer.lower_bound), (Some(4_700.0), true, false));
     assert_eq!(table.rates.iter().map(|rate| rate.void).sum::<u32>(), 2);
-    let void = |warning: &&Warning| matches!(warning, Warning::VoidRounds { void: 2, of: 54, .. });
-    assert_eq!(evidence.warnings.iter().filter(void).count(), 1, "{:?}", evidence.warnings);
+    assert_eq!(told(&evidence, &["slo: 2 of 54 rounds say nothing of the target"]), 1, "{:?}", evidence.warnings);
 }
 
 #[test]

@@ -99,6 +99,9 @@ pub enum ExperimentError {
     /// It was told to stop.
     #[error("interrupted")]
     Interrupted,
+    /// `authbench compare` does not run it.
+    #[error("cannot run {0}: it is not one of the experiments that `authbench compare` runs")]
+    NotCompared(engine::Experiment),
     /// A server failed.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -2,7 +2,7 @@
 //! that nothing is planned which would measure the generator instead of the server.
 
 use engine::plan::{Arrivals, Plan};
-use engine::record::Level;
+use engine::record::Load;
 use engine::validity::generator_share;
 
 use crate::bench::{ExperimentError, Setting};
@@ -41,7 +41,7 @@ fn keeps_pace(
 ) -> Result<bool, ExperimentError> {
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
-    let place = alone(station.scheme.id(), Level::AsPlanned);
+    let place = alone(station.scheme.id(), Load::AsPlanned);
     let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
     let workers = workers(&setting.placement);
     let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?;

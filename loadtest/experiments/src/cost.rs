@@ -13,44 +13,57 @@
 //! Weak where generator and server share a processor's caches and, on two processors, the store shares
 //! one with the server: the control bears the same, but not the store's part.
 
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::Level;
+use engine::record::{CostExperiment, Load};
 
 use crate::bench::{Bench, ExperimentError};
-use crate::fleet;
-use crate::journal::Rounds;
-use crate::order::shuffled;
-use crate::profile::CostParameters;
-use crate::visit::Visit;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::{Run, blocks, fleet};
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &CostParameters) -> Result<(), ExperimentError> {
-    let schemes = bench.setting.schemes.len();
-    bench.progress.begin("cost", u64::from(parameters.blocks) * schemes as u64);
-    let mut stations = Vec::new();
-    for block in 0..parameters.blocks {
-        if block % parameters.restart_every == 0 {
-            stations.clear();
-            stations = fleet::start(bench, parameters.population)?;
-        }
-        let order: Vec<usize> = (0..schemes).collect();
-        for (position, index) in shuffled(&order, bench.setting.seed, block).into_iter().enumerate() {
-            let station = &mut stations[index];
-            bench.step(station.scheme.id())?;
-            let visit = Visit { experiment: Rounds::Cost, block, position, level: Level::Saturated };
-            visit.make(bench, station, &saturating(parameters, bench.setting.seed + u64::from(block)))?;
-        }
-    }
-    Ok(())
+/// The parameters of the experiment `cost`.
+#[derive(Clone, Debug)]
+pub struct CostParameters {
+    /// How often every scheme is visited: the number of samples of its statistics.
+    pub blocks: u32,
+    /// How long a visit lasts, in seconds.
+    pub round_s: f64,
+    /// Users of the closed loop.
+    pub connections: u32,
+    /// Credentials in use.
+    pub population: u32,
+    /// Blocks between two restarts of every server.
+    pub restart_every: u32,
 }
 
-/// As many requests as the connections can carry.
-fn saturating(parameters: &CostParameters, seed: u64) -> Plan {
-    Plan {
-        seed,
-        connections: parameters.connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: parameters.round_s / 20.0,
-        ..Plan::new(Arrivals::Closed, parameters.round_s)
+impl Run for CostExperiment {
+    type Parameters = CostParameters;
+
+    fn parameters(profile: Profile) -> CostParameters {
+        CostParameters {
+            blocks: 20,
+            round_s: profile.pick(0.5, 0.6, 0.6),
+            connections: 32,
+            population: 2_000,
+            restart_every: 5,
+        }
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &CostParameters) -> Result<(), ExperimentError> {
+        let CostParameters { round_s: duration_s, connections, population, .. } = *parameters;
+        let size = RoundSize { duration_s, connections, population };
+        let schemes: Vec<usize> = (0..bench.setting.schemes.len()).collect();
+        let turns = blocks::begin(bench, "cost", &schemes, parameters.blocks);
+        let mut stations = fleet::start(bench, population)?;
+        for turn in turns {
+            if turn.restarts_servers(parameters.restart_every) {
+                fleet::restart(bench, &mut stations, population)?;
+            }
+            let station = &mut stations[turn.item];
+            bench.step(station.scheme.id())?;
+            let plan = size.plan(bench.setting, turn.block, None);
+            let round = turn.visit(Load::Saturated).make(bench, station, &plan)?;
+            bench.journal.measured(|cost: &mut CostExperiment| cost.rounds.push(round))?;
+        }
+        Ok(())
     }
 }

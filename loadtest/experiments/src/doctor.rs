@@ -7,7 +7,6 @@
 mod finding;
 mod generator;
 mod machine;
-mod needs;
 mod outlook;
 mod permissions;
 mod programs;

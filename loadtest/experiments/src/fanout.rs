@@ -17,52 +17,62 @@
 //! processors, so that a request's hops come one after another as they would elsewhere, but with warmer caches. The servers behind an edge have its key from a file, and fetch no key set. Only schemes that stand for the others
 //! are measured, because each takes a row of servers.
 
+mod parameters;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::{Scheme, Touch};
-use engine::plan::{Arrivals, Mix, Plan, Population};
-use engine::record::Level;
+use engine::plan::{Mix, Plan};
+use engine::record::{FanoutExperiment, Hops, Load, RoundAt};
 use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::bench::{Bench, ExperimentError, Setting};
 use crate::fleet::{self, ServerUnderTest};
-use crate::journal::Rounds;
-use crate::order::shuffled;
-use crate::profile::FanoutParameters;
-use crate::visit::Visit;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::{Run, blocks};
+
+pub use parameters::FanoutParameters;
 
 /// What stands behind an edge.
 const INNER: &str = "jwt-eddsa";
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<(), ExperimentError> {
-    bench.setting.stores.values().try_for_each(Store::clear)?;
-    let schemes = chosen(bench, parameters)?;
-    let folder = tempfile::tempdir_in(bench.setting.scratch.path());
-    let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
-    let (mut stations, mut visits) = (Vec::new(), Vec::new());
-    for scheme in schemes {
-        let key = lab::keys::make(scheme, folder.path()).map_err(|source| ExperimentError::Key { scheme, source })?;
-        for link_rtt_us in [0, parameters.link_rtt_us] {
-            let Some(links) = Stretch::of(bench, scheme, link_rtt_us)? else { continue };
-            visits.extend(levels(parameters, link_rtt_us).into_iter().map(|level| (stations.len(), level)));
-            stations.push(row(bench, scheme, parameters, key.clone(), links)?);
-        }
+impl Run for FanoutExperiment {
+    type Parameters = FanoutParameters;
+
+    fn parameters(profile: Profile) -> FanoutParameters {
+        FanoutParameters::of(profile)
     }
-    bench.progress.begin("fanout", u64::from(parameters.blocks) * visits.len() as u64);
-    for block in 0..parameters.blocks {
-        for (position, (index, level)) in shuffled(&visits, bench.setting.seed, block).into_iter().enumerate() {
+
+    fn run(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<(), ExperimentError> {
+        bench.setting.stores.values().try_for_each(Store::clear)?;
+        let schemes = chosen(bench, parameters)?;
+        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
+        let (mut stations, mut visits) = (Vec::new(), Vec::new());
+        for scheme in schemes {
+            let key = lab::keys::make(scheme, folder.path());
+            let key = key.map_err(|source| ExperimentError::Key { scheme, source })?;
+            for link_rtt_us in [0, parameters.link_rtt_us] {
+                let Some(links) = Stretch::of(bench, scheme, link_rtt_us)? else { continue };
+                visits.extend(of_row(parameters, link_rtt_us).into_iter().map(|(at, load)| (stations.len(), at, load)));
+                stations.push(row(bench, scheme, parameters, key.clone(), links)?);
+            }
+        }
+        for turn in blocks::begin(bench, "fanout", &visits, parameters.blocks) {
+            let (index, at, load) = turn.item;
             let station = &mut stations[index];
-            bench.step(&worded(station, &level))?;
-            let plan = plan(parameters, &level, bench.setting.seed + u64::from(block));
-            Visit { experiment: Rounds::Fanout, block, position, level }.make(bench, station, &plan)?;
+            bench.step(&worded(station, at, load))?;
+            let plan = plan(bench.setting, parameters, turn.block, at, load);
+            let round = turn.visit(load).make(bench, station, &plan)?;
+            bench.journal.measured(|fanout: &mut FanoutExperiment| fanout.rounds.push(RoundAt { at, round }))?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Those of the run's schemes that are measured; the others are named as left out.
@@ -175,38 +185,34 @@ fn spec(
     Ok(ServerSpec { touch: Touch::Never, node: format!("node-{number}"), key, flags, ..bench.spec(scheme, store)? })
 }
 
-/// The levels at which a row is visited. Where servers stand apart, nothing is filled: the proxies would be full first.
-fn levels(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<Level> {
-    let rates = if link_rtt_us == 0 { vec![Some(parameters.rate_rps), None] } else { vec![Some(parameters.apart_rps)] };
-    let over = |&hops: &u32| rates.iter().map(move |&rate_rps| Level::Hops { hops, rate_rps, link_rtt_us });
+/// What is visited of a row in each block. Where servers stand apart, nothing is filled: the proxies would be full first.
+fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> {
+    let at_rate = |rate_rps| Load::EqualRate { rate_rps };
+    let loads = if link_rtt_us == 0 {
+        vec![at_rate(parameters.rate_rps), Load::Saturated]
+    } else {
+        vec![at_rate(parameters.apart_rps)]
+    };
+    let over = |&hops: &u32| loads.iter().map(move |&load| (Hops { hops, link_rtt_us }, load));
     parameters.hops.iter().flat_map(over).collect()
 }
 
-fn worded(station: &ServerUnderTest<'_>, level: &Level) -> String {
-    match level {
-        Level::Hops { hops, rate_rps: Some(rate_rps), link_rtt_us } => {
+fn worded(station: &ServerUnderTest<'_>, Hops { hops, link_rtt_us }: Hops, load: Load) -> String {
+    match load.equal_rate_rps() {
+        Some(rate_rps) => {
             format!("{} over {hops} hops of {link_rtt_us} us at {rate_rps:.0} requests/s", station.scheme)
         }
-        Level::Hops { hops, rate_rps: None, .. } => format!("{} over {hops} hops, saturated", station.scheme),
-        _ => station.scheme.to_string(),
+        None => format!("{} over {hops} hops, saturated", station.scheme),
     }
 }
 
-fn plan(parameters: &FanoutParameters, level: &Level, seed: u64) -> Plan {
-    let (arrivals, duration_s, connections) = match level {
-        Level::Hops { rate_rps: Some(rate_rps), link_rtt_us, .. } => {
-            let duration_s = if *link_rtt_us == 0 { parameters.round_s } else { parameters.apart_s };
-            (Arrivals::Poisson { rate_rps: *rate_rps }, duration_s, parameters.connections)
-        }
-        _ => (Arrivals::Closed, parameters.saturated_s, parameters.saturated_connections),
+fn plan(setting: &Setting, parameters: &FanoutParameters, block: u32, at: Hops, load: Load) -> Plan {
+    let (duration_s, connections) = match load {
+        Load::Saturated => (parameters.saturated_s, parameters.saturated_connections),
+        _ if at.link_rtt_us == 0 => (parameters.round_s, parameters.connections),
+        _ => (parameters.apart_s, parameters.connections),
     };
-    let hops = if let Level::Hops { hops, .. } = level { *hops } else { 0 };
-    Plan {
-        seed,
-        connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        mix: Mix::Chain { hops },
-        interval_s: (duration_s / 20.0).max(0.01),
-        ..Plan::new(arrivals, duration_s)
-    }
+    let size = RoundSize { duration_s, connections, population: parameters.population };
+    let plan = size.plan(setting, block, load.equal_rate_rps());
+    Plan { mix: Mix::Chain { hops: at.hops }, interval_s: plan.interval_s.max(0.01), ..plan }
 }

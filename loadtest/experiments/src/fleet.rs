@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use contract::Scheme;
 use driver::{Credentials, Target};
 use engine::plan::Plan;
-use engine::record::Level;
 use lab::http::Client;
 use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
@@ -52,11 +51,15 @@ impl<'a> ServerUnderTest<'a> {
         std::iter::once(&self.server).chain(&self.behind)
     }
 
-    /// Moves the store as far away as the level says, and hands out the proxies, which have begun to count.
-    pub(crate) fn links(&self, level: &Level) -> Links<'_> {
-        if let (Some(proxy), Level::FarStore { rtt_us, .. }) = (&self.proxy, level) {
-            proxy.set_link(Link::of_round_trip(Duration::from_micros(u64::from(*rtt_us))));
+    /// Sets the round-trip time to the store, in microseconds, where a delay proxy lies between.
+    pub(crate) fn set_store_rtt(&self, rtt_us: u32) {
+        if let Some(proxy) = &self.proxy {
+            proxy.set_link(Link::of_round_trip(Duration::from_micros(u64::from(rtt_us))));
         }
+    }
+
+    /// Returns its delay proxies, which begin to count.
+    pub(crate) fn links(&self) -> Links<'_> {
         Links::of(self.proxy.as_ref(), &self.between)
     }
 
@@ -105,6 +108,17 @@ pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<Se
         station(bench, &spec, setting.store(scheme), None, population)
     };
     setting.schemes.iter().map(near).collect()
+}
+
+/// Stops these servers, and starts every scheme's server anew, over empty stores.
+pub(crate) fn restart<'a>(
+    bench: &mut Bench<'a>,
+    stations: &mut Vec<ServerUnderTest<'a>>,
+    population: u32,
+) -> Result<(), ExperimentError> {
+    stations.clear();
+    *stations = start(bench, population)?;
+    Ok(())
 }
 
 /// Starts a server over this store, with the proxy between if there is one, and mints credentials for it.

@@ -8,26 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use engine::clock::SchedulingClass;
-use engine::record::{
-    self, Conformance, Experiment, LoadExperiment, Measured, Omission, Record, Round, Status, WriteError,
-};
-
-/// Which experiment a round of load belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rounds {
-    /// `authbench load`.
-    Load,
-    /// The experiment `cost`.
-    Cost,
-    /// The experiment `latency`.
-    Latency,
-    /// The experiment `rtt`.
-    Rtt,
-    /// The experiment `reject`.
-    Reject,
-    /// The experiment `fanout`.
-    Fanout,
-}
+use engine::record::{self, Conformance, Data, Measurement, Omission, Record, Round, Status, WriteError};
 
 /// A record that is written to its folder as something is added. A run that is killed (SIGKILL, a loss of power) loses what
 /// came within ten seconds after the last time, and far less while the record is small; nothing of an experiment that is
@@ -79,8 +60,7 @@ impl Journal {
     /// Whether the record holds no measurement, and no outcome of the conformance suite.
     #[must_use]
     pub fn has_measured_nothing(&self) -> bool {
-        let is_empty = |experiment: &Experiment| matches!(experiment, Experiment::Slo(slo) if slo.rounds.is_empty());
-        self.record.conformance.is_empty() && self.record.experiments.iter().all(is_empty)
+        self.record.conformance.is_empty() && self.record.experiments.iter().all(Measurement::is_empty)
     }
 
     /// The run's folder.
@@ -119,50 +99,16 @@ impl Journal {
         }
     }
 
-    /// Adds a round of load, whose generator's threads ran in this class.
-    pub fn round(&mut self, experiment: Rounds, round: Round, class: SchedulingClass) -> Result<(), WriteError> {
+    /// Notes the class that the generator's threads got in this round, if it was an open loop.
+    pub fn generator_class(&mut self, round: &Round, class: SchedulingClass) {
         if round.planned_rps.is_some() {
-            self.generator_class(class);
+            self.changed().placement.generator_class = class.to_string();
         }
-        let (name, new): (_, fn(LoadExperiment) -> Experiment) = match experiment {
-            Rounds::Load => ("load", Experiment::Load),
-            Rounds::Cost => ("cost", Experiment::Cost),
-            Rounds::Latency => ("latency", Experiment::Latency),
-            Rounds::Rtt => ("rtt", Experiment::Rtt),
-            Rounds::Reject => ("reject", Experiment::Reject),
-            Rounds::Fanout => ("fanout", Experiment::Fanout),
-        };
-        let of_name = |known: &&mut Experiment| known.name() == name;
-        let experiments = &mut self.changed().experiments;
-        match experiments.iter_mut().find(of_name) {
-            Some(
-                Experiment::Load(load)
-                | Experiment::Cost(load)
-                | Experiment::Latency(load)
-                | Experiment::Rtt(load)
-                | Experiment::Reject(load)
-                | Experiment::Fanout(load),
-            ) => load.rounds.push(round),
-            _ => experiments.push(new(LoadExperiment { rounds: vec![round] })),
-        }
-        self.save()
-    }
-
-    /// Notes the class that the generator's threads got in an open loop.
-    pub fn generator_class(&mut self, class: SchedulingClass) {
-        self.changed().placement.generator_class = class.to_string();
     }
 
     /// Adds to what an experiment has measured, which begins empty.
-    pub fn measured<E: Measured>(&mut self, change: impl FnOnce(&mut E)) -> Result<(), WriteError> {
-        let experiments = &mut self.changed().experiments;
-        let at = experiments.iter_mut().position(|known| E::of(known).is_some()).unwrap_or_else(|| {
-            experiments.push(E::default().wrap());
-            experiments.len() - 1
-        });
-        if let Some(measured) = E::of(&mut experiments[at]) {
-            change(measured);
-        }
+    pub fn measured<D: Data>(&mut self, change: impl FnOnce(&mut D)) -> Result<(), WriteError> {
+        change(self.changed().data_or_new());
         self.save()
     }
 

@@ -12,95 +12,119 @@
 //! out; on two processors these are the higher shares of the cheap schemes. Weak on one machine:
 //! there is no network in it.
 
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Experiment, Level};
+use engine::record::{CostExperiment, LatencyExperiment, Load};
 
 use crate::bench::{Bench, ExperimentError};
-use crate::ceiling;
 use crate::fleet::{self, ServerUnderTest};
-use crate::journal::Rounds;
-use crate::order::shuffled;
-use crate::profile::LatencyParameters;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
 use crate::visit::Visit;
+use crate::{Run, blocks, ceiling};
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
-    let mut stations = fleet::start(bench, parameters.population)?;
-    let visits = visits(bench, &mut stations, parameters)?;
-    bench.progress.begin("latency", u64::from(parameters.blocks) * visits.len() as u64);
-    for block in 0..parameters.blocks {
-        if block > 0 && block % parameters.restart_every == 0 {
-            stations.clear();
-            stations = fleet::start(bench, parameters.population)?;
-        }
-        let in_order = shuffled(&visits, bench.setting.seed, block);
-        for (position, (index, level, rate_rps)) in in_order.into_iter().enumerate() {
-            let station = &mut stations[index];
-            bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
-            let visit = Visit { experiment: Rounds::Latency, block, position, level };
-            let arrivals = Arrivals::Poisson { rate_rps };
-            visit.make(bench, station, &plan(parameters, arrivals, bench.setting.seed + u64::from(block)))?;
-        }
-    }
-    Ok(())
+/// The parameters of the experiment `latency`.
+#[derive(Clone, Debug)]
+pub struct LatencyParameters {
+    /// How often every scheme is visited at every level.
+    pub blocks: u32,
+    /// How long a visit lasts, in seconds.
+    pub round_s: f64,
+    /// Shares of the scheme's own capacity, 0 to 1.
+    pub fractions: Vec<f64>,
+    /// Rates that are the same for every scheme, in requests per second.
+    pub rates_rps: Vec<f64>,
+    /// Connections that stand ready.
+    pub connections: u32,
+    /// Credentials in use.
+    pub population: u32,
+    /// Blocks between two restarts of every server.
+    pub restart_every: u32,
 }
 
-/// What is visited in each block: a station by its index, a level, and its rate in requests per
+impl Run for LatencyExperiment {
+    type Parameters = LatencyParameters;
+
+    fn parameters(_: Profile) -> LatencyParameters {
+        LatencyParameters {
+            blocks: 8,
+            round_s: 0.8,
+            fractions: vec![0.2, 0.6],
+            rates_rps: vec![5_000.0],
+            connections: 64,
+            population: 2_000,
+            restart_every: 5,
+        }
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
+        let mut stations = fleet::start(bench, parameters.population)?;
+        let visits = visits(bench, &mut stations, parameters)?;
+        for turn in blocks::begin(bench, "latency", &visits, parameters.blocks) {
+            if turn.restarts_servers(parameters.restart_every) {
+                fleet::restart(bench, &mut stations, parameters.population)?;
+            }
+            let (index, load, rate_rps) = turn.item;
+            let station = &mut stations[index];
+            bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
+            let plan = parameters.size().plan(bench.setting, turn.block, Some(rate_rps));
+            let round = turn.visit(load).make(bench, station, &plan)?;
+            bench.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
+        }
+        Ok(())
+    }
+}
+
+impl LatencyParameters {
+    const fn size(&self) -> RoundSize {
+        RoundSize { duration_s: self.round_s, connections: self.connections, population: self.population }
+    }
+}
+
+/// What is visited in each block: a server by its index, a load, and its rate in requests per
 /// second. What the generator could not carry is left out, and the record says so.
 fn visits(
     bench: &mut Bench<'_>,
     stations: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
-) -> Result<Vec<(usize, Level, f64)>, ExperimentError> {
+) -> Result<Vec<(usize, Load, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
     // The control, which stands first, leaves the most to the generator.
     let ceiling_rps = ceiling::find(bench.setting, &stations[0], parameters.connections, capacities[0])?;
     let mut visits = Vec::new();
     for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
-        for level in levels(parameters) {
-            let rate_rps = rate(&level, capacity_rps);
+        for load in loads(parameters) {
+            let rate_rps = rate(load, capacity_rps);
             if rate_rps <= ceiling_rps {
-                visits.push((index, level, rate_rps));
+                visits.push((index, load, rate_rps));
             } else {
                 let reason = format!(
                     "it means {rate_rps:.0} requests/s, and the generator keeps its pace up to {ceiling_rps:.0} here"
                 );
-                bench.journal.omit(&format!("latency of {} {}", station.scheme, worded(&level)), &reason)?;
+                bench.journal.omit(&format!("latency of {} {}", station.scheme, worded(load)), &reason)?;
             }
         }
     }
     Ok(visits)
 }
 
-fn worded(level: &Level) -> String {
-    match level {
-        Level::OfCapacity { fraction } => format!("at {:.0} % of its capacity", fraction * 100.0),
-        Level::EqualRate { rate_rps } => format!("at {rate_rps:.0} requests/s"),
-        _ => String::new(),
+fn worded(load: Load) -> String {
+    match load {
+        Load::OfCapacity { fraction } => format!("at {:.0} % of its capacity", fraction * 100.0),
+        Load::EqualRate { rate_rps } => format!("at {rate_rps:.0} requests/s"),
+        Load::AsPlanned | Load::Saturated => String::new(),
     }
 }
 
-fn levels(parameters: &LatencyParameters) -> Vec<Level> {
-    let shares = parameters.fractions.iter().map(|&fraction| Level::OfCapacity { fraction });
-    let rates = parameters.rates_rps.iter().map(|&rate_rps| Level::EqualRate { rate_rps });
+fn loads(parameters: &LatencyParameters) -> Vec<Load> {
+    let shares = parameters.fractions.iter().map(|&fraction| Load::OfCapacity { fraction });
+    let rates = parameters.rates_rps.iter().map(|&rate_rps| Load::EqualRate { rate_rps });
     shares.chain(rates).collect()
 }
 
-fn rate(level: &Level, capacity_rps: f64) -> f64 {
-    match level {
-        Level::OfCapacity { fraction } => fraction * capacity_rps,
-        Level::EqualRate { rate_rps } => *rate_rps,
-        _ => capacity_rps,
-    }
-}
-
-fn plan(parameters: &LatencyParameters, arrivals: Arrivals, seed: u64) -> Plan {
-    Plan {
-        seed,
-        connections: parameters.connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: parameters.round_s / 20.0,
-        ..Plan::new(arrivals, parameters.round_s)
+fn rate(load: Load, capacity_rps: f64) -> f64 {
+    match load {
+        Load::OfCapacity { fraction } => fraction * capacity_rps,
+        Load::EqualRate { rate_rps } => rate_rps,
+        Load::AsPlanned | Load::Saturated => capacity_rps,
     }
 }
 
@@ -110,10 +134,11 @@ fn capacities(
     stations: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<f64>, ExperimentError> {
-    for (position, station) in stations.iter_mut().enumerate() {
+    for (position, station) in (0..).zip(&mut *stations) {
         if measured_capacity(bench, station).is_none() {
-            let visit = Visit { experiment: Rounds::Latency, block: 0, position, level: Level::Saturated };
-            visit.make(bench, station, &plan(parameters, Arrivals::Closed, bench.setting.seed))?;
+            let plan = parameters.size().plan(bench.setting, 0, None);
+            let round = Visit { block: 0, position, load: Load::Saturated }.make(bench, station, &plan)?;
+            bench.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
         }
     }
     stations
@@ -124,13 +149,13 @@ fn capacities(
 
 /// The median throughput of the scheme's saturated rounds so far.
 fn measured_capacity(bench: &Bench<'_>, station: &ServerUnderTest<'_>) -> Option<f64> {
-    let rounds = bench.journal.record().experiments.iter().filter_map(|experiment| match experiment {
-        Experiment::Cost(load) | Experiment::Latency(load) => Some(&load.rounds),
-        _ => None,
-    });
-    let mut carried: Vec<f64> = rounds
-        .flatten()
-        .filter(|round| round.scheme == station.scheme.id() && round.level == Level::Saturated)
+    let record = bench.journal.record();
+    let cost = record.data().map_or(&[][..], |cost: &CostExperiment| &cost.rounds);
+    let latency = record.data().map_or(&[][..], |latency: &LatencyExperiment| &latency.rounds);
+    let mut carried: Vec<f64> = cost
+        .iter()
+        .chain(latency)
+        .filter(|round| round.scheme == station.scheme.id() && round.load.is_saturated())
         .map(|round| round.achieved_rps)
         .collect();
     carried.sort_by(f64::total_cmp);

@@ -5,6 +5,7 @@
 
 mod balancer;
 mod bench;
+mod blocks;
 mod ceiling;
 pub mod cost;
 pub mod doctor;
@@ -24,18 +25,38 @@ pub mod profile;
 pub mod reject;
 pub mod revocation;
 pub mod rotation;
+mod round_size;
 pub mod rtt;
 pub mod scaling;
 pub mod slo;
+#[cfg(feature = "toy-experiment")]
+pub mod toy;
 mod visit;
 pub mod wire;
 
+use std::fmt::Debug;
+
+use engine::record::{self, Data};
+use engine::{Experiment, each_comparison};
+
 pub use balancer::Balancer;
 pub use bench::{Bench, ExperimentError, Setting};
-pub use journal::{Journal, Rounds};
+pub use journal::Journal;
 pub use visit::{Watched, alone, drive_round};
 
-use crate::profile::{Experiment, Parameters};
+use crate::profile::{Parameters, Profile};
+
+/// An experiment of `authbench compare`. What it measures implements this, in the module of the experiment.
+pub trait Run: Data {
+    /// How much it measures.
+    type Parameters: Clone + Debug;
+
+    /// Returns the parameters of a profile.
+    fn parameters(profile: Profile) -> Self::Parameters;
+
+    /// Measures, and adds each result to the journal.
+    fn run(bench: &mut Bench<'_>, parameters: &Self::Parameters) -> Result<(), ExperimentError>;
+}
 
 /// The present moment as it stands in a record: UTC, RFC 3339.
 #[must_use]
@@ -59,21 +80,7 @@ pub trait Progress {
 pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameters) -> Result<(), ExperimentError> {
     // Of before.
     drop(lab::child::lost());
-    let outcome = match experiment {
-        Experiment::Cost => cost::run(bench, &parameters.cost),
-        Experiment::Latency => latency::run(bench, &parameters.latency),
-        Experiment::Rtt => rtt::run(bench, &parameters.rtt),
-        Experiment::Login => login::run(bench, &parameters.login),
-        Experiment::Reject => reject::run(bench, &parameters.reject),
-        Experiment::Scaling => scaling::run(bench, &parameters.scaling),
-        Experiment::Population => population::run(bench, &parameters.population),
-        Experiment::Revocation => revocation::run(bench, &parameters.revocation),
-        Experiment::Fanout => fanout::run(bench, &parameters.fanout),
-        Experiment::Rotation => rotation::run(bench, &parameters.rotation),
-        Experiment::Outage => outage::run(bench, &parameters.outage),
-        Experiment::Memory => memory::run(bench, &parameters.memory),
-        Experiment::Wire => wire::run(bench, &parameters.wire),
-    };
+    let outcome = measure(experiment, bench, parameters);
     if !matches!(outcome, Err(ExperimentError::Interrupted)) {
         // Who has ended unasked says more than what came of it; and if nothing came of it, nobody knows what was measured.
         bench.setting.bereaved()?;
@@ -83,3 +90,23 @@ pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameter
     bench.progress.end();
     Ok(())
 }
+
+macro_rules! measure {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
+        fn measure(
+            experiment: Experiment,
+            bench: &mut Bench<'_>,
+            parameters: &Parameters,
+        ) -> Result<(), ExperimentError> {
+            $(
+                $(#[$on])*
+                if experiment == record::$data::EXPERIMENT {
+                    return record::$data::run(bench, &parameters.$module);
+                }
+            )*
+            Err(ExperimentError::NotCompared(experiment))
+        }
+    };
+}
+
+each_comparison!(measure);

@@ -23,6 +23,7 @@
 //! only grows a store.
 
 mod issuance;
+mod parameters;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use driver::{Logins, Storm};
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Level, LoginExperiment, LoginStorm, Placement, Round, Validity};
-use engine::round::Place;
+use engine::record::{BesideLogins, Load, LoginExperiment, LoginStorm, Placement, Round, RoundAt, Validity};
 use engine::validity::Fault;
 use lab::child::Bounds;
 use lab::server::ServerSpec;
@@ -40,16 +39,27 @@ use lab::store::Store;
 
 use self::issuance::CpuTime;
 use crate::bench::{Bench, ExperimentError};
+use crate::blocks::Turn;
 use crate::fleet::{self, ServerUnderTest};
-use crate::order::shuffled;
-use crate::profile::LoginParameters;
-use crate::visit::{Watched, drive_round, workers};
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::visit::Watched;
+use crate::{Run, blocks};
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
-    storms(bench, parameters)?;
-    bench.progress.end();
-    issuance::run(bench, parameters)
+pub use parameters::LoginParameters;
+
+impl Run for LoginExperiment {
+    type Parameters = LoginParameters;
+
+    fn parameters(profile: Profile) -> LoginParameters {
+        LoginParameters::of(profile)
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+        storms(bench, parameters)?;
+        bench.progress.end();
+        issuance::run(bench, parameters)
+    }
 }
 
 fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
@@ -59,22 +69,12 @@ fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), Exp
     bench.journal.measured(|login: &mut LoginExperiment| login.server_cpus = server_cpus)?;
     let visits: Vec<(usize, u32)> =
         (0..stations.len()).flat_map(|index| [(index, 0), (index, parameters.clients)]).collect();
-    bench.progress.begin("login: storms", u64::from(parameters.blocks) * visits.len() as u64);
-    for block in 0..parameters.blocks {
-        let in_order = shuffled(&visits, bench.setting.seed, block);
-        for (position, (index, clients)) in in_order.into_iter().enumerate() {
-            let station = &mut stations[index];
-            let beside = if clients > 0 { "a storm" } else { "nobody" };
-            bench.step(&format!("{} beside {beside}", station.scheme))?;
-            let place = Place {
-                scheme: station.scheme.id().to_owned(),
-                block,
-                position: position as u32,
-                level: Level::BesideLogins { rate_rps: parameters.rate_rps, clients },
-                started_at: crate::now(),
-            };
-            visit(bench, station, parameters, place, clients)?;
-        }
+    for turn in blocks::begin(bench, "login: storms", &visits, parameters.blocks) {
+        let (index, clients) = turn.item;
+        let station = &mut stations[index];
+        let beside = if clients > 0 { "a storm" } else { "nobody" };
+        bench.step(&format!("{} beside {beside}", station.scheme))?;
+        visit(bench, station, parameters, turn)?;
     }
     Ok(())
 }
@@ -106,35 +106,34 @@ fn visit(
     bench: &mut Bench<'_>,
     station: &mut ServerUnderTest<'_>,
     parameters: &LoginParameters,
-    place: Place,
-    clients: u32,
+    turn: Turn<(usize, u32)>,
 ) -> Result<(), ExperimentError> {
-    let plan = plan(parameters, bench.setting.seed + u64::from(place.block));
+    let (block, clients) = (turn.block, turn.item.1);
+    let LoginParameters { rate_rps, round_s: duration_s, connections, population, .. } = *parameters;
+    let plan = RoundSize { duration_s, connections, population }.plan(bench.setting, block, Some(rate_rps));
     station.renew(bench, &plan)?;
-    let block = place.block;
     let before = CpuTime::of(station)?;
     let over = Arc::<AtomicBool>::default();
-    let (driven, logins) = std::thread::scope(|scope| {
+    let (round, logins) = std::thread::scope(|scope| {
         let storm = (clients > 0).then(|| storm(station, clients, block));
         let (node, over) = (&station.target.nodes[0], &over);
         let storm = storm.map(|storm| scope.spawn(move || driver::log_in(node, storm, over)));
         let pid = [station.server.process().pid()];
         let watched = Watched { servers: &pid, store: station.store, balancer: None };
-        let workers = workers(&bench.setting.placement);
-        let driven = drive_round(&plan, &station.target, place, watched, workers, &bench.setting.stop);
+        let visit = turn.visit(Load::EqualRate { rate_rps });
+        let round = visit.drive(bench, station.scheme, &station.target, watched, &plan);
         // The storm is there from before the first read until after the last.
         over.store(true, Ordering::Relaxed);
-        (driven, storm.map(|storm| storm.join().expect("logging in does not panic")))
+        (round, storm.map(|storm| storm.join().expect("logging in does not panic")))
     });
     let spent = CpuTime::of(station)?.since(&before);
-    let ((round, class), logins) = (driven?, logins.transpose()?);
+    let (round, logins) = (round?, logins.transpose()?);
     bench.go_on()?;
     station.server.process().check()?;
     station.store.map_or(Ok(()), Store::check)?;
-    bench.journal.generator_class(class);
     let storm = logins.map(|logins| stormed(&round, clients, logins, spent));
     bench.journal.measured(|login: &mut LoginExperiment| {
-        login.rounds.push(round);
+        login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
         login.storms.extend(storm);
     })?;
     Ok(())
@@ -181,16 +180,6 @@ fn judged(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
         validity.object(Fault::RequestsFailed, reason);
     }
     validity
-}
-
-fn plan(parameters: &LoginParameters, seed: u64) -> Plan {
-    Plan {
-        seed,
-        connections: parameters.connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: parameters.round_s / 20.0,
-        ..Plan::new(Arrivals::Poisson { rate_rps: parameters.rate_rps }, parameters.round_s)
-    }
 }
 
 #[cfg(test)]

@@ -16,28 +16,51 @@ use lab::child::Bounds;
 use lab::server::Server;
 use lab::store::Store;
 
+use crate::Run;
 use crate::bench::{Bench, ExperimentError};
-use crate::order::shuffled;
+use crate::blocks::{Turn, turns};
 use crate::own_store::OwnStore;
-use crate::profile::MemoryParameters;
+use crate::profile::Profile;
 
 /// Credentials minted at a time.
 const BATCH: u32 = 500;
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), ExperimentError> {
-    let schemes = &bench.setting.schemes;
-    let steps = u64::from(parameters.series) * (schemes.len() * parameters.populations.len()) as u64;
-    bench.progress.begin("memory", steps);
-    for series in 0..parameters.series {
-        for scheme in shuffled(schemes, bench.setting.seed, series) {
-            let store =
-                OwnStore::fresh(bench, scheme.store(), "memory", &Bounds::on(&bench.setting.placement.store_cpus))?;
+/// The parameters of the experiment `memory`.
+#[derive(Clone, Debug)]
+pub struct MemoryParameters {
+    /// Live credentials at which memory is read, rising.
+    pub populations: Vec<u32>,
+    /// How often a new server and a new store are filled.
+    pub series: u32,
+}
+
+impl Run for MemoryExperiment {
+    type Parameters = MemoryParameters;
+
+    fn parameters(profile: Profile) -> MemoryParameters {
+        MemoryParameters {
+            populations: profile.pick(
+                vec![2_000, 5_000, 10_000, 20_000],
+                vec![10_000, 20_000, 50_000, 100_000],
+                // RS256 takes the better part of a second to sign a thousand; more, as far as time allows, are in `population`.
+                vec![2_000, 5_000, 10_000, 20_000],
+            ),
+            series: 3,
+        }
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), ExperimentError> {
+        let schemes = &bench.setting.schemes;
+        let steps = u64::from(parameters.series) * (schemes.len() * parameters.populations.len()) as u64;
+        bench.progress.begin("memory", steps);
+        for Turn { block: series, item: scheme, .. } in turns(schemes, 0..parameters.series, bench.setting.seed) {
+            let bounds = Bounds::on(&bench.setting.placement.store_cpus);
+            let store = OwnStore::fresh(bench, scheme.store(), "memory", &bounds)?;
             let server = bench.start(&bench.spec(scheme, store.store())?)?;
             fill(bench, parameters, scheme, series, &server, store.store())?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Mints up to each population, and reads memory there.

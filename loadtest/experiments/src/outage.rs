@@ -26,6 +26,7 @@
 
 mod bed;
 mod judge;
+mod parameters;
 mod roll;
 
 use std::thread;
@@ -36,13 +37,16 @@ use driver::{Lane, Probe, Probed, Target};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{OutageExperiment, OutageFault, OutageSetup};
 
+use crate::Run;
 use crate::bench::{Bench, ExperimentError, Setting};
 use crate::order::shuffled;
-use crate::profile::OutageParameters;
+use crate::profile::Profile;
 use crate::visit::workers;
 use bed::{Bed, NODES, SchemeNodes};
 use judge::{Course, judge};
 use roll::Roll;
+
+pub use parameters::OutageParameters;
 
 /// The length of the intervals that requests are counted in, in seconds.
 const INTERVAL_S: f64 = 0.1;
@@ -53,31 +57,38 @@ const BEFORE_LOGOUTS: Duration = Duration::from_millis(200);
 /// The longest nap, so that a stop is seen.
 const NAP: Duration = Duration::from_millis(20);
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
-    let schemes = taking_part(bench)?;
-    let stored = schemes.iter().any(|scheme| scheme.store().is_apart());
-    let faults: Vec<OutageFault> =
-        OutageFault::ALL.into_iter().filter(|fault| stored || !fault.is_of_store()).collect();
-    bench.progress.begin("outage", u64::from(parameters.repetitions) * faults.len() as u64);
-    bench.journal.measured(|outage: &mut OutageExperiment| {
-        outage.setup = Some(OutageSetup {
-            interval_s: INTERVAL_S,
-            rate_rps: parameters.rate_rps,
-            timeout_s: parameters.timeout_s,
-            slow_rtt_s: parameters.slow_rtt_s,
-            nodes: NODES as u32,
-        });
-    })?;
-    for repetition in 0..parameters.repetitions {
-        let mut bed = Bed::start(bench, &schemes)?;
-        for fault in shuffled(&faults, bench.setting.seed, repetition) {
-            bench.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
-            let case = Case { fault, repetition, parameters };
-            case.make(bench, &mut bed)?;
-        }
+impl Run for OutageExperiment {
+    type Parameters = OutageParameters;
+
+    fn parameters(profile: Profile) -> OutageParameters {
+        OutageParameters::of(profile)
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
+        let schemes = taking_part(bench)?;
+        let stored = schemes.iter().any(|scheme| scheme.store().is_apart());
+        let faults: Vec<OutageFault> =
+            OutageFault::ALL.into_iter().filter(|fault| stored || !fault.is_of_store()).collect();
+        bench.progress.begin("outage", u64::from(parameters.repetitions) * faults.len() as u64);
+        bench.journal.measured(|outage: &mut OutageExperiment| {
+            outage.setup = Some(OutageSetup {
+                interval_s: INTERVAL_S,
+                rate_rps: parameters.rate_rps,
+                timeout_s: parameters.timeout_s,
+                slow_rtt_s: parameters.slow_rtt_s,
+                nodes: NODES as u32,
+            });
+        })?;
+        for repetition in 0..parameters.repetitions {
+            let mut bed = Bed::start(bench, &schemes)?;
+            for fault in shuffled(&faults, bench.setting.seed, repetition) {
+                bench.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
+                let case = Case { fault, repetition, parameters };
+                case.make(bench, &mut bed)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The schemes whose store can be broken here, or who have none.

@@ -19,8 +19,7 @@
 use std::time::{Duration, Instant};
 
 use contract::{LogoutScope, Scheme, Touch};
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Fill, FillState, Level, PopulationExperiment};
+use engine::record::{Fill, FillState, LiveCredentials, Load, PopulationExperiment, RoundAt};
 use lab::child::Bounds;
 use lab::server::ServerSpec;
 use lab::store::Store;
@@ -28,36 +27,46 @@ use lab::store::Store;
 use self::allowance::Allowance;
 use self::crowd::Crowd;
 use crate::bench::{Bench, ExperimentError};
-use crate::memory;
-use crate::order::shuffled;
 use crate::own_store::OwnStore;
-use crate::profile::PopulationParameters;
-use crate::visit::{Watched, drive_round, workers};
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::visit::Watched;
+use crate::{Run, blocks, memory};
+
+pub use self::parameters::PopulationParameters;
 
 mod allowance;
 mod crowd;
+mod parameters;
 
 /// Nothing expires while a server is filled and timed, in seconds.
 const CREDENTIAL_TTL_S: u64 = 4 * 3600;
 /// A fill may take so much of the memory that is available, because a store grows by doubling.
 const OF_AVAILABLE: f64 = 0.6;
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
-    let schemes = chosen(bench, parameters)?;
-    let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
-    let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
-    let steps = schemes
-        .iter()
-        .map(|scheme| parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 });
-    bench.progress.begin("population", steps.sum::<usize>() as u64);
-    for scheme in schemes {
-        live(bench, parameters, scheme, &mut time)?;
-        if is_revocable(scheme) {
-            revoked(bench, parameters, scheme, &time)?;
-        }
+impl Run for PopulationExperiment {
+    type Parameters = PopulationParameters;
+
+    fn parameters(profile: Profile) -> PopulationParameters {
+        PopulationParameters::of(profile)
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
+        let schemes = chosen(bench, parameters)?;
+        let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
+        let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
+        let steps = schemes.iter().map(|scheme| {
+            parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 }
+        });
+        bench.progress.begin("population", steps.sum::<usize>() as u64);
+        for scheme in schemes {
+            live(bench, parameters, scheme, &mut time)?;
+            if is_revocable(scheme) {
+                revoked(bench, parameters, scheme, &time)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Those of the run's schemes that are measured; the others are named as left out.
@@ -207,50 +216,26 @@ fn visit(
     many: &Crowd<'_>,
     few: &Crowd<'_>,
 ) -> Result<(), ExperimentError> {
-    let rates = [Some(parameters.rate_rps), None];
-    let visits: Vec<(bool, Option<f64>)> =
-        rates.into_iter().flat_map(|rate_rps| [(true, rate_rps), (false, rate_rps)]).collect();
+    let loads = [Load::EqualRate { rate_rps: parameters.rate_rps }, Load::Saturated];
+    let visits: Vec<(bool, Load)> = loads.into_iter().flat_map(|load| [(true, load), (false, load)]).collect();
     let (many_target, few_target) = (many.target(bench.setting)?, few.target(bench.setting)?);
-    for block in first_block..first_block + parameters.blocks {
-        let in_order = shuffled(&visits, bench.setting.seed, block);
-        for (position, (is_many, rate_rps)) in in_order.into_iter().enumerate() {
-            bench.go_on()?;
-            let (crowd, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
-            let level = Level::Population { live: u64::from(crowd.filled), rate_rps };
-            let plan = plan(parameters, rate_rps, crowd.in_use(), bench.setting.seed + u64::from(block));
-            let place = engine::round::Place {
-                scheme: crowd.scheme.id().to_owned(),
-                block,
-                position: position as u32,
-                level,
-                started_at: crate::now(),
-            };
-            let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store, balancer: None };
-            let workers = workers(&bench.setting.placement);
-            let (round, class) = drive_round(&plan, target, place, watched, workers, &bench.setting.stop)?;
-            bench.go_on()?;
-            crowd.check()?;
-            if rate_rps.is_some() {
-                bench.journal.generator_class(class);
-            }
-            bench.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
-        }
+    for turn in blocks::turns(&visits, first_block..first_block + parameters.blocks, bench.setting.seed) {
+        bench.go_on()?;
+        let (is_many, load) = turn.item;
+        let (crowd, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
+        let plan = size(parameters, load, crowd).plan(bench.setting, turn.block, load.equal_rate_rps());
+        let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store, balancer: None };
+        let round = turn.visit(load).drive(bench, crowd.scheme, target, watched, &plan)?;
+        crowd.check()?;
+        let round = RoundAt { at: LiveCredentials { live: u64::from(crowd.filled) }, round };
+        bench.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
     }
     Ok(())
 }
 
-fn plan(parameters: &PopulationParameters, rate_rps: Option<f64>, in_use: u32, seed: u64) -> Plan {
-    let (arrivals, duration_s) = match rate_rps {
-        Some(rate_rps) => (Arrivals::Poisson { rate_rps }, parameters.round_s),
-        None => (Arrivals::Closed, parameters.saturated_s),
-    };
-    Plan {
-        seed,
-        connections: parameters.connections,
-        population: Population { size: in_use, ..Population::default() },
-        interval_s: duration_s / 20.0,
-        ..Plan::new(arrivals, duration_s)
-    }
+fn size(parameters: &PopulationParameters, load: Load, crowd: &Crowd<'_>) -> RoundSize {
+    let duration_s = if load.is_saturated() { parameters.saturated_s } else { parameters.round_s };
+    RoundSize { duration_s, connections: parameters.connections, population: crowd.in_use() }
 }
 
 #[cfg(test)]

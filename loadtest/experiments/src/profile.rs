@@ -1,37 +1,13 @@
-//! How much is measured: the profiles, and one file an experiment for its parameters.
-
-mod cost;
-mod fanout;
-mod latency;
-mod login;
-mod memory;
-mod outage;
-mod population;
-mod reject;
-mod revocation;
-mod rotation;
-mod rtt;
-mod scaling;
-mod wire;
+//! How much is measured: the profiles.
 
 use std::fmt;
 use std::str::FromStr;
 
 use contract::Scheme;
+use engine::record::{self, CostExperiment, LatencyExperiment, MemoryExperiment, WireExperiment};
+use engine::{Experiment, each_comparison};
 
-pub use cost::CostParameters;
-pub use fanout::FanoutParameters;
-pub use latency::LatencyParameters;
-pub use login::LoginParameters;
-pub use memory::MemoryParameters;
-pub use outage::OutageParameters;
-pub use population::PopulationParameters;
-pub use reject::RejectParameters;
-pub use revocation::{EventCounts, RevocationParameters};
-pub use rotation::{RaceParameters, RollParameters, RotationParameters, StormParameters};
-pub use rtt::RttParameters;
-pub use scaling::ScalingParameters;
-pub use wire::WireParameters;
+use crate::Run;
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,117 +43,25 @@ impl FromStr for Profile {
     }
 }
 
-/// The experiments, in the order in which they are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Experiment {
-    /// CPU time of a request.
-    Cost,
-    /// Response and service time.
-    Latency,
-    /// What a store further away changes.
-    Rtt,
-    /// What logging in costs, and what it does to those who are logged in.
-    Login,
-    /// What refusing garbage costs.
-    Reject,
-    /// Capacity against the number of nodes.
-    Scaling,
-    /// More and more live credentials.
-    Population,
-    /// How long what was ended is still accepted.
-    Revocation,
-    /// What is answered while something is broken.
-    Outage,
-    /// Requests that cross several servers.
-    Fanout,
-    /// Keys and refresh tokens that are replaced under load.
-    Rotation,
-    /// Bytes a live credential takes.
-    Memory,
-    /// Bytes on the wire.
-    Wire,
+macro_rules! parameters {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
+        /// The parameters of every experiment.
+        #[derive(Clone, Debug)]
+        pub struct Parameters {
+            $($(#[$on])* #[doc = concat!("Of `", $id, "`.")] pub $module: <record::$data as Run>::Parameters,)*
+        }
+
+        impl Profile {
+            /// The parameters of every experiment.
+            #[must_use]
+            pub fn parameters(self) -> Parameters {
+                Parameters { $($(#[$on])* $module: record::$data::parameters(self),)* }
+            }
+        }
+    };
 }
 
-impl Experiment {
-    /// Every experiment.
-    pub const ALL: [Self; 13] = [
-        Self::Cost,
-        Self::Latency,
-        Self::Rtt,
-        Self::Login,
-        Self::Reject,
-        Self::Scaling,
-        Self::Population,
-        Self::Revocation,
-        Self::Outage,
-        Self::Fanout,
-        Self::Rotation,
-        Self::Memory,
-        Self::Wire,
-    ];
-}
-
-impl fmt::Display for Experiment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Cost => "cost",
-            Self::Latency => "latency",
-            Self::Rtt => "rtt",
-            Self::Login => "login",
-            Self::Reject => "reject",
-            Self::Scaling => "scaling",
-            Self::Population => "population",
-            Self::Revocation => "revocation",
-            Self::Fanout => "fanout",
-            Self::Rotation => "rotation",
-            Self::Outage => "outage",
-            Self::Memory => "memory",
-            Self::Wire => "wire",
-        })
-    }
-}
-
-impl FromStr for Experiment {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|experiment| experiment.to_string() == word).ok_or_else(|| {
-            let known = Self::ALL.map(|experiment| experiment.to_string()).join(", ");
-            format!("{word:?} is no experiment; there are {known}")
-        })
-    }
-}
-
-/// The parameters of every experiment.
-#[derive(Clone, Debug)]
-pub struct Parameters {
-    /// Of `cost`.
-    pub cost: CostParameters,
-    /// Of `latency`.
-    pub latency: LatencyParameters,
-    /// Of `rtt`.
-    pub rtt: RttParameters,
-    /// Of `login`.
-    pub login: LoginParameters,
-    /// Of `reject`.
-    pub reject: RejectParameters,
-    /// Of `scaling`.
-    pub scaling: ScalingParameters,
-    /// Of `population`.
-    pub population: PopulationParameters,
-    /// Of `revocation`.
-    pub revocation: RevocationParameters,
-    /// Of `outage`.
-    pub outage: OutageParameters,
-    /// Of `fanout`.
-    pub fanout: FanoutParameters,
-    /// Of `rotation`.
-    pub rotation: RotationParameters,
-    /// Of `memory`.
-    pub memory: MemoryParameters,
-    /// Of `wire`.
-    pub wire: WireParameters,
-}
+each_comparison!(parameters);
 
 /// The schemes that most architects choose among.
 const MAIN: [&str; 10] = [
@@ -198,8 +82,13 @@ impl Profile {
     #[must_use]
     pub fn experiments(self) -> Vec<Experiment> {
         match self {
-            Self::Quick => vec![Experiment::Cost, Experiment::Latency, Experiment::Memory, Experiment::Wire],
-            Self::Standard | Self::Full => Experiment::ALL.to_vec(),
+            Self::Quick => vec![
+                CostExperiment::EXPERIMENT,
+                LatencyExperiment::EXPERIMENT,
+                MemoryExperiment::EXPERIMENT,
+                WireExperiment::EXPERIMENT,
+            ],
+            Self::Standard | Self::Full => Experiment::all().collect(),
         }
     }
 
@@ -214,31 +103,12 @@ impl Profile {
         }
     }
 
-    fn pick<T>(self, quick: T, standard: T, full: T) -> T {
+    /// Returns the value of this profile.
+    pub(crate) fn pick<T>(self, quick: T, standard: T, full: T) -> T {
         match self {
             Self::Quick => quick,
             Self::Standard => standard,
             Self::Full => full,
-        }
-    }
-
-    /// The parameters of every experiment.
-    #[must_use]
-    pub fn parameters(self) -> Parameters {
-        Parameters {
-            cost: cost::parameters(self),
-            latency: latency::parameters(),
-            rtt: rtt::parameters(self),
-            login: login::parameters(self),
-            reject: reject::parameters(self),
-            scaling: scaling::parameters(self),
-            population: population::parameters(self),
-            revocation: revocation::parameters(self),
-            outage: outage::parameters(self),
-            fanout: fanout::parameters(self),
-            rotation: rotation::parameters(self),
-            memory: memory::parameters(self),
-            wire: wire::parameters(),
         }
     }
 }
@@ -252,11 +122,16 @@ mod tests {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             assert_eq!(profile.to_string().parse(), Ok(profile));
         }
-        for experiment in Experiment::ALL {
-            assert_eq!(experiment.to_string().parse(), Ok(experiment));
-        }
         assert!("slow".parse::<Profile>().unwrap_err().contains("quick, standard and full"));
-        assert!("weather".parse::<Experiment>().unwrap_err().contains("cost, latency"));
+    }
+
+    #[test]
+    fn quick_runs_four_experiments_and_the_others_run_all() {
+        let ids: Vec<&str> = Profile::Quick.experiments().into_iter().map(Experiment::id).collect();
+        assert_eq!(ids, ["cost", "latency", "memory", "wire"]);
+        for profile in [Profile::Standard, Profile::Full] {
+            assert!(profile.experiments().into_iter().eq(Experiment::all()), "{profile}");
+        }
     }
 
     #[test]

@@ -21,15 +21,28 @@
 mod garbage;
 
 use driver::Target;
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Garbage, Level};
+use engine::plan::Plan;
+use engine::record::{Garbage, GarbageSent, Load, RejectExperiment, RoundAt};
 
 use crate::bench::{Bench, ExperimentError};
+use crate::blocks::Turn;
 use crate::fleet::{self, ServerUnderTest};
-use crate::journal::Rounds;
-use crate::order::shuffled;
-use crate::profile::RejectParameters;
-use crate::visit::Visit;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::{Run, blocks};
+
+/// The parameters of the experiment `reject`.
+#[derive(Clone, Debug)]
+pub struct RejectParameters {
+    /// How often every scheme is visited with every kind of garbage.
+    pub blocks: u32,
+    /// How long a visit lasts, in seconds.
+    pub round_s: f64,
+    /// Users of the closed loop.
+    pub connections: u32,
+    /// Different credentials of each kind.
+    pub population: u32,
+}
 
 /// A server, and what it has to refuse.
 struct Besieged<'a> {
@@ -37,59 +50,66 @@ struct Besieged<'a> {
     garbage: Vec<(Garbage, Target)>,
 }
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &RejectParameters) -> Result<(), ExperimentError> {
-    let mut servers = Vec::new();
-    for mut station in fleet::start(bench, parameters.population)? {
-        let garbage = garbage::against(bench, &mut station, parameters.population)?;
-        servers.push(Besieged { station, garbage });
-    }
-    let visits: Vec<(usize, Option<usize>)> = servers
-        .iter()
-        .enumerate()
-        .flat_map(|(index, server)| {
-            let kinds = (0..server.garbage.len()).map(Some);
-            [None].into_iter().chain(kinds).map(move |kind| (index, kind))
-        })
-        .collect();
-    bench.progress.begin("reject", u64::from(parameters.blocks) * visits.len() as u64);
-    for block in 0..parameters.blocks {
-        let in_order = shuffled(&visits, bench.setting.seed, block);
-        for (position, (index, kind)) in in_order.into_iter().enumerate() {
-            visit(bench, &mut servers[index], parameters, kind, (block, position))?;
+impl Run for RejectExperiment {
+    type Parameters = RejectParameters;
+
+    fn parameters(profile: Profile) -> RejectParameters {
+        RejectParameters {
+            blocks: profile.pick(8, 6, 6),
+            round_s: profile.pick(0.3, 0.1, 0.2),
+            connections: 32,
+            population: 500,
         }
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &RejectParameters) -> Result<(), ExperimentError> {
+        let mut servers = Vec::new();
+        for mut station in fleet::start(bench, parameters.population)? {
+            let garbage = garbage::against(bench, &mut station, parameters.population)?;
+            servers.push(Besieged { station, garbage });
+        }
+        for turn in blocks::begin(bench, "reject", &visits(&servers), parameters.blocks) {
+            visit(bench, &mut servers[turn.item.0], parameters, turn)?;
+        }
+        Ok(())
+    }
 }
 
-/// Good requests, or one kind of garbage.
+/// What is visited in each block: a server by its index, and a kind of garbage by its index; none for good requests.
+fn visits(servers: &[Besieged<'_>]) -> Vec<(usize, Option<usize>)> {
+    let kinds = |server: &Besieged<'_>| [None].into_iter().chain((0..server.garbage.len()).map(Some));
+    servers.iter().enumerate().flat_map(|(index, server)| kinds(server).map(move |kind| (index, kind))).collect()
+}
+
+/// Sends good requests, or one kind of garbage.
 fn visit(
     bench: &mut Bench<'_>,
     server: &mut Besieged<'_>,
     parameters: &RejectParameters,
-    kind: Option<usize>,
-    (block, position): (u32, usize),
+    turn: Turn<(usize, Option<usize>)>,
 ) -> Result<(), ExperimentError> {
-    let good = plan(parameters, bench.setting.seed + u64::from(block));
+    let good = plan(bench, parameters, turn.block);
     let Besieged { station, garbage } = server;
-    let Some((garbage, target)) = kind.and_then(|kind| garbage.get(kind)) else {
-        bench.step(&format!("{}, good requests", station.scheme))?;
-        let visit = Visit { experiment: Rounds::Reject, block, position, level: Level::Saturated };
-        return visit.make(bench, station, &good);
+    let visit = turn.visit(Load::Saturated);
+    let (garbage, round) = match turn.item.1.and_then(|kind| garbage.get(kind)) {
+        None => {
+            bench.step(&format!("{}, good requests", station.scheme))?;
+            (None, visit.make(bench, station, &good)?)
+        }
+        Some((garbage, target)) => {
+            bench.step(&format!("{}, {garbage}", station.scheme))?;
+            let plan = Plan { expected_status: garbage::status(*garbage), ..good };
+            (Some(*garbage), visit.load(bench, station, target, &plan)?)
+        }
     };
-    bench.step(&format!("{}, {}", station.scheme, evidence::garbage_name(*garbage)))?;
-    let plan = Plan { expected_status: garbage::status(*garbage), ..good };
-    let level = Level::Refused { garbage: *garbage };
-    Visit { experiment: Rounds::Reject, block, position, level }.load(bench, station, target, &plan)
+    let round = RoundAt { at: GarbageSent { garbage }, round };
+    bench.journal.measured(|reject: &mut RejectExperiment| reject.rounds.push(round))?;
+    Ok(())
 }
 
-/// As many requests as the connections can carry.
-fn plan(parameters: &RejectParameters, seed: u64) -> Plan {
-    Plan {
-        seed,
-        connections: parameters.connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: parameters.round_s / 10.0,
-        ..Plan::new(Arrivals::Closed, parameters.round_s)
-    }
+/// As many requests as the connections can carry, recorded in half as many intervals as elsewhere.
+fn plan(bench: &Bench<'_>, parameters: &RejectParameters, block: u32) -> Plan {
+    let RejectParameters { round_s: duration_s, connections, population, .. } = *parameters;
+    let plan = RoundSize { duration_s, connections, population }.plan(bench.setting, block, None);
+    Plan { interval_s: duration_s / 10.0, ..plan }
 }

@@ -20,6 +20,7 @@
 //! a token that was handed inside is good for there, its server states and nobody measures.
 
 mod group;
+mod parameters;
 mod price;
 mod series;
 mod trial;
@@ -28,31 +29,41 @@ use contract::{RevocationClass, Scheme};
 use engine::record::{PushLink, RevocationExperiment};
 use lab::store::Store;
 
+use crate::Run;
 use crate::bench::{Bench, ExperimentError};
-use crate::profile::{EventCounts, RevocationParameters};
+use crate::profile::Profile;
 use series::SeriesPlan;
+
+pub use parameters::{EventCounts, RevocationParameters};
 
 /// Blocks of events that are made one at a time: enough for the interval of a median.
 const BLOCKS: u32 = 10;
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &RevocationParameters) -> Result<(), ExperimentError> {
-    let schemes = &bench.setting.schemes;
-    let plans: Vec<(Scheme, Vec<SeriesPlan>)> =
-        schemes.iter().map(|&scheme| (scheme, plans(bench, parameters, scheme))).collect();
-    let rounds = plans.iter().flat_map(|(_, plans)| plans).map(|plan| u64::from(plan.rounds)).sum::<u64>();
-    bench.progress.begin("revocation", rounds);
-    for (scheme, plans) in plans {
-        clear(bench, scheme)?;
-        price::take(bench, scheme)?;
-        for plan in plans {
-            clear(bench, scheme)?;
-            let series = series::measure(bench, parameters, scheme, &plan)?;
-            bench.journal.measured(|found: &mut RevocationExperiment| found.series.push(series))?;
-        }
-        leave_out(bench, scheme)?;
+impl Run for RevocationExperiment {
+    type Parameters = RevocationParameters;
+
+    fn parameters(profile: Profile) -> RevocationParameters {
+        RevocationParameters::of(profile)
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &RevocationParameters) -> Result<(), ExperimentError> {
+        let schemes = &bench.setting.schemes;
+        let plans: Vec<(Scheme, Vec<SeriesPlan>)> =
+            schemes.iter().map(|&scheme| (scheme, plans(bench, parameters, scheme))).collect();
+        let rounds = plans.iter().flat_map(|(_, plans)| plans).map(|plan| u64::from(plan.rounds)).sum::<u64>();
+        bench.progress.begin("revocation", rounds);
+        for (scheme, plans) in plans {
+            clear(bench, scheme)?;
+            price::take(bench, scheme)?;
+            for plan in plans {
+                clear(bench, scheme)?;
+                let series = series::measure(bench, parameters, scheme, &plan)?;
+                bench.journal.measured(|found: &mut RevocationExperiment| found.series.push(series))?;
+            }
+            leave_out(bench, scheme)?;
+        }
+        Ok(())
+    }
 }
 
 fn clear(bench: &Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {

@@ -23,26 +23,39 @@
 //! part of it than it would be; peak over mean is about the time between two refreshes over the storm's length.
 
 mod clients;
+mod parameters;
 mod races;
 mod refreshing;
 mod rolls;
 mod storms;
 
+use engine::record::RotationExperiment;
+
+use crate::Run;
 use crate::bench::{Bench, ExperimentError};
-use crate::profile::RotationParameters;
+use crate::profile::Profile;
 use refreshing::Refreshing;
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &RotationParameters) -> Result<(), ExperimentError> {
-    let rolls = rolls::planned(bench, &parameters.rolls);
-    let refreshing = Refreshing::of(bench)?;
-    let races = refreshing.as_ref().map_or(0, |_| races::steps(&parameters.races));
-    let storms = refreshing.as_ref().map_or(0, |_| storms::steps(&parameters.storms));
-    bench.progress.begin("rotation", rolls.len() as u64 + races + storms);
-    rolls::run(bench, &parameters.rolls, rolls)?;
-    if let Some(refreshing) = refreshing {
-        races::run(bench, &parameters.races, &refreshing)?;
-        storms::run(bench, &parameters.storms, &refreshing)?;
+pub use parameters::{RaceParameters, RollParameters, RotationParameters, StormParameters};
+
+impl Run for RotationExperiment {
+    type Parameters = RotationParameters;
+
+    fn parameters(profile: Profile) -> RotationParameters {
+        RotationParameters::of(profile)
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &RotationParameters) -> Result<(), ExperimentError> {
+        let rolls = rolls::planned(bench, &parameters.rolls);
+        let refreshing = Refreshing::of(bench)?;
+        let races = refreshing.as_ref().map_or(0, |_| races::steps(&parameters.races));
+        let storms = refreshing.as_ref().map_or(0, |_| storms::steps(&parameters.storms));
+        bench.progress.begin("rotation", rolls.len() as u64 + races + storms);
+        rolls::run(bench, &parameters.rolls, rolls)?;
+        if let Some(refreshing) = refreshing {
+            races::run(bench, &parameters.races, &refreshing)?;
+            storms::run(bench, &parameters.storms, &refreshing)?;
+        }
+        Ok(())
+    }
 }

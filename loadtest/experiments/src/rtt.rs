@@ -14,37 +14,72 @@
 //! once; and nothing is ever lost, so there are no retransmissions.
 
 use contract::{Scheme, Touch};
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::Level;
+use engine::plan::Plan;
+use engine::record::{Load, RoundAt, RttExperiment, StoreDistance};
 use lab::proxy::{DelayProxy, Link};
 use lab::server::ServerSpec;
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::bench::{Bench, ExperimentError, Setting};
 use crate::fleet::{self, ServerUnderTest};
-use crate::journal::Rounds;
-use crate::order::shuffled;
-use crate::profile::RttParameters;
-use crate::visit::Visit;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
+use crate::{Run, blocks};
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &RttParameters) -> Result<(), ExperimentError> {
-    bench.setting.stores.values().try_for_each(Store::clear)?;
-    let mut stations = near(bench, parameters)?;
-    let near = stations.len();
-    stations.extend(far(bench, parameters)?);
-    let visits = visits(&stations, near, parameters);
-    bench.progress.begin("rtt", u64::from(parameters.blocks) * visits.len() as u64);
-    for block in 0..parameters.blocks {
-        let in_order = shuffled(&visits, bench.setting.seed, block);
-        for (position, (index, level)) in in_order.into_iter().enumerate() {
-            let station = &mut stations[index];
-            bench.step(&worded(station, &level))?;
-            let plan = plan(parameters, &level, bench.setting.seed + u64::from(block));
-            Visit { experiment: Rounds::Rtt, block, position, level }.make(bench, station, &plan)?;
+/// The parameters of the experiment `rtt`.
+#[derive(Clone, Debug)]
+pub struct RttParameters {
+    /// Round-trip times between server and store, in microseconds; 0 is a store beside the server, which is always tried.
+    pub rtts_us: Vec<u32>,
+    /// How often every scheme is visited at every distance.
+    pub blocks: u32,
+    /// The rate at which response times are measured, in requests per second.
+    pub rate_rps: f64,
+    /// How long a visit at that rate lasts, in seconds.
+    pub round_s: f64,
+    /// How long a saturated visit lasts, in seconds.
+    pub saturated_s: f64,
+    /// Connections that stand ready.
+    pub connections: u32,
+    /// Users of the closed loop.
+    pub saturated_connections: u32,
+    /// Credentials in use.
+    pub population: u32,
+}
+
+impl Run for RttExperiment {
+    type Parameters = RttParameters;
+
+    fn parameters(profile: Profile) -> RttParameters {
+        RttParameters {
+            rtts_us: vec![0, 200, 1_000, 5_000],
+            blocks: profile.pick(10, 6, 6),
+            rate_rps: 1_000.0,
+            round_s: profile.pick(1.0, 0.7, 0.7),
+            saturated_s: 0.5,
+            connections: 64,
+            saturated_connections: 4,
+            population: 2_000,
         }
     }
-    Ok(())
+
+    fn run(bench: &mut Bench<'_>, parameters: &RttParameters) -> Result<(), ExperimentError> {
+        bench.setting.stores.values().try_for_each(Store::clear)?;
+        let mut stations = near(bench, parameters)?;
+        let near = stations.len();
+        stations.extend(far(bench, parameters)?);
+        let visits = visits(stations.len(), near, parameters);
+        for turn in blocks::begin(bench, "rtt", &visits, parameters.blocks) {
+            let (index, at, load) = turn.item;
+            let station = &mut stations[index];
+            bench.step(&worded(station, at, load))?;
+            station.set_store_rtt(at.rtt_us);
+            let plan = plan(bench.setting, parameters, turn.block, load);
+            let round = turn.visit(load).make(bench, station, &plan)?;
+            bench.journal.measured(|rtt: &mut RttExperiment| rtt.rounds.push(RoundAt { at, round }))?;
+        }
+        Ok(())
+    }
 }
 
 /// A server beside its store for every scheme.
@@ -82,38 +117,30 @@ fn spec(bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError
     Ok(ServerSpec { touch: Touch::Never, ..bench.spec(scheme, bench.setting.store(scheme))? })
 }
 
-/// What is visited in each block: a station by its index, and a level.
-fn visits(stations: &[ServerUnderTest<'_>], near: usize, parameters: &RttParameters) -> Vec<(usize, Level)> {
+/// What is visited in each block: a server by its index, how far its store is away, and a load.
+fn visits(servers: usize, near: usize, parameters: &RttParameters) -> Vec<(usize, StoreDistance, Load)> {
     let far = parameters.rtts_us.iter().filter(|rtt_us| **rtt_us > 0);
     let rtts_us = |index: usize| if index < near { vec![0] } else { far.clone().copied().collect::<Vec<u32>>() };
-    let levels = |rtt_us| [Some(parameters.rate_rps), None].map(|rate_rps| Level::FarStore { rtt_us, rate_rps });
-    (0..stations.len())
-        .flat_map(|index| rtts_us(index).into_iter().flat_map(levels).map(move |level| (index, level)))
+    let loads = [Load::EqualRate { rate_rps: parameters.rate_rps }, Load::Saturated];
+    let at = |rtt_us| loads.map(|load| (StoreDistance { rtt_us }, load));
+    (0..servers)
+        .flat_map(|index| rtts_us(index).into_iter().flat_map(at).map(move |(at, load)| (index, at, load)))
         .collect()
 }
 
-fn worded(station: &ServerUnderTest<'_>, level: &Level) -> String {
-    match level {
-        Level::FarStore { rtt_us, rate_rps: Some(rate_rps) } => {
-            format!("{} over {rtt_us} us at {rate_rps:.0} requests/s", station.scheme)
-        }
-        Level::FarStore { rtt_us, rate_rps: None } => format!("{} over {rtt_us} us, saturated", station.scheme),
-        _ => station.scheme.to_string(),
+fn worded(station: &ServerUnderTest<'_>, StoreDistance { rtt_us }: StoreDistance, load: Load) -> String {
+    match load.equal_rate_rps() {
+        Some(rate_rps) => format!("{} over {rtt_us} us at {rate_rps:.0} requests/s", station.scheme),
+        None => format!("{} over {rtt_us} us, saturated", station.scheme),
     }
 }
 
-fn plan(parameters: &RttParameters, level: &Level, seed: u64) -> Plan {
-    let (arrivals, duration_s, connections) = match level {
-        Level::FarStore { rate_rps: Some(rate_rps), .. } => {
-            (Arrivals::Poisson { rate_rps: *rate_rps }, parameters.round_s, parameters.connections)
-        }
-        _ => (Arrivals::Closed, parameters.saturated_s, parameters.saturated_connections),
+fn plan(setting: &Setting, parameters: &RttParameters, block: u32, load: Load) -> Plan {
+    let (duration_s, connections) = if load.is_saturated() {
+        (parameters.saturated_s, parameters.saturated_connections)
+    } else {
+        (parameters.round_s, parameters.connections)
     };
-    Plan {
-        seed,
-        connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: duration_s / 20.0,
-        ..Plan::new(arrivals, duration_s)
-    }
+    let size = RoundSize { duration_s, connections, population: parameters.population };
+    size.plan(setting, block, load.equal_rate_rps())
 }

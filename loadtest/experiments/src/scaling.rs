@@ -26,10 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{RevocationClass, Scheme, StoreDown, StoreKind};
 use driver::Target;
-use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{
-    Balancing, Level, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity,
-};
+use engine::plan::Plan;
+use engine::record::{Balancing, Load, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity};
 use engine::validity::{GENERATOR_SHARE, generator_share};
 use lab::slice::{NoSlices, Slices, Throttling};
 use lab::store::Store;
@@ -37,11 +35,15 @@ use lab::store::Store;
 use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
 use crate::nodes::{Nodes, Shares, SlicedStore, WHOLE};
-use crate::order::shuffled;
-use crate::profile::ScalingParameters;
+use crate::profile::Profile;
+use crate::round_size::RoundSize;
 use crate::visit::{Watched, alone, drive_round, workers};
+use crate::{Run, blocks};
+
+pub use parameters::ScalingParameters;
 
 mod demand;
+mod parameters;
 
 /// All nodes together stay below this share of what the generator can drive.
 const OF_GENERATOR: f64 = 0.60;
@@ -59,12 +61,19 @@ const FILLED_BY: u32 = 3;
 /// Rounds on whole processors for each scheme, of which the middle one counts.
 const DEMAND_BLOCKS: u32 = 3;
 
-/// Runs the experiment, or what is left of it without slices.
-pub fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
-    let schemes = sliceable(bench)?;
-    match (bench.setting.slices)() {
-        Ok(slices) => nodes(bench, parameters, &schemes, &slices),
-        Err(none) => estimate(bench, parameters, &schemes, &none),
+impl Run for ScalingExperiment {
+    type Parameters = ScalingParameters;
+
+    fn parameters(profile: Profile) -> ScalingParameters {
+        ScalingParameters::of(profile)
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
+        let schemes = sliceable(bench)?;
+        match (bench.setting.slices)() {
+            Ok(slices) => nodes(bench, parameters, &schemes, &slices),
+            Err(none) => estimate(bench, parameters, &schemes, &none),
+        }
     }
 }
 
@@ -172,7 +181,7 @@ fn warm_up(
     group: &Nodes<'_>,
     nodes: u32,
 ) -> Result<(), ExperimentError> {
-    let plan = plan(parameters, nodes * parameters.connections_a_node, bench.setting.seed);
+    let plan = plan(bench, parameters, nodes * parameters.connections_a_node, 0);
     drive(bench, &plan, &group.target(nodes)?, group.scheme, Watched::default())?;
     bench.go_on()
 }
@@ -189,25 +198,23 @@ fn visit(
     groups: &mut [Nodes<'_>],
     slicing: &Slicing,
 ) -> Result<(), ExperimentError> {
-    let rounds = groups.iter().map(|group| parameters.nodes.len() + usize::from(group.store().is_some()));
-    bench.progress.begin("scaling", u64::from(parameters.blocks) * rounds.sum::<usize>() as u64);
-    for block in 0..parameters.blocks {
-        let filled = Step::StoreFilled { nodes: (1 + block % FILLED_BY).min(most(parameters)) };
-        let mut visits = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
-            visits.extend(parameters.nodes.iter().map(|&nodes| (index, Step::Nodes { nodes })));
-            visits.extend(group.store().map(|_| (index, filled)));
-        }
-        for (index, step) in shuffled(&visits, bench.setting.seed, block) {
-            let group = &mut groups[index];
-            bench.step(&match step {
-                Step::Nodes { nodes } => format!("{} on {nodes} nodes", group.scheme),
-                Step::StoreFilled { .. } => format!("{}, the store filled", group.scheme),
-            })?;
-            let point = measure(bench, parameters, group, slicing, (block, step))?;
-            bench.go_on()?;
-            bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
-        }
+    let mut visits = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        visits.extend(parameters.nodes.iter().map(|&nodes| (index, Some(nodes))));
+        visits.extend(group.store().map(|_| (index, None)));
+    }
+    for turn in blocks::begin(bench, "scaling", &visits, parameters.blocks) {
+        let (index, nodes) = turn.item;
+        let group = &mut groups[index];
+        bench.step(&match nodes {
+            Some(nodes) => format!("{} on {nodes} nodes", group.scheme),
+            None => format!("{}, the store filled", group.scheme),
+        })?;
+        let filled_by = (1 + turn.block % FILLED_BY).min(most(parameters));
+        let step = nodes.map_or(Step::StoreFilled { nodes: filled_by }, |nodes| Step::Nodes { nodes });
+        let point = measure(bench, parameters, group, slicing, (turn.block, step))?;
+        bench.go_on()?;
+        bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
     }
     Ok(())
 }
@@ -221,8 +228,7 @@ fn measure(
     (block, step): (u32, Step),
 ) -> Result<ScalingPoint, ExperimentError> {
     let (Step::Nodes { nodes } | Step::StoreFilled { nodes }) = step;
-    let seed = bench.setting.seed + u64::from(block);
-    let plan = plan(parameters, nodes * parameters.connections_a_node, seed);
+    let plan = plan(bench, parameters, nodes * parameters.connections_a_node, block);
     group.renew(bench, &plan)?;
     if forgets(group.scheme) {
         group.widen()?;
@@ -308,18 +314,13 @@ fn drive(
     scheme: Scheme,
     watched: Watched<'_>,
 ) -> Result<Round, ExperimentError> {
-    let place = alone(scheme.id(), Level::Saturated);
+    let place = alone(scheme.id(), Load::Saturated);
     let workers = workers(&bench.setting.placement);
     Ok(drive_round(plan, target, place, watched, workers, &bench.setting.stop)?.0)
 }
 
 /// As many requests as so many connections can carry.
-fn plan(parameters: &ScalingParameters, connections: u32, seed: u64) -> Plan {
-    Plan {
-        seed,
-        connections,
-        population: Population { size: parameters.population, ..Population::default() },
-        interval_s: parameters.round_s / 20.0,
-        ..Plan::new(Arrivals::Closed, parameters.round_s)
-    }
+fn plan(bench: &Bench<'_>, parameters: &ScalingParameters, connections: u32, block: u32) -> Plan {
+    let size = RoundSize { duration_s: parameters.round_s, connections, population: parameters.population };
+    size.plan(bench.setting, block, None)
 }

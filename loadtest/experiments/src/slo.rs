@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use driver::{Target, Workers};
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Level, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
+use engine::record::{Load, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 use engine::round::Place;
 use engine::slo::Objective;
 
@@ -91,7 +91,7 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
             return Err(ExperimentError::Interrupted.into());
         }
         let verdict = verdict(&mut round, objectives, shared);
-        journal.generator_class(class);
+        journal.generator_class(&round, class);
         let round = SloRound { step: ask.step, rate_rps: ask.rate_rps, verdict, round };
         note(journal, |slo| slo.rounds.push(round))?;
         Ok::<SloVerdict, E>(verdict)
@@ -133,7 +133,7 @@ fn place(scheme: &str, ask: &Ask, position: u64) -> Place {
         scheme: scheme.to_owned(),
         block: if let SearchStep::Grid { block } = ask.step { block } else { 0 },
         position: position as u32,
-        level: Level::EqualRate { rate_rps: ask.rate_rps },
+        load: Load::EqualRate { rate_rps: ask.rate_rps },
         started_at: crate::now(),
     }
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use contract::Scheme;
 use driver::{Drive, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
-use engine::record::{Level, Placement, Round, Usage, Validity};
+use engine::record::{Load, Placement, Round, Usage, Validity};
 use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
 use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::ServerUnderTest;
-use crate::journal::Rounds;
 
 /// Above this share of a processor delay proxies, which are threads among others there, decide how fast it goes.
 const PROXY_SHARE: f64 = 0.60;
@@ -31,49 +31,41 @@ pub struct Watched<'a> {
     pub balancer: Option<u32>,
 }
 
-/// Where a visit stands in its experiment.
+/// Where a round stands in its experiment, and its load.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit {
-    pub(crate) experiment: Rounds,
     pub(crate) block: u32,
-    pub(crate) position: usize,
-    pub(crate) level: Level,
+    pub(crate) position: u32,
+    pub(crate) load: Load,
 }
 
 impl Visit {
-    /// Loads the station with credentials that outlast it, and notes the round.
+    /// Loads the server with credentials that outlast the round, and returns the round.
     pub(crate) fn make(
         self,
         bench: &mut Bench<'_>,
         station: &mut ServerUnderTest<'_>,
         plan: &Plan,
-    ) -> Result<(), ExperimentError> {
+    ) -> Result<Round, ExperimentError> {
         bench.go_on()?;
         station.renew(bench, plan)?;
         self.load(bench, station, &station.target, plan)
     }
 
-    /// Loads the station with these credentials, as they are, and notes the round.
+    /// Loads the server with these credentials, as they are, and returns the round.
     pub(crate) fn load(
         self,
         bench: &mut Bench<'_>,
         station: &ServerUnderTest<'_>,
         target: &Target,
         plan: &Plan,
-    ) -> Result<(), ExperimentError> {
+    ) -> Result<Round, ExperimentError> {
         bench.go_on()?;
-        let place = Place {
-            scheme: station.scheme.id().to_owned(),
-            block: self.block,
-            position: self.position as u32,
-            level: self.level,
-            started_at: crate::now(),
-        };
-        let links = station.links(&place.level);
+        let links = station.links();
         let links_cpu_ns = links.cpu_ns();
         let pids: Vec<u32> = station.servers().map(|server| server.process().pid()).collect();
         let watched = Watched { servers: &pids, store: station.store, balancer: None };
-        let workers = workers(&bench.setting.placement);
-        let (mut round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
+        let mut round = self.drive(bench, station.scheme, target, watched, plan)?;
         let share = (links.cpu_ns() - links_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
         if share > PROXY_SHARE {
             let full =
@@ -81,11 +73,32 @@ impl Visit {
             round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
         }
         (round.store_rtt_us, round.hop_rtt_us) = (links.store_rtt_us(), links.hop_rtt_us());
-        bench.go_on()?;
         station.servers().try_for_each(|server| server.process().check())?;
         station.store.map_or(Ok(()), Store::check)?;
-        bench.journal.round(self.experiment, round, class)?;
-        Ok(())
+        Ok(round)
+    }
+
+    /// Drives the round and watches these processes meanwhile.
+    pub(crate) fn drive(
+        self,
+        bench: &mut Bench<'_>,
+        scheme: Scheme,
+        target: &Target,
+        watched: Watched<'_>,
+        plan: &Plan,
+    ) -> Result<Round, ExperimentError> {
+        let place = Place {
+            scheme: scheme.id().to_owned(),
+            block: self.block,
+            position: self.position,
+            load: self.load,
+            started_at: crate::now(),
+        };
+        let workers = workers(&bench.setting.placement);
+        let (round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
+        bench.go_on()?;
+        bench.journal.generator_class(&round, class);
+        Ok(round)
     }
 }
 
@@ -98,8 +111,8 @@ pub(crate) fn workers(placement: &Placement) -> Workers {
 
 /// The place of a round that stands by itself and belongs to no block.
 #[must_use]
-pub fn alone(scheme: &str, level: Level) -> Place {
-    Place { scheme: scheme.to_owned(), block: 0, position: 0, level, started_at: crate::now() }
+pub fn alone(scheme: &str, load: Load) -> Place {
+    Place { scheme: scheme.to_owned(), block: 0, position: 0, load, started_at: crate::now() }
 }
 
 /// Drives one round and watches the processes meanwhile. The class is the one that the workers got.
@@ -117,7 +130,7 @@ pub fn drive_round(
     processes.extend(watched.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
     processes.extend(watched.balancer.map(|pid| (Role::Balancer, pid)));
     let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
-    let drive = if place.level.is_saturated() {
+    let drive = if place.load.is_saturated() {
         driver::saturate(plan, target, workers, stop)?
     } else {
         driver::drive(plan, target, workers, stop)?

@@ -15,24 +15,39 @@ use lab::http::{Answer, Client, DEADLINE, cookie_header};
 use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
 
+use crate::Run;
 use crate::bench::{Bench, ExperimentError};
-use crate::profile::WireParameters;
+use crate::profile::Profile;
 
-/// Runs the experiment.
-pub fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), ExperimentError> {
-    let carriers = [Carrier::Bearer, Carrier::Cookie];
-    let schemes = &bench.setting.schemes;
-    bench.progress.begin("wire", (schemes.len() * carriers.len() * parameters.roles.len()) as u64);
-    for &scheme in schemes {
-        for carrier in carriers {
-            for &roles in &parameters.roles {
-                bench.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
-                let point = point(bench, scheme, carrier, roles)?;
-                bench.journal.measured(|wire: &mut WireExperiment| wire.points.push(point))?;
+/// The parameters of the experiment `wire`.
+#[derive(Clone, Debug)]
+pub struct WireParameters {
+    /// Roles that an ordinary user has.
+    pub roles: Vec<u16>,
+}
+
+impl Run for WireExperiment {
+    type Parameters = WireParameters;
+
+    fn parameters(_: Profile) -> WireParameters {
+        WireParameters { roles: vec![0, 10, 100] }
+    }
+
+    fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), ExperimentError> {
+        let carriers = [Carrier::Bearer, Carrier::Cookie];
+        let schemes = &bench.setting.schemes;
+        bench.progress.begin("wire", (schemes.len() * carriers.len() * parameters.roles.len()) as u64);
+        for &scheme in schemes {
+            for carrier in carriers {
+                for &roles in &parameters.roles {
+                    bench.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
+                    let point = point(bench, scheme, carrier, roles)?;
+                    bench.journal.measured(|wire: &mut WireExperiment| wire.points.push(point))?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) -> Result<WirePoint, ExperimentError> {

@@ -7,40 +7,41 @@
 mod log;
 mod percentiles;
 
+use engine::Experiment;
 use engine::record::Record;
-use evidence::{Distribution, Evidence, EvidenceError, Group, LatencyRow, groups};
+use evidence::{Distribution, Evidence, EvidenceError, Group, LatencyRow, Level, groups};
 
 use crate::File;
-use crate::slug::{level_slug, slug};
+use crate::slug::slug;
 
 /// All logs and distributions of a record.
 pub(crate) fn files(record: &Record, evidence: &Evidence) -> Result<Vec<File>, EvidenceError> {
     let mut files = Vec::new();
     for experiment in &record.experiments {
-        for group in groups(record, experiment.rounds()) {
-            files.extend(log_files(record, experiment.name(), &group)?);
+        for group in groups(record, experiment) {
+            files.extend(log_files(record, experiment.experiment(), &group)?);
         }
     }
-    let tables = [&evidence.load, &evidence.latency].into_iter().flatten();
+    let tables = evidence.load.iter().map(|load| &load.latency).chain(&evidence.latency);
     let distributions =
         tables.flat_map(|table| table.rows.iter().flat_map(|row| distribution_files(table.experiment, row)));
     files.extend(distributions);
     Ok(files)
 }
 
-fn stem(experiment: &str, scheme: &str, level: &engine::record::Level) -> String {
-    format!("hdr/{experiment}-{}{}", slug(scheme), level_slug(level))
+fn stem(experiment: Experiment, scheme: &str, level: &Level) -> String {
+    format!("hdr/{experiment}-{}{}", slug(scheme), level.slug())
 }
 
-fn log_files(record: &Record, experiment: &'static str, group: &Group<'_>) -> Result<Vec<File>, EvidenceError> {
-    let stem = stem(experiment, group.scheme, group.level);
+fn log_files(record: &Record, experiment: Experiment, group: &Group<'_>) -> Result<Vec<File>, EvidenceError> {
+    let stem = stem(experiment, group.scheme, &group.level);
     let what = group.place(experiment).to_string();
     let log = |counts: bool| log::of(record, experiment, &what, group, counts);
     let files = [(log(true)?, format!("{stem}.hlog")), (log(false)?, format!("{stem}-excluded.hlog"))];
     Ok(files.into_iter().filter_map(|(log, name)| Some(File::new(name, log?))).collect())
 }
 
-fn distribution_files(experiment: &str, row: &LatencyRow) -> Vec<File> {
+fn distribution_files(experiment: Experiment, row: &LatencyRow) -> Vec<File> {
     let stem = stem(experiment, &row.scheme, &row.level);
     let parts: [(&str, &Distribution); 3] = [("response", &row.response), ("service", &row.service), ("lag", &row.lag)];
     let filled = parts.into_iter().filter(|(_, distribution)| distribution.quantiles.count > 0);

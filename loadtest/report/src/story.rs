@@ -13,51 +13,59 @@ mod login;
 mod many;
 mod memory;
 mod outage;
+mod parts;
 mod population;
 mod provenance;
 mod reject;
+mod response;
 mod revocation;
 mod rotation;
 mod rtt;
 mod scaling;
 mod scheme;
 pub(crate) mod slo;
+#[cfg(feature = "toy-experiment")]
+mod toy;
 mod wire;
 mod workload;
 
-use engine::record::{Record, Status};
+use engine::record::{self, Record, Status};
+use engine::{Experiment, each_experiment};
 use evidence::Evidence;
-use evidence::statistics::Estimate;
 
-use crate::document::{Block, Cell, Document, Section, Table};
-use crate::figure::{NONE, bracket, plain};
+use crate::document::{Document, Section, Table};
+use parts::Show;
+
+macro_rules! shown {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
+        /// The experiments of which there are figures, in the order in which they are reported.
+        fn shown(evidence: &Evidence) -> Vec<(Experiment, &dyn Show)> {
+            let tables: [Option<(Experiment, &dyn Show)>; _] = [$(
+                $(#[$on])* evidence.$module.as_ref().map(|table| (record::$data::EXPERIMENT, table as &dyn Show)),
+            )*];
+            tables.into_iter().flatten().collect()
+        }
+    };
+}
+
+each_experiment!(shown);
 
 /// The whole story.
 pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
-    let sections = [
-        Some(answer::section(record, evidence)),
-        evidence.load.as_ref().map(|table| load::section(record, evidence, table)),
-        evidence.slo.as_ref().map(|table| slo::section(record, table)),
-        evidence.cost.as_ref().map(|table| cost::section(record, table)),
-        evidence.latency.as_ref().map(|table| latency::section(record, table)),
-        evidence.rtt.as_ref().map(|table| rtt::section(record, table)),
-        evidence.login.as_ref().map(|table| login::section(record, table)),
-        evidence.reject.as_ref().map(|table| reject::section(record, table)),
-        evidence.scaling.as_ref().map(|table| scaling::section(record, table)),
-        evidence.population.as_ref().map(|table| population::section(record, table)),
-        evidence.revocation.as_ref().map(|table| revocation::section(record, table)),
-        evidence.fanout.as_ref().map(|table| fanout::section(record, table)),
-        evidence.rotation.as_ref().map(|table| rotation::section(record, table)),
-        evidence.outage.as_ref().map(|table| outage::section(record, table)),
-        evidence.memory.as_ref().map(|table| memory::section(record, table)),
-        evidence.wire.as_ref().map(|table| wire::section(record, table)),
-        Some(caveats::section(record, evidence)),
-        Some(scheme::section(record)),
-        Some(provenance::section(record)),
-        Some(provenance::reproduction(record)),
-        Some(glossary::section()),
-    ];
-    Document { title: title(record), subtitle: subtitle(record), sections: sections.into_iter().flatten().collect() }
+    let tables = shown(evidence);
+    let section = |(experiment, table): &(Experiment, &dyn Show)| -> Section {
+        parts::section(experiment.id(), experiment.title(), table.blocks(record))
+    };
+    let mut sections = vec![answer::section(record, evidence, &tables)];
+    sections.extend(tables.iter().map(section));
+    sections.extend([
+        caveats::section(record, evidence),
+        scheme::section(record),
+        provenance::section(record),
+        provenance::reproduction(record),
+        glossary::section(),
+    ]);
+    Document { title: title(record), subtitle: subtitle(record), sections }
 }
 
 /// What a terminal shows at the end of a run.
@@ -68,15 +76,14 @@ pub(crate) struct Summary {
 
 /// The short form of the story.
 pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
+    let tables = shown(evidence);
     let mut lines = Vec::new();
     if let Status::Incomplete { reason } = &record.run.status {
         lines.push(format!("The run is incomplete ({reason})."));
     }
-    lines.extend(evidence.slo.as_ref().map(slo::sentence).map(|sentence| sentence.replace('`', "")));
-    let broken = evidence.revocation.iter().flat_map(|table| &table.broken);
-    lines.extend(broken.map(|broken| format!("A PROMISE IS BROKEN: {broken}.")));
+    lines.extend(tables.iter().flat_map(|(_, table)| table.lines()));
     lines.extend(caveats::tally(evidence).map(|tally| format!("Caveats: {tally}; the report lists them.")));
-    Summary { table: answer::glance(record, evidence), lines }
+    Summary { table: answer::glance(record, &tables), lines }
 }
 
 fn title(record: &Record) -> String {
@@ -89,30 +96,4 @@ fn title(record: &Record) -> String {
 fn subtitle(record: &Record) -> String {
     let profile = record.run.profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
     format!("authbench {}{profile} · {} · run {}", record.run.command, record.run.started_at, record.run.id)
-}
-
-fn paragraph(text: impl Into<String>) -> Block {
-    Block::Paragraph(text.into())
-}
-
-/// How a section's numbers came about, and what they cannot say.
-fn method(how: Vec<String>, limits: Vec<String>) -> Vec<Block> {
-    vec![
-        Block::Heading("How it was measured".to_owned()),
-        Block::List(how),
-        Block::Heading("What limits it".to_owned()),
-        Block::List(limits),
-    ]
-}
-
-/// An estimate, with its interval below.
-fn estimated(found: Option<Estimate>) -> Cell {
-    found.map_or(Cell::new(NONE), |found| {
-        Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
-    })
-}
-
-/// A section that begins with these blocks and ends with those.
-fn section(id: &'static str, title: &str, blocks: Vec<Block>) -> Section {
-    Section { id, title: title.to_owned(), blocks }
 }

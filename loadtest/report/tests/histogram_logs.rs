@@ -9,7 +9,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use engine::record::{Experiment, Quantiles, Record, Round};
+use engine::Experiment;
+use engine::record::{LatencyExperiment, LoadExperiment, Quantiles, Record, Round};
 use evidence::{Evidence, LatencyRow};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
@@ -37,13 +38,8 @@ fn merged(log: &Path, tag: &str) -> Histogram<u64> {
     sum
 }
 
-fn log_of(row: &LatencyRow, experiment: &str) -> String {
-    let level = match row.level {
-        engine::record::Level::OfCapacity { fraction } => format!("-{:.0}-percent", fraction * 100.0),
-        engine::record::Level::EqualRate { rate_rps } => format!("-{rate_rps:.0}-rps"),
-        _ => String::new(),
-    };
-    format!("hdr/{experiment}-{}{level}.hlog", row.scheme)
+fn log_of(row: &LatencyRow, experiment: Experiment) -> String {
+    format!("hdr/{experiment}-{}{}.hlog", row.scheme, row.level.slug())
 }
 
 #[test]
@@ -53,7 +49,7 @@ fn the_percentiles_of_the_report_are_those_of_the_logs() {
     for record in [compare, synthetic::load()] {
         let folder = written(&record);
         let evidence = Evidence::of(&record).unwrap();
-        for table in [&evidence.latency, &evidence.load].into_iter().flatten() {
+        for table in evidence.latency.iter().chain(evidence.load.as_ref().map(|load| &load.latency)) {
             for row in &table.rows {
                 let log = folder.path().join(log_of(row, table.experiment));
                 for (tag, part) in [("response", &row.response), ("service", &row.service), ("lag", &row.lag)] {
@@ -65,17 +61,15 @@ fn the_percentiles_of_the_report_are_those_of_the_logs() {
 }
 
 fn spoil_one_round(record: &mut Record) {
-    if let Experiment::Latency(latency) = &mut record.experiments[1] {
-        latency.rounds[0].validity = engine::record::Validity::from_reasons(vec!["spoilt".to_owned()]);
-    }
+    let spoilt = engine::record::Validity::from_reasons(vec!["spoilt".to_owned()]);
+    record.data_mut::<LatencyExperiment>().unwrap().rounds[0].validity = spoilt;
 }
 
 #[test]
 fn no_interval_is_lost_between_the_two_logs() {
     let record = synthetic::load();
     let folder = written(&record);
-    let Experiment::Load(load) = &record.experiments[0] else { panic!("it is a load") };
-    let round: &Round = &load.rounds[0];
+    let round: &Round = &record.data::<LoadExperiment>().unwrap().rounds[0];
     let count = |name: &str| entries(&std::fs::read(folder.path().join(name)).unwrap()).len();
     let (kept, excluded) = (count("hdr/load-session-redis.hlog"), count("hdr/load-session-redis-excluded.hlog"));
     assert_eq!((kept, excluded), (19 * 3, 3), "the first second is warm-up");
@@ -101,7 +95,7 @@ fn a_distribution_reads_as_the_plotters_expect() {
     let record = synthetic::load();
     let folder = written(&record);
     let text = std::fs::read_to_string(folder.path().join("hdr/load-session-redis-response.hgrm")).unwrap();
-    let row = &Evidence::of(&record).unwrap().load.unwrap().rows[0];
+    let row = &Evidence::of(&record).unwrap().load.unwrap().latency.rows[0];
     let mut lines = text.lines();
     let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     assert_eq!(head, ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]);

@@ -8,8 +8,8 @@ mod synthetic;
 use std::collections::BTreeSet;
 
 use contract::{RevocationClass, Scheme};
-use engine::record::{Experiment, Record};
-use serde_json::Value;
+use engine::record::Record;
+use serde_json::{Value, json};
 
 const CLASSES: [RevocationClass; 4] =
     [RevocationClass::Immediate, RevocationClass::Propagation, RevocationClass::Ttl, RevocationClass::Expiry];
@@ -24,54 +24,44 @@ fn source(scheme: Scheme) -> &'static str {
     }
 }
 
-/// These measurements of every scheme.
-fn of_all<T: Clone>(few: &[T], name: fn(&mut T) -> &mut String) -> Vec<T> {
-    let of = |scheme: Scheme| {
-        let mut own = few.to_vec();
-        own.retain_mut(|each| name(each) == source(scheme));
-        for each in &mut own {
-            scheme.id().clone_into(name(each));
+/// Where this names its scheme, if it does: itself, or a part of it.
+fn scheme_of(value: &mut Value) -> Option<&mut Value> {
+    let inside =
+        ["round", "memory"].into_iter().find(|part| value.get(part).is_some_and(|part| part.get("scheme").is_some()));
+    let value = if let Some(part) = inside { value.get_mut(part)? } else { value };
+    value.get_mut("scheme")
+}
+
+/// Every list of things that name a scheme becomes one of such things of every scheme.
+fn of_all(value: &mut Value) {
+    match value {
+        Value::Array(few) if few.first().cloned().is_some_and(|mut first| scheme_of(&mut first).is_some()) => {
+            let of = |scheme: Scheme| {
+                let named = |each: &mut Value| scheme_of(each).is_some_and(|name| name == source(scheme));
+                let mut own = few.clone();
+                own.retain_mut(named);
+                own.iter_mut().filter_map(scheme_of).for_each(|name| *name = json!(scheme.id()));
+                own
+            };
+            // What stands for schemes that are not compared stays as it is.
+            let compared: Vec<Value> = Scheme::all().flat_map(of).collect();
+            if !compared.is_empty() {
+                *few = compared;
+            }
         }
-        own
-    };
-    Scheme::all().flat_map(of).collect()
+        Value::Array(items) => items.iter_mut().for_each(of_all),
+        Value::Object(fields) => fields.values_mut().for_each(of_all),
+        _ => {}
+    }
 }
 
 /// The synthetic comparison with every scheme in it.
 fn of_every_scheme() -> Record {
-    let mut record = synthetic::compare();
-    record.schemes = of_all(&record.schemes, |described| &mut described.scheme);
+    let mut record = json!(synthetic::compare());
+    of_all(&mut record);
+    let mut record: Record = serde_json::from_value(record).unwrap();
     for (described, scheme) in record.schemes.iter_mut().zip(Scheme::all()) {
         described.revocation_class = scheme.revocation_class();
-    }
-    for experiment in &mut record.experiments {
-        match experiment {
-            Experiment::Load(load)
-            | Experiment::Cost(load)
-            | Experiment::Latency(load)
-            | Experiment::Rtt(load)
-            | Experiment::Fanout(load)
-            | Experiment::Reject(load) => load.rounds = of_all(&load.rounds, |round| &mut round.scheme),
-            Experiment::Login(login) => {
-                login.rounds = of_all(&login.rounds, |round| &mut round.scheme);
-                login.storms = of_all(&login.storms, |storm| &mut storm.scheme);
-                login.issuances = of_all(&login.issuances, |issuance| &mut issuance.scheme);
-            }
-            Experiment::Slo(_) => {}
-            Experiment::Scaling(scaling) => scaling.points = of_all(&scaling.points, |point| &mut point.scheme),
-            Experiment::Population(population) => {
-                population.fills = of_all(&population.fills, |fill| &mut fill.memory.scheme);
-                population.rounds = of_all(&population.rounds, |round| &mut round.scheme);
-            }
-            Experiment::Revocation(found) => {
-                found.series = of_all(&found.series, |series| &mut series.scheme);
-                found.prices = of_all(&found.prices, |price| &mut price.scheme);
-            }
-            Experiment::Rotation(rotation) => rotation.rolls = of_all(&rotation.rolls, |roll| &mut roll.scheme),
-            Experiment::Outage(outage) => outage.rounds = of_all(&outage.rounds, |round| &mut round.scheme),
-            Experiment::Memory(memory) => memory.points = of_all(&memory.points, |point| &mut point.scheme),
-            Experiment::Wire(wire) => wire.points = of_all(&wire.points, |point| &mut point.scheme),
-        }
     }
     record
 }

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use contract::Scheme;
 use engine::record::{
-    Acceptances, Experiment, Measured as _, Omission, Record, RevocationExperiment, ScalingExperiment, SloRound,
-    Status, Step, Validity, WireExperiment,
+    Acceptances, CostExperiment, LoadExperiment, Omission, Record, RevocationExperiment, ScalingExperiment, Status,
+    Step, Validity, WireExperiment,
 };
-use engine::validity::Fault;
-use evidence::{Evidence, Warning};
+use evidence::Evidence;
+use serde_json::{Value, json};
 
 /// The files of a run's folder as they were written, by name.
 struct Folder {
@@ -49,10 +50,11 @@ fn comparison() -> &'static Folder {
     MADE.get_or_init(|| Folder::of(&synthetic::compare()))
 }
 
+const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
+                    \u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{202e}gnp.exe\u{2066}\u{7f}";
+
 /// A record in which every free text is hostile.
 fn hostile() -> Record {
-    const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
-                        \u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{202e}gnp.exe\u{2066}\u{7f}";
     let evil = || EVIL.to_owned();
     let mut record = synthetic::compare();
     for text in [&mut record.run.id, &mut record.run.command, &mut record.run.version, &mut record.run.started_at] {
@@ -69,79 +71,42 @@ fn hostile() -> Record {
     record.omitted.push(Omission { what: evil(), reason: evil() });
     for described in &mut record.schemes {
         (described.node, described.version) = (evil(), evil());
-        spoil(&mut described.scheme, EVIL);
     }
-    for experiment in &mut record.experiments {
-        match experiment {
-            Experiment::Load(load)
-            | Experiment::Cost(load)
-            | Experiment::Latency(load)
-            | Experiment::Rtt(load)
-            | Experiment::Fanout(load)
-            | Experiment::Reject(load) => {
-                for round in &mut load.rounds {
-                    spoil(&mut round.scheme, EVIL);
-                    round.started_at.push_str(EVIL);
-                    round.counts.errors.insert(evil(), 1);
-                    if let Some(commands) = round.usage.as_mut().and_then(|usage| usage.store_commands.as_mut()) {
-                        commands.insert(evil(), 5000);
-                    }
-                }
-                load.rounds[0].validity = Validity::from_reasons(vec![evil()]);
-            }
-            Experiment::Slo(slo) => {
-                for SloRound { round, .. } in &mut slo.rounds {
-                    spoil(&mut round.scheme, EVIL);
-                    round.validity.object(Fault::CpuStolen, evil());
-                }
-            }
-            Experiment::Login(login) => {
-                login.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
-                login.issuances.iter_mut().for_each(|issuance| spoil(&mut issuance.scheme, EVIL));
-                for storm in &mut login.storms {
-                    spoil(&mut storm.scheme, EVIL);
-                    storm.failed.insert(evil(), 1);
-                }
-                login.storms[0].validity = Validity::from_reasons(vec![evil()]);
-            }
-            Experiment::Scaling(scaling) => {
-                scaling.slicing.as_mut().unwrap().method = evil();
-                scaling.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL));
-                scaling.points[0].validity = Validity::from_reasons(vec![evil()]);
-            }
-            Experiment::Population(population) => {
-                population.fills.iter_mut().for_each(|fill| spoil(&mut fill.memory.scheme, EVIL));
-                population.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
-            }
-            Experiment::Revocation(found) => {
-                found.series.iter_mut().for_each(|series| spoil(&mut series.scheme, EVIL));
-                found.series[0].validity = Validity::from_reasons(vec![evil()]);
-                found.series[1].events[0].accepted = vec![Acceptances { node: 3, count: 1, last_us: 1 }];
-                for price in &mut found.prices {
-                    spoil(&mut price.scheme, EVIL);
-                    price.commands.insert(evil(), 1);
-                }
-            }
-            Experiment::Rotation(rotation) => {
-                rotation.rolls.iter_mut().for_each(|roll| spoil(&mut roll.scheme, EVIL));
-                rotation.races.iter_mut().for_each(|race| spoil(&mut race.scheme, EVIL));
-                rotation.storms[0].validity = Validity::from_reasons(vec![evil()]);
-            }
-            Experiment::Outage(outage) => {
-                outage.rounds.iter_mut().for_each(|round| spoil(&mut round.scheme, EVIL));
-                outage.rounds[0].validity = Validity::from_reasons(vec![evil()]);
-            }
-            Experiment::Memory(memory) => memory.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
-            Experiment::Wire(wire) => wire.points.iter_mut().for_each(|point| spoil(&mut point.scheme, EVIL)),
-        }
-    }
-    record
+    let found = record.data_mut::<RevocationExperiment>().unwrap();
+    found.series[1].events[0].accepted = vec![Acceptances { node: 3, count: 1, last_us: 1 }];
+    let mut record = json!(record);
+    spoil(&mut record);
+    serde_json::from_value(record).unwrap()
 }
 
+/// Every scheme, moment, method and name in a measurement becomes hostile, and the first of every kind is invalid for a hostile reason.
 /// The control must stay the control, or there would be no differences to show.
-fn spoil(scheme: &mut String, evil: &str) {
-    if scheme != "anonymous" {
-        scheme.push_str(evil);
+fn spoil(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            if let Some(validity) = items.first_mut().and_then(|first| first.get_mut("validity")) {
+                *validity = json!(Validity::from_reasons(vec![EVIL.to_owned()]));
+            }
+            items.iter_mut().for_each(spoil);
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                match value {
+                    Value::String(text) if ["scheme", "started_at", "method"].contains(&name.as_str()) => {
+                        if text != Scheme::CONTROL.id() {
+                            text.push_str(EVIL);
+                        }
+                    }
+                    Value::Object(counted)
+                        if ["errors", "failed", "store_commands", "commands"].contains(&name.as_str()) =>
+                    {
+                        counted.insert(EVIL.to_owned(), json!(1));
+                    }
+                    _ => spoil(value),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -222,38 +187,48 @@ fn nothing_is_written_through_a_link() {
     assert!(folder.join("report.html").symlink_metadata().unwrap().is_file());
 }
 
+/// What is no histogram.
+const DAMAGED: &str = "HISTFAAAAAA=";
+
+/// Damages the last histogram of lags; false if there is none.
+fn damage_one(value: &mut Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter_mut().rev().any(damage_one),
+        Value::Object(fields) => match fields.get_mut("lag_us") {
+            Some(lag @ Value::String(_)) => {
+                *lag = json!(DAMAGED);
+                true
+            }
+            _ => fields.values_mut().any(damage_one),
+        },
+        _ => false,
+    }
+}
+
 /// Every place in which a record keeps a histogram.
 #[test]
 fn a_damaged_histogram_is_an_error_wherever_it_is() {
-    let damaged: engine::record::EncodedHistogram = serde_json::from_str("\"HISTFAAAAAA=\"").unwrap();
     let whole = synthetic::compare();
     let mut tried = Vec::new();
     for experiment in &whole.experiments {
         // Alone, because drawing the evidence of all takes its time.
         let mut record = Record { experiments: vec![experiment.clone()], ..whole.clone() };
-        let rounds = match &mut record.experiments[0] {
-            Experiment::Cost(load)
-            | Experiment::Latency(load)
-            | Experiment::Rtt(load)
-            | Experiment::Reject(load)
-            | Experiment::Fanout(load) => &mut load.rounds,
-            Experiment::Login(login) => &mut login.rounds,
-            Experiment::Population(population) => &mut population.rounds,
-            _ => continue,
-        };
-        let Some(interval) = rounds.last_mut().and_then(|round| round.intervals.first_mut()) else { continue };
-        interval.lag_us = damaged.clone();
-        tried.push(experiment.name());
+        let mut changed = json!(record);
+        if !damage_one(&mut changed) {
+            continue;
+        }
+        record = serde_json::from_value(changed).unwrap();
+        let name = experiment.experiment().id();
+        tried.push(name);
         let folder = tempfile::tempdir().unwrap();
         let error = report::write(folder.path(), &record).unwrap_err();
-        assert!(matches!(error, report::ReportError::Evidence(_)), "{}: {error}", experiment.name());
+        assert!(matches!(error, report::ReportError::Evidence(_)), "{name}: {error}");
     }
     assert!(tried.contains(&"cost") && tried.contains(&"latency"), "{tried:?}");
     let mut load = synthetic::load();
-    if let Experiment::Load(load) = &mut load.experiments[0] {
-        // Warm-up, which feeds no figure.
-        load.rounds[0].intervals[0].lag_us = damaged;
-    }
+    // Warm-up, which feeds no figure.
+    let damaged = serde_json::from_value(json!(DAMAGED)).unwrap();
+    load.data_mut::<LoadExperiment>().unwrap().rounds[0].intervals[0].lag_us = damaged;
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(report::write(folder.path(), &load), Err(report::ReportError::Evidence(_))));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written of a damaged record");
@@ -265,8 +240,7 @@ fn a_long_load_is_drawn_with_fewer_points() {
     const INTERVALS: u32 = 22_000;
     let length_s = f64::from(INTERVALS);
     let mut record = synthetic::load();
-    let Experiment::Load(load) = &mut record.experiments[0] else { panic!("a load") };
-    let round = &mut load.rounds[0];
+    let round = &mut record.data_mut::<LoadExperiment>().unwrap().rounds[0];
     let like = round.intervals[1].clone();
     round.intervals = (0..INTERVALS)
         .map(|second| engine::record::Interval { start_s: f64::from(second), length_s: 1.0, ..like.clone() })
@@ -284,7 +258,7 @@ fn a_long_load_is_drawn_with_fewer_points() {
 #[test]
 fn of_many_loads_the_first_are_drawn_in_time() {
     let mut record = synthetic::load();
-    let Experiment::Load(load) = &mut record.experiments[0] else { panic!("a load") };
+    let load = record.data_mut::<LoadExperiment>().unwrap();
     load.rounds = vec![load.rounds[0].clone(); 13];
     let folder = Folder::of(&record);
     for name in ["report.html", "report.md"] {
@@ -366,14 +340,12 @@ fn the_page_needs_nothing_from_outside() {
 fn every_warning_is_on_both_pages() {
     for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search()] {
         let folder = Folder::of(&record);
-        let warnings = Evidence::of(&record).unwrap().warnings;
-        assert!(!warnings.is_empty());
-        for warning in warnings {
+        let evidence = Evidence::of(&record).unwrap();
+        assert!(!evidence.warnings.is_empty());
+        let caveats = evidence.warnings.into_iter().map(|warning| warning.text);
+        let invalid = evidence.invalid_rounds.into_iter().map(|round| round.reasons.join("; "));
+        for sentence in caveats.chain(invalid) {
             let plain = |text: &str| text.replace('\\', "");
-            let sentence = match warning {
-                Warning::InvalidRound { reasons, .. } => reasons.join("; "),
-                other => other.to_string(),
-            };
             assert!(folder.get("report.html").contains(&sentence.replace('"', "&quot;")), "{sentence}");
             assert!(plain(folder.get("report.md")).contains(&sentence), "{sentence}");
         }
@@ -397,9 +369,7 @@ fn an_incomplete_run_says_so_and_shows_what_it_has() {
     record.run.status = Status::Incomplete { reason: "interrupted".to_owned() };
     record.run.finished_at = None;
     record.experiments.truncate(1);
-    if let Experiment::Cost(cost) = &mut record.experiments[0] {
-        cost.rounds.truncate(7);
-    }
+    record.data_mut::<CostExperiment>().unwrap().rounds.truncate(7);
     let folder = Folder::of(&record);
     for name in ["report.html", "report.md"] {
         assert!(folder.get(name).contains("This run is incomplete (interrupted)"), "{name}");
@@ -420,9 +390,8 @@ fn a_run_that_measured_nothing_still_has_a_report() {
 #[test]
 fn a_load_whose_only_round_is_invalid_claims_nothing() {
     let mut record = synthetic::load();
-    if let Experiment::Load(load) = &mut record.experiments[0] {
-        load.rounds[0].validity = Validity::from_reasons(vec!["it never settled".to_owned()]);
-    }
+    let never = Validity::from_reasons(vec!["it never settled".to_owned()]);
+    record.data_mut::<LoadExperiment>().unwrap().rounds[0].validity = never;
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("has no valid round, so nothing can be claimed of it"));
@@ -435,7 +404,7 @@ fn a_load_whose_only_round_is_invalid_claims_nothing() {
 #[test]
 fn the_short_answer_keeps_to_the_carrier_of_the_run() {
     let mut record = synthetic::compare();
-    let wire = record.experiments.iter_mut().find_map(WireExperiment::of).unwrap();
+    let wire = record.data_mut::<WireExperiment>().unwrap();
     let mut others = wire.points.clone();
     for point in &mut others {
         point.carrier = contract::Carrier::Cookie;
@@ -449,7 +418,7 @@ fn the_short_answer_keeps_to_the_carrier_of_the_run() {
 #[test]
 fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced() {
     let mut record = synthetic::compare();
-    *record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap() = synthetic::unsliced();
+    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("More nodes: not measured") && markdown.contains("An estimate."));
@@ -467,8 +436,8 @@ fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
         assert!(comparison().get(name).contains(headline), "{name}");
     }
     let mut record = synthetic::compare();
-    record.experiments.retain_mut(|experiment| ScalingExperiment::of(experiment).is_some());
-    let scaling = record.experiments.iter_mut().find_map(ScalingExperiment::of).unwrap();
+    record.experiments.retain(|measured| measured.experiment() == ScalingExperiment::EXPERIMENT);
+    let scaling = record.data_mut::<ScalingExperiment>().unwrap();
     for point in scaling.points.iter_mut().filter(|point| point.scheme == "anonymous") {
         if let Step::Nodes { nodes: 2.. } = point.step {
             point.rps *= 0.5;
@@ -489,10 +458,9 @@ fn the_pool_is_explained_only_by_what_was_counted() {
     let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no switch for it");
     let mut record = synthetic::compare();
     assert!(explained(&record));
-    if let Experiment::Cost(cost) = &mut record.experiments[0] {
-        for usage in cost.rounds.iter_mut().filter_map(|round| round.usage.as_mut()) {
-            usage.store_commands.iter_mut().for_each(|commands| commands.retain(|name, _| name == "get"));
-        }
+    let cost = record.data_mut::<CostExperiment>().unwrap();
+    for usage in cost.rounds.iter_mut().filter_map(|round| round.usage.as_mut()) {
+        usage.store_commands.iter_mut().for_each(|commands| commands.retain(|name, _| name == "get"));
     }
     assert!(!explained(&record));
 }
@@ -501,7 +469,7 @@ fn the_pool_is_explained_only_by_what_was_counted() {
 fn a_broken_promise_stands_above_everything_else() {
     let mut record = synthetic::compare();
     assert!(!Folder::of(&record).get("report.md").contains("promise is broken"));
-    let found = record.experiments.iter_mut().find_map(RevocationExperiment::of).unwrap();
+    let found = record.data_mut::<RevocationExperiment>().unwrap();
     found.series[0].events[0].accepted = vec![Acceptances { node: 3, count: 5, last_us: 7_000 }];
     let folder = Folder::of(&record);
     let said = "session-redis breaks its class immediate: after 1 of 100 events (logout) node 4 accepted a request that was \

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contract::{Carrier, Scheme};
 use driver::{Credentials, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
-use engine::record::Level;
+use engine::record::Load;
 use experiments::{Watched, alone, drive_round};
 use lab::http::Client;
 
@@ -58,7 +58,7 @@ fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -
         interval_s: seconds / 20.0,
         ..Plan::new(Arrivals::Closed, seconds)
     };
-    let place = alone(scheme.id(), Level::Saturated);
+    let place = alone(scheme.id(), Load::Saturated);
     let watched = Watched { servers: &[reference.server.process().pid()], ..Watched::default() };
     let workers = Workers { count: 1, own_processors: awake };
     let (round, _) =

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use engine::record::{self, Experiment, Status};
+use engine::record::{self, Status, WireExperiment};
 
 use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, stderr, stdout, wrapped};
 
@@ -39,7 +39,7 @@ fn a_comparison_ends_with_the_path_of_a_whole_run() {
     assert_eq!(marked.what, "conformance", "a run whose servers nobody has checked is marked");
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(UNCHECKED));
     let compared = if is_full() { contract::Scheme::all().count() } else { 5 };
-    let Experiment::Wire(wire) = &record.experiments[0] else { panic!("wire was asked for") };
+    let wire = record.data::<WireExperiment>().expect("wire was asked for");
     assert_eq!(wire.points.len(), compared * 2 * 3, "schemes, carriers, numbers of roles");
     for point in &wire.points {
         assert_eq!(point.credential_bytes == 0, point.scheme == "anonymous", "{point:?}");

@@ -5,7 +5,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use engine::record::{self, Experiment, Status};
+use engine::record::{self, LoadExperiment, SloExperiment, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -58,7 +58,7 @@ fn an_interrupted_load_keeps_what_was_measured() {
         let record = record::read(&place.run()).unwrap();
         let Status::Incomplete { reason } = &record.run.status else { panic!("{name}: {:?}", record.run.status) };
         assert!(reason.starts_with("interrupted after") && reason.ends_with("of 600.0 s"), "{name}: {reason}");
-        let [Experiment::Load(load)] = &record.experiments[..] else { panic!("{name}: {:?}", record.experiments) };
+        let load = record.data::<LoadExperiment>().unwrap_or_else(|| panic!("{name}: {:?}", record.experiments));
         let round = &load.rounds[0];
         assert!(round.plan.duration_s < 60.0 && round.window.end_s <= round.plan.duration_s, "{name}: {round:?}");
         assert_eq!(round.counts.unsent, 0, "{name}: nothing is blamed on the target");
@@ -77,7 +77,10 @@ fn an_interrupted_search_keeps_its_rounds() {
     let server = server("jwt-hs256", &place, None);
     let more = ["--slo", "p99=1s", "--duration", "500ms", "--population", "10"];
     let mut running = start(load(&place, &server.base_url(), &more));
-    let rounds = || record::read(&place.run()).map_or(0, |record| record.experiments.iter().map(rounds_of).sum());
+    let rounds = || {
+        record::read(&place.run())
+            .map_or(0, |record| record.data::<SloExperiment>().map_or(0, |search| search.rounds.len()))
+    };
     wait_until("a round is in the record", Duration::from_mins(1), || rounds() > 0);
     send(&running, Signal::SIGTERM);
     let status = ends(&mut running);
@@ -87,10 +90,6 @@ fn an_interrupted_search_keeps_its_rounds() {
     assert!(matches!(record::read(&place.run()).unwrap().run.status, Status::Incomplete { .. }));
     assert!(place.run().join("report.html").exists());
     serde_json::from_str::<Value>(&stdout(&output)).unwrap();
-}
-
-fn rounds_of(experiment: &Experiment) -> usize {
-    if let Experiment::Slo(slo) = experiment { slo.rounds.len() } else { 0 }
 }
 
 /// The target does not answer, so that the request under way would take its ten seconds.

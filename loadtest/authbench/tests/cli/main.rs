@@ -20,3 +20,4 @@ mod stall;
 mod support;
 mod target;
 mod targets;
+mod toy;

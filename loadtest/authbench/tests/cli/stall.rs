@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::record::{self, Experiment};
+use engine::record::{self, LoadExperiment};
 
 use crate::support::{Place, alone, json, load, load_begins, server, start};
 
@@ -31,7 +31,7 @@ fn a_stalled_server_shows_in_response_time_and_not_in_service_time() {
     assert_eq!(result["requests"], 4_000);
 
     let record = record::read(&place.run()).unwrap();
-    let Experiment::Load(load) = &record.experiments[0] else { panic!("a load") };
+    let load = record.data::<LoadExperiment>().expect("a load");
     assert_eq!(load.rounds[0].response_us.p99.map(|p99| p99 as f64), Some(response_us));
     assert_eq!(load.rounds[0].service_us.p99.map(|p99| p99 as f64), Some(service_us));
 }

@@ -46,7 +46,7 @@ pub enum ReadError {
     },
     /// An authbench too old wrote it.
     #[error(
-        "{path} has format {found}, which this authbench (format {FORMAT}) no longer reads; make the run again, or use the authbench that wrote it"
+        "{path} has format {found}, which this authbench (format {FORMAT}) no longer reads; authbench {} does, or make the run again", reader(*found)
     )]
     TooOld {
         /// The file.
@@ -54,6 +54,14 @@ pub enum ReadError {
         /// Its version.
         found: FormatVersion,
     },
+}
+
+/// The versions of authbench that read a format which this one no longer does.
+fn reader(format: FormatVersion) -> &'static str {
+    match format.major {
+        1 => "0.1",
+        _ => "of before 0.1",
+    }
 }
 
 /// A record cannot be written.

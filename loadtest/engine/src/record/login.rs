@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Round, Validity};
+use super::{Measured, Round, RoundAt, Validity};
 
 /// Storms of logins beside reads, and credentials handed out without a password.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,11 +14,25 @@ pub struct LoginExperiment {
     /// The server's processors while others log in; empty where the kernel chose.
     pub server_cpus: Vec<u32>,
     /// Reads at a set rate, beside nobody and beside a storm, in the order in which they were measured.
-    pub rounds: Vec<Round>,
+    pub rounds: Vec<RoundAt<BesideLogins>>,
     /// The storm of each round that had one; scheme and block say of which.
     pub storms: Vec<LoginStorm>,
     /// Credentials handed out without a password, in the order in which they were measured.
     pub issuances: Vec<Issuance>,
+}
+
+impl Measured for LoginExperiment {
+    fn rounds(&self) -> Vec<&Round> {
+        self.rounds.iter().map(|each| &each.round).collect()
+    }
+}
+
+/// Who logs in meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BesideLogins {
+    /// Clients who log in again as soon as they are answered; 0 for nobody.
+    pub clients: u32,
 }
 
 /// Clients who log in, each as somebody else every time, again as soon as they are answered.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Validity;
+use super::{Measured, Validity};
 
 /// Memory against the number of live credentials.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +12,8 @@ pub struct MemoryExperiment {
     /// In the order in which they were measured.
     pub points: Vec<MemoryPoint>,
 }
+
+impl Measured for MemoryExperiment {}
 
 /// Memory at one number of live credentials. The process and the store are new for every `series`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

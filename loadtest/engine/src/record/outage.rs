@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Validity;
+use super::{Measured, Validity};
 
 /// Faults, each made several times, with every scheme under load at the same moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub struct OutageExperiment {
     /// One a scheme, fault and repetition, in the order in which they were measured.
     pub rounds: Vec<OutageRound>,
 }
+
+impl Measured for OutageExperiment {}
 
 /// What is the same for all rounds of an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

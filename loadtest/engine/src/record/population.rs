@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MemoryPoint, Round};
+use super::{Measured, MemoryPoint, Round, RoundAt};
 
 /// One server and its store, filled further and further, and what that does to memory and to requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +13,21 @@ pub struct PopulationExperiment {
     pub fills: Vec<Fill>,
     /// Rounds of load, in the order in which they were measured. Those of one block are neighbours in time: the server with so
     /// many credentials, and one with the fewest.
-    pub rounds: Vec<Round>,
+    pub rounds: Vec<RoundAt<LiveCredentials>>,
+}
+
+impl Measured for PopulationExperiment {
+    fn rounds(&self) -> Vec<&Round> {
+        self.rounds.iter().map(|each| &each.round).collect()
+    }
+}
+
+/// How many credentials are alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LiveCredentials {
+    /// How many.
+    pub live: u64,
 }
 
 /// Memory at one number of credentials.

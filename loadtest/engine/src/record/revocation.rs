@@ -7,7 +7,7 @@ use contract::RevocationClass;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Validity;
+use super::{Measured, Validity};
 
 /// From the acknowledgement of an event to the denial on every node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct RevocationExperiment {
     /// What the store did for an event, in a quiet pass.
     pub prices: Vec<RevocationPrice>,
 }
+
+impl Measured for RevocationExperiment {}
 
 /// Events of one scheme over one link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Quantiles, Validity};
+use super::{Measured, Quantiles, Validity};
 
 /// What becomes of clients while keys and tokens are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct RotationExperiment {
     /// Credentials issued all at once, and when they were refreshed.
     pub storms: Vec<Storm>,
 }
+
+impl Measured for RotationExperiment {}
 
 /// Two nodes under load, one of which rolls its key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,26 +9,18 @@ use super::{EncodedHistogram, Quantiles, empty_histogram};
 use crate::plan::Plan;
 use crate::validity::Fault;
 
-/// Rounds of load.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoadExperiment {
-    /// In the order in which they were measured.
-    pub rounds: Vec<Round>,
-}
-
 /// One visit of one scheme: the unit of all statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Round {
     /// The scheme's id.
     pub scheme: String,
-    /// Rounds of one block are neighbours in time, one a scheme and level; differences are taken inside it.
+    /// Rounds of one block are neighbours in time, one a scheme and load; differences are taken inside it.
     pub block: u32,
     /// The place inside the block, drawn anew for every block.
     pub position: u32,
-    /// What the experiment varies beside the scheme.
-    pub level: Level,
+    /// How many requests it was meant to send.
+    pub load: Load,
     /// UTC, RFC 3339.
     pub started_at: String,
     /// The load as planned.
@@ -79,12 +71,22 @@ impl Round {
     }
 }
 
-/// The level of what an experiment varies beside the scheme.
+/// A round of load, with what its experiment varies beside the scheme and the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoundAt<F> {
+    /// What is varied, and how far.
+    pub at: F,
+    /// What was measured.
+    pub round: Round,
+}
+
+/// How many requests a round was meant to send.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
-pub enum Level {
-    /// As many requests as the connections can carry, sent by the saturator and not by Goose.
-    Saturated,
+pub enum Load {
+    /// As given on the command line.
+    AsPlanned,
     /// A share of the scheme's own capacity, which the saturated rounds found.
     OfCapacity {
         /// Between 0 and 1.
@@ -95,77 +97,21 @@ pub enum Level {
         /// Requests per second.
         rate_rps: f64,
     },
-    /// A store so far away, and the same rate for every scheme.
-    FarStore {
-        /// Round-trip time between server and store that was set, in microseconds; 0 is a store beside the server.
-        rtt_us: u32,
-        /// Requests per second; null for as many as the connections can carry.
-        rate_rps: Option<f64>,
-    },
-    /// So many live credentials, and the same rate for every scheme.
-    Population {
-        /// How many.
-        live: u64,
-        /// Requests per second; null for as many as the connections can carry.
-        rate_rps: Option<f64>,
-    },
-    /// The same rate for every scheme, beside others who log in.
-    BesideLogins {
-        /// Requests per second.
-        rate_rps: f64,
-        /// Clients who log in again as soon as they are answered; 0 for nobody.
-        clients: u32,
-    },
-    /// As many requests as the connections can carry, all of which have to be refused.
-    Refused {
-        /// What is wrong with them.
-        garbage: Garbage,
-    },
-    /// So many servers behind the one that is asked, and the same rate for every scheme.
-    Hops {
-        /// How many.
-        hops: u32,
-        /// Requests per second; null for as many as the connections can carry.
-        rate_rps: Option<f64>,
-        /// Round-trip time that was set between each server and the next, and between each and the store, in microseconds; 0
-        /// where they stand beside one another.
-        #[serde(default)]
-        link_rtt_us: u32,
-    },
-    /// As given on the command line.
-    AsPlanned,
+    /// As many as the connections can carry, sent by the saturator and not by Goose.
+    Saturated,
 }
 
-/// What is wrong with a request that has to be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Garbage {
-    /// It carries no credential.
-    NoCredential,
-    /// Its credential is no credential by its form.
-    Malformed,
-    /// Its credential has the form, and nobody handed it out: a session id that is not known, a token whose signature is wrong.
-    Forged,
-    /// Its credential was handed out and is over.
-    Expired,
-    /// Its credential is no credential, and as long as the server reads one.
-    LongHeader,
-    /// Its header is longer than the server reads one, which then answers 431 and closes the connection.
-    TooLongHeader,
-}
+impl Load {
+    /// Requests per second, where they are the same for every scheme.
+    #[must_use]
+    pub const fn equal_rate_rps(self) -> Option<f64> {
+        if let Self::EqualRate { rate_rps } = self { Some(rate_rps) } else { None }
+    }
 
-impl Level {
     /// Whether as many requests are sent as the connections can carry.
     #[must_use]
-    pub const fn is_saturated(&self) -> bool {
-        matches!(
-            self,
-            Self::Saturated
-                | Self::Refused { .. }
-                | Self::FarStore { rate_rps: None, .. }
-                | Self::Population { rate_rps: None, .. }
-                | Self::Hops { rate_rps: None, .. }
-        )
+    pub const fn is_saturated(self) -> bool {
+        matches!(self, Self::Saturated)
     }
 }
 

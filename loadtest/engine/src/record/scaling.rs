@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Validity;
+use super::{Measured, Validity};
 
 /// Capacity against the number of nodes that share the load, each in a slice of a processor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,8 @@ pub struct ScalingExperiment {
     /// In the order in which they were measured.
     pub points: Vec<ScalingPoint>,
 }
+
+impl Measured for ScalingExperiment {}
 
 /// CPU time of a request in one saturated round over one node on whole processors: its service demand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

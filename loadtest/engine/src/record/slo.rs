@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Round;
+use super::{Measured, Round};
 use crate::slo::Objective;
 
 /// A search: what was asked, every round of it, and how it ended.
@@ -16,6 +16,12 @@ pub struct SloExperiment {
     pub rounds: Vec<SloRound>,
     /// How the search ended; null while it runs, or if it broke off.
     pub end: Option<SearchEnd>,
+}
+
+impl Measured for SloExperiment {
+    fn is_empty(&self) -> bool {
+        self.rounds.is_empty()
+    }
 }
 
 /// A round of the search.

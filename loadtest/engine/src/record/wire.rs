@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Validity;
+use super::{Measured, Validity};
 
 /// Bytes on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +12,8 @@ pub struct WireExperiment {
     /// One a scheme, carrier and number of roles.
     pub points: Vec<WirePoint>,
 }
+
+impl Measured for WireExperiment {}
 
 /// The bytes of one login and of one `GET /me`, counted on the TCP connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,43 +1,51 @@
-//! Caveats of rounds of load.
+//! Caveats of rounds of load, whichever experiment they belong to.
 
-use engine::record::{Quantiles, Record, Round, empty_histogram};
+use engine::Experiment;
+use engine::record::{Quantiles, Round, empty_histogram};
 
-use super::if_any;
-use crate::Warning;
-use crate::group::{Group, groups};
-use crate::latency::merge;
+use crate::group::{Group, Place};
+use crate::latency::{LatencyTable, merge};
+use crate::level::Leveled;
+use crate::statistics::{CONFIDENCE, Estimate, fewest_samples};
+use crate::warning::{by_level, if_any, too_few_rounds};
+use crate::{Topic, Warning};
 
 /// Above this share stolen CPU time is told; far above it the engine calls the round invalid.
 const STEAL_TOLD: f64 = 0.005;
+/// Quantiles that tables show, with their names.
+const SHOWN: [(f64, &str); 5] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];
 
-pub(super) fn all(record: &Record, experiment: &'static str, rounds: &[Round]) -> Vec<Warning> {
-    let groups = groups(record, rounds);
-    let of_groups = groups.iter().flat_map(|group| of_group(experiment, group));
-    let empty = groups.iter().filter(|group| group.count().used == 0);
-    let empty = if_any(empty.map(|group| group.place(experiment)).collect(), |places| Warning::NothingValid {
-        experiment,
-        places,
+/// Caveats of an experiment's rounds.
+pub(crate) fn of_groups<R: Leveled>(experiment: Experiment, groups: &[Group<'_, R>]) -> Vec<Warning> {
+    let empty: Vec<Place> =
+        groups.iter().filter(|group| group.count().used == 0).map(|group| group.place(experiment)).collect();
+    let empty = if_any(&empty, |places| {
+        let places = by_level(places.iter());
+        Topic::Invalid.warning(format!("{experiment}: there is no valid round, and so no figure, for {places}."))
     });
-    let valid: Vec<&Round> = rounds.iter().filter(|round| round.validity.valid).collect();
-    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid), realtime(record, rounds)];
+    let valid: Vec<&Round> = groups.iter().flat_map(Group::valid).collect();
+    let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid)];
+    let of_groups = groups.iter().flat_map(|group| of_group(experiment, group));
     of_groups.chain(whole.into_iter().flatten()).collect()
 }
 
-fn of_group(experiment: &'static str, group: &Group<'_>) -> Vec<Warning> {
+fn of_group<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Vec<Warning> {
     let place = group.place(experiment);
-    let invalid = |round: &&Round| Warning::InvalidRound {
-        place: place.clone(),
-        block: round.block,
-        reasons: round.validity.reasons.clone(),
-    };
-    let mut warnings: Vec<Warning> = group.rounds.iter().filter(|round| !round.validity.valid).map(invalid).collect();
-    let failed = group.valid().map(|round| round.counts.failed()).sum();
+    let mut warnings = Vec::new();
+    let failed: u64 = group.valid().map(|round| round.counts.failed()).sum();
     if failed > 0 {
-        let sent = group.valid().map(|round| round.counts.sent()).sum();
-        warnings.push(Warning::Failures { place: place.clone(), failed, sent });
+        let sent: u64 = group.valid().map(|round| round.counts.sent()).sum();
+        warnings.push(Topic::Invalid.warning(format!(
+            "{experiment}: {failed} of {sent} requests of {place} failed in valid rounds; their times are in the histograms."
+        )));
     }
     let inconsistent = group.valid().filter(|round| !agrees_with_itself(round));
-    warnings.extend(inconsistent.map(|round| Warning::Inconsistent { place: place.clone(), block: round.block }));
+    warnings.extend(inconsistent.map(|round| {
+        Topic::Invalid.warning(format!(
+            "{experiment}: the percentiles that the record states for {place} in block {} are not those of its own histograms; the report uses the histograms.",
+            round.block
+        ))
+    }));
     warnings
 }
 
@@ -51,21 +59,44 @@ fn agrees_with_itself(round: &Round) -> bool {
     readable && counted(found) == counted(stated)
 }
 
-fn warmup(experiment: &'static str, valid: &[&Round]) -> Option<Warning> {
+fn warmup(experiment: Experiment, valid: &[&Round]) -> Option<Warning> {
     let rounds = valid.iter().filter(|round| !round.window.warmup_detected).count();
-    (rounds > 0).then_some(Warning::WarmupNotDetected { experiment, rounds })
+    (rounds > 0).then(|| {
+        Topic::Bench.warning(format!("{experiment}: in {rounds} valid rounds the warm-up was set, not detected."))
+    })
 }
 
-fn steal(experiment: &'static str, valid: &[&Round]) -> Option<Warning> {
+fn steal(experiment: Experiment, valid: &[&Round]) -> Option<Warning> {
     let shares = valid.iter().filter_map(|round| round.usage.as_ref()?.steal);
     let told: Vec<f64> = shares.filter(|share| *share > STEAL_TOLD).collect();
     let highest = told.iter().copied().reduce(f64::max)?;
-    Some(Warning::Steal { experiment, rounds: told.len(), highest })
+    Some(Topic::Bench.warning(format!(
+        "{experiment}: the hypervisor gave CPU time to others in {} valid rounds, up to {:.1} %.",
+        told.len(),
+        highest * 100.0
+    )))
 }
 
-fn realtime(record: &Record, rounds: &[Round]) -> Option<Warning> {
-    let class = &record.placement.generator_class;
-    let placed = !record.placement.generator_cpus.is_empty();
-    let paced = rounds.iter().any(|round| round.planned_rps.is_some());
-    (placed && paced && class != "SCHED_FIFO").then(|| Warning::NotRealtime { class: class.clone() })
+/// Caveats of a table of response times.
+pub(crate) fn of_latency(table: &LatencyTable) -> Vec<Warning> {
+    let experiment = table.experiment;
+    let rows: Vec<_> = table.rows.iter().filter(|row| row.response.quantiles.count > 0).collect();
+    let unsupported = SHOWN.into_iter().filter_map(|(quantile, percentile)| {
+        let greyed = rows.iter().filter(|row| !row.response.quantiles.supports(quantile));
+        let places: Vec<Place> = greyed.map(|row| row.place(experiment)).collect();
+        if_any(&places, |places| {
+            let where_it_is = if places.len() == rows.len() {
+                "everywhere, and is greyed".to_owned()
+            } else {
+                let (some, all) = (places.len(), rows.len());
+                format!("at {some} of {all} places, and is greyed there: {}", by_level(places.iter()))
+            };
+            Topic::Statistics
+                .warning(format!("{experiment}: {percentile} has fewer than 100 samples above it {where_it_is}."))
+        })
+    });
+    let without = |of_rounds: Option<Estimate>| of_rounds.is_none_or(|found| found.interval.is_none());
+    let few = rows.iter().filter(|row| without(row.response.p50_of_rounds));
+    let few: Vec<_> = few.map(|row| (row.place(experiment), row.rounds.used)).collect();
+    unsupported.chain(too_few_rounds(experiment, fewest_samples(CONFIDENCE), &few)).collect()
 }

@@ -19,3 +19,9 @@ pub fn invalidate(validity: &mut Validity) {
 pub fn invalid() -> Validity {
     Validity::from_reasons(vec!["spoilt on purpose".to_owned()])
 }
+
+/// How many caveats hold all of these words.
+pub fn told(evidence: &Evidence, words: &[&str]) -> usize {
+    let holds = |text: &str| words.iter().all(|word| text.contains(word));
+    evidence.warnings.iter().filter(|warning| holds(&warning.text)).count()
+}

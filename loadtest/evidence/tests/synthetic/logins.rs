@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use contract::StoreKind;
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Garbage, Issuance, Level, LoadExperiment, LoginExperiment, LoginStorm, Round, Validity};
+use engine::record::{
+    BesideLogins, Garbage, GarbageSent, Issuance, Load, LoginExperiment, LoginStorm, RejectExperiment, Round, RoundAt,
+    Validity,
+};
 
 use super::{Noise, TRUTHS, Truth, round};
 
@@ -31,12 +34,12 @@ pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
         for truth in &TRUTHS {
             for clients in [0, 8] {
                 let plan = Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 3.0);
-                let level = Level::BesideLogins { rate_rps: 1000.0, clients };
+                let load = Load::EqualRate { rate_rps: 1000.0 };
                 let slowed = Truth { server_us: truth.server_us + f64::from(clients) * 50.0, ..*truth };
                 let of = if clients > 0 { &slowed } else { truth };
-                let round = round(of, level, block, plan, 1000.0, noise);
+                let round = round(of, load, block, plan, 1000.0, noise);
                 login.storms.extend((clients > 0).then(|| storm(truth, &round, noise)));
-                login.rounds.push(round);
+                login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
             }
             login.issuances.push(issuance(truth, block, noise));
         }
@@ -87,12 +90,16 @@ pub const REFUSING: [(Garbage, f64); 3] =
 /// CPU time of the server when a header is too long, in microseconds.
 pub const TOO_LONG_US: f64 = 400.0;
 
-pub(super) fn reject(noise: &mut Noise) -> LoadExperiment {
+pub(super) fn reject(noise: &mut Noise) -> RejectExperiment {
     let plan = |expected_status| Plan { expected_status, ..Plan::new(Arrivals::Closed, 2.0) };
     let mut rounds = Vec::new();
     for block in 0..8 {
         for truth in &TRUTHS {
-            rounds.push(round(truth, Level::Saturated, block, plan(200), truth.capacity_rps(), noise));
+            let mut sent = |garbage: Option<Garbage>, truth: &Truth, status: u16| {
+                let round = round(truth, Load::Saturated, block, plan(status), truth.capacity_rps(), noise);
+                rounds.push(RoundAt { at: GarbageSent { garbage }, round });
+            };
+            sent(None, truth, 200);
             let refused = |garbage, share: f64| {
                 (garbage, Truth { server_us: truth.server_us * share, store_us: truth.store_us * share, ..*truth })
             };
@@ -103,10 +110,9 @@ pub(super) fn reject(noise: &mut Noise) -> LoadExperiment {
             };
             for (garbage, cheaper) in kinds {
                 let status = if garbage == Garbage::TooLongHeader { 431 } else { 401 };
-                let level = Level::Refused { garbage };
-                rounds.push(round(&cheaper, level, block, plan(status), cheaper.capacity_rps(), noise));
+                sent(Some(garbage), &cheaper, status);
             }
         }
     }
-    LoadExperiment { rounds }
+    RejectExperiment { rounds }
 }

@@ -2,7 +2,7 @@
 
 use contract::StoreKind;
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Fill, FillState, Level, MemoryPoint, PopulationExperiment, Validity};
+use engine::record::{Fill, FillState, LiveCredentials, Load, MemoryPoint, PopulationExperiment, RoundAt, Validity};
 
 use super::{Noise, TRUTHS, Truth, round};
 
@@ -28,13 +28,15 @@ pub fn population(noise: &mut Noise) -> PopulationExperiment {
         }
         for block in 0..6 {
             for live in [FEWEST, MOST] {
-                let at_rate = Level::Population { live, rate_rps: Some(5000.0) };
-                let plan = Plan::new(Arrivals::Poisson { rate_rps: 5000.0 }, 3.0);
-                rounds.push(round(truth, at_rate, block, plan, 5000.0, noise));
                 let slower = if live == MOST && truth.store == StoreKind::Redis { CARRIED } else { 1.0 };
-                let saturated = Level::Population { live, rate_rps: None };
-                let plan = Plan::new(Arrivals::Closed, 3.0);
-                rounds.push(round(truth, saturated, block, plan, truth.capacity_rps() * slower, noise));
+                let loads = [
+                    (Load::EqualRate { rate_rps: 5000.0 }, Arrivals::Poisson { rate_rps: 5000.0 }, 5000.0),
+                    (Load::Saturated, Arrivals::Closed, truth.capacity_rps() * slower),
+                ];
+                for (load, arrivals, rate_rps) in loads {
+                    let round = round(truth, load, block, Plan::new(arrivals, 3.0), rate_rps, noise);
+                    rounds.push(RoundAt { at: LiveCredentials { live }, round });
+                }
             }
         }
     }

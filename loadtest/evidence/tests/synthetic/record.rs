@@ -24,9 +24,9 @@ use std::sync::OnceLock;
 use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
-    Counts, EncodedHistogram, Experiment, FORMAT, Host, Interval, Level, LoadExperiment, MemoryExperiment, MemoryPoint,
-    Placement, Quantiles, Record, Round, Run, ScalingExperiment, Status, Usage, Validity, Window, WireExperiment,
-    WirePoint, empty_histogram,
+    CostExperiment, Counts, Data as _, EncodedHistogram, FORMAT, Host, Interval, LatencyExperiment, Load,
+    LoadExperiment, MemoryExperiment, MemoryPoint, Placement, Quantiles, Record, Round, RoundAt, RttExperiment, Run,
+    ScalingExperiment, Status, StoreDistance, Usage, Validity, Window, WireExperiment, WirePoint, empty_histogram,
 };
 
 /// What is true of a scheme: CPU µs a request in server and store, bytes a credential in both.
@@ -130,19 +130,19 @@ fn make_comparison() -> Record {
         omitted: Vec::new(),
         conformance: Vec::new(),
         experiments: vec![
-            Experiment::Cost(cost(&mut noise)),
-            Experiment::Latency(latency(&mut noise)),
-            Experiment::Rtt(rtt(&mut Noise(44))),
-            Experiment::Login(logins::login(&mut Noise(45))),
-            Experiment::Reject(logins::reject(&mut Noise(46))),
-            Experiment::Scaling(scaling::scaling(&mut Noise(43))),
-            Experiment::Population(population::population(&mut Noise(45))),
-            Experiment::Revocation(revocation::all()),
-            Experiment::Fanout(rotation::fanout(&mut Noise(45))),
-            Experiment::Rotation(rotation::rotation()),
-            Experiment::Outage(outage::outage()),
-            Experiment::Memory(memory(&mut noise)),
-            Experiment::Wire(wire()),
+            cost(&mut noise).wrap(),
+            latency(&mut noise).wrap(),
+            rtt(&mut Noise(44)).wrap(),
+            logins::login(&mut Noise(45)).wrap(),
+            logins::reject(&mut Noise(46)).wrap(),
+            scaling::scaling(&mut Noise(43)).wrap(),
+            population::population(&mut Noise(45)).wrap(),
+            revocation::all().wrap(),
+            rotation::fanout(&mut Noise(45)).wrap(),
+            rotation::rotation().wrap(),
+            outage::outage().wrap(),
+            memory(&mut noise).wrap(),
+            wire().wrap(),
         ],
     }
 }
@@ -156,7 +156,7 @@ pub fn unsliced() -> ScalingExperiment {
 pub fn load() -> Record {
     let mut noise = Noise(7);
     let plan = Plan { duration_s: 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 20.0) };
-    let mut round = round(&TRUTHS[1], Level::AsPlanned, 0, plan, 1000.0, &mut noise);
+    let mut round = round(&TRUTHS[1], Load::AsPlanned, 0, plan, 1000.0, &mut noise);
     for (second, left_us) in [(9_usize, 2_000_000.0), (10, 1_000_000.0)] {
         round.intervals[second].response_us = stalled(left_us);
     }
@@ -165,7 +165,7 @@ pub fn load() -> Record {
     record.run = run("load", None);
     record.schemes.truncate(2);
     record.schemes.remove(0);
-    record.experiments = vec![Experiment::Load(LoadExperiment { rounds: vec![round] })];
+    record.experiments = vec![LoadExperiment { rounds: vec![round] }.wrap()];
     record
 }
 
@@ -225,77 +225,97 @@ fn descriptor(truth: &Truth) -> SchemeDescriptor {
     }
 }
 
-fn cost(noise: &mut Noise) -> LoadExperiment {
+fn cost(noise: &mut Noise) -> CostExperiment {
     let plan = Plan { connections: 32, ..Plan::new(Arrivals::Closed, 3.0) };
     let mut rounds = Vec::new();
     for block in 0..8 {
         for truth in &TRUTHS {
-            rounds.push(round(truth, Level::Saturated, block, plan.clone(), truth.capacity_rps(), noise));
+            rounds.push(round(truth, Load::Saturated, block, plan.clone(), truth.capacity_rps(), noise));
         }
     }
     let spoilt: &mut Round = &mut rounds[16];
     spoilt.usage.as_mut().unwrap().server_cpu_ns *= 3;
     spoilt.validity = Validity::from_reasons(vec!["the hypervisor took 9.1 % of the CPU time for others".to_owned()]);
-    LoadExperiment { rounds }
+    CostExperiment { rounds }
 }
 
-fn latency(noise: &mut Noise) -> LoadExperiment {
+fn latency(noise: &mut Noise) -> LatencyExperiment {
     let mut rounds = Vec::new();
     for block in 0..3 {
         for truth in &TRUTHS {
             let of_capacity =
-                [0.5, 0.8].map(|fraction| (Level::OfCapacity { fraction }, fraction * truth.capacity_rps()));
-            let equal = (Level::EqualRate { rate_rps: 4000.0 }, 4000.0);
-            for (level, rate_rps) in of_capacity.into_iter().chain([equal]) {
+                [0.5, 0.8].map(|fraction| (Load::OfCapacity { fraction }, fraction * truth.capacity_rps()));
+            let equal = (Load::EqualRate { rate_rps: 4000.0 }, 4000.0);
+            for (load, rate_rps) in of_capacity.into_iter().chain([equal]) {
                 let plan = Plan::new(Arrivals::Poisson { rate_rps }, 5.0);
-                rounds.push(round(truth, level, block, plan, rate_rps, noise));
+                rounds.push(round(truth, load, block, plan, rate_rps, noise));
             }
         }
     }
-    LoadExperiment { rounds }
+    LatencyExperiment { rounds }
 }
 
 /// Response times and CPU times over a store beside the server, and over one that is 0.2 ms, 1 ms and 5 ms away.
-fn rtt(noise: &mut Noise) -> LoadExperiment {
+fn rtt(noise: &mut Noise) -> RttExperiment {
     let mut rounds = Vec::new();
     for block in 0..6 {
         for truth in &TRUTHS {
             let distances: &[u32] = if truth.store == StoreKind::Redis { &[0, 200, 1_000, 5_000] } else { &[0] };
             for &rtt_us in distances {
-                let plan = Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 2.0);
-                let at_rate = Level::FarStore { rtt_us, rate_rps: Some(1000.0) };
-                rounds.push(round(truth, at_rate, block, plan, 1000.0, noise));
-                let saturated = Level::FarStore { rtt_us, rate_rps: None };
-                let plan = Plan::new(Arrivals::Closed, 2.0);
-                rounds.push(round(truth, saturated, block, plan, truth.capacity_rps(), noise));
+                let paced = Plan::new(Arrivals::Poisson { rate_rps: RTT_RPS }, 2.0);
+                let closed = Plan::new(Arrivals::Closed, 2.0);
+                let loads = [
+                    (Load::EqualRate { rate_rps: RTT_RPS }, paced, RTT_RPS),
+                    (Load::Saturated, closed, truth.capacity_rps()),
+                ];
+                for (load, plan, rate_rps) in loads {
+                    let store_rtt_us = (rtt_us > 0).then(|| f64::from(rtt_us) + 20.0);
+                    let away =
+                        Away { us: store_rtt_us.map_or(0.0, |us| us * trips(truth)), store_rtt_us, hop_rtt_us: None };
+                    let round = round_away(truth, load, block, plan, rate_rps, away, noise);
+                    rounds.push(RoundAt { at: StoreDistance { rtt_us }, round });
+                }
             }
         }
     }
-    LoadExperiment { rounds }
+    RttExperiment { rounds }
 }
+
+/// Requests per second of the synthetic `rtt`.
+const RTT_RPS: f64 = 1000.0;
 
 /// Round trips that a request of this scheme waits for.
 fn trips(truth: &Truth) -> f64 {
     if truth.id == "session-redis-pool" { 2.0 } else { 1.0 }
 }
 
-fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noise: &mut Noise) -> Round {
+/// What lies between servers and store.
+#[derive(Clone, Copy, Default)]
+struct Away {
+    /// What a request waits for it, in microseconds.
+    us: f64,
+    store_rtt_us: Option<f64>,
+    hop_rtt_us: Option<f64>,
+}
+
+fn round(truth: &Truth, load: Load, block: u32, plan: Plan, rate_rps: f64, noise: &mut Noise) -> Round {
+    round_away(truth, load, block, plan, rate_rps, Away::default(), noise)
+}
+
+fn round_away(
+    truth: &Truth,
+    load: Load,
+    block: u32,
+    plan: Plan,
+    rate_rps: f64,
+    away: Away,
+    noise: &mut Noise,
+) -> Round {
     let rate_rps = rate_rps * noise.factor(0.01);
     let busy = (rate_rps / truth.capacity_rps()).min(0.97);
     let service_us = (90.0 + truth.server_us + 4.0 * truth.store_us) * noise.factor(0.03);
-    let store_rtt_us = match level {
-        Level::FarStore { rtt_us, .. } if rtt_us > 0 => Some(f64::from(rtt_us) + 20.0),
-        _ => None,
-    };
-    let hop_rtt_us = match level {
-        Level::Hops { link_rtt_us, .. } if link_rtt_us > 0 => Some(f64::from(link_rtt_us) + 10.0),
-        _ => None,
-    };
-    let hops = if let Level::Hops { hops, .. } = level { hops } else { 0 };
-    let away_us = store_rtt_us.map_or(0.0, |rtt_us| rtt_us * trips(truth))
-        + hop_rtt_us.map_or(0.0, |rtt_us| rtt_us * rotation::trips(truth, hops));
     let intervals: Vec<Interval> = (0..plan.duration_s as u32)
-        .map(|second| interval(second, rate_rps, (service_us, away_us), busy, noise))
+        .map(|second| interval(second, rate_rps, (service_us, away.us), busy, noise))
         .collect();
     let requests = (rate_rps * (plan.duration_s - 1.0)) as u64;
     let drift = noise.factor(0.02);
@@ -315,7 +335,7 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         scheme: truth.id.to_owned(),
         block,
         position: 0,
-        level,
+        load,
         started_at: format!("2026-11-22T10:{:02}:00Z", 15 + block),
         planned_rps: plan.arrivals.rate_rps(),
         window: Window { start_s: 1.0, end_s: plan.duration_s, warmup_detected: true },
@@ -329,8 +349,8 @@ fn round(truth: &Truth, level: Level, block: u32, plan: Plan, rate_rps: f64, noi
         plan,
         intervals,
         usage: Some(usage),
-        store_rtt_us,
-        hop_rtt_us,
+        store_rtt_us: away.store_rtt_us,
+        hop_rtt_us: away.hop_rtt_us,
         validity: Validity::from_reasons(Vec::new()),
     };
     requantile(&mut round);

@@ -3,31 +3,33 @@
 use contract::StoreKind;
 use engine::plan::{Arrivals, Mix, Plan};
 use engine::record::{
-    Learning, Level, LoadExperiment, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, Round, Storm,
-    Validity,
+    FanoutExperiment, Hops, Learning, Load, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, RoundAt,
+    Storm, Validity,
 };
 
-use super::{Noise, TRUTHS, Truth, round};
+use super::{Away, Noise, TRUTHS, Truth, round, round_away};
 
 /// Each hop costs as much as the first server does.
-pub fn fanout(noise: &mut Noise) -> LoadExperiment {
+pub fn fanout(noise: &mut Noise) -> FanoutExperiment {
     let mut rounds = Vec::new();
     for block in 0..6 {
         for truth in &TRUTHS {
             for hops in [1, 3, 10] {
                 let all = at_all(truth, hops);
-                let mix = Mix::Chain { hops };
-                let plan = Plan { mix, ..Plan::new(Arrivals::Poisson { rate_rps: 300.0 }, 2.0) };
-                let at_rate = Level::Hops { hops, rate_rps: Some(300.0), link_rtt_us: 0 };
-                rounds.push(round(&all, at_rate, block, plan, 300.0, noise));
-                let plan = Plan { mix, ..Plan::new(Arrivals::Closed, 2.0) };
-                let saturated = Level::Hops { hops, rate_rps: None, link_rtt_us: 0 };
-                rounds.push(round(&all, saturated, block, plan, all.capacity_rps(), noise));
+                let loads = [
+                    (Load::EqualRate { rate_rps: 300.0 }, Arrivals::Poisson { rate_rps: 300.0 }, 300.0),
+                    (Load::Saturated, Arrivals::Closed, all.capacity_rps()),
+                ];
+                for (load, arrivals, rate_rps) in loads {
+                    let plan = Plan { mix: Mix::Chain { hops }, ..Plan::new(arrivals, 2.0) };
+                    let round = round(&all, load, block, plan, rate_rps, noise);
+                    rounds.push(RoundAt { at: Hops { hops, link_rtt_us: 0 }, round });
+                }
             }
         }
     }
     rounds.extend(apart(noise));
-    LoadExperiment { rounds }
+    FanoutExperiment { rounds }
 }
 
 /// What is true of all servers on a way together.
@@ -37,14 +39,17 @@ fn at_all(truth: &Truth, hops: u32) -> Truth {
 }
 
 /// The same where every link takes a millisecond.
-fn apart(noise: &mut Noise) -> Vec<Round> {
+fn apart(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
     let mut rounds = Vec::new();
     for block in 0..6 {
         for truth in &TRUTHS {
             for hops in [1, 3, 10] {
                 let plan = Plan { mix: Mix::Chain { hops }, ..Plan::new(Arrivals::Poisson { rate_rps: 200.0 }, 2.0) };
-                let level = Level::Hops { hops, rate_rps: Some(200.0), link_rtt_us: 1_000 };
-                rounds.push(round(&at_all(truth, hops), level, block, plan, 200.0, noise));
+                let given_us = 1_010.0;
+                let away = Away { us: given_us * trips(truth, hops), store_rtt_us: None, hop_rtt_us: Some(given_us) };
+                let load = Load::EqualRate { rate_rps: 200.0 };
+                let round = round_away(&at_all(truth, hops), load, block, plan, 200.0, away, noise);
+                rounds.push(RoundAt { at: Hops { hops, link_rtt_us: 1_000 }, round });
             }
         }
     }
@@ -52,7 +57,7 @@ fn apart(noise: &mut Noise) -> Vec<Round> {
 }
 
 /// Round trips that a request waits for on its way over so many hops: one a hop, and as many as a look-up takes at each server.
-pub(super) fn trips(truth: &Truth, hops: u32) -> f64 {
+fn trips(truth: &Truth, hops: u32) -> f64 {
     let look_up = if truth.store == StoreKind::Redis { super::trips(truth) } else { 0.0 };
     f64::from(hops) + look_up * f64::from(hops + 1)
 }

@@ -1,7 +1,7 @@
 //! A search with a known answer.
 
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Experiment, Level, Record, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
+use engine::record::{Data as _, Load, Record, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
 use engine::validity::Fault;
 
 use super::{Noise, TRUTHS};
@@ -36,13 +36,13 @@ pub fn search() -> Record {
     }
     let objectives = vec!["p99=10ms".parse().unwrap()];
     let mut record = super::load();
-    record.experiments = vec![Experiment::Slo(SloExperiment { objectives, rounds, end: Some(SearchEnd::Target) })];
+    record.experiments = vec![SloExperiment { objectives, rounds, end: Some(SearchEnd::Target) }.wrap()];
     record
 }
 
 fn round(step: SearchStep, rate_rps: f64, met: bool, noise: &mut Noise) -> SloRound {
     let plan = Plan::new(Arrivals::Poisson { rate_rps }, 2.0);
-    let mut round = super::round(&TRUTHS[1], Level::EqualRate { rate_rps }, 0, plan, rate_rps, noise);
+    let mut round = super::round(&TRUTHS[1], Load::EqualRate { rate_rps }, 0, plan, rate_rps, noise);
     round.intervals.clear();
     round.response_us.p99 = Some(if met { 6_000 } else { 14_000 } + (rate_rps / 10.0) as u64);
     let verdict = if met { SloVerdict::Met } else { SloVerdict::Missed };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use contract::Scheme;
-
-use crate::profile::Experiment;
+use engine::Experiment;
+use engine::experiment::Need;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,9 +73,14 @@ impl Judgement {
         Self { state: State::Missing, ..Self::limited(found, means, advice) }
     }
 
-    /// These experiments are concerned.
-    pub(super) fn of(self, experiments: &[Experiment]) -> Self {
-        Self { experiments: experiments.to_owned(), ..self }
+    /// It concerns the experiments with this need.
+    pub(super) fn of(self, need: Need) -> Self {
+        Self { experiments: Experiment::all().filter(|experiment| experiment.needs(need)).collect(), ..self }
+    }
+
+    /// It concerns every experiment.
+    pub(super) fn of_all(self) -> Self {
+        Self { experiments: Experiment::all().collect(), ..self }
     }
 
     /// These schemes cannot be measured.

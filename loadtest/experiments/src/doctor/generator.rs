@@ -1,17 +1,18 @@
 //! What the generator can do here, found by loading the control.
 
 use contract::Scheme;
+use engine::experiment::Need;
 use engine::plan::{Arrivals, Plan, Population};
-use engine::record::{Level, Round};
+use engine::record::{Load, Round};
 use engine::validity::{FULL_SHARE, OWN_LATE_SHARE, OWN_LATE_US};
 use lab::server::Server;
 
 use super::finding::{Judgement, grouped};
-use super::needs::{FILLED, PACED};
 use crate::bench::{ExperimentError, Setting};
 use crate::ceiling;
 use crate::fleet::ServerUnderTest;
-use crate::profile::{Experiment, LatencyParameters, Profile};
+use crate::latency::LatencyParameters;
+use crate::profile::Profile;
 use crate::visit::{Watched, alone, drive_round, workers};
 
 /// How long a round lasts, in seconds.
@@ -36,13 +37,13 @@ impl<'a> Generator<'a> {
 
     /// Fills the control's server with requests.
     pub(super) fn saturator(&mut self) -> Judgement {
-        let measured = self.start().and_then(|()| self.round(Arrivals::Closed, Level::Saturated));
+        let measured = self.start().and_then(|()| self.round(Arrivals::Closed, Load::Saturated));
         match measured {
             Ok(round) => {
                 self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
                 judge_saturated(round.achieved_rps, self.server_share(&round))
             }
-            Err(error) => untried(&error.to_string()).of(&FILLED),
+            Err(error) => untried(&error.to_string()).of(Need::Filled),
         }
     }
 
@@ -54,7 +55,7 @@ impl<'a> Generator<'a> {
                 self.ceiling_rps = Some(ceiling_rps).filter(|rate| *rate > 0.0);
                 judge_ceiling(ceiling_rps, capacity_rps, &parameters())
             }
-            Err(error) => untried(&error.to_string()).of(&[Experiment::Latency]),
+            Err(error) => untried(&error.to_string()).of(Need::RateOfCapacity),
         }
     }
 
@@ -62,9 +63,9 @@ impl<'a> Generator<'a> {
     pub(super) fn lag(&mut self) -> Judgement {
         let Some(ceiling_rps) = self.ceiling_rps else { return not_filled() };
         let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
-        match self.round(Arrivals::Poisson { rate_rps }, Level::AsPlanned) {
+        match self.round(Arrivals::Poisson { rate_rps }, Load::AsPlanned) {
             Ok(round) => judge_lag(rate_rps, &round),
-            Err(error) => untried(&error.to_string()).of(&PACED),
+            Err(error) => untried(&error.to_string()).of(Need::Paced),
         }
     }
 
@@ -77,7 +78,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    fn round(&self, arrivals: Arrivals, level: Level) -> Result<Round, ExperimentError> {
+    fn round(&self, arrivals: Arrivals, load: Load) -> Result<Round, ExperimentError> {
         let setting = self.setting;
         let station = self.station.as_ref().ok_or(ExperimentError::NoCapacity(Scheme::CONTROL))?;
         let plan = Plan {
@@ -87,7 +88,7 @@ impl<'a> Generator<'a> {
             ..Plan::new(arrivals, ROUND_S)
         };
         let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
-        let place = alone(station.scheme.id(), level);
+        let place = alone(station.scheme.id(), load);
         let workers = workers(&setting.placement);
         Ok(drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?.0)
     }
@@ -113,7 +114,7 @@ fn untried(why: &str) -> Judgement {
 fn not_filled() -> Judgement {
     let means = "what the generator can do here is not known";
     Judgement::missing("not tried, because the control could not be loaded", means, "see `saturator`")
-        .of(&[Experiment::Latency])
+        .of(Need::RateOfCapacity)
 }
 
 fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
@@ -130,7 +131,7 @@ fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
         "the cheapest servers are not filled: their capacity is higher than it shows, and their cost has waking up in it",
         "see to `other-load`, or give the generator more processors",
     )
-    .of(&FILLED)
+    .of(Need::Filled)
 }
 
 fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
@@ -147,7 +148,7 @@ fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParame
         format!("`latency` leaves out levels of the cheapest scheme: {}", beyond.join(", ")),
         "give the generator more processors; dearer schemes lose fewer levels",
     )
-    .of(&[Experiment::Latency])
+    .of(Need::RateOfCapacity)
 }
 
 fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
@@ -175,11 +176,13 @@ fn judge_late(found: String, late_share: f64) -> Judgement {
         format!("{late}; a round is invalid from {bound:.1} % on, and many will be"),
         "see to `other-load`, `priority` and `timer`",
     )
-    .of(&PACED)
+    .of(Need::Paced)
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::record::LatencyExperiment;
+
     use super::super::finding::State;
     use super::*;
 
@@ -213,7 +216,10 @@ mod tests {
 
     #[test]
     fn without_the_control_nothing_is_claimed() {
-        assert_eq!((not_filled().state, not_filled().experiments), (State::Missing, vec![Experiment::Latency]));
+        assert_eq!(
+            (not_filled().state, not_filled().experiments),
+            (State::Missing, vec![LatencyExperiment::EXPERIMENT])
+        );
         assert!(untried("no server").found.contains("no server"));
     }
 }

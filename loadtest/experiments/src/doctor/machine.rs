@@ -1,11 +1,10 @@
 //! What the machine is: facts, and what follows from them.
 
+use engine::experiment::Need;
 use engine::validity::STEAL_SHARE;
 use lab::slice::Allowance;
 
 use super::finding::Judgement;
-use super::needs::{HELD, PACED, TIMED};
-use crate::profile::Experiment;
 
 /// A rough count of what the fullest comparison takes: servers of all schemes side by side, some 10 MB each, and 200,000
 /// credentials in the store, in the server and in the generator.
@@ -26,7 +25,7 @@ pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgemen
             "when they are used up everything stands still, which shows as waiting that no scheme causes",
             "start it outside of that group, or lift its quota (`docker run --cpus`, `CPUQuota=` of a unit of systemd)",
         )
-        .of(&TIMED);
+        .of(Need::Timed);
     }
     let more = "use a machine with at least three cores";
     match (count, cores.len()) {
@@ -35,19 +34,19 @@ pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgemen
             "server, store and generator take each other's time: latencies are too long, and dear checks look too dear",
             more,
         )
-        .of(&TIMED),
+        .of(Need::Timed),
         (2, _) => Judgement::limited(
             there,
             "server and store share one, the generator has the other: a store on a machine of its own would carry more",
             more,
         )
-        .of(&TIMED),
+        .of(Need::Timed),
         (_, 0..3) => Judgement::limited(
             there,
             "the generator shares cores with server and store, and slows every scheme alike",
             more,
         )
-        .of(&TIMED),
+        .of(Need::Timed),
         _ => Judgement::good(there, "server, store and generator have cores of their own"),
     }
 }
@@ -65,7 +64,7 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
             "nobody can tell whether stores and servers are going to fit",
             "mount /proc",
         )
-        .of(&HELD);
+        .of(Need::Held);
     };
     let found = format!("{:.1} GiB can be had, of {:.1} GiB", gib(available_bytes), gib(total_bytes));
     if available_bytes >= ENOUGH_BYTES {
@@ -73,7 +72,7 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
     }
     let means = "servers of all schemes beside each other, or the fullest stores, may swap or be killed";
     let advice = format!("free up to {:.0} GiB, or compare fewer schemes at a time (`--schemes`)", gib(ENOUGH_BYTES));
-    Judgement::limited(found, means, advice).of(&Experiment::ALL)
+    Judgement::limited(found, means, advice).of_all()
 }
 
 pub(super) fn virtual_machine(virtualized: bool) -> Judgement {
@@ -84,7 +83,7 @@ pub(super) fn virtual_machine(virtualized: bool) -> Judgement {
              and high percentiles scatter from round to round",
             "use a machine that nobody shares for high percentiles; else take more rounds (`--profile full`)",
         )
-        .of(&TIMED)
+        .of(Need::Timed)
     } else {
         Judgement::good("no hypervisor shows", "nobody else changes this machine's pace")
     }
@@ -101,7 +100,7 @@ pub(super) fn clock(source: Option<&str>, reading_ns: f64) -> Judgement {
         "see what there is in /sys/devices/system/clocksource/clocksource0/available_clocksource, and boot with \
          `clocksource=tsc` if that is among it",
     )
-    .of(&PACED)
+    .of(Need::Paced)
 }
 
 pub(super) fn governor(governor: Option<&str>, virtualized: bool) -> Judgement {
@@ -109,13 +108,13 @@ pub(super) fn governor(governor: Option<&str>, virtualized: bool) -> Judgement {
     let set = "`sudo cpupower frequency-set --governor performance`";
     match governor {
         Some("performance") => Judgement::good("performance", "processors keep their pace at low rates, too"),
-        Some(other) => Judgement::limited(other, means, set).of(&PACED),
+        Some(other) => Judgement::limited(other, means, set).of(Need::Paced),
         None if virtualized => Judgement::limited(
             "none shows; the host decides on the processors' pace",
             "processors that are not busy may slow down: at low rates the same request may take longer and cost more",
             format!("on the host, where it is yours: {set}"),
         )
-        .of(&PACED),
+        .of(Need::Paced),
         None => Judgement::good("none: the kernel does not change the processors' pace", "it is the same at any rate"),
     }
 }
@@ -128,14 +127,14 @@ pub(super) fn other_load(share: Option<f64>) -> Judgement {
             "nobody can tell whether other programs disturb what is measured",
             "run it where /proc is the kernel's own",
         )
-        .of(&TIMED);
+        .of(Need::Timed);
     };
     let found = format!("other programs keep {:.0} % of the processors' time busy", share * 100.0);
     if share <= QUIET {
         return Judgement::good(found, "nothing disturbs what is measured");
     }
     let means = "they delay requests, push data out of caches, and take from what server and generator can carry";
-    Judgement::limited(found, means, "end them (`top` shows them), or wait until they are done").of(&TIMED)
+    Judgement::limited(found, means, "end them (`top` shows them), or wait until they are done").of(Need::Timed)
 }
 
 pub(super) fn steal(share: Option<f64>) -> Judgement {
@@ -145,17 +144,17 @@ pub(super) fn steal(share: Option<f64>) -> Judgement {
             "a round from which a hypervisor took time cannot be told from a good one",
             "run it where /proc is the kernel's own",
         )
-        .of(&TIMED);
+        .of(Need::Timed);
     };
     let found = format!("{:.1} % of the CPU time while this was found out", share * 100.0);
     let bound = STEAL_SHARE * 100.0;
     let advice = "use a machine that is not overcommitted, or come back when its other guests are quiet";
     if share > STEAL_SHARE {
         let means = format!("rounds with more than {bound:.0} % are invalid: most would be");
-        Judgement::limited(found, means, advice).of(&TIMED)
+        Judgement::limited(found, means, advice).of(Need::Timed)
     } else if share > STEAL_WARNING {
         let means = format!("rounds with more than {bound:.0} % are invalid: some will be");
-        Judgement::limited(found, means, advice).of(&TIMED)
+        Judgement::limited(found, means, advice).of(Need::Timed)
     } else {
         Judgement::good(found, format!("rounds are invalid only from {bound:.0} % on"))
     }

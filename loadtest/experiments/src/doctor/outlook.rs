@@ -1,9 +1,9 @@
 //! What can be measured here, all findings taken together.
 
 use contract::Scheme;
+use engine::Experiment;
 
 use super::finding::{Finding, State};
-use crate::profile::Experiment;
 
 /// What is left to be measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ impl Outlook {
     pub fn of(findings: &[Finding]) -> Self {
         let is_left_out = |scheme: &Scheme| findings.iter().any(|each| each.judgement.left_out.contains(scheme));
         let (left_out, schemes) = Scheme::all().partition(is_left_out);
-        let experiments = Experiment::ALL.map(|experiment| (experiment, reach(findings, experiment))).into();
+        let experiments = Experiment::all().map(|experiment| (experiment, reach(findings, experiment))).collect();
         Self { experiments, schemes, left_out }
     }
 }
@@ -55,24 +55,28 @@ fn reach(findings: &[Finding], experiment: Experiment) -> Reach {
 
 #[cfg(test)]
 mod tests {
+    use engine::experiment::Need;
+    use engine::record::{CostExperiment, LatencyExperiment, ScalingExperiment};
+
     use super::super::finding::Judgement;
     use super::*;
 
     #[test]
     fn what_is_missing_outweighs_what_is_limited() {
         let redis: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.id() == "session-redis").collect();
-        let touched = [Experiment::Scaling, Experiment::Cost];
+        let (cost, scaling) = (CostExperiment::EXPERIMENT, ScalingExperiment::EXPERIMENT);
+        let limited = Judgement { experiments: vec![scaling, cost], ..Judgement::limited("", "", "") };
         let findings = [
-            Finding { name: "processors", judgement: Judgement::limited("", "", "").of(&touched) },
-            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(&[Experiment::Scaling]) },
+            Finding { name: "processors", judgement: limited },
+            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(Need::Sliced) },
             Finding { name: "redis", judgement: Judgement::missing("", "", "").without(redis.clone()) },
-            Finding { name: "lag", judgement: Judgement::good("", "").of(&[Experiment::Latency]) },
+            Finding { name: "lag", judgement: Judgement::good("", "").of(Need::RateOfCapacity) },
         ];
         let outlook = Outlook::of(&findings);
         let reach = |wanted| &outlook.experiments.iter().find(|(experiment, _)| *experiment == wanted).unwrap().1;
-        assert_eq!(*reach(Experiment::Scaling), Reach::Nothing(vec!["slices"]));
-        assert_eq!(*reach(Experiment::Cost), Reach::LessExact(vec!["processors"]));
-        assert_eq!(*reach(Experiment::Latency), Reach::Whole);
+        assert_eq!(*reach(scaling), Reach::Nothing(vec!["slices"]));
+        assert_eq!(*reach(cost), Reach::LessExact(vec!["processors"]));
+        assert_eq!(*reach(LatencyExperiment::EXPERIMENT), Reach::Whole);
         assert_eq!(outlook.left_out, redis);
         assert_eq!(outlook.schemes.len() + 1, Scheme::all().count());
     }

@@ -1,12 +1,11 @@
 //! What the kernel permits.
 
 use engine::clock::SchedulingClass;
+use engine::experiment::Need;
 use engine::record::Placement;
 use lab::slice::{NoSlices, Slices};
 
 use super::finding::Judgement;
-use super::needs::{PACED, TIMED};
-use crate::profile::Experiment;
 
 pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
     if !placement.server_cpus.is_empty() {
@@ -22,7 +21,7 @@ pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
     } else {
         "permit `sched_setaffinity` (a container's seccomp profile may forbid it)"
     };
-    Judgement::limited(found, means, advice).of(&TIMED)
+    Judgement::limited(found, means, advice).of(Need::Timed)
 }
 
 pub(super) fn priority(class: SchedulingClass) -> Judgement {
@@ -37,7 +36,7 @@ pub(super) fn priority(class: SchedulingClass) -> Judgement {
              1); or, after every build, `sudo setcap cap_sys_nice+ep` on authbench; a container needs \
              `--cap-add SYS_NICE`",
         )
-        .of(&PACED),
+        .of(Need::Paced),
     }
 }
 
@@ -51,12 +50,14 @@ pub(super) fn slices(slices: Result<Slices, NoSlices>) -> Judgement {
              needs a user manager of systemd (`loginctl enable-linger` starts one); a container has to be let write to \
              /sys/fs/cgroup",
         )
-        .of(&[Experiment::Scaling]),
+        .of(Need::Sliced),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::record::ScalingExperiment;
+
     use super::super::finding::State;
     use super::*;
 
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(priority(SchedulingClass::Fifo).state, State::Good);
         assert!(priority(SchedulingClass::Other).advice.unwrap().contains("rtprio"));
         let none = slices(Err(NoSlices { reasons: "no control groups are mounted".to_owned() }));
-        assert_eq!((none.state, none.experiments.as_slice()), (State::Missing, &[Experiment::Scaling][..]));
+        assert_eq!((none.state, none.experiments.as_slice()), (State::Missing, &[ScalingExperiment::EXPERIMENT][..]));
         assert!(none.found.contains("no control groups") && none.advice.unwrap().contains("Delegate=yes"));
     }
 }

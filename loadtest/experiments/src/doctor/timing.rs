@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
+use engine::experiment::Need;
 use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US};
 use lab::proxy::{EXACT_US, Trial, try_out};
 use lab::timer::Sleeps;
 
 use super::finding::Judgement;
-use super::needs::{PACED, PROXIED};
 
 /// A percentile wants a hundred samples above it.
 const SLEEPS: u32 = 10_000;
@@ -45,7 +45,7 @@ fn judge_timer(found: String, late_share: f64) -> Judgement {
         means,
         "see to `other-load` and `priority`, and keep the processors from sleeping deeply (`sudo cpupower idle-set -D 10`)",
     )
-    .of(&PACED)
+    .of(Need::Paced)
 }
 
 pub(super) fn trials(proxy_cpus: &[u32]) -> io::Result<Vec<Trial>> {
@@ -62,7 +62,7 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
                 "no slow network can be set between server and store",
                 "see that this process may open ports of loopback",
             )
-            .of(&PROXIED);
+            .of(Need::Proxied);
         }
     };
     let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.off_us(), trial.set_us));
@@ -75,7 +75,7 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
         format!("a network is more than {EXACT_US:.0} µs from what it is set to; go by what the proxy says it gave"),
         "see to `other-load`, `priority` and `processors`",
     )
-    .of(&PROXIED)
+    .of(Need::Proxied)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use engine::record::{Issuance, LoginExperiment, Validity};
 use lab::observe::{CpuClock, ProcessGone};
 use lab::store::Store;
 
+use super::LoginParameters;
 use crate::bench::{Bench, ExperimentError};
+use crate::blocks;
 use crate::fleet::{self, ServerUnderTest};
-use crate::order::shuffled;
-use crate::profile::LoginParameters;
 
 /// A server over the shared store holds what it has handed out: no more than this in one go, or the store would grow by
 /// gigabytes.
@@ -42,16 +42,13 @@ impl CpuTime {
 
 pub(super) fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
     let stations = fleet::start(bench, 1)?;
-    bench.progress.begin("login: issuance", u64::from(parameters.issue_blocks) * stations.len() as u64);
-    for block in 0..parameters.issue_blocks {
-        let order: Vec<usize> = (0..stations.len()).collect();
-        for index in shuffled(&order, bench.setting.seed, block) {
-            let station = &stations[index];
-            bench.step(station.scheme.id())?;
-            let issuance = issue(bench, station, parameters, block)?;
-            bench.go_on()?;
-            bench.journal.measured(|login: &mut LoginExperiment| login.issuances.push(issuance))?;
-        }
+    let numbers: Vec<usize> = (0..stations.len()).collect();
+    for turn in blocks::begin(bench, "login: issuance", &numbers, parameters.issue_blocks) {
+        let station = &stations[turn.item];
+        bench.step(station.scheme.id())?;
+        let issuance = issue(bench, station, parameters, turn.block)?;
+        bench.go_on()?;
+        bench.journal.measured(|login: &mut LoginExperiment| login.issuances.push(issuance))?;
     }
     Ok(())
 }

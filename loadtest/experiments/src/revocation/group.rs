@@ -9,9 +9,9 @@ use lab::http::Client;
 use lab::proxy::{DelayProxy, Link, LinkFault};
 use lab::server::{Server, ServerSpec};
 
+use super::RevocationParameters;
 use crate::bench::{Bench, ExperimentError};
 use crate::nodes::SharedKey;
-use crate::profile::RevocationParameters;
 
 pub(super) struct Group {
     pub(super) scheme: Scheme,

@@ -12,8 +12,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::group::Group;
 use super::trial::{Maker, Ready};
+use super::{EventCounts, RevocationParameters};
 use crate::bench::{Bench, ExperimentError};
-use crate::profile::{EventCounts, RevocationParameters};
 
 /// How much longer than its class allows a node is asked that goes on accepting.
 const PATIENCE: Duration = Duration::from_secs(1);

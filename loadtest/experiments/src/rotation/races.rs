@@ -7,10 +7,10 @@ use engine::record::{Race, Replay, RotationExperiment, Validity};
 use lab::http::{Client, HttpError};
 use lab::server::Server;
 
+use super::RaceParameters;
 use super::clients::{Refreshed, families, refresh, us_between};
 use super::refreshing::Refreshing;
 use crate::bench::{Bench, ExperimentError};
-use crate::profile::RaceParameters;
 
 /// Families that race between two looks at whether the run is to end.
 const BATCH: u32 = 100;

@@ -14,10 +14,10 @@ use lab::http::{Client, DEADLINE, HttpError};
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
+use super::RollParameters;
 use super::clients::{us_between, wait_until};
 use crate::bench::{Bench, ExperimentError};
-use crate::order::shuffled;
-use crate::profile::RollParameters;
+use crate::blocks::{Turn, turns};
 
 /// From one login of some clients to the next.
 const LOGIN_EVERY: Duration = Duration::from_millis(50);
@@ -26,24 +26,14 @@ const LOGINS: u32 = 4;
 /// With fewer requests that carry a new key nobody has seen what becomes of it.
 const FEWEST: u64 = 20;
 
-/// One key that will roll.
-#[derive(Clone)]
-pub(super) struct Planned {
-    scheme: Scheme,
-    learning: Learning,
-    block: u32,
-}
+/// A scheme whose key rolls, and how another node comes to the new key.
+type Planned = (Scheme, Learning);
 
 /// All that will roll, block by block.
-pub(super) fn planned(bench: &Bench<'_>, parameters: &RollParameters) -> Vec<Planned> {
-    let setting = bench.setting;
+pub(super) fn planned(bench: &Bench<'_>, parameters: &RollParameters) -> Vec<Turn<Planned>> {
     let ways = |&scheme: &Scheme| learning(scheme).iter().map(move |&learning| (scheme, learning));
-    let all: Vec<(Scheme, Learning)> = setting.schemes.iter().flat_map(ways).collect();
-    let block = |block| {
-        let in_order = shuffled(&all, setting.seed, block).into_iter();
-        in_order.map(move |(scheme, learning)| Planned { scheme, learning, block })
-    };
-    (0..parameters.blocks).flat_map(block).collect()
+    let all: Vec<Planned> = bench.setting.schemes.iter().flat_map(ways).collect();
+    turns(&all, 0..parameters.blocks, bench.setting.seed)
 }
 
 /// The ways in which another node of this scheme can come to a new key; none for a scheme without keys.
@@ -59,10 +49,10 @@ fn learning(scheme: Scheme) -> &'static [Learning] {
 pub(super) fn run(
     bench: &mut Bench<'_>,
     parameters: &RollParameters,
-    planned: Vec<Planned>,
+    planned: Vec<Turn<Planned>>,
 ) -> Result<(), ExperimentError> {
     bench.setting.stores.values().try_for_each(Store::clear)?;
-    for Planned { scheme, learning, block } in planned {
+    for Turn { block, item: (scheme, learning), .. } in planned {
         let how = if learning == Learning::Never { "told to nobody" } else { "published" };
         bench.step(&format!("the key of {scheme} rolls, {how}"))?;
         let nodes = Nodes::start(bench, scheme, learning)?;

@@ -12,11 +12,11 @@ use lab::server::Server;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::StormParameters;
 use super::clients::{Refreshed, refresh, us_between, wait_until};
 use super::refreshing::Refreshing;
 use crate::bench::{Bench, ExperimentError};
-use crate::order::shuffled;
-use crate::profile::StormParameters;
+use crate::blocks::{Turn, turns};
 
 /// The length of a bin, in seconds.
 const BIN_S: f64 = 0.1;
@@ -38,17 +38,15 @@ pub(super) fn run(
     parameters: &StormParameters,
     refreshing: &Refreshing<'_>,
 ) -> Result<(), ExperimentError> {
-    for block in 0..parameters.blocks {
-        for jitter in shuffled(&parameters.jitters, bench.setting.seed, block) {
-            bench.step(&format!("{} credentials at once, jitter {jitter}", parameters.credentials))?;
-            let server = refreshing.start(bench, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
-            let weather = Weather::new(bench, parameters, jitter, &server);
-            let (issued_s, sent) = weather.pass(bench.setting.seed + u64::from(block))?;
-            bench.go_on()?;
-            refreshing.check(&server)?;
-            let storm = weather.storm(refreshing.scheme.id(), block, issued_s, &sent);
-            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
-        }
+    for Turn { block, item: jitter, .. } in turns(&parameters.jitters, 0..parameters.blocks, bench.setting.seed) {
+        bench.step(&format!("{} credentials at once, jitter {jitter}", parameters.credentials))?;
+        let server = refreshing.start(bench, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
+        let weather = Weather::new(bench, parameters, jitter, &server);
+        let (issued_s, sent) = weather.pass(bench.setting.seed + u64::from(block))?;
+        bench.go_on()?;
+        refreshing.check(&server)?;
+        let storm = weather.storm(refreshing.scheme.id(), block, issued_s, &sent);
+        bench.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
     }
     Ok(())
 }

@@ -5,12 +5,11 @@ use contract::Scheme;
 use engine::record::{Round, ScalingExperiment, ServiceDemand, Usage};
 use lab::child::Bounds;
 
-use super::{drive, pid, plan};
+use super::{ScalingParameters, drive, pid, plan};
 use crate::balancer::{Balancer, Front};
 use crate::bench::{Bench, ExperimentError};
+use crate::blocks;
 use crate::fleet::{self, ServerUnderTest};
-use crate::order::shuffled;
-use crate::profile::ScalingParameters;
 use crate::visit::Watched;
 
 /// One node, and what spreads the load over it, if anything does.
@@ -26,21 +25,20 @@ pub(super) fn measure(
     schemes: &[Scheme],
     blocks: u32,
 ) -> Result<Vec<ServiceDemand>, ExperimentError> {
-    bench.progress.begin("scaling: what a request costs", u64::from(blocks) * schemes.len() as u64);
+    let numbers: Vec<usize> = (0..schemes.len()).collect();
+    let turns = blocks::begin(bench, "scaling: what a request costs", &numbers, blocks);
     let stations = fleet::start(bench, parameters.population)?;
     let mut subjects = Vec::new();
     for station in stations.into_iter().filter(|station| schemes.contains(&station.scheme)) {
         subjects.push(Subject::of(bench, station)?);
     }
-    let numbers: Vec<usize> = (0..subjects.len()).collect();
     let mut demands = Vec::new();
-    for block in 0..blocks {
-        for number in shuffled(&numbers, bench.setting.seed, block) {
-            bench.step(subjects[number].station.scheme.id())?;
-            let Some(demand) = subjects[number].visit(bench, parameters, block)? else { continue };
-            demands.push(demand.clone());
-            bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
-        }
+    for turn in turns {
+        let subject = &mut subjects[turn.item];
+        bench.step(subject.station.scheme.id())?;
+        let Some(demand) = subject.visit(bench, parameters, turn.block)? else { continue };
+        demands.push(demand.clone());
+        bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
     }
     schemes.iter().map(|&scheme| middle(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
 }
@@ -68,7 +66,7 @@ impl<'a> Subject<'a> {
         parameters: &ScalingParameters,
         block: u32,
     ) -> Result<Option<ServiceDemand>, ExperimentError> {
-        let plan = plan(parameters, parameters.connections, bench.setting.seed + u64::from(block));
+        let plan = plan(bench, parameters, parameters.connections, block);
         self.station.renew(bench, &plan)?;
         let (station, scheme) = (&self.station, self.station.scheme);
         let through = self.front.as_ref().map(|front| front.before(&station.target, scheme)).transpose()?;

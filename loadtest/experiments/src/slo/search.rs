@@ -5,7 +5,7 @@
 use engine::record::{SearchEnd, SearchStep, SloVerdict};
 use evidence::{CONFIRMED_BY, CONFIRMING, Judged, SloFit};
 
-use crate::order::shuffled;
+use crate::blocks::{Turn, turns};
 use crate::slo::bounds::{Bounds, neat};
 
 /// Rates of a grid.
@@ -206,14 +206,12 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
 
     /// Visits every rate once a block, in an order drawn anew, so that what drifts drifts for all alike.
     fn visit_grid(&mut self, rates: &[f64], blocks: u32) -> Result<(), Halt<E>> {
-        for block in self.blocks..self.blocks + blocks {
-            for rate in shuffled(rates, self.seed, block) {
-                let rate_rps = self.bounds.within(rate);
-                match self.visit(SearchStep::Grid { block }, rate_rps)? {
-                    SloVerdict::Met => self.grid.push(Judged { block, rate_rps, met: true }),
-                    SloVerdict::Missed => self.grid.push(Judged { block, rate_rps, met: false }),
-                    SloVerdict::Generator | SloVerdict::Unsettled => self.void += 1,
-                }
+        for Turn { block, item: rate, .. } in turns(rates, self.blocks..self.blocks + blocks, self.seed) {
+            let rate_rps = self.bounds.within(rate);
+            match self.visit(SearchStep::Grid { block }, rate_rps)? {
+                SloVerdict::Met => self.grid.push(Judged { block, rate_rps, met: true }),
+                SloVerdict::Missed => self.grid.push(Judged { block, rate_rps, met: false }),
+                SloVerdict::Generator | SloVerdict::Unsettled => self.void += 1,
             }
         }
         self.blocks += blocks;

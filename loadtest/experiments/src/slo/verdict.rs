@@ -67,7 +67,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use engine::plan::{Arrivals, Plan};
-    use engine::record::{Counts, Level, Quantiles, Usage, Validity, Window};
+    use engine::record::{Counts, Load, Quantiles, Usage, Validity, Window};
 
     use super::*;
 
@@ -78,7 +78,7 @@ mod tests {
             scheme: "jwt-hs256".to_owned(),
             block: 0,
             position: 0,
-            level: Level::EqualRate { rate_rps: 1_000.0 },
+            load: Load::EqualRate { rate_rps: 1_000.0 },
             started_at: String::new(),
             plan: Plan::new(Arrivals::Poisson { rate_rps: 1_000.0 }, 10.0),
             window: Window { start_s: 0.0, end_s: 10.0, warmup_detected: true },

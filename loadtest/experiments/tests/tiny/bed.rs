@@ -1,16 +1,26 @@
 //! What all tests of experiments share: the smallest parameters, and one run of one experiment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Mutex;
 
 use contract::{Carrier, Scheme, StoreKind};
-use engine::record::{FORMAT, Host, Placement, Record, Round, Run, Status};
-use experiments::profile::{
-    CostParameters, EventCounts, Experiment as Name, FanoutParameters, LatencyParameters, LoginParameters,
-    MemoryParameters, OutageParameters, Parameters, PopulationParameters, RaceParameters, RejectParameters,
-    RevocationParameters, RollParameters, RotationParameters, RttParameters, ScalingParameters, StormParameters,
-    WireParameters,
-};
+use engine::Experiment;
+use engine::record::{Data, FORMAT, Host, Placement, Record, Round, Run, Status};
+use experiments::cost::CostParameters;
+use experiments::fanout::FanoutParameters;
+use experiments::latency::LatencyParameters;
+use experiments::login::LoginParameters;
+use experiments::memory::MemoryParameters;
+use experiments::outage::OutageParameters;
+use experiments::population::PopulationParameters;
+use experiments::profile::{Parameters, Profile};
+use experiments::reject::RejectParameters;
+use experiments::revocation::{EventCounts, RevocationParameters};
+use experiments::rotation::{RaceParameters, RollParameters, RotationParameters, StormParameters};
+use experiments::rtt::RttParameters;
+use experiments::scaling::ScalingParameters;
+use experiments::wire::WireParameters;
 use experiments::{Balancer, Bench, Journal, Progress, Setting, run};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
@@ -40,99 +50,99 @@ impl Progress for Steps {
 }
 
 pub(crate) fn tiny() -> Parameters {
-    Parameters {
-        cost: CostParameters { blocks: 2, round_s: 0.6, connections: 4, population: 50, restart_every: 1 },
-        latency: LatencyParameters {
-            blocks: 1,
-            round_s: 1.0,
-            fractions: vec![0.05],
-            // The first so low that the last answer comes well before the round is over.
-            rates_rps: vec![30.0, 1e6],
-            connections: 8,
-            population: 50,
-            restart_every: 1,
-        },
-        rtt: RttParameters {
-            rtts_us: vec![0, 5_000, 20_000],
-            blocks: 2,
-            rate_rps: 200.0,
-            round_s: 1.0,
-            saturated_s: 0.6,
-            connections: 16,
-            saturated_connections: 2,
-            population: 50,
-        },
-        login: LoginParameters {
-            blocks: 2,
-            rate_rps: 200.0,
-            round_s: 1.0,
-            connections: 8,
-            population: 50,
-            clients: 3,
-            issue_blocks: 2,
-            issue_s: 0.05,
-            batch: 100,
-        },
-        reject: RejectParameters { blocks: 2, round_s: 0.3, connections: 4, population: 20 },
-        scaling: ScalingParameters {
-            nodes: vec![1, 2],
-            blocks: 1,
-            round_s: 0.6,
-            connections_a_node: 2,
-            connections: 4,
-            population: 50,
-        },
-        population: PopulationParameters {
-            live: vec![100, 1_000, 20_000, 40_000],
-            timed: vec![20_000, 40_000],
-            revoked: vec![100, 2_000],
-            every_algorithm: false,
-            fill_s: 30.0,
-            long_fills_s: 0.0,
-            blocks: 1,
-            rate_rps: 200.0,
-            round_s: 1.0,
-            saturated_s: 0.6,
-            connections: 4,
-        },
-        revocation: RevocationParameters {
-            nodes: 3,
-            prompt: EventCounts { plain: 4, hashed: 1 },
-            waited: EventCounts { plain: 1, hashed: 1 },
-            waves: 2,
-            // Two logins have to be made meanwhile, on a machine that may be busy.
-            life_s: 5,
-            epoch_ttl_s: 2,
-            delay_ms: 100,
-        },
-        fanout: FanoutParameters {
-            schemes: CROSSING.iter().map(|id| id.parse().unwrap()).collect(),
-            hops: vec![1, 3],
-            blocks: 1,
-            rate_rps: 150.0,
-            round_s: 1.0,
-            saturated_s: 0.4,
-            link_rtt_us: 10_000,
-            apart_rps: 60.0,
-            apart_s: 1.0,
-            connections: 8,
-            saturated_connections: 2,
-            population: 50,
-        },
-        rotation: tiny_rotation(),
-        outage: OutageParameters {
-            repetitions: 1,
-            rate_rps: 100.0,
-            before_s: 0.3,
-            fault_s: 1.0,
-            after_s: 1.5,
-            timeout_s: 2.0,
-            slow_rtt_s: 0.1,
-            population: 60,
-        },
-        memory: MemoryParameters { populations: vec![100, 200, 400, 800], series: 1 },
-        wire: WireParameters { roles: vec![0, 10] },
-    }
+    let mut parameters = Profile::Quick.parameters();
+    parameters.cost = CostParameters { blocks: 2, round_s: 0.6, connections: 4, population: 50, restart_every: 1 };
+    parameters.latency = LatencyParameters {
+        blocks: 1,
+        round_s: 1.0,
+        fractions: vec![0.05],
+        // The first so low that the last answer comes well before the round is over.
+        rates_rps: vec![30.0, 1e6],
+        connections: 8,
+        population: 50,
+        restart_every: 1,
+    };
+    parameters.rtt = RttParameters {
+        rtts_us: vec![0, 5_000, 20_000],
+        blocks: 2,
+        rate_rps: 200.0,
+        round_s: 1.0,
+        saturated_s: 0.6,
+        connections: 16,
+        saturated_connections: 2,
+        population: 50,
+    };
+    parameters.login = LoginParameters {
+        blocks: 2,
+        rate_rps: 200.0,
+        round_s: 1.0,
+        connections: 8,
+        population: 50,
+        clients: 3,
+        issue_blocks: 2,
+        issue_s: 0.05,
+        batch: 100,
+    };
+    parameters.reject = RejectParameters { blocks: 2, round_s: 0.3, connections: 4, population: 20 };
+    parameters.scaling = ScalingParameters {
+        nodes: vec![1, 2],
+        blocks: 1,
+        round_s: 0.6,
+        connections_a_node: 2,
+        connections: 4,
+        population: 50,
+    };
+    parameters.population = PopulationParameters {
+        live: vec![100, 1_000, 20_000, 40_000],
+        timed: vec![20_000, 40_000],
+        revoked: vec![100, 2_000],
+        every_algorithm: false,
+        fill_s: 30.0,
+        long_fills_s: 0.0,
+        blocks: 1,
+        rate_rps: 200.0,
+        round_s: 1.0,
+        saturated_s: 0.6,
+        connections: 4,
+    };
+    parameters.revocation = RevocationParameters {
+        nodes: 3,
+        prompt: EventCounts { plain: 4, hashed: 1 },
+        waited: EventCounts { plain: 1, hashed: 1 },
+        waves: 2,
+        // Two logins have to be made meanwhile, on a machine that may be busy.
+        life_s: 5,
+        epoch_ttl_s: 2,
+        delay_ms: 100,
+    };
+    parameters.fanout = FanoutParameters {
+        schemes: CROSSING.iter().map(|id| id.parse().unwrap()).collect(),
+        hops: vec![1, 3],
+        blocks: 1,
+        rate_rps: 150.0,
+        round_s: 1.0,
+        saturated_s: 0.4,
+        link_rtt_us: 10_000,
+        apart_rps: 60.0,
+        apart_s: 1.0,
+        connections: 8,
+        saturated_connections: 2,
+        population: 50,
+    };
+    parameters.rotation = tiny_rotation();
+    parameters.outage = OutageParameters {
+        repetitions: 1,
+        rate_rps: 100.0,
+        before_s: 0.3,
+        fault_s: 1.0,
+        after_s: 1.5,
+        timeout_s: 2.0,
+        slow_rtt_s: 0.1,
+        population: 60,
+    };
+    parameters.memory = MemoryParameters { populations: vec![100, 200, 400, 800], series: 1 };
+    parameters.wire = WireParameters { roles: vec![0, 10] };
+    parameters
 }
 
 fn tiny_rotation() -> RotationParameters {
@@ -181,12 +191,12 @@ pub(crate) fn record() -> Record {
 pub(crate) const CROSSING: [&str; 4] = ["anonymous", "session-redis", "jwt-hs256", "hybrid"];
 pub(crate) const SCHEMES: [&str; 3] = ["anonymous", "session-redis", "jwt-hs256"];
 
-pub(crate) fn measure(name: Name) -> Record {
-    measure_schemes(name, &SCHEMES)
+pub(crate) fn measure(experiment: Experiment) -> Record {
+    measure_schemes(experiment, &SCHEMES)
 }
 
-pub(crate) fn measure_schemes(name: Name, schemes: &[&str]) -> Record {
-    described(measure_with(name, schemes, &tiny()), schemes)
+pub(crate) fn measure_schemes(experiment: Experiment, schemes: &[&str]) -> Record {
+    described(measure_with(experiment, schemes, &tiny()), schemes)
 }
 
 pub(crate) fn described(written: Record, schemes: &[&str]) -> Record {
@@ -200,27 +210,37 @@ pub(crate) fn described(written: Record, schemes: &[&str]) -> Record {
     written
 }
 
-pub(crate) fn measure_all(name: Name, schemes: &[&str]) -> Record {
-    measure_with(name, schemes, &tiny())
+pub(crate) fn measure_all(experiment: Experiment, schemes: &[&str]) -> Record {
+    measure_with(experiment, schemes, &tiny())
 }
 
-pub(crate) fn measure_with(name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
-    measure_behind(Balancer::default(), name, schemes, parameters)
+pub(crate) fn measure_with(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
+    measure_behind(Balancer::default(), experiment, schemes, parameters)
 }
 
-pub(crate) fn measure_behind(balancer: Balancer, name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
-    measure_on((balancer, Slices::here), name, schemes, parameters)
+pub(crate) fn measure_behind(
+    balancer: Balancer,
+    experiment: Experiment,
+    schemes: &[&str],
+    parameters: &Parameters,
+) -> Record {
+    measure_on((balancer, Slices::here), experiment, schemes, parameters)
 }
 
 /// On a machine that cannot be cut into slices.
-pub(crate) fn measure_unsliced(name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+pub(crate) fn measure_unsliced(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
     let none = || Err(NoSlices { reasons: "this is a test".to_owned() });
-    measure_on((Balancer::default(), none), name, schemes, parameters)
+    measure_on((Balancer::default(), none), experiment, schemes, parameters)
 }
 
 type Machine = (Balancer, fn() -> Result<Slices, NoSlices>);
 
-fn measure_on((balancer, slices): Machine, name: Name, schemes: &[&str], parameters: &Parameters) -> Record {
+fn measure_on(
+    (balancer, slices): Machine,
+    experiment: Experiment,
+    schemes: &[&str],
+    parameters: &Parameters,
+) -> Record {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
@@ -249,21 +269,30 @@ fn measure_on((balancer, slices): Machine, name: Name, schemes: &[&str], paramet
     let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
     let mut steps = Steps { announced: 0, made: 0 };
     let mut bench = Bench { setting: &setting, journal: &mut journal, progress: &mut steps };
-    run(name, &mut bench, parameters).unwrap();
+    run(experiment, &mut bench, parameters).unwrap();
     let written = engine::record::read(folder.path()).unwrap();
     assert_eq!(&written, journal.record(), "what is on disk is what was measured");
     written
 }
 
+/// What this experiment measured, which is all that was measured.
 #[track_caller]
-pub(crate) fn every_scheme_at_every_level(rounds: &[Round], levels: usize) {
-    let seen: BTreeSet<_> = rounds.iter().map(|round| (&round.scheme, format!("{:?}", round.level))).collect();
-    assert_eq!(seen.len(), SCHEMES.len() * levels);
-    for round in rounds {
+pub(crate) fn only<D: Data>(record: &Record) -> &D {
+    let [measurement] = &record.experiments[..] else { panic!("{} was asked for", D::EXPERIMENT) };
+    D::of(measurement).unwrap()
+}
+
+/// Every scheme was visited at so many levels: loads, and what else is varied.
+#[track_caller]
+pub(crate) fn every_scheme_at_every_level<'a, At: Debug>(rounds: impl Iterator<Item = (&'a Round, At)>, levels: usize) {
+    let mut seen = BTreeSet::new();
+    for (round, at) in rounds {
+        seen.insert((&round.scheme, format!("{:?}, {at:?}", round.load)));
         assert_eq!(round.counts.failed(), 0, "{:?}", round.counts);
         assert!(round.counts.ok > 0);
         let usage = round.usage.as_ref().unwrap();
         assert!(usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0, "{usage:?}");
         assert_eq!(usage.store_cpu_ns.is_some(), round.scheme == "session-redis");
     }
+    assert_eq!(seen.len(), SCHEMES.len() * levels);
 }

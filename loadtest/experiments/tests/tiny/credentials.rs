@@ -1,15 +1,16 @@
 //! What credentials take: `memory`, `population`, `wire`.
 
 use contract::Carrier;
-use engine::record::{Experiment, Fill, FillState, Level, MemoryPoint};
-use experiments::profile::{Experiment as Name, Parameters, PopulationParameters};
+use engine::record::{Fill, FillState, MemoryExperiment, MemoryPoint, PopulationExperiment, RoundAt, WireExperiment};
+use experiments::population::PopulationParameters;
+use experiments::profile::Parameters;
 
-use crate::bed::{SCHEMES, measure, measure_all, measure_with, tiny};
+use crate::bed::{SCHEMES, measure, measure_all, measure_with, only, tiny};
 
 #[test]
 fn memory_sees_the_store_grow_and_only_the_stores() {
-    let record = measure(Name::Memory);
-    let [Experiment::Memory(memory)] = &record.experiments[..] else { panic!("memory was asked for") };
+    let record = measure(MemoryExperiment::EXPERIMENT);
+    let memory = only::<MemoryExperiment>(&record);
     assert_eq!(memory.points.len(), 4 * SCHEMES.len());
     for scheme in SCHEMES {
         let points: Vec<_> = memory.points.iter().filter(|point| point.scheme == scheme).collect();
@@ -26,8 +27,8 @@ fn memory_sees_the_store_grow_and_only_the_stores() {
 
 #[test]
 fn population_fills_a_server_times_it_and_frees_its_store() {
-    let record = measure_all(Name::Population, &[&SCHEMES[..], &["jwt-eddsa"]].concat());
-    let [Experiment::Population(population)] = &record.experiments[..] else { panic!("population was asked for") };
+    let record = measure_all(PopulationExperiment::EXPERIMENT, &[&SCHEMES[..], &["jwt-eddsa"]].concat());
+    let population = only::<PopulationExperiment>(&record);
     let omitted: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
     assert_eq!(omitted, ["population of jwt-eddsa"], "jwt-hs256 keeps the same");
     for scheme in SCHEMES {
@@ -49,18 +50,16 @@ fn population_fills_a_server_times_it_and_frees_its_store() {
             assert!(freed[0] - live[0] < (live[4] - live[0]) / 4, "before {}, after {}", live[0], freed[0]);
         }
         // Each size is timed beside the fewest.
-        let levels = population.rounds.iter().filter(|round| round.scheme == scheme).map(|round| match round.level {
-            Level::Population { live, rate_rps } => (live, rate_rps.is_some()),
-            _ => panic!("{:?}", round.level),
-        });
-        let mut levels: Vec<(u64, bool)> = levels.collect();
+        let own = population.rounds.iter().filter(|each| each.round.scheme == scheme);
+        let mut levels: Vec<(u64, bool)> =
+            own.map(|each| (each.at.live, each.round.load.equal_rate_rps().is_some())).collect();
         levels.sort_unstable();
         let twice = |live| [(live, false), (live, true)];
         let mut expected = [twice(100), twice(100), twice(20_000), twice(40_000)].concat();
         expected.sort_unstable();
         assert_eq!(levels, expected, "{scheme}");
     }
-    for round in &population.rounds {
+    for RoundAt { round, .. } in &population.rounds {
         assert_eq!(round.counts.failed(), 0, "every credential that is used is live: {:?}", round.counts);
     }
 }
@@ -68,7 +67,7 @@ fn population_fills_a_server_times_it_and_frees_its_store() {
 #[test]
 fn a_fill_that_would_take_too_long_is_left_out_and_said_so() {
     let parameters = Parameters { population: PopulationParameters { fill_s: 1e-3, ..tiny().population }, ..tiny() };
-    let record = measure_with(Name::Population, &SCHEMES, &parameters);
+    let record = measure_with(PopulationExperiment::EXPERIMENT, &SCHEMES, &parameters);
     let left_out: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
     assert_eq!(left_out.len(), SCHEMES.len(), "{left_out:?}");
     assert!(left_out.contains(&"session-redis with 40000 live credentials"), "{left_out:?}");
@@ -77,8 +76,8 @@ fn a_fill_that_would_take_too_long_is_left_out_and_said_so() {
 
 #[test]
 fn wire_counts_what_roles_add() {
-    let record = measure(Name::Wire);
-    let [Experiment::Wire(wire)] = &record.experiments[..] else { panic!("wire was asked for") };
+    let record = measure(WireExperiment::EXPERIMENT);
+    let wire = only::<WireExperiment>(&record);
     let bytes = |scheme: &str, roles| {
         let bearer = |point: &&engine::record::WirePoint| {
             point.scheme == scheme && point.roles == roles && point.carrier == Carrier::Bearer

@@ -1,9 +1,8 @@
 //! `fanout`.
 
-use engine::record::{Experiment, Level, Round};
-use experiments::profile::Experiment as Name;
+use engine::record::{FanoutExperiment, Hops, Round, RoundAt};
 
-use crate::bed::{CROSSING, measure_all};
+use crate::bed::{CROSSING, measure_all, only};
 
 /// Every question to somebody else takes a round trip, and the record says how long these were.
 fn stands_apart(round: &Round, hops: u64, look_ups: Option<u64>, link_rtt_us: u32) {
@@ -21,11 +20,11 @@ fn stands_apart(round: &Round, hops: u64, look_ups: Option<u64>, link_rtt_us: u3
 
 #[test]
 fn fanout_looks_a_session_up_at_every_hop_and_behind_an_edge_once() {
-    let record = measure_all(Name::Fanout, &["anonymous", "session-redis", "jwt-hs256", "jwt-rs256", "hybrid"]);
-    let [Experiment::Fanout(fanout)] = &record.experiments[..] else { panic!("fanout was asked for") };
+    let record =
+        measure_all(FanoutExperiment::EXPERIMENT, &["anonymous", "session-redis", "jwt-hs256", "jwt-rs256", "hybrid"]);
+    let fanout = only::<FanoutExperiment>(&record);
     assert_eq!(fanout.rounds.len(), CROSSING.len() * 2 * 3, "two ways, two loads, and one where all stand apart");
-    for round in &fanout.rounds {
-        let Level::Hops { hops, link_rtt_us, .. } = round.level else { panic!("{:?}", round.level) };
+    for RoundAt { at: Hops { hops, link_rtt_us }, round } in &fanout.rounds {
         assert_eq!(round.counts.failed(), 0, "{} {:?}", round.scheme, round.counts);
         let usage = round.usage.as_ref().unwrap();
         let look_ups = usage.store_commands.as_ref().map(|commands| commands["get"]);
@@ -36,7 +35,7 @@ fn fanout_looks_a_session_up_at_every_hop_and_behind_an_edge_once() {
         };
         assert_eq!(look_ups, expected, "{} over {hops} hops", round.scheme);
         assert!(usage.requests > 0 && usage.server_cpu_ns > 0, "{usage:?}");
-        stands_apart(round, u64::from(hops), look_ups.map(|all| all / round.counts.ok), link_rtt_us);
+        stands_apart(round, u64::from(*hops), look_ups.map(|all| all / round.counts.ok), *link_rtt_us);
     }
     let described: Vec<&str> = record.schemes.iter().map(|known| known.scheme.as_str()).collect();
     assert_eq!(described, CROSSING, "what stands behind an edge is not compared");

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use engine::record::{Experiment, Garbage, Level, Round};
-use experiments::profile::Experiment as Name;
+use engine::record::{
+    CostExperiment, Garbage, LatencyExperiment, Load, RejectExperiment, Round, RoundAt, RttExperiment,
+};
 
-use crate::bed::{SCHEMES, every_scheme_at_every_level, measure};
+use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
 #[test]
 fn cost_visits_every_scheme_once_a_block_and_counts_the_stores_commands() {
-    let record = measure(Name::Cost);
-    let [Experiment::Cost(cost)] = &record.experiments[..] else { panic!("cost was asked for") };
+    let record = measure(CostExperiment::EXPERIMENT);
+    let cost = only::<CostExperiment>(&record);
     assert_eq!(cost.rounds.len(), 2 * SCHEMES.len());
-    every_scheme_at_every_level(&cost.rounds, 1);
+    every_scheme_at_every_level(cost.rounds.iter().map(|round| (round, ())), 1);
     for round in cost.rounds.iter().filter(|round| round.scheme == "session-redis") {
         let commands = round.usage.as_ref().unwrap().store_commands.as_ref().unwrap();
         assert_eq!(commands.get("get"), Some(&round.counts.ok), "one look-up a request: {commands:?}");
@@ -22,15 +23,15 @@ fn cost_visits_every_scheme_once_a_block_and_counts_the_stores_commands() {
 
 #[test]
 fn latency_visits_every_level_at_its_rate() {
-    let record = measure(Name::Latency);
-    let [Experiment::Latency(latency)] = &record.experiments[..] else { panic!("latency was asked for") };
-    every_scheme_at_every_level(&latency.rounds, 3);
+    let record = measure(LatencyExperiment::EXPERIMENT);
+    let latency = only::<LatencyExperiment>(&record);
+    every_scheme_at_every_level(latency.rounds.iter().map(|round| (round, ())), 3);
     for round in &latency.rounds {
-        match round.level {
-            Level::Saturated => assert_eq!(round.counts.planned, None),
-            Level::EqualRate { rate_rps } => assert_eq!(round.planned_rps, Some(rate_rps)),
-            Level::OfCapacity { .. } => assert!(round.planned_rps.unwrap() > 0.0),
-            _ => panic!("no such level here"),
+        match round.load {
+            Load::Saturated => assert_eq!(round.counts.planned, None),
+            Load::EqualRate { rate_rps } => assert_eq!(round.planned_rps, Some(rate_rps)),
+            Load::OfCapacity { .. } => assert!(round.planned_rps.unwrap() > 0.0),
+            Load::AsPlanned => panic!("no such load here"),
         }
     }
     let beyond: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
@@ -39,11 +40,11 @@ fn latency_visits_every_level_at_its_rate() {
 
 #[test]
 fn rtt_moves_the_store_away_and_only_those_who_ask_it_wait() {
-    let record = measure(Name::Rtt);
-    let [Experiment::Rtt(rtt)] = &record.experiments[..] else { panic!("rtt was asked for") };
+    let record = measure(RttExperiment::EXPERIMENT);
+    let rtt = only::<RttExperiment>(&record);
     let of = |scheme: &str, distance_us: u32| -> Vec<&Round> {
-        let here = |level: &Level| matches!(level, Level::FarStore { rtt_us, .. } if *rtt_us == distance_us);
-        rtt.rounds.iter().filter(|round| round.scheme == scheme && here(&round.level)).collect()
+        let here = rtt.rounds.iter().filter(|each| each.at.rtt_us == distance_us);
+        here.map(|each| &each.round).filter(|round| round.scheme == scheme).collect()
     };
     for (scheme, distance_us, rounds) in
         [("session-redis", 0, 4), ("session-redis", 5_000, 4), ("jwt-hs256", 0, 4), ("jwt-hs256", 5_000, 0)]
@@ -63,14 +64,13 @@ fn rtt_moves_the_store_away_and_only_those_who_ask_it_wait() {
 
 #[test]
 fn reject_sends_what_has_to_be_refused_and_expects_the_contracts_status() {
-    let record = measure(Name::Reject);
-    let [Experiment::Reject(reject)] = &record.experiments[..] else { panic!("reject was asked for") };
+    let record = measure(RejectExperiment::EXPERIMENT);
+    let reject = only::<RejectExperiment>(&record);
     let mut seen: BTreeMap<(&str, Option<Garbage>), (u16, u64)> = BTreeMap::new();
-    for round in &reject.rounds {
-        assert_eq!(round.counts.failed(), 0, "{} at {:?}: {:?}", round.scheme, round.level, round.counts);
-        let garbage = if let Level::Refused { garbage } = round.level { Some(garbage) } else { None };
-        assert_eq!(garbage.is_none(), round.level == Level::Saturated);
-        let of = seen.entry((round.scheme.as_str(), garbage)).or_insert((round.plan.expected_status, 0));
+    for RoundAt { at, round } in &reject.rounds {
+        assert_eq!(round.counts.failed(), 0, "{} at {at:?}: {:?}", round.scheme, round.counts);
+        assert!(round.load.is_saturated());
+        let of = seen.entry((round.scheme.as_str(), at.garbage)).or_insert((round.plan.expected_status, 0));
         of.1 += round.counts.ok;
     }
     let expected = |scheme: &'static str| {
@@ -88,8 +88,8 @@ fn reject_sends_what_has_to_be_refused_and_expects_the_contracts_status() {
     assert!(seen.values().all(|(_, answered)| *answered > 0), "{seen:?}");
     // Only what has the form of a session id is looked for.
     for (garbage, asks) in [(Garbage::Forged, true), (Garbage::Expired, true), (Garbage::Malformed, false)] {
-        let own = |round: &&Round| round.scheme == "session-redis" && round.level == Level::Refused { garbage };
-        for round in reject.rounds.iter().filter(own) {
+        let own = reject.rounds.iter().filter(|each| each.at.garbage == Some(garbage)).map(|each| &each.round);
+        for round in own.filter(|round| round.scheme == "session-redis") {
             let commands = round.usage.as_ref().unwrap().store_commands.as_ref().unwrap();
             assert_eq!(
                 commands.get("get").copied().unwrap_or(0),

@@ -1,25 +1,25 @@
 //! `login`.
 
-use engine::record::{Experiment, Level, Round};
-use experiments::profile::Experiment as Name;
+use engine::record::{BesideLogins, LoginExperiment, RoundAt};
 
-use crate::bed::{SCHEMES, every_scheme_at_every_level, measure};
+use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
 #[test]
 fn login_storms_beside_reads_and_hands_out_credentials_without_a_password() {
-    let record = measure(Name::Login);
-    let [Experiment::Login(login)] = &record.experiments[..] else { panic!("login was asked for") };
-    every_scheme_at_every_level(&login.rounds, 2);
+    let record = measure(LoginExperiment::EXPERIMENT);
+    let login = only::<LoginExperiment>(&record);
+    every_scheme_at_every_level(login.rounds.iter().map(|each| (&each.round, each.at)), 2);
     assert_eq!((login.rounds.len(), login.storms.len()), (2 * 2 * SCHEMES.len(), 2 * SCHEMES.len()));
     for storm in &login.storms {
         assert!(storm.validity.valid && storm.answered >= 3, "every client logged in: {storm:?}");
         assert_eq!(storm.store_cpu_ns.is_some(), storm.scheme == "session-redis");
-        let beside = |round: &&Round| {
-            round.scheme == storm.scheme
-                && round.block == storm.block
-                && round.level == Level::BesideLogins { rate_rps: 200.0, clients: 3 }
+        let beside = |each: &&RoundAt<BesideLogins>| {
+            each.at.clients == 3
+                && each.round.scheme == storm.scheme
+                && each.round.block == storm.block
+                && each.round.load.equal_rate_rps() == Some(200.0)
         };
-        assert_eq!(login.rounds.iter().find(beside).map(|round| round.counts.sent()), Some(storm.reads));
+        assert_eq!(login.rounds.iter().find(beside).map(|each| each.round.counts.sent()), Some(storm.reads));
         // 19 MiB are gone over twice for every one: that takes milliseconds on any machine.
         assert!(storm.server_cpu_ns > storm.answered * 1_000_000, "a login hashes: {storm:?}");
     }

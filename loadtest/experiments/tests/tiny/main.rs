@@ -12,3 +12,5 @@ mod outage;
 mod revocation;
 mod rotation;
 mod scaling;
+#[cfg(feature = "toy-experiment")]
+mod toy;

@@ -1,14 +1,13 @@
 //! `outage`.
 
-use engine::record::{Experiment, OutageFault, Outcome};
-use experiments::profile::Experiment as Name;
+use engine::record::{OutageExperiment, OutageFault, Outcome};
 
-use crate::bed::{SCHEMES, measure};
+use crate::bed::{SCHEMES, measure, only};
 
 #[test]
 fn outage_breaks_everything_once_and_knows_what_came_of_every_request() {
-    let record = measure(Name::Outage);
-    let [Experiment::Outage(outage)] = &record.experiments[..] else { panic!("outage was asked for") };
+    let record = measure(OutageExperiment::EXPERIMENT);
+    let outage = only::<OutageExperiment>(&record);
     let of = |scheme: &str, fault: OutageFault| {
         let mut rounds = outage.rounds.iter().filter(|round| round.scheme == scheme && round.fault == fault);
         let round = rounds.next();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use engine::record::{EventKind, Experiment, PushLink, Record, RevocationExperiment};
+use engine::record::{EventKind, PushLink, Record, RevocationExperiment};
 use evidence::Evidence;
-use experiments::profile::Experiment as Name;
 
-use crate::bed::measure_schemes;
+use crate::bed::{measure_schemes, only};
 
 fn revocation_of(record: &Record) -> &RevocationExperiment {
-    let [Experiment::Revocation(found)] = &record.experiments[..] else { panic!("revocation was asked for") };
+    let found = only::<RevocationExperiment>(record);
     for series in &found.series {
         assert!(series.validity.valid, "{:?}", series.validity);
         for event in &series.events {
@@ -28,7 +27,7 @@ fn broken(record: &Record) -> Vec<String> {
 
 #[test]
 fn revocation_at_once_is_seen_by_every_node_and_has_its_price() {
-    let record = measure_schemes(Name::Revocation, &["anonymous", "session-memory", "session-redis"]);
+    let record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "session-memory", "session-redis"]);
     let found = revocation_of(&record);
     let of: Vec<(&str, u32, usize)> =
         found.series.iter().map(|series| (series.scheme.as_str(), series.nodes, series.events.len())).collect();
@@ -50,7 +49,7 @@ fn revocation_at_once_is_seen_by_every_node_and_has_its_price() {
 
 #[test]
 fn revocation_that_is_waited_for_stays_within_what_is_left() {
-    let record = measure_schemes(Name::Revocation, &["anonymous", "jwt-hs256", "jwt-hs256-epoch"]);
+    let record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "jwt-hs256", "jwt-hs256-epoch"]);
     let found = revocation_of(&record);
     assert_eq!(found.prices.len(), 5, "of the one that has a store");
     for series in &found.series {
@@ -69,7 +68,7 @@ fn revocation_that_is_waited_for_stays_within_what_is_left() {
 
 #[test]
 fn revocation_by_a_push_is_late_where_the_push_is_and_no_later_than_its_bound() {
-    let mut record = measure_schemes(Name::Revocation, &["anonymous", "session-redis-cached"]);
+    let mut record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "session-redis-cached"]);
     let found = revocation_of(&record);
     let [near, delayed, lost] = &found.series[..] else { panic!("three links") };
     assert_eq!((near.link, lost.link), (PushLink::Near, PushLink::Lost));
@@ -85,9 +84,8 @@ fn revocation_by_a_push_is_late_where_the_push_is_and_no_later_than_its_bound() 
     assert_eq!(broken(&record), Vec::<String>::new());
 
     // The same servers would break the promise of another class.
-    if let Experiment::Revocation(found) = &mut record.experiments[0] {
-        found.series.iter_mut().for_each(|series| series.class = contract::RevocationClass::Immediate);
-    }
+    let found: &mut RevocationExperiment = record.data_mut().unwrap();
+    found.series.iter_mut().for_each(|series| series.class = contract::RevocationClass::Immediate);
     let told = broken(&record);
     assert!(
         told.len() >= 10 && told.iter().any(|one| one.contains("node 3")),

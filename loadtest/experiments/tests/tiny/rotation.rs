@@ -2,21 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use engine::record::{Experiment, Learning, Record, RotationExperiment};
-use experiments::profile::Experiment as Name;
+use engine::record::{Learning, RotationExperiment};
 
-use crate::bed::measure_all;
-
-fn rotation_of(record: &Record) -> &RotationExperiment {
-    let [Experiment::Rotation(rotation)] = &record.experiments[..] else { panic!("rotation was asked for") };
-    rotation
-}
+use crate::bed::{measure_all, only};
 
 #[test]
 fn rotation_rolls_keys_under_load_and_sees_who_is_refused() {
     let schemes = ["anonymous", "session-redis", "jwt-hs256", "jwt-eddsa", "cookie-sealed", "hybrid"];
-    let record = measure_all(Name::Rotation, &schemes);
-    let rotation = rotation_of(&record);
+    let record = measure_all(RotationExperiment::EXPERIMENT, &schemes);
+    let rotation = only::<RotationExperiment>(&record);
     let rolled: BTreeSet<_> = rotation.rolls.iter().map(|roll| (roll.scheme.as_str(), roll.learning)).collect();
     let (never, published) = (Learning::Never, Learning::Published);
     let expected = [
@@ -40,8 +34,8 @@ fn rotation_rolls_keys_under_load_and_sees_who_is_refused() {
 
 #[test]
 fn rotation_races_kill_families_unless_there_is_grace_and_storms_come_back() {
-    let record = measure_all(Name::Rotation, &["anonymous", "jwt-hs256"]);
-    let rotation = rotation_of(&record);
+    let record = measure_all(RotationExperiment::EXPERIMENT, &["anonymous", "jwt-hs256"]);
+    let rotation = only::<RotationExperiment>(&record);
     assert!(record.schemes.iter().all(|known| known.scheme != "jwt-hs256-refresh"), "it stands in and is not compared");
     for race in &rotation.races {
         assert_eq!((race.scheme.as_str(), race.families), ("jwt-hs256-refresh", 20));

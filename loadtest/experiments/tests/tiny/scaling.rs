@@ -1,11 +1,10 @@
 //! `scaling`.
 
-use engine::record::{Experiment, Step};
+use engine::record::{ScalingExperiment, Step};
 use experiments::Balancer;
-use experiments::profile::Experiment as Name;
 use lab::slice::Slices;
 
-use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, tiny};
+use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, only, tiny};
 
 /// None where the machine has no slices: what is measured then is another test's. With `REQUIRE_CPU_QUOTAS` it must have some.
 fn slices() -> Option<Slices> {
@@ -20,8 +19,8 @@ fn slices() -> Option<Slices> {
 #[test]
 fn scaling_slices_nodes_and_store_and_says_what_was_full() {
     let Some(slices) = slices() else { return };
-    let record = measure(Name::Scaling);
-    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let record = measure(ScalingExperiment::EXPERIMENT);
+    let scaling = only::<ScalingExperiment>(&record);
     let slicing = scaling.slicing.as_ref().unwrap();
     assert_eq!((&scaling.unsliced, slicing.method.as_str()), (&None, slices.method()));
     assert!(slicing.node_share > 0.0 && slicing.node_share < 1.0 && slicing.store_share > 0.0, "{slicing:?}");
@@ -54,8 +53,8 @@ fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
     let Some(_) = slices() else { return };
     let mut parameters = tiny();
     parameters.scaling.nodes = vec![1, 16];
-    let record = measure_with(Name::Scaling, &["anonymous", "session-postgres"], &parameters);
-    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let record = measure_with(ScalingExperiment::EXPERIMENT, &["anonymous", "session-postgres"], &parameters);
+    let scaling = only::<ScalingExperiment>(&record);
     let share = scaling.slicing.as_ref().unwrap().store_share;
     assert!(share < 0.06, "this says something of small slices only: {share}");
     assert_eq!(scaling.points.len(), 2 + 3, "with the store filled once");
@@ -63,11 +62,11 @@ fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
 
 #[test]
 fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot() {
-    let record = described(measure_unsliced(Name::Scaling, &SCHEMES, &tiny()), &SCHEMES);
+    let record = described(measure_unsliced(ScalingExperiment::EXPERIMENT, &SCHEMES, &tiny()), &SCHEMES);
     let [omitted] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
     assert_eq!(omitted.what, "scaling on more than one node");
     assert!(omitted.reason.contains("this is a test") && omitted.reason.contains("estimated"), "{}", omitted.reason);
-    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let scaling = only::<ScalingExperiment>(&record);
     assert!(scaling.slicing.is_none() && scaling.points.is_empty(), "{scaling:?}");
     assert!(scaling.unsliced.as_ref().unwrap().contains("this is a test"), "{scaling:?}");
     assert_eq!(scaling.demands.len(), SCHEMES.len() * tiny().scaling.blocks as usize);
@@ -84,8 +83,8 @@ fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot()
 fn scaling_behind_a_balancer_reaches_every_node_and_says_what_the_balancer_took() {
     let Some(_) = slices() else { return };
     let schemes = ["anonymous", "session-memory", "session-redis"];
-    let record = measure_behind(Balancer::Haproxy, Name::Scaling, &schemes, &tiny());
-    let [Experiment::Scaling(scaling)] = &record.experiments[..] else { panic!("scaling was asked for") };
+    let record = measure_behind(Balancer::Haproxy, ScalingExperiment::EXPERIMENT, &schemes, &tiny());
+    let scaling = only::<ScalingExperiment>(&record);
     let balancer = scaling.slicing.as_ref().unwrap().balancer.as_ref().unwrap();
     assert_eq!(balancer.program, "haproxy");
     assert!(balancer.share > 0.0, "{balancer:?}");

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use engine::Experiment;
 use engine::record::{EncodedHistogram, HistogramError, Interval, Record, Round};
 use evidence::{EvidenceError, Group};
 
@@ -19,7 +20,7 @@ const TAGS: [(&str, Of); 3] = [
 /// The log of the intervals that count, or of those that do not. None if there are none.
 pub(super) fn of(
     record: &Record,
-    experiment: &'static str,
+    experiment: Experiment,
     what: &str,
     group: &Group<'_>,
     counts: bool,

@@ -1,37 +1,38 @@
 //! The question, and an honest answer in a few sentences and one short table.
 
 mod glance;
-mod rotation;
 mod sentences;
 
-use engine::record::{Experiment, Record, Status};
+use engine::Experiment;
+use engine::record::{Record, SloExperiment, Status};
 use evidence::Evidence;
 
-use super::{caveats, paragraph, revocation};
+use super::caveats;
+use super::parts::{self, Show, paragraph};
 use crate::document::{Block, Section};
 
 pub(super) use glance::glance;
 
-pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
+pub(super) fn section(record: &Record, evidence: &Evidence, tables: &[(Experiment, &dyn Show)]) -> Section {
     let mut blocks = vec![paragraph(question(record))];
     if let Status::Incomplete { reason } = &record.run.status {
         blocks.push(Block::Notice(format!(
             "This run is incomplete ({reason}). It shows what was measured until then, and no more."
         )));
     }
-    blocks.extend(evidence.revocation.iter().flat_map(revocation::notices));
-    blocks.extend(glance(record, evidence).map(Block::Table));
-    blocks.push(Block::List(sentences::all(record, evidence)));
+    blocks.extend(tables.iter().flat_map(|(_, table)| table.alarms()).map(Block::Notice));
+    blocks.extend(glance(record, tables).map(Block::Table));
+    blocks.push(Block::List(sentences::all(record, tables)));
     blocks.extend(
         caveats::tally(evidence)
             .map(|tally| Block::Notice(format!("Before you use this: {tally}, listed under “{}”.", caveats::TITLE))),
     );
-    super::section("answer", "The answer in short", blocks)
+    parts::section("answer", "The answer in short", blocks)
 }
 
 fn question(record: &Record) -> &'static str {
     match record.run.command.as_str() {
-        "load" if record.experiments.iter().any(|experiment| matches!(experiment, Experiment::Slo(_))) => {
+        "load" if record.data::<SloExperiment>().is_some() => {
             "How much can this server carry before its clients wait longer than they may?"
         }
         "load" => "How does this server answer this load, from its clients' point of view?",

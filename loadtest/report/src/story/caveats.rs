@@ -1,9 +1,10 @@
 //! What a reader must know before trusting a number.
 
-use engine::record::{Record, Round};
-use evidence::{Evidence, Topic, Warning, level_name};
+use engine::Experiment;
+use engine::record::{Measurement, Record};
+use evidence::{Evidence, InvalidRound, Topic};
 
-use super::paragraph;
+use super::parts::{self, paragraph};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, count, grouped, listed, time};
 
@@ -15,48 +16,46 @@ const FEW_ROUNDS: usize = 6;
 
 fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
     let mut blocks = Vec::new();
-    if evidence.warnings.is_empty() {
+    if evidence.warnings.is_empty() && evidence.invalid_rounds.is_empty() {
         blocks.push(paragraph("The instrument found nothing to warn of."));
     }
-    for topic in [Topic::Run, Topic::Invalid, Topic::Statistics, Topic::Comparison, Topic::Bench] {
-        let own = evidence.warnings.iter().filter(|each| each.topic() == topic);
-        let (rounds, others): (Vec<&Warning>, Vec<&Warning>) =
-            own.partition(|each| matches!(each, Warning::InvalidRound { .. }));
-        let counted = if rounds.is_empty() { Vec::new() } else { invalid_counts(record) };
-        let told: Vec<String> = counted.into_iter().chain(others.iter().map(ToString::to_string)).collect();
+    for topic in Topic::ALL {
+        let invalid = topic == Topic::Invalid && !evidence.invalid_rounds.is_empty();
+        let counted = if invalid { invalid_counts(record, evidence) } else { Vec::new() };
+        let own = evidence.warnings.iter().filter(|each| each.topic == topic);
+        let told: Vec<String> = counted.into_iter().chain(own.map(ToString::to_string)).collect();
         if !told.is_empty() {
             blocks.push(Block::Heading(topic.to_string()));
             blocks.push(Block::List(told));
         }
-        if !rounds.is_empty() {
-            blocks.push(invalid_rounds(record));
+        if invalid {
+            blocks.push(invalid_rounds(&evidence.invalid_rounds));
         }
     }
     blocks
 }
 
-fn rounds(record: &Record) -> impl Iterator<Item = (&'static str, &[Round])> {
-    record.experiments.iter().map(|experiment| (experiment.name(), experiment.rounds()))
-}
-
 /// How many rounds of each experiment do not count.
-fn invalid_counts(record: &Record) -> Vec<String> {
-    let counted = rounds(record).map(|(name, rounds)| {
-        let invalid = rounds.iter().filter(|round| !round.validity.valid).count();
+fn invalid_counts(record: &Record, evidence: &Evidence) -> Vec<String> {
+    let invalid = |experiment: Experiment| {
+        evidence.invalid_rounds.iter().filter(|round| round.place.experiment == experiment).count()
+    };
+    let counted = record.experiments.iter().map(|measured: &Measurement| {
+        let (experiment, all) = (measured.experiment(), measured.rounds().len());
+        let invalid = invalid(experiment);
         (invalid > 0)
-            .then(|| format!("{name}: {invalid} of {} are invalid and feed nothing.", count(rounds.len(), "round")))
+            .then(|| format!("{experiment}: {invalid} of {} are invalid and feed nothing.", count(all, "round")))
     });
     counted.flatten().collect()
 }
 
 pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
-    super::section("caveats", TITLE, blocks(record, evidence))
+    parts::section("caveats", TITLE, blocks(record, evidence))
 }
 
 /// How many caveats there are, in words; none if there are none.
 pub(super) fn tally(evidence: &Evidence) -> Option<String> {
-    let invalid = evidence.warnings.iter().filter(|each| matches!(each, Warning::InvalidRound { .. })).count();
-    let rest = evidence.warnings.len() - invalid;
+    let (invalid, rest) = (evidence.invalid_rounds.len(), evidence.warnings.len());
     let parts = [(invalid, "invalid round"), (rest, if invalid > 0 { "other caveat" } else { "caveat" })];
     let told: Vec<String> =
         parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun)).collect();
@@ -64,10 +63,8 @@ pub(super) fn tally(evidence: &Evidence) -> Option<String> {
 }
 
 /// Which rounds, with their figures and reasons.
-fn invalid_rounds(record: &Record) -> Block {
-    let all = rounds(record).flat_map(|(name, rounds)| rounds.iter().map(move |round| (name, round)));
-    let rows: Vec<Vec<Cell>> =
-        all.filter(|(_, round)| !round.validity.valid).map(|(name, round)| row(name, round)).collect();
+fn invalid_rounds(rounds: &[InvalidRound]) -> Block {
+    let rows: Vec<Vec<Cell>> = rounds.iter().map(row).collect();
     let few = rows.len() <= FEW_ROUNDS;
     let table = Block::Table(Table {
         caption: "Invalid rounds".to_owned(),
@@ -93,17 +90,17 @@ fn invalid_rounds(record: &Record) -> Block {
     }
 }
 
-fn row(experiment: &str, round: &Round) -> Vec<Cell> {
+fn row(round: &InvalidRound) -> Vec<Cell> {
     let us = |value: Option<u64>| value.map_or(NONE.to_owned(), |us| time(us as f64));
     let texts = [
-        format!("`{}`", round.scheme),
-        experiment.to_owned(),
-        level_name(&round.level),
+        format!("`{}`", round.place.scheme),
+        round.place.experiment.to_string(),
+        round.place.level.to_string(),
         round.block.to_string(),
         grouped(round.achieved_rps),
         us(round.response_us.p50),
         us(round.response_us.p99),
-        round.validity.reasons.join("; "),
+        round.reasons.join("; "),
     ];
     texts.map(Cell::new).into()
 }

@@ -1,16 +1,32 @@
 //! The section on CPU time.
 
-use engine::record::{Experiment, Record};
+use engine::record::{CostExperiment, Record};
 use evidence::statistics::Estimate;
 use evidence::{Capacity, CostRow, CostTable, OverControl};
 
-use super::scheme::{by_class, name_cell, row_groups};
-use super::{method, paragraph, workload};
+use super::many::{Said, told};
+use super::parts::{GlanceColumn, Show, left_out, method, paragraph};
+use super::scheme::{by_class, described, name_cell, row_groups, store};
+use super::workload;
 use crate::chart::{Chart, ChartData, CostBar, Group, Subject};
-use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::document::{Block, Cell, Column, RowGroup, Table};
 use crate::figure::{NONE, bracket, count, estimate, grouped, listed, plain};
 
-pub(super) fn section(record: &Record, table: &CostTable) -> Section {
+impl Show for CostTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        Some(sentence(record, self))
+    }
+
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+        columns(self)
+    }
+}
+
+fn blocks(record: &Record, table: &CostTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "CPU time of one authenticated request, in the server and in the store, with the servers kept full: {}. \
          The cost of authentication is what a scheme adds to the control.",
@@ -21,14 +37,63 @@ pub(super) fn section(record: &Record, table: &CostTable) -> Section {
     blocks.push(Block::Table(capacity_table(record, table)));
     blocks.extend(commands(table));
     blocks.extend(method(how(table), limits()));
-    super::section("cost", "CPU time of a request", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &CostTable) -> String {
+    let parts: Vec<Said<'_>> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
+    if parts.is_empty() {
+        return "CPU time: nothing can be said of what authentication adds, because no round of a scheme has a valid \
+                round of the control beside it."
+            .to_owned();
+    }
+    let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
+    let control = control.map(|found| format!(", which took {},", estimate(&found, "µs"))).unwrap_or_default();
+    format!("CPU time: over the control{control} one request cost{}.", told(record, parts, |parts| parts.join("; ")))
+}
+
+fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Said<'row> {
+    let server = format!("`{}` {} in the server", row.scheme, said(&over.server_us));
+    let text = match (&row.store_us, &over.store_us) {
+        (Some(_), Some(found)) => {
+            let name = described(record, &row.scheme).map_or("the store", |described| store(described.store));
+            format!("{server} and {} in {name}", said(found))
+        }
+        (_, None) => format!("{server}, and more in a store that could not be seen"),
+        _ => server,
+    };
+    Said { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
+}
+
+/// An estimate, or why it has no interval.
+fn said(found: &Estimate) -> String {
+    match found.interval {
+        Some(_) => estimate(found, "µs"),
+        None => format!("{} ({}, too few for an interval)", estimate(found, "µs"), count(found.samples, "round")),
+    }
+}
+
+fn columns(table: &CostTable) -> Vec<GlanceColumn<'_>> {
+    let row = |scheme: &str| table.rows.iter().find(|row| row.scheme == scheme);
+    let server = move |scheme: &str| match row(scheme) {
+        Some(row) if row.is_control => Cell::new("0").with_note("control"),
+        Some(row) => row.over_control.map_or(Cell::new(NONE), |over| estimated(&over.server_us)),
+        None => Cell::new(NONE),
+    };
+    let store = move |scheme: &str| match row(scheme) {
+        Some(row) if row.is_control => Cell::new("0").with_note("control"),
+        Some(row) => row.over_control.map_or(Cell::new(NONE), |over| store_cell(row, &over)),
+        None => Cell::new(NONE),
+    };
+    vec![
+        GlanceColumn::new(Column::figure("Server CPU", "µs over control"), server),
+        GlanceColumn::new(Column::figure("Store CPU", "µs over control"), store),
+    ]
 }
 
 fn plan_words(record: &Record) -> String {
-    let plan = record.experiments.iter().find_map(|experiment| match experiment {
-        Experiment::Cost(load) => load.rounds.first().map(|round| workload::words(&round.plan)),
-        _ => None,
-    });
+    let plan =
+        record.data::<CostExperiment>().and_then(|data| data.rounds.first()).map(|round| workload::words(&round.plan));
     plan.unwrap_or_else(|| "no round was measured".to_owned())
 }
 
@@ -70,7 +135,7 @@ fn cost_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
 }
 
 /// The store's part. Exactly nothing is the absence of a store, not a measurement.
-pub(super) fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
+fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
     match (&over.store_us, &row.store_us) {
         (None, _) => Cell::new(NONE).with_note("not seen"),
         (Some(_), None) => Cell::new("0").with_note("no store"),
@@ -79,17 +144,12 @@ pub(super) fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
 }
 
 /// An estimate with its interval below it.
-pub(super) fn estimated(found: &Estimate) -> Cell {
+fn estimated(found: &Estimate) -> Cell {
     let note = match &found.interval {
         Some(interval) => bracket(interval),
         None => format!("{}, no interval", count(found.samples, "round")),
     };
     Cell::new(plain(found.value)).with_note(note)
-}
-
-/// How many rounds do not count.
-pub(super) fn left_out(excluded: usize) -> String {
-    if excluded == 0 { String::new() } else { format!("{excluded} invalid") }
 }
 
 fn capacity_table(record: &Record, table: &CostTable) -> Table {

@@ -1,17 +1,27 @@
 //! The section on requests that cross several servers.
 
-use engine::record::{Level, Record};
+use engine::record::Record;
 use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
 
-use super::latency::{of_rounds, percentile};
 use super::many::{Panel, Said, panels, told, told_of_each};
+use super::parts::{Show, method, paragraph};
+use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, bracket, grouped, hundredths, listed, plain, time};
 
-pub(super) fn section(record: &Record, table: &FanoutTable) -> Section {
+impl Show for FanoutTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &FanoutTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "Among services a request crosses several servers, and each wants to know whose it is. This is what each of them adds: \
          to the time a user waits, at {} requests/s, where nobody queues; and to the CPU time of all servers and the store.",
@@ -22,11 +32,11 @@ pub(super) fn section(record: &Record, table: &FanoutTable) -> Section {
     blocks.push(Block::Table(response_table(record, table)));
     blocks.extend(apart_table(record, table).map(Block::Table));
     blocks.extend(method(how(), limits()));
-    super::section("fanout", "Requests that cross several servers", blocks)
+    blocks
 }
 
 /// What each hop costs, and what it has a request wait for where servers stand apart.
-pub(super) fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
+fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
     let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
     let parts: Vec<Said<'_>> = slopes
         .map(|(scheme, slope)| {
@@ -59,10 +69,7 @@ fn apart_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
 }
 
 fn rate(table: &FanoutTable) -> String {
-    let rate = table.latency.rows.iter().find_map(|row| match row.level {
-        Level::Hops { rate_rps, .. } => rate_rps,
-        _ => None,
-    });
+    let rate = table.latency.rows.iter().find_map(|row| row.level.load.equal_rate_rps());
     rate.map_or("no".to_owned(), grouped)
 }
 

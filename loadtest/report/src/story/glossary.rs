@@ -1,5 +1,6 @@
 //! The words.
 
+use super::parts;
 use crate::document::{Block, Section};
 
 const TERMS: [(&str, &str); 14] = [
@@ -24,5 +25,5 @@ const TERMS: [(&str, &str); 14] = [
 
 pub(super) fn section() -> Section {
     let terms = TERMS.map(|(word, meaning)| (word.to_owned(), meaning.to_owned())).into();
-    super::section("glossary", "The words", vec![Block::Terms(terms)])
+    parts::section("glossary", "The words", vec![Block::Terms(terms)])
 }

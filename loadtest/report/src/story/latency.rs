@@ -1,21 +1,31 @@
 //! The section on response times.
 
-use std::ops::RangeInclusive;
+use engine::record::{LatencyExperiment, Quantiles, Record};
+use evidence::{LatencyRow, LatencyTable};
 
-use engine::record::{Experiment, Level, Quantiles, Record};
-use evidence::statistics::Estimate;
-use evidence::{Distribution, LatencyRow, LatencyTable, level_name};
+use super::many::{Panel, Said, panels, told};
+use super::parts::{GlanceColumn, Show, method, paragraph};
+use super::response::{glance_columns, heading, of_rounds, percentile_charts, response_table, telling_level};
+use super::workload;
+use crate::chart::{Chart, ChartData, Points, Subject, ThroughputSeries};
+use crate::document::Block;
+use crate::figure::{listed, time};
 
-use super::cost::left_out;
-use super::many::{Panel, panels};
-use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph, workload};
-use crate::chart::{Chart, ChartData, PercentileSeries, Points, Subject, ThroughputSeries};
-use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, grouped, time};
-use crate::slug::level_slug;
+impl Show for LatencyTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
 
-pub(super) fn section(record: &Record, table: &LatencyTable) -> Section {
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+        glance_columns(self)
+    }
+}
+
+fn blocks(record: &Record, table: &LatencyTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "Requests arrive whether or not the server keeps up: {}. Response time counts from the moment a request was \
          due, so a stall is charged to every request that had to wait for it; service time counts from the actual send.",
@@ -29,137 +39,32 @@ pub(super) fn section(record: &Record, table: &LatencyTable) -> Section {
         blocks.push(Block::Table(response_table(record, &rows)));
     }
     blocks.extend(method(how(), limits()));
-    super::section("latency", "Response times", blocks)
+    blocks
 }
 
-fn plan_words(record: &Record) -> String {
-    let plan = record.experiments.iter().find_map(|experiment| match experiment {
-        Experiment::Latency(load) => load.rounds.first().map(|round| workload::words(&round.plan)),
-        _ => None,
+fn sentence(record: &Record, table: &LatencyTable) -> Option<String> {
+    let level = telling_level(table)?;
+    let rows = table.rows.iter().filter(|row| row.level == *level);
+    let parts = rows.filter_map(|row| {
+        let us = row.response.quantiles.p99?;
+        let weak = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
+        let interval = of_rounds(row.response.p99_of_rounds);
+        let spread = if interval.is_empty() { String::new() } else { format!(" {interval}") };
+        let text = format!("{}{spread} with `{}`{weak}", time(us as f64), row.scheme);
+        Some(Said { scheme: &row.scheme, figure: us as f64, text })
     });
-    plan.unwrap_or_else(|| "no round was measured".to_owned())
-}
-
-fn heading(level: &Level) -> String {
-    match level {
-        Level::EqualRate { .. } => format!("At {}, the same for every scheme", level_name(level)),
-        Level::OfCapacity { fraction } => format!("At {:.0} % of each scheme's own capacity", fraction * 100.0),
-        _ => format!("At {}", level_name(level)),
-    }
-}
-
-/// Percentiles of response, service and lag.
-pub(super) fn response_table(record: &Record, rows: &[&LatencyRow]) -> Table {
-    let cells = rows.iter().map(|row| (row.scheme.clone(), cells(record, row))).collect();
-    let titles = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
-    let mut columns = vec![Column::text("Scheme"), Column::figure("Carried", "of planned requests/s")];
-    columns.extend(titles.map(|title| Column::figure(title, "response")));
-    columns.extend([Column::figure("p99", "service"), Column::figure("p99", "lag"), Column::figure("Rounds", "valid")]);
-    Table {
-        caption: "Response times".to_owned(),
-        columns,
-        groups: row_groups(record, cells),
-        footnotes: vec![
-            "† greyed: fewer than 100 samples lie above it. In brackets: the interval of the rounds' own percentiles about \
-             their median; the percentile itself is that of all rounds merged."
-                .to_owned(),
-        ],
-    }
-}
-
-fn cells(record: &Record, row: &LatencyRow) -> Vec<Cell> {
-    let response = &row.response;
-    let at = |quantile, pick: fn(&Quantiles) -> Option<u64>| percentile(response, quantile, pick);
-    let mut cells = vec![name_cell(record, &row.scheme), carried(row)];
-    cells.extend([
-        at(0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds)),
-        at(0.9, |found| found.p90),
-        at(0.99, |found| found.p99).with_note(of_rounds(response.p99_of_rounds)),
-        at(0.999, |found| found.p99_9),
-        at(0.9999, |found| found.p99_99),
-        Cell::new(response.quantiles.max.map_or(NONE.to_owned(), |us| time(us as f64))),
-        percentile(&row.service, 0.99, |found| found.p99),
-        percentile(&row.lag, 0.99, |found| found.p99),
-        Cell::new(row.rounds.used.to_string()).with_note(left_out(row.rounds.excluded)),
-    ]);
-    cells
-}
-
-/// A percentile, greyed where too few samples lie above it.
-pub(super) fn percentile(of: &Distribution, quantile: f64, pick: fn(&Quantiles) -> Option<u64>) -> Cell {
-    match pick(&of.quantiles) {
-        Some(us) => Cell::new(time(us as f64)).weak_if(!of.quantiles.supports(quantile)),
-        None => Cell::new(NONE),
-    }
-}
-
-/// The interval of an estimate over rounds, as times; empty if there is none.
-pub(super) fn of_rounds(found: Option<Estimate>) -> String {
-    let interval = found.and_then(|found| found.interval);
-    interval.map(|interval| format!("[{}, {}]", time(interval.low), time(interval.high))).unwrap_or_default()
-}
-
-fn carried(row: &LatencyRow) -> Cell {
-    let Some(achieved) = row.achieved_rps else { return Cell::new(NONE).with_note("none valid") };
-    let planned = row.planned_rps.map(|planned| format!("of {}", grouped(planned))).unwrap_or_default();
-    Cell::new(grouped(achieved)).with_note(planned)
-}
-
-/// Steps of a percentile curve for a unit of its axis, log10(1 / (1 - p)). All curves share them,
-/// so that a read-out finds every scheme at the same percentile.
-pub(super) const STEPS_PER_DECADE: f64 = 20.0;
-
-/// Percentile curves of all schemes at one level.
-pub(super) fn percentile_charts(record: &Record, experiment: &str, rows: &[&LatencyRow]) -> Vec<Chart> {
-    let rows = rows.iter().copied().filter(|row| row.response.quantiles.count > 0);
-    let rows: Vec<(&str, &LatencyRow)> = rows.map(|row| (row.scheme.as_str(), row)).collect();
-    panels(record, &rows).iter().filter_map(|panel| percentile_chart(record, experiment, panel)).collect()
-}
-
-fn percentile_chart(record: &Record, experiment: &str, panel: &Panel<&LatencyRow>) -> Option<Chart> {
-    let rows = &panel.things;
-    let level = rows.first().map(|row| &row.level)?;
-    let p99 = |row: &&LatencyRow| row.response.quantiles.p99.map(|us| format!("{} {}", row.scheme, time(us as f64)));
-    let said: Vec<String> = rows.iter().filter_map(p99).collect();
-    Some(Chart {
-        name: format!("{experiment}{}{}", level_slug(level), panel.suffix()),
-        title: format!("{}{}", heading(level).replacen("At", "Percentiles at", 1), panel.subtitle()),
-        alt: format!(
-            "Percentile curves of response and service time at {}{}; response p99: {}.",
-            level_name(level),
-            panel.subtitle(),
-            said.join("; ")
-        ),
-        width: 860,
-        height: 400,
-        data: ChartData::Percentiles {
-            shown: "response",
-            legend: "solid: response · dashed: service · dotted: fewer than 100 samples above",
-            series: rows.iter().map(|row| curves(record, row)).collect(),
-        },
+    let parts: Vec<Said<'_>> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        format!("Latency: at {}, 99 % of the requests were answered within{}.", level, told(record, parts, listed))
     })
 }
 
-fn curves(record: &Record, row: &LatencyRow) -> PercentileSeries {
-    let count = row.response.quantiles.count as f64;
-    let steps = |samples_above: f64| ((count / samples_above).log10().max(0.0) * STEPS_PER_DECADE) as u32;
-    let (supported, end) = (steps(engine::record::MIN_SAMPLES_ABOVE), steps(1.0));
-    PercentileSeries {
-        subject: Subject::of(record, &row.scheme),
-        shown: curve(&row.response, 0..=supported),
-        doubtful: curve(&row.response, supported..=end),
-        service: curve(&row.service, 0..=supported),
-    }
-}
-
-fn curve(of: &Distribution, steps: RangeInclusive<u32>) -> Points {
-    let point = |step: u32| {
-        let at = f64::from(step) / STEPS_PER_DECADE;
-        let us = of.histogram.value_at_quantile(1.0 - 10_f64.powf(-at));
-        // The axis is logarithmic: a time of zero is drawn at the clock's grain.
-        (at, us.max(1) as f64)
-    };
-    steps.map(point).collect()
+fn plan_words(record: &Record) -> String {
+    let plan = record
+        .data::<LatencyExperiment>()
+        .and_then(|data| data.rounds.first())
+        .map(|round| workload::words(&round.plan));
+    plan.unwrap_or_else(|| "no round was measured".to_owned())
 }
 
 /// Response times against the rate carried: none where every scheme has one level only.
@@ -206,7 +111,7 @@ fn throughput(record: &Record, rows: &[&LatencyRow]) -> ThroughputSeries {
         subject: Subject::of(record, &rows[0].scheme),
         p50: points(|found| found.p50),
         p99: points(|found| found.p99),
-        levels: rows.iter().map(|row| level_name(&row.level)).collect(),
+        levels: rows.iter().map(|row| row.level.to_string()).collect(),
     }
 }
 

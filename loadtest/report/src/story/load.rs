@@ -1,43 +1,75 @@
 //! The section of `authbench load`: one load on one target.
 
-use engine::record::{Experiment, Record, Round};
-use evidence::{Evidence, LatencyRow, LatencyTable, Timeline};
+use engine::record::{LoadExperiment, Record, Round};
+use evidence::{LatencyRow, LatencyTable, LoadTable, Timeline};
 
-use super::latency::{percentile_charts, response_table};
-use super::{paragraph, workload};
+use super::parts::{GlanceColumn, Show, paragraph};
+use super::response::{glance_columns, percentile_charts, response_table};
+use super::workload;
 use crate::chart::{Chart, ChartData, TimelinePoint};
-use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
-use crate::figure::{NONE, grouped, plain};
+use crate::document::{Block, Cell, Column, RowGroup, Table};
+use crate::figure::{NONE, grouped, plain, time};
 
 /// A record of many loads has the charts of its first ones: drawing hundreds would take longer than their figures.
 const MOST_TIMELINES: usize = 12;
 
-pub(super) fn section(record: &Record, evidence: &Evidence, table: &LatencyTable) -> Section {
+impl Show for LoadTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, _: &Record) -> Option<String> {
+        Some(sentence(&self.latency))
+    }
+
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+        glance_columns(&self.latency)
+    }
+}
+
+fn blocks(record: &Record, table: &LoadTable) -> Vec<Block> {
     let plan =
         rounds(record).first().map_or_else(|| "no round was measured".to_owned(), |round| workload::words(&round.plan));
     let mut blocks = vec![paragraph(format!(
         "The load: {plan}. Response time counts from the moment a request was due, service time from its actual send."
     ))];
-    let drawn = &evidence.timelines[..evidence.timelines.len().min(MOST_TIMELINES)];
+    let drawn = &table.timelines[..table.timelines.len().min(MOST_TIMELINES)];
     blocks.extend(drawn.iter().enumerate().filter_map(|(place, line)| timeline(record, line, place)).map(Block::Chart));
     blocks.extend(drawn.iter().find_map(merged).map(paragraph));
-    if drawn.len() < evidence.timelines.len() {
-        let all = grouped(evidence.timelines.len() as f64);
+    if drawn.len() < table.timelines.len() {
+        let all = grouped(table.timelines.len() as f64);
         blocks.push(paragraph(format!("Of {all} rounds the first {MOST_TIMELINES} are drawn in time.")));
     }
-    let rows: Vec<&LatencyRow> = table.rows.iter().collect();
-    blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
+    let rows: Vec<&LatencyRow> = table.latency.rows.iter().collect();
+    blocks.extend(percentile_charts(record, table.latency.experiment, &rows).into_iter().map(Block::Chart));
     blocks.push(Block::Table(response_table(record, &rows)));
-    blocks.push(Block::Table(requests_table(record, table)));
-    super::section("load", "The load", blocks)
+    blocks.push(Block::Table(requests_table(record, &table.latency)));
+    blocks
+}
+
+fn sentence(table: &LatencyTable) -> String {
+    table.rows.iter().map(load_of).collect::<Vec<_>>().join(" ")
+}
+
+fn load_of(row: &LatencyRow) -> String {
+    let scheme = &row.scheme;
+    let (Some(p50), Some(p99)) = (row.response.quantiles.p50, row.response.quantiles.p99) else {
+        return format!(
+            "`{scheme}` has no valid round, so nothing can be claimed of it; its figures are below, as invalid."
+        );
+    };
+    let planned = row.planned_rps.map(|planned| format!(" of {} planned", grouped(planned))).unwrap_or_default();
+    let carried = grouped(row.achieved_rps.unwrap_or(0.0));
+    let (p50, p99) = (time(p50 as f64), time(p99 as f64));
+    let service = row.service.quantiles.p99.map(|us| time(us as f64)).unwrap_or_default();
+    format!(
+        "`{scheme}` carried {carried} requests/s{planned}. Half of the requests were answered within {p50} of the moment \
+         they were due, 99 % within {p99}; from the actual send, 99 % took {service} or less."
+    )
 }
 
 fn rounds(record: &Record) -> &[Round] {
-    let of = |experiment: &'_ Experiment| matches!(experiment, Experiment::Load(_));
-    match record.experiments.iter().find(|experiment| of(experiment)) {
-        Some(Experiment::Load(load)) => &load.rounds,
-        _ => &[],
-    }
+    record.data::<LoadExperiment>().map_or(&[], |load| &load.rounds)
 }
 
 /// What a point of the chart in time stands for, where it is more than an interval.

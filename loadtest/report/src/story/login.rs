@@ -3,15 +3,24 @@
 use engine::record::Record;
 use evidence::{LatencyRow, LoginRow, LoginTable, is_control};
 
-use super::cost::left_out;
-use super::latency::{of_rounds, percentile, percentile_charts};
 use super::many::{Said, told_of_each};
+use super::parts::{Show, estimated, left_out, method, paragraph};
+use super::response::{of_rounds, percentile, percentile_charts};
 use super::scheme::{name_cell, row_groups};
-use super::{estimated, method, paragraph};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, count, grouped, listed, plain};
 
-pub(super) fn section(record: &Record, table: &LoginTable) -> Section {
+impl Show for LoginTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "A password is hashed slowly on purpose (argon2id, 19 MiB, two passes). This is what a login costs, what is left of it \
          without the password, and what those feel who are logged in while {} log in, again as soon as they are answered. The \
@@ -20,16 +29,16 @@ pub(super) fn section(record: &Record, table: &LoginTable) -> Section {
     ))];
     if table.clients > 0 {
         let rows: Vec<&LatencyRow> = table.rows.iter().filter_map(|row| row.storm.as_ref()).collect();
-        blocks.extend(percentile_charts(record, "login", &rows).into_iter().map(Block::Chart));
+        blocks.extend(percentile_charts(record, table.latency.experiment, &rows).into_iter().map(Block::Chart));
         blocks.push(Block::Table(reads_table(record, table)));
     }
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.extend(method(how(table), limits()));
-    super::section("login", "Logging in", blocks)
+    blocks
 }
 
 /// The storms' ends, and credentials without the password.
-pub(super) fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
+fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
     let handing_out = table.rows.iter().filter(|row| !is_control(&row.scheme));
     let issued = handing_out.filter_map(|row| Some((&row.scheme, row.issued?.per_cpu_s?.value)));
     let issued: Vec<Said<'_>> = issued

@@ -2,16 +2,30 @@
 
 use engine::record::Record;
 use evidence::statistics::{CONFIDENCE, Estimate, least_squares};
-use evidence::{MemoryRow, MemoryTable, Slope, SlopeBasis};
+use evidence::{MemoryRow, MemoryTable, Slope, SlopeBasis, is_control};
 
-use super::many::{Panel, panels};
+use super::many::{Panel, Said, named, panels, told};
+use super::parts::{GlanceColumn, Show, method, paragraph};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, MemorySeries, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bracket, bytes, count, estimate, plain};
+use crate::document::{Block, Cell, Column, Table};
+use crate::figure::{NONE, bracket, bytes, count, estimate, listed, plain};
 
-pub(super) fn section(record: &Record, table: &MemoryTable) -> Section {
+impl Show for MemoryTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+        columns(self)
+    }
+}
+
+fn blocks(record: &Record, table: &MemoryTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "Bytes that one more live credential takes: the slope of memory over the number of live credentials, for the \
          server, for the store, and for both. What is taken without any credential is the fixed part.",
@@ -19,7 +33,42 @@ pub(super) fn section(record: &Record, table: &MemoryTable) -> Section {
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(memory_table(record, table)));
     blocks.extend(method(how(table), limits()));
-    super::section("memory", "Memory of a live credential", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &MemoryTable) -> Option<String> {
+    let sloped = table.rows.iter().filter(|row| !is_control(&row.scheme));
+    let totals =
+        sloped.filter_map(|row| row.slope.as_ref().and_then(|slope| Some((&row.scheme, slope.basis, slope.total?))));
+    let (flat, rising): (Vec<_>, Vec<_>) =
+        totals.partition(|(_, _, total)| total.interval.is_some_and(|interval| interval.contains(0.0)));
+    let rising = rising.iter().map(|(scheme, basis, total)| {
+        let text = format!("{}{} with `{scheme}`", estimate(total, "B"), one_fill(*basis));
+        Said { scheme, figure: total.value, text }
+    });
+    let rising: Vec<Said<'_>> = rising.collect();
+    let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
+    let some =
+        (!rising.is_empty()).then(|| format!("took{} in server and store together", told(record, rising, listed)));
+    let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", named(&flat)));
+    let said: Vec<String> = some.into_iter().chain(none).collect();
+    (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
+}
+
+const fn one_fill(basis: SlopeBasis) -> &'static str {
+    match basis {
+        SlopeBasis::BetweenSeries => "",
+        SlopeBasis::WithinSeries => " (one fill, so the interval is too narrow)",
+    }
+}
+
+fn columns(table: &MemoryTable) -> Vec<GlanceColumn<'_>> {
+    let cell = move |scheme: &str| {
+        let slope = table.rows.iter().find(|row| row.scheme == scheme).and_then(|row| row.slope.as_ref());
+        let found = slope.and_then(|slope| Some((slope.total?, slope.basis)));
+        found.map_or(Cell::new(NONE), |(total, basis)| estimated(&total, basis))
+    };
+    vec![GlanceColumn::new(Column::figure("Memory", "bytes a credential"), cell)]
 }
 
 fn memory_table(record: &Record, table: &MemoryTable) -> Table {

@@ -3,14 +3,24 @@
 use engine::record::{OutageFault, Record};
 use evidence::{OutageRow, OutageTable, Recovery, Tally, WELL_INTERVALS};
 
-use super::many::panels;
+use super::many::{Said, panels, told_of_each};
+use super::parts::{Show, method, paragraph};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, OutageStrip, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, count, grouped, listed, plain};
 
-pub(super) fn section(record: &Record, table: &OutageTable) -> Section {
+impl Show for OutageTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &OutageTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "What each scheme answers while its store or one of its nodes is broken, and how long until it is well again. {}",
         storeless(table)
@@ -22,7 +32,30 @@ pub(super) fn section(record: &Record, table: &OutageTable) -> Section {
         blocks.push(Block::Table(table_of(record, table, fault)));
     }
     blocks.extend(method(how(table), limits()));
-    super::section("outage", "When something breaks", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &OutageTable) -> Option<String> {
+    // A store that is only slow, or only gone for a moment, is not what the question is about.
+    let fault = OutageFault::StorePaused;
+    let parts = table.of_fault(fault).filter_map(|row| {
+        let share = row.good_share?.value;
+        let text = format!("{:.0} % with `{}`", share * 100.0, row.scheme);
+        Some(Said { scheme: &row.scheme, figure: share, text })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    let accepted = (!parts.is_empty()).then(|| {
+        format!(
+            "While the store stood still, so many of the good credentials were accepted{}. ",
+            told_of_each(record, parts, listed)
+        )
+    });
+    let wrong: u64 = table.rows.iter().map(|row| row.wrongly_allowed).sum();
+    let wrongly = match wrong {
+        0 => "In none of the faults was anybody let in whose credential had ended.".to_owned(),
+        _ => format!("{} let in somebody whose credential had ended.", count(wrong as usize, "request")),
+    };
+    (!table.rows.is_empty()).then(|| format!("Outages: {}{wrongly}", accepted.unwrap_or_default()))
 }
 
 fn storeless(table: &OutageTable) -> String {

@@ -2,18 +2,28 @@
 
 use engine::record::{MemoryPoint, Record};
 use evidence::statistics::Estimate;
-use evidence::{Freed, MemoryRow, PopulationRow, PopulationSize, PopulationTable, Predicted};
+use evidence::{Freed, MemoryRow, PopulationRow, PopulationSize, PopulationTable, Predicted, is_control};
 
-use super::latency::{of_rounds, percentile};
-use super::many::panels;
+use super::many::{Said, panels, told_of_each};
 use super::memory::{self, estimated};
+use super::parts::{Show, method, paragraph};
+use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::Chart;
-use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, bytes, grouped, hundredths, signed_percent};
+use crate::document::{Block, Cell, Column, Table};
+use crate::figure::{NONE, bytes, grouped, hundredths, listed, signed_percent};
 
-pub(super) fn section(record: &Record, table: &PopulationTable) -> Section {
+impl Show for PopulationTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &PopulationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "One server and its store are filled further and further. This is what that does to requests, to memory, and to what \
          a small fill would have foretold.",
@@ -27,7 +37,25 @@ pub(super) fn section(record: &Record, table: &PopulationTable) -> Section {
         blocks.push(Block::Table(large_table(record, table)));
     }
     blocks.extend(method(how(), limits()));
-    super::section("population", "More and more live credentials", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &PopulationTable) -> Option<String> {
+    let most = table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.live).max()?;
+    let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
+        let ratio = row.sizes.last().filter(|size| size.live == most)?.capacity_ratio?;
+        let interval = ratio.interval.map(|at| format!(" [{}, {}]", hundredths(at.low), hundredths(at.high)));
+        let text = format!("{}{} with `{}`", hundredths(ratio.value), interval.unwrap_or_default(), row.scheme);
+        Some(Said { scheme: &row.scheme, figure: ratio.value, text })
+    });
+    let parts: Vec<Said<'_>> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "More live credentials: with {} of them a server carried so many times what it carried with the fewest{}.",
+            grouped(most as f64),
+            told_of_each(record, parts, listed)
+        )
+    })
 }
 
 fn request_table(record: &Record, table: &PopulationTable) -> Table {

@@ -1,8 +1,8 @@
 //! Where the numbers come from, and how to get them again.
 
-use engine::record::{Experiment, Record, Status};
+use engine::record::{Measurement, Record, Status};
 
-use super::paragraph;
+use super::parts::{self, paragraph};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, bytes};
 
@@ -13,7 +13,7 @@ pub(super) fn section(record: &Record) -> Section {
         facts("Where the parts ran", placement(record)),
         facts("Software", record.software.iter().map(|(name, version)| (name.clone(), version.clone())).collect()),
     ];
-    super::section("provenance", "Where these numbers come from", blocks)
+    parts::section("provenance", "Where these numbers come from", blocks)
 }
 
 fn facts(caption: &str, facts: Vec<(String, String)>) -> Block {
@@ -64,7 +64,7 @@ fn machine(record: &Record) -> Vec<(String, String)> {
 }
 
 fn highest_steal(record: &Record) -> Option<f64> {
-    let rounds = record.experiments.iter().flat_map(Experiment::rounds);
+    let rounds = record.experiments.iter().flat_map(Measurement::rounds);
     rounds.filter_map(|round| round.usage.as_ref()?.steal).reduce(f64::max)
 }
 
@@ -103,7 +103,7 @@ pub(super) fn reproduction(record: &Record) -> Section {
              rounds) stands beside it in `*-excluded.hlog`. The `.hgrm` files are the merged distributions in milliseconds.",
         ),
     ];
-    super::section("reproduce", "How to repeat it", blocks)
+    parts::section("reproduce", "How to repeat it", blocks)
 }
 
 fn command_line(record: &Record) -> String {

@@ -1,15 +1,25 @@
 //! The section on garbage.
 
 use engine::record::{Garbage, Record};
-use evidence::{Refusal, RejectRow, RejectTable, garbage_name};
+use evidence::{Refusal, RejectRow, RejectTable};
 
 use super::many::{Said, told_of_each};
+use super::parts::{Show, estimated, method, paragraph};
 use super::scheme::{name_cell, row_groups};
-use super::{estimated, method, paragraph};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, hundredths, listed};
 
-pub(super) fn section(record: &Record, table: &RejectTable) -> Section {
+impl Show for RejectTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "Whoever sends garbage makes a server work as well. This is the CPU time of server and store that it takes to refuse a \
          request, by what is wrong with it, against accepting a good one.",
@@ -17,11 +27,11 @@ pub(super) fn section(record: &Record, table: &RejectTable) -> Section {
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.push(Block::Table(against_table(record, table)));
     blocks.extend(method(how(), limits()));
-    super::section("reject", "Refusing garbage", blocks)
+    blocks
 }
 
 /// A forged credential is what takes a scheme the most to find out.
-pub(super) fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
+fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts = table.rows.iter().filter_map(|row| {
         let ratio = row.refusal(Garbage::Forged)?.over_accepting?.ratio?.value;
         let text = format!("{} times with `{}`", hundredths(ratio), row.scheme);
@@ -31,7 +41,7 @@ pub(super) fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     (!parts.is_empty()).then(|| {
         format!(
             "Garbage: refusing {} took so many times the CPU time of accepting a good one{}.",
-            garbage_name(Garbage::Forged),
+            Garbage::Forged,
             told_of_each(record, parts, listed)
         )
     })
@@ -56,7 +66,7 @@ fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> C
 fn cost_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme"), Column::figure("A good request", "answered 200")];
     let kinds = table.kinds().into_iter();
-    columns.extend(kinds.map(|garbage| Column::figure(garbage_name(garbage), answered(table, garbage))));
+    columns.extend(kinds.map(|garbage| Column::figure(garbage.to_string(), answered(table, garbage))));
     let cells = |row: &RejectRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.push(estimated(row.accepting.as_ref().and_then(|accepting| accepting.total_us)));
@@ -79,8 +89,8 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
 fn against_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     for garbage in table.kinds() {
-        columns.push(Column::figure(garbage_name(garbage), "so many times"));
-        columns.push(Column::figure(garbage_name(garbage), "µs more"));
+        columns.push(Column::figure(garbage.to_string(), "so many times"));
+        columns.push(Column::figure(garbage.to_string(), "µs more"));
     }
     let cells = |row: &RejectRow| {
         let over = |refusal: &Refusal| refusal.over_accepting;

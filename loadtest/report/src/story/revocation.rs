@@ -1,27 +1,42 @@
 //! The section on how long what was ended is still accepted.
 
 use contract::RevocationClass;
-use engine::record::{EventKind, PushLink, Record};
-use evidence::{BrokenPromise, Denied, RevocationRow, RevocationTable};
+use engine::record::{EventKind, PushLink, Record, RevocationExperiment};
+use evidence::{Denied, RevocationRow, RevocationTable};
 
-use super::latency::STEPS_PER_DECADE;
 use super::many::{Panel, Said, panels, told};
+use super::parts::{Show, method, paragraph};
+use super::response::STEPS_PER_DECADE;
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::{COLORS, Chart, ChartData, PercentileSeries, Points, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, count, duration, grouped, listed, time};
 
-/// The section's title.
-pub(super) const TITLE: &str = "From a revocation to its effect";
+impl Show for RevocationTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
 
-pub(super) fn section(record: &Record, table: &RevocationTable) -> Section {
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+
+    fn alarms(&self) -> Vec<String> {
+        self.broken.iter().map(|broken| format!("A promise is broken: {broken}.")).collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.broken.iter().map(|broken| format!("A PROMISE IS BROKEN: {broken}.")).collect()
+    }
+}
+
+fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "A credential that every node has just accepted is ended by an event that one node is told of. From the moment at \
          which that node has acknowledged it: how long until every node denies the credential, what is accepted meanwhile, \
          and what did the event cost the store?",
     )];
-    blocks.extend(notices(table));
+    blocks.extend(table.alarms().into_iter().map(Block::Notice));
     let (near, far): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         table.rows.iter().partition(|row| row.link == PushLink::Near);
     blocks.extend(near_charts(record, &near).into_iter().map(Block::Chart));
@@ -31,12 +46,7 @@ pub(super) fn section(record: &Record, table: &RevocationTable) -> Section {
         blocks.push(Block::Table(events_table(record, "The same with pushes delayed and lost on one node", &far)));
     }
     blocks.extend(method(how(table), limits()));
-    super::section("revocation", TITLE, blocks)
-}
-
-/// What nobody may overlook.
-pub(super) fn notices(table: &RevocationTable) -> Vec<Block> {
-    table.broken.iter().map(|broken: &BrokenPromise| Block::Notice(format!("A promise is broken: {broken}."))).collect()
+    blocks
 }
 
 /// When the slowest node denied: all kinds of events of a scheme together.
@@ -269,7 +279,7 @@ fn limits() -> Vec<String> {
 }
 
 /// A sentence or two for the short answer: what breaks its promise, and how long a logout takes.
-pub(super) fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
+fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
     let logouts = table.rows.iter().filter(|row| row.event == EventKind::Logout && row.link == PushLink::Near);
     let parts: Vec<Said<'_>> = logouts
         .filter_map(|row| {
@@ -289,8 +299,9 @@ pub(super) fn sentence(record: &Record, table: &RevocationTable) -> Option<Strin
         let mut schemes: Vec<String> = table.broken.iter().map(|broken| format!("`{}`", broken.scheme)).collect();
         schemes.dedup();
         sentences.push(format!(
-            "A PROMISE IS BROKEN: {} accepted what must not be accepted any more; see “{TITLE}”.",
-            listed(&schemes)
+            "A PROMISE IS BROKEN: {} accepted what must not be accepted any more; see “{}”.",
+            listed(&schemes),
+            RevocationExperiment::EXPERIMENT.title()
         ));
     }
     if !parts.is_empty() {

@@ -1,20 +1,30 @@
 //! The section on a store further away.
 
-use engine::record::{Level, Record};
+use engine::record::Record;
 use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Trips, is_control};
 
-use super::latency::{of_rounds, percentile};
-use super::many::{Panel, panels};
+use super::many::{Panel, Said, panels, told_of_each};
+use super::parts::{Show, estimated, method, paragraph};
+use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
-use super::{estimated, method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, grouped, hundredths, time};
+use crate::document::{Block, Cell, Column, Table};
+use crate::figure::{NONE, grouped, hundredths, listed, time};
 
 /// The chart stops here, in microseconds: what crosses, crosses near.
 const CHART_US: u32 = 1_000;
 
-pub(super) fn section(record: &Record, table: &RttTable) -> Section {
+impl Show for RttTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+}
+
+fn blocks(record: &Record, table: &RttTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "Between server and store lies a network. This is what its round-trip time does: to the time a user waits, at {} \
          requests/s, where nobody queues; and to the CPU time of a request.",
@@ -27,14 +37,24 @@ pub(super) fn section(record: &Record, table: &RttTable) -> Section {
     }
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.extend(method(how(), limits()));
-    super::section("rtt", "A store further away", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &RttTable) -> Option<String> {
+    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.trips?.value)));
+    let parts: Vec<Said<'_>> = trips
+        .map(|(scheme, trips)| Said { scheme, figure: trips, text: format!("{} with `{scheme}`", hundredths(trips)) })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "A store further away: before it is answered, a request waits for so many round trips to it{}.",
+            told_of_each(record, parts, listed)
+        )
+    })
 }
 
 fn rate(table: &RttTable) -> String {
-    let rate = table.latency.rows.iter().find_map(|row| match row.level {
-        Level::FarStore { rate_rps, .. } => rate_rps,
-        _ => None,
-    });
+    let rate = table.latency.rows.iter().find_map(|row| row.level.load.equal_rate_rps());
     rate.map_or("no".to_owned(), grouped)
 }
 

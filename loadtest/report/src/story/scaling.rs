@@ -6,20 +6,25 @@ use engine::record::{Record, Slicing};
 use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
 
 use super::many::{Panel, Said, panels, told_of_each};
+use super::parts::{Show, method, paragraph};
 use super::scheme::{name_cell, row_groups};
-use super::{method, paragraph};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
-use crate::document::{Block, Cell, Column, Section, Table};
+use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, bracket, count, grouped, listed, plain, signed_percent};
 
-pub(super) fn section(record: &Record, table: &ScalingTable) -> Section {
-    let blocks = if table.unsliced.is_some() { estimate::blocks(record, table) } else { blocks(record, table) };
-    super::section("scaling", "More nodes", blocks)
+impl Show for ScalingTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        if self.unsliced.is_some() { estimate::blocks(record, self) } else { blocks(record, self) }
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
 }
 
 /// How many times as much the most nodes carried as one, or what is estimated of that. None where the run says nothing of its
 /// schemes.
-pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
+fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     if table.unsliced.is_some() {
         return estimate::sentence(record, table);
     }

@@ -3,7 +3,7 @@
 use contract::{RevocationClass, SchemeDescriptor, StoreDown, StoreKind};
 use engine::record::Record;
 
-use super::paragraph;
+use super::parts::{self, paragraph};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, duration};
 
@@ -128,7 +128,7 @@ fn blocks(record: &Record) -> Vec<Block> {
 /// The section that shows what each server said of itself.
 pub(super) fn section(record: &Record) -> Section {
     let title = if record.schemes.len() == 1 { "The scheme" } else { "The schemes compared" };
-    super::section("schemes", title, blocks(record))
+    parts::section("schemes", title, blocks(record))
 }
 
 /// What the conformance suite found.

@@ -1,22 +1,37 @@
 //! The section on a search: the highest rate that meets the objectives.
 
-use engine::record::{Experiment, Record, SearchEnd};
+use engine::record::{Record, SearchEnd, SloExperiment};
 use engine::slo::Objective;
 use evidence::{CONFIRMED_BY, CONFIRMING, SLO_SHARE, SloRate, SloTable};
 
-use super::{method, paragraph, workload};
+use super::parts::{Show, method, paragraph};
+use super::workload;
 use crate::chart::{Chart, ChartData, Subject};
-use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
+use crate::document::{Block, Cell, Column, RowGroup, Table};
 use crate::figure::{NONE, count, grouped, listed, time};
 
 /// The chart shows rates up to so many times higher or lower than the one that was found.
 const NEAR: f64 = 2.5;
 
-pub(super) fn section(record: &Record, table: &SloTable) -> Section {
-    let plan = record.experiments.iter().find_map(|experiment| match experiment {
-        Experiment::Slo(slo) => slo.rounds.first().map(|first| workload::words(&first.round.plan)),
-        _ => None,
-    });
+impl Show for SloTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, _: &Record) -> Option<String> {
+        Some(sentence(self))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        vec![sentence(self).replace('`', "")]
+    }
+}
+
+fn blocks(record: &Record, table: &SloTable) -> Vec<Block> {
+    let plan = record
+        .data::<SloExperiment>()
+        .and_then(|data| data.rounds.first())
+        .map(|first| workload::words(&first.round.plan));
     let load = plan.map_or_else(|| "No round was measured.".to_owned(), |plan| format!("The load: {plan}."));
     let mut blocks = vec![paragraph(format!("{} {load}", sentence(table)))];
     blocks.extend(chart(record, table).map(Block::Chart));
@@ -25,7 +40,7 @@ pub(super) fn section(record: &Record, table: &SloTable) -> Section {
         blocks.push(Block::Table(rates_table("Rounds of the confirmation, in order", table, &table.confirmations)));
     }
     blocks.extend(method(how(), limits()));
-    super::section("slo", "How much it can carry", blocks)
+    blocks
 }
 
 /// What was found, in words.

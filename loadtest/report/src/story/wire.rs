@@ -2,15 +2,30 @@
 
 use contract::Carrier;
 use engine::record::Record;
-use evidence::{COOKIE_LIMIT_BYTES, WireRow, WireTable};
+use evidence::{COOKIE_LIMIT_BYTES, WireRow, WireTable, is_control};
 
-use super::scheme::{by_class, name_cell, row_groups};
-use super::{method, paragraph};
+use super::many::{Said, told};
+use super::parts::{GlanceColumn, Show, method, paragraph};
+use super::scheme::{by_class, described, name_cell, row_groups};
 use crate::chart::{Chart, ChartData, Group, Subject, WireBar};
-use crate::document::{Block, Cell, Column, Section, Table};
-use crate::figure::{NONE, grouped};
+use crate::document::{Block, Cell, Column, Table};
+use crate::figure::{NONE, grouped, listed};
 
-pub(super) fn section(record: &Record, table: &WireTable) -> Section {
+impl Show for WireTable {
+    fn blocks(&self, record: &Record) -> Vec<Block> {
+        blocks(record, self)
+    }
+
+    fn sentence(&self, record: &Record) -> Option<String> {
+        sentence(record, self)
+    }
+
+    fn columns<'table>(&'table self, record: &'table Record) -> Vec<GlanceColumn<'table>> {
+        column(record, self).into_iter().collect()
+    }
+}
+
+fn blocks(record: &Record, table: &WireTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "Bytes of the credential, of the `GET /me` that carries it, of its answer, and of the login that handed it out, for \
          users with few and with many roles.",
@@ -23,7 +38,58 @@ pub(super) fn section(record: &Record, table: &WireTable) -> Section {
         }
     }
     blocks.extend(method(how(), limits()));
-    super::section("wire", "Bytes on the wire", blocks)
+    blocks
+}
+
+fn sentence(record: &Record, table: &WireTable) -> Option<String> {
+    let roles = telling_roles(&table.rows)?;
+    let rows = telling_rows(record, table, roles);
+    let parts: Vec<Said<'_>> =
+        rows.filter_map(|row| row.request_over_control.map(|bytes| wire_of(row, bytes as f64))).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by{}.",
+            told(record, parts, listed)
+        )
+    })
+}
+
+fn wire_of(row: &WireRow, bytes: f64) -> Said<'_> {
+    let text = format!("{} B with `{}` ({})", grouped(bytes), row.point.scheme, row.point.carrier);
+    Said { scheme: &row.point.scheme, figure: bytes, text }
+}
+
+fn column<'table>(record: &'table Record, table: &'table WireTable) -> Option<GlanceColumn<'table>> {
+    let roles = telling_roles(&table.rows)?;
+    let cell = move |scheme: &str| {
+        let row = telling_rows(record, table, roles).find(|row| row.point.scheme == scheme);
+        match row.and_then(|row| row.request_over_control) {
+            Some(bytes) => Cell::new(grouped(bytes as f64)).with_note(format!("{roles} roles")),
+            None if is_control(scheme) && row.is_some() => Cell::new("0").with_note("control"),
+            None => Cell::new(NONE),
+        }
+    };
+    Some(GlanceColumn::new(Column::figure("Request", "bytes over control"), cell))
+}
+
+/// The rows with this number of roles and the carrier with which everything else was measured.
+fn telling_rows<'table>(
+    record: &'table Record,
+    table: &'table WireTable,
+    roles: u16,
+) -> impl Iterator<Item = &'table WireRow> {
+    let same_carrier = |row: &&WireRow| {
+        described(record, &row.point.scheme).is_none_or(|described| described.carrier == row.point.carrier)
+    };
+    table.rows.iter().filter(move |row| row.point.roles == roles).filter(same_carrier)
+}
+
+/// The middle number of roles.
+fn telling_roles(rows: &[WireRow]) -> Option<u16> {
+    let mut roles: Vec<u16> = rows.iter().map(|row| row.point.roles).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles.get(roles.len() / 2).copied()
 }
 
 fn wire_table(record: &Record, carrier: Carrier, rows: &[&WireRow]) -> Table {

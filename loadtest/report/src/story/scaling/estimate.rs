@@ -4,8 +4,8 @@ use engine::record::Record;
 use evidence::{DemandRow, ScalingTable, is_control};
 
 use super::super::many::{Said, told_of_each};
+use super::super::parts::{estimated, method, paragraph};
 use super::super::scheme::{name_cell, row_groups};
-use super::super::{estimated, method, paragraph};
 use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, grouped, listed, plain};
 

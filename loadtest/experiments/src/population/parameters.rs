@@ -1,6 +1,6 @@
 //! The parameters of the experiment `population`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `population`.
 #[derive(Clone, Debug)]
@@ -31,27 +31,30 @@ pub struct PopulationParameters {
     pub connections: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> PopulationParameters {
-    PopulationParameters {
-        live: profile.pick(
-            vec![1_000, 10_000, 20_000, 50_000, 100_000],
-            vec![1_000, 15_625, 62_500, 100_000, 1_000_000],
-            vec![1_000, 9_766, 78_125, 100_000, 625_000, 1_000_000, 10_000_000],
-        ),
-        timed: profile.pick(vec![100_000], vec![1_000_000], vec![100_000, 1_000_000, 10_000_000]),
-        revoked: profile.pick(
-            vec![5_000, 10_000, 20_000, 50_000],
-            vec![10_000, 20_000, 50_000, 100_000],
-            vec![100_000, 200_000, 500_000, 1_000_000],
-        ),
-        every_algorithm: profile.pick(true, true, false),
-        fill_s: profile.pick(15.0, 30.0, 30.0),
-        // Enough for ten million sessions in memory and in one Redis, on a slow day, too.
-        long_fills_s: profile.pick(0.0, 0.0, 600.0),
-        blocks: profile.pick(8, 6, 6),
-        rate_rps: 5_000.0,
-        round_s: 0.5,
-        saturated_s: 0.4,
-        connections: 32,
+impl PopulationParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            live: profile.pick(
+                vec![1_000, 10_000, 20_000, 50_000, 100_000],
+                vec![1_000, 15_625, 62_500, 100_000, 1_000_000],
+                vec![1_000, 9_766, 78_125, 100_000, 625_000, 1_000_000, 10_000_000],
+            ),
+            timed: profile.pick(vec![100_000], vec![1_000_000], vec![100_000, 1_000_000, 10_000_000]),
+            revoked: profile.pick(
+                vec![5_000, 10_000, 20_000, 50_000],
+                vec![10_000, 20_000, 50_000, 100_000],
+                vec![100_000, 200_000, 500_000, 1_000_000],
+            ),
+            every_algorithm: profile.pick(true, true, false),
+            fill_s: profile.pick(15.0, 30.0, 30.0),
+            // Enough for ten million sessions in memory and in one Redis, on a slow day, too.
+            long_fills_s: profile.pick(0.0, 0.0, 600.0),
+            blocks: profile.pick(8, 6, 6),
+            rate_rps: 5_000.0,
+            round_s: 0.5,
+            saturated_s: 0.4,
+            connections: 32,
+        }
     }
 }

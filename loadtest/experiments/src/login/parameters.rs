@@ -1,6 +1,6 @@
 //! The parameters of the experiment `login`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `login`.
 #[derive(Clone, Debug)]
@@ -25,16 +25,19 @@ pub struct LoginParameters {
     pub batch: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> LoginParameters {
-    LoginParameters {
-        blocks: profile.pick(8, 6, 6),
-        rate_rps: 1_500.0,
-        round_s: profile.pick(1.0, 0.35, 0.35),
-        connections: 64,
-        population: 2_000,
-        clients: 8,
-        issue_blocks: profile.pick(10, 6, 6),
-        issue_s: profile.pick(0.2, 0.1, 0.1),
-        batch: 1_000,
+impl LoginParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            blocks: profile.pick(8, 6, 6),
+            rate_rps: 1_500.0,
+            round_s: profile.pick(1.0, 0.35, 0.35),
+            connections: 64,
+            population: 2_000,
+            clients: 8,
+            issue_blocks: profile.pick(10, 6, 6),
+            issue_s: profile.pick(0.2, 0.1, 0.1),
+            batch: 1_000,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of the experiment `outage`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `outage`.
 #[derive(Clone, Copy, Debug)]
@@ -23,16 +23,19 @@ pub struct OutageParameters {
     pub population: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> OutageParameters {
-    OutageParameters {
-        repetitions: profile.pick(2, 2, 20),
-        rate_rps: 100.0,
-        before_s: 0.5,
-        // Twice as long as a server may wait for its store.
-        fault_s: 1.6,
-        after_s: 2.5,
-        timeout_s: 2.0,
-        slow_rtt_s: 0.2,
-        population: 60,
+impl OutageParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            repetitions: profile.pick(2, 2, 20),
+            rate_rps: 100.0,
+            before_s: 0.5,
+            // Twice as long as a server may wait for its store.
+            fault_s: 1.6,
+            after_s: 2.5,
+            timeout_s: 2.0,
+            slow_rtt_s: 0.2,
+            population: 60,
+        }
     }
 }

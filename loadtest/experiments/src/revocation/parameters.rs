@@ -1,6 +1,6 @@
 //! The parameters of the experiment `revocation`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `revocation`.
 #[derive(Clone, Debug)]
@@ -39,14 +39,17 @@ impl EventCounts {
     }
 }
 
-pub(super) fn parameters(profile: Profile) -> RevocationParameters {
-    RevocationParameters {
-        nodes: 4,
-        prompt: EventCounts::of(profile.pick(500, 1_000, 10_000)),
-        waited: EventCounts { plain: profile.pick(4, 6, 8), hashed: 2 },
-        waves: profile.pick(1, 1, 5),
-        life_s: 4,
-        epoch_ttl_s: 2,
-        delay_ms: 50,
+impl RevocationParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            nodes: 4,
+            prompt: EventCounts::of(profile.pick(500, 1_000, 10_000)),
+            waited: EventCounts { plain: profile.pick(4, 6, 8), hashed: 2 },
+            waves: profile.pick(1, 1, 5),
+            life_s: 4,
+            epoch_ttl_s: 2,
+            delay_ms: 50,
+        }
     }
 }

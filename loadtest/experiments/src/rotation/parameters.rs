@@ -1,6 +1,6 @@
 //! The parameters of the experiment `rotation`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `rotation`, by its parts.
 #[derive(Clone, Debug)]
@@ -62,30 +62,33 @@ pub struct StormParameters {
     pub connections: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> RotationParameters {
-    RotationParameters {
-        rolls: RollParameters {
-            blocks: profile.pick(1, 2, 2),
-            round_s: 2.4,
-            rate_rps: 200.0,
-            clients: 16,
-            population: 40,
-        },
-        races: RaceParameters {
-            graces_s: vec![0, 5, 30],
-            clients: vec![2, 4, 8],
-            families: profile.pick(200, 400, 2_000),
-            replays: 20,
-        },
-        storms: StormParameters {
-            jitters: vec![0.0, 0.2],
-            blocks: profile.pick(1, 1, 3),
-            credentials: profile.pick(1_500, 3_000, 3_000),
-            storm_s: profile.pick(0.6, 0.8, 0.8),
-            ttl_s: profile.pick(3, 4, 4),
-            share: 0.8,
-            periods: profile.pick(2, 3, 3),
-            connections: 32,
-        },
+impl RotationParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            rolls: RollParameters {
+                blocks: profile.pick(1, 2, 2),
+                round_s: 2.4,
+                rate_rps: 200.0,
+                clients: 16,
+                population: 40,
+            },
+            races: RaceParameters {
+                graces_s: vec![0, 5, 30],
+                clients: vec![2, 4, 8],
+                families: profile.pick(200, 400, 2_000),
+                replays: 20,
+            },
+            storms: StormParameters {
+                jitters: vec![0.0, 0.2],
+                blocks: profile.pick(1, 1, 3),
+                credentials: profile.pick(1_500, 3_000, 3_000),
+                storm_s: profile.pick(0.6, 0.8, 0.8),
+                ttl_s: profile.pick(3, 4, 4),
+                share: 0.8,
+                periods: profile.pick(2, 3, 3),
+                connections: 32,
+            },
+        }
     }
 }

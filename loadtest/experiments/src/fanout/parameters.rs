@@ -2,7 +2,7 @@
 
 use contract::Scheme;
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `fanout`.
 #[derive(Clone, Debug)]
@@ -33,22 +33,25 @@ pub struct FanoutParameters {
     pub population: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> FanoutParameters {
-    // What each stands for: no look-up and no check, both ways to Redis, a cheap signature, a dear one, and the edge.
-    let crossing = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa", "hybrid"];
-    FanoutParameters {
-        schemes: Scheme::all().filter(|scheme| crossing.contains(&scheme.id())).collect(),
-        hops: vec![1, 3, 10],
-        blocks: profile.pick(5, 5, 8),
-        rate_rps: 300.0,
-        round_s: 0.5,
-        saturated_s: 0.2,
-        link_rtt_us: 1_000,
-        // Each link takes a proxy about 90 µs of CPU time for there and back, and a request over ten hops crosses up to 21.
-        apart_rps: 200.0,
-        apart_s: 0.8,
-        connections: 32,
-        saturated_connections: 4,
-        population: 500,
+impl FanoutParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        // What each stands for: no look-up and no check, both ways to Redis, a cheap signature, a dear one, and the edge.
+        let crossing = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa", "hybrid"];
+        Self {
+            schemes: Scheme::all().filter(|scheme| crossing.contains(&scheme.id())).collect(),
+            hops: vec![1, 3, 10],
+            blocks: profile.pick(5, 5, 8),
+            rate_rps: 300.0,
+            round_s: 0.5,
+            saturated_s: 0.2,
+            link_rtt_us: 1_000,
+            // Each link takes a proxy about 90 µs of CPU time for there and back, and a request over ten hops crosses up to 21.
+            apart_rps: 200.0,
+            apart_s: 0.8,
+            connections: 32,
+            saturated_connections: 4,
+            population: 500,
+        }
     }
 }

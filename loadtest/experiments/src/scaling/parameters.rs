@@ -1,6 +1,6 @@
 //! The parameters of the experiment `scaling`.
 
-use super::Profile;
+use crate::profile::Profile;
 
 /// The parameters of the experiment `scaling`.
 #[derive(Clone, Debug)]
@@ -19,14 +19,17 @@ pub struct ScalingParameters {
     pub population: u32,
 }
 
-pub(super) fn parameters(profile: Profile) -> ScalingParameters {
-    ScalingParameters {
-        nodes: vec![1, 2, 3, 4, 6, 8],
-        // Many short rounds: other guests of the host slow this one for seconds at a time.
-        blocks: profile.pick(15, 6, 6),
-        round_s: profile.pick(0.5, 0.4, 0.4),
-        connections_a_node: 16,
-        connections: 64,
-        population: 2_000,
+impl ScalingParameters {
+    /// The parameters of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            nodes: vec![1, 2, 3, 4, 6, 8],
+            // Many short rounds: other guests of the host slow this one for seconds at a time.
+            blocks: profile.pick(15, 6, 6),
+            round_s: profile.pick(0.5, 0.4, 0.4),
+            connections_a_node: 16,
+            connections: 64,
+            population: 2_000,
+        }
     }
 }

@@ -1,0 +1,58 @@
+//! What a new experiment takes, shown by the toy, which only tests have.
+
+use std::path::{Path, PathBuf};
+
+use engine::record::{self, ToyExperiment};
+
+use crate::support::{Place, UNCHECKED, alone, authbench, stderr, stdout};
+
+#[test]
+fn an_experiment_goes_from_the_command_line_to_the_page() {
+    let _alone = alone();
+    let place = Place::new();
+    let run = place.run();
+    let asked =
+        ["compare", "--schemes", "jwt-hs256", "--experiments", "toy", UNCHECKED, "--out", run.to_str().unwrap()];
+    let output = authbench(&asked);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("The toy"), "among the columns at a glance: {}", stdout(&output));
+    let record = record::read(&run).unwrap();
+    let points = &record.data::<ToyExperiment>().unwrap().points;
+    assert_eq!(points.iter().map(|point| point.scheme.as_str()).collect::<Vec<_>>(), ["anonymous", "jwt-hs256"]);
+    for name in ["report.html", "report.md"] {
+        let page = std::fs::read_to_string(run.join(name)).unwrap();
+        for part in ["What each server answers to a request", "no answer had more than", "toy: it compares nothing."] {
+            assert!(page.contains(part), "{name}: section, sentence and caveat: {part}");
+        }
+    }
+}
+
+/// Every file below a crate's `src`.
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { sources(&path, into) } else { into.push(path) }
+    }
+}
+
+#[test]
+fn it_takes_four_files_and_five_lines() {
+    let mut files = Vec::new();
+    for name in ["engine", "experiments", "evidence", "report", "authbench", "driver", "lab"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut files);
+    }
+    let (own, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| path.ends_with("toy.rs"));
+    assert_eq!(own.len(), 4, "{own:?}");
+    let names = |line: &&str| {
+        let mut words = line.split(|each: char| !each.is_ascii_alphanumeric());
+        // That it is for tests alone is no cost of an experiment.
+        words.any(|word| word.to_ascii_lowercase().starts_with("toy"))
+            && !line.trim_end().ends_with("feature = \"toy-experiment\")]")
+    };
+    let lines = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().filter(names).map(|line| format!("{}: {line}", path.display())).collect::<Vec<_>>()
+    };
+    let lines: Vec<String> = others.iter().flat_map(lines).collect();
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+}

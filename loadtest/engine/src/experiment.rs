@@ -1,0 +1,214 @@
+//! The table of experiments: one row each.
+//!
+//! A row names the module that holds the experiment in each crate, and the type of what it measures. `experiments`, `evidence`
+//! and `report` expand [`each_experiment`](crate::each_experiment) or [`each_comparison`](crate::each_comparison) where they
+//! have to know them all, so that an experiment which one of them lacks does not compile.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::record;
+
+/// Hands all rows to a macro, in the order in which they are reported: `module "id" DataType: [needs] "title", "what is compared";`.
+#[macro_export]
+macro_rules! each_experiment {
+    ($then:ident) => {
+        $crate::each_comparison! {
+            $then
+            load "load" LoadExperiment: [Timed, Paced] "The load", "one target with nothing";
+            slo "slo" SloExperiment: [Timed, Paced] "How much it can carry", "one target at one rate with itself at others";
+        }
+    };
+}
+
+/// Hands those rows to a macro which `authbench compare` makes, in the order in which it makes them, after others if any are given.
+#[macro_export]
+macro_rules! each_comparison {
+    ($then:ident $($before:tt)*) => {
+        $then! {
+            $($before)*
+            cost "cost" CostExperiment: [Timed, Filled] "CPU time of a request", "schemes with the control";
+            latency "latency" LatencyExperiment: [Timed, Filled, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal shares of their capacities";
+            rtt "rtt" RttExperiment: [Timed, Filled, Paced, Proxied] "A store further away", "schemes over a near store with themselves over a far one";
+            login "login" LoginExperiment: [Timed, Paced] "Logging in", "reads beside a storm of logins with reads beside none";
+            reject "reject" RejectExperiment: [Timed, Filled] "Refusing garbage", "refusing with accepting";
+            scaling "scaling" ScalingExperiment: [Timed, Filled, Sliced] "More nodes", "several nodes with one";
+            population "population" PopulationExperiment: [Timed, Filled, Paced, Held] "More and more live credentials", "many live credentials with few";
+            revocation "revocation" RevocationExperiment: [Timed, Proxied] "From a revocation to its effect", "what was seen with what the scheme's class promises";
+            outage "outage" OutageExperiment: [Timed, Paced, Proxied] "When something breaks", "schemes through the same fault at the same time";
+            fanout "fanout" FanoutExperiment: [Timed, Filled, Paced] "Requests that cross several servers", "several hops with none, less the control's";
+            rotation "rotation" RotationExperiment: [Timed, Paced] "Keys and tokens that are replaced", "before, during and after";
+            memory "memory" MemoryExperiment: [Held] "Memory of a live credential", "many live credentials with few";
+            wire "wire" WireExperiment: [] "Bytes on the wire", "schemes with the control";
+            #[cfg(feature = "toy-experiment")] toy "toy" ToyExperiment: [] "The toy", "schemes with nothing";
+        }
+    };
+}
+
+/// An experiment of the table.
+#[derive(Clone, Copy)]
+pub struct Experiment {
+    row: &'static Row,
+}
+
+/// What the table says of one experiment.
+struct Row {
+    /// The place in the table.
+    place: usize,
+    id: &'static str,
+    title: &'static str,
+    compares: &'static str,
+    needs: &'static [Need],
+}
+
+/// What an experiment needs of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Its figures are times and rates.
+    Timed,
+    /// It fills a server with all that it can take.
+    Filled,
+    /// It sends at moments that a plan has set.
+    Paced,
+    /// It sends at a set share of what a server can take.
+    RateOfCapacity,
+    /// It puts the delay proxy before a store.
+    Proxied,
+    /// It holds credentials until the memory is full of them.
+    Held,
+    /// It gives each server a slice of a processor.
+    Sliced,
+}
+
+/// There is no experiment of this name that `authbench compare` makes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no experiment; there are {all}", all = names())]
+pub struct UnknownExperiment(String);
+
+macro_rules! table {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: [$($need:ident),*] $title:literal, $compares:literal;)*) => {
+        /// The places of the rows.
+        #[allow(non_camel_case_types, reason = "named as in the table")]
+        #[derive(Clone, Copy)]
+        enum Place {
+            $($(#[$on])* $module,)*
+        }
+
+        static TABLE: &[Row] = &[$(
+            $(#[$on])*
+            Row {
+                place: Place::$module as usize,
+                id: $id,
+                title: $title,
+                compares: $compares,
+                needs: &[$(Need::$need),*],
+            },
+        )*];
+
+        $(
+            $(#[$on])*
+            impl record::$data {
+                /// Its row in the table.
+                pub const EXPERIMENT: Experiment = Experiment { row: &TABLE[Place::$module as usize] };
+            }
+        )*
+    };
+}
+
+each_experiment!(table);
+
+macro_rules! comparisons {
+    ($($(#[$on:meta])* $module:ident $id:literal $data:ident: [$($need:ident),*] $title:literal, $compares:literal;)*) => {
+        const COMPARISONS: &[Experiment] = &[$($(#[$on])* record::$data::EXPERIMENT,)*];
+    };
+}
+
+each_comparison!(comparisons);
+
+fn names() -> String {
+    Experiment::all().map(Experiment::id).collect::<Vec<_>>().join(", ")
+}
+
+impl Experiment {
+    /// Those that `authbench compare` makes, in their order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        COMPARISONS.iter().copied()
+    }
+
+    /// Its name on the command line and in the record.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        self.row.id
+    }
+
+    /// What a report calls it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row.title
+    }
+
+    /// What is compared with what.
+    #[must_use]
+    pub const fn compares(self) -> &'static str {
+        self.row.compares
+    }
+
+    /// Whether it needs this of the machine.
+    #[must_use]
+    pub fn needs(self, need: Need) -> bool {
+        self.row.needs.contains(&need)
+    }
+}
+
+impl PartialEq for Experiment {
+    fn eq(&self, other: &Self) -> bool {
+        self.row.place == other.row.place
+    }
+}
+
+impl Eq for Experiment {}
+
+impl fmt::Debug for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Experiment({})", self.row.id)
+    }
+}
+
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.row.id)
+    }
+}
+
+impl FromStr for Experiment {
+    type Err = UnknownExperiment;
+
+    fn from_str(word: &str) -> Result<Self, UnknownExperiment> {
+        Self::all().find(|experiment| experiment.id() == word).ok_or_else(|| UnknownExperiment(word.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_back_and_unknown_ones_are_told_the_known() {
+        for experiment in Experiment::all() {
+            assert_eq!(experiment.to_string().parse(), Ok(experiment));
+        }
+        let error = "weather".parse::<Experiment>().unwrap_err().to_string();
+        assert!(error.starts_with("\"weather\" is no experiment; there are cost, latency"), "{error}");
+        assert!("load".parse::<Experiment>().is_err(), "no comparison makes it");
+    }
+
+    #[test]
+    fn whatever_is_filled_paced_or_delayed_is_timed() {
+        let timed = |experiment: &Experiment| experiment.needs(Need::Timed);
+        let others = [Need::Filled, Need::Paced, Need::RateOfCapacity, Need::Proxied, Need::Sliced];
+        let others = Experiment::all().filter(|each| others.iter().any(|need| each.needs(*need)));
+        assert_eq!(others.filter(|each| !timed(each)).collect::<Vec<_>>(), []);
+        assert!(record::CostExperiment::EXPERIMENT.needs(Need::Timed));
+        assert!(!record::WireExperiment::EXPERIMENT.needs(Need::Timed), "bytes are the same at any pace");
+    }
+}

@@ -1,0 +1,31 @@
+//! Requests that cross several servers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Measured, Round, RoundAt};
+
+/// The same load over more and more servers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FanoutExperiment {
+    /// In the order in which they were measured.
+    pub rounds: Vec<RoundAt<Hops>>,
+}
+
+/// The way of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hops {
+    /// Servers behind the one that is asked.
+    pub hops: u32,
+    /// Round-trip time that was set between each server and the next, and between each and the store, in microseconds; 0
+    /// where they stand beside one another.
+    pub link_rtt_us: u32,
+}
+
+impl Measured for FanoutExperiment {
+    fn rounds(&self) -> Vec<&Round> {
+        self.rounds.iter().map(|each| &each.round).collect()
+    }
+}

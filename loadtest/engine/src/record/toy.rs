@@ -1,0 +1,26 @@
+//! The toy: an experiment that only tests have, which shows what one takes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+
+/// Bytes of the answer to a request that needs no credential.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToyExperiment {
+    /// One a scheme.
+    pub points: Vec<ToyPoint>,
+}
+
+impl Measured for ToyExperiment {}
+
+/// The answer of one scheme's server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToyPoint {
+    /// The scheme's id.
+    pub scheme: String,
+    /// The body of its answer.
+    pub body_bytes: u64,
+}

@@ -1,0 +1,33 @@
+//! How large a round is, and the plan that follows from it.
+
+use engine::plan::{Arrivals, Plan, Population};
+
+use crate::bench::Setting;
+
+/// How large the rounds of an experiment are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoundSize {
+    /// How long requests arrive, in seconds.
+    pub(crate) duration_s: f64,
+    /// Connections; in a saturated round, the users of the closed loop.
+    pub(crate) connections: u32,
+    /// Credentials in use.
+    pub(crate) population: u32,
+}
+
+impl RoundSize {
+    /// Intervals that a round is recorded in.
+    const INTERVALS: f64 = 20.0;
+
+    /// The plan of a round in this block: Poisson arrivals at this rate, in requests per second, or a closed loop without one.
+    pub(crate) fn plan(self, setting: &Setting, block: u32, rate_rps: Option<f64>) -> Plan {
+        let arrivals = rate_rps.map_or(Arrivals::Closed, |rate_rps| Arrivals::Poisson { rate_rps });
+        Plan {
+            seed: setting.seed + u64::from(block),
+            connections: self.connections,
+            population: Population { size: self.population, ..Population::default() },
+            interval_s: self.duration_s / Self::INTERVALS,
+            ..Plan::new(arrivals, self.duration_s)
+        }
+    }
+}

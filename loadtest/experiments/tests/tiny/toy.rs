@@ -1,0 +1,14 @@
+//! `toy`.
+
+use engine::record::ToyExperiment;
+
+use crate::bed::{SCHEMES, measure, only};
+
+#[test]
+fn toy_notes_the_size_of_one_response_of_every_scheme() {
+    let record = measure(ToyExperiment::EXPERIMENT);
+    let toy = only::<ToyExperiment>(&record);
+    let schemes: Vec<&str> = toy.points.iter().map(|point| point.scheme.as_str()).collect();
+    assert_eq!(schemes, SCHEMES);
+    assert!(toy.points.iter().all(|point| point.body_bytes > 0), "{toy:?}");
+}
