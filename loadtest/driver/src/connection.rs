@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use contract::http1::{Framing, HeadError, Response, header_space, response};
 use engine::shortage::Shortage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,6 +12,7 @@ use crate::exchange::{LARGEST_BYTES, TOO_LARGE};
 
 /// Answers have fewer headers than this.
 const MOST_HEADERS: usize = 32;
+
 /// Why there is no answer. In few words, so that equal ones count as one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
@@ -24,6 +26,12 @@ pub(crate) enum ExchangeError {
     TooLarge,
     #[error("{}", .0.kind())]
     Shortage(Shortage),
+}
+
+impl From<HeadError> for ExchangeError {
+    fn from(_: HeadError) -> Self {
+        Self::Malformed
+    }
 }
 
 /// What was answered; it lies in the connection's buffer.
@@ -106,22 +114,15 @@ struct Head {
 impl Head {
     /// The head of an answer; none if it is not complete yet.
     fn of(received: &[u8]) -> Result<Option<Self>, ExchangeError> {
-        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let Ok(parsed) = response.parse(received) else { return Err(ExchangeError::Malformed) };
-        let httparse::Status::Complete(length) = parsed else { return Ok(None) };
-        let status = response.code.ok_or(ExchangeError::Malformed)?;
-        let (mut closes, mut body_length) = (false, None);
-        for header in response.headers {
-            if header.name.eq_ignore_ascii_case("content-length") {
-                body_length = std::str::from_utf8(header.value).ok().and_then(|value| value.trim().parse().ok());
-            } else if header.name.eq_ignore_ascii_case("connection") {
-                closes = header.value.eq_ignore_ascii_case(b"close");
+        let mut space = header_space::<MOST_HEADERS>();
+        let Some(head) = response(received, &mut space)? else { return Ok(None) };
+        match head {
+            // Nothing asks for an interim response.
+            Response { status, closes, length, body: Framing::Length(body_length), .. } if status >= 200 => {
+                Ok(Some(Self { status, closes, length, body_length }))
             }
+            _ => Err(ExchangeError::Malformed),
         }
-        // No Content has none, and does not say so (RFC 9110 section 8.6).
-        let body_length = body_length.or_else(|| (status == 204).then_some(0));
-        Ok(Some(Self { status, closes, length, body_length: body_length.ok_or(ExchangeError::Malformed)? }))
     }
 }
 

@@ -1,6 +1,13 @@
 //! Where one HTTP/1.1 message ends and the next begins (RFC 9112 section 6): head and body told apart, their
 //! bytes untouched.
 
+use contract::http1::{Framing, HeadError, header_space, request, response};
+
+/// Messages have fewer headers than this.
+const MOST_HEADERS: usize = 128;
+/// What every response begins with.
+const RESPONSE: &[u8] = b"HTTP/";
+
 /// One request or response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -18,15 +25,6 @@ impl Message {
     }
 }
 
-/// How far the first message of a stream reaches, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// The first line and the headers, the blank line included.
-    pub head: usize,
-    /// The body.
-    pub body: usize,
-}
-
 /// A stream cannot be cut into messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
@@ -36,9 +34,11 @@ pub enum MessageError {
         /// Bytes of the incomplete message.
         bytes: usize,
     },
-    /// The head is not text, or its `Content-Length` is not one number.
-    #[error("an HTTP head is malformed: {head:?}")]
+    /// The head is not one of HTTP/1, or its `Content-Length` is not one number.
+    #[error("an HTTP head is malformed ({why}): {head:?}")]
     Malformed {
+        /// What is wrong with it.
+        why: HeadError,
         /// The head, as far as it is text.
         head: String,
     },
@@ -55,48 +55,44 @@ pub fn split(stream: &[u8]) -> Result<Vec<Message>, MessageError> {
     let mut messages = Vec::new();
     let mut rest = stream;
     while !rest.is_empty() {
-        let extent = measure(rest)?.ok_or(MessageError::Truncated { bytes: rest.len() })?;
-        let (head, after) = rest.split_at(extent.head);
-        let (body, after) = after.split_at(extent.body);
+        let (head, body) = measure(rest)?.ok_or(MessageError::Truncated { bytes: rest.len() })?;
+        let (head, after) = rest.split_at(head);
+        let (body, after) = after.split_at(body);
         messages.push(Message { head: head.to_vec(), body: body.to_vec() });
         rest = after;
     }
     Ok(messages)
 }
 
-/// How far the first message reaches; none if the stream does not hold all of it yet.
-pub fn measure(stream: &[u8]) -> Result<Option<Extent>, MessageError> {
-    let Some(end) = stream.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let head = &stream[..end + 4];
-    let extent = Extent { head: head.len(), body: body_length(head)? };
-    Ok((stream.len() >= extent.head + extent.body).then_some(extent))
-}
-
-fn body_length(head: &[u8]) -> Result<usize, MessageError> {
-    let text = || String::from_utf8_lossy(head).into_owned();
-    let lines = std::str::from_utf8(head).map_err(|_| MessageError::Malformed { head: text() })?;
-    let mut lengths = values(lines, "content-length");
-    match (lengths.next(), lengths.next()) {
-        (None, _) if is_bodyless(lines) => Ok(0),
-        (None, _) => Err(MessageError::Unsized { head: text() }),
-        (Some(length), None) => length.parse().map_err(|_| MessageError::Malformed { head: text() }),
-        (Some(_), Some(_)) => Err(MessageError::Malformed { head: text() }),
+/// Bytes of head and body of the first message; none if the stream does not hold all of it.
+fn measure(stream: &[u8]) -> Result<Option<(usize, usize)>, MessageError> {
+    let framed = framing(stream).map_err(|why| MessageError::Malformed { why, head: first_head(stream) })?;
+    match framed {
+        None => Ok(None),
+        Some((head, Framing::Length(body))) => {
+            let whole = head.checked_add(body).is_some_and(|end| stream.len() >= end);
+            Ok(whole.then_some((head, body)))
+        }
+        Some(_) => Err(MessageError::Unsized { head: first_head(stream) }),
     }
 }
 
-/// A message without `Content-Length` that has no body nevertheless: a request that is not chunked, and the
-/// responses that never have one.
-fn is_bodyless(head: &str) -> bool {
-    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
-    match status {
-        Some(status) => status.starts_with('1') || matches!(status, "204" | "304"),
-        None => values(head, "transfer-encoding").next().is_none(),
+/// Bytes of the first head, and the body that follows it; none if the head is incomplete.
+fn framing(stream: &[u8]) -> Result<Option<(usize, Framing)>, HeadError> {
+    let mut space = header_space::<MOST_HEADERS>();
+    // A method cannot contain a slash, so that no request begins with this.
+    let is_response = RESPONSE.starts_with(&stream[..stream.len().min(RESPONSE.len())]);
+    if is_response {
+        Ok(response(stream, &mut space)?.map(|head| (head.length, head.body)))
+    } else {
+        Ok(request(stream, &mut space)?.map(|head| (head.length, head.body)))
     }
 }
 
-fn values<'a>(head: &'a str, name: &'static str) -> impl Iterator<Item = &'a str> {
-    let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    headers.filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+/// The first head of a stream, or all of it, as text.
+fn first_head(stream: &[u8]) -> String {
+    let end = stream.windows(4).position(|window| window == b"\r\n\r\n").map_or(stream.len(), |end| end + 4);
+    String::from_utf8_lossy(&stream[..end]).into_owned()
 }
 
 #[cfg(test)]
@@ -121,7 +117,7 @@ mod tests {
         for cut in 0..OK.len() {
             assert_eq!(measure(&OK[..cut]), Ok(None), "{cut}");
         }
-        assert_eq!(measure(OK), Ok(Some(Extent { head: OK.len() - 5, body: 5 })));
+        assert_eq!(measure(OK), Ok(Some((OK.len() - 5, 5))));
         assert_eq!(split(&OK[..OK.len() - 1]), Err(MessageError::Truncated { bytes: OK.len() - 1 }));
     }
 

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use contract::http1::HeadError;
 use contract::{BaseUrl, BaseUrlError};
 use serde_json::Value;
 use url::Url;
@@ -242,6 +243,8 @@ pub(crate) enum Silence {
     HeadTooLarge(usize),
     #[error("the response has a body of more than {} KiB", .0 >> 10)]
     BodyTooLarge(usize),
+    #[error("the response is not HTTP/1.1: {0}")]
+    Head(#[from] HeadError),
     #[error("the response is not HTTP/1.1: {0}")]
     Malformed(&'static str),
     #[error("the run was stopped")]

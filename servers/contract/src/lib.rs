@@ -2,10 +2,11 @@
 //!
 //! It stands alone so that a server and the load test that measures it share names and
 //! shapes without sharing code: this crate has routes, bodies, problem types, the table of
-//! schemes and the form of a secret's file, and does no I/O.
+//! schemes, the form of a secret's file and the parser of HTTP/1 heads, and does no I/O.
 
 pub mod base_url;
 pub mod body;
+pub mod http1;
 pub mod openapi;
 pub mod problem;
 pub mod route;

@@ -4,6 +4,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use contract::http1::{Framing, header_space, response};
 use memchr::memmem;
 
 use super::limits::Limits;
@@ -14,24 +15,23 @@ const HEAD_LIMIT_BYTES: usize = 64 << 10;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 const END_OF_LINE: &[u8] = b"\r\n";
 
-/// How the length of a body is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    Nothing,
-    Length(usize),
-    Chunked,
-    UntilClose,
+/// A head has fewer headers than this.
+const MOST_HEADERS: usize = 1024;
+
+/// A head without the body that belongs to it.
+struct Head {
+    answer: Answer,
+    body: Framing,
+    closes: bool,
 }
 
 /// The next response, and whether the connection can be used for another request. It took no time yet.
 pub(super) fn answer(stream: &mut TcpStream, limits: &Limits<'_>) -> Result<(Answer, bool), Silence> {
     let mut source = Source { stream, limits, bytes: vec![] };
     let head = source.head()?;
-    let framing = framing(&head)?;
-    let body = source.body(framing)?;
-    let closing = head.all("connection").any(|value| value.to_ascii_lowercase().contains("close"));
-    let kept = !closing && framing != Framing::UntilClose && source.bytes.is_empty();
-    Ok((Answer { body, ..head }, kept))
+    let body = source.body(head.body)?;
+    let kept = !head.closes && head.body != Framing::UntilClose && source.bytes.is_empty();
+    Ok((Answer { body, ..head.answer }, kept))
 }
 
 /// The stream with what was read of it and is not used yet.
@@ -47,8 +47,8 @@ impl Source<'_, '_> {
         if self.limits.read(self.stream, &mut self.bytes)? { Ok(()) } else { Err(Silence::Closed) }
     }
 
-    /// What stands before this mark, which is taken as well, and is not part of it.
-    fn until(&mut self, mark: &[u8]) -> Result<Vec<u8>, Silence> {
+    /// The next bytes up to this mark, which is part of them.
+    fn through(&mut self, mark: &[u8]) -> Result<Vec<u8>, Silence> {
         let mut searched = 0;
         loop {
             let end = memmem::find(&self.bytes[searched..], mark).map(|place| searched + place);
@@ -57,20 +57,25 @@ impl Source<'_, '_> {
             }
             if let Some(end) = end {
                 let rest = self.bytes.split_off(end + mark.len());
-                let mut before = std::mem::replace(&mut self.bytes, rest);
-                before.truncate(end);
-                return Ok(before);
+                return Ok(std::mem::replace(&mut self.bytes, rest));
             }
             searched = (self.bytes.len() + 1).saturating_sub(mark.len());
             self.more()?;
         }
     }
 
+    /// The next line, without its end.
+    fn line(&mut self) -> Result<Vec<u8>, Silence> {
+        let mut line = self.through(END_OF_LINE)?;
+        line.truncate(line.len() - END_OF_LINE.len());
+        Ok(line)
+    }
+
     /// The head of the final response: interim ones go before it (RFC 9110 section 15.2).
-    fn head(&mut self) -> Result<Answer, Silence> {
+    fn head(&mut self) -> Result<Head, Silence> {
         loop {
-            let head = parsed(&self.until(END_OF_HEAD)?)?;
-            if !(100..200).contains(&head.status) || head.status == 101 {
+            let head = Head::of(&self.through(END_OF_HEAD)?)?;
+            if !(100..200).contains(&head.answer.status) || head.answer.status == 101 {
                 return Ok(head);
             }
         }
@@ -78,7 +83,6 @@ impl Source<'_, '_> {
 
     fn body(&mut self, framing: Framing) -> Result<Vec<u8>, Silence> {
         match framing {
-            Framing::Nothing => Ok(vec![]),
             Framing::Length(length) => self.exactly(length, 0),
             Framing::Chunked => self.chunks(),
             Framing::UntilClose => self.rest(),
@@ -102,20 +106,20 @@ impl Source<'_, '_> {
     fn chunks(&mut self) -> Result<Vec<u8>, Silence> {
         let mut body = vec![];
         loop {
-            let line = String::from_utf8_lossy(&self.until(END_OF_LINE)?).into_owned();
+            let line = String::from_utf8_lossy(&self.line()?).into_owned();
             let size = line.split(';').next().unwrap_or_default().trim();
             let size = usize::from_str_radix(size, 16).map_err(|_| Silence::Malformed("a chunk without its size"))?;
             if size == 0 {
                 break;
             }
             body.extend(self.exactly(size, body.len())?);
-            if !self.until(END_OF_LINE)?.is_empty() {
+            if !self.line()?.is_empty() {
                 return Err(Silence::Malformed("a chunk that is longer than its size"));
             }
         }
         let mut trailers = 0;
         loop {
-            let line = self.until(END_OF_LINE)?;
+            let line = self.line()?;
             trailers += line.len() + END_OF_LINE.len();
             if line.is_empty() {
                 return Ok(body);
@@ -140,34 +144,15 @@ impl Source<'_, '_> {
     }
 }
 
-/// A head without the body that belongs to it.
-fn parsed(head: &[u8]) -> Result<Answer, Silence> {
-    let text = String::from_utf8_lossy(head).into_owned();
-    let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
-    let status = status.ok_or(Silence::Malformed("there is no status line"))?;
-    let header = |line: &str| {
-        let (name, value) = line.split_once(':')?;
-        Some((name.to_owned(), value.trim().to_owned()))
-    };
-    Ok(Answer { status, headers: lines.filter_map(header).collect(), body: vec![], took: Duration::ZERO })
-}
-
-/// RFC 9112 section 6.3, for the response to a GET or a POST.
-fn framing(head: &Answer) -> Result<Framing, Silence> {
-    if matches!(head.status, 101 | 204 | 304) {
-        return Ok(Framing::Nothing);
+impl Head {
+    fn of(head: &[u8]) -> Result<Self, Silence> {
+        let mut space = header_space::<MOST_HEADERS>();
+        let head = response(head, &mut space)?.ok_or(Silence::Malformed("there is no status line"))?;
+        let text = |value| String::from_utf8_lossy(value).into_owned();
+        let headers = head.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
+        let answer = Answer { status: head.status, headers, body: vec![], took: Duration::ZERO };
+        Ok(Self { answer, body: head.body, closes: head.closes })
     }
-    if let Some(codings) = head.all("transfer-encoding").last() {
-        let chunked = codings.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
-        return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
-    }
-    let mut lengths = head.all("content-length");
-    let Some(length) = lengths.next() else { return Ok(Framing::UntilClose) };
-    if lengths.any(|other| other != length) {
-        return Err(Silence::Malformed("several lengths"));
-    }
-    length.parse().map(Framing::Length).map_err(|_| Silence::Malformed("a Content-Length that is no number"))
 }
 
 #[cfg(test)]
@@ -262,7 +247,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         ] {
-            assert!(matches!(kept_open(response), Err(Silence::Malformed(_))), "{response}");
+            assert!(matches!(kept_open(response), Err(Silence::Malformed(_) | Silence::Head(_))), "{response}");
         }
     }
 }

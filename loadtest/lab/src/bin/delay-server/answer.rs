@@ -2,7 +2,6 @@
 
 use contract::body::{Identity, MintRequest, MintResponse, MintedCredential};
 use contract::{Carrier, SchemeDescriptor, StoreDown, StoreKind, route, user};
-use lab::message::Extent;
 use serde::Serialize;
 
 /// The name under which it stands among the schemes.
@@ -17,11 +16,10 @@ pub(crate) enum Answer {
 }
 
 /// The answer to a whole request.
-pub(crate) fn to(request: &[u8], extent: Extent) -> Answer {
-    let (head, body) = request[..extent.head + extent.body].split_at(extent.head);
-    match path(head) {
-        Some(route::BENCH_SCHEME) => Answer::Now(json("200 OK", &descriptor())),
-        Some(route::BENCH_MINT) => Answer::Now(mint(body)),
+pub(crate) fn to(target: &str, body: &[u8]) -> Answer {
+    match target {
+        route::BENCH_SCHEME => Answer::Now(json("200 OK", &descriptor())),
+        route::BENCH_MINT => Answer::Now(mint(body)),
         _ => Answer::Delayed,
     }
 }
@@ -34,11 +32,6 @@ pub(crate) fn delayed() -> Vec<u8> {
 /// The answer to bytes that are no HTTP request.
 pub(crate) fn bad_request() -> Vec<u8> {
     json("400 Bad Request", &contract::ProblemKind::MalformedRequest.body())
-}
-
-fn path(head: &[u8]) -> Option<&str> {
-    let line = head.split(|&byte| byte == b'\r').next()?;
-    std::str::from_utf8(line).ok()?.split(' ').nth(1)
 }
 
 fn mint(body: &[u8]) -> Vec<u8> {

@@ -4,8 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use contract::http1::{Framing, Request, header_space, request};
 use engine::clock::{keep_time, now_ns, sleep_until};
-use lab::message::measure;
 
 use crate::answer::{self, Answer};
 use crate::report::Report;
@@ -16,6 +16,8 @@ const STACK_BYTES: usize = 256 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 /// No request of a load is longer; more without an end is not HTTP.
 const LONGEST_REQUEST_BYTES: usize = 1 << 20;
+/// Requests have fewer headers than this.
+const MOST_HEADERS: usize = 128;
 
 /// What all connections share.
 #[derive(Clone)]
@@ -59,16 +61,19 @@ impl Service {
     /// Answers the whole requests that have arrived, in their order, and leaves the rest. False if it is no HTTP.
     fn answer_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
         loop {
-            let extent = match measure(pending) {
-                Ok(Some(extent)) => extent,
+            let mut space = header_space::<MOST_HEADERS>();
+            let (target, length, body) = match request(pending, &mut space) {
+                Ok(Some(Request { target, length, body: Framing::Length(body), .. })) => (target, length, body),
                 Ok(None) => return Ok(true),
-                Err(_) => return Ok(false),
+                Ok(Some(_)) | Err(_) => return Ok(false),
             };
-            match answer::to(pending, extent) {
+            let Some(body) = pending[length..].get(..body) else { return Ok(true) };
+            let end = length + body.len();
+            match answer::to(target, body) {
                 Answer::Now(bytes) => stream.write_all(&bytes)?,
                 Answer::Delayed => self.answer_when_due(stream, arrival)?,
             }
-            pending.drain(..extent.head + extent.body);
+            pending.drain(..end);
         }
     }
 
