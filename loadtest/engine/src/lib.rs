@@ -9,6 +9,7 @@ pub mod chooser;
 pub mod clock;
 pub mod experiment;
 pub mod input;
+pub mod median;
 pub mod output;
 pub mod plan;
 pub mod record;

@@ -6,6 +6,7 @@
 //! because a stall must not look like a slow start; and it ends where requests had to queue, since a
 //! server that works off what came in during a stall is slow for a while, too.
 
+use crate::median::median;
 use crate::plan::{Plan, Warmup};
 use crate::record::{Interval, Window};
 
@@ -47,7 +48,7 @@ fn settled_at(duration_s: f64, intervals: &[Interval]) -> Option<f64> {
     let paces: Vec<Pace> = intervals.iter().filter_map(Pace::of).collect();
     let half = duration_s * LONGEST_SHARE;
     let second_half = paces.iter().filter(|pace| pace.start_s >= half).map(|pace| pace.service_us);
-    let slow = median(second_half.collect())? * (1.0 + SLOWER);
+    let slow = median(second_half)? * (1.0 + SLOWER);
     let settled = paces.iter().find(|pace| pace.service_us <= slow || pace.queued)?;
     (settled.start_s <= half).then_some(settled.start_s)
 }
@@ -70,16 +71,6 @@ impl Pace {
             service_us: service.value_at_quantile(0.5) as f64,
             queued: lag.value_at_quantile(0.99) > QUEUED_US,
         })
-    }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        even if even % 2 == 0 => Some(f64::midpoint(values[middle - 1], values[middle])),
-        _ => Some(values[middle]),
     }
 }
 
