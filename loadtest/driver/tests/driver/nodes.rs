@@ -1,7 +1,7 @@
 //! A load on several nodes, each of which knows its own credentials and no others.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use contract::body::MintedCredential;
 use driver::{Credentials, Node, Target, Workers};
 use engine::plan::{Arrivals, Mix, Plan};
 
-use crate::server::{answer, head, serve};
+use crate::server::{answer, body, head, serve};
 
 const NODES: usize = 3;
 const WORKERS: Workers = Workers { count: 2, own_processors: false };
@@ -42,9 +42,7 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
     while let Some(head) = head(stream) {
         let known = head.contains(&format!("Bearer node-{number}\r\n"));
         let reply = if head.starts_with("POST /login") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let mut body = vec![0; length.unwrap().parse().unwrap()];
-            stream.read_exact(&mut body).unwrap();
+            body(stream, &head);
             answer("200 OK", &format!(r#"{{"user":{user},"expires_in":9,"token":"node-{number}"}}"#))
         } else if known {
             let mut seen = seen.lock().unwrap();

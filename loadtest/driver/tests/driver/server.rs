@@ -1,7 +1,9 @@
 //! Servers that do as a test says.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};
+
+use contract::http1::{self, Framing};
 
 /// Waits for a request's last byte; none if the client is gone.
 pub(crate) fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
@@ -12,6 +14,17 @@ pub(crate) fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
         }
     }
     None
+}
+
+/// Reads the body that follows this head.
+pub(crate) fn body(stream: &mut BufReader<TcpStream>, head: &str) -> Vec<u8> {
+    let mut space = http1::header_space::<32>();
+    let Framing::Length(length) = http1::request(head.as_bytes(), &mut space).unwrap().unwrap().body else {
+        panic!("a body of unknown length: {head}")
+    };
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    body
 }
 
 pub(crate) fn request(stream: &mut BufReader<TcpStream>) -> bool {

@@ -1,14 +1,14 @@
 //! Storms of logins against servers that say what a test wants.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use driver::{Credentials, Logins, Node, Storm};
 
-use crate::server::{answer, head, serve};
+use crate::server::{answer, body, head, serve};
 
 const ONCE: Storm = Storm { clients: 4, again: false, first_user: 8, users: 10, timeout: Duration::from_secs(10) };
 
@@ -23,11 +23,7 @@ fn log_in(base_url: String, storm: Storm, stop: &Arc<AtomicBool>) -> Logins {
 fn told(answers: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static) -> String {
     serve(move |stream| {
         while let Some(head) = head(stream) {
-            let length =
-                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            let mut body = vec![0; length.unwrap_or(0)];
-            stream.read_exact(&mut body).unwrap();
-            let login: contract::body::LoginRequest = serde_json::from_slice(&body).unwrap();
+            let login: contract::body::LoginRequest = serde_json::from_slice(&body(stream, &head)).unwrap();
             assert_eq!(login.password, contract::user::PASSWORD);
             stream.get_mut().write_all(&answers(&login.username)).ok();
         }
