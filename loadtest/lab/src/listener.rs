@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::{fs, io};
 
-/// A port of loopback that is free now, for programs that take no port 0. Somebody else may take it first.
-pub(crate) fn free_port() -> io::Result<u16> {
+/// Returns a port of loopback that is free now, for programs that take no port 0. Another process may take it first.
+pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -1,27 +1,24 @@
 //! A `PostgreSQL` of our own: a fresh cluster of databases in a folder that goes with the run.
 
+pub mod installed;
+
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use nix::unistd::{Uid, User};
 use postgres::{Client, NoTls};
 
-use crate::child::{Account, Bounds, Child, Exited, Launch, LaunchError};
+use crate::child::{Bounds, Child, Exited, Launch, LaunchError};
 use crate::listener::free_port;
 use crate::observe;
 
-/// Where Debian and its kin keep the programs, which are not in PATH.
-const PACKAGED: &str = "/usr/lib/postgresql";
+use installed::{init, prepare, program, unprivileged};
+
 const READY_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
-/// Whom it runs as where this program runs as root, which it refuses: the user that its package has made, or nobody.
-const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 /// What it takes of its data to the last row that a scheme keeps there.
 const TABLES: [&str; 2] = ["authbench_sessions", "authbench_users"];
 
@@ -191,53 +188,6 @@ impl Postgres {
     }
 }
 
-/// Whom to run as, with his name; none: as this program.
-fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
-    if !Uid::effective().is_root() {
-        return Ok(None);
-    }
-    let found = UNPRIVILEGED.into_iter().find_map(|name| User::from_name(name).ok().flatten());
-    let user = found.ok_or(PostgresError::NoAccount)?;
-    Ok(Some((Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, user.name)))
-}
-
-/// The folder, given to whom the database runs as. The folder around it lets him through, but not look around.
-fn prepare(folder: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
-    let failed = |source| PostgresError::Folder { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let Some((account, _)) = account else { return Ok(()) };
-    chown(folder, Some(account.uid), Some(account.gid)).map_err(failed)?;
-    if let Some(around) = folder.parent() {
-        let mut permissions = std::fs::metadata(around).map_err(failed)?.permissions();
-        permissions.set_mode(permissions.mode() | 0o011);
-        std::fs::set_permissions(around, permissions).map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn init(data: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
-    use std::os::unix::process::CommandExt as _;
-    let mut command = Command::new(program("initdb"));
-    command.arg("-D").arg(data).args(["-U", "authbench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-    if let Some((account, _)) = account {
-        command.uid(account.uid).gid(account.gid).current_dir("/");
-    }
-    let output = command.output().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => PostgresError::Missing,
-        _ => PostgresError::Folder { path: data.to_owned(), source },
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let user = account.map_or_else(|| "this user".to_owned(), |(_, name)| name.clone());
-    Err(PostgresError::Init { output: last_words(&output), user, path: data.to_owned() })
-}
-
-fn last_words(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned()
-}
-
 /// Loopback, and a socket in its own folder.
 fn args(data: &Path, folder: &Path, port: u16) -> Vec<std::ffi::OsString> {
     let port = port.to_string();
@@ -256,14 +206,6 @@ fn wait(process: &Child, url: &str) -> Result<Client, PostgresError> {
         sleep(POLL);
     }
     Err(PostgresError::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
-}
-
-/// A program of the newest version that is packaged, or the one in PATH.
-fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir(PACKAGED).into_iter().flatten().flatten();
-    let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
-    let found = numbered.map(|(version, path)| (version, path.join("bin").join(name)));
-    found.filter(|(_, path)| path.exists()).max().map_or_else(|| name.into(), |(_, path)| path)
 }
 
 fn missing(error: LaunchError) -> PostgresError {

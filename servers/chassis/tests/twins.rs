@@ -3,20 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[path = "kit/http.rs"]
-mod http;
-#[path = "kit/program.rs"]
-mod program;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
-#[path = "kit/server.rs"]
-mod server;
-
 use std::path::{Path, PathBuf};
 
 use contract::Carrier;
-use http::{Answer, send};
-use program::program;
-use server::Server;
+use testkit::http::{Answer, send};
+use testkit::program::program;
+use testkit::server::Server;
 
 const TWINS: [&str; 2] = ["session", "jwt"];
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::http::{Answer, send};
-use crate::server::Server;
+use testkit::http::{Answer, send};
+use testkit::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::server::Server;
+use testkit::server::Server;
 
 #[test]
 fn the_scheme_is_described() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::server::Server;
+use testkit::server::Server;
 
 /// What one hashing takes: 19 MiB, less what was resident before.
 const HASHING_KIB: u64 = 15 * 1024;

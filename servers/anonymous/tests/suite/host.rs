@@ -1,7 +1,7 @@
 //! `Host`: demanded of every request (RFC 9112 section 3.2), and of loopback where a load test is served.
 
-use crate::http::{Answer, send_raw};
-use crate::server::Server;
+use testkit::http::{Answer, send_raw};
+use testkit::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

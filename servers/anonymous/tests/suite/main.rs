@@ -2,11 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[path = "../../../chassis/tests/kit/http.rs"]
-mod http;
-#[path = "../../../chassis/tests/kit/server.rs"]
-mod server;
-
 mod bodies;
 mod describing;
 mod hashing;

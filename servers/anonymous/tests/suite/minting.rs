@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::server::Server;
+use testkit::server::Server;
 
 #[test]
 fn it_exists_only_under_bench() {

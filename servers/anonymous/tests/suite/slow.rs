@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::http::PATIENCE;
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::server::Server;
 
 /// The limit of the process, and how many connections are held open against it.
 const DESCRIPTORS: u32 = 256;
@@ -16,7 +16,7 @@ const POST: &[u8] =
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -89,7 +89,7 @@ fn a_byte_now_and_then_prolongs_nothing() {
     let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
     for begun in [&b"GET /me HTTP/1.1\r\nx: "[..], POST] {
         let mut stream = begin(&server, begun);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while stream.write_all(b"x").is_ok() {
             assert!(Instant::now() < deadline, "still open");
             std::thread::sleep(Duration::from_millis(100));

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::http::PATIENCE;
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::server::Server;
 
 /// The chassis gives requests under way three seconds; a machine under load gets some more to end the process.
 const BOUND: Duration = Duration::from_secs(8);
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -61,7 +61,7 @@ fn a_request_under_way_is_answered() {
     stream.read_exact(&mut asked).unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.signal("-TERM");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while TcpStream::connect(server.address).is_ok() {
         assert!(Instant::now() < deadline, "it still accepts connections");
         std::thread::sleep(Duration::from_millis(5));

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::server::{Server, refusal};
+use testkit::server::{Server, refusal};
 
 /// One line, which names the server and the fault; code 2 means that the settings are wrong.
 #[track_caller]

@@ -1,4 +1,4 @@
-//! Servers of one scheme on the ground that they need, as a subject of the suite.
+//! Servers of one scheme on the backend that they need, as a subject of the suite.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
 use contract::{Algorithm, Carrier, EarlyEnd, Kind, Scheme, SessionBackend};
 use tempfile::TempDir;
 
-use crate::ground::Ground;
 use crate::hold::Hold;
-use crate::program::program;
 use crate::relay::Relays;
 use crate::server::Server;
+use testkit::backend::Backend;
+use testkit::program::program;
 
 /// Keys that protect nothing, each made for the tests of `jwt`.
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys");
@@ -20,14 +20,14 @@ const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys
 /// Servers at work, and all that they stand on.
 pub(crate) struct Bed {
     nodes: Vec<Server>,
-    ground: Arc<Mutex<Ground>>,
+    backend: Arc<Mutex<Backend>>,
     relays: Arc<Relays>,
     keys: Option<(&'static str, PathBuf)>,
     plain: Plain,
     folder: TempDir,
 }
 
-/// A program with the flags of its scheme, without ground and keys.
+/// A program with the flags of its scheme, without backend and keys.
 #[derive(Clone)]
 struct Plain {
     program: PathBuf,
@@ -43,8 +43,8 @@ impl Bed {
 
     /// So many servers of another program that takes the same flags, and some more.
     pub(crate) fn with(program: PathBuf, scheme: Scheme, carrier: Carrier, nodes: usize, more: &[&str]) -> Self {
-        let (mut ground, keys) = (Ground::of(scheme), key_file(scheme));
-        let relays = Relays::to(&mut ground);
+        let (mut backend, keys) = (Backend::of(scheme), key_file(scheme));
+        let relays = Relays::to(&mut backend);
         let plain = Plain { program, flags: flags(scheme, carrier, more) };
         let folder = tempfile::tempdir().unwrap();
         let key_flags = keys.iter().flat_map(|(flag, path)| [(*flag).to_owned(), path.display().to_string()]);
@@ -52,12 +52,12 @@ impl Bed {
         let start = |node: usize| {
             let log = folder.path().join(format!("log-{node}"));
             // The last one can be cut off.
-            let way = if node + 1 == nodes { relays.lead(ground.flags()) } else { ground.flags() };
+            let way = if node + 1 == nodes { relays.lead(backend.flags()) } else { backend.flags() };
             let server = Server::start(&plain.program, &[own.as_slice(), &way].concat(), &log);
             server.unwrap_or_else(|code| panic!("{scheme}: {code}: {}", std::fs::read_to_string(&log).unwrap()))
         };
         let nodes = (0..nodes).map(start).collect();
-        Self { nodes, ground: Arc::new(Mutex::new(ground)), relays: Arc::new(relays), keys, plain, folder }
+        Self { nodes, backend: Arc::new(Mutex::new(backend)), relays: Arc::new(relays), keys, plain, folder }
     }
 
     /// The address of the first server.
@@ -76,8 +76,8 @@ impl Bed {
 
     /// All that the suite can be lent.
     pub(crate) fn subject(&self) -> Subject {
-        let without = matches!(*self.ground.lock().unwrap(), Ground::Nothing);
-        let starter = Other { plain: self.plain.clone(), ground: self.ground.lock().unwrap().flags() };
+        let without = matches!(*self.backend.lock().unwrap(), Backend::Nothing);
+        let starter = Other { plain: self.plain.clone(), backend: self.backend.lock().unwrap().flags() };
         Subject {
             nodes: self.nodes.iter().map(|node| node.address.into()).collect(),
             keys: self.keys.as_ref().map(|(flag, path)| signing_keys(flag, &std::fs::read(path).unwrap())),
@@ -93,7 +93,7 @@ impl Bed {
 
 impl Bed {
     fn hold(&self) -> Hold {
-        Hold { ground: Arc::clone(&self.ground), relays: Arc::clone(&self.relays) }
+        Hold { backend: Arc::clone(&self.backend), relays: Arc::clone(&self.relays) }
     }
 }
 
@@ -147,17 +147,17 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     flags.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()
 }
 
-/// Another server of the same scheme, on the same ground, with no key but the one that is asked for.
+/// Another server of the same scheme, on the same backend, with no key but the one that is asked for.
 struct Other {
     plain: Plain,
-    ground: Vec<String>,
+    backend: Vec<String>,
 }
 
 impl Starter for Other {
     fn start(&self, flags: &[&str]) -> io::Result<Start> {
         let log = tempfile::NamedTempFile::new()?;
         let more = flags.iter().map(|flag| (*flag).to_owned());
-        let flags: Vec<_> = self.plain.flags.iter().chain(&self.ground).cloned().chain(more).collect();
+        let flags: Vec<_> = self.plain.flags.iter().chain(&self.backend).cloned().chain(more).collect();
         match Server::start(&self.plain.program, &flags, log.path()) {
             Ok(_) => Ok(Start::Serves),
             Err(code) => Ok(Start::Refused { code, stderr: std::fs::read_to_string(log.path())? }),

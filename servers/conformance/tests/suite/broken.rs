@@ -13,10 +13,10 @@ use conformance::checks::{self, Check};
 use contract::Carrier::{self, Bearer, Cookie};
 
 use crate::bed::{Bed, SMALL, failures, is_full};
-use crate::program::program;
 use crate::proxy::{Message, Proxy, Spoiler};
 use balancer::Balancer;
 use spoilers as spoil;
+use testkit::program::program;
 
 /// Where a fault sits.
 enum Where {

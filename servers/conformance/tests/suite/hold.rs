@@ -5,35 +5,34 @@ use std::sync::{Arc, Mutex};
 
 use conformance::StoreControl;
 
-use crate::ground::Ground;
-use crate::redis_process::Redis;
 use crate::relay::Relays;
+use testkit::backend::Backend;
 
 /// What is lent to the suite.
 pub(crate) struct Hold {
-    pub(crate) ground: Arc<Mutex<Ground>>,
+    pub(crate) backend: Arc<Mutex<Backend>>,
     /// The ways of the last server.
     pub(crate) relays: Arc<Relays>,
 }
 
 impl StoreControl for Hold {
     fn suspend(&self) -> io::Result<()> {
-        self.ground.lock().unwrap().signal("-STOP");
+        self.backend.lock().unwrap().suspend();
         Ok(())
     }
 
     fn resume(&self) -> io::Result<()> {
-        self.ground.lock().unwrap().signal("-CONT");
+        self.backend.lock().unwrap().resume();
         Ok(())
     }
 
     fn stop(&self) -> io::Result<()> {
-        self.ground.lock().unwrap().kill();
+        self.backend.lock().unwrap().kill();
         Ok(())
     }
 
     fn start(&self) -> io::Result<()> {
-        self.ground.lock().unwrap().revive();
+        self.backend.lock().unwrap().revive();
         Ok(())
     }
 
@@ -56,24 +55,21 @@ impl StoreControl for Hold {
     }
 
     fn dump(&self) -> io::Result<Vec<u8>> {
-        Ok(self.ground.lock().unwrap().dump())
+        Ok(self.backend.lock().unwrap().dump())
     }
 }
 
 impl Hold {
     /// Sets the bytes that a Redis may hold; 0 is no limit. Over the limit it takes what frees memory and nothing else.
     fn limit_memory(&self, bytes: &str) -> io::Result<()> {
-        match &*self.ground.lock().unwrap() {
-            Ground::Redis(redis) => limit(redis, bytes),
-            Ground::Cluster(cluster) => cluster.nodes.iter().for_each(|node| limit(node, bytes)),
-            Ground::Nothing | Ground::Postgres(_) => {
-                return Err(io::Error::other("only a full Redis takes deletions and no other writes"));
-            }
+        let backend = self.backend.lock().unwrap();
+        let nodes = backend.redis_nodes();
+        if nodes.is_empty() {
+            return Err(io::Error::other("only a full Redis takes deletions and no other writes"));
+        }
+        for node in nodes {
+            node.set("maxmemory", bytes);
         }
         Ok(())
     }
-}
-
-fn limit(redis: &Redis, bytes: &str) {
-    let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).query(&mut redis.connection()).unwrap();
 }

@@ -5,23 +5,23 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::ground::Ground;
-use crate::redis_process::Redis;
+use testkit::backend::Backend;
+use testkit::redis::Redis;
 
 /// One way for every address of a store.
 pub(crate) struct Relays(Vec<Relay>);
 
 impl Relays {
-    /// The ways to this ground. The nodes of a cluster tell everybody to come this way.
-    pub(crate) fn to(ground: &mut Ground) -> Self {
-        let relays: Vec<_> = ports(ground).into_iter().map(Relay::to).collect();
-        if let Ground::Cluster(cluster) = ground {
+    /// The ways to this backend. The nodes of a cluster tell everybody to come this way.
+    pub(crate) fn to(backend: &mut Backend) -> Self {
+        let relays: Vec<_> = ports(backend).into_iter().map(Relay::to).collect();
+        if let Backend::Cluster(cluster) = backend {
             cluster.announce(&relays.iter().map(|relay| relay.port).collect::<Vec<_>>());
         }
         Self(relays)
     }
 
-    /// These flags, which name the ground, with the ways in place of the addresses.
+    /// These flags, which name the backend, with the ways in place of the addresses.
     pub(crate) fn lead(&self, flags: Vec<String>) -> Vec<String> {
         let led = |flag: String| {
             self.0
@@ -40,13 +40,13 @@ impl Relays {
     }
 }
 
-/// Where clients of this ground come.
-fn ports(ground: &Ground) -> Vec<u16> {
-    match ground {
-        Ground::Nothing => vec![],
-        Ground::Redis(redis) => vec![redis.port()],
-        Ground::Cluster(cluster) => cluster.nodes.iter().map(Redis::port).collect(),
-        Ground::Postgres(postgres) => vec![postgres.port()],
+/// Where clients of this backend come.
+fn ports(backend: &Backend) -> Vec<u16> {
+    match backend {
+        Backend::Nothing => vec![],
+        Backend::Redis(redis) => vec![redis.port()],
+        Backend::Cluster(cluster) => cluster.nodes.iter().map(Redis::port).collect(),
+        Backend::Postgres(postgres) => vec![postgres.port()],
     }
 }
 

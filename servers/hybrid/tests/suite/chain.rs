@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::program::program;
-use crate::redis_process::Redis;
 use crate::row::{row, url};
-use crate::server::Server;
+use testkit::program::program;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 fn login(server: &Server, user: u32) -> String {
     format!("Bearer {}", server.login(user).json()["token"].as_str().unwrap())

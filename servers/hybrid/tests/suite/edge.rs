@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::http::PATIENCE;
-use crate::program::program;
-use crate::redis_process::Redis;
 use crate::row::{free_address, row, url};
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::program::program;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 /// An edge with `count` servers behind it that trust its keys.
 struct Estate {
@@ -69,7 +69,7 @@ fn what_is_revoked_is_over_at_the_edge_at_once() {
 fn a_change_at_one_edge_ends_the_writes_of_its_user_at_the_other() {
     let redis = Redis::start();
     let edge = || Server::start(crate::EDGE, &["--redis-url", &redis.url()]);
-    crate::writes::assert_changes_end_writes(&edge(), &edge());
+    testkit::writes::assert_changes_end_writes(&edge(), &edge());
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn without_redis_the_edge_answers_503_and_recovers() {
     redis.kill();
     assert_eq!(estate.chain(1, &token), 503, "a token that is still good inside opens no door");
     redis.revive();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while estate.edge.get("/readyz", &[]).status != 200 {
         assert!(Instant::now() < deadline, "it does not recover");
     }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::server::Server;
+use testkit::server::Server;
 
 /// An address that nobody has, for a server that others must know before it starts.
 pub(crate) fn free_address() -> String {

@@ -1,8 +1,8 @@
 //! A Redis that is full, or has closed its connections: rows 19 and 25 of the security table.
 
-use crate::redis_process::Redis;
-use crate::server::Server;
-use crate::store_faults::Servers;
+use testkit::redis::Redis;
+use testkit::server::Server;
+use testkit::store_faults::Servers;
 
 fn edge(redis: &Redis) -> Server {
     Server::start(crate::EDGE, &["--redis-url", &redis.url(), "--bench", "--touch-interval-s", "1"])

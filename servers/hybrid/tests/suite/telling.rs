@@ -1,6 +1,6 @@
 //! What `edge-server` is told, and what it says when that cannot be.
 
-use crate::server::refusal;
+use testkit::server::refusal;
 
 #[track_caller]
 fn assert_refused(arguments: &[&str], parts: &[&str]) {

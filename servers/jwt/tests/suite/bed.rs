@@ -12,8 +12,8 @@ use jwt::{Algorithm, AnyTokens, Jwt, JwtOptions};
 use serde_json::Value;
 
 use crate::forge;
-use crate::http::PATIENCE;
-use crate::redis_process::Redis;
+use testkit::TIMEOUT;
+use testkit::redis::Redis;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
 /// Seconds a token lives here.
@@ -111,7 +111,7 @@ impl Node {
 
     /// Asks until the answer is one that was waited for.
     pub(crate) async fn until(&self, token: &str, wanted: impl Fn(&Result<Identity, AuthError>) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let verdict = self.verify(token).await;
             if wanted(&verdict) {
@@ -132,7 +132,7 @@ impl Node {
 
     /// Waits for the store to be back. Meanwhile nobody must come in with one of these.
     pub(crate) async fn until_ready(&self, revoked: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.tokens.ready().await.is_err() {
             assert!(Instant::now() < deadline, "it does not recover");
             for token in revoked {
@@ -181,7 +181,7 @@ pub(crate) async fn renewed_at_once(nodes: &[Arc<Node>], token: &str) -> Vec<Str
 
 /// Renews until it is refused, and gives the last token that it got.
 pub(crate) async fn renew_until_refused(node: Arc<Node>, mut token: String) -> String {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while let Ok(new) = node.renew(&token).await {
         assert!(Instant::now() < deadline, "a token survived the logout of all");
         token = new;

@@ -180,10 +180,10 @@ async fn a_redis_that_hangs_allows_nobody_and_forgets_nothing() {
     let node = bed.node().await;
     let (good, ended) = (node.login(1).await, node.login(1).await);
     node.revoke(&ended).await.unwrap();
-    bed.redis.signal("-STOP");
+    bed.redis.suspend();
     assert_down(&node.verify(&good).await);
     assert_down(&node.verify(&ended).await);
-    bed.redis.signal("-CONT");
+    bed.redis.resume();
     node.until_ready(&[&ended]).await;
     node.assert_good(&good).await;
     node.assert_over(&ended).await;

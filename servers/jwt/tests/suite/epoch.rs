@@ -145,9 +145,9 @@ async fn a_redis_that_hangs_is_done_without_for_a_bounded_time() {
     let bed = short();
     let node = bed.node().await;
     let good = node.login(1).await;
-    bed.redis.signal("-STOP");
+    bed.redis.suspend();
     node.until_down(&good).await;
-    bed.redis.signal("-CONT");
+    bed.redis.resume();
     node.until_ready(&[]).await;
     node.assert_good(&good).await;
 }

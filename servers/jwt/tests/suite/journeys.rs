@@ -3,9 +3,9 @@
 use contract::{Carrier, LogoutScope, Scheme, StoreDown};
 use serde_json::json;
 
-use crate::http::{Answer, send};
-use crate::redis_process::Redis;
-use crate::server::{Server, refusal};
+use testkit::http::{Answer, send};
+use testkit::redis::Redis;
+use testkit::server::{Server, refusal};
 
 const SHARED: [&str; 4] = ["jwt-hs256-refresh", "jwt-eddsa-denylist", "jwt-es256-push", "jwt-rs256-epoch"];
 const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];

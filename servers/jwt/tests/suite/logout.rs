@@ -4,9 +4,9 @@
 use contract::Carrier;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, send};
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::http::{Answer, send};
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];
 const SAME_SITE: (&str, &str) = ("sec-fetch-site", "same-origin");

@@ -3,21 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[path = "../../../chassis/tests/kit/http.rs"]
-mod http;
 #[expect(dead_code, reason = "its `main` is called by nobody here")]
 #[path = "../../examples/jose_vectors.rs"]
 mod jose_vectors;
-#[path = "../../../chassis/tests/kit/writes.rs"]
-mod node_writes;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
-#[path = "../../../chassis/tests/kit/redis.rs"]
-mod redis_process;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
-#[path = "../../../chassis/tests/kit/server.rs"]
-mod server;
-#[path = "../../../chassis/tests/kit/store_faults.rs"]
-mod store_faults;
 
 mod bed;
 mod denylist;

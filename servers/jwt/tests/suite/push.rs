@@ -10,7 +10,7 @@ use jwt::Jwt;
 use crate::bed::{
     Bed, NOW, TTL_S, assert_down, assert_invalid, breathe, calls, claims, no_renewal_slips_through, renewed_at_once,
 };
-use crate::http::PATIENCE;
+use testkit::TIMEOUT;
 
 fn bed() -> Bed {
     Bed::of("-push")
@@ -173,9 +173,9 @@ async fn a_feed_that_hangs_allows_nobody_once_its_bound_is_over() {
     let node = bed.node().await;
     let (good, ended) = (node.login(1).await, node.login(1).await);
     node.revoke(&ended).await.unwrap();
-    bed.redis.signal("-STOP");
+    bed.redis.suspend();
     node.until_down(&good).await;
-    bed.redis.signal("-CONT");
+    bed.redis.resume();
     node.until(&good, Result::is_ok).await;
     node.assert_over(&ended).await;
 }
@@ -192,7 +192,7 @@ async fn what_was_revoked_while_a_feed_was_cut_is_known_when_it_is_believed_agai
         let (one, token) = (Arc::clone(&one), token.clone());
         let () = bed.ask("CLIENT PAUSE 2500 ALL");
         tokio::spawn(async move {
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while matches!(one.revoke(&token).await, Err(AuthError::StoreUnavailable(_))) {
                 assert!(Instant::now() < deadline, "it does not recover");
                 breathe().await;
@@ -209,7 +209,7 @@ async fn the_list_forgets_what_is_over() {
     let bed = bed();
     let node = bed.node().await;
     let last_second = NOW + TTL_S - 1;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let first = node.login(1).await;
     node.tokens.revoke(Some(&first), last_second).await.unwrap();
     let entry = format!("t {}", claims(&first)["jti"].as_str().unwrap());

@@ -268,10 +268,10 @@ async fn a_redis_that_hangs_ends_no_family() {
     let bed = bed();
     let node = bed.node().await;
     let pair = login(&node, 1).await;
-    bed.redis.signal("-STOP");
+    bed.redis.suspend();
     assert_down(&node.revoke_user(2).await);
     node.assert_good(&pair.access).await;
-    bed.redis.signal("-CONT");
+    bed.redis.resume();
     node.until_ready(&[]).await;
     assert!(refresh(&node, &pair).await.is_ok());
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::bed::NOW;
 use crate::forge::{self, Forge};
-use crate::server::Server;
+use testkit::server::Server;
 
 /// Seconds a token lives by default.
 const TTL_S: u64 = 900;

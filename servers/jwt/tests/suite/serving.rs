@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::forge::{self, Forge};
 use crate::hostile;
-use crate::http::Answer;
-use crate::server::{Server, refusal};
+use testkit::http::Answer;
+use testkit::server::{Server, refusal};
 
 fn server(algorithm: Algorithm, more: &[&str]) -> Server {
     let (flag, file) = forge::key_file(algorithm);

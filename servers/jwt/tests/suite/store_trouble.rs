@@ -3,9 +3,9 @@
 use jwt::Algorithm;
 
 use crate::forge;
-use crate::redis_process::Redis;
-use crate::server::{Server, refusal};
-use crate::store_faults::Servers;
+use testkit::redis::Redis;
+use testkit::server::{Server, refusal};
+use testkit::store_faults::Servers;
 
 const OVER_REDIS: [&str; 4] = ["jwt-hs256-refresh", "jwt-hs256-denylist", "jwt-hs256-push", "jwt-hs256-epoch"];
 

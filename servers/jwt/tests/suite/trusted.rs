@@ -9,7 +9,7 @@ use jwt::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 use crate::forge::{self, Forge};
-use crate::server::Server;
+use testkit::server::Server;
 
 const P256_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
 

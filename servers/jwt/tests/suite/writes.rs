@@ -4,9 +4,9 @@ use chassis::auth::Authenticator;
 
 use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
 use crate::forge::key_file;
-use crate::node_writes::assert_changes_end_writes;
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::redis::Redis;
+use testkit::server::Server;
+use testkit::writes::assert_changes_end_writes;
 
 /// One of each scheme, with windows that no test outlives.
 #[test]

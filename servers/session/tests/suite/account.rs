@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::STORED;
 use crate::bed;
-use crate::ground::Ground;
-use crate::http::Answer;
-use crate::server::Server;
+use testkit::backend::Backend;
+use testkit::http::Answer;
+use testkit::server::Server;
 
 /// A client that keeps its credential as its carrier has it.
 struct Client<'s> {
@@ -76,9 +76,9 @@ impl<'s> Client<'s> {
 
 fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
     for scheme in STORED {
-        let ground = Ground::of(bed::scheme(scheme));
+        let backend = Backend::of(bed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            let server = bed::server(&ground, scheme, &["--carrier", &carrier.to_string(), "--bench"]);
+            let server = bed::server(&backend, scheme, &["--carrier", &carrier.to_string(), "--bench"]);
             assert_eq!(server.ready["scheme"], scheme);
             check(&server, carrier);
         }

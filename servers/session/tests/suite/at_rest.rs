@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::postgres::Postgres;
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::postgres::Postgres;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)

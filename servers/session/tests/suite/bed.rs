@@ -9,11 +9,11 @@ use session::store::{CachedStore, MemoryStore, PostgresStore, RedisStore};
 use session::{Limits, SessionStore, Sessions};
 use stores::{Clustered, Multiplexed, Pooled, address};
 
-use crate::cluster::Cluster;
-use crate::ground::Ground;
-use crate::postgres::Postgres;
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::backend::Backend;
+use testkit::cluster::Cluster;
+use testkit::postgres::Postgres;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 /// A session that is not used ends after 100 seconds, and any after 1000.
 pub(crate) const THROTTLED: Limits =
@@ -25,14 +25,14 @@ pub(crate) const ALWAYS: Limits = Limits { touch: Touch::Always, ..THROTTLED };
 pub(crate) struct Bed<S> {
     pub(crate) sessions: Sessions<S>,
     pub(crate) now: UnixSeconds,
-    pub(crate) ground: Ground,
+    pub(crate) backend: Backend,
 }
 
-/// The server of this scheme over its ground.
-pub(crate) fn server(ground: &Ground, scheme: &str, flags: &[&str]) -> Server {
-    let ground = ground.flags();
-    let ground: Vec<&str> = ground.iter().map(String::as_str).collect();
-    Server::start(crate::BINARY, &[&["--scheme", scheme], ground.as_slice(), flags].concat())
+/// The server of this scheme over its backend.
+pub(crate) fn server(backend: &Backend, scheme: &str, flags: &[&str]) -> Server {
+    let backend = backend.flags();
+    let backend: Vec<&str> = backend.iter().map(String::as_str).collect();
+    Server::start(crate::BINARY, &[&["--scheme", scheme], backend.as_slice(), flags].concat())
 }
 
 pub(crate) fn scheme(id: &str) -> Scheme {
@@ -44,7 +44,7 @@ const START: UnixSeconds = 1_800_000_000;
 impl Bed<MemoryStore> {
     #[expect(clippy::unused_async, reason = "the stores are made in one way")]
     pub(crate) async fn in_memory(limits: Limits) -> Self {
-        Self::new("session-memory", MemoryStore::default(), limits, Ground::Nothing)
+        Self::new("session-memory", MemoryStore::default(), limits, Backend::Nothing)
     }
 }
 
@@ -58,7 +58,7 @@ impl Bed<RedisStore<Multiplexed>> {
     pub(crate) async fn over_redis(limits: Limits) -> Self {
         let redis = Redis::start();
         let store = RedisStore::new(multiplexed(&redis).await);
-        Self::new("session-redis", store, limits, Ground::Redis(redis))
+        Self::new("session-redis", store, limits, Backend::Redis(redis))
     }
 }
 
@@ -67,7 +67,7 @@ impl Bed<RedisStore<Pooled>> {
         let redis = Redis::start();
         let link = Pooled::connect(address(&redis.url()).unwrap(), 8).await.unwrap();
         let store = RedisStore::new(Arc::new(stores::Redis::new(link, "test:")));
-        Self::new("session-redis-pool", store, limits, Ground::Redis(redis))
+        Self::new("session-redis-pool", store, limits, Backend::Redis(redis))
     }
 }
 
@@ -76,7 +76,7 @@ impl Bed<RedisStore<Clustered>> {
         let cluster = Cluster::start();
         let link = Clustered::connect(address(&cluster.url()).unwrap()).await.unwrap();
         let store = RedisStore::sharded(Arc::new(stores::Redis::new(link, "test:")));
-        Self::new("session-redis-cluster", store, limits, Ground::Cluster(cluster))
+        Self::new("session-redis-cluster", store, limits, Backend::Cluster(cluster))
     }
 }
 
@@ -85,7 +85,7 @@ impl Bed<CachedStore> {
         let redis = Redis::start();
         let address = address(&redis.url()).unwrap();
         let store = CachedStore::start(multiplexed(&redis).await, address, 1000, 2).await.unwrap();
-        Self::new("session-redis-cached", store, limits, Ground::Redis(redis))
+        Self::new("session-redis-cached", store, limits, Backend::Redis(redis))
     }
 }
 
@@ -94,18 +94,18 @@ impl Bed<PostgresStore> {
         let postgres = Postgres::start();
         let reached = stores::Postgres::connect(postgres.url().parse().unwrap(), 4).await.unwrap();
         let store = PostgresStore::new(Arc::new(reached)).await.unwrap();
-        Self::new("session-postgres", store, limits, Ground::Postgres(postgres))
+        Self::new("session-postgres", store, limits, Backend::Postgres(postgres))
     }
 }
 
 impl<S: SessionStore> Bed<S> {
-    fn new(id: &str, store: S, limits: Limits, ground: Ground) -> Self {
-        Self { sessions: Sessions::new(scheme(id), store, limits), now: START, ground }
+    fn new(id: &str, store: S, limits: Limits, backend: Backend) -> Self {
+        Self { sessions: Sessions::new(scheme(id), store, limits), now: START, backend }
     }
 
     /// The Redis below, if it is a single one.
     pub(crate) fn redis(&self) -> Option<&Redis> {
-        if let Ground::Redis(redis) = &self.ground { Some(redis) } else { None }
+        if let Backend::Redis(redis) = &self.backend { Some(redis) } else { None }
     }
 }
 
@@ -113,10 +113,10 @@ impl<S: SessionStore> Bed<S> {
     /// Lets time pass, for us and for the store.
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.now += seconds;
-        match &self.ground {
-            Ground::Redis(redis) => redis.age(seconds),
-            Ground::Cluster(cluster) => cluster.age(seconds),
-            Ground::Nothing | Ground::Postgres(_) => {}
+        match &self.backend {
+            Backend::Redis(redis) => redis.age(seconds),
+            Backend::Cluster(cluster) => cluster.age(seconds),
+            Backend::Nothing | Backend::Postgres(_) => {}
         }
     }
 

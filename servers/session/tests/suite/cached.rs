@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::http::PATIENCE;
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 /// The bound that the servers here are given.
 const BOUND: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ fn me(server: &Server, token: &str) -> u16 {
 
 /// Asks until another answer comes than 200, and gives it.
 fn after_200(server: &Server, token: &str) -> u16 {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match me(server, token) {
             200 => assert!(Instant::now() < deadline, "it is accepted for ever"),
@@ -59,7 +59,7 @@ fn a_privileged_write_asks_redis_whatever_the_cache_holds() {
     assert_eq!(me(&server, &token), 200);
     redis.forget_calls();
     let write = serde_json::json!({ "username": "user-000009", "disabled": true });
-    assert_eq!(crate::writes::post(&server, "/admin/user", &token, &write), 204);
+    assert_eq!(testkit::writes::post(&server, "/admin/user", &token, &write), 204);
     let cost = cost(&redis);
     assert_eq!((cost["get"], cost["hmget"]), (1, 1), "the session and the directory: {cost:?}");
 }
@@ -85,14 +85,14 @@ fn without_a_sign_of_life_the_cache_is_believed_until_the_bound_only() {
     let server = node(&redis);
     let token = login(&server, 1);
     assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
-    redis.signal("-STOP");
+    redis.suspend();
     let stopped = Instant::now();
     assert_eq!(after_200(&server, &token), 503);
     // No timing of ours: that it was believed for longer than the bound would be the defect.
     let last_good = stopped.elapsed();
-    assert!(last_good < BOUND + PATIENCE, "{last_good:?}");
-    redis.signal("-CONT");
-    let deadline = Instant::now() + PATIENCE;
+    assert!(last_good < BOUND + TIMEOUT, "{last_good:?}");
+    redis.resume();
+    let deadline = Instant::now() + TIMEOUT;
     while me(&server, &token) != 200 {
         assert!(Instant::now() < deadline, "it does not recover");
     }
@@ -113,7 +113,7 @@ fn what_is_changed_while_the_feed_is_lost_is_not_believed_afterwards() {
 /// Ends every connection that speaks RESP3. There may be none for a moment, when a slow machine has just lost it.
 fn drop_feeds(redis: &Redis) {
     let mut connection = redis.connection();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
         let feeds: Vec<_> = list.lines().filter(|line| line.contains("resp=3")).collect();
@@ -137,7 +137,7 @@ fn a_redis_that_comes_back_empty_ends_every_session() {
     redis.kill();
     assert_eq!(after_200(&server, &token), 503);
     redis.revive();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while me(&server, &token) != 401 {
         assert!(Instant::now() < deadline, "it does not recover");
     }

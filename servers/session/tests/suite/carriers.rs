@@ -2,8 +2,8 @@
 
 use contract::Carrier;
 
-use crate::http::{Answer, send_bytes};
-use crate::server::Server;
+use testkit::http::{Answer, send_bytes};
+use testkit::server::Server;
 
 /// A server and a good session id of it.
 fn server(carrier: Carrier) -> (Server, String) {
@@ -134,7 +134,7 @@ fn a_planted_cookie_is_replaced_at_login() {
     let body = serde_json::json!({"username": "user-000002", "password": contract::user::PASSWORD}).to_string();
     let cookie = format!("__Host-authbench={planted}");
     let headers = [("content-type", "application/json"), ("cookie", cookie.as_str())];
-    let answer = crate::http::send(server.address, "POST /login", &headers, &body);
+    let answer = testkit::http::send(server.address, "POST /login", &headers, &body);
     let fresh = answer.header("set-cookie").unwrap();
     assert!(!fresh.contains(&planted), "{fresh}");
     assert_eq!(me(&server, &[("cookie", cookie.as_bytes())]).json()["id"], 1);

@@ -6,10 +6,10 @@ use serde_json::json;
 use session::SessionStore;
 
 use crate::bed::{ALWAYS, Bed, NEVER, THROTTLED};
-use crate::cluster::Cluster;
-use crate::postgres::Postgres;
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::cluster::Cluster;
+use testkit::postgres::Postgres;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 fn calls<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
     expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()

@@ -3,25 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[path = "../../../chassis/tests/kit/cluster.rs"]
-mod cluster;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
-#[path = "../../../chassis/tests/kit/ground.rs"]
-mod ground;
-#[path = "../../../chassis/tests/kit/http.rs"]
-mod http;
-#[path = "../../../chassis/tests/kit/postgres.rs"]
-mod postgres;
-#[path = "../../../chassis/tests/kit/redis.rs"]
-mod redis_process;
-#[expect(dead_code, reason = "this suite needs a part of the kit")]
-#[path = "../../../chassis/tests/kit/server.rs"]
-mod server;
-#[path = "../../../chassis/tests/kit/store_faults.rs"]
-mod store_faults;
-#[path = "../../../chassis/tests/kit/writes.rs"]
-mod writes;
-
 mod account;
 mod at_rest;
 mod bed;

@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use crate::bed;
-use crate::ground::Ground;
-use crate::http::{Answer, PATIENCE};
-use crate::redis_process::Redis;
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::backend::Backend;
+use testkit::http::Answer;
+use testkit::redis::Redis;
+use testkit::server::Server;
 
 /// The schemes that are nothing without their store.
 const SHARED: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cluster", "session-postgres"];
 
-fn start(ground: &Ground, scheme: &str) -> (Server, String) {
-    let server = bed::server(ground, scheme, &["--carrier", "cookie", "--workers", "1"]);
+fn start(backend: &Backend, scheme: &str) -> (Server, String) {
+    let server = bed::server(backend, scheme, &["--carrier", "cookie", "--workers", "1"]);
     let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     (server, cookie)
 }
@@ -44,7 +45,7 @@ fn assert_down(server: &Server, cookie: &str) {
 }
 
 fn await_ready(server: &Server) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while server.get("/readyz", &[]).status != 200 {
         assert!(Instant::now() < deadline, "it does not recover");
     }
@@ -53,13 +54,13 @@ fn await_ready(server: &Server) {
 #[test]
 fn a_store_that_is_gone_gives_503_until_it_is_back() {
     for scheme in SHARED {
-        let mut ground = Ground::of(bed::scheme(scheme));
-        let (server, cookie) = start(&ground, scheme);
-        ground.kill();
+        let mut backend = Backend::of(bed::scheme(scheme));
+        let (server, cookie) = start(&backend, scheme);
+        backend.kill();
         assert_down(&server, &cookie);
-        ground.revive();
+        backend.revive();
         await_ready(&server);
-        let kept = if matches!(ground, Ground::Postgres(_)) { 200 } else { 401 };
+        let kept = if matches!(backend, Backend::Postgres(_)) { 200 } else { 401 };
         assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, kept, "{scheme}: Redis comes back empty");
         assert_eq!(server.login(1).status, 200);
         server.signal("-TERM");
@@ -71,11 +72,11 @@ fn a_store_that_is_gone_gives_503_until_it_is_back() {
 #[test]
 fn a_store_that_hangs_gives_503_and_loses_no_session() {
     for scheme in SHARED {
-        let ground = Ground::of(bed::scheme(scheme));
-        let (server, cookie) = start(&ground, scheme);
-        ground.signal("-STOP");
+        let backend = Backend::of(bed::scheme(scheme));
+        let (server, cookie) = start(&backend, scheme);
+        backend.suspend();
         assert_down(&server, &cookie);
-        ground.signal("-CONT");
+        backend.resume();
         await_ready(&server);
         let headers = [("cookie", cookie.as_str())];
         assert_eq!(server.get("/me", &headers).status, 200, "the session outlived the outage");
@@ -86,9 +87,9 @@ fn a_store_that_hangs_gives_503_and_loses_no_session() {
 /// node, and never again asks the one that it was given.
 #[test]
 fn a_cluster_whose_addresses_led_nowhere_is_found_again() {
-    let mut ground = Ground::of(bed::scheme("session-redis-cluster"));
-    let server = bed::server(&ground, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
-    let Ground::Cluster(cluster) = &mut ground else { panic!("no cluster") };
+    let mut backend = Backend::of(bed::scheme("session-redis-cluster"));
+    let server = bed::server(&backend, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
+    let Backend::Cluster(cluster) = &mut backend else { panic!("no cluster") };
     let own: Vec<_> = cluster.nodes.iter().map(Redis::port).collect();
     cluster.announce(&[1, 2, 3]);
     cluster.hand_over();

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::server::{Server, refusal};
+use testkit::server::{Server, refusal};
 
 fn start(flags: &[&str]) -> Server {
     Server::start(crate::BINARY, &[&["--scheme", "cookie-sealed", "--bench"], flags].concat())
@@ -114,7 +114,8 @@ fn what_a_cookie_cannot_hold_is_refused_before_it_is_handed_out() {
     let json = ("content-type", "application/json");
     let roles: Vec<_> = (0..400).map(|n| format!("role-{n:03}")).collect();
     let change = json!({ "username": "user-000001", "roles": roles }).to_string();
-    let changed = crate::http::send(server.address, "POST /admin/user", &[("cookie", &admin), own_site, json], &change);
+    let changed =
+        testkit::http::send(server.address, "POST /admin/user", &[("cookie", &admin), own_site, json], &change);
     assert_eq!(changed.status, 204);
     let refused = server.login(1);
     assert_eq!((refused.status, refused.header("set-cookie")), (500, None));

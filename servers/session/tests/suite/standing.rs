@@ -4,11 +4,11 @@ use contract::Carrier;
 use serde_json::{Value, json};
 
 use crate::bed;
-use crate::ground::Ground;
-use crate::http::{Answer, send, send_raw};
-use crate::redis_process::Redis;
-use crate::server::Server;
-use crate::writes::assert_changes_end_writes;
+use testkit::backend::Backend;
+use testkit::http::{Answer, send, send_raw};
+use testkit::redis::Redis;
+use testkit::server::Server;
+use testkit::writes::assert_changes_end_writes;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 
@@ -62,11 +62,11 @@ impl<'s> User<'s> {
 
 fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
     for scheme in crate::STORED.into_iter().chain(["cookie-sealed"]) {
-        let ground = Ground::of(bed::scheme(scheme));
+        let backend = Backend::of(bed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            check(&bed::server(&ground, scheme, &["--carrier", &carrier.to_string()]), carrier);
+            check(&bed::server(&backend, scheme, &["--carrier", &carrier.to_string()]), carrier);
             // What one server has changed, the next would find: with a fresh store it finds the seed.
-            if !matches!(ground, Ground::Nothing) {
+            if !matches!(backend, Backend::Nothing) {
                 break;
             }
         }
@@ -159,8 +159,8 @@ fn roles_are_those_of_the_last_change() {
 #[test]
 fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
     for scheme in crate::STORED.into_iter().filter(|scheme| *scheme != "session-memory") {
-        let ground = Ground::of(bed::scheme(scheme));
-        let node = || bed::server(&ground, scheme, &[]);
+        let backend = Backend::of(bed::scheme(scheme));
+        let node = || bed::server(&backend, scheme, &[]);
         assert_changes_end_writes(&node(), &node());
     }
 }

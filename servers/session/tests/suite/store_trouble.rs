@@ -1,72 +1,34 @@
 //! A store that is full, read-only, or has closed its connections: rows 19 and 25 of the security table.
 
 use crate::bed;
-use crate::ground::Ground;
-use crate::http::Answer;
-use crate::redis_process::Redis;
-use crate::server::Server;
-use crate::store_faults::{Servers, TroubledStore};
+use testkit::backend::Backend;
+use testkit::http::Answer;
+use testkit::server::Server;
+use testkit::store_faults::Servers;
 
 const OVER_REDIS: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cached", "session-redis-cluster"];
 
-impl TroubledStore for Ground {
-    fn refuse_memory(&self) {
-        self.every_redis(&Redis::refuse_memory);
-    }
-
-    fn accept_memory(&self) {
-        self.every_redis(&Redis::accept_memory);
-    }
-
-    fn held(&self) -> Vec<String> {
-        let mut held = vec![];
-        match self {
-            Self::Redis(redis) => held.extend(redis.keys()),
-            Self::Cluster(cluster) => held.extend(cluster.nodes.iter().flat_map(Redis::keys)),
-            Self::Nothing | Self::Postgres(_) => panic!("no Redis"),
-        }
-        held
-    }
-
-    fn close_connections(&self) {
-        match self {
-            Self::Postgres(postgres) => postgres.close_clients(),
-            _ => self.every_redis(&Redis::close_clients),
-        }
-    }
-}
-
-impl Ground {
-    fn every_redis(&self, change: &dyn Fn(&Redis)) {
-        match self {
-            Self::Redis(redis) => change(redis),
-            Self::Cluster(cluster) => cluster.nodes.iter().for_each(change),
-            Self::Nothing | Self::Postgres(_) => panic!("no Redis"),
-        }
-    }
-}
-
 /// Two servers whose sessions are touched every second.
-fn nodes(ground: &Ground, scheme: &str) -> [Server; 2] {
+fn nodes(backend: &Backend, scheme: &str) -> [Server; 2] {
     let flags = ["--bench", "--workers", "1", "--touch", "throttled", "--touch-interval-s", "1"];
-    [bed::server(ground, scheme, &flags), bed::server(ground, scheme, &flags)]
+    [bed::server(backend, scheme, &flags), bed::server(backend, scheme, &flags)]
 }
 
 #[test]
 fn full_redis_stores_no_login_and_ends_all() {
     for scheme in OVER_REDIS {
-        let ground = Ground::of(bed::scheme(scheme));
-        let [first, second] = nodes(&ground, scheme);
-        Servers::new(scheme, &first, &second).end_logins_at_the_limit(&ground);
+        let backend = Backend::of(bed::scheme(scheme));
+        let [first, second] = nodes(&backend, scheme);
+        Servers::new(scheme, &first, &second).end_logins_at_the_limit(&backend);
     }
 }
 
 #[test]
 fn first_request_after_closed_connections_succeeds() {
     for scheme in OVER_REDIS.into_iter().chain(["session-postgres"]) {
-        let ground = Ground::of(bed::scheme(scheme));
-        let [first, second] = nodes(&ground, scheme);
-        Servers::new(scheme, &first, &second).serve_after_lost_connections(&ground);
+        let backend = Backend::of(bed::scheme(scheme));
+        let [first, second] = nodes(&backend, scheme);
+        Servers::new(scheme, &first, &second).serve_after_lost_connections(&backend);
     }
 }
 
@@ -74,10 +36,10 @@ fn first_request_after_closed_connections_succeeds() {
 #[test]
 fn read_only_postgres_serves_reads_and_reports_no_logout() {
     for touch in ["throttled", "always"] {
-        let ground = Ground::of(bed::scheme("session-postgres"));
+        let backend = Backend::of(bed::scheme("session-postgres"));
         let flags = ["--bench", "--workers", "1", "--touch", touch, "--touch-interval-s", "1"];
-        let server = bed::server(&ground, "session-postgres", &flags);
-        let Ground::Postgres(postgres) = &ground else { panic!("no PostgreSQL") };
+        let server = bed::server(&backend, "session-postgres", &flags);
+        let Backend::Postgres(postgres) = &backend else { panic!("no PostgreSQL") };
         let authorization = format!("Bearer {}", server.login(1).json()["token"].as_str().unwrap());
         let headers = [("authorization", authorization.as_str())];
         postgres.set_read_only(true);
@@ -100,9 +62,9 @@ fn read_only_postgres_serves_reads_and_reports_no_logout() {
 /// by which the server checks the database finds room, as happens on a full disk.
 #[test]
 fn full_disk_of_postgres_stores_no_login_and_ends_all() {
-    let ground = Ground::of(bed::scheme("session-postgres"));
-    let server = bed::server(&ground, "session-postgres", &["--workers", "1"]);
-    let Ground::Postgres(postgres) = &ground else { panic!("no PostgreSQL") };
+    let backend = Backend::of(bed::scheme("session-postgres"));
+    let server = bed::server(&backend, "session-postgres", &["--workers", "1"]);
+    let Backend::Postgres(postgres) = &backend else { panic!("no PostgreSQL") };
     let login = || format!("Bearer {}", server.login(1).json()["token"].as_str().unwrap());
     let (left, left_everywhere) = (login(), login());
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS

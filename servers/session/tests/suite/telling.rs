@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::server::{Server, refusal};
+use testkit::server::{Server, refusal};
 
 #[track_caller]
 fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
@@ -81,7 +81,7 @@ fn a_wrong_postgres_url_says_which_parameter_is_wrong() {
 
 #[test]
 fn a_redis_that_is_no_cluster_is_told() {
-    let redis = crate::redis_process::Redis::start();
+    let redis = testkit::redis::Redis::start();
     let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
     assert_refused(&flags, 1, &["cannot use Redis at", "single Redis", "scheme session-redis,"]);
     let braces = [&flags[..], &["--key-prefix", "{a}"]].concat();

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
-use crate::http::PATIENCE;
-use crate::server::Server;
+use testkit::TIMEOUT;
+use testkit::server::Server;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 /// Where the owner of the account is.
@@ -32,7 +32,7 @@ fn connect(server: &Server, from: Ipv4Addr) -> TcpStream {
     });
     let stream = stream.into_std().unwrap();
     stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -99,7 +99,7 @@ fn an_own_session_may_change_the_password_whatever_others_have_guessed() {
     let change = |authorization: &str, old: &str| {
         let body = json!({ "password": old, "new_password": NEW_PASSWORD }).to_string();
         let headers = [("authorization", authorization), ("content-type", "application/json")];
-        crate::http::send(server.address, "POST /password", &headers, &body).status
+        testkit::http::send(server.address, "POST /password", &headers, &body).status
     };
     let (own, other) = (authorization(1), authorization(2));
     guess(&server, HOME, &username(1));
@@ -137,7 +137,7 @@ fn a_flood_of_logins_is_bounded_and_delays_no_other_peer() {
             stream
         })
         .collect();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let turned_away = loop {
         let found = flood.iter_mut().filter_map(answered).find(|answer| answer.starts_with("http/1.1 503 "));
         if let Some(answer) = found {

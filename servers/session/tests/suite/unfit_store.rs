@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::cluster::Cluster;
-use crate::http::PATIENCE;
-use crate::postgres::Postgres;
-use crate::redis_process::Redis;
-use crate::server::{Server, refusal};
+use testkit::TIMEOUT;
+use testkit::cluster::Cluster;
+use testkit::postgres::Postgres;
+use testkit::redis::Redis;
+use testkit::server::{Server, refusal};
 
 #[track_caller]
 fn assert_refused(scheme: &str, flag: &str, url: &str, parts: &[&str]) {
@@ -146,7 +146,7 @@ impl Pgbouncer {
             command.uid(NOBODY).gid(NOBODY);
         }
         let pooler = Self { child: command.spawn().unwrap(), port, _folder: folder };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "pgbouncer does not listen");
             std::thread::sleep(Duration::from_millis(10));

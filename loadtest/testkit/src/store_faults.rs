@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 use contract::Scheme;
 use serde_json::json;
 
-use crate::http::{self, Answer, PATIENCE};
-use crate::redis_process::Redis;
+use crate::TIMEOUT;
+use crate::backend::Backend;
+use crate::http::{self, Answer};
+use crate::redis::Redis;
 use crate::server::Server;
 
-/// A store that a test can get into trouble.
-pub(crate) trait TroubledStore {
-    /// From now on it refuses whatever could take memory.
+/// A store in which a test can cause faults.
+pub trait TroubledStore {
+    /// Rejects every command that could use memory from now on.
     fn refuse_memory(&self);
-    /// It accepts everything again.
+    /// Accepts everything again.
     fn accept_memory(&self);
-    /// How much it holds: the same before and after says that nothing was stored.
+    /// Returns what it holds: the same before and after means that nothing was stored.
     fn held(&self) -> Vec<String>;
     /// Closes every connection of a server, as an idle timeout does.
     fn close_connections(&self);
@@ -40,7 +42,35 @@ impl TroubledStore for Redis {
     }
 }
 
-pub(crate) struct Servers<'s> {
+impl TroubledStore for Backend {
+    fn refuse_memory(&self) {
+        nodes(self).iter().for_each(Redis::refuse_memory);
+    }
+
+    fn accept_memory(&self) {
+        nodes(self).iter().for_each(Redis::accept_memory);
+    }
+
+    fn held(&self) -> Vec<String> {
+        nodes(self).iter().flat_map(Redis::keys).collect()
+    }
+
+    fn close_connections(&self) {
+        match self {
+            Self::Postgres(postgres) => postgres.close_clients(),
+            _ => nodes(self).iter().for_each(Redis::close_clients),
+        }
+    }
+}
+
+fn nodes(backend: &Backend) -> &[Redis] {
+    let nodes = backend.redis_nodes();
+    assert!(!nodes.is_empty(), "no Redis");
+    nodes
+}
+
+/// Two servers of a scheme over one store.
+pub struct Servers<'s> {
     scheme: Scheme,
     first: &'s Server,
     second: &'s Server,
@@ -54,7 +84,7 @@ struct Login {
 
 impl<'s> Servers<'s> {
     /// Both have to serve this scheme with bearer tokens, `--bench`, and windows of a second.
-    pub(crate) fn new(scheme: &str, first: &'s Server, second: &'s Server) -> Self {
+    pub fn new(scheme: &str, first: &'s Server, second: &'s Server) -> Self {
         Self { scheme: scheme.parse().unwrap(), first, second }
     }
 
@@ -73,7 +103,7 @@ impl<'s> Servers<'s> {
             assert_eq!(refresh(self.second, login).status, 401, "{}: {why}", self.scheme);
             return;
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while me(self.second, login).status != 401 {
             assert!(Instant::now() < deadline, "{}: {why}, and the login is still good elsewhere", self.scheme);
             std::thread::sleep(Duration::from_millis(10));
@@ -81,7 +111,7 @@ impl<'s> Servers<'s> {
     }
 
     /// Row 25: nothing is handed out that could not be stored, and all that is there can be ended.
-    pub(crate) fn end_logins_at_the_limit(&self, store: &impl TroubledStore) {
+    pub fn end_logins_at_the_limit(&self, store: &impl TroubledStore) {
         let scheme = self.scheme;
         let [left, left_everywhere, read] = [1, 2, 3].map(|user| self.login(user));
         // Of another device of the one who logs out everywhere, and of a user who is to be disabled.
@@ -118,7 +148,7 @@ impl<'s> Servers<'s> {
     }
 
     /// The first attempt counts: every connection was closed while nothing was asked.
-    pub(crate) fn serve_after_lost_connections(&self, store: &impl TroubledStore) {
+    pub fn serve_after_lost_connections(&self, store: &impl TroubledStore) {
         let scheme = self.scheme;
         let [read, renewed, left, left_everywhere] = [1, 2, 3, 4].map(|user| self.login(user));
         let first = |what: &str, wanted: u16, request: &dyn Fn() -> Answer| {

@@ -12,7 +12,7 @@ const CHANGED: u32 = 1;
 
 /// An administrator whose credential node `two` still accepts for reads, or has just accepted, writes nothing there
 /// once he was disabled, demoted, or has another password.
-pub(crate) fn assert_changes_end_writes(one: &Server, two: &Server) {
+pub fn assert_changes_end_writes(one: &Server, two: &Server) {
     let root = login(one, 0, PASSWORD).unwrap();
     let change = |fields: Value| {
         let mut body = json!({ "username": user::username(CHANGED) });
@@ -67,8 +67,8 @@ fn login(server: &Server, number: u32, password: &str) -> Result<String, u16> {
     }
 }
 
-/// The status that this write is answered with.
-pub(crate) fn post(server: &Server, path: &str, token: &str, body: &Value) -> u16 {
+/// Returns the status with which a node answers this write.
+pub fn post(server: &Server, path: &str, token: &str, body: &Value) -> u16 {
     let headers = [("authorization", token), ("content-type", "application/json")];
     send(server.address, &format!("POST {path}"), &headers, &body.to_string()).status
 }

@@ -1,4 +1,4 @@
-//! A server as its users start it: a process that says where it listens.
+//! A server as its users start it: a process that prints where it listens.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::http::{self, Answer, PATIENCE};
+use crate::TIMEOUT;
+use crate::http::{self, Answer};
 
-/// A running server. It is killed when this value goes.
-pub(crate) struct Server {
+/// A running server. Dropping it kills it.
+pub struct Server {
     child: Child,
     log: Option<JoinHandle<String>>,
-    pub(crate) address: SocketAddr,
-    pub(crate) ready: Value,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The line that it printed when it was ready.
+    pub ready: Value,
 }
 
 /// With the signals that stop it as a terminal has them: it leaves ignored what was ignored at its start, and a shell
@@ -34,20 +37,20 @@ fn command(binary: &Path, arguments: &[&str]) -> Command {
 
 impl Server {
     /// Starts the binary on a free port, with few users.
-    pub(crate) fn start(binary: impl AsRef<Path>, arguments: &[&str]) -> Self {
+    pub fn start(binary: impl AsRef<Path>, arguments: &[&str]) -> Self {
         let own = ["--listen", "127.0.0.1:0", "--users", "100"];
         Self::spawn(command(binary.as_ref(), &[&own, arguments].concat()))
     }
 
     /// Starts the binary with so many file descriptors, soft and hard limit.
-    pub(crate) fn start_limited(descriptors: u32, binary: &str, arguments: &[&str]) -> Self {
+    pub fn start_limited(descriptors: u32, binary: &str, arguments: &[&str]) -> Self {
         let limit = format!("ulimit -n {descriptors} && exec \"$@\"");
         let own = ["-c", &limit, "sh", binary, "--listen", "127.0.0.1:0", "--users", "100"];
         Self::spawn(command(Path::new("/bin/sh"), &[&own, arguments].concat()))
     }
 
     /// Starts the binary with these environment variables.
-    pub(crate) fn start_with(binary: impl AsRef<Path>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub fn start_with(binary: impl AsRef<Path>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(binary.as_ref(), arguments);
         command.envs(variables.iter().copied());
         Self::spawn(command)
@@ -70,36 +73,40 @@ impl Server {
         Self { child, log: Some(log), address, ready }
     }
 
-    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    /// Sends a GET.
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         http::send(self.address, &format!("GET {path}"), headers, "")
     }
 
-    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    /// Sends a POST without a body.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         http::send(self.address, &format!("POST {path}"), headers, "")
     }
 
-    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Answer {
+    /// Sends a POST with a JSON body.
+    pub fn post_json(&self, path: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json")];
         http::send(self.address, &format!("POST {path}"), &headers, &body.to_string())
     }
 
     /// Logs in as the seeded user with this number.
-    pub(crate) fn login(&self, user: u32) -> Answer {
+    pub fn login(&self, user: u32) -> Answer {
         let username = contract::user::username(user);
         self.post_json("/login", &json!({ "username": username, "password": contract::user::PASSWORD }))
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends the process a signal, such as `-TERM`.
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Waits for the process to end by itself, and gives how it did and what it had logged.
-    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+    /// Waits until the process exits, and returns its exit status and its log.
+    pub fn ended(mut self) -> (ExitStatus, String) {
         let status = wait(&mut self.child);
         (status, self.log.take().expect("the log is read once").join().unwrap())
     }
@@ -112,8 +119,8 @@ impl Drop for Server {
     }
 }
 
-/// The exit code and the standard error of a server that must not start.
-pub(crate) fn refusal(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, String) {
+/// Returns the exit code and the standard error of a server that must not start.
+pub fn refusal(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, String) {
     let mut child = command(binary.as_ref(), arguments).spawn().expect("the binary can be started");
     let code = wait(&mut child).code().expect("it ended by itself");
     let output = child.wait_with_output().unwrap();
@@ -122,7 +129,7 @@ pub(crate) fn refusal(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, Str
 }
 
 fn wait(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
@@ -130,5 +137,5 @@ fn wait(child: &mut Child) -> ExitStatus {
         std::thread::sleep(Duration::from_millis(5));
     }
     let _ = child.kill();
-    panic!("process {} did not end within {PATIENCE:?}", child.id());
+    panic!("process {} did not end within {TIMEOUT:?}", child.id());
 }

@@ -1,4 +1,4 @@
-//! What a scheme's servers stand on.
+//! The store that the servers of a scheme share.
 
 use std::panic::catch_unwind;
 
@@ -6,20 +6,24 @@ use contract::{Scheme, StoreKind};
 
 use crate::cluster::Cluster;
 use crate::postgres::Postgres;
-use crate::redis_process::Redis;
+use crate::redis::Redis;
 
 /// A store of the test's own.
-pub(crate) enum Ground {
+pub enum Backend {
+    /// The scheme has no store apart.
     Nothing,
+    /// One Redis.
     Redis(Redis),
+    /// A Redis Cluster.
     Cluster(Cluster),
+    /// A database.
     Postgres(Postgres),
 }
 
-impl Ground {
-    /// What this scheme needs. A free port may be taken before its store is there, by one of the many connections of
-    /// a suite; then it is started on others.
-    pub(crate) fn of(scheme: Scheme) -> Self {
+impl Backend {
+    /// Starts what this scheme needs. A free port may be taken before its store is there, by one of the many connections
+    /// of a suite; then it is started on others.
+    pub fn of(scheme: Scheme) -> Self {
         let started = (0..3).find_map(|_| catch_unwind(|| Self::started(scheme)).ok());
         started.unwrap_or_else(|| panic!("no {}", scheme.store()))
     }
@@ -33,8 +37,8 @@ impl Ground {
         }
     }
 
-    /// The flags by which a server finds it.
-    pub(crate) fn flags(&self) -> Vec<String> {
+    /// Returns the flags by which a server finds it.
+    pub fn flags(&self) -> Vec<String> {
         match self {
             Self::Nothing => vec![],
             Self::Redis(redis) => vec!["--redis-url".to_owned(), redis.url()],
@@ -43,16 +47,28 @@ impl Ground {
         }
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Stops its processes (SIGSTOP): they neither respond nor close a connection.
+    pub fn suspend(&self) {
         match self {
             Self::Nothing => {}
-            Self::Redis(redis) => redis.signal(name),
-            Self::Cluster(cluster) => cluster.nodes.iter().for_each(|node| node.signal(name)),
-            Self::Postgres(postgres) => postgres.signal(name),
+            Self::Redis(redis) => redis.suspend(),
+            Self::Cluster(cluster) => cluster.nodes.iter().for_each(Redis::suspend),
+            Self::Postgres(postgres) => postgres.suspend(),
         }
     }
 
-    pub(crate) fn kill(&mut self) {
+    /// Ends a [`suspend`](Self::suspend).
+    pub fn resume(&self) {
+        match self {
+            Self::Nothing => {}
+            Self::Redis(redis) => redis.resume(),
+            Self::Cluster(cluster) => cluster.nodes.iter().for_each(Redis::resume),
+            Self::Postgres(postgres) => postgres.resume(),
+        }
+    }
+
+    /// Ends its processes as a crash would.
+    pub fn kill(&mut self) {
         match self {
             Self::Nothing => {}
             Self::Redis(redis) => redis.kill(),
@@ -61,7 +77,8 @@ impl Ground {
         }
     }
 
-    pub(crate) fn revive(&mut self) {
+    /// Starts it again on the ports that it had: a Redis empty, a database with what it had.
+    pub fn revive(&mut self) {
         match self {
             Self::Nothing => {}
             Self::Redis(redis) => redis.revive(),
@@ -70,12 +87,22 @@ impl Ground {
         }
     }
 
-    pub(crate) fn dump(&self) -> Vec<u8> {
+    /// Returns all that it holds.
+    pub fn dump(&self) -> Vec<u8> {
         match self {
             Self::Nothing => vec![],
             Self::Redis(redis) => redis.dump(),
             Self::Cluster(cluster) => cluster.nodes.iter().flat_map(Redis::dump).collect(),
             Self::Postgres(postgres) => postgres.dump(),
+        }
+    }
+
+    /// Returns every Redis of it.
+    pub fn redis_nodes(&self) -> &[Redis] {
+        match self {
+            Self::Nothing | Self::Postgres(_) => &[],
+            Self::Redis(redis) => std::slice::from_ref(redis),
+            Self::Cluster(cluster) => &cluster.nodes,
         }
     }
 }

@@ -1,26 +1,28 @@
 //! A Redis Cluster of the test's own: three primaries, all slots, gone with this value.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use crate::http::PATIENCE;
-use crate::redis_process::Redis;
+use crate::await_that;
+use crate::redis::Redis;
 
 const SLOTS: u16 = 16_384;
 
-pub(crate) struct Cluster {
-    pub(crate) nodes: Vec<Redis>,
+/// Three primaries that serve.
+pub struct Cluster {
+    /// In the order of their slots.
+    pub nodes: Vec<Redis>,
 }
 
 impl Cluster {
-    pub(crate) fn start() -> Self {
+    /// Starts one.
+    pub fn start() -> Self {
         let cluster = Self { nodes: (0..3).map(|_| Redis::start_clustered()).collect() };
         cluster.form();
         cluster
     }
 
     /// Starts all nodes again, empty, on the ports that they had. They remember each other.
-    pub(crate) fn revive(&mut self) {
+    pub fn revive(&mut self) {
         self.nodes.iter_mut().for_each(Redis::revive);
         self.await_whole();
     }
@@ -44,69 +46,61 @@ impl Cluster {
 
     /// Waits until every node knows all of them and serves.
     fn await_whole(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        self.await_each("INFO", |info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3"));
+    }
+
+    /// Waits until the answer of every node to this subcommand of CLUSTER is so.
+    fn await_each(&self, subcommand: &str, so: impl Fn(&str) -> bool) {
         for node in &self.nodes {
             let mut connection = node.connection();
-            loop {
-                let info: String = redis::cmd("CLUSTER").arg("INFO").query(&mut connection).unwrap();
-                if info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3") {
-                    break;
-                }
-                assert!(Instant::now() < deadline, "no cluster: {info}");
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
+            await_that(&format!("the cluster agrees on {subcommand}"), || {
+                let answer: String = redis::cmd("CLUSTER").arg(subcommand).query(&mut connection).unwrap();
+                so(&answer)
+            });
         }
     }
 
-    /// Lets the nodes tell clients to come to these ports instead, in their order, and waits until every node does.
-    pub(crate) fn announce(&mut self, ports: &[u16]) {
+    /// Has the nodes send clients to these ports instead, in their order, and waits until every node does.
+    pub fn announce(&mut self, ports: &[u16]) {
         for (node, port) in self.nodes.iter_mut().zip(ports) {
             node.announce(*port);
         }
-        let deadline = Instant::now() + PATIENCE;
-        for node in &self.nodes {
-            let mut connection = node.connection();
-            loop {
-                let told: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
-                if ports.iter().all(|port| told.contains(&format!(":{port}@"))) {
-                    break;
-                }
-                assert!(Instant::now() < deadline, "not announced: {told}");
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-        }
+        self.await_each("NODES", |nodes| ports.iter().all(|port| nodes.contains(&format!(":{port}@"))));
     }
 
     /// Gives the slots of the first node, which must be empty, to the last one.
-    pub(crate) fn hand_over(&self) {
+    pub fn hand_over(&self) {
         let [first, others @ ..] = self.nodes.as_slice() else { panic!("no node") };
         let taker: String = redis::cmd("CLUSTER").arg("MYID").query(&mut others.last().unwrap().connection()).unwrap();
         let mut all = redis::pipe();
         for slot in 0..SLOTS / self.nodes.len() as u16 {
             all.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(&taker).ignore();
         }
-        // The taker before the giver: else nobody would have them meanwhile.
+        // The taker before the giver: otherwise no node would have them in between.
         for node in others.iter().rev().chain([first]) {
             let () = all.query(&mut node.connection()).unwrap();
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Returns the URL of the first node.
+    pub fn url(&self) -> String {
         self.nodes[0].url()
     }
 
-    pub(crate) fn age(&self, seconds: u64) {
+    /// Lets this much time pass for every deadline.
+    pub fn age(&self, seconds: u64) {
         for node in &self.nodes {
             node.age(seconds);
         }
     }
 
-    pub(crate) fn forget_calls(&self) {
+    /// Sets the counts of [`Cluster::calls`] to zero.
+    pub fn forget_calls(&self) {
         self.nodes.iter().for_each(Redis::forget_calls);
     }
 
-    /// How often each command was called on all nodes together, without what the cluster itself asks.
-    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+    /// Returns how often each command was called on all nodes together, without what the cluster itself sends.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
         let mut sum = BTreeMap::new();
         for (name, count) in self.nodes.iter().flat_map(Redis::calls).filter(|(name, _)| !name.starts_with("cluster")) {
             *sum.entry(name).or_default() += count;

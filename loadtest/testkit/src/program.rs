@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-/// A program that was built with the tests, such as `session-server` or `examples/broken`. It is not built here: with
-/// the features of one package alone, all that it depends on would be built a second time.
-pub(crate) fn program(name: &str) -> PathBuf {
+/// Returns the path of a program that was built with the tests, such as `session-server` or `examples/broken`.
+///
+/// It is not built here: with the features of one package alone, all that it depends on would be built a second time.
+pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let path = own.parent().unwrap().parent().unwrap().join(name);
     assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());

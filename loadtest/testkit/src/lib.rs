@@ -1,0 +1,35 @@
+//! What tests of several crates share: an HTTP client that hides nothing, servers and stores as processes, and scenarios
+//! that several servers have to pass.
+//!
+//! A dev-dependency only. Where something cannot be started or does not respond, the test that wants it panics.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::must_use_candidate, reason = "a test may send a request for its effect alone")]
+
+pub mod backend;
+pub mod cluster;
+pub mod http;
+pub mod postgres;
+pub mod program;
+pub mod redis;
+pub mod server;
+pub mod store_faults;
+pub mod writes;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what should happen soon.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two checks whether something has happened.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Polls until this is so; panics with `what` after [`TIMEOUT`].
+#[track_caller]
+fn await_that(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !so() {
+        assert!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}");
+        std::thread::sleep(POLL);
+    }
+}
