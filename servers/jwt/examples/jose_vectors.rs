@@ -41,7 +41,7 @@ fn misused(why: &str) -> ExitCode {
 }
 
 /// What becomes of each vector in this JSON array.
-pub(crate) fn lines(json: &str) -> Result<Vec<String>, serde_json::Error> {
+fn lines(json: &str) -> Result<Vec<String>, serde_json::Error> {
     let vectors: Vec<Vector> = serde_json::from_str(json)?;
     Ok(vectors.iter().map(|vector| format!("{} {}", vector.id, vector.verdict())).collect())
 }

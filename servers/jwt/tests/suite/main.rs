@@ -3,10 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[expect(dead_code, reason = "its `main` is called by nobody here")]
-#[path = "../../examples/jose_vectors.rs"]
-mod jose_vectors;
-
 mod bed;
 mod denylist;
 mod epoch;

@@ -1,13 +1,16 @@
 //! Published tokens through the server's own signature step, and an independent implementation on either side.
 
+use std::process::{Command, Output};
+
 use chassis::auth::Authenticator;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use jwt::{Algorithm, JwsError, KeySet, SigningKey, verify_jws};
 use serde_json::{Value, json};
 
+use testkit::program::program;
+
 use crate::forge::{self, Forge};
-use crate::jose_vectors;
 
 /// The claims of RFC 7515 appendix A.1.1.
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -119,9 +122,11 @@ fn the_example_tells_of_each_vector_in_a_file() {
     vectors.push(with("no key", json!({ "keys": [] })));
     let weak = r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
     vectors.push(with("weak", weak.into()));
-    let lines = jose_vectors::lines(&Value::from(vectors).to_string()).unwrap();
+    let output = jose_vectors(&Value::from(vectors).to_string());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
     let verdicts: Vec<_> = lines
-        .iter()
+        .lines()
         .map(|line| line.split_once(" accepted").map_or_else(|| line.split(':').next().unwrap(), |(id, _)| id))
         .collect();
     let expected = [
@@ -137,9 +142,18 @@ fn the_example_tells_of_each_vector_in_a_file() {
         "no key refused",
         "weak refused",
     ];
-    assert_eq!(verdicts, expected, "{lines:?}");
-    assert!(jose_vectors::lines("{}").is_err());
-    assert!(jose_vectors::lines(r#"[{"id":"x","jws":"y"}]"#).is_err());
+    assert_eq!(verdicts, expected, "{lines}");
+    for other in ["{}", r#"[{"id":"x","jws":"y"}]"#] {
+        assert_eq!(jose_vectors(other).status.code(), Some(2), "{other}");
+    }
+}
+
+/// Runs the example on a file with this content.
+fn jose_vectors(json: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vectors.json");
+    std::fs::write(&file, json).unwrap();
+    Command::new(program("examples/jose_vectors")).arg(file).output().unwrap()
 }
 
 #[test]
