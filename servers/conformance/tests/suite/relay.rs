@@ -1,34 +1,37 @@
-//! A way from a server to its store that can be cut.
+//! The links from a server to its store, which can be cut.
 
-use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::io::{ErrorKind, Read as _};
+use std::net::{SocketAddr, TcpStream};
 
+use lab::proxy::{DelayProxy, Link, LinkFault};
+use testkit::TIMEOUT;
 use testkit::backend::Backend;
 use testkit::redis::Redis;
 
-/// One way for every address of a store.
+/// One link for every address of a store.
 pub(crate) struct Relays(Vec<Relay>);
 
+struct Relay {
+    /// Of the store.
+    port: u16,
+    proxy: DelayProxy,
+}
+
 impl Relays {
-    /// The ways to this backend. The nodes of a cluster tell everybody to come this way.
+    /// Opens the links to this backend. The nodes of a cluster send all clients over these.
     pub(crate) fn to(backend: &mut Backend) -> Self {
         let relays: Vec<_> = ports(backend).into_iter().map(Relay::to).collect();
         if let Backend::Cluster(cluster) = backend {
-            cluster.announce(&relays.iter().map(|relay| relay.port).collect::<Vec<_>>());
+            cluster.announce(&relays.iter().map(|relay| relay.proxy.address().port()).collect::<Vec<_>>());
         }
         Self(relays)
     }
 
-    /// These flags, which name the backend, with the ways in place of the addresses.
+    /// Returns these flags, which name the backend, with the links in place of the addresses.
     pub(crate) fn lead(&self, flags: Vec<String>) -> Vec<String> {
-        let led = |flag: String| {
-            self.0
-                .iter()
-                .fold(flag, |flag, relay| flag.replace(&format!(":{}/", relay.behind), &format!(":{}/", relay.port)))
-        };
-        flags.into_iter().map(led).collect()
+        let of = |port: u16| format!(":{port}/");
+        let led = |flag: String, relay: &Relay| flag.replace(&of(relay.port), &of(relay.proxy.address().port()));
+        flags.into_iter().map(|flag| self.0.iter().fold(flag, led)).collect()
     }
 
     pub(crate) fn cut(&self) {
@@ -36,85 +39,33 @@ impl Relays {
     }
 
     pub(crate) fn heal(&self) {
-        self.0.iter().for_each(|relay| relay.shared.cut.store(false, Ordering::SeqCst));
+        self.0.iter().for_each(|relay| relay.proxy.set_fault(LinkFault::None));
     }
 }
 
-/// Where clients of this backend come.
+/// The ports of a backend that clients connect to.
 fn ports(backend: &Backend) -> Vec<u16> {
     match backend {
-        Backend::Nothing => vec![],
-        Backend::Redis(redis) => vec![redis.port()],
-        Backend::Cluster(cluster) => cluster.nodes.iter().map(Redis::port).collect(),
         Backend::Postgres(postgres) => vec![postgres.port()],
+        _ => backend.redis_nodes().iter().map(Redis::port).collect(),
     }
-}
-
-struct Relay {
-    port: u16,
-    behind: u16,
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    over: AtomicBool,
-    cut: AtomicBool,
-    /// Both ends of every connection.
-    open: Mutex<Vec<TcpStream>>,
 }
 
 impl Relay {
-    fn to(behind: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared::default());
-        let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            while let Ok((client, _)) = listener.accept() {
-                if own.over.load(Ordering::SeqCst) {
-                    return;
-                }
-                // Whoever comes while the way is cut, or the store is gone, is sent away.
-                let _ = own.join(client, behind);
-            }
-        });
-        Self { port, behind, shared }
+    fn to(port: u16) -> Self {
+        let store = SocketAddr::from(([127, 0, 0, 1], port));
+        Self { port, proxy: DelayProxy::start(store, Link::default(), &[], 0).unwrap() }
     }
 
+    /// Returns when the proxy has closed every connection: it does so before it closes one that is opened afterwards.
     fn cut(&self) {
-        self.shared.cut.store(true, Ordering::SeqCst);
-        for stream in self.shared.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        self.proxy.set_fault(LinkFault::Cut);
+        let mut probe = TcpStream::connect(self.proxy.address()).unwrap();
+        probe.set_read_timeout(Some(TIMEOUT)).unwrap();
+        match probe.read(&mut [0]) {
+            Ok(0) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            other => panic!("the link is not cut: {other:?}"),
         }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.cut();
-        self.shared.over.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.port)));
-    }
-}
-
-impl Shared {
-    fn join(&self, client: TcpStream, behind: u16) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap();
-        if self.cut.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let store = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], behind)))?;
-        for stream in [&client, &store] {
-            stream.set_nodelay(true)?;
-            open.push(stream.try_clone()?);
-        }
-        for (mut from, mut to) in [(client.try_clone()?, store.try_clone()?), (store, client)] {
-            std::thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
-                let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
-            });
-        }
-        Ok(())
     }
 }
