@@ -416,6 +416,6 @@ fn medians(blocks: &[&Vec<(u32, f64)>]) -> Vec<(f64, f64)> {
     for (nodes, rps) in blocks.iter().copied().flatten() {
         by_nodes.entry(*nodes).or_default().push(*rps);
     }
-    let median = |(nodes, rps): (u32, Vec<f64>)| Some((f64::from(nodes), middle_of(rps.into_iter())?));
+    let median = |(nodes, rps): (u32, Vec<f64>)| Some((f64::from(nodes), middle_of(rps)?));
     by_nodes.into_iter().filter_map(median).collect()
 }

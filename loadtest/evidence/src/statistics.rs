@@ -13,6 +13,7 @@ mod signed_rank;
 mod student;
 
 pub use bootstrap::bootstrap;
+pub(crate) use engine::median::median as middle_of;
 pub use line::{Line, least_squares};
 pub use logistic::{Logistic, profile_interval};
 pub use median::median;
@@ -76,22 +77,5 @@ impl Estimate {
     pub fn map(self, scale: impl Fn(f64) -> f64) -> Self {
         let interval = self.interval.map(|at| Interval { low: scale(at.low), high: scale(at.high), level: at.level });
         Self { value: scale(self.value), interval, samples: self.samples }
-    }
-}
-
-/// The median of values in any order; none of none.
-pub(crate) fn middle_of(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    middle(&values)
-}
-
-/// The middle of sorted values: the mean of the two middle ones if their number is even.
-fn middle(sorted: &[f64]) -> Option<f64> {
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        even if even % 2 == 0 => Some(f64::midpoint(sorted[half - 1], sorted[half])),
-        _ => Some(sorted[half]),
     }
 }

@@ -12,7 +12,8 @@
 //! out; on two processors these are the higher shares of the cheap schemes. Weak on one machine:
 //! there is no network in it.
 
-use engine::record::{CostExperiment, LatencyExperiment, Load};
+use engine::median::median;
+use engine::record::{CostExperiment, LatencyExperiment, Load, Round};
 
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::{self, ServerUnderTest};
@@ -152,12 +153,7 @@ fn measured_capacity(bench: &Bench<'_>, station: &ServerUnderTest<'_>) -> Option
     let record = bench.journal.record();
     let cost = record.data().map_or(&[][..], |cost: &CostExperiment| &cost.rounds);
     let latency = record.data().map_or(&[][..], |latency: &LatencyExperiment| &latency.rounds);
-    let mut carried: Vec<f64> = cost
-        .iter()
-        .chain(latency)
-        .filter(|round| round.scheme == station.scheme.id() && round.load.is_saturated())
-        .map(|round| round.achieved_rps)
-        .collect();
-    carried.sort_by(f64::total_cmp);
-    carried.get(carried.len() / 2).copied().filter(|rate| *rate > 0.0)
+    let saturated = |round: &&Round| round.scheme == station.scheme.id() && round.load.is_saturated();
+    let carried = cost.iter().chain(latency).filter(saturated).map(|round| round.achieved_rps);
+    median(carried).filter(|rate| *rate > 0.0)
 }

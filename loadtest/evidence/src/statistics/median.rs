@@ -4,16 +4,17 @@
 //! a coin, so the number that do is binomial (Conover, *Practical Nonparametric Statistics*,
 //! section 3.2). Right for percentiles of rounds, which are skewed.
 
+use engine::median::median_of_sorted;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 
-use super::{Estimate, Interval, middle};
+use super::{Estimate, Interval};
 
 /// The median. None without samples.
 #[must_use]
 pub fn median(samples: &[f64], confidence: f64) -> Option<Estimate> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let value = middle(&sorted)?;
+    let value = median_of_sorted(&sorted)?;
     Some(Estimate { value, interval: interval(&sorted, confidence), samples: sorted.len() })
 }
 

@@ -6,9 +6,10 @@
 //! *Nonparametric Statistical Methods*, section 3.3). It asks of the differences that they are
 //! symmetric, not that they are normal; one wild round moves it little.
 
+use engine::median::median_of_sorted;
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
-use super::{Estimate, Interval, middle};
+use super::{Estimate, Interval};
 
 /// Up to here the test's distribution is counted out; above, the normal one stands in for it.
 const MOST_EXACT: usize = 50;
@@ -17,7 +18,7 @@ const MOST_EXACT: usize = 50;
 #[must_use]
 pub fn hodges_lehmann(differences: &[f64], confidence: f64) -> Option<Estimate> {
     let averages = walsh_averages(differences);
-    let value = middle(&averages)?;
+    let value = median_of_sorted(&averages)?;
     let samples = differences.len();
     Some(Estimate { value, interval: interval(&averages, samples, confidence), samples })
 }

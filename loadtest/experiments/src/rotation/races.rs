@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::time::Instant;
 
+use engine::median::median;
 use engine::record::{Race, Replay, RotationExperiment, Validity};
 use lab::http::{Client, HttpError};
 use lab::server::Server;
@@ -65,8 +66,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn into_race(mut self, scheme: &str, grace_s: u64, clients: u32) -> Race {
-        self.spreads_us.sort_unstable();
+    fn into_race(self, scheme: &str, grace_s: u64, clients: u32) -> Race {
         Race {
             scheme: scheme.to_owned(),
             grace_s,
@@ -75,7 +75,7 @@ impl Tally {
             granted: self.granted,
             refused: self.refused,
             killed: self.killed,
-            spread_us: self.spreads_us.get(self.spreads_us.len() / 2).copied().unwrap_or(0) as f64,
+            spread_us: median(self.spreads_us.into_iter().map(|us| us as f64)).unwrap_or(0.0),
             validity: answered(self.failed),
         }
     }
