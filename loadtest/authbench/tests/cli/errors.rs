@@ -92,7 +92,7 @@ fn a_record_that_cannot_be_read_is_a_usage_error() {
         path.to_str().unwrap().to_owned()
     };
     fails(&["report", &report("{")], 2, &["is not a record of authbench"]);
-    fails(&["report", &report(r#"{"format":"1.0"}"#)], 2, &["is not a record of authbench", "run"]);
+    fails(&["report", &report(r#"{"format":"2.0"}"#)], 2, &["is not a record of authbench", "run"]);
     fails(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "newer"]);
     fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer reads"]);
     fails(&["report", &report(r#"{"format":"1.4"}"#)], 2, &["format 1.4", "no longer reads; authbench 0.1 does"]);
