@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh
 echo "compare: building (the first time takes some minutes)" >&2
-cargo build --quiet --release --locked --workspace --bins
+cargo build --release --locked --workspace --bins
 # Debian keeps haproxy where only root looks.
 export PATH="$PATH:/usr/sbin"
 exec target/release/authbench compare "$@"
