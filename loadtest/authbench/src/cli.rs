@@ -62,9 +62,7 @@ pub(crate) struct Compare {
     /// Schemes, separated by commas, or `all`; the control `anonymous` is always among them.
     #[arg(long, value_name = "a,b,..", value_parser = schemes)]
     pub(crate) schemes: Option<Schemes>,
-    /// Experiments, separated by commas: cost, latency, rtt, login, reject, scaling, population, revocation, outage, fanout,
-    /// rotation, memory, wire [default: all, but in quick only cost, latency, memory and wire]
-    #[arg(long, value_name = "x,y,..", value_parser = experiments)]
+    #[arg(long, value_name = "x,y,..", value_parser = experiments, help = experiments_help(), long_help = experiments_long_help())]
     pub(crate) experiments: Option<Experiments>,
     /// Where credentials travel: bearer or cookie; the same for every scheme.
     #[arg(long, default_value = "bearer")]
@@ -212,6 +210,22 @@ fn experiments(list: &str) -> Result<Experiments, String> {
     Ok(Experiments(Experiment::all().filter(|experiment| asked.contains(experiment)).collect()))
 }
 
+/// The experiments by name, and which are the default.
+fn experiments_help() -> String {
+    let names = |of: &mut dyn Iterator<Item = Experiment>| of.map(Experiment::id).collect::<Vec<_>>().join(", ");
+    format!(
+        "Experiments, separated by commas: {} [default: all; in quick only {}]",
+        names(&mut Experiment::all()),
+        names(&mut Profile::Quick.experiments().into_iter())
+    )
+}
+
+/// The same, with what each compares.
+fn experiments_long_help() -> String {
+    let line = |each: Experiment| format!("\n  {:<10}  {}: {}", each.id(), each.title(), each.compares());
+    format!("{}\n{}", experiments_help(), Experiment::all().map(line).collect::<String>())
+}
+
 fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
@@ -235,6 +249,15 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn help_of_experiments_is_made_from_the_table() {
+        let help = experiments_long_help();
+        for experiment in Experiment::all() {
+            assert!(help.contains(experiment.id()) && help.contains(experiment.compares()), "{help}");
+        }
+        assert!(help.contains("in quick only cost, latency, memory, wire]"), "{help}");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
