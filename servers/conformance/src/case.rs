@@ -229,13 +229,13 @@ impl<'a> Case<'a> {
     /// Goes on if this credential is good.
     pub(crate) fn must_be_good(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
         let status = self.me(credential)?;
-        ensure(status == 200, || format!("{what}: /me answers {status} instead of 200"))
+        ensure(status == 200, || format!("{what}: /me returns {status} instead of 200"))
     }
 
     /// Goes on if this credential is refused with 401.
     pub(crate) fn must_be_refused(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
         let status = self.me(credential)?;
-        ensure(status == 401, || format!("{what}: /me answers {status} instead of 401"))
+        ensure(status == 401, || format!("{what}: /me returns {status} instead of 401"))
     }
 
     /// The request that asks for a login.
@@ -263,7 +263,7 @@ impl<'a> Case<'a> {
                 return self.logged_in(&username, answer);
             }
         }
-        fail(format!("{TRIES} seeded users in a row are throttled"))
+        fail(format!("the server throttles {TRIES} seeded users in a row"))
     }
 
     /// A login of this user with the seeded password.
@@ -285,7 +285,7 @@ impl<'a> Case<'a> {
         answer.must_be(200, &format!("the login of {username}"))?;
         match self.handed(&answer) {
             Some(handed) => Ok(Login::new(username, handed, answer)),
-            None => fail("a login hands out no credential"),
+            None => fail("a login issues no credential"),
         }
     }
 
@@ -329,14 +329,14 @@ impl<'a> Case<'a> {
         answer.must_be(200, "a renewal")?;
         match self.handed(&answer) {
             Some(handed) => Ok(Login::new(&login.username, handed, answer)),
-            None => fail("a renewal hands out no credential"),
+            None => fail("a renewal issues no credential"),
         }
     }
 
     /// A change of a user by the admin.
     pub(crate) fn change_user(&self, admin: &Login, change: &Value) -> Step {
         let changed = self.send(&self.post(route::ADMIN_USER, &admin.credential).json(change))?;
-        changed.must_be(204, "a change of a user by the admin")
+        changed.must_be(204, "an update of a user by the admin")
     }
 
     /// What changes the password of this login's user.
@@ -350,7 +350,7 @@ impl<'a> Case<'a> {
         applicable(self.facts.clock, reason::NO_CLOCK)?;
         for node in &self.subject.nodes {
             let moved = Request::post(route::BENCH_CLOCK).json(&json!({ "advance_s": seconds }));
-            self.send_to(node, &moved)?.must_be(200, "a move of the clock")?;
+            self.send_to(node, &moved)?.must_be(200, "an adjustment of the clock")?;
         }
         Ok(())
     }

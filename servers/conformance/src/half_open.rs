@@ -38,9 +38,9 @@ impl HalfOpenKind {
     /// For a reader.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Head => "a part of a head",
-            Self::GrowingHead => "a head that grows by a line a second",
-            Self::Body => "a part of a body",
+            Self::Head => "an incomplete head",
+            Self::GrowingHead => "a head that grows by one line per second",
+            Self::Body => "an incomplete body",
         }
     }
 

@@ -55,7 +55,7 @@ pub fn matrix(reports: &[Report]) -> String {
         let checks: Vec<_> = checks.iter().map(|check| format!("`{check}`")).collect();
         format!("{}. {reason}: {}\n", n + 1, checks.join(", "))
     });
-    let _ = write!(text, "\nNot applicable (–), because\n\n{}", notes.collect::<String>());
+    let _ = write!(text, "\nReasons for – (not applicable):\n\n{}", notes.collect::<String>());
     text
 }
 

@@ -23,17 +23,17 @@ struct Way {
 /// All of them; each is as likely as any other.
 const WAYS: [Way; 12] = [
     Way { name: "bits flipped", spoil: Mutator::flipped },
-    Way { name: "bits flipped under the encoding", spoil: Mutator::flipped_within },
-    Way { name: "other characters of the alphabet", spoil: Mutator::exchanged },
-    Way { name: "a part cut out", spoil: Mutator::cut },
-    Way { name: "cut under the encoding", spoil: Mutator::cut_within },
-    Way { name: "bytes put in", spoil: Mutator::grown },
+    Way { name: "bits flipped in the decoded bytes", spoil: Mutator::flipped_within },
+    Way { name: "characters replaced within the alphabet", spoil: Mutator::exchanged },
+    Way { name: "a part removed", spoil: Mutator::cut },
+    Way { name: "a part removed from the decoded bytes", spoil: Mutator::cut_within },
+    Way { name: "bytes inserted", spoil: Mutator::grown },
     Way { name: "parts swapped", spoil: Mutator::swapped },
-    Way { name: "segments in another order", spoil: Mutator::reordered },
+    Way { name: "segments reordered", spoil: Mutator::reordered },
     Way { name: "another encoding", spoil: Mutator::reencoded },
-    Way { name: "the end of another user's", spoil: Mutator::spliced },
-    Way { name: "the end of another user's, under the encoding", spoil: Mutator::spliced_within },
-    Way { name: "segments of several users", spoil: Mutator::mixed },
+    Way { name: "the end of another user's credential", spoil: Mutator::spliced },
+    Way { name: "the end of another user's decoded bytes", spoil: Mutator::spliced_within },
+    Way { name: "segments from several users", spoil: Mutator::mixed },
 ];
 
 /// An endless row of spoiled credentials.

@@ -27,7 +27,7 @@ const UNRESPONSIVE: u32 = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Nobody was named.
-    #[error("no server was named: give at least one base URL")]
+    #[error("no server is given: give at least one base URL")]
     NoNode,
     /// It does not answer.
     #[error("{route}: {what}; check that the server runs at this address and speaks plain http")]
@@ -39,8 +39,8 @@ pub enum RunError {
     },
     /// Nobody can log in.
     #[error(
-        "no seeded user can log in: POST /login answers {status}; the suite needs users user-000000, user-000001, ... \
-         with the password `{}`",
+        "no seeded user can log in: POST /login returns {status}; the suite needs the users user-000000, \
+         user-000001, ... with the password `{}`",
         user::PASSWORD
     )]
     NoLogin {
@@ -48,7 +48,7 @@ pub enum RunError {
         status: u16,
     },
     /// There is nothing to examine.
-    #[error("the login hands out no credential: there is nothing to examine, as with the control")]
+    #[error("the login issues no credential, so there is nothing to check; the control is such a server")]
     NoCredential,
     /// It was stopped before the first check.
     #[error("interrupted before the first check")]

@@ -48,33 +48,34 @@ impl Answer {
 
 /// Reasons why a check does not apply, each worded once.
 pub(crate) mod reason {
-    pub(crate) const NO_KEYS: &str = "no signing key was given: lend the server's own (--secret-file or --key-file) to forge tokens that are wrong in \
-         one thing only";
+    pub(crate) const NO_KEYS: &str = "no signing key is given: give the server's own (--secret-file or --key-file) to \
+         forge tokens that differ from valid ones in one property";
     pub(crate) const OTHER_KEYS: &str =
-        "a token signed with the key that was given is refused: it is not, or no longer, the server's";
-    pub(crate) const NO_CLOCK: &str = "the clock cannot be moved: start the server with --bench";
+        "the server rejects a token signed with the given key: it is not, or no longer, the server's key";
+    pub(crate) const NO_CLOCK: &str = "the server's clock cannot be advanced: start the server with --bench";
     pub(crate) const NO_MINT: &str = "there is no /bench/mint: start the server with --bench";
-    pub(crate) const NO_STORE: &str = "no hold of the store was given: lend a StoreControl";
+    pub(crate) const NO_STORE: &str = "no control of the store is given: set a StoreControl";
     pub(crate) const NO_MEMORY: &str =
-        "the server's memory cannot be read: it has to be one process of this machine, and of the same user";
-    pub(crate) const ONE_NODE: &str = "there is one server only: name another that shares its store";
-    pub(crate) const CUT_TOGETHER: &str = "all servers are cut off from the store together";
-    pub(crate) const NO_LOG: &str = "no log file was given";
-    pub(crate) const NO_STARTER: &str = "no way to start a server with other flags was given";
-    pub(crate) const NO_ADMIN: &str = "user-000000 cannot log in, or has no role admin";
-    pub(crate) const NO_FACTS: &str = "the server has no /bench/scheme that says this of it";
-    pub(crate) const NOT_JWS: &str = "the credential is no signed token";
-    pub(crate) const NOT_SEALED: &str = "the credential is not the session itself";
+        "the server's memory cannot be read: the server must be a single process of the same user on this machine";
+    pub(crate) const ONE_NODE: &str = "there is only one server: give a second one that shares its store";
+    pub(crate) const CUT_TOGETHER: &str = "all servers lose the store together";
+    pub(crate) const NO_LOG: &str = "no log file is given";
+    pub(crate) const NO_STARTER: &str = "no way to start a server with other flags is given";
+    pub(crate) const NO_ADMIN: &str = "user-000000 cannot log in or does not have the role admin";
+    pub(crate) const NO_FACTS: &str = "the server has no /bench/scheme that states this property";
+    pub(crate) const NOT_JWS: &str = "the credential is not a signed token";
+    pub(crate) const NOT_SEALED: &str = "the credential is not a sealed session";
     pub(crate) const NOT_COOKIE: &str = "the carrier is bearer";
     pub(crate) const NOT_BEARER: &str = "the carrier is cookie";
-    pub(crate) const NO_PUBLIC_KEY: &str = "the algorithm is symmetric: there is no public key";
-    pub(crate) const NO_REFRESH_TOKEN: &str = "there are no refresh tokens: a credential is renewed by itself";
-    pub(crate) const STORE_WITHIN: &str = "there is no store outside of the server";
-    pub(crate) const NO_ROTATION: &str = "the server has no key to rotate, or was started without --bench";
+    pub(crate) const NO_PUBLIC_KEY: &str = "the algorithm is symmetric and has no public key";
+    pub(crate) const NO_REFRESH_TOKEN: &str = "there are no refresh tokens: the credential itself is renewed";
+    pub(crate) const STORE_WITHIN: &str = "the server has no external store";
+    pub(crate) const NO_ROTATION: &str = "the server has no key to rotate or runs without --bench";
     pub(crate) const IDLE_IN_STORE: &str =
-        "with --touch always the store's own clock keeps the idle limit, and that cannot be moved";
-    pub(crate) const NO_IDLE_LIMIT: &str = "there is no idle limit: a credential is renewed, not extended";
-    pub(crate) const ENDS_NOTHING: &str = "a logout ends nothing at the server: the class is expiry";
-    pub(crate) const LONG_WINDOW: &str = "the window is longer than 15 s and not kept by the clock that can be moved: start the server with a shorter one";
-    pub(crate) const GRACE: &str = "a used refresh token is admitted again for some seconds, as declared";
+        "with --touch always the store's own clock enforces the idle timeout, and that clock cannot be advanced";
+    pub(crate) const NO_IDLE_LIMIT: &str = "there is no idle timeout: a credential is renewed, not extended";
+    pub(crate) const ENDS_NOTHING: &str = "a logout revokes nothing at the server: the revocation class is expiry";
+    pub(crate) const LONG_WINDOW: &str = "the revocation window is longer than 15 s and does not follow the adjustable \
+         clock: start the server with a shorter one";
+    pub(crate) const GRACE: &str = "the server accepts a used refresh token again during its declared grace period";
 }

@@ -11,49 +11,49 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "credential-works",
         row: 9,
-        title: "What a login hands out opens /me as the user who logged in.",
+        title: "The credential that a login issues authenticates /me as the user who logged in.",
         source: "RFC 6750 section 2",
         run: works,
     },
     Check {
         id: "no-credential",
         row: 9,
-        title: "A request without a credential gets 401 and a challenge that names no error.",
+        title: "A request without a credential gets 401 and a challenge without an error code.",
         source: "RFC 6750 section 3.1; RFC 9110 section 11.6.1",
         run: none,
     },
     Check {
         id: "bad-credential",
         row: 9,
-        title: "A bad credential gets 401 and, by bearer, the error invalid_token.",
+        title: "An invalid credential gets 401 and, with the bearer carrier, the error invalid_token.",
         source: "RFC 6750 section 3.1",
         run: bad,
     },
     Check {
         id: "role-missing",
         row: 9,
-        title: "A good credential without the role gets 403, and the admin gets 200.",
+        title: "A valid credential without the role gets 403, and the admin gets 200.",
         source: "RFC 6750 section 3.1",
         run: role,
     },
     Check {
         id: "two-credentials",
         row: 9,
-        title: "A request with two credentials gets 400, whatever they are worth.",
+        title: "A request with two credentials gets 400, whether they are valid or not.",
         source: "RFC 6750 section 3.1",
         run: two,
     },
     Check {
         id: "bearer-spelling",
         row: 9,
-        title: "Bearer is taken in any case, and with several spaces behind it.",
+        title: "The scheme name Bearer is accepted in any letter case and with several spaces after it.",
         source: "RFC 6750 section 2.1; RFC 9110 sections 11.1 and 11.4",
         run: spelling,
     },
     Check {
         id: "credentials-not-cached",
         row: 9,
-        title: "An answer that hands out a credential forbids every cache to keep it.",
+        title: "A response that issues a credential has Cache-Control: no-store.",
         source: "RFC 6750 section 5.3; OWASP Session Management Cheat Sheet",
         run: not_cached,
     },
@@ -64,7 +64,7 @@ fn works(case: &Case<'_>) -> Step {
     let answer = case.send(&case.with(Request::get(route::ME), &login.credential))?;
     answer.must_be(200, "/me with a fresh credential")?;
     let name = answer.json()["username"].clone();
-    ensure(name == login.username.as_str(), || format!("/me is {name} instead of {}", login.username))
+    ensure(name == login.username.as_str(), || format!("/me returns the user {name} instead of {}", login.username))
 }
 
 fn challenge(answer: &Answer) -> Step<&str> {
@@ -78,7 +78,7 @@ fn none(case: &Case<'_>) -> Step {
         let challenge = challenge(&answer)?;
         if case.facts.carrier == Carrier::Bearer {
             let bare = challenge.starts_with("Bearer") && !challenge.contains("error=");
-            ensure(bare, || format!("{challenge:?} is no bare Bearer challenge"))?;
+            ensure(bare, || format!("{challenge:?} is not a Bearer challenge without parameters"))?;
         }
     }
     Ok(())
@@ -88,7 +88,7 @@ fn bad(case: &Case<'_>) -> Step {
     let unknown = case.login()?.credential.chars().rev().collect::<String>();
     for credential in ["not-a-credential", &unknown] {
         let answer = case.send(&case.with(Request::get(route::ME), credential))?;
-        answer.must_be(401, "a bad credential")?;
+        answer.must_be(401, "an invalid credential")?;
         let challenge = challenge(&answer)?;
         if case.facts.carrier == Carrier::Bearer {
             let named = challenge.starts_with("Bearer") && challenge.contains(r#"error="invalid_token""#);
@@ -120,15 +120,15 @@ fn two(case: &Case<'_>) -> Step {
     };
     let twice = |first: &str, second: &str| case.with(case.with(Request::get(route::ME), first), second);
     let mut requests = vec![
-        ("a cookie beside a bearer", both(Request::get(route::ME))),
-        ("two different ones", twice(&one, &other)),
-        ("the same twice", twice(&one, &one)),
-        ("a good one behind a bad one", twice("bad", &one)),
-        ("a bad one behind a good one", twice(&one, "bad")),
+        ("a cookie and a bearer token", both(Request::get(route::ME))),
+        ("two different bearer tokens", twice(&one, &other)),
+        ("the same bearer token twice", twice(&one, &one)),
+        ("a valid bearer token after an invalid one", twice("bad", &one)),
+        ("an invalid bearer token after a valid one", twice(&one, "bad")),
     ];
     if case.facts.carrier == Carrier::Cookie {
         let pair = format!("{cookie_name}={one}; a=b; {cookie_name}={other}");
-        requests.push(("two cookies in one line", case.with_cookie(Request::get(route::ME), pair)));
+        requests.push(("two cookies in one header line", case.with_cookie(Request::get(route::ME), pair)));
     }
     for (what, request) in requests {
         case.send(&request)?.must_be(400, what)?;
@@ -142,7 +142,7 @@ fn spelling(case: &Case<'_>) -> Step {
     for scheme in ["Bearer  ", "Bearer     ", "bearer ", "BEARER "] {
         let me = case.with_companions(Request::get(route::ME));
         let me = me.header("authorization", format!("{scheme}{credential}"));
-        case.send(&me)?.must_be(200, &format!("a good credential behind {scheme:?}"))?;
+        case.send(&me)?.must_be(200, &format!("a valid credential after {scheme:?}"))?;
     }
     Ok(())
 }

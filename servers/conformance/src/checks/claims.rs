@@ -14,84 +14,84 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "iss-required",
         row: 3,
-        title: "A token without iss is refused.",
+        title: "A token without iss is rejected.",
         source: "RFC 8725 section 3.8",
         run: |case| absent(case, "iss"),
     },
     Check {
         id: "iss-exact",
         row: 3,
-        title: "A token of another issuer is refused.",
+        title: "A token from another issuer is rejected.",
         source: "RFC 8725 section 3.8",
         run: |case| other(case, "iss"),
     },
     Check {
         id: "aud-required",
         row: 3,
-        title: "A token without aud is refused.",
+        title: "A token without aud is rejected.",
         source: "RFC 8725 section 3.9",
         run: |case| absent(case, "aud"),
     },
     Check {
         id: "aud-exact",
         row: 3,
-        title: "A token for another audience is refused.",
+        title: "A token for another audience is rejected.",
         source: "RFC 8725 section 3.9",
         run: |case| other(case, "aud"),
     },
     Check {
         id: "aud-array",
         row: 3,
-        title: "A token for several audiences, the own one among them, is accepted.",
+        title: "A token for several audiences that include the server's own is accepted.",
         source: "RFC 7519 section 4.1.3",
         run: aud_array,
     },
     Check {
         id: "typ-exact",
         row: 5,
-        title: "A token of another type than at+jwt, or of none, is refused.",
+        title: "A token whose typ is absent or not at+jwt is rejected.",
         source: "RFC 8725 section 3.11; RFC 9068 section 4",
         run: typ,
     },
     Check {
         id: "refresh-token-at-api",
         row: 5,
-        title: "A refresh token opens no route of the API, and a credential is no refresh token.",
+        title: "A refresh token is rejected as a credential, and a credential is rejected as a refresh token.",
         source: "RFC 8725 section 3.12; RFC 9700 section 4.14",
         run: refresh_token,
     },
     Check {
         id: "exp-enforced",
         row: 7,
-        title: "A token that is over by a second more than the declared leeway is refused.",
+        title: "A token that expired one second longer ago than the declared leeway is rejected.",
         source: "RFC 7519 section 4.1.4",
         run: exp,
     },
     Check {
         id: "exp-required",
         row: 7,
-        title: "A token without exp, or with one that is no number, is refused.",
+        title: "A token whose exp is absent or not a number is rejected.",
         source: "RFC 9068 section 4",
         run: exp_required,
     },
     Check {
         id: "nbf-enforced",
         row: 7,
-        title: "A token that is not good yet, or was issued in the future, is refused.",
+        title: "A token that is not valid yet, or was issued in the future, is rejected.",
         source: "RFC 7519 section 4.1.5",
         run: nbf,
     },
     Check {
         id: "dates-fractional",
         row: 7,
-        title: "A token whose dates have a fraction is accepted until it expires.",
+        title: "A token with fractional seconds in its dates is accepted until it expires.",
         source: "RFC 7519 section 2",
         run: fractional,
     },
     Check {
         id: "leeway-small",
         row: 7,
-        title: "The leeway is declared and at most 5 s, and no token lives longer than that beyond its end.",
+        title: "The leeway is declared and at most 5 s, and a token that has expired for longer is rejected.",
         source: "RFC 7519 section 4.1.4",
         run: leeway,
     },
@@ -160,7 +160,7 @@ fn typ(case: &Case<'_>) -> Step {
 fn refresh_token(case: &Case<'_>) -> Step {
     applicable(case.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
     let login = case.login()?;
-    let Some(token) = &login.refresh_token else { return fail("a login without its refresh token") };
+    let Some(token) = &login.refresh_token else { return fail("a login without a refresh token") };
     case.must_be_refused(token, "a refresh token at the API")?;
     case.send(&case.renewal_by(&login.credential))?.must_be(401, "a credential as a refresh token")?;
     case.must_be_good(&login.credential, "after that")
@@ -169,7 +169,7 @@ fn refresh_token(case: &Case<'_>) -> Step {
 /// Now, as the server's own fresh token tells it: nobody else's clock counts.
 fn now(forge: &Forge) -> Step<u64> {
     let told = forge.token.number("iat").or_else(|| forge.token.number("nbf"));
-    told.map_or_else(|| not_applicable("tokens tell neither iat nor nbf"), Ok)
+    told.map_or_else(|| not_applicable("the tokens have neither iat nor nbf"), Ok)
 }
 
 /// Over for so many seconds, and otherwise as it was: it lived as long, only earlier.
@@ -185,7 +185,7 @@ fn exp(case: &Case<'_>) -> Step {
     let leeway_s = case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S);
     for seconds in [1, 2, 10, 3600] {
         let token = over_for(&forge, leeway_s + seconds)?;
-        case.must_be_refused(token, &format!("over for {} s, with a leeway of {leeway_s} s", leeway_s + seconds))?;
+        case.must_be_refused(token, &format!("expired for {} s, with a leeway of {leeway_s} s", leeway_s + seconds))?;
     }
     for exp in [json!(0), json!(-1)] {
         case.must_be_refused(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
@@ -209,7 +209,7 @@ fn nbf(case: &Case<'_>) -> Step {
     for claim in ["nbf", "iat"] {
         case.must_be_refused(forge.with_claims([(claim, json!(later))]), &format!("{claim} a minute from now"))?;
     }
-    case.must_be_refused(forge.with_claims([("nbf", json!("0"))]), "nbf that is text")
+    case.must_be_refused(forge.with_claims([("nbf", json!("0"))]), "nbf that is a string")
 }
 
 fn fractional(case: &Case<'_>) -> Step {
@@ -220,16 +220,16 @@ fn fractional(case: &Case<'_>) -> Step {
         let [iat, nbf, auth_time] = claims;
         forge.with_claims([iat, nbf, auth_time, ("exp", json!(ends))])
     };
-    case.must_be_good(with(now - 0.5, now + 60.5), "dates with a fraction")?;
+    case.must_be_good(with(now - 0.5, now + 60.5), "dates with fractional seconds")?;
     let over = with(now - leeway_s - 61.5, now - leeway_s - 1.5);
-    case.must_be_refused(over, &format!("over for 1.5 s, with a leeway of {leeway_s} s"))
+    case.must_be_refused(over, &format!("expired for 1.5 s, with a leeway of {leeway_s} s"))
 }
 
 fn leeway(case: &Case<'_>) -> Step {
     applicable(case.facts.jws, reason::NOT_JWS)?;
     let declared_s = Case::fact(case.facts.leeway_s())?;
-    ensure(declared_s <= MOST_LEEWAY_S, || format!("a leeway of {declared_s} s is declared"))?;
+    ensure(declared_s <= MOST_LEEWAY_S, || format!("the declared leeway is {declared_s} s"))?;
     let forge = case.forge()?;
     let token = over_for(&forge, MOST_LEEWAY_S + 1)?;
-    case.must_be_refused(token, &format!("over for {} s", MOST_LEEWAY_S + 1))
+    case.must_be_refused(token, &format!("expired for {} s", MOST_LEEWAY_S + 1))
 }

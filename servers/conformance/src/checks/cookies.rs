@@ -13,7 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "cookie-host-prefix",
         row: 12,
-        title: "Every cookie's name begins with __Host-.",
+        title: "Every cookie name begins with __Host-.",
         source: "RFC 6265bis section 4.1.3.2",
         run: |case| every(case, |cookie| cookie.name.starts_with("__Host-")),
     },
@@ -55,14 +55,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "cookie-cleared-at-logout",
         row: 12,
-        title: "A logout takes every cookie back that the login has set.",
+        title: "A logout clears every cookie that the login set.",
         source: "OWASP Session Management Cheat Sheet",
         run: cleared,
     },
     Check {
         id: "cookie-not-in-body",
         row: 12,
-        title: "What is in an HttpOnly cookie is in no body, where scripts could read it.",
+        title: "The value of an HttpOnly cookie is in no response body, where scripts could read it.",
         source: "OWASP Session Management Cheat Sheet",
         run: not_in_body,
     },
@@ -140,7 +140,9 @@ fn not_in_body(case: &Case<'_>) -> Step {
     for login in [&login, &renewed] {
         let body = String::from_utf8_lossy(&login.answer.body).into_owned();
         for secret in [Some(&login.credential), login.refresh_token.as_ref()].into_iter().flatten() {
-            ensure(!body.contains(secret.as_str()), || "a credential is in the body and in a cookie".to_owned())?;
+            ensure(!body.contains(secret.as_str()), || {
+                "the response has the credential in its body and in a cookie".to_owned()
+            })?;
         }
     }
     Ok(())

@@ -13,35 +13,35 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "csrf-refused",
         row: 17,
-        title: "A state change by cookie gets 403 unless the browser says that the site itself asks.",
+        title: "A state change by cookie gets 403 unless the browser marks the request as same-origin.",
         source: SOURCE,
         run: refused,
     },
     Check {
         id: "csrf-own-site-passes",
         row: 17,
-        title: "A state change by cookie passes if Origin is the own host, or Sec-Fetch-Site is same-origin.",
+        title: "A state change by cookie is accepted if Origin is the server's host or Sec-Fetch-Site is same-origin.",
         source: SOURCE,
         run: own_site,
     },
     Check {
         id: "csrf-default-port",
         row: 17,
-        title: "An Origin without a port is the own host where Host names the default port, and the other way round.",
+        title: "An Origin without a port matches a Host with the default port, and the reverse.",
         source: "RFC 6454 section 4; RFC 9110 section 4.2.3",
         run: default_port,
     },
     Check {
         id: "csrf-login-refused",
         row: 17,
-        title: "Another site cannot log a browser in as somebody else.",
+        title: "Another site cannot log a browser in as a different user.",
         source: "OWASP Cross-Site Request Forgery Prevention Cheat Sheet, login CSRF",
         run: login,
     },
     Check {
         id: "csrf-bearer-exempt",
         row: 17,
-        title: "A bearer needs no Origin, because no browser sends it unasked.",
+        title: "A request with a bearer token needs no Origin, because browsers do not add the token by themselves.",
         source: SOURCE,
         run: exempt,
     },
@@ -54,12 +54,15 @@ fn foreign(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
         ("neither Origin nor Sec-Fetch-Site", vec![]),
         ("a foreign Origin", vec![("origin", "https://evil.test".to_owned())]),
         ("the Origin null", vec![("origin", "null".to_owned())]),
-        ("an Origin that begins like the own one", vec![("origin", format!("https://{own}.evil.test"))]),
-        ("an Origin that ends like the own one", vec![("origin", format!("https://evil.test#{own}"))]),
+        ("an Origin that begins like the server's own", vec![("origin", format!("https://{own}.evil.test"))]),
+        ("an Origin that ends like the server's own", vec![("origin", format!("https://evil.test#{own}"))]),
         ("two Origins", vec![("origin", own_origin.clone()), ("origin", "https://evil.test".to_owned())]),
         ("Sec-Fetch-Site cross-site", vec![("sec-fetch-site", "cross-site".to_owned())]),
         ("Sec-Fetch-Site same-site", vec![("sec-fetch-site", "same-site".to_owned())]),
-        ("the own Origin, but cross-site", vec![("origin", own_origin), ("sec-fetch-site", "cross-site".to_owned())]),
+        (
+            "the server's own Origin, but cross-site",
+            vec![("origin", own_origin), ("sec-fetch-site", "cross-site".to_owned())],
+        ),
     ]
 }
 
@@ -78,7 +81,7 @@ fn refused(case: &Case<'_>) -> Step {
             ensure(case.set_credentials(&answer).next().is_none(), || format!("{path} with {what} sets a cookie"))?;
         }
     }
-    case.must_be_good(&login.credential, "after state changes that were refused")
+    case.must_be_good(&login.credential, "after rejected state changes")
 }
 
 fn own_site(case: &Case<'_>) -> Step {

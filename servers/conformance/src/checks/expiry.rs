@@ -15,28 +15,28 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "credential-expires",
         row: 16,
-        title: "A credential that is not used ends after the time that was declared for it, and not before.",
+        title: "An unused credential expires after its declared lifetime, and not earlier.",
         source: SOURCE,
         run: expires,
     },
     Check {
         id: "activity-extends",
         row: 16,
-        title: "Activity pushes the idle limit back.",
+        title: "Activity extends the idle timeout.",
         source: SOURCE,
         run: activity_extends,
     },
     Check {
         id: "absolute-limit",
         row: 16,
-        title: "No activity and no renewal helps after the absolute limit.",
+        title: "After the absolute timeout, neither activity nor renewal keeps a credential valid.",
         source: SOURCE,
         run: absolute,
     },
     Check {
         id: "expiry-told",
         row: 16,
-        title: "A login tells for how long its credential is good, and a cookie is not kept longer than that can be.",
+        title: "The login response states the credential's lifetime, and the cookie's lifetime does not exceed it.",
         source: "RFC 6749 section 5.1; RFC 6265bis section 4.1.2.2",
         run: told,
     },
@@ -67,13 +67,13 @@ fn expires(case: &Case<'_>) -> Step {
     let (early, unused) = (case.login()?, case.login()?);
     if ttl_s > 2 * MARGIN_S {
         case.advance(ttl_s - MARGIN_S)?;
-        case.must_be_good(&early.credential, "before its end")?;
+        case.must_be_good(&early.credential, "before it expires")?;
         case.advance(MARGIN_S + late_s(case))?;
     } else {
         case.advance(ttl_s + late_s(case))?;
     }
-    case.must_be_refused(&unused.credential, "unused for its whole time")?;
-    if slides(case) { Ok(()) } else { case.must_be_refused(&early.credential, "used, but over") }
+    case.must_be_refused(&unused.credential, "unused for its whole lifetime")?;
+    if slides(case) { Ok(()) } else { case.must_be_refused(&early.credential, "used, but expired") }
 }
 
 fn activity_extends(case: &Case<'_>) -> Step {
@@ -82,19 +82,22 @@ fn activity_extends(case: &Case<'_>) -> Step {
     let (ttl_s, absolute_s) = (ttl_s(case)?, Case::fact(case.facts.absolute_ttl_s())?);
     let step_s = ttl_s * 3 / 5;
     if 4 * step_s + MARGIN_S > absolute_s {
-        return not_applicable("the absolute limit comes before the idle limit was pushed back twice");
+        return not_applicable("the absolute timeout ends before the idle timeout can be extended twice");
     }
     let login = case.login()?;
     for used_s in [step_s, 2 * step_s, 3 * step_s, 4 * step_s] {
         case.advance(step_s)?;
-        case.must_be_good(&login.credential, &format!("used all the time, {used_s} s after login"))?;
+        case.must_be_good(&login.credential, &format!("in constant use, {used_s} s after login"))?;
     }
     Ok(())
 }
 
 fn absolute(case: &Case<'_>) -> Step {
     let (ttl_s, absolute_s) = (ttl_s(case)?, Case::fact(case.facts.absolute_ttl_s())?);
-    applicable(absolute_s > 2 * MARGIN_S, "the absolute limit is too short to be told from the time a check takes")?;
+    applicable(
+        absolute_s > 2 * MARGIN_S,
+        "the absolute timeout is too short to distinguish from the duration of a check",
+    )?;
     applicable(case.facts.clock, reason::NO_CLOCK)?;
     let step_s = (ttl_s * 3 / 5).max(1);
     // The many steps of a long limit take their time, too.
@@ -109,8 +112,8 @@ fn absolute(case: &Case<'_>) -> Step {
     }
     case.advance(margin_s + late_s(case))?;
     for (what, login) in [("used", &used), ("renewed", &renewed)] {
-        case.must_be_refused(&login.credential, &format!("{what} until its absolute limit"))?;
-        case.send(&case.renewal(login))?.must_be(401, &format!("{what} until its absolute limit: its renewal"))?;
+        case.must_be_refused(&login.credential, &format!("{what} until its absolute timeout"))?;
+        case.send(&case.renewal(login))?.must_be(401, &format!("{what} until its absolute timeout: its renewal"))?;
     }
     Ok(())
 }
@@ -120,7 +123,7 @@ fn keep_by_use(case: &Case<'_>, login: Login) -> Step<Login> {
     if !slides(case) {
         return case.renew(&login);
     }
-    case.must_be_good(&login.credential, "used all the time, before its absolute limit")?;
+    case.must_be_good(&login.credential, "in constant use, before its absolute timeout")?;
     Ok(login)
 }
 
@@ -129,12 +132,14 @@ fn told(case: &Case<'_>) -> Step {
     let login = case.login()?;
     let told_s = login.answer.json()["expires_in"].as_u64();
     let good = told_s.is_some_and(|told_s| told_s.abs_diff(ttl_s) <= 1);
-    ensure(good, || format!("expires_in is {told_s:?}, and {ttl_s} s are declared"))?;
+    ensure(good, || format!("expires_in is {told_s:?}, but the declared lifetime is {ttl_s} s"))?;
     for cookie in case.set_credentials(&login.answer) {
         let attributes = cookie.split(';').filter_map(|part| part.trim().split_once('='));
         let mut ages = attributes.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
         let age_s = ages.next().and_then(|(_, value)| value.parse::<u64>().ok());
-        ensure(age_s.is_some_and(|age_s| age_s <= absolute_s), || format!("Set-Cookie: {cookie}: kept for too long"))?;
+        ensure(age_s.is_some_and(|age_s| age_s <= absolute_s), || {
+            format!("Set-Cookie: {cookie}: the lifetime is too long")
+        })?;
     }
     Ok(())
 }

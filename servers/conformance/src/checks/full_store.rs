@@ -19,7 +19,7 @@ const SLACK: Duration = Duration::from_secs(2);
 pub(super) const CHECKS: &[Check] = &[Check {
     id: "full-store-lets-out",
     row: 25,
-    title: "While the store refuses writes, logouts work, and a login either works with its logout or gets 503.",
+    title: "While the store rejects writes, logouts work, and a login either works with its logout or gets 503.",
     source: "OWASP Fail Securely; CWE-636",
     run: lets_out,
 }];
@@ -31,7 +31,7 @@ impl<'c> Full<'c> {
     fn begin(store: &'c dyn StoreControl) -> Step<Self> {
         match store.refuse_writes() {
             Ok(()) => Ok(Self(store)),
-            Err(error) => not_applicable(format!("the store cannot be made to refuse writes: {error}")),
+            Err(error) => not_applicable(format!("the store cannot be made to reject writes: {error}")),
         }
     }
 }
@@ -50,7 +50,7 @@ fn lets_out(case: &Case<'_>) -> Step {
     let checked = without_writes(case, &logins);
     drop(full);
     let again = case.comes_to_hold(RECOVERY, || Ok(case.login().is_ok()))?;
-    ensure(again, || format!("no login works within {RECOVERY:?} after the store takes writes again"))?;
+    ensure(again, || format!("no login works within {RECOVERY:?} after the store accepts writes again"))?;
     checked
 }
 
@@ -60,12 +60,12 @@ fn without_writes(case: &Case<'_>, [one, other]: &[Login; 2]) -> Step {
     let answer = case.send(&Case::login_request(&case.fresh_user(), user::PASSWORD))?;
     match case.handed(&answer) {
         Some(handed) => must_let_out(case, route::LOGOUT, &Login::new("", handed, answer)),
-        None => answer.must_be(503, "a login while the store refuses writes"),
+        None => answer.must_be(503, "a login while the store rejects writes"),
     }
 }
 
 fn must_let_out(case: &Case<'_>, path: &str, login: &Login) -> Step {
-    let what = format!("{path} while the store refuses writes");
+    let what = format!("{path} while the store rejects writes");
     case.send(&case.post(path, &login.credential))?.must_be(204, &what)?;
     if case.facts.class() == Some(RevocationClass::Expiry) || login.refresh_token.is_some() {
         return case.send(&case.renewal(login))?.must_be(401, &format!("the renewal after {what}"));
@@ -73,5 +73,7 @@ fn must_let_out(case: &Case<'_>, path: &str, login: &Login) -> Step {
     let window = Duration::from_secs(Case::fact(case.facts.window_s())?);
     let me = case.with(Request::get(route::ME), &login.credential);
     let ended = case.comes_to_hold(window + SLACK, || Ok(case.send(&me)?.status == 401))?;
-    ensure(ended, || format!("after {what} its credential lives longer than its window of {window:?}"))
+    ensure(ended, || {
+        format!("after {what} its credential is accepted for longer than the revocation window of {window:?}")
+    })
 }

@@ -14,14 +14,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "throttle-spares-session",
         row: 27,
-        title: "While guesses at a user's name get 429, a session of that user can still change the password.",
+        title: "While password guesses for a user get 429, a session of that user can still change the password.",
         source: "SP 800-63B section 3.2.2; OWASP ASVS 6.3.1",
         run: session_is_spared,
     },
     Check {
         id: "success-forgets-failures",
         row: 27,
-        title: "A login that succeeds forgets the failures before it.",
+        title: "A successful login resets the count of failed logins.",
         source: "SP 800-63B section 3.2.2",
         run: success_forgets,
     },
@@ -47,33 +47,33 @@ fn guessed(case: &Case<'_>) -> Step<Guessed> {
         case.shared.guessed.get_or_init(|| guesses.map(|guesses| Guessed { login, guesses }));
     }
     let guessed = case.shared.guessed.get().and_then(Option::as_ref);
-    guessed.map_or_else(|| not_applicable("guesses are not throttled"), |guessed| Ok(guessed.clone()))
+    guessed.map_or_else(|| not_applicable("password guesses are not throttled"), |guessed| Ok(guessed.clone()))
 }
 
 /// The new password is the old one: a name that is throttled could not log in to change it back.
 fn session_is_spared(case: &Case<'_>) -> Step {
     let Guessed { login, .. } = guessed(case)?;
     let refused = case.send(&Case::login_request(&login.username, "a wrong password of some length"))?;
-    applicable(refused.status == 429, "the name is not throttled any more")?;
+    applicable(refused.status == 429, "the user name is no longer throttled")?;
     match case.send(&case.password_change(&login, user::PASSWORD, user::PASSWORD))?.status {
         204 => Ok(()),
         400 | 409 | 422 => not_applicable("a new password must not be the old one"),
-        other => fail(format!("a change of password by a session of the user: {other} instead of 204")),
+        other => fail(format!("a password change with a session of the user: {other} instead of 204")),
     }
 }
 
 fn success_forgets(case: &Case<'_>) -> Step {
     let Guessed { guesses, .. } = guessed(case)?;
-    applicable(guesses > 1, "one wrong password is one too many")?;
+    applicable(guesses > 1, "the server throttles after one wrong password")?;
     let name = case.login()?.username;
     let fails = |count: usize, when: &str| {
         (0..count).try_for_each(|guess| {
             let answer = case.send(&Case::login_request(&name, &format!("wrong password {guess}")))?;
-            answer.must_be(401, &format!("wrong password {} {when}, of {guesses} that are free", guess + 1))
+            answer.must_be(401, &format!("wrong password {} {when}, of {guesses} that are not throttled", guess + 1))
         })
     };
-    fails(guesses - 1, "before a success")?;
+    fails(guesses - 1, "before a successful login")?;
     case.login_as(&name)?;
-    fails(guesses.min(2), "after a success")?;
+    fails(guesses.min(2), "after a successful login")?;
     case.login_as(&name).map(drop)
 }

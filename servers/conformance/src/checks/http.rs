@@ -11,14 +11,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "host-exactly-one",
         row: 29,
-        title: "A request of HTTP/1.1 without Host, or with two, gets 400.",
+        title: "An HTTP/1.1 request with no Host header or with two gets 400.",
         source: "RFC 9112 section 3.2",
         run: host,
     },
     Check {
         id: "answers-by-cookie-not-cached",
         row: 29,
-        title: "An answer that depends on a cookie forbids every cache to keep it.",
+        title: "A response that depends on a cookie has Cache-Control: no-store.",
         source: "RFC 9111 section 5.2.2.5; OWASP ASVS 14.3.2",
         run: not_cached,
     },

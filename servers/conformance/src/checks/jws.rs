@@ -14,42 +14,42 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "alg-none",
         row: 1,
-        title: "A token without a signature is refused, however its alg spells none.",
+        title: "A token without a signature is rejected, however its alg spells none.",
         source: "RFC 8725 sections 2.1 and 3.1",
         run: none,
     },
     Check {
         id: "alg-public-key-as-secret",
         row: 1,
-        title: "A token with an HMAC under the server's public key is refused.",
+        title: "A token with an HMAC whose secret is the server's public key is rejected.",
         source: "RFC 8725 sections 2.1 and 3.1",
         run: confused,
     },
     Check {
         id: "alg-other",
         row: 1,
-        title: "A token signed by another algorithm with the server's own key is refused.",
+        title: "A token signed with the server's own key by another algorithm is rejected.",
         source: "RFC 8725 section 3.1",
         run: other,
     },
     Check {
         id: "alg-exact",
         row: 1,
-        title: "A token whose alg is absent, spelled otherwise or no text is refused, though its signature is right.",
+        title: "A correctly signed token whose alg is absent, misspelled or not a string is rejected.",
         source: "RFC 8725 section 3.1; RFC 7515 section 4.1.1",
         run: exact,
     },
     Check {
         id: "crit-refused",
         row: 6,
-        title: "A token with an empty, unknown or malformed crit is refused.",
+        title: "A token with an empty, unknown or malformed crit is rejected.",
         source: "RFC 7515 section 4.1.11",
         run: crit,
     },
     Check {
         id: "signature-checked",
         row: 1,
-        title: "A token with a cut, flipped, zeroed or foreign signature is refused.",
+        title: "A token with a truncated, flipped, zeroed or foreign signature is rejected.",
         source: "RFC 7515 section 5.2",
         run: signature,
     },
@@ -84,7 +84,7 @@ fn confused(case: &Case<'_>) -> Step {
     for der in spki {
         let pem = pem("PUBLIC KEY", &der);
         for (form, secret) in
-            [("PEM", pem.as_bytes()), ("PEM without its end", pem.trim_end().as_bytes()), ("DER", &der)]
+            [("PEM", pem.as_bytes()), ("PEM without its end line", pem.trim_end().as_bytes()), ("DER", &der)]
         {
             let secret = EncodingKey::from_secret(secret);
             let header = with_alg(&token, "HS256");
@@ -140,11 +140,11 @@ fn other(case: &Case<'_>) -> Step {
         let said = sign(&forge.key, algorithm, with_alg(&forge.token, name.as_str()), forge.token.claims_json());
         case.must_be_refused(said?, &format!("{name} with the same key"))?;
         let unsaid = sign(&forge.key, algorithm, forge.token.header_json(), forge.token.claims_json());
-        case.must_be_refused(unsaid?, &format!("{name} that says {:?}", forge.algorithm))?;
+        case.must_be_refused(unsaid?, &format!("{name} with alg {:?}", forge.algorithm))?;
     }
     for name in ["HS256", "EdDSA", "ES256", "RS256", "HS512", "PS256", "ES256K"] {
         if Some(name) != forge.token.header["alg"].as_str() {
-            case.must_be_refused(forge.with_header("alg", name), &format!("a good signature that says {name}"))?;
+            case.must_be_refused(forge.with_header("alg", name), &format!("a valid signature with alg {name}"))?;
         }
     }
     Ok(())
@@ -152,7 +152,7 @@ fn other(case: &Case<'_>) -> Step {
 
 fn exact(case: &Case<'_>) -> Step {
     let forge = case.forge()?;
-    let Some(name) = forge.token.header["alg"].as_str() else { return fail("alg is no text") };
+    let Some(name) = forge.token.header["alg"].as_str() else { return fail("alg is not a string") };
     let spelled = [json!(name.to_lowercase()), json!(format!("{name} ")), json!(format!("{name}\0"))];
     let no_text = [Value::Null, json!(1), json!([name]), json!({ "name": name })];
     let swapped = name.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
@@ -167,7 +167,7 @@ fn crit(case: &Case<'_>) -> Step {
     for crit in [json!([]), json!(["urn:example:unknown"]), json!(["exp"]), json!(["alg"]), json!("exp"), Value::Null] {
         case.must_be_refused(forge.with_header("crit", crit.clone()), &format!("crit {crit}"))?;
     }
-    case.must_be_refused(understood(&forge), "crit that names a parameter which is there, and unknown")
+    case.must_be_refused(understood(&forge), "crit with an unknown parameter that is present")
 }
 
 fn understood(forge: &Forge) -> String {
@@ -180,8 +180,8 @@ fn understood(forge: &Forge) -> String {
 fn signature(case: &Case<'_>) -> Step {
     let (one, other) = (case.token()?, case.token()?);
     let segments = &one.message;
-    case.must_be_good(format!("{segments}.{}", one.signature), "the good signature")?;
-    let Some(bytes) = crate::token::decode(&one.signature) else { return fail("the signature is no base64url") };
+    case.must_be_good(format!("{segments}.{}", one.signature), "the valid signature")?;
+    let Some(bytes) = crate::token::decode(&one.signature) else { return fail("the signature is not base64url") };
     let mut signatures = vec![vec![], vec![0; bytes.len()], [&bytes[..], &[0]].concat(), bytes.repeat(2)];
     signatures.extend([1, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec()));
     for bit in [0, 7, bytes.len() * 4, bytes.len() * 8 - 1] {

@@ -19,21 +19,21 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "key-embedded",
         row: 4,
-        title: "A token signed by the key that it brings in jwk or x5c is refused.",
+        title: "A token signed with the key in its own jwk or x5c header is rejected.",
         source: "RFC 8725 section 3.10; RFC 7515 sections 4.1.3 and 4.1.6",
         run: embedded,
     },
     Check {
         id: "key-by-url",
         row: 4,
-        title: "A token with jku or x5u is refused, and nobody connects to the address in it.",
+        title: "A token with jku or x5u is rejected, and the server does not connect to that address.",
         source: "RFC 8725 section 3.10; RFC 7515 sections 4.1.2 and 4.1.5",
         run: by_url,
     },
     Check {
         id: "kid-hostile",
         row: 4,
-        title: "A token whose kid is a path, a query, a URL, blank, unknown or no text is refused.",
+        title: "A token whose kid is a path, a query, a URL, blank, unknown or not a string is rejected.",
         source: "RFC 8725 section 3.10",
         run: kid,
     },
@@ -91,10 +91,12 @@ fn with(token: &Token, members: &[(&str, Value)]) -> String {
 
 fn attacker(case: &Case<'_>) -> Step<(Token, Algorithm, Own)> {
     let token = case.token()?;
-    let Some(algorithm) = token.algorithm() else { return not_applicable("the token's alg is unknown to the suite") };
+    let Some(algorithm) = token.algorithm() else {
+        return not_applicable("the suite does not support the token's alg");
+    };
     match Own::for_algorithm(algorithm) {
         Some(own) => Ok((token, algorithm, own)),
-        None => not_applicable("the suite cannot make keys for the token's alg"),
+        None => not_applicable("the suite cannot generate keys for the token's alg"),
     }
 }
 
@@ -108,7 +110,7 @@ fn embedded(case: &Case<'_>) -> Step {
         for kid in [kid.clone(), json!("mine")] {
             let header = with(&token, &[(name, value.clone()), ("kid", kid)]);
             let forged = sign(&own.key, algorithm, header, token.claims_json())?;
-            case.must_be_refused(forged, &format!("signed with the key it brings in {name}"))?;
+            case.must_be_refused(forged, &format!("signed with the key in its own {name} header"))?;
         }
     }
     Ok(())
@@ -116,29 +118,31 @@ fn embedded(case: &Case<'_>) -> Step {
 
 fn by_url(case: &Case<'_>) -> Step {
     let (token, algorithm, own) = attacker(case)?;
-    let Ok(trap) = TcpListener::bind("127.0.0.1:0") else { return not_applicable("no port is free for a trap") };
+    let Ok(trap) = TcpListener::bind("127.0.0.1:0") else {
+        return not_applicable("no free port for the listener that detects a connection");
+    };
     let (Ok(address), Ok(())) = (trap.local_addr(), trap.set_nonblocking(true)) else {
-        return not_applicable("no port is free for a trap");
+        return not_applicable("no free port for the listener that detects a connection");
     };
     for name in ["jku", "x5u"] {
         for kid in [token.header.get("kid").cloned().unwrap_or(Value::Null), json!("mine")] {
             let header = with(&token, &[(name, json!(format!("http://{address}/keys"))), ("kid", kid)]);
             let forged = sign(&own.key, algorithm, header, token.claims_json())?;
-            case.must_be_refused(forged, &format!("a key that {name} says where to fetch"))?;
+            case.must_be_refused(forged, &format!("a key to fetch from the address in {name}"))?;
         }
     }
     let kid = with(&token, &[("kid", json!(format!("http://{address}/key")))]);
     case.must_be_refused(sign(&own.key, algorithm, kid, token.claims_json())?, "a kid that is a URL")?;
     match trap.accept() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-        _ => fail("the server connects to the address in the token"),
+        _ => fail("the server connected to the address in the token"),
     }
 }
 
 fn kid(case: &Case<'_>) -> Step {
     let forge = case.forge()?;
     if !forge.token.header.contains_key("kid") {
-        return not_applicable("tokens have no kid");
+        return not_applicable("the tokens have no kid");
     }
     let hostile = [
         json!(""),
@@ -160,8 +164,8 @@ fn kid(case: &Case<'_>) -> Step {
     }
     let own = forge.token.header["kid"].as_str().unwrap_or_default();
     let status = case.me(forge.with_header("kid", format!("{own}\0")))?;
-    ensure(status == 401, || format!("kid with a NUL behind it: {status} instead of 401"))?;
-    case.must_be_good(forge.good(), "the good token after that")
+    ensure(status == 401, || format!("kid followed by NUL: {status} instead of 401"))?;
+    case.must_be_good(forge.good(), "the valid token after that")
 }
 
 #[cfg(test)]

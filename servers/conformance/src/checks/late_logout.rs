@@ -12,21 +12,21 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "logout-by-refresh-token",
         row: 24,
-        title: "A logout by refresh token, also with an access token that has expired, ends what it renews.",
+        title: "A logout with a refresh token revokes the login that it renews, also if the access token has expired.",
         source: "RFC 7009 section 2; OWASP ASVS 7.4.1",
         run: logout,
     },
     Check {
         id: "logout-all-by-refresh-token",
         row: 24,
-        title: "A logout of all by refresh token ends every login of its user, and of no other.",
+        title: "A logout-all with a refresh token revokes every login of its user, and none of other users.",
         source: "RFC 7009 section 2; OWASP ASVS 7.4.3",
         run: logout_all,
     },
 ];
 
 fn token(login: &Login) -> Step<&str> {
-    login.refresh_token.as_deref().map_or_else(|| fail("a login without its refresh token"), Ok)
+    login.refresh_token.as_deref().map_or_else(|| fail("a login without a refresh token"), Ok)
 }
 
 /// Lets the access tokens of these logins expire, where the clock can be moved.
@@ -34,7 +34,7 @@ fn expire(case: &Case<'_>, logins: &[&Login]) -> Step {
     let ttl_s = case.facts.credential_ttl_s().filter(|_| case.facts.clock);
     let Some(ttl_s) = ttl_s else { return Ok(()) };
     case.advance(ttl_s + case.facts.leeway_s().unwrap_or(0) + 1)?;
-    logins.iter().try_for_each(|login| case.must_be_refused(&login.credential, "an access token after its time"))
+    logins.iter().try_for_each(|login| case.must_be_refused(&login.credential, "an expired access token"))
 }
 
 fn must_end(case: &Case<'_>, login: &Login, what: &str) -> Step {
@@ -46,8 +46,8 @@ fn logout(case: &Case<'_>) -> Step {
     let alone = case.login()?;
     let (with_access, other) = (case.login()?, case.login_as(&alone.username)?);
     expire(case, &[&alone, &with_access, &other])?;
-    case.send(&case.by_refresh_token(route::LOGOUT, token(&alone)?))?.must_be(204, "/logout by refresh token")?;
-    must_end(case, &alone, "the renewal after a logout by refresh token")?;
+    case.send(&case.by_refresh_token(route::LOGOUT, token(&alone)?))?.must_be(204, "/logout with the refresh token")?;
+    must_end(case, &alone, "the renewal after a logout with the refresh token")?;
     case.send(&with_both(case, &with_access)?)?.must_be(204, "/logout with both tokens")?;
     must_end(case, &with_access, "the renewal after a logout with both tokens")?;
     match case.facts.logout() {
@@ -74,8 +74,9 @@ fn logout_all(case: &Case<'_>) -> Step {
     let one = case.login()?;
     let (other, bystander) = (case.login_as(&one.username)?, case.login()?);
     expire(case, &[&one, &other, &bystander])?;
-    case.send(&case.by_refresh_token(route::LOGOUT_ALL, token(&one)?))?.must_be(204, "/logout-all by refresh token")?;
-    must_end(case, &one, "a renewal after a logout of all by refresh token")?;
-    must_end(case, &other, "the renewal of the user's other login after a logout of all by refresh token")?;
+    case.send(&case.by_refresh_token(route::LOGOUT_ALL, token(&one)?))?
+        .must_be(204, "/logout-all with the refresh token")?;
+    must_end(case, &one, "a renewal after a logout-all with the refresh token")?;
+    must_end(case, &other, "the renewal of the user's other login after a logout-all with the refresh token")?;
     case.renew(&bystander).map(drop)
 }

@@ -27,21 +27,22 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "login-answer-even",
         row: 18,
-        title: "An unknown user and a wrong password get the same answer.",
+        title: "An unknown user and a wrong password get the same response.",
         source: "OWASP Authentication Cheat Sheet",
         run: same_answer,
     },
     Check {
         id: "login-throttled",
         row: 18,
-        title: "After at most 100 wrong passwords for a name, known or not, the server answers 429 with Retry-After.",
+        title: "After at most 100 wrong passwords for a user name, known or not, the server returns 429 with \
+                Retry-After.",
         source: "SP 800-63B section 3.2.2; RFC 6585 section 4",
         run: throttled,
     },
     Check {
         id: "logins-parallel",
         row: 18,
-        title: "Many logins at once all succeed, and meanwhile /me answers.",
+        title: "Many concurrent logins all succeed, and /me responds meanwhile.",
         source: "OWASP Password Storage Cheat Sheet, denial of service",
         run: parallel,
     },
@@ -88,7 +89,7 @@ fn same_answer(case: &Case<'_>) -> Step {
     let (unknown, wrong) = (ask(&unknown_user(0))?, ask(&known)?);
     unknown.must_be(401, "an unknown user")?;
     wrong.must_be(401, "a wrong password")?;
-    ensure(unknown.body == wrong.body, || "the bodies differ".to_owned())?;
+    ensure(unknown.body == wrong.body, || "the response bodies differ".to_owned())?;
     let told = |answer: &crate::wire::Answer| {
         // A balancer may number its cookies.
         let foreign = |line: &str| !case.facts.is_credential(line);
@@ -97,7 +98,7 @@ fn same_answer(case: &Case<'_>) -> Step {
         };
         answer.headers.iter().filter(|header| !varies(header)).cloned().collect::<Vec<_>>()
     };
-    ensure(told(&unknown) == told(&wrong), || "the headers differ".to_owned())
+    ensure(told(&unknown) == told(&wrong), || "the response headers differ".to_owned())
 }
 
 fn throttled(case: &Case<'_>) -> Step {
@@ -105,12 +106,15 @@ fn throttled(case: &Case<'_>) -> Step {
     for name in [login.username.clone(), unknown_user(0)] {
         let Some((refused, guesses)) = guessing::guess(case, &name)? else {
             case.shared.guessed.get_or_init(|| None);
-            return fail(format!("more than {} wrong passwords for one name, and no 429", guessing::MOST_GUESSES));
+            return fail(format!(
+                "no 429 after more than {} wrong passwords for one user name",
+                guessing::MOST_GUESSES
+            ));
         };
         let wait_s = refused.header("retry-after").and_then(|text| text.parse::<u64>().ok());
         ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
         let right = case.send(&Case::login_request(&name, user::PASSWORD))?;
-        right.must_be(429, "the right password meanwhile, or guessing would go on")?;
+        right.must_be(429, "the correct password while the user name is throttled")?;
         // The first is a user's: the checks that come next need not guess again.
         case.shared.guessed.get_or_init(|| Some(Guessed { login: login.clone(), guesses }));
     }
@@ -124,7 +128,7 @@ fn parallel(case: &Case<'_>) -> Step {
     std::thread::scope(|scope| {
         let logins: Vec<_> = (0..count).map(|_| scope.spawn(|| case.login_within(BURST_TIMEOUT))).collect();
         while logins.iter().any(|login| !login.is_finished()) {
-            case.must_be_good(&login.credential, "/me while others log in")?;
+            case.must_be_good(&login.credential, "/me during concurrent logins")?;
             // To ask without a pause would take from the hashing what it needs.
             std::thread::sleep(PAUSE);
         }

@@ -20,14 +20,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "mutated-refused",
         row: 21,
-        title: "Of all credentials that were spoiled by chance, none is taken and none is a fault of the server.",
+        title: "No randomly mutated credential is accepted or causes a server error.",
         source: "RFC 8725 section 3.3; OWASP ASVS 7.2",
         run: refused,
     },
     Check {
         id: "mutated-memory",
         row: 21,
-        title: "Spoiled credentials leave nothing behind in the server's memory.",
+        title: "Mutated credentials do not make the server's memory grow.",
         source: "CWE-770",
         run: memory,
     },
@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn refused(case: &Case<'_>) -> Step {
     let mut flood = Flood::of(case)?;
     flood.send(case.subject.extent.mutations, |what, answer| answer.must_be_4xx(what))?;
-    flood.good.iter().try_for_each(|good| case.must_be_good(good, "a good credential after that"))
+    flood.good.iter().try_for_each(|good| case.must_be_good(good, "a valid credential after that"))
 }
 
 fn memory(case: &Case<'_>) -> Step {
@@ -48,7 +48,9 @@ fn memory(case: &Case<'_>) -> Step {
     let before = bytes()?;
     flood.send(half, |_, _| Ok(()))?;
     let grown = bytes()?.saturating_sub(before);
-    ensure(grown <= GROWTH_BYTES, || format!("{half} refused credentials made it grow by {} KiB", grown >> 10))
+    ensure(grown <= GROWTH_BYTES, || {
+        format!("the server's memory grew by {} KiB during {half} rejected credentials", grown >> 10)
+    })
 }
 
 /// Spoiled credentials over one connection.

@@ -27,70 +27,71 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "outage-hanging-store",
         row: 19,
-        title: "While the store hangs, every answer comes within 3 s and is the one that the declared policy wants.",
+        title: "While the store hangs, every response arrives within 3 s and follows the declared policy.",
         source: SOURCE,
         run: |case| during(case, Down::Hangs, policy),
     },
     Check {
         id: "outage-dead-store",
         row: 19,
-        title: "While the store is gone, every answer comes within 3 s and is the one that the declared policy wants.",
+        title: "While the store is stopped, every response arrives within 3 s and follows the declared policy.",
         source: SOURCE,
         run: |case| during(case, Down::Dead, policy),
     },
     Check {
         id: "outage-clears-no-cookie",
         row: 19,
-        title: "An outage takes no cookie away and sets none.",
+        title: "During an outage no response clears or sets a cookie.",
         source: SOURCE,
         run: clears_no_cookie,
     },
     Check {
         id: "outage-allows-nobody",
         row: 19,
-        title: "An outage lets nobody in who was out before it.",
+        title: "A credential that was rejected before an outage is not accepted during it.",
         source: SOURCE,
         run: allows_nobody,
     },
     Check {
         id: "outage-others-served",
         row: 19,
-        title: "What needs no store is served during an outage.",
+        title: "Routes that need no store are served during an outage.",
         source: SOURCE,
         run: |case| during(case, Down::Hangs, others),
     },
     Check {
         id: "outage-recovers",
         row: 19,
-        title: "When the store is back the server serves again, without a restart, as soon as it says that it is ready.",
+        title: "When the store is back, the server works again without a restart as soon as /readyz returns 200.",
         source: SOURCE,
         run: recovers,
     },
     Check {
         id: "outage-load-hanging",
         row: 19,
-        title: "Under load, while the store hangs and when it goes on, every answer is one that the policy allows.",
+        title: "Under load, while the store hangs and after it resumes, the policy allows every response.",
         source: SOURCE,
         run: |case| load::during(case, Down::Hangs),
     },
     Check {
         id: "outage-load-dead",
         row: 19,
-        title: "Under load, while the store is gone and when it is back, every answer is one that the policy allows.",
+        title: "Under load, while the store is stopped and after it restarts, the policy allows every response.",
         source: SOURCE,
         run: |case| load::during(case, Down::Dead),
     },
     Check {
         id: "outage-load-cut",
         row: 19,
-        title: "Under load, while a server is cut off from the store and afterwards, every answer is one that the policy allows.",
+        title: "Under load, while a server is cut off from the store and afterwards, the policy allows every response.",
         source: SOURCE,
         run: |case| load::during(case, Down::Cut),
     },
     Check {
         id: "cut-off-node-obeys",
         row: 19,
-        title: "A server that is cut off lets nobody in past the window whom another server has ended meanwhile.",
+        title: "After the revocation window a server that is cut off from the store rejects a credential that \
+                another server has revoked.",
         source: SOURCE,
         run: cut_off::obeys,
     },
@@ -122,7 +123,7 @@ impl<'c> Outage<'c> {
         };
         match begun {
             Ok(()) => Ok(Self { store, down }),
-            Err(error) => not_applicable(format!("the store cannot be taken away: {error}")),
+            Err(error) => not_applicable(format!("the store outage cannot be started: {error}")),
         }
     }
 }
@@ -158,7 +159,7 @@ fn settled(case: &Case<'_>) -> Step {
             let ready = case.try_send(node, &Request::get(route::READYZ)).is_ok_and(|answer| answer.status == 200);
             Ok(ready && case.me_at(node, &login.credential)? == 200)
         })?;
-        ensure(serves, || format!("a login is not good within {RECOVERY:?} after the store is back"))?;
+        ensure(serves, || format!("no login works within {RECOVERY:?} after the store is back"))?;
     }
     Ok(())
 }
@@ -183,7 +184,7 @@ fn await_ready(case: &Case<'_>) -> Step {
 }
 
 fn in_time(answer: &Answer, what: &str) -> Step {
-    ensure(answer.took <= BOUND, || format!("{what}: {:?}, and it may take {BOUND:?}", answer.took))
+    ensure(answer.took <= BOUND, || format!("{what}: the response took {:?}, the limit is {BOUND:?}", answer.took))
 }
 
 /// Every route that asks the store, with the login's credential.
@@ -249,7 +250,9 @@ fn ended(case: &Case<'_>) -> Step<Option<String>> {
         let statuses = case.subject.nodes.iter().map(|node| case.me_at(node, &login.credential));
         Ok(statuses.collect::<Step<Vec<_>>>()?.iter().all(|status| *status == 401))
     })?;
-    ensure(denied, || format!("after its logout a credential lives longer than its window of {window_s} s"))?;
+    ensure(denied, || {
+        format!("a credential is accepted after its logout for longer than the revocation window of {window_s} s")
+    })?;
     Ok(Some(login.credential))
 }
 
@@ -262,12 +265,14 @@ fn allows_nobody(case: &Case<'_>) -> Step {
         while Instant::now() < deadline {
             for credential in ended.iter().map(String::as_str).chain([unknown.as_str(), "unknown"]) {
                 let status = case.me(credential)?;
-                ensure(matches!(status, 401 | 503), || format!("{credential:?} is answered with {status}"))?;
+                ensure(matches!(status, 401 | 503), || format!("{credential:?} gets {status} instead of 401 or 503"))?;
             }
             sleep(PAUSE);
         }
         let wrong = case.send(&Case::login_request(&login.username, "a wrong password of some length"))?;
-        ensure(matches!(wrong.status, 401 | 503), || format!("a wrong password is answered with {}", wrong.status))
+        ensure(matches!(wrong.status, 401 | 503), || {
+            format!("a wrong password gets {} instead of 401 or 503", wrong.status)
+        })
     })
 }
 
@@ -292,11 +297,11 @@ fn recovers(case: &Case<'_>) -> Step {
 fn recovered(case: &Case<'_>) -> Step {
     let kept = case.login()?;
     away(case, Down::Hangs, &kept)?;
-    case.must_be_good(&kept.credential, "after the store has hung, and /readyz is 200")?;
+    case.must_be_good(&kept.credential, "after the store hung and /readyz is 200")?;
     away(case, Down::Dead, &kept)?;
     let status = case.me(&kept.credential)?;
     ensure(matches!(status, 200 | 401), || {
-        format!("after the store was gone, and /readyz is 200: /me answers {status} instead of 200 or 401")
+        format!("after the store was stopped and /readyz is 200: /me returns {status} instead of 200 or 401")
     })?;
     let login = case.login()?;
     case.must_be_good(&login.credential, "a login after the store is back")?;

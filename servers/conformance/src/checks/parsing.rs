@@ -18,56 +18,56 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "credential-malformed",
         row: 21,
-        title: "A credential with foreign bytes, more, less or other characters is refused with 4xx.",
+        title: "A credential with invalid bytes, or with added, missing or changed characters, is rejected with 4xx.",
         source: "RFC 6750 section 2.1; RFC 6265bis section 4.1.1",
         run: malformed,
     },
     Check {
         id: "cookies-duplicate",
         row: 21,
-        title: "Two cookies of the same name are refused with 4xx, on every route.",
+        title: "Two cookies with the same name are rejected with 4xx on every route.",
         source: "RFC 6265bis section 5.7; OWASP ASVS 4.2",
         run: duplicate_cookies,
     },
     Check {
         id: "headers-oversized",
         row: 21,
-        title: "Headers of a megabyte, or a thousand of them, are refused, and the server serves on.",
+        title: "A request with 1 MB of headers or 1,000 headers is rejected, and the server keeps working.",
         source: "RFC 6585 section 5",
         run: oversized,
     },
     Check {
         id: "body-malformed",
         row: 21,
-        title: "A login whose body is no JSON, or JSON that two readers would read differently, is refused with 4xx.",
+        title: "A login whose body is not JSON, or is JSON that parsers interpret differently, is rejected with 4xx.",
         source: "RFC 8259 section 4; RFC 9110 section 15.5",
         run: bodies,
     },
     Check {
         id: "paths-odd",
         row: 21,
-        title: "An odd path or query is no fault of the server, and no way around the credential.",
+        title: "An unusual path or query neither causes a server error nor bypasses authentication.",
         source: "RFC 9110 section 15.6",
         run: paths,
     },
     Check {
         id: "jws-spelling",
         row: 21,
-        title: "A token has one spelling: no more segments, no padding, no white space, no other alphabet.",
+        title: "A token with added segments, padding, white space or another base64 alphabet is rejected.",
         source: "RFC 7515 sections 2 and 7.1",
         run: spelling,
     },
     Check {
         id: "jws-duplicate-names",
         row: 21,
-        title: "A token whose header or claims name a member twice is refused.",
+        title: "A token whose header or claims have a duplicate member is rejected.",
         source: "RFC 7515 section 4; RFC 7519 section 4; RFC 8725 section 3.2",
         run: duplicate_names,
     },
     Check {
         id: "jws-json",
         row: 21,
-        title: "A token whose header or claims are no JSON object in UTF-8 is refused.",
+        title: "A token whose header or claims are not a JSON object in UTF-8 is rejected.",
         source: "RFC 7515 section 4; RFC 7519 section 7.2",
         run: documents,
     },
@@ -86,21 +86,21 @@ fn malformed(case: &Case<'_>) -> Step {
     for byte in
         (0..=0x20).chain(0x7f..=0xff).chain(*b"\"\\,%<>@[]{}()?!#$^&*|`'").filter(|byte| !b"\r\n".contains(byte))
     {
-        must_be_4xx(case, around(&[byte]), &format!("byte {byte:#04x} inside"))?;
+        must_be_4xx(case, around(&[byte]), &format!("a credential with the byte {byte:#04x} inside"))?;
     }
     let wholes: [(&str, Vec<u8>); 14] = [
         ("nothing", vec![]),
-        ("quotes around", format!("\"{good}\"").into()),
-        ("an escape behind", format!("{good}%00").into()),
-        ("a broken UTF-8 sequence", around(b"\xc3\x28")),
+        ("a credential in quotes", format!("\"{good}\"").into()),
+        ("a credential followed by an escape", format!("{good}%00").into()),
+        ("an invalid UTF-8 sequence", around(b"\xc3\x28")),
         ("an overlong UTF-8 sequence", around(b"\xc0\xaf")),
-        ("another script", around("\u{e9}\u{1f511}".as_bytes())),
+        ("a non-ASCII character", around("\u{e9}\u{1f511}".as_bytes())),
         ("twice", good.repeat(2).into()),
-        ("twice with a dot", format!("{good}.{good}").into()),
-        ("one character less", bytes[..bytes.len() - 1].into()),
-        ("without the first character", bytes[1..].into()),
-        ("one character more", format!("{good}A").into()),
-        ("padding behind", format!("{good}=").into()),
+        ("a credential twice, joined by a dot", format!("{good}.{good}").into()),
+        ("a credential without its last character", bytes[..bytes.len() - 1].into()),
+        ("a credential without its first character", bytes[1..].into()),
+        ("a credential with one more character", format!("{good}A").into()),
+        ("a credential with padding", format!("{good}=").into()),
         ("eight thousand characters", "a".repeat(8000).into()),
         ("JSON", b"{}".into()),
     ];
@@ -108,7 +108,7 @@ fn malformed(case: &Case<'_>) -> Step {
         must_be_4xx(case, credential, what)?;
     }
     exchanged(case, bytes)?;
-    case.must_be_good(&good, "the good one after all that")
+    case.must_be_good(&good, "the valid credential after that")
 }
 
 /// With another character at places all over it, the last among them: it may have bits to spare.
@@ -120,7 +120,7 @@ fn exchanged(case: &Case<'_>, good: &[u8]) -> Step {
             b'A'..=b'Y' | b'a'..=b'y' | b'0'..=b'8' => other[place] + 1,
             _ => b'A',
         };
-        must_be_4xx(case, other, &format!("another character at place {place}"))?;
+        must_be_4xx(case, other, &format!("another character at position {place}"))?;
     }
     Ok(())
 }
@@ -138,8 +138,8 @@ fn duplicate_cookies(case: &Case<'_>) -> Step {
         let request = || case.as_own_site(if path == route::ME { Request::get(path) } else { Request::post(path) });
         let one_line = case.with_cookie(request(), format!("{pair}; {pair}"));
         let two_lines = case.with_cookie(request(), pair.as_str()).header("cookie", pair.as_str());
-        case.send(&one_line)?.must_be_4xx(&format!("{path} with a cookie twice in a line"))?;
-        case.send(&two_lines)?.must_be_4xx(&format!("{path} with a cookie in two lines"))?;
+        case.send(&one_line)?.must_be_4xx(&format!("{path} with a cookie twice in one header line"))?;
+        case.send(&two_lines)?.must_be_4xx(&format!("{path} with a cookie in two header lines"))?;
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ fn oversized(case: &Case<'_>) -> Step {
             Err(silence) => return fail(format!("{what}: {silence}")),
         }
     }
-    case.must_be_good(&good, "a good request after that")
+    case.must_be_good(&good, "a valid request after that")
 }
 
 fn bodies(case: &Case<'_>) -> Step {
@@ -171,27 +171,27 @@ fn bodies(case: &Case<'_>) -> Step {
     let good = format!(r#"{{"username":"{name}","password":"{password}"}}"#);
     let bodies: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", vec![]),
-        ("half of it", good[..good.len() / 2].into()),
-        ("text behind", format!("{good}x").into()),
+        ("half of the body", good[..good.len() / 2].into()),
+        ("a body followed by text", format!("{good}x").into()),
         ("two documents", good.repeat(2).into()),
         ("null", b"null".into()),
         ("an array", b"[]".into()),
         ("an array of the values", format!(r#"["{name}","{password}"]"#).into()),
         ("a number", b"1".into()),
         ("a byte order mark", format!("\u{feff}{good}").into()),
-        ("no UTF-8", [&good.as_bytes()[..14], &b"\xff"[..], &good.as_bytes()[14..]].concat()),
+        ("invalid UTF-8", [&good.as_bytes()[..14], &b"\xff"[..], &good.as_bytes()[14..]].concat()),
         ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("a lone surrogate", good.replacen("user", "\\ud800", 1).into()),
-        ("a name twice", and_members(&good, &format!(r#""username":"{name}""#)).into()),
+        ("a user name twice", and_members(&good, &format!(r#""username":"{name}""#)).into()),
         ("a password twice", and_members(&good, &format!(r#""password":"{password}""#)).into()),
         ("a password twice, once escaped", and_members(&good, &format!(r#""p\u0061ssword":"{password}""#)).into()),
         ("no password", format!(r#"{{"username":"{name}"}}"#).into()),
-        ("no name", format!(r#"{{"password":"{password}"}}"#).into()),
-        ("a name that is a number", format!(r#"{{"username":1,"password":"{password}"}}"#).into()),
+        ("no user name", format!(r#"{{"password":"{password}"}}"#).into()),
+        ("a user name that is a number", format!(r#"{{"username":1,"password":"{password}"}}"#).into()),
         ("a password that is null", format!(r#"{{"username":"{name}","password":null}}"#).into()),
         ("comments", format!("{good} // comment").into()),
         ("single quotes", good.replace('"', "'").into()),
-        ("a flood of brackets", "[".repeat(10_000).into()),
+        ("10,000 opening brackets", "[".repeat(10_000).into()),
         ("a body of a megabyte", and_members(&good, &format!(r#""x":"{}""#, "x".repeat(OVERSIZED))).into()),
     ];
     for (what, body) in bodies {
@@ -253,7 +253,7 @@ fn spelling(case: &Case<'_>) -> Step {
     applicable(case.facts.jws, reason::NOT_JWS)?;
     let good = case.login()?.credential;
     let Ok([header, payload, signature]): Result<[&str; 3], _> = good.split('.').collect::<Vec<_>>().try_into() else {
-        return fail("the token has not three segments");
+        return fail("the token does not have three segments");
     };
     let padded = |segment: &str| format!("{segment}{}", &"==="[..(4 - segment.len() % 4) % 4]);
     let standard = |segment: &str| segment.replace('-', "+").replace('_', "/");
@@ -262,26 +262,26 @@ fn spelling(case: &Case<'_>) -> Step {
         ("two segments", format!("{header}.{payload}")),
         ("four segments", format!("{good}.{signature}")),
         ("five segments", format!("{header}.{payload}..{payload}.{signature}")),
-        ("dots alone", "..".to_owned()),
-        ("a dot before", format!(".{good}")),
-        ("a dot behind", format!("{good}.")),
+        ("only dots", "..".to_owned()),
+        ("a leading dot", format!(".{good}")),
+        ("a trailing dot", format!("{good}.")),
         ("no header", format!(".{payload}.{signature}")),
         ("no payload", format!("{header}..{signature}")),
         ("no signature", format!("{header}.{payload}.")),
-        ("a dot elsewhere", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
-        ("padding behind a segment", format!("{header}=.{payload}.{signature}")),
+        ("a dot at another position", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
+        ("padding after a segment", format!("{header}=.{payload}.{signature}")),
         ("a padded header", format!("{}.{payload}.{signature}", padded(header))),
         ("padded claims", format!("{header}.{}.{signature}", padded(payload))),
         ("a padded signature", format!("{header}.{payload}.{}", padded(signature))),
-        ("the other alphabet", format!("{header}.{payload}.{}", standard(signature))),
+        ("the standard base64 alphabet", format!("{header}.{payload}.{}", standard(signature))),
         ("white space inside", format!("{header} .{payload}.{signature}")),
         ("a tab inside", format!("{header}.\t{payload}.{signature}")),
-        ("another script", format!("{good}\u{e9}")),
+        ("a non-ASCII character", format!("{good}\u{e9}")),
     ];
     for (what, token) in spellings.into_iter().filter(|(_, token)| *token != good) {
         must_be_4xx(case, token, what)?;
     }
-    case.must_be_good(&good, "the good token after that")
+    case.must_be_good(&good, "the valid token after that")
 }
 
 fn duplicate_names(case: &Case<'_>) -> Step {
@@ -317,22 +317,22 @@ fn documents(case: &Case<'_>) -> Step {
         case.must_be_refused(forge.sign(document, &claims), &format!("a header {what}"))?;
     }
     for (what, document) in not_objects(&claims) {
-        case.must_be_refused(forge.sign(&header, document), &format!("claims {what}"))?;
+        case.must_be_refused(forge.sign(&header, document), &format!("a claims document {what}"))?;
     }
     oversized_token(case, &forge)
 }
 
 fn not_objects(object: &str) -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("with text behind", format!("{object} x").into()),
+        ("followed by text", format!("{object} x").into()),
         ("twice", object.repeat(2).into()),
         ("in an array", format!("[{object}]").into()),
-        ("that are null", Value::Null.to_string().into()),
-        ("that are nothing", vec![]),
-        ("that are empty", b"{}".into()),
+        ("that is null", Value::Null.to_string().into()),
+        ("that is empty", vec![]),
+        ("that is an empty object", b"{}".into()),
         ("with a byte order mark", format!("\u{feff}{object}").into()),
-        ("that are no UTF-8", [&object.as_bytes()[..object.len() - 1], b",\"x\":\"\xff\"}"].concat()),
-        ("with a comma too many", and_members(object, "").into()),
+        ("that is not UTF-8", [&object.as_bytes()[..object.len() - 1], b",\"x\":\"\xff\"}"].concat()),
+        ("with an extra comma", and_members(object, "").into()),
     ]
 }
 

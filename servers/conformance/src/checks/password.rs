@@ -13,7 +13,7 @@ const NEW: [&str; 2] = ["a new password, the first of two", "a new password, the
 pub(super) const CHECKS: &[Check] = &[Check {
     id: "password-changes-once",
     row: 30,
-    title: "Of two changes of a password at once, with the same old one, one succeeds, and its password counts.",
+    title: "Of two concurrent changes of the same password exactly one succeeds, and its new password is valid.",
     source: "CWE-362; CWE-367",
     run: once,
 }];
@@ -38,13 +38,13 @@ fn once(case: &Case<'_>) -> Step {
     let good = restore(case, &name)?;
     let answers = answers?;
     let won: Vec<_> = answers.iter().zip(NEW).filter(|(answer, _)| answer.status == 204).map(|(_, new)| new).collect();
-    ensure(won.len() == 1, || format!("{} of two changes of a password at once succeed", won.len()))?;
+    ensure(won.len() == 1, || format!("{} of two concurrent password changes succeed", won.len()))?;
     answers
         .iter()
         .filter(|answer| answer.status != 204)
-        .try_for_each(|lost: &Answer| lost.must_be_4xx("the other change"))?;
+        .try_for_each(|lost: &Answer| lost.must_be_4xx("the other password change"))?;
     ensure(good == won, || {
-        format!("{} of the new passwords are good, and not that of the change that succeeded", good.len())
+        format!("{} of the new passwords are valid, instead of only that of the change that succeeded", good.len())
     })
 }
 
@@ -59,7 +59,7 @@ fn restore(case: &Case<'_>, name: &str) -> Step<Vec<&'static str>> {
     }
     if let Some(new) = good.first() {
         let login = case.login_with(name, new)?;
-        case.send(&case.password_change(&login, new, user::PASSWORD))?.must_be(204, "a change of password")?;
+        case.send(&case.password_change(&login, new, user::PASSWORD))?.must_be(204, "a password change")?;
     }
     Ok(good)
 }

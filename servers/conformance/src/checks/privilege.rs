@@ -14,14 +14,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "disabled-admin-writes-nothing",
         row: 23,
-        title: "An administrator who is disabled changes no user with a credential from before, at any server.",
+        title: "A disabled administrator cannot update a user with an earlier credential, at any server.",
         source: SOURCE,
         run: |case| former(case, |_| json!({ "disabled": true }), must_be_disabled),
     },
     Check {
         id: "demoted-admin-writes-nothing",
         row: 23,
-        title: "An administrator who loses the role changes no user with a credential from before, at any server.",
+        title: "An administrator who has lost the role cannot update a user with an earlier credential, at any server.",
         source: SOURCE,
         run: |case| former(case, |roles| json!({ "roles": roles }), must_have_lost_the_role),
     },
@@ -55,7 +55,7 @@ fn must_write(case: &Case<'_>, second: &Login) -> Step {
     for node in &case.subject.nodes {
         let change =
             case.post(route::ADMIN_USER, &second.credential).json(&of(&bystander, json!({ "disabled": false })));
-        case.send_to(node, &change)?.must_be(204, "a change by a second administrator")?;
+        case.send_to(node, &change)?.must_be(204, "an update by a second administrator")?;
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn must_not_write(case: &Case<'_>, second: &Login) -> Step {
         let answer = case.send_to(node, &case.post(route::ADMIN_USER, &second.credential).json(&undo))?;
         ensure(matches!(answer.status, 401 | 403), || {
             format!(
-                "node {number} answers a change by a former administrator with {} instead of 401 or 403",
+                "node {number} returns {} instead of 401 or 403 to an update by a former administrator",
                 answer.status
             )
         })?;
@@ -76,14 +76,12 @@ fn must_not_write(case: &Case<'_>, second: &Login) -> Step {
 
 fn must_be_disabled(case: &Case<'_>, name: &str) -> Step {
     let login = case.send(&Case::login_request(name, user::PASSWORD))?;
-    login.must_be(401, "a login of the disabled administrator, after the credential from before was used")
+    login.must_be(401, "a login of the disabled administrator after use of the earlier credential")
 }
 
 fn must_have_lost_the_role(case: &Case<'_>, name: &str) -> Step {
     let login = case.login_as(name)?;
     let roles = login.answer.json()["user"]["roles"].clone();
     let admin = roles.as_array().is_some_and(|roles| roles.iter().any(|role| role == user::ADMIN_ROLE));
-    ensure(!admin, || {
-        format!("the former administrator has the roles {roles}, after the credential from before was used")
-    })
+    ensure(!admin, || format!("the former administrator has the roles {roles} after use of the earlier credential"))
 }

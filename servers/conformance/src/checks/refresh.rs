@@ -15,35 +15,36 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "refresh-rotates",
         row: 11,
-        title: "A renewal gives a working credential and another refresh token.",
+        title: "A renewal issues a working credential and a new refresh token.",
         source: SOURCE,
         run: rotates,
     },
     Check {
         id: "refresh-reuse-refused",
         row: 11,
-        title: "A refresh token that was used before the last one is refused, and without grace the last one, too.",
+        title: "A refresh token older than the last used one is rejected, and without a grace period the last used \
+                one, too.",
         source: SOURCE,
         run: reuse_refused,
     },
     Check {
         id: "refresh-reuse-ends-family",
         row: 11,
-        title: "After a refresh token was used twice, the newest of its family is refused, and other logins live on.",
+        title: "After a refresh token is used twice, the newest of its family is rejected; other logins stay valid.",
         source: SOURCE,
         run: reuse_ends_family,
     },
     Check {
         id: "refresh-one-winner",
         row: 11,
-        title: "Of many renewals with the same refresh token at once one succeeds.",
+        title: "Of many concurrent renewals with the same refresh token exactly one succeeds.",
         source: SOURCE,
         run: one_winner,
     },
     Check {
         id: "refresh-unknown-refused",
         row: 11,
-        title: "A refresh token that nobody was handed is refused, and harms no family.",
+        title: "A refresh token that was never issued is rejected and affects no family.",
         source: SOURCE,
         run: unknown_refused,
     },
@@ -66,7 +67,7 @@ fn token(login: &Login) -> Step<&str> {
 fn rotates(case: &Case<'_>) -> Step {
     let chain = chain(case, 3)?;
     for pair in chain.windows(2) {
-        ensure(token(&pair[0])? != token(&pair[1])?, || "a renewal gives the same refresh token again".to_owned())?;
+        ensure(token(&pair[0])? != token(&pair[1])?, || "a renewal issues the same refresh token again".to_owned())?;
         case.must_be_good(&pair[1].credential, "a renewed credential")?;
     }
     Ok(())
@@ -98,12 +99,12 @@ fn one_winner(case: &Case<'_>) -> Step {
     let nodes = case.subject.nodes.iter().cycle().take(AT_ONCE);
     let answers = std::thread::scope(|scope| {
         let asked: Vec<_> = nodes.map(|node| scope.spawn(|| case.send_to(node, &request))).collect();
-        asked.into_iter().map(|asked| asked.join().expect("asking does not panic")).collect::<Step<Vec<_>>>()
+        asked.into_iter().map(|asked| asked.join().expect("sending does not panic")).collect::<Step<Vec<_>>>()
     })?;
     let winners = answers.iter().filter(|answer| answer.status == 200 && case.handed(answer).is_some()).count();
     let refused = answers.iter().filter(|answer| answer.status == 401).count();
     ensure((winners, refused) == (1, AT_ONCE - 1), || {
-        format!("of {AT_ONCE} renewals at once {winners} succeed and {refused} are refused with 401")
+        format!("of {AT_ONCE} concurrent renewals {winners} succeed and {refused} are rejected with 401")
     })
 }
 

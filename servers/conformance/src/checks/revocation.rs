@@ -21,42 +21,44 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "logout-ends-credential",
         row: 10,
-        title: "After a logout its credential is denied on every node within the declared window, and not renewed.",
+        title: "After a logout every node rejects the credential within the declared revocation window, and the \
+                credential cannot be renewed.",
         source: "OWASP Session Management Cheat Sheet; RFC 7009",
         run: logout,
     },
     Check {
         id: "logout-scope",
         row: 10,
-        title: "A logout ends what the declared scope says, and nothing of anybody else.",
+        title: "A logout revokes what its declared scope covers, and no credential of another user.",
         source: "OWASP Session Management Cheat Sheet",
         run: scope,
     },
     Check {
         id: "logout-all-ends-all",
         row: 10,
-        title: "After a logout of all, every credential of the user is denied within the window, and none is renewed.",
+        title: "After a logout-all every credential of the user is rejected within the revocation window, and none \
+                can be renewed.",
         source: "OWASP ASVS 7.4.3",
         run: logout_all,
     },
     Check {
         id: "password-change-ends-all",
         row: 10,
-        title: "A new password ends every credential of its user, and the old password.",
+        title: "A password change revokes every credential of the user and the old password.",
         source: "OWASP ASVS 7.4.3",
         run: password,
     },
     Check {
         id: "disabled-user-is-out",
         row: 10,
-        title: "Who is disabled has no credential, gets none and renews none, until he is let in again.",
+        title: "A disabled user cannot log in, renew or use a credential until the user is enabled again.",
         source: "OWASP ASVS 7.4.2",
         run: disabled,
     },
     Check {
         id: "role-change-ends-all",
         row: 10,
-        title: "Other roles end every credential that says the old ones, and the next login says the new ones.",
+        title: "A role change revokes every credential with the old roles, and the next login has the new ones.",
         source: "OWASP Session Management Cheat Sheet, privilege change",
         run: roles,
     },
@@ -95,13 +97,15 @@ fn must_be_denied(case: &Case<'_>, login: &Login, what: &str) -> Step {
         let denied = case.comes_to_hold(within, || match case.me_at(node, &login.credential)? {
             200 => Ok(false),
             401 => Ok(true),
-            other => fail(format!("{what}: node {number} answers {other}")),
+            other => fail(format!("{what}: node {number} returns {other}")),
         })?;
         let unmoved = window_s > WAITED_S && login.refresh_token.is_none();
         if !denied && unmoved {
             return not_applicable(reason::LONG_WINDOW);
         }
-        ensure(denied, || format!("{what}: node {number} still takes it after its window of {window_s} s"))?;
+        ensure(denied, || {
+            format!("{what}: node {number} still accepts it after the revocation window of {window_s} s")
+        })?;
     }
     Ok(())
 }
@@ -109,7 +113,7 @@ fn must_be_denied(case: &Case<'_>, login: &Login, what: &str) -> Step {
 fn must_live(case: &Case<'_>, login: &Login, what: &str) -> Step {
     for node in &case.subject.nodes {
         let status = case.me_at(node, &login.credential)?;
-        ensure(status == 200, || format!("{what}: /me answers {status} instead of 200"))?;
+        ensure(status == 200, || format!("{what}: /me returns {status} instead of 200"))?;
     }
     Ok(())
 }
@@ -120,7 +124,7 @@ fn post(case: &Case<'_>, path: &str, login: &Login) -> Step {
 
 /// Every node has seen it, so that one with a memory remembers it.
 fn seen(case: &Case<'_>, login: &Login) -> Step {
-    must_live(case, login, "a fresh credential")
+    must_live(case, login, "a new credential")
 }
 
 fn logout(case: &Case<'_>) -> Step {
@@ -168,8 +172,8 @@ fn must_end_all(case: &Case<'_>, (one, other, bystander): &(Login, Login, Login)
 fn logout_all(case: &Case<'_>) -> Step {
     let three = three(case)?;
     post(case, route::LOGOUT_ALL, &three.0)?;
-    must_end_all(case, &three, "after a logout of all")?;
-    must_live(case, &case.login_as(&three.0.username)?, "a login after a logout of all")
+    must_end_all(case, &three, "after a logout-all")?;
+    must_live(case, &case.login_as(&three.0.username)?, "a login after a logout-all")
 }
 
 fn password(case: &Case<'_>) -> Step {
@@ -182,11 +186,11 @@ fn password(case: &Case<'_>) -> Step {
 }
 
 fn change_password(case: &Case<'_>, login: &Login, old: &str, new: &str) -> Step {
-    case.send(&case.password_change(login, old, new))?.must_be(204, "a change of password")
+    case.send(&case.password_change(login, old, new))?.must_be(204, "a password change")
 }
 
 fn must_have_new_password(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
-    must_end_all(case, three, "after a change of password")?;
+    must_end_all(case, three, "after a password change")?;
     let old = case.send(&Case::login_request(&three.0.username, user::PASSWORD))?;
     old.must_be(401, "a login with the old password")?;
     let others = case.send(&Case::login_request(&three.2.username, NEW_PASSWORD))?;
@@ -201,13 +205,13 @@ fn disabled(case: &Case<'_>) -> Step {
     // The clock may have been moved past the end of the first.
     case.change_user(&case.admin()?, &change(false))?;
     checked?;
-    must_live(case, &case.login_as(&three.0.username)?, "a login of a user who was let in again")
+    must_live(case, &case.login_as(&three.0.username)?, "a login of a user who was enabled again")
 }
 
 fn must_be_out(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
     must_end_all(case, three, "after its user was disabled")?;
     let refused = case.send(&Case::login_request(&three.0.username, user::PASSWORD))?;
-    refused.must_be(401, "a login of a user who is disabled")
+    refused.must_be(401, "a login of a disabled user")
 }
 
 fn roles(case: &Case<'_>) -> Step {
@@ -222,7 +226,7 @@ fn roles(case: &Case<'_>) -> Step {
 }
 
 fn must_have_roles(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
-    must_end_all(case, three, "after its user was given other roles")?;
+    must_end_all(case, three, "after a role change of its user")?;
     let promoted = case.login_as(&three.0.username)?;
     let admin = case.send(&case.with(crate::wire::Request::get(route::ADMIN), &promoted.credential))?;
     admin.must_be(200, "/admin for a user who was given the role")

@@ -15,35 +15,35 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "sealed-bits",
         row: 22,
-        title: "A sealed session with any one bit flipped is refused.",
+        title: "A sealed session with any single bit flipped is rejected.",
         source: SOURCE,
         run: bits,
     },
     Check {
         id: "sealed-truncated",
         row: 22,
-        title: "A sealed session that was cut anywhere, or has more behind it, is refused.",
+        title: "A sealed session that is truncated or extended is rejected.",
         source: SOURCE,
         run: truncated,
     },
     Check {
         id: "sealed-swapped",
         row: 22,
-        title: "The beginning of one user's sealed session with the end of another's is refused.",
+        title: "The start of one user's sealed session joined to the end of another's is rejected.",
         source: SOURCE,
         run: swapped,
     },
     Check {
         id: "sealed-unreadable",
         row: 22,
-        title: "Nothing of the session can be read in its sealed form, and no two are alike.",
+        title: "A sealed session reveals nothing of the session, and no two are equal.",
         source: SOURCE,
         run: unreadable,
     },
     Check {
         id: "sealed-retired-key",
         row: 22,
-        title: "After a key's retirement what it had sealed lives for its time and no longer.",
+        title: "After a key is retired, sessions that it sealed stay valid for their lifetime and no longer.",
         source: SOURCE,
         run: retired,
     },
@@ -55,7 +55,7 @@ fn sealed(case: &Case<'_>) -> Step<(Vec<u8>, String)> {
     let login = case.login()?;
     match decode(&login.credential) {
         Some(bytes) if bytes.len() > 32 => Ok((bytes, login.username)),
-        _ => fail("a sealed session that is no base64url of more than 32 bytes"),
+        _ => fail("a sealed session that is not base64url of more than 32 bytes"),
     }
 }
 
@@ -66,7 +66,7 @@ fn bits(case: &Case<'_>) -> Step {
         flipped[bit / 8] ^= 1 << (bit % 8);
         case.must_be_refused(encode(flipped), &format!("bit {bit} flipped"))?;
     }
-    case.must_be_good(encode(bytes), "the whole")
+    case.must_be_good(encode(bytes), "the unchanged session")
 }
 
 fn truncated(case: &Case<'_>) -> Step {
@@ -76,9 +76,9 @@ fn truncated(case: &Case<'_>) -> Step {
         case.must_be_refused(encode(&bytes[length..]), &format!("without its first {length} bytes"))?;
     }
     for more in [&b"\0"[..], b"AAAA", &bytes] {
-        case.must_be_refused(encode([&bytes, more].concat()), &format!("with {} bytes behind it", more.len()))?;
+        case.must_be_refused(encode([&bytes, more].concat()), &format!("followed by {} more bytes", more.len()))?;
     }
-    case.must_be_good(encode(bytes), "the whole")
+    case.must_be_good(encode(bytes), "the unchanged session")
 }
 
 fn swapped(case: &Case<'_>) -> Step {
@@ -88,7 +88,7 @@ fn swapped(case: &Case<'_>) -> Step {
     for cut in same + 1..least - 1 {
         let swapped = [&one[..cut], &other[cut..]].concat();
         if swapped != one && swapped != other {
-            case.must_be_refused(encode(swapped), &format!("{cut} bytes of one, the rest of another"))?;
+            case.must_be_refused(encode(swapped), &format!("{cut} bytes of one session, the rest of another"))?;
         }
     }
     Ok(())
@@ -97,10 +97,10 @@ fn swapped(case: &Case<'_>) -> Step {
 fn unreadable(case: &Case<'_>) -> Step {
     let (bytes, name) = sealed(case)?;
     let again = decode(&case.login_as(&name)?.credential).unwrap_or_default();
-    ensure(bytes != again, || "two sealed sessions of a user are alike".to_owned())?;
+    ensure(bytes != again, || "two sealed sessions of a user are equal".to_owned())?;
     for known in [name.as_str(), "username", "roles", "expires", "@"] {
         let readable = known.len() > 1 && bytes.windows(known.len()).any(|window| window == known.as_bytes());
-        ensure(!readable, || format!("{known:?} can be read in it"))?;
+        ensure(!readable, || format!("{known:?} is readable in the sealed session"))?;
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ fn retired(case: &Case<'_>) -> Step {
     case.must_be_good(&old, "sealed before the key was retired")?;
     case.must_be_good(&new, "sealed after the key was retired")?;
     case.advance(ttl_s + 1)?;
-    case.must_be_refused(&old, "replayed after its key was retired and its time was over")?;
+    case.must_be_refused(&old, "replayed after its key was retired and its lifetime has passed")?;
     let last = encode(sealed(case)?.0);
     case.must_be_good(last, "sealed after that")
 }

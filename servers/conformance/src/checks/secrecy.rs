@@ -24,28 +24,28 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "store-holds-no-credential",
         row: 15,
-        title: "A dump of the store holds no credential and no refresh token, neither as text nor decoded.",
+        title: "A dump of the store contains no credential and no refresh token, neither as text nor decoded.",
         source: "OWASP Session Management Cheat Sheet; OWASP ASVS 11.4",
         run: no_credential,
     },
     Check {
         id: "store-words-open-nothing",
         row: 15,
-        title: "No word that a login leaves in the store works as a credential or a refresh token.",
+        title: "No string that a login writes to the store works as a credential or a refresh token.",
         source: "OWASP Session Management Cheat Sheet; OWASP ASVS 11.4",
         run: no_word,
     },
     Check {
         id: "log-holds-no-secret",
         row: 20,
-        title: "After every route was used, well and badly, the log holds no credential and no password.",
+        title: "After valid and invalid requests to every route, the log contains no credential and no password.",
         source: "OWASP Logging Cheat Sheet, data to exclude",
         run: log,
     },
     Check {
         id: "metrics-hold-no-secret",
         row: 20,
-        title: "After every route was used, well and badly, the metrics hold no credential and no password.",
+        title: "After valid and invalid requests to every route, the metrics contain no credential and no password.",
         source: "OWASP Logging Cheat Sheet, data to exclude",
         run: metrics,
     },
@@ -82,11 +82,11 @@ fn no_credential(case: &Case<'_>) -> Step {
     let logins = logins(case)?;
     let dump = dump(case)?;
     for secret in secrets(&logins) {
-        ensure(!holds(&dump, secret.as_bytes()), || format!("the store holds {secret:?}"))?;
+        ensure(!holds(&dump, secret.as_bytes()), || format!("the store contains {secret:?}"))?;
         let bytes = decode(&secret).unwrap_or_default();
-        ensure(!holds(&dump, &bytes), || format!("the store holds the bytes of {secret:?}"))?;
+        ensure(!holds(&dump, &bytes), || format!("the store contains the bytes of {secret:?}"))?;
         let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        ensure(!holds(&dump, hex.as_bytes()), || format!("the store holds the bytes of {secret:?} as hex"))?;
+        ensure(!holds(&dump, hex.as_bytes()), || format!("the store contains the bytes of {secret:?} as hex"))?;
     }
     Ok(())
 }
@@ -115,13 +115,13 @@ fn no_word(case: &Case<'_>) -> Step {
     let fresh: Vec<_> = after.difference(&before).take(MOST_WORDS).flat_map(|word| spellings(word)).collect();
     for word in &fresh {
         let status = case.me(word)?;
-        ensure(status != 200, || format!("{word:?} lies in the store and works as a credential"))?;
+        ensure(status != 200, || format!("the store contains {word:?}, which works as a credential"))?;
         if case.facts.refresh_token {
             let status = case.send(&case.renewal_by(word))?.status;
-            ensure(status != 200, || format!("{word:?} lies in the store and works as a refresh token"))?;
+            ensure(status != 200, || format!("the store contains {word:?}, which works as a refresh token"))?;
         }
     }
-    case.must_be_good(&logins[1].credential, "a good credential after that")
+    case.must_be_good(&logins[1].credential, "a valid credential after that")
 }
 
 /// Uses every route, with good and bad credentials and passwords, and gives all that was secret in it.
@@ -165,7 +165,7 @@ fn must_hold_none(text: &[u8], secrets: &[String], place: &str) -> Step {
     for secret in secrets {
         // The first half of a credential is enough to find who has cut it.
         for shown in [secret.as_str(), &secret[..secret.len().min(32)], &secret[secret.len().saturating_sub(32)..]] {
-            ensure(!holds(text, shown.as_bytes()), || format!("{place} hold {shown:?}"))?;
+            ensure(!holds(text, shown.as_bytes()), || format!("{place} contain {shown:?}"))?;
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn log(case: &Case<'_>) -> Step {
     let Some(path) = &case.subject.log else { return not_applicable(reason::NO_LOG) };
     let secrets = use_every_route(case)?;
     match std::fs::read(path) {
-        Ok(text) => must_hold_none(&text, &secrets, "the lines of the log"),
+        Ok(text) => must_hold_none(&text, &secrets, "the log lines"),
         Err(error) => not_applicable(format!("{}: {error}", path.display())),
     }
 }
@@ -186,7 +186,7 @@ fn metrics(case: &Case<'_>) -> Step {
     let secrets = use_every_route(case)?;
     let metrics = case.send(&Request::get(route::METRICS))?;
     if metrics.body == first.body {
-        return fail("the metrics do not change while every route is used");
+        return fail("the metrics do not change although every route is used");
     }
     must_hold_none(&metrics.body, &secrets, "the metrics")
 }

@@ -23,28 +23,28 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "login-gives-new-id",
         row: 13,
-        title: "A login gives a new credential, also to somebody who presents a good one.",
+        title: "A login issues a new credential, also if the request has a valid one.",
         source: "OWASP Session Management Cheat Sheet, session fixation",
         run: new_id,
     },
     Check {
         id: "planted-id-not-adopted",
         row: 13,
-        title: "A credential that the server never handed out is good for nothing after a login that carried it.",
+        title: "A credential that the server never issued is rejected, also after a login request that contained it.",
         source: "OWASP Session Management Cheat Sheet, session fixation",
         run: not_adopted,
     },
     Check {
         id: "ids-distinct",
         row: 14,
-        title: "Of a hundred thousand credentials no two are alike.",
+        title: "Of 100,000 credentials no two are equal.",
         source: "OWASP Session Management Cheat Sheet; RFC 7519 section 4.1.7",
         run: distinct,
     },
     Check {
         id: "ids-wide",
         row: 14,
-        title: "A credential, or the id in a token, has at least 128 bits that differ from one to the next.",
+        title: "A credential, or the id in a token, has at least 128 bits that vary from one to the next.",
         source: "SP 800-63B section 7.1; OWASP ASVS 7.2.3",
         run: wide,
     },
@@ -55,9 +55,11 @@ fn new_id(case: &Case<'_>) -> Step {
     for planted in [&own.credential, &others.credential] {
         let request = case.with(Case::login_request(&own.username, user::PASSWORD), planted);
         let answer = case.send(&case.as_own_site(request))?;
-        answer.must_be(200, "a login that carries a good credential")?;
-        let Some(handed) = case.handed(&answer) else { return fail("a login hands out no credential") };
-        ensure(handed.credential != *planted, || "a login hands out the credential that it carried".to_owned())?;
+        answer.must_be(200, "a login request with a valid credential")?;
+        let Some(handed) = case.handed(&answer) else { return fail("a login issues no credential") };
+        ensure(handed.credential != *planted, || {
+            "a login issues the credential that its request contained".to_owned()
+        })?;
     }
     Ok(())
 }
@@ -65,15 +67,15 @@ fn new_id(case: &Case<'_>) -> Step {
 fn not_adopted(case: &Case<'_>) -> Step {
     let login = case.login()?;
     for planted in [unknown(&login.credential), "planted".to_owned()] {
-        case.must_be_refused(&planted, "a credential of the client's own making, before a login")?;
+        case.must_be_refused(&planted, "a credential invented by the client, before a login")?;
         let request = case.with(Case::login_request(&login.username, user::PASSWORD), &planted);
         let answer = case.send(&case.as_own_site(request))?;
         if let Some(handed) = case.handed(&answer) {
             ensure(handed.credential != planted, || {
-                "the server adopts the credential of the client's making".to_owned()
+                "the server adopts a credential invented by the client".to_owned()
             })?;
         }
-        case.must_be_refused(&planted, "a credential of the client's own making, after a login that carried it")?;
+        case.must_be_refused(&planted, "a credential invented by the client, after a login request with it")?;
     }
     Ok(())
 }
@@ -113,7 +115,9 @@ fn id(credential: String) -> Step<String> {
 fn distinct(case: &Case<'_>) -> Step {
     let ids = ids(case)?;
     let different: HashSet<_> = ids.iter().collect();
-    ensure(different.len() == ids.len(), || format!("{} of {} are alike", ids.len() - different.len() + 1, ids.len()))
+    ensure(different.len() == ids.len(), || {
+        format!("{} of {} credentials are equal", ids.len() - different.len() + 1, ids.len())
+    })
 }
 
 fn wide(case: &Case<'_>) -> Step {
@@ -123,7 +127,7 @@ fn wide(case: &Case<'_>) -> Step {
     };
     let bits = entropy_bits(&ids);
     let least = LEAST_BITS - ESTIMATE_BITS;
-    ensure(bits >= least, || format!("{bits:.1} bits differ, over {} of them; it takes {LEAST_BITS}", ids.len()))
+    ensure(bits >= least, || format!("{bits:.1} bits vary over {} credentials; required: {LEAST_BITS}", ids.len()))
 }
 
 /// The entropy of each character's place, summed: as much as there can be if no place depends on another.

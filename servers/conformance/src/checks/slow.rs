@@ -27,21 +27,21 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "half-open-flood-served",
         row: 26,
-        title: "While a hundred clients do not finish their request, others are served, over old and new connections.",
+        title: "While 100 clients leave their request incomplete, others are served over old and new connections.",
         source: "CWE-400; OWASP Denial of Service Cheat Sheet",
         run: flood,
     },
     Check {
         id: "head-bounded",
         row: 26,
-        title: "A request with a head of 256 KiB is refused, and the server serves on.",
+        title: "A request with a head of 256 KiB is rejected, and the server keeps working.",
         source: "RFC 6585 section 5; CWE-770",
         run: large_head,
     },
     Check {
         id: "half-open-closed",
         row: 26,
-        title: "A connection whose request does not become complete within a minute is closed.",
+        title: "A connection whose request is not complete within a minute is closed.",
         source: "CWE-400; RFC 9110 section 15.5.9",
         run: closed,
     },
@@ -70,7 +70,7 @@ fn half_open(case: &Case<'_>) -> Step<Vec<TcpStream>> {
     };
     let opened: Vec<_> = (0..HALF_OPEN).map_while(|number| open(number).ok()).collect();
     match opened.len() {
-        0 => not_applicable("no connection can be opened beside others"),
+        0 => not_applicable("no concurrent connection can be opened"),
         _ => Ok(opened),
     }
 }
@@ -87,7 +87,7 @@ fn large_head(case: &Case<'_>) -> Step {
             Err(silence) => return fail(format!("a head of {} KiB in {what}: {silence}", LARGE_HEAD >> 10)),
         }
     }
-    case.must_be_good(&good, "a good request after that")
+    case.must_be_good(&good, "a valid request after that")
 }
 
 /// The connections were opened at the beginning of the run, so that mostly there is nothing to wait for.
@@ -99,7 +99,7 @@ fn closed(case: &Case<'_>) -> Step {
         let stayed = half_open.stayed_open(kind);
         ensure(stayed.is_some_and(|stayed| stayed <= limit + SLACK), || {
             format!(
-                "a connection over which {} came is open after {:?}",
+                "a connection on which the client sent {} is still open after {:?}",
                 kind.name(),
                 stayed.unwrap_or(half_open.age())
             )

@@ -16,7 +16,7 @@ const RSA_1024: &[u8] = include_bytes!("start/rsa-1024.pem");
 pub(super) const CHECKS: &[Check] = &[Check {
     id: "weak-key-refused",
     row: 2,
-    title: "With a secret under 32 bytes or an RSA key under 2048 bits the server does not start, and says so.",
+    title: "With a secret under 32 bytes or an RSA key under 2048 bits the server does not start and reports why.",
     source: "RFC 8725 section 3.5; RFC 7518 sections 3.2 and 3.3",
     run: weak_key,
 }];
@@ -31,7 +31,10 @@ fn key_file(content: &[u8]) -> Step<NamedTempFile> {
     };
     write().or_else(|error: io::Error| {
         let folder = std::env::temp_dir();
-        not_applicable(format!("no key can be written in {}: {error}; set TMPDIR to another folder", folder.display()))
+        not_applicable(format!(
+            "cannot write a key file in {}: {error}; set TMPDIR to another directory",
+            folder.display()
+        ))
     })
 }
 
@@ -43,7 +46,7 @@ fn weak_key(case: &Case<'_>) -> Step {
     match alg.get(..2) {
         Some("HS") => short_secrets(starter, "--secret-file"),
         Some("RS" | "PS") => must_refuse(starter, "--key-file", RSA_1024, "2048"),
-        Some(_) => not_applicable("a key of the algorithm has one strength only"),
+        Some(_) => not_applicable("keys of this algorithm have a fixed strength"),
         None if case.facts.sealed() == Some(true) => short_secrets(starter, "--sealing-key-file"),
         None => not_applicable("the server has no key"),
     }
@@ -55,7 +58,7 @@ fn short_secrets(starter: &dyn Starter, flag: &str) -> Step {
     let good = key_file(&[7; 32])?;
     match start(starter, flag, good.path())? {
         Start::Serves => Ok(()),
-        Start::Refused { stderr, .. } => fail(format!("a key of 32 bytes is refused, too: {stderr}")),
+        Start::Refused { stderr, .. } => fail(format!("a key of 32 bytes is rejected, too: {stderr}")),
     }
 }
 
@@ -65,16 +68,18 @@ fn must_refuse(starter: &dyn Starter, flag: &str, key: &[u8], least: &str) -> St
     match start(starter, flag, file.path())? {
         Start::Serves => fail(format!("the server starts with {flag} and a key of less than {least}")),
         Start::Refused { code, stderr } => {
-            ensure(code != 0, || "the server ends with code 0".to_owned())?;
+            ensure(code != 0, || "the server exits with code 0".to_owned())?;
             // The file's name is made by chance, and says nothing.
             let said = stderr.replace(&*file.path().to_string_lossy(), "FILE");
             let clear = said.contains(flag) && said.contains(least);
-            ensure(clear, || format!("the error does not name both {flag} and the least size, {least}: {said:?}"))
+            ensure(clear, || format!("the error does not name both {flag} and the minimum size {least}: {said:?}"))
         }
     }
 }
 
 fn start(starter: &dyn Starter, flag: &str, file: &Path) -> Step<Start> {
     let path = file.display().to_string();
-    starter.start(&[flag, &path]).or_else(|error| not_applicable(format!("the starter failed: {error}")))
+    starter
+        .start(&[flag, &path])
+        .or_else(|error| not_applicable(format!("cannot start a server for this check: {error}")))
 }

@@ -65,7 +65,7 @@ impl Hold {
         let backend = self.backend.lock().unwrap();
         let nodes = backend.redis_nodes();
         if nodes.is_empty() {
-            return Err(io::Error::other("only a full Redis takes deletions and no other writes"));
+            return Err(io::Error::other("only a full Redis accepts deletions but no other writes"));
         }
         for node in nodes {
             node.set("maxmemory", bytes);

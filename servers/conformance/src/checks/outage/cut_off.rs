@@ -25,7 +25,9 @@ pub(super) fn obeys(case: &Case<'_>) -> Step {
     applicable(window_s <= WAITED_S, reason::LONG_WINDOW)?;
     let login = case.login()?;
     for node in [first, last] {
-        ensure(case.me_at(node, &login.credential)? == 200, || "a fresh credential is not good everywhere".to_owned())?;
+        ensure(case.me_at(node, &login.credential)? == 200, || {
+            "a new credential is not accepted by every server".to_owned()
+        })?;
     }
     let outage = Outage::begin(case, Down::Cut)?;
     let logout = case.send_to(first, &case.post(route::LOGOUT, &login.credential))?;
@@ -37,7 +39,7 @@ pub(super) fn obeys(case: &Case<'_>) -> Step {
     let settled = settled(case);
     checked.and(settled)?;
     let known = case.comes_to_hold(RECOVERY, || Ok(case.me_at(last, &login.credential)? == 401))?;
-    ensure(known, || format!("{RECOVERY:?} after it is back the server has not heard of the logout"))
+    ensure(known, || format!("{RECOVERY:?} after its store is back, the server still accepts the revoked credential"))
 }
 
 /// From the end of the window on there is no 200.
@@ -47,7 +49,7 @@ fn stays_out(case: &Case<'_>, node: &Base, credential: &str, window: Duration) -
         let asked = ended.elapsed();
         let status = case.me_at(node, credential)?;
         ensure(asked <= window || matches!(status, 401 | 503), || {
-            format!("{asked:?} after its logout elsewhere, with a window of {window:?}: /me answers {status}")
+            format!("{asked:?} after the logout at another server, with a window of {window:?}: /me returns {status}")
         })?;
         sleep(PAUSE);
     }

@@ -77,9 +77,7 @@ pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
     let settled = settled(case);
     let answers = asked?;
     settled?;
-    ensure(answers.iter().all(|answers| *answers > 0), || {
-        "a connection got no answer while the store was away".to_owned()
-    })
+    ensure(answers.iter().all(|answers| *answers > 0), || "a connection got no response during the outage".to_owned())
 }
 
 /// One phase after the other.
@@ -133,7 +131,9 @@ impl Client<'_> {
         in_time(answer, route::ME)?;
         let status = answer.status;
         match who {
-            Who::Nobody => ensure(matches!(status, 401 | 503), || format!("nobody's credential: {status}"))?,
+            Who::Nobody => ensure(matches!(status, 401 | 503), || {
+                format!("a revoked or unknown credential gets {status} instead of 401 or 503")
+            })?,
             Who::Good => {
                 let allowed = [self.allowed(began), self.allowed(ended)].concat();
                 let (policy, took) = (self.policy, answer.took);
@@ -141,7 +141,8 @@ impl Client<'_> {
                 let stalled = status == 503 && took >= STALL && policy != StoreDown::VerifyOnly;
                 ensure(stalled || allowed.contains(&status), || {
                     format!(
-                        "a good one: {status} after {took:?} ({began:?}, {ended:?}), not among {allowed:?}: {policy}"
+                        "a valid credential gets {status} after {took:?} ({began:?}, {ended:?}) instead of one of \
+                         {allowed:?}: {policy}"
                     )
                 })?;
             }
