@@ -15,8 +15,8 @@ macro_rules! each_experiment {
     ($then:ident) => {
         $crate::each_comparison! {
             $then
-            load "load" LoadExperiment: [Timed, Paced] "The load", "one target with nothing";
-            slo "slo" SloExperiment: [Timed, Paced] "How much it can carry", "one target at one rate with itself at others";
+            load "load" LoadExperiment: [Timed, Paced] "Load", "nothing: one target under one load";
+            slo "slo" SloExperiment: [Timed, Paced] "Highest sustained rate", "one target at different rates";
         }
     };
 }
@@ -27,20 +27,20 @@ macro_rules! each_comparison {
     ($then:ident $($before:tt)*) => {
         $then! {
             $($before)*
-            cost "cost" CostExperiment: [Timed, Filled] "CPU time of a request", "schemes with the control";
-            latency "latency" LatencyExperiment: [Timed, Filled, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal shares of their capacities";
-            rtt "rtt" RttExperiment: [Timed, Filled, Paced, Proxied] "A store further away", "schemes over a near store with themselves over a far one";
-            login "login" LoginExperiment: [Timed, Paced] "Logging in", "reads beside a storm of logins with reads beside none";
-            reject "reject" RejectExperiment: [Timed, Filled] "Refusing garbage", "refusing with accepting";
-            scaling "scaling" ScalingExperiment: [Timed, Filled, Sliced] "More nodes", "several nodes with one";
-            population "population" PopulationExperiment: [Timed, Filled, Paced, Held] "More and more live credentials", "many live credentials with few";
-            revocation "revocation" RevocationExperiment: [Timed, Proxied] "From a revocation to its effect", "what was seen with what the scheme's class promises";
-            outage "outage" OutageExperiment: [Timed, Paced, Proxied] "When something breaks", "schemes through the same fault at the same time";
-            fanout "fanout" FanoutExperiment: [Timed, Filled, Paced] "Requests that cross several servers", "several hops with none, less the control's";
-            rotation "rotation" RotationExperiment: [Timed, Paced] "Keys and tokens that are replaced", "before, during and after";
-            memory "memory" MemoryExperiment: [Held] "Memory of a live credential", "many live credentials with few";
+            cost "cost" CostExperiment: [Timed, Filled] "CPU time per request", "schemes with the control";
+            latency "latency" LatencyExperiment: [Timed, Filled, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal fractions of their capacities";
+            rtt "rtt" RttExperiment: [Timed, Filled, Paced, Proxied] "Store round-trip time", "each scheme over a local store with itself over a remote one";
+            login "login" LoginExperiment: [Timed, Paced] "Login cost", "reads during a login burst with reads without concurrent logins";
+            reject "reject" RejectExperiment: [Timed, Filled] "Rejecting invalid requests", "rejecting with accepting";
+            scaling "scaling" ScalingExperiment: [Timed, Filled, Sliced] "Horizontal scaling", "several nodes with one";
+            population "population" PopulationExperiment: [Timed, Filled, Paced, Held] "Growing number of live credentials", "many live credentials with few";
+            revocation "revocation" RevocationExperiment: [Timed, Proxied] "Revocation delay", "the observed delay with the limit of the scheme's revocation class";
+            outage "outage" OutageExperiment: [Timed, Paced, Proxied] "Outages", "schemes during the same fault at the same time";
+            fanout "fanout" FanoutExperiment: [Timed, Filled, Paced] "Requests across several servers", "several hops with none, minus the same difference of the control";
+            rotation "rotation" RotationExperiment: [Timed, Paced] "Key and token rotation", "before, during and after a rotation";
+            memory "memory" MemoryExperiment: [Held] "Memory per live credential", "many live credentials with few";
             wire "wire" WireExperiment: [] "Bytes on the wire", "schemes with the control";
-            #[cfg(feature = "toy-experiment")] toy "toy" ToyExperiment: [] "The toy", "schemes with nothing";
+            #[cfg(feature = "toy-experiment")] toy "toy" ToyExperiment: [] "Toy experiment", "nothing";
         }
     };
 }
@@ -82,7 +82,7 @@ pub enum Need {
 
 /// There is no experiment of this name that `authbench compare` makes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no experiment; there are {all}", all = names())]
+#[error("unknown experiment {0:?}; available experiments: {all}", all = names())]
 pub struct UnknownExperiment(String);
 
 macro_rules! table {
@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(experiment.to_string().parse(), Ok(experiment));
         }
         let error = "weather".parse::<Experiment>().unwrap_err().to_string();
-        assert!(error.starts_with("\"weather\" is no experiment; there are cost, latency"), "{error}");
+        assert!(error.starts_with("unknown experiment \"weather\"; available experiments: cost, latency"), "{error}");
         assert!("load".parse::<Experiment>().is_err(), "no comparison makes it");
     }
 

@@ -146,7 +146,9 @@ impl CostTable {
                 Topic::Comparison,
                 &|row| has(row, |capacity| capacity.is_lower_bound() && !capacity.shared),
                 &|schemes| {
-                    format!("The generator was full before the server of {schemes}: the capacity is a lower bound.")
+                    format!(
+                        "The generator was saturated before the server of {schemes}: the capacity is a lower bound."
+                    )
                 },
             ),
             named(
@@ -154,13 +156,16 @@ impl CostTable {
                 &|row| has(row, |capacity| capacity.full.is_empty() && !capacity.busy.is_empty()),
                 &|schemes| {
                     format!(
-                        "Nothing was full at the capacity of {schemes}: too few connections kept it waiting, or other programs took the processors. Neither its capacity nor its CPU time is that of a full server."
+                        "No part was saturated at the capacity of {schemes}: there were too few connections, or \
+                         other programs used the CPUs. Neither its capacity nor its CPU time is that of a saturated \
+                         server."
                     )
                 },
             ),
             named(Topic::Comparison, &|row| has(row, |capacity| capacity.shared), &|schemes| {
                 format!(
-                    "{} shared full processors at the capacity of {schemes}: it is the capacity of this bench, generator included, and not that of the server.",
+                    "{} shared saturated CPUs at the capacity of {schemes}: it is the capacity of the whole setup, \
+                     including the generator, and not that of the server.",
                     self.sharing().join(" and ")
                 )
             }),

@@ -9,7 +9,7 @@ use crate::words::grouped;
 
 /// What an experiment varies beside the scheme and the load.
 pub trait Factor {
-    /// In words that follow those of the load, such as `over a store 1 ms away`; empty where nothing differs from elsewhere.
+    /// In words that follow those of the load, such as `with a store round trip of 1 ms`; empty where nothing differs from elsewhere.
     fn words(&self) -> String;
 
     /// As a part of a file's name, such as `1000-us`; empty where nothing differs from elsewhere.
@@ -107,7 +107,7 @@ const fn load_height(load: Load) -> (u8, f64) {
     }
 }
 
-/// Such as `50 % of its capacity`, or `1,000 requests/s over a store 1 ms away`.
+/// Such as `50 % of its capacity`, or `1,000 requests/s with a store round trip of 1 ms`.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.load {
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(told(&half), ("50 % of its capacity".to_owned(), "-50-percent".to_owned()));
         assert_eq!(told(&Level::of(Load::Saturated)), ("saturation".to_owned(), String::new()));
         let far = at(rate, &StoreDistance { rtt_us: 200 });
-        let said = "1,000 requests/s over a store 0.2 ms away";
+        let said = "1,000 requests/s with a store round trip of 0.2 ms";
         assert_eq!(told(&far), (said.to_owned(), "-200-us-1000-rps".to_owned()));
         let good = at(Load::Saturated, &GarbageSent { garbage: None });
         assert_eq!(told(&good), ("saturation".to_owned(), String::new()));

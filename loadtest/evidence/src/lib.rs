@@ -131,7 +131,8 @@ impl Found {
 /// A record holds something that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a histogram of {experiment}, scheme {scheme}, block {block}, cannot be read: {source}; the record is damaged, make the run again"
+    "cannot read a histogram of {experiment}, scheme {scheme}, block {block}: {source}; the record is damaged, \
+     repeat the run"
 )]
 pub struct EvidenceError {
     experiment: Experiment,
@@ -147,7 +148,7 @@ pub enum UnusableHistogram {
     #[error(transparent)]
     Encoding(#[from] HistogramError),
     /// It holds times beyond what authbench records.
-    #[error("its values lie outside the bounds of authbench's histograms ({0})")]
+    #[error("its values are outside the range of authbench's histograms ({0})")]
     Bounds(#[from] hdrhistogram::AdditionError),
 }
 

@@ -80,8 +80,8 @@ type Reads = RoundAt<BesideLogins>;
 impl Factor for BesideLogins {
     fn words(&self) -> String {
         match self.clients {
-            0 => "beside nobody".to_owned(),
-            clients => format!("beside {clients} clients who log in"),
+            0 => "without concurrent logins".to_owned(),
+            clients => format!("during a login burst of {clients} clients"),
         }
     }
 

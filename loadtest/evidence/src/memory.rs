@@ -89,7 +89,7 @@ impl MemoryTable {
         let warning = |text: String| Topic::Statistics.warning(format!("memory: {text}"));
         let unsloped = self.rows.iter().filter(|row| row.slope.is_none()).map(|row| {
             warning(format!(
-                "no fill of {} has {FEWEST_POPULATIONS} valid population sizes ({} in all), so there is no slope.",
+                "no fill of {} has {FEWEST_POPULATIONS} valid population sizes ({} in total), so there is no slope.",
                 row.scheme, row.populations
             ))
         });
@@ -105,7 +105,8 @@ impl MemoryTable {
         let single: Vec<&str> = single.map(|(row, _)| row.scheme.as_str()).collect();
         let single = if_any(&single, |schemes| {
             warning(format!(
-                "filled once were {}: their intervals hold the scatter about the line but not the difference between processes, and are too narrow.",
+                "there was only one fill of {}: their intervals include the scatter about the line but not the \
+                 variation between processes, and are too narrow.",
                 schemes.join(", ")
             ))
         });

@@ -111,8 +111,8 @@ impl fmt::Display for BrokenPromise {
         let Self { scheme, event, class, node, events, of, after_us, bound_us, .. } = self;
         write!(
             f,
-            "{scheme} breaks its class {class}: after {events} of {of} events ({event}{}) node {} accepted a request that was \
-             sent {:.1} ms after the acknowledgement, where {:.1} ms are allowed",
+            "{scheme} violates its revocation class {class}: after {events} of {of} events ({event}{}) node {} \
+             accepted a request that was sent {:.1} ms after the acknowledgement; the limit is {:.1} ms",
             over(self.link),
             node + 1,
             *after_us as f64 / 1e3,
@@ -125,7 +125,7 @@ impl fmt::Display for BrokenPromise {
 fn over(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
-        PushLink::Delayed { delay_ms } => format!(", pushes {delay_ms} ms late"),
+        PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
         PushLink::Lost => ", pushes lost".to_owned(),
     }
 }
@@ -154,7 +154,7 @@ impl Analyse for RevocationExperiment {
         let points = self.series.iter().map(|series| (place(series), &series.validity));
         let broken = table.into_iter().flat_map(|table| &table.broken);
         let broken = broken.map(|broken| {
-            Topic::Comparison.warning(format!("revocation: {broken}; its prices do not count at that class."))
+            Topic::Comparison.warning(format!("revocation: {broken}. Its costs do not count in that class."))
         });
         invalid_points(Self::EXPERIMENT, points).into_iter().chain(broken).collect()
     }

@@ -137,21 +137,18 @@ impl Analyse for RotationExperiment {
 /// Every measurement, with its name.
 fn parts(measured: &RotationExperiment) -> impl Iterator<Item = (String, &Validity)> {
     let rolls = measured.rolls.iter().map(|roll| {
-        let how = if roll.learning == Learning::Never { "told to nobody" } else { "published" };
-        (format!("the roll of {}'s key, {how}, in block {}", roll.scheme, roll.block), &roll.validity)
+        let how = if roll.learning == Learning::Never { "not published" } else { "published" };
+        (format!("the key rotation of {}, {how}, in block {}", roll.scheme, roll.block), &roll.validity)
     });
-    let races = measured
-        .races
-        .iter()
-        .map(|race| (format!("races of {} clients with {} s of grace", race.clients, race.grace_s), &race.validity));
-    let replays = measured
-        .replays
-        .iter()
-        .map(|replay| (format!("copies {} s old with {} s of grace", replay.age_s, replay.grace_s), &replay.validity));
-    let storms = measured
-        .storms
-        .iter()
-        .map(|storm| (format!("the storm with jitter {} in block {}", storm.jitter, storm.block), &storm.validity));
+    let races = measured.races.iter().map(|race| {
+        (format!("races of {} clients with a grace period of {} s", race.clients, race.grace_s), &race.validity)
+    });
+    let replays = measured.replays.iter().map(|replay| {
+        (format!("copies {} s old with a grace period of {} s", replay.age_s, replay.grace_s), &replay.validity)
+    });
+    let storms = measured.storms.iter().map(|storm| {
+        (format!("the refresh burst with jitter {} in block {}", storm.jitter, storm.block), &storm.validity)
+    });
     rolls.chain(races).chain(replays).chain(storms)
 }
 

@@ -89,7 +89,7 @@ type RttGroup<'record> = Group<'record, RoundAt<StoreDistance>>;
 
 impl Factor for StoreDistance {
     fn words(&self) -> String {
-        format!("over a store {} ms away", f64::from(self.rtt_us) / 1e3)
+        format!("with a store round trip of {} ms", f64::from(self.rtt_us) / 1e3)
     }
 
     fn slug(&self) -> String {

@@ -185,10 +185,10 @@ impl Analyse for ScalingExperiment {
     fn warnings(&self, _: &Record, table: Option<&ScalingTable>) -> Vec<Warning> {
         let place = |point: &ScalingPoint| match point.step {
             Step::Nodes { nodes } => format!("{} on {nodes} nodes in block {}", point.scheme, point.block),
-            Step::StoreFilled { .. } => format!("{}, the store filled in block {}", point.scheme, point.block),
+            Step::StoreFilled { .. } => format!("{} with a saturated store in block {}", point.scheme, point.block),
         };
         let demand =
-            |demand: &ServiceDemand| format!("{} on whole processors in block {}", demand.scheme, demand.block);
+            |demand: &ServiceDemand| format!("{} with unrestricted CPU in block {}", demand.scheme, demand.block);
         let demands = self.demands.iter().map(|each| (demand(each), &each.validity));
         let points = self.points.iter().map(|point| (place(point), &point.validity));
         let mut warnings = invalid_points(Self::EXPERIMENT, demands.chain(points));

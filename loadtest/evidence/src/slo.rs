@@ -140,7 +140,7 @@ impl Analyse for SloExperiment {
         let reasons = reasons.into_iter().filter(|(_, rounds)| *rounds > 0);
         let reasons: Vec<String> = reasons.map(|(what, rounds)| format!("{what} in {rounds}")).collect();
         vec![Topic::Invalid.warning(format!(
-            "{}: {} of {} rounds say nothing of the target and were made again: {}.",
+            "{}: {} of {} rounds say nothing about the target and were repeated: {}.",
             Self::EXPERIMENT,
             void.len(),
             self.rounds.len(),
@@ -153,8 +153,8 @@ impl Analyse for SloExperiment {
 const WHY_VOID: [(Fault, &str); 7] = [
     (Fault::GeneratorExhausted, "the generator ran out of file descriptors, local ports or memory"),
     (Fault::GeneratorLate, "the generator sent too late"),
-    (Fault::GeneratorFull, "the generator was full"),
-    (Fault::ProcessorsShared, "generator and server filled processors that they share"),
+    (Fault::GeneratorFull, "the generator was saturated"),
+    (Fault::ProcessorsShared, "generator and server saturated CPUs that they share"),
     (Fault::CpuStolen, "a hypervisor took CPU time away"),
     (Fault::NeverSettled, "the service time never settled"),
     (Fault::TooFewRequests, "there were too few requests"),

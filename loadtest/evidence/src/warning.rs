@@ -71,11 +71,11 @@ impl Topic {
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Run => "What is missing",
-            Self::Invalid => "What was measured but does not count",
-            Self::Statistics => "What the numbers cannot carry",
-            Self::Comparison => "What to mind when comparing",
-            Self::Bench => "The bench and the machine",
+            Self::Run => "Missing from this run",
+            Self::Invalid => "Invalid measurements",
+            Self::Statistics => "Statistical limitations",
+            Self::Comparison => "Limitations of the comparison",
+            Self::Bench => "Machine and setup",
         })
     }
 }
@@ -94,7 +94,8 @@ pub(crate) fn if_any<T>(found: &[T], warning: impl FnOnce(&[T]) -> Warning) -> O
 /// There is no control to compare with.
 pub(crate) fn no_control(experiment: Experiment) -> Warning {
     Topic::Statistics.warning(format!(
-        "{experiment}: the control has no valid figures, so nothing can be said of what authentication adds; run with the scheme anonymous."
+        "{experiment}: the control has no valid figures, so the cost of authentication is unknown; include the \
+         scheme anonymous in the run."
     ))
 }
 
@@ -103,7 +104,7 @@ pub(crate) fn too_few_rounds(experiment: Experiment, needed: usize, places: &[(P
     if_any(places, |places| {
         let most = places.iter().map(|(_, found)| *found).max().unwrap_or(0);
         Topic::Statistics.warning(format!(
-            "{experiment}: an interval at 95 % needs {needed} valid rounds; with at most {most} there is none for {}.",
+            "{experiment}: a 95 % interval needs {needed} valid rounds; with at most {most} there is none for {}.",
             by_level(places.iter().map(|(place, _)| place))
         ))
     })
@@ -122,7 +123,11 @@ pub(crate) fn invalid_points<'record>(
         }
     }
     let warning = |(reasons, points): (&[String], Vec<String>)| {
-        Topic::Invalid.warning(format!("{experiment}: invalid are {}: {}.", points.join(", "), reasons.join("; ")))
+        Topic::Invalid.warning(format!(
+            "{experiment}: invalid results for {}: {}.",
+            points.join(", "),
+            reasons.join("; ")
+        ))
     };
     found.into_iter().map(warning).collect()
 }

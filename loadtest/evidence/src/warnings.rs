@@ -14,11 +14,12 @@ pub(crate) fn of_the_run(record: &Record) -> Vec<Warning> {
     let incomplete = match &record.run.status {
         Status::Complete => None,
         Status::Incomplete { reason } => Some(
-            Topic::Run.warning(format!("The run is incomplete ({reason}): it shows what was measured until then.")),
+            Topic::Run
+                .warning(format!("The run is incomplete ({reason}): the report shows what was measured until then.")),
         ),
     };
     let omitted = |omission: &Omission| {
-        Topic::Run.warning(format!("{} was asked for and left out: {}", omission.what, omission.reason))
+        Topic::Run.warning(format!("{} was requested but not measured: {}", omission.what, omission.reason))
     };
     incomplete.into_iter().chain(record.omitted.iter().map(omitted)).collect()
 }

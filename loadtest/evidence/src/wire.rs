@@ -46,7 +46,8 @@ impl Analyse for WireExperiment {
             valid().filter(|point| point.carrier == Carrier::Cookie && point.credential_bytes > COOKIE_LIMIT_BYTES);
         let large = large.map(|point| {
             Topic::Comparison.warning(format!(
-                "wire: the credential of {} with {} roles has {} bytes; browsers drop a cookie above {COOKIE_LIMIT_BYTES}.",
+                "wire: the credential of {} with {} roles has {} bytes; browsers drop a cookie above \
+                 {COOKIE_LIMIT_BYTES} bytes.",
                 point.scheme, point.roles, point.credential_bytes
             ))
         });

@@ -206,7 +206,7 @@ fn a_damaged_histogram_is_an_error_that_says_where() {
 fn a_round_that_contradicts_itself_is_told() {
     let mut record = synthetic::compare();
     latency_rounds(&mut record)[0].response_us.p99 = Some(1);
-    assert_eq!(told(&of(&record), &["are not those of its own histograms"]), 1);
+    assert_eq!(told(&of(&record), &["do not match its own histograms"]), 1);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_server_that_was_never_full_is_told() {
     for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
         round.usage.as_mut().unwrap().server_cpu_ns /= 3;
     }
-    assert_eq!(told(&of(&record), &["Nothing was full at the capacity of jwt-eddsa:"]), 1);
+    assert_eq!(told(&of(&record), &["No part was saturated at the capacity of jwt-eddsa:"]), 1);
 }
 
 #[test]

@@ -68,8 +68,7 @@ fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
     let unseen = login_row(&evidence, "session-redis");
     assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "a store that was not seen is not free");
     assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "without a read beside nobody none can be taken away");
-    let words =
-        "login: invalid are the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: spoilt on purpose.";
+    let words = "login: invalid results for the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: spoilt on purpose.";
     assert_eq!(told(&evidence, &[words]), 1, "{:#?}", evidence.warnings);
 }
 

@@ -90,5 +90,5 @@ fn what_is_invalid_feeds_nothing_and_is_told() {
     near(session.live.slope.as_ref().unwrap().store.unwrap().value, 310.0, 1.0);
     assert!(session.predicted.is_none(), "one size is left below a tenth of the largest");
     assert!(session.sizes[1].capacity_ratio.is_none() && session.sizes[1].p99_ratio.is_some());
-    assert_eq!(told(&evidence, &["population: invalid are"]), 1);
+    assert_eq!(told(&evidence, &["population: invalid results for"]), 1);
 }

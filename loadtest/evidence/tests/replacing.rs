@@ -142,7 +142,7 @@ fn what_is_invalid_feeds_nothing_and_is_told() {
     assert_eq!((table.races.len(), table.replays.len(), table.storms.len()), (3, 4, 1));
     let told: Vec<String> = warnings.iter().map(ToString::to_string).filter(|text| text.contains("spoilt")).collect();
     let [told] = &told[..] else { panic!("one caveat for one reason: {told:?}") };
-    for part in ["the roll of jwt-hs256's key, told to nobody", "races of 2 clients", "copies 0 s old", "jitter 0.2"] {
+    for part in ["the key rotation of jwt-hs256, not published", "races of 2 clients", "copies 0 s old", "jitter 0.2"] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

@@ -237,7 +237,7 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     assert_eq!((found[0].rounds.used, found[0].rounds.excluded), (3, 3));
     near(found[0].server_us.value, 6.5, 0.2);
     assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "nothing is told where no round is valid");
-    assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("whole processors")));
+    assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("unrestricted CPU")));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
     near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
     assert_eq!((table.answer.rate_rps, table.answer.confirmed, table.answer.lower_bound), (Some(4_700.0), true, false));
     assert_eq!(table.rates.iter().map(|rate| rate.void).sum::<u32>(), 2);
-    assert_eq!(told(&evidence, &["slo: 2 of 54 rounds say nothing of the target"]), 1, "{:?}", evidence.warnings);
+    assert_eq!(told(&evidence, &["slo: 2 of 54 rounds say nothing about the target"]), 1, "{:?}", evidence.warnings);
 }
 
 #[test]

@@ -153,16 +153,16 @@ globalThis.authbenchCharts = (() => {
         formatter: ([first]) => {
           const { row } = entries[first.dataIndex];
           if (!row) return '';
-          const store = row.store === null ? 'not seen' : `${three(row.store)} µs`;
+          const store = row.store === null ? 'not observed' : `${three(row.store)} µs`;
           return readOut(row.scheme, [
             [colorOf(theme, row), 'server', `${three(row.server)} µs`], [colorOf(theme, row), 'store', store],
-            [theme.text, 'together', row.label],
+            [theme.text, 'total', row.label],
           ]);
         },
       },
       legend: { ...base(theme, chart, standalone).legend, data: ['server', 'store'], selectedMode: false },
       grid: { left: narrow ? 110 : 165, right: narrow ? 74 : 190, top: top(standalone), bottom: 48 },
-      xAxis: { ...axis(theme, { ...below('µs of CPU time a request, over the control'), axisLabel: { formatter: short } }), type: 'value' },
+      xAxis: { ...axis(theme, { ...below('µs of CPU time per request over the control'), axisLabel: { formatter: short } }), type: 'value' },
       yAxis: categoryAxis(theme, entries, narrow),
       series: [bar('server', undefined), bar('store', hatch(theme)), whisker],
     };
@@ -224,11 +224,11 @@ globalThis.authbenchCharts = (() => {
           const each = chart.data.series[names.indexOf(point.seriesName)];
           const [rate] = point.value;
           const rows = [['p50', each.p50], ['p99', each.p99]].map(([name, points]) => [point.color, name, time(points[point.dataIndex][1])]);
-          return readOut(`${each.scheme} at ${each.levels[point.dataIndex]}`, [[point.color, 'carried', `${three(rate)}/s`], ...rows]);
+          return readOut(`${each.scheme} at ${each.levels[point.dataIndex]}`, [[point.color, 'achieved', `${three(rate)}/s`], ...rows]);
         },
       },
       grid: { left: 74, right: 30, top: top(standalone, legendLines(names, width)), bottom: 56 },
-      xAxis: { ...axis(theme, { ...below('requests per second carried · solid: p99 · dotted: p50'), axisLabel: { formatter: short } }), type: 'value', min: 0 },
+      xAxis: { ...axis(theme, { ...below('achieved requests per second · solid: p99 · dotted: p50'), axisLabel: { formatter: short } }), type: 'value', min: 0 },
       yAxis: timeAxis(theme, chart.data.series.flatMap((each) => [...each.p50, ...each.p99].map(([, us]) => us))),
       series: chart.data.series.flatMap((each) => [
         line(each, 'p99', { width: 2.2 }), line(each, 'p50', { width: 1.4, type: 'dotted' }),
@@ -253,7 +253,7 @@ globalThis.authbenchCharts = (() => {
         },
       },
       grid: { left: 84, right: 30, top: top(standalone, legendLines(names, width)), bottom: 56 },
-      xAxis: { ...axis(theme, { ...below('live credentials · points: measured · lines: the slope'), axisLabel: { formatter: short } }), type: 'value', min: 0 },
+      xAxis: { ...axis(theme, { ...below('live credentials · points: measured · lines: fitted slope'), axisLabel: { formatter: short } }), type: 'value', min: 0 },
       yAxis: { ...axis(theme, { axisLabel: { formatter: tick } }), type: 'value', ...binaryScale(chart.data.series) },
       series: chart.data.series.flatMap((each, place) => {
         const [color, symbol] = [colorOf(theme, each), symbolOf(each)];
@@ -296,7 +296,7 @@ globalThis.authbenchCharts = (() => {
       },
       grid: { left: 74, right: 30, top: top(standalone), bottom: 56 },
       xAxis: {
-        ...axis(theme, { ...below('requests per second · points: rounds · line: the curve · shaded: interval · dashed: found'), axisLabel: { formatter: short } }),
+        ...axis(theme, { ...below('requests per second · points: rounds · line: fitted curve · shaded: interval · dashed: result'), axisLabel: { formatter: short } }),
         type: 'value', scale: true,
       },
       yAxis: { ...axis(theme, { axisLabel: { formatter: percent } }), type: 'value', min: 0, max: 1 },
@@ -411,7 +411,7 @@ globalThis.authbenchCharts = (() => {
         },
       },
       grid: [{ left: 74, right: 30, top: head, height: '46%' }, { left: 74, right: 30, bottom: 56, height: '19%' }],
-      xAxis: [xAxis(0, { axisLabel: { show: false } }), xAxis(1, below('seconds since the start · shaded: not counted'))],
+      xAxis: [xAxis(0, { axisLabel: { show: false } }), xAxis(1, below('seconds since the start · shaded: excluded'))],
       yAxis: [
         { ...timeAxis(theme, points.flatMap((point) => [point.response_us_p50, point.response_us_p99, point.service_us_p99])), gridIndex: 0 },
         { ...axis(theme, { axisLabel: { formatter: short } }), type: 'value', gridIndex: 1, min: 0, splitNumber: 2 },
@@ -429,10 +429,10 @@ globalThis.authbenchCharts = (() => {
   // What came of the requests of each scheme in time: a strip a scheme, its colours the outcomes, the fault between two lines.
   const OUTCOMES = [
     ['accepted', (theme) => theme.palette[6]],
-    ['lost, logs in again', (theme) => theme.palette[0]],
+    ['lost (new login)', (theme) => theme.palette[0]],
     ['503', (theme) => theme.palette[4]],
-    ['no answer', (theme) => theme.control],
-    ['wrong', (theme) => theme.palette[9]],
+    ['no response', (theme) => theme.control],
+    ['wrong response', (theme) => theme.palette[9]],
   ];
   const outage = (theme, chart, standalone, width) => {
     const { interval_s, fault, strips } = chart.data;
@@ -461,7 +461,7 @@ globalThis.authbenchCharts = (() => {
       grid: strips.map((_, at) => ({ left, right: 30, top: head + at * pitch, height: Math.max(8, pitch - 8) })),
       xAxis: strips.map((_, at) => ({
         ...axis(theme, {
-          ...(at === strips.length - 1 ? below('seconds · dashed: from when something was broken to when it began to be put right') : {}),
+          ...(at === strips.length - 1 ? below('seconds · dashed: start of the fault and start of the repair') : {}),
           axisLabel: { show: at === strips.length - 1, formatter: short }, axisTick: { show: at === strips.length - 1 }, splitLine: { show: false },
         }),
         type: 'value', gridIndex: at, min: 0, max: end,

@@ -40,7 +40,7 @@ pub(crate) fn render(document: &Document) -> String {
 /// Everything on the page that is not a script.
 fn body(document: &Document) -> Markup {
     html! {
-        a class="skip" href="#answer" { "To the answer" }
+        a class="skip" href="#answer" { "Skip to summary" }
         header {
             p class="brand" { "authbench" }
             h1 { (document.title) }
@@ -173,7 +173,7 @@ fn chart(chart: &Chart) -> Markup {
                 style={ "height:" (chart.height) "px" } {
                 script type="application/json" { (PreEscaped(inert(&data))) }
             }
-            noscript { p class="footnote" { "Charts need scripts. The same charts stand in " code { "charts/" } ", their figures in the tables." } }
+            noscript { p class="footnote" { "Charts need JavaScript. The same charts are in " code { "charts/" } ", their figures in the tables." } }
         }
     }
 }

@@ -32,7 +32,7 @@ pub enum ReportError {
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
     /// A file cannot be written.
-    #[error("cannot write {path}: {source}; free some room there, or make the folder writable")]
+    #[error("cannot write {path}: {source}; free disk space or make the folder writable")]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum ReportError {
     },
     /// A folder inside the run's folder leads elsewhere.
     #[error(
-        "{path} is a symbolic link or no folder, and nothing is written through it; remove it and make the reports again"
+        "cannot write into {path}: it is a symbolic link or not a folder; remove it and run `authbench report` again"
     )]
     Elsewhere {
         /// The folder.

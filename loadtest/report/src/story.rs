@@ -88,8 +88,8 @@ pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
 
 fn title(record: &Record) -> String {
     match record.run.command.as_str() {
-        "load" => "What a server does under this load".to_owned(),
-        _ => "What authentication costs".to_owned(),
+        "load" => "Load test results".to_owned(),
+        _ => "Cost of authentication".to_owned(),
     }
 }
 

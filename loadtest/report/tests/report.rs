@@ -251,7 +251,7 @@ fn a_long_load_is_drawn_with_fewer_points() {
     let chart = folder.get("charts/timeline-light.svg");
     assert!(chart.starts_with("<svg") && chart.len() < 2_000_000, "{}", chart.len());
     for name in ["report.html", "report.md"] {
-        assert!(folder.get(name).contains("A point in time stands for up to 22 of them"), "{name}");
+        assert!(folder.get(name).contains("Each point covers up to 22 intervals"), "{name}");
     }
 }
 
@@ -262,7 +262,7 @@ fn of_many_loads_the_first_are_drawn_in_time() {
     load.rounds = vec![load.rounds[0].clone(); 13];
     let folder = Folder::of(&record);
     for name in ["report.html", "report.md"] {
-        assert!(folder.get(name).contains("Of 13 rounds the first 12 are drawn in time."), "{name}");
+        assert!(folder.get(name).contains("The charts over time show the first 12 of 13 rounds."), "{name}");
     }
     assert!(folder.get("report.md").contains("charts/timeline-12-light.svg"));
     assert!(!folder.get("report.md").contains("timeline-13"));
@@ -382,7 +382,7 @@ fn an_incomplete_run_says_so_and_shows_what_it_has() {
 fn a_run_that_measured_nothing_still_has_a_report() {
     let mut record = synthetic::compare();
     record.experiments.clear();
-    assert!(Folder::of(&record).get("report.md").contains("What the price buys"));
+    assert!(Folder::of(&record).get("report.md").contains("Revocation classes:"));
     record.schemes.clear();
     assert!(Folder::of(&record).get("report.md").contains("Nothing was measured."));
 }
@@ -394,7 +394,7 @@ fn a_load_whose_only_round_is_invalid_claims_nothing() {
     record.data_mut::<LoadExperiment>().unwrap().rounds[0].validity = never;
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
-    assert!(markdown.contains("has no valid round, so nothing can be claimed of it"));
+    assert!(markdown.contains("has no valid round, so no result is reported for it"));
     assert!(markdown.contains("it never settled"));
     assert!(!folder.files.contains_key("hdr/load-session-redis.hlog"));
     assert!(folder.files.contains_key("hdr/load-session-redis-excluded.hlog"));
@@ -421,9 +421,9 @@ fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced(
     *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
-    assert!(markdown.contains("More nodes: not measured") && markdown.contains("An estimate."));
+    assert!(markdown.contains("Horizontal scaling: not measured") && markdown.contains("An estimate."));
     // 12.8 and 3.2 µs a request in server and store.
-    assert!(markdown.contains("so many nodes: 4.0"), "the store would be full at four nodes");
+    assert!(markdown.contains("this number of nodes: 4.0"), "the store would be full at four nodes");
     assert!(!folder.files.contains_key("charts/scaling-light.svg"), "nothing is drawn that was not measured");
     assert!(comparison().files.contains_key("charts/scaling-light.svg"));
     assert!(!comparison().get("report.md").contains("An estimate."));
@@ -431,7 +431,7 @@ fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced(
 
 #[test]
 fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
-    let headline = "carried so many times as much as one";
+    let headline = "sustained this multiple of the rate of one node";
     for name in ["report.md", "report.html"] {
         assert!(comparison().get(name).contains(headline), "{name}");
     }
@@ -455,7 +455,7 @@ fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
 
 #[test]
 fn the_pool_is_explained_only_by_what_was_counted() {
-    let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no switch for it");
+    let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no option to disable this");
     let mut record = synthetic::compare();
     assert!(explained(&record));
     let cost = record.data_mut::<CostExperiment>().unwrap();
@@ -468,19 +468,19 @@ fn the_pool_is_explained_only_by_what_was_counted() {
 #[test]
 fn a_broken_promise_stands_above_everything_else() {
     let mut record = synthetic::compare();
-    assert!(!Folder::of(&record).get("report.md").contains("promise is broken"));
+    assert!(!Folder::of(&record).get("report.md").contains("guarantee violated"));
     let found = record.data_mut::<RevocationExperiment>().unwrap();
     found.series[0].events[0].accepted = vec![Acceptances { node: 3, count: 5, last_us: 7_000 }];
     let folder = Folder::of(&record);
-    let said = "session-redis breaks its class immediate: after 1 of 100 events (logout) node 4 accepted a request that was \
-                sent 7.0 ms after the acknowledgement, where 0.0 ms are allowed";
+    let said = "session-redis violates its revocation class immediate: after 1 of 100 events (logout) node 4 accepted a \
+                request that was sent 7.0 ms after the acknowledgement; the limit is 0.0 ms";
     for name in ["report.html", "report.md"] {
         let text = folder.get(name).replace('\\', "");
         assert!(
-            text.matches(&format!("A promise is broken: {said}")).count() >= 2,
+            text.matches(&format!("Revocation guarantee violated: {said}")).count() >= 2,
             "{name}: at the top, and in its section"
         );
-        assert!(text.contains("A PROMISE IS BROKEN"), "{name}");
+        assert!(text.contains("REVOCATION GUARANTEE VIOLATED"), "{name}");
     }
     assert!(report::summary(&record).unwrap().contains(said));
 }

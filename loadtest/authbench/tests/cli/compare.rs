@@ -91,12 +91,12 @@ fn a_server_that_breaks_its_class_fails_the_run_after_all_is_written() {
     .unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(10), "{said}");
-    assert!(said.contains("session-redis breaks its class immediate") && said.contains("(logout)"), "{said}");
+    assert!(said.contains("session-redis violates its revocation class immediate") && said.contains("(logout)"), "{said}");
     assert!(said.contains("node 4"), "every node is named: {said}");
-    assert!(stdout(&output).contains("A PROMISE IS BROKEN"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("REVOCATION GUARANTEE VIOLATED"), "{}", stdout(&output));
     let record = record::read(&run).unwrap();
     assert_eq!(record.run.status, Status::Complete);
-    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("A promise is broken"));
+    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("Revocation guarantee violated"));
 }
 
 /// A folder with a session server whose logouts end nothing: one of those that the conformance suite has to find out.

@@ -11,25 +11,29 @@ pub(super) fn all(record: &Record) -> Vec<Warning> {
         local_stores(record),
         (record.placement.method == "none").then(|| {
             Topic::Bench.warning(
-                "Nothing was pinned to processors: the kernel moved server, store and generator as it liked, and they disturbed one another.",
+                "Server, store and generator were not pinned to CPUs: the kernel moved them between CPUs, and they \
+                 disturbed each other.",
             )
         }),
         not_realtime(record),
         record.host.virtualized.then(|| {
             Topic::Bench.warning(
-                "This is a virtual machine: absolute times depend on what else its host does. Compare only within this run.",
+                "This is a virtual machine: absolute times depend on the load of its host. Compare only within this \
+                 run.",
             )
         }),
         steal_unseen(record)
-            .then(|| Topic::Bench.warning("Whether a hypervisor gave CPU time to others cannot be seen here.")),
+            .then(|| Topic::Bench.warning("CPU time that a hypervisor takes away (steal) cannot be observed here.")),
         other_than(record.host.cpu_governor.as_deref(), "performance").map(|name| {
             Topic::Bench.warning(format!(
-                "The processors' frequency governor is {name}, not performance: the clock follows the load, and CPU times with it."
+                "The CPU frequency governor is {name}, not performance: the clock frequency follows the load and \
+                 changes CPU times."
             ))
         }),
         other_than(record.host.clock_source.as_deref(), "tsc").map(|name| {
             Topic::Bench.warning(format!(
-                "The kernel's clock source is {name}, not tsc: reading the clock is slow here and adds to every time."
+                "The kernel's clock source is {name}, not tsc: reading the clock is slow here and adds to every \
+                 measured time."
             ))
         }),
         uncommitted(record),
@@ -44,10 +48,10 @@ fn other_than<'name>(name: Option<&'name str>, good: &str) -> Option<&'name str>
 fn uncommitted(record: &Record) -> Option<Warning> {
     match &record.run.revision {
         Some(revision) if revision.ends_with("-dirty") => Some(Topic::Bench.warning(format!(
-            "authbench was built from {revision}, with changes that no commit has: nobody else can build it."
+            "authbench was built from {revision} with uncommitted changes: the build cannot be reproduced."
         ))),
         Some(_) => None,
-        None => Some(Topic::Bench.warning("authbench was built outside a checkout: its revision is unknown.")),
+        None => Some(Topic::Bench.warning("authbench was built outside a Git checkout: its revision is unknown.")),
     }
 }
 
@@ -57,7 +61,7 @@ fn carriers(record: &Record) -> Option<Warning> {
     let told: Vec<String> = described.iter().map(|each| format!("{} by {}", each.scheme, each.carrier)).collect();
     differ.then(|| {
         Topic::Comparison.warning(format!(
-            "The schemes travel by different carriers ({}): a part of the difference is the carrier's.",
+            "The schemes use different carriers ({}): part of the difference comes from the carrier.",
             told.join(", ")
         ))
     })
@@ -73,7 +77,8 @@ fn local_stores(record: &Record) -> Option<Warning> {
     let schemes: Vec<&str> = schemes.filter(|scheme| has_store(record, scheme) && watched(scheme)).collect();
     (!schemes.is_empty()).then(|| {
         Topic::Comparison.warning(format!(
-            "The store of {} ran on this machine, so its round-trip time is next to nothing. Every network between server and store adds its own to each look-up: this run alone decides nothing about latency.",
+            "The store of {} ran on this machine, so its round-trip time is close to zero. A network between server \
+             and store adds its own to each look-up: do not decide about latency from this run alone.",
             schemes.join(", ")
         ))
     })
@@ -85,7 +90,8 @@ fn not_realtime(record: &Record) -> Option<Warning> {
     let paced = rounds(record).any(|round| round.planned_rps.is_some());
     (placed && paced && class != "SCHED_FIFO").then(|| {
         Topic::Bench.warning(format!(
-            "The generator ran under {class}, not SCHED_FIFO: where others use its processors it wakes late, which shows as lag. Allow CAP_SYS_NICE to mend it."
+            "The generator ran in scheduling class {class}, not SCHED_FIFO: where other programs use its CPUs, it \
+             wakes up late, which shows as lag. Grant CAP_SYS_NICE to avoid this."
         ))
     })
 }

@@ -21,7 +21,7 @@ pub(crate) fn of_groups<R: Leveled>(experiment: Experiment, groups: &[Group<'_, 
         groups.iter().filter(|group| group.count().used == 0).map(|group| group.place(experiment)).collect();
     let empty = if_any(&empty, |places| {
         let places = by_level(places.iter());
-        Topic::Invalid.warning(format!("{experiment}: there is no valid round, and so no figure, for {places}."))
+        Topic::Invalid.warning(format!("{experiment}: there is no valid round, and therefore no figure, for {places}."))
     });
     let valid: Vec<&Round> = groups.iter().flat_map(Group::valid).collect();
     let whole = [empty, warmup(experiment, &valid), steal(experiment, &valid)];
@@ -42,7 +42,8 @@ fn of_group<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Vec<War
     let inconsistent = group.valid().filter(|round| !agrees_with_itself(round));
     warnings.extend(inconsistent.map(|round| {
         Topic::Invalid.warning(format!(
-            "{experiment}: the percentiles that the record states for {place} in block {} are not those of its own histograms; the report uses the histograms.",
+            "{experiment}: the percentiles in the record for {place} in block {} do not match its own histograms; \
+             the report uses the histograms.",
             round.block
         ))
     }));
@@ -71,7 +72,7 @@ fn steal(experiment: Experiment, valid: &[&Round]) -> Option<Warning> {
     let told: Vec<f64> = shares.filter(|share| *share > STEAL_TOLD).collect();
     let highest = told.iter().copied().reduce(f64::max)?;
     Some(Topic::Bench.warning(format!(
-        "{experiment}: the hypervisor gave CPU time to others in {} valid rounds, up to {:.1} %.",
+        "{experiment}: the hypervisor took CPU time away (steal) in {} valid rounds, up to {:.1} %.",
         told.len(),
         highest * 100.0
     )))
@@ -86,10 +87,13 @@ pub(crate) fn of_latency(table: &LatencyTable) -> Vec<Warning> {
         let places: Vec<Place> = greyed.map(|row| row.place(experiment)).collect();
         if_any(&places, |places| {
             let where_it_is = if places.len() == rows.len() {
-                "everywhere, and is greyed".to_owned()
+                "for all schemes and levels, and is greyed".to_owned()
             } else {
                 let (some, all) = (places.len(), rows.len());
-                format!("at {some} of {all} places, and is greyed there: {}", by_level(places.iter()))
+                format!(
+                    "for {some} of {all} combinations of scheme and level, and is greyed there: {}",
+                    by_level(places.iter())
+                )
             };
             Topic::Statistics
                 .warning(format!("{experiment}: {percentile} has fewer than 100 samples above it {where_it_is}."))

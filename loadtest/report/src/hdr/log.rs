@@ -53,9 +53,10 @@ pub(super) fn of(
 
 const fn scope(counts: bool) -> &'static str {
     if counts {
-        "[Holds exactly the intervals inside the windows of valid rounds: merged by tag they give the percentiles of the report]"
+        "[Contains exactly the intervals inside the windows of valid rounds: merged by tag, they give the \
+         percentiles of the report]"
     } else {
-        "[Holds what the report leaves out: warm-up, and every interval of invalid rounds]"
+        "[Contains what the report excludes: warm-up, and every interval of invalid rounds]"
     }
 }
 

@@ -17,28 +17,28 @@ pub(super) fn section(record: &Record, evidence: &Evidence, tables: &[(Experimen
     let mut blocks = vec![paragraph(question(record))];
     if let Status::Incomplete { reason } = &record.run.status {
         blocks.push(Block::Notice(format!(
-            "This run is incomplete ({reason}). It shows what was measured until then, and no more."
+            "This run is incomplete ({reason}). The report shows only what was measured until then."
         )));
     }
     blocks.extend(tables.iter().flat_map(|(_, table)| table.alarms()).map(Block::Notice));
     blocks.extend(glance(record, tables).map(Block::Table));
     blocks.push(Block::List(sentences::all(record, tables)));
-    blocks.extend(
-        caveats::tally(evidence)
-            .map(|tally| Block::Notice(format!("Before you use this: {tally}, listed under “{}”.", caveats::TITLE))),
-    );
-    parts::section("answer", "The answer in short", blocks)
+    blocks.extend(caveats::tally(evidence).map(|tally| {
+        Block::Notice(format!("This report has {tally}. Read “{}” before you use the results.", caveats::TITLE))
+    }));
+    parts::section("answer", "Summary", blocks)
 }
 
 fn question(record: &Record) -> &'static str {
     match record.run.command.as_str() {
         "load" if record.data::<SloExperiment>().is_some() => {
-            "How much can this server carry before its clients wait longer than they may?"
+            "What is the highest rate that this server sustains within the response-time objectives?"
         }
-        "load" => "How does this server answer this load, from its clients' point of view?",
+        "load" => "How does this server respond to this load, as measured by its clients?",
         _ => {
-            "For this workload, what do these ways to authenticate cost: in CPU time, in latency, in memory and in bytes? \
-             Every cost is the difference to the control, the same server with authentication that does nothing."
+            "What do these authentication schemes cost under this workload, in CPU time, latency, memory and bytes \
+             on the wire? Every cost is the difference from the control, the same server with authentication that \
+             does nothing."
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, count, grouped, listed, time};
 
 /// The section's title.
-pub(super) const TITLE: &str = "What to know before trusting this";
+pub(super) const TITLE: &str = "Caveats";
 
 /// Up to here the table of invalid rounds lies open.
 const FEW_ROUNDS: usize = 6;
@@ -17,7 +17,7 @@ const FEW_ROUNDS: usize = 6;
 fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
     let mut blocks = Vec::new();
     if evidence.warnings.is_empty() && evidence.invalid_rounds.is_empty() {
-        blocks.push(paragraph("The instrument found nothing to warn of."));
+        blocks.push(paragraph("No caveats were found."));
     }
     for topic in Topic::ALL {
         let invalid = topic == Topic::Invalid && !evidence.invalid_rounds.is_empty();
@@ -43,8 +43,9 @@ fn invalid_counts(record: &Record, evidence: &Evidence) -> Vec<String> {
     let counted = record.experiments.iter().map(|measured: &Measurement| {
         let (experiment, all) = (measured.experiment(), measured.rounds().len());
         let invalid = invalid(experiment);
-        (invalid > 0)
-            .then(|| format!("{experiment}: {invalid} of {} are invalid and feed nothing.", count(all, "round")))
+        (invalid > 0).then(|| {
+            format!("{experiment}: {invalid} of {} are invalid and excluded from all figures.", count(all, "round"))
+        })
     });
     counted.flatten().collect()
 }
@@ -76,7 +77,7 @@ fn invalid_rounds(rounds: &[InvalidRound]) -> Block {
             Column::figure("Achieved", "requests/s"),
             Column::figure("Response p50", ""),
             Column::figure("Response p99", ""),
-            Column::text("Invalid because"),
+            Column::text("Reason"),
         ],
         groups: vec![RowGroup { title: String::new(), rows }],
         footnotes: Vec::new(),
@@ -84,10 +85,7 @@ fn invalid_rounds(rounds: &[InvalidRound]) -> Block {
     if few {
         return table;
     }
-    Block::Folded {
-        summary: "The invalid rounds, their figures, and why they do not count".to_owned(),
-        blocks: vec![table],
-    }
+    Block::Folded { summary: "Invalid rounds, their figures and the reasons".to_owned(), blocks: vec![table] }
 }
 
 fn row(round: &InvalidRound) -> Vec<Cell> {

@@ -4,7 +4,7 @@ use engine::record::{CostExperiment, Record};
 use evidence::statistics::Estimate;
 use evidence::{Capacity, CostRow, CostTable, OverControl};
 
-use super::many::{Said, told};
+use super::many::{Said, told_of_each};
 use super::parts::{GlanceColumn, Show, left_out, method, paragraph};
 use super::scheme::{by_class, described, name_cell, row_groups, store};
 use super::workload;
@@ -28,8 +28,8 @@ impl Show for CostTable {
 
 fn blocks(record: &Record, table: &CostTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "CPU time of one authenticated request, in the server and in the store, with the servers kept full: {}. \
-         The cost of authentication is what a scheme adds to the control.",
+        "CPU time per authenticated request, in the server and in the store, at saturation: {}. The cost of \
+         authentication is what a scheme adds to the control.",
         plan_words(record)
     ))];
     blocks.extend(chart(record, table).map(Block::Chart));
@@ -43,13 +43,13 @@ fn blocks(record: &Record, table: &CostTable) -> Vec<Block> {
 fn sentence(record: &Record, table: &CostTable) -> String {
     let parts: Vec<Said<'_>> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
     if parts.is_empty() {
-        return "CPU time: nothing can be said of what authentication adds, because no round of a scheme has a valid \
-                round of the control beside it."
+        return "CPU time: the cost of authentication is unknown, because no scheme has a valid round in the same \
+                block as a valid round of the control."
             .to_owned();
     }
     let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
-    let control = control.map(|found| format!(", which took {},", estimate(&found, "µs"))).unwrap_or_default();
-    format!("CPU time: over the control{control} one request cost{}.", told(record, parts, |parts| parts.join("; ")))
+    let control = control.map(|found| format!(", which takes {}", estimate(&found, "µs"))).unwrap_or_default();
+    format!("CPU time per request over the control{control}{}.", told_of_each(record, parts, |parts| parts.join("; ")))
 }
 
 fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Said<'row> {
@@ -59,7 +59,7 @@ fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Sai
             let name = described(record, &row.scheme).map_or("the store", |described| store(described.store));
             format!("{server} and {} in {name}", said(found))
         }
-        (_, None) => format!("{server}, and more in a store that could not be seen"),
+        (_, None) => format!("{server}, plus an unknown amount in a store that could not be observed"),
         _ => server,
     };
     Said { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
@@ -100,19 +100,21 @@ fn plan_words(record: &Record) -> String {
 fn cost_table(record: &Record, table: &CostTable) -> Table {
     let rows = table.rows.iter().map(|row| (row.scheme.clone(), cost_cells(record, row))).collect();
     Table {
-        caption: "CPU time over the control, a request".to_owned(),
+        caption: "CPU time per request over the control".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Server", "µs over control"),
             Column::figure("Store", "µs over control"),
-            Column::figure("Together", "µs over control"),
-            Column::figure("Together", "times the control"),
-            Column::figure("Server in all", "µs"),
+            Column::figure("Total", "µs over control"),
+            Column::figure("Total", "times the control"),
+            Column::figure("Server, absolute", "µs"),
             Column::figure("Rounds", "valid"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "In brackets: confidence intervals. Each column is estimated by itself, so server and store add up nearly, not exactly.".to_owned(),
+            "Brackets hold confidence intervals. Each column is estimated separately, so server and store add up \
+             only approximately."
+                .to_owned(),
         ],
     }
 }
@@ -137,7 +139,7 @@ fn cost_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
 /// The store's part. Exactly nothing is the absence of a store, not a measurement.
 fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
     match (&over.store_us, &row.store_us) {
-        (None, _) => Cell::new(NONE).with_note("not seen"),
+        (None, _) => Cell::new(NONE).with_note("not observed"),
         (Some(_), None) => Cell::new("0").with_note("no store"),
         (Some(found), Some(_)) => estimated(found),
     }
@@ -155,16 +157,17 @@ fn estimated(found: &Estimate) -> Cell {
 fn capacity_table(record: &Record, table: &CostTable) -> Table {
     let rows = table.rows.iter().map(|row| (row.scheme.clone(), capacity_cells(record, row))).collect();
     Table {
-        caption: "What each scheme carried when no more could be sent".to_owned(),
+        caption: "Capacity of each scheme at saturation".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Capacity", "requests/s"),
-            Column::text("What was full"),
-            Column::text("Processors kept busy"),
+            Column::text("Saturated"),
+            Column::text("CPUs used"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![format!(
-            "The median of the rounds. Full is a part that uses {:.0} % of its processors, or a store that uses {:.0} % of the one that runs its commands.",
+            "Median of the rounds. A part is saturated if it uses at least {:.0} % of its CPUs; a store, if it uses \
+             at least {:.0} % of the CPU that runs its commands.",
             evidence::FULL_SHARE * 100.0,
             evidence::FULL_SHARE * 100.0
         )],
@@ -192,9 +195,9 @@ fn capacity_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
 fn full(capacity: &Capacity) -> String {
     let parts: Vec<String> = capacity.full.iter().map(ToString::to_string).collect();
     match (parts.is_empty(), capacity.busy.is_empty(), capacity.shared) {
-        (_, true, _) => "unknown: the processes were not seen".to_owned(),
-        (true, _, _) => "nothing: waiting, not work, set the pace".to_owned(),
-        (_, _, true) => format!("the processors shared by {}", listed(&parts)),
+        (_, true, _) => "unknown: the processes were not observed".to_owned(),
+        (true, _, _) => "none: limited by waiting, not by CPU".to_owned(),
+        (_, _, true) => format!("the CPUs shared by {}", listed(&parts)),
         _ => format!("the {}", listed(&parts)),
     }
 }
@@ -217,8 +220,8 @@ fn commands(table: &CostTable) -> Vec<Block> {
         vec![Cell::new(format!("`{}`", row.scheme)), Cell::new(plain(sum)), Cell::new(names.join(" · "))]
     };
     let mut blocks = vec![Block::Table(Table {
-        caption: "Commands that the store ran, a request".to_owned(),
-        columns: vec![Column::text("Scheme"), Column::figure("Commands", "a request"), Column::text("Which")],
+        caption: "Store commands per request".to_owned(),
+        columns: vec![Column::text("Scheme"), Column::figure("Commands", "per request"), Column::text("By name")],
         groups: vec![RowGroup { title: String::new(), rows: rows.iter().map(cells).collect() }],
         footnotes: vec!["Counted by the store over whole rounds, divided by the requests sent in them.".to_owned()],
     })];
@@ -232,9 +235,9 @@ fn pool_note(row: &CostRow) -> Option<String> {
     let (unwatch, ping) = (counted("UNWATCH"), counted("PING"));
     (unwatch >= 0.5 && ping >= 0.5).then(|| {
         format!(
-            "`{}` sent {} UNWATCH and {} PING a request besides its look-up: `deadpool-redis` sends both \
-             each time it hands out a connection that was used before, and has no switch for it. They are paid in CPU on \
-             both sides and, over a network, in one more round trip.",
+            "`{}` sent {} UNWATCH and {} PING per request in addition to its look-up. `deadpool-redis` sends both \
+             each time it reuses a pooled connection and has no option to disable this. They cost CPU time on both \
+             sides and, over a network, one more round trip.",
             row.scheme,
             plain(unwatch),
             plain(ping)
@@ -247,30 +250,33 @@ fn how(table: &CostTable) -> Vec<String> {
     let level = reached.fold(f64::INFINITY, f64::min);
     let level = if level.is_finite() {
         format!(
-            " Asked for are 95 %; with these numbers of rounds the exact test reaches at least {:.1} %.",
+            " The requested level is 95 %; with these numbers of rounds the exact test reaches at least {:.1} %.",
             level * 100.0
         )
     } else {
-        " At 95 % it needs six rounds; there were fewer, so there are no intervals.".to_owned()
+        " At 95 % the test needs six rounds; there were fewer, so there are no intervals.".to_owned()
     };
     vec![
-        "A closed loop keeps the server full, because CPU time a request repeats best there. CPU time is read from the \
-         CPU clocks of the processes at both ends of the window and divided by the requests finished in it."
+        "A closed loop saturates the server, because CPU time per request is most repeatable there. CPU time is read \
+         from the CPU clocks of the processes at both ends of the window and divided by the requests finished in it."
             .to_owned(),
-        "Schemes take turns in random order. Each round is compared with the control's round of the same block; an invalid \
-         round on either side takes the pair away."
+        "Schemes take turns in random order. Each round is compared with the control's round of the same block; if \
+         either round is invalid, the pair is excluded."
             .to_owned(),
         format!(
-            "The round is the sample, not the request. The estimate is that of Hodges and Lehmann, the interval that of \
-             Wilcoxon's signed-rank test.{level}"
+            "The sample is the round, not the request. The estimate is the Hodges-Lehmann estimator; the interval \
+             comes from Wilcoxon's signed-rank test.{level}"
         ),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "CPU time is not response time: a request that waits for a store on another machine costs no CPU while it waits.".to_owned(),
-        "A capacity is that of these processors with this generator; carry over the microseconds, not the requests per second."
+        "CPU time is not response time: a request that waits for a store on another machine uses no CPU while it \
+         waits."
+            .to_owned(),
+        "A capacity applies only to these CPUs with this generator. To compare with other machines, use the \
+         microseconds, not the requests per second."
             .to_owned(),
     ]
 }
@@ -285,8 +291,11 @@ fn chart(record: &Record, table: &CostTable) -> Option<Chart> {
     let height = 110 + 34 * (rows + groups.len()) as u32;
     (rows > 0).then(|| Chart {
         name: "cost".to_owned(),
-        title: "CPU time over the control, a request".to_owned(),
-        alt: format!("Bars of CPU time over the control by scheme, server and store stacked: {}.", said.join("; ")),
+        title: "CPU time per request over the control".to_owned(),
+        alt: format!(
+            "Bar chart of CPU time over the control by scheme, server and store stacked: {}.",
+            said.join("; ")
+        ),
         width: 860,
         height,
         data: ChartData::Cost { groups },

@@ -3,7 +3,7 @@
 use engine::record::Record;
 use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
 
-use super::many::{Panel, Said, panels, told, told_of_each};
+use super::many::{Panel, Said, panels, told_of_each};
 use super::parts::{Show, method, paragraph};
 use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
@@ -23,8 +23,9 @@ impl Show for FanoutTable {
 
 fn blocks(record: &Record, table: &FanoutTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "Among services a request crosses several servers, and each wants to know whose it is. This is what each of them adds: \
-         to the time a user waits, at {} requests/s, where nobody queues; and to the CPU time of all servers and the store.",
+        "In a service architecture a request crosses several servers, and each of them authenticates it. This \
+         section shows what each server adds to the response time, at {} requests/s and without queueing, and to the \
+         CPU time of all servers and the store.",
         rate(table)
     ))];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
@@ -46,9 +47,8 @@ fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
         .collect();
     let cost = (!parts.is_empty()).then(|| {
         format!(
-            "Among services: with each further server that a request crosses, authentication adds to the CPU time of servers and \
-             store{}.",
-            told(record, parts, listed)
+            "Several servers: CPU time of servers and store that authentication adds per additional hop{}.",
+            told_of_each(record, parts, listed)
         )
     });
     let sentences: Vec<String> = cost.into_iter().chain(apart_sentence(record, table)).collect();
@@ -62,7 +62,8 @@ fn apart_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
         .collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Where servers and store stand apart, each hop has a request wait for so many round trips{}.",
+            "With network latency between servers and store, each hop adds this number of round trips to a \
+             request{}.",
             told_of_each(record, parts, listed)
         )
     })
@@ -100,8 +101,8 @@ fn slope(found: Option<HopSlope>) -> Cell {
 fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "µs")));
-    columns.push(Column::figure("Each hop", "adds µs"));
-    columns.push(Column::figure("Of that authentication", "µs over the control"));
+    columns.push(Column::figure("Each hop adds", "µs"));
+    columns.push(Column::figure("Authentication per hop", "µs over the control"));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.extend(over_hops(table, row, |way| way.cpu_us.map(|us| Cell::new(plain(us)))));
@@ -111,12 +112,12 @@ fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
         cells
     };
     Table {
-        caption: "CPU time of all servers and the store a request".to_owned(),
+        caption: "CPU time per request of all servers and the store".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "Small closed loops. The slope is that of the line through the medians of the blocks; in brackets: 95 % intervals by \
-             drawing the blocks anew."
+            "Closed loops with few connections. The slope is that of the line through the medians of the blocks; \
+             brackets hold 95 % bootstrap intervals over blocks."
                 .to_owned(),
         ],
     }
@@ -125,7 +126,7 @@ fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
 fn response_table(record: &Record, table: &FanoutTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
-    columns.push(Column::figure("Each hop", "adds µs at p50"));
+    columns.push(Column::figure("Each hop adds", "µs at p50"));
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p99")));
     let p99 = |way: &Crossed| Some(percentile(&way.response.as_ref()?.response, 0.99, |found| found.p99));
     let cells = |row: &FanoutRow| {
@@ -136,10 +137,10 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
         cells
     };
     Table {
-        caption: "Response times of requests that cross several servers".to_owned(),
+        caption: "Response times by number of hops".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
-        footnotes: vec!["† greyed: fewer than 100 samples lie above it.".to_owned()],
+        footnotes: vec!["† greyed: fewer than 100 samples above the percentile.".to_owned()],
     }
 }
 
@@ -155,8 +156,8 @@ fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     let link_ms = f64::from(rows.first()?.1.link_rtt_us) / 1e3;
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
-    columns.push(Column::figure("Each hop", "adds round trips"));
-    columns.push(Column::figure("A link", "there and back, as given"));
+    columns.push(Column::figure("Each hop adds", "round trips"));
+    columns.push(Column::figure("Link", "measured round trip"));
     let cells = |row: &FanoutRow, apart: &Apart| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.extend(over_hops(table, row, |way| way.apart.as_ref().map(p50)));
@@ -167,13 +168,13 @@ fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     };
     let rows = rows.into_iter().map(|(row, apart)| (row.scheme.clone(), cells(row, apart))).collect();
     Some(Table {
-        caption: format!("Response times where servers and store stand {link_ms} ms apart"),
+        caption: format!("Response times with {link_ms} ms round trips between servers and store"),
         columns,
         groups: row_groups(record, rows),
         footnotes: vec![
-            "Round trips: how much more the median rises with each hop than where all stand beside one another, over how much more \
-             the control's does, which waits for the way to the next server alone; in brackets: 95 % intervals by drawing the \
-             blocks anew."
+            "Round trips: the rise of the median per hop beyond that with local servers, divided by the same figure \
+             of the control, which waits only for the link to the next server. Brackets hold 95 % bootstrap \
+             intervals over blocks."
                 .to_owned(),
         ],
     })
@@ -181,27 +182,27 @@ fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
 
 fn how() -> Vec<String> {
     vec![
-        "`GET /chain` is passed on from server to server, each a process of its own, and the last answers. With a session each of them \
-         looks it up, with a JWT each checks the signature; with the hybrid the first looks the session up and those behind it \
-         check a short token."
+        "Each server forwards `GET /chain` to the next, and the last one responds; every server is a separate \
+         process. With a session, each server looks it up; with a JWT, each server verifies the signature; with the \
+         hybrid, the first server looks up the session and the servers behind it verify a short-lived token."
             .to_owned(),
-        "Every scheme is visited with every number of hops once in each block, in an order drawn anew: in an open loop for response \
-         times, in a closed loop of few connections for CPU time."
+        "Each block measures every scheme with every number of hops once, in a new random order: in an open loop for \
+         response times, in a closed loop with few connections for CPU time."
             .to_owned(),
-        "In a second row of servers a delay proxy lies between each and the next, and one between all of them and the store, so that \
-         every question to somebody else takes a round trip. No CPU time is told there: the proxies share processors with the \
-         generator."
+        "In a second chain, a delay proxy sits between each server and the next, and another between all servers and \
+         the store, so that every remote call takes a round trip. No CPU time is reported there, because the proxies \
+         share CPUs with the generator."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "The servers share processors. Where they stand beside one another, what a hop takes in time is the least that it can take; \
-         where they stand apart, every link takes the same, and connections are opened at once."
+        "The servers share CPUs. With local servers, the time per hop is a lower bound. With delay proxies, every \
+         link has the same delay, and opening a connection is not delayed."
             .to_owned(),
-        "An edge uses the token of a session again for most of its life, so that it signs seldom here, as it would for users who send \
-         many requests."
+        "An edge server reuses the downstream token of a session for most of its lifetime, so it rarely signs here, \
+         as with users who send many requests."
             .to_owned(),
     ]
 }
@@ -216,12 +217,12 @@ fn chart(record: &Record, panel: &Panel<&FanoutRow>) -> Chart {
     let said: Vec<String> = panel.things.iter().filter_map(|row| ends(row)).collect();
     Chart {
         name: format!("fanout{}", panel.suffix()),
-        title: format!("CPU time of all servers and the store a request{}", panel.subtitle()),
-        alt: format!("CPU time a request against hops{}: {}.", panel.subtitle(), said.join("; ")),
+        title: format!("CPU time per request of all servers and the store{}", panel.subtitle()),
+        alt: format!("CPU time per request by number of hops{}: {}.", panel.subtitle(), said.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {
-            x: LineAxis { name: "servers behind the one that is asked".to_owned(), word: "hops".to_owned(), step: 1.0 },
+            x: LineAxis { name: "servers behind the first one".to_owned(), word: "hops".to_owned(), step: 1.0 },
             y: LineUnit::Time,
             series,
         },

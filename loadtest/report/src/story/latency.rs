@@ -27,8 +27,9 @@ impl Show for LatencyTable {
 
 fn blocks(record: &Record, table: &LatencyTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "Requests arrive whether or not the server keeps up: {}. Response time counts from the moment a request was \
-         due, so a stall is charged to every request that had to wait for it; service time counts from the actual send.",
+        "Requests arrive whether or not the server keeps up: {}. Response time is measured from the intended start \
+         of a request, so a stall counts for every request that had to wait for it; service time is measured from \
+         the actual send.",
         plan_words(record)
     ))];
     blocks.extend(throughput_charts(record, table).into_iter().map(Block::Chart));
@@ -55,7 +56,7 @@ fn sentence(record: &Record, table: &LatencyTable) -> Option<String> {
     });
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
-        format!("Latency: at {}, 99 % of the requests were answered within{}.", level, told(record, parts, listed))
+        format!("Latency: at {}, 99 % of the requests completed within{}.", level, told(record, parts, listed))
     })
 }
 
@@ -91,9 +92,9 @@ fn throughput_chart(record: &Record, rows: &[&LatencyRow], panel: &Panel<&str>) 
     });
     Chart {
         name: format!("throughput{}", panel.suffix()),
-        title: format!("Throughput against response time{}", panel.subtitle()),
+        title: format!("Response time by throughput{}", panel.subtitle()),
         alt: format!(
-            "Median and 99th percentile of the response time against the rate carried{}, one line a scheme.",
+            "Median and 99th percentile of the response time by achieved rate{}, one line per scheme.",
             panel.subtitle()
         ),
         width: 860,
@@ -117,13 +118,13 @@ fn throughput(record: &Record, rows: &[&LatencyRow]) -> ThroughputSeries {
 
 fn how() -> Vec<String> {
     vec![
-        "Open loop: a seeded schedule says when each request is due; the pacer keeps to it. Nothing is left out or \
-         back-filled when the server stalls (no coordinated omission)."
+        "Open loop: a seeded schedule sets the intended start of each request, and the pacer keeps to it. When the \
+         server stalls, no request is skipped or back-filled (no coordinated omission)."
             .to_owned(),
-        "The histograms of all intervals inside the windows of valid rounds are merged, and the percentiles read from the \
-         sum; percentiles are never averaged. The same intervals stand in `hdr/*.hlog`."
+        "The histograms of all intervals inside the windows of valid rounds are merged, and the percentiles are read \
+         from the merged histogram; percentiles are never averaged. `hdr/*.hlog` contains the same intervals."
             .to_owned(),
-        "Lag is the actual send minus the moment the request was due: the generator's own lateness and the wait for a \
+        "Lag is the actual send minus the intended start: the lateness of the generator itself plus the wait for a \
          free connection."
             .to_owned(),
     ]
@@ -131,11 +132,11 @@ fn how() -> Vec<String> {
 
 fn limits() -> Vec<String> {
     vec![
-        "The 99th percentile of a round of a few seconds moves by tens of percent from round to round: small differences \
-         in the tail mean nothing."
+        "In rounds of a few seconds, the 99th percentile varies by tens of percent from round to round: small \
+         differences in the tail are not meaningful."
             .to_owned(),
-        "At equal shares of their own capacity schemes run at different rates; at equal rates they are differently full. \
-         Neither alone is the whole comparison."
+        "At equal fractions of their own capacity, schemes run at different rates; at equal rates, they run at \
+         different utilization. A comparison needs both."
             .to_owned(),
     ]
 }

@@ -31,14 +31,15 @@ fn blocks(record: &Record, table: &LoadTable) -> Vec<Block> {
     let plan =
         rounds(record).first().map_or_else(|| "no round was measured".to_owned(), |round| workload::words(&round.plan));
     let mut blocks = vec![paragraph(format!(
-        "The load: {plan}. Response time counts from the moment a request was due, service time from its actual send."
+        "The load: {plan}. Response time is measured from the intended start of a request, service time from its \
+         actual send."
     ))];
     let drawn = &table.timelines[..table.timelines.len().min(MOST_TIMELINES)];
     blocks.extend(drawn.iter().enumerate().filter_map(|(place, line)| timeline(record, line, place)).map(Block::Chart));
     blocks.extend(drawn.iter().find_map(merged).map(paragraph));
     if drawn.len() < table.timelines.len() {
         let all = grouped(table.timelines.len() as f64);
-        blocks.push(paragraph(format!("Of {all} rounds the first {MOST_TIMELINES} are drawn in time.")));
+        blocks.push(paragraph(format!("The charts over time show the first {MOST_TIMELINES} of {all} rounds.")));
     }
     let rows: Vec<&LatencyRow> = table.latency.rows.iter().collect();
     blocks.extend(percentile_charts(record, table.latency.experiment, &rows).into_iter().map(Block::Chart));
@@ -55,7 +56,8 @@ fn load_of(row: &LatencyRow) -> String {
     let scheme = &row.scheme;
     let (Some(p50), Some(p99)) = (row.response.quantiles.p50, row.response.quantiles.p99) else {
         return format!(
-            "`{scheme}` has no valid round, so nothing can be claimed of it; its figures are below, as invalid."
+            "`{scheme}` has no valid round, so no result is reported for it; the tables below show its figures as \
+             invalid."
         );
     };
     let planned = row.planned_rps.map(|planned| format!(" of {} planned", grouped(planned))).unwrap_or_default();
@@ -63,8 +65,8 @@ fn load_of(row: &LatencyRow) -> String {
     let (p50, p99) = (time(p50 as f64), time(p99 as f64));
     let service = row.service.quantiles.p99.map(|us| time(us as f64)).unwrap_or_default();
     format!(
-        "`{scheme}` carried {carried} requests/s{planned}. Half of the requests were answered within {p50} of the moment \
-         they were due, 99 % within {p99}; from the actual send, 99 % took {service} or less."
+        "`{scheme}` achieved {carried} requests/s{planned}. Half of the requests completed within {p50} of their \
+         intended start, 99 % within {p99}; measured from the actual send, 99 % completed within {service}."
     )
 }
 
@@ -76,8 +78,8 @@ fn rounds(record: &Record) -> &[Round] {
 fn merged(line: &Timeline) -> Option<String> {
     (line.intervals_per_point > 1).then(|| {
         format!(
-            "There are more intervals than a chart can show. A point in time stands for up to {} of them: their histograms are \
-             merged, and its percentiles are those of all their requests.",
+            "There are more intervals than the chart can show. Each point covers up to {} intervals: their \
+             histograms are merged, and its percentiles are those of all their requests.",
             line.intervals_per_point
         )
     })
@@ -96,7 +98,7 @@ fn timeline(record: &Record, line: &Timeline, place: usize) -> Option<Chart> {
     let suffix = if place == 0 { String::new() } else { format!("-{}", place + 1) };
     (!line.points.is_empty()).then(|| Chart {
         name: format!("timeline{suffix}"),
-        title: "The load in time".to_owned(),
+        title: "Load over time".to_owned(),
         alt: "Response p50 and p99, service p99 and the rate of requests due, for every interval of the round."
             .to_owned(),
         width: 860,
@@ -111,23 +113,23 @@ fn timeline(record: &Record, line: &Timeline, place: usize) -> Option<Chart> {
 fn requests_table(record: &Record, table: &LatencyTable) -> Table {
     let rounds = rounds(record).iter().map(requests_cells).collect();
     let cpu = table.rows.iter().filter_map(|row| row.cpu).map(|cpu| {
-        let store = cpu.store_us.map(|us| format!(", the store {} µs", plain(us))).unwrap_or_default();
+        let store = cpu.store_us.map(|us| format!(", store {} µs", plain(us))).unwrap_or_default();
         format!(
-            "CPU time a request in the valid rounds: the server {} µs{store}, the generator {} µs. At low rates CPU time \
-             scatters widely; the cost experiment of `authbench compare` measures it.",
+            "CPU time per request in the valid rounds: server {} µs{store}, generator {} µs. At low rates CPU time \
+             varies widely; use the cost experiment of `authbench compare` to measure it.",
             plain(cpu.server_us),
             plain(cpu.generator_us)
         )
     });
     Table {
-        caption: "Requests of the whole round, warm-up included".to_owned(),
+        caption: "Requests of the whole round, including warm-up".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Planned", "requests"),
-            Column::figure("Good", "requests"),
+            Column::figure("Successful", "requests"),
             Column::figure("Failed", "requests"),
             Column::figure("Not sent", "requests"),
-            Column::figure("Warm-up cut", "s"),
+            Column::figure("Warm-up", "s"),
             Column::text("Validity"),
         ],
         groups: vec![RowGroup { title: String::new(), rows: rounds }],

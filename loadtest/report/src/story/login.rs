@@ -22,9 +22,10 @@ impl Show for LoginTable {
 
 fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "A password is hashed slowly on purpose (argon2id, 19 MiB, two passes). This is what a login costs, what is left of it \
-         without the password, and what those feel who are logged in while {} log in, again as soon as they are answered. The \
-         control hashes, too, and hands out nothing.",
+        "Password hashing is slow by design (argon2id, 19 MiB, two passes). This section shows the cost of a login, \
+         its cost without password hashing, and the effect on reads of users who are already logged in while {} log \
+         in repeatedly, each again as soon as its login completes. The control hashes passwords too, but issues no \
+         credential.",
         count(table.clients as usize, "client")
     ))];
     if table.clients > 0 {
@@ -47,16 +48,19 @@ fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
     let logins = ends(table.rows.iter().filter_map(|row| row.cost.map(|cost| cost.per_cpu_s.value)));
     let slower = ends(table.rows.iter().filter_map(|row| row.p99_ratio.map(|ratio| ratio.value)));
     let parts = [
-        logins.map(|ends| format!("a second of CPU time was enough for {ends} of them, by scheme")),
+        logins.map(|ends| format!("one second of CPU time is enough for {ends} logins, depending on the scheme")),
         (!issued.is_empty()).then(|| {
             format!(
-                "with the password left out it was enough for so many credentials{}",
+                "without password hashing, one second of CPU time is enough for this number of credentials{}",
                 told_of_each(record, issued, listed)
             )
         }),
         slower.map(|ends| {
             let clients = count(table.clients as usize, "client");
-            format!("beside {clients} who logged in, the 99th percentile of reads was {ends} times that beside nobody")
+            format!(
+                "during a login burst of {clients}, the 99th percentile of reads is {ends} times that without \
+                 concurrent logins"
+            )
         }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -75,19 +79,19 @@ fn reads_table(record: &Record, table: &LoginTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     for title in ["p50", "p99"] {
         columns.extend([
-            Column::figure(title, "beside nobody"),
-            Column::figure(title, "beside a storm"),
-            Column::figure(title, "so many times"),
+            Column::figure(title, "no concurrent logins"),
+            Column::figure(title, "during login burst"),
+            Column::figure(title, "ratio"),
         ]);
     }
-    columns.push(Column::figure("Rounds", "valid, beside a storm"));
+    columns.push(Column::figure("Rounds", "valid, during login burst"));
     Table {
-        caption: "Response times of reads, beside nobody and beside a storm of logins".to_owned(),
+        caption: "Response times of reads without concurrent logins and during a login burst".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), reads(record, row))).collect()),
         footnotes: vec![
-            "† greyed: fewer than 100 samples lie above it. So many times: the typical ratio of a storm's round to that beside nobody \
-             in the same block, with its interval."
+            "† greyed: fewer than 100 samples above the percentile. Ratio: the typical ratio of a round during a \
+             login burst to the round without concurrent logins in the same block, with its interval."
                 .to_owned(),
         ],
     }
@@ -123,22 +127,22 @@ fn reads(record: &Record, row: &LoginRow) -> Vec<Cell> {
 fn cost_table(record: &Record, table: &LoginTable) -> Table {
     let columns = vec![
         Column::text("Scheme"),
-        Column::figure("A login", "ms of CPU time"),
-        Column::figure("Logins", "a second of CPU time"),
-        Column::figure("Logins", "a second, in the storm"),
-        Column::figure("Handing out", "µs, server"),
-        Column::figure("Handing out", "µs, store"),
-        Column::figure("Credentials", "a second of CPU time"),
-        Column::figure("Handing out", "% of a login"),
+        Column::figure("Login", "ms of CPU time"),
+        Column::figure("Logins", "per second of CPU time"),
+        Column::figure("Logins", "per second, during login burst"),
+        Column::figure("Issuing", "µs, server"),
+        Column::figure("Issuing", "µs, store"),
+        Column::figure("Credentials", "per second of CPU time"),
+        Column::figure("Issuing", "% of a login"),
     ];
     Table {
-        caption: "CPU time of server and store: a login, and a credential without the password".to_owned(),
+        caption: "CPU time of server and store for a login, and for a credential without password hashing".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cost(record, row))).collect()),
         footnotes: vec![
-            "Reads are taken away from a login at what they cost beside nobody. In brackets: 95 % intervals over \
-             storms and issuances. The control's row under “handing out” is what counting, naming and writing \
-             down takes by itself: it is in every other row as well."
+            "The CPU time of reads, as measured without concurrent logins, is subtracted from that of a login. \
+             Brackets hold 95 % intervals over login bursts and issuances. Under “issuing”, the row of the control \
+             shows the overhead of counting, naming and recording credentials, which every other row includes."
                 .to_owned(),
         ],
     }
@@ -162,17 +166,19 @@ fn cost(record: &Record, row: &LoginRow) -> Vec<Cell> {
 
 fn how(table: &LoginTable) -> Vec<String> {
     let placed = match table.server_cpus.len() {
-        0 => "wherever the kernel let it run".to_owned(),
-        cpus => format!("on {}", count(cpus, "processor")),
+        0 => "on any CPU".to_owned(),
+        cpus => format!("on {}", count(cpus, "CPU")),
     };
     vec![
         format!(
-            "Each scheme is visited twice in each block, in an order drawn anew: beside nobody, and beside a storm that is there from \
-             before the first read until after the last. The server runs {placed}; it hashes on all of its processors but one."
+            "Each block measures every scheme twice, in a new random order: without concurrent logins, and during a \
+             login burst that starts before the first read and ends after the last. The server runs {placed}; it \
+             hashes passwords on all of its CPUs but one."
         ),
         format!(
-            "Credentials without the password: `POST /bench/mint` hands out {} at a time, 256 of them under way at once, so that \
-             commands to a store overlap. A request of its own, the password, and a second look at the user are left out.",
+            "Credentials without password hashing: `POST /bench/mint` issues {} per call, and 256 of them are in \
+             progress at the same time, so that commands to a store overlap. This excludes the overhead of one \
+             request per credential, the password and a second look-up of the user.",
             grouped(f64::from(table.batch))
         ),
     ]
@@ -180,11 +186,12 @@ fn how(table: &LoginTable) -> Vec<String> {
 
 fn limits() -> Vec<String> {
     vec![
-        "On two processors the generator shares one with the hashing. It stands for another machine: it is sent before every \
-         ordinary thread where that is permitted, and takes from the hashing what a machine of its own would not."
+        "On two CPUs the generator shares one with password hashing. The generator stands in for another machine: \
+         where permitted, it is scheduled before every ordinary thread, and it takes CPU time from the hashing that \
+         a separate machine would not."
             .to_owned(),
-        "The line of a storm is short. A longer one takes more memory and makes each login wait longer; it takes no more CPU time, \
-         since no more are hashed at once."
+        "The login queue is short. A longer queue takes more memory and makes each login wait longer; it takes no \
+         more CPU time, since the number of concurrent hashes stays the same."
             .to_owned(),
     ]
 }

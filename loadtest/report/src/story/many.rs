@@ -79,7 +79,7 @@ pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]
             _ => format!("{name} {}", class.iter().map(|each| each.text.as_str()).collect::<String>()),
         }
     });
-    format!(": in each revocation class, from the least to the most, {}", classes.collect::<Vec<_>>().join("; "))
+    format!(": per revocation class, from lowest to highest, {}", classes.collect::<Vec<_>>().join("; "))
 }
 
 /// The same, to stand behind a whole sentence: with a colon.

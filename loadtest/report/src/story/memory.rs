@@ -27,8 +27,8 @@ impl Show for MemoryTable {
 
 fn blocks(record: &Record, table: &MemoryTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "Bytes that one more live credential takes: the slope of memory over the number of live credentials, for the \
-         server, for the store, and for both. What is taken without any credential is the fixed part.",
+        "Memory that each additional live credential takes: the slope of memory over the number of live credentials, \
+         for the server, for the store and for both. The fixed part is the memory without any credential.",
     )];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(memory_table(record, table)));
@@ -49,8 +49,8 @@ fn sentence(record: &Record, table: &MemoryTable) -> Option<String> {
     let rising: Vec<Said<'_>> = rising.collect();
     let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
     let some =
-        (!rising.is_empty()).then(|| format!("took{} in server and store together", told(record, rising, listed)));
-    let none = (!flat.is_empty()).then(|| format!("took nothing that can be told from zero with {}", named(&flat)));
+        (!rising.is_empty()).then(|| format!("takes{} in server and store together", told(record, rising, listed)));
+    let none = (!flat.is_empty()).then(|| format!("takes nothing distinguishable from zero with {}", named(&flat)));
     let said: Vec<String> = some.into_iter().chain(none).collect();
     (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
 }
@@ -68,7 +68,7 @@ fn columns(table: &MemoryTable) -> Vec<GlanceColumn<'_>> {
         let found = slope.and_then(|slope| Some((slope.total?, slope.basis)));
         found.map_or(Cell::new(NONE), |(total, basis)| estimated(&total, basis))
     };
-    vec![GlanceColumn::new(Column::figure("Memory", "bytes a credential"), cell)]
+    vec![GlanceColumn::new(Column::figure("Memory", "bytes per credential"), cell)]
 }
 
 fn memory_table(record: &Record, table: &MemoryTable) -> Table {
@@ -78,16 +78,17 @@ fn memory_table(record: &Record, table: &MemoryTable) -> Table {
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Server", "bytes, by PSS"),
-            Column::figure("Store", "bytes, as it counts them"),
+            Column::figure("Store", "bytes, as reported"),
             Column::figure("Store", "bytes, by RSS"),
             Column::figure("Server and store", "bytes"),
             Column::figure("Fixed part", "server and store"),
-            Column::figure("Fills", "sizes in each"),
+            Column::figure("Fills", "sizes per fill"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "A slope whose interval holds 0 cannot be told from none: the server's memory moves by pages while the scheme \
-             keeps nothing. By RSS the store also counts what its allocator holds but does not use."
+            "A slope whose interval contains 0 cannot be distinguished from zero: the memory of the server changes \
+             by pages even if the scheme stores nothing. The RSS of the store includes memory that its allocator \
+             holds but does not use."
                 .to_owned(),
         ],
     }
@@ -121,7 +122,7 @@ pub(super) fn estimated(found: &Estimate, basis: SlopeBasis) -> Cell {
 
 fn sizes(row: &MemoryRow) -> String {
     let excluded =
-        if row.excluded > 0 { format!(", {} left out", count(row.excluded, "point")) } else { String::new() };
+        if row.excluded > 0 { format!(", {} excluded", count(row.excluded, "point")) } else { String::new() };
     format!("{}{excluded}", count(row.populations, "size"))
 }
 
@@ -129,18 +130,18 @@ fn how(table: &MemoryTable) -> Vec<String> {
     let slopes = || table.rows.iter().filter_map(|row| row.slope.as_ref());
     let between = slopes().any(|slope| slope.basis == SlopeBasis::BetweenSeries);
     let basis = if between {
-        "The fill is the sample: the interval is Student's over the slopes of the fills. Points of one fill share an \
-         allocator and lean the same way, so they are not counted as independent."
+        "The sample is the fill: the interval is Student's t over the slopes of the fills. Points of one fill share \
+         an allocator and are correlated, so they do not count as independent."
     } else {
-        "There was one fill a scheme, so the interval is Student's over the points' distances from the line; it does not \
-         hold the difference between one process and the next."
+        "There was one fill per scheme, so the interval is Student's t over the points' distances from the line; it \
+         does not include the variation between processes."
     };
     vec![
-        "A fresh server and a fresh store are filled step by step; memory is read at every step. The server's is its \
-         proportional set size, the store's what it reports as used."
+        "A fresh server and a fresh store are filled step by step, and memory is read at every step: for the server \
+         its proportional set size (PSS), for the store the memory that it reports as used."
             .to_owned(),
         format!(
-            "A line is laid through each fill by least squares, at least {} sizes a fill. {basis}",
+            "A line is fitted to each fill by least squares, with at least {} sizes per fill. {basis}",
             evidence::FEWEST_POPULATIONS
         ),
     ]
@@ -151,7 +152,8 @@ fn limits() -> Vec<String> {
         "Hash tables grow by doubling and allocators by pages: between two sizes the true curve has steps, and the slope is \
          their average."
             .to_owned(),
-        "A credential without state costs no memory here; the refresh tokens and denylists that it may need in practice do."
+        "A stateless credential takes no memory here; the refresh tokens and denylists that it may need in practice \
+         do."
             .to_owned(),
     ]
 }
@@ -172,7 +174,7 @@ pub(super) fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>, name: 
         name: format!("{name}{}", panel.suffix()),
         title: format!("{title}{}", panel.subtitle()),
         alt: format!(
-            "Memory beyond the fixed part against live credentials{}, with lines. Per credential: {}.",
+            "Memory beyond the fixed part by number of live credentials{}, with lines. Per credential: {}.",
             panel.subtitle(),
             said.join("; ")
         ),

@@ -22,7 +22,8 @@ impl Show for OutageTable {
 
 fn blocks(record: &Record, table: &OutageTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "What each scheme answers while its store or one of its nodes is broken, and how long until it is well again. {}",
+        "How each scheme responds during a fault of its store or of one of its nodes, and how long it takes to \
+         recover. {}",
         storeless(table)
     ))];
     for fault in table.faults() {
@@ -46,14 +47,14 @@ fn sentence(record: &Record, table: &OutageTable) -> Option<String> {
     let parts: Vec<Said<'_>> = parts.collect();
     let accepted = (!parts.is_empty()).then(|| {
         format!(
-            "While the store stood still, so many of the good credentials were accepted{}. ",
+            "While the store was paused, this share of valid credentials was accepted{}. ",
             told_of_each(record, parts, listed)
         )
     });
     let wrong: u64 = table.rows.iter().map(|row| row.wrongly_allowed).sum();
     let wrongly = match wrong {
-        0 => "In none of the faults was anybody let in whose credential had ended.".to_owned(),
-        _ => format!("{} let in somebody whose credential had ended.", count(wrong as usize, "request")),
+        0 => "No revoked credential was accepted during any fault.".to_owned(),
+        _ => format!("A revoked credential was accepted in {}.", count(wrong as usize, "request")),
     };
     (!table.rows.is_empty()).then(|| format!("Outages: {}{wrongly}", accepted.unwrap_or_default()))
 }
@@ -63,7 +64,7 @@ fn storeless(table: &OutageTable) -> String {
         return String::new();
     }
     let schemes: Vec<String> = table.storeless.iter().map(|scheme| format!("`{scheme}`")).collect();
-    format!("No fault of a store touches {}, which ask none; a node that is killed does.", listed(&schemes))
+    format!("Store faults do not affect {}, which use no store; a killed node does.", listed(&schemes))
 }
 
 fn capital(words: &str) -> String {
@@ -74,25 +75,29 @@ fn capital(words: &str) -> String {
 fn what_happens(fault: OutageFault, table: &OutageTable) -> String {
     match fault {
         OutageFault::StoreKilled => {
-            "The store is killed, and later started again. It kept all in memory alone, so what it held is lost: everybody \
-             whose credential it has to know logs in again."
+            "The store is killed and later restarted. It kept its data in memory only, so all data is lost: every \
+             user whose credential the store must know logs in again."
                 .to_owned()
         }
         OutageFault::StorePaused => {
-            "The store stands still, and later goes on: connections stay open, and nothing is answered.".to_owned()
+            "The store is paused and later resumed: connections stay open, and no command gets a reply.".to_owned()
         }
-        OutageFault::StoreCut => "Every connection to the store is reset, and every new one, until it heals.".to_owned(),
+        OutageFault::StoreCut => "Every connection to the store, existing or new, is reset until the fault is \
+                                  removed."
+            .to_owned(),
         OutageFault::StoreSlow => {
             let rtt_ms = table.setup.map_or(0.0, |setup| setup.slow_rtt_s * 1e3);
-            format!("The store is {} ms away, there and back.", plain(rtt_ms))
+            format!("The round trip to the store takes {} ms.", plain(rtt_ms))
         }
         OutageFault::StoreRestarted => {
-            "The store is stopped in good order, which writes down what it holds, and later started again with all of it."
-                .to_owned()
+            "The store is shut down cleanly, which saves its data, and later restarted with all of it.".to_owned()
         }
         OutageFault::NodeKilled => {
             let nodes = table.setup.map_or(2, |setup| setup.nodes);
-            format!("One of {nodes} nodes is killed, and later started again where it was. Requests go round all of them meanwhile.")
+            format!(
+                "One of {nodes} nodes is killed and later restarted at the same address. Meanwhile, requests still \
+                 go to all nodes in turn."
+            )
         }
     }
 }
@@ -100,22 +105,23 @@ fn what_happens(fault: OutageFault, table: &OutageTable) -> String {
 fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
     let rows = table.of_fault(fault).map(|row| (row.scheme.clone(), cells(record, row))).collect();
     Table {
-        caption: format!("{}: good credentials while it lasts, and recovery", capital(&fault.to_string())),
+        caption: format!("{}: valid credentials during the fault, and recovery", capital(&fault.to_string())),
         columns: vec![
             Column::text("Scheme"),
-            Column::figure("Accepted", "% while it lasts"),
-            Column::figure("503", "% while it lasts"),
-            Column::figure("Timed out or cut off", "% while it lasts"),
-            Column::figure("Wrongly denied", "requests"),
+            Column::figure("Accepted", "% during the fault"),
+            Column::figure("503", "% during the fault"),
+            Column::figure("Timed out or disconnected", "% during the fault"),
+            Column::figure("Wrongly rejected", "requests"),
             Column::figure("Lost", "requests"),
-            Column::figure("Wrongly allowed", "requests"),
-            Column::figure("Well again", "s after"),
+            Column::figure("Wrongly accepted", "requests"),
+            Column::figure("Recovery", "seconds"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![format!(
-            "Below the share accepted: the lowest and highest of the repetitions. Lost: denied because whoever knew the credential is gone for \
-             good. Wrongly allowed: let in although it had ended. Well again: the median time from when the fault began to be put right until \
-             {WELL_INTERVALS} intervals in a row without a failure, then the longest; 0 if no interval after it saw one."
+            "Below the accepted share: the lowest and highest of the repetitions. Lost: rejected because the state \
+             of the credential is lost for good. Wrongly accepted: accepted although it was revoked. Recovery: the \
+             median time from the start of the repair until {WELL_INTERVALS} consecutive intervals without a \
+             failure, then the longest; 0 if no interval after the start of the repair had a failure."
         )],
     }
 }
@@ -139,7 +145,7 @@ fn cells(record: &Record, row: &OutageRow) -> Vec<Cell> {
 }
 
 fn recovery(found: Option<Recovery>) -> Cell {
-    let Some(found) = found else { return Cell::new("not seen") };
+    let Some(found) = found else { return Cell::new("not observed") };
     let worst = format!("longest {}", seconds(found.range_s.1));
     match found.p50_s {
         Some(median) => Cell::new(seconds(median.value)).with_note(worst),
@@ -161,24 +167,24 @@ fn how(table: &OutageTable) -> Vec<String> {
     let rounds = table.rows.iter().map(|row| row.rounds.used + row.rounds.excluded).max().unwrap_or(0);
     vec![
         format!(
-            "Every scheme gets {} requests/s by a Poisson process, all at once and over the same store, so that they go through the same \
-             fault at the same moment; each fault was made {}.",
+            "Every scheme receives {} requests/s from a Poisson process. All schemes run at the same time over the \
+             same store, so that they go through the same fault at the same moment; each fault was injected {}.",
             grouped(rate),
             count(rounds, "time")
         ),
-        "A third of the credentials had ended by a logout before; what came of every planned request is counted by the moment at \
-         which it was to be sent, and a round in which that does not add up counts for nothing."
+        "A third of the credentials were revoked by a logout beforehand. The outcome of every planned request is \
+         counted at its intended start; a round whose outcomes do not add up to the planned requests is invalid."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Client and balancer try nothing a second time and take no node out of turn; a real one would hide a dead node after a \
-         while."
+        "Client and load balancer do not retry and take no node out of rotation; a real load balancer would hide a \
+         dead node after a while."
             .to_owned(),
-        "The store is one Redis without a replica, reached through a proxy: a dead one shows as a connection that is reset. Processes \
-         that start together on one machine slow one another."
+        "The store is one Redis without a replica, reached through a proxy: a dead store shows as a reset \
+         connection. Processes that start at the same time on one machine slow each other down."
             .to_owned(),
     ]
 }
@@ -190,7 +196,7 @@ fn charts(record: &Record, table: &OutageTable, fault: OutageFault) -> Vec<Chart
         .iter()
         .map(|panel| Chart {
             name: format!("outage-{}{}", fault.to_string().replace(' ', "-"), panel.suffix()),
-            title: format!("{}: what came of requests{}", capital(&fault.to_string()), panel.subtitle()),
+            title: format!("{}: request outcomes{}", capital(&fault.to_string()), panel.subtitle()),
             alt: alt(fault, &panel.things),
             width: 860,
             height: 110 + 44 * panel.things.len() as u32,
@@ -202,12 +208,12 @@ fn charts(record: &Record, table: &OutageTable, fault: OutageFault) -> Vec<Chart
 fn alt(fault: OutageFault, rows: &[&OutageRow]) -> String {
     let said = rows.iter().filter_map(|row| {
         Some(format!(
-            "{} took {} % of the good credentials while it lasted",
+            "{} accepted {} % of the valid credentials during the fault",
             row.scheme,
             percent(row.good_share?.value)
         ))
     });
-    format!("What came of requests in time, {fault}: {}.", said.collect::<Vec<_>>().join("; "))
+    format!("Request outcomes over time, {fault}: {}.", said.collect::<Vec<_>>().join("; "))
 }
 
 fn data(record: &Record, rows: &[&OutageRow], interval_s: f64) -> ChartData {

@@ -49,9 +49,9 @@ pub(super) fn paragraph(text: impl Into<String>) -> Block {
 /// How a section's numbers came about, and what they cannot say.
 pub(super) fn method(how: Vec<String>, limits: Vec<String>) -> Vec<Block> {
     vec![
-        Block::Heading("How it was measured".to_owned()),
+        Block::Heading("Method".to_owned()),
         Block::List(how),
-        Block::Heading("What limits it".to_owned()),
+        Block::Heading("Limitations".to_owned()),
         Block::List(limits),
     ]
 }

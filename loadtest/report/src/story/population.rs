@@ -25,8 +25,8 @@ impl Show for PopulationTable {
 
 fn blocks(record: &Record, table: &PopulationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "One server and its store are filled further and further. This is what that does to requests, to memory, and to what \
-         a small fill would have foretold.",
+        "A server and its store are filled with more and more live credentials. This section shows the effect on \
+         requests and on memory, and compares the measured memory with a prediction from small fills.",
     )];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     if table.rows.iter().any(|row| !row.sizes.is_empty()) {
@@ -51,7 +51,8 @@ fn sentence(record: &Record, table: &PopulationTable) -> Option<String> {
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "More live credentials: with {} of them a server carried so many times what it carried with the fewest{}.",
+            "More live credentials: capacity with {} live credentials, as a multiple of the capacity with the \
+             fewest{}.",
             grouped(most as f64),
             told_of_each(record, parts, listed)
         )
@@ -63,20 +64,21 @@ fn request_table(record: &Record, table: &PopulationTable) -> Table {
         row.sizes.iter().map(|size| (row.scheme.clone(), request_cells(record, row, size))).collect::<Vec<_>>()
     });
     Table {
-        caption: "Requests among more and more live credentials".to_owned(),
+        caption: "Requests by number of live credentials".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Live", "credentials"),
             Column::figure("p50", "response"),
             Column::figure("p99", "response"),
-            Column::figure("p99", "times that of the fewest"),
+            Column::figure("p99", "times that with the fewest"),
             Column::figure("Capacity", "requests/s"),
             Column::figure("Capacity", "times that with the fewest"),
         ],
         groups: row_groups(record, rows.collect()),
         footnotes: vec![
-            "The ratios are those of neighbouring rounds, one with so many and one with the fewest credentials, in the typical \
-             block: a ratio whose interval holds 1 cannot be told from no change. † greyed: fewer than 100 samples lie above it."
+            "A ratio compares a round with this number of credentials and the round of the same block with the \
+             fewest, in the typical block. A ratio whose interval contains 1 cannot be distinguished from no change. \
+             † greyed: fewer than 100 samples above the percentile."
                 .to_owned(),
         ],
     }
@@ -111,21 +113,21 @@ fn ratio(found: &Estimate) -> Cell {
 fn byte_table(record: &Record, table: &PopulationTable) -> Table {
     let rows = table.rows.iter().map(|row| (row.scheme.clone(), byte_cells(record, row))).collect();
     Table {
-        caption: "Bytes of one more credential, live and revoked".to_owned(),
+        caption: "Bytes per additional credential, live and revoked".to_owned(),
         columns: vec![
             Column::text("Scheme"),
-            Column::figure("Server", "a live one"),
-            Column::figure("Store", "a live one"),
+            Column::figure("Server", "per live credential"),
+            Column::figure("Store", "per live credential"),
             Column::figure("Fixed part", "server and store"),
-            Column::figure("Server", "a revoked one"),
-            Column::figure("Store", "a revoked one"),
-            Column::figure("Made", "credentials/s"),
+            Column::figure("Server", "per revoked credential"),
+            Column::figure("Store", "per revoked credential"),
+            Column::figure("Created", "credentials/s"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "Of a live credential a store holds the session, or the family of refresh tokens; of a revoked one what has to be \
-             remembered until it would have expired: an entry of a denylist, an epoch. Each slope is that of one fill; the interval \
-             does not hold the difference between one process and the next."
+            "For a live credential a store holds the session or the refresh token family; for a revoked one it holds \
+             what is needed until the credential would have expired: a denylist entry or an epoch. Each slope is \
+             that of one fill; the interval does not include the variation between processes."
                 .to_owned(),
         ],
     }
@@ -153,23 +155,23 @@ fn byte_cells(record: &Record, row: &PopulationRow) -> Vec<Cell> {
 fn large_table(record: &Record, table: &PopulationTable) -> Table {
     let rows = table.rows.iter().map(|row| (row.scheme.clone(), large_cells(record, row))).collect();
     Table {
-        caption: "The largest fill, foretold, measured, and freed".to_owned(),
+        caption: "The largest fill: memory predicted, measured and freed".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Live", "credentials"),
-            Column::figure("Foretold", "store, or server"),
+            Column::figure("Predicted", "store, or server"),
             Column::figure("Measured", "store, or server"),
-            Column::figure("Error", "of the foretold"),
-            Column::figure("Store before", "used, resident"),
-            Column::figure("Store full", "used, resident"),
+            Column::figure("Error", "of the prediction"),
+            Column::figure("Store before fill", "used, resident"),
+            Column::figure("Store filled", "used, resident"),
             Column::figure("Store freed", "used, resident"),
         ],
         groups: row_groups(record, rows),
         footnotes: vec![
-            "Foretold: the bytes of the store, or of the server where no store is apart, by a line through the largest size halved \
-             several times, because tables that grow by doubling are as full there; no error where nothing is kept of a credential. \
-             Freed: after every key was removed; what \
-             is still resident then, the store's allocator has not given back."
+            "Predicted: the bytes of the store, or of the server if there is no separate store, from a line through \
+             the largest size halved several times, because hash tables that grow by doubling have the same fill \
+             level at these sizes; no error is given where nothing is stored per credential. Freed: after every key \
+             was removed; the store's allocator has not returned the memory that is still resident then."
                 .to_owned(),
         ],
     }
@@ -209,29 +211,32 @@ fn store(point: &MemoryPoint) -> Cell {
 
 fn how() -> Vec<String> {
     vec![
-        "Credentials are made by the server's own code, many at a time and without hashing a password, one for each user. Memory \
-         of server (proportional set size) and store (what it says it uses) is read at every size."
+        "The server's own code creates the credentials in bulk and without password hashing, one for each user. The \
+         memory of the server (proportional set size) and of the store (as it reports it) is read at every size."
             .to_owned(),
-        "Beside the server with many runs one of the same scheme with the fewest, over a store of its own; both are visited in \
-         each block, saturated and at a rate that is the same for all, in an order drawn anew."
+        "A second server of the same scheme holds the fewest credentials, over a separate store. Each block measures \
+         both, saturated and at a rate that is the same for all schemes, in a new random order."
             .to_owned(),
-        "Requests ask for users drawn evenly from at most 200,000 credentials, which lie evenly among all. No \
-         session's idle limit is pushed back."
+        "Requests use credentials chosen uniformly from at most 200,000, which are spread evenly over all. Requests \
+         do not extend the idle timeout of a session."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Hash tables grow by doubling: just after a doubling a store takes more a credential than just before.".to_owned(),
-        "The store keeps nothing on disk here. One that writes snapshots copies pages meanwhile, and needs up to twice the memory."
+        "Hash tables grow by doubling: just after a doubling, a store takes more memory per credential than just \
+         before."
+            .to_owned(),
+        "The store does not persist to disk here. A store that writes snapshots copies pages meanwhile and needs up \
+         to twice the memory."
             .to_owned(),
     ]
 }
 
 fn charts(record: &Record, table: &PopulationTable) -> Vec<Chart> {
     let sloped = table.rows.iter().filter_map(|row| Some((row.scheme.as_str(), (&row.live, row.live.slope.as_ref()?))));
-    let title = "Memory with more and more live credentials, beyond the fixed part";
+    let title = "Memory by number of live credentials, beyond the fixed part";
     panels(record, &sloped.collect::<Vec<_>>())
         .iter()
         .map(|panel| memory::chart(record, panel, "population", title))

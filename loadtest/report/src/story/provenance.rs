@@ -8,19 +8,19 @@ use crate::figure::{NONE, bytes};
 
 pub(super) fn section(record: &Record) -> Section {
     let blocks = vec![
-        facts("The run", run(record)),
-        facts("The machine", machine(record)),
-        facts("Where the parts ran", placement(record)),
+        facts("Run", run(record)),
+        facts("Machine", machine(record)),
+        facts("Placement", placement(record)),
         facts("Software", record.software.iter().map(|(name, version)| (name.clone(), version.clone())).collect()),
     ];
-    parts::section("provenance", "Where these numbers come from", blocks)
+    parts::section("provenance", "Provenance", blocks)
 }
 
 fn facts(caption: &str, facts: Vec<(String, String)>) -> Block {
     let rows = facts.into_iter().map(|(name, value)| vec![Cell::new(name), Cell::new(value)]).collect();
     Block::Table(Table {
         caption: caption.to_owned(),
-        columns: vec![Column::text("Fact"), Column::text("Value")],
+        columns: vec![Column::text("Property"), Column::text("Value")],
         groups: vec![RowGroup { title: String::new(), rows }],
         footnotes: Vec::new(),
     })
@@ -50,16 +50,16 @@ fn run(record: &Record) -> Vec<(String, String)> {
 fn machine(record: &Record) -> Vec<(String, String)> {
     let host = &record.host;
     let steal = highest_steal(record)
-        .map_or("not seen".to_owned(), |share| format!("at most {:.2} % in a round", share * 100.0));
+        .map_or("not observed".to_owned(), |share| format!("at most {:.2} % in a round", share * 100.0));
     named([
         ("Kernel", host.kernel.clone()),
-        ("Processor", host.cpu_model.clone()),
-        ("Logical processors", host.cpus.to_string()),
+        ("CPU model", host.cpu_model.clone()),
+        ("Logical CPUs", host.cpus.to_string()),
         ("Memory", bytes(host.memory_bytes as f64)),
         ("Clock source", host.clock_source.clone().unwrap_or_else(|| "unknown".to_owned())),
-        ("Frequency governor", host.cpu_governor.clone().unwrap_or_else(|| "none to see".to_owned())),
+        ("CPU frequency governor", host.cpu_governor.clone().unwrap_or_else(|| "not available".to_owned())),
         ("Virtual machine", if host.virtualized { "yes" } else { "no" }.to_owned()),
-        ("CPU time stolen", steal),
+        ("Stolen CPU time (steal)", steal),
     ])
 }
 
@@ -72,14 +72,14 @@ fn placement(record: &Record) -> Vec<(String, String)> {
     let placement = &record.placement;
     let cpus = |cpus: &[u32]| {
         let numbers: Vec<String> = cpus.iter().map(ToString::to_string).collect();
-        if numbers.is_empty() { "any".to_owned() } else { format!("processors {}", numbers.join(", ")) }
+        if numbers.is_empty() { "any".to_owned() } else { format!("CPUs {}", numbers.join(", ")) }
     };
     named([
-        ("Pinned by", placement.method.clone()),
+        ("Pinning method", placement.method.clone()),
         ("Server", cpus(&placement.server_cpus)),
         ("Store", cpus(&placement.store_cpus)),
         ("Generator", cpus(&placement.generator_cpus)),
-        ("Generator's class in open loops", placement.generator_class.clone()),
+        ("Generator scheduling class in open loops", placement.generator_class.clone()),
     ])
 }
 
@@ -90,20 +90,22 @@ fn named<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
 pub(super) fn reproduction(record: &Record) -> Section {
     let revision = record.run.revision.as_deref().unwrap_or("the revision above");
     let blocks = vec![
-        paragraph(format!("The same run, from a checkout of {revision}:")),
+        paragraph(format!("To repeat the run from a checkout of {revision}:")),
         Block::Code(repeat_line(record)),
         paragraph(
-            "The seed repeats every random choice: arrivals, credentials, the order of rounds. It does not repeat the machine's noise.",
+            "The seed reproduces every random choice: arrivals, credentials, the order of rounds. It does not \
+             reproduce the noise of the machine.",
         ),
-        paragraph("These reports again, from `record.json` in this folder:"),
+        paragraph("To regenerate these reports from `record.json` in this folder:"),
         Block::Code("authbench report .".to_owned()),
         paragraph(
-            "Every percentile can be recomputed with any HdrHistogram reader: `hdr/*.hlog` holds, interval by interval, what \
-             was merged, tagged `response`, `service` and `lag`, in microseconds; what was left out (warm-up and invalid \
-             rounds) stands beside it in `*-excluded.hlog`. The `.hgrm` files are the merged distributions in milliseconds.",
+            "Every percentile can be recomputed with any HdrHistogram reader. `hdr/*.hlog` contains the merged \
+             intervals in microseconds, tagged `response`, `service` and `lag`; `*-excluded.hlog` contains the \
+             excluded intervals (warm-up and invalid rounds). The `.hgrm` files contain the merged distributions in \
+             milliseconds.",
         ),
     ];
-    parts::section("reproduce", "How to repeat it", blocks)
+    parts::section("reproduce", "Reproduction", blocks)
 }
 
 fn command_line(record: &Record) -> String {

@@ -21,8 +21,8 @@ impl Show for RejectTable {
 
 fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "Whoever sends garbage makes a server work as well. This is the CPU time of server and store that it takes to refuse a \
-         request, by what is wrong with it, against accepting a good one.",
+        "Invalid requests also take server resources. This section shows the CPU time of server and store to reject \
+         a request, by the kind of defect, compared with accepting a valid request.",
     )];
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.push(Block::Table(against_table(record, table)));
@@ -40,7 +40,7 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Garbage: refusing {} took so many times the CPU time of accepting a good one{}.",
+            "Rejection: CPU time to reject {}, as a multiple of that to accept a valid one{}.",
             Garbage::Forged,
             told_of_each(record, parts, listed)
         )
@@ -50,13 +50,13 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
 /// The status that the garbage has to be answered with, the same for every scheme.
 fn answered(table: &RejectTable, garbage: Garbage) -> String {
     let status = table.rows.iter().find_map(|row| row.refusal(garbage)).map(|refusal| refusal.status);
-    status.map(|status| format!("answered {status}")).unwrap_or_default()
+    status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
 /// One cell for each kind.
 fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> Cell) -> Vec<Cell> {
     let of = |garbage: &Garbage| match row.refusal(*garbage) {
-        Some(refusal) if refusal.rounds.used == 0 => Cell::new(NONE).with_note("none valid"),
+        Some(refusal) if refusal.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
         Some(refusal) => cell(refusal),
         None => Cell::new(NONE),
     };
@@ -64,7 +64,7 @@ fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> C
 }
 
 fn cost_table(record: &Record, table: &RejectTable) -> Table {
-    let mut columns = vec![Column::text("Scheme"), Column::figure("A good request", "answered 200")];
+    let mut columns = vec![Column::text("Scheme"), Column::figure("Valid request", "status 200")];
     let kinds = table.kinds().into_iter();
     columns.extend(kinds.map(|garbage| Column::figure(garbage.to_string(), answered(table, garbage))));
     let cells = |row: &RejectRow| {
@@ -74,13 +74,13 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
         cells
     };
     Table {
-        caption: "CPU time of server and store a request, in µs".to_owned(),
+        caption: "CPU time of server and store per request, in µs".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "A round in which any request was answered with another status is invalid and feeds nothing. The control refuses nobody \
-             for his credential; a header that is too long is refused before a credential is looked for, with any scheme alike, and \
-             what it takes to open a connection for the next request is in it."
+            "A round in which any response has another status is invalid and excluded. The control rejects no \
+             request because of its credential. With every scheme, a header that is too long is rejected before the \
+             credential is looked for; the figure includes opening a connection for the next request."
                 .to_owned(),
         ],
     }
@@ -89,8 +89,8 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
 fn against_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     for garbage in table.kinds() {
-        columns.push(Column::figure(garbage.to_string(), "so many times"));
-        columns.push(Column::figure(garbage.to_string(), "µs more"));
+        columns.push(Column::figure(garbage.to_string(), "ratio"));
+        columns.push(Column::figure(garbage.to_string(), "additional µs"));
     }
     let cells = |row: &RejectRow| {
         let over = |refusal: &Refusal| refusal.over_accepting;
@@ -100,31 +100,33 @@ fn against_table(record: &Record, table: &RejectTable) -> Table {
         [name_cell(record, &row.scheme)].into_iter().chain(both).collect()
     };
     Table {
-        caption: "Refusing against accepting, inside each block".to_owned(),
+        caption: "Rejecting compared with accepting, within each block".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "Below 1, and below 0, refusing takes less than accepting. In brackets: 95 % intervals.".to_owned(),
+            "A ratio below 1 and a difference below 0 mean that rejecting takes less than accepting. Brackets hold \
+             95 % intervals."
+                .to_owned(),
         ],
     }
 }
 
 fn how() -> Vec<String> {
     vec![
-        "Saturated closed loops of `GET /me`, as in “CPU time of a request”: good requests, and each kind of garbage, once in each \
-         block and in an order drawn anew."
+        "Saturated closed loops of `GET /me`, as in “CPU time per request”: each block measures valid requests and \
+         each kind of invalid request once, in a new random order."
             .to_owned(),
-        "Forged credentials are those the server handed out, with a character of the session id or the signature exchanged; expired \
-         ones have outlived their time by the server's own clock, which was put forward."
+        "Forged credentials are issued credentials with one character of the session id or the signature changed; \
+         expired ones have expired by the server's own clock, which was moved forward."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "An expired session still lies in the store here, whose clock was not put forward; where the store has forgotten it, it is \
-         like one that is not known."
+        "An expired session is still in the store here, because the store's clock was not moved forward. Once the \
+         store has removed it, it is handled like an unknown session."
             .to_owned(),
-        "A long header travels over loopback: copying it is all that it takes.".to_owned(),
+        "A long header is sent over loopback: copying it is its only cost.".to_owned(),
     ]
 }

@@ -32,7 +32,7 @@ pub(super) fn heading(level: &Level) -> String {
 pub(super) fn response_table(record: &Record, rows: &[&LatencyRow]) -> Table {
     let cells = rows.iter().map(|row| (row.scheme.clone(), cells(record, row))).collect();
     let titles = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
-    let mut columns = vec![Column::text("Scheme"), Column::figure("Carried", "of planned requests/s")];
+    let mut columns = vec![Column::text("Scheme"), Column::figure("Achieved", "of planned requests/s")];
     columns.extend(titles.map(|title| Column::figure(title, "response")));
     columns.extend([Column::figure("p99", "service"), Column::figure("p99", "lag"), Column::figure("Rounds", "valid")]);
     Table {
@@ -40,8 +40,8 @@ pub(super) fn response_table(record: &Record, rows: &[&LatencyRow]) -> Table {
         columns,
         groups: row_groups(record, cells),
         footnotes: vec![
-            "† greyed: fewer than 100 samples lie above it. In brackets: the interval of the rounds' own percentiles about \
-             their median; the percentile itself is that of all rounds merged."
+            "† greyed: fewer than 100 samples above the percentile. Brackets hold the interval of the median over \
+             the percentiles of the individual rounds; the percentile itself is that of all rounds merged."
                 .to_owned(),
         ],
     }
@@ -80,7 +80,7 @@ pub(super) fn of_rounds(found: Option<Estimate>) -> String {
 }
 
 fn carried(row: &LatencyRow) -> Cell {
-    let Some(achieved) = row.achieved_rps else { return Cell::new(NONE).with_note("none valid") };
+    let Some(achieved) = row.achieved_rps else { return Cell::new(NONE).with_note("no valid round") };
     let planned = row.planned_rps.map(|planned| format!("of {}", grouped(planned))).unwrap_or_default();
     Cell::new(grouped(achieved)).with_note(planned)
 }

@@ -22,19 +22,19 @@ impl Show for RevocationTable {
     }
 
     fn alarms(&self) -> Vec<String> {
-        self.broken.iter().map(|broken| format!("A promise is broken: {broken}.")).collect()
+        self.broken.iter().map(|broken| format!("Revocation guarantee violated: {broken}.")).collect()
     }
 
     fn lines(&self) -> Vec<String> {
-        self.broken.iter().map(|broken| format!("A PROMISE IS BROKEN: {broken}.")).collect()
+        self.broken.iter().map(|broken| format!("REVOCATION GUARANTEE VIOLATED: {broken}.")).collect()
     }
 }
 
 fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "A credential that every node has just accepted is ended by an event that one node is told of. From the moment at \
-         which that node has acknowledged it: how long until every node denies the credential, what is accepted meanwhile, \
-         and what did the event cost the store?",
+        "An event on one node revokes a credential that every node has just accepted. This section shows how long \
+         after the acknowledgement of that node every node rejects the credential, which requests are accepted \
+         meanwhile, and what the event costs the store.",
     )];
     blocks.extend(table.alarms().into_iter().map(Block::Notice));
     let (near, far): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
@@ -43,7 +43,11 @@ fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
     blocks.extend(near_tables(record, &near));
     if !far.is_empty() {
         blocks.extend(far_chart(&far).map(Block::Chart));
-        blocks.push(Block::Table(events_table(record, "The same with pushes delayed and lost on one node", &far)));
+        blocks.push(Block::Table(events_table(
+            record,
+            "Time until the slowest node rejects, with pushes to one node delayed or lost",
+            &far,
+        )));
     }
     blocks.extend(method(how(table), limits()));
     blocks
@@ -58,7 +62,7 @@ fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
             let own: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
             curve(Subject::of(record, scheme), slowest_us(&own), events(&own))
         });
-        let title = format!("Until the slowest node denies, all events{}", panel.subtitle());
+        let title = format!("Time until the slowest node rejects, all events{}", panel.subtitle());
         chart(format!("revocation{}", panel.suffix()), title, series.collect())
     };
     panels(record, &schemes).iter().filter_map(of_panel).collect()
@@ -79,13 +83,13 @@ fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
         .enumerate()
         .map(|(place, (name, own))| (Subject { scheme: name.clone(), color: Some(place % COLORS) }, own))
         .map(|(subject, own)| curve(subject, slowest_us(own), events(own)));
-    let title = "Until the slowest node denies, with pushes delayed and lost on one node".to_owned();
+    let title = "Time until the slowest node rejects, with pushes to one node delayed or lost".to_owned();
     chart("revocation-links".to_owned(), title, series.collect())
 }
 
 fn chart(name: String, title: String, curves: Vec<Curve>) -> Option<Chart> {
     let worst = |curve: &Curve| {
-        let worst = curve.worst_us.map_or_else(|| "not always while it was watched".to_owned(), time);
+        let worst = curve.worst_us.map_or_else(|| "not always within the observation time".to_owned(), time);
         format!("{} {worst}", curve.series.subject.scheme)
     };
     let said: Vec<String> = curves.iter().map(worst).collect();
@@ -96,8 +100,8 @@ fn chart(name: String, title: String, curves: Vec<Curve>) -> Option<Chart> {
         width: 860,
         height: 400,
         data: ChartData::Percentiles {
-            shown: "denied",
-            legend: "from the acknowledgement to the first denial · dotted: fewer than 100 events above",
+            shown: "rejected",
+            legend: "from the acknowledgement to the first rejection · dotted: fewer than 100 events above",
             series: curves.into_iter().map(|curve| curve.series).collect(),
         },
     })
@@ -141,12 +145,15 @@ fn near_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
     let (logouts, others): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         rows.iter().partition(|row| row.event == EventKind::Logout);
     if logouts.len() <= COLORS {
-        return vec![Block::Table(events_table(record, "Until the slowest node denies", rows))];
+        return vec![Block::Table(events_table(record, "Time until the slowest node rejects", rows))];
     }
-    let others = Block::Table(events_table(record, "Until the slowest node denies, after other events", &others));
+    let others = Block::Table(events_table(record, "Time until the slowest node rejects, after other events", &others));
     vec![
-        Block::Table(events_table(record, "Until the slowest node denies, after a logout", &logouts)),
-        Block::Folded { summary: "The same after other events".to_owned(), blocks: vec![others] },
+        Block::Table(events_table(record, "Time until the slowest node rejects, after a logout", &logouts)),
+        Block::Folded {
+            summary: "Time until the slowest node rejects, after other events".to_owned(),
+            blocks: vec![others],
+        },
     ]
 }
 
@@ -163,24 +170,25 @@ fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Tabl
         columns: vec![
             Column::text("Scheme"),
             Column::text("Event"),
-            Column::figure("Allowed", "here, and by default"),
+            Column::figure("Allowed window", "here and by default"),
             Column::figure("p50", "slowest node"),
             Column::figure("p99", "slowest node"),
-            Column::figure("Longest", "and on which node"),
-            Column::figure("Accepted after it", "events, of how many"),
-            Column::figure("Store commands", "an event"),
+            Column::figure("Maximum", "and its node"),
+            Column::figure("Accepted after the event", "events of all"),
+            Column::figure("Store commands", "per event"),
         ],
         groups: row_groups(record, cells_of),
         footnotes: vec![
-            "Times count from the acknowledgement to the first denial of the node that was slowest with that event. One that is \
-             denied at once takes as long as an answer takes; where a node has to ask its store before it denies, so long as that \
-             takes, which over a bad link is longer than it accepts. † greyed: fewer than 100 events lie above it."
+            "Times are measured from the acknowledgement to the first rejection by the node that was slowest for \
+             that event. An immediate rejection takes as long as one response. If a node must query its store before \
+             it rejects, the time includes the query; over a bad link that is longer than the time for which the \
+             node accepts. † greyed: fewer than 100 events above the percentile."
                 .to_owned(),
-            "Accepted after it: events after which a node accepted at least one request that was sent after the \
-             acknowledgement; below, when the last of them was sent."
+            "Accepted after the event: events after which a node accepted at least one request that was sent after \
+             the acknowledgement; below, when the last of them was sent."
                 .to_owned(),
-            "Store commands: what the whole request made the store do, with the look at the credential that asks for it; \
-             commands inside a script count, too. Counted apart, with nobody asking."
+            "Store commands: all commands of the whole request, including the look-up of the credential that \
+             authorizes it and commands inside a script. Counted separately, without concurrent requests."
                 .to_owned(),
         ],
     }
@@ -222,8 +230,8 @@ fn times(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
     let interval = denied.p50_us.interval.map(|at| format!("[{}, {}]", time(at.low), time(at.high)));
     let longest = match denied.never {
         0 if row.nodes > 1 => format!("node {} of {}", denied.slowest_node + 1, row.nodes),
-        0 => "its own node".to_owned(),
-        never => format!("{} not denied at all", count(never, "event")),
+        0 => "the only node".to_owned(),
+        never => format!("{} never rejected", count(never, "event")),
     };
     [
         Cell::new(time(denied.p50_us.value)).with_note(interval.unwrap_or_default()),
@@ -233,9 +241,9 @@ fn times(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
 }
 
 fn accepted(row: &RevocationRow) -> Cell {
-    let excluded = if row.excluded > 0 { format!("{} left out", row.excluded) } else { String::new() };
+    let excluded = if row.excluded > 0 { format!("{} excluded", row.excluded) } else { String::new() };
     let last = (row.accepted.events > 0).then(|| format!("the last after {}", time(row.accepted.last_us as f64)));
-    let unavailable = (row.unavailable > 0).then(|| format!("{} denied by 503", row.unavailable));
+    let unavailable = (row.unavailable > 0).then(|| format!("{} rejected with 503", row.unavailable));
     let notes: Vec<String> =
         last.into_iter().chain(unavailable).chain((row.excluded > 0).then_some(excluded)).collect();
     let of = format!("{} of {}", grouped(row.accepted.events as f64), grouped(row.events as f64));
@@ -256,24 +264,24 @@ fn how(table: &RevocationTable) -> Vec<String> {
     let events: usize = table.rows.iter().map(|row| row.events).sum();
     vec![
         format!(
-            "Up to {nodes} nodes share their keys and a store; each has accepted the credential just before. {} in all: the \
-             node that is told is drawn by the seed, and from its acknowledgement on all nodes are asked at once until each \
-             has denied three times.",
+            "Up to {nodes} nodes share their keys and a store; each has accepted the credential just before. {} in \
+             total: the seed selects the node that receives the event, and from its acknowledgement on, all nodes \
+             are polled concurrently until each has rejected three times.",
             count(events, "event")
         ),
-        "The clock is read before each question is sent, and only what was sent after the acknowledgement counts. The interval of a \
-         median is that over the medians of blocks of events."
+        "The clock is read before each request is sent, and only requests sent after the acknowledgement count. The \
+         interval of a median is that over the medians of blocks of events."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Nodes and store are on one machine: pushes travel for no time, and all clocks agree. Where a denial has to be waited \
-         for, tokens and epochs live for seconds here, and the default stands beside."
+        "Nodes and store run on one machine: pushes have no network delay, and all clocks agree. Where a rejection \
+         depends on expiry, tokens and epochs live for seconds here; the table also shows the default."
             .to_owned(),
-        "`hybrid` is asked at its edge. A token that it has handed to a server behind it is good there until it ends, as its \
-         description states, and that is not measured."
+        "`hybrid` is polled at its edge server. A token that the edge has issued to a server behind it stays valid \
+         there until it expires, as its description states; this is not measured."
             .to_owned(),
     ]
 }
@@ -299,14 +307,15 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
         let mut schemes: Vec<String> = table.broken.iter().map(|broken| format!("`{}`", broken.scheme)).collect();
         schemes.dedup();
         sentences.push(format!(
-            "A PROMISE IS BROKEN: {} accepted what must not be accepted any more; see “{}”.",
+            "REVOCATION GUARANTEE VIOLATED: {} accepted a credential that must be rejected; see “{}”.",
             listed(&schemes),
             RevocationExperiment::EXPERIMENT.title()
         ));
     }
     if !parts.is_empty() {
         sentences.push(format!(
-            "Revocation: from the acknowledgement of a logout, the slowest node denied its credential after{}.",
+            "Revocation: measured from the acknowledgement of a logout, the slowest node rejected the credential \
+             after{}.",
             told(record, parts, listed)
         ));
     }
@@ -317,7 +326,7 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
 fn cut(row: &RevocationRow) -> String {
     match row.default_window_s {
         Some(default_s) if default_s != row.window_s => {
-            format!(" (its window cut from {} to {})", duration(default_s), duration(row.window_s))
+            format!(" (window shortened from {} to {})", duration(default_s), duration(row.window_s))
         }
         _ => String::new(),
     }

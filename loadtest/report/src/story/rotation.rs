@@ -21,8 +21,9 @@ impl Show for RotationTable {
 
 fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "Keys are replaced, and so are tokens. These are the clients who notice: whose requests are refused while a key rolls, whose \
-         login ends because two of their requests refreshed at once, and who refresh all at the same time.",
+        "Signing keys and refresh tokens are rotated under load. This section shows the effects on clients: requests \
+         that are rejected during a key rotation, logins that are revoked because two requests of the same client \
+         refreshed concurrently, and bursts of refreshes.",
     )];
     if !table.rolls.is_empty() {
         blocks.push(Block::Table(roll_table(record, table)));
@@ -60,12 +61,16 @@ fn rolls_told(table: &RotationTable) -> Option<String> {
         (sent > 0).then(|| format!("{} of {} {how}", grouped(refused as f64), grouped(sent as f64)))
     };
     let parts = [
-        said(Learning::Never, "where nobody told it of the key"),
-        said(Learning::Published, "where it fetched published keys"),
+        said(Learning::Never, "where the key was not published"),
+        said(Learning::Published, "where it fetched the published keys"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| {
-        format!("Keys: after one of two nodes had rolled its key, the other refused of the requests with new credentials {}.", listed(&parts))
+        format!(
+            "Key rotation: after one of two nodes rotated its key, the other node rejected requests with new \
+             credentials: {}.",
+            listed(&parts)
+        )
     })
 }
 
@@ -75,36 +80,46 @@ fn races_told(table: &RotationTable) -> Option<String> {
     let of = |grace_s: u64| {
         let rows = || table.races.iter().filter(move |row| row.grace_s == grace_s);
         let sum = |of: fn(&RaceRow) -> u64| rows().map(of).sum::<u64>() as f64;
-        format!("{} of {} with {grace_s} s of grace", grouped(sum(|row| row.killed)), grouped(sum(|row| row.families)))
+        format!(
+            "{} of {} with a grace period of {grace_s} s",
+            grouped(sum(|row| row.killed)),
+            grouped(sum(|row| row.families))
+        )
     };
     let parts: Vec<String> = graces.into_iter().map(of).collect();
     (!parts.is_empty()).then(|| {
-        format!("Refresh tokens: of logins whose own clients refreshed at the same instant ended {}.", listed(&parts))
+        format!(
+            "Refresh tokens: token families revoked because their own clients refreshed concurrently: {}.",
+            listed(&parts)
+        )
     })
 }
 
 fn storms_told(table: &RotationTable) -> Option<String> {
     let of = |row: &StormRow| {
-        let strays =
-            if row.jitter > 0.0 { format!("straying by ±{:.0} %", row.jitter * 100.0) } else { "on time".to_owned() };
-        format!("{} times the mean with clients {strays}", plain(row.peak_over_mean))
+        let strays = if row.jitter > 0.0 {
+            format!("with ±{:.0} % jitter", row.jitter * 100.0)
+        } else {
+            "without jitter".to_owned()
+        };
+        format!("{} times the mean {strays}", plain(row.peak_over_mean))
     };
     let parts: Vec<String> = table.storms.iter().map(of).collect();
-    (!parts.is_empty()).then(|| format!("After a storm of logins refreshes peaked at {}.", listed(&parts)))
+    (!parts.is_empty()).then(|| format!("After a login burst, the refresh rate peaked at {}.", listed(&parts)))
 }
 
 /// Whom races and storms speak of, where that is none of the schemes compared.
 fn stand_in(record: &Record, table: &RotationTable) -> Option<String> {
     let scheme = table.refreshing.as_ref().filter(|scheme| described(record, scheme).is_none())?;
     Some(format!(
-        "No scheme compared has refresh tokens. What follows was measured on `{scheme}`, which stands in for the schemes here and is \
-         compared with none of them."
+        "None of the compared schemes has refresh tokens. The following results were measured with `{scheme}` as a \
+         stand-in; it is not compared with the other schemes."
     ))
 }
 
 pub(super) const fn learning(how: Learning) -> &'static str {
     match how {
-        Learning::Never => "told to nobody",
+        Learning::Never => "not published",
         Learning::Published => "published",
     }
 }
@@ -121,12 +136,12 @@ fn refused(of: Requests) -> Cell {
 fn roll_table(record: &Record, table: &RotationTable) -> Table {
     let columns = vec![
         Column::text("Scheme"),
-        Column::text("The new key is"),
-        Column::figure("Node that rolled", "refused"),
-        Column::figure("Other node, old credentials", "refused"),
-        Column::figure("Other node, new credentials", "refused"),
-        Column::text("New credentials were refused"),
-        Column::figure("Longest wait there", "response"),
+        Column::text("New key"),
+        Column::figure("Rotating node", "rejected"),
+        Column::figure("Other node, old credentials", "rejected"),
+        Column::figure("Other node, new credentials", "rejected"),
+        Column::text("New credentials rejected"),
+        Column::figure("Longest response there", "new credentials"),
     ];
     let cells = |row: &RollRow| {
         vec![
@@ -140,13 +155,13 @@ fn roll_table(record: &Record, table: &RotationTable) -> Table {
         ]
     };
     Table {
-        caption: "Requests refused because a key rolled".to_owned(),
+        caption: "Requests rejected because of a key rotation".to_owned(),
         columns,
         groups: row_groups(record, table.rolls.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "One of two nodes rolls its key under load. Old credentials were handed out before, new ones after. Published: the other node \
-             fetches the public keys when a token names one that it does not know; a secret cannot be published. With the hybrid only \
-             the server behind the edge looks at the key."
+            "One of two nodes rotates its key under load. Old credentials were issued before the rotation, new ones \
+             after it. Published: the other node fetches the public keys when a token names an unknown key; a secret \
+             cannot be published. With the hybrid, only the server behind the edge checks the key."
                 .to_owned(),
         ],
     }
@@ -156,7 +171,7 @@ fn refused_for(found: RefusedFor) -> String {
     match found {
         RefusedFor::Nobody => "never".to_owned(),
         RefusedFor::Seconds(seconds) => format!("for {}", time(seconds * 1e6)),
-        RefusedFor::Ever(seconds) => format!("to the end of the load, {} on", time(seconds * 1e6)),
+        RefusedFor::Ever(seconds) => format!("until the end of the load, {} later", time(seconds * 1e6)),
     }
 }
 
@@ -178,19 +193,19 @@ fn race_table(table: &RotationTable) -> Table {
     };
     let widest = table.races.iter().map(|row| row.spread_us).fold(0.0, f64::max);
     Table {
-        caption: "Families that ended because their own clients refreshed at once".to_owned(),
+        caption: "Token families revoked because their own clients refreshed concurrently".to_owned(),
         columns: vec![
-            Column::text("Grace"),
-            Column::figure("Clients at once", ""),
+            Column::text("Grace period"),
+            Column::figure("Concurrent clients", ""),
             Column::figure("Families", ""),
-            Column::figure("Clients with a token", "of each family"),
-            Column::figure("Ended", "families"),
-            Column::figure("Of a million", "families"),
+            Column::figure("Clients that got a token", "mean per family"),
+            Column::figure("Revoked", "families"),
+            Column::figure("Revoked per million", "families"),
         ],
         groups: ungrouped(table.races.iter().map(cells).collect()),
         footnotes: vec![format!(
-            "Nobody stole anything here. In brackets: 95 % by Wilson. The clients of a family sent within {} of one another (the largest \
-             of the rows' medians).",
+            "No token was stolen here. Brackets hold 95 % Wilson intervals. The clients of a family sent within {} \
+             of each other (the largest of the rows' medians).",
             time(widest)
         )],
     }
@@ -209,16 +224,17 @@ fn replay_table(table: &RotationTable) -> Table {
         ]
     };
     Table {
-        caption: "The price of grace: copies of a used refresh token".to_owned(),
+        caption: "Cost of the grace period: copies of a used refresh token".to_owned(),
         columns: vec![
-            Column::text("Grace"),
-            Column::text("Sent again after"),
+            Column::text("Grace period"),
+            Column::text("Copy sent after"),
             Column::figure("Copies that got a token", ""),
-            Column::figure("Families that ended", ""),
+            Column::figure("Revoked families", ""),
         ],
         groups: ungrouped(table.replays.iter().map(cells).collect()),
         footnotes: vec![
-            "A copy that gets a token is a theft that nobody notices; a family that ends stops the thief, and logs its owner out."
+            "A copy that gets a token is an undetected theft. A revoked family stops the attacker and logs out the \
+             owner."
                 .to_owned(),
         ],
     }
@@ -230,11 +246,11 @@ fn jitter_name(jitter: f64) -> String {
 
 fn storm_table(table: &RotationTable) -> Table {
     let periods = table.storms.iter().map(|row| row.by_period.len()).max().unwrap_or(0);
-    let mut columns = vec![Column::text("Clients stray by"), Column::figure("Peak over mean", "refreshes")];
-    columns.extend((1..=periods).map(|period| Column::figure(format!("In period {period}"), "peak over mean")));
+    let mut columns = vec![Column::text("Jitter of clients"), Column::figure("Peak over mean", "refreshes")];
+    columns.extend((1..=periods).map(|period| Column::figure(format!("Period {period}"), "peak over mean")));
     columns.push(Column::figure("Response p99", "of /refresh"));
     let cells = |row: &StormRow| {
-        let by_arithmetic = format!("{} by arithmetic", plain(row.without_jitter));
+        let by_arithmetic = format!("{} calculated", plain(row.without_jitter));
         let note = if row.jitter > 0.0 { String::new() } else { by_arithmetic };
         let mut cells = vec![Cell::new(jitter_name(row.jitter)), Cell::new(plain(row.peak_over_mean)).with_note(note)];
         let period =
@@ -246,9 +262,9 @@ fn storm_table(table: &RotationTable) -> Table {
     };
     let footnote = table.storms.first().map(|row| {
         format!(
-            "{} credentials that live for {} s were issued within {:.1} s, and each was refreshed after {:.1} s, more or less. Peak: the \
-             busiest {:.0} ms. By arithmetic: the time between two refreshes over how long issuing took. † fewer than 100 samples \
-             lie above.",
+            "{} credentials with a lifetime of {} s were issued within {:.1} s, and each was refreshed after about \
+             {:.1} s. Peak: the busiest {:.0} ms. Calculated: the time between two refreshes divided by the duration \
+             of issuing. † greyed: fewer than 100 samples above the percentile.",
             grouped(row.curve.credentials as f64),
             row.curve.ttl_s,
             row.curve.issued_s,
@@ -257,7 +273,7 @@ fn storm_table(table: &RotationTable) -> Table {
         )
     });
     Table {
-        caption: "Refreshes after a storm of logins".to_owned(),
+        caption: "Refreshes after a login burst".to_owned(),
         columns,
         groups: ungrouped(table.storms.iter().map(cells).collect()),
         footnotes: footnote.into_iter().collect(),
@@ -273,13 +289,13 @@ fn chart(table: &RotationTable) -> Chart {
     let longest = table.storms.iter().map(|row| row.curve.arrivals.len() as f64 * row.curve.bin_s).fold(0.0, f64::max);
     Chart {
         name: "refreshes".to_owned(),
-        title: "Refreshes after a storm of logins".to_owned(),
-        alt: format!("Refreshes per second in time after a storm of logins: {}.", said.join("; ")),
+        title: "Refreshes after a login burst".to_owned(),
+        alt: format!("Refreshes per second over time after a login burst: {}.", said.join("; ")),
         width: 860,
         height: 360,
         data: ChartData::Lines {
             x: LineAxis {
-                name: "seconds since the first credential was due".to_owned(),
+                name: "seconds since the first refresh was due".to_owned(),
                 word: "seconds".to_owned(),
                 step: (longest / 8.0).ceil().max(1.0),
             },
@@ -303,25 +319,28 @@ fn curve(color: usize, row: &StormRow) -> LineSeries {
 
 fn how() -> Vec<String> {
     vec![
-        "Two nodes are asked in turn in an open loop; some clients log in at the first all the time, whose key rolls in the middle.".to_owned(),
-        "The clients of a family wait for one another and send the same refresh token; whether the family lives is found by refreshing \
-         once more. For copies the server's clock is moved on."
+        "An open loop sends requests to two nodes in turn; throughout, some clients log in at the first node, whose \
+         key is rotated halfway."
             .to_owned(),
-        "Credentials are issued within a storm, and each client comes back when it is due, over real connections to a real server."
+        "The clients of a family synchronize and send the same refresh token; another refresh then shows whether the \
+         family is still valid. For copies, the server's clock is moved forward."
+            .to_owned(),
+        "Credentials are issued in a burst, and each client refreshes when it is due, over real connections to a \
+         real server."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "A key rolls in one process here. What is told to nobody is what happens where a roll was not planned for; shared secrets need a \
-         way of their own to the other nodes before the first of them signs."
+        "A key is rotated in one process here. “Not published” shows what happens if a rotation was not prepared; \
+         shared secrets must be distributed separately to the other nodes before the first of them signs."
             .to_owned(),
-        "Families race one after another in one server and over one Redis, where requests come in an order; none would kill less or \
-         more by chance."
+        "Families race one after another on one server and one Redis, which handles requests in sequence; no family \
+         is revoked more or less often by chance."
             .to_owned(),
-        "Credentials live for seconds here. Where they live for minutes the same storm is a smaller part of their life, and peak over \
-         mean is larger."
+        "Credentials live for seconds here. With lifetimes of minutes, the same burst is a smaller part of the \
+         lifetime, and peak over mean is larger."
             .to_owned(),
     ]
 }

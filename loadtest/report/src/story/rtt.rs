@@ -26,8 +26,8 @@ impl Show for RttTable {
 
 fn blocks(record: &Record, table: &RttTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "Between server and store lies a network. This is what its round-trip time does: to the time a user waits, at {} \
-         requests/s, where nobody queues; and to the CPU time of a request.",
+        "A network lies between server and store. This section shows the effect of its round-trip time on response \
+         times, at {} requests/s and without queueing, and on the CPU time per request.",
         rate(table)
     ))];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
@@ -47,7 +47,7 @@ fn sentence(record: &Record, table: &RttTable) -> Option<String> {
         .collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "A store further away: before it is answered, a request waits for so many round trips to it{}.",
+            "Store round-trip time: number of round trips to the store that a request waits for{}.",
             told_of_each(record, parts, listed)
         )
     })
@@ -67,7 +67,7 @@ fn distances_us(table: &RttTable) -> Vec<u32> {
 }
 
 fn away(rtt_us: u32) -> String {
-    if rtt_us == 0 { "beside".to_owned() } else { format!("{} away", time(f64::from(rtt_us))) }
+    if rtt_us == 0 { "local".to_owned() } else { format!("RTT {}", time(f64::from(rtt_us))) }
 }
 
 /// One cell for each distance, from near to far.
@@ -79,7 +79,7 @@ fn over_distances(table: &RttTable, row: &RttRow, cell: impl Fn(&Distance) -> Ce
 fn response_table(record: &Record, table: &RttTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p50")));
-    columns.push(Column::figure("Round trips", "a request waits for"));
+    columns.push(Column::figure("Round trips", "per request"));
     columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p99")));
     let p50 = |row: &LatencyRow| {
         percentile(&row.response, 0.5, |found| found.p50).with_note(of_rounds(row.response.p50_of_rounds))
@@ -93,13 +93,13 @@ fn response_table(record: &Record, table: &RttTable) -> Table {
         cells
     };
     Table {
-        caption: "Response times over a store further and further away".to_owned(),
+        caption: "Response times by store round-trip time".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
             given(table),
-            "Round trips: how much the median rises with each round trip of the network, which is how many of them a request \
-             waits for one after the other. † greyed: fewer than 100 samples lie above it."
+            "Round trips: the rise of the median per network round trip, which is the number of sequential round \
+             trips that a request waits for. † greyed: fewer than 100 samples above the percentile."
                 .to_owned(),
         ],
     }
@@ -120,7 +120,7 @@ fn given(table: &RttTable) -> String {
         (!given.is_empty()).then(|| format!("{}: {:.0} to {:.0} µs", time(f64::from(rtt_us)), low, high))
     };
     let said: Vec<String> = distances_us(table).into_iter().filter_map(of).collect();
-    format!("What the delay proxy really gave at the median: {}.", said.join("; "))
+    format!("Median delay measured at the delay proxy: {}.", said.join("; "))
 }
 
 fn crossing_table(record: &Record, table: &RttTable) -> Table {
@@ -130,8 +130,8 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
             checks.push(&crossing.checks);
         }
     }
-    let mut columns = vec![Column::text("Asks a store")];
-    columns.extend(checks.iter().map(|checks| Column::figure((*checks).to_owned(), "does not")));
+    let mut columns = vec![Column::text("Queries a store")];
+    columns.extend(checks.iter().map(|checks| Column::figure((*checks).to_owned(), "does not query")));
     let cells = |row: &RttRow| {
         let of = |checks: &&str| {
             let found = table.crossings.iter().find(|each| each.asks == row.scheme && each.checks == *checks);
@@ -143,12 +143,13 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
     };
     let asking = table.rows.iter().filter(|row| table.crossings.iter().any(|each| each.asks == row.scheme));
     Table {
-        caption: "The round-trip time up to which asking a store is answered sooner".to_owned(),
+        caption: "Round-trip time up to which querying a store is faster".to_owned(),
         columns,
         groups: row_groups(record, asking.map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "The difference of the medians with the store beside the server, in round trips of the network. In brackets: 95 % intervals \
-             by drawing the blocks anew; from 0 means that the other may be sooner even with the store beside the server."
+            "The difference of the medians with a local store, in network round trips. Brackets hold 95 % bootstrap \
+             intervals over blocks; an interval from 0 means that the other scheme may be faster even with a local \
+             store."
                 .to_owned(),
         ],
     }
@@ -156,10 +157,10 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
 
 fn met(crossing: &Crossing) -> Cell {
     let CrossingAt { rtt_us, interval } = crossing.at;
-    let told = |us: f64| if us.is_finite() { time(us) } else { "any distance".to_owned() };
-    let value = if rtt_us > 0.0 { told(rtt_us) } else { "never sooner".to_owned() };
+    let told = |us: f64| if us.is_finite() { time(us) } else { "any RTT".to_owned() };
+    let value = if rtt_us > 0.0 { told(rtt_us) } else { "never faster".to_owned() };
     let note = match interval {
-        Some(interval) if interval.low <= 0.0 && interval.high.is_infinite() => return Cell::new("cannot be told"),
+        Some(interval) if interval.low <= 0.0 && interval.high.is_infinite() => return Cell::new("inconclusive"),
         Some(interval) if interval.low.total_cmp(&interval.high).is_eq() => String::new(),
         Some(interval) => format!("[{}, {}]", told(interval.low), told(interval.high)),
         None => "too few blocks for an interval".to_owned(),
@@ -178,13 +179,14 @@ fn cost_table(record: &Record, table: &RttTable) -> Table {
     };
     let others = table.rows.iter().filter(|row| !is_control(&row.scheme));
     Table {
-        caption: "CPU time of server and store a request, over a store further and further away".to_owned(),
+        caption: "CPU time of server and store per request, by store round-trip time".to_owned(),
         columns,
         groups: row_groups(record, others.map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "Closed loops of few connections, so that the delay proxy is never full. The further the store, the longer a server sleeps \
-             between two answers, and the dearer each waking: it is idleness that costs here, and not the distance. Where many \
-             requests wait, as in “CPU time of a request”, one waking serves several."
+            "Closed loops with few connections, so that the delay proxy is never saturated. With a longer round \
+             trip, a server sleeps longer between two replies, and each wake-up is more expensive: the cost comes \
+             from idling, not from the distance. With many waiting requests, as in “CPU time per request”, one \
+             wake-up serves several."
                 .to_owned(),
         ],
     }
@@ -192,21 +194,22 @@ fn cost_table(record: &Record, table: &RttTable) -> Table {
 
 fn how() -> Vec<String> {
     vec![
-        "Each scheme with a store runs twice: beside its store, and with a delay proxy between, which is set to another \
-         distance for each visit; all are visited once in each block, in an order drawn anew."
+        "Each scheme with a store runs twice: with a local store, and with a delay proxy in between, which is set to \
+         another round-trip time for each round. Each block measures all of them once, in a new random order."
             .to_owned(),
-        "Where checking needs no store the distance changes nothing, so one visit a block stands for all.".to_owned(),
+        "Without a store, the round-trip time changes nothing, so one round per block covers all of them.".to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Besides the delay the proxy adds some tens of microseconds for its own two sockets, which are not in what it says it \
-         gave; round trips are therefore found between proxied distances only."
+        "In addition to the delay, the proxy adds some tens of microseconds for its own two sockets, which the delay \
+         that it reports does not include; round trips are therefore computed only from rounds with the proxy."
             .to_owned(),
-        "No session's idle limit is pushed back here. Where it is, a request now and then waits for one round trip more."
+        "Requests do not extend the idle timeout of a session here. Where they do, an occasional request waits for \
+         one more round trip."
             .to_owned(),
-        "Nothing is lost on the way, and connections are opened at once: a real network does worse.".to_owned(),
+        "No packets are lost, and opening a connection is not delayed: a real network performs worse.".to_owned(),
     ]
 }
 
@@ -220,12 +223,8 @@ fn chart(record: &Record, panel: &Panel<&RttRow>) -> Chart {
     let said: Vec<String> = panel.things.iter().filter_map(|row| told(row)).collect();
     Chart {
         name: format!("rtt{}", panel.suffix()),
-        title: format!("Median response time over a store further away{}", panel.subtitle()),
-        alt: format!(
-            "Median response times against the store's round-trip time{}: {}.",
-            panel.subtitle(),
-            said.join("; ")
-        ),
+        title: format!("Median response time by store round-trip time{}", panel.subtitle()),
+        alt: format!("Median response times by store round-trip time{}: {}.", panel.subtitle(), said.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {

@@ -32,22 +32,25 @@ fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     let parts = table.headline().into_iter().filter_map(|(row, size)| {
         let figure = size.efficiency? * f64::from(most);
         let full = match size.full {
-            Full::Store => " (its store was full)",
-            Full::Neither => " (nothing was full there)",
+            Full::Store => " (store saturated)",
+            Full::Neither => " (nothing saturated)",
             Full::Nodes | Full::Both => "",
         };
         Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
     });
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
-        format!("More nodes: {most} carried so many times as much as one{}.", told_of_each(record, parts, listed))
+        format!(
+            "Horizontal scaling: {most} nodes sustained this multiple of the rate of one node{}.",
+            told_of_each(record, parts, listed)
+        )
     })
 }
 
 fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
-        "What more nodes bring: requests per second that they carry together, each in a slice of a processor, over a store \
-         whose slice stays the same. {}",
+        "Requests per second that several nodes sustain together, each with a CPU quota, over a store whose CPU \
+         quota stays the same. {}",
         slices(table)
     ))];
     blocks.extend(table.no_headline().iter().map(|why| Block::Notice(capitalized(&why.to_string()))));
@@ -67,20 +70,20 @@ fn capitalized(sentence: &str) -> String {
 fn slices(table: &ScalingTable) -> String {
     let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.slicing
     else {
-        return "How the slices were cut is not known.".to_owned();
+        return "The CPU quotas are not known.".to_owned();
     };
     let balancer = balancer.as_ref().map_or_else(String::new, |balancer| {
-        let spent = table.balancer_us.map(|us| format!(", of which it used {} µs a request", plain(us)));
+        let spent = table.balancer_us.map(|us| format!(", of which it used {} µs per request", plain(us)));
         format!(
-            " Between generator and nodes stands {}, which has {} % of a processor{}.",
+            " Between generator and nodes sits {}, with a quota of {} % of a CPU{}.",
             balancer.program,
             plain(balancer.share * 100.0),
             spent.unwrap_or_default()
         )
     });
     format!(
-        "A node has {} % of a processor, the store {} % (by {method}); so large that all nodes together carry at most some {} \
-         requests/s, {:.0} % of the {} that the generator can drive.{balancer}",
+        "The quota of a node is {} % of a CPU, that of the store {} % (by {method}). With these quotas, all nodes \
+         together sustain at most about {} requests/s, {:.0} % of the {} that the generator can drive.{balancer}",
         plain(node_share * 100.0),
         plain(store_share * 100.0),
         grouped(*expected_rps),
@@ -105,7 +108,7 @@ fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
     let sizes = sizes(table);
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(sizes.iter().map(|&size| Column::figure(nodes(size), "requests/s")));
-    columns.push(Column::figure("Most nodes", "requests/s a processor, store's included"));
+    columns.push(Column::figure("Most nodes", "requests/s per CPU, including the store"));
     let cells = |row: &ScalingRow| {
         let of = |size: &u32| {
             let found = row.sizes.iter().find(|found| found.nodes == *size);
@@ -118,12 +121,12 @@ fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
         cells
     };
     Table {
-        caption: "What so many nodes carried".to_owned(),
+        caption: "Throughput by number of nodes".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![format!(
-            "The median of the rounds; below it, how much that is of so many times one node, and which slices were full: used up in \
-             {:.0} % of their periods or more.",
+            "The median of the rounds; below it, the percentage of linear scaling from one node, and which CPU \
+             quotas were saturated: used up in {:.0} % of their periods or more.",
             FULL * 100.0
         )],
     }
@@ -135,7 +138,7 @@ fn carried(size: &ScalingSize) -> Cell {
         Full::Nodes => "nodes",
         Full::Store => "store",
         Full::Both => "both",
-        Full::Neither => "nothing",
+        Full::Neither => "none",
     };
     let excluded = if size.rounds.excluded > 0 { format!(", {} invalid", size.rounds.excluded) } else { String::new() };
     Cell::new(grouped(size.rps.value)).with_note(format!("{share}{full}{excluded}"))
@@ -146,38 +149,38 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
     let mut columns = vec![
         Column::text("Scheme"),
         Column::figure("One node", "requests/s"),
-        Column::figure("The store", "requests/s when filled"),
-        Column::figure("The same", "by its CPU time before it was full"),
-        Column::figure("It bends at", "nodes"),
+        Column::figure("Store", "requests/s when saturated"),
+        Column::figure("Store", "by its CPU time before saturation"),
+        Column::figure("Store saturates at", "nodes"),
     ];
     columns.extend(unseen.iter().map(|&size| Column::figure(nodes(size), "predicted, error")));
-    columns.push(Column::figure("Twice as many", "requests/s"));
-    let cells =
-        |row: &ScalingRow| {
-            let law = row.law;
-            let rps = |value: Option<f64>| value.map_or(Cell::new(NONE), |value| Cell::new(grouped(value)));
-            let mut cells = vec![
-                name_cell(record, &row.scheme),
-                rps(law.map(|law| law.node_rps)),
-                rps(row.store_filled.map(|filled| filled.value)),
-                rps(row.store_by_cpu_rps),
-                law.and_then(|law| law.bend()).map_or(Cell::new(NONE), |bend| Cell::new(plain(bend))),
-            ];
-            let of = |size: &u32| row.predictions.iter().find(|each| each.nodes == *size);
-            cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), predicted)));
-            cells.push(row.ahead().map_or(Cell::new("not told"), |(nodes, rps)| {
-                Cell::new(grouped(rps)).with_note(format!("{nodes} nodes"))
-            }));
-            cells
-        };
+    columns.push(Column::figure("Twice the nodes", "requests/s"));
+    let cells = |row: &ScalingRow| {
+        let law = row.law;
+        let rps = |value: Option<f64>| value.map_or(Cell::new(NONE), |value| Cell::new(grouped(value)));
+        let mut cells = vec![
+            name_cell(record, &row.scheme),
+            rps(law.map(|law| law.node_rps)),
+            rps(row.store_filled.map(|filled| filled.value)),
+            rps(row.store_by_cpu_rps),
+            law.and_then(|law| law.bend()).map_or(Cell::new(NONE), |bend| Cell::new(plain(bend))),
+        ];
+        let of = |size: &u32| row.predictions.iter().find(|each| each.nodes == *size);
+        cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), predicted)));
+        cells.push(row.ahead().map_or(Cell::new("not predicted"), |(nodes, rps)| {
+            Cell::new(grouped(rps)).with_note(format!("{nodes} nodes"))
+        }));
+        cells
+    };
     Table {
-        caption: "The law of the bottleneck, found on few nodes and held against more".to_owned(),
+        caption: "Bottleneck law, fitted on few nodes and tested on more".to_owned(),
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![format!(
-            "So many nodes carry the smaller of their sum and what the store can: both are found on at most {FIT_NODES} nodes. What a store \
-             that has time left spends on a request promises less than it can: as it fills, it answers more with each waking. A law \
-             that is further off than {:.0} % on nodes it has not seen tells nothing beyond them.",
+            "Nodes sustain the smaller of their sum and the capacity of the store: both are measured on at most \
+             {FIT_NODES} nodes. The CPU time per request of a store that is not saturated underestimates its \
+             capacity: with more load, it handles more requests per wake-up. A law that is off by more than {:.0} % \
+             on numbers of nodes that it was not fitted on predicts nothing beyond them.",
             ERROR_LIMIT * 100.0
         )],
     }
@@ -209,19 +212,20 @@ fn usl_table(record: &Record, table: &ScalingTable) -> Table {
         ]
     };
     Table {
-        caption: "The Universal Scalability Law over all numbers of nodes".to_owned(),
+        caption: "Universal Scalability Law over all numbers of nodes".to_owned(),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Lambda", "requests/s of one node"),
-            Column::figure("Sigma", "share that waits, 0 to 1"),
-            Column::figure("Kappa", "price of agreeing"),
-            Column::figure("Furthest off", "of what was measured"),
-            Column::figure("Twice as many nodes", "requests/s, interval"),
+            Column::figure("Sigma", "contention, 0 to 1"),
+            Column::figure("Kappa", "coherency cost"),
+            Column::figure("Largest error", "of the measured rates"),
+            Column::figure("Twice the nodes", "requests/s, interval"),
         ],
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "In brackets: 95 % intervals by drawing the blocks anew. A law that lies further off than 10 % where it was found, or whose \
-             interval for twice the most nodes reaches further than from one to two, is not identifiable: it predicts nothing."
+            "Brackets hold 95 % bootstrap intervals over blocks. A law that is off by more than 10 % where it was \
+             fitted, or whose interval for twice the most nodes spans more than a factor of two, is not \
+             identifiable: it predicts nothing."
                 .to_owned(),
         ],
     }
@@ -229,26 +233,28 @@ fn usl_table(record: &Record, table: &ScalingTable) -> Table {
 
 fn how() -> Vec<String> {
     vec![
-        "Every scheme is visited with every number of nodes once in each block, in an order drawn anew, by a saturated closed loop \
-         with the same number of connections to each node."
+        "Each block measures every scheme with every number of nodes once, in a new random order, with a saturated \
+         closed loop that has the same number of connections to each node."
             .to_owned(),
-        "Nodes share their keys and their store. Where a node knows only the sessions that it began itself, each gets its own \
-         credentials, as behind a sticky balancer."
+        "Nodes share their keys and their store. Where a node knows only the sessions that it created itself, each \
+         receives its own credentials, as behind a load balancer with sticky sessions."
             .to_owned(),
-        "Nodes and stores start and answer one round on whole processors before anything is noted. No session's idle limit is pushed \
-         back, and schemes whose servers forget by themselves what a store has told them answer such a round before each that counts."
+        "Nodes and stores start and handle one round with unrestricted CPU before anything is recorded. Requests do \
+         not extend the idle timeout of a session. Schemes whose servers cache store replies for a limited time \
+         handle such a round before each measured one."
             .to_owned(),
-        "What the store can carry is measured once in each block: a few nodes without a bound fill its slice."
+        "The capacity of the store is measured once in each block: a few nodes with unrestricted CPU saturate its \
+         quota."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Nodes are slices of one machine: they share its caches, and the network between them costs nothing.".to_owned(),
-        "A slice runs at full speed until its quota is used up and then stands still for some milliseconds. What is carried is \
-         right, what is waited is not: no latency is told here. A store may answer what has piled up in one go, more cheaply \
-         than one request at a time."
+        "All nodes run on one machine: they share its caches, and the network between them costs nothing.".to_owned(),
+        "A process runs at full speed until its CPU quota is used up and then stalls for some milliseconds. \
+         Throughput is correct, but waiting times are not: no latency is reported here. A store may handle a backlog \
+         in one batch, at a lower cost than one request at a time."
             .to_owned(),
     ]
 }
@@ -264,13 +270,13 @@ fn chart(record: &Record, panel: &Panel<&ScalingRow>) -> Chart {
     let said: Vec<String> = panel.things.iter().map(|row| told(row)).collect();
     Chart {
         name: format!("scaling{}", panel.suffix()),
-        title: format!("Requests per second on more nodes{}", panel.subtitle()),
-        alt: format!("Requests per second against the number of nodes{}: {}.", panel.subtitle(), said.join("; ")),
+        title: format!("Requests per second by number of nodes{}", panel.subtitle()),
+        alt: format!("Requests per second by number of nodes{}: {}.", panel.subtitle(), said.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {
             x: LineAxis {
-                name: format!("nodes · points: measured · lines: the law found on at most {FIT_NODES} nodes"),
+                name: format!("nodes · points: measured · lines: bottleneck law fitted on at most {FIT_NODES} nodes"),
                 word: "nodes".to_owned(),
                 step: 1.0,
             },

@@ -24,10 +24,10 @@ fn semantics(described: &SchemeDescriptor) -> String {
         Some(class) => format!("{class}, {}", window(described)),
     };
     let down = match described.store_down {
-        StoreDown::NotNeeded => "serves on",
-        StoreDown::FailClosed => "refuses all",
-        StoreDown::ServeCached => "serves what it knows to the end of the window, then refuses",
-        StoreDown::VerifyOnly => "verifies on; no login, renewal or logout",
+        StoreDown::NotNeeded => "keeps serving",
+        StoreDown::FailClosed => "rejects all requests",
+        StoreDown::ServeCached => "serves cached credentials until the window ends, then rejects",
+        StoreDown::VerifyOnly => "keeps verifying; no login, refresh or logout",
     };
     format!("{class} · {} · {} · store down: {down}", described.carrier, store(described.store))
 }
@@ -73,11 +73,11 @@ pub(super) fn row_groups(record: &Record, rows: Vec<(String, Vec<Cell>)>) -> Vec
 
 const TITLES: [&str; 6] = [
     "Control: no authentication",
-    "Immediate: a revoked credential is refused at once",
-    "Propagation: refused once a push has arrived",
-    "TTL: refused when a cached answer or short token ends",
-    "Expiry: accepted until it ends by itself",
-    "Of unknown revocation class",
+    "Immediate: a revoked credential is rejected at once",
+    "Propagation: rejected once a push has arrived",
+    "TTL: rejected when a cached result or short-lived token expires",
+    "Expiry: accepted until it expires",
+    "Unknown revocation class",
 ];
 
 fn rank(record: &Record, scheme: &str) -> u8 {
@@ -97,11 +97,11 @@ fn blocks(record: &Record) -> Vec<Block> {
     let columns = [
         "Scheme",
         "Revocation class",
-        "Window",
+        "Revocation window",
         "Carrier",
         "Store",
         "Store down",
-        "Credential lives",
+        "Credential lifetime",
         "Touch",
         "Leeway",
         "Users",
@@ -109,17 +109,17 @@ fn blocks(record: &Record) -> Vec<Block> {
         "Conformance",
     ];
     let rows = record.schemes.iter().map(|described| (described.scheme.clone(), row(record, described))).collect();
-    let intro = "Compare inside a revocation class first: a scheme that may accept a revoked credential for a while \
-                 does less work than one that may not, and its price says so.";
+    let intro = "Compare within a revocation class first: a scheme that may accept a revoked credential for a while \
+                 does less work than one that may not, and costs less.";
     vec![
         paragraph(intro),
         Block::Table(Table {
-            caption: "The schemes as their servers described themselves".to_owned(),
+            caption: "Schemes as described by their servers".to_owned(),
             columns: columns.map(Column::text).into(),
             groups: row_groups(record, rows),
             footnotes: vec![
-                "The window is the longest time that a revoked credential may still be accepted.".to_owned(),
-                "Conformance: checks of the security table that the server passed before it was timed.".to_owned(),
+                "Revocation window: the longest time for which a revoked credential may still be accepted.".to_owned(),
+                "Conformance: number of conformance checks that the server passed before it was measured.".to_owned(),
             ],
         }),
     ]
@@ -127,7 +127,7 @@ fn blocks(record: &Record) -> Vec<Block> {
 
 /// The section that shows what each server said of itself.
 pub(super) fn section(record: &Record) -> Section {
-    let title = if record.schemes.len() == 1 { "The scheme" } else { "The schemes compared" };
+    let title = if record.schemes.len() == 1 { "Scheme" } else { "Compared schemes" };
     parts::section("schemes", title, blocks(record))
 }
 

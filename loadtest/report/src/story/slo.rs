@@ -35,9 +35,9 @@ fn blocks(record: &Record, table: &SloTable) -> Vec<Block> {
     let load = plan.map_or_else(|| "No round was measured.".to_owned(), |plan| format!("The load: {plan}."));
     let mut blocks = vec![paragraph(format!("{} {load}", sentence(table)))];
     blocks.extend(chart(record, table).map(Block::Chart));
-    blocks.push(Block::Table(rates_table("Rounds of the search, by rate", table, &table.rates)));
+    blocks.push(Block::Table(rates_table("Search rounds, by rate", table, &table.rates)));
     if !table.confirmations.is_empty() {
-        blocks.push(Block::Table(rates_table("Rounds of the confirmation, in order", table, &table.confirmations)));
+        blocks.push(Block::Table(rates_table("Confirmation rounds, in order", table, &table.confirmations)));
     }
     blocks.extend(method(how(), limits()));
     blocks
@@ -50,23 +50,23 @@ pub(crate) fn sentence(table: &SloTable) -> String {
     let rate = table.answer.rate_rps.map(|rate| format!("{} requests/s", grouped(rate)));
     match (table.end, rate) {
         (Some(SearchEnd::NothingMet), _) => {
-            format!("`{scheme}` misses {objectives} at every rate that rounds of this length can judge.")
+            format!("`{scheme}` misses {objectives} at every rate that rounds of this length can test.")
         }
         (Some(SearchEnd::Target), Some(rate)) => {
             format!("`{scheme}` meets {objectives} at up to {rate}{}; {}.", interval(table), held(table))
         }
         (Some(SearchEnd::Generator), Some(rate)) => format!(
-            "`{scheme}` meets {objectives} at {rate} at least: the generator was the limit, not the target; {}.",
+            "`{scheme}` meets {objectives} at {rate} or more: the generator was the limit, not the target; {}.",
             held(table)
         ),
         (Some(SearchEnd::Generator), None) => {
-            format!("Nothing can be said of {objectives}: the generator was the limit at every rate that was tried.")
+            format!("No result for {objectives}: the generator was the limit at every rate that was tried.")
         }
         (Some(SearchEnd::OutOfTime), _) => format!(
-            "Nothing can be said of {objectives}: the search took more rounds or more time than it may; shorter rounds (--duration) \
-             get further."
+            "No result for {objectives}: the search reached its limit of rounds or time; use shorter rounds \
+             (--duration)."
         ),
-        _ => format!("Nothing can be said of {objectives}: the rounds do not tell one rate from another."),
+        _ => format!("No result for {objectives}: the rounds do not distinguish one rate from another."),
     }
 }
 
@@ -84,14 +84,14 @@ fn interval(table: &SloTable) -> String {
 }
 
 fn held(table: &SloTable) -> String {
-    let Some(last) = table.confirmations.last() else { return "nothing confirms it".to_owned() };
+    let Some(last) = table.confirmations.last() else { return "this is not confirmed".to_owned() };
     let met = format!("{} of {}", last.met, count((last.met + last.missed) as usize, "round"));
-    let lower = if table.confirmations.len() > 1 { ", after higher rates had not held" } else { "" };
+    let lower = if table.confirmations.len() > 1 { ", after higher rates had failed" } else { "" };
     if table.answer.confirmed {
-        return format!("{met} met it there when it was tried again{lower}");
+        return format!("{met} met it in the confirmation{lower}");
     }
-    let void = if last.void > 0 { format!(", and {} said nothing", last.void) } else { String::new() };
-    format!("this is not confirmed: {met} met it there when it was tried again{void}")
+    let void = if last.void > 0 { format!(", and {} were void", last.void) } else { String::new() };
+    format!("this is not confirmed: {met} met it in the confirmation{void}")
 }
 
 fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
@@ -115,9 +115,9 @@ fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
         columns,
         groups: vec![RowGroup { title: String::new(), rows: rates.iter().map(cells).collect() }],
         footnotes: vec![
-            "Void are rounds that say nothing of the target, because the instrument was not up to the load, others took the \
-             processors, or the round did not settle; they were made again. How late the generator may send goes by the \
-             objective: a tenth of its time."
+            "Void: rounds that say nothing about the target, because the generator could not keep up with the load, \
+             other programs or the hypervisor took CPU time, or the round did not settle; they were repeated. The \
+             generator may send late by at most a tenth of the objective's time."
                 .to_owned(),
         ],
     }
@@ -125,29 +125,33 @@ fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
 
 fn how() -> Vec<String> {
     vec![
-        "The rate is doubled until it is missed; then a grid of rates, and a finer one where the first leaves the answer open, is \
-         visited block by block in an order drawn anew, so that what drifts drifts for all rates alike. Every round has its own \
-         arrivals."
+        "The rate is doubled until the objectives are missed. Then a grid of rates, and a finer grid where the first \
+         is inconclusive, is measured block by block in a new random order, so that drift affects all rates alike. \
+         Every round has its own arrivals."
             .to_owned(),
-        "A round meets the objectives if its response times do, from the moment each request was due; and if it carries \
-         what was planned, without failures."
+        "A round meets the objectives if its response times, measured from the intended start, do so, and if it \
+         achieves the planned rate without failures."
             .to_owned(),
         format!(
-            "The rate is the one at which {:.0} % of the rounds meet the objectives, by logistic regression over the rounds of the \
-             grids with Firth's penalty. The interval, at 95 %, is that of the profile likelihood or, on either side where it reaches \
-             further, that of drawing the blocks anew.",
+            "The rate is the one at which {:.0} % of the rounds meet the objectives, by logistic regression over the \
+             rounds of the grids with Firth's penalty. The 95 % interval is that of the profile likelihood or, on \
+             either side where it extends further, that of a bootstrap over blocks.",
             SLO_SHARE * 100.0
         ),
-        format!("The rate is confirmed if {CONFIRMED_BY} of {CONFIRMING} more rounds meet the objectives there."),
+        format!(
+            "The rate is confirmed if {CONFIRMED_BY} of {CONFIRMING} additional rounds meet the objectives at this \
+             rate."
+        ),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Rounds are short: what happens once in a minute is not in most of them, and a queue that grows slowly does not \
-         become long. A load of some minutes at the rate that was found shows both."
+        "Rounds are short: most of them do not include an event that happens once a minute, and a queue that grows \
+         slowly does not become long. Run a load of some minutes at this rate to see both."
             .to_owned(),
-        "Where generator and target share processors, they slow one another, and the rate is that of both together.".to_owned(),
+        "Where generator and target share CPUs, they slow each other down, and the rate is that of both together."
+            .to_owned(),
     ]
 }
 

@@ -13,17 +13,17 @@ impl Show for ToyTable {
         let row = |scheme: &str, bytes: u64| vec![name_cell(record, scheme), Cell::new(bytes.to_string())];
         let rows = self.rows.iter().map(|point| (point.scheme.clone(), row(&point.scheme, point.body_bytes)));
         let table = Table {
-            caption: "Bytes of an answer".to_owned(),
+            caption: "Bytes per response".to_owned(),
             columns: vec![Column::text("Scheme"), Column::figure("Body", "bytes")],
             groups: row_groups(record, rows.collect()),
             footnotes: Vec::new(),
         };
-        vec![paragraph("What each server answers to a request without a credential."), Block::Table(table)]
+        vec![paragraph("The response of each server to a request without a credential."), Block::Table(table)]
     }
 
     fn sentence(&self, _: &Record) -> Option<String> {
         let most = self.rows.iter().map(|point| point.body_bytes).max()?;
-        Some(format!("The toy: no answer had more than {most} B."))
+        Some(format!("Toy experiment: no response had more than {most} B."))
     }
 
     fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
@@ -31,6 +31,6 @@ impl Show for ToyTable {
             let row = self.rows.iter().find(|point| point.scheme == scheme);
             row.map_or(Cell::new(NONE), |point| Cell::new(point.body_bytes.to_string()))
         };
-        vec![GlanceColumn::new(Column::figure("The toy", "bytes"), cell)]
+        vec![GlanceColumn::new(Column::figure("Toy experiment", "bytes"), cell)]
     }
 }

@@ -27,8 +27,8 @@ impl Show for WireTable {
 
 fn blocks(record: &Record, table: &WireTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
-        "Bytes of the credential, of the `GET /me` that carries it, of its answer, and of the login that handed it out, for \
-         users with few and with many roles.",
+        "Bytes of the credential, of the `GET /me` request that carries it, of its response, and of the login \
+         response that issued it, for users with few and with many roles.",
     )];
     for carrier in [Carrier::Cookie, Carrier::Bearer] {
         let rows: Vec<&WireRow> = table.rows.iter().filter(|row| row.point.carrier == carrier).collect();
@@ -48,7 +48,7 @@ fn sentence(record: &Record, table: &WireTable) -> Option<String> {
         rows.filter_map(|row| row.request_over_control.map(|bytes| wire_of(row, bytes as f64))).collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Bytes: for a user with {roles} roles, the headers of a request outgrew the control's by{}.",
+            "Bytes: for a user with {roles} roles, the request headers exceed those of the control by{}.",
             told(record, parts, listed)
         )
     })
@@ -142,10 +142,10 @@ fn how() -> Vec<String> {
 
 fn limits() -> Vec<String> {
     vec![
-        "HTTP/2 and HTTP/3 compress headers that repeat on a connection, so there a large credential is paid once a \
-         connection rather than once a request."
+        "HTTP/2 and HTTP/3 compress headers that repeat on a connection, so there a large credential is sent once \
+         per connection rather than once per request."
             .to_owned(),
-        "A token grows with the claims put into it. A session id does not: its roles stay in the store.".to_owned(),
+        "A token grows with its claims. A session id does not: its roles stay in the store.".to_owned(),
     ]
 }
 
@@ -162,9 +162,10 @@ fn chart(record: &Record, carrier: Carrier, rows: &[&WireRow]) -> Option<Chart> 
     let limit = carrier == Carrier::Cookie && largest * 4 > COOKIE_LIMIT_BYTES;
     Some(Chart {
         name: format!("wire-{carrier}"),
-        title: format!("Header bytes of a request, carrier {carrier}"),
+        title: format!("Request header bytes, carrier {carrier}"),
         alt: format!(
-            "Bars of request header bytes of GET /me by scheme and number of roles, carrier {carrier}; the figures are in the table."
+            "Bar chart of request header bytes of GET /me by scheme and number of roles, carrier {carrier}; the \
+             figures are in the table."
         ),
         width: 860,
         height: 110 + 22 * (groups.len() + schemes.len() * roles.len()) as u32,

@@ -29,7 +29,7 @@ fn arrivals(plan: &Plan) -> String {
 fn population(plan: &Plan) -> String {
     let size = grouped(f64::from(plan.population.size));
     match plan.population.choice {
-        Choice::Uniform => format!("{size} live credentials, each as often as any other"),
+        Choice::Uniform => format!("{size} live credentials, chosen uniformly"),
         Choice::Zipf { exponent } => format!("{size} live credentials, chosen by Zipf's law with exponent {exponent}"),
     }
 }

@@ -19,9 +19,14 @@ pub(crate) fn glance(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Opt
     let mut heads = vec![Column::text("Scheme")];
     heads.extend(columns.into_iter().map(|column| column.head));
     (heads.len() > 1 && !groups.is_empty()).then(|| Table {
-        caption: "At a glance".to_owned(),
+        caption: "Summary table".to_owned(),
         columns: heads,
         groups,
-        footnotes: vec!["In brackets: intervals, at least 95 %, so that of twenty one may miss the truth; those of response times say how much the rounds differ among themselves. † fewer than 100 samples above.".to_owned()],
+        footnotes: vec![
+            "Brackets hold intervals of at least 95 % confidence: one in twenty may miss the true value. Those of \
+             response times show how much rounds differ from each other. † greyed: fewer than 100 samples above the \
+             percentile."
+                .to_owned(),
+        ],
     })
 }

@@ -32,7 +32,7 @@ fn promises(record: &Record) -> Option<String> {
         kinds.into_iter().map(|(what, schemes)| format!("{what} with {}", with(&schemes))).collect();
     (!said.is_empty()).then(|| {
         format!(
-            "What the price buys: a revoked credential is {}. Prices compare only at equal promises.",
+            "Revocation classes: a revoked credential is {}. Compare costs only within a revocation class.",
             said.join("; it is ")
         )
     })
@@ -42,9 +42,9 @@ fn promise(described: &SchemeDescriptor) -> Option<String> {
     let bound = described.revocation_window_s.map(|seconds| format!(", at most {}", duration(seconds)));
     let bound = bound.unwrap_or_default();
     Some(match described.revocation_class? {
-        RevocationClass::Immediate => "refused at once".to_owned(),
+        RevocationClass::Immediate => "rejected at once".to_owned(),
         RevocationClass::Propagation => format!("accepted until a push has arrived{bound},"),
-        RevocationClass::Ttl => format!("accepted until a cached answer or short token ends{bound},"),
-        RevocationClass::Expiry => format!("accepted until it ends by itself{bound},"),
+        RevocationClass::Ttl => format!("accepted until a cached result or short-lived token expires{bound},"),
+        RevocationClass::Expiry => format!("accepted until it expires{bound},"),
     })
 }

@@ -12,9 +12,9 @@ use crate::figure::{NONE, grouped, listed, plain};
 pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     let mut blocks = vec![
         paragraph(
-            "An estimate. No process could be given a share of a processor here, so that more nodes than one were not measured. What \
-             was measured is the CPU time of a request, with one node on whole processors. If nothing but that time limits them, N \
-             nodes over one store carry the smaller of N times what one node can and what the store can.",
+            "An estimate. No CPU quota could be set here, so more than one node was not measured. The run measured \
+             the CPU time per request, with one node and unrestricted CPU. If CPU time is the only limit, N nodes \
+             over one store sustain the smaller of N times the capacity of one node and the capacity of the store.",
         ),
         Block::Table(demand_table(record, table)),
     ];
@@ -31,8 +31,8 @@ pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> 
     let parts: Vec<Said<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "More nodes: not measured, because no process could be given a share of a processor. By the CPU time of a request, a \
-             store that is as large as a node would be full with so many nodes{}.",
+            "Horizontal scaling: not measured, because no CPU quota could be set. By the CPU time per request, a \
+             store with as much CPU as a node would be saturated at this number of nodes{}.",
             told_of_each(record, parts, listed)
         )
     })
@@ -53,19 +53,20 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
         ]
     };
     Table {
-        caption: "What a request costs, and what nodes would carry by it".to_owned(),
+        caption: "CPU time per request, and the throughput estimated from it".to_owned(),
         columns: vec![
             Column::text("Scheme"),
-            Column::figure("Server CPU", "µs a request"),
-            Column::figure("Store CPU", "µs a request"),
-            Column::figure("One node", "requests/s a processor, at most"),
-            Column::figure("The store", "requests/s a processor, at most"),
-            Column::figure("Store full at", "nodes as large as it"),
-            Column::figure("Nodes and store", "requests/s a processor, both full"),
+            Column::figure("Server CPU", "µs per request"),
+            Column::figure("Store CPU", "µs per request"),
+            Column::figure("One node", "requests/s per CPU, at most"),
+            Column::figure("Store", "requests/s per CPU, at most"),
+            Column::figure("Store saturated at", "nodes of the same size"),
+            Column::figure("Nodes and store", "requests/s per CPU, both saturated"),
         ],
         groups: row_groups(record, table.demands.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "CPU time: the median of the rounds, in brackets its 95 % interval over rounds. All else follows from it."
+            "CPU time: the median of the rounds; brackets hold its 95 % interval over rounds. All other columns are \
+             calculated from it."
                 .to_owned(),
         ],
     }
@@ -73,22 +74,23 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
 
 fn how() -> Vec<String> {
     vec![
-        "One node of every scheme is visited once in each block, in an order drawn anew, by a saturated closed loop."
+        "Each block measures one node of every scheme once, in a new random order, with a saturated closed loop."
             .to_owned(),
-        "CPU time of server and store comes from their processes' own clocks. What keeps a processor busy for so many \
-         microseconds carries no more requests per second than fit into one."
+        "The CPU time of server and store comes from the CPU clocks of their processes. A CPU that is busy for t µs \
+         per request handles at most 1,000,000 / t requests per second."
             .to_owned(),
     ]
 }
 
 fn limits() -> Vec<String> {
     vec![
-        "Nothing here was seen on more nodes than one: not locks, not queues, not what more connections cost.".to_owned(),
-        "A store that is full answers several requests with each waking and spends less on each than it did here, so it can \
-         carry more than this says."
+        "Nothing here was measured with more than one node: no locks, no queues, no cost of more connections."
             .to_owned(),
-        "Where control groups or a user's systemd can be had, the same experiment measures one to eight nodes; `authbench doctor` \
-         says how to get them."
+        "A saturated store handles several requests per wake-up and spends less on each than it did here, so it can \
+         sustain more than this estimate."
+            .to_owned(),
+        "Where control groups or a systemd user instance are available, the same experiment measures one to eight \
+         nodes; `authbench doctor` reports how to enable them."
             .to_owned(),
     ]
 }
