@@ -1,4 +1,4 @@
-//! What a scheme can carry, and what was full when it carried no more.
+//! The capacity of a scheme, and the parts that were saturated at it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::statistics::{CONFIDENCE, Estimate, median};
 
 pub use engine::validity::FULL_SHARE;
 
-/// A part of the bench that uses processors.
+/// A part of the setup that uses CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The server.
@@ -36,11 +36,11 @@ impl fmt::Display for Part {
 pub struct Capacity {
     /// Requests per second: the median of the rounds.
     pub rps: Estimate,
-    /// Processors kept busy, by part; the median of the rounds. Empty if usage is unknown.
+    /// CPUs in use by part: the median of the rounds. Empty if usage is unknown.
     pub busy: Vec<(Part, f64)>,
-    /// The parts whose processors were full. Empty if none was, or if usage is unknown.
+    /// The parts whose CPUs were saturated. Empty if there were none, or if usage is unknown.
     pub full: Vec<Part>,
-    /// Whether a full part shares its processors with another: then more processors would help.
+    /// Whether a saturated part shares its CPUs with another part: more CPUs would then help.
     pub shared: bool,
 }
 
@@ -56,15 +56,16 @@ impl Capacity {
         Some(Self { rps, full: full.into_iter().map(|(part, _)| *part).collect(), shared, busy })
     }
 
-    /// Whether the generator was full and the server by itself was not: the scheme could carry
-    /// more than was found.
+    /// Returns whether the generator was saturated and the server alone was not.
+    ///
+    /// The scheme could then sustain more than was measured.
     #[must_use]
     pub fn is_lower_bound(&self) -> bool {
         self.full.contains(&Part::Generator) && (self.shared || !self.full.contains(&Part::Server))
     }
 }
 
-/// How full the processors of a part were.
+/// How saturated the CPUs of a part were.
 struct Fullness {
     share: f64,
     shared: bool,
@@ -80,14 +81,14 @@ impl Fullness {
         all.dedup();
         let used: f64 = neighbours.iter().map(|(_, cores)| cores).sum();
         let alone = busy.iter().find(|(other, _)| *other == part).map_or(0.0, |(_, cores)| *cores);
-        // Redis runs commands on one thread, however many processors it may use.
+        // Redis runs commands on one thread, however many CPUs it may use.
         let single = if part == Part::Store { alone } else { 0.0 };
         let crowded = used / all.len().max(1) as f64;
         Self { share: crowded.max(single), shared: neighbours.len() > 1 && single < FULL_SHARE }
     }
 }
 
-/// The processors a part may use: all of the host where nothing was pinned.
+/// Returns the CPUs that a part may use: all of the host if nothing was pinned.
 fn cpus(record: &Record, part: Part) -> Vec<u32> {
     let placed = match part {
         Part::Server => &record.placement.server_cpus,

@@ -1,4 +1,4 @@
-//! The `cost` experiment: CPU time of a request, less that of the control.
+//! The `cost` experiment: CPU time per request, minus that of the control.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::statistics::{CONFIDENCE, Estimate, fewest_samples, hodges_lehmann, ho
 use crate::warning::{if_any, no_control, too_few_rounds};
 use crate::{Analyse, EvidenceError, Topic, Warning, warnings};
 
-/// CPU time of a request, by scheme.
+/// CPU time per request, by scheme.
 #[derive(Clone, Debug)]
 pub struct CostTable {
-    /// Valid rounds of the control with CPU times: without any there are no differences.
+    /// Valid rounds of the control with CPU times; without any there are no differences.
     pub control_rounds: usize,
-    /// One a scheme, the control among them.
+    /// One row per scheme, including the control.
     pub rows: Vec<CostRow>,
 }
 
-/// CPU time of a request with one scheme, in microseconds.
+/// CPU time per request with one scheme, in microseconds.
 #[derive(Clone, Debug)]
 pub struct CostRow {
     /// The scheme's id.
@@ -30,41 +30,43 @@ pub struct CostRow {
     pub is_control: bool,
     /// The rounds behind the figures.
     pub rounds: RoundCounts,
-    /// CPU time of the server a request.
+    /// CPU time of the server per request.
     pub server_us: Option<Estimate>,
-    /// CPU time of the store a request; none without a store, or where it was not seen.
+    /// CPU time of the store per request; none without a store, or if it was not observed.
     pub store_us: Option<Estimate>,
-    /// Server and store together; none where a store was not seen.
+    /// Server and store together; none if a store was not observed.
     pub total_us: Option<Estimate>,
-    /// CPU time of the generator a request: no cost of the scheme, but of measuring it.
+    /// CPU time of the generator per request: a cost of the measurement, not of the scheme.
     pub generator_us: Option<Estimate>,
     /// What the scheme adds to the control; none for the control, and without a valid control.
     pub over_control: Option<OverControl>,
-    /// The highest rate it carried.
+    /// The highest rate that the scheme sustained.
     pub capacity: Option<Capacity>,
-    /// Commands that the store ran, a request, by name.
+    /// Commands that the store ran per request, by name.
     pub store_commands: BTreeMap<String, f64>,
 }
 
-/// The cost of authentication: scheme minus control inside each block, in microseconds of CPU
-/// time a request. Each is estimated by itself, so the parts add up nearly, not exactly.
+/// The cost of authentication: scheme minus control within each block.
+///
+/// In microseconds of CPU time per request. Each part is estimated separately, so the parts add up
+/// only approximately.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OverControl {
     /// Of the server.
     pub server_us: Estimate,
-    /// Of the store; none where it was not seen.
+    /// Of the store; none if it was not observed.
     pub store_us: Option<Estimate>,
-    /// Of both; none where a store was not seen.
+    /// Of both; none if a store was not observed.
     pub total_us: Option<Estimate>,
     /// Both together as a multiple of the control's.
     pub ratio: Option<Estimate>,
 }
 
-/// CPU time of one round a request, in microseconds.
+/// CPU time per request of one round, in microseconds.
 #[derive(Clone, Copy)]
 struct Spent {
     server_us: f64,
-    /// 0 without a store; none where there is one that was not seen.
+    /// 0 without a store; none if there is one that was not observed.
     store_us: Option<f64>,
     generator_us: f64,
 }
@@ -86,7 +88,7 @@ impl Spent {
     }
 }
 
-/// Whether the scheme keeps its state in a process of its own.
+/// Returns whether the scheme keeps its state in a separate process.
 pub(crate) fn has_store(record: &Record, scheme: &str) -> bool {
     record.schemes.iter().any(|described| described.scheme == scheme && described.store.is_apart())
 }
@@ -173,7 +175,7 @@ impl CostTable {
         found.into_iter().flatten().collect()
     }
 
-    /// The parts that were full on processors which they share.
+    /// Returns the parts that were saturated on CPUs that they share.
     fn sharing(&self) -> Vec<String> {
         let shared = || self.rows.iter().filter_map(|row| row.capacity.as_ref()).filter(|capacity| capacity.shared);
         let full = |part: &Part| shared().any(|capacity| capacity.full.contains(part));
@@ -181,7 +183,7 @@ impl CostTable {
         parts.map(|part| part.to_string()).collect()
     }
 
-    /// What the schemes add to the control, the control left out.
+    /// Returns what the schemes add to the control; the control itself is left out.
     pub fn differences(&self) -> impl Iterator<Item = (&CostRow, &OverControl)> {
         self.rows.iter().filter_map(|row| row.over_control.as_ref().map(|over| (row, over)))
     }
@@ -207,7 +209,7 @@ impl CostRow {
 }
 
 impl OverControl {
-    /// Over these rounds of the control, which may be all of an experiment.
+    /// Compares with these rounds of the control, which may be all rounds of an experiment.
     pub(crate) fn of<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Option<Self> {
         Self::of_pairs(&pairs(record, group, controls))
     }
@@ -224,13 +226,14 @@ impl OverControl {
     }
 }
 
-/// The typical value; none if one is missing.
+/// Returns the typical value; none if one is missing.
 fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
     hodges_lehmann(&values.collect::<Option<Vec<f64>>>()?, CONFIDENCE)
 }
 
-/// The scheme's rounds, each with the control's round of the same block. A store further away is none of the control's
-/// business, so that one round of it stands for all distances.
+/// Pairs the scheme's rounds with the control's rounds of the same block.
+///
+/// The control uses no store, so one round of it serves for all store round-trip times.
 fn pairs<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Vec<(Spent, Spent)> {
     let pair = |round: &Round| {
         let beside = |control: &&&Round| {
@@ -242,7 +245,8 @@ fn pairs<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round])
     group.valid().filter_map(pair).collect()
 }
 
-/// The counts are those of whole rounds, so they are divided by all requests sent.
+/// Returns commands per request: counts cover whole rounds, so they are divided by all requests
+/// sent.
 fn store_commands<R: Leveled>(group: &Group<'_, R>) -> BTreeMap<String, f64> {
     let (mut sent, mut commands) = (0, BTreeMap::<String, u64>::new());
     for round in group.valid() {
@@ -256,7 +260,7 @@ fn store_commands<R: Leveled>(group: &Group<'_, R>) -> BTreeMap<String, f64> {
     commands.into_iter().filter(|_| sent > 0).map(|(name, count)| (name, count as f64 / sent as f64)).collect()
 }
 
-/// Whether this is the control's id.
+/// Returns whether this is the id of the control.
 #[must_use]
 pub fn is_control(scheme: &str) -> bool {
     scheme == Scheme::CONTROL.id()

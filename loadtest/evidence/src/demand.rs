@@ -1,41 +1,43 @@
-//! What a request costs on whole processors, and what more nodes would carry by that: an estimate, where nothing could be sliced.
+//! Estimates the throughput of more nodes from the CPU time per request, if no CPU quota could be
+//! set.
 //!
-//! The law of service demands: a resource that a request keeps busy for so many microseconds carries no more requests per second than
-//! fit into one (Lazowska, Zahorjan, Graham and Sevcik, *Quantitative System Performance*, 1984, chapter 5).
+//! The law of service demands: a resource that is busy for t microseconds per request handles at
+//! most 1,000,000 / t requests per second (Lazowska, Zahorjan, Graham and Sevcik, *Quantitative
+//! System Performance*, 1984, chapter 5).
 
 use engine::record::{Record, ServiceDemand};
 
 use crate::group::{RoundCounts, schemes_in_order};
 use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, median};
 
-/// What a request to one scheme costs.
+/// CPU time per request of one scheme.
 #[derive(Clone, Debug)]
 pub struct DemandRow {
     /// The scheme's id.
     pub scheme: String,
     /// The rounds behind the figures.
     pub rounds: RoundCounts,
-    /// CPU time of the server a request, in microseconds: the median of the rounds.
+    /// CPU time of the server per request, in microseconds: the median of the rounds.
     pub server_us: Estimate,
     /// The same of the store; none without one.
     pub store_us: Option<Estimate>,
 }
 
 impl DemandRow {
-    /// What nodes and a store of a whole processor each would carry.
+    /// Returns the estimate for nodes and a store with one whole CPU each.
     #[must_use]
     pub fn law(&self) -> Bottleneck {
         let most_rps = |us: Estimate| 1e6 / us.value;
         Bottleneck { node_rps: most_rps(self.server_us), store_rps: self.store_us.map(most_rps) }
     }
 
-    /// Requests per second for each processor of nodes and store together, if both are full.
+    /// Returns requests per second per CPU of nodes and store together, if both are saturated.
     #[must_use]
     pub fn rps_per_cpu(&self) -> f64 {
         1e6 / (self.server_us.value + self.store_us.map_or(0.0, |us| us.value))
     }
 
-    /// One row a scheme that has a valid round, in the order of the record.
+    /// Returns one row per scheme that has a valid round, in the order of the record.
     pub(crate) fn all(record: &Record, demands: &[ServiceDemand]) -> Vec<Self> {
         let schemes = schemes_in_order(record, demands.iter().map(|demand| &demand.scheme));
         schemes.into_iter().filter_map(|scheme| Self::of(scheme, demands)).collect()

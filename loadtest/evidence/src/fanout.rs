@@ -1,4 +1,4 @@
-//! The `fanout` experiment: what each further server adds that a request crosses.
+//! The `fanout` experiment: what each additional server on the path of a request adds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 pub struct FanoutTable {
     /// Response times, by scheme and number of hops.
     pub latency: LatencyTable,
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<FanoutRow>,
 }
 
-/// One scheme over more and more hops.
+/// One scheme by number of hops.
 #[derive(Clone, Debug)]
 pub struct FanoutRow {
     /// The scheme's id.
@@ -31,53 +31,56 @@ pub struct FanoutRow {
     pub response_slope_us: Option<HopSlope>,
     /// What a hop adds to the CPU time of servers and store, in microseconds.
     pub cpu_slope_us: Option<HopSlope>,
-    /// The same, less what it adds to the control's: what authentication costs a hop. None for the control, and without it.
+    /// The same, minus what a hop adds to the control: the cost of authentication per hop. None for
+    /// the control, and without it.
     pub cpu_slope_over_control_us: Option<HopSlope>,
-    /// Where servers and store stand apart; none where they were not put so.
+    /// Results with network latency between servers and store; none if this was not measured.
     pub apart: Option<Apart>,
 }
 
-/// Servers that stand apart, from each other and from the store.
+/// Results with network latency between the servers, and between servers and store.
 #[derive(Clone, Debug)]
 pub struct Apart {
-    /// Round-trip time of every link as it was set, in microseconds.
+    /// Round-trip time of every link as configured, in microseconds.
     pub link_rtt_us: u32,
-    /// As it was given between the servers, in microseconds: the median of the rounds.
+    /// Round-trip time as measured between the servers, in microseconds: the median of the rounds.
     pub given_us: Option<f64>,
-    /// Round trips over such links that each hop adds to those which a request waits for: how much more its median rises with
-    /// each hop than where all stand beside one another, over how much more the control's does, which waits for one. None for the
-    /// control, and without it.
+    /// Round trips over such links that each hop adds to those which a request waits for.
+    ///
+    /// The rise of the median per hop beyond that with local servers, divided by the same figure of
+    /// the control, which waits for one round trip. None for the control, and without it.
     pub trips: Option<HopSlope>,
 }
 
-/// A way of so many hops.
+/// The figures for one number of hops.
 #[derive(Clone, Debug)]
 pub struct Crossed {
-    /// Servers behind the one that was asked.
+    /// Servers behind the first one.
     pub hops: u32,
     /// Response times at the experiment's rate.
     pub response: Option<LatencyRow>,
-    /// Response times where servers and store stand apart.
+    /// Response times with network latency between servers and store.
     pub apart: Option<LatencyRow>,
-    /// CPU time of servers and store a request, in microseconds, in saturated rounds: the median of the blocks.
+    /// CPU time of servers and store per request, in microseconds, in saturated rounds: the median
+    /// of the blocks.
     pub cpu_us: Option<f64>,
 }
 
-/// How much something rises with each hop.
+/// The rise of a figure per hop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HopSlope {
     /// The estimate: the slope of the line through the medians of the blocks.
     pub value: f64,
-    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    /// The bootstrap interval over blocks; none for too few blocks.
     pub interval: Option<Interval>,
 }
 
-/// What one block saw: a figure for every number of hops.
+/// The figures of one block: one for every number of hops.
 type Figures = BTreeMap<u32, f64>;
 /// By block.
 type Blocks = BTreeMap<u32, Figures>;
 
-/// A round over so many hops.
+/// A round with one number of hops.
 type Crossing = RoundAt<Hops>;
 
 impl Factor for Hops {
@@ -95,7 +98,7 @@ impl Factor for Hops {
         }
     }
 
-    /// Links first: no way has a thousand hops.
+    /// Orders by link first: no path has a thousand hops.
     fn height(&self) -> f64 {
         f64::from(self.link_rtt_us) * 1e3 + f64::from(self.hops)
     }
@@ -134,12 +137,13 @@ impl FanoutTable {
     }
 }
 
-/// Of a load at the experiment's rate: whether servers and store stand beside one another.
+/// Returns whether this is a round at the experiment's rate with local servers and store.
 fn is_near(each: &Crossing) -> bool {
     !each.round.load.is_saturated() && each.at.link_rtt_us == 0
 }
 
-/// CPU time of servers and store a request, in a saturated round; none where a store was not seen.
+/// Returns the CPU time of servers and store per request in a saturated round; none if a store was
+/// not observed.
 fn cpu_us(record: &Record, Crossing { round, .. }: &Crossing) -> Option<f64> {
     let usage = round.usage.as_ref().filter(|usage| usage.requests > 0 && round.load.is_saturated())?;
     let store_ns = if has_store(record, &round.scheme) { usage.store_cpu_ns? } else { 0 };
@@ -154,7 +158,7 @@ fn apart_median_us(each: &Crossing) -> Option<f64> {
     each.round.response_us.p50.filter(|_| each.at.link_rtt_us > 0).map(|us| us as f64)
 }
 
-/// What this finds in the valid rounds of a scheme, by block and hops.
+/// Returns the figures of a scheme's valid rounds, by block and hops.
 fn by_block(groups: &[Group<'_, Crossing>], scheme: &str, of: impl Fn(&Crossing) -> Option<f64>) -> Blocks {
     let mut blocks = Blocks::new();
     for each in groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid_at) {
@@ -165,7 +169,7 @@ fn by_block(groups: &[Group<'_, Crossing>], scheme: &str, of: impl Fn(&Crossing)
     blocks
 }
 
-/// The medians over blocks for every number of hops.
+/// Returns the medians over blocks for every number of hops.
 fn over_blocks(blocks: &[&Figures]) -> Figures {
     let hops: BTreeSet<u32> = blocks.iter().flat_map(|figures| figures.keys().copied()).collect();
     let at = |hops: u32| middle_of(blocks.iter().filter_map(|figures| figures.get(&hops).copied()));
@@ -227,13 +231,14 @@ impl Apart {
     }
 }
 
-/// By how much a scheme's median is higher where servers stand apart, in microseconds.
+/// Returns the increase of a scheme's median caused by network latency, in microseconds.
 fn further(groups: &[Group<'_, Crossing>], scheme: &str) -> Blocks {
     differences(&by_block(groups, scheme, apart_median_us), &by_block(groups, scheme, median_us))
 }
 
-/// Over how many links a request waits for each hop, measured by the control, which waits for one: what a proxy adds to its delay
-/// is in both.
+/// Returns the number of links that a request waits for per hop.
+///
+/// The unit is the control, which waits for one link, so the overhead of the proxy cancels out.
 fn trips(scheme: &Blocks, control: &Blocks) -> Option<HopSlope> {
     let both = |(block, figures): (&u32, &Figures)| Some((figures.clone(), control.get(block)?.clone()));
     let blocks: Vec<(Figures, Figures)> = scheme.iter().filter_map(both).collect();
@@ -246,7 +251,7 @@ fn trips(scheme: &Blocks, control: &Blocks) -> Option<HopSlope> {
     Some(HopSlope { value, interval })
 }
 
-/// What one has over another, in each block that saw both.
+/// Returns the differences in each block that has both figures.
 fn differences(one: &Blocks, other: &Blocks) -> Blocks {
     let of_block = |(block, figures): (&u32, &Figures)| {
         let beside = other.get(block)?;

@@ -32,9 +32,9 @@ impl fmt::Display for Place {
 /// How many rounds of a place stand behind its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundCounts {
-    /// Valid rounds: they feed the figures.
+    /// Valid rounds: they are used for the figures.
     pub used: usize,
-    /// Invalid rounds: they feed nothing.
+    /// Invalid rounds: they are excluded from all figures.
     pub excluded: usize,
 }
 
@@ -50,25 +50,27 @@ pub struct Group<'record, R = Round> {
 }
 
 impl<'record, R: Leveled> Group<'record, R> {
-    /// The valid rounds.
+    /// Returns the valid rounds.
     pub fn valid(&self) -> impl Iterator<Item = &'record Round> {
         self.valid_at().map(Leveled::round)
     }
 
-    /// The valid rounds, each with what is varied.
+    /// Returns the valid rounds, each with its varied factor.
     pub fn valid_at(&self) -> impl Iterator<Item = &'record R> {
         self.rounds.iter().copied().filter(|each| each.round().validity.valid)
     }
 
-    /// How many are valid and how many are not.
+    /// Returns the number of valid and of invalid rounds.
     #[must_use]
     pub fn count(&self) -> RoundCounts {
         let used = self.valid().count();
         RoundCounts { used, excluded: self.rounds.len() - used }
     }
 
-    /// Every interval with its round, and whether it counts: it does if it lies inside the window
-    /// of a valid round. The percentiles of reports are those of the intervals that count, merged.
+    /// Returns every interval with its round, and whether it counts.
+    ///
+    /// An interval counts if it lies inside the window of a valid round. The percentiles of reports
+    /// are those of the merged intervals that count.
     pub fn intervals(&self) -> impl Iterator<Item = (&'record Round, &'record Interval, bool)> {
         self.rounds.iter().copied().flat_map(|each| {
             let round = each.round();
@@ -77,7 +79,7 @@ impl<'record, R: Leveled> Group<'record, R> {
         })
     }
 
-    /// The invalid rounds, with what there is to know of them.
+    /// Returns the invalid rounds with their figures and reasons.
     pub(crate) fn invalid(&self, experiment: Experiment) -> Vec<InvalidRound> {
         let rounds = self.rounds.iter().map(|each| each.round()).filter(|round| !round.validity.valid);
         rounds.map(|round| InvalidRound::of(self.place(experiment), round)).collect()
@@ -102,13 +104,13 @@ impl<'record, R: Leveled> Group<'record, R> {
 }
 
 impl<'record, F> Group<'record, RoundAt<F>> {
-    /// What is varied, which is the same for all rounds of a group.
+    /// Returns the varied factor, which is the same for all rounds of a group.
     pub(crate) fn at(&self) -> &'record F {
         &self.rounds[0].at
     }
 }
 
-/// The same, without what is varied.
+/// Returns the same groups without the varied factor.
 pub(crate) fn plain<'record, R: Leveled>(groups: &[Group<'record, R>]) -> Vec<Group<'record>> {
     groups.iter().map(Group::plain).collect()
 }
@@ -130,15 +132,15 @@ pub(crate) fn groups<'record, R: Leveled>(record: &'record Record, rounds: &'rec
     groups
 }
 
-/// The scheme's place in the record; what it does not describe comes last.
+/// Returns the scheme's place in the record; a scheme that the record does not describe comes last.
 pub(crate) fn scheme_order(record: &Record, scheme: &str) -> usize {
     record.schemes.iter().position(|described| described.scheme == scheme).unwrap_or(record.schemes.len())
 }
 
-/// The schemes of these, each once, in the order of the record.
+/// Returns the distinct schemes of these ids, in the order of the record.
 pub(crate) fn schemes_in_order<'id>(record: &Record, ids: impl Iterator<Item = &'id String>) -> Vec<&'id str> {
     let mut schemes: Vec<&str> = ids.map(String::as_str).collect();
-    // By name, too, so that those which the record does not describe stand together.
+    // Also by name, so that schemes which the record does not describe stay together.
     schemes.sort_by_key(|scheme| (scheme_order(record, scheme), *scheme));
     schemes.dedup();
     schemes

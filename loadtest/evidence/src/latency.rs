@@ -14,7 +14,7 @@ use crate::{Analyse, EvidenceError, UnusableHistogram, Warning, warnings};
 pub struct LatencyTable {
     /// The experiment.
     pub experiment: Experiment,
-    /// One a scheme and level.
+    /// One row per scheme and level.
     pub rows: Vec<LatencyRow>,
 }
 
@@ -37,7 +37,7 @@ pub struct LatencyRow {
     pub service: Distribution,
     /// Actual send minus intended start.
     pub lag: Distribution,
-    /// CPU time; none where the processes were not seen.
+    /// CPU time; none if the processes were not observed.
     pub cpu: Option<CpuPerRequest>,
 }
 
@@ -54,12 +54,12 @@ pub struct Distribution {
     pub p99_of_rounds: Option<Estimate>,
 }
 
-/// CPU time a request in microseconds, all valid rounds together.
+/// CPU time per request in microseconds, over all valid rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CpuPerRequest {
     /// Of the server.
     pub server_us: f64,
-    /// Of the store; none where there is none or it was not seen.
+    /// Of the store; none if there is none or it was not observed.
     pub store_us: Option<f64>,
     /// Of the generator.
     pub generator_us: f64,
@@ -89,7 +89,7 @@ impl LatencyTable {
         Ok(Self { experiment, rows: rows? })
     }
 
-    /// The levels of the table, each once, in its order.
+    /// Returns the distinct levels of the table, in its order.
     #[must_use]
     pub fn levels(&self) -> Vec<&Level> {
         let mut levels: Vec<&Level> = Vec::new();

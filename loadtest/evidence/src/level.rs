@@ -1,4 +1,4 @@
-//! How far a round went: its load, and what its experiment varies besides.
+//! The level of a round: its load, and the factor that its experiment varies in addition.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,24 +7,26 @@ use engine::record::{Load, Round, RoundAt};
 
 use crate::words::grouped;
 
-/// What an experiment varies beside the scheme and the load.
+/// What an experiment varies in addition to the scheme and the load.
 pub trait Factor {
-    /// In words that follow those of the load, such as `with a store round trip of 1 ms`; empty where nothing differs from elsewhere.
+    /// Returns the words that follow those of the load, such as `with a store round trip of 1 ms`.
+    ///
+    /// Empty if the factor has its normal value.
     fn words(&self) -> String;
 
-    /// As a part of a file's name, such as `1000-us`; empty where nothing differs from elsewhere.
+    /// Returns a part of a file name, such as `1000-us`; empty if the factor has its normal value.
     fn slug(&self) -> String;
 
-    /// In their order.
+    /// Returns the sort key.
     fn height(&self) -> f64;
 }
 
-/// A round that stands at some level.
+/// A round at some level.
 pub trait Leveled {
-    /// The round.
+    /// Returns the round.
     fn round(&self) -> &Round;
 
-    /// Its level.
+    /// Returns its level.
     fn level(&self) -> Level;
 }
 
@@ -49,12 +51,12 @@ impl<F: Factor> Leveled for RoundAt<F> {
     }
 }
 
-/// A load, and what is varied besides.
+/// A load, and the factor that is varied in addition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
-    /// How many requests a round was meant to send.
+    /// The planned load of a round.
     pub load: Load,
-    /// None where nothing else is varied.
+    /// None if nothing else is varied.
     factor: Option<Varied>,
 }
 
@@ -67,19 +69,19 @@ struct Varied {
 }
 
 impl Level {
-    /// A load alone.
+    /// Returns the level of a load alone.
     #[must_use]
     pub const fn of(load: Load) -> Self {
         Self { load, factor: None }
     }
 
-    /// As the end of a file's name; empty where there is but one.
+    /// Returns the end of a file name; empty if there is only one level.
     #[must_use]
     pub fn slug(&self) -> String {
         let factor = self.factor.as_ref().map(|factor| factor.slug.as_str()).unwrap_or_default();
         let load = match self.load {
             Load::AsPlanned => String::new(),
-            // Where nothing else is varied, saturated rounds are the only ones.
+            // If nothing else is varied, saturated rounds are the only ones.
             Load::Saturated if factor.is_empty() => String::new(),
             Load::Saturated => "-saturated".to_owned(),
             Load::OfCapacity { fraction } => format!("-{:.0}-percent", fraction * 100.0),
@@ -88,7 +90,7 @@ impl Level {
         if factor.is_empty() { load } else { format!("-{factor}{load}") }
     }
 
-    /// By the kind of the load, then from low to high.
+    /// Orders by the kind of load, then from low to high.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let height = |level: &Self| level.factor.as_ref().map_or(0.0, |factor| factor.height);
         let [(kind, load), (other_kind, other_load)] = [self, other].map(|level| load_height(level.load));

@@ -1,7 +1,7 @@
-//! What a record shows: tables, statistics and warnings.
+//! The results of a record: tables, statistics and warnings.
 //!
-//! Everything here is a pure function of a record: no files, no clock, no chance. Reports and
-//! gates take their numbers from here, so that there is one place where a number is made.
+//! Everything here is a pure function of a record: no files, no clock, no randomness. Reports and
+//! gates take their numbers from here, so that each number is computed in one place.
 
 pub mod statistics;
 
@@ -44,23 +44,24 @@ pub use words::grouped;
 use engine::record::{Data, HistogramError, Measurement, Record, Round};
 use engine::{Experiment, each_experiment};
 
-/// How the data of an experiment are read. Each kind of data does it in the module of its experiment.
+/// How the data of an experiment are analysed; implemented in the module of each experiment.
 pub trait Analyse: Data {
     /// Its figures.
     type Table;
 
-    /// Finds them; none where nothing was measured that could show any.
+    /// Returns the figures; none if nothing was measured that could show any.
     fn analyse(&self, record: &Record) -> Result<Option<Self::Table>, EvidenceError>;
 
-    /// What a reader must know before trusting them.
+    /// Returns the caveats of these figures.
     fn warnings(&self, record: &Record, table: Option<&Self::Table>) -> Vec<Warning>;
 
-    /// Its rounds of load, those together that repeat one another; none for an experiment that shows no round by itself.
+    /// Returns the rounds of load, grouped by repetition; none for an experiment without rounds of
+    /// load.
     fn groups<'record>(&'record self, _: &'record Record) -> Vec<Group<'record>> {
         Vec::new()
     }
 
-    /// What must never have happened, in valid rounds or not.
+    /// Returns events that must never happen, in valid and invalid rounds.
     #[must_use]
     fn violations(_: &Self::Table) -> Vec<Violation> {
         Vec::new()
@@ -71,20 +72,20 @@ macro_rules! evidence {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
         $($(#[$on])* pub use $module::*;)*
 
-        /// All that a record shows: the figures of each experiment that was made, and what to know about all of them.
+        /// All results of a record: the figures of each experiment, and the caveats of all of them.
         #[derive(Clone, Debug)]
         pub struct Evidence {
             $($(#[$on])* #[doc = $title] pub $module: Option<<engine::record::$data as Analyse>::Table>,)*
-            /// What a reader must know before trusting any of it, by topic.
+            /// Caveats, by topic.
             pub warnings: Vec<Warning>,
-            /// The rounds that count for nothing.
+            /// The invalid rounds.
             pub invalid_rounds: Vec<InvalidRound>,
-            /// What must never have happened; empty if all is as it should be.
+            /// Events that must never happen; empty for a correct server.
             pub violations: Vec<Violation>,
         }
 
         impl Evidence {
-            /// Draws it from a record.
+            /// Computes the results of a record.
             pub fn of(record: &Record) -> Result<Self, EvidenceError> {
                 let mut found = Found { warnings: warnings::of_the_run(record), ..Found::default() };
                 $($(#[$on])* let $module = found.analyse::<engine::record::$data>(record)?;)*
@@ -95,8 +96,9 @@ macro_rules! evidence {
             }
         }
 
-        /// The rounds of load of an experiment, those together that repeat one another: schemes in the order of the record, levels from
-        /// low to high.
+        /// Returns the rounds of load of an experiment, grouped by repetition.
+        ///
+        /// Schemes are in the order of the record, levels from low to high.
         #[must_use]
         pub fn groups<'record>(record: &'record Record, measurement: &'record Measurement) -> Vec<Group<'record>> {
             match measurement {
@@ -108,7 +110,7 @@ macro_rules! evidence {
 
 each_experiment!(evidence);
 
-/// What was found so far, besides figures.
+/// Results so far, apart from figures.
 #[derive(Default)]
 struct Found {
     warnings: Vec<Warning>,
@@ -128,7 +130,7 @@ impl Found {
     }
 }
 
-/// A record holds something that cannot be read.
+/// A record contains a histogram that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot read a histogram of {experiment}, scheme {scheme}, block {block}: {source}; the record is damaged, \
@@ -147,13 +149,13 @@ pub enum UnusableHistogram {
     /// It is not a histogram.
     #[error(transparent)]
     Encoding(#[from] HistogramError),
-    /// It holds times beyond what authbench records.
+    /// It contains times beyond the range that authbench records.
     #[error("its values are outside the range of authbench's histograms ({0})")]
     Bounds(#[from] hdrhistogram::AdditionError),
 }
 
 impl EvidenceError {
-    /// A histogram of this round that cannot be used.
+    /// Creates the error for a histogram of this round.
     #[must_use]
     pub fn new(experiment: Experiment, round: &Round, source: UnusableHistogram) -> Self {
         Self { experiment, scheme: round.scheme.clone(), block: round.block, source }

@@ -1,4 +1,4 @@
-//! `authbench load`: response times of one target under one load, and how it went in time.
+//! `authbench load`: response times of one target under one load, and their course over time.
 
 use engine::record::{LoadExperiment, Record};
 
@@ -12,7 +12,7 @@ use crate::{Analyse, EvidenceError, Warning, warnings};
 pub struct LoadTable {
     /// Response times of all rounds together.
     pub latency: LatencyTable,
-    /// How each round went, interval by interval.
+    /// The course of each round, interval by interval.
     pub timelines: Vec<Timeline>,
 }
 

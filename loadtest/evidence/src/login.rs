@@ -1,4 +1,5 @@
-//! The `login` experiment: what a login costs, what others feel of it, and what is left of it without the password.
+//! The `login` experiment: the cost of a login, its effect on reads, and its cost without password
+//! hashing.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +16,15 @@ use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 /// Logins, by scheme.
 #[derive(Clone, Debug)]
 pub struct LoginTable {
-    /// The server's processors beside a storm; empty where the kernel chose.
+    /// The server's CPUs during a login burst; empty if nothing was pinned.
     pub server_cpus: Vec<u32>,
-    /// Clients who logged in; 0 where no storm was measured.
+    /// Clients that logged in; 0 if no login burst was measured.
     pub clients: u32,
-    /// Credentials asked for at once; 0 where no issuance was measured.
+    /// Credentials requested per call; 0 if no issuance was measured.
     pub batch: u32,
-    /// Response times of reads, by scheme, beside nobody and beside a storm.
+    /// Response times of reads, by scheme, without concurrent logins and during a login burst.
     pub latency: LatencyTable,
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<LoginRow>,
 }
 
@@ -32,45 +33,48 @@ pub struct LoginTable {
 pub struct LoginRow {
     /// The scheme's id.
     pub scheme: String,
-    /// Reads beside nobody.
+    /// Reads without concurrent logins.
     pub idle: Option<LatencyRow>,
-    /// Reads beside a storm.
+    /// Reads during a login burst.
     pub storm: Option<LatencyRow>,
-    /// The median beside a storm as a multiple of that beside nobody.
+    /// The median during a login burst as a multiple of that without concurrent logins.
     pub p50_ratio: Option<Estimate>,
-    /// The same of the 99th percentile.
+    /// The same for the 99th percentile.
     pub p99_ratio: Option<Estimate>,
-    /// What a login costs; none without a valid storm and a valid round beside nobody, and where a store was not seen.
+    /// The cost of a login.
+    ///
+    /// None without a valid burst and a valid round without concurrent logins, or if a store was
+    /// not observed.
     pub cost: Option<LoginCost>,
-    /// What handing out a credential costs; none without a valid issuance.
+    /// The cost of issuing a credential; none without a valid issuance.
     pub issued: Option<Issued>,
 }
 
-/// What a login costs, reads taken away.
+/// The cost of a login, without that of concurrent reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoginCost {
-    /// The storms behind the figures.
+    /// The login bursts behind the figures.
     pub storms: RoundCounts,
-    /// CPU time of server and store a login, in microseconds.
+    /// CPU time of server and store per login, in microseconds.
     pub login_us: Estimate,
-    /// Logins a second of that CPU time.
+    /// Logins per second of that CPU time.
     pub per_cpu_s: Estimate,
-    /// Logins a second, as the storm went.
+    /// Logins per second during the burst.
     pub rate_rps: Estimate,
 }
 
-/// What handing out a credential costs without a password, in microseconds of CPU time.
+/// The cost of issuing a credential without password hashing, in microseconds of CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Issued {
     /// The issuances behind the figures.
     pub rounds: RoundCounts,
     /// Of the server.
     pub server_us: Estimate,
-    /// Of the store; none without one or where it was not seen.
+    /// Of the store; none without one or if it was not observed.
     pub store_us: Option<Estimate>,
-    /// Of both; none where a store was not seen.
+    /// Of both; none if a store was not observed.
     pub total_us: Option<Estimate>,
-    /// Credentials a second of that CPU time.
+    /// Credentials per second of that CPU time.
     pub per_cpu_s: Option<Estimate>,
 }
 
@@ -159,7 +163,7 @@ impl LoginRow {
     }
 }
 
-/// Beside a storm against beside nobody, block by block.
+/// Returns the ratio of rounds during a login burst to rounds without concurrent logins, by block.
 fn ratio(rounds: &[&Reads], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
     let by_block = |idle: bool| -> BTreeMap<u32, f64> {
         let own = rounds.iter().filter(|each| is_idle(each) == idle).map(|each| &each.round);
@@ -170,18 +174,19 @@ fn ratio(rounds: &[&Reads], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
     hodges_lehmann_ratio(&by_block(false).into_iter().filter_map(pair).collect::<Vec<_>>(), CONFIDENCE)
 }
 
-/// CPU time of server and store together; none where there is a store that was not seen.
+/// Returns the CPU time of server and store together; none if there is a store that was not
+/// observed.
 fn total_ns(server_ns: u64, store_ns: Option<u64>, with_store: bool) -> Option<f64> {
     let store_ns = if with_store { store_ns? } else { 0 };
     Some((server_ns + store_ns) as f64)
 }
 
-/// The typical value; none if one is missing.
+/// Returns the typical value; none if one is missing.
 fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
     hodges_lehmann(&values.collect::<Option<Vec<f64>>>()?, CONFIDENCE)
 }
 
-/// So many a second where each takes so many microseconds.
+/// Converts microseconds per operation to operations per second.
 fn a_second(us: Estimate) -> Estimate {
     let turned = us.interval.map(|at| Interval { low: 1e6 / at.high, high: 1e6 / at.low, ..at });
     Estimate { value: 1e6 / us.value, interval: turned, samples: us.samples }
@@ -207,7 +212,7 @@ impl LoginCost {
     }
 }
 
-/// What a read costs beside nobody, in microseconds.
+/// Returns the CPU time of a read without concurrent logins, in microseconds.
 fn read_us(rounds: &[&Reads], with_store: bool) -> Option<f64> {
     let usages = rounds.iter().filter(|each| is_idle(each)).filter_map(|each| each.round.usage.as_ref());
     let (mut spent_ns, mut requests) = (0.0, 0);

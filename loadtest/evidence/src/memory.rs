@@ -1,4 +1,4 @@
-//! The `memory` experiment: bytes a live credential takes, as a slope.
+//! The `memory` experiment: bytes per live credential, as a slope.
 
 use engine::record::{MemoryExperiment, MemoryPoint, Record};
 
@@ -8,63 +8,67 @@ use crate::statistics::{CONFIDENCE, Estimate, Line, least_squares, mean};
 use crate::warning::{if_any, invalid_points};
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
-/// A line through fewer population sizes than this says nothing of its straightness.
+/// The fewest population sizes for a line: fewer do not show whether it is straight.
 pub const FEWEST_POPULATIONS: usize = 4;
-/// Below this R² a line through memory is called crooked.
+/// The R² below which the points are reported as not lying on a line.
 const STRAIGHT: f64 = 0.98;
 
-/// Bytes a live credential takes, by scheme.
+/// Bytes per live credential, by scheme.
 #[derive(Clone, Debug)]
 pub struct MemoryTable {
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<MemoryRow>,
 }
 
-/// Bytes a live credential takes with one scheme.
+/// Bytes per live credential with one scheme.
 #[derive(Clone, Debug)]
 pub struct MemoryRow {
     /// The scheme's id.
     pub scheme: String,
-    /// Fills of a fresh process that the slopes rest on.
+    /// Fills of a fresh process behind the slopes.
     pub series: usize,
     /// Valid points of all series.
     pub points: Vec<MemoryPoint>,
-    /// Points that are not valid: they feed nothing.
+    /// Invalid points: they are excluded from all figures.
     pub excluded: usize,
     /// Different population sizes among the valid points.
     pub populations: usize,
-    /// The slopes; none where no series has [`FEWEST_POPULATIONS`] valid sizes.
+    /// The slopes; none if no series has [`FEWEST_POPULATIONS`] valid sizes.
     pub slope: Option<Slope>,
 }
 
-/// Bytes per live credential, and what is taken without any.
+/// Bytes per live credential, and the fixed part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slope {
     /// Of the server, by its proportional set size.
     pub server: Estimate,
-    /// Of the store, by what it says it uses; none without one, or where it was not seen.
+    /// Of the store, by the memory that it reports as used; none without one, or if it was not
+    /// observed.
     pub store: Option<Estimate>,
     /// Of the store, by its resident set size.
     pub store_rss: Option<Estimate>,
-    /// Of server and store; none where there is a store that was not seen.
+    /// Of server and store; none if there is a store that was not observed.
     pub total: Option<Estimate>,
-    /// Bytes of server and store at no credential, by the lines.
+    /// Bytes of server and store without credentials, from the lines.
     pub fixed_bytes: f64,
-    /// What the intervals rest on.
+    /// The basis of the intervals.
     pub basis: SlopeBasis,
     /// The lowest share of variance that the line of a series explains, server and store together.
     pub r_squared: f64,
 }
 
-/// What the interval of a slope rests on.
+/// The basis of the interval of a slope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlopeBasis {
-    /// Several fills: Student's t over their slopes. A fill is to memory what a round is to time:
-    /// points of one fill share an allocator and a hash table and lean the same way, so they are
-    /// not samples of their own. A bootstrap of so few fills could not widen beyond what it drew.
+    /// Several fills: Student's t over their slopes.
+    ///
+    /// A fill is the sample, as a round is for times: points of one fill share an allocator and a
+    /// hash table and are correlated. A bootstrap of so few fills cannot extend beyond the values
+    /// drawn.
     BetweenSeries,
-    /// One fill: Student's t over its points' distances from the line. It does not hold the
-    /// difference between one process and the next.
+    /// One fill: Student's t over its points' distances from the line.
+    ///
+    /// It does not include the variation between processes.
     WithinSeries,
 }
 
@@ -158,7 +162,7 @@ const STORE_RSS: Bytes = |point| point.store_rss_bytes;
 const BOTH: Bytes = |point| Some(point.server_pss_bytes + point.store_used_bytes?);
 
 impl Slope {
-    /// Whether it cannot be told from none: then R² is that of noise, and says nothing.
+    /// Returns whether the slope cannot be distinguished from zero: R² is then that of noise.
     fn may_be_flat(&self) -> bool {
         self.total.unwrap_or(self.server).interval.is_none_or(|interval| interval.contains(0.0))
     }
@@ -180,7 +184,7 @@ impl Slope {
     }
 }
 
-/// One line a fill; none if a point lacks the figure.
+/// Returns one line per fill; none if a point lacks the figure.
 fn lines(fills: &[Vec<&MemoryPoint>], of: Bytes) -> Option<Vec<Line>> {
     let line = |fill: &Vec<&MemoryPoint>| {
         let points: Option<Vec<(f64, f64)>> =

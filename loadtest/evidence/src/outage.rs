@@ -1,4 +1,4 @@
-//! The `outage` experiment: what is answered while something is broken, and how long until it is well again.
+//! The `outage` experiment: request outcomes during a fault, and the time to recover.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use crate::statistics::{CONFIDENCE, Estimate, median};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Violation, Warning};
 
-/// So many intervals one after the other have to be well before a scheme counts as recovered.
+/// Consecutive intervals without a failure after which a scheme counts as recovered.
 pub const WELL_INTERVALS: usize = 3;
-/// What tenths of a second lose in binary fractions.
+/// The rounding error of tenths of a second in binary fractions.
 const ROUNDING_S: f64 = 1e-9;
-/// What may come of a request where all is well. Who has lost his session logs in again.
+/// Outcomes without a failure. A client that has lost its session logs in again.
 const WELL: [Outcome; 4] = [Outcome::Good, Outcome::Lost, Outcome::RightlyDenied, Outcome::Tolerated];
-/// What may come of a request with a good credential.
+/// Outcomes of a request with a valid credential.
 const OF_GOOD: [Outcome; 7] = [
     Outcome::Good,
     Outcome::Lost,
@@ -26,14 +26,14 @@ const OF_GOOD: [Outcome; 7] = [
     Outcome::OtherStatus,
 ];
 
-/// What is answered while something is broken, by fault and scheme.
+/// Request outcomes during a fault, by fault and scheme.
 #[derive(Clone, Debug)]
 pub struct OutageTable {
-    /// What is the same for all rounds.
+    /// Settings that are the same for all rounds.
     pub setup: Option<OutageSetup>,
-    /// By fault, and by scheme within.
+    /// By fault, then by scheme.
     pub rows: Vec<OutageRow>,
-    /// The schemes that were asked during no fault of the store, because they have none.
+    /// The schemes without store faults, because they use no store.
     pub storeless: Vec<String>,
 }
 
@@ -42,72 +42,73 @@ pub struct OutageTable {
 pub struct OutageRow {
     /// The scheme's id.
     pub scheme: String,
-    /// What broke.
+    /// The fault.
     pub fault: OutageFault,
     /// The rounds behind the figures.
     pub rounds: RoundCounts,
-    /// The share of good credentials that were taken while the fault lasted, 0 to 1: the median of the rounds.
+    /// The share of valid credentials that were accepted during the fault, 0 to 1: the median of
+    /// the rounds.
     pub good_share: Option<Estimate>,
-    /// The lowest and the highest of the rounds.
+    /// The lowest and the highest share of the rounds.
     pub good_range: Option<(f64, f64)>,
-    /// Requests with good credentials while the fault lasted, and what came of them.
+    /// Outcomes of requests with valid credentials during the fault.
     pub during: Tally,
-    /// The same of the whole round.
+    /// The same for the whole round.
     pub whole: Tally,
-    /// Credentials let in that had ended, in the whole of all rounds, valid or not.
+    /// Requests with revoked credentials that were accepted, in all rounds, valid or not.
     pub wrongly_allowed: u64,
-    /// Logouts acknowledged of those asked for during the fault.
+    /// Logouts acknowledged, and logouts requested, during the fault.
     pub logouts: (u32, u32),
-    /// From when the fault began to be put right until all was well; none if no round came to that.
+    /// From the start of the repair to recovery; none if no round recovered.
     pub recovery: Option<Recovery>,
-    /// How the requests went in time, all rounds together.
+    /// Outcomes over time, all rounds together.
     pub timeline: OutageTimeline,
 }
 
-/// How requests with good credentials went.
+/// Outcomes of requests with valid credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// All of them.
     pub requests: u64,
     /// 200.
     pub good: u64,
-    /// Denied, as who knew it was gone.
+    /// Rejected, because the state of the credential is lost.
     pub lost: u64,
-    /// Denied otherwise.
+    /// Rejected for another reason.
     pub wrongly_denied: u64,
     /// 503.
     pub unavailable: u64,
-    /// No whole answer in time.
+    /// No complete response in time.
     pub timed_out: u64,
-    /// No connection, or one that was lost.
+    /// No connection, or a lost connection.
     pub disconnected: u64,
     /// Other statuses.
     pub other: u64,
 }
 
-/// How long it took until all was well again.
+/// The time to recover.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recovery {
-    /// In seconds: the median of the rounds, none unless each of them came to it.
+    /// In seconds: the median of the rounds; none unless all of them recovered.
     pub p50_s: Option<Estimate>,
-    /// In seconds: the shortest and the longest of the rounds that came to it.
+    /// In seconds: the shortest and the longest of the rounds that recovered.
     pub range_s: (f64, f64),
-    /// Rounds that came to it.
+    /// Rounds that recovered.
     pub recovered: usize,
     /// Rounds in all.
     pub of: usize,
 }
 
-/// Requests with good credentials in time, as shares of each interval.
+/// Outcomes of requests with valid credentials over time, by interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OutageTimeline {
-    /// When the fault began: the mean of the rounds, in seconds.
+    /// The start of the fault: the mean of the rounds, in seconds.
     pub fault_s: f64,
-    /// When it began to be put right: the mean of the rounds, in seconds.
+    /// The start of the repair: the mean of the rounds, in seconds.
     pub healed_s: f64,
-    /// How the requests of each interval went, by their intended start.
+    /// Outcomes of each interval, by intended start.
     pub intervals: Vec<Tally>,
-    /// Credentials let in that had ended.
+    /// Requests with revoked credentials that were accepted.
     pub wrongly_allowed: Vec<u64>,
 }
 
@@ -128,7 +129,7 @@ impl Tally {
         }
     }
 
-    /// This count as a share of all, 0 to 1; none if there are none.
+    /// Returns this count as a share of all requests, 0 to 1; none if there are none.
     #[must_use]
     pub fn share(&self, count: u64) -> Option<f64> {
         (self.requests > 0).then(|| count as f64 / self.requests as f64)
@@ -181,14 +182,14 @@ impl OutageTable {
         Self { setup: outage.setup, storeless, rows }
     }
 
-    /// The faults that were made, in their order.
+    /// Returns the injected faults, in their order.
     #[must_use]
     pub fn faults(&self) -> Vec<OutageFault> {
         let faults: BTreeSet<OutageFault> = self.rows.iter().map(|row| row.fault).collect();
         faults.into_iter().collect()
     }
 
-    /// The rows of this fault.
+    /// Returns the rows of this fault.
     pub fn of_fault(&self, fault: OutageFault) -> impl Iterator<Item = &OutageRow> {
         self.rows.iter().filter(move |row| row.fault == fault)
     }
@@ -224,7 +225,7 @@ impl OutageRow {
 impl Recovery {
     fn of(rounds: &[&OutageRound], interval_s: f64) -> Option<Self> {
         let took: Vec<f64> = rounds.iter().filter_map(|round| recovery_s(round, interval_s)).collect();
-        // With one that did not come to it, the median of the others would flatter.
+        // If one round did not recover, the median of the others would be too optimistic.
         let all = took.len() == rounds.len();
         Some(Self {
             p50_s: median(&took, CONFIDENCE).filter(|_| all),
@@ -253,7 +254,8 @@ impl OutageTimeline {
     }
 }
 
-/// Whether a round counts: by its own reasons, and only if it is known of every request that was planned what came of it.
+/// Returns the validity of a round: its own reasons, and whether the outcome of every planned
+/// request is recorded.
 fn validity(round: &OutageRound) -> Validity {
     let (planned, accounted) = (round.planned, round.accounted());
     let missing = (planned != accounted)
@@ -266,14 +268,17 @@ fn counted(round: &OutageRound, outcome: Outcome, within: impl Fn(usize) -> bool
     counts.filter(|(interval, _)| within(*interval)).map(|(_, count)| u64::from(*count)).sum()
 }
 
-/// Whether the fault lasts during the whole of this interval.
+/// Returns whether the fault lasts during the whole interval.
 fn lasts(round: &OutageRound, interval: usize, interval_s: f64) -> bool {
     let start_s = interval as f64 * interval_s;
     start_s >= round.fault_s - ROUNDING_S && start_s + interval_s <= round.healed_s + ROUNDING_S
 }
 
-/// From when the fault began to be put right to the first interval from which on all is well for some; none if that does
-/// not come. 0 if the interval in which it began is such a one: then nobody noticed.
+/// Returns the time from the start of the repair to the first of several intervals without a
+/// failure.
+///
+/// None if there are no such intervals. 0 if the interval of the repair is the first of them: then
+/// no request failed.
 fn recovery_s(round: &OutageRound, interval_s: f64) -> Option<f64> {
     let intervals = round.outcomes.values().map(Vec::len).max()?;
     let first = ((round.healed_s + ROUNDING_S) / interval_s) as usize;

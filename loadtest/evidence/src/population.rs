@@ -1,4 +1,4 @@
-//! The `population` experiment: what more and more live credentials change.
+//! The `population` experiment: the effect of a growing number of live credentials.
 
 use std::collections::BTreeMap;
 
@@ -12,83 +12,85 @@ use crate::warning::invalid_points;
 use crate::words::grouped;
 use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
-/// Below this the allocator's pages are larger than what is in them, and say nothing of ten million.
+/// Below this size the allocator's pages dominate, so the size predicts nothing for ten million.
 const FIT_FROM: u64 = 5_000;
-/// A line predicts from no more than this share of the largest size.
+/// A line predicts from sizes up to this share of the largest size.
 const FIT_UP_TO: f64 = 0.1;
-/// A size is the largest, halved several times, if it is so near to that.
+/// The tolerance for a size to count as the largest size halved several times.
 const OFF_A_HALF: f64 = 1e-3;
 /// Sizes that a prediction needs.
 const FIT_SIZES: usize = 2;
 
-/// What more and more live credentials change, by scheme.
+/// The effect of a growing number of live credentials, by scheme.
 #[derive(Clone, Debug)]
 pub struct PopulationTable {
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<PopulationRow>,
 }
 
-/// One scheme with more and more live credentials.
+/// One scheme with a growing number of live credentials.
 #[derive(Clone, Debug)]
 pub struct PopulationRow {
     /// The scheme's id.
     pub scheme: String,
-    /// Requests with the fewest credentials and with more, from few to many; empty where none were timed.
+    /// Requests with the fewest credentials and with more, from few to many; empty if none were
+    /// timed.
     pub sizes: Vec<PopulationSize>,
     /// Bytes of live credentials.
     pub live: MemoryRow,
-    /// Bytes of what has to be remembered of revoked ones.
+    /// Bytes that are stored for revoked credentials.
     pub revoked: MemoryRow,
-    /// What a line through small sizes says of the largest.
+    /// The prediction for the largest size from small sizes.
     pub predicted: Option<Predicted>,
-    /// How fast live credentials were made, per second, with all that the scheme keeps of each.
+    /// Live credentials created per second, with everything that the scheme stores for each.
     pub made_per_s: Option<f64>,
-    /// Memory at most, and after every key was removed; none without a store apart.
+    /// Memory at the largest size, and after every key was removed; none without a separate store.
     pub freed: Option<Freed>,
 }
 
-/// Requests with so many credentials.
+/// Requests with one number of live credentials.
 #[derive(Clone, Debug)]
 pub struct PopulationSize {
     /// Credentials alive.
     pub live: u64,
-    /// Response times at the experiment's rate; none where no round at it was valid.
+    /// Response times at the experiment's rate; none without a valid round at it.
     pub response: Option<LatencyRow>,
-    /// The 99th percentile, in the typical block, as a multiple of that with the fewest credentials.
+    /// The 99th percentile as a multiple of that with the fewest credentials, in the typical block.
     pub p99_ratio: Option<Estimate>,
-    /// Requests per second that a saturated server carried: the median of the rounds.
+    /// Requests per second that a saturated server sustained: the median of the rounds.
     pub capacity_rps: Option<Estimate>,
     /// The same as a multiple of that with the fewest credentials, in the typical block.
     pub capacity_ratio: Option<Estimate>,
 }
 
-/// What a line through small sizes says of the largest.
+/// The prediction for the largest size from small sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Predicted {
     /// The largest size.
     pub population: u64,
     /// The smallest and the largest size that the line goes through.
     pub fitted: (u64, u64),
-    /// Bytes that the line says: of the store, or of the server where no store is apart.
+    /// Predicted bytes: of the store, or of the server if there is no separate store.
     pub predicted_bytes: f64,
-    /// And those that were measured.
+    /// Measured bytes.
     pub measured_bytes: u64,
-    /// Whether they grow with the credentials. Where nothing is kept of one, the line is one through noise.
+    /// Whether the bytes grow with the credentials. If nothing is stored per credential, the line
+    /// fits noise.
     pub grows: bool,
 }
 
 impl Predicted {
-    /// How far the line is off, as a share of what was measured; above 0 if it says too much.
+    /// Returns the error as a share of the measured bytes; above 0 if the prediction is too high.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.predicted_bytes / self.measured_bytes as f64 - 1.0
     }
 }
 
-/// Memory before and after all was removed.
+/// Memory before and after everything was removed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Freed {
-    /// Before anything was there.
+    /// Before the fill.
     pub empty: MemoryPoint,
     /// With the most credentials.
     pub full: MemoryPoint,
@@ -96,7 +98,7 @@ pub struct Freed {
     pub freed: MemoryPoint,
 }
 
-/// The rounds of one scheme with so many credentials under one load.
+/// The rounds of one scheme with one number of live credentials under one load.
 type LiveGroup<'record> = Group<'record, RoundAt<LiveCredentials>>;
 
 impl Factor for LiveCredentials {
@@ -172,7 +174,9 @@ impl PopulationRow {
     }
 }
 
-/// Bytes of the store, or of the server where no store is apart. A server over a store keeps a part of what it knows.
+/// Returns the bytes of the store, or of the server if there is no separate store.
+///
+/// A server with a store caches only a part of what the store holds.
 fn bytes(point: &MemoryPoint) -> u64 {
     point.store_used_bytes.unwrap_or(point.server_pss_bytes)
 }
@@ -182,7 +186,7 @@ impl Predicted {
         let points = &live.points;
         let largest = points.iter().max_by_key(|point| point.population)?;
         let highest = (largest.population as f64 * FIT_UP_TO) as u64;
-        // Hash tables grow by doubling: with so many they are as full as with the most.
+        // Hash tables grow by doubling: these sizes have the same fill level as the largest.
         let halved = |point: &MemoryPoint| {
             let halvings = (largest.population as f64 / point.population as f64).log2();
             (halvings - halvings.round()).abs() < OFF_A_HALF
@@ -243,7 +247,7 @@ fn sizes(scheme: &str, groups: &[LiveGroup<'_>]) -> Result<Vec<PopulationSize>, 
     populations.into_iter().map(size).collect()
 }
 
-/// The typical ratio of rounds of the same block.
+/// Returns the typical ratio of rounds of the same block.
 fn ratio(many: &LiveGroup<'_>, few: &LiveGroup<'_>, figure: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
     let few: BTreeMap<u32, f64> = few.valid().filter_map(|round| Some((round.block, figure(round)?))).collect();
     let pair = |round: &Round| Some((figure(round)?, *few.get(&round.block)?));

@@ -1,4 +1,5 @@
-//! The `reject` experiment: what refusing garbage costs against accepting.
+//! The `reject` experiment: the cost of rejecting invalid requests compared with accepting valid
+//! ones.
 
 use engine::record::{Garbage, GarbageSent, Record, RejectExperiment, Round, RoundAt};
 
@@ -8,10 +9,10 @@ use crate::level::Factor;
 use crate::statistics::Estimate;
 use crate::{Analyse, EvidenceError, OverControl, Warning, warnings};
 
-/// What refusing costs, by scheme.
+/// The cost of rejecting, by scheme.
 #[derive(Clone, Debug)]
 pub struct RejectTable {
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<RejectRow>,
 }
 
@@ -20,24 +21,25 @@ pub struct RejectTable {
 pub struct RejectRow {
     /// The scheme's id.
     pub scheme: String,
-    /// What accepting a good request costs.
+    /// The cost of accepting a valid request.
     pub accepting: Option<CostRow>,
-    /// What is refused, in the order of [`Garbage`].
+    /// Rejected requests, in the order of [`Garbage`].
     pub refusals: Vec<Refusal>,
 }
 
-/// What refusing one kind of garbage costs.
+/// The cost of rejecting one kind of invalid request.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// What is wrong with the requests.
+    /// The defect of the requests.
     pub garbage: Garbage,
-    /// The status they have to be answered with.
+    /// The expected status.
     pub status: u16,
     /// The rounds behind the figures.
     pub rounds: RoundCounts,
-    /// CPU time of server and store a refusal, in microseconds; none where a store was not seen, and without a valid round.
+    /// CPU time of server and store per rejection, in microseconds; none without a valid round, or
+    /// if a store was not observed.
     pub total_us: Option<Estimate>,
-    /// What it takes more than accepting; none without a valid round of accepting in a block.
+    /// The difference to accepting; none without a valid round of accepting in the same block.
     pub over_accepting: Option<OverControl>,
 }
 
@@ -87,7 +89,7 @@ impl RejectTable {
         Self { rows }
     }
 
-    /// Every kind that was tried with any scheme, in their order.
+    /// Returns every kind that was measured with any scheme, in their order.
     #[must_use]
     pub fn kinds(&self) -> Vec<Garbage> {
         let mut kinds: Vec<Garbage> =
@@ -99,7 +101,7 @@ impl RejectTable {
 }
 
 impl RejectRow {
-    /// What came of one kind, if it was tried.
+    /// Returns the result for one kind, if it was measured.
     #[must_use]
     pub fn refusal(&self, garbage: Garbage) -> Option<&Refusal> {
         self.refusals.iter().find(|refusal| refusal.garbage == garbage)

@@ -1,5 +1,5 @@
-//! The `revocation` experiment: how long what was ended is still accepted, and whether each server keeps what its class
-//! promises.
+//! The `revocation` experiment: how long revoked credentials are still accepted, and whether each
+//! server keeps the guarantee of its revocation class.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,12 +13,12 @@ use crate::statistics::{CONFIDENCE, Estimate, median, middle_of};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Topic, Violation, Warning};
 
-/// How long what was ended is still accepted.
+/// How long revoked credentials are still accepted.
 #[derive(Clone, Debug)]
 pub struct RevocationTable {
-    /// One a scheme, link and kind of event.
+    /// One row per scheme, link and kind of event.
     pub rows: Vec<RevocationRow>,
-    /// What no server of its class may do.
+    /// Violations of the revocation class.
     pub broken: Vec<BrokenPromise>,
 }
 
@@ -27,82 +27,84 @@ pub struct RevocationTable {
 pub struct RevocationRow {
     /// The scheme's id.
     pub scheme: String,
-    /// What lay between the last node and the store.
+    /// The link between the last node and the store.
     pub link: PushLink,
-    /// What ended the credentials.
+    /// The event that revoked the credentials.
     pub event: EventKind,
-    /// What the servers promise.
+    /// The revocation class of the servers.
     pub class: RevocationClass,
-    /// The window of these servers, in seconds.
+    /// The revocation window of these servers, in seconds.
     pub window_s: u64,
-    /// The window of servers that are started without further flags, in seconds.
+    /// The revocation window of servers without further flags, in seconds.
     pub default_window_s: Option<u64>,
-    /// Nodes that were asked.
+    /// Nodes that were polled.
     pub nodes: u32,
     /// Events that count.
     pub events: usize,
-    /// Events that say nothing.
+    /// Events that are excluded.
     pub excluded: usize,
-    /// When the slowest node denied; none without events that count.
+    /// When the slowest node rejected; none without events that count.
     pub denied: Option<Denied>,
-    /// Of each event that every node has denied, when the slowest did, in microseconds and ascending.
+    /// When the slowest node rejected, for each event that every node rejected after, in
+    /// microseconds, ascending.
     pub slowest_us: Vec<u64>,
-    /// What was accepted although it was sent after the acknowledgement.
+    /// Requests that were accepted although they were sent after the acknowledgement.
     pub accepted: Accepted,
-    /// Events after which a node denied because it could not ask its store.
+    /// Events after which a node rejected because it could not query its store.
     pub unavailable: usize,
-    /// Commands that one event took of the store, by name; none where it does not count, or is none.
+    /// Store commands per event, by name; none without a store, or if they were not counted.
     pub commands: Option<BTreeMap<String, u64>>,
 }
 
-/// From the acknowledgement to the first denial on every node, in microseconds: of each event the slowest node.
+/// From the acknowledgement to the first rejection by the slowest node, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Denied {
     /// The median of the blocks' medians.
     pub p50_us: Estimate,
     /// The 99th percentile of all events.
     pub p99_us: f64,
-    /// Whether enough events lie above that.
+    /// Whether enough events lie above the 99th percentile.
     pub p99_supported: bool,
-    /// The slowest of all.
+    /// The slowest event.
     pub max_us: f64,
-    /// Which node that was, from 0.
+    /// The node of that event, from 0.
     pub slowest_node: u32,
-    /// Events that some node had not denied when patience was over.
+    /// Events after which some node had not rejected within the timeout.
     pub never: usize,
 }
 
-/// What was accepted although it was sent after the acknowledgement.
+/// Requests that were accepted although they were sent after the acknowledgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Events after which something was.
+    /// Events with such requests.
     pub events: usize,
     /// Requests.
     pub requests: u64,
-    /// When the last was sent, in microseconds after the acknowledgement.
+    /// When the last of them was sent, in microseconds after the acknowledgement.
     pub last_us: u64,
 }
 
-/// A node accepted what its class forbids. `Display` says so in a sentence.
+/// A node accepted a credential that its class requires it to reject. `Display` gives a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenPromise {
     /// The scheme's id.
     pub scheme: String,
-    /// What lay between the last node and the store.
+    /// The link between the last node and the store.
     pub link: PushLink,
-    /// What ended the credential.
+    /// The event that revoked the credential.
     pub event: EventKind,
-    /// What the servers promise.
+    /// The revocation class of the servers.
     pub class: RevocationClass,
-    /// Which node, from 0.
+    /// The node, from 0.
     pub node: u32,
-    /// After how many events.
+    /// Events after which this happened.
     pub events: usize,
-    /// Of how many.
+    /// All events of this kind.
     pub of: usize,
-    /// When the last request was sent that it accepted, in microseconds after the acknowledgement; the worst event.
+    /// When the last accepted request was sent, in microseconds after the acknowledgement; of the
+    /// worst event.
     pub after_us: u64,
-    /// After how many microseconds it may accept nothing; of that event.
+    /// The bound of that event, in microseconds after the acknowledgement.
     pub bound_us: u64,
 }
 
@@ -121,7 +123,7 @@ impl fmt::Display for BrokenPromise {
     }
 }
 
-/// Behind a name: what lay between.
+/// Returns the suffix of a name that describes the link.
 fn over(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
@@ -130,8 +132,9 @@ fn over(link: PushLink) -> String {
     }
 }
 
-/// For how long after its acknowledgement an event may be without effect, in microseconds: what every server of the class
-/// promises, however it describes itself.
+/// Returns how long after its acknowledgement an event may have no effect, in microseconds.
+///
+/// This is the guarantee of every server of the class, however the server describes itself.
 #[must_use]
 pub fn revocation_bound_us(class: RevocationClass, window_s: u64, left_us: Option<u64>) -> u64 {
     let window_us = window_s * 1_000_000;
@@ -229,7 +232,7 @@ impl Denied {
     }
 }
 
-/// The node that denied last, and when; none if one never did.
+/// Returns the node that rejected last, and when; none if one never rejected.
 fn slowest(event: &RevocationEvent) -> Option<(u32, u64)> {
     let denied: Vec<u64> = event.denied_us.iter().copied().collect::<Option<_>>()?;
     (0..).zip(denied).max_by_key(|(_, us)| *us)
@@ -252,13 +255,14 @@ impl Accepted {
     }
 }
 
-/// What no server of the series' class may do. Events count that say nothing of when the others denied, too: what was
-/// accepted was accepted.
+/// Returns the violations of the class of a series.
+///
+/// Excluded events count too: an acceptance is a fact even if the rejection was not observed.
 fn broken(series: &RevocationSeries) -> Vec<BrokenPromise> {
     let mut found: BTreeMap<(EventKind, u32), BrokenPromise> = BTreeMap::new();
     for event in &series.events {
         let bound_us = revocation_bound_us(series.class, series.window_s, event.left_us);
-        // At once means that nothing is accepted, however soon it was sent.
+        // An immediate revocation allows no acceptance, however soon the request was sent.
         let breaks = |last_us: u64| series.class == RevocationClass::Immediate || last_us > bound_us;
         for accepted in event.accepted.iter().filter(|accepted| breaks(accepted.last_us)) {
             let one = found.entry((event.kind, accepted.node)).or_insert_with(|| BrokenPromise {

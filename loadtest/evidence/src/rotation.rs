@@ -1,4 +1,4 @@
-//! The `rotation` experiment: what becomes of clients while keys and tokens are replaced.
+//! The `rotation` experiment: the effect of key and refresh token rotation on clients.
 
 use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm, Validity};
 
@@ -7,118 +7,122 @@ use crate::statistics::{CONFIDENCE, Interval, middle_of, wilson};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Warning};
 
-/// What becomes of clients while keys and tokens are replaced.
+/// The effect of key and refresh token rotation on clients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RotationTable {
-    /// One a scheme, and way in which the other node learns of a new key.
+    /// One row per scheme and way in which the other node learns of a new key.
     pub rolls: Vec<RollRow>,
-    /// One a grace and number of clients.
+    /// One row per grace period and number of clients.
     pub races: Vec<RaceRow>,
-    /// One a grace and age of the copy.
+    /// One row per grace period and age of the copy.
     pub replays: Vec<ReplayRow>,
-    /// One a jitter.
+    /// One row per jitter.
     pub storms: Vec<StormRow>,
-    /// The scheme that races and storms were measured on.
+    /// The scheme of the races and refresh bursts.
     pub refreshing: Option<String>,
 }
 
-/// Keys of one scheme that rolled under load. Figures are sums over the valid rolls.
+/// Key rotations of one scheme under load. Figures are sums over the valid rotations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RollRow {
     /// The scheme's id.
     pub scheme: String,
     /// How the other node learns of a new key.
     pub learning: Learning,
-    /// Valid rolls.
+    /// Valid key rotations.
     pub rolls: usize,
-    /// Requests with any credential to the node whose key rolled; without any where it does not check it.
+    /// Requests with any credential to the node that rotated its key; empty if it does not check
+    /// the key.
     pub first: Requests,
-    /// Requests to the other node with credentials from before the roll, due after it.
+    /// Requests to the other node with old credentials, due after the rotation.
     pub other_old: Requests,
-    /// Requests to the other node with credentials from after the roll.
+    /// Requests to the other node with new credentials.
     pub other_new: Requests,
-    /// For how long after the roll the other node refused the new key, in seconds: the longest of the rolls.
+    /// How long after the rotation the other node rejected the new key, in seconds: the longest of
+    /// all rotations.
     pub refused_for: RefusedFor,
-    /// The longest that an accepted or refused request with a new credential took at the other node, in microseconds.
+    /// The longest response time of an accepted or rejected request with a new credential at the
+    /// other node, in microseconds.
     pub slowest_us: Option<u64>,
 }
 
-/// Requests and what became of them.
+/// Requests and their outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
     /// Sent.
     pub sent: u64,
-    /// Answered with 401.
+    /// Responses with status 401.
     pub refused: u64,
-    /// Answered otherwise than with 200 or 401, or not at all.
+    /// Other statuses than 200 and 401, or no response.
     pub failed: u64,
 }
 
-/// For how long new credentials were refused.
+/// How long new credentials were rejected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RefusedFor {
     /// Never.
     Nobody,
-    /// So many seconds after the roll at most; then they were taken.
+    /// At most this many seconds after the rotation; then they were accepted.
     Seconds(f64),
-    /// To the end of the load, so many seconds after the roll.
+    /// Until the end of the load, this many seconds after the rotation.
     Ever(f64),
 }
 
-/// Families whose refresh token several clients sent at once.
+/// Token families whose refresh token several clients sent at the same time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RaceRow {
-    /// How long a used refresh token was still taken, in seconds.
+    /// The grace period for a used refresh token, in seconds.
     pub grace_s: u64,
     /// Clients that sent it.
     pub clients: u32,
     /// Families tried.
     pub families: u64,
-    /// Clients of a family that got a token, the mean.
+    /// Clients of a family that got a token: the mean.
     pub granted: f64,
-    /// Families that were dead afterwards.
+    /// Families that were revoked.
     pub killed: u64,
-    /// The same, of a million, with Wilson's interval.
+    /// The same per million, with Wilson's interval.
     pub killed_ppm: f64,
-    /// Where the truth may lie, of a million.
+    /// The interval per million.
     pub interval_ppm: Interval,
     /// From the first client's send to the last one's, in microseconds.
     pub spread_us: f64,
 }
 
-/// Families of which somebody else sent a copy later.
+/// Token families of which a copy was sent later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplayRow {
-    /// How long a used refresh token was still taken, in seconds.
+    /// The grace period for a used refresh token, in seconds.
     pub grace_s: u64,
-    /// How old the copy was, in seconds.
+    /// The age of the copy, in seconds.
     pub age_s: u64,
     /// Families tried.
     pub families: u64,
     /// Copies that got a token.
     pub passed: u64,
-    /// Families that were dead afterwards, owner and all.
+    /// Families that were revoked, for the owner too.
     pub killed: u64,
 }
 
-/// Refreshes after credentials were issued all at once, with one jitter.
+/// Refreshes after a burst of issued credentials, with one jitter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StormRow {
-    /// How far clients strayed, as a part of the time between two refreshes, 0 to 1.
+    /// The jitter, as a share of the refresh period, 0 to 1.
     pub jitter: f64,
-    /// Valid storms.
+    /// Valid bursts.
     pub storms: usize,
-    /// The busiest bin over the mean of all: the median of the storms.
+    /// The busiest bin divided by the mean of all bins: the median of the bursts.
     pub peak_over_mean: f64,
-    /// The same of each period by itself over the mean of all, from the first on.
+    /// The same for each period, divided by the mean of all bins, from the first period on.
     pub by_period: Vec<f64>,
-    /// What follows from arithmetic: the time between two refreshes over how long issuing took.
+    /// The calculated value: the refresh period divided by the duration of issuing.
     pub without_jitter: f64,
-    /// The 99th percentile of response times, in microseconds, from when a refresh was due: the median of the storms.
+    /// The 99th percentile of response times, in microseconds, from when a refresh was due: the
+    /// median of the bursts.
     pub response_us_p99: Option<f64>,
-    /// Whether the percentile has enough samples above it in every storm.
+    /// Whether the percentile has enough samples above it in every burst.
     pub supported: bool,
-    /// The first valid storm, for its curve.
+    /// The first valid burst, for its curve.
     pub curve: Storm,
 }
 
@@ -134,7 +138,7 @@ impl Analyse for RotationExperiment {
     }
 }
 
-/// Every measurement, with its name.
+/// Returns every measurement, with its name.
 fn parts(measured: &RotationExperiment) -> impl Iterator<Item = (String, &Validity)> {
     let rolls = measured.rolls.iter().map(|roll| {
         let how = if roll.learning == Learning::Never { "not published" } else { "published" };
@@ -207,7 +211,8 @@ fn sum<'record>(kinds: impl Iterator<Item = &'record Presented>) -> Requests {
 }
 
 impl RefusedFor {
-    /// The longest of several rolls, of each of which the requests with new credentials are given.
+    /// Returns the longest rejection of several rotations, from their requests with new
+    /// credentials.
     fn longest<'record, Kinds>(rolls: impl Iterator<Item = Kinds>) -> Self
     where
         Kinds: Iterator<Item = &'record Presented>,
@@ -278,12 +283,12 @@ fn storms(storms: &[Storm]) -> Vec<StormRow> {
     jitters.into_iter().filter_map(|jitter| StormRow::of(jitter, &own(jitter).collect::<Vec<_>>())).collect()
 }
 
-/// Refreshes in a bin.
+/// Returns the mean number of refreshes per bin.
 fn mean(storm: &Storm) -> f64 {
     storm.arrivals.iter().sum::<u64>() as f64 / storm.arrivals.len().max(1) as f64
 }
 
-/// The busiest bin of each period over the mean of all bins.
+/// Returns the busiest bin of each period, divided by the mean of all bins.
 fn peaks(storm: &Storm) -> Vec<f64> {
     let bins = ((storm.period_s() / storm.bin_s).round() as usize).max(1);
     let peak = |period: &[u64]| period.iter().copied().max().unwrap_or(0) as f64 / mean(storm);

@@ -1,5 +1,5 @@
-//! The `rtt` experiment: what a store further away changes, and where asking it stops being sooner than checking a
-//! signature.
+//! The `rtt` experiment: the effect of the store round-trip time, and up to which value querying a
+//! store is faster than verifying a signature.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,39 +12,39 @@ use crate::level::Factor;
 use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
 use crate::{Analyse, EvidenceError, LatencyRow, OverControl, Warning, warnings};
 
-/// What a store further away changes, by scheme.
+/// The effect of the store round-trip time, by scheme.
 #[derive(Clone, Debug)]
 pub struct RttTable {
-    /// Response times, by scheme and distance.
+    /// Response times, by scheme and store round-trip time.
     pub latency: LatencyTable,
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<RttRow>,
-    /// Every scheme that asks a store against every one that does not.
+    /// Every scheme that queries a store, compared with every scheme that does not.
     pub crossings: Vec<Crossing>,
 }
 
-/// One scheme over a store further and further away.
+/// One scheme by store round-trip time.
 #[derive(Clone, Debug)]
 pub struct RttRow {
     /// The scheme's id.
     pub scheme: String,
-    /// From near to far; one for a scheme that keeps nothing in a store.
+    /// From low to high; one for a scheme without a store.
     pub distances: Vec<Distance>,
-    /// Round trips to the store that a request waits for: how much its median rises with each round trip. None without a
-    /// store further away.
+    /// Round trips to the store that a request waits for: the rise of its median per round trip.
+    /// None if only a local store was measured.
     pub trips: Option<Trips>,
 }
 
 /// One round-trip time to the store.
 #[derive(Clone, Debug)]
 pub struct Distance {
-    /// As it was set, in microseconds.
+    /// As configured, in microseconds.
     pub rtt_us: u32,
-    /// As it was given, in microseconds: the median of the rounds; none where nothing lay between.
+    /// As measured, in microseconds: the median of the rounds; none without a proxy.
     pub given_us: Option<f64>,
     /// Response times at the experiment's rate.
     pub response: Option<LatencyRow>,
-    /// CPU time over the control, a saturated request.
+    /// CPU time over the control, per saturated request.
     pub cost: Option<OverControl>,
 }
 
@@ -53,38 +53,41 @@ pub struct Distance {
 pub struct Trips {
     /// How many.
     pub value: f64,
-    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    /// The bootstrap interval over blocks; none for too few blocks.
     pub interval: Option<Interval>,
 }
 
-/// Where asking a store is answered as soon as checking without one.
+/// The round-trip time at which querying a store is as fast as checking without one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossing {
-    /// The scheme that asks.
+    /// The scheme that queries a store.
     pub asks: String,
     /// The scheme that does not.
     pub checks: String,
-    /// Where it lies.
+    /// The round-trip time.
     pub at: CrossingAt,
 }
 
-/// Where two medians meet, as a round-trip time to the store in microseconds: below it, who asks is answered sooner. 0 if who
-/// checks is sooner even with the store beside the server, infinite if who asks is sooner at any distance.
+/// Where two medians are equal, as a store round-trip time in microseconds.
+///
+/// Below it, the scheme that queries is faster. 0 if the other scheme is faster even with a local
+/// store, infinite if the scheme that queries is faster at any round-trip time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossingAt {
     /// The estimate.
     pub rtt_us: f64,
-    /// Where the truth may lie, by drawing the blocks anew; none for too few blocks.
+    /// The bootstrap interval over blocks; none for too few blocks.
     pub interval: Option<Interval>,
 }
 
-/// A request that waits for fewer round trips than this waits for none: it is their scatter that is seen.
+/// Fewer round trips than this count as none: the value is noise.
 const FEWEST_TRIPS: f64 = 0.05;
 
-/// What one block saw: for every distance that was set, the one that was given and the median, all in microseconds.
+/// The figures of one block: configured round-trip time to measured round-trip time and median, in
+/// microseconds.
 type Medians = BTreeMap<u32, (f64, f64)>;
 
-/// The rounds of one scheme at one distance under one load.
+/// The rounds of one scheme at one store round-trip time under one load.
 type RttGroup<'record> = Group<'record, RoundAt<StoreDistance>>;
 
 impl Factor for StoreDistance {
@@ -161,7 +164,7 @@ impl RttRow {
     }
 }
 
-/// The valid rounds at the experiment's rate, by block.
+/// Returns the valid rounds at the experiment's rate, by block.
 fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
     let own = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
     let mut blocks: BTreeMap<u32, Medians> = BTreeMap::new();
@@ -174,7 +177,7 @@ fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
     blocks
 }
 
-/// The medians over blocks at every distance.
+/// Returns the medians over blocks for every round-trip time.
 fn over_blocks(blocks: &[&Medians]) -> Medians {
     let distances: BTreeSet<u32> = blocks.iter().flat_map(|medians| medians.keys().copied()).collect();
     let at = |rtt_us: u32, of: fn(&(f64, f64)) -> f64| {
@@ -186,8 +189,10 @@ fn over_blocks(blocks: &[&Medians]) -> Medians {
         .collect()
 }
 
-/// The median with the store beside the server, in microseconds, and the round trips that a request waits for: the slope over
-/// the proxied distances only, because the way through the proxy takes a little by itself.
+/// Returns the median with a local store, in microseconds, and the round trips that a request waits
+/// for.
+///
+/// The slope covers only rounds with the proxy, because the proxy itself adds some time.
 fn near_and_trips(blocks: &[&Medians]) -> Option<(f64, f64)> {
     let medians = over_blocks(blocks);
     let (_, near_us) = *medians.get(&0)?;
@@ -240,8 +245,10 @@ fn crossing(asks: &BTreeMap<u32, Medians>, checks: &BTreeMap<u32, Medians>) -> O
     Some(CrossingAt { rtt_us, interval })
 }
 
-/// The round-trip time at which a request that takes `near_us` over a store beside the server, and waits for so many round trips,
-/// takes `checks_us`: 0 if it always takes longer, infinite if it waits for none.
+/// Returns the round-trip time at which both schemes are equally fast.
+///
+/// `near_us` is the median with a local store, `checks_us` the median of the scheme that queries no
+/// store. 0 if querying is always slower, infinite if it waits for no round trip.
 fn meets(near_us: f64, trips: f64, checks_us: f64) -> f64 {
     if near_us >= checks_us {
         0.0

@@ -1,4 +1,5 @@
-//! The `scaling` experiment: what more nodes bring, what was full, and how far a law found on few nodes reaches.
+//! The `scaling` experiment: throughput by number of nodes, what was saturated, and how far a law
+//! fitted on few nodes holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,50 +13,54 @@ use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstr
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
-/// The law is found on at most so many nodes, and held against the others.
+/// The law is fitted on at most this many nodes, and tested on the others.
 pub const FIT_NODES: u32 = 3;
-/// A law that is further off than this on the nodes it has not seen is not believed beyond them.
+/// A law with a larger error on the node counts that it was not fitted on predicts nothing beyond
+/// them.
 pub const ERROR_LIMIT: f64 = 0.10;
-/// The share of its periods in which a slice is used up above which it is called full.
+/// The share of its periods in which a CPU quota is used up from which it counts as saturated.
 pub const FULL: f64 = 0.80;
-/// How far the control may be from linear on the most nodes: further off, something else than its nodes limited the run.
+/// The largest deviation of the control from linear scaling on the most nodes.
+///
+/// With a larger deviation, something other than the nodes limited the run.
 const CONTROL_LIMIT: f64 = 0.15;
-/// How many numbers of nodes the Universal Scalability Law needs: it has three numbers of its own.
+/// The numbers of nodes that the Universal Scalability Law needs: it has three parameters.
 const FEWEST_SIZES: usize = 4;
-/// How wide its interval at twice the most nodes may be, as a ratio, before it says nothing.
+/// The widest interval at twice the most nodes, as a ratio, that still identifies the law.
 const WIDEST_AHEAD: f64 = 2.0;
 
-/// Capacity against the number of nodes, by scheme.
+/// Capacity by number of nodes, by scheme.
 #[derive(Clone, Debug)]
 pub struct ScalingTable {
-    /// How the slices were cut.
+    /// The CPU quotas.
     pub slicing: Option<Slicing>,
-    /// Why nothing could be sliced, so that the demands are all that is known; none where something could.
+    /// Why no CPU quota could be set, so that only the demands are known; none if quotas were set.
     pub unsliced: Option<String>,
-    /// What a request costs on whole processors, by scheme.
+    /// CPU time per request with unrestricted CPU, by scheme.
     pub demands: Vec<DemandRow>,
-    /// CPU time of the balancer a request, in microseconds: the median of the rounds. None where the generator went round
-    /// the nodes itself.
+    /// CPU time of the load balancer per request, in microseconds: the median of the rounds.
+    ///
+    /// None if the generator distributed requests itself.
     pub balancer_us: Option<f64>,
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<ScalingRow>,
 }
 
-/// One scheme on more and more nodes.
+/// One scheme by number of nodes.
 #[derive(Clone, Debug)]
 pub struct ScalingRow {
     /// The scheme's id.
     pub scheme: String,
     /// From few nodes to many.
     pub sizes: Vec<ScalingSize>,
-    /// Requests per second that the store would carry at the CPU time that it spent on a request with at most [`FIT_NODES`]
-    /// nodes, when it was not full.
+    /// Requests per second that the store would sustain by its CPU time per request with at most
+    /// [`FIT_NODES`] nodes, when it was not saturated.
     pub store_by_cpu_rps: Option<f64>,
-    /// Requests per second that its slice carried when it was filled.
+    /// Requests per second that the store sustained when it was saturated.
     pub store_filled: Option<Estimate>,
-    /// The law of the bottleneck, found on at most [`FIT_NODES`] nodes.
+    /// The bottleneck law, fitted on at most [`FIT_NODES`] nodes.
     pub law: Option<Bottleneck>,
-    /// That law against the numbers of nodes it has not seen.
+    /// The predictions of that law for the node counts that it was not fitted on.
     pub predictions: Vec<Prediction>,
     /// The Universal Scalability Law over all numbers of nodes; none if there are too few.
     pub usl: Option<UslFit>,
@@ -64,49 +69,50 @@ pub struct ScalingRow {
 /// One number of nodes.
 #[derive(Clone, Debug)]
 pub struct ScalingSize {
-    /// How many.
+    /// The number of nodes.
     pub nodes: u32,
     /// The rounds behind the figures.
     pub rounds: RoundCounts,
     /// Requests per second: the median of the rounds.
     pub rps: Estimate,
-    /// Requests per second as a multiple of those of one node times their number: 1 is linear.
+    /// Requests per second divided by those of one node times the number of nodes: 1 is linear.
     pub efficiency: Option<f64>,
-    /// CPU time of the nodes a request, in microseconds.
+    /// CPU time of the nodes per request, in microseconds.
     pub nodes_us: f64,
-    /// CPU time of the store a request, in microseconds.
+    /// CPU time of the store per request, in microseconds.
     pub store_us: Option<f64>,
-    /// Requests per second for each processor of nodes and store together.
+    /// Requests per second per CPU of nodes and store together.
     pub rps_per_cpu: Option<f64>,
-    /// The share of its periods in which a node's slice was used up: the mean of the nodes, the median of the rounds.
+    /// The share of its periods in which a node's CPU quota was used up: the mean of the nodes, the
+    /// median of the rounds.
     pub nodes_full: f64,
-    /// The same of the store.
+    /// The same for the store.
     pub store_full: Option<f64>,
-    /// What was full.
+    /// What was saturated.
     pub full: Full,
 }
 
-/// What kept more requests from being carried.
+/// What limited the throughput.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// The nodes' slices.
+    /// The CPU quotas of the nodes.
     Nodes,
-    /// The store's slice.
+    /// The CPU quota of the store.
     Store,
     /// Both.
     Both,
-    /// Neither: something else did.
+    /// Neither: something else limited it.
     Neither,
 }
 
-/// A law's word on nodes that it has not seen.
+/// A prediction of a law for a node count that it was not fitted on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
     /// How many nodes.
     pub nodes: u32,
-    /// Requests per second by the law.
+    /// Requests per second predicted by the law.
     pub predicted_rps: f64,
-    /// Requests per second as they were.
+    /// Requests per second measured.
     pub measured_rps: f64,
 }
 
@@ -115,28 +121,30 @@ pub struct Prediction {
 pub struct UslFit {
     /// The law.
     pub usl: Usl,
-    /// Where sigma may lie.
+    /// The interval of sigma.
     pub sigma: Interval,
-    /// Where kappa may lie.
+    /// The interval of kappa.
     pub kappa: Interval,
-    /// How far the law lies off at most, on the nodes it was found on, as a share of what was measured.
+    /// The largest error of the law on the nodes that it was fitted on, as a share of the measured
+    /// value.
     pub misfit: f64,
-    /// Requests per second of twice the most nodes; none if it fits badly, or if its interval is too wide to say anything:
-    /// it is not identifiable.
+    /// Requests per second for twice the most nodes.
+    ///
+    /// None if the fit is poor or the interval too wide: the law is then not identifiable.
     pub ahead: Option<Interval>,
 }
 
-/// Why the multiples of a run on more nodes say nothing of its schemes.
+/// Why the scaling factors of a run are not in the headline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoHeadline {
-    /// The control, which shares nothing, did not scale with its nodes.
+    /// The control, which shares nothing, did not scale linearly.
     ControlNotLinear {
-        /// The most nodes that it was tried with.
+        /// The most nodes that the control was measured with.
         nodes: u32,
         /// Requests per second there as a multiple of those of one node; none without valid rounds of both.
         times: Option<f64>,
     },
-    /// No slice of these schemes was ever full, whatever the number of nodes.
+    /// No CPU quota of these schemes was ever saturated, with any number of nodes.
     NeverFull {
         /// The schemes.
         schemes: Vec<String>,
@@ -168,7 +176,7 @@ impl fmt::Display for NoHeadline {
 }
 
 impl Prediction {
-    /// How far it is off, as a share of what was measured; above 0 it promised too much.
+    /// Returns the error as a share of the measured value; above 0 if the prediction is too high.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.predicted_rps / self.measured_rps - 1.0
@@ -199,7 +207,7 @@ impl Analyse for ScalingExperiment {
 }
 
 impl ScalingTable {
-    /// None where a run ended before it could tell anything of more nodes.
+    /// Returns none if the run ended before it measured more than one node.
     fn of(record: &Record, scaling: &ScalingExperiment) -> Option<Self> {
         if scaling.points.is_empty() && scaling.unsliced.is_none() {
             return None;
@@ -222,14 +230,17 @@ impl ScalingTable {
 }
 
 impl ScalingTable {
-    /// The most nodes that any scheme was tried with; none where there was never more than one.
+    /// Returns the most nodes that any scheme was measured with; none if it was never more than
+    /// one.
     #[must_use]
     pub fn most_nodes(&self) -> Option<u32> {
         self.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.nodes).max().filter(|most| *most > 1)
     }
 
-    /// The schemes whose multiple on the most nodes may stand in a sentence, each with that number of nodes; the control is not
-    /// among them.
+    /// Returns the schemes whose scaling factor may be in a headline, with their largest number of
+    /// nodes.
+    ///
+    /// The control is not among them.
     #[must_use]
     pub fn headline(&self) -> Vec<(&ScalingRow, &ScalingSize)> {
         let Some(most) = self.most_nodes().filter(|_| self.control_off().is_none()) else { return Vec::new() };
@@ -237,7 +248,7 @@ impl ScalingTable {
         told.filter_map(|row| Some((row, row.sizes.last().filter(|size| size.nodes == most)?))).collect()
     }
 
-    /// Why some or all of the schemes are not in the [headline](Self::headline).
+    /// Returns why some or all of the schemes are not in the [headline](Self::headline).
     #[must_use]
     pub fn no_headline(&self) -> Vec<NoHeadline> {
         let never =
@@ -259,20 +270,21 @@ impl ScalingTable {
 }
 
 impl ScalingRow {
-    /// Whether some slice was full with any number of nodes.
+    /// Returns whether a CPU quota was saturated with any number of nodes.
     #[must_use]
     pub fn was_full(&self) -> bool {
         self.sizes.iter().any(|size| size.full != Full::Neither)
     }
 
-    /// Whether the law's word on nodes that it has not seen can be believed.
+    /// Returns whether the law predicts the node counts that it was not fitted on.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.predictions.is_empty() && self.predictions.iter().all(|each| each.error().abs() <= ERROR_LIMIT)
     }
 
-    /// Twice the most nodes that were tried, and the requests per second that the law promises of them; none if it does not
-    /// hold.
+    /// Returns twice the most nodes, and the requests per second that the law predicts for them.
+    ///
+    /// None if the law does not hold.
     #[must_use]
     pub fn ahead(&self) -> Option<(u32, f64)> {
         let nodes = 2 * self.sizes.last()?.nodes;
@@ -358,18 +370,20 @@ impl ScalingSize {
     }
 }
 
-/// Whether it tells what the store carries: nothing but its slice was in the way.
+/// Returns whether the point shows the capacity of the store: only the store's quota limited it.
 fn fills_store(point: &ScalingPoint) -> bool {
     let filled = matches!(point.step, Step::StoreFilled { .. }) && point.store_full.is_some_and(|share| share >= FULL);
     filled && mean(&point.nodes_full) < FULL
 }
 
-/// What a node carries is what few nodes carried while the store had time left; what the store carries was measured when
-/// it was filled. None where a store was never full.
+/// Returns the law from the capacity of a node and of the store.
+///
+/// The capacity of a node is its rate while the store was not saturated; that of the store was
+/// measured at saturation. None if the store was never saturated.
 fn law(few: &[&ScalingPoint], slicing: &Slicing, store_filled: Option<Estimate>) -> Option<Bottleneck> {
     let left = |point: &&&ScalingPoint| point.store_full.is_none_or(|share| share < FULL);
     let of_rounds = middle_of(few.iter().filter(left).filter_map(|point| Some(point.rps / f64::from(nodes(point)?))));
-    // Where even one node fills the store, what a node could carry follows from its slice.
+    // If even one node saturates the store, the capacity of a node follows from its CPU quota.
     let of_slice = middle_of(few.iter().map(|point| slicing.node_share * 1e6 / point.nodes_us));
     let store_rps = store_filled.map(|filled| filled.value);
     let has_store = few.iter().any(|point| point.store_us.is_some());
@@ -410,7 +424,7 @@ impl UslFit {
     }
 }
 
-/// Requests per second for each number of nodes: the median over these blocks.
+/// Returns requests per second for each number of nodes: the median over these blocks.
 fn medians(blocks: &[&Vec<(u32, f64)>]) -> Vec<(f64, f64)> {
     let mut by_nodes: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (nodes, rps) in blocks.iter().copied().flatten() {

@@ -1,4 +1,5 @@
-//! The search of `authbench load --slo`: at which rate do nine of ten rounds meet the objectives, and did it hold?
+//! The search of `authbench load --slo`: the rate at which nine of ten rounds meet the objectives,
+//! and its confirmation.
 
 use std::collections::BTreeSet;
 
@@ -9,29 +10,32 @@ use engine::validity::Fault;
 use crate::statistics::{CONFIDENCE, Interval, Logistic, bootstrap, median, profile_interval};
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
-/// The rate that is looked for is the one at which this share of the rounds meets the objectives.
+/// The share of rounds that meet the objectives at the rate that the search looks for.
 pub const SLO_SHARE: f64 = 0.9;
-/// A rate is confirmed by so many rounds.
+/// The number of rounds that confirm a rate.
 pub const CONFIRMING: u32 = 5;
-/// So many of them have to meet the objectives: where nine of ten do, that happens in 92 % of all cases; where half do, in 19 %.
+/// The number of them that must meet the objectives.
+///
+/// If nine of ten rounds do, this happens in 92 % of all cases; if half do, in 19 %.
 pub const CONFIRMED_BY: u32 = 4;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct SloTable {
     /// The scheme's id.
     pub scheme: String,
-    /// What a round had to meet.
+    /// The objectives.
     pub objectives: Vec<Objective>,
-    /// From low to high; rounds that confirm stand apart.
+    /// From low to high, without the confirmation rounds.
     pub rates: Vec<SloRate>,
-    /// The rates that were to be confirmed, in order; only the last can hold.
+    /// The rates to be confirmed, in order; only the last one can be confirmed.
     pub confirmations: Vec<SloRate>,
-    /// The curve through the rounds of the grid; none where they do not tell one rate from another.
+    /// The curve through the rounds of the grid; none if they do not distinguish one rate from
+    /// another.
     pub fit: Option<SloFit>,
-    /// The answer.
+    /// The result.
     pub answer: SloAnswer,
-    /// How the search ended; none if it broke off.
+    /// How the search ended; none if it was interrupted.
     pub end: Option<SearchEnd>,
 }
 
@@ -44,16 +48,16 @@ pub struct SloRate {
     pub met: u32,
     /// Rounds that did not.
     pub missed: u32,
-    /// Rounds that say nothing of the target.
+    /// Rounds that say nothing about the target.
     pub void: u32,
-    /// For each objective the median, over the rounds that say something, of its percentile in microseconds.
+    /// For each objective, the median of its percentile over the judged rounds, in microseconds.
     pub times_us: Vec<Option<f64>>,
 }
 
-/// A round that says something of the target.
+/// A round that says something about the target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
-    /// Neighbours in time share a block.
+    /// Rounds that are adjacent in time share a block.
     pub block: u32,
     /// Requests per second.
     pub rate_rps: f64,
@@ -68,30 +72,32 @@ pub struct SloFit {
     pub law: Logistic,
     /// The rate at which [`SLO_SHARE`] of the rounds meet them.
     pub rate_rps: f64,
-    /// Where that rate may lie; none if the rounds leave one side open.
+    /// The interval of that rate; none if the rounds leave one side open.
     pub interval: Option<Interval>,
 }
 
-/// The answer to "how much can it carry?".
+/// The highest rate that meets the objectives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SloAnswer {
     /// Requests per second; none if nothing was found.
     pub rate_rps: Option<f64>,
-    /// Whether the rate held when it was tried again.
+    /// Whether the confirmation rounds confirmed the rate.
     pub confirmed: bool,
-    /// Whether the rate is no more than a lower bound, because the generator could not find the target's limit.
+    /// Whether the rate is only a lower bound, because the generator was the limit.
     pub lower_bound: bool,
 }
 
 impl SloFit {
-    /// The curve through these rounds. None unless some of them met the objectives, others did not, and more of them at
-    /// lower rates.
+    /// Fits the curve through these rounds.
+    ///
+    /// None unless some rounds met the objectives, others did not, and more of them did at lower
+    /// rates.
     #[must_use]
     pub fn of(rounds: &[Judged]) -> Option<Self> {
         let outcomes: Vec<(f64, bool)> = rounds.iter().map(|round| (round.rate_rps, round.met)).collect();
         let law = falling(&outcomes)?;
         let rate_rps = law.at(SLO_SHARE);
-        // The curve is that of the penalised likelihood, the profile that of the plain one.
+        // The curve uses the penalised likelihood, the profile the plain one.
         let interval = interval(rounds, &outcomes).map(|interval| interval.holding(rate_rps));
         Some(Self { law, rate_rps, interval })
     }
@@ -102,8 +108,10 @@ fn falling(outcomes: &[(f64, bool)]) -> Option<Logistic> {
     Logistic::fit(outcomes).filter(|law| both && law.slope < 0.0)
 }
 
-/// The profile takes rounds for independent; drawing the blocks anew does not, but sees no scatter where the rounds
-/// separate perfectly. Whichever reaches further counts, on either side.
+/// Returns the wider of two intervals, on either side.
+///
+/// The profile assumes independent rounds. The bootstrap over blocks does not, but sees no scatter
+/// if the rounds separate perfectly.
 fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
     let profile = profile_interval(outcomes, SLO_SHARE, CONFIDENCE)?;
     let numbers: BTreeSet<u32> = rounds.iter().map(|round| round.block).collect();
@@ -127,8 +135,9 @@ impl Analyse for SloExperiment {
         Ok(Some(SloTable::of(self)))
     }
 
-    /// Rounds of a search that say nothing of the target. One in which the target was not up to the load is what was looked for,
-    /// and counts.
+    /// Returns a warning about rounds that say nothing about the target.
+    ///
+    /// A round in which the target did not sustain the load is a result of the search, and counts.
     fn warnings(&self, _: &Record, _: Option<&SloTable>) -> Vec<Warning> {
         let says_nothing = |round: &&SloRound| matches!(round.verdict, SloVerdict::Generator | SloVerdict::Unsettled);
         let void: Vec<&SloRound> = self.rounds.iter().filter(says_nothing).collect();
@@ -149,7 +158,7 @@ impl Analyse for SloExperiment {
     }
 }
 
-/// What makes a round say nothing of the target, in words.
+/// The reasons why a round says nothing about the target.
 const WHY_VOID: [(Fault, &str); 7] = [
     (Fault::GeneratorExhausted, "the generator ran out of file descriptors, local ports or memory"),
     (Fault::GeneratorLate, "the generator sent too late"),
@@ -180,7 +189,7 @@ impl SloTable {
     }
 }
 
-/// A round of the grid that says something: the rates of the others were chosen by what came before.
+/// Returns a judged round of the grid; the rates of other rounds depend on earlier results.
 fn judged(round: &SloRound) -> Option<Judged> {
     let SearchStep::Grid { block } = round.step else { return None };
     let met = match round.verdict {
@@ -191,7 +200,7 @@ fn judged(round: &SloRound) -> Option<Judged> {
     Some(Judged { block, rate_rps: round.rate_rps, met })
 }
 
-/// In the order in which the rates were first tried.
+/// Groups rounds by rate, in the order in which the rates were first measured.
 fn by_rate(objectives: &[Objective], rounds: &[&SloRound]) -> Vec<SloRate> {
     let mut groups: Vec<(f64, Vec<&SloRound>)> = Vec::new();
     for round in rounds {
@@ -220,14 +229,14 @@ impl SloRate {
         }
     }
 
-    /// Whether the rounds confirm it.
+    /// Returns whether the rounds confirm the rate.
     #[must_use]
     pub const fn holds(&self) -> bool {
         self.met >= CONFIRMED_BY
     }
 }
 
-/// The rate that held, else the last that was tried, else the best guess.
+/// Returns the confirmed rate, else the last one that was measured, else the best guess.
 fn answer(end: Option<SearchEnd>, fit: Option<&SloFit>, rates: &[SloRate], confirmations: &[SloRate]) -> SloAnswer {
     let lower_bound = end == Some(SearchEnd::Generator);
     let last = confirmations.last();

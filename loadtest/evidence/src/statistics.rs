@@ -1,7 +1,7 @@
 //! Estimates with intervals, for few samples.
 //!
 //! The sample is the round (or the process), never the request: requests of one round are not
-//! independent of one another, and a million of them would make any nothing significant.
+//! independent, and a million of them would make any difference significant.
 
 mod bootstrap;
 mod line;
@@ -22,8 +22,10 @@ pub use share::wilson;
 pub use signed_rank::{hodges_lehmann, hodges_lehmann_ratio};
 pub use student::mean;
 
-/// The level that every interval is asked for. Exact intervals of few samples reach more than
-/// that, because their levels come in steps; [`Interval::level`] says what they reach.
+/// The confidence level of every interval.
+///
+/// Exact intervals of few samples reach a higher level, because their levels come in steps;
+/// [`Interval::level`] is the level reached.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The fewest samples for which [`median`] and [`hodges_lehmann`] have an interval: 6 for 95 %, 8 for 99 %.
@@ -42,18 +44,18 @@ pub struct Interval {
     pub low: f64,
     /// Its upper end.
     pub high: f64,
-    /// The level it has, at least the one asked for.
+    /// The level reached, at least the requested one.
     pub level: f64,
 }
 
 impl Interval {
-    /// Whether the value lies inside.
+    /// Returns whether the value lies inside.
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 
-    /// The same interval, extended to this value where it lies outside.
+    /// Returns the same interval, extended to this value if it lies outside.
     #[must_use]
     pub const fn holding(self, value: f64) -> Self {
         Self { low: self.low.min(value), high: self.high.max(value), level: self.level }
@@ -65,14 +67,14 @@ impl Interval {
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
-    /// Where the truth may lie; none if the samples are too few for the level asked for.
+    /// The interval; none if there are too few samples for the requested level.
     pub interval: Option<Interval>,
-    /// How many samples it rests on.
+    /// The number of samples.
     pub samples: usize,
 }
 
 impl Estimate {
-    /// The same estimate on another scale; `scale` must be increasing.
+    /// Returns the same estimate on another scale; `scale` must be increasing.
     #[must_use]
     pub fn map(self, scale: impl Fn(f64) -> f64) -> Self {
         let interval = self.interval.map(|at| Interval { low: scale(at.low), high: scale(at.high), level: at.level });

@@ -1,4 +1,4 @@
-//! How a load went, interval by interval.
+//! The course of a load over time, interval by interval.
 
 use engine::record::{Interval, LoadExperiment, Round, empty_histogram};
 use hdrhistogram::Histogram;
@@ -6,30 +6,31 @@ use hdrhistogram::Histogram;
 use crate::latency::merge;
 use crate::{EvidenceError, UnusableHistogram};
 
-/// More points than this no chart can show. Where there are more intervals, neighbours are merged, histograms and all.
+/// The most points that a chart can show. If there are more intervals, adjacent ones are merged,
+/// including their histograms.
 const MOST_POINTS: usize = 1_000;
 
-/// One round of a load in time.
+/// One round of a load over time.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     /// The scheme's id.
     pub scheme: String,
-    /// Whether the round may feed a claim.
+    /// Whether the round is valid.
     pub valid: bool,
     /// Its intervals in order, warm-up included.
     pub points: Vec<TimelinePoint>,
-    /// How many intervals of the record a point stands for, at most.
+    /// The largest number of intervals of the record that one point covers.
     pub intervals_per_point: usize,
 }
 
-/// One interval, or neighbouring ones merged.
+/// One interval, or several adjacent ones merged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimelinePoint {
     /// Seconds since the round's first intended start.
     pub start_s: f64,
     /// Its length in seconds.
     pub length_s: f64,
-    /// Requests a second whose intended start lies in it.
+    /// Requests per second whose intended start lies in it.
     pub rate_rps: f64,
     /// Requests that failed.
     pub failed: u64,
@@ -39,7 +40,7 @@ pub struct TimelinePoint {
     pub response_us_p99: Option<u64>,
     /// The 99th percentile of the service times.
     pub service_us_p99: Option<u64>,
-    /// Whether it lies inside the window; before it is warm-up.
+    /// Whether it lies inside the window; before the window is warm-up.
     pub in_window: bool,
 }
 
@@ -47,7 +48,7 @@ impl Timeline {
     pub(crate) fn of(round: &Round) -> Result<Self, EvidenceError> {
         let intervals_per_point = round.intervals.len().div_ceil(MOST_POINTS).max(1);
         let counts = |interval: &Interval| round.window.contains(interval.start_s);
-        // No point lies on both sides of the window's edge.
+        // No point spans the edge of the window.
         let sides = round.intervals.chunk_by(|one, other| counts(one) == counts(other));
         let points = sides
             .flat_map(|side| side.chunks(intervals_per_point))
@@ -59,7 +60,7 @@ impl Timeline {
 }
 
 impl TimelinePoint {
-    /// Of at least one interval.
+    /// Merges at least one interval.
     fn of(intervals: &[Interval], in_window: bool) -> Result<Self, UnusableHistogram> {
         let (mut response, mut service) = (empty_histogram(), empty_histogram());
         for interval in intervals {
@@ -68,7 +69,7 @@ impl TimelinePoint {
         }
         let at = |times: &Histogram<u64>, quantile| (!times.is_empty()).then(|| times.value_at_quantile(quantile));
         let (first, last) = (&intervals[0], &intervals[intervals.len() - 1]);
-        // An interval in which nothing was to begin is absent, and takes its time all the same.
+        // An interval without a planned request is absent, but its time still counts.
         let length_s = last.start_s + last.length_s - first.start_s;
         Ok(Self {
             start_s: first.start_s,

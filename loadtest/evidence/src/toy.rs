@@ -4,10 +4,10 @@ use engine::record::{Record, ToyExperiment, ToyPoint};
 
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
-/// What the servers answered.
+/// The responses of the servers.
 #[derive(Clone, Debug)]
 pub struct ToyTable {
-    /// One a scheme.
+    /// One row per scheme.
     pub rows: Vec<ToyPoint>,
 }
 

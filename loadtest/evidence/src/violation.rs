@@ -1,17 +1,17 @@
-//! What must never happen, whatever it costs: found, it fails the run.
+//! Events that must never happen: one of them fails the run.
 
 use std::fmt;
 
 use engine::Experiment;
 
-/// A credential was accepted that had to be refused.
+/// A credential was accepted that must be rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The experiment that saw it.
+    /// The experiment that observed it.
     pub experiment: Experiment,
     /// The scheme's id.
     pub scheme: String,
-    /// What happened, in words that begin with the scheme's id.
+    /// The event in words, starting with the scheme's id.
     pub text: String,
 }
 

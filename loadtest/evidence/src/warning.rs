@@ -1,4 +1,4 @@
-//! What a reader must know before trusting a number.
+//! Caveats: what a reader must know before trusting a number.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use engine::record::{Quantiles, Round, Validity};
 
 use crate::group::Place;
 
-/// A caveat: a sentence, and what it is about.
+/// A caveat: a sentence and its topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What it is about.
+    /// The topic.
     pub topic: Topic,
-    /// The sentence that reports print.
+    /// The sentence in reports.
     pub text: String,
 }
 
-/// A round that counts for nothing.
+/// An invalid round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InvalidRound {
-    /// Where it belongs.
+    /// Its place.
     pub place: Place,
     /// Its block.
     pub block: u32,
-    /// Requests per second that it carried.
+    /// Requests per second that it achieved.
     pub achieved_rps: f64,
     /// Its response times.
     pub response_us: Quantiles,
-    /// Why it does not count, each a sentence with its figures.
+    /// The reasons, each a sentence with its figures.
     pub reasons: Vec<String>,
 }
 
@@ -43,18 +43,18 @@ impl InvalidRound {
     }
 }
 
-/// What a caveat is about, in the order in which reports list them.
+/// The topic of a caveat, in the order in which reports list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// What is missing from the run.
     Run,
-    /// What was measured and does not count.
+    /// Invalid measurements.
     Invalid,
-    /// What the numbers cannot carry.
+    /// Statistical limitations.
     Statistics,
-    /// What may not be compared just so.
+    /// Limitations of the comparison.
     Comparison,
-    /// What the bench did to the measurement.
+    /// Effects of the machine and the setup.
     Bench,
 }
 
@@ -62,7 +62,7 @@ impl Topic {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Run, Self::Invalid, Self::Statistics, Self::Comparison, Self::Bench];
 
-    /// A caveat about this.
+    /// Creates a caveat of this topic.
     pub(crate) fn warning(self, text: impl Into<String>) -> Warning {
         Warning { topic: self, text: text.into() }
     }
@@ -86,12 +86,12 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A caveat about what was found, if anything was.
+/// Returns a caveat about these items, if there are any.
 pub(crate) fn if_any<T>(found: &[T], warning: impl FnOnce(&[T]) -> Warning) -> Option<Warning> {
     (!found.is_empty()).then(|| warning(found))
 }
 
-/// There is no control to compare with.
+/// Returns the caveat that there is no control to compare with.
 pub(crate) fn no_control(experiment: Experiment) -> Warning {
     Topic::Statistics.warning(format!(
         "{experiment}: the control has no valid figures, so the cost of authentication is unknown; include the \
@@ -99,7 +99,7 @@ pub(crate) fn no_control(experiment: Experiment) -> Warning {
     ))
 }
 
-/// Places whose figures have no interval, each with the valid rounds that it has.
+/// Returns the caveat about places without an interval, each given with its number of valid rounds.
 pub(crate) fn too_few_rounds(experiment: Experiment, needed: usize, places: &[(Place, usize)]) -> Option<Warning> {
     if_any(places, |places| {
         let most = places.iter().map(|(_, found)| *found).max().unwrap_or(0);
@@ -110,7 +110,7 @@ pub(crate) fn too_few_rounds(experiment: Experiment, needed: usize, places: &[(P
     })
 }
 
-/// One caveat for all points that are invalid for the same reasons.
+/// Returns one caveat for all points that are invalid for the same reasons.
 pub(crate) fn invalid_points<'record>(
     experiment: Experiment,
     points: impl Iterator<Item = (String, &'record Validity)>,
@@ -132,7 +132,8 @@ pub(crate) fn invalid_points<'record>(
     found.into_iter().map(warning).collect()
 }
 
-/// Places sorted by level: `50 % of its capacity (session-redis, jwt-hs256); 4,000 requests/s (jwt-eddsa)`.
+/// Lists places by level: `50 % of its capacity (session-redis, jwt-hs256); 4,000 requests/s
+/// (jwt-eddsa)`.
 pub(crate) fn by_level<'place>(places: impl Iterator<Item = &'place Place>) -> String {
     let mut levels: Vec<(String, Vec<&str>)> = Vec::new();
     for place in places {

@@ -1,4 +1,4 @@
-//! The caveats of a run that no single experiment has for itself.
+//! Caveats of a run that belong to no single experiment.
 
 mod machine;
 mod rounds;
@@ -9,7 +9,7 @@ use crate::{Topic, Warning};
 
 pub(crate) use rounds::{of_groups, of_latency};
 
-/// What is missing from the run.
+/// Returns caveats about what is missing from the run.
 pub(crate) fn of_the_run(record: &Record) -> Vec<Warning> {
     let incomplete = match &record.run.status {
         Status::Complete => None,
@@ -24,7 +24,7 @@ pub(crate) fn of_the_run(record: &Record) -> Vec<Warning> {
     incomplete.into_iter().chain(record.omitted.iter().map(omitted)).collect()
 }
 
-/// What the machine, and what stood on it, did to the measurement.
+/// Returns caveats about the machine and the placement of the processes.
 pub(crate) fn of_the_machine(record: &Record) -> Vec<Warning> {
     machine::all(record)
 }

@@ -1,5 +1,7 @@
-//! The `wire` experiment: bytes of a credential and of what carries it. Counted, not estimated:
-//! the same request has the same bytes every time, so there are no intervals.
+//! The `wire` experiment: bytes of a credential and of the messages that carry it.
+//!
+//! The bytes are counted, not estimated: the same request has the same bytes every time, so there
+//! are no intervals.
 
 use contract::Carrier;
 use engine::record::{Record, WireExperiment, WirePoint};
@@ -9,24 +11,27 @@ use crate::group::scheme_order;
 use crate::warning::{invalid_points, no_control};
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
-/// Name, value and attributes together: what a browser must be able to store of one cookie, and
-/// what browsers cut off at (RFC 6265, section 6.1).
+/// Name, value and attributes together: the size of a cookie that a browser must store (RFC 6265,
+/// section 6.1).
+///
+/// Browsers drop larger cookies.
 pub const COOKIE_LIMIT_BYTES: u64 = 4096;
 
 /// Bytes on the wire, by carrier, scheme and number of roles.
 #[derive(Clone, Debug)]
 pub struct WireTable {
-    /// One a scheme, carrier and number of roles.
+    /// One row per scheme, carrier and number of roles.
     pub rows: Vec<WireRow>,
 }
 
 /// The bytes of one scheme.
 #[derive(Clone, Debug)]
 pub struct WireRow {
-    /// What was counted; shown as such where it is not valid.
+    /// The counted bytes; shown as invalid if they are not valid.
     pub point: WirePoint,
-    /// Request header bytes beyond those of the control with the same carrier and roles; none for
-    /// the control, and without a valid one.
+    /// Request header bytes beyond those of the control with the same carrier and roles.
+    ///
+    /// None for the control, and without a valid control.
     pub request_over_control: Option<i64>,
 }
 

@@ -1,6 +1,6 @@
 //! Numbers in sentences.
 
-/// A whole number with thousands separators and a real minus: `−12,345`.
+/// Formats a whole number with thousands separators and a minus sign (U+2212): `−12,345`.
 #[must_use]
 pub fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());

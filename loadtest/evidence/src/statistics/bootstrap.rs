@@ -1,24 +1,24 @@
-//! Intervals by resampling (Efron and Tibshirani, *An Introduction to the Bootstrap*, chapter 13): for numbers that
-//! no formula gives an interval for.
+//! Intervals by resampling (Efron and Tibshirani, *An Introduction to the Bootstrap*, chapter 13),
+//! for statistics without a formula for an interval.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::{Estimate, Interval};
 
-/// Draws: the ends of a 95 % interval then stand on fifty of them.
+/// Resamples: each end of a 95 % interval then rests on fifty of them.
 const DRAWS: usize = 2_000;
-/// Fewer samples repeat one another too often to show how they scatter.
+/// Fewer samples repeat too often within a resample to show their scatter.
 const FEWEST_SAMPLES: usize = 5;
-/// The same for everybody: a report is a function of its record.
+/// The seed is fixed: a report is a function of its record.
 const SEED: u64 = 1;
 
-/// Several numbers that `of` finds in samples, each with its percentile interval. None where it finds none in the samples as
-/// they are.
+/// Estimates several statistics, each with its percentile interval.
 ///
-/// A draw in which `of` finds nothing is left out. There are no intervals for fewer than five samples, and where most draws find
-/// nothing. Estimate and interval come from the same function, and the interval always contains the estimate: where the
-/// numbers of the draws are skewed or end at a bound, the percentile interval alone may lie beside it.
+/// None if `of` finds no value in the samples themselves. A resample without a value is left out.
+/// There are no intervals for fewer than five samples, or if most resamples have no value. Estimate
+/// and interval come from the same function, and the interval is extended to contain the estimate:
+/// with skewed or bounded values, the percentile interval alone may miss it.
 #[must_use]
 pub fn bootstrap<Sample, const N: usize>(
     samples: &[Sample],
@@ -34,7 +34,8 @@ pub fn bootstrap<Sample, const N: usize>(
     }))
 }
 
-/// What each draw finds; none for too few samples, or too few draws that find anything.
+/// Returns the values of the resamples; none for too few samples, or too few resamples with a
+/// value.
 fn draws<Sample, const N: usize>(
     samples: &[Sample],
     of: impl Fn(&[&Sample]) -> Option<[f64; N]>,

@@ -1,16 +1,15 @@
 //! A straight line through points, by least squares.
 //!
-//! Least squares and not Theil and Sen's median of slopes, because it is linear in what is
-//! measured: the slopes of the server and of the store add up to that of their sum, in the table
-//! as in the store-room.
+//! Least squares and not the Theil-Sen median of slopes, because it is linear in the measured
+//! values: the slopes of server and store add up to the slope of their sum.
 
 use super::{Estimate, student};
 
 /// A straight line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
-    /// How much the value grows for one step. The interval is Student's, over the points'
-    /// distances from the line; `samples` are the points.
+    /// The increase per step. The interval is Student's t over the points' distances from the line;
+    /// `samples` are the points.
     pub slope: Estimate,
     /// The value at 0.
     pub intercept: f64,
@@ -18,7 +17,7 @@ pub struct Line {
     pub r_squared: f64,
 }
 
-/// The line through points (x, value). None for fewer than two different x.
+/// Fits the line through points (x, value). None for fewer than two different x.
 #[must_use]
 pub fn least_squares(points: &[(f64, f64)], confidence: f64) -> Option<Line> {
     let count = points.len() as f64;

@@ -1,22 +1,24 @@
-//! How the share of good outcomes falls or rises with a positive quantity, such as a rate: logistic regression on its
-//! logarithm.
+//! Logistic regression of the share of good outcomes on the logarithm of a positive quantity, such
+//! as a rate.
 //!
-//! The curve is that of Firth's penalised likelihood (Biometrika 80, 1993), because where every outcome below some value is
-//! good and every one above it is bad the plain likelihood has no maximum: it would be infinitely steep. The interval of
-//! the place where it has some share is that of the plain profile likelihood, which is finite even then, and holds the whole
-//! gap; the penalty would speak against the steepest curves, and so against the gap's upper end.
+//! The curve maximizes Firth's penalised likelihood (Biometrika 80, 1993), because the plain
+//! likelihood has no maximum if every outcome below some value is good and every one above it is
+//! bad: the curve would be infinitely steep. The interval of the value with a given share is that
+//! of the plain profile likelihood, which is finite even then and contains the whole gap; the
+//! penalty would exclude the steepest curves, and so the upper end of the gap.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 
 use super::Interval;
 
-/// Newton's steps; some ten are enough.
+/// Newton steps; about ten are enough.
 const STEPS: usize = 100;
-/// How far from the mean, in standard deviations of the logarithms, the ends of an interval are looked for.
+/// The search range for the ends of an interval, in standard deviations of the logarithms from the
+/// mean.
 const REACH: f64 = 6.0;
-/// Places at which the most likely one is looked for, over that reach.
+/// Grid points in that range for the search of the maximum.
 const PLACES: u32 = 300;
-/// Between the flattest and the steepest curve that a profile tries, for one standard deviation.
+/// The flattest and the steepest slope that a profile tries, per standard deviation.
 const SLOPES: (f64, f64) = (0.05, 400.0);
 
 /// The share at x is 1 / (1 + exp(-(intercept + slope ln x))).
@@ -24,33 +26,35 @@ const SLOPES: (f64, f64) = (0.05, 400.0);
 pub struct Logistic {
     /// The log odds at 1.
     pub intercept: f64,
-    /// How much they grow while x grows e-fold.
+    /// The growth while x grows e-fold.
     pub slope: f64,
 }
 
 impl Logistic {
-    /// The curve through outcomes (x, good), by penalised likelihood. None for fewer than two different x.
+    /// Fits the curve through outcomes (x, good), by penalised likelihood. None for fewer than two
+    /// different x.
     #[must_use]
     pub fn fit(outcomes: &[(f64, bool)]) -> Option<Self> {
         let scaled = Scaled::of(outcomes)?;
         Some(scaled.unscaled(scaled.fit()?))
     }
 
-    /// The share of good outcomes at x.
+    /// Returns the share of good outcomes at x.
     #[must_use]
     pub fn share(&self, x: f64) -> f64 {
         probability(self.intercept + self.slope * x.ln())
     }
 
-    /// The x with this share, between 0 and 1; not finite where the curve is flat.
+    /// Returns the x with this share, between 0 and 1; not finite if the curve is flat.
     #[must_use]
     pub fn at(&self, share: f64) -> f64 {
         ((log_odds(share) - self.intercept) / self.slope).exp()
     }
 }
 
-/// Where the x may lie at which the curve has this share: all that the profile likelihood does not rule out. None if it rules
-/// out nothing on one side. The curve is taken to rise or to fall as [`Logistic::fit`] does.
+/// Returns the interval of the x at which the curve has this share, by profile likelihood.
+///
+/// None if it is open on one side. The curve is taken to rise or to fall as [`Logistic::fit`] does.
 #[must_use]
 pub fn profile_interval(outcomes: &[(f64, bool)], share: f64, confidence: f64) -> Option<Interval> {
     let scaled = Scaled::of(outcomes)?;
@@ -64,7 +68,7 @@ pub fn profile_interval(outcomes: &[(f64, bool)], share: f64, confidence: f64) -
     Some(Interval { low: end(-1.0)?, high: end(1.0)?, level: confidence })
 }
 
-/// Where it ceases to be so, on the way from where it is to where it has to be no more.
+/// Returns the boundary of a condition that holds at `inside` and not at `outside`, by bisection.
 fn edge(mut inside: f64, mut outside: f64, so: impl Fn(f64) -> bool) -> Option<f64> {
     if so(outside) {
         return None;
@@ -84,7 +88,8 @@ fn log_odds(share: f64) -> f64 {
     (share / (1.0 - share)).ln()
 }
 
-/// Logarithms with mean 0 and deviation 1, so that steps and bounds mean the same for all data.
+/// Logarithms scaled to mean 0 and deviation 1, so that steps and bounds mean the same for all
+/// data.
 struct Scaled {
     outcomes: Vec<(f64, f64)>,
     mean: f64,
@@ -110,7 +115,7 @@ impl Scaled {
         Logistic { intercept: intercept - slope * self.mean, slope }
     }
 
-    /// Newton's steps on the penalised score, halved while they lead down.
+    /// Fits by Newton steps on the penalised score, halved while they decrease the likelihood.
     fn fit(&self) -> Option<[f64; 2]> {
         let mut at = [0.0, 0.0];
         for _ in 0..STEPS {
@@ -129,7 +134,7 @@ impl Scaled {
         Some(at)
     }
 
-    /// The information's entries: of the intercept, of both, of the slope.
+    /// Returns the entries of the information matrix: intercept, both, slope.
     fn information(&self, [intercept, slope]: [f64; 2]) -> [f64; 3] {
         self.outcomes.iter().fold([0.0; 3], |[one, both, square], (x, _)| {
             let share = probability(intercept + slope * x);
@@ -154,25 +159,27 @@ impl Scaled {
         Some([(square * score[0] - both * score[1]) / determinant, (one * score[1] - both * score[0]) / determinant])
     }
 
-    /// The likelihood's logarithm.
+    /// Returns the log-likelihood.
     fn plain(&self, [intercept, slope]: [f64; 2]) -> f64 {
         let of = |(x, good): &(f64, f64)| {
             let log_odds = intercept + slope * x;
-            // The logarithm of a share, or of what is left of it, without losing its digits near 0.
+            // The logarithm of a share and of its complement, without losing digits near 0.
             -(if *good > 0.5 { -log_odds } else { log_odds }).exp().ln_1p()
         };
         self.outcomes.iter().map(of).sum::<f64>()
     }
 
-    /// The same with half of the logarithm of the information's determinant: Jeffreys' prior.
+    /// Returns the log-likelihood plus half of the log-determinant of the information: Jeffreys'
+    /// prior.
     fn penalised(&self, at: [f64; 2]) -> f64 {
         let [one, both, square] = self.information(at);
         let sum = self.plain(at) + 0.5 * (one * square - both * both).ln();
         if sum.is_nan() { f64::NEG_INFINITY } else { sum }
     }
 
-    /// The best likelihood of the curves that have this share there and this sign of slope: by golden section over the
-    /// logarithm of the slope.
+    /// Returns the maximum likelihood of the curves with this share there and this sign of slope.
+    ///
+    /// Uses golden-section search over the logarithm of the slope.
     fn profile(&self, at: f64, share: f64, sign: f64) -> f64 {
         let of = |log_slope: f64| {
             let slope = sign * log_slope.exp();

@@ -1,15 +1,15 @@
-//! The median, with the interval between two of the sorted samples.
+//! The median, with an interval between two order statistics.
 //!
-//! It asks nothing of the distribution: whether a sample lies below the true median is the toss of
-//! a coin, so the number that do is binomial (Conover, *Practical Nonparametric Statistics*,
-//! section 3.2). Right for percentiles of rounds, which are skewed.
+//! It makes no assumption about the distribution: each sample lies below the true median with
+//! probability one half, so the number that do is binomial (Conover, *Practical Nonparametric
+//! Statistics*, section 3.2). This suits percentiles of rounds, which are skewed.
 
 use engine::median::median_of_sorted;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 
 use super::{Estimate, Interval};
 
-/// The median. None without samples.
+/// Returns the median. None without samples.
 #[must_use]
 pub fn median(samples: &[f64], confidence: f64) -> Option<Estimate> {
     let mut sorted = samples.to_vec();
@@ -24,7 +24,7 @@ fn interval(sorted: &[f64], confidence: f64) -> Option<Interval> {
     Some(Interval { low: sorted[deepest - 1], high: sorted[count - deepest], level: reached(deepest, count) })
 }
 
-/// The level of the interval between the samples that stand `depth` places in from both ends.
+/// Returns the level of the interval between the samples that are `depth` places in from both ends.
 fn reached(depth: usize, samples: usize) -> f64 {
     let below = Binomial::new(0.5, samples as u64).expect("one half is a probability");
     1.0 - 2.0 * below.cdf(depth as u64 - 1)

@@ -1,20 +1,21 @@
 //! How throughput grows with the number of nodes: two laws.
 //!
-//! The law of the bottleneck says that nodes add up until what they share is full. It has a reason for each of its two
-//! numbers, so it comes first. The Universal Scalability Law (Gunther, *Guerrilla Capacity Planning*, chapter 4)
-//! has none, but describes what waits for one another (sigma) and what has to agree (kappa).
+//! The bottleneck law says that nodes add up until the resource that they share is saturated. Both
+//! of its parameters have a physical meaning, so it comes first. The Universal Scalability Law
+//! (Gunther, *Guerrilla Capacity Planning*, chapter 4) is descriptive: it has a parameter for
+//! contention (sigma) and one for coherency (kappa).
 
-/// Nodes add up until the store is full.
+/// Nodes add up until the store is saturated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bottleneck {
-    /// Requests per second of one node that is full.
+    /// Requests per second of one saturated node.
     pub node_rps: f64,
-    /// Requests per second of the store that is full; none without a store.
+    /// Requests per second of the saturated store; none without a store.
     pub store_rps: Option<f64>,
 }
 
 impl Bottleneck {
-    /// Requests per second of so many nodes.
+    /// Returns requests per second for this number of nodes.
     #[must_use]
     pub fn rps(&self, nodes: u32) -> f64 {
         let together = f64::from(nodes) * self.node_rps;
@@ -33,25 +34,26 @@ impl Bottleneck {
 pub struct Usl {
     /// Requests per second of one node.
     pub lambda: f64,
-    /// The share of the work that only one can do at a time, 0 to 1.
+    /// Contention: the share of the work that only one node can do at a time, 0 to 1.
     pub sigma: f64,
-    /// What it costs each to agree with each other, at least 0.
+    /// Coherency: the cost of agreement between each pair of nodes, at least 0.
     pub kappa: f64,
 }
 
 impl Usl {
-    /// Requests per second of so many nodes.
+    /// Returns requests per second for this number of nodes.
     #[must_use]
     pub fn rps(&self, nodes: f64) -> f64 {
         self.lambda * nodes / (1.0 + self.sigma * (nodes - 1.0) + self.kappa * nodes * (nodes - 1.0))
     }
 
-    /// The curve through points (nodes, requests per second) with the least sum of squared relative errors of N / X, which is
-    /// linear in a = 1 / lambda, b = sigma / lambda and c = kappa / lambda, inside a > 0, 0 <= b <= a and c >= 0. None
-    /// where fewer than three numbers of nodes were tried.
+    /// Fits the curve through points (nodes, requests per second) by least squares of relative
+    /// errors of N / X.
     ///
-    /// The least over a convex set lies inside it or on its edge: each of the six ways to lie on an edge is a small
-    /// problem without bounds, and the best one that keeps the bounds is the answer.
+    /// This is linear in a = 1 / lambda, b = sigma / lambda and c = kappa / lambda, inside a > 0, 0
+    /// <= b <= a and c >= 0. None for fewer than three numbers of nodes. The minimum over a convex
+    /// set lies inside it or on its boundary: each of the six cases is a small unconstrained
+    /// problem, and the best solution inside the bounds is the result.
     #[must_use]
     pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
         let mut tried: Vec<f64> = points.iter().map(|(nodes, _)| *nodes).collect();
@@ -60,7 +62,7 @@ impl Usl {
         if tried.len() < 3 {
             return None;
         }
-        // Every row is divided by N / X: then what is left is the relative error.
+        // Every row is divided by N / X, so that the residual is the relative error.
         let rows: Vec<[f64; 3]> = points
             .iter()
             .map(|&(nodes, rps)| [1.0, nodes - 1.0, nodes * (nodes - 1.0)].map(|term| term * rps / nodes))
@@ -74,7 +76,8 @@ impl Usl {
     }
 }
 
-/// The ways in which a, b and c hang on what is free: each row says how much of a, b and c one free number is.
+/// How a, b and c depend on the free parameters: each row gives the share of a, b and c of one
+/// parameter.
 const EDGES: [&[[f64; 3]]; 6] = [
     &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
     &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
@@ -84,7 +87,7 @@ const EDGES: [&[[f64; 3]]; 6] = [
     &[[1.0, 1.0, 0.0]],
 ];
 
-/// The least squares of `rows * [a, b, c] = 1` on this edge.
+/// Returns the least-squares solution of `rows * [a, b, c] = 1` in this case.
 fn fit_on(edge: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
     let columns: Vec<Vec<f64>> = edge.iter().map(|free| rows.iter().map(|row| dot(row, free)).collect()).collect();
     let of = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
@@ -110,7 +113,9 @@ fn dot(one: &[f64; 3], other: &[f64; 3]) -> f64 {
     one.iter().zip(other).map(|(x, y)| x * y).sum()
 }
 
-/// Gauss, with the largest pivot; each row ends with its right side. None if it has no single solution.
+/// Solves by Gaussian elimination with the largest pivot; each row ends with its right side.
+///
+/// None without a unique solution.
 fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     let size = rows.len();
     for column in 0..size {
@@ -166,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_lies_outside_of_the_bounds_gets_the_nearest_inside() {
-        // Better than linear: no sigma below zero is made up for it.
+        // Superlinear data: sigma is not set below zero.
         let found = Usl::fit(&points(|nodes| 1_000.0 * nodes.powf(1.1))).unwrap();
         assert_eq!((found.sigma, found.kappa), (0.0, 0.0));
         assert!((1_000.0..1_260.0).contains(&found.lambda), "{found:?}");

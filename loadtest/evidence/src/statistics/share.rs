@@ -1,11 +1,13 @@
-//! The interval of a share: so many of so many.
+//! The interval of a proportion.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::Interval;
 
-/// Wilson's score interval of `hits` of `count` (*Probable inference, the law of succession, and statistical inference*, 1927),
-/// which says something even where there was no hit or nothing else. None of nothing.
+/// Returns Wilson's score interval of `hits` of `count`.
+///
+/// (*Probable inference, the law of succession, and statistical inference*, 1927.) It is meaningful
+/// even if all or none were hits. None if `count` is 0.
 #[must_use]
 pub fn wilson(hits: u64, count: u64, confidence: f64) -> Option<Interval> {
     if count == 0 {
@@ -16,7 +18,7 @@ pub fn wilson(hits: u64, count: u64, confidence: f64) -> Option<Interval> {
     let (middle, scale) = (share + z * z / (2.0 * count), 1.0 + z * z / count);
     let reach = z * (share * (1.0 - share) / count + z * z / (4.0 * count * count)).sqrt();
     let end = |value: f64| (value / scale).clamp(0.0, 1.0);
-    // In exact arithmetic it contains the share; at 0 and 1 the last digit may take it away.
+    // In exact arithmetic it contains the share; at 0 and 1 rounding may exclude it.
     Some(Interval { low: end(middle - reach), high: end(middle + reach), level: confidence }.holding(share))
 }
 

@@ -1,20 +1,20 @@
-//! Hodges and Lehmann's estimate of a difference, with the interval from Wilcoxon's signed-rank test.
+//! The Hodges-Lehmann estimate of a difference, with the interval from Wilcoxon's signed-rank test.
 //!
 //! The estimate is the median of the means of all pairs of differences (the Walsh averages). The
-//! interval holds every shift that the two-sided test does not reject: its ends are Walsh averages,
-//! counted in from both sides by the test's critical value (Hollander, Wolfe and Chicken,
-//! *Nonparametric Statistical Methods*, section 3.3). It asks of the differences that they are
-//! symmetric, not that they are normal; one wild round moves it little.
+//! interval contains every shift that the two-sided test does not reject: its ends are Walsh
+//! averages, counted in from both sides by the test's critical value (Hollander, Wolfe and Chicken,
+//! *Nonparametric Statistical Methods*, section 3.3). It assumes that the differences are
+//! symmetric, not that they are normal; one outlier moves it little.
 
 use engine::median::median_of_sorted;
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::{Estimate, Interval};
 
-/// Up to here the test's distribution is counted out; above, the normal one stands in for it.
+/// Up to this size the exact distribution is used; above it, the normal approximation.
 const MOST_EXACT: usize = 50;
 
-/// The typical difference. None without differences.
+/// Returns the typical difference. None without differences.
 #[must_use]
 pub fn hodges_lehmann(differences: &[f64], confidence: f64) -> Option<Estimate> {
     let averages = walsh_averages(differences);
@@ -23,8 +23,9 @@ pub fn hodges_lehmann(differences: &[f64], confidence: f64) -> Option<Estimate> 
     Some(Estimate { value, interval: interval(&averages, samples, confidence), samples })
 }
 
-/// The typical ratio, first to second, by way of the differences of logarithms. None without
-/// pairs, and where a value is not above zero.
+/// Returns the typical ratio, first to second, from differences of logarithms.
+///
+/// None without pairs, or if a value is not above zero.
 #[must_use]
 pub fn hodges_lehmann_ratio(pairs: &[(f64, f64)], confidence: f64) -> Option<Estimate> {
     let positive = pairs.iter().all(|(first, second)| *first > 0.0 && *second > 0.0);
@@ -49,7 +50,8 @@ fn interval(averages: &[f64], samples: usize, confidence: f64) -> Option<Interva
     Some(Interval { low, high, level: reached(deepest, &tail) })
 }
 
-/// The level of the interval between the averages that stand `depth` places in from both ends.
+/// Returns the level of the interval between the averages that are `depth` places in from both
+/// ends.
 fn reached(depth: usize, tail: &Tail) -> f64 {
     1.0 - 2.0 * tail.at_most(depth - 1)
 }
@@ -85,11 +87,11 @@ impl Tail {
         Self::Normal { mean: n * (n + 1.0) / 4.0, deviation: (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt() }
     }
 
-    /// The probability of this sum of ranks or a smaller one.
+    /// Returns the probability of this sum of ranks or a smaller one.
     fn at_most(&self, sum: usize) -> f64 {
         match self {
             Self::Exact { subsets, all } => subsets.iter().take(sum + 1).sum::<f64>() / all,
-            // Half a step further: the statistic comes in whole steps, the curve does not.
+            // Continuity correction: the statistic is discrete, the normal distribution is not.
             Self::Normal { mean, deviation } => Normal::standard().cdf((sum as f64 + 0.5 - mean) / deviation),
         }
     }
@@ -187,8 +189,8 @@ mod tests {
 
     const R_RATIO: (f64, f64, f64) = (1.384_683_821_924_9, 0.990_997_845_292_02, 1.986_968_511_867_78);
 
-    /// How often the interval misses the truth: at 95 %, in at most 5 of 100 (here of 2,000, with
-    /// three deviations of play), and not so seldom that it says nothing.
+    /// The interval misses the true value at 95 % in at most 5 of 100 cases (here of 2,000, with
+    /// three deviations of tolerance), and not so rarely that it is useless.
     #[test]
     fn the_interval_covers_as_often_as_it_says() {
         let mut state = 7_u64;

@@ -4,7 +4,7 @@ use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use super::{Estimate, Interval};
 
-/// The mean. None without values; no interval for a single one.
+/// Returns the mean. None without values; no interval for a single one.
 #[must_use]
 pub fn mean(values: &[f64], confidence: f64) -> Option<Estimate> {
     let count = values.len();
@@ -15,7 +15,7 @@ pub fn mean(values: &[f64], confidence: f64) -> Option<Estimate> {
     Some(Estimate { value, interval: around(value, error, freedom, confidence), samples: count })
 }
 
-/// The interval about a value whose standard error rests on so many degrees of freedom.
+/// Returns the interval about a value whose standard error has this many degrees of freedom.
 pub(super) fn around(value: f64, error: f64, freedom: f64, confidence: f64) -> Option<Interval> {
     let student = (freedom >= 1.0).then(|| StudentsT::new(0.0, 1.0, freedom).expect("the freedom is positive"))?;
     let reach = student.inverse_cdf(f64::midpoint(1.0, confidence)) * error;

@@ -1,4 +1,4 @@
-//! Caveats of the machine and of what stood on it.
+//! Caveats about the machine and the placement of the processes.
 
 use engine::record::{Measurement, Record, Round, Usage};
 
@@ -67,7 +67,7 @@ fn carriers(record: &Record) -> Option<Warning> {
     })
 }
 
-/// Schemes whose store could be watched: it runs on this machine.
+/// Returns the caveat about schemes whose store ran on this machine.
 fn local_stores(record: &Record) -> Option<Warning> {
     let watched = |scheme: &str| {
         let own = rounds(record).filter(|round| round.scheme == scheme);

@@ -1,4 +1,4 @@
-//! Caveats of rounds of load, whichever experiment they belong to.
+//! Caveats about rounds of load, for every experiment.
 
 use engine::Experiment;
 use engine::record::{Quantiles, Round, empty_histogram};
@@ -10,12 +10,12 @@ use crate::statistics::{CONFIDENCE, Estimate, fewest_samples};
 use crate::warning::{by_level, if_any, too_few_rounds};
 use crate::{Topic, Warning};
 
-/// Above this share stolen CPU time is told; far above it the engine calls the round invalid.
+/// Above this share, stolen CPU time is reported; far above it the engine marks the round invalid.
 const STEAL_TOLD: f64 = 0.005;
 /// Quantiles that tables show, with their names.
 const SHOWN: [(f64, &str); 5] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];
 
-/// Caveats of an experiment's rounds.
+/// Returns the caveats of an experiment's rounds.
 pub(crate) fn of_groups<R: Leveled>(experiment: Experiment, groups: &[Group<'_, R>]) -> Vec<Warning> {
     let empty: Vec<Place> =
         groups.iter().filter(|group| group.count().used == 0).map(|group| group.place(experiment)).collect();
@@ -50,7 +50,7 @@ fn of_group<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Vec<War
     warnings
 }
 
-/// Whether the percentiles that a round states are those of its histograms.
+/// Returns whether the percentiles of a round match its histograms.
 fn agrees_with_itself(round: &Round) -> bool {
     let mut merged = empty_histogram();
     let inside = round.intervals.iter().filter(|interval| round.window.contains(interval.start_s));
@@ -78,7 +78,7 @@ fn steal(experiment: Experiment, valid: &[&Round]) -> Option<Warning> {
     )))
 }
 
-/// Caveats of a table of response times.
+/// Returns the caveats of a table of response times.
 pub(crate) fn of_latency(table: &LatencyTable) -> Vec<Warning> {
     let experiment = table.experiment;
     let rows: Vec<_> = table.rows.iter().filter(|row| row.response.quantiles.count > 0).collect();
