@@ -37,7 +37,7 @@ pub struct Fixture<'r, A> {
 
 impl<'r, A: Authenticator> Fixture<'r, A> {
     pub(crate) fn prove(scheme: Scheme, authenticator: A, runtime: &'r Runtime, store: Option<&Store>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970").as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is later than 1970").as_secs();
         let users: Vec<_> = (1..=USERS).map(|number| Identity::seeded(number, user::DEFAULT_ROLES)).collect();
         let mut fixture = Self { scheme, runtime, authenticator, users, credentials: vec![], now };
         runtime.block_on(async {
@@ -64,7 +64,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
         // What does nothing without its store asks it about each; the others may know by themselves.
         let asking = self.scheme.store_down() == StoreDown::FailClosed && counted(store).is_some();
         let needed = if asking { u64::from(USERS) } else { 0 };
-        assert!(asked >= needed, "{}: {USERS} checks made {asked} store commands", self.scheme);
+        assert!(asked >= needed, "{}: {USERS} checks sent {asked} store commands", self.scheme);
     }
 
     async fn prove_refusal(&self) {
@@ -96,7 +96,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
             left -= batch;
             for credential in issued.drain(..) {
                 let revoked = self.authenticator.revoke(credential.as_deref(), self.now).await;
-                revoked.expect("a fresh credential can be revoked");
+                revoked.expect("a new credential can be revoked");
             }
         }
         spent
@@ -140,7 +140,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
 
     async fn verify(&self, credential: Option<&str>) {
         let verified = self.authenticator.verify(black_box(credential), self.now).await;
-        black_box(verified.expect("the fixture was proved"));
+        black_box(verified.expect("the fixture has been verified"));
     }
 }
 
@@ -158,6 +158,6 @@ fn commands(store: Option<&Store>) -> u64 {
 }
 
 fn counted(store: Option<&Store>) -> Option<u64> {
-    let counts = store?.command_counts().expect("the private store answers")?;
+    let counts = store?.command_counts().expect("the private store responds")?;
     Some(counts.values().sum())
 }

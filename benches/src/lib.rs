@@ -38,7 +38,7 @@ pub fn every_scheme(operation: &mut impl Operation) {
         let store = || Store::start(scheme.store(), &own, &log, &Bounds::default());
         match scheme.store().is_apart().then(store).transpose() {
             Ok(store) => measure_scheme(operation, scheme, store.as_ref()),
-            Err(error) if error.is_missing() => eprintln!("\nLEFT OUT: {scheme}: {error}\n"),
+            Err(error) if error.is_missing() => eprintln!("\nSKIPPED: {scheme}: {error}\n"),
             Err(error) => panic!("{scheme}: {error}"),
         }
     }
@@ -50,13 +50,13 @@ fn measure_scheme(operation: &mut impl Operation, scheme: Scheme, store: Option<
         "session-server" => measure::<session::Session>(operation, scheme, store),
         "jwt-server" => measure::<jwt::Jwt>(operation, scheme, store),
         "edge-server" => measure::<hybrid::Hybrid>(operation, scheme, store),
-        other => panic!("{scheme} is a scheme of {other}, which the benches do not know"),
+        other => panic!("{scheme} is a scheme of {other}, which the benches do not support"),
     }
 }
 
 fn measure<M: AuthModule>(operation: &mut impl Operation, scheme: Scheme, store: Option<&Store>) {
     // One thread, as a server with one worker has: what the driver of a connection does is in the figures.
-    let runtime = Builder::new_current_thread().enable_all().build().expect("the system gives a runtime its handles");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("the system can start a runtime");
     let authenticator = runtime.block_on(authenticator::<M>(scheme, store));
     operation.measure(&Fixture::prove(scheme, authenticator, &runtime, store));
 }

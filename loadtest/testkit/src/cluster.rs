@@ -53,7 +53,7 @@ impl Cluster {
     fn await_each(&self, subcommand: &str, so: impl Fn(&str) -> bool) {
         for node in &self.nodes {
             let mut connection = node.connection();
-            await_that(&format!("the cluster agrees on {subcommand}"), || {
+            await_that(&format!("the nodes of the cluster agree on {subcommand}"), || {
                 let answer: String = redis::cmd("CLUSTER").arg(subcommand).query(&mut connection).unwrap();
                 so(&answer)
             });

@@ -27,7 +27,7 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} came twice: {self:?}");
+        assert!(found.next().is_none(), "{name} is present twice: {self:?}");
         first
     }
 
@@ -40,7 +40,7 @@ impl Answer {
         let mut space = header_space::<MOST_HEADERS>();
         let head = response(text.as_bytes(), &mut space).unwrap_or_else(|error| panic!("{error}: {text:?}"));
         let head = head.unwrap_or_else(|| panic!("no head in {text:?}"));
-        let value = |value: &[u8]| str::from_utf8(value).expect("a part of a text between ASCII").to_owned();
+        let value = |value: &[u8]| str::from_utf8(value).expect("a part of a text with ASCII at both ends").to_owned();
         Self {
             status: head.status,
             headers: head.headers.iter().map(|header| (header.name.to_owned(), value(header.value))).collect(),
@@ -74,6 +74,6 @@ pub fn send_raw(to: SocketAddr, request: &[u8]) -> Answer {
     stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
     stream.write_all(request).expect("the request can be sent");
     let mut answer = vec![];
-    stream.read_to_end(&mut answer).expect("the answer ends in time");
-    Answer::parse(&String::from_utf8(answer).expect("answers are text"))
+    stream.read_to_end(&mut answer).expect("the response ends within the timeout");
+    Answer::parse(&String::from_utf8(answer).expect("responses are text"))
 }

@@ -3,7 +3,7 @@
 //!
 //! A dev-dependency only. Where something cannot be started or does not respond, the test that wants it panics.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 #![expect(clippy::must_use_candidate, reason = "a test may send a request for its effect alone")]
 
 pub mod backend;
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(5);
 fn await_that(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !so() {
-        assert!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}");
+        assert!(Instant::now() < deadline, "timeout after {TIMEOUT:?}: {what}");
         std::thread::sleep(POLL);
     }
 }

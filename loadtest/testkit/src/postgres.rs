@@ -73,7 +73,7 @@ impl Postgres {
         psql.args([&self.url(), "-XAtq", "-c", own, "-c", &setting, "-c", "SELECT pg_reload_conf()"]);
         assert!(psql.output().unwrap().status.success());
         let wanted = if read_only { "on" } else { "off" };
-        await_that("the setting is in force", || {
+        await_that("the setting is in effect", || {
             self.query("SHOW default_transaction_read_only").as_deref() == Some(wanted)
         });
     }
@@ -129,19 +129,19 @@ impl Postgres {
 
     /// Stops its processes (SIGSTOP), the main one first, so that it starts no other in between.
     pub fn suspend(&self) {
-        self.process.as_ref().expect("it runs").suspend().unwrap();
+        self.process.as_ref().expect("PostgreSQL is running").suspend().unwrap();
         self.signal_children(Signal::SIGSTOP);
     }
 
     /// Ends a [`suspend`](Self::suspend).
     pub fn resume(&self) {
-        self.process.as_ref().expect("it runs").resume().unwrap();
+        self.process.as_ref().expect("PostgreSQL is running").resume().unwrap();
         self.signal_children(Signal::SIGCONT);
     }
 
     /// Sends a signal to the processes that the main one has started.
     fn signal_children(&self, signal: Signal) {
-        let main = self.process.as_ref().expect("it runs").pid();
+        let main = self.process.as_ref().expect("PostgreSQL is running").pid();
         let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
         for pid in children.split_whitespace() {
             // One may have exited.
@@ -191,7 +191,7 @@ fn template() -> &'static Path {
 /// The folder `tmp` of the build directory, which tests lie two folders below.
 fn template_folder() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let folder = own.ancestors().nth(3).expect("a test lies in PROFILE/deps").join("tmp");
+    let folder = own.ancestors().nth(3).expect("the test binary is in PROFILE/deps").join("tmp");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

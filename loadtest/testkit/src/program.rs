@@ -8,6 +8,6 @@ use std::path::PathBuf;
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let path = own.parent().unwrap().parent().unwrap().join(name);
-    assert!(path.exists(), "{}: run `cargo build --workspace --bins --examples` before", path.display());
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins --examples` first", path.display());
     path
 }

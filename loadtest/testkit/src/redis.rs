@@ -43,10 +43,7 @@ impl Redis {
             }
             (redis.port, redis.bus) = (free_port().unwrap(), bus());
         }
-        panic!(
-            "redis-server ends as soon as it is started, on {ATTEMPTS} ports: start it by hand in {:?}",
-            redis.folder
-        )
+        panic!("redis-server exits at once on {ATTEMPTS} ports: start it by hand in {:?} to see why", redis.folder)
     }
 
     /// Returns where clients connect.
@@ -78,7 +75,7 @@ impl Redis {
             connection = client.get_connection().ok();
             connection.is_some()
         });
-        connection.expect("it was awaited")
+        connection.expect("the process has been waited for")
     }
 
     /// Returns all that it holds, as it would lie on a disk.
@@ -148,7 +145,7 @@ impl Redis {
 
     /// Starts it, empty, on the port it had.
     pub fn revive(&mut self) {
-        assert!(self.runs(), "the port {} is taken", self.port);
+        assert!(self.runs(), "the port {} is in use", self.port);
     }
 
     /// Starts it, and waits until it responds; false if it has exited, because its port is taken.
@@ -183,12 +180,12 @@ impl Redis {
 
     /// Stops the process (SIGSTOP): it neither responds nor closes a connection.
     pub fn suspend(&self) {
-        self.process.as_ref().expect("it runs").suspend().unwrap();
+        self.process.as_ref().expect("Redis is running").suspend().unwrap();
     }
 
     /// Ends a [`suspend`](Self::suspend).
     pub fn resume(&self) {
-        self.process.as_ref().expect("it runs").resume().unwrap();
+        self.process.as_ref().expect("Redis is running").resume().unwrap();
     }
 }
 

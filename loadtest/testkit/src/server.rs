@@ -122,7 +122,7 @@ impl Drop for Server {
 /// Returns the exit code and the standard error of a server that must not start.
 pub fn refusal(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, String) {
     let mut child = command(binary.as_ref(), arguments).spawn().expect("the binary can be started");
-    let code = wait(&mut child).code().expect("it ended by itself");
+    let code = wait(&mut child).code().expect("it exited by itself");
     let output = child.wait_with_output().unwrap();
     assert!(output.stdout.is_empty(), "{arguments:?} wrote on stdout");
     (code, String::from_utf8(output.stderr).unwrap())
@@ -137,5 +137,5 @@ fn wait(child: &mut Child) -> ExitStatus {
         std::thread::sleep(Duration::from_millis(5));
     }
     let _ = child.kill();
-    panic!("process {} did not end within {TIMEOUT:?}", child.id());
+    panic!("process {} did not exit within {TIMEOUT:?}", child.id());
 }

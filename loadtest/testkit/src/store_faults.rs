@@ -105,7 +105,7 @@ impl<'s> Servers<'s> {
         }
         let deadline = Instant::now() + TIMEOUT;
         while me(self.second, login).status != 401 {
-            assert!(Instant::now() < deadline, "{}: {why}, and the login is still good elsewhere", self.scheme);
+            assert!(Instant::now() < deadline, "{}: {why}, but another node still accepts the login", self.scheme);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -118,22 +118,22 @@ impl<'s> Servers<'s> {
         let [device, disabled, admin] = [2, 4, 0].map(|user| self.login(user));
         store.refuse_memory();
         let held = store.held();
-        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a read stores nothing");
+        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a read writes nothing");
         // A session is touched on the way, which is not what the request is for.
         self.first.post_json("/bench/clock", &json!({ "advance_s": 5 }));
-        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a touch that is refused fails no read");
+        assert_eq!(me(self.first, &read).status, 200, "{scheme}: a rejected touch does not fail the read");
         assert_not_writable(&self.first.login(5));
         assert_not_writable(&self.first.get("/readyz", &[]));
         // A renewed token without a refresh token is stored nowhere.
         if read.refresh_token.is_some() || !scheme.id().starts_with("jwt") {
             assert_not_writable(&refresh(self.first, &read));
         }
-        assert_eq!(store.held(), held, "{scheme}: a refused login leaves nothing");
+        assert_eq!(store.held(), held, "{scheme}: a failed login leaves no keys");
         assert_eq!(post(self.first, "/logout", &left).status, 204, "{scheme}");
         self.assert_over(&left, "after a logout");
         assert_eq!(post(self.first, "/logout-all", &left_everywhere).status, 204, "{scheme}");
-        self.assert_over(&left_everywhere, "after a logout of all");
-        self.assert_over(&device, "after a logout of all");
+        self.assert_over(&left_everywhere, "after a logout-all");
+        self.assert_over(&device, "after a logout-all");
         let change = json!({ "username": contract::user::username(4), "disabled": true });
         let authorization = format!("Bearer {}", admin.token);
         let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
@@ -143,7 +143,7 @@ impl<'s> Servers<'s> {
         store.accept_memory();
         assert_eq!(self.first.get("/readyz", &[]).status, 200, "{scheme}");
         assert_eq!(self.second.login(4).status, 401, "{scheme}: the user stays disabled");
-        assert_eq!(refresh(self.first, &read).status, 200, "{scheme}: what was refused before is not lost");
+        assert_eq!(refresh(self.first, &read).status, 200, "{scheme}: the refresh that failed before succeeds");
         assert_eq!(self.first.login(5).status, 200, "{scheme}");
     }
 
@@ -163,7 +163,7 @@ impl<'s> Servers<'s> {
         first("/login", 200, &|| self.first.login(5));
         first("/readyz", 200, &|| self.first.get("/readyz", &[]));
         self.assert_over(&left, "after a logout");
-        self.assert_over(&left_everywhere, "after a logout of all");
+        self.assert_over(&left_everywhere, "after a logout-all");
     }
 }
 

@@ -25,7 +25,7 @@ pub fn assert_changes_end_writes(one: &Server, two: &Server) {
     by_root(json!({ "roles": ["admin"] }));
     let token = accepted(one, two, PASSWORD);
     assert_eq!(write(&token, json!({})), 204);
-    assert_eq!(write(&token, json!({})), 401, "that was a change of this very user");
+    assert_eq!(write(&token, json!({})), 401, "a change of this same user");
 
     let token = accepted(one, two, PASSWORD);
     by_root(json!({ "disabled": true }));
@@ -48,8 +48,8 @@ pub fn assert_changes_end_writes(one: &Server, two: &Server) {
     let again = json!({ "password": NEW_PASSWORD, "new_password": PASSWORD });
     assert_eq!(post(two, "/password", &token, &again), 401);
     let last = accepted(one, two, NEW_PASSWORD);
-    assert_eq!(write(&last, json!({})), 204, "a credential of today writes");
-    assert_eq!(post(two, "/admin/user", &root, &change(json!({}))), 204, "this user was never changed");
+    assert_eq!(write(&last, json!({})), 204, "a current credential can write");
+    assert_eq!(post(two, "/admin/user", &root, &change(json!({}))), 204, "this user is unchanged");
 }
 
 /// A credential of node `one` that node `two` has accepted, and remembers where the scheme remembers any.

@@ -119,18 +119,18 @@ impl<A: Authenticator> App<A> {
         match error {
             AuthError::Missing => self.refusal(ProblemKind::MissingCredential),
             AuthError::Invalid(reason) => {
-                tracing::debug!(reason, "credential refused");
+                tracing::debug!(reason, "credential rejected");
                 self.refusal(ProblemKind::InvalidCredential)
             }
             AuthError::StoreUnavailable(reason) => {
                 if self.is_log_due() {
-                    tracing::warn!(reason, "store unavailable; answering 503");
+                    tracing::warn!(reason, "store unavailable; responding with 503");
                 }
                 self.refusal(ProblemKind::StoreUnavailable)
             }
             AuthError::StoreNotWritable(reason) => {
                 if self.is_log_due() {
-                    tracing::warn!(reason, "store not writable; answering 503");
+                    tracing::warn!(reason, "store not writable; responding with 503");
                 }
                 self.refusal(ProblemKind::StoreNotWritable)
             }
@@ -139,7 +139,7 @@ impl<A: Authenticator> App<A> {
                 self.refusal(ProblemKind::CredentialTooLarge)
             }
             AuthError::Internal(reason) => {
-                tracing::error!(reason, "internal fault");
+                tracing::error!(reason, "internal error");
                 self.refusal(ProblemKind::Internal)
             }
         }

@@ -191,6 +191,6 @@ pub enum AuthError {
     #[error("{0}")]
     TooLarge(String),
     /// A fault of the server's own.
-    #[error("internal fault: {0}")]
+    #[error("internal error: {0}")]
     Internal(String),
 }

@@ -40,7 +40,7 @@ pub(crate) async fn chain<A: Authenticator>(
     match next.get(behind, header).await {
         Ok(answer) => Ok(passed_on(&answer, app.carrier)),
         Err(error) => {
-            tracing::warn!(%error, "the next hop does not answer");
+            tracing::warn!(%error, "the next hop does not respond");
             Err(app.refusal(ProblemKind::NextHopUnavailable))
         }
     }

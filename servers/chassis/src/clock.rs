@@ -33,5 +33,5 @@ impl Clock {
 }
 
 fn system_seconds() -> UnixSeconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970").as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is later than 1970").as_secs()
 }

@@ -134,7 +134,7 @@ impl Connections {
             }
         };
         let started = std::thread::Builder::new().name("sweeper".to_owned()).spawn(sweeping);
-        started.expect("a server that has just begun can start a thread");
+        started.expect("a starting server can create a thread");
         connections
     }
 
@@ -207,8 +207,8 @@ impl Connections {
             let most = self.most;
             tracing::warn!(
                 most,
-                "as many connections are open as the limit of descriptors allows; closing those that wait for their \
-                 client; raise the limit (ulimit -n) if these are clients of yours"
+                "the number of open connections has reached the file descriptor limit; closing connections that wait \
+                 for their client; if these clients are legitimate, raise the limit (ulimit -n)"
             );
         }
     }

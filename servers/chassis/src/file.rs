@@ -17,13 +17,13 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut bytes = Vec::new();
     // One byte more than there may be, because a file can grow while it is read.
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
-        let much = format!("it has more than {MOST_BYTES} bytes, which is the most that is read");
+        let much = format!("larger than the limit of {MOST_BYTES} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, much));
     }
     Ok(bytes)

@@ -43,12 +43,12 @@ impl Client {
         let answer = self.get(url, None).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body.into()),
-            status => Err(NoAnswer(format!("{url} answers {status}"))),
+            status => Err(NoAnswer(format!("{url} returns {status}"))),
         }
     }
 
     pub(crate) async fn get(&self, url: &str, header: Option<(HeaderName, HeaderValue)>) -> Result<Answer, NoAnswer> {
-        let late = |_| NoAnswer(format!("no answer from {url} within {} s", PATIENCE.as_secs()));
+        let late = |_| NoAnswer(format!("no response from {url} within {} s", PATIENCE.as_secs()));
         timeout(PATIENCE, self.asked(url, header)).await.map_err(late)?.map_err(|error| NoAnswer(error.to_string()))
     }
 

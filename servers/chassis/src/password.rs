@@ -121,7 +121,7 @@ impl Hasher {
             std::thread::Builder::new()
                 .name("hasher".to_owned())
                 .spawn(move || hash_all(&waiting, memory))
-                .expect("a server that has just begun can start a thread");
+                .expect("a starting server can create a thread");
         }
         Self { memory, turns: Turns::new(threads, MOST_WAITING), work }
     }
@@ -156,7 +156,7 @@ impl Turn {
     async fn output(self, salt: [u8; SALT_BYTES], password: String) -> (Output, Self) {
         let (Self { permit, work }, (answer, answered)) = (self, oneshot::channel());
         let given = work.send(Work { salt, password, permit, answer });
-        given.expect("hashers wait as long as there is somebody to give them work");
+        given.expect("the hashing threads run as long as the pool exists");
         let (output, permit) = answered.await.expect("argon2 does not panic");
         (output, Self { permit, work })
     }

@@ -58,7 +58,7 @@ fn run<M: AuthModule>() -> Result<(), StartError> {
 }
 
 async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
-    let stop = Stop::new().map_err(|error| StartError::Failed(format!("cannot watch signals: {error}")))?;
+    let stop = Stop::new().map_err(|error| StartError::Failed(format!("cannot install signal handlers: {error}")))?;
     let built = M::build(&settings.start, options).await?;
     let app = Arc::new(App::new(built, &settings, Clock::system()));
     let metrics = Arc::new(Metrics::new());
@@ -67,7 +67,9 @@ async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -
     if let Err(error) = tell_ready(&listener, settings.start.scheme) {
         let unsaid = format!("cannot write the address to stdout: {error}");
         if settings.listen.port() == 0 {
-            return Err(StartError::Failed(format!("{unsaid}; no client can find the port, give one with --listen")));
+            return Err(StartError::Failed(format!(
+                "{unsaid}; clients cannot learn the port; set a port with --listen"
+            )));
         }
         tracing::warn!("{unsaid}");
     }
@@ -99,7 +101,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
         socket.listen(BACKLOG)
     };
     listening().map_err(|error: io::Error| {
-        StartError::Failed(format!("cannot listen on {address}: {error}; give another address with --listen"))
+        StartError::Failed(format!("cannot listen on {address}: {error}; set another address with --listen"))
     })
 }
 

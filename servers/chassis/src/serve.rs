@@ -68,7 +68,7 @@ async fn recover(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "cannot accept connections");
-        #[expect(clippy::disallowed_methods, reason = "coarse waiting is meant")]
+        #[expect(clippy::disallowed_methods, reason = "coarse waiting is intended")]
         tokio::time::sleep(BREATH).await;
     }
 }

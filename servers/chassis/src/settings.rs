@@ -47,61 +47,61 @@ pub(crate) struct Settings {
 #[derive(Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct ServerOptions {
-    /// Which of this server's schemes [default: the first listed below]
+    /// Scheme to serve, one of those listed below [default: the first]
     #[arg(long, env = "AUTHBENCH_SCHEME", value_name = "ID")]
     scheme: Option<String>,
-    /// Where the credential travels: cookie or bearer [default: bearer]
+    /// Carrier of the credential: cookie or bearer [default: bearer]
     #[arg(long, env = "AUTHBENCH_CARRIER", value_name = "CARRIER")]
     carrier: Option<Carrier>,
-    /// Where Redis is, such as <redis://127.0.0.1:6379/0>; for schemes that keep state there
+    /// Redis URL, such as <redis://127.0.0.1:6379/0>; for schemes that store state in Redis
     #[arg(long, env = "AUTHBENCH_REDIS_URL", hide_env_values = true, value_name = "URL")]
     redis_url: Option<String>,
-    /// Where `PostgreSQL` is, such as <postgresql://user@127.0.0.1:5432/database>; for session-postgres
+    /// `PostgreSQL` URL, such as <postgresql://user@127.0.0.1:5432/database>; for session-postgres
     #[arg(long, env = "AUTHBENCH_POSTGRES_URL", hide_env_values = true, value_name = "URL")]
     postgres_url: Option<String>,
-    /// When a session's idle limit is pushed back: never, throttled or always [default: throttled]
+    /// When activity extends a session's idle timeout: never, throttled or always [default: throttled]
     #[arg(long, env = "AUTHBENCH_TOUCH", value_name = "POLICY")]
     touch: Option<Touch>,
-    /// Offer to loopback peers POST /bench/mint (credentials without a password), /bench/clock and /bench/rotate
+    /// Enable POST /bench/mint (credentials without a password), /bench/clock and /bench/rotate for loopback clients
     #[arg(long, env = "AUTHBENCH_BENCH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     bench: Option<bool>,
-    /// Address to listen on; port 0 takes a free one, told on stdout [default: 127.0.0.1:8080]
+    /// Address to listen on; port 0 selects a free port, printed on stdout [default: 127.0.0.1:8080]
     #[arg(long, env = "AUTHBENCH_LISTEN", value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Seeded users: user-000000 (an admin), user-000001, ... [default: 100000]
+    /// Number of seeded users: user-000000 (an admin), user-000001, ... [default: 100000]
     #[arg(long, env = "AUTHBENCH_USERS", value_name = "N")]
     users: Option<u32>,
-    /// Roles of an ordinary user [default: 1]
+    /// Number of roles of an ordinary user [default: 1]
     #[arg(long, env = "AUTHBENCH_ROLES", value_name = "N")]
     roles: Option<u16>,
-    /// KiB of memory over which argon2id hashes a password; less than the default for tests, with --bench [default: 19456]
+    /// Memory that argon2id uses per password hash, in KiB; values below the default require --bench [default: 19456]
     #[arg(long, env = "AUTHBENCH_PASSWORD_KIB", value_name = "KIB")]
     password_kib: Option<u32>,
-    /// Threads that serve requests [default: as many as the process may use]
+    /// Number of threads that serve requests [default: the CPUs available to the process]
     #[arg(long, env = "AUTHBENCH_WORKERS", value_name = "N")]
     workers: Option<usize>,
-    /// Which of several like servers this is [default: node-1]
+    /// Name of this server among several of the same kind [default: node-1]
     #[arg(long, env = "AUTHBENCH_NODE", value_name = "NAME")]
     node: Option<String>,
-    /// What every key in a shared store begins with [default: authbench:]
+    /// Prefix of every key in a shared store [default: authbench:]
     #[arg(long, env = "AUTHBENCH_KEY_PREFIX", value_name = "TEXT")]
     key_prefix: Option<String>,
-    /// Seconds a credential lives unless renewed [default: the scheme's own]
+    /// Lifetime of a credential that is not renewed, in seconds [default: depends on the scheme]
     #[arg(long, env = "AUTHBENCH_CREDENTIAL_TTL_S", value_name = "SECONDS")]
     credential_ttl_s: Option<u64>,
-    /// Seconds after login at which no renewal helps [default: 43200]
+    /// Absolute timeout: seconds after login at which a credential expires even if renewed [default: 43200]
     #[arg(long, env = "AUTHBENCH_ABSOLUTE_TTL_S", value_name = "SECONDS")]
     absolute_ttl_s: Option<u64>,
-    /// The server behind this one, to which GET /chain passes on, such as <http://127.0.0.1:8081>
+    /// Next server, to which GET /chain forwards its requests, such as <http://127.0.0.1:8081>
     #[arg(long, env = "AUTHBENCH_NEXT_HOP", value_name = "URL")]
     next_hop: Option<String>,
-    /// Seconds in which a client must have sent the head of its first request, and the body of any [default: 10]
+    /// Timeout in seconds for the head of a client's first request and for every request body [default: 10]
     #[arg(long, env = "AUTHBENCH_REQUEST_TIMEOUT_S", value_name = "SECONDS")]
     request_timeout_s: Option<u32>,
-    /// Seconds that a connection may stay open between two requests [default: 120]
+    /// Timeout in seconds of an idle connection between two requests [default: 120]
     #[arg(long, env = "AUTHBENCH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     idle_timeout_s: Option<u32>,
-    /// Least severe level to log on stderr: off, error, warn, info or debug [default: warn]
+    /// Log level on stderr: off, error, warn, info or debug [default: warn]
     #[arg(long, env = "AUTHBENCH_LOG", value_name = "LEVEL")]
     log: Option<String>,
 }
@@ -134,17 +134,18 @@ impl Layered for ServerOptions {
 
 /// A reference server of authbench.
 ///
-/// Each flag has an environment variable, which is not set if it is empty, and a key of the same name in the file that --config names: the flags
-/// under [server], those of the scheme under [auth]. Flags win over the environment, and both over the file.
+/// Each flag has an environment variable (an empty one counts as unset) and a key of the same name in the file given
+/// with --config: in the table [server], or in [auth] for the scheme options. Flags override the environment, and
+/// both override the file.
 #[derive(Parser)]
 #[command(version)]
 struct CommandLine<O: Args> {
-    /// TOML file with the tables [server] and [auth]
+    /// Configuration file (TOML) with the tables [server] and [auth]
     #[arg(long, env = "AUTHBENCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     server: ServerOptions,
-    #[command(flatten, next_help_heading = "Options of the scheme")]
+    #[command(flatten, next_help_heading = "Scheme options")]
     auth: O,
 }
 
@@ -180,7 +181,7 @@ fn without_empty_variable(argument: Arg) -> Arg {
     }
 }
 
-/// What is wrong with the settings, with the environment variable that says so where the value does not come from a flag.
+/// Returns the error in the settings, with the name of the environment variable where the value comes from one.
 pub(crate) fn naming_variable<M: AuthModule>(fault: &str, arguments: &[OsString]) -> String {
     let command = command::<M>();
     let word = |each: char| !(each.is_ascii_alphanumeric() || each == '-');
@@ -203,7 +204,7 @@ pub(crate) fn naming_variable<M: AuthModule>(fault: &str, arguments: &[OsString]
 impl Settings {
     /// What a server that is told nothing does.
     pub(crate) fn defaults(binary: &'static str) -> Self {
-        ServerOptions::default().check(binary).expect("the defaults are good")
+        ServerOptions::default().check(binary).expect("the defaults are valid")
     }
 }
 
@@ -254,7 +255,7 @@ fn scheme(binary: &str, id: Option<&str>) -> Result<Scheme, StartError> {
     };
     found.ok_or_else(|| {
         let known = Scheme::of_binary(binary).map(Scheme::id).collect::<Vec<_>>().join(", ");
-        StartError::Usage(format!("--scheme {}: {binary} does not have it; it has: {known}", id.unwrap_or_default()))
+        StartError::Usage(format!("--scheme {}: not a scheme of {binary}; supported: {known}", id.unwrap_or_default()))
     })
 }
 
@@ -270,7 +271,7 @@ fn level(word: &str) -> Result<LevelFilter, StartError> {
         "warn" => Ok(LevelFilter::WARN),
         "info" => Ok(LevelFilter::INFO),
         "debug" => Ok(LevelFilter::DEBUG),
-        _ => Err(StartError::Usage(format!("--log {word}: there are: off, error, warn, info, debug"))),
+        _ => Err(StartError::Usage(format!("--log {word}: unknown level; supported: off, error, warn, info, debug"))),
     }
 }
 
@@ -278,19 +279,19 @@ fn within(flag: &str, ttl_s: u64) -> Result<u64, StartError> {
     if (1..=MAX_TTL_S).contains(&ttl_s) {
         return Ok(ttl_s);
     }
-    Err(StartError::Usage(format!("{flag} {ttl_s}: give between 1 and {MAX_TTL_S} seconds")))
+    Err(StartError::Usage(format!("{flag} {ttl_s}: must be between 1 and {MAX_TTL_S} seconds")))
 }
 
 fn at_least_one<N: PartialEq + From<u8>>(flag: &str, count: N) -> Result<N, StartError> {
     if count == N::from(0) {
-        return Err(StartError::Usage(format!("{flag} 0: give at least 1")));
+        return Err(StartError::Usage(format!("{flag} 0: must be at least 1")));
     }
     Ok(count)
 }
 
 fn workers(count: usize) -> Result<usize, StartError> {
     if count > MOST_WORKERS {
-        return Err(StartError::Usage(format!("--workers {count}: give at most {MOST_WORKERS}")));
+        return Err(StartError::Usage(format!("--workers {count}: must be at most {MOST_WORKERS}")));
     }
     at_least_one("--workers", count)
 }
@@ -299,8 +300,8 @@ fn password_memory(kib: u32, bench: bool) -> Result<Memory, StartError> {
     let least = if bench { 8 } else { Memory::RECOMMENDED_KIB };
     let memory = Memory::kib(kib).filter(|memory| bench || memory.is_enough());
     memory.ok_or_else(|| {
-        let but = if bench { "" } else { "; less is for tests, with --bench" };
-        StartError::Usage(format!("--password-kib {kib}: give between {least} and {}{but}", Memory::MOST_KIB))
+        let but = if bench { "" } else { "; smaller values require --bench" };
+        StartError::Usage(format!("--password-kib {kib}: must be between {least} and {}{but}", Memory::MOST_KIB))
     })
 }
 

@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(throttle.wait_s(login("a", 2), NOW), None);
         assert_eq!(throttle.wait_s(Attempt { purpose: Purpose::PasswordChange, ..a }, NOW), None);
         let free = (0..100).filter(|name| throttle.wait_s(login(&name.to_string(), 1), NOW).is_none()).count();
-        assert!(free >= 99, "{free} of a hundred other names are free");
+        assert!(free >= 99, "{free} of 100 other names are not throttled");
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         }
         fail(&throttle, login("a", 2), PER_PEER.burst, NOW);
         throttle.succeeded(a);
-        assert_eq!(throttle.wait_s(login("a", 2), NOW), Some(PER_PEER.interval_s), "of another peer nothing is reset");
+        assert_eq!(throttle.wait_s(login("a", 2), NOW), Some(PER_PEER.interval_s), "nothing of another peer is reset");
     }
 
     #[test]
@@ -201,6 +201,10 @@ mod tests {
         assert_eq!(throttle.wait_s(login("b", 50), NOW), None);
         fail(&throttle, owner, PER_PEER.burst, NOW);
         assert_eq!(throttle.wait_s(owner, NOW), Some(PER_PEER.interval_s), "the owner has the budget of a peer");
-        assert_eq!(throttle.wait_s(login("a", 50), NOW), Some(PER_NAME.interval_s), "and takes none of the others'");
+        assert_eq!(
+            throttle.wait_s(login("a", 50), NOW),
+            Some(PER_NAME.interval_s),
+            "and uses none of the others' budgets"
+        );
     }
 }

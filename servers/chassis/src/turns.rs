@@ -187,7 +187,7 @@ mod tests {
         let mut line: Vec<_> = (0..4).map(|_| wait(&turns, 1)).collect();
         assert!(matches!(wait(&turns, 1).now_or_never(), Some(Err(Overloaded))));
         let mut others: Vec<_> = (0..2).map(|_| wait(&turns, 2)).collect();
-        assert!(matches!(wait(&turns, 2).now_or_never(), Some(Err(Overloaded))), "both lines are as long");
+        assert!(matches!(wait(&turns, 2).now_or_never(), Some(Err(Overloaded))), "both queues have the same length");
         for turned_away in &mut line[2..] {
             assert!(matches!(turned_away.now_or_never(), Some(Err(Overloaded))));
         }
@@ -196,7 +196,7 @@ mod tests {
             drop(has_turn(own).unwrap());
             drop(has_turn(other).unwrap());
         }
-        assert!(has_turn(&mut wait(&turns, 3)).is_some(), "all turns came back");
+        assert!(has_turn(&mut wait(&turns, 3)).is_some(), "all turns were returned");
     }
 
     #[test]

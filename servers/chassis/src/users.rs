@@ -139,7 +139,7 @@ impl Users {
     fn hash(&self, standing: &Standing) -> Result<PasswordHash, AuthError> {
         let Some(text) = &standing.password else { return Ok(self.seeded.clone()) };
         PasswordHash::from_phc(text, self.hasher.memory()).ok_or_else(|| {
-            AuthError::Internal("the directory holds a password hash of another form, or over other memory".to_owned())
+            AuthError::Internal("the directory has a password hash of another format or memory size".to_owned())
         })
     }
 

@@ -1,7 +1,7 @@
 //! The twins, `session-server` and `jwt-server`, differ in their auth modules and nowhere else:
 //! that difference is the experiment. `scripts/twin-diff.sh` shows it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 use std::path::{Path, PathBuf};
 

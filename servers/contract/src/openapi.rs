@@ -59,8 +59,15 @@ const ANY: [ProblemKind; 2] = [MethodNotAllowed, Internal];
 fn rows() -> [Row; route::ALL.len()] {
     use Answer::{Json, Nothing, Object, Text};
     [
-        guarded(get(route::ME, "Who presents this credential", Json("Identity"))),
-        Row { refuses: &[InsufficientRole], ..guarded(get(route::ADMIN, "The same, for admins", Json("Identity"))) },
+        guarded(get(route::ME, "Returns the user of the credential", Json("Identity"))),
+        Row {
+            refuses: &[InsufficientRole],
+            ..guarded(get(
+                route::ADMIN,
+                "Returns the user of the credential; requires the role admin",
+                Json("Identity"),
+            ))
+        },
         Row {
             takes: Some("LoginRequest"),
             refuses: &[
@@ -72,31 +79,34 @@ fn rows() -> [Row; route::ALL.len()] {
                 StoreUnavailable,
                 StoreNotWritable,
             ],
-            ..post(route::LOGIN, "A name and a password for a credential", Json("LoginResponse"))
+            ..post(route::LOGIN, "Issues a credential for a user name and a password", Json("LoginResponse"))
         },
         Row {
             takes: Some("RefreshRequest"),
             refuses: &[CrossSite, CredentialTooLarge, StoreNotWritable],
             ..guarded(post(
                 route::REFRESH,
-                "A good credential for a new one; with the body only where the scheme has refresh tokens and the \
-                 carrier is bearer, and then without the credential",
+                "Issues a new credential for a valid one; if the scheme has refresh tokens and the carrier is bearer, \
+                 the request has the body instead of the credential",
                 Json("LoginResponse"),
             ))
         },
-        leaving(route::LOGOUT, "Ends this credential, and the login of the refresh token where the scheme has these"),
-        leaving(route::LOGOUT_ALL, "Ends every credential of this user, by the credential or a refresh token"),
+        leaving(
+            route::LOGOUT,
+            "Revokes this credential, and the login of the refresh token if the scheme has refresh tokens",
+        ),
+        leaving(route::LOGOUT_ALL, "Revokes every credential of the user of this credential or refresh token"),
         Row {
             takes: Some("PasswordChange"),
             refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded, StoreNotWritable],
-            ..guarded(post(route::PASSWORD, "A new password; ends every credential of this user", Nothing))
+            ..guarded(post(route::PASSWORD, "Changes the password; revokes every credential of the user", Nothing))
         },
         Row {
             takes: Some("UserChange"),
             refuses: &[CrossSite, InsufficientRole, NotFound, StoreNotWritable],
             ..guarded(post(
                 route::ADMIN_USER,
-                "For admins: disables a user or changes his roles; ends every credential of his",
+                "Disables a user or changes roles; revokes every credential of that user; requires the role admin",
                 Nothing,
             ))
         },
@@ -104,28 +114,28 @@ fn rows() -> [Row; route::ALL.len()] {
             refuses: &[MalformedRequest, NotFound, NextHopUnavailable],
             ..guarded(get(
                 route::CHAIN,
-                "As /me, answered by the last of several servers; hops=N in the query counts those behind this one",
+                "As /me, forwarded to the last of several servers; hops=N in the query is their number after this one",
                 Json("Identity"),
             ))
         },
         Row {
             refuses: &[NotFound],
-            ..get(route::JWKS, "The public keys, where the scheme has any (RFC 7517)", Object)
+            ..get(route::JWKS, "Returns the public keys of schemes that have any (RFC 7517)", Object)
         },
         get(route::OPENAPI, "This document", Object),
-        get(route::HEALTHZ, "The process lives", Json("Health")),
+        get(route::HEALTHZ, "The process is alive", Json("Health")),
         Row {
             refuses: &[StoreUnavailable, StoreNotWritable],
-            ..get(route::READYZ, "The store can be reached and written to", Json("Health"))
+            ..get(route::READYZ, "The store is reachable and writable", Json("Health"))
         },
         get(route::METRICS, "Requests by route and status", Text("application/openmetrics-text")),
-        get(route::BENCH_SCHEME, "What is served here", Json("SchemeDescriptor")),
+        get(route::BENCH_SCHEME, "Returns the scheme and its properties", Json("SchemeDescriptor")),
         Row {
             takes: Some("MintRequest"),
             refuses: &[CrossSite, NotFound, StoreUnavailable, StoreNotWritable],
             ..post(
                 route::BENCH_MINT,
-                "Credentials without a password; under --bench, from loopback to a loopback Host",
+                "Issues credentials without a password; only with --bench, from loopback to a loopback Host",
                 Json("MintResponse"),
             )
         },
@@ -134,7 +144,7 @@ fn rows() -> [Row; route::ALL.len()] {
             refuses: &[CrossSite, NotFound],
             ..post(
                 route::BENCH_CLOCK,
-                "Moves the server's clock forward; under --bench, from loopback to a loopback Host",
+                "Advances the server's clock; only with --bench, from loopback to a loopback Host",
                 Json("ClockResponse"),
             )
         },
@@ -143,7 +153,7 @@ fn rows() -> [Row; route::ALL.len()] {
             refuses: &[CrossSite, NotFound],
             ..post(
                 route::BENCH_ROTATE,
-                "A new key beside the old one; under --bench, from loopback to a loopback Host",
+                "Adds a new key and keeps the old one; only with --bench, from loopback to a loopback Host",
                 Nothing,
             )
         },
@@ -174,7 +184,7 @@ pub fn document() -> OpenApi {
     let info = InfoBuilder::new()
         .title("authbench reference server")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("One API, served under every scheme; GET /bench/scheme tells which one is at work."));
+        .description(Some("The same API for every scheme; GET /bench/scheme returns the active one."));
     let paths = rows().into_iter().fold(PathsBuilder::new(), |paths, row| {
         paths.path(row.path, PathItem::new(row.method.clone(), operation(&row)))
     });
@@ -300,7 +310,7 @@ mod tests {
         assert!(references.len() > 20, "{references:?}");
         for reference in references {
             let target = document.pointer(reference.strip_prefix('#').unwrap());
-            assert!(target.is_some(), "{reference} leads nowhere");
+            assert!(target.is_some(), "{reference} does not resolve");
         }
     }
 

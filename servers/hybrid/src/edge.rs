@@ -42,7 +42,7 @@ impl Edge {
             return Ok(remembered.token.clone());
         }
         let Issued { credential, expires_in, .. } = self.inward.token(identity, now)?;
-        let token = credential.expect("an issuer gives a token");
+        let token = credential.expect("an issuer returns a token");
         let until = now + expires_in - (expires_in / LEFT).max(1);
         self.tokens.insert(key, Arc::new(Remembered { token: token.clone(), until }));
         Ok(token)

@@ -23,17 +23,18 @@ const MAX_INNER_TTL_S: u64 = 3600;
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct HybridOptions {
-    /// Algorithm of the tokens inside: HS256, EdDSA, ES256 or RS256 [default: `EdDSA`]
+    /// Signature algorithm of the downstream tokens: HS256, EdDSA, ES256 or RS256 [default: `EdDSA`]
     #[arg(long, env = "AUTHBENCH_INNER_ALGORITHM", value_name = "ALG")]
     pub inner_algorithm: Option<String>,
-    /// Seconds that a token inside lives [default: 60]
+    /// Lifetime of a downstream token, in seconds [default: 60]
     #[arg(long, env = "AUTHBENCH_INNER_TTL_S", value_name = "SECONDS")]
     pub inner_ttl_s: Option<u64>,
-    /// Key of the tokens inside: a PKCS #8 PEM file, or for HS256 a secret of at least 32 bytes [default: a fresh key]
+    /// Key of the downstream tokens: a PKCS #8 PEM file, or for HS256 a secret of at least 32 bytes
+    /// [default: a new key]
     #[arg(long, env = "AUTHBENCH_INNER_KEY_FILE", value_name = "FILE")]
     pub inner_key_file: Option<PathBuf>,
-    /// Seconds within which activity pushes the idle limit back at most once, with --touch throttled
-    /// [default: 60, or half the idle limit where that is less]
+    /// With --touch throttled, minimum seconds between two extensions of a session's idle timeout
+    /// [default: 60, or half the idle timeout if that is less]
     #[arg(long, env = "AUTHBENCH_TOUCH_INTERVAL_S", value_name = "SECONDS")]
     pub touch_interval_s: Option<u64>,
 }
@@ -73,7 +74,7 @@ fn algorithm(options: &HybridOptions) -> Result<Algorithm, StartError> {
     let Some(name) = options.inner_algorithm.as_deref() else { return Ok(Algorithm::EdDsa) };
     Algorithm::named(name).ok_or_else(|| {
         let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-        StartError::Usage(format!("--inner-algorithm {name}: there are: {known}"))
+        StartError::Usage(format!("--inner-algorithm {name}: unknown algorithm; supported: {known}"))
     })
 }
 
@@ -83,6 +84,6 @@ fn inner_ttl_s(options: &HybridOptions) -> Result<u64, StartError> {
         return Ok(seconds);
     }
     Err(StartError::Usage(format!(
-        "--inner-ttl-s {seconds}: give between {MIN_INNER_TTL_S} and {MAX_INNER_TTL_S} seconds"
+        "--inner-ttl-s {seconds}: must be between {MIN_INNER_TTL_S} and {MAX_INNER_TTL_S} seconds"
     )))
 }

@@ -40,7 +40,7 @@ impl<R: Revocation> Tokens<R> {
 }
 
 /// The answer to whoever comes second.
-const ENDED: AuthError = AuthError::Invalid("ended meanwhile");
+const ENDED: AuthError = AuthError::Invalid("revoked meanwhile");
 
 impl<R: Revocation> Authenticator for Tokens<R> {
     fn describe(&self) -> Description {

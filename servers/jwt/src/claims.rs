@@ -132,13 +132,13 @@ impl Terms {
             (claims.nbf.ceil() > early, "not yet valid"),
             (claims.iat.ceil() > early, "issued in the future"),
             (claims.auth_time > claims.iat, "issued before login"),
-            (self.end_of_login(auth_time) <= now, "past the absolute limit"),
+            (self.end_of_login(auth_time) <= now, "past the absolute timeout"),
         ];
         if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
             return Err(reason);
         }
         let identity = Identity {
-            id: claims.sub.parse().map_err(|_| "the subject is no user number")?,
+            id: claims.sub.parse().map_err(|_| "the subject is not a user number")?,
             username: claims.username.into_owned(),
             email: claims.email.into_owned(),
             roles: claims.roles.into_owned(),
@@ -146,7 +146,7 @@ impl Terms {
         Ok(Bearer {
             identity,
             auth_time,
-            id: TokenId::parse(&claims.jti).ok_or("the token id is none of ours")?,
+            id: TokenId::parse(&claims.jti).ok_or("the token id is not one of this server's")?,
             exp,
             epoch: claims.epoch,
             sid: claims.sid.map(Cow::into_owned),

@@ -41,14 +41,14 @@ impl JwsError {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Length => "the token is too long",
-            Self::Segments => "the token has not exactly three segments",
+            Self::Segments => "the token does not have exactly three segments",
             Self::Encoding => "a segment is not strict base64url",
             Self::Header => "the header is malformed",
-            Self::ForbiddenParameter => "the header has a parameter that is never taken",
-            Self::Type => "the header names another type of token",
-            Self::UnknownKey => "the header names no key of the set",
-            Self::Algorithm => "the header names another algorithm than the key's",
-            Self::Signature => "the signature does not fit",
+            Self::ForbiddenParameter => "the header has a parameter that is never accepted",
+            Self::Type => "the header has another token type",
+            Self::UnknownKey => "the header refers to no key of the set",
+            Self::Algorithm => "the algorithm in the header is not that of the key",
+            Self::Signature => "the signature does not match",
         }
     }
 }
@@ -58,8 +58,8 @@ impl JwsError {
 pub enum KeyError {
     /// An HMAC secret shorter than the hash it feeds.
     #[error(
-        "the HMAC secret has {bytes} bytes, and RFC 8725 section 3.5 wants at least {least}: \
-         make one with `openssl rand -out FILE {least}`"
+        "the HMAC secret has {bytes} bytes, but RFC 8725 section 3.5 requires at least {least}: \
+         generate one with `openssl rand -out FILE {least}`"
     )]
     ShortSecret {
         /// Bytes that it has.
@@ -69,8 +69,8 @@ pub enum KeyError {
     },
     /// An RSA key outside 2048 to 8192 bits, or one that is none.
     #[error(
-        "the RSA key was refused ({reason}), and RFC 8725 section 3.5 wants at least 2048 bits: \
-         make one with `{}`",
+        "the RSA key is rejected ({reason}); RFC 8725 section 3.5 requires at least 2048 bits: \
+         generate one with `{}`",
         wanted(Algorithm::Rs256).1
     )]
     Rsa {
@@ -78,7 +78,7 @@ pub enum KeyError {
         reason: String,
     },
     /// Not a private key or secret of this algorithm.
-    #[error("{given}, and not {}: {}, or make one with `{}`", wanted(*algorithm).0, given.remedy(), wanted(*algorithm).1)]
+    #[error("{given}, not {}: {}, or generate one: `{}`", wanted(*algorithm).0, given.remedy(), wanted(*algorithm).1)]
     Wrong {
         /// What the key was to be for.
         algorithm: Algorithm,
@@ -86,7 +86,7 @@ pub enum KeyError {
         given: Given,
     },
     /// A JWK for another use, or of a type that this server does not know.
-    #[error("the JWK is not one that checks HS256, EdDSA, ES256 or RS256 signatures")]
+    #[error("the JWK is not a key for HS256, EdDSA, ES256 or RS256 signatures")]
     NotUnderstood,
     /// A JWK whose members do not make a key.
     #[error("the {0} JWK is malformed")]
@@ -98,10 +98,10 @@ pub enum KeyError {
     #[error("a member name occurs twice in the JWK")]
     RepeatedMember,
     /// A key that is in the set already.
-    #[error("the same key is in the set before")]
+    #[error("the key is already in the set")]
     Repeated,
     /// More keys than are looked through for a token.
-    #[error("the set has more than {most} keys that can be used")]
+    #[error("the set has more than {most} usable keys")]
     TooMany {
         /// Keys that are used.
         most: usize,
@@ -120,7 +120,7 @@ pub enum KeyError {
 /// What a key file has to hold, and the command that makes it.
 const fn wanted(algorithm: Algorithm) -> (&'static str, &'static str) {
     match algorithm {
-        Algorithm::Hs256 => ("an HMAC secret, which is random bytes in no frame", "openssl rand -out FILE 32"),
+        Algorithm::Hs256 => ("an HMAC secret of plain random bytes", "openssl rand -out FILE 32"),
         Algorithm::EdDsa => (
             "an Ed25519 private key in an unencrypted PKCS #8 PEM file",
             "openssl genpkey -algorithm ED25519 -out FILE",

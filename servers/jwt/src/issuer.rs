@@ -91,9 +91,13 @@ impl Issuer {
 
     fn signed(&self, claims: &[u8], exp: UnixSeconds) -> Result<String, AuthError> {
         let signed = self.ring.sign(claims, exp);
-        let token = signed.map_err(|_| AuthError::Internal(format!("{} did not sign", self.ring.algorithm())))?;
+        let token =
+            signed.map_err(|_| AuthError::Internal(format!("signing with {} failed", self.ring.algorithm())))?;
         if token.len() > MAX_COMPACT_BYTES {
-            return Err(AuthError::TooLarge(format!("a token of {} bytes: too many roles to carry", token.len())));
+            return Err(AuthError::TooLarge(format!(
+                "a token of {} bytes is too large: the user has too many roles",
+                token.len()
+            )));
         }
         Ok(token)
     }

@@ -116,12 +116,10 @@ impl Given {
     /// How it becomes one that fits, where it can.
     pub(crate) const fn remedy(self) -> &'static str {
         match self {
-            Self::PublicKey | Self::Certificate | Self::Jwk { public: true } => {
-                "give the private key that belongs to it"
-            }
+            Self::PublicKey | Self::Certificate | Self::Jwk { public: true } => "give the matching private key",
             Self::Encrypted => "decrypt it with `openssl pkey -in FILE -out NEW`",
             Self::Sec1 | Self::OpenSsh | Self::Pkcs1 => {
-                "a key for it is converted with `openssl pkey -in FILE -out NEW`"
+                "if it is a key of this algorithm, convert it with `openssl pkey -in FILE -out NEW`"
             }
             Self::Der => "convert it with `openssl pkey -inform DER -in FILE -out NEW`",
             _ => "check the path",
@@ -133,19 +131,19 @@ impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the file is empty"),
-            Self::PublicKey => f.write_str("the file holds a public key"),
-            Self::Certificate => f.write_str("the file holds a certificate"),
-            Self::Encrypted => f.write_str("the file holds an encrypted private key"),
-            Self::Pkcs1 => f.write_str("the file holds an RSA private key in PKCS #1 form"),
-            Self::Sec1 => f.write_str("the file holds an EC private key in SEC 1 form"),
-            Self::OpenSsh => f.write_str("the file holds a private key in OpenSSH form"),
-            Self::PrivateKey(algorithm) => write!(f, "the file holds a private key of the type {algorithm}"),
-            Self::Damaged => f.write_str("the file holds a private key that is damaged or of an unknown type"),
-            Self::OtherPem => f.write_str("the file holds a PEM block of another kind"),
-            Self::Jwk { public: true } => f.write_str("the file holds a public JWK"),
-            Self::Jwk { public: false } => f.write_str("the file holds a JWK"),
-            Self::Der => f.write_str("the file holds binary data, such as a key in DER form"),
-            Self::Other => f.write_str("the file holds no key that is recognised"),
+            Self::PublicKey => f.write_str("the file contains a public key"),
+            Self::Certificate => f.write_str("the file contains a certificate"),
+            Self::Encrypted => f.write_str("the file contains an encrypted private key"),
+            Self::Pkcs1 => f.write_str("the file contains an RSA private key in PKCS #1 format"),
+            Self::Sec1 => f.write_str("the file contains an EC private key in SEC 1 format"),
+            Self::OpenSsh => f.write_str("the file contains a private key in OpenSSH format"),
+            Self::PrivateKey(algorithm) => write!(f, "the file contains a private key of type {algorithm}"),
+            Self::Damaged => f.write_str("the file contains a private key that is damaged or of an unknown type"),
+            Self::OtherPem => f.write_str("the file contains a PEM block of another type"),
+            Self::Jwk { public: true } => f.write_str("the file contains a public JWK"),
+            Self::Jwk { public: false } => f.write_str("the file contains a JWK"),
+            Self::Der => f.write_str("the file contains binary data, such as a key in DER format"),
+            Self::Other => f.write_str("the file contains no recognised key"),
         }
     }
 }

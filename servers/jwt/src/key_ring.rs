@@ -120,7 +120,7 @@ impl Ring {
             header: header::segment(signing.algorithm(), signing.kid(), MEDIA_TYPE),
             signing,
             keys,
-            set: set.expect("fresh keys have no double").of_type(MEDIA_TYPE),
+            set: set.expect("new keys are distinct").of_type(MEDIA_TYPE),
             next_retirement,
         }
     }

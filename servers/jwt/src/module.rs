@@ -33,7 +33,7 @@ impl AuthModule for Jwt {
 
     async fn build(start: &Start, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
         let Kind::Token { algorithm, early_end } = start.scheme.kind() else {
-            return usage(format!("--scheme {}: its credential is no token", start.scheme));
+            return usage(format!("--scheme {}: its credential is not a token", start.scheme));
         };
         let windows = options.windows()?;
         let ttl_s = if early_end == EarlyEnd::Refresh { REFRESHED_TTL_S } else { TTL_S };
@@ -101,7 +101,7 @@ fn check_specimens(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Resul
         if !carrier::fits(start.carrier, &token) {
             let (bytes, most) = (token.len(), carrier::MAX_COOKIE_BYTES);
             return usage(format!(
-                "--roles {roles}: a token of {bytes} bytes does not fit into a cookie of {most} bytes; give fewer roles, \
+                "--roles {roles}: a token of {bytes} bytes does not fit into a cookie of {most} bytes; set fewer roles \
                  or --carrier bearer"
             ));
         }

@@ -21,36 +21,36 @@ const MAX_WINDOW_S: u64 = 3600;
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct JwtOptions {
-    /// Private key of jwt-eddsa, jwt-es256, jwt-rs256 and what is built on them: a PKCS #8 PEM file
-    /// [default: a fresh key]
+    /// Private key of jwt-eddsa, jwt-es256, jwt-rs256 and their variants: a PKCS #8 PEM file
+    /// [default: a new key]
     #[arg(long, env = "AUTHBENCH_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Secret of jwt-hs256 and what is built on it: a file of at least 32 bytes, not counting the line end of a text
-    /// [default: a fresh secret]
+    /// Secret of jwt-hs256 and its variants: a file of at least 32 bytes, not counting a line end at the end of a text
+    /// [default: a new secret]
     #[arg(long, env = "AUTHBENCH_SECRET_FILE", value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
-    /// The claim iss of every token [default: <https://auth.example.test>]
+    /// Claim iss of every token [default: <https://auth.example.test>]
     #[arg(long, env = "AUTHBENCH_ISSUER", value_name = "URL")]
     pub issuer: Option<String>,
-    /// The claim aud of every token [default: <https://api.example.test>]
+    /// Claim aud of every token [default: <https://api.example.test>]
     #[arg(long, env = "AUTHBENCH_AUDIENCE", value_name = "URL")]
     pub audience: Option<String>,
-    /// Seconds by which the clocks of two servers may differ, at most 5 [default: 0]
+    /// Allowed clock difference between servers, in seconds, at most 5 [default: 0]
     #[arg(long, env = "AUTHBENCH_LEEWAY_S", value_name = "SECONDS")]
     pub leeway_s: Option<u64>,
-    /// Take tokens, too, that were signed by the keys at this URL, such as
+    /// Also accept tokens signed by the keys at this URL, such as
     /// <http://127.0.0.1:8080/.well-known/jwks.json> of an edge-server
     #[arg(long, env = "AUTHBENCH_TRUSTED_JWKS", value_name = "URL")]
     pub trusted_jwks: Option<String>,
-    /// Seconds by which the list of the revoked may be behind, with jwt-*-push; older, and the server answers 503
+    /// With jwt-*-push, maximum age of the denylist in seconds; if it is older, the server responds with 503
     /// [default: 2]
     #[arg(long, env = "AUTHBENCH_PROPAGATION_S", value_name = "SECONDS")]
     pub propagation_s: Option<u64>,
-    /// Seconds for which a user's epoch is remembered, with jwt-*-epoch [default: 10]
+    /// With jwt-*-epoch, seconds for which a user's epoch is cached [default: 10]
     #[arg(long, env = "AUTHBENCH_EPOCH_TTL_S", value_name = "SECONDS")]
     pub epoch_ttl_s: Option<u64>,
-    /// Seconds for which a refresh token is taken again after it was used, with jwt-*-refresh; 0 ends the login of
-    /// whoever uses one twice [default: 0]
+    /// With jwt-*-refresh, seconds for which a used refresh token is accepted again; with 0 a second use revokes the
+    /// login [default: 0]
     #[arg(long, env = "AUTHBENCH_REFRESH_GRACE_S", value_name = "SECONDS")]
     pub refresh_grace_s: Option<u64>,
 }
@@ -84,12 +84,15 @@ impl JwtOptions {
     pub(crate) fn terms(&self, start: &Start, default_ttl_s: u64) -> Result<Terms, StartError> {
         let leeway_s = self.leeway_s.unwrap_or(0);
         if leeway_s > MAX_LEEWAY_S {
-            return usage(format!("--leeway-s {leeway_s}: give at most {MAX_LEEWAY_S}, for it prolongs every token"));
+            return usage(format!(
+                "--leeway-s {leeway_s}: must be at most {MAX_LEEWAY_S}, because it extends the lifetime of every token"
+            ));
         }
         let absolute_ttl_s = start.absolute_ttl_s;
         let ttl_s = start.credential_ttl_s.unwrap_or(default_ttl_s.min(absolute_ttl_s));
         if ttl_s > absolute_ttl_s {
-            let text = format!("--credential-ttl-s {ttl_s}: give at most {absolute_ttl_s}, which is --absolute-ttl-s");
+            let text =
+                format!("--credential-ttl-s {ttl_s}: must be at most {absolute_ttl_s}, the value of --absolute-ttl-s");
             return usage(text);
         }
         Ok(Terms {
@@ -155,7 +158,7 @@ fn within(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, 
     if bounds.contains(&seconds) {
         return Ok(seconds);
     }
-    usage(format!("{flag} {seconds}: give between {} and {} seconds", bounds.start(), bounds.end()))
+    usage(format!("{flag} {seconds}: must be between {} and {} seconds", bounds.start(), bounds.end()))
 }
 
 fn read(flag: &str, file: &Path) -> Result<Vec<u8>, StartError> {

@@ -41,7 +41,7 @@ impl Refreshing {
 }
 
 const NOT_A_REFRESH_TOKEN: AuthError = AuthError::Invalid("not a refresh token");
-const OF_NO_FAMILY: AuthError = AuthError::Invalid("of no family");
+const OF_NO_FAMILY: AuthError = AuthError::Invalid("a refresh token of no family");
 
 impl Authenticator for Refreshing {
     fn describe(&self) -> Description {
@@ -73,7 +73,11 @@ impl Authenticator for Refreshing {
         let bearer = self.issuer.bearer(credential, now).await?;
         let sid = bearer.sid.as_deref().ok_or(OF_NO_FAMILY)?;
         let lives = self.families.has(sid).await?;
-        if lives { Ok(bearer.identity) } else { Err(AuthError::Invalid("its family of refresh tokens is over")) }
+        if lives {
+            Ok(bearer.identity)
+        } else {
+            Err(AuthError::Invalid("its refresh token family is revoked or has expired"))
+        }
     }
 
     /// Takes the refresh token.

@@ -78,7 +78,7 @@ impl RemoteKeys {
 
     async fn fetched(&self) -> Result<KeySet, String> {
         let body = self.client.fetch(&self.url).await.map_err(|error| error.to_string())?;
-        let json = String::from_utf8(body).map_err(|_| format!("the keys at {} are no text", self.url))?;
+        let json = String::from_utf8(body).map_err(|_| format!("the keys at {} are not text", self.url))?;
         let read = jwk_set::read(&json).map_err(|error| format!("the keys at {}: {error}", self.url))?;
         self.report(&read.ignored);
         match (KeySet::of(read.keys), read.ignored.first()) {
@@ -92,7 +92,7 @@ impl RemoteKeys {
         let lines: BTreeSet<_> = ignored.iter().take(MAX_REPORTED).map(Ignored::to_string).collect();
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines.difference(&reported) {
-            tracing::warn!(url = self.url, "a trusted key is ignored: {line}");
+            tracing::warn!(url = self.url, "ignoring a trusted key: {line}");
         }
         *reported = lines;
     }

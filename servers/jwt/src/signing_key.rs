@@ -145,7 +145,7 @@ impl SigningKey {
             return VerifyingKey::from_hmac_key(hmac::Key::clone(key), self.kid.clone());
         }
         let jwk = self.public_jwk().expect("a key pair has a public half");
-        VerifyingKey::from_jwk(&jwk).expect("the public half of a good key is good")
+        VerifyingKey::from_jwk(&jwk).expect("the public half of a valid key is valid")
     }
 }
 

@@ -58,7 +58,7 @@ impl SessionId {
     /// The key under which a store knows it.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key::of(&self.0).expect("an id looks like one")
+        Key::of(&self.0).expect("an id has the format of an id")
     }
 
     /// The text that goes to the client.

@@ -29,20 +29,21 @@ const MAX_PROPAGATION_S: u64 = 3600;
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SessionOptions {
-    /// Seconds within which activity pushes the idle limit back at most once, with --touch throttled
-    /// [default: 60, or half the idle limit where that is less]
+    /// With --touch throttled, minimum seconds between two extensions of a session's idle timeout
+    /// [default: 60, or half the idle timeout if that is less]
     #[arg(long, env = "AUTHBENCH_TOUCH_INTERVAL_S", value_name = "SECONDS")]
     pub touch_interval_s: Option<u64>,
-    /// Connections of session-redis-pool [default: 64] or session-postgres [default: 8]
+    /// Number of connections of session-redis-pool [default: 64] or session-postgres [default: 8]
     #[arg(long, env = "AUTHBENCH_POOL_SIZE", value_name = "N")]
     pub pool_size: Option<usize>,
-    /// Sessions that session-redis-cached remembers at most [default: 100000]
+    /// Maximum number of sessions in the cache of session-redis-cached [default: 100000]
     #[arg(long, env = "AUTHBENCH_CACHE_ENTRIES", value_name = "N")]
     pub cache_entries: Option<usize>,
-    /// Seconds within which session-redis-cached hears of every change, or asks Redis again [default: 2]
+    /// With session-redis-cached, maximum age of the cache in seconds; if invalidations may be later, Redis is queried
+    /// [default: 2]
     #[arg(long, env = "AUTHBENCH_PROPAGATION_S", value_name = "SECONDS")]
     pub propagation_s: Option<u64>,
-    /// Key of cookie-sealed: a file of 32 bytes, which several servers may share [default: a fresh key]
+    /// Key of cookie-sealed: a file of 32 bytes, which several servers may share [default: a new key]
     #[arg(long, env = "AUTHBENCH_SEALING_KEY_FILE", value_name = "FILE")]
     pub sealing_key_file: Option<PathBuf>,
 }
@@ -65,12 +66,15 @@ impl SessionOptions {
         let absolute_s = start.absolute_ttl_s;
         let idle_s = start.credential_ttl_s.unwrap_or(DEFAULT_IDLE_S.min(absolute_s));
         if idle_s > absolute_s {
-            return usage(format!("--credential-ttl-s {idle_s}: give at most {absolute_s}, which is --absolute-ttl-s"));
+            return usage(format!(
+                "--credential-ttl-s {idle_s}: must be at most {absolute_s}, the value of --absolute-ttl-s"
+            ));
         }
         let touch_interval_s = self.touch_interval_s.unwrap_or(DEFAULT_TOUCH_INTERVAL_S.min(idle_s / 2));
         if start.touch == Touch::Throttled && touch_interval_s >= idle_s {
             return usage(format!(
-                "--touch-interval-s {touch_interval_s}: give less than {idle_s}, the idle limit, or active sessions end"
+                "--touch-interval-s {touch_interval_s}: must be below the idle timeout of {idle_s}, or active sessions \
+                 expire"
             ));
         }
         Ok(Limits { idle_s, absolute_s, touch: start.touch, touch_interval_s })
@@ -90,7 +94,7 @@ impl AuthModule for Session {
             Kind::Session(backend) => backend,
             Kind::Sealed => return sealed(start, &options).await,
             Kind::Anonymous | Kind::Token { .. } | Kind::Hybrid => {
-                return usage(format!("--scheme {}: it keeps no sessions", start.scheme));
+                return usage(format!("--scheme {}: not a session scheme", start.scheme));
             }
         };
         let limits = options.limits(start)?;
@@ -181,11 +185,11 @@ fn propagation_s(options: &SessionOptions) -> Result<u64, StartError> {
     if (1..=MAX_PROPAGATION_S).contains(&seconds) {
         return Ok(seconds);
     }
-    usage(format!("--propagation-s {seconds}: give between 1 and {MAX_PROPAGATION_S} seconds"))
+    usage(format!("--propagation-s {seconds}: must be between 1 and {MAX_PROPAGATION_S} seconds"))
 }
 
 fn at_least_one(flag: &str, count: usize) -> Result<usize, StartError> {
-    if count == 0 { usage(format!("{flag} 0: give at least 1")) } else { Ok(count) }
+    if count == 0 { usage(format!("{flag} 0: must be at least 1")) } else { Ok(count) }
 }
 
 fn usage<T>(text: String) -> Result<T, StartError> {
@@ -194,8 +198,8 @@ fn usage<T>(text: String) -> Result<T, StartError> {
 
 fn unusable(error: &StoreError) -> StartError {
     let remedy = match error {
-        StoreError::NotWritable(_) => "free some room, or set default_transaction_read_only to off",
-        StoreError::Unavailable(_) => "may this user make tables and write to them?",
+        StoreError::NotWritable(_) => "free disk space or set default_transaction_read_only to off",
+        StoreError::Unavailable(_) => "make sure that this user may create tables and write to them",
     };
-    StartError::Failed(format!("cannot keep sessions there: {error}; {remedy}"))
+    StartError::Failed(format!("cannot store sessions in PostgreSQL: {error}; {remedy}"))
 }

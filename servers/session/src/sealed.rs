@@ -73,7 +73,8 @@ impl Sealed {
         if credential.len() > MAX_CREDENTIAL_BYTES || !fits(self.carrier, &credential) {
             let bytes = credential.len();
             return Err(AuthError::TooLarge(format!(
-                "a sealed session of {bytes} bytes: a cookie holds {MAX_CREDENTIAL_BYTES}; give its user fewer roles"
+                "a sealed session of {bytes} bytes does not fit into a cookie of {MAX_CREDENTIAL_BYTES}; set \
+                 fewer roles"
             )));
         }
         Ok(Issued::new(credential, expires_at - now))
@@ -84,7 +85,8 @@ impl Sealed {
         if credential.len() > MAX_CREDENTIAL_BYTES {
             return Err(AuthError::Invalid("longer than a cookie can be"));
         }
-        let payload = self.ring.open(credential, now).ok_or(AuthError::Invalid("not sealed by a key of ours"))?;
+        let payload =
+            self.ring.open(credential, now).ok_or(AuthError::Invalid("not sealed by a key of this server"))?;
         let content: Content = serde_json::from_slice(&payload)
             .map_err(|error| AuthError::Internal(format!("a sealed session cannot be read: {error}")))?;
         if content.0.is_over(now) { Err(AuthError::Invalid("session expired")) } else { Ok(content) }

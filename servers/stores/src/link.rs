@@ -76,7 +76,7 @@ impl Pooled {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
         let manager = Manager::new_with_config(address, config)?;
         let pool = Pool::builder(manager).max_size(size).build();
-        let link = Self(pool.expect("only a pool with timers can want for a runtime"));
+        let link = Self(pool.expect("only a pool with timers needs a runtime"));
         link.connection().await?;
         Ok(link)
     }

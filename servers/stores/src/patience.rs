@@ -71,7 +71,7 @@ pub(crate) async fn patiently<T, E: Failure>(
             let kind = if error.refused_write() { StoreError::NotWritable } else { StoreError::Unavailable };
             kind(format!("{store}: {error}"))
         }),
-        None => Err(StoreError::Unavailable(format!("{store}: no answer within {} ms", PATIENCE.as_millis()))),
+        None => Err(StoreError::Unavailable(format!("{store}: no response within {} ms", PATIENCE.as_millis()))),
     }
 }
 

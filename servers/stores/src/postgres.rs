@@ -46,7 +46,7 @@ impl Postgres {
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         // Nor has the pool timers of its own: whole operations are timed, the wait for a connection among them.
         let pool = Pool::builder(manager).max_size(size).build();
-        let postgres = Self { pool: pool.expect("only a pool with timers can want for a runtime") };
+        let postgres = Self { pool: pool.expect("only a pool with timers needs a runtime") };
         postgres.execute("SELECT 1", &[]).await?;
         Ok(postgres)
     }

@@ -33,7 +33,10 @@ pub async fn pooled(start: &Start, size: usize) -> Result<Arc<Redis<Pooled>>, St
 pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartError> {
     let address = redis_address(start)?;
     if start.key_prefix.contains(['{', '}']) {
-        let text = format!("--key-prefix {}: braces would decide where keys lie in a cluster", start.key_prefix);
+        let text = format!(
+            "--key-prefix {}: must not contain braces, which a cluster interprets as hash tags",
+            start.key_prefix
+        );
         return Err(StartError::Usage(text));
     }
     match Clustered::connect(address.clone()).await {
@@ -55,7 +58,7 @@ async fn no_cluster(start: &Start, address: &ConnectionInfo, error: &RedisError)
         }
         Some(Err(error)) => unreachable(address, &error),
         _ => StartError::Failed(format!(
-            "cannot reach a Redis Cluster at {place}: {error}; are all its slots served (CLUSTER INFO)?"
+            "cannot reach a Redis Cluster at {place}: {error}; check with CLUSTER INFO that all slots are served"
         )),
     }
 }
@@ -70,10 +73,10 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
     let config: tokio_postgres::Config = url.parse().map_err(|error: tokio_postgres::Error| {
         // Only the cause says which parameter is wrong.
         let wrong = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        StartError::Usage(format!("--postgres-url: {wrong}; it is like {LIKE}"))
+        StartError::Usage(format!("--postgres-url: {wrong}; expected a URL such as {LIKE}"))
     })?;
     if config.get_hosts().is_empty() {
-        return Err(StartError::Usage(format!("--postgres-url names no host; it is like {LIKE}")));
+        return Err(StartError::Usage(format!("--postgres-url has no host; expected a URL such as {LIKE}")));
     }
     let place = place(&config);
     let connected = Postgres::connect(config.clone(), size).await;
@@ -83,11 +86,11 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
     }
     let postgres = connected.map_err(|error| {
         StartError::Failed(format!(
-            "cannot reach PostgreSQL at {place}: {error}; start it, or give another --postgres-url"
+            "cannot reach PostgreSQL at {place}: {error}; start it or set another --postgres-url"
         ))
     })?;
     if postgres.is_standby().await.map_err(|error| unusable(&error.to_string()))? {
-        return Err(unusable("it is a hot standby and read-only; give the address of its primary"));
+        return Err(unusable("it is a read-only hot standby; set the address of its primary"));
     }
     Ok(Arc::new(postgres))
 }
@@ -109,8 +112,9 @@ pub fn redis_address(start: &Start) -> Result<ConnectionInfo, StartError> {
         return Err(StartError::Usage(text));
     };
     // The URL itself is left out: it may hold a password.
-    address(url)
-        .map_err(|error| StartError::Usage(format!("--redis-url: {error}; it is like redis://127.0.0.1:6379/0")))
+    address(url).map_err(|error| {
+        StartError::Usage(format!("--redis-url: {error}; expected a URL such as redis://127.0.0.1:6379/0"))
+    })
 }
 
 /// A Redis that cannot be reached, or lets nobody in.
@@ -120,7 +124,7 @@ pub fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
     if error.code().is_some() || error.kind() == ErrorKind::AuthenticationFailed {
         return StartError::Failed(format!("cannot use Redis at {place}: {}", redis::remedy(error)));
     }
-    StartError::Failed(format!("cannot reach Redis at {place}: {error}; start it, or give another --redis-url"))
+    StartError::Failed(format!("cannot reach Redis at {place}: {error}; start it or set another --redis-url"))
 }
 
 /// A Redis that can keep what is stored in it.

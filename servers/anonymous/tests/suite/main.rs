@@ -1,6 +1,6 @@
 //! The chassis as its users see it, with the authentication out of the way.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod bodies;
 mod describing;

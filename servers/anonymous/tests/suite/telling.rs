@@ -83,12 +83,12 @@ fn it_says_in_one_line_where_it_listens() {
 fn wrong_flags_are_refused() {
     assert_refused(&["--speed", "9"], 2, &["'--speed'", "--help"]);
     assert_refused(&["--carrier", "pigeon"], 2, &["--carrier", "\"pigeon\" is unknown", "cookie, bearer"]);
-    assert_refused(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "it has: anonymous"]);
-    assert_refused(&["--users", "0"], 2, &["--users 0: give at least 1"]);
-    assert_refused(&["--workers", "0"], 2, &["--workers 0: give at least 1"]);
-    assert_refused(&["--workers", "999999999"], 2, &["--workers 999999999: give at most 1024"]);
-    assert_refused(&["--password-kib", "64"], 2, &["--password-kib 64: give between 19456 and", "with --bench"]);
-    assert_refused(&["--bench", "--password-kib", "7"], 2, &["--password-kib 7: give between 8 and"]);
+    assert_refused(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "supported: anonymous"]);
+    assert_refused(&["--users", "0"], 2, &["--users 0: must be at least 1"]);
+    assert_refused(&["--workers", "0"], 2, &["--workers 0: must be at least 1"]);
+    assert_refused(&["--workers", "999999999"], 2, &["--workers 999999999: must be at most 1024"]);
+    assert_refused(&["--password-kib", "64"], 2, &["--password-kib 64: must be between 19456 and", "with --bench"]);
+    assert_refused(&["--bench", "--password-kib", "7"], 2, &["--password-kib 7: must be between 8 and"]);
     assert_refused(&["--log", "loud"], 2, &["--log loud", "off, error, warn, info, debug"]);
     assert_refused(&["--absolute-ttl-s", "0"], 2, &["--absolute-ttl-s 0", "between 1 and"]);
     assert_refused(&["--listen", "nowhere"], 2, &["--listen", "nowhere"]);

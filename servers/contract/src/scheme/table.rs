@@ -66,7 +66,7 @@ macro_rules! signed {
                 store_down: StoreDown::FailClosed,
                 revocation_class: Some(RevocationClass::Immediate),
                 logout: Some(LogoutScope::Credential),
-                summary: concat!($summary, "; and a look-up in Redis whether it was revoked"),
+                summary: concat!($summary, "; and a Redis look-up for its revocation"),
                 ..SIGNED
             },
             Row {
@@ -76,7 +76,7 @@ macro_rules! signed {
                 store_down: StoreDown::ServeCached,
                 revocation_class: Some(RevocationClass::Propagation),
                 logout: Some(LogoutScope::Credential),
-                summary: concat!($summary, "; and a list of the revoked, pushed by Redis"),
+                summary: concat!($summary, "; and a denylist pushed by Redis"),
                 ..SIGNED
             },
             Row {
@@ -124,7 +124,7 @@ static SESSIONS: [Row; 7] = [
         kind: Kind::Session(SessionBackend::RedisCached),
         revocation_class: Some(RevocationClass::Propagation),
         store_down: StoreDown::ServeCached,
-        summary: "random id; Redis behind a local cache that Redis invalidates",
+        summary: "random id; Redis with a local cache that Redis invalidates",
         ..SESSION
     },
     Row {
@@ -148,7 +148,7 @@ static SESSIONS: [Row; 7] = [
         store_down: StoreDown::NotNeeded,
         revocation_class: Some(RevocationClass::Expiry),
         logout: Some(LogoutScope::Nothing),
-        summary: "the session itself, encrypted, with the client; no store",
+        summary: "the encrypted session itself in the credential; no store",
         ..SESSION
     },
 ];

@@ -139,7 +139,7 @@ words!(Touch: Never = "never", Throttled = "throttled", Always = "always");
 
 /// A word that is none of those asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is unknown; there are: {known}")]
+#[error("{word:?} is unknown; supported: {known}")]
 pub struct UnknownWord {
     pub(super) word: String,
     pub(super) known: String,

@@ -1,6 +1,6 @@
 //! The edge and the servers behind it, as processes: what crosses the hops, and what a revocation ends where.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod chain;
 mod edge;

@@ -20,5 +20,5 @@ fn what_cannot_be_is_refused_with_its_reason() {
     assert_refused(&with(&["--inner-ttl-s", "1"]), &["--inner-ttl-s 1", "between 2 and 3600"]);
     assert_refused(&with(&["--inner-key-file", "/nowhere"]), &["--inner-key-file /nowhere", "No such file"]);
     assert_refused(&with(&["--next-hop", "ftp://x"]), &["--next-hop ftp://x", "http://127.0.0.1:8081"]);
-    assert_refused(&with(&["--scheme", "session-redis"]), &["edge-server does not have it", "hybrid"]);
+    assert_refused(&with(&["--scheme", "session-redis"]), &["not a scheme of edge-server", "hybrid"]);
 }

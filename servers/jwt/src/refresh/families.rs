@@ -32,9 +32,9 @@ pub(crate) struct Families {
     end_all: Script,
 }
 
-const GONE: AuthError = AuthError::Invalid("no such family of refresh tokens");
-const OVER: AuthError = AuthError::Invalid("past the absolute limit");
-const REUSED: AuthError = AuthError::Invalid("a refresh token was used again: its family is over");
+const GONE: AuthError = AuthError::Invalid("no such refresh token family");
+const OVER: AuthError = AuthError::Invalid("past the absolute timeout");
+const REUSED: AuthError = AuthError::Invalid("a refresh token was reused: its family is revoked");
 
 /// What decides whose turn it is; all none where there is no family.
 type TurnFields = (Option<u32>, Option<UnixSeconds>, Option<String>, Option<String>, Option<UnixSeconds>);
@@ -94,7 +94,7 @@ impl Families {
             ["gone"] => Err(GONE),
             ["over"] => Err(OVER),
             ["reused"] => Err(REUSED),
-            _ => Err(internal("the script for refresh tokens gives another answer")),
+            _ => Err(internal("the refresh token script returned an unexpected value")),
         }
     }
 

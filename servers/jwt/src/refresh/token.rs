@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(first.sid(), next.sid());
         assert_ne!(first.sid(), other.sid());
         assert_ne!(first.hash(), next.hash());
-        assert!(!first.0.contains(&first.sid()), "the name says nothing of the id");
+        assert!(!first.0.contains(&first.sid()), "the name reveals nothing of the id");
         let text = next.into_text();
         assert_eq!(text.len(), 65);
         assert_eq!(RefreshToken::parse(&text).unwrap().sid(), first.sid());

@@ -39,7 +39,7 @@ impl Push {
         if self.feed.is_fresh() {
             return Ok(());
         }
-        let text = format!("Redis: no word of denials for {} s", self.propagation_s);
+        let text = format!("Redis: no denylist update for {} s", self.propagation_s);
         Err(AuthError::StoreUnavailable(text))
     }
 }

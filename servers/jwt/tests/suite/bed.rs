@@ -154,7 +154,7 @@ pub(crate) fn assert_down<T: std::fmt::Debug>(verdict: &Result<T, AuthError>) {
 }
 
 /// Between two questions of a poll.
-#[expect(clippy::disallowed_methods, reason = "coarse waiting is meant")]
+#[expect(clippy::disallowed_methods, reason = "coarse waiting is intended")]
 pub(crate) async fn breathe() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }

@@ -47,23 +47,23 @@ fn a_file_of_another_kind_is_refused_as_what_it_is_with_the_command_that_makes_t
     let pkcs1 = include_bytes!("keys/rsa-2048-pkcs1.pem");
     let framed = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
     for (algorithm, pem, given, command) in [
-        (Algorithm::EdDsa, &include_bytes!("keys/p256.pem")[..], "of the type P-256", "-algorithm ED25519"),
+        (Algorithm::EdDsa, &include_bytes!("keys/p256.pem")[..], "of type P-256", "-algorithm ED25519"),
         (Algorithm::EdDsa, include_bytes!("keys/ed25519-encrypted.pem"), "encrypted", "openssl pkey -in FILE"),
         (Algorithm::EdDsa, pkcs1, "PKCS #1", "-algorithm ED25519"),
-        (Algorithm::EdDsa, b"ssh-ed25519 AAAA me@host", "public key", "private key that belongs"),
-        (Algorithm::Es256, ed25519, "of the type Ed25519", "ec_paramgen_curve:P-256"),
-        (Algorithm::Es256, include_bytes!("keys/p384.pem"), "of the type P-384", "ec_paramgen_curve:P-256"),
+        (Algorithm::EdDsa, b"ssh-ed25519 AAAA me@host", "public key", "the matching private key"),
+        (Algorithm::Es256, ed25519, "of type Ed25519", "ec_paramgen_curve:P-256"),
+        (Algorithm::Es256, include_bytes!("keys/p384.pem"), "of type P-384", "ec_paramgen_curve:P-256"),
         (Algorithm::Es256, framed("EC PRIVATE KEY").as_bytes(), "SEC 1", "openssl pkey -in FILE"),
-        (Algorithm::Es256, framed("CERTIFICATE").as_bytes(), "a certificate", "private key that belongs"),
+        (Algorithm::Es256, framed("CERTIFICATE").as_bytes(), "a certificate", "the matching private key"),
         (Algorithm::Es256, framed("PRIVATE KEY").as_bytes(), "damaged", "ec_paramgen_curve:P-256"),
-        (Algorithm::Rs256, ed25519, "of the type Ed25519", "rsa_keygen_bits:2048"),
-        (Algorithm::Rs256, include_bytes!("keys/rsa-2048-public.pem"), "a public key", "private key that belongs"),
-        (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#, "a public JWK", "private key that belongs"),
+        (Algorithm::Rs256, ed25519, "of type Ed25519", "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, include_bytes!("keys/rsa-2048-public.pem"), "a public key", "the matching private key"),
+        (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#, "a public JWK", "the matching private key"),
         (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB","d":"AQ"}"#, "a JWK", "rsa_keygen_bits:2048"),
         (Algorithm::Rs256, b"\x30\x82\xff", "DER", "-inform DER"),
         (Algorithm::Rs256, b"\n", "empty", "rsa_keygen_bits:2048"),
         (Algorithm::Rs256, b"hello", "no key", "rsa_keygen_bits:2048"),
-        (Algorithm::Hs256, ed25519, "of the type Ed25519", "openssl rand"),
+        (Algorithm::Hs256, ed25519, "of type Ed25519", "openssl rand"),
     ] {
         let text = refusal(algorithm, pem);
         assert!(text.contains(given) && text.contains(command), "{algorithm}: {text}");

@@ -1,7 +1,7 @@
 //! Tokens: first published ones, hostile ones and keys, on a clock that the test sets, then the server as its users
 //! see it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod bed;
 mod denylist;

@@ -26,7 +26,7 @@ fn published(server: &AnyTokens, now: u64) -> Vec<String> {
     keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-const UNKNOWN: AuthError = AuthError::Invalid("the header names no key of the set");
+const UNKNOWN: AuthError = AuthError::Invalid("the header refers to no key of the set");
 
 #[tokio::test]
 async fn an_old_key_is_trusted_until_what_it_signed_is_over_and_not_a_second_longer() {

@@ -25,7 +25,8 @@ pub struct SealingKey {
 /// A key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the sealing key has {bytes} bytes, and AES-256 wants {KEY_BYTES}: make one with `openssl rand -out FILE {KEY_BYTES}`"
+    "the sealing key has {bytes} bytes, but AES-256 requires {KEY_BYTES}: \
+     generate one with `openssl rand -out FILE {KEY_BYTES}`"
 )]
 pub struct SealingKeyError {
     bytes: usize,

@@ -105,7 +105,7 @@ fn what_a_cookie_cannot_hold_is_refused_before_it_is_handed_out() {
     let (code, message) =
         refusal(crate::BINARY, &["--scheme", "cookie-sealed", "--roles", "400", "--carrier", "cookie"]);
     assert_eq!(code, 2, "{message}");
-    for part in ["--roles 400", "a cookie holds 4096", "fewer roles"] {
+    for part in ["--roles 400", "a cookie of 4096", "fewer roles"] {
         assert!(message.contains(part), "{message}");
     }
     let server = start(&["--carrier", "cookie"]);
@@ -133,7 +133,7 @@ fn limits_hold_and_a_logout_ends_nothing() {
     assert_eq!(me(&server, &credential), 200);
     let renewed = server.post("/refresh", &[("authorization", &format!("Bearer {credential}"))]).json();
     let expires_in = renewed["expires_in"].as_u64().unwrap();
-    assert!((500..=560).contains(&expires_in), "{expires_in} s, and no more than to the absolute limit");
+    assert!((500..=560).contains(&expires_in), "{expires_in} s, and at most until the absolute timeout");
     let renewed = renewed["token"].as_str().unwrap();
     advance(&server, 60);
     assert_eq!((me(&server, &credential), me(&server, renewed)), (401, 200));

@@ -22,7 +22,7 @@ fn the_plainest_scheme_is_the_default() {
 
 #[test]
 fn a_scheme_of_another_server_is_refused() {
-    let known = "it has: session-memory, session-redis, session-redis-pool";
+    let known = "supported: session-memory, session-redis, session-redis-pool";
     assert_refused(&["--scheme", "jwt-hs256"], 2, &["jwt-hs256", known]);
     assert_refused(&["--scheme", "session-mysql"], 2, &["session-mysql", known]);
 }
@@ -53,7 +53,7 @@ fn postgres_must_be_named_and_there() {
     assert_refused(&[scheme, malformed].concat(), 2, &["--postgres-url", "postgresql://user@127.0.0.1:5432/database"]);
     let url = format!("postgresql://me:secret@{free}/db");
     let absent = [scheme, ["--postgres-url", &url]].concat();
-    assert_refused(&absent, 1, &["cannot reach PostgreSQL at", &free, "start it, or give another --postgres-url"]);
+    assert_refused(&absent, 1, &["cannot reach PostgreSQL at", &free, "start it or set another --postgres-url"]);
     for arguments in [[scheme, malformed].concat(), absent] {
         let (_, message) = refusal(crate::BINARY, &arguments);
         assert!(!message.contains("secret"), "{message}");
@@ -83,7 +83,7 @@ fn a_wrong_postgres_url_says_which_parameter_is_wrong() {
 fn a_redis_that_is_no_cluster_is_told() {
     let redis = testkit::redis::Redis::start();
     let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
-    assert_refused(&flags, 1, &["cannot use Redis at", "single Redis", "scheme session-redis,"]);
+    assert_refused(&flags, 1, &["cannot use Redis at", "single Redis", "scheme session-redis or"]);
     let braces = [&flags[..], &["--key-prefix", "{a}"]].concat();
     assert_refused(&braces, 2, &["--key-prefix {a}", "braces"]);
 }
@@ -96,7 +96,7 @@ fn limits_that_contradict_each_other_are_refused() {
         &["--credential-ttl-s 100", "at most 99"],
     );
     let touch = ["--credential-ttl-s", "60", "--touch-interval-s", "60"];
-    assert_refused(&touch, 2, &["--touch-interval-s 60", "less than 60"]);
+    assert_refused(&touch, 2, &["--touch-interval-s 60", "below the idle timeout of 60"]);
     Server::start(crate::BINARY, &[&touch[..], &["--touch", "always"]].concat());
     Server::start(crate::BINARY, &["--credential-ttl-s", "1"]);
     Server::start(crate::BINARY, &["--absolute-ttl-s", "5"]);

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use crate::patience::in_time;
 
 /// What to do about it.
-pub(super) const LOSES_STATEMENTS: &str = "a connection pooler in transaction mode, such as PgBouncer, stands before it and loses prepared statements between \
-     two transactions; use its session mode, PgBouncer 1.21 or later with max_prepared_statements above 0, or the \
+pub(super) const LOSES_STATEMENTS: &str = "a connection pooler in transaction mode, such as PgBouncer, is in front of \
+     it and loses prepared statements between two transactions; use its session mode, PgBouncer 1.21 or later with max_prepared_statements above 0, or the \
      database's own port";
 
 /// How long one attempt to connect may take.

@@ -19,14 +19,14 @@ pub enum Keeps {
 /// full now is accepted with a warning: credentials can be checked and ended all the same.
 pub(super) async fn check<L: Link>(redis: &Redis<L>, address: &ConnectionInfo, keeps: Keeps) -> Result<(), StartError> {
     let unusable = |why: String| StartError::Failed(format!("cannot use Redis at {}: {why}", address.addr()));
-    let late = || unusable(format!("no answer within {} ms", PATIENCE.as_millis()));
+    let late = || unusable(format!("no response within {} ms", PATIENCE.as_millis()));
     // A user without the permission to ask is told nothing, and then the write has to do.
     let facts = in_time(redis.asked::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
     let facts = facts.map(Facts::of).unwrap_or_default();
     facts.check_mode::<L>().map_err(unusable)?;
     match in_time(redis.probed()).await.ok_or_else(late)? {
         Err(error) if is_temporary(&error) => {
-            tracing::warn!(%error, "Redis accepts no writes; logins are answered with 503 until it does");
+            tracing::warn!(%error, "Redis accepts no writes; logins get 503 until it does");
         }
         probed => probed.map_err(|error| unusable(remedy(&error)))?,
     }
@@ -69,7 +69,7 @@ impl Facts {
         };
         let Some(policy) = policies.find(forgets) else { return Ok(()) };
         Err(format!(
-            "its maxmemory-policy is {policy}: short of memory it would forget who was logged out or disabled; set \
+            "its maxmemory-policy is {policy}, which can evict logouts and disabled users when memory is short; set \
              maxmemory-policy noeviction"
         ))
     }
@@ -86,9 +86,9 @@ fn collect(value: Value, texts: &mut Vec<String>) {
     }
 }
 
-const IS_CLUSTER: &str = "it is a node of a Redis Cluster; use the scheme session-redis-cluster, or a Redis with \
+const IS_CLUSTER: &str = "it is a node of a Redis Cluster; use the scheme session-redis-cluster or a Redis with \
                           cluster-enabled no";
-pub(super) const IS_SINGLE: &str = "it is a single Redis and no cluster; use the scheme session-redis, or a node of a \
+pub(super) const IS_SINGLE: &str = "it is a single Redis, not a cluster; use the scheme session-redis or a node of a \
                                     Redis Cluster";
 
 /// Whether it will accept writes again without being configured anew: it is full, cannot save, or lacks replicas.
@@ -98,18 +98,18 @@ fn is_temporary(error: &RedisError) -> bool {
 
 /// What is wrong, and what to do about it.
 pub(super) fn remedy(error: &RedisError) -> String {
-    let needs_password = "it needs another user name or password; write them into the URL, like \
-                          redis://USER:PASSWORD@127.0.0.1:6379/0, or leave out the user";
+    let needs_password = "it requires another user name or password; put them into the URL, such as \
+                          redis://USER:PASSWORD@127.0.0.1:6379/0, or omit the user";
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             format!("{error}: {needs_password}")
         }
-        (_, Some("READONLY")) => "it is a read-only replica; give the address of its primary".to_owned(),
+        (_, Some("READONLY")) => "it is a read-only replica; set the address of its primary".to_owned(),
         (_, Some("NOPERM")) => {
             format!("{error}; allow this user all commands on the keys and channels of --key-prefix")
         }
         (_, Some("MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT")) => format!("{error}: {IS_CLUSTER}"),
-        (_, Some("LOADING")) => format!("{error}; start again when it has loaded its data"),
+        (_, Some("LOADING")) => format!("{error}; start the server again when Redis has loaded its data"),
         _ => error.to_string(),
     }
 }
