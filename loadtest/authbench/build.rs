@@ -1,5 +1,4 @@
-//! Notes what authbench is built from, for the provenance of its records: the commit, the compiler, and the
-//! versions of the libraries that the user chose.
+//! Determines the build provenance for the records: the commit, the compiler, and the versions of the main libraries.
 
 use std::process::Command;
 
@@ -21,7 +20,7 @@ fn main() {
     println!("cargo::rustc-env=AUTHBENCH_LIBRARIES={}", libraries().join(","));
 }
 
-/// `name version` of each library, from the lock file.
+/// Returns `name version` of each library, from the lock file.
 fn libraries() -> Vec<String> {
     let lock = std::fs::read_to_string("../../Cargo.lock").unwrap_or_default();
     let quoted = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());

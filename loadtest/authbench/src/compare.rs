@@ -1,4 +1,4 @@
-//! `authbench compare`: schemes against one another on this machine.
+//! `authbench compare`: compares schemes on this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +26,10 @@ use crate::{cli, folder, left_over, message, provenance, terminal};
 pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
     let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
     if asked.balancer != Balancer::default() && !experiments.contains(&ScalingExperiment::EXPERIMENT) {
-        let none = format!("--balancer {} is for scaling, which is not among the experiments", asked.balancer);
+        let none = format!(
+            "--balancer {} applies only to the experiment scaling, which is not selected; add it to --experiments",
+            asked.balancer
+        );
         return Err(Failure::Usage(none));
     }
     let mut progress = Shown::on_stderr();
@@ -42,11 +45,11 @@ pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
         .or_else(|error| Err(not_begun(&error, &mut journal)?))?;
     let measured = measure(asked, experiments, &setting, &mut journal, &mut progress);
     drop(setting);
-    // Every process is gone before the reports are made.
+    // All processes have exited before the reports are written.
     conclude(measured, &mut journal)
 }
 
-/// Makes ready what is the same for the whole run.
+/// Creates the run configuration: starts or connects to the stores and selects the schemes.
 fn set_up(
     asked: &cli::Compare,
     placement: Placement,
@@ -56,7 +59,7 @@ fn set_up(
 ) -> anyhow::Result<Setting> {
     let scratch = Scratch::new()?;
     if asked.balancer == Balancer::Haproxy {
-        // Asked for by name, so that nothing else will do.
+        // An explicit option has no fallback.
         journal.software("haproxy", &lab::host::haproxy_version().ok_or(HaproxyError::Missing)?);
     }
     let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
@@ -100,16 +103,14 @@ fn measure(
     let parameters = asked.profile.parameters();
     let mut bench = Bench { setting, journal, progress };
     if asked.unsafe_skip_conformance {
-        bench
-            .journal
-            .omit("conformance", "--unsafe-skip-conformance: nobody looked whether the servers keep their promises")?;
+        bench.journal.omit("conformance", "--unsafe-skip-conformance: the conformance checks were not run")?;
     } else {
         promises::check(&mut bench)?;
     }
     Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))?)
 }
 
-/// Why a run cannot begin. Its folder goes, unless there is more in it than what this program wrote.
+/// Returns the error of a run that cannot start. Removes the run's folder unless it contains other files.
 fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Failure> {
     let why = message::of(error);
     journal.end(Some(&why))?;
@@ -117,8 +118,8 @@ fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Fa
     Ok(anyhow!("{why}; nothing was measured{logs}").into())
 }
 
-/// Closes the record, and makes the reports of what was measured; a run that has measured nothing leaves none. An
-/// interrupted run ends at once: its reports can be made later.
+/// Closes the record and writes the reports. A run without measurements writes none. An interrupted run exits at once: its
+/// reports can be written later.
 fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     let reason = measured.as_ref().err().map(message::of);
     journal.end(reason.as_deref())?;
@@ -126,7 +127,7 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     if let Err(error) = &measured
         && let Some(ExperimentError::Interrupted) = error.downcast_ref()
     {
-        return Err(anyhow!("interrupted; what was measured is kept: authbench report {folder}").into());
+        return Err(anyhow!("interrupted; the results so far are kept: run `authbench report {folder}`").into());
     }
     if let Err(error) = &measured
         && journal.has_measured_nothing()
@@ -139,12 +140,12 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     {
         return Err(Failure::Threshold(broken.to_string()));
     }
-    measured.with_context(|| format!("what was measured is kept in {folder}"))?;
+    measured.with_context(|| format!("the results so far are kept in {folder}"))?;
     terminal::result(&format!("{}{folder}/report.html\n{folder}\n", report::summary(journal.record())?))?;
     no_violation(journal)
 }
 
-/// Nobody may have been let in who had to be refused; the record and the reports that say so are whole by now.
+/// Fails if a server violated its revocation guarantee. The record and the reports are complete by then.
 fn no_violation(journal: &Journal) -> ExitResult {
     let evidence = Evidence::of(journal.record())?;
     let violations: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
@@ -154,7 +155,7 @@ fn no_violation(journal: &Journal) -> ExitResult {
     Err(Failure::Threshold(violations.join("\nauthbench: ")))
 }
 
-/// Decides who runs where, and keeps this process, which generates the load, on its own processors.
+/// Assigns processors to server, store and generator, and pins this process, the generator, to its own.
 fn place(progress: &mut Shown) -> Placement {
     let (placement, refused) = lab::placement::settle();
     if let Some(error) = refused {
@@ -163,7 +164,7 @@ fn place(progress: &mut Shown) -> Placement {
     placement
 }
 
-/// Connects to the Redis that was given, without what killed runs left in it, and has the janitor watch it.
+/// Connects to the Redis of --redis-url, removes keys that killed runs left, and registers it with the janitor.
 fn borrow(
     url: &str,
     in_use: bool,
@@ -172,7 +173,7 @@ fn borrow(
 ) -> Result<Store, UnusableStore> {
     let removed = Redis::reclaim(url)?;
     if removed > 0 {
-        progress.note(&format!("removed {removed} keys that killed runs had left in the Redis of --redis-url"));
+        progress.note(&format!("removed {removed} keys that killed runs left in the Redis of --redis-url"));
     }
     let redis = Redis::at(url, in_use)?;
     if let Some(janitor) = janitor {
@@ -192,7 +193,7 @@ fn private(
     Store::start(kind, &scratch.path().join(kind.to_string()), &log, &Bounds::on(&placement.store_cpus))
 }
 
-/// Goes on without the schemes that need what is not installed, and says so loudly.
+/// Removes the schemes whose store is not installed, and prints and records that.
 fn leave_out(
     kind: StoreKind,
     why: &UnusableStore,
@@ -206,7 +207,7 @@ fn leave_out(
         journal.omit(scheme.id(), &why.to_string())?;
     }
     if kept.iter().all(|scheme| scheme.is_control()) {
-        return Err(anyhow!("nothing is left to compare with the control: {why}"));
+        return Err(anyhow!("no scheme is left to compare with the control: {why}"));
     }
     *schemes = kept;
     Ok(())
@@ -218,7 +219,7 @@ mod tests {
 
     use super::*;
 
-    /// A run in which so many were wrongly allowed.
+    /// Concludes a run with this number of wrongly allowed requests.
     fn ended(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::ExitResult) {
         let folder = tempfile::tempdir().unwrap();
         let about = (Host::default(), Placement::default());
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_let_in_after_his_end_fails_the_run_once_all_is_written() {
+    fn wrongly_allowed_requests_fail_the_run_after_the_reports_are_written() {
         let (folder, journal, outcome) = ended(2);
         let Err(Failure::Threshold(message)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(message, "outage: session-redis wrongly allowed 2 requests (store cut off)");

@@ -1,4 +1,4 @@
-//! `authbench conform`: the security and behaviour suite against any server.
+//! `authbench conform`: runs the security and behaviour checks against a server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::progress::Shown;
 use crate::promises::memory_of;
 use crate::{cli, terminal};
 
-/// The run on stderr, check by check.
+/// Shows the progress of the checks on stderr.
 struct Checks {
     shown: Shown,
     begun: bool,
@@ -61,27 +61,27 @@ pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
     verdict(&report)
 }
 
-/// Checks whether this process may open the connections of the suite; what it cannot open would look like a server that
-/// refuses them.
+/// Checks whether this process may open all connections of the suite; otherwise a failure to open one would look like a
+/// refusal by the server.
 pub(crate) fn suffices(extent: &Extent) -> Result<(), String> {
     let (needed, spare) = (extent.connections(), driver::spare_descriptors());
     if needed <= spare {
         return Ok(());
     }
     Err(format!(
-        "the checks have up to {needed} connections open at once, but this process may open only {spare} file descriptors \
-         more (`ulimit -Hn`); raise the limit"
+        "the checks need up to {needed} connections at once, but this process may open only {spare} more file descriptors; \
+         raise the limit (`ulimit -Hn`)"
     ))
 }
 
 fn verdict(report: &Report) -> ExitResult {
-    let made = format!("{} of {} checks were made", report.outcomes.len(), conformance::checks::all().count());
+    let made = format!("{} of {} checks completed", report.outcomes.len(), conformance::checks::all().count());
     let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
     let failed = failed.join(", ");
     match report.ending {
         Ending::Stopped => Err(anyhow::anyhow!("interrupted: {made}").into()),
         Ending::Unresponsive => Err(Failure::Threshold(format!(
-            "the server gave no response in time in one check after the other, and the run was ended: {made}, failed: {failed}"
+            "the server did not respond in time in several consecutive checks, so the run was stopped: {made}, failed: {failed}"
         ))),
         Ending::Complete if failed.is_empty() => Ok(()),
         Ending::Complete => Err(Failure::Threshold(format!("not conformant: {failed}"))),
@@ -100,7 +100,7 @@ fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
     })
 }
 
-/// A line a check, in the order of the table; what failed with what was said.
+/// Formats one line per check, in the order of the table; failed checks with their requests and responses.
 fn told(report: &Report) -> String {
     let mut text = format!("{}\n", on_one_line(report.id()));
     for outcome in &report.outcomes {
@@ -118,7 +118,7 @@ fn line(outcome: &CheckResult) -> String {
     let attempts = match outcome.attempts {
         1 => String::new(),
         more => {
-            format!("         attempt {more}: before, the machine stood still, or the store did not answer in time\n")
+            format!("         attempt {more}: earlier, the machine stalled or the store did not respond in time\n")
         }
     };
     let head = |mark: &str| format!("{mark} {:>2} {:<34} {}\n{attempts}", outcome.row, outcome.id, outcome.title);
@@ -137,7 +137,7 @@ fn line(outcome: &CheckResult) -> String {
     }
 }
 
-/// What a target says must not look like a line of ours.
+/// Replaces line breaks, so that text from the target cannot look like output of authbench.
 fn on_one_line(said: &str) -> String {
     said.replace(['\n', '\r'], " ")
 }
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_was_repeated_says_so() {
+    fn repeated_check_shows_its_attempt() {
         let outcome = |attempts| CheckResult {
             id: "ids-distinct".to_owned(),
             row: 1,
@@ -161,7 +161,7 @@ mod tests {
             attempts,
             took_ms: 7,
         };
-        assert!(line(&outcome(2)).contains("attempt 2: before, the machine stood still"), "{}", line(&outcome(2)));
+        assert!(line(&outcome(2)).contains("attempt 2: earlier, the machine stalled"), "{}", line(&outcome(2)));
         assert!(!line(&outcome(1)).contains("attempt"), "{}", line(&outcome(1)));
     }
 }

@@ -11,7 +11,7 @@ use crate::exit::ExitResult;
 use crate::progress::Shown;
 use crate::{cli, left_over, terminal};
 
-/// Where lines end.
+/// The maximum line length.
 const WIDTH: usize = 110;
 
 pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
@@ -27,20 +27,20 @@ pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
     Ok(terminal::result(&result)?)
 }
 
-/// The findings in their order, then what they come to.
+/// Formats the findings in their order, followed by a summary.
 fn told(findings: &[Finding], outlook: &Outlook) -> String {
     let names = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let findings: String = findings.iter().map(|finding| paragraph(finding, names)).collect();
     findings + "\n" + &summary(outlook)
 }
 
-/// What was found; where it is not good, what that means and what to do, too.
+/// Formats what was found; unless it is good, also what it means and what to do.
 fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
     let mut text = wrapped(&format!("{:<7}  {name:<names$}  ", judgement.state), &judgement.found);
     if judgement.state != State::Good {
         let label = |label: &str| format!("{:<7}  {:>names$}  ", "", label);
-        text.push_str(&wrapped(&label("so"), &judgement.means));
-        text.extend(judgement.advice.iter().map(|advice| wrapped(&label("do"), advice)));
+        text.push_str(&wrapped(&label("effect"), &judgement.means));
+        text.extend(judgement.advice.iter().map(|advice| wrapped(&label("advice"), advice)));
     }
     text
 }
@@ -48,7 +48,7 @@ fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
 fn summary(outlook: &Outlook) -> String {
     let mut text = String::new();
     for (head, lines) in
-        [("can be measured", whole(outlook)), ("less exactly", less(outlook)), ("not", nothing(outlook))]
+        [("can be measured", whole(outlook)), ("less accurate", less(outlook)), ("not possible", nothing(outlook))]
     {
         for (place, line) in lines.iter().enumerate() {
             text.push_str(&wrapped(&format!("{:<17}", if place == 0 { head } else { "" }), line));
@@ -57,7 +57,7 @@ fn summary(outlook: &Outlook) -> String {
     text
 }
 
-/// The experiments that can be made somehow, and the schemes.
+/// Lists the experiments that can be measured, accurately or not, and the number of schemes.
 fn whole(outlook: &Outlook) -> Vec<String> {
     let made = outlook.experiments.iter().filter(|(_, reach)| !matches!(reach, Reach::Nothing(_)));
     let made: Vec<String> = made.map(|(experiment, _)| experiment.to_string()).collect();
@@ -81,7 +81,7 @@ fn nothing(outlook: &Outlook) -> Vec<String> {
     none.into_iter().chain((!schemes.is_empty()).then(|| schemes.join(", "))).collect()
 }
 
-/// The experiments that have reasons, a line for those with the same.
+/// Lists the experiments with reasons, one line for those with the same reasons.
 fn because(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static str>>) -> Vec<String> {
     let mut groups: Vec<(&Vec<&'static str>, Vec<String>)> = Vec::new();
     for (experiment, reach) in &outlook.experiments {
@@ -92,12 +92,12 @@ fn because(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static s
         }
     }
     let line = |(reasons, experiments): &(&Vec<&str>, Vec<String>)| {
-        format!("{}, because of {}", experiments.join(", "), reasons.join(", "))
+        format!("{} (see {})", experiments.join(", "), reasons.join(", "))
     };
     groups.iter().map(line).collect()
 }
 
-/// A text behind a head, on lines that end before the margin and begin below each other.
+/// Wraps a text after a head, with aligned lines of at most [`WIDTH`] characters.
 fn wrapped(head: &str, text: &str) -> String {
     let indent = head.chars().count();
     let (mut lines, mut line) = (String::new(), head.to_owned());
@@ -132,12 +132,12 @@ mod tests {
             (ScalingExperiment::EXPERIMENT, Reach::Nothing(vec!["slices"])),
         ];
         let outlook = Outlook { experiments, schemes: vec![], left_out: vec![] };
-        assert_eq!(less(&outlook), ["cost, reject, because of processors", "latency, because of processors, lag"]);
-        assert_eq!(nothing(&outlook), ["scaling, because of slices"]);
+        assert_eq!(less(&outlook), ["cost, reject (see processors)", "latency (see processors, lag)"]);
+        assert_eq!(nothing(&outlook), ["scaling (see slices)"]);
     }
 
     #[test]
-    fn long_texts_stay_within_the_margin_and_lose_no_word() {
+    fn long_text_is_wrapped_without_losing_words() {
         let text = "some words to be wrapped, of which there are many more than fit ".repeat(5);
         let wrapped = wrapped("head     ", &text);
         let lines: Vec<&str> = wrapped.lines().collect();

@@ -1,9 +1,9 @@
-//! What `doctor --json` prints: one object, stable.
+//! The output of `doctor --json`: one object with stable keys.
 
 use experiments::doctor::{Finding, Outlook, Reach};
 use serde::Serialize;
 
-/// What was found, and what can be measured for it.
+/// The findings, and what can be measured according to them.
 #[derive(Debug, Serialize)]
 pub(crate) struct Examined<'a> {
     /// In a fixed order, each name once.
@@ -18,17 +18,17 @@ pub(crate) struct Examined<'a> {
 struct Found<'a> {
     /// Stable, such as `generator-ceiling`.
     name: &'static str,
-    /// `good`, `limited` (there, but something is less exact) or `missing` (something cannot be measured).
+    /// `good`, `limited` (some results are less accurate) or `missing` (some experiments or schemes cannot be measured).
     state: String,
     /// What was found, with units.
     found: &'a str,
-    /// What follows for the experiments.
+    /// What it means for the experiments.
     means: &'a str,
-    /// What to do about it; null where it is good.
+    /// What to do about it; null if the state is good.
     to_do: Option<&'a str>,
-    /// The experiments that are less exact (`limited`) or cannot be made (`missing`) for it.
+    /// The experiments that are less accurate (`limited`) or cannot be measured (`missing`) because of it.
     experiments: Vec<String>,
-    /// The ids of the schemes that cannot be measured for it.
+    /// The ids of the schemes that cannot be measured because of it.
     schemes_left_out: Vec<&'static str>,
 }
 
@@ -37,7 +37,7 @@ struct Reached<'a> {
     name: String,
     /// `whole`, `less-exact` or `nothing`.
     measurable: &'static str,
-    /// The names of the findings that are the reason.
+    /// The names of the findings that restrict it.
     because: &'a [&'static str],
 }
 

@@ -1,28 +1,28 @@
-//! How authbench ends: the one place for its exit codes.
+//! The exit codes of authbench.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use crate::{message, terminal};
 
-/// What a command comes to.
+/// The result of a command.
 pub(crate) type ExitResult = Result<(), Failure>;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Something went wrong: 1.
+    /// The tool failed: exit code 1.
     Tool(anyhow::Error),
-    /// What was asked for cannot be done as asked: a flag, a plan or a record is bad: 2.
+    /// A flag, a plan or a record is invalid: exit code 2.
     Usage(String),
-    /// What was checked is not as it has to be: 10.
+    /// A check failed or an objective was missed: exit code 10.
     Threshold(String),
-    /// The measurement was made and kept, but its own checks say that it must not be used: 12.
+    /// The measurement was recorded, but failed its own validity checks: exit code 12.
     Invalid(String),
 }
 
 impl Failure {
-    /// A usage failure that says what an error says.
+    /// Returns a usage failure with the message of an error.
     pub(crate) fn usage(error: impl fmt::Display) -> Self {
         Self::Usage(error.to_string())
     }
@@ -34,7 +34,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Says on stderr what went wrong, and turns it into the documented exit code.
+/// Prints the failure on stderr and returns the documented exit code.
 pub(crate) fn code(outcome: ExitResult) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let (code, message) = match failure {

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use experiments::Journal;
 
-/// Where the processes' logs go.
+/// The subfolder for the logs of the processes.
 const LOGS: &str = "logs";
 
-/// A new folder for a run called so, in the usual place unless another is asked for.
+/// Creates the folder of a run: `out`, or else a new one with this suffix in `results/runs`.
 pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf> {
     let utc = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let folder = out.map_or_else(|| Path::new("results/runs").join(format!("{utc}-{suffix}")), Path::to_owned);
-    let what = || format!("cannot make the run's folder {}; choose another with --out", folder.display());
+    let what = || format!("cannot create the folder {} for the run; choose another with --out", folder.display());
     fs::create_dir_all(&folder).with_context(what)?;
     if fs::read_dir(&folder).with_context(what)?.next().is_some() {
         bail!(
-            "the folder {} is not empty, and nothing in it will be overwritten; choose another with --out",
+            "the folder {} is not empty, and authbench does not overwrite files; choose another with --out",
             folder.display()
         );
     }
@@ -25,12 +25,12 @@ pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf
     folder.canonicalize().with_context(what)
 }
 
-/// Removes the folder of a run that has measured nothing. Whether it is gone.
+/// Removes the folder of a run that has measured nothing. Returns whether it was removed.
 pub(crate) fn leave(journal: &Journal) -> bool {
     journal.has_measured_nothing() && remove_unused(journal.folder())
 }
 
-/// Removes the folder, unless there is more in it than a record and empty logs.
+/// Removes the folder unless it contains more than a record and empty logs.
 fn remove_unused(folder: &Path) -> bool {
     let logs = folder.join(LOGS);
     let is_empty = |log: &PathBuf| fs::metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0);

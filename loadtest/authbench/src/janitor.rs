@@ -1,10 +1,10 @@
-//! A process beside this one that removes what this one leaves behind if it is killed.
+//! A child process that cleans up if this process is killed.
 //!
-//! | end of this program | what removes its folders, control groups and keys in a lent Redis |
+//! | end of this program | what removes its folders, control groups and keys in an external Redis |
 //! | --- | --- |
-//! | in order, or a panic that unwinds | the `Drop` of what made them |
+//! | normal exit, or a panic that unwinds | the `Drop` of their owners |
 //! | `exit`, abort, any signal, even SIGKILL | the janitor, at once |
-//! | SIGKILL for the janitor, too | the next start ([`left_over`](crate::left_over)) |
+//! | SIGKILL to this program and to the janitor | the next start ([`left_over`](crate::left_over)) |
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, parent_id};
@@ -19,23 +19,23 @@ use lab::slice::Slices;
 use crate::cli;
 use crate::exit::ExitResult;
 
-/// How long this program's entry may stay once its files are closed, which is the last but one thing the kernel does for it.
+/// How long to wait for the process to exit after it closed its files, which the kernel does shortly before.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(2);
-/// What this program started ends at the same moment, and may still write a file into a folder that is being removed.
+/// The other child processes exit at the same time and may still write files into a folder that is being removed.
 const PASSES: u32 = 5;
 const BETWEEN_PASSES: Duration = Duration::from_millis(50);
-/// What this program says when it ends in good order.
+/// Sent to the janitor on a normal exit.
 const LEAVE: &str = ".";
 
-/// It waits for as long as this value lives; dropped, it ends without having done anything.
+/// A running janitor. Dropping it stops the janitor without any cleanup.
 pub(crate) struct Janitor {
     process: Child,
     word: Option<ChildStdin>,
 }
 
 impl Janitor {
-    /// Starts it: this program again, in a process group of its own, so that a Ctrl-C at the terminal does not reach it.
+    /// Starts the janitor: this program in a separate process group, so that Ctrl-C at the terminal does not reach it.
     pub(crate) fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([cli::TIDY_AFTER, &std::process::id().to_string()]).process_group(0);
@@ -44,8 +44,8 @@ impl Janitor {
         Ok(Self { process, word })
     }
 
-    /// Has it remove the keys of this run from a lent Redis, too. It learns the URL, which may hold a password, through
-    /// a pipe, and not from its command line.
+    /// Makes the janitor also remove the keys of this run from an external Redis. The URL, which may contain a password,
+    /// is passed through a pipe and not on the command line.
     pub(crate) fn watch(&mut self, redis: &Redis) {
         let line = format!("{} {}\n", redis.key_prefix(), redis.url());
         // If it was killed, the next run removes them.
@@ -55,16 +55,16 @@ impl Janitor {
 
 impl Drop for Janitor {
     fn drop(&mut self) {
-        // A janitor that somebody has killed hears nothing, and needs not.
+        // The write fails if the janitor was killed, which is fine.
         let _ = self.word.take().map(|mut word| word.write_all(LEAVE.as_bytes()));
         let _ = self.process.wait();
     }
 }
 
-/// The janitor itself: waits until the process `of` has ended, and unless that took its leave, removes what it left.
+/// The janitor's main function: waits until the process `of` exits, and cleans up unless it exited normally.
 pub(crate) fn tidy_after(of: u32) -> ExitResult {
     let mut said = String::new();
-    // The kernel closes the other end, however the process ends.
+    // The kernel closes the other end, however the process exits.
     io::stdin().read_to_string(&mut said)?;
     if said.ends_with(LEAVE) {
         return Ok(());
@@ -75,7 +75,7 @@ pub(crate) fn tidy_after(of: u32) -> ExitResult {
         sleep(POLL);
     }
     for _ in 0..PASSES {
-        // Its output is not read. What cannot be removed now, the next run removes.
+        // There is no reader for errors. The next run removes what cannot be removed now.
         let _ = (Scratch::reclaim(), Slices::reclaim());
         for (key_prefix, url) in &lent {
             let _ = Redis::reclaim_run(url, key_prefix);

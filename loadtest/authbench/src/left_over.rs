@@ -1,4 +1,4 @@
-//! What killed runs leave behind.
+//! Cleanup after killed runs.
 
 use experiments::Progress as _;
 use lab::scratch::Scratch;
@@ -7,12 +7,14 @@ use lab::slice::Slices;
 use crate::janitor::Janitor;
 use crate::progress::Shown;
 
-/// Removes it, says what it was, and has somebody stand by who does the same for this run.
+/// Removes what killed runs left, prints it, and starts a janitor for this run.
 pub(crate) fn tidy(progress: &mut Shown) -> Option<Janitor> {
     for left_over in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
-        progress.note(&format!("removed {}, which a killed run had left", left_over.display()));
+        progress.note(&format!("removed {}, left by a killed run", left_over.display()));
     }
-    let failed =
-        |error| progress.note(&format!("no janitor ({error}): if this run is killed, the next removes what it left"));
+    let failed = |error| {
+        progress
+            .note(&format!("cannot start the cleanup process ({error}): if this run is killed, the next run cleans up"))
+    };
     Janitor::start().map_err(failed).ok()
 }

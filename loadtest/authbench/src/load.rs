@@ -1,4 +1,4 @@
-//! `authbench load`: one load on one server.
+//! `authbench load`: loads one server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::load_json::LoadResult;
 use crate::load_target::{name, servers, target, workers};
 use crate::{cli, folder, load_slo, message, provenance, terminal};
 
-/// A round of a search, unless another length is asked for.
+/// The default duration of a round of a search.
 const SEARCH_ROUND: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> ExitResult {
@@ -55,7 +55,7 @@ pub(crate) fn run(asked: &cli::Load, stop: &Arc<AtomicBool>) -> ExitResult {
     if round.validity.valid { Ok(()) } else { Err(Failure::Invalid(invalid(&round))) }
 }
 
-/// Whether the round was ended before its time, in words.
+/// Describes an interruption, if the round was interrupted.
 fn interrupted(round: &Round, plan: &Plan) -> Option<String> {
     let (made_s, planned_s) = (round.plan.duration_s, plan.duration_s);
     (made_s < planned_s).then(|| format!("interrupted after {made_s:.1} s of {planned_s:.1} s"))
@@ -64,7 +64,7 @@ fn interrupted(round: &Round, plan: &Plan) -> Option<String> {
 fn begin(asked: &cli::Load, seed: u64) -> anyhow::Result<Journal> {
     let folder = folder::create(asked.out.as_deref(), "load")?;
     let placement = Placement {
-        method: "none: load leaves it to the kernel".to_owned(),
+        method: "none: load does not pin processes".to_owned(),
         generator_class: SchedulingClass::Other.to_string(),
         ..Placement::default()
     };
@@ -81,7 +81,7 @@ fn show(asked: &cli::Load, round: &Round, journal: &Journal) -> ExitResult {
     show_run(json.as_deref(), journal)
 }
 
-/// The plan as asked for, checked.
+/// Returns the plan of the command line, checked.
 fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
     if let Some(path) = &asked.plan {
         return Plan::read(path).map_err(Failure::usage);
@@ -92,18 +92,18 @@ fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
         (Some(rate_rps), None, ArrivalKind::Poisson) => Arrivals::Poisson { rate_rps },
         (Some(rate_rps), None, ArrivalKind::Fixed) => Arrivals::Fixed { rate_rps },
         (None, Some(_), _) => Arrivals::Closed,
-        _ => return Err(Failure::usage("say how much load: --rate R, --users N, --slo QUANTILE=TIME or --plan FILE")),
+        _ => return Err(Failure::usage("no load given: add --rate R, --users N, --slo QUANTILE=TIME or --plan FILE")),
     };
     let of_search = (!asked.slo.is_empty()).then_some(SEARCH_ROUND);
     let duration =
-        asked.duration.or(of_search).ok_or_else(|| Failure::usage("say how long: --duration, such as 20s"))?;
+        asked.duration.or(of_search).ok_or_else(|| Failure::usage("no duration given: add --duration, such as 20s"))?;
     let defaults = Plan::new(arrivals, duration.as_secs_f64());
     let plan = Plan {
         seed: asked.seed.unwrap_or(defaults.seed),
         connections: asked.users.or(asked.connections).unwrap_or(defaults.connections),
         population: Population { size: asked.population.unwrap_or(defaults.population.size), ..defaults.population },
         warmup: asked.warmup.map_or(defaults.warmup, |set| Warmup::Fixed { seconds: set.as_secs_f64() }),
-        // Short loads are cut finer, so that there is something to find their warm-up in.
+        // Short loads have shorter intervals, so that there are enough to detect the warm-up.
         interval_s: (defaults.duration_s / 20.0).clamp(0.05, defaults.interval_s),
         ..defaults
     };
@@ -111,20 +111,21 @@ fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// Reduces the population of a journey to the users that the target says it has: a journey logs in as them. Reads need no
-/// such bound, for one user may have several credentials.
+/// Limits the population of a journey to the number of users of the target, because a journey logs in as them. Reads need
+/// no such limit: one user may have several credentials.
 fn within_users(mut plan: Plan, descriptor: Option<&SchemeDescriptor>) -> Plan {
     let size = plan.population.size;
     let users = descriptor.map_or(size, |descriptor| descriptor.users.max(1));
     if matches!(plan.mix, Mix::Journey { .. }) && size > users {
-        let reduced = format!("the target has {users} users; the population of {size} in the plan is reduced to them");
+        let reduced =
+            format!("the population of {size} in the plan is reduced to {users}, the number of the target's users");
         terminal::note(&reduced);
         plan.population.size = users;
     }
     plan
 }
 
-/// What the target says of itself; none where it does not and need not.
+/// Returns the self-description of the target; none if it has none and none is required.
 fn describe(asked: &cli::Load, client: &Client) -> Result<Option<SchemeDescriptor>, Failure> {
     match client.scheme() {
         Ok(descriptor) => Ok(Some(descriptor)),

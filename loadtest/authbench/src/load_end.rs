@@ -1,4 +1,4 @@
-//! How a load ends: what is shown of it, and where the rest is kept.
+//! The end of a load: its printed result, and where the rest is stored.
 
 use anyhow::anyhow;
 use experiments::Journal;
@@ -6,12 +6,12 @@ use experiments::Journal;
 use crate::exit::ExitResult;
 use crate::terminal;
 
-/// Why a load was not measured to its end, and where the part is that was.
+/// Returns the error of an incomplete load, with the folder of the results so far.
 pub(crate) fn kept(why: &str, journal: &Journal) -> anyhow::Error {
-    anyhow!("{why}; what was measured until then is kept in {}", journal.folder().display())
+    anyhow!("{why}; the results so far are kept in {}", journal.folder().display())
 }
 
-/// Shows this JSON, or else the summary, and where the run's folder is.
+/// Prints this JSON, or else the summary, and the path of the run's folder.
 pub(crate) fn show_run(json: Option<&str>, journal: &Journal) -> ExitResult {
     let folder = journal.folder().display();
     if let Some(json) = json {

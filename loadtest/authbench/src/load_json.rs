@@ -1,9 +1,9 @@
-//! What `load --json` prints: one object, stable.
+//! The output of `load --json`: one object with stable keys.
 
 use engine::record::{Quantiles, Round, Validity};
 use serde::Serialize;
 
-/// The result of a load. A figure that could not be had is null.
+/// The result of a load. Unavailable figures are null.
 #[derive(Debug, Serialize)]
 pub(crate) struct LoadResult<'a> {
     requests: u64,

@@ -37,7 +37,7 @@ pub(crate) fn run(
         return Err(anyhow!(why).into());
     }
     report::write(journal.folder(), journal.record())?;
-    let found = Evidence::of(journal.record())?.slo.ok_or_else(|| anyhow!("the search left nothing in the record"))?;
+    let found = Evidence::of(journal.record())?.slo.ok_or_else(|| anyhow!("the search recorded no result"))?;
     show(asked, &found, &journal)?;
     match searched {
         Ok(_) => outcome(&found),
@@ -63,7 +63,7 @@ fn search(
         ttl_s: descriptor.and_then(|descriptor| descriptor.credential_ttl_s),
         renew: || {
             let target = load_target::target(asked, plan, client, descriptor)?;
-            // Later on, a target that fails is what the search looks for.
+            // Only once: later, the search is meant to find rates at which the target fails.
             if !std::mem::replace(&mut checked, true) {
                 driver::preflight(plan, &target)?;
             }
@@ -82,7 +82,7 @@ fn rounds(journal: &Journal) -> &[SloRound] {
     journal.record().data::<SloExperiment>().map_or(&[], |search| &search.rounds)
 }
 
-/// A lower bound that held is an answer, and says what it is; a rate that did not hold is none.
+/// Succeeds if the rate or the lower bound is confirmed.
 fn outcome(found: &SloTable) -> ExitResult {
     match found.end {
         _ if found.answer.confirmed => Ok(()),
@@ -91,12 +91,12 @@ fn outcome(found: &SloTable) -> ExitResult {
     }
 }
 
-/// What `load --slo --json` prints: one object, stable. What could not be had is null.
+/// The output of `load --slo --json`: one object with stable keys. Unavailable figures are null.
 #[derive(Debug, Serialize)]
 struct SloResult<'a> {
     slo: Vec<String>,
     rate_rps: Option<f64>,
-    /// Both ends; above a lower bound the upper one is null.
+    /// Both ends; the upper one is null if the rate is a lower bound.
     interval_rps: Option<(f64, Option<f64>)>,
     confirmed: bool,
     limited_by: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! The target of a load: what it is called, the processes behind it, and credentials for it.
+//! The target of a load: its name, its processes, and credentials for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use lab::http::{Client, HttpError, cookie_header};
 
 use crate::{cli, terminal};
 
-/// Credentials in use where each needs a login, which costs a password hash.
+/// The default number of credentials if each needs a login, which costs a password hash.
 const LOGGED_IN: u32 = 100;
-/// How a scheme is called whose server does not say its name.
+/// The name of a scheme whose server does not report one.
 const UNNAMED: &str = "unnamed";
 /// More threads than this do not make one machine's generator faster.
 const MOST_WORKERS: usize = 4;
 
-/// The scheme's id.
+/// Returns the id of the scheme.
 pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
     descriptor.map_or(UNNAMED, |descriptor| &descriptor.scheme)
 }
 
-/// The process behind the target, if it is on this machine.
+/// Returns the process that listens at the target, if it runs on this machine.
 pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
     lab::listener::process_behind(asked.target.as_str()).into_iter().collect()
 }
@@ -35,7 +35,7 @@ pub(crate) fn workers() -> Workers {
     Workers { count, own_processors: false }
 }
 
-/// The target with credentials that were handed out just now.
+/// Returns the target with newly issued credentials.
 pub(crate) fn target(
     asked: &cli::Load,
     plan: &Plan,
@@ -47,7 +47,7 @@ pub(crate) fn target(
     Ok(Target::one(asked.target.to_string(), credentials, carrier))
 }
 
-/// Minted where the target mints, else logged in one by one.
+/// Mints credentials if the target supports it; otherwise logs users in one by one.
 fn credentials(
     asked: &cli::Load,
     plan: &Plan,
@@ -56,14 +56,14 @@ fn credentials(
 ) -> anyhow::Result<Vec<MintedCredential>> {
     // A journey logs in by itself.
     let size = if matches!(plan.mix, Mix::Journey { .. }) { 1 } else { plan.population.size };
-    // A target that does not mint answers an unknown path as it likes: 401, 302, 404, a page with 200.
+    // A target that does not mint may respond to the unknown path with anything: 401, 302, 404, a page with 200.
     let why = match client.mint(size, 0) {
         Ok(minted) => return Ok(minted),
         Err(HttpError::Status { status, .. }) => format!("status {status}"),
         Err(HttpError::MintedWrongly { found, expected, .. }) => format!("{found} credentials instead of {expected}"),
         Err(HttpError::TooLarge { limit, .. }) => format!("more than {limit} bytes"),
-        Err(HttpError::Unreachable { .. }) => "no answer".to_owned(),
-        Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "another answer".to_owned(),
+        Err(HttpError::Unreachable { .. }) => "no response".to_owned(),
+        Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "unexpected response".to_owned(),
     };
     let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
     terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));
@@ -77,7 +77,7 @@ fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
         .login(&username, PASSWORD)
         .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
     let token = login.token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
-    // All that the login has set, as a browser does: which of them the target needs is its own affair.
+    // All cookies of the login, as a browser sends them: only the target knows which of them it needs.
     let cookies = cookie_header(&client.cookies(&answer, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
     let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
     if headers.is_empty() {

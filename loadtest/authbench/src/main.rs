@@ -1,6 +1,6 @@
 //! authbench: settles "sessions or JWT?" with evidence.
 
-// What is said goes through `terminal`: the macros panic where a pipe is closed.
+// All output goes through `terminal`: the macros panic if a pipe is closed.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod cli;
@@ -33,7 +33,7 @@ use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // What cannot be raised is reported by a plan that needs more.
+    // If the limit cannot be raised, a plan that needs more reports it.
     driver::raise_descriptor_limit().ok();
     exit::code(run(cli.command))
 }
@@ -43,12 +43,12 @@ fn run(command: Command) -> exit::ExitResult {
     match command {
         Command::Compare(asked) => compare::run(&asked, &stop()?),
         Command::Load(asked) => load::run(&asked, &stop()?),
-        // It has nothing to bring to an end: every file is written whole or not at all, so a signal may end it at once.
+        // It needs no cleanup: every file is written completely or not at all, so a signal may end it at once.
         Command::Report(asked) => report::run(&asked),
         Command::Conform(asked) => conform::run(&asked, &stop()?),
         Command::Doctor(asked) => doctor::run(&asked, &stop()?),
         Command::TidyAfter(asked) => {
-            // What ends the process that it stands by for may be sent to both.
+            // A signal that ends the parent process may be sent to both.
             let _first_signal = stop()?;
             janitor::tidy_after(asked.pid)
         }

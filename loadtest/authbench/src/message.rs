@@ -1,6 +1,6 @@
-//! What an error says to the user.
+//! Error messages for the user.
 
-/// An error and its causes in one line, each said once: most errors state their cause themselves.
+/// Returns an error and its causes in one line, each once: most errors include their cause in their message.
 pub(crate) fn of(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
         if said.is_empty() {
@@ -13,7 +13,7 @@ pub(crate) fn of(error: &anyhow::Error) -> String {
     })
 }
 
-/// The text with every break as a space.
+/// Returns the text with line breaks replaced by spaces.
 fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_that_an_error_states_itself_is_not_said_again() {
+    fn cause_in_the_message_is_not_repeated() {
         let refused = std::io::Error::from_raw_os_error(111);
         let stated = anyhow::Error::new(refused).context("cannot connect: Connection refused (os error 111)");
         assert_eq!(of(&stated), "cannot connect: Connection refused (os error 111)");

@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, a line now and then elsewhere.
+//! Progress on stderr: a bar on a terminal, otherwise a line every few seconds.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use report::printable;
 
 use crate::terminal;
 
-/// Between two lines where there is no terminal.
+/// The least time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Shows how far an experiment has come.
+/// Shows the progress of an experiment.
 pub(crate) struct Shown {
     bar: ProgressBar,
     plain: bool,
@@ -25,7 +25,7 @@ impl Shown {
         let plain = !std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = "{prefix:>8} [{bar:30}] {pos}/{len} {elapsed}/{duration} {msg}";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is a good one").progress_chars("=> "));
+        bar.set_style(ProgressStyle::with_template(style).expect("the template is valid").progress_chars("=> "));
         Self { bar, plain, title: String::new(), last_line: None }
     }
 }
@@ -43,7 +43,7 @@ impl Progress for Shown {
     fn step(&mut self, what: &str) {
         let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if self.plain && self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-            terminal::progress(&format!("{}: {done} of {all}, now {what}", self.title));
+            terminal::progress(&format!("{}: {done} of {all}, running {what}", self.title));
             self.last_line = Some(Instant::now());
         }
         self.bar.set_message(printable(what).into_owned());

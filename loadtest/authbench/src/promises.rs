@@ -1,4 +1,4 @@
-//! Before anything is timed: does each server keep the promises that make it comparable?
+//! The conformance gate: before a measurement, each server must pass the conformance checks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,24 +14,24 @@ use lab::server::Server;
 
 use crate::conform;
 
-/// Enough to notice a broken server, and little enough for every comparison. The whole is `authbench conform`.
+/// Enough to detect a faulty server, and short enough for every comparison. `authbench conform` runs the full suite.
 const EXTENT: Extent = Extent { minted: 10_000, logins: 20, unknown_kids: 200, mutations: 5000, half_open_s: 60 };
 
-/// How often to check whether the run is to end.
+/// The interval at which to check for an interruption.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A server does not keep its promises, so its timings would not count.
+/// A server failed the conformance checks, so it is not measured.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{scheme} is not conformant ({}) and is not timed: `authbench conform` on it says more; --unsafe-skip-conformance \
-     times it all the same, and marks the run", failed.join(", ")
+    "{scheme} failed the conformance checks ({}) and is not measured; run `authbench conform` against it for details, or \
+     measure it anyway with --unsafe-skip-conformance, which marks the run", failed.join(", ")
 )]
 pub(crate) struct Broken {
     scheme: Scheme,
     failed: Vec<String>,
 }
 
-/// Starts a server of each scheme for the conformance suite alone, which moves its clock and changes its users.
+/// Starts a separate server of each scheme for the conformance suite, which moves its clock and changes its users.
 pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let schemes: Vec<Scheme> = bench.setting.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
     conform::suffices(&EXTENT).map_err(anyhow::Error::msg)?;
@@ -61,17 +61,17 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A look at the memory of this process.
+/// Returns a gauge for the memory of this process.
 pub(crate) fn memory_of(pid: u32) -> MemoryGauge {
     Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))
 }
 
-/// Runs the suite, unless the run is to end first: then it does not wait for the check under way, which ends by itself.
+/// Runs the suite. On an interruption it does not wait for the current check, which ends by itself.
 fn examine(subject: Subject, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
     let (done, waiting) = mpsc::channel();
     let suite_stop = Arc::clone(stop);
     std::thread::spawn(move || {
-        // Without a receiver the run has ended.
+        // Without a receiver the run was interrupted.
         let _ = done.send(conformance::run(&subject, &mut (), &suite_stop));
     });
     loop {
@@ -80,7 +80,7 @@ fn examine(subject: Subject, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
             Ok(ended) => return Ok(ended?),
             Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => break,
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the conformance suite broke off")),
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the conformance suite panicked")),
         }
     }
     Err(ExperimentError::Interrupted.into())

@@ -1,11 +1,11 @@
-//! Where the figures of a run come from.
+//! The provenance of a run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::record::{FORMAT, Host, Placement, Record, Run, Status};
 
-/// The record of a run that is about to begin. Ask for the host before any thread is pinned.
+/// Returns the record of a run that is about to start. The host must be examined before any thread is pinned.
 pub(crate) fn record(
     command: &str,
     folder: &Path,
@@ -37,7 +37,7 @@ pub(crate) fn record(
     }
 }
 
-/// As a reader would type it: without the folder that the program lies in, and without passwords in URLs.
+/// Returns the command line without the program's folder and without passwords in URLs.
 fn command_line() -> Vec<String> {
     let arguments = std::env::args().skip(1).map(|argument| without_password(&argument));
     std::iter::once("authbench".to_owned()).chain(arguments).collect()
@@ -50,7 +50,7 @@ fn without_password(argument: &str) -> String {
     }
 }
 
-/// What the machine has, what authbench was built with, and the libraries that are measured or measure.
+/// Returns the versions of installed programs, of the compiler, and of the libraries.
 fn software() -> BTreeMap<String, String> {
     let libraries = env!("AUTHBENCH_LIBRARIES").split(',').filter_map(|library| library.split_once(' '));
     let crates = libraries.map(|(name, version)| (format!("crate {name}"), version.to_owned()));
@@ -63,7 +63,7 @@ mod tests {
     use super::without_password;
 
     #[test]
-    fn no_password_reaches_the_record() {
+    fn passwords_are_removed_from_the_command_line() {
         assert_eq!(without_password("redis://user:p@ss@db:6379/1"), "redis://db:6379/1");
         assert_eq!(without_password("--redis-url=redis://:secret@db/0"), "--redis-url=redis://db/0");
         assert_eq!(without_password("http://127.0.0.1:80"), "http://127.0.0.1:80");

@@ -1,4 +1,4 @@
-//! `authbench report`: every report of a run, rebuilt from its record.
+//! `authbench report`: rebuilds every report of a run from its record.
 
 use ::report::ReportError;
 
@@ -13,7 +13,7 @@ pub(crate) fn run(asked: &cli::Report) -> ExitResult {
     Ok(terminal::result(&format!("{summary}{}\n", folder.display()))?)
 }
 
-/// A damaged record is a bad argument; a report that cannot be written is not.
+/// A damaged record is a usage error; a report that cannot be written is a failure of the tool.
 fn unless_damaged(error: ReportError) -> Failure {
     match error {
         ReportError::Evidence(damaged) => Failure::usage(damaged),

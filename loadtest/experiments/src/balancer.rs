@@ -1,4 +1,4 @@
-//! What spreads a load over nodes: the generator, which goes round them by itself, or a balancer in front of them.
+//! The load balancer for several nodes: the generator itself, which visits them in turn, or an `HAProxy` in front of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,13 +11,13 @@ use lab::haproxy::{Farm, Haproxy, cookie};
 
 use crate::bench::{Bench, ExperimentError};
 
-/// Who spreads a load over nodes.
+/// What distributes a load over nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balancer {
-    /// The generator: it has connections to every node.
+    /// The generator, with connections to every node.
     #[default]
     Generator,
-    /// An `HAProxy`, which the generator has its connections to.
+    /// An `HAProxy`, to which the generator connects.
     Haproxy,
 }
 
@@ -37,23 +37,23 @@ impl FromStr for Balancer {
         [Self::Generator, Self::Haproxy]
             .into_iter()
             .find(|balancer| balancer.to_string() == word)
-            .ok_or_else(|| format!("{word:?} is no balancer; there are generator and haproxy"))
+            .ok_or_else(|| format!("unknown balancer {word:?}; use generator or haproxy"))
     }
 }
 
-/// Whether a node knows only the sessions that it began itself.
+/// Returns whether a node knows only the sessions that it created itself.
 pub(crate) fn is_sticky(scheme: Scheme) -> bool {
     scheme.store() == StoreKind::Memory
 }
 
-/// A balancer in front of the nodes of one scheme, with an address for the first of them, for the first two, and so on.
+/// A balancer for the nodes of one scheme, with one address for the first node, one for the first two, and so on.
 pub(crate) struct Front {
     haproxy: Haproxy,
     sticky: bool,
 }
 
 impl Front {
-    /// Starts one in front of all nodes of the target.
+    /// Starts a balancer in front of all nodes of the target.
     pub(crate) fn start(
         bench: &Bench<'_>,
         scheme: Scheme,
@@ -71,7 +71,7 @@ impl Front {
         Ok(Self { haproxy: Haproxy::start(&farms, folder.path(), &log, bounds)?, sticky })
     }
 
-    /// What to load instead of these nodes, which are the first of those behind it.
+    /// Returns the target that reaches these nodes, the first ones, through the balancer.
     pub(crate) fn before(&self, target: &Target, scheme: Scheme) -> Result<Target, ExperimentError> {
         let base_url = self.haproxy.base_url(target.nodes.len() - 1);
         let node = |(number, node): (usize, &Node)| {
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_balancer_is_known_by_its_word() {
+    fn balancer_parses_from_its_name() {
         for balancer in [Balancer::Generator, Balancer::Haproxy] {
             assert_eq!(balancer.to_string().parse(), Ok(balancer));
         }

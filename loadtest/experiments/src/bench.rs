@@ -1,4 +1,4 @@
-//! What every experiment has to work with.
+//! The run context of every experiment.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,38 +15,38 @@ use lab::store::{Store, UnusableStore};
 
 use crate::{Balancer, Journal, Progress};
 
-/// What is the same for the whole run.
+/// The configuration of a run.
 #[derive(Debug)]
 pub struct Setting {
     /// The schemes compared, the control first.
     pub schemes: Vec<Scheme>,
-    /// Where credentials travel.
+    /// The carrier of credentials.
     pub carrier: Carrier,
-    /// The stores that the schemes want.
+    /// The stores that the schemes need.
     pub stores: BTreeMap<StoreKind, Store>,
-    /// Who runs where.
+    /// The processors of server, store and generator.
     pub placement: Placement,
-    /// Who spreads a load over nodes.
+    /// The load balancer of `scaling`.
     pub balancer: Balancer,
-    /// How nodes get shares of a processor, or why they cannot; looked for when they are needed.
+    /// Returns the cgroup backend for CPU quotas, or why there is none; called when an experiment needs it.
     pub slices: fn() -> Result<Slices, NoSlices>,
-    /// The seed of every random choice.
+    /// The seed for all random choices.
     pub seed: u64,
     /// Set when the run is to end early.
     pub stop: Arc<AtomicBool>,
-    /// Where files may lie that nobody wants to keep.
+    /// The folder for temporary files.
     pub scratch: Scratch,
 }
 
 impl Setting {
-    /// The store of this scheme, if it has one apart.
+    /// Returns the store of this scheme, if it uses one outside the server.
     #[must_use]
     pub fn store(&self, scheme: Scheme) -> Option<&Store> {
         self.stores.get(&scheme.store())
     }
 
-    /// Fails if the run is to end, if a store of it has ended, or if any process had ended by itself before it was stopped: the
-    /// part that is under way may have no use for it and not miss it.
+    /// Fails if the run was interrupted, or if a store or any other process exited unexpectedly: the current step may not use
+    /// that process and so not notice.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
         if self.stop.load(Ordering::SeqCst) {
             return Err(ExperimentError::Interrupted);
@@ -54,13 +54,13 @@ impl Setting {
         self.bereaved()
     }
 
-    /// Fails if somebody has ended unasked.
+    /// Fails if a store or any other process exited unexpectedly.
     pub(crate) fn bereaved(&self) -> Result<(), ExperimentError> {
         self.stores.values().try_for_each(Store::check)?;
         Ok(lab::child::lost().into_iter().next().map_or(Ok(()), Err)?)
     }
 
-    /// What to start for a scheme, over this store, with its output in this log.
+    /// Returns how to start the server of a scheme, with this store and this log file.
     pub(crate) fn spec(
         &self,
         scheme: Scheme,
@@ -76,49 +76,49 @@ impl Setting {
             store_url: store.map(Store::url),
             key_prefix: store.map_or("authbench:", Store::key_prefix).to_owned(),
             bounds: Bounds::on(cpus),
-            // One processor, one thread: CPU time per request is then free of what threads pay to meet.
+            // One thread per processor: CPU time per request then includes no synchronization between threads.
             workers: Some(cpus.len().max(1) as u32),
             ..ServerSpec::new(scheme, log)
         })
     }
 }
 
-/// An experiment's workplace.
+/// The run context of an experiment.
 pub struct Bench<'a> {
-    /// What is the same for the whole run.
+    /// The configuration of the run.
     pub setting: &'a Setting,
-    /// Where results go.
+    /// Receives the results.
     pub journal: &'a mut Journal,
-    /// Who is told how far it has come.
+    /// Receives progress reports.
     pub progress: &'a mut dyn Progress,
 }
 
-/// An experiment cannot go on.
+/// Why an experiment failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    /// It was told to stop.
+    /// The run was interrupted.
     #[error("interrupted")]
     Interrupted,
-    /// `authbench compare` does not run it.
-    #[error("cannot run {0}: it is not one of the experiments that `authbench compare` runs")]
+    /// `authbench compare` does not run this experiment.
+    #[error("cannot run {0}: `authbench compare` does not include this experiment")]
     NotCompared(engine::Experiment),
     /// A server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// A process ended that should have run on.
+    /// A process exited unexpectedly.
     #[error(transparent)]
     Exited(#[from] lab::child::Exited),
-    /// A server does not answer as it should.
+    /// A server responded incorrectly.
     #[error(transparent)]
     Http(#[from] lab::http::HttpError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] UnusableStore),
-    /// The store that a scheme needs is not there.
-    #[error("a store is needed ({0}), and there is none")]
+    /// The store that a scheme needs does not exist.
+    #[error("cannot start the server: its scheme needs a store ({0}), and this run has none")]
     NoStore(StoreKind),
-    /// A saturated round carried nothing, so that no share of it can be planned.
-    #[error("{0} answered no request of a saturated round; see its log, and try `authbench load` on it alone")]
+    /// A saturated round had no responses, so that no fraction of its capacity can be planned.
+    #[error("{0} responded to no request of a saturated round; see its log, and run `authbench load` against it alone")]
     NoCapacity(Scheme),
     /// Credentials cannot be sent.
     #[error("{scheme}: {source}")]
@@ -131,7 +131,7 @@ pub enum ExperimentError {
     /// The load cannot be driven.
     #[error(transparent)]
     Drive(#[from] driver::DriveError),
-    /// A process cannot be watched.
+    /// A process cannot be observed.
     #[error(transparent)]
     Watch(#[from] lab::observe::ProcessGone),
     /// A process's memory cannot be read.
@@ -150,22 +150,22 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
-    /// A balancer cannot be had.
+    /// The balancer cannot be started.
     #[error(transparent)]
     Balancer(#[from] lab::haproxy::HaproxyError),
-    /// A slice of a processor cannot be had.
+    /// A CPU quota cannot be created.
     #[error(transparent)]
     Slice(#[from] lab::slice::SliceError),
-    /// A slice of a processor cannot be changed.
-    #[error("cannot give {name} its slice: {source}")]
+    /// A CPU quota cannot be changed.
+    #[error("cannot set the CPU quota of {name}: {source}")]
     Resize {
         /// Whose.
         name: String,
         /// Why.
         source: std::io::Error,
     },
-    /// A key cannot be made for nodes to share.
-    #[error("cannot make a key for {scheme}: {source}; free some room for it or set TMPDIR to another folder")]
+    /// A key that nodes share cannot be created.
+    #[error("cannot create a key for {scheme}: {source}; free disk space or set TMPDIR to another folder")]
     Key {
         /// Whose.
         scheme: Scheme,
@@ -173,30 +173,30 @@ pub enum ExperimentError {
         source: std::io::Error,
     },
     /// No address is free.
-    #[error("cannot find a free port on 127.0.0.1: {source}; end some of the programs that listen there")]
+    #[error("cannot find a free port on 127.0.0.1: {source}; stop some of the programs that listen there")]
     Address {
         /// Why.
         source: std::io::Error,
     },
-    /// A logout did not do what it has to while all is well.
+    /// A logout failed before the fault began.
     #[error(
-        "{scheme} answered a logout with {status} instead of 204 before anything was broken; try `authbench conform` on it"
+        "{scheme} responded to a logout with {status} instead of 204 before the fault; run `authbench conform` against it"
     )]
     Logout {
         /// Whose server.
         scheme: Scheme,
-        /// What it answered.
+        /// The status of its response.
         status: u16,
     },
-    /// A server is not well again after what was broken.
-    #[error("{scheme} was not ready {seconds} s after its fault had ended; see its log")]
+    /// A server did not recover after its fault.
+    #[error("{scheme} was not ready {seconds} s after the end of its fault; see its log")]
     NeverWell {
         /// Whose server.
         scheme: Scheme,
-        /// How long was waited, in seconds.
+        /// The time waited, in seconds.
         seconds: u64,
     },
-    /// A process cannot be stopped or made to go on.
+    /// A process cannot be paused or resumed.
     #[error(transparent)]
     Signal(#[from] lab::child::SignalError),
     /// The delay proxy cannot be started.
@@ -205,7 +205,7 @@ pub enum ExperimentError {
         /// Why.
         source: std::io::Error,
     },
-    /// A node cannot be asked.
+    /// A node cannot be polled.
     #[error("{scheme}: {source}")]
     Probe {
         /// Whose.
@@ -213,21 +213,21 @@ pub enum ExperimentError {
         /// Why.
         source: driver::ProbeError,
     },
-    /// Something that is needed before an event was refused.
-    #[error("{scheme} answered {status} to {what} before an event; see its log")]
+    /// A request that prepares an event failed.
+    #[error("{scheme} responded with {status} to {what} before an event; see its log")]
     Prepared {
         /// Which scheme.
         scheme: Scheme,
-        /// What was asked for.
+        /// The request.
         what: &'static str,
         /// The status.
         status: u16,
     },
-    /// Files that nobody keeps have no place.
+    /// The folder for temporary files cannot be created.
     #[error(transparent)]
     Scratch(#[from] lab::scratch::ScratchError),
-    /// A folder for a store cannot be made.
-    #[error("cannot make a folder for a store: {source}; free some room there or set TMPDIR to another folder")]
+    /// A folder for a store cannot be created.
+    #[error("cannot create a folder for a store: {source}; free disk space or set TMPDIR to another folder")]
     Folder {
         /// Why.
         source: std::io::Error,
@@ -238,24 +238,24 @@ pub enum ExperimentError {
 }
 
 impl Bench<'_> {
-    /// Fails if the run is to end, or somebody has ended unasked.
+    /// Fails if the run was interrupted or a process exited unexpectedly.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
         self.setting.go_on()
     }
 
-    /// Announces a step, unless the run is to end.
+    /// Reports the start of a step; fails if the run was interrupted.
     pub fn step(&mut self, what: &str) -> Result<(), ExperimentError> {
         self.go_on()?;
         self.progress.step(what);
         Ok(())
     }
 
-    /// What to start for a scheme, over this store.
+    /// Returns how to start the server of a scheme, with this store.
     pub fn spec(&self, scheme: Scheme, store: Option<&Store>) -> Result<ServerSpec, ExperimentError> {
         self.setting.spec(scheme, store, self.log(scheme.id()))
     }
 
-    /// Starts a server, and notes how it describes itself.
+    /// Starts a server and records its self-description.
     pub(crate) fn start(&mut self, spec: &ServerSpec) -> Result<Server, ExperimentError> {
         self.go_on()?;
         let server = Server::start(spec)?;

@@ -1,8 +1,8 @@
 //! The doctor: what this machine can and cannot measure, why, and what to do about it.
 //!
-//! Every finding is tried and not guessed: stores are started as `compare` starts them, programs are looked for where `compare`
-//! looks, slices are cut, sleeps are slept, and the control is loaded. All of it together takes some seconds; what was
-//! started is stopped again.
+//! Every finding comes from a test: the doctor starts stores as `compare` starts them, looks for programs where `compare` looks,
+//! sets CPU quotas, sleeps, and loads the control. All tests together take some seconds; every process that was started is
+//! stopped again.
 
 mod finding;
 mod generator;
@@ -33,7 +33,7 @@ use crate::bench::{ExperimentError, Setting};
 use crate::visit::workers;
 use generator::Generator;
 
-/// The machine that is examined.
+/// The machine under examination.
 struct Patient<'a> {
     host: Host,
     /// The logical processors that share each physical core.
@@ -45,13 +45,13 @@ struct Patient<'a> {
     began: Instant,
 }
 
-/// How long it is looked what others do.
+/// How long the load of other programs is observed.
 const LISTENING: Duration = Duration::from_millis(600);
 
 type Probe = fn(&mut Patient<'_>) -> Judgement;
 
-/// What is looked at, in this order: what is there first, then what it does under load, so that the loads find the stores
-/// gone and the steal time is that of all of them.
+/// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then, and
+/// the steal time covers all probes.
 const PROBES: [(&str, Probe); 20] = [
     ("processors", |patient| machine::processors(&patient.cores, patient.allowance.processors)),
     ("memory", |patient| machine::memory(patient.host.memory_bytes, machine::available_bytes(&patient.allowance))),
@@ -75,8 +75,8 @@ const PROBES: [(&str, Probe); 20] = [
     ("steal", steal),
 ];
 
-/// Examines this machine. The calling thread is kept on the generator's processors from then on. Setting `stop` ends it
-/// early, as an error.
+/// Examines this machine. The calling thread stays pinned to the generator's processors. Setting `stop` ends the
+/// examination early, as an error.
 pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Vec<Finding>, ExperimentError> {
     // First, because a pinned thread sees only its own processors.
     let (host, cores) = (lab::host::host(), cores(&allowed()));
@@ -96,20 +96,20 @@ pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Ve
     for (name, probe) in PROBES {
         progress.step(name);
         findings.push(Finding { name, judgement: probe(&mut patient) });
-        // A probe that was cut short has found nothing.
+        // An interrupted probe has no result.
         setting.go_on()?;
     }
     progress.end();
     Ok(findings)
 }
 
-/// Nothing but the control, placed as `compare` places it.
+/// Returns a run context with the control alone, placed as `compare` places it.
 fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
     Ok(Setting {
         schemes: vec![Scheme::CONTROL],
         carrier: Carrier::Bearer,
         stores: BTreeMap::new(),
-        // Why it could not be settled stands in its method.
+        // The method says why pinning failed, if it did.
         placement: settle().0,
         balancer: Balancer::default(),
         slices: Slices::here,
@@ -119,7 +119,7 @@ fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
     })
 }
 
-/// Over all that was looked at before.
+/// Judges the steal time during all probes before.
 fn steal(patient: &mut Patient<'_>) -> Judgement {
     let (began, now) = (patient.began, Instant::now());
     let observation = patient.observer.take().map(Observer::finish);

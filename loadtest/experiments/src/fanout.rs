@@ -83,7 +83,7 @@ fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Sc
         let ids: Vec<&str> = others.into_iter().map(Scheme::id).collect();
         let stand_in: Vec<&str> = parameters.schemes.iter().copied().map(Scheme::id).collect();
         let reason = format!(
-            "each scheme takes a row of servers, so that only those are measured which stand for the others: {}",
+            "each scheme needs a chain of servers, so only representative schemes are measured: {}",
             stand_in.join(", ")
         );
         bench.journal.omit(&format!("fanout of {}", ids.join(", ")), &reason)?;
@@ -107,9 +107,9 @@ impl Stretch {
         let mut stretch = Self { rtt_us, store: None, servers: Vec::new() };
         let Some(store) = bench.setting.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
         let Some(address) = store.address() else {
-            let reason = "a delay proxy stands before one store that this run has started; this one was lent, or tells its \
-                          clients other addresses";
-            bench.journal.omit(&format!("fanout of {scheme} over servers that stand apart"), reason)?;
+            let reason = "a delay proxy needs a store that this run started at a single address; this store is external or \
+                          redirects its clients to other addresses";
+            bench.journal.omit(&format!("fanout of {scheme} with network delay between servers"), reason)?;
             return Ok(None);
         };
         stretch.store = stretch.lead(bench, address)?;
@@ -200,9 +200,9 @@ fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> 
 fn worded(station: &ServerUnderTest<'_>, Hops { hops, link_rtt_us }: Hops, load: Load) -> String {
     match load.equal_rate_rps() {
         Some(rate_rps) => {
-            format!("{} over {hops} hops of {link_rtt_us} us at {rate_rps:.0} requests/s", station.scheme)
+            format!("{}, {hops} hops of {link_rtt_us} us, {rate_rps:.0} requests/s", station.scheme)
         }
-        None => format!("{} over {hops} hops, saturated", station.scheme),
+        None => format!("{}, {hops} hops, saturated", station.scheme),
     }
 }
 

@@ -98,7 +98,7 @@ fn visits(
                 visits.push((index, load, rate_rps));
             } else {
                 let reason = format!(
-                    "it means {rate_rps:.0} requests/s, and the generator keeps its pace up to {ceiling_rps:.0} here"
+                    "this level needs {rate_rps:.0} requests/s, and the generator sustains only {ceiling_rps:.0} on this machine"
                 );
                 bench.journal.omit(&format!("latency of {} {}", station.scheme, worded(load)), &reason)?;
             }

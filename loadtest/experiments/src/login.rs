@@ -69,11 +69,11 @@ fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), Exp
     bench.journal.measured(|login: &mut LoginExperiment| login.server_cpus = server_cpus)?;
     let visits: Vec<(usize, u32)> =
         (0..stations.len()).flat_map(|index| [(index, 0), (index, parameters.clients)]).collect();
-    for turn in blocks::begin(bench, "login: storms", &visits, parameters.blocks) {
+    for turn in blocks::begin(bench, "login: bursts", &visits, parameters.blocks) {
         let (index, clients) = turn.item;
         let station = &mut stations[index];
-        let beside = if clients > 0 { "a storm" } else { "nobody" };
-        bench.step(&format!("{} beside {beside}", station.scheme))?;
+        let load = if clients > 0 { "login burst" } else { "no concurrent logins" };
+        bench.step(&format!("{}, {load}", station.scheme))?;
         visit(bench, station, parameters, turn)?;
     }
     Ok(())

@@ -103,11 +103,11 @@ pub(crate) fn point(
     let reasons = [
         (
             store.is_some_and(|store| !store.is_private()),
-            "the store is not private: others may have changed its memory",
+            "the store is external: other clients may have changed its memory",
         ),
         (
             server.pss_bytes.is_none(),
-            "the kernel does not show the proportional set size: the resident set stands for it",
+            "the kernel does not report the proportional set size; the resident set size is used instead",
         ),
     ];
     let reasons = reasons.into_iter().filter(|(so, _)| *so).map(|(_, reason)| reason.to_owned()).collect();

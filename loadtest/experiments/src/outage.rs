@@ -99,7 +99,7 @@ fn taking_part(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     for scheme in left {
         bench.journal.omit(
             &format!("outage of {scheme}"),
-            "only a Redis in one place is broken here; a cluster and a database have ways of their own to fail",
+            "this experiment injects faults only into a single Redis; clusters and databases fail in other ways",
         )?;
     }
     Ok(taken)

@@ -77,7 +77,9 @@ fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Ve
         match chosen.iter().find(stands_for_it) {
             None => chosen.push(scheme),
             Some(known) => {
-                let reason = format!("it differs from {known} by its signature alone, of which nobody keeps anything");
+                let reason = format!(
+                    "it differs from {known} only in its signature, of which neither server nor store keeps state"
+                );
                 bench.journal.omit(&format!("population of {scheme}"), &reason)?;
             }
         }
@@ -146,7 +148,7 @@ fn live(
         let took = many.fill(bench.setting, size)?;
         note(bench, &many, FillState::Live, took)?;
         if is_timed {
-            bench.step(&format!("{scheme}: requests among {size}"))?;
+            bench.step(&format!("{scheme}: requests with {size} live credentials"))?;
             let block = number as u32 * parameters.blocks;
             visit(bench, parameters, block, &many, &few)?;
         }

@@ -1,4 +1,4 @@
-//! How much is measured: the profiles.
+//! The profiles: how much a run measures.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ use crate::Run;
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// A first answer in under five minutes on two processors.
+    /// A first result in under five minutes on two processors.
     #[default]
     Quick,
     /// Every experiment on the main schemes, in half an hour on two processors.
     Standard,
-    /// Every experiment on every scheme, in three hours: rounds about as long as in `standard`, and as many events, outages and credentials as it
-    /// takes to see what is rare or large.
+    /// Every experiment on every scheme, in three hours: rounds about as long as in `standard`, and enough events, outages and
+    /// credentials to show rare and large effects.
     Full,
 }
 
@@ -39,7 +39,7 @@ impl FromStr for Profile {
         [Self::Quick, Self::Standard, Self::Full]
             .into_iter()
             .find(|profile| profile.to_string() == word)
-            .ok_or_else(|| format!("{word:?} is no profile; there are quick, standard and full"))
+            .ok_or_else(|| format!("unknown profile {word:?}; use quick, standard or full"))
     }
 }
 
@@ -63,7 +63,7 @@ macro_rules! parameters {
 
 each_comparison!(parameters);
 
-/// The schemes that most architects choose among.
+/// The schemes that most architects consider.
 const MAIN: [&str; 10] = [
     "anonymous",
     "session-memory",
@@ -78,7 +78,7 @@ const MAIN: [&str; 10] = [
 ];
 
 impl Profile {
-    /// The experiments made unless others are asked for.
+    /// Returns the default experiments of this profile.
     #[must_use]
     pub fn experiments(self) -> Vec<Experiment> {
         match self {
@@ -92,7 +92,7 @@ impl Profile {
         }
     }
 
-    /// The schemes compared unless others are asked for.
+    /// Returns the default schemes of this profile.
     #[must_use]
     pub fn schemes(self) -> Vec<Scheme> {
         let quick = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"];
@@ -122,7 +122,7 @@ mod tests {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             assert_eq!(profile.to_string().parse(), Ok(profile));
         }
-        assert!("slow".parse::<Profile>().unwrap_err().contains("quick, standard and full"));
+        assert!("slow".parse::<Profile>().unwrap_err().contains("quick, standard or full"));
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_profile_can_bear_its_statistics() {
+    fn every_profile_has_enough_blocks_and_sizes() {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             let parameters = profile.parameters();
             let blocks =

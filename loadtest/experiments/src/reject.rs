@@ -93,7 +93,7 @@ fn visit(
     let visit = turn.visit(Load::Saturated);
     let (garbage, round) = match turn.item.1.and_then(|kind| garbage.get(kind)) {
         None => {
-            bench.step(&format!("{}, good requests", station.scheme))?;
+            bench.step(&format!("{}, valid credentials", station.scheme))?;
             (None, visit.make(bench, station, &good)?)
         }
         Some((garbage, target)) => {

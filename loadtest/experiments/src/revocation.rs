@@ -92,8 +92,8 @@ fn may_have_proxy(bench: &Bench<'_>, scheme: Scheme) -> bool {
 
 fn leave_out(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
     if scheme.revocation_class() == Some(RevocationClass::Propagation) && !may_have_proxy(bench, scheme) {
-        let reason = "its store was lent to this run and may give its clients other addresses; leave --redis-url out";
-        bench.journal.omit(&format!("revocation with {scheme} over a slow and a broken link"), reason)?;
+        let reason = "its store is external and may redirect its clients to other addresses; omit --redis-url";
+        bench.journal.omit(&format!("revocation with {scheme} over a slow and an interrupted link"), reason)?;
     }
     Ok(())
 }

@@ -99,9 +99,9 @@ fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Serv
     for &scheme in &setting.schemes {
         let Some(store) = setting.store(scheme) else { continue };
         let Some(address) = store.address() else {
-            let reason = "a delay proxy stands before one store that this run has started; this one was lent, or tells its \
-                          clients other addresses";
-            bench.journal.omit(&format!("{scheme} over a store further away"), reason)?;
+            let reason = "a delay proxy needs a store that this run started at a single address; this store is external or \
+                          redirects its clients to other addresses";
+            bench.journal.omit(&format!("{scheme} with a distant store"), reason)?;
             continue;
         };
         let proxy = DelayProxy::start(address, Link::default(), &setting.placement.generator_cpus, setting.seed);
@@ -130,8 +130,8 @@ fn visits(servers: usize, near: usize, parameters: &RttParameters) -> Vec<(usize
 
 fn worded(station: &ServerUnderTest<'_>, StoreDistance { rtt_us }: StoreDistance, load: Load) -> String {
     match load.equal_rate_rps() {
-        Some(rate_rps) => format!("{} over {rtt_us} us at {rate_rps:.0} requests/s", station.scheme),
-        None => format!("{} over {rtt_us} us, saturated", station.scheme),
+        Some(rate_rps) => format!("{}, store round trip {rtt_us} us, {rate_rps:.0} requests/s", station.scheme),
+        None => format!("{}, store round trip {rtt_us} us, saturated", station.scheme),
     }
 }
 

@@ -84,7 +84,7 @@ fn estimate(
     schemes: &[Scheme],
     none: &NoSlices,
 ) -> Result<(), ExperimentError> {
-    let reason = format!("{none}; what more nodes would carry is estimated from the CPU time of a request instead");
+    let reason = format!("{none}; the capacity of more nodes is estimated from the CPU time of a request instead");
     bench.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
     bench.journal.omit("scaling on more than one node", &reason)?;
     bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.unsliced = Some(none.to_string()))?;
@@ -126,7 +126,8 @@ fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     let lent = |scheme: &Scheme| bench.setting.store(*scheme).is_some_and(|store| !store.is_private());
     let (without, with): (Vec<Scheme>, Vec<Scheme>) = bench.setting.schemes.iter().partition(|scheme| lent(scheme));
     for scheme in without {
-        let reason = "its store was lent to this run, which can neither give it a slice nor see its CPU time; leave --redis-url out";
+        let reason =
+            "its store is external: this run can neither set its CPU quota nor read its CPU time; omit --redis-url";
         bench.journal.omit(&format!("scaling of {scheme}"), reason)?;
     }
     Ok(with)
@@ -208,7 +209,7 @@ fn visit(
         let group = &mut groups[index];
         bench.step(&match nodes {
             Some(nodes) => format!("{} on {nodes} nodes", group.scheme),
-            None => format!("{}, the store filled", group.scheme),
+            None => format!("{}, store saturated", group.scheme),
         })?;
         let filled_by = (1 + turn.block % FILLED_BY).min(most(parameters));
         let step = nodes.map_or(Step::StoreFilled { nodes: filled_by }, |nodes| Step::Nodes { nodes });
@@ -286,7 +287,7 @@ fn point(
     if let Some(share) = balancer_full.filter(|share| *share > BALANCER_FULL) {
         let share = share * 100.0;
         reasons.push(format!(
-            "the balancer's slice was used up in {share:.0} % of its periods: it, and no node, was full"
+            "the balancer used up its CPU quota in {share:.0} % of its periods: the balancer was saturated, and not a node"
         ));
     }
     Ok(ScalingPoint {

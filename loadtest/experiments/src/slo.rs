@@ -110,9 +110,9 @@ fn note(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Resul
 
 fn words(ask: &Ask) -> String {
     let what = match ask.step {
-        SearchStep::Bracket => "where is the limit?",
-        SearchStep::Grid { .. } => "grid",
-        SearchStep::Confirmation { .. } => "confirmation",
+        SearchStep::Bracket => "finding the limit,",
+        SearchStep::Grid { .. } => "grid,",
+        SearchStep::Confirmation { .. } => "confirmation,",
     };
     format!("{what} {:.0} requests/s", ask.rate_rps)
 }

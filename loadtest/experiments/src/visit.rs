@@ -68,8 +68,10 @@ impl Visit {
         let mut round = self.drive(bench, station.scheme, target, watched, plan)?;
         let share = (links.cpu_ns() - links_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
         if share > PROXY_SHARE {
-            let full =
-                format!("delay proxies used {:.0} % of a processor: they, and no server, were full", share * 100.0);
+            let full = format!(
+                "delay proxies used {:.0} % of a processor: they were saturated, and not a server",
+                share * 100.0
+            );
             round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
         }
         (round.store_rtt_us, round.hop_rtt_us) = (links.store_rtt_us(), links.hop_rtt_us());

@@ -65,14 +65,14 @@ fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) ->
     let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
     let me = client.get(route::ME, &headers, DEADLINE)?;
     if me.status != 200 {
-        return Err(failed(format!("{} answered {} after the login", route::ME, me.status)));
+        return Err(failed(format!("{} responded with {} after the login", route::ME, me.status)));
     }
     drop(client);
     let exchanges = tap.finish().map_err(|error| failed(error.to_string()))?;
     let [login, me]: &[Exchange; 2] = exchanges
         .as_slice()
         .try_into()
-        .map_err(|_| failed(format!("{} exchanges were seen, not 2", exchanges.len())))?;
+        .map_err(|_| failed(format!("observed {} exchanges instead of 2", exchanges.len())))?;
     Ok(WirePoint {
         scheme: scheme.id().to_owned(),
         carrier,

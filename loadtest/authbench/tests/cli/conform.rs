@@ -31,7 +31,7 @@ fn a_server_that_breaks_its_promises_is_not_timed() {
     let output = start(compare).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("session-memory is not conformant (logout-ends-credential)"),
+        stderr(&output).contains("session-memory failed the conformance checks (logout-ends-credential)"),
         "{}",
         stderr(&output)
     );

@@ -325,7 +325,7 @@ fn without_redis_the_other_schemes_are_compared_and_it_says_so() {
     let nothing = place.path().join("nothing");
     let output = without(&["compare", "--schemes", "session-redis", "--out", nothing.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("nothing is left to compare"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no scheme is left to compare"), "{}", stderr(&output));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn an_interrupted_load_keeps_what_was_measured() {
         let said = stderr(&output);
         assert_eq!(status.code(), Some(1), "{name}: {said}");
         let kept = said.lines().last().unwrap();
-        assert!(kept.starts_with("authbench: interrupted after ") && kept.contains("is kept in"), "{name}: {said}");
+        assert!(kept.starts_with("authbench: interrupted after ") && kept.contains("are kept in"), "{name}: {said}");
         let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert!(result["requests"].as_u64().unwrap() >= 20, "{name}: {result}");
         assert_eq!(result["errors"], 0, "{name}: {result}");
@@ -86,7 +86,7 @@ fn an_interrupted_search_keeps_its_rounds() {
     let status = ends(&mut running);
     let output = running.wait_with_output().unwrap();
     assert_eq!(status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).lines().last().unwrap().contains("is kept in"), "{}", stderr(&output));
+    assert!(stderr(&output).lines().last().unwrap().contains("are kept in"), "{}", stderr(&output));
     assert!(matches!(record::read(&place.run()).unwrap().run.status, Status::Incomplete { .. }));
     assert!(place.run().join("report.html").exists());
     serde_json::from_str::<Value>(&stdout(&output)).unwrap();
@@ -104,7 +104,7 @@ fn a_second_signal_ends_a_load_at_once() {
     load_begins(&server);
     server.process().suspend().unwrap();
     send(&running, Signal::SIGINT);
-    wait_until("it says so", LIMIT, || fs::read_to_string(&said).unwrap().contains("once more to stop at once"));
+    wait_until("it says so", LIMIT, || fs::read_to_string(&said).unwrap().contains("send the signal again to exit at once"));
     assert_eq!(running.try_wait().unwrap(), None, "it waits for the answer");
     send(&running, Signal::SIGINT);
     assert_eq!(ends(&mut running).code(), Some(1));

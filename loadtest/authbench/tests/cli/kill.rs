@@ -245,7 +245,7 @@ fn keys_of_a_killed_run_in_a_lent_redis_are_removed() {
     let next = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
     let output = authbench(&[&next[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("keys that killed runs had left"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("keys that killed runs left"), "{}", stderr(&output));
     assert_eq!(redis.keys().unwrap(), 0);
 }
 

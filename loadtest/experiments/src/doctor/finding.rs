@@ -1,4 +1,4 @@
-//! What the doctor says of one thing.
+//! One finding of the doctor.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use contract::Scheme;
 use engine::Experiment;
 use engine::experiment::Need;
 
-/// One thing that was looked at.
+/// The result of one probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Its stable name, such as `generator-ceiling`.
     pub name: &'static str,
-    /// What came of it.
+    /// The judgement.
     pub judgement: Judgement,
 }
 
-/// How good it is.
+/// The state of what a probe examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing stands in the way.
+    /// No restriction.
     Good,
-    /// It is there, and makes something less exact.
+    /// Present, but some measurements are less accurate.
     Limited,
-    /// It is not there, and something cannot be measured at all.
+    /// Absent: some experiments or schemes cannot be measured.
     Missing,
 }
 
@@ -36,20 +36,20 @@ impl fmt::Display for State {
     }
 }
 
-/// What was found, what follows, and what to do.
+/// What was found, what it means, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// How good it is.
+    /// The state.
     pub state: State,
     /// What was found, with figures and units.
     pub found: String,
-    /// What follows for the experiments.
+    /// What it means for the experiments.
     pub means: String,
-    /// What to do about it; none where it is good.
+    /// What to do about it; none if the state is good.
     pub advice: Option<String>,
-    /// The experiments that are less exact for it where it is limited, and cannot be made where it is missing.
+    /// The affected experiments: less accurate if the state is limited, impossible if it is missing.
     pub experiments: Vec<Experiment>,
-    /// The schemes that cannot be measured for it.
+    /// The schemes that cannot be measured because of it.
     pub left_out: Vec<Scheme>,
 }
 
@@ -73,23 +73,23 @@ impl Judgement {
         Self { state: State::Missing, ..Self::limited(found, means, advice) }
     }
 
-    /// It concerns the experiments with this need.
+    /// Sets the affected experiments to those with this need.
     pub(super) fn of(self, need: Need) -> Self {
         Self { experiments: Experiment::all().filter(|experiment| experiment.needs(need)).collect(), ..self }
     }
 
-    /// It concerns every experiment.
+    /// Sets the affected experiments to all.
     pub(super) fn of_all(self) -> Self {
         Self { experiments: Experiment::all().collect(), ..self }
     }
 
-    /// These schemes cannot be measured.
+    /// Sets the schemes that cannot be measured.
     pub(super) fn without(self, left_out: Vec<Scheme>) -> Self {
         Self { left_out, ..self }
     }
 }
 
-/// A whole number with its thousands set apart.
+/// Formats a number without decimals, with thousands separators.
 pub(super) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let groups: Vec<&str> =
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!([7.0, 999.6, 55_466.0, 1_000_000.0].map(grouped), ["7", "1,000", "55,466", "1,000,000"]);
     }
 }

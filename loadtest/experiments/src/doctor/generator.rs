@@ -1,4 +1,4 @@
-//! What the generator can do here, found by loading the control.
+//! Performance of the generator on this machine, measured by loading the control.
 
 use contract::Scheme;
 use engine::experiment::Need;
@@ -15,14 +15,14 @@ use crate::latency::LatencyParameters;
 use crate::profile::Profile;
 use crate::visit::{Watched, alone, drive_round, workers};
 
-/// How long a round lasts, in seconds.
+/// Duration of a round, in seconds.
 const ROUND_S: f64 = 2.0;
 /// Credentials in use.
 const POPULATION: u32 = 2_000;
-/// The rate at which lag is looked at, in requests per second, where the generator carries twice as much.
+/// The rate at which lag is measured, in requests per second, if the generator sustains twice as much.
 const LAG_RPS: f64 = 5_000.0;
 
-/// The control's server, and what the generator made of it so far.
+/// The control's server, and the results of the generator so far.
 pub(super) struct Generator<'a> {
     setting: &'a Setting,
     station: Option<ServerUnderTest<'a>>,
@@ -35,7 +35,7 @@ impl<'a> Generator<'a> {
         Self { setting, station: None, capacity_rps: None, ceiling_rps: None }
     }
 
-    /// Fills the control's server with requests.
+    /// Saturates the control's server.
     pub(super) fn saturator(&mut self) -> Judgement {
         let measured = self.start().and_then(|()| self.round(Arrivals::Closed, Load::Saturated));
         match measured {
@@ -47,7 +47,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Looks for the highest rate at which the generator keeps its pace.
+    /// Finds the highest rate that the generator sustains.
     pub(super) fn ceiling(&mut self) -> Judgement {
         let (Some(station), Some(capacity_rps)) = (&self.station, self.capacity_rps) else { return not_filled() };
         match ceiling::find(self.setting, station, parameters().connections, capacity_rps) {
@@ -59,7 +59,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Looks how late the generator sends at a rate that it can well carry.
+    /// Measures how late the generator sends at a rate that it sustains easily.
     pub(super) fn lag(&mut self) -> Judgement {
         let Some(ceiling_rps) = self.ceiling_rps else { return not_filled() };
         let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
@@ -93,7 +93,7 @@ impl<'a> Generator<'a> {
         Ok(drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?.0)
     }
 
-    /// The share of its processors that the server used.
+    /// Returns the share of its processors that the server used.
     fn server_share(&self, round: &Round) -> Option<f64> {
         let processors = self.setting.placement.server_cpus.len().max(1) as f64;
         let window_ns = (round.window.end_s - round.window.start_s) * 1e9;
@@ -101,19 +101,19 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The widest that `latency` asks for.
+/// Returns the parameters of `latency` with the most connections and levels.
 fn parameters() -> LatencyParameters {
     Profile::Full.parameters().latency
 }
 
 fn untried(why: &str) -> Judgement {
-    let means = "what the generator can do here is not known, nor whether the experiments that need it can be made";
-    Judgement::missing(format!("not tried: {why}"), means, "mend what it complains of")
+    let means = "the generator's performance is unknown, and so is whether the experiments that depend on it can run";
+    Judgement::missing(format!("not tested: {why}"), means, "fix the reported error")
 }
 
 fn not_filled() -> Judgement {
-    let means = "what the generator can do here is not known";
-    Judgement::missing("not tried, because the control could not be loaded", means, "see `saturator`")
+    let means = "the generator's performance is unknown";
+    Judgement::missing("not tested, because the control could not be loaded", means, "see `saturator`")
         .of(Need::RateOfCapacity)
 }
 
@@ -123,37 +123,37 @@ fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
     if share >= FULL_SHARE {
         return Judgement::good(
             found,
-            "it fills the cheapest server, so that costs and capacities are the server's own",
+            "the generator saturates even the cheapest server, so that costs and capacities are those of the server",
         );
     }
     Judgement::limited(
         found,
-        "the cheapest servers are not filled: their capacity is higher than it shows, and their cost has waking up in it",
-        "see to `other-load`, or give the generator more processors",
+        "the cheapest servers are not saturated: their capacity is higher than measured, and their cost includes wake-ups",
+        "see `other-load`, or give the generator more processors",
     )
     .of(Need::Filled)
 }
 
 fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
-    let found = format!("it keeps its pace up to {} requests/s in an open loop", grouped(ceiling_rps));
+    let found = format!("the generator sustains up to {} requests/s in an open loop", grouped(ceiling_rps));
     let share = |fraction: &f64| (fraction * capacity_rps, format!("{:.0} % of capacity", fraction * 100.0));
     let rate = |rate_rps: &f64| (*rate_rps, format!("{} requests/s", grouped(*rate_rps)));
     let levels = parameters.fractions.iter().map(share).chain(parameters.rates_rps.iter().map(rate));
     let beyond: Vec<String> = levels.filter(|(rps, _)| *rps > ceiling_rps).map(|(_, level)| level).collect();
     if beyond.is_empty() {
-        return Judgement::good(found, "every level of `latency` can be planned, of the cheapest scheme, too");
+        return Judgement::good(found, "every level of `latency` can be measured, even for the cheapest scheme");
     }
     Judgement::limited(
         found,
         format!("`latency` leaves out levels of the cheapest scheme: {}", beyond.join(", ")),
-        "give the generator more processors; dearer schemes lose fewer levels",
+        "give the generator more processors; for more expensive schemes fewer levels are left out",
     )
     .of(Need::RateOfCapacity)
 }
 
 fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
     let found = format!(
-        "requests leave {} µs late at the median, {} µs at the 99th percentile, at {} requests/s",
+        "requests are sent {} µs late at the median, {} µs at the 99th percentile, at {} requests/s",
         told(round.own_lag_us.p50),
         told(round.own_lag_us.p99),
         grouped(rate_rps)
@@ -162,19 +162,19 @@ fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
 }
 
 fn told(us: Option<u64>) -> String {
-    us.map_or_else(|| "an unknown time in".to_owned(), |us| us.to_string())
+    us.map_or_else(|| "an unknown number of".to_owned(), |us| us.to_string())
 }
 
 fn judge_late(found: String, late_share: f64) -> Judgement {
     let late = format!("{:.2} % were more than {OWN_LATE_US} µs late", late_share * 100.0);
     let bound = OWN_LATE_SHARE * 100.0;
     if late_share <= OWN_LATE_SHARE {
-        return Judgement::good(found, format!("{late}; a round is invalid from {bound:.1} % on"));
+        return Judgement::good(found, format!("{late}; a round is invalid above {bound:.1} %"));
     }
     Judgement::limited(
         found,
-        format!("{late}; a round is invalid from {bound:.1} % on, and many will be"),
-        "see to `other-load`, `priority` and `timer`",
+        format!("{late}; a round is invalid above {bound:.1} %, and many will be"),
+        "see `other-load`, `priority` and `timer`",
     )
     .of(Need::Paced)
 }
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ceiling_names_the_levels_above_it() {
+    fn low_ceiling_lists_the_levels_above_it() {
         let parameters = LatencyParameters {
             fractions: vec![0.2, 0.8],
             rates_rps: vec![1_000.0, 10_000.0],
@@ -202,20 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_filled_is_named() {
+    fn unsaturated_server_limits_the_finding() {
         assert_eq!(judge_saturated(50_000.0, Some(FULL_SHARE)).state, State::Good);
         assert_eq!(judge_saturated(50_000.0, Some(0.5)).state, State::Limited);
         assert_eq!(judge_saturated(50_000.0, None).state, State::Limited);
     }
 
     #[test]
-    fn lag_is_judged_as_it_is_in_a_round() {
+    fn lag_has_the_same_limit_as_in_a_round() {
         assert_eq!(judge_late(String::new(), OWN_LATE_SHARE).state, State::Good);
         assert_eq!(judge_late(String::new(), 0.006).state, State::Limited);
     }
 
     #[test]
-    fn without_the_control_nothing_is_claimed() {
+    fn generator_is_not_judged_without_the_control() {
         assert_eq!(
             (not_filled().state, not_filled().experiments),
             (State::Missing, vec![LatencyExperiment::EXPERIMENT])

@@ -1,4 +1,4 @@
-//! What the machine is: facts, and what follows from them.
+//! Hardware and load of this machine, and what they mean for the measurements.
 
 use engine::experiment::Need;
 use engine::validity::STEAL_SHARE;
@@ -6,14 +6,14 @@ use lab::slice::Allowance;
 
 use super::finding::Judgement;
 
-/// A rough count of what the fullest comparison takes: servers of all schemes side by side, some 10 MB each, and 200,000
+/// Estimated memory for the largest comparison: servers of all schemes at the same time, some 10 MB each, and 200,000
 /// credentials in the store, in the server and in the generator.
 const ENOUGH_BYTES: u64 = 1 << 30;
-/// A request reads the clock some ten times: more than this, in nanoseconds, shows in what the generator can carry.
+/// Above this time per clock reading, in nanoseconds, the generator's capacity falls: a request reads the clock some ten times.
 const DEAR_READING_NS: f64 = 300.0;
-/// Up to this share of the processors' time others may be busy: a desktop at rest is below.
+/// The share of CPU time that other programs may use; an idle desktop uses less.
 const QUIET: f64 = 0.10;
-/// With more than this share of what makes a round invalid, some rounds are.
+/// The steal share above which some rounds are invalid.
 const STEAL_WARNING: f64 = STEAL_SHARE / 3.0;
 
 pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgement {
@@ -21,9 +21,9 @@ pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgemen
     let there = format!("{} on {}", counted(count, "processor"), counted(cores.len(), "core"));
     if let Some(share) = allowance.filter(|share| *share < count as f64) {
         return Judgement::limited(
-            format!("{there}, of whose time a control group leaves {share:.2} processors"),
-            "when they are used up everything stands still, which shows as waiting that no scheme causes",
-            "start it outside of that group, or lift its quota (`docker run --cpus`, `CPUQuota=` of a unit of systemd)",
+            format!("{there}; a control group limits them to {share:.2} CPUs"),
+            "when the quota is used up, all processes are throttled; the pauses appear as latency that no scheme causes",
+            "run authbench outside the group, or raise its quota (`docker run --cpus`, `CPUQuota=` of a systemd unit)",
         )
         .of(Need::Timed);
     }
@@ -31,27 +31,29 @@ pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgemen
     match (count, cores.len()) {
         (0 | 1, _) => Judgement::limited(
             there,
-            "server, store and generator take each other's time: latencies are too long, and dear checks look too dear",
+            "server, store and generator compete for one processor: latencies are too long, and expensive checks look too \
+             expensive",
             more,
         )
         .of(Need::Timed),
         (2, _) => Judgement::limited(
             there,
-            "server and store share one, the generator has the other: a store on a machine of its own would carry more",
+            "server and store share one processor, the generator has the other: with the store on another machine, capacity \
+             would be higher",
             more,
         )
         .of(Need::Timed),
         (_, 0..3) => Judgement::limited(
             there,
-            "the generator shares cores with server and store, and slows every scheme alike",
+            "the generator shares cores with server and store, which slows every scheme equally",
             more,
         )
         .of(Need::Timed),
-        _ => Judgement::good(there, "server, store and generator have cores of their own"),
+        _ => Judgement::good(there, "server, store and generator each have their own cores"),
     }
 }
 
-/// What can be had: of the machine, and of the groups that this process is in.
+/// Returns the available memory, limited by the machine and by the control groups of this process.
 pub(super) fn available_bytes(allowance: &Allowance) -> Option<u64> {
     lab::host::available_memory_bytes().into_iter().chain(allowance.memory_bytes).min()
 }
@@ -60,17 +62,17 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let Some(available_bytes) = available_bytes else {
         return Judgement::limited(
-            format!("{:.1} GiB, and the kernel does not say how much of it can be had", gib(total_bytes)),
-            "nobody can tell whether stores and servers are going to fit",
+            format!("{:.1} GiB in total; the kernel does not report how much is available", gib(total_bytes)),
+            "it is unknown whether stores and servers fit into memory",
             "mount /proc",
         )
         .of(Need::Held);
     };
-    let found = format!("{:.1} GiB can be had, of {:.1} GiB", gib(available_bytes), gib(total_bytes));
+    let found = format!("{:.1} GiB available of {:.1} GiB", gib(available_bytes), gib(total_bytes));
     if available_bytes >= ENOUGH_BYTES {
-        return Judgement::good(found, "every scheme's server and the fullest store fit");
+        return Judgement::good(found, "the servers of all schemes and the largest store fit into memory");
     }
-    let means = "servers of all schemes beside each other, or the fullest stores, may swap or be killed";
+    let means = "with servers of all schemes or with the largest stores, processes may swap or be killed";
     let advice = format!("free up to {:.0} GiB, or compare fewer schemes at a time (`--schemes`)", gib(ENOUGH_BYTES));
     Judgement::limited(found, means, advice).of_all()
 }
@@ -78,85 +80,89 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
 pub(super) fn virtual_machine(virtualized: bool) -> Judgement {
     if virtualized {
         Judgement::limited(
-            "a hypervisor is under this kernel",
-            "its other guests change this machine's pace from minute to minute: only what was run in turn can be compared, \
-             and high percentiles scatter from round to round",
-            "use a machine that nobody shares for high percentiles; else take more rounds (`--profile full`)",
+            "this is a virtual machine",
+            "noisy neighbours change this machine's speed from minute to minute: only interleaved rounds are comparable, and \
+             high percentiles vary from round to round",
+            "for high percentiles use a dedicated machine; otherwise run more rounds (`--profile full`)",
         )
         .of(Need::Timed)
     } else {
-        Judgement::good("no hypervisor shows", "nobody else changes this machine's pace")
+        Judgement::good("no hypervisor detected", "no other virtual machines affect this machine's speed")
     }
 }
 
 pub(super) fn clock(source: Option<&str>, reading_ns: f64) -> Judgement {
-    let found = format!("{}; reading it takes {reading_ns:.0} ns", source.unwrap_or("the kernel does not name it"));
+    let found = format!("{}; one reading takes {reading_ns:.0} ns", source.unwrap_or("the kernel does not name it"));
     if reading_ns <= DEAR_READING_NS {
-        return Judgement::good(found, "to take the time costs next to nothing");
+        return Judgement::good(found, "the cost of reading the clock is negligible");
     }
     Judgement::limited(
         found,
-        "the generator spends its time on reading the clock, so that it carries less",
-        "see what there is in /sys/devices/system/clocksource/clocksource0/available_clocksource, and boot with \
-         `clocksource=tsc` if that is among it",
+        "the generator spends CPU time on reading the clock, which reduces the rate that it sustains",
+        "if /sys/devices/system/clocksource/clocksource0/available_clocksource lists tsc, boot with `clocksource=tsc`",
     )
     .of(Need::Paced)
 }
 
 pub(super) fn governor(governor: Option<&str>, virtualized: bool) -> Judgement {
-    let means = "processors that are not busy slow down: at low rates the same request takes longer and costs more";
+    let means =
+        "idle processors lower their frequency: at low rates the same request takes longer and uses more CPU time";
     let set = "`sudo cpupower frequency-set --governor performance`";
     match governor {
-        Some("performance") => Judgement::good("performance", "processors keep their pace at low rates, too"),
+        Some("performance") => Judgement::good("performance", "processors keep their frequency at low rates"),
         Some(other) => Judgement::limited(other, means, set).of(Need::Paced),
         None if virtualized => Judgement::limited(
-            "none shows; the host decides on the processors' pace",
-            "processors that are not busy may slow down: at low rates the same request may take longer and cost more",
-            format!("on the host, where it is yours: {set}"),
+            "not visible here; the host controls the processors' frequency",
+            "idle processors may lower their frequency: at low rates the same request may take longer and use more CPU time",
+            format!("if you administer the host, run there: {set}"),
         )
         .of(Need::Paced),
-        None => Judgement::good("none: the kernel does not change the processors' pace", "it is the same at any rate"),
+        None => Judgement::good(
+            "none: the kernel does not scale the processors' frequency",
+            "processors run at the same frequency at any rate",
+        ),
     }
 }
 
-/// What others do on this machine while authbench does nothing.
+/// Judges the load that other programs cause while authbench is idle.
 pub(super) fn other_load(share: Option<f64>) -> Judgement {
     let Some(share) = share else {
         return Judgement::limited(
-            "/proc/stat does not tell it",
-            "nobody can tell whether other programs disturb what is measured",
-            "run it where /proc is the kernel's own",
+            "unknown: /proc/stat does not report it",
+            "it is unknown whether other programs disturb the measurements",
+            "run authbench where /proc is the kernel's own",
         )
         .of(Need::Timed);
     };
-    let found = format!("other programs keep {:.0} % of the processors' time busy", share * 100.0);
+    let found = format!("other programs use {:.0} % of the CPU time", share * 100.0);
     if share <= QUIET {
-        return Judgement::good(found, "nothing disturbs what is measured");
+        return Judgement::good(found, "other programs do not disturb the measurements");
     }
-    let means = "they delay requests, push data out of caches, and take from what server and generator can carry";
-    Judgement::limited(found, means, "end them (`top` shows them), or wait until they are done").of(Need::Timed)
+    let means =
+        "other programs delay requests, evict data from caches, and reduce the capacity of server and generator";
+    Judgement::limited(found, means, "stop them (`top` lists them), or wait until they are done").of(Need::Timed)
 }
 
 pub(super) fn steal(share: Option<f64>) -> Judgement {
     let Some(share) = share else {
         return Judgement::limited(
-            "/proc/stat does not tell it",
-            "a round from which a hypervisor took time cannot be told from a good one",
-            "run it where /proc is the kernel's own",
+            "unknown: /proc/stat does not report it",
+            "rounds that lost CPU time to other virtual machines cannot be detected",
+            "run authbench where /proc is the kernel's own",
         )
         .of(Need::Timed);
     };
-    let found = format!("{:.1} % of the CPU time while this was found out", share * 100.0);
+    let found = format!("{:.1} % of the CPU time while doctor ran", share * 100.0);
     let bound = STEAL_SHARE * 100.0;
-    let advice = "use a machine that is not overcommitted, or come back when its other guests are quiet";
+    let advice = "use a host that is not overcommitted, or try again when its other virtual machines are less busy";
     if share > STEAL_SHARE {
-        let means = format!("rounds with more than {bound:.0} % are invalid: most would be");
+        let means = format!("rounds with more than {bound:.0} % are invalid: most rounds would be");
         Judgement::limited(found, means, advice).of(Need::Timed)
     } else if share > STEAL_WARNING {
-        let means = format!("rounds with more than {bound:.0} % are invalid: some will be");
+        let means = format!("rounds with more than {bound:.0} % are invalid: some rounds will be");
         Judgement::limited(found, means, advice).of(Need::Timed)
     } else {
-        Judgement::good(found, format!("rounds are invalid only from {bound:.0} % on"))
+        Judgement::good(found, format!("only rounds with more than {bound:.0} % are invalid"))
     }
 }
 
@@ -170,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_cores_are_enough_and_threads_of_two_are_not() {
+    fn three_cores_are_good_and_two_with_hyperthreads_are_limited() {
         let state = |cores: &[&[u32]], allowance| {
             processors(&cores.iter().map(|core| core.to_vec()).collect::<Vec<_>>(), allowance).state
         };
@@ -178,36 +184,36 @@ mod tests {
         assert_eq!(state(&[&[0, 1], &[2, 3]], None), Limited);
         assert_eq!(state(&[&[0], &[1]], None), Limited);
         assert_eq!(state(&[&[0]], None), Limited);
-        assert_eq!(state(&[&[0], &[1], &[2]], Some(3.0)), Good, "the quota is no narrower than the machine");
+        assert_eq!(state(&[&[0], &[1], &[2]], Some(3.0)), Good, "the quota is as large as the machine");
         let bounded = processors(&[vec![0], vec![1], vec![2]], Some(1.5));
-        assert!(bounded.state == Limited && bounded.found.contains("1.50 processors"), "{bounded:?}");
+        assert!(bounded.state == Limited && bounded.found.contains("1.50 CPUs"), "{bounded:?}");
     }
 
     #[test]
-    fn one_is_not_many() {
+    fn counts_use_singular_and_plural() {
         assert_eq!(processors(&[vec![0]], None).found, "1 processor on 1 core");
         assert_eq!(processors(&[vec![0, 1]], None).found, "2 processors on 1 core");
     }
 
     #[test]
-    fn steal_is_judged_by_what_makes_rounds_invalid() {
+    fn steal_has_the_same_limit_as_rounds() {
         assert_eq!(steal(Some(0.0)).state, Good);
         assert_eq!(steal(Some(STEAL_WARNING)).state, Good);
-        assert!(steal(Some(0.02)).means.contains("some will be"));
-        assert!(steal(Some(0.04)).means.contains("most would be"));
+        assert!(steal(Some(0.02)).means.contains("some rounds will be"));
+        assert!(steal(Some(0.04)).means.contains("most rounds would be"));
         assert_eq!(steal(None).state, Limited);
     }
 
     #[test]
-    fn others_may_be_as_busy_as_a_desktop_at_rest() {
+    fn other_load_of_an_idle_desktop_is_good() {
         assert_eq!(other_load(Some(QUIET)).state, Good);
-        assert_eq!(other_load(Some(0.5)).found, "other programs keep 50 % of the processors' time busy");
+        assert_eq!(other_load(Some(0.5)).found, "other programs use 50 % of the CPU time");
         assert_eq!(other_load(Some(0.5)).state, Limited);
         assert_eq!(other_load(None).state, Limited);
     }
 
     #[test]
-    fn only_a_governor_that_keeps_the_pace_is_good() {
+    fn only_a_governor_with_constant_frequency_is_good() {
         let state = |governor_name, virtualized| -> State { governor(governor_name, virtualized).state };
         assert_eq!(state(Some("performance"), true), Good);
         assert_eq!(state(Some("schedutil"), false), Limited);
@@ -216,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_and_clock_have_bounds() {
+    fn little_memory_and_slow_clocks_are_limited() {
         assert_eq!(memory(8 << 30, Some(ENOUGH_BYTES)).state, Good);
         assert_eq!(memory(8 << 30, Some(ENOUGH_BYTES - 1)).state, Limited);
         assert_eq!(memory(8 << 30, None).state, Limited);

@@ -1,34 +1,34 @@
-//! What can be measured here, all findings taken together.
+//! What can be measured on this machine, according to all findings.
 
 use contract::Scheme;
 use engine::Experiment;
 
 use super::finding::{Finding, State};
 
-/// What is left to be measured.
+/// What can be measured on this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlook {
-    /// Every experiment, and how far it can be made.
+    /// Every experiment, and whether it can be measured.
     pub experiments: Vec<(Experiment, Reach)>,
     /// The schemes that can be measured.
     pub schemes: Vec<Scheme>,
-    /// Those that cannot.
+    /// The schemes that cannot be measured.
     pub left_out: Vec<Scheme>,
 }
 
-/// How far an experiment can be made. The names are those of the findings that are the reason.
+/// Whether an experiment can be measured. The names are those of the findings that restrict it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// As it is meant.
+    /// Without restriction.
     Whole,
-    /// Less exactly.
+    /// Less accurately.
     LessExact(Vec<&'static str>),
     /// Not at all.
     Nothing(Vec<&'static str>),
 }
 
 impl Outlook {
-    /// Of these findings.
+    /// Derives the outlook from the findings.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
         let is_left_out = |scheme: &Scheme| findings.iter().any(|each| each.judgement.left_out.contains(scheme));
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_outweighs_what_is_limited() {
+    fn missing_finding_outweighs_a_limited_one() {
         let redis: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.id() == "session-redis").collect();
         let (cost, scaling) = (CostExperiment::EXPERIMENT, ScalingExperiment::EXPERIMENT);
         let limited = Judgement { experiments: vec![scaling, cost], ..Judgement::limited("", "", "") };

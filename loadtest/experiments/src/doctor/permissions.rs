@@ -1,4 +1,4 @@
-//! What the kernel permits.
+//! Permissions that the kernel grants: CPU affinity, real-time priority and CPU quotas.
 
 use engine::clock::SchedulingClass;
 use engine::experiment::Need;
@@ -12,10 +12,10 @@ pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
         let list = |cpus: &[u32]| cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
         let (server, store) = (list(&placement.server_cpus), list(&placement.store_cpus));
         let found = format!("server on {server}, store on {store}, generator on {}", list(&placement.generator_cpus));
-        return Judgement::good(found, "each stays on its processors, and none takes another's time unseen");
+        return Judgement::good(found, "each process stays on its processors");
     }
     let found = placement.method.trim_start_matches("none: ");
-    let means = "the kernel moves server, store and generator about, and they take each other's time";
+    let means = "the kernel moves server, store and generator between processors, where they compete for CPU time";
     let advice = if cpus == 1 {
         "use a machine with at least three cores"
     } else {
@@ -27,13 +27,13 @@ pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
 pub(super) fn priority(class: SchedulingClass) -> Judgement {
     match class {
         SchedulingClass::Fifo => {
-            Judgement::good("SCHED_FIFO is permitted", "the generator sends on time whatever else runs on its processors")
+            Judgement::good("SCHED_FIFO is permitted", "the generator sends on time, regardless of other load on its CPUs")
         }
         SchedulingClass::Other => Judgement::limited(
             "SCHED_FIFO is not permitted",
             "another process on the generator's processors delays requests by milliseconds, which makes rounds invalid",
-            "run as root; or write `<user> - rtprio 1` into /etc/security/limits.conf and log in anew (`ulimit -r` then says \
-             1); or, after every build, `sudo setcap cap_sys_nice+ep` on authbench; a container needs \
+            "run as root; or add `<user> - rtprio 1` to /etc/security/limits.conf and log in again (`ulimit -r` then prints \
+             1); or, after every build, run `sudo setcap cap_sys_nice+ep` on authbench; a container needs \
              `--cap-add SYS_NICE`",
         )
         .of(Need::Paced),
@@ -42,12 +42,12 @@ pub(super) fn priority(class: SchedulingClass) -> Judgement {
 
 pub(super) fn slices(slices: Result<Slices, NoSlices>) -> Judgement {
     match slices {
-        Ok(slices) => Judgement::good(slices.method(), "nodes and store can be given shares of a processor"),
+        Ok(slices) => Judgement::good(slices.method(), "nodes and store can be given CPU quotas"),
         Err(NoSlices { reasons }) => Judgement::missing(
             reasons,
-            "no node can be given a share of a processor: `scaling` measures one, and estimates from it what more would carry",
-            "run as root, or in a part that is yours: `systemd-run --user --scope -p Delegate=yes authbench compare …`, which \
-             needs a user manager of systemd (`loginctl enable-linger` starts one); a container has to be let write to \
+            "no node can be given a CPU quota: `scaling` measures one node, and estimates the capacity of more from it",
+            "run as root, or in a delegated control group: `systemd-run --user --scope -p Delegate=yes authbench compare …`, \
+             which needs a systemd user manager (`loginctl enable-linger` starts one); a container needs write access to \
              /sys/fs/cgroup",
         )
         .of(Need::Sliced),
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_placement_names_who_is_where() {
+    fn pinning_lists_the_processors_of_each_process() {
         let (one, two) = (lab::placement::place(&[vec![0]]), lab::placement::place(&[vec![0], vec![1]]));
         assert_eq!(pinning(&two, 2).found, "server on 0, store on 0, generator on 1");
         let alone = pinning(&one, 1);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn without_permission_it_says_how_to_get_it() {
+    fn missing_permission_comes_with_advice() {
         assert_eq!(priority(SchedulingClass::Fifo).state, State::Good);
         assert!(priority(SchedulingClass::Other).advice.unwrap().contains("rtprio"));
         let none = slices(Err(NoSlices { reasons: "no control groups are mounted".to_owned() }));

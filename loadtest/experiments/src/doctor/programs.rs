@@ -1,4 +1,4 @@
-//! The programs that take part besides authbench, tried as `compare` uses them.
+//! The external programs, each tested in the way in which `compare` uses it.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use lab::store::{Store, UnusableStore};
 use super::finding::Judgement;
 use crate::bench::Setting;
 
-/// Starts a private one and stops it again.
+/// Starts a private store and stops it again.
 pub(super) fn store(setting: &Setting, kind: StoreKind) -> Judgement {
     let folder = setting.scratch.path().join(kind.to_string());
     let log = setting.scratch.path().join(format!("{kind}.log"));
@@ -23,27 +23,27 @@ fn judge_store(kind: StoreKind, version: Result<String, UnusableStore>) -> Judge
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.store() == kind).collect();
     match version {
         Ok(version) => {
-            let found = format!("{version} starts and answers");
-            Judgement::good(found, format!("{} schemes over it can be measured", schemes.len()))
+            let found = format!("{version} starts and responds");
+            Judgement::good(found, format!("{} schemes that use it can be measured", schemes.len()))
         }
         Err(error) if error.is_missing() => {
             let means = format!("{} are left out", listed(&schemes));
             Judgement::missing("not installed", means, install(kind)).without(schemes)
         }
         Err(error) => {
-            let means = format!("`compare` ends with this where one of {} is asked for", listed(&schemes));
-            let advice = "mend what it complains of, or leave these schemes out (`--schemes`)";
-            Judgement::missing(format!("it does not start: {error}"), means, advice).without(schemes)
+            let means = format!("`compare` fails with this error if it is to measure one of {}", listed(&schemes));
+            let advice = "fix the reported error, or leave these schemes out (`--schemes`)";
+            Judgement::missing(format!("does not start: {error}"), means, advice).without(schemes)
         }
     }
 }
 
 fn install(kind: StoreKind) -> &'static str {
     match kind {
-        StoreKind::Redis => "`apt-get install redis-server`, or name a running one (`compare --redis-url`)",
+        StoreKind::Redis => "`apt-get install redis-server`, or use a running Redis (`compare --redis-url`)",
         StoreKind::RedisCluster => "`apt-get install redis-server`",
         StoreKind::Postgres => "`apt-get install postgresql`",
-        StoreKind::None | StoreKind::Memory => "nothing: it needs no program",
+        StoreKind::None | StoreKind::Memory => "nothing: no program is needed",
     }
 }
 
@@ -53,36 +53,36 @@ fn listed(schemes: &[Scheme]) -> String {
 
 pub(super) fn haproxy(version: Option<String>) -> Judgement {
     match version {
-        Some(version) => Judgement::good(version, "`scaling` can put its nodes behind it (`--balancer haproxy`)"),
+        Some(version) => Judgement::good(version, "`scaling` can balance its load with it (`--balancer haproxy`)"),
         None => Judgement::missing(
-            "not in PATH",
-            "`--balancer haproxy` is refused; without it the generator spreads the load over the nodes of `scaling` by itself",
-            "`apt-get install haproxy`; it lies in /usr/sbin, which PATH has to name",
+            "not found in PATH",
+            "`--balancer haproxy` is not available; by default the generator distributes the load over the nodes of `scaling`",
+            "`apt-get install haproxy`; it installs into /usr/sbin, which must be in PATH",
         ),
     }
 }
 
-/// Looks for the binary of every scheme.
+/// Checks whether the server binary of every scheme exists.
 pub(super) fn server_binaries(locate: impl Fn(&str) -> Result<PathBuf, MissingBinary>) -> Judgement {
     let wanted: BTreeSet<&str> = Scheme::all().map(Scheme::binary).collect();
     let looked: Vec<(&str, Result<PathBuf, MissingBinary>)> = wanted.iter().map(|name| (*name, locate(name))).collect();
     let Some((_, Err(MissingBinary { folders, .. }))) = looked.iter().find(|(_, found)| found.is_err()) else {
         let names = wanted.iter().copied().collect::<Vec<_>>().join(", ");
-        return Judgement::good(names, "every scheme's server can be started");
+        return Judgement::good(names, "the server of every scheme can be started");
     };
     let absent: Vec<&str> = looked.iter().filter(|(_, found)| found.is_err()).map(|(name, _)| *name).collect();
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| absent.contains(&scheme.binary())).collect();
     let without_control = schemes.iter().any(|scheme| scheme.is_control());
     let means = if without_control {
-        "without the control nothing can be compared, and the generator cannot be tried".to_owned()
+        "without the control no scheme can be compared, and the generator cannot be tested".to_owned()
     } else {
         format!("{} cannot be measured", listed(&schemes))
     };
     let judgement = Judgement::missing(
-        format!("{} not in {folders}", absent.join(", ")),
+        format!("{} not found in {folders}", absent.join(", ")),
         means,
         format!(
-            "`cargo build --release --workspace --bins` (scripts/compare.sh does), or set {} to the folder they are in",
+            "`cargo build --release --workspace --bins` (scripts/compare.sh runs it), or set {} to the folder with the binaries",
             lab::server::BIN_DIR
         ),
     )
@@ -99,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_is_not_installed_leaves_its_schemes_out() {
+    fn store_that_is_not_installed_excludes_its_schemes() {
         let none = judge_store(StoreKind::Postgres, Err(PostgresError::Missing.into()));
         assert_eq!((none.state, none.left_out.len()), (State::Missing, 1));
         assert!(none.advice.unwrap().contains("apt-get install postgresql"));
         let broken = judge_store(StoreKind::Postgres, Err(PostgresError::NoAccount.into()));
         assert!(broken.found.contains("refuses to run as root"), "{broken:?}");
-        assert_eq!(judge_store(StoreKind::Redis, Ok("7.0.15".to_owned())).found, "7.0.15 starts and answers");
+        assert_eq!(judge_store(StoreKind::Redis, Ok("7.0.15".to_owned())).found, "7.0.15 starts and responds");
     }
 
     #[test]
-    fn a_server_that_was_not_built_takes_its_schemes_along() {
+    fn missing_server_binary_excludes_its_schemes() {
         let without = |absent: &'static str| {
             server_binaries(move |name| {
                 let missing = MissingBinary { name: name.to_owned(), folders: "/bin".to_owned() };
@@ -118,9 +118,10 @@ mod tests {
         };
         assert_eq!(without("nothing").state, State::Good);
         let hybrid = without("edge-server");
-        assert_eq!((hybrid.found.as_str(), listed(&hybrid.left_out)), ("edge-server not in /bin", "hybrid".to_owned()));
+        let listed = listed(&hybrid.left_out);
+        assert_eq!((hybrid.found.as_str(), listed.as_str()), ("edge-server not found in /bin", "hybrid"));
         assert!(hybrid.experiments.is_empty(), "the others can be compared");
         let nothing = without("anonymous-server").experiments;
-        assert!(nothing.into_iter().eq(Experiment::all()), "nothing is left without the control");
+        assert!(nothing.into_iter().eq(Experiment::all()), "every experiment needs the control");
     }
 }

@@ -1,4 +1,4 @@
-//! How exactly this machine keeps time.
+//! Timing precision of this machine: sleeps and the delay proxy.
 
 use std::io;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use lab::timer::Sleeps;
 
 use super::finding::Judgement;
 
-/// A percentile wants a hundred samples above it.
+/// A percentile needs a hundred samples above it.
 const SLEEPS: u32 = 10_000;
 const PACE: Duration = Duration::from_micros(200);
-/// Round trips to a store in the same building, in the next, and in the next town, in microseconds.
+/// Round-trip times to a store in the same building, in the next building, and in the next town, in microseconds.
 const ROUND_TRIPS_US: [u64; 3] = [200, 1_000, 5_000];
 /// The pace at which an experiment sends.
 const MESSAGES_PER_S: u32 = 5_000;
 const TRIAL: Duration = Duration::from_millis(300);
 
-/// As the generator sleeps between two requests.
+/// Sleeps as the generator does between two requests.
 pub(super) fn sleeps(fifo: bool) -> Sleeps {
     lab::timer::sleeps(SLEEPS, PACE, fifo)
 }
@@ -43,7 +43,7 @@ fn judge_timer(found: String, late_share: f64) -> Judgement {
     Judgement::limited(
         found,
         means,
-        "see to `other-load` and `priority`, and keep the processors from sleeping deeply (`sudo cpupower idle-set -D 10`)",
+        "see `other-load` and `priority`, and disable deep CPU idle states (`sudo cpupower idle-set -D 10`)",
     )
     .of(Need::Paced)
 }
@@ -58,22 +58,22 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
         Ok(trials) => trials,
         Err(error) => {
             return Judgement::missing(
-                format!("it cannot be tried: {error}"),
-                "no slow network can be set between server and store",
-                "see that this process may open ports of loopback",
+                format!("cannot be tested: {error}"),
+                "network delay between server and store cannot be simulated",
+                "check that this process may open ports on the loopback interface",
             )
             .of(Need::Proxied);
         }
     };
     let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.off_us(), trial.set_us));
-    let found = format!("off by {} at the median", each.collect::<Vec<_>>().join(", "));
+    let found = format!("median error: {}", each.collect::<Vec<_>>().join(", "));
     if trials.iter().all(|trial| trial.off_us().abs() <= EXACT_US) {
         return Judgement::good(found, format!("a store's round-trip time can be set to within {EXACT_US:.0} µs"));
     }
     Judgement::limited(
         found,
-        format!("a network is more than {EXACT_US:.0} µs from what it is set to; go by what the proxy says it gave"),
-        "see to `other-load`, `priority` and `processors`",
+        format!("the simulated delay is off by more than {EXACT_US:.0} µs; use the delay that the proxy reports, not the set one"),
+        "see `other-load`, `priority` and `processors`",
     )
     .of(Need::Proxied)
 }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_judged_by_how_far_it_is_off_either_way() {
+    fn proxy_error_is_limited_in_both_directions() {
         let state = |given_us: &[f64]| delay_proxy(Ok(given_us.iter().copied().map(trial).collect())).state;
         assert_eq!(state(&[1_000.0, 1_049.0, 951.0]), State::Good);
         assert_eq!(state(&[1_000.0, 1_051.0]), State::Limited);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn sleeps_are_judged_by_what_makes_rounds_invalid() {
+    fn late_sleeps_have_the_same_limit_as_rounds() {
         assert_eq!(judge_timer(String::new(), OWN_LATE_SHARE).state, State::Good);
         let late = judge_timer(String::new(), 0.02);
         assert!(late.state == State::Limited && late.means.starts_with("2.0 % end more than 500 µs late"), "{late:?}");

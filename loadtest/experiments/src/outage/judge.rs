@@ -133,7 +133,7 @@ fn reasons(round: &OutageRound, course: &Course, probed: &[Probed]) -> Vec<Strin
     let late = lags.iter().filter(|lag| **lag > LATE).count() as f64 / lags.len().max(1) as f64;
     let found = [
         (unsent > 0).then(|| format!("{unsent} of {} requests were not sent", round.planned)),
-        (wrong > 0).then(|| format!("{wrong} requests were answered wrongly before anything was broken")),
+        (wrong > 0).then(|| format!("{wrong} requests got a wrong response before the fault")),
         (late > LATE_SHARE)
             .then(|| format!("{:.0} % of the requests were sent more than {} ms late", late * 100.0, LATE.as_millis())),
     ];

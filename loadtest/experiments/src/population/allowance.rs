@@ -12,10 +12,9 @@ impl Allowance {
     /// Why a fill that takes so long is not allowed, if so.
     pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
         let Self { each_s, spare_s } = self;
-        let spare =
-            if *spare_s > 0.0 { format!(" and the {spare_s:.0} s that are left to spare") } else { String::new() };
+        let spare = if *spare_s > 0.0 { format!(" and {spare_s:.0} s of unused time") } else { String::new() };
         (fill_s > each_s + spare_s).then(|| {
-            format!("filling it would take {fill_s:.0} s, more than the {each_s:.0} s that this profile allows{spare}")
+            format!("filling the store would take {fill_s:.0} s, more than the {each_s:.0} s that this profile allows{spare}")
         })
     }
 
@@ -37,7 +36,7 @@ mod tests {
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(70.0), None);
         let why = time.denies(71.0).unwrap();
-        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("40 s that are left"), "{why}");
+        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("40 s of unused time"), "{why}");
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(30.0), None);
         assert!(time.denies(31.0).unwrap().ends_with("this profile allows"));

@@ -89,7 +89,7 @@ pub(super) fn measure(
 fn worded(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
     let over = match plan.link {
         PushLink::Near => String::new(),
-        PushLink::Delayed { delay_ms } => format!(", pushes {delay_ms} ms late"),
+        PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
         PushLink::Lost => ", pushes lost".to_owned(),
     };
     format!("{scheme}{over}, {} of {}", round + 1, plan.rounds)
@@ -207,7 +207,7 @@ fn validity(events: &[RevocationEvent]) -> Validity {
     let faulty: Vec<&RevocationEvent> = events.iter().filter(|event| !event.faults.is_empty()).collect();
     let reason = faulty.first().filter(|_| faulty.len() as f64 > FAULTY * events.len() as f64).map(|first| {
         format!(
-            "{} of {} events say nothing, the first because {}",
+            "{} of {} events have no result; the first because {}",
             faulty.len(),
             events.len(),
             first.faults.join("; ")

@@ -32,13 +32,13 @@ pub(super) fn run(
     for &grace_s in &parameters.graces_s {
         let server = refreshing.start(bench, vec![("--refresh-grace-s", grace_s.to_string())])?;
         for &clients in &parameters.clients {
-            bench.step(&format!("{clients} clients refresh at once, {grace_s} s of grace"))?;
+            bench.step(&format!("{clients} clients refresh at once, grace period {grace_s} s"))?;
             let tally = race(bench, &server, clients, parameters.families)?;
             let race = tally.into_race(scheme, grace_s, clients);
             bench.journal.measured(|rotation: &mut RotationExperiment| rotation.races.push(race))?;
         }
         for age_s in ages_s(grace_s) {
-            bench.step(&format!("copies are sent {age_s} s later, {grace_s} s of grace"))?;
+            bench.step(&format!("copies are sent {age_s} s later, grace period {grace_s} s"))?;
             let replay = replay(bench, &server, scheme, (grace_s, age_s), parameters.replays)?;
             bench.journal.measured(|rotation: &mut RotationExperiment| rotation.replays.push(replay))?;
         }
@@ -83,7 +83,7 @@ impl Tally {
 
 /// What was neither granted nor refused says nothing of a family.
 fn answered(failed: u64) -> Validity {
-    let some = (failed > 0).then(|| format!("{failed} refreshes were answered neither with a token nor with 401"));
+    let some = (failed > 0).then(|| format!("{failed} refreshes got neither a token nor 401"));
     Validity::from_reasons(some.into_iter().collect())
 }
 

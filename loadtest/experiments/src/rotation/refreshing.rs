@@ -19,7 +19,7 @@ impl<'a> Refreshing<'a> {
     /// word in the record, if there is neither or Redis is not installed.
     pub(super) fn of(bench: &mut Bench<'a>) -> Result<Option<Self>, ExperimentError> {
         let Some(scheme) = chosen(&bench.setting.schemes) else {
-            bench.journal.omit(WHAT, "no scheme compared signs tokens; compare one such as jwt-hs256-refresh")?;
+            bench.journal.omit(WHAT, "none of the compared schemes signs tokens; add one such as jwt-hs256-refresh")?;
             return Ok(None);
         };
         match store(bench) {
@@ -52,7 +52,7 @@ impl<'a> Refreshing<'a> {
     }
 }
 
-const WHAT: &str = "rotation: races and storms of refresh tokens";
+const WHAT: &str = "rotation: races and bursts of refresh tokens";
 
 /// A Redis of its own, whether or not the schemes compared want one; or the one that was lent.
 fn store<'a>(bench: &mut Bench<'a>) -> Result<OwnStore<'a>, ExperimentError> {

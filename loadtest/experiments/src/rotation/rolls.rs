@@ -53,8 +53,8 @@ pub(super) fn run(
 ) -> Result<(), ExperimentError> {
     bench.setting.stores.values().try_for_each(Store::clear)?;
     for Turn { block, item: (scheme, learning), .. } in planned {
-        let how = if learning == Learning::Never { "told to nobody" } else { "published" };
-        bench.step(&format!("the key of {scheme} rolls, {how}"))?;
+        let how = if learning == Learning::Never { "not published" } else { "published" };
+        bench.step(&format!("key rotation of {scheme}, {how}"))?;
         let nodes = Nodes::start(bench, scheme, learning)?;
         let started_at = crate::now();
         let load = Load::new(bench, &nodes, parameters, block)?;
@@ -308,8 +308,9 @@ fn presented(seen: &[Seen]) -> Vec<Presented> {
 
 fn judge(presented: &[Presented]) -> Validity {
     let told: u64 = presented.iter().filter(|kind| kind.other_node && kind.new_key).map(|kind| kind.sent).sum();
-    let few = (told < FEWEST)
-        .then(|| format!("the other node saw {told} requests with a credential of the new key, fewer than {FEWEST}"));
+    let few = (told < FEWEST).then(|| {
+        format!("the other node got {told} requests with a credential signed by the new key, fewer than {FEWEST}")
+    });
     Validity::from_reasons(few.into_iter().collect())
 }
 

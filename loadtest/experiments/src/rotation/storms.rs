@@ -39,7 +39,7 @@ pub(super) fn run(
     refreshing: &Refreshing<'_>,
 ) -> Result<(), ExperimentError> {
     for Turn { block, item: jitter, .. } in turns(&parameters.jitters, 0..parameters.blocks, bench.setting.seed) {
-        bench.step(&format!("{} credentials at once, jitter {jitter}", parameters.credentials))?;
+        bench.step(&format!("refresh burst of {} credentials, jitter {jitter}", parameters.credentials))?;
         let server = refreshing.start(bench, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
         let weather = Weather::new(bench, parameters, jitter, &server);
         let (issued_s, sent) = weather.pass(bench.setting.seed + u64::from(block))?;
@@ -221,12 +221,11 @@ fn binned(offsets_s: impl Iterator<Item = f64>, bins: usize) -> Vec<u64> {
 
 fn judge(storm_s: f64, issued_s: f64, failed: u64, lag_us_p99: Option<u64>) -> Validity {
     let stretched = (issued_s > storm_s * MOST_STRETCH)
-        .then(|| format!("issuing took {issued_s:.2} s where {storm_s} s were planned: the server was full"));
-    let failed = (failed > 0).then(|| format!("{failed} refreshes got no token, and their clients did not come back"));
+        .then(|| format!("issuing took {issued_s:.2} s instead of the planned {storm_s} s: the server was saturated"));
+    let failed = (failed > 0).then(|| format!("{failed} refreshes got no token, and their clients stopped"));
     let late = lag_us_p99.is_none_or(|us| us > MOST_LAG_US);
-    let late = late.then(|| {
-        "1 % of the refreshes, or more, were sent over 50 ms after they were due: the clients were full".to_owned()
-    });
+    let late = late
+        .then(|| "at least 1 % of the refreshes were sent more than 50 ms late: the clients were saturated".to_owned());
     Validity::from_reasons([stretched, failed, late].into_iter().flatten().collect())
 }
 

@@ -15,11 +15,11 @@ const HIGHEST_START_RPS: f64 = 1_000.0;
 /// Beyond this no generator of ours reaches, in requests per second.
 const HIGHEST_RPS: f64 = 1_000_000.0;
 
-/// An objective needs more requests than a round can hold.
+/// An objective needs more requests than a round can contain.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "a round needs {requests:.0} requests to speak of a percentile so far out, but the longest with --duration {round_s} s holds \
-     {:.0}: give at least --duration {needed_s:.3}s, or a percentile nearer to 50",
+    "a round needs {requests:.0} requests to estimate so extreme a percentile, but with --duration {round_s} s the longest \
+     round has {:.0}; use at least --duration {needed_s:.3}s, or a percentile closer to 50",
     .highest_rps * LONGEST * .round_s
 )]
 pub struct OutOfReach {

@@ -14,8 +14,8 @@ pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Optio
     match (found, share) {
         (SloVerdict::Missed, Some(share)) => {
             let reason = format!(
-                "generator and server together used {:.0} % of the processors that they share: which of them kept the other \
-                 waiting cannot be told",
+                "generator and server together used {:.0} % of the processors that they share: it is unknown which of them \
+                 delayed the other",
                 share * 100.0
             );
             round.validity.object(Fault::ProcessorsShared, reason);

@@ -57,7 +57,7 @@ fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
     let scaling = only::<ScalingExperiment>(&record);
     let share = scaling.slicing.as_ref().unwrap().store_share;
     assert!(share < 0.06, "this says something of small slices only: {share}");
-    assert_eq!(scaling.points.len(), 2 + 3, "with the store filled once");
+    assert_eq!(scaling.points.len(), 2 + 3, "one visit saturates the store");
 }
 
 #[test]
