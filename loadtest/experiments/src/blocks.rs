@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_restart_before_every_so_many_blocks_but_not_before_the_first() {
+    fn servers_restart_between_groups_of_blocks() {
         let turns = turns(&[(), ()], 0..7, 1);
         let restarts = turns.iter().filter(|turn| turn.restarts_servers(3));
         assert_eq!(restarts.map(|turn| (turn.block, turn.position)).collect::<Vec<_>>(), [(3, 0), (6, 0)]);

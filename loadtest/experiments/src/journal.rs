@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_rests_in_proportion_to_what_writing_it_took_and_never_for_long() {
+    fn pause_between_writes_is_proportional_and_bounded() {
         let began = Instant::now();
         let after = |took_ms| Pause::after(began, began + Duration::from_millis(took_ms));
         let is_over = |pause: Pause, ms| pause.is_over(began + Duration::from_millis(ms));

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_has_one_of_the_generators_processors_besides_its_own() {
+    fn server_gets_one_processor_of_the_generator() {
         let placed = |server: &[u32], generator: &[u32]| {
             server_cpus(&Placement {
                 server_cpus: server.to_vec(),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failed_login_is_one_too_many() {
+    fn single_failed_login_invalidates_the_burst() {
         assert!(judged(10, &BTreeMap::new()).valid);
         let one = judged(1_000, &BTreeMap::from([("status 503".to_owned(), 1)]));
         assert_eq!(one.reasons, ["1 of 1001 logins failed (status 503: 1)"]);

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_has_all_items_in_an_order_of_its_own() {
+    fn every_block_has_all_items_in_its_own_order() {
         let items: Vec<u32> = (0..8).collect();
         let orders: Vec<Vec<u32>> = (0..20).map(|block| shuffled(&items, 1, block)).collect();
         for order in &orders {

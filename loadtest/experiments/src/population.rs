@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_scheme_stands_for_those_that_sign_otherwise_and_for_no_other() {
+    fn scheme_represents_only_those_with_other_signatures() {
         let stand_for = |id: &str| -> Vec<&str> {
             let scheme: Scheme = id.parse().unwrap();
             Scheme::all().filter(|other| keep_the_same(scheme, *other)).map(Scheme::id).collect()

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_parse_back() {
+    fn profile_names_parse_back() {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             assert_eq!(profile.to_string().parse(), Ok(profile));
         }

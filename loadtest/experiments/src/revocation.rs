@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_share_the_whole() {
+    fn rounds_share_the_total() {
         for whole in [0, 3, 10, 19, 320, 3200] {
             let shares: Vec<u32> = (0..BLOCKS).map(|round| share(whole, round, BLOCKS)).collect();
             assert_eq!(shares.iter().sum::<u32>(), whole, "{shares:?}");

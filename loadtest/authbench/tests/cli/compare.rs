@@ -7,7 +7,7 @@ use engine::record::{self, Status, WireExperiment};
 use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, stderr, stdout, wrapped};
 
 #[test]
-fn a_comparison_ends_with_the_path_of_a_whole_run() {
+fn comparison_prints_the_path_of_a_complete_run() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -50,7 +50,7 @@ fn a_comparison_ends_with_the_path_of_a_whole_run() {
 }
 
 #[test]
-fn a_report_is_rebuilt_to_the_same_bytes() {
+fn report_is_rebuilt_byte_for_byte() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -72,7 +72,7 @@ fn a_report_is_rebuilt_to_the_same_bytes() {
 }
 
 #[test]
-fn a_server_that_breaks_its_class_fails_the_run_after_all_is_written() {
+fn revocation_violation_fails_the_run_after_the_reports_are_written() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();

@@ -22,7 +22,7 @@ fn broken_binaries(place: &Place) -> PathBuf {
 }
 
 #[test]
-fn a_server_that_breaks_its_promises_is_not_timed() {
+fn server_that_fails_conformance_is_not_measured() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -42,7 +42,7 @@ fn a_server_that_breaks_its_promises_is_not_timed() {
 }
 
 #[test]
-fn conform_tells_every_check_and_what_it_would_need_for_more() {
+fn conform_reports_every_check_and_those_not_applicable() {
     let _alone = alone();
     let place = Place::new();
     let few = ["--mutations", "50", "--json", "--target"];
@@ -61,7 +61,7 @@ fn conform_tells_every_check_and_what_it_would_need_for_more() {
 }
 
 #[test]
-fn conform_shows_what_was_said_when_a_check_fails_and_how_long_it_took() {
+fn failed_check_shows_its_exchanges_and_their_duration() {
     let _alone = alone();
     let place = Place::new();
     let spec = ServerSpec::new("session-memory".parse().unwrap(), place.path().join("server.log"));
@@ -76,7 +76,7 @@ fn conform_shows_what_was_said_when_a_check_fails_and_how_long_it_took() {
 }
 
 #[test]
-fn conform_has_nothing_to_say_of_the_control() {
+fn control_cannot_be_checked_by_conform() {
     let _alone = alone();
     let place = Place::new();
     let control = server("anonymous", &place, None);
@@ -119,7 +119,7 @@ fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Resu
 }
 
 #[test]
-fn conform_bounds_what_it_reads_and_a_sigterm_ends_it_with_the_checks_that_were_made() {
+fn conform_limits_responses_and_reports_completed_checks_on_sigterm() {
     let _alone = alone();
     let (asked, admin) = mpsc::channel();
     let target = endless(asked);

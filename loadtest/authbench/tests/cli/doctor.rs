@@ -58,7 +58,7 @@ fn ids(list: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn everything_is_looked_at_once_and_what_is_not_good_says_what_to_do() {
+fn doctor_examines_everything_once_and_gives_advice() {
     let _alone = alone();
     let place = Place::new();
     let mut doctor = command(&["doctor", "--json"]);
@@ -84,7 +84,7 @@ fn everything_is_looked_at_once_and_what_is_not_good_says_what_to_do() {
 
 /// Without servers, too: then there is nothing to load, and that is told instead of an error.
 #[test]
-fn what_is_not_there_is_a_finding_and_the_rest_goes_on() {
+fn missing_programs_are_findings_and_other_probes_continue() {
     let _alone = alone();
     let place = Place::new();
     let mut doctor = command(&["doctor", "--json"]);
@@ -115,7 +115,7 @@ fn what_is_not_there_is_a_finding_and_the_rest_goes_on() {
 }
 
 #[test]
-fn people_read_the_same() {
+fn text_output_has_the_same_findings() {
     let _alone = alone();
     let mut doctor = command(&["doctor"]);
     doctor.env("PATH", "/nowhere");
@@ -134,7 +134,7 @@ fn people_read_the_same() {
 }
 
 #[test]
-fn nonsense_is_a_usage_error() {
+fn invalid_doctor_arguments_are_usage_errors() {
     for nonsense in [&["doctor", "--jason"][..], &["doctor", "now"], &["doctor", "--json", "yes"]] {
         let output = authbench(nonsense);
         assert_eq!(output.status.code(), Some(2), "{nonsense:?}: {}", stderr(&output));
@@ -143,7 +143,7 @@ fn nonsense_is_a_usage_error() {
 }
 
 #[test]
-fn an_interrupted_examination_leaves_nothing_and_claims_nothing() {
+fn interrupted_doctor_prints_no_result_and_leaves_no_files() {
     let _alone = alone();
     let place = Place::new();
     let mut doctor = command(&["doctor", "--json"]);

@@ -24,7 +24,7 @@ fn fails(arguments: &[&str], code: i32, words: &[&str]) {
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]
-fn nonsense_in_flags_is_a_usage_error() {
+fn invalid_flags_are_usage_errors() {
     fails(&["compare", "--schemes", "jwt-none"], 2, &["jwt-none", "jwt-hs256"]);
     fails(&["compare", "--experiments", "speed"], 2, &["speed", "latency"]);
     fails(&["compare", "--profile", "slow"], 2, &["slow", "standard"]);
@@ -54,7 +54,7 @@ fn nonsense_in_flags_is_a_usage_error() {
 }
 
 #[test]
-fn an_address_that_is_not_plain_http_is_a_usage_error() {
+fn non_http_target_is_a_usage_error() {
     for command in [&["load", "--rate", "5", "--duration", "1s"][..], &["conform"]] {
         let target = |address: &'static str| [command, &["--target", address]].concat();
         fails(&target("https://auth.example.org"), 2, &["https://auth.example.org", "TLS", "plain http address"]);
@@ -65,7 +65,7 @@ fn an_address_that_is_not_plain_http_is_a_usage_error() {
 }
 
 #[test]
-fn a_malformed_plan_is_a_usage_error_that_names_the_place() {
+fn malformed_plan_is_a_usage_error_with_its_location() {
     let place = Place::new();
     let cases = [
         ("arrivals = 5", "plan.toml"),
@@ -85,7 +85,7 @@ fn a_malformed_plan_is_a_usage_error_that_names_the_place() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_a_usage_error() {
+fn unreadable_record_is_a_usage_error() {
     let place = Place::new();
     let report = |text| {
         let path = place.file("record.json", text);
@@ -102,7 +102,7 @@ fn a_record_that_cannot_be_read_is_a_usage_error() {
 
 /// It is seen only once figures are made of it, when the record as a whole has been read.
 #[test]
-fn a_damaged_histogram_is_a_usage_error_that_names_the_round() {
+fn damaged_histogram_is_a_usage_error_with_its_round() {
     let place = Place::new();
     let sound = std::fs::read_to_string(reference_record()).unwrap();
     let damaged = place.file("record.json", &sound.replacen("HISTF", "HISTE", 1));
@@ -111,7 +111,7 @@ fn a_damaged_histogram_is_a_usage_error_that_names_the_round() {
 
 /// A FIFO that nobody writes to would keep a program that opens it for ever.
 #[test]
-fn a_file_that_is_no_regular_one_is_a_usage_error() {
+fn special_file_is_a_usage_error() {
     let place = Place::new();
     let fifo = place.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -136,7 +136,7 @@ fn a_file_that_is_no_regular_one_is_a_usage_error() {
 
 /// Of the servers, too: the settings and keys that they are given.
 #[test]
-fn a_server_is_not_kept_by_a_file_that_is_no_regular_one() {
+fn server_does_not_block_on_a_special_file() {
     let place = Place::new();
     let fifo = place.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -156,7 +156,7 @@ fn a_server_is_not_kept_by_a_file_that_is_no_regular_one() {
 }
 
 #[test]
-fn a_target_that_cannot_be_loaded_is_named() {
+fn unreachable_target_is_named_in_the_error() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -171,7 +171,7 @@ fn a_target_that_cannot_be_loaded_is_named() {
 }
 
 #[test]
-fn a_cause_is_said_once() {
+fn cause_of_an_error_is_printed_once() {
     let place = Place::new();
     let run = place.run();
     let load = ["load", "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target", NOBODY];
@@ -184,7 +184,7 @@ fn a_cause_is_said_once() {
 }
 
 #[test]
-fn a_web_server_that_is_no_auth_server_is_told_apart() {
+fn web_server_that_is_no_auth_server_is_reported() {
     let _alone = alone();
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,7 +205,7 @@ fn a_web_server_that_is_no_auth_server_is_told_apart() {
 }
 
 #[test]
-fn a_folder_in_use_is_left_alone() {
+fn folder_that_is_not_empty_is_not_modified() {
     let _alone = alone();
     let place = Place::new();
     let precious = place.file("precious", "data");
@@ -218,7 +218,7 @@ fn a_folder_in_use_is_left_alone() {
 
 /// A full disk, as a limit on the size of files shows it to anybody who is not root, too.
 #[test]
-fn a_full_disk_loses_no_earlier_round() {
+fn full_disk_keeps_earlier_rounds() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -247,7 +247,7 @@ fn a_full_disk_loses_no_earlier_round() {
 }
 
 #[test]
-fn an_outside_redis_must_be_there_and_empty() {
+fn external_redis_must_be_reachable_and_empty() {
     let _alone = alone();
     let place = Place::new();
     let compare = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
@@ -301,7 +301,7 @@ impl PlainRedis {
 }
 
 #[test]
-fn without_redis_the_other_schemes_are_compared_and_it_says_so() {
+fn without_redis_other_schemes_are_compared_with_a_note() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -329,7 +329,7 @@ fn without_redis_the_other_schemes_are_compared_and_it_says_so() {
 }
 
 #[test]
-fn a_server_that_dies_under_load_makes_the_measurement_invalid() {
+fn server_exit_under_load_invalidates_the_measurement() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);

@@ -32,7 +32,7 @@ fn ends(running: &mut Child) -> std::process::ExitStatus {
 }
 
 #[test]
-fn an_interrupted_load_keeps_what_was_measured() {
+fn interrupted_load_keeps_its_measurement() {
     let _alone = alone();
     for (arrivals, name) in [(["--rate", "400"], "open"), (["--users", "2"], "closed")] {
         let place = Place::new();
@@ -71,7 +71,7 @@ fn an_interrupted_load_keeps_what_was_measured() {
 }
 
 #[test]
-fn an_interrupted_search_keeps_its_rounds() {
+fn interrupted_search_keeps_its_rounds() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", &place, None);
@@ -94,7 +94,7 @@ fn an_interrupted_search_keeps_its_rounds() {
 
 /// The target does not answer, so that the request under way would take its ten seconds.
 #[test]
-fn a_second_signal_ends_a_load_at_once() {
+fn second_signal_ends_a_load_at_once() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", &place, None);
@@ -220,7 +220,7 @@ fn signals_that_were_ignored_at_start_stay_ignored() {
 }
 
 #[test]
-fn a_server_leaves_ignored_what_was_ignored_at_start() {
+fn server_keeps_ignoring_signals_ignored_at_start() {
     let place = Place::new();
     let said = place.path().join("said");
     let mut ignoring = Command::new("sh");

@@ -39,7 +39,7 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 /// Nodes in slices, delay proxies, storms of logins, rows of servers, stores that are broken: each is ended once, by the
 /// signals in turn, as soon as it has a server; with `FULL_TESTS` by each signal, at a random moment.
 #[test]
-fn ends_of_each_experiment_leave_nothing() {
+fn killed_experiments_leave_nothing() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_123);
     let cost = ("cost", "session-redis,jwt-hs256");
@@ -57,7 +57,7 @@ fn ends_of_each_experiment_leave_nothing() {
 
 /// Also while the stores start and the conformance of the servers is checked.
 #[test]
-fn ends_of_a_whole_comparison_leave_nothing() {
+fn killed_comparison_leaves_nothing() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_122);
     let times = if is_full() { 10 } else { 2 };
@@ -109,7 +109,7 @@ fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
 
 /// With `FULL_TESTS` each experiment: how it learns of the death is the same in all of them.
 #[test]
-fn an_experiment_ends_when_one_of_its_processes_dies() {
+fn experiment_fails_when_one_of_its_processes_exits() {
     let _alone = alone();
     let mut random = SmallRng::seed_from_u64(20_261_124);
     let some = ["login", "scaling", "outage"];
@@ -194,7 +194,7 @@ fn authenticates(pid: u32) -> bool {
 }
 
 #[test]
-fn what_is_killed_with_its_janitor_is_removed_by_the_next_start() {
+fn next_start_cleans_up_if_the_janitor_was_killed_too() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -213,7 +213,7 @@ fn what_is_killed_with_its_janitor_is_removed_by_the_next_start() {
 }
 
 #[test]
-fn keys_of_a_killed_run_in_a_lent_redis_are_removed() {
+fn keys_of_a_killed_run_in_an_external_redis_are_removed() {
     let _alone = alone();
     let (place, stores) = (Place::new(), Place::new());
     let bounds = lab::child::Bounds::default();
@@ -327,7 +327,7 @@ fn stat(pid: u32) -> Option<(char, u32)> {
 }
 
 #[test]
-fn an_interrupted_run_can_be_reported() {
+fn interrupted_run_can_be_reported() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();

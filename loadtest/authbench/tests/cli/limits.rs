@@ -20,7 +20,7 @@ fn limited(ulimit: &str, command: &Command) -> Command {
 }
 
 #[test]
-fn a_plan_that_needs_more_descriptors_than_there_may_be_is_refused() {
+fn plan_beyond_the_descriptor_limit_is_rejected() {
     let place = Place::new();
     let loads: [&[&str]; 2] = [&["--users", "100"], &["--rate", "10", "--connections", "100"]];
     for more in loads {
@@ -36,7 +36,7 @@ fn a_plan_that_needs_more_descriptors_than_there_may_be_is_refused() {
 
 /// Of the connections in the plan, too: what fits before anything is sent still fits when the load begins.
 #[test]
-fn as_many_connections_as_are_offered_are_opened() {
+fn suggested_number_of_connections_works() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);
@@ -53,7 +53,7 @@ fn as_many_connections_as_are_offered_are_opened() {
 
 /// What the suite cannot open would look like a server that refuses connections.
 #[test]
-fn a_suite_that_needs_more_descriptors_than_there_may_be_is_refused() {
+fn conformance_beyond_the_descriptor_limit_is_rejected() {
     for (suite, code) in
         [(&["conform", "--target", "http://127.0.0.1:1"][..], 2), (&["compare", "--schemes", "jwt-hs256"], 1)]
     {
@@ -68,7 +68,7 @@ fn a_suite_that_needs_more_descriptors_than_there_may_be_is_refused() {
 }
 
 #[test]
-fn a_soft_limit_is_raised() {
+fn soft_descriptor_limit_is_raised() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);
@@ -84,7 +84,7 @@ fn last_user() -> Vec<u8> {
 
 /// The limit is lowered under a load that opens a connection for every request, and raised again before the record is written.
 #[test]
-fn descriptors_that_run_out_are_the_instruments_fault() {
+fn exhausted_descriptors_are_a_fault_of_the_generator() {
     let _alone = alone();
     let place = Place::new();
     let last = Arc::new(Mutex::new(None));
@@ -147,7 +147,7 @@ fn endless_head(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
 const BUFFERED: u64 = 16 << 20;
 
 #[test]
-fn an_endless_body_is_given_up_and_counts_as_the_targets_failure() {
+fn endless_body_is_aborted_and_counts_as_a_failed_request() {
     let _alone = alone();
     let place = Place::new();
     let sent = Arc::<AtomicU64>::default();
@@ -171,7 +171,7 @@ fn an_endless_body_is_given_up_and_counts_as_the_targets_failure() {
 }
 
 #[test]
-fn an_endless_answer_before_the_load_ends_it() {
+fn endless_response_before_the_load_is_an_error() {
     let _alone = alone();
     // The load goes on without what /bench/ would have given, to what this target does not have.
     let lines: [(&str, &[&str]); 3] = [
@@ -201,7 +201,7 @@ fn an_endless_answer_before_the_load_ends_it() {
 }
 
 #[test]
-fn what_cannot_be_sent_as_a_credential_is_an_error() {
+fn credential_with_invalid_headers_is_an_error() {
     let _alone = alone();
     let many: serde_json::Map<_, _> = (0..40_000).map(|number| (format!("x-{number}"), json!("a"))).collect();
     let cases = [
@@ -225,7 +225,7 @@ fn what_cannot_be_sent_as_a_credential_is_an_error() {
 }
 
 #[test]
-fn plans_beyond_all_bounds_are_usage_errors() {
+fn plans_beyond_the_limits_are_usage_errors() {
     let place = Place::new();
     let refused = |more: &[&str], word: &str| {
         let output = load(&place, "http://127.0.0.1:1", more).output().unwrap();

@@ -14,7 +14,7 @@ fn quantiles_are_in_order(quantiles: &Value) {
 }
 
 #[test]
-fn an_open_loop_sends_what_was_planned() {
+fn open_loop_sends_the_planned_requests() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", &place, None);
@@ -36,7 +36,7 @@ fn an_open_loop_sends_what_was_planned() {
 }
 
 #[test]
-fn a_closed_loop_has_no_plan_to_fall_behind() {
+fn closed_loop_has_no_lag() {
     let _alone = alone();
     let place = Place::new();
     let server = server("session-memory", &place, None);
@@ -49,7 +49,7 @@ fn a_closed_loop_has_no_plan_to_fall_behind() {
 }
 
 #[test]
-fn a_journey_logs_in_reads_refreshes_and_logs_out() {
+fn journey_logs_in_reads_refreshes_and_logs_out() {
     let _alone = alone();
     let place = Place::new();
     let redis = Redis::start(place.path(), &place.path().join("redis.log"), &Bounds::default()).unwrap();
@@ -69,7 +69,7 @@ fn a_journey_logs_in_reads_refreshes_and_logs_out() {
 }
 
 #[test]
-fn a_server_that_does_not_mint_is_logged_into() {
+fn server_without_minting_gets_logins() {
     let _alone = alone();
     let place = Place::new();
     let program = lab::server::locate("jwt-server").unwrap();

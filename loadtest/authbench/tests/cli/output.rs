@@ -45,7 +45,7 @@ fn finished(mut command: Command) -> Output {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_an_error_of_one_line() {
+fn unwritable_result_is_an_error_of_one_line() {
     let _alone = alone();
     let place = Place::new();
     let run = a_run(&place);
@@ -75,7 +75,7 @@ fn a_result_that_cannot_be_written_is_an_error_of_one_line() {
 }
 
 #[test]
-fn progress_that_cannot_be_written_ends_no_run() {
+fn unwritable_progress_does_not_end_a_run() {
     let _alone = alone();
     let place = Place::new();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
@@ -91,7 +91,7 @@ fn progress_that_cannot_be_written_ends_no_run() {
 }
 
 #[test]
-fn closed_descriptors_are_as_good_as_none() {
+fn closed_standard_descriptors_are_handled() {
     let _alone = alone();
     let place = Place::new();
     let run = a_run(&place);
@@ -107,7 +107,7 @@ fn closed_descriptors_are_as_good_as_none() {
 }
 
 #[test]
-fn a_server_outlives_those_who_read_what_it_says() {
+fn server_survives_closed_output_pipes() {
     let _alone = alone();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
         // The port was free a moment ago.

@@ -35,7 +35,7 @@ fn wrong(request: &Request) -> Vec<u8> {
 }
 
 #[test]
-fn a_target_that_rejects_its_own_credentials_is_not_loaded() {
+fn target_that_rejects_its_own_credentials_is_not_loaded() {
     let _alone = alone();
     for more in LOADS {
         let said = fails(&Target::answering(wrong), more, "GET /me");
@@ -48,7 +48,7 @@ fn a_target_that_rejects_its_own_credentials_is_not_loaded() {
 }
 
 #[test]
-fn every_kind_of_wrong_answer_is_shown() {
+fn every_kind_of_wrong_response_is_shown() {
     let _alone = alone();
     let cases = [
         ("500 Internal Server Error", "{}", "received: 500 Internal Server Error"),
@@ -74,7 +74,7 @@ fn every_kind_of_wrong_answer_is_shown() {
 }
 
 #[test]
-fn a_plan_says_which_status_is_expected() {
+fn plan_sets_the_expected_status() {
     let _alone = alone();
     let place = Place::new();
     let plan = place.file(
@@ -93,7 +93,7 @@ fn a_plan_says_which_status_is_expected() {
 }
 
 #[test]
-fn a_journey_whose_login_fails_does_not_begin() {
+fn journey_with_a_failing_login_does_not_begin() {
     let _alone = alone();
     let place = Place::new();
     let plan = place.file(

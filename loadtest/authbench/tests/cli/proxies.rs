@@ -33,7 +33,7 @@ fn through(mut command: Command, proxy: &str) -> Command {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_not_used() {
+fn proxy_of_the_environment_is_not_used() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", &place, None);

@@ -50,7 +50,7 @@ fn no_rate_beyond_the_capacity_is_met() {
 }
 
 #[test]
-fn an_objective_that_no_rate_meets_is_a_failed_threshold() {
+fn unreachable_objective_is_a_failed_threshold() {
     let _alone = alone();
     let place = Place::new();
     let (_server, target) = line_of_one(&place, "20000");

@@ -12,7 +12,7 @@ const STALL: Duration = Duration::from_secs(1);
 /// only the 16 that were under way: less than the hundredth part. How exactly the percentile is that of the formula is
 /// measured by `cargo bench -p authbench --bench instrument -- stall`.
 #[test]
-fn a_stalled_server_shows_in_response_time_and_not_in_service_time() {
+fn stall_shows_in_response_time_and_not_in_service_time() {
     let _alone = alone();
     let place = Place::new();
     let server = server("anonymous", &place, None);

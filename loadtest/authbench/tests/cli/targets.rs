@@ -110,7 +110,7 @@ fn every_route_is_appended_to_the_path_of_the_target() {
 }
 
 #[test]
-fn no_redirect_is_followed() {
+fn redirects_are_not_followed() {
     let _alone = alone();
     let place = Place::new();
     let server = server("session-memory", Carrier::Cookie, &place);
@@ -141,7 +141,7 @@ const NO_CREDENTIALS: &str = "200 with no credentials";
 const ENDLESS: &str = "200 with more than is read";
 
 #[test]
-fn a_target_without_the_routes_of_a_bench_is_logged_into() {
+fn target_without_bench_routes_gets_logins() {
     let _alone = alone();
     let place = Place::new();
     let server = server("jwt-hs256", Carrier::Bearer, &place);
@@ -194,7 +194,7 @@ fn a_target_without_the_routes_of_a_bench_is_logged_into() {
 
 /// Minted credentials belong to the node that the balancer chose for minting them.
 #[test]
-fn the_cookies_of_a_balancer_go_with_what_was_minted() {
+fn balancer_cookies_are_sent_with_minted_credentials() {
     let _alone = alone();
     for carrier in [Carrier::Cookie, Carrier::Bearer] {
         let place = Place::new();

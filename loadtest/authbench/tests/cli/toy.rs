@@ -7,7 +7,7 @@ use engine::record::{self, ToyExperiment};
 use crate::support::{Place, UNCHECKED, alone, authbench, stderr, stdout};
 
 #[test]
-fn an_experiment_goes_from_the_command_line_to_the_page() {
+fn toy_experiment_runs_from_command_line_to_report() {
     let _alone = alone();
     let place = Place::new();
     let run = place.run();
@@ -36,7 +36,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn it_takes_four_files_and_five_lines() {
+fn new_experiment_needs_four_files_and_five_lines() {
     let mut files = Vec::new();
     for name in ["engine", "experiments", "evidence", "report", "authbench", "driver", "lab"] {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut files);

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_credential_is_lost_only_where_somebody_has_forgotten_it() {
+    fn good_credential_counts_as_lost_only_after_state_loss() {
         let zero = Instant::now();
         let came_to = |status, lost_from| outcome(&answered(zero, 100, status, true), None, WINDOW, lost_from);
         assert_eq!(came_to(200, None), Outcome::Good);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_credential_is_wrongly_allowed_once_its_window_is_over() {
+    fn revoked_credential_is_wrongly_allowed_after_its_window() {
         let zero = Instant::now();
         let end = End { asked: zero + 50 * MS, acknowledged: Some(zero + 60 * MS) };
         let came_to = |at_ms, status| outcome(&answered(zero, at_ms, status, true), Some(end), WINDOW, None);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_nobody_acknowledged_binds_nobody() {
+    fn unacknowledged_logout_allows_any_response() {
         let zero = Instant::now();
         let end = Some(End { asked: zero, acknowledged: None });
         let came_to = |status| outcome(&answered(zero, 60_000, status, true), end, WINDOW, None);

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_fills_share_what_is_to_spare() {
+    fn long_fills_share_the_unused_time() {
         let mut time = Allowance { each_s: 30.0, spare_s: 100.0 };
         time.spend(Duration::from_secs(20));
         assert_eq!(time.denies(130.0), None, "what each may take is not taken from the others");

@@ -87,12 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_header_is_as_long_as_reports_say() {
+    fn long_header_has_the_documented_length() {
         assert_eq!(Garbage::LongHeader.to_string(), format!("a header of {} KiB", LONG_BYTES >> 10));
     }
 
     #[test]
-    fn one_character_of_the_credential_is_another() {
+    fn mutated_credential_differs_in_one_character() {
         let forged = |value: &str| forge((&"x".to_owned(), &value.to_owned())).1;
         assert_eq!(forged("Bearer 0123456789"), "Bearer 01234A6789");
         assert_eq!(forged("Bearer h.p.0123456789A"), "Bearer h.p.012345678AA");

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_between_is_not_the_events() {
+    fn commands_of_other_clients_are_not_counted() {
         let made = difference(&counts(&[("get", 5), ("ping", 7)]), &counts(&[("get", 6), ("ping", 9), ("del", 1)]));
         assert_eq!(made, counts(&[("get", 1), ("ping", 2), ("del", 1)]));
         assert_eq!(lesser(&made, &counts(&[("get", 1), ("del", 1)])), counts(&[("get", 1), ("del", 1)]));

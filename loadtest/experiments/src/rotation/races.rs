@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_are_sent_at_once_and_on_both_sides_of_the_grace() {
+    fn copies_are_sent_at_once_and_before_and_after_the_grace_period() {
         assert_eq!(ages_s(0), [0, 2]);
         assert_eq!(ages_s(5), [0, 4, 7]);
     }

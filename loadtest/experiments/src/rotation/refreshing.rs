@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scheme_with_refresh_tokens_comes_first_and_a_variant_stands_in() {
+    fn scheme_with_refresh_tokens_is_preferred_to_a_variant() {
         let of = |ids: &[&str]| {
             let schemes: Vec<Scheme> = ids.iter().map(|id| id.parse().unwrap()).collect();
             chosen(&schemes).map(Scheme::id)

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_that_can_be_published_are() {
+    fn only_public_keys_are_published() {
         let of = |id: &str| learning(id.parse().unwrap());
         assert_eq!(of("jwt-es256-denylist"), [Learning::Never, Learning::Published]);
         assert_eq!(of("jwt-hs256"), [Learning::Never]);

@@ -234,12 +234,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bin_holds_a_tenth_of_a_second() {
+    fn bin_covers_a_tenth_of_a_second() {
         assert_eq!(binned([0.0, 0.09, 0.11, 0.35, 0.41].into_iter(), 4), [2, 1, 0, 1]);
     }
 
     #[test]
-    fn a_storm_that_was_another_is_invalid() {
+    fn burst_that_deviates_from_its_plan_is_invalid() {
         assert!(judge(1.0, 1.1, 0, Some(300)).valid);
         for reasons in [judge(1.0, 1.6, 0, Some(300)), judge(1.0, 1.0, 1, Some(300)), judge(1.0, 1.0, 0, Some(60_000))]
         {

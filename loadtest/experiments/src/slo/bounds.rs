@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_long_enough_for_the_farthest_percentile() {
+    fn rounds_are_long_enough_for_the_most_extreme_percentile() {
         let found = bounds(&["p50=1ms", "p99=10ms"], 2.0);
         let [start, low, high] =
             [found.start_rps, found.round_s(125.0), found.round_s(5_000.0)].map(|value| value as u64);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_so_far_out_that_no_round_holds_enough_requests_is_refused() {
+    fn percentile_beyond_the_longest_round_is_rejected() {
         bounds(&["p99.9999=1s"], 2.0).check().unwrap();
         let error = bounds(&["p99.99999=1s"], 2.0).check().unwrap_err().to_string();
         assert!(error.contains("125000000 requests") && error.contains("--duration 12.500s"), "{error}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_have_three_digits() {
+    fn rates_have_three_significant_digits() {
         let found = [1234.0, 999.9, 5430.0, 54.329, 1_000.0, 7.0, 123_456.0].map(|rate| neat(rate).to_string());
         assert_eq!(found, ["1230", "999", "5430", "54.3", "1000", "7", "123000"]);
     }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_objective_has_to_be_met_by_response_times() {
+    fn round_is_met_only_if_every_objective_is_met() {
         says(|_| {}, None, SloVerdict::Met);
         says(slow, None, SloVerdict::Missed);
         says(|round| round.response_us.p50 = Some(1_001), None, SloVerdict::Missed);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_targets_faults_are_misses_and_the_instruments_say_nothing() {
+    fn target_faults_are_misses_and_generator_faults_have_no_verdict() {
         says(fault(Fault::NotCarried), None, SloVerdict::Missed);
         says(fault(Fault::RequestsFailed), None, SloVerdict::Missed);
         says(fault(Fault::CpuStolen), None, SloVerdict::Generator);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_generator_is_to_blame_only_if_it_was_so_late_for_so_many_that_it_could_decide() {
+    fn late_generator_voids_a_round_only_if_it_could_change_the_verdict() {
         let late = |(waited, own_us): (u64, u64)| {
             move |round: &mut Round| {
                 fault(Fault::GeneratorLate)(round);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_on_full_processors_that_are_shared_says_nothing() {
+    fn miss_on_saturated_shared_processors_has_no_verdict() {
         let round = says(slow, Some(2), SloVerdict::Generator);
         assert_eq!(round.validity.faults, [Fault::ProcessorsShared]);
         assert!(round.validity.reasons[0].contains("95 %"), "{:?}", round.validity);

@@ -8,7 +8,7 @@ use experiments::profile::Parameters;
 use crate::bed::{SCHEMES, measure, measure_all, measure_with, only, tiny};
 
 #[test]
-fn memory_sees_the_store_grow_and_only_the_stores() {
+fn memory_growth_appears_only_in_schemes_with_a_store() {
     let record = measure(MemoryExperiment::EXPERIMENT);
     let memory = only::<MemoryExperiment>(&record);
     assert_eq!(memory.points.len(), 4 * SCHEMES.len());
@@ -26,7 +26,7 @@ fn memory_sees_the_store_grow_and_only_the_stores() {
 }
 
 #[test]
-fn population_fills_a_server_times_it_and_frees_its_store() {
+fn population_fills_a_server_measures_it_and_empties_its_store() {
     let record = measure_all(PopulationExperiment::EXPERIMENT, &[&SCHEMES[..], &["jwt-eddsa"]].concat());
     let population = only::<PopulationExperiment>(&record);
     let omitted: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
@@ -65,7 +65,7 @@ fn population_fills_a_server_times_it_and_frees_its_store() {
 }
 
 #[test]
-fn a_fill_that_would_take_too_long_is_left_out_and_said_so() {
+fn fill_that_takes_too_long_is_omitted_and_recorded() {
     let parameters = Parameters { population: PopulationParameters { fill_s: 1e-3, ..tiny().population }, ..tiny() };
     let record = measure_with(PopulationExperiment::EXPERIMENT, &SCHEMES, &parameters);
     let left_out: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
@@ -75,7 +75,7 @@ fn a_fill_that_would_take_too_long_is_left_out_and_said_so() {
 }
 
 #[test]
-fn wire_counts_what_roles_add() {
+fn wire_bytes_grow_with_roles() {
     let record = measure(WireExperiment::EXPERIMENT);
     let wire = only::<WireExperiment>(&record);
     let bytes = |scheme: &str, roles| {

@@ -19,7 +19,7 @@ fn stands_apart(round: &Round, hops: u64, look_ups: Option<u64>, link_rtt_us: u3
 }
 
 #[test]
-fn fanout_looks_a_session_up_at_every_hop_and_behind_an_edge_once() {
+fn fanout_looks_up_a_session_at_every_hop_and_once_behind_an_edge() {
     let record =
         measure_all(FanoutExperiment::EXPERIMENT, &["anonymous", "session-redis", "jwt-hs256", "jwt-rs256", "hybrid"]);
     let fanout = only::<FanoutExperiment>(&record);

@@ -26,7 +26,7 @@ fn on_disk(folder: &TempDir) -> Record {
 }
 
 #[test]
-fn writing_takes_a_small_part_of_a_runs_time() {
+fn writing_the_record_takes_a_small_part_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, written) = busy(&folder);
     assert!(written < ADDED / 4, "{written} times for {ADDED} additions");
@@ -34,7 +34,7 @@ fn writing_takes_a_small_part_of_a_runs_time() {
 }
 
 #[test]
-fn a_journal_that_ends_is_whole() {
+fn ended_journal_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _) = busy(&folder);
     journal.end(None).unwrap();
@@ -43,7 +43,7 @@ fn a_journal_that_ends_is_whole() {
 }
 
 #[test]
-fn a_journal_of_a_run_that_panics_is_whole_but_for_its_end() {
+fn journal_of_a_panicking_run_lacks_only_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = busy(&folder);
     let known = journal.record().clone();

@@ -39,7 +39,7 @@ fn latency_visits_every_level_at_its_rate() {
 }
 
 #[test]
-fn rtt_moves_the_store_away_and_only_those_who_ask_it_wait() {
+fn rtt_delays_only_schemes_that_query_the_store() {
     let record = measure(RttExperiment::EXPERIMENT);
     let rtt = only::<RttExperiment>(&record);
     let of = |scheme: &str, distance_us: u32| -> Vec<&Round> {
@@ -63,7 +63,7 @@ fn rtt_moves_the_store_away_and_only_those_who_ask_it_wait() {
 }
 
 #[test]
-fn reject_sends_what_has_to_be_refused_and_expects_the_contracts_status() {
+fn reject_sends_invalid_credentials_and_expects_their_status() {
     let record = measure(RejectExperiment::EXPERIMENT);
     let reject = only::<RejectExperiment>(&record);
     let mut seen: BTreeMap<(&str, Option<Garbage>), (u16, u64)> = BTreeMap::new();

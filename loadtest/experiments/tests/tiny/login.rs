@@ -5,7 +5,7 @@ use engine::record::{BesideLogins, LoginExperiment, RoundAt};
 use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
 #[test]
-fn login_storms_beside_reads_and_hands_out_credentials_without_a_password() {
+fn login_measures_bursts_with_reads_and_issuance_without_a_password() {
     let record = measure(LoginExperiment::EXPERIMENT);
     let login = only::<LoginExperiment>(&record);
     every_scheme_at_every_level(login.rounds.iter().map(|each| (&each.round, each.at)), 2);

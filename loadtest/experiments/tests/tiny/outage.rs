@@ -5,7 +5,7 @@ use engine::record::{OutageExperiment, OutageFault, Outcome};
 use crate::bed::{SCHEMES, measure, only};
 
 #[test]
-fn outage_breaks_everything_once_and_knows_what_came_of_every_request() {
+fn outage_injects_every_fault_and_classifies_every_request() {
     let record = measure(OutageExperiment::EXPERIMENT);
     let outage = only::<OutageExperiment>(&record);
     let of = |scheme: &str, fault: OutageFault| {

@@ -26,7 +26,7 @@ fn broken(record: &Record) -> Vec<String> {
 }
 
 #[test]
-fn revocation_at_once_is_seen_by_every_node_and_has_its_price() {
+fn immediate_revocation_reaches_every_node_and_its_cost_is_measured() {
     let record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "session-memory", "session-redis"]);
     let found = revocation_of(&record);
     let of: Vec<(&str, u32, usize)> =
@@ -48,7 +48,7 @@ fn revocation_at_once_is_seen_by_every_node_and_has_its_price() {
 }
 
 #[test]
-fn revocation_that_is_waited_for_stays_within_what_is_left() {
+fn ttl_revocation_ends_within_the_remaining_lifetime() {
     let record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "jwt-hs256", "jwt-hs256-epoch"]);
     let found = revocation_of(&record);
     assert_eq!(found.prices.len(), 5, "of the one that has a store");
@@ -67,7 +67,7 @@ fn revocation_that_is_waited_for_stays_within_what_is_left() {
 }
 
 #[test]
-fn revocation_by_a_push_is_late_where_the_push_is_and_no_later_than_its_bound() {
+fn push_revocation_is_delayed_with_its_push_and_bounded() {
     let mut record = measure_schemes(RevocationExperiment::EXPERIMENT, &["anonymous", "session-redis-cached"]);
     let found = revocation_of(&record);
     let [near, delayed, lost] = &found.series[..] else { panic!("three links") };

@@ -7,7 +7,7 @@ use engine::record::{Learning, RotationExperiment};
 use crate::bed::{measure_all, only};
 
 #[test]
-fn rotation_rolls_keys_under_load_and_sees_who_is_refused() {
+fn rotation_replaces_keys_under_load_and_counts_rejections() {
     let schemes = ["anonymous", "session-redis", "jwt-hs256", "jwt-eddsa", "cookie-sealed", "hybrid"];
     let record = measure_all(RotationExperiment::EXPERIMENT, &schemes);
     let rotation = only::<RotationExperiment>(&record);
@@ -33,7 +33,7 @@ fn rotation_rolls_keys_under_load_and_sees_who_is_refused() {
 }
 
 #[test]
-fn rotation_races_kill_families_unless_there_is_grace_and_storms_come_back() {
+fn refresh_races_revoke_families_without_grace_and_bursts_recur() {
     let record = measure_all(RotationExperiment::EXPERIMENT, &["anonymous", "jwt-hs256"]);
     let rotation = only::<RotationExperiment>(&record);
     assert!(record.schemes.iter().all(|known| known.scheme != "jwt-hs256-refresh"), "it stands in and is not compared");

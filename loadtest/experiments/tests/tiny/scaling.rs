@@ -17,7 +17,7 @@ fn slices() -> Option<Slices> {
 }
 
 #[test]
-fn scaling_slices_nodes_and_store_and_says_what_was_full() {
+fn scaling_sets_quotas_and_reports_saturated_processes() {
     let Some(slices) = slices() else { return };
     let record = measure(ScalingExperiment::EXPERIMENT);
     let scaling = only::<ScalingExperiment>(&record);
@@ -49,7 +49,7 @@ fn scaling_slices_nodes_and_store_and_says_what_was_full() {
 /// A twentieth of a processor is not enough for a `PostgreSQL` to open a connection while a server waits for it: the experiment
 /// ended there. What such a store answers later is for the rounds' validity to say.
 #[test]
-fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
+fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
     let Some(_) = slices() else { return };
     let mut parameters = tiny();
     parameters.scaling.nodes = vec![1, 16];
@@ -61,7 +61,7 @@ fn scaling_starts_nodes_and_stores_before_it_cuts_them_down() {
 }
 
 #[test]
-fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot() {
+fn scaling_without_quotas_measures_one_node_and_records_the_omission() {
     let record = described(measure_unsliced(ScalingExperiment::EXPERIMENT, &SCHEMES, &tiny()), &SCHEMES);
     let [omitted] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
     assert_eq!(omitted.what, "scaling on more than one node");
@@ -80,7 +80,7 @@ fn without_slices_scaling_measures_what_one_node_costs_and_says_what_it_cannot()
 /// A session in a server's memory is known to that server alone: it is found only where the balancer leaves a client with its
 /// node.
 #[test]
-fn scaling_behind_a_balancer_reaches_every_node_and_says_what_the_balancer_took() {
+fn scaling_with_a_balancer_reaches_every_node_and_measures_its_cpu_time() {
     let Some(_) = slices() else { return };
     let schemes = ["anonymous", "session-memory", "session-redis"];
     let record = measure_behind(Balancer::Haproxy, ScalingExperiment::EXPERIMENT, &schemes, &tiny());

@@ -5,7 +5,7 @@ use engine::record::ToyExperiment;
 use crate::bed::{SCHEMES, measure, only};
 
 #[test]
-fn toy_notes_the_size_of_one_response_of_every_scheme() {
+fn toy_records_the_size_of_one_response_per_scheme() {
     let record = measure(ToyExperiment::EXPERIMENT);
     let toy = only::<ToyExperiment>(&record);
     let schemes: Vec<&str> = toy.points.iter().map(|point| point.scheme.as_str()).collect();

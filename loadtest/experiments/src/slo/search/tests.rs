@@ -58,7 +58,7 @@ fn cliff(at: f64) -> impl Fn(f64) -> SloVerdict {
 }
 
 #[test]
-fn a_cliff_is_found_to_a_few_per_cent_and_confirmed() {
+fn cliff_is_found_within_a_few_percent_and_confirmed() {
     // From far below the start to far above it.
     for at in [71.0, 631.0, 1_777.0, 12_345.0, 260_000.0] {
         let found = searched(1, cliff(at));
@@ -73,7 +73,7 @@ fn a_cliff_is_found_to_a_few_per_cent_and_confirmed() {
 }
 
 #[test]
-fn a_slope_is_found_within_its_interval() {
+fn slope_is_found_within_its_interval() {
     // Half of the rounds meet the objectives at 5,000 requests/s, nine of ten at 4,580.
     let law = |rate: f64| 1.0 / (1.0 + (25.0 * (rate / 5_000.0).ln()).exp());
     let truth = 5_000.0 * (-(9.0_f64).ln() / 25.0).exp();
@@ -92,7 +92,7 @@ fn a_slope_is_found_within_its_interval() {
 }
 
 #[test]
-fn an_accident_does_not_set_the_limit() {
+fn single_outlier_does_not_set_the_limit() {
     // The one round that is missed at 1,250 requests/s would end the doubling far too low.
     let mut rounds = 0;
     let found = searched(1, |rate| {
@@ -104,7 +104,7 @@ fn an_accident_does_not_set_the_limit() {
 }
 
 #[test]
-fn the_generators_limit_is_never_the_targets() {
+fn generator_limit_is_not_reported_as_target_limit() {
     let full = |rate: f64| if rate <= 7_000.0 { SloVerdict::Met } else { SloVerdict::Generator };
     let found = searched(1, full);
     let (rate, met) = found.confirmed().unwrap();
@@ -116,14 +116,14 @@ fn the_generators_limit_is_never_the_targets() {
 }
 
 #[test]
-fn a_limit_between_the_generators_and_what_was_met_is_the_targets() {
+fn target_limit_below_the_generator_limit_is_found() {
     let found = searched(1, |rate| if rate <= 8_000.0 { cliff(6_000.0)(rate) } else { SloVerdict::Generator });
     assert_eq!(found.end, SearchEnd::Target);
     assert!((5_500.0..=6_000.0).contains(&found.confirmed().unwrap().0));
 }
 
 #[test]
-fn a_disturbed_round_is_made_again() {
+fn disturbed_round_is_repeated() {
     let mut rounds = 0_u32;
     let found = searched(1, |rate| {
         rounds += 1;
@@ -134,14 +134,14 @@ fn a_disturbed_round_is_made_again() {
 }
 
 #[test]
-fn a_target_that_never_settles_meets_nothing() {
+fn target_that_never_settles_meets_no_rate() {
     let found = searched(1, |rate| if rate <= 3_000.0 { SloVerdict::Met } else { SloVerdict::Unsettled });
     assert_eq!(found.end, SearchEnd::Target);
     assert!((2_760.0..=3_000.0).contains(&found.confirmed().unwrap().0));
 }
 
 #[test]
-fn a_target_that_fails_at_the_lowest_rate_is_told_so() {
+fn target_that_fails_at_the_lowest_rate_meets_no_rate() {
     let found = searched(1, |_| SloVerdict::Missed);
     assert_eq!((found.end, found.confirmed()), (SearchEnd::NothingMet, None));
     let lowest = found.asked.last().unwrap().0;
@@ -149,7 +149,7 @@ fn a_target_that_fails_at_the_lowest_rate_is_told_so() {
 }
 
 #[test]
-fn a_rate_that_does_not_hold_is_left_for_one_below() {
+fn unconfirmed_rate_is_replaced_by_a_lower_one() {
     // It tires: what it carries at first it does not carry in the end.
     let mut rounds = 0;
     let found = searched(1, |rate| {
@@ -163,7 +163,7 @@ fn a_rate_that_does_not_hold_is_left_for_one_below() {
 }
 
 #[test]
-fn a_grid_is_visited_in_an_order_of_its_own_in_every_block() {
+fn grid_order_differs_in_every_block() {
     let found = searched(1, cliff(3_000.0));
     let order = |wanted: u32| -> Vec<u64> {
         let own = found.asked.iter().filter(|(ask, _)| ask.step == SearchStep::Grid { block: wanted });
@@ -180,7 +180,7 @@ fn a_grid_is_visited_in_an_order_of_its_own_in_every_block() {
 }
 
 #[test]
-fn a_search_ends_when_its_time_is_over() {
+fn search_ends_when_its_time_is_used_up() {
     let mut rounds = 0;
     let found = searched(1, |_| {
         rounds += 1;
