@@ -47,13 +47,13 @@ pub enum DriveError {
     #[error("cannot connect to the target: {0}")]
     Connect(io::Error),
     /// An HTTP client cannot be made.
-    #[error("cannot make an HTTP client: {0}")]
+    #[error("cannot create an HTTP client: {0}")]
     Client(String),
     /// Goose refuses.
     #[error("Goose cannot run the load: {0}")]
     Goose(String),
     /// The users did not come or did not go.
-    #[error("the generator's users did not {what} within {limit_s} s")]
+    #[error("the generator's virtual users did not {what} within {limit_s} s")]
     Stuck {
         /// What they did not do.
         what: &'static str,
@@ -101,7 +101,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     // Goose has no end of its own here: it would look for one only twice a second.
     runtime.shutdown_background();
     let (started, driven) = drive?;
-    let class = *class.get().expect("its threads have run the round");
+    let class = *class.get().expect("the threads of the runtime have run the round");
     Ok(Drive { started, driven, class, looked: Duration::ZERO })
 }
 
@@ -153,7 +153,7 @@ async fn round(
     let planned = match pacer {
         // What was not begun because the round was ended early was not planned for the part that there is.
         Some(pacer) => {
-            let due = pacer.await.expect("the pacer neither panics nor is aborted")?;
+            let due = pacer.await.expect("the pacer does not panic and is not aborted")?;
             Some(due - shift.cut.load(Ordering::Relaxed))
         }
         None => None,
@@ -162,7 +162,8 @@ async fn round(
         Some(at) => plan.ended_after(at.saturating_duration_since(start).as_secs_f64()),
         None => plan.clone(),
     };
-    let recorded = Arc::into_inner(recorder).expect("every user gave its handle back before it said so").finish();
+    let recorded =
+        Arc::into_inner(recorder).expect("every virtual user returned its handle before it reported so").finish();
     Ok((start, Driven::new(plan, recorded, planned, shift.unsent.load(Ordering::Relaxed))))
 }
 
@@ -212,7 +213,7 @@ async fn all_say(
 fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, JoinError>) -> DriveError {
     match ended {
         Ok(Err(error)) => error.into(),
-        Ok(Ok(_)) => DriveError::Goose("it ended before its users".to_owned()),
+        Ok(Ok(_)) => DriveError::Goose("the pacer ended before its virtual users".to_owned()),
         Err(error) => DriveError::Goose(error.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use crate::DriveError;
 
 /// Makes a client that sends every request once, and to the target alone: through no proxy, whatever the environment
 /// names, and to no address that a redirect names. A body is received as it is sent.
-#[expect(clippy::disallowed_methods, reason = "the one place that makes clients, without a proxy")]
+#[expect(clippy::disallowed_methods, reason = "the only place that creates clients, without a proxy")]
 pub(crate) fn client(timeout: Duration) -> Result<Client, DriveError> {
     let client = Client::builder()
         .no_proxy()

@@ -18,9 +18,9 @@ const MOST_HEADERS: usize = 32;
 pub(crate) enum ExchangeError {
     #[error("connection lost")]
     Lost(#[from] io::Error),
-    #[error("answer broken off")]
+    #[error("response truncated")]
     BrokenOff,
-    #[error("not an HTTP answer of known length")]
+    #[error("not an HTTP response of known length")]
     Malformed,
     #[error("{TOO_LARGE}")]
     TooLarge,

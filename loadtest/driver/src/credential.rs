@@ -22,10 +22,10 @@ pub(crate) struct Credential {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// There are none.
-    #[error("the target handed out no credentials")]
+    #[error("the target issued no credentials")]
     None,
     /// It has more headers than a request may have.
-    #[error("the target handed out a credential for {username} of {count} headers; a request may have {MOST_HEADERS}")]
+    #[error("the target issued a credential of {count} headers for {username}; at most {MOST_HEADERS} are supported")]
     TooManyHeaders {
         /// Whose it is.
         username: String,
@@ -33,7 +33,7 @@ pub enum CredentialError {
         count: usize,
     },
     /// A header is not one.
-    #[error("the target handed out a credential for {username} whose header {name:?} cannot be sent")]
+    #[error("the target issued a credential for {username} whose header {name:?} cannot be sent")]
     Header {
         /// Whose it is.
         username: String,

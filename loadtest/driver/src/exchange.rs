@@ -188,7 +188,7 @@ pub(crate) fn kind(error: &reqwest::Error) -> String {
     } else if error.is_connect() {
         "connection refused or reset"
     } else if error.is_body() || error.is_decode() {
-        "answer broken off"
+        "response truncated"
     } else {
         "connection lost"
     };

@@ -150,7 +150,7 @@ mod tests {
         assert!(issued.renew(&at, &answer(&["AWSALB=2; Path=/"], r#","token":"def""#)));
         assert_eq!(read(&issued), [("authorization", "Bearer def"), ("cookie", "AWSALB=2")]);
         assert_eq!(issued.refresh_token(), Some("r1"), "it was not rotated");
-        assert!(!issued.renew(&at, &answer(&[], "")), "a refresh has to issue a token");
+        assert!(!issued.renew(&at, &answer(&[], "")), "a refresh must issue a token");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub enum LimitError {
     /// File descriptors do not suffice.
     #[error(
         "{connections} connections need {needed} file descriptors, but the hard limit of this process is {limit} \
-         (`ulimit -Hn`); use at most {most} connections, or raise the limit, such as with `ulimit -Hn {needed}` as root"
+         (`ulimit -Hn`); use at most {most} connections, or raise the limit: `ulimit -Hn {needed}` as root"
     )]
     Descriptors {
         /// Connections of the plan.

@@ -26,7 +26,7 @@ pub enum PreflightError {
     #[error(transparent)]
     Drive(#[from] DriveError),
     /// The target does not answer as the plan expects.
-    #[error("the target does not answer the first request as expected, so that no load was sent\n{0}")]
+    #[error("the target does not respond to the first request as expected; no load was sent\n{0}")]
     Unexpected(Box<Exchanged>),
 }
 
@@ -147,7 +147,7 @@ impl<'a> First<'a> {
         let is_secret = |name: &HeaderName| credential.headers.iter().any(|(secret, _)| secret == name);
         let line = format!("{} {}", request.method(), request.url());
         let headers = request.headers().iter().map(|(name, value)| redact::header(name, value, is_secret(name)));
-        let body = request.body().map(|_| format!("the name and the password of {}", contract::user::username(0)));
+        let body = request.body().map(|_| format!("the user name and the password of {}", contract::user::username(0)));
         std::iter::once(line).chain(headers).chain(body).collect()
     }
 }

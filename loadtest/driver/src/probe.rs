@@ -96,7 +96,7 @@ impl Probe {
             let under_way: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(start, stop.clone()))).collect();
             let mut probed = Vec::with_capacity(under_way.len());
             for lane in under_way {
-                probed.push(lane.await.expect("a lane neither panics nor is aborted")?);
+                probed.push(lane.await.expect("a lane does not panic and is not aborted")?);
             }
             Ok(probed)
         });
@@ -144,7 +144,7 @@ impl Prepared {
         loop {
             match timeout(NAP, under_way.join_next()).await {
                 Ok(Some(ended)) => {
-                    let (number, reply) = ended.expect("a request neither panics nor is aborted");
+                    let (number, reply) = ended.expect("a request does not panic and is not aborted");
                     probed[number].reply = reply;
                 }
                 Ok(None) => break,
@@ -153,7 +153,7 @@ impl Prepared {
                 Err(_) => {}
             }
         }
-        pacer.await.expect("the pacer neither panics nor is aborted")?;
+        pacer.await.expect("the pacer does not panic and is not aborted")?;
         Ok(probed)
     }
 

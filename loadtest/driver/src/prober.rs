@@ -106,7 +106,7 @@ pub enum ProbeError {
         shortage: Shortage,
     },
     /// A node does not answer.
-    #[error("the node at {authority} did not answer {path}: {why}; see its log")]
+    #[error("the node at {authority} did not respond to {path}: {why}; see its log")]
     Unanswered {
         /// Host and port.
         authority: String,
@@ -201,7 +201,7 @@ impl Prober {
     }
 }
 
-const TIMED_OUT: &str = "no answer in time";
+const TIMED_OUT: &str = "timeout";
 
 async fn stopped(stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {

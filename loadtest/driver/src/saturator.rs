@@ -78,7 +78,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
         let threads: Vec<_> = shares.into_iter().map(work).collect();
         threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect::<io::Result<_>>()
     })?;
-    let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has given its handle back");
+    let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has returned its handle");
     let interval_s = plan.interval_s;
     let driven = Driven::new(plan, recorder.finish(), None, 0);
     let looked = looking.iter().map(|looking| looking.inside(driven.window(), interval_s)).sum();
@@ -104,7 +104,7 @@ impl Request {
             return Ok(());
         }
         let named = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
-        if self.username.as_ref().is_none_or(named) { Ok(()) } else { Err("answer for another user".to_owned()) }
+        if self.username.as_ref().is_none_or(named) { Ok(()) } else { Err("response for another user".to_owned()) }
     }
 }
 

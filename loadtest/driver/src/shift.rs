@@ -162,7 +162,7 @@ impl<'a> Worker<'a> {
         let request = self.shift.addresses[node].read(credential);
         let mut exchange = exchange(&self.shift.client, request, expected).await;
         if expected == 200 && exchange.answer.as_ref().is_ok_and(|answer| !names_its_user(&answer.body, credential)) {
-            exchange.answer = Err("answer for another user".to_owned());
+            exchange.answer = Err("response for another user".to_owned());
         }
         exchange
     }
@@ -230,7 +230,7 @@ impl<'a> Worker<'a> {
 }
 
 /// The failure of a login or a refresh that issues nothing.
-const NO_CREDENTIAL: &str = "no credential in the answer";
+const NO_CREDENTIAL: &str = "no credential in the response";
 
 /// The next ticket, and whether this user stood idle for it; none when there will be no more.
 async fn take(tickets: &flume::Receiver<Ticket>) -> Option<(Ticket, bool)> {

@@ -83,7 +83,7 @@ async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
         let exchange = exchange(&client, addresses.login(&username), 200).await;
         let failure = match exchange.answer {
             Ok(answer) if names(&answer.body, &username) => None,
-            Ok(_) => Some("answer for another user".to_owned()),
+            Ok(_) => Some("response for another user".to_owned()),
             Err(kind) => Some(kind),
         };
         match failure {

@@ -67,7 +67,7 @@ mod tests {
         let counts = counts(Choice::Zipf { exponent: 1.0 });
         let ratio = f64::from(counts[0]) / f64::from(counts[1]);
         assert!((ratio - 2.0).abs() < 0.1, "{ratio}");
-        assert!(counts[99] > 0, "the last must be reachable");
+        assert!(counts[99] > 0, "the last one must be reachable");
     }
 
     #[test]

@@ -199,7 +199,7 @@ mod tests {
         }
         let error = "weather".parse::<Experiment>().unwrap_err().to_string();
         assert!(error.starts_with("unknown experiment \"weather\"; available experiments: cost, latency"), "{error}");
-        assert!("load".parse::<Experiment>().is_err(), "no comparison makes it");
+        assert!("load".parse::<Experiment>().is_err(), "no comparison runs it");
     }
 
     #[test]
@@ -209,6 +209,6 @@ mod tests {
         let others = Experiment::all().filter(|each| others.iter().any(|need| each.needs(*need)));
         assert_eq!(others.filter(|each| !timed(each)).collect::<Vec<_>>(), []);
         assert!(record::CostExperiment::EXPERIMENT.needs(Need::Timed));
-        assert!(!record::WireExperiment::EXPERIMENT.needs(Need::Timed), "bytes are the same at any pace");
+        assert!(!record::WireExperiment::EXPERIMENT.needs(Need::Timed), "bytes do not depend on the rate");
     }
 }

@@ -14,7 +14,7 @@ pub const MOST_SETTING_BYTES: u64 = 1 << 20;
 /// Returns the text of a regular file of at most so many bytes.
 pub fn read_text(path: &Path, most_bytes: u64) -> io::Result<String> {
     let bytes = read(path, most_bytes)?;
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
 /// Returns the bytes of a regular file of at most so many bytes.
@@ -28,7 +28,7 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    let much = format!("it has more than {most_bytes} bytes, which is the most that is read");
+    let much = format!("larger than the limit of {most_bytes} bytes");
     Err(io::Error::new(io::ErrorKind::FileTooLarge, much))
 }
 
@@ -47,7 +47,7 @@ fn open(path: &Path) -> io::Result<File> {
     if kind.is_file() {
         return Ok(file);
     }
-    let other = format!("it is {}, not a regular file", name(kind));
+    let other = format!("{}, not a regular file", name(kind));
     Err(io::Error::new(io::ErrorKind::InvalidInput, other))
 }
 
@@ -76,7 +76,7 @@ mod tests {
         std::fs::write(at("text"), "four").unwrap();
         assert_eq!(read_text(&at("text"), 4).unwrap(), "four");
         std::os::unix::fs::symlink(at("text"), at("link")).unwrap();
-        assert_eq!(read_text(&at("link"), 4).unwrap(), "four", "a mounted secret is a link");
+        assert_eq!(read_text(&at("link"), 4).unwrap(), "four", "a mounted secret is a symbolic link");
         assert_eq!(read_text(&at("text"), 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(read(Path::new("/proc/self/maps"), 5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         std::fs::write(at("bytes"), [0xFF]).unwrap();

@@ -171,7 +171,7 @@ pub enum PlanError {
         source: toml::de::Error,
     },
     /// A value is out of its range.
-    #[error("{what} is {value}; it must be {must}")]
+    #[error("{what} is {value}, but must be {must}")]
     OutOfRange {
         /// The value's name.
         what: &'static str,
@@ -261,7 +261,7 @@ impl Plan {
             "the number of intervals",
             intervals,
             intervals <= MOST_INTERVALS,
-            "at most 100,000: use a longer interval_s, or a shorter duration_s",
+            "at most 100,000: use a longer interval_s or a shorter duration_s",
         )?;
         within(
             "the timeout",
@@ -283,7 +283,7 @@ impl Plan {
             "the population",
             f64::from(credentials),
             (1..=MOST_CREDENTIALS).contains(&credentials),
-            "1 to 1,000,000, because every credential is kept in memory",
+            "1 to 1,000,000, because all credentials are kept in memory",
         )?;
         if let Choice::Zipf { exponent } = self.population.choice {
             within("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;

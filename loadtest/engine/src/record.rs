@@ -74,7 +74,7 @@ macro_rules! measurement {
         /// What one experiment measured: its name, and data of its own kind.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(tag = "id", content = "data", deny_unknown_fields)]
-        #[expect(missing_docs, reason = "each is described by its data")]
+        #[expect(missing_docs, reason = "the data type of each variant describes it")]
         pub enum Measurement {
             $($(#[$on])* #[serde(rename = $id)] $data($data),)*
         }
@@ -176,6 +176,6 @@ impl Record {
         if self.data::<D>().is_none() {
             self.experiments.push(D::default().wrap());
         }
-        self.data_mut().expect("it is there by now")
+        self.data_mut().expect("it exists by now")
     }
 }

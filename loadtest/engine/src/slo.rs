@@ -138,16 +138,18 @@ impl fmt::Display for Objective {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectiveError {
     /// It has no equals sign.
-    #[error("{0:?} is not of the form QUANTILE=TIME, such as p99=10ms")]
+    #[error("{0:?} does not have the form QUANTILE=TIME, such as p99=10ms")]
     Form(String),
     /// The percentile is none.
-    #[error("{0:?} is no percentile such as p50, p95 or p99.9: above 0, below 100, with at most {DECIMALS} decimals")]
+    #[error(
+        "{0:?} is not a percentile such as p50, p95 or p99.9: above 0, below 100, with at most {DECIMALS} decimals"
+    )]
     Percentile(String),
     /// The time is none.
-    #[error("{0:?} is no time such as 500us, 10ms or 1s")]
+    #[error("{0:?} is not a time such as 500us, 10ms or 1s")]
     Time(String),
     /// The time cannot be recorded.
-    #[error("{0:?} is out of reach: times from 1us to 600s are recorded")]
+    #[error("{0:?} is out of range: times from 1us to 600s are recorded")]
     Reach(String),
 }
 
@@ -223,7 +225,7 @@ mod tests {
                 "{time}"
             );
         }
-        assert!(error("p100=10ms").to_string().contains("p99.9"), "it says what there is");
+        assert!(error("p100=10ms").to_string().contains("p99.9"), "the error lists what is possible");
     }
 
     /// A round of 1,000 response times of 10 to 10,000 µs, one of them in each of 1,000 steps.

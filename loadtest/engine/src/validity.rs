@@ -80,7 +80,7 @@ impl Fault {
 /// Judges a round by everything it holds.
 #[must_use]
 pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
-    let drifts = "it never settled: its service time drifts, so no warm-up could be cut";
+    let drifts = "the service time did not settle but drifts, so no warm-up could be cut";
     let found = [
         (Fault::TooFewRequests, too_few(round)),
         (Fault::GeneratorExhausted, exhausted(round)),
@@ -101,12 +101,12 @@ pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
 
 fn too_long(round: &Round) -> Option<String> {
     let saturated = round.counts.saturated;
-    (saturated > 0).then(|| format!("{saturated} times were longer than the histograms reach"))
+    (saturated > 0).then(|| format!("{saturated} times exceeded the range of the histograms"))
 }
 
 fn too_few(round: &Round) -> Option<String> {
     let count = round.response_us.count;
-    (count < FEWEST_REQUESTS).then(|| format!("only {count} requests lie in the window; {FEWEST_REQUESTS} are needed"))
+    (count < FEWEST_REQUESTS).then(|| format!("the window has only {count} requests; {FEWEST_REQUESTS} are required"))
 }
 
 fn failed(round: &Round) -> Option<String> {
@@ -120,7 +120,7 @@ fn exhausted(round: &Round) -> Option<String> {
     let Failures { count, sent, .. } = failures;
     failures.are_too_many().then(|| {
         format!(
-            "the generator could not send {count} of {sent} requests ({}); use fewer connections, or raise its limits",
+            "the generator could not send {count} of {sent} requests ({}); use fewer connections or raise its limits",
             failures.kinds()
         )
     })
@@ -155,7 +155,7 @@ fn not_carried(round: &Round) -> Option<String> {
     let planned = round.counts.planned?;
     let unsent = round.counts.unsent;
     if unsent > 0 {
-        return Some(format!("{unsent} of {planned} planned requests were given up: the target could not keep up"));
+        return Some(format!("{unsent} of {planned} planned requests were dropped: the target could not keep up"));
     }
     let planned_rps = planned as f64 / round.plan.duration_s;
     let achieved = round.achieved_rps;
@@ -163,7 +163,7 @@ fn not_carried(round: &Round) -> Option<String> {
     let chance = 3.0 / (round.response_us.count.max(1) as f64).sqrt();
     let least = planned_rps * (ACHIEVED_SHARE - chance).max(0.5);
     (achieved < least).then(|| {
-        format!("it carried {achieved:.0} requests/s of {planned_rps:.0} planned: the target could not keep up")
+        format!("the target sustained {achieved:.0} requests/s of {planned_rps:.0} planned: it could not keep up")
     })
 }
 
@@ -172,7 +172,7 @@ fn late(round: &Round) -> Option<String> {
     let share = round.own_late_share;
     (share > OWN_LATE_SHARE).then(|| {
         format!(
-            "the generator itself sent {:.1} % of the requests more than {OWN_LATE_US} µs late; at most {:.1} % is good",
+            "the generator itself sent {:.1} % of the requests more than {OWN_LATE_US} µs late; the limit is {:.1} %",
             share * 100.0,
             OWN_LATE_SHARE * 100.0
         )
@@ -181,7 +181,8 @@ fn late(round: &Round) -> Option<String> {
 
 fn stolen(usage: &Usage) -> Option<String> {
     let steal = usage.steal?;
-    (steal > STEAL_SHARE).then(|| format!("the hypervisor took {:.1} % of the CPU time for others", steal * 100.0))
+    (steal > STEAL_SHARE)
+        .then(|| format!("the hypervisor gave {:.1} % of the CPU time to other guests (steal)", steal * 100.0))
 }
 
 /// The share of so many processors that the generator used inside the round's window; none where it was not seen.
@@ -195,7 +196,10 @@ fn generator_full(round: &Round, generator_cpus: u32) -> Option<String> {
     round.planned_rps?;
     let share = generator_share(round, generator_cpus)?;
     (share > GENERATOR_SHARE).then(|| {
-        format!("the generator used {:.0} % of its {generator_cpus} processors: it queued on itself", share * 100.0)
+        format!(
+            "the generator used {:.0} % of its {generator_cpus} CPUs: requests queued in the generator",
+            share * 100.0
+        )
     })
 }
 
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        expect_reason(|round| round.response_us.count = 99, Fault::TooFewRequests, "only 99 requests");
+        expect_reason(|round| round.response_us.count = 99, Fault::TooFewRequests, "has only 99 requests");
         expect_reason(
             |round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]),
             Fault::RequestsFailed,
@@ -272,14 +276,14 @@ mod tests {
             Fault::GeneratorExhausted,
             "could not send 9 of 1009 requests (generator out of local ports",
         );
-        expect_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "given up");
+        expect_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "dropped");
         expect_reason(|round| round.achieved_rps = 80.0, Fault::NotCarried, "80 requests/s of 100 planned");
         expect_reason(
             |round| round.own_late_share = 0.006,
             Fault::GeneratorLate,
             "0.6 % of the requests more than 500 µs late",
         );
-        expect_reason(|round| round.counts.saturated = 1, Fault::TimesTooLong, "longer than the histograms");
+        expect_reason(|round| round.counts.saturated = 1, Fault::TimesTooLong, "range of the histograms");
         expect_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), Fault::CpuStolen, "5.0 %");
         expect_reason(
             |round| round.usage.as_mut().unwrap().generator_cpu_ns = 9_500_000_000,
@@ -291,7 +295,7 @@ mod tests {
     #[test]
     fn a_drifting_round_is_invalid() {
         let validity = judge(&good(), false, 1);
-        assert!(validity.reasons[0].contains("never settled"));
+        assert!(validity.reasons[0].contains("did not settle"));
         assert_eq!(validity.faults, [Fault::NeverSettled]);
     }
 

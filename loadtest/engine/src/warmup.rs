@@ -160,6 +160,6 @@ mod tests {
         assert_eq!(window(&plan, &[]), Found::Settled(expected));
         let cut_short = plan.ended_after(1.2);
         let empty = Window { start_s: 1.2, end_s: 1.2, warmup_detected: false };
-        assert_eq!(window(&cut_short, &[]), Found::Settled(empty), "it was ended before its warm-up was over");
+        assert_eq!(window(&cut_short, &[]), Found::Settled(empty), "it ended during its warm-up");
     }
 }

@@ -1,6 +1,6 @@
 //! The committed JSON Schema is that of the code.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test fails on unexpected results")]
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn the_committed_schema_is_fresh() {
         fs::write(&path, &generated).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == generated, "run {UPDATE}=1 cargo test -p engine --test schema, and look at what has changed");
+    assert!(committed == generated, "run {UPDATE}=1 cargo test -p engine --test schema and review the changes");
 }
 
 /// Tests have an experiment more than users, which is no part of the format.

@@ -107,7 +107,7 @@ fn a_bound_is_that_of_the_class_and_not_what_a_server_says() {
 fn what_says_nothing_feeds_nothing_but_an_acceptance_is_one() {
     let mut series = synthetic::revocation::cached(RevocationClass::Propagation);
     for event in &mut series.events[..20] {
-        event.faults.push("node 1 was asked in vain (connection lost)".to_owned());
+        event.faults.push("polling node 1 failed (connection lost)".to_owned());
         event.denied_us[0] = None;
         event.accepted[0].last_us = 2_000_001;
     }

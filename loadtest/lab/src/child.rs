@@ -66,7 +66,7 @@ pub struct Child {
 
 /// A process ended that should be running.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} (process {pid}) ended: {status}; the end of {log}:\n{tail}", log = log.display())]
+#[error("{name} (process {pid}) exited: {status}; the end of {log}:\n{tail}", log = log.display())]
 pub struct Exited {
     /// The name that it was launched under.
     pub name: String,
@@ -238,7 +238,7 @@ fn end(process: &mut std::process::Child) -> ExitStatus {
 
 /// How it ended, if it has; from then on its id may be anybody's. Whoever sees its connections broken sees that it has ended.
 fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
-    let ended = process.try_wait().expect("only this waits for the child");
+    let ended = process.try_wait().expect("no other code waits for the child");
     ended.or_else(|| is_dying(process.id()).then(|| waited(process)))
 }
 
@@ -255,7 +255,7 @@ fn is_dying(pid: u32) -> bool {
 }
 
 fn waited(process: &mut std::process::Child) -> ExitStatus {
-    process.wait().expect("only this waits for the child")
+    process.wait().expect("no other code waits for the child")
 }
 
 fn pid_of(process: &std::process::Child) -> Pid {

@@ -37,7 +37,7 @@ pub struct Haproxy {
 pub enum HaproxyError {
     /// It is not installed.
     #[error(
-        "haproxy is not in PATH; install it (apt-get install haproxy; it lies in /usr/sbin), or leave --balancer haproxy out"
+        "haproxy is not in PATH; install it (apt-get install haproxy; it is in /usr/sbin), or omit --balancer haproxy"
     )]
     Missing,
     /// It cannot be started.
@@ -55,10 +55,10 @@ pub enum HaproxyError {
         log: PathBuf,
     },
     /// No port is free.
-    #[error("cannot find a free port on 127.0.0.1: {0}; end some of the programs that listen there")]
+    #[error("cannot find a free port on 127.0.0.1: {0}; stop some of the programs that listen there")]
     NoPort(io::Error),
     /// Its configuration cannot be written.
-    #[error("cannot write {path}: {source}; free some room there or set TMPDIR to another folder", path = path.display())]
+    #[error("cannot write {path}: {source}; free disk space or set TMPDIR to another directory", path = path.display())]
     Configuration {
         /// The file.
         path: PathBuf,
@@ -148,7 +148,8 @@ defaults
 "
     .to_owned();
     for (number, (farm, port)) in farms.iter().zip(ports).enumerate() {
-        let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a string takes all");
+        let mut line =
+            |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("writing to a string does not fail");
         line(format_args!("listen farm-{number}"));
         line(format_args!("    bind 127.0.0.1:{port}"));
         if farm.sticky {

@@ -50,7 +50,7 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Nobody answers there, or not in time.
-    #[error("cannot reach {url}: {source}; is the server running, and is the address right?")]
+    #[error("cannot reach {url}: {source}; check that the server is running and that the address is correct")]
     Unreachable {
         /// What was asked for.
         url: String,
@@ -58,7 +58,7 @@ pub enum HttpError {
         source: Box<ureq::Error>,
     },
     /// The response does not end within its bound.
-    #[error("{url} sent a response larger than {limit} bytes, which is more than such a response may have")]
+    #[error("{url} sent a response larger than the limit of {limit} bytes")]
     TooLarge {
         /// What was asked for.
         url: String,
@@ -66,7 +66,7 @@ pub enum HttpError {
         limit: u64,
     },
     /// Somebody answers, but not as an authentication server of `contract` does.
-    #[error("{base} answers, but is not an auth server that authbench can load: {why}")]
+    #[error("{base} responds, but is not an auth server that authbench can load: {why}")]
     NotAnAuthServer {
         /// The server.
         base: String,
@@ -74,7 +74,7 @@ pub enum HttpError {
         why: String,
     },
     /// An answer with another status than was expected.
-    #[error("{url} answered {status} where {expected} was expected: {body}")]
+    #[error("{url} returned {status} instead of {expected}: {body}")]
     Status {
         /// What was asked for.
         url: String,
@@ -86,7 +86,7 @@ pub enum HttpError {
         body: String,
     },
     /// An answer that is not the JSON it should be.
-    #[error("{url} answered with a body of an unexpected form: {source}")]
+    #[error("{url} returned a body of an unexpected form: {source}")]
     Malformed {
         /// What was asked for.
         url: String,
@@ -94,7 +94,7 @@ pub enum HttpError {
         source: serde_json::Error,
     },
     /// Fewer or more credentials than were asked for.
-    #[error("{url} handed out {found} credentials where {expected} were asked for")]
+    #[error("{url} issued {found} credentials instead of {expected}")]
     MintedWrongly {
         /// What was asked for.
         url: String,
@@ -109,7 +109,7 @@ impl Client {
     /// A client of the server at `base`, such as `http://127.0.0.1:8080`. It follows no redirect and uses no
     /// proxy: what answers is what was asked.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes agents, without a proxy")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that creates agents, without a proxy")]
     pub fn new(base: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -174,10 +174,10 @@ impl Client {
             reached => reached?,
         };
         if answer.status != 200 {
-            return Err(refuse(format!("{} gives status {}", route::BENCH_SCHEME, answer.status)));
+            return Err(refuse(format!("{} returns status {}", route::BENCH_SCHEME, answer.status)));
         }
         serde_json::from_slice(&answer.body)
-            .map_err(|error| refuse(format!("{} is no scheme descriptor: {error}", route::BENCH_SCHEME)))
+            .map_err(|error| refuse(format!("{} does not return a scheme descriptor: {error}", route::BENCH_SCHEME)))
     }
 
     /// Ready credentials of `count` users from `first_user` on, in batches. A server that does not mint (404)

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn nobody_is_found_elsewhere() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(process_behind(&format!("http://{free}")), None, "its listener is gone");
+        assert_eq!(process_behind(&format!("http://{free}")), None, "its listener has been dropped");
         assert_eq!(process_behind("http://192.0.2.1:80"), None);
         assert_eq!(process_behind("nonsense"), None);
     }

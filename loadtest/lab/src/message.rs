@@ -43,7 +43,7 @@ pub enum MessageError {
         head: String,
     },
     /// The end of the body is not given by a `Content-Length`.
-    #[error("an HTTP message has a body without Content-Length, which this splitter does not read: {head:?}")]
+    #[error("an HTTP message has a body without Content-Length, which is not supported here: {head:?}")]
     Unsized {
         /// The head.
         head: String,

@@ -15,7 +15,7 @@ const MOST_GENERATOR_CPUS: usize = 4;
 
 /// The processors may not be chosen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot keep the thread on the processors {cpus:?}: {source}; it runs wherever the kernel lets it")]
+#[error("cannot pin the thread to the CPUs {cpus:?}: {source}; the kernel schedules it freely")]
 pub struct PinError {
     /// The logical processors asked for.
     pub cpus: Vec<u32>,
@@ -61,7 +61,7 @@ pub fn settle() -> (Placement, Option<PinError>) {
 #[must_use]
 pub fn place(cores: &[Vec<u32>]) -> Placement {
     match (cores, across(cores).as_slice()) {
-        (_, [] | [_]) => unplaced("there is only one processor"),
+        (_, [] | [_]) => unplaced("there is only one CPU"),
         (_, &[shared, generator]) => pinned(shared, shared, &[generator]),
         ([server, store, others @ ..], _) if !others.is_empty() => pinned(server[0], store[0], &others.concat()),
         (_, &[server, store, ref others @ ..]) => pinned(server, store, others),
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn one_processor_is_left_to_the_kernel() {
         let placement = place(&[vec![3]]);
-        assert_eq!(placement.method, "none: there is only one processor");
+        assert_eq!(placement.method, "none: there is only one CPU");
         assert!(placement.server_cpus.is_empty() && placement.generator_cpus.is_empty());
     }
 

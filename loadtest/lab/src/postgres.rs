@@ -52,10 +52,12 @@ pub enum PostgresError {
     #[error("PostgreSQL is not installed; install it with `apt-get install postgresql` (scripts/bootstrap.sh does)")]
     Missing,
     /// It refuses to run as root, and there is nobody else.
-    #[error("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody")]
+    #[error(
+        "PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody; create one of them"
+    )]
     NoAccount,
     /// Its folder cannot be made, or not given away.
-    #[error("cannot make the folder {path} for PostgreSQL: {source}")]
+    #[error("cannot create the directory {path} for PostgreSQL: {source}")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -64,7 +66,7 @@ pub enum PostgresError {
     },
     /// The fresh databases cannot be made.
     #[error(
-        "initdb failed: {output}; may {user} reach {path}? If not, set TMPDIR to a folder that all users can reach"
+        "initdb failed: {output}; if {user} has no access to {path}, set TMPDIR to a directory that all users can access"
     )]
     Init {
         /// Its last words.
@@ -75,7 +77,7 @@ pub enum PostgresError {
         path: PathBuf,
     },
     /// No free port was found for it.
-    #[error("no port for PostgreSQL: {0}")]
+    #[error("no free port for PostgreSQL: {0}")]
     NoPort(io::Error),
     /// Its process cannot be started.
     #[error(transparent)]
@@ -84,7 +86,7 @@ pub enum PostgresError {
     #[error(transparent)]
     Exited(#[from] Exited),
     /// It did not answer in time.
-    #[error("PostgreSQL did not answer within {seconds} s; see {log}", log = log.display())]
+    #[error("PostgreSQL did not respond within {seconds} s; see {log}", log = log.display())]
     Late {
         /// How long was waited, in seconds.
         seconds: u64,
@@ -92,7 +94,7 @@ pub enum PostgresError {
         log: PathBuf,
     },
     /// A statement failed.
-    #[error("PostgreSQL did not carry out a statement: {0}")]
+    #[error("a PostgreSQL statement failed: {0}")]
     Statement(#[from] postgres::Error),
     /// A process of it cannot be observed.
     #[error("cannot read the memory of PostgreSQL's process {pid}: {source}")]

@@ -62,7 +62,7 @@ pub enum UnusableRedis {
     /// There is no `redis-server` to start.
     #[error(
         "redis-server is not installed; install it with `apt-get install redis-server` (scripts/bootstrap.sh does), or \
-         name a running Redis with --redis-url"
+         set --redis-url to a running Redis"
     )]
     Missing,
     /// Its process cannot be started.
@@ -72,7 +72,7 @@ pub enum UnusableRedis {
     #[error(transparent)]
     Exited(#[from] Exited),
     /// It did not answer in time.
-    #[error("the private Redis did not answer within {seconds} s; see {log}", log = log.display())]
+    #[error("the private Redis did not respond within {seconds} s; see {log}", log = log.display())]
     Late {
         /// How long was waited, in seconds.
         seconds: u64,
@@ -80,13 +80,16 @@ pub enum UnusableRedis {
         log: PathBuf,
     },
     /// No free port was found for it.
-    #[error("no port for a private Redis: {0}")]
+    #[error("no free port for a private Redis: {0}")]
     NoPort(std::io::Error),
     /// The URL is none.
-    #[error("the Redis URL is malformed: {0}; write it like redis://127.0.0.1:6379/0")]
+    #[error("the Redis URL is malformed: {0}; expected a URL such as redis://127.0.0.1:6379/0")]
     Url(RedisError),
     /// An outside Redis cannot be reached.
-    #[error("cannot reach Redis at {place}: {}; is it running, and are address, database and password right?", line(.source))]
+    #[error(
+        "cannot reach Redis at {place}: {}; check that it is running, and check address, database and password",
+        line(.source)
+    )]
     Unreachable {
         /// Its host and port, or its socket.
         place: String,
@@ -95,8 +98,8 @@ pub enum UnusableRedis {
     },
     /// An outside database is in use.
     #[error(
-        "the Redis database at {place} holds {keys} keys and may be in use; name an empty one (such as /1 at the end \
-         of the URL), or say that a used one will do"
+        "the Redis database at {place} has {keys} keys and may be in use; give an empty one (such as /1 at the end \
+         of the URL), or allow a database in use"
     )]
     NotEmpty {
         /// Its host and port, or its socket.
@@ -105,7 +108,7 @@ pub enum UnusableRedis {
         keys: u64,
     },
     /// The folder of a node cannot be made, or a file in it removed.
-    #[error("cannot make or tidy up {path}: {source}; free some room there or set TMPDIR to another folder")]
+    #[error("cannot create or clean up {path}: {source}; free disk space or set TMPDIR to another directory")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -113,7 +116,7 @@ pub enum UnusableRedis {
         source: std::io::Error,
     },
     /// The nodes of a cluster do not find together.
-    #[error("the nodes of the private Redis Cluster did not agree within {seconds} s; see its log")]
+    #[error("the nodes of the private Redis Cluster did not form a cluster within {seconds} s; see its log")]
     NoAgreement {
         /// How long was waited, in seconds.
         seconds: u64,
@@ -125,13 +128,13 @@ pub enum UnusableRedis {
         seconds: u64,
     },
     /// Emptying or ending a Redis that is not private.
-    #[error("the Redis at {place} is not ours to empty or to end")]
+    #[error("the Redis at {place} is not private, so authbench does not empty or stop it")]
     NotPrivate {
         /// Its host and port, or its socket.
         place: String,
     },
     /// It does not say what it uses.
-    #[error("Redis at {place} does not report {field}; is it a Redis of version 4 or later?")]
+    #[error("Redis at {place} does not report {field}; Redis 4 or later is required")]
     Unreported {
         /// Its host and port, or its socket.
         place: String,
@@ -139,7 +142,7 @@ pub enum UnusableRedis {
         field: &'static str,
     },
     /// A command failed.
-    #[error("Redis at {place} did not carry out {command}: {source}")]
+    #[error("Redis at {place} failed to execute {command}: {source}")]
     Command {
         /// Its host and port, or its socket.
         place: String,

@@ -27,7 +27,9 @@ pub struct Scratch {
 
 /// The scratch folder cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make a scratch folder in {parent}: {source}; free some room there or set TMPDIR to another folder")]
+#[error(
+    "cannot create a temporary directory in {parent}: {source}; free disk space or set TMPDIR to another directory"
+)]
 pub struct ScratchError {
     /// Where.
     pub parent: PathBuf,

@@ -166,7 +166,7 @@ pub enum ServerError {
     Http(#[from] HttpError),
     /// It is another server than was asked for.
     #[error(
-        "{program} was started with {what} {asked:?} but says that it has {found:?}; build all of this workspace anew",
+        "{program} was started with {what} {asked:?} but reports {found:?}; rebuild the whole workspace",
         program = program.display(), what = mismatch.what, asked = mismatch.asked, found = mismatch.found
     )]
     Mismatch {

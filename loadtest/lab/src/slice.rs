@@ -49,7 +49,7 @@ pub struct Slices {
 /// No slices can be cut on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no process can be given a share of a processor here: {reasons}; run as root, or in a session with a systemd user \
+    "CPU quotas are not available here: {reasons}; run as root, or in a session with a systemd user \
      manager (`systemd-run --user --scope true` then works)"
 )]
 pub struct NoSlices {
@@ -60,7 +60,7 @@ pub struct NoSlices {
 /// A slice cannot be cut.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot cut a slice of {share} processors at {path}: {source}; are control groups still yours to make there?",
+    "cannot create a CPU quota of {share} CPUs at {path}: {source}; check that you may create control groups there",
     path = path.display()
 )]
 pub struct SliceError {

@@ -64,7 +64,7 @@ impl Store {
             StoreKind::Redis => Self::Redis(Redis::start(folder, log, bounds)?),
             StoreKind::RedisCluster => Self::Cluster(Cluster::start(folder, log, bounds)?),
             StoreKind::Postgres => Self::Postgres(Postgres::start(folder, log, bounds)?),
-            StoreKind::None | StoreKind::Memory => unreachable!("{kind} is no process of its own"),
+            StoreKind::None | StoreKind::Memory => unreachable!("{kind} is not a separate process"),
         })
     }
 

@@ -33,10 +33,10 @@ pub struct Exchange {
 #[derive(Debug, thiserror::Error)]
 pub enum TapError {
     /// A copy is not a row of whole HTTP messages.
-    #[error("what went through the tap cannot be read as HTTP: {0}")]
+    #[error("the traffic through the tap is not valid HTTP: {0}")]
     Message(#[from] MessageError),
     /// Not every request was answered.
-    #[error("{requests} requests went through the tap, but {responses} answers came back")]
+    #[error("{requests} requests went through the tap, but {responses} responses returned")]
     Unanswered {
         /// Whole requests seen.
         requests: usize,

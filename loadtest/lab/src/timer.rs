@@ -52,7 +52,7 @@ pub fn sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
 /// The class that a thread gets which asks for `SCHED_FIFO`.
 #[must_use]
 pub fn class() -> SchedulingClass {
-    thread::spawn(|| keep_time(true)).join().expect("asking does not panic")
+    thread::spawn(|| keep_time(true)).join().expect("measuring does not panic")
 }
 
 /// What it takes to read the monotonic clock once, in nanoseconds: the best of some batches, which nothing interrupted.
@@ -76,7 +76,7 @@ mod tests {
     fn every_sleep_is_counted_and_none_ends_early() {
         let before = now_ns();
         let sleeps = sleeps(50, Duration::from_micros(200), false);
-        assert!(now_ns() - before >= 50 * 200_000, "they were slept");
+        assert!(now_ns() - before >= 50 * 200_000, "the delays were slept");
         assert_eq!((sleeps.late_ns.len(), sleeps.class), (50, SchedulingClass::Other));
         assert!(sleeps.late_us(0.5) <= sleeps.late_us(0.99));
     }

@@ -82,7 +82,7 @@ fn control_cannot_be_checked_by_conform() {
     let control = server("anonymous", &place, None);
     let output = authbench(&["conform", "--target", &control.base_url()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("hands out no credential"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("issues no credential"), "{}", stderr(&output));
 }
 
 /// A server that keeps every connection, whatever the client wants, has a `/me` without an end, and says nothing at

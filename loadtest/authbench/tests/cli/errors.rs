@@ -45,7 +45,7 @@ fn invalid_flags_are_usage_errors() {
     fails(&load(&["--slo", "p100=10ms"]), 2, &["p100", "p99.9"]);
     fails(&load(&["--slo", "p99.99999=10ms"]), 2, &["125000000 requests", "--duration 12.500s"]);
     fails(&load(&["--slo", "p99=10"]), 2, &["10ms"]);
-    fails(&load(&["--slo", "p99=0ms"]), 2, &["out of reach"]);
+    fails(&load(&["--slo", "p99=0ms"]), 2, &["out of range"]);
     fails(&load(&["--slo", "p99=10ms", "--rate", "5"]), 2, &["--rate"]);
     fails(&load(&["--slo", "p99=10ms", "--users", "5"]), 2, &["--users"]);
     fails(&load(&["--slo", "p99=10ms", "--plan", "plan.toml"]), 2, &["--plan"]);
@@ -91,11 +91,11 @@ fn unreadable_record_is_a_usage_error() {
         let path = place.file("record.json", text);
         path.to_str().unwrap().to_owned()
     };
-    fails(&["report", &report("{")], 2, &["is not a record of authbench"]);
-    fails(&["report", &report(r#"{"format":"2.0"}"#)], 2, &["is not a record of authbench", "run"]);
-    fails(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "newer"]);
-    fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer reads"]);
-    fails(&["report", &report(r#"{"format":"1.4"}"#)], 2, &["format 1.4", "no longer reads; authbench 0.1 does"]);
+    fails(&["report", &report("{")], 2, &["is not an authbench record"]);
+    fails(&["report", &report(r#"{"format":"2.0"}"#)], 2, &["is not an authbench record", "run"]);
+    fails(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "supports up to"]);
+    fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer supports"]);
+    fails(&["report", &report(r#"{"format":"1.4"}"#)], 2, &["format 1.4", "no longer supports; use authbench 0.1"]);
     fails(&["report", &report(r#"{"format":"one"}"#)], 2, &["major.minor"]);
     fails(&["report", "/nowhere"], 2, &["/nowhere"]);
 }

@@ -139,7 +139,7 @@ impl<'wave> Wave<'wave> {
         let turns = &mut state.nodes[node];
         turns.under_way -= 1;
         let seen = &mut state.seen[number];
-        let acknowledged = seen.acknowledged.expect("nobody is asked before the acknowledgement");
+        let acknowledged = seen.acknowledged.expect("no node is polled before the acknowledgement");
         let since_us = |at: Instant| (at - acknowledged).as_micros() as u64;
         let own = &mut seen.nodes[node];
         match answer {
@@ -154,7 +154,7 @@ impl<'wave> Wave<'wave> {
             }
             other => {
                 let why = other.map_or_else(|why| why, |status| format!("status {status}"));
-                seen.faults.push(format!("node {} was asked in vain ({why})", node + 1));
+                seen.faults.push(format!("polling node {} failed ({why})", node + 1));
                 return;
             }
         }

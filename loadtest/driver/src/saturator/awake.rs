@@ -93,7 +93,7 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let passed = began.elapsed();
-        assert!(looked > Duration::ZERO && looked <= passed, "looked for {looked:?} in {passed:?}");
+        assert!(looked > Duration::ZERO && looked <= passed, "polled for {looked:?} in {passed:?}");
     }
 
     fn on_one_processor(plan: &Plan, start: std::time::Instant) -> Duration {

@@ -1,6 +1,6 @@
 //! The driver against servers that only a test would have.
 
-#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+#![expect(clippy::unwrap_used, reason = "shared test code fails like the tests themselves")]
 
 mod nodes;
 mod probe;

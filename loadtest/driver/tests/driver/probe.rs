@@ -64,7 +64,7 @@ fn of_every_request_it_is_told_what_came_of_it() {
         assert_eq!(each.node, number % 3);
         match (each.node, each.reply) {
             (0, Reply::Answered { status: 200, names_its_user, sent, done }) => {
-                assert_eq!(names_its_user, each.credential == 0, "the other one is answered with somebody else");
+                assert_eq!(names_its_user, each.credential == 0, "the other response is for another user");
                 assert!(each.intended <= sent && sent < done);
             }
             (1, Reply::Disconnected) | (2, Reply::TimedOut) => {}
@@ -89,7 +89,7 @@ fn a_stopped_probe_waits_for_no_answer() {
     });
     let began = Instant::now();
     let probed = Probe::of(&[lane(&[url], 300.0, 300.0)], WORKERS).unwrap().run(began, &stop).unwrap();
-    assert!(began.elapsed() < Duration::from_mins(4), "neither the plan nor the timeout is over");
+    assert!(began.elapsed() < Duration::from_mins(4), "before the end of the plan and of the timeout");
     assert_eq!(probed[0].len(), 30_000);
     assert!(probed[0].iter().all(|each| each.reply == Reply::Unsent));
 }

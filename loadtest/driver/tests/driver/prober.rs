@@ -90,7 +90,7 @@ fn after_an_event_that_failed_nobody_is_asked() {
 fn an_answer_that_is_neither_acceptance_nor_denial_is_a_fault() {
     let (authority, _) = node("204 No Content", &["500 Internal Server Error"]);
     let [seen] = &run(&authority, 1, PACE)[..] else { panic!("one trial") };
-    assert_eq!(seen.faults, ["node 1 was asked in vain (status 500)"]);
+    assert_eq!(seen.faults, ["polling node 1 failed (status 500)"]);
 }
 
 #[test]

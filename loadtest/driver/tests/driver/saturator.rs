@@ -69,7 +69,7 @@ fn an_answer_in_pieces_is_one_answer() {
 #[test]
 fn another_users_answer_is_a_failure() {
     let counts = load(&always(answer("200 OK", r#"{"username":"user-000008"}"#)), 0.2, &Arc::default());
-    assert_only_error(&counts, "answer for another user");
+    assert_only_error(&counts, "response for another user");
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn an_answer_before_the_request_is_read_is_an_answer_and_the_next_goes_over_a_ne
     let plan = Plan { expected_status: 431, ..plan(0.5) };
     let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
     let counts = drive.driven.counts();
-    assert!(counts.ok > 2, "more answers than the first connections gave: {counts:?}");
+    assert!(counts.ok > 2, "more responses than on the first connections: {counts:?}");
     assert_eq!(counts.failed(), 0, "{counts:?}");
 }
 
 #[test]
 fn what_is_not_http_is_a_failure() {
     let counts = load(&always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), 0.2, &Arc::default());
-    assert_only_error(&counts, "not an HTTP answer of known length");
+    assert_only_error(&counts, "not an HTTP response of known length");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_connection_that_is_closed_is_replaced() {
         0.5,
         &Arc::default(),
     );
-    assert!(counts.ok > 2, "more answers than the first connections gave: {counts:?}");
+    assert!(counts.ok > 2, "more responses than on the first connections: {counts:?}");
     assert!(counts.failed() > 2, "{counts:?}");
 }
 
@@ -140,7 +140,7 @@ fn a_server_that_never_answers_is_waited_for_no_longer_than_the_plan_says() {
     let begun = Instant::now();
     let counts = load(&serve(|stream| while request(stream) {}), 0.2, &Arc::default());
     assert_only_error(&counts, "timeout");
-    assert_eq!(counts.failed(), 2, "one a connection");
+    assert_eq!(counts.failed(), 2, "one per connection");
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
@@ -156,7 +156,7 @@ fn a_stop_ends_it_early() {
         }
     });
     let counts = load(&base_url, 3600.0, &stop);
-    assert!((1..=2).contains(&counts.ok), "one a connection at most: {counts:?}");
+    assert!((1..=2).contains(&counts.ok), "at most one per connection: {counts:?}");
     assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
@@ -179,7 +179,7 @@ fn it_waits_awake_on_processors_of_its_own_only_and_says_how_long() {
     let window = drive.driven.window();
     let longest = Duration::from_secs_f64(window.end_s - window.start_s + plan.interval_s) * WORKERS.count as u32;
     assert!(drive.looked > Duration::ZERO && drive.looked <= longest, "{:?} of {longest:?}", drive.looked);
-    assert!(drive.driven.counts().ok > 2, "it looks and finds: {:?}", drive.driven.counts());
+    assert!(drive.driven.counts().ok > 2, "it polls and finds completions: {:?}", drive.driven.counts());
 }
 
 /// What a server does for a request must not depend on which driver sent it.

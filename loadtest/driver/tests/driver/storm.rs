@@ -67,9 +67,9 @@ fn a_storm_goes_on_until_it_is_stopped_and_counts_what_fails_by_kind() {
         }
     });
     let logins = log_in(base_url, Storm { again: true, ..ONCE }, &stop);
-    let failed = [("answer for another user".to_owned(), 1), ("status 503".to_owned(), 1)];
+    let failed = [("response for another user".to_owned(), 1), ("status 503".to_owned(), 1)];
     assert_eq!(logins.failed, BTreeMap::from(failed));
-    assert!((18..=24).contains(&logins.answered), "nobody begins again after the stop: {logins:?}");
+    assert!((18..=24).contains(&logins.answered), "no login starts after the stop: {logins:?}");
 }
 
 #[test]
@@ -84,5 +84,5 @@ fn no_redirect_is_followed() {
         format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/login\r\ncontent-length: 0\r\n\r\n");
     let logins = log_in(told(move |_| redirect.clone().into_bytes()), ONCE, &Arc::default());
     assert_eq!((logins.answered, logins.failed), (0, BTreeMap::from([("status 307".to_owned(), 4)])));
-    assert!(!followed.load(Ordering::Relaxed), "no password goes to another host");
+    assert!(!followed.load(Ordering::Relaxed), "no password is sent to another host");
 }

@@ -31,7 +31,7 @@ impl<'de> Visitor<'de> for AnyValue {
         if value <= LARGEST {
             Ok(Countable)
         } else {
-            Err(E::custom(format_args!("{value} is more than can be counted")))
+            Err(E::custom(format_args!("{value} is too large for a counter")))
         }
     }
 
@@ -81,6 +81,6 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<Countable>(json).map(|_| ());
         read(r#"{"seed": 18446744073709551615, "counts": [9007199254740992, -1, 1e300, null, true, "x"]}"#).unwrap();
         let error = read(r#"{"rounds": [{"ok": 9007199254740993}]}"#).unwrap_err().to_string();
-        assert!(error.contains("9007199254740993 is more than can be counted at line 1"), "{error}");
+        assert!(error.contains("9007199254740993 is too large for a counter at line 1"), "{error}");
     }
 }

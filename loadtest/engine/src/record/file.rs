@@ -27,7 +27,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It is not a record.
-    #[error("{path} is not a record of authbench: {source}")]
+    #[error("{path} is not an authbench record: {source}")]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,8 @@ pub enum ReadError {
     },
     /// A newer authbench wrote it.
     #[error(
-        "{path} has format {found}, newer than {FORMAT}, the newest this authbench reads; use the authbench that wrote it, or a later one"
+        "{path} has format {found}; this authbench supports up to {FORMAT}; use the authbench that wrote it or a \
+         later one"
     )]
     TooNew {
         /// The file.
@@ -46,7 +47,9 @@ pub enum ReadError {
     },
     /// An authbench too old wrote it.
     #[error(
-        "{path} has format {found}, which this authbench (format {FORMAT}) no longer reads; authbench {} does, or make the run again", reader(*found)
+        "{path} has format {found}, which this authbench (format {FORMAT}) no longer supports; use authbench {} \
+         or repeat the run",
+        reader(*found)
     )]
     TooOld {
         /// The file.
@@ -60,13 +63,13 @@ pub enum ReadError {
 fn reader(format: FormatVersion) -> &'static str {
     match format.major {
         1 => "0.1",
-        _ => "of before 0.1",
+        _ => "older than 0.1",
     }
 }
 
 /// A record cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}: {source}; free some room there or choose another folder with --out")]
+#[error("cannot write {path}: {source}; free disk space or choose another directory with --out")]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,

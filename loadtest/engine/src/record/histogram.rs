@@ -53,10 +53,10 @@ pub enum HistogramError {
     #[error("a histogram is not in the compressed HdrHistogram V2 format: {0}")]
     Format(#[from] hdrhistogram::serialization::DeserializeError),
     /// Its compressed part cannot be unpacked, or is longer than that of any histogram of authbench.
-    #[error("a histogram cannot be unpacked: {0}")]
+    #[error("a histogram cannot be decompressed: {0}")]
     Packing(#[from] io::Error),
     /// Its header states what no histogram of authbench has.
-    #[error("a histogram's header states {what}, which no histogram of authbench has")]
+    #[error("a histogram's header has {what}, which authbench never writes")]
     Header {
         /// What it states.
         what: &'static str,
@@ -68,7 +68,7 @@ impl EncodedHistogram {
     #[must_use]
     pub fn encode(histogram: &Histogram<u64>) -> Self {
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("memory takes every byte");
+        V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
         Self(STANDARD.encode(bytes))
     }
 

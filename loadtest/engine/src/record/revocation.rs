@@ -83,10 +83,10 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Logout => "logout",
-            Self::LogoutAll => "logout of all",
-            Self::PasswordChange => "change of password",
-            Self::Disable => "user locked out",
-            Self::Demote => "role taken away",
+            Self::LogoutAll => "logout-all",
+            Self::PasswordChange => "password change",
+            Self::Disable => "user disabled",
+            Self::Demote => "role removed",
         })
     }
 }

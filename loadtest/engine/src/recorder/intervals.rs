@@ -38,12 +38,12 @@ impl Intervals {
             }
             self.open.insert(index, room);
         }
-        self.open.get_mut(&index).expect("it was opened just now")
+        self.open.get_mut(&index).expect("it has just been opened")
     }
 
     /// Packs the oldest open interval, and gives its histograms back empty.
     fn pack_oldest(&mut self) -> OpenInterval {
-        let (index, mut interval) = self.open.pop_first().expect("what is not spare is open");
+        let (index, mut interval) = self.open.pop_first().expect("an interval that is not spare is open");
         self.packed.insert(index, interval.pack());
         interval.clear();
         interval
@@ -147,11 +147,11 @@ struct PackedHistogram(Vec<u8>);
 impl PackedHistogram {
     fn pack(histogram: &Histogram<u64>) -> Self {
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(histogram, &mut bytes).expect("memory takes every byte");
+        V2Serializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
         Self(bytes)
     }
 
     fn unpack(&self) -> Histogram<u64> {
-        Deserializer::new().deserialize(&mut self.0.as_slice()).expect("it was packed here")
+        Deserializer::new().deserialize(&mut self.0.as_slice()).expect("it was compressed here")
     }
 }

@@ -66,7 +66,7 @@ mod tests {
         let (one, two) = (lab::placement::place(&[vec![0]]), lab::placement::place(&[vec![0], vec![1]]));
         assert_eq!(pinning(&two, 2).found, "server on 0, store on 0, generator on 1");
         let alone = pinning(&one, 1);
-        assert_eq!((alone.state, alone.found.as_str()), (State::Limited, "there is only one processor"));
+        assert_eq!((alone.state, alone.found.as_str()), (State::Limited, "there is only one CPU"));
         let refused = Placement { method: "none: not permitted".to_owned(), ..one };
         assert!(pinning(&refused, 4).advice.unwrap().contains("sched_setaffinity"));
     }

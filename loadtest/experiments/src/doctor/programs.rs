@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((none.state, none.left_out.len()), (State::Missing, 1));
         assert!(none.advice.unwrap().contains("apt-get install postgresql"));
         let broken = judge_store(StoreKind::Postgres, Err(PostgresError::NoAccount.into()));
-        assert!(broken.found.contains("refuses to run as root"), "{broken:?}");
+        assert!(broken.found.contains("does not run as root"), "{broken:?}");
         assert_eq!(judge_store(StoreKind::Redis, Ok("7.0.15".to_owned())).found, "7.0.15 starts and responds");
     }
 

@@ -74,7 +74,7 @@ pub struct Account {
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// Its log cannot be written.
-    #[error("cannot write {path}, the log of {name}: {source}; free some room there or choose another folder")]
+    #[error("cannot write {path}, the log of {name}: {source}; free disk space or choose another directory")]
     Log {
         /// What should have been started.
         name: String,
@@ -84,7 +84,7 @@ pub enum LaunchError {
         source: io::Error,
     },
     /// The program cannot be executed, or not on these processors.
-    #[error("cannot start {name} as {program} (processors {cpus:?}): {source}")]
+    #[error("cannot start {name} as {program} (CPUs {cpus:?}): {source}")]
     Spawn {
         /// What should have been started.
         name: String,
@@ -168,7 +168,7 @@ fn own_variables() -> impl Iterator<Item = OsString> {
 
 /// Ties the process to this program and to its processors. The signals that stop it do so even where this program was started
 /// with them ignored, which a child inherits.
-#[expect(unsafe_code, reason = "std has no other way to act between fork and exec")]
+#[expect(unsafe_code, reason = "std has no other way to run code between fork and exec")]
 fn bind(command: &mut Command, cpus: Option<CpuSet>, stop_signals: [Signal; 2]) {
     let parent = Pid::this();
     // SAFETY: between fork and exec in a process with threads only async-signal-safe calls are

@@ -41,9 +41,9 @@ impl Log {
     pub(super) fn tail(&self) -> String {
         let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         match self.read_from(self.start.max(length.saturating_sub(TAIL_BYTES))) {
-            Ok(text) if text.trim().is_empty() => "(it wrote nothing)".to_owned(),
+            Ok(text) if text.trim().is_empty() => "(no output)".to_owned(),
             Ok(text) => last_lines(&text),
-            Err(error) => format!("(unreadable: {error})"),
+            Err(error) => format!("(cannot read the log: {error})"),
         }
     }
 

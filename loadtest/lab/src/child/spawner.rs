@@ -19,14 +19,14 @@ static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
     std::thread::Builder::new()
         .name("lab-spawner".to_owned())
         .spawn(move || serve(&queue))
-        .expect("a program that measures load can start a thread");
+        .expect("the load generator can start a thread");
     jobs
 });
 
 pub(super) fn spawn(command: Command) -> io::Result<Child> {
     let (reply, answer) = channel();
     SPAWNER.send(Job { command, reply }).expect("the spawner lives as long as the program");
-    answer.recv().expect("the spawner answers every job")
+    answer.recv().expect("the spawner replies to every job")
 }
 
 fn serve(queue: &Receiver<Job>) {

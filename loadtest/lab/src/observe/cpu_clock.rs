@@ -20,7 +20,7 @@ pub struct CpuClock {
 
 /// There is no such process, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read the CPU clock of process {pid}: {source}; it has ended, or is not on this machine")]
+#[error("cannot read the CPU clock of process {pid}: {source}; it has exited or is not on this machine")]
 pub struct ProcessGone {
     /// The process asked for.
     pub pid: u32,

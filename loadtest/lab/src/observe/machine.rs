@@ -90,7 +90,7 @@ mod tests {
         let risen = || machine.ticks().unwrap().total > first.total;
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while !risen() {
-            assert!(std::time::Instant::now() < deadline, "the ticks stand still");
+            assert!(std::time::Instant::now() < deadline, "the ticks do not advance");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }

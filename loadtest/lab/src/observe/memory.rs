@@ -21,7 +21,7 @@ pub fn memory(pid: u32) -> io::Result<Memory> {
         return Ok(Memory { rss_bytes, pss_bytes });
     }
     let status = read_to_string(format!("/proc/{pid}/status"))?;
-    let ended = || io::Error::new(io::ErrorKind::NotFound, format!("process {pid} has ended and holds no memory"));
+    let ended = || io::Error::new(io::ErrorKind::NotFound, format!("process {pid} has exited and has no memory"));
     Ok(Memory { rss_bytes: bytes(&status, "VmRSS:").ok_or_else(ended)?, pss_bytes: None })
 }
 

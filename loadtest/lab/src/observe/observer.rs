@@ -67,7 +67,7 @@ impl Observer {
     #[must_use]
     pub fn finish(mut self) -> Observation {
         self.stopping.store(true, Ordering::Release);
-        let thread = self.thread.take().expect("only this and drop take the thread, and both take the observer");
+        let thread = self.thread.take().expect("only this and drop take the thread, and both consume the observer");
         thread.join().expect("reading clocks does not panic")
     }
 }

@@ -62,7 +62,7 @@ pub fn init(data: &Path, account: Option<&(Account, String)>) -> Result<(), Post
 
 fn last_words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned()
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no output").to_owned()
 }
 
 /// Returns a program such as `psql`: of the newest version that is packaged, or the one in PATH.

@@ -156,9 +156,9 @@ mod tests {
         flow.take_in(&[0; 2_000], 0, &narrow, &mut random);
         assert_eq!(flow.last_due_ns, 2 * MS);
         flow.take_in(&[0; 1_000], 0, &narrow, &mut random);
-        assert_eq!(flow.last_due_ns, 3 * MS, "it waits for the first");
+        assert_eq!(flow.last_due_ns, 3 * MS, "it waits for the first one");
         flow.take_in(&[0; 1_000], 10 * MS, &narrow, &mut random);
-        assert_eq!(flow.last_due_ns, 11 * MS, "the line stood idle");
+        assert_eq!(flow.last_due_ns, 11 * MS, "the line was idle");
     }
 
     #[test]

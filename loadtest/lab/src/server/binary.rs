@@ -10,7 +10,7 @@ pub const BIN_DIR: &str = "AUTHBENCH_BIN_DIR";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot find {name} in {folders}; build it with `cargo build --release --workspace --bins` (scripts/compare.sh \
-     does), or set {BIN_DIR} to the folder it is in"
+     does), or set {BIN_DIR} to its directory"
 )]
 pub struct MissingBinary {
     /// The binary.

@@ -34,7 +34,7 @@ pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, Serv
         log: child.log().to_owned(),
     };
     let address = child.find_line(deadline, |line| address_of(child.pid(), line))?;
-    let address = address.ok_or_else(|| late("say where it listens".to_owned()))?;
+    let address = address.ok_or_else(|| late("report its address".to_owned()))?;
     let client = Client::new(&base_url(address));
     let mut answer = String::new();
     while Instant::now() < deadline {
@@ -46,7 +46,7 @@ pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, Serv
         }
         sleep(POLL);
     }
-    Err(late(format!("become ready ({} gave: {answer})", route::READYZ)))
+    Err(late(format!("become ready ({} returned: {answer})", route::READYZ)))
 }
 
 /// The address in the ready line of the process itself, not of another one that shares its log.

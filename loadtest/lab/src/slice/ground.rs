@@ -91,9 +91,10 @@ impl Hierarchy {
             Version::V1 => Ok(()),
             Version::V2 if has(&controllers) => Ok(()),
             Version::V2 if !has(&self.folder.join("cgroup.controllers")) => {
-                Err("the processor is not among its resources".to_owned())
+                Err("the cpu controller is not available".to_owned())
             }
-            Version::V2 => fs::write(&controllers, "+cpu").map_err(|error| format!("it hands out no quotas: {error}")),
+            Version::V2 => fs::write(&controllers, "+cpu")
+                .map_err(|error| format!("the cpu controller cannot be enabled: {error}")),
         }
     }
 }
@@ -163,7 +164,7 @@ mod tests {
         let at = |version, at: &str| Mount { version, at: at.into() };
         let expected = [at(Version::V2, "/sys/fs/cgroup/unified"), at(Version::V1, "/sys/fs/cgroup/cpu,cpuacct")];
         assert_eq!(mounts(MIXED, Resource::Processor), expected);
-        assert_eq!(mounts(MIXED, Resource::Memory), expected[..1], "version 1 mounts each by itself");
+        assert_eq!(mounts(MIXED, Resource::Memory), expected[..1], "version 1 mounts each controller separately");
         assert_eq!(mounts("31 30 0:27 / /proc rw - proc proc rw\n", Resource::Processor), []);
     }
 

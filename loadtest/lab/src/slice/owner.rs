@@ -53,7 +53,7 @@ mod tests {
         drop(child.stdin.take());
         let deadline = Instant::now() + Duration::from_secs(5);
         while !Owner::is_gone(Path::new(&group)) {
-            assert!(Instant::now() < deadline, "it has ended");
+            assert!(Instant::now() < deadline, "it has exited");
             std::thread::yield_now();
         }
         child.wait().unwrap();

@@ -19,7 +19,7 @@ fn stop_asks_first() {
     child.check().unwrap();
     assert_eq!(child.stop().signal(), Some(libc::SIGTERM));
     assert!(!lives(child.pid()));
-    assert_eq!(child.stop().signal(), Some(libc::SIGTERM), "a second stop says the same");
+    assert_eq!(child.stop().signal(), Some(libc::SIGTERM), "a second stop reports the same");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn who_ends_unasked_is_lost_unless_somebody_has_missed_him() {
     dismissed.dismiss();
     for child in [&lost, &missed, &dismissed] {
         kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();
-        until(10, "it has ended", || state(child.pid()) == Some('Z'));
+        until(10, "it has exited", || state(child.pid()) == Some('Z'));
     }
     missed.check().unwrap_err();
     stopped.stop();
@@ -80,7 +80,7 @@ fn whose_connections_have_broken_has_ended() {
         let child = shell(&folder, &format!("exec sleep 1000 >{}", pipe.display()));
         let mut pipe = std::fs::File::open(&pipe).unwrap();
         kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();
-        assert_eq!(pipe.read(&mut [0]).unwrap(), 0, "its end of the pipe is closed");
+        assert_eq!(pipe.read(&mut [0]).unwrap(), 0, "the child's end of the pipe is closed");
         child.check().unwrap_err();
     }
 }
@@ -97,7 +97,7 @@ fn drop_and_panic_stop_the_child() {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let child = shell(&folder, FOREVER);
         pid = child.pid();
-        panic!("on purpose");
+        panic!("intended");
     }));
     assert!(panicked.is_err() && pid != 0 && !lives(pid));
 }
@@ -117,11 +117,11 @@ fn an_ended_child_is_noticed_with_its_last_words() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("process.log"), "words of another process\n").unwrap();
     let child = shell(&folder, "echo out; echo err >&2; exit 3");
-    until(10, "the child ends", || child.check().is_err());
+    until(10, "the child exits", || child.check().is_err());
     let exited = child.check().unwrap_err();
     assert_eq!((exited.status.code(), exited.tail.as_str()), (Some(3), "out\nerr"));
     assert!(exited.to_string().contains("exit status: 3"), "{exited}");
-    assert!(matches!(child.suspend(), Err(SignalError::Exited(_))), "nobody else is signalled");
+    assert!(matches!(child.suspend(), Err(SignalError::Exited(_))), "no other process receives the signal");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     assert!(child.find_line(deadline, |line| (line == "never").then_some(())).is_err());
 }
@@ -159,13 +159,13 @@ fn an_ignored_sigchld_does_not_lose_children() {
 
 #[test]
 #[ignore = "the program that the test above runs, because signals belong to a whole process"]
-#[expect(unsafe_code, reason = "as a parent may do that ignores its children and hands that down")]
+#[expect(unsafe_code, reason = "like a parent that ignores SIGCHLD, which children inherit")]
 fn learn_of_a_child_while_sigchld_was_ignored() {
     // SAFETY: no handler is installed that could be unsound.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, "exit 3");
-    until(10, "the child ends", || child.check().is_err());
+    until(10, "the child exits", || child.check().is_err());
     assert_eq!(child.stop().code(), Some(3));
 }
 
@@ -184,6 +184,6 @@ fn print_environment() {
         launch(&folder, "/bin/sh", &["-c", "echo \"[$AUTHBENCH_TOUCH] [$OTHER] [$AUTHBENCH_USERS]\"; exit 3"]);
     env.env = vec![("AUTHBENCH_USERS".into(), "7".into())];
     let child = env.start().unwrap();
-    until(10, "the child ends", || child.check().is_err());
+    until(10, "the child exits", || child.check().is_err());
     assert_eq!(child.check().unwrap_err().tail, "[] [kept] [7]");
 }

@@ -84,7 +84,7 @@ fn a_post_is_answered_after_its_last_byte() {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(b"POST /login HTTP/1.1\r\nContent-Length: 5\r\n\r\nhell").unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    assert!(stream.read(&mut [0; 64]).is_err(), "nothing comes before the last byte");
+    assert!(stream.read(&mut [0; 64]).is_err(), "no response before the last byte");
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(b"o").unwrap();
     let mut status = [0; 15];

@@ -53,7 +53,7 @@ fn clients_go_round_the_servers_or_stay_with_theirs() {
     let answers: Vec<String> = (0..4).map(|_| ask(&round, None)).collect();
     assert_eq!(answers, ["first 0", "second 0", "first 0", "second 0"]);
     for _ in 0..3 {
-        assert_eq!(ask(&sticky, Some(&cookie(1))), "second 0", "the balancer keeps its cookie to itself");
+        assert_eq!(ask(&sticky, Some(&cookie(1))), "second 0", "the balancer does not forward its own cookie");
     }
-    assert_eq!(ask(&sticky, Some(&format!("id=abc; {}", cookie(0)))), "first 1", "and lets others pass");
+    assert_eq!(ask(&sticky, Some(&format!("id=abc; {}", cookie(0)))), "first 1", "and forwards other cookies");
 }

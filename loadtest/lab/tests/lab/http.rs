@@ -43,14 +43,14 @@ fn other_servers_are_told_apart_from_auth_servers() {
     for (answer, why) in [
         ("-ERR unknown command 'GET'\r\n", "does not speak HTTP"),
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "status 404"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "no scheme descriptor"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "not return a scheme descriptor"),
         (
             "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             "status 302",
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-            "no scheme descriptor",
+            "not return a scheme descriptor",
         ),
     ] {
         let error = Client::new(&answering(answer)).scheme().unwrap_err();

@@ -1,6 +1,6 @@
 //! The lab with real processes.
 
-#![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
+#![expect(clippy::unwrap_used, reason = "shared test code fails like the tests themselves")]
 
 mod child;
 mod delay_server;

@@ -30,7 +30,7 @@ fn the_cpu_clock_agrees_with_the_kernels_accounting() {
     until(10, "the child is stopped", || crate::patience::state(child.pid()) == Some('T'));
     let (ns, ticks) = (clock.ns().unwrap(), ticks_ns(child.pid()));
     // User and system time are each cut to a whole tick.
-    assert!(ticks <= ns && ns <= ticks + 2 * TICK_NS, "{ns} ns against {ticks} ns");
+    assert!(ticks <= ns && ns <= ticks + 2 * TICK_NS, "{ns} ns and {ticks} ns");
     assert_eq!(clock.ns().unwrap(), ns, "a stopped process uses no time");
     child.stop();
     assert!(clock.ns().is_err());
@@ -55,7 +55,7 @@ fn an_observation_tells_the_roles_apart() {
     assert_eq!(observation.cpu_ns(Role::Generator, from, to), None);
     let middle = from + (to - from) / 2;
     let halves = [(from, middle), (middle, to)].map(|(from, to)| observation.cpu_ns(Role::Server, from, to).unwrap());
-    assert!(server.abs_diff(halves.iter().sum()) <= 2, "{server} against {halves:?}");
+    assert!(server.abs_diff(halves.iter().sum()) <= 2, "{server} and {halves:?}");
     assert!((0.0..=1.0).contains(&observation.steal(from, to).unwrap()));
     assert!(observation.samples() > 2 && observation.own_cpu_ns() > 0);
 }

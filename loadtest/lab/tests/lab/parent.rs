@@ -20,11 +20,11 @@ fn a_killed_program_leaves_no_process_and_its_folder_is_reclaimed() {
     let pids = lines.find_map(|line| line.strip_prefix("pids ").map(str::to_owned)).unwrap();
     let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
     assert!(pids.len() == 3 && pids.iter().all(|&pid| lives(pid)), "{pids:?}");
-    assert!(Scratch::reclaim_in(folder.path()).is_empty(), "a living owner keeps its folder");
+    assert!(Scratch::reclaim_in(folder.path()).is_empty(), "the directory of a running owner is kept");
 
     holder.kill().unwrap();
     holder.wait().unwrap();
-    until(2, "the children end", || pids.iter().all(|&pid| !lives(pid)));
+    until(2, "the children exit", || pids.iter().all(|&pid| !lives(pid)));
     assert_eq!(Scratch::reclaim_in(folder.path()).len(), 1);
 }
 

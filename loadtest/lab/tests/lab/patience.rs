@@ -9,7 +9,7 @@ use lab::child::{Child, Launch};
 pub(crate) fn until(seconds: u64, what: &str, mut come: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     while !come() {
-        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
+        assert!(Instant::now() < deadline, "timeout after {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -57,7 +57,7 @@ fn bytes_pass_both_ways_unchanged_and_late() {
     let given = proxy.given();
     assert_eq!((given.there.len(), given.back.len()), (1, 1));
     assert!(given.round_trip_p50() >= Duration::from_micros(39_900), "{:?}", given.round_trip_p50());
-    assert_eq!(proxy.given().there.len(), 0, "what was told is not told again");
+    assert_eq!(proxy.given().there.len(), 0, "what was reported is not reported again");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_half_open_connection_says_nothing_until_the_end() {
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     near.write_all(b"into the void").unwrap();
     near.set_read_timeout(Some(GLANCE)).unwrap();
-    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock, "nobody has said anything");
+    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock, "no data has been sent");
     proxy.set_fault(LinkFault::None);
     near.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -158,7 +158,7 @@ fn a_proxy_that_goes_closes_its_connections_and_uses_nothing_when_idle() {
     near.write_all(b"still").unwrap();
     read(&mut far, 5);
     let used = Duration::from_nanos(proxy.cpu_ns() - before);
-    assert!(used < GLANCE, "it looked all the time: {used:?}");
+    assert!(used < GLANCE, "it polled all the time: {used:?}");
     let address = proxy.address();
     drop(proxy);
     assert!(matches!(far.read(&mut [0; 8]), Ok(0) | Err(_)));

@@ -59,7 +59,7 @@ fn a_connection_that_was_lost_is_opened_again() {
     assert!(closed > 0);
     assert_eq!(redis.keys().unwrap(), 10);
     redis.process().unwrap().stop();
-    assert!(redis.keys().is_err(), "a Redis that has ended is not waited for");
+    assert!(redis.keys().is_err(), "there is no wait for a Redis that has exited");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_private_redis_writes_nothing_to_disk() {
 fn a_private_redis_that_dies_is_noticed() {
     let (redis, _folder) = private();
     connect(&redis).send_packed_command(&redis::cmd("SHUTDOWN").arg("NOSAVE").get_packed_command()).unwrap();
-    until(10, "the end is noticed", || redis.process().unwrap().check().is_err());
+    until(10, "the exit is noticed", || redis.process().unwrap().check().is_err());
     assert!(matches!(redis.memory(), Err(UnusableRedis::Command { .. })));
 }
 
@@ -88,7 +88,7 @@ fn a_used_database_is_refused_unless_told() {
     assert!(Redis::at(outside.url(), true).is_ok());
     assert!(
         Redis::at(&outside.url().replace("/0", "/1"), false).is_ok(),
-        "an empty database of the same server will do"
+        "an empty database of the same server is accepted"
     );
 }
 
@@ -144,16 +144,16 @@ fn a_private_redis_forgets_when_it_crashes_and_remembers_when_it_is_shut_down() 
     let (first, url) = (redis.pid().unwrap(), redis.url().to_owned());
     fill(&mut connect(&redis), "authbench:", 10);
     redis.shut_down().unwrap();
-    assert!(!lives(first), "it has ended when this returns");
+    assert!(!lives(first), "it has exited when this returns");
     redis.start_again().unwrap();
     assert_ne!(redis.pid(), Some(first));
-    assert_eq!((redis.url(), redis.keys().unwrap()), (url.as_str(), 10), "where it was, with what it held");
+    assert_eq!((redis.url(), redis.keys().unwrap()), (url.as_str(), 10), "at the same address, with its data");
 
     let second = redis.pid().unwrap();
     redis.crash().unwrap();
     assert!(!lives(second));
     redis.start_again().unwrap();
-    assert_eq!(redis.keys().unwrap(), 0, "not even what it had written down the last time is left");
+    assert_eq!(redis.keys().unwrap(), 0, "the data of the last dump is gone, too");
     assert_eq!(redis.url(), url);
     drop(redis);
     assert!(std::fs::read_dir(folder.path()).unwrap().all(|file| file.unwrap().file_name() != "dump.rdb"));

@@ -67,7 +67,7 @@ fn those_who_start_at_once_do_not_take_each_others_folders() {
         for _ in 0..300 {
             let own = Scratch::new_in(parent.path()).unwrap();
             let _ = Scratch::reclaim_in(parent.path());
-            assert!(own.path().join("lock").exists(), "{:?} was taken", own.path());
+            assert!(own.path().join("lock").exists(), "{:?} was removed", own.path());
         }
     };
     std::thread::scope(|scope| {

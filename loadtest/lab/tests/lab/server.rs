@@ -32,7 +32,7 @@ fn a_real_server_becomes_ready_and_is_stopped() {
     let pid = server.process().pid();
     assert!(memory(pid).unwrap().pss_bytes.unwrap() > 0);
     server.process().check().unwrap();
-    assert!(server.process().stop().success(), "SIGTERM ends it in good order");
+    assert!(server.process().stop().success(), "SIGTERM shuts it down gracefully");
     drop(server);
     assert!(!lives(pid));
 }

@@ -64,7 +64,7 @@ fn a_process_and_its_children_get_their_share_and_no_more() {
     let group = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     assert_eq!(group(busy.pid()), group(pid));
     drop(busy);
-    assert!(!lives(pid), "what the process leaves behind goes with the slice");
+    assert!(!lives(pid), "the remaining child processes end with the slice");
     assert_eq!(groups("-busy"), Vec::<PathBuf>::new());
 }
 
@@ -77,7 +77,7 @@ fn a_group_goes_with_its_process() {
     let child = Launch { bounds, ..launch(&folder, "sleep", &["1000"]) }.start().unwrap();
     let of_child = std::fs::read_to_string(format!("/proc/{}/cgroup", child.pid())).unwrap();
     assert!(of_child.contains("-goes"), "{of_child}");
-    assert!(Slices::reclaim().iter().all(|path| !path.ends_with("-goes")), "a living owner keeps its groups");
+    assert!(Slices::reclaim().iter().all(|path| !path.ends_with("-goes")), "the groups of a running owner are kept");
     assert!(!groups("-goes").is_empty() || slices.method().starts_with("systemd"));
     drop(child);
     assert_eq!(groups("-goes"), Vec::<PathBuf>::new());
@@ -91,7 +91,7 @@ fn groups_of_a_killed_program_are_reclaimed() {
     }
     let mut holder = rerun("slice::hold").spawn().unwrap();
     until(10, "the program has its slice", || !groups("-held").is_empty());
-    assert!(!Slices::reclaim().iter().any(|path| path.to_string_lossy().ends_with("-held")), "it lives");
+    assert!(!Slices::reclaim().iter().any(|path| path.to_string_lossy().ends_with("-held")), "it is running");
     holder.kill().unwrap();
     holder.wait().unwrap();
     // Another test's reclaim may be faster.

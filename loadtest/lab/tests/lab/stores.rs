@@ -49,7 +49,7 @@ fn each_keeps_sessions_and_ends_with_its_owner() {
         drop(store);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while pids.iter().any(|pid| lives(*pid)) {
-            assert!(std::time::Instant::now() < deadline, "{kind} is still there");
+            assert!(std::time::Instant::now() < deadline, "{kind} is still running");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }

@@ -40,7 +40,7 @@ fn a_request_without_an_answer_is_an_error() {
     let (mut served, _) = target.accept().unwrap();
     served.read_exact(&mut vec![0; ME.len()]).unwrap();
     drop(served);
-    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "the tap hands the end on");
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0, "the tap forwards the end of the stream");
     assert!(matches!(tap.finish(), Err(TapError::Unanswered { requests: 1, responses: 0 })));
 }
 

@@ -68,7 +68,7 @@ fn descriptor() -> SchemeDescriptor {
 }
 
 fn json(status: &str, body: &impl Serialize) -> Vec<u8> {
-    let body = serde_json::to_vec(body).expect("an answer is plain data");
+    let body = serde_json::to_vec(body).expect("a response is plain data");
     let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.into_bytes(), body].concat()
 }

@@ -26,14 +26,14 @@ use station::Station;
 /// The longest time that can be set, in microseconds: the reach of the histograms.
 const LONGEST_US: u64 = engine::record::HIGHEST_US;
 
-/// Answers HTTP requests after a known time, and on SIGTERM prints the times it really took.
+/// Responds to HTTP requests after a known delay, and on SIGTERM prints the actual delays.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Where to listen; with port 0 the port is in the line it prints.
+    /// Address to listen on; port 0 selects a free port, which the first line on stdout states.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Microseconds from the last byte of a request to the first of its answer.
+    /// Microseconds from the last byte of a request to the first byte of its response.
     #[arg(
         long,
         conflicts_with = "service_us",
@@ -41,13 +41,13 @@ struct Args {
         value_parser = clap::value_parser!(u64).range(..=LONGEST_US)
     )]
     delay_us: Option<u64>,
-    /// Microseconds that one server takes for one request, which first waits for a free server.
+    /// Microseconds that one server takes for one request; a request waits until a server is free.
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=LONGEST_US))]
     service_us: Option<u64>,
-    /// How many servers there are.
+    /// Number of servers.
     #[arg(long, default_value_t = 1, requires = "service_us", value_parser = clap::value_parser!(u32).range(1..))]
     servers: u32,
-    /// Run the threads that answer under `SCHED_FIFO` if that is permitted.
+    /// Run the responding threads under `SCHED_FIFO` if permitted.
     #[arg(long)]
     workers_fifo: bool,
 }
