@@ -75,9 +75,9 @@ fn report(
     (answers, logins): (&Logins, u32),
     (before, peak, bound): (u64, u64, u64),
 ) -> bool {
-    println!("login storm: {logins} logins at once, GET /me at {RATE_RPS} requests/s meanwhile, sent under {class}");
+    println!("login burst: {logins} logins at once, GET /me at {RATE_RPS} requests/s meanwhile, sent under {class}");
     println!("  {:<22} {:>9} {:>9} {:>9}", "/me, µs", "p50", "p99", "max");
-    for (name, round) in [("idle", idle), ("storm", storm)] {
+    for (name, round) in [("idle", idle), ("burst", storm)] {
         let parts =
             [("response", &round.response_us), ("service", &round.service_us), ("generator's lag", &round.lag_us)];
         for (part, us) in parts {
@@ -88,7 +88,7 @@ fn report(
     let (answered, took_s) = (answers.answered, answers.took.as_secs_f64());
     let rate = answered as f64 / took_s;
     println!(
-        "  {answered} of {logins} logins answered in {took_s:.1} s: {rate:.1} logins/s; failed: {:?}",
+        "  {answered} of {logins} logins completed in {took_s:.1} s: {rate:.1} logins/s; failed: {:?}",
         answers.failed
     );
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);

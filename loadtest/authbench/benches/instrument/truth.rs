@@ -24,7 +24,7 @@ const CASES: [Case; 3] = [
 ];
 
 pub(crate) fn run(size: Size) -> bool {
-    println!("truth: response time as recorded against what the server did (µs)");
+    println!("truth: recorded response time against the true one (µs)");
     println!(
         "  {:<6} {:>9} {:>9} {:>9} | {:>9} {:>9} {:>9}",
         "", "p50 true", "recorded", "diff", "p99 true", "recorded", "diff"

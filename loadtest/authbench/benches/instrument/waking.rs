@@ -22,9 +22,9 @@ const TIMES: f64 = 1.05;
 
 pub(crate) fn run(size: Size) -> bool {
     println!(
-        "waking: CPU time of a full server per request (µs), its client asleep between answers and awake, in turn"
+        "waking: CPU time of a saturated server per request (µs), with a client that sleeps between responses or polls, in turn"
     );
-    println!("  {:<28} {:>12} {:>12} {:>10}", "", "asleep", "awake", "saved");
+    println!("  {:<28} {:>12} {:>12} {:>10}", "", "sleeping", "polling", "saved");
     let (turns, seconds) = if size == Size::Full { (7, 2.0) } else { (1, 0.2) };
     let servers: Vec<_> = SCHEMES.map(|id| Reference::of(scheme(id))).into();
     pin();
@@ -39,7 +39,7 @@ pub(crate) fn run(size: Size) -> bool {
         println!("  {id:<28} {asleep:>12.1} {awake:>12.1} {:>10.1}", asleep - awake);
         dearest = dearest.max(awake / asleep);
     }
-    wants("no server pays more while its client is awake", dearest <= TIMES)
+    wants("no server needs more CPU time while its client polls", dearest <= TIMES)
 }
 
 fn scheme(id: &str) -> Scheme {
