@@ -1,15 +1,17 @@
 //! The table of experiments: one row each.
 //!
-//! A row names the module that holds the experiment in each crate, and the type of what it measures. `experiments`, `evidence`
-//! and `report` expand [`each_experiment`](crate::each_experiment) or [`each_comparison`](crate::each_comparison) where they
-//! have to know them all, so that an experiment which one of them lacks does not compile.
+//! A row names the module that holds the experiment in each crate, and the type of its data.
+//! `experiments`, `evidence` and `report` expand [`each_experiment`](crate::each_experiment) or
+//! [`each_comparison`](crate::each_comparison) where they need all of them, so that the build fails
+//! if one of them lacks an experiment.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::record;
 
-/// Hands all rows to a macro, in the order in which they are reported: `module "id" DataType: [needs] "title", "what is compared";`.
+/// Passes all rows to a macro, in report order: `module "id" DataType: [needs] "title", "what is
+/// compared";`.
 #[macro_export]
 macro_rules! each_experiment {
     ($then:ident) => {
@@ -21,7 +23,9 @@ macro_rules! each_experiment {
     };
 }
 
-/// Hands those rows to a macro which `authbench compare` makes, in the order in which it makes them, after others if any are given.
+/// Passes the rows of `authbench compare` to a macro, in the order of execution.
+///
+/// Any other rows that are given come first.
 #[macro_export]
 macro_rules! each_comparison {
     ($then:ident $($before:tt)*) => {
@@ -51,7 +55,7 @@ pub struct Experiment {
     row: &'static Row,
 }
 
-/// What the table says of one experiment.
+/// The row of one experiment.
 struct Row {
     /// The place in the table.
     place: usize,
@@ -61,26 +65,26 @@ struct Row {
     needs: &'static [Need],
 }
 
-/// What an experiment needs of a machine.
+/// A requirement of an experiment on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Its figures are times and rates.
     Timed,
-    /// It fills a server with all that it can take.
+    /// It saturates a server.
     Filled,
-    /// It sends at moments that a plan has set.
+    /// It sends at times that a plan sets.
     Paced,
-    /// It sends at a set share of what a server can take.
+    /// It sends at a fraction of the capacity of a server.
     RateOfCapacity,
-    /// It puts the delay proxy before a store.
+    /// It puts the delay proxy in front of a store.
     Proxied,
-    /// It holds credentials until the memory is full of them.
+    /// It creates credentials up to a memory limit.
     Held,
-    /// It gives each server a slice of a processor.
+    /// It sets a CPU quota for each server.
     Sliced,
 }
 
-/// There is no experiment of this name that `authbench compare` makes.
+/// `authbench compare` has no experiment of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown experiment {0:?}; available experiments: {all}", all = names())]
 pub struct UnknownExperiment(String);
@@ -130,30 +134,30 @@ fn names() -> String {
 }
 
 impl Experiment {
-    /// Those that `authbench compare` makes, in their order.
+    /// Returns the experiments of `authbench compare`, in their order.
     pub fn all() -> impl Iterator<Item = Self> {
         COMPARISONS.iter().copied()
     }
 
-    /// Its name on the command line and in the record.
+    /// Returns its name on the command line and in the record.
     #[must_use]
     pub const fn id(self) -> &'static str {
         self.row.id
     }
 
-    /// What a report calls it.
+    /// Returns its title in reports.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.row.title
     }
 
-    /// What is compared with what.
+    /// Returns what is compared with what.
     #[must_use]
     pub const fn compares(self) -> &'static str {
         self.row.compares
     }
 
-    /// Whether it needs this of the machine.
+    /// Returns whether it has this requirement.
     #[must_use]
     pub fn needs(self, need: Need) -> bool {
         self.row.needs.contains(&need)

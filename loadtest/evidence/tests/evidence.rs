@@ -1,4 +1,4 @@
-//! From a record to its evidence: the truth comes back out, and what must not count does not.
+//! Evidence of a record: estimates match the known truth, and excluded data have no effect.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -112,7 +112,7 @@ fn what_was_full_is_told_from_the_processors() {
     let capacity = |record: &Record, scheme: &str| cost_row(&of(record), scheme).capacity.clone().unwrap();
     let server_bound = capacity(&record, "jwt-eddsa");
     assert_eq!((server_bound.full.clone(), server_bound.is_lower_bound()), (vec![Part::Server], false));
-    // The generator's share of its own processor grows until it is the one that is full.
+    // The generator's share of its own CPU grows until it is the saturated part.
     record.placement.store_cpus = vec![2];
     for round in cost_rounds(&mut record) {
         let usage = round.usage.as_mut().unwrap();
@@ -140,7 +140,7 @@ fn percentiles_are_those_of_the_merged_window() {
     }
 }
 
-/// What the valid rounds of the row's place say they counted.
+/// Returns the number of requests that the valid rounds of the row's place counted.
 fn requests(record: &Record, row: &LatencyRow) -> u64 {
     let mut record = record.clone();
     let rounds = latency_rounds(&mut record);

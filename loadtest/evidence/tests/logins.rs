@@ -1,4 +1,4 @@
-//! Logins and garbage: the truth comes back out, and what must not count does not.
+//! Logins and invalid requests: estimates match the known truth, and excluded data have no effect.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -10,7 +10,7 @@ use evidence::{Evidence, LoginRow};
 use synthetic::kit::{invalidate, of, told};
 use synthetic::logins;
 
-/// Off by this share of the truth at most.
+/// The largest tolerated error.
 #[track_caller]
 fn near(found: f64, truth: f64, share: f64) {
     assert!((found - truth).abs() <= truth.abs() * share, "{found} is not within {share} of {truth}");

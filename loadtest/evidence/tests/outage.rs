@@ -1,4 +1,4 @@
-//! What is made of an outage, where the truth is known.
+//! Evidence of outages with a known truth.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -71,7 +71,7 @@ fn whoever_was_wrongly_allowed_is_a_violation_even_in_an_invalid_round() {
         let round = &mut outage.rounds[1];
         let mut wrong = vec![0; 30];
         wrong[7] = 2;
-        // Two more than planned: the round is invalid, and they were let in all the same.
+        // Two more than planned: the round is invalid, but the requests were accepted.
         round.outcomes.insert(Outcome::WronglyAllowed, wrong);
     });
     let told: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();

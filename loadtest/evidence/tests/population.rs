@@ -1,4 +1,5 @@
-//! More and more live credentials: the truth comes back out, and what must not count does not.
+//! Growing number of live credentials: estimates match the known truth, and excluded data have no
+//! effect.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 

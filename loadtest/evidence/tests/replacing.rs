@@ -1,4 +1,4 @@
-//! What is found in the synthetic comparison of requests that cross servers, and of keys and tokens that are replaced.
+//! Evidence of the synthetic requests across several servers, and of key and token rotation.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -35,7 +35,7 @@ fn a_hop_adds_what_it_truly_adds() {
 #[test]
 fn a_hop_to_a_server_that_stands_apart_takes_its_round_trips() {
     let evidence = of(&synthetic::compare());
-    // One to the next server, and as many as it waits for its store.
+    // One to the next server, and those to the store.
     for (scheme, truth) in [("jwt-hs256", 1.0), ("session-redis", 2.0), ("session-redis-pool", 3.0)] {
         let row = crossing(&evidence, scheme);
         let apart = row.apart.unwrap();
@@ -67,7 +67,7 @@ fn invalid_rounds_move_no_slope() {
     assert_eq!(crossing(&of(&record), "session-redis").cpu_slope_us, without.cpu_slope_us);
 }
 
-/// The synthetic rotation after a change, and what is found in it.
+/// Returns the evidence of the synthetic rotation after a change.
 fn rotated(change: impl FnOnce(&mut RotationExperiment)) -> (RotationTable, Vec<Warning>) {
     let mut record = synthetic::compare();
     change(record.data_mut().unwrap());

@@ -1,4 +1,4 @@
-//! When what was ended is denied, and who breaks his promise.
+//! When revoked credentials are rejected, and which servers violate their class.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 

@@ -1,4 +1,4 @@
-//! What nodes carry together, and the laws behind it: from a record to its evidence.
+//! Throughput of several nodes, and the laws fitted to it: evidence of a record.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -21,7 +21,7 @@ fn points_of(record: &mut Record) -> &mut Vec<ScalingPoint> {
 #[test]
 fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
     let evidence = of(&synthetic::compare());
-    // One node's slice over its CPU time a request, and the store's over its own.
+    // One node's CPU quota divided by its CPU time per request, and the same for the store.
     let truths = [
         ("jwt-hs256", 10_465.0, None),
         ("session-redis", 7_031.0, Some(36_562.0)),
@@ -56,7 +56,7 @@ fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
 fn a_law_that_fails_on_more_nodes_is_not_believed_beyond_them() {
     let mut record = synthetic::compare();
     for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
-        // From the fourth node on, something that neither slice explains.
+        // From the fourth node on, something that neither CPU quota explains.
         if let Step::Nodes { nodes } = point.step {
             point.rps /= 1.0 + 0.05 * f64::from(nodes.saturating_sub(FIT_NODES));
         }
@@ -131,7 +131,7 @@ fn headline(evidence: &Evidence) -> Vec<&str> {
     evidence.scaling.as_ref().unwrap().headline().into_iter().map(|(row, _)| row.scheme.as_str()).collect()
 }
 
-/// Why schemes have no headline, which the caveats tell as well.
+/// Returns why schemes have no headline, which the caveats report too.
 fn no_headline(evidence: &Evidence) -> Vec<NoHeadline> {
     let why = evidence.scaling.as_ref().unwrap().no_headline();
     for each in &why {
@@ -180,7 +180,7 @@ fn a_scheme_whose_slices_were_never_full_is_not_in_the_headline() {
     assert!(headline(&of(&record)).is_empty());
 }
 
-/// A curve over a few skewed blocks: the law of the medians is not the one that most draws find.
+/// A curve over a few skewed blocks: the law of the medians differs from that of most resamples.
 #[test]
 fn the_numbers_of_a_law_lie_inside_their_own_intervals() {
     for seed in 0..20 {
@@ -204,7 +204,7 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     let mut record = synthetic::compare();
     *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let demands = |record: &Record| of(record).scaling.unwrap().demands;
-    // Microseconds of a request in server and store.
+    // Microseconds per request in server and store.
     let truths = [
         ("anonymous", 6.5, None),
         ("session-redis", 12.8, Some(3.2)),

@@ -1,4 +1,4 @@
-//! The highest rate that meets objectives: from a record to its evidence.
+//! The highest rate that meets objectives: evidence of a record.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 

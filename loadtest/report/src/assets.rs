@@ -1,10 +1,10 @@
-//! What the reports bring along.
+//! The assets that the reports contain.
 
 /// Apache `ECharts`, unmodified; see `assets/echarts/README.md`.
 pub(crate) const ECHARTS: &str = include_str!("../assets/echarts/echarts.min.js");
-/// From a chart's data to the options of `ECharts`; in the browser it also mounts the charts.
+/// Converts the data of a chart to `ECharts` options; in the browser it also mounts the charts.
 pub(crate) const CHARTS: &str = include_str!("../assets/charts.js");
-/// The look of `report.html`.
+/// The style of `report.html`.
 pub(crate) const STYLE: &str = include_str!("../assets/report.css");
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The data of charts. What they look like is decided by `assets/charts.js`, in the browser and
-//! in the SVG files alike.
+//! The data of charts. `assets/charts.js` decides how they look, in the browser and in the SVG
+//! files.
 
 use contract::Scheme;
 use engine::record::Record;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::printable::printable_in_json;
 
-/// How many schemes a chart of lines can tell apart: the colours of `assets/charts.js`.
+/// The most schemes that a chart of lines can distinguish: the colours of `assets/charts.js`.
 pub(crate) const COLORS: usize = 10;
 
 /// A chart.
@@ -16,7 +16,7 @@ pub(crate) struct Chart {
     /// Its file name without ending, and its anchor.
     pub(crate) name: String,
     pub(crate) title: String,
-    /// What it shows, for those who do not see it.
+    /// A text alternative for readers who cannot see the chart.
     pub(crate) alt: String,
     /// In pixels of the SVG file; in the browser the width is that of the page.
     pub(crate) width: u32,
@@ -37,13 +37,13 @@ pub(crate) enum ChartData {
     Percentiles {
         /// What the solid lines are, such as `response`.
         shown: &'static str,
-        /// What stands below the axis behind `percentile`.
+        /// The text below the axis after `percentile`.
         legend: &'static str,
         series: Vec<PercentileSeries>,
     },
-    /// Response times against the rate carried.
+    /// Response times by achieved rate.
     Throughput { series: Vec<ThroughputSeries> },
-    /// The share of rounds that meet the objectives, against the rate.
+    /// The share of rounds that meet the objectives, by rate.
     Slo {
         #[serde(flatten)]
         subject: Subject,
@@ -55,16 +55,16 @@ pub(crate) enum ChartData {
         /// The answer.
         found: Option<f64>,
     },
-    /// Points and lines: what is measured, and what is made of it.
+    /// Points and lines: measurements and the model fitted to them.
     Lines { x: LineAxis, y: LineUnit, series: Vec<LineSeries> },
-    /// What came of requests in time, a strip a scheme.
+    /// Request outcomes over time, one strip per scheme.
     Outage {
         interval_s: f64,
-        /// From when to when something was broken, in seconds.
+        /// Start and end of the fault, in seconds.
         fault: (f64, f64),
         strips: Vec<OutageStrip>,
     },
-    /// Memory against the number of credentials.
+    /// Memory by number of credentials.
     Memory { series: Vec<MemorySeries> },
     /// Bars of bytes, by number of roles.
     Wire { roles: Vec<u16>, limit_bytes: Option<u64>, groups: Vec<Group<WireBar>> },
@@ -87,13 +87,13 @@ pub(crate) struct Subject {
     pub(crate) color: Option<usize>,
 }
 
-/// Microseconds of CPU time over the control, a request.
+/// Microseconds of CPU time over the control, per request.
 #[derive(Serialize)]
 pub(crate) struct CostBar {
     #[serde(flatten)]
     pub(crate) subject: Subject,
     pub(crate) server: f64,
-    /// Null where the store was not seen.
+    /// Null if the store was not observed.
     pub(crate) store: Option<f64>,
     /// The interval of their sum.
     pub(crate) interval: Option<(f64, f64)>,
@@ -106,15 +106,15 @@ pub(crate) struct CostBar {
 pub(crate) struct PercentileSeries {
     #[serde(flatten)]
     pub(crate) subject: Subject,
-    /// As far as there are 100 samples above.
+    /// Up to where there are 100 samples above.
     pub(crate) shown: Points,
     /// The tail with fewer.
     pub(crate) doubtful: Points,
-    /// Empty where there is no such time.
+    /// Empty if there is no such time.
     pub(crate) service: Points,
 }
 
-/// One point a level, from low to high rates.
+/// One point per level, from low to high rates.
 #[derive(Serialize)]
 pub(crate) struct ThroughputSeries {
     #[serde(flatten)]
@@ -125,14 +125,14 @@ pub(crate) struct ThroughputSeries {
     pub(crate) levels: Vec<String>,
 }
 
-/// What stands below a chart of lines.
+/// The x axis of a chart of lines.
 #[derive(Serialize)]
 pub(crate) struct LineAxis {
     /// The whole of it.
     pub(crate) name: String,
-    /// What a value is called, such as `nodes`.
+    /// The name of a value, such as `nodes`.
     pub(crate) word: String,
-    /// From one tick to the next.
+    /// The distance of two ticks.
     pub(crate) step: f64,
 }
 
@@ -158,12 +158,12 @@ pub(crate) struct LineSeries {
     pub(crate) intervals: Vec<String>,
 }
 
-/// The requests of a scheme in time.
+/// The request outcomes of a scheme over time.
 #[derive(Serialize)]
 pub(crate) struct OutageStrip {
     #[serde(flatten)]
     pub(crate) subject: Subject,
-    /// Of each interval, as shares of 1: good, lost, 503, no answer, wrong.
+    /// Shares of each interval, of 1: good, lost, 503, no response, wrong.
     pub(crate) shares: Vec<[f64; 5]>,
 }
 
@@ -179,7 +179,7 @@ pub(crate) struct MemorySeries {
     pub(crate) label: String,
 }
 
-/// Request header bytes, one a number of roles; null where none is valid.
+/// Request header bytes, one value per number of roles; null if none is valid.
 #[derive(Serialize)]
 pub(crate) struct WireBar {
     #[serde(flatten)]
@@ -199,7 +199,7 @@ pub(crate) struct TimelinePoint {
 }
 
 impl Chart {
-    /// Its data as the script takes them.
+    /// Returns its data as JSON for the script.
     pub(crate) fn json(&self) -> String {
         let json = serde_json::to_string(self).expect("charts hold numbers and text");
         printable_in_json(&json).into_owned()
@@ -207,9 +207,11 @@ impl Chart {
 }
 
 impl Subject {
-    /// A scheme keeps its colour in every chart of a run: its place among the run's schemes, in the order of their table
-    /// and foreign ones behind. Where these are more than colours, its place among those of its revocation class, which
-    /// then have charts of their own.
+    /// Returns the scheme with its colour, which is the same in every chart of a run.
+    ///
+    /// The colour is the place among the run's schemes, in the order of the scheme table and
+    /// unknown ones last. If there are more schemes than colours, it is the place among the schemes
+    /// of the same revocation class, which then have separate charts.
     pub(crate) fn of(record: &Record, scheme: &str) -> Self {
         let in_table = |id: &str| Scheme::all().position(|each| each.id() == id).unwrap_or(usize::MAX);
         let mut others: Vec<_> = record.schemes.iter().filter(|each| each.scheme != Scheme::CONTROL.id()).collect();

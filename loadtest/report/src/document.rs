@@ -1,6 +1,6 @@
-//! A story before it has a form: headings, sentences, tables and charts.
+//! A report before rendering: headings, sentences, tables and charts.
 //!
-//! Sentences are plain text in which `` `words in backticks` `` are code. Nothing in a document is
+//! Sentences are plain text in which `` `words in backticks` `` are code. A document contains no
 //! markup: each renderer escapes all of it.
 
 use crate::chart::Chart;
@@ -25,7 +25,7 @@ pub(crate) struct Section {
 /// A piece of a section.
 pub(crate) enum Block {
     Paragraph(String),
-    /// Something that a reader must not overlook.
+    /// Text that a reader must not overlook.
     Notice(String),
     /// A smaller heading.
     Heading(String),
@@ -35,7 +35,7 @@ pub(crate) enum Block {
     Code(String),
     Table(Table),
     Chart(Chart),
-    /// What only few want to read: folded.
+    /// A collapsed block with details.
     Folded {
         summary: String,
         blocks: Vec<Block>,
@@ -47,7 +47,7 @@ pub(crate) struct Table {
     pub(crate) caption: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) groups: Vec<RowGroup>,
-    /// What a reader needs to read the cells.
+    /// Explanations that the cells need.
     pub(crate) footnotes: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Column {
 
 /// Rows that belong together.
 pub(crate) struct RowGroup {
-    /// Empty if there is nothing to say.
+    /// Empty without a title.
     pub(crate) title: String,
     pub(crate) rows: Vec<Vec<Cell>>,
 }
@@ -71,22 +71,22 @@ pub(crate) struct Cell {
     pub(crate) text: String,
     /// Smaller, below: an interval or an explanation.
     pub(crate) note: String,
-    /// Greyed, with a dagger: too few samples to speak of.
+    /// Greyed, with a dagger: too few samples.
     pub(crate) weak: bool,
 }
 
-/// Stands behind a greyed figure.
+/// The mark after a greyed figure.
 pub(crate) const DAGGER: &str = "†";
 
 impl Document {
-    /// Every chart, in order.
+    /// Returns every chart, in order.
     pub(crate) fn charts(&self) -> Vec<&Chart> {
         self.sections.iter().flat_map(|section| charts(&section.blocks)).collect()
     }
 }
 
 impl Document {
-    /// Says in the place of each chart that is missing why it is.
+    /// Replaces each missing chart by a notice with the reason.
     pub(crate) fn leave_out(&mut self, missing: &[Missing]) {
         self.sections.iter_mut().for_each(|section| leave_out(&mut section.blocks, missing));
     }
@@ -147,14 +147,14 @@ impl Cell {
     }
 }
 
-/// A stretch of a sentence.
+/// A part of a sentence.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Span<'text> {
     Plain(&'text str),
     Code(&'text str),
 }
 
-/// Splits a sentence at its backticks. Text with an odd number of them has no code.
+/// Splits a sentence at its backticks. Text with an odd number of backticks has no code.
 pub(crate) fn spans(text: &str) -> Vec<Span<'_>> {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {

@@ -1,12 +1,12 @@
-//! Numbers as people read them.
+//! Formatting of numbers.
 
 pub(crate) use evidence::grouped;
 use evidence::statistics::{Estimate, Interval};
 
-/// What stands where there is no figure.
+/// The text for a missing figure.
 pub(crate) const NONE: &str = "–";
 
-/// Three digits that matter: 2.13, 21.3, 213, 2,130. The minus is a real one.
+/// Formats three significant digits: 2.13, 21.3, 213, 2,130. The minus is U+2212.
 pub(crate) fn plain(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 99.95 => return grouped(value),
@@ -18,12 +18,12 @@ pub(crate) fn plain(value: f64) -> String {
     if value < 0.0 && !zero { format!("−{text}") } else { text }
 }
 
-/// An interval in brackets, such as `[2.01, 2.20]`.
+/// Formats an interval in brackets, such as `[2.01, 2.20]`.
 pub(crate) fn bracket(interval: &Interval) -> String {
     format!("[{}, {}]", plain(interval.low), plain(interval.high))
 }
 
-/// An estimate with its unit and interval, such as `2.10 µs [2.01, 2.20]`.
+/// Formats an estimate with its unit and interval, such as `2.10 µs [2.01, 2.20]`.
 pub(crate) fn estimate(found: &Estimate, unit: &str) -> String {
     let value = format!("{} {unit}", plain(found.value));
     match &found.interval {
@@ -32,12 +32,12 @@ pub(crate) fn estimate(found: &Estimate, unit: &str) -> String {
     }
 }
 
-/// To two places; nothing is less than nothing by less than that.
+/// Formats two decimals; a rounded zero has no sign.
 pub(crate) fn hundredths(value: f64) -> String {
     format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0)
 }
 
-/// A share as a deviation: `+2.1 %`, `−0.3 %`.
+/// Formats a share as a deviation: `+2.1 %`, `−0.3 %`.
 pub(crate) fn signed_percent(share: f64) -> String {
     let percent = format!("{:.1} %", (share * 100.0).abs());
     match (percent.as_str(), share < 0.0) {
@@ -47,7 +47,7 @@ pub(crate) fn signed_percent(share: f64) -> String {
     }
 }
 
-/// A time in the unit that suits it: `312 µs`, `1.24 ms`, `1.98 s`.
+/// Formats a time in a suitable unit: `312 µs`, `1.24 ms`, `1.98 s`.
 pub(crate) fn time(us: f64) -> String {
     match us.abs() {
         size if size >= 999_500.0 => format!("{} s", plain(us / 1e6)),
@@ -56,7 +56,7 @@ pub(crate) fn time(us: f64) -> String {
     }
 }
 
-/// Bytes in the unit that suits them: `310 B`, `24.1 MiB`.
+/// Formats bytes in a suitable unit: `310 B`, `24.1 MiB`.
 pub(crate) fn bytes(value: f64) -> String {
     const KIB: f64 = 1024.0;
     match value.abs() {
@@ -67,7 +67,7 @@ pub(crate) fn bytes(value: f64) -> String {
     }
 }
 
-/// A duration in seconds as people say it.
+/// Formats a duration in the largest unit that divides it.
 pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0 => "0 s".to_owned(),
@@ -78,12 +78,12 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// "one round", "3 rounds".
+/// Formats a count with its noun: "1 round", "3 rounds".
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number as f64)) }
 }
 
-/// "a, b and c".
+/// Joins items to a list: "a, b and c".
 pub(crate) fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),

@@ -1,8 +1,9 @@
-//! Histogram logs (`.hlog`) and percentile distributions (`.hgrm`), for stock `HdrHistogram` readers.
+//! Histogram logs (`.hlog`) and percentile distributions (`.hgrm`), for standard `HdrHistogram`
+//! readers.
 //!
-//! A `.hlog` holds exactly the intervals whose histograms were merged for the report, so its sum
-//! gives the report's percentiles; warm-up and invalid rounds go to `*-excluded.hlog` beside it.
-//! Each interval stands there three times, tagged `response`, `service` and `lag`.
+//! A `.hlog` contains exactly the intervals whose histograms were merged for the report, so their
+//! sum gives the percentiles of the report; warm-up and invalid rounds go to `*-excluded.hlog` in
+//! the same folder. Each interval is written three times, tagged `response`, `service` and `lag`.
 
 mod log;
 mod percentiles;
@@ -14,7 +15,7 @@ use evidence::{Distribution, Evidence, EvidenceError, Group, LatencyRow, Level, 
 use crate::File;
 use crate::slug::slug;
 
-/// All logs and distributions of a record.
+/// Returns all logs and distributions of a record.
 pub(crate) fn files(record: &Record, evidence: &Evidence) -> Result<Vec<File>, EvidenceError> {
     let mut files = Vec::new();
     for experiment in &record.experiments {

@@ -1,7 +1,7 @@
-//! `report.html`: one file that needs nothing else, not even a network.
+//! `report.html`: a self-contained file that loads nothing from the network.
 //!
-//! Everything from the record goes through `maud`, which escapes it. The page forbids itself, by
-//! a content security policy, to load anything and to run any script but its own two.
+//! All text from the record goes through `maud`, which escapes it. A content security policy
+//! forbids the page to load anything and to run any script except its own two.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use crate::document::{Block, Cell, Column, DAGGER, Document, RowGroup, Section, 
 use crate::printable::printable;
 use crate::slug::slug;
 
-/// The page.
+/// Returns the page.
 pub(crate) fn render(document: &Document) -> String {
     let page = html! {
         (DOCTYPE)
@@ -37,7 +37,7 @@ pub(crate) fn render(document: &Document) -> String {
     page.into_string()
 }
 
-/// Everything on the page that is not a script.
+/// Returns everything on the page except the scripts.
 fn body(document: &Document) -> Markup {
     html! {
         a class="skip" href="#answer" { "Skip to summary" }
@@ -51,13 +51,14 @@ fn body(document: &Document) -> Markup {
     }
 }
 
-/// Markup in which no text can steer a terminal or change its own direction.
+/// Returns markup without characters that control a terminal or change the text direction.
 fn safe(markup: &Markup) -> Markup {
     PreEscaped(printable(&markup.0).into_owned())
 }
 
-/// Nothing is loaded; only the two scripts run. Styles are inline because `ECharts` sets them on
-/// its read-out.
+/// Returns the content security policy: nothing is loaded, and only the two scripts run.
+///
+/// Styles are inline because `ECharts` sets them on its tooltip.
 fn policy() -> String {
     let hash = |script: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)));
     format!(
@@ -178,7 +179,7 @@ fn chart(chart: &Chart) -> Markup {
     }
 }
 
-/// JSON that cannot end its script element, whatever it says.
+/// Returns JSON that cannot end its script element.
 fn inert(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -1,8 +1,8 @@
-//! From a record to what people read: HTML, Markdown, charts and histogram logs.
+//! Reports of a record: HTML, Markdown, charts and histogram logs.
 //!
-//! One story is told once, as a `document`, and rendered three times: for a browser, for a pull
+//! A report is built once, as a `document`, and rendered three times: for a browser, for a pull
 //! request, and for a terminal. Every byte written is a function of the record alone: no clock, no
-//! chance, no network, so that a report can be made again and compared.
+//! randomness, no network, so that a report can be regenerated and compared.
 
 mod assets;
 mod chart;
@@ -25,13 +25,13 @@ use evidence::{Evidence, EvidenceError, SloTable};
 
 pub use printable::printable;
 
-/// A report cannot be made.
+/// A report could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The record is damaged.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
-    /// A file cannot be written.
+    /// A file could not be written.
     #[error("cannot write {path}: {source}; free disk space or make the folder writable")]
     Write {
         /// The file or folder.
@@ -39,7 +39,7 @@ pub enum ReportError {
         /// Why.
         source: io::Error,
     },
-    /// A folder inside the run's folder leads elsewhere.
+    /// A path inside the run's folder is a symbolic link or not a folder.
     #[error(
         "cannot write into {path}: it is a symbolic link or not a folder; remove it and run `authbench report` again"
     )]
@@ -49,9 +49,10 @@ pub enum ReportError {
     },
 }
 
-/// Writes every report of a record into the run's folder, over older ones. Gives the files written.
+/// Writes every report of a record into the run's folder and returns the files written.
 ///
-/// A chart that cannot be drawn is missing, and the reports say which and why. Nothing is written through a symbolic link.
+/// Existing files are replaced. If a chart cannot be drawn, the reports name it and the reason.
+/// Nothing is written through a symbolic link.
 pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError> {
     let evidence = Evidence::of(record)?;
     let mut document = story::tell(record, &evidence);
@@ -64,19 +65,19 @@ pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError
     files.iter().map(|file| file.write(folder)).collect()
 }
 
-/// The short table for the end of a run: plain text, aligned, without colours.
+/// Returns the short table for the end of a run: plain text, aligned, without colours.
 pub fn summary(record: &Record) -> Result<String, ReportError> {
     let evidence = Evidence::of(record)?;
     Ok(terminal::render(&story::summarize(record, &evidence)))
 }
 
-/// What a search found, in words.
+/// Returns the result of a search in words.
 #[must_use]
 pub fn slo_sentence(found: &SloTable) -> String {
     story::slo::sentence(found).replace('`', "")
 }
 
-/// A file of the run's folder, made but not yet written.
+/// A file of the run's folder that is not yet written.
 struct File {
     /// Relative to the folder.
     name: String,
@@ -102,7 +103,7 @@ impl File {
     }
 }
 
-/// Makes a folder of our own, where there is none. The run's folder may be somebody else's.
+/// Creates a folder unless it exists. The run's folder may have been created by another user.
 fn make_folder(path: &Path) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write { path: path.to_owned(), source };
     match std::fs::symlink_metadata(path) {

@@ -1,4 +1,4 @@
-//! `report.md`: the same story for a pull request or a decision record.
+//! `report.md`: the same report for a pull request or a decision record.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::document::{Block, Cell, Column, DAGGER, Document, RowGroup, Span, Tab
 use crate::printable::printable;
 use crate::svg::Theme;
 
-/// The document in GitHub's Markdown.
+/// Returns the document in GitHub Flavored Markdown.
 pub(crate) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n\n{}\n", prose(&document.title), prose(&document.subtitle));
     for section in &document.sections {
@@ -43,7 +43,7 @@ fn concat(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().concat()
 }
 
-/// A fence longer than any run of backticks inside.
+/// Returns a code block whose fence is longer than any run of backticks inside.
 fn fenced(text: &str) -> String {
     let longest = text.split(|each| each != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
@@ -58,13 +58,13 @@ fn prose(text: &str) -> String {
     spans(text).into_iter().map(span).collect()
 }
 
-/// Backticks where they do; but they cannot hold a bar in a table, and nothing hostile should lean on them.
+/// Returns inline code: in backticks if it contains only harmless characters, else as escaped HTML.
 fn code(text: &str) -> String {
     let tame = |each: char| each.is_ascii_alphanumeric() || " -_./:*=".contains(each);
     if text.chars().all(tame) { format!("`{text}`") } else { format!("<code>{}</code>", escape(text)) }
 }
 
-/// Nothing in a plain text means anything to Markdown or HTML.
+/// Escapes all characters that Markdown or HTML interprets.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for each in text.chars() {

@@ -1,13 +1,16 @@
-//! Text from a target, made safe for whoever reads it in a terminal, an editor or a browser (CWE-150).
+//! Text from a target, made safe for a terminal, an editor or a browser (CWE-150).
 //!
-//! A record holds what targets answered: kinds of errors, names of schemes and nodes. An escape sequence in it would steer the
-//! reader's terminal, and a bidirectional override would show another text than the one that is there.
+//! A record contains text from targets: kinds of errors, names of schemes and nodes. An escape
+//! sequence in it could control the reader's terminal, and a bidirectional override could display a
+//! different text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns the text with every control character but the line feed and the tab, and every character that changes the direction
-/// of text, written out as `\u001b`. Text without any is returned as it is, and JSON stays the same JSON.
+/// Returns the text with unsafe characters written out, such as `\u001b`.
+///
+/// Unsafe are control characters except line feed and tab, and characters that change the text
+/// direction. Text without any is returned unchanged, and JSON stays equivalent JSON.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     replaced(text, |out, each| {
@@ -15,14 +18,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// The same inside a JSON string that is to be shown: what is read from it is the text that is written out.
+/// Does the same inside a JSON string for display: the parsed string shows the written-out text.
 pub(crate) fn printable_in_json(json: &str) -> Cow<'_, str> {
     replaced(json, |out, each| {
         let _ = write!(out, "\\\\u{:04x}", u32::from(each));
     })
 }
 
-/// The same on one line.
+/// Does the same and puts the text on one line.
 pub(crate) fn on_one_line(text: &str) -> String {
     printable(&text.replace(['\n', '\r', '\t'], " ")).into_owned()
 }
@@ -38,7 +41,8 @@ fn replaced(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// C0, DEL and C1, what directs text (UAX #9, section 2), and what ends lines for some readers only.
+/// Returns whether this is a C0, DEL or C1 control, a direction control (UAX #9, section 2), or a
+/// line separator.
 fn is_unsafe(each: char) -> bool {
     let control = each.is_control() && !matches!(each, '\n' | '\t');
     let directs =

@@ -1,9 +1,9 @@
 //! Names that are safe as file names and anchors.
 
-/// Longer names do not fit into every file system once an ending is added.
+/// Longer names do not fit into every file system with an extension added.
 const LONGEST: usize = 100;
 
-/// Lower-case kebab of any text: letters and digits stay, all else becomes a dash.
+/// Converts text to lower-case kebab case: letters and digits stay, everything else becomes a dash.
 pub(crate) fn slug(text: &str) -> String {
     let kept = text
         .chars()

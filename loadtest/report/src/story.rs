@@ -1,6 +1,6 @@
-//! The story that every report tells: the question, a short honest answer, then how it was found.
+//! The structure of every report: the question, a summary, then the details.
 //!
-//! Never a winner and never a score: which cost matters is the reader's to say.
+//! A report names no winner and gives no score: the reader decides which cost matters.
 
 mod answer;
 mod caveats;
@@ -38,7 +38,7 @@ use parts::Show;
 
 macro_rules! shown {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
-        /// The experiments of which there are figures, in the order in which they are reported.
+        /// Returns the experiments with figures, in report order.
         fn shown(evidence: &Evidence) -> Vec<(Experiment, &dyn Show)> {
             let tables: [Option<(Experiment, &dyn Show)>; _] = [$(
                 $(#[$on])* evidence.$module.as_ref().map(|table| (record::$data::EXPERIMENT, table as &dyn Show)),
@@ -50,7 +50,7 @@ macro_rules! shown {
 
 each_experiment!(shown);
 
-/// The whole story.
+/// Returns the whole report.
 pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
     let tables = shown(evidence);
     let section = |(experiment, table): &(Experiment, &dyn Show)| -> Section {
@@ -68,13 +68,13 @@ pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
     Document { title: title(record), subtitle: subtitle(record), sections }
 }
 
-/// What a terminal shows at the end of a run.
+/// The output on the terminal at the end of a run.
 pub(crate) struct Summary {
     pub(crate) table: Option<Table>,
     pub(crate) lines: Vec<String>,
 }
 
-/// The short form of the story.
+/// Returns the short form of the report.
 pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
     let tables = shown(evidence);
     let mut lines = Vec::new();

@@ -1,6 +1,7 @@
-//! The charts as SVG files, for Markdown: `ECharts` and our own script, run by an embedded `QuickJS`.
+//! The charts as SVG files, for Markdown: `ECharts` and our own script, run by an embedded
+//! `QuickJS`.
 //!
-//! The very script that draws in the browser draws here, so both show the same chart.
+//! The same script draws in the browser, so both show the same chart.
 
 use rquickjs::{CatchResultExt as _, Context, Ctx, Function, Runtime};
 
@@ -10,14 +11,15 @@ use crate::chart::Chart;
 use crate::printable::printable;
 use crate::slug::slug;
 
-/// What a browser has and the language has not; and chance, which must not be in a pure function.
+/// Functions that a browser has and `QuickJS` lacks; and a fixed random number, because a report is
+/// a pure function.
 const SURROUNDINGS: &str = "
     globalThis.setTimeout = () => 0;
     globalThis.clearTimeout = () => undefined;
     Math.random = () => 0.5;
 ";
 
-/// The colours that a chart is drawn in.
+/// The colour theme of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Theme {
     Light,
@@ -33,7 +35,7 @@ impl Theme {
     }
 }
 
-/// The chart's file, relative to the run's folder.
+/// Returns the chart's file, relative to the run's folder.
 pub(crate) fn file_name(chart: &Chart, theme: Theme) -> String {
     format!("charts/{}-{}.svg", slug(&chart.name), theme.name())
 }
@@ -48,11 +50,12 @@ pub(crate) struct Drawn {
 pub(crate) struct Missing {
     /// Its name.
     pub(crate) chart: String,
-    /// What the script said.
+    /// The error of the script.
     pub(crate) reason: String,
 }
 
-/// Draws two files a chart, one a theme. What cannot be drawn costs nothing but itself.
+/// Draws two files per chart, one per theme. A chart that cannot be drawn does not affect the
+/// others.
 pub(crate) fn draw_all(charts: &[&Chart]) -> Drawn {
     with_script(|ctx, draw| {
         let mut drawn = Drawn { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
@@ -70,7 +73,7 @@ pub(crate) fn draw_all(charts: &[&Chart]) -> Drawn {
     })
 }
 
-/// Calls with the function that draws.
+/// Calls a closure with the function that draws.
 fn with_script<T>(then: impl for<'js> FnOnce(&Ctx<'js>, &Function<'js>) -> T) -> Result<T, String> {
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let context = Context::full(&runtime).map_err(|error| error.to_string())?;
@@ -88,7 +91,7 @@ fn both_themes<'js>(ctx: &Ctx<'js>, draw: &Function<'js>, chart: &Chart) -> Resu
     [Theme::Light, Theme::Dark].into_iter().map(file).collect()
 }
 
-/// Loads the scripts; gives the function that draws.
+/// Loads the scripts and returns the function that draws.
 fn prepare<'js>(ctx: &Ctx<'js>) -> Result<Function<'js>, String> {
     for script in [SURROUNDINGS, ECHARTS, CHARTS] {
         ctx.eval::<(), _>(script).catch(ctx).map_err(|error| error.to_string())?;
@@ -118,7 +121,7 @@ mod tests {
         Chart { name: name.to_owned(), title: name.to_owned(), alt: String::new(), width: 860, height: 460, data }
     }
 
-    /// The script hands every point to one call, which takes 65,535 arguments at most.
+    /// The script passes all points to one call, which takes 65,535 arguments at most.
     #[test]
     fn a_chart_that_cannot_be_drawn_costs_no_other() {
         let charts = [timeline("first", 10), timeline("endless", 70_000), timeline("last", 10)];

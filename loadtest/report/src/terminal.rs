@@ -6,10 +6,10 @@ use crate::story::Summary;
 
 /// Space between columns.
 const GAP: &str = "  ";
-/// Where the lines of a column's head are broken.
+/// The width at which the head of a column is wrapped.
 const HEAD_WIDTH: usize = 16;
 
-/// The summary as text, each line ended.
+/// Returns the summary as text, each line with a line feed.
 pub(crate) fn render(summary: &Summary) -> String {
     let mut lines: Vec<String> = summary.table.iter().flat_map(table).collect();
     lines.extend(summary.lines.iter().map(|line| on_one_line(line)));
@@ -40,7 +40,7 @@ fn table(table: &Table) -> Vec<String> {
     lines
 }
 
-/// Titles and units, broken into lines so that no head is much wider than its figures.
+/// Returns titles and units, wrapped so that no head is much wider than its figures.
 fn heads(table: &Table) -> Vec<Vec<String>> {
     let broken: Vec<Vec<String>> = table.columns.iter().map(|column| broken(&column.title, &column.unit)).collect();
     let height = broken.iter().map(Vec::len).max().unwrap_or(0);
@@ -59,7 +59,7 @@ fn broken(title: &str, unit: &str) -> Vec<String> {
     lines
 }
 
-/// The first column is the name alone: what a scheme promises stands in the line above.
+/// Formats a cell. The first column is only the name: the class is in the line above.
 fn cell(column: usize, cell: &Cell) -> String {
     let text = on_one_line(&cell.text.replace('`', ""));
     let weak = if cell.weak { DAGGER } else { "" };

@@ -1,4 +1,4 @@
-//! Records whose numbers are absurd: they are reported or refused, and nothing panics.
+//! Records with absurd numbers are reported or rejected without a panic.
 
 #[path = "../../evidence/tests/synthetic/record.rs"]
 mod synthetic;
@@ -10,7 +10,7 @@ use std::path::Path;
 use engine::record::Record;
 use serde_json::{Value, json};
 
-/// As few of everything as tables can be made of.
+/// Truncates lists to the fewest items that tables need.
 fn cut(value: &mut Value) {
     match value {
         Value::Array(items) => {
@@ -30,7 +30,7 @@ fn records() -> [Value; 3] {
     records
 }
 
-/// The names of all fields that hold a number, and of lists of numbers.
+/// Collects the names of all fields that hold a number or a list of numbers.
 fn numbers(value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| numbers(item, names)),
@@ -47,7 +47,7 @@ fn numbers(value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// Sets every field of this name that holds a number, and the numbers of a list.
+/// Sets every number in fields of this name, also in lists.
 fn set(value: &mut Value, name: &str, to: &Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| set(item, name, to)),
@@ -66,7 +66,7 @@ fn set(value: &mut Value, name: &str, to: &Value) {
     }
 }
 
-/// Whether it is refused, or reported without a panic.
+/// Returns whether the record is rejected, or reported without a panic.
 fn survives(record: &Value) -> bool {
     let Ok(record) = engine::record::parse(&record.to_string(), Path::new("record.json")) else { return true };
     let summary = |record: &Record| report::summary(record).map(drop);

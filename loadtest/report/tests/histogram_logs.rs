@@ -1,4 +1,5 @@
-//! Any percentile of a report can be recomputed from the logs, with a reader that knows nothing of authbench.
+//! Any percentile of a report can be recomputed from the logs, with a reader that is independent of
+//! authbench.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -22,7 +23,7 @@ fn written(record: &Record) -> tempfile::TempDir {
     folder
 }
 
-/// Every interval of a log, in its order.
+/// Returns every interval of a log, in order.
 fn entries(log: &[u8]) -> Vec<IntervalLogHistogram<'_>> {
     let interval = |entry| if let LogEntry::Interval(interval) = entry { Some(interval) } else { None };
     IntervalLogIterator::new(log).map(Result::unwrap).filter_map(interval).collect()

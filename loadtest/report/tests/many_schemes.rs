@@ -1,4 +1,4 @@
-//! The report of a run with more schemes than a reader, or a palette, can tell apart.
+//! The report of a run with more schemes than a palette has colours.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -16,7 +16,7 @@ const CLASSES: [RevocationClass; 4] =
 /// Colours of a chart of lines.
 const COLORS: usize = 10;
 
-/// The scheme of the synthetic comparison whose measurements are taken for this one's.
+/// Returns the scheme of the synthetic comparison whose measurements are copied for this one.
 fn source(scheme: Scheme) -> &'static str {
     match scheme.id() {
         known @ ("anonymous" | "session-redis-pool" | "jwt-hs256" | "jwt-eddsa") => known,
@@ -24,7 +24,7 @@ fn source(scheme: Scheme) -> &'static str {
     }
 }
 
-/// Where this names its scheme, if it does: itself, or a part of it.
+/// Returns the field that names the scheme, in the value or in a part of it.
 fn scheme_of(value: &mut Value) -> Option<&mut Value> {
     let inside =
         ["round", "memory"].into_iter().find(|part| value.get(part).is_some_and(|part| part.get("scheme").is_some()));
@@ -32,7 +32,7 @@ fn scheme_of(value: &mut Value) -> Option<&mut Value> {
     value.get_mut("scheme")
 }
 
-/// Every list of things that name a scheme becomes one of such things of every scheme.
+/// Expands every list of items with a scheme to items of every scheme.
 fn of_all(value: &mut Value) {
     match value {
         Value::Array(few) if few.first().cloned().is_some_and(|mut first| scheme_of(&mut first).is_some()) => {
@@ -43,7 +43,7 @@ fn of_all(value: &mut Value) {
                 own.iter_mut().filter_map(scheme_of).for_each(|name| *name = json!(scheme.id()));
                 own
             };
-            // What stands for schemes that are not compared stays as it is.
+            // Data of a stand-in for schemes that are not compared stay unchanged.
             let compared: Vec<Value> = Scheme::all().flat_map(of).collect();
             if !compared.is_empty() {
                 *few = compared;
@@ -55,7 +55,7 @@ fn of_all(value: &mut Value) {
     }
 }
 
-/// The synthetic comparison with every scheme in it.
+/// Returns the synthetic comparison with every scheme in it.
 fn of_every_scheme() -> Record {
     let mut record = json!(synthetic::compare());
     of_all(&mut record);
@@ -66,7 +66,7 @@ fn of_every_scheme() -> Record {
     record
 }
 
-/// What the charts of a report show, by name.
+/// Returns the data of the charts of a report.
 fn charts(html: &str) -> Vec<Value> {
     let scripts = html.split("<script type=\"application/json\">").skip(1);
     scripts.map(|rest| serde_json::from_str(rest.split("</script>").next().unwrap()).unwrap()).collect()

@@ -33,7 +33,7 @@ fn a_reference_run_is_reported_as_this_code_would() {
     }
 }
 
-/// README's result is copied from a reference run, between two comments that say from where.
+/// README's result is copied from a reference run, between two comments that name the source.
 #[test]
 fn readme_shows_what_the_reference_run_says() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();

@@ -1,4 +1,4 @@
-//! The reports of a run, as a reader finds them in the run's folder.
+//! The reports of a run, as files in the run's folder.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -28,7 +28,7 @@ impl Folder {
         let files = report::write(folder.path(), record).unwrap();
         let name = |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
         let files = files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect();
-        // The folder goes now: a static is never dropped.
+        // The folder is removed now: a static is never dropped.
         Self { files }
     }
 
@@ -44,7 +44,7 @@ impl Folder {
     }
 }
 
-/// The reports of the synthetic comparison, made once.
+/// Returns the reports of the synthetic comparison, created once.
 fn comparison() -> &'static Folder {
     static MADE: OnceLock<Folder> = OnceLock::new();
     MADE.get_or_init(|| Folder::of(&synthetic::compare()))
@@ -53,7 +53,7 @@ fn comparison() -> &'static Folder {
 const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
                     \u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{202e}gnp.exe\u{2066}\u{7f}";
 
-/// A record in which every free text is hostile.
+/// Returns a record in which every free text is hostile.
 fn hostile() -> Record {
     let evil = || EVIL.to_owned();
     let mut record = synthetic::compare();
@@ -79,7 +79,9 @@ fn hostile() -> Record {
     serde_json::from_value(record).unwrap()
 }
 
-/// Every scheme, moment, method and name in a measurement becomes hostile, and the first of every kind is invalid for a hostile reason.
+/// Makes every scheme, time, method and name in a measurement hostile, and the first of every kind
+/// invalid.
+///
 /// The control must stay the control, or there would be no differences to show.
 fn spoil(value: &mut Value) {
     match value {
@@ -144,7 +146,7 @@ fn every_picture_of_the_markdown_is_there_and_well_formed() {
     }
 }
 
-/// What would steer a terminal (CWE-150), or show another text than the one that is there.
+/// Characters that control a terminal (CWE-150) or display a different text.
 #[test]
 fn nothing_from_the_record_steers_who_reads_it() {
     let steers = |each: char| {
@@ -168,7 +170,7 @@ fn nothing_from_the_record_steers_who_reads_it() {
     assert!(!summary.contains(steers) && summary.contains("\\u001b[2J"), "{summary}");
 }
 
-/// A run's folder that somebody else has made.
+/// The run's folder may have been created by another user.
 #[test]
 fn nothing_is_written_through_a_link() {
     let place = tempfile::tempdir().unwrap();
@@ -190,7 +192,7 @@ fn nothing_is_written_through_a_link() {
 /// What is no histogram.
 const DAMAGED: &str = "HISTFAAAAAA=";
 
-/// Damages the last histogram of lags; false if there is none.
+/// Damages the last histogram of lags; returns false if there is none.
 fn damage_one(value: &mut Value) -> bool {
     match value {
         Value::Array(items) => items.iter_mut().rev().any(damage_one),
@@ -205,13 +207,13 @@ fn damage_one(value: &mut Value) -> bool {
     }
 }
 
-/// Every place in which a record keeps a histogram.
+/// Covers every place in which a record holds a histogram.
 #[test]
 fn a_damaged_histogram_is_an_error_wherever_it_is() {
     let whole = synthetic::compare();
     let mut tried = Vec::new();
     for experiment in &whole.experiments {
-        // Alone, because drawing the evidence of all takes its time.
+        // One experiment at a time, because computing the evidence of all takes long.
         let mut record = Record { experiments: vec![experiment.clone()], ..whole.clone() };
         let mut changed = json!(record);
         if !damage_one(&mut changed) {
@@ -226,7 +228,7 @@ fn a_damaged_histogram_is_an_error_wherever_it_is() {
     }
     assert!(tried.contains(&"cost") && tried.contains(&"latency"), "{tried:?}");
     let mut load = synthetic::load();
-    // Warm-up, which feeds no figure.
+    // Warm-up, which is in no figure.
     let damaged = serde_json::from_value(json!(DAMAGED)).unwrap();
     load.data_mut::<LoadExperiment>().unwrap().rounds[0].intervals[0].lag_us = damaged;
     let folder = tempfile::tempdir().unwrap();
@@ -315,12 +317,12 @@ fn nothing_from_the_record_becomes_markup_in_markdown() {
     let heading = |event: &pulldown_cmark::Event<'_>| {
         matches!(event, pulldown_cmark::Event::Start(pulldown_cmark::Tag::Heading { .. }))
     };
-    // The heading of what is missing, and those of the search (its own, how, and what limits it), stand on the hostile page
-    // only.
+    // The hostile page also has the heading of what is missing, and those of the search (its own,
+    // method, and limitations).
     assert_eq!(headings, tame.filter(heading).count() + 4);
 }
 
-/// The page without the vendored script, which may say what it likes.
+/// Returns the page without the vendored script, whose content is not checked.
 fn without_the_library(html: &str) -> String {
     let library = include_str!("../assets/echarts/echarts.min.js");
     html.replace(library, "")
@@ -422,7 +424,7 @@ fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced(
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("Horizontal scaling: not measured") && markdown.contains("An estimate."));
-    // 12.8 and 3.2 µs a request in server and store.
+    // 12.8 and 3.2 µs per request in server and store.
     assert!(markdown.contains("this number of nodes: 4.0"), "the store would be full at four nodes");
     assert!(!folder.files.contains_key("charts/scaling-light.svg"), "nothing is drawn that was not measured");
     assert!(comparison().files.contains_key("charts/scaling-light.svg"));
@@ -501,7 +503,7 @@ fn the_story_reads_as_agreed() {
     insta::assert_snapshot!("summary", report::summary(&synthetic::compare()).unwrap());
 }
 
-/// Writes the reports of the synthetic records to `REPORT_FOLDER`, to be looked at.
+/// Writes the reports of the synthetic records to `REPORT_FOLDER`, for visual inspection.
 #[test]
 #[ignore = "needs eyes"]
 fn look() {

@@ -1,4 +1,4 @@
-//! What the tests of evidence do with a record.
+//! Helpers for tests of evidence.
 
 use engine::record::{Record, Validity};
 use evidence::Evidence;
@@ -20,7 +20,7 @@ pub fn invalid() -> Validity {
     Validity::from_reasons(vec!["spoilt on purpose".to_owned()])
 }
 
-/// How many caveats hold all of these words.
+/// Returns the number of caveats that contain all of these words.
 pub fn told(evidence: &Evidence, words: &[&str]) -> usize {
     let holds = |text: &str| words.iter().all(|word| text.contains(word));
     evidence.warnings.iter().filter(|warning| holds(&warning.text)).count()

@@ -1,4 +1,4 @@
-//! Logins and garbage whose truth is known.
+//! Logins and invalid requests with a known truth.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use engine::record::{
 
 use super::{Noise, TRUTHS, Truth, round};
 
-/// CPU time of one hashing, in microseconds.
+/// CPU time of one password hash, in microseconds.
 pub const HASHING_US: f64 = 16_500.0;
-/// CPU time of handing out nothing, in microseconds: what is written into the answer.
+/// CPU time of issuing no credential, in microseconds: writing the response.
 pub const WRITING_US: f64 = 1.2;
 
-/// CPU time of server and store that handing out a credential takes, in microseconds.
+/// Returns the CPU time of server and store to issue a credential, in microseconds.
 pub fn issuing_us(scheme: &str) -> (f64, f64) {
     match scheme {
         "session-redis" => (9.0, 4.0),
@@ -27,7 +27,8 @@ pub fn issuing_us(scheme: &str) -> (f64, f64) {
     }
 }
 
-/// Reads at 1,000 requests/s beside nobody and beside eight who log in, and credentials without a password.
+/// Returns reads at 1,000 requests/s without concurrent logins and during a burst of eight clients,
+/// and issuances.
 pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
     let mut login = LoginExperiment { server_cpus: vec![0, 1], ..LoginExperiment::default() };
     for block in 0..8 {
@@ -84,10 +85,10 @@ fn issuance(truth: &Truth, block: u32, noise: &mut Noise) -> Issuance {
     }
 }
 
-/// What refusing takes of what accepting takes; the control refuses another kind, and that only.
+/// The cost of rejecting as a share of that of accepting; the control rejects only another kind.
 pub const REFUSING: [(Garbage, f64); 3] =
     [(Garbage::NoCredential, 0.1), (Garbage::Forged, 1.2), (Garbage::LongHeader, 20.0)];
-/// CPU time of the server when a header is too long, in microseconds.
+/// CPU time of the server for a header that is too long, in microseconds.
 pub const TOO_LONG_US: f64 = 400.0;
 
 pub(super) fn reject(noise: &mut Noise) -> RejectExperiment {

@@ -1,4 +1,4 @@
-//! Outages of which it is known what came of every request.
+//! Outages with known request outcomes.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,17 @@ use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Ou
 
 /// Repetitions of every fault.
 pub const REPETITIONS: u32 = 6;
-/// Intervals of 0.1 s: 5 before the fault, 10 while it lasts, 15 after it.
+/// Intervals of 0.1 s: 5 before the fault, 10 during the fault, 15 after it.
 const INTERVALS: usize = 30;
 const FAULT: std::ops::Range<usize> = 5..15;
-/// Requests with good and with ended credentials in each interval.
+/// Requests with valid and with revoked credentials in each interval.
 const GOOD: u32 = 6;
 const ENDED: u32 = 3;
 
-/// Sessions and tokens, with the store paused and killed and a node killed. A session answers 503 while the store is
-/// away and for 0.3 s after it; of the requests of a node that is killed half fail.
+/// Returns sessions and tokens, with the store paused and killed and a node killed.
+///
+/// A session responds with 503 during a store fault and for 0.3 s after it; half of the requests to
+/// a killed node fail.
 pub fn outage() -> OutageExperiment {
     let setup = OutageSetup { interval_s: 0.1, rate_rps: 90.0, timeout_s: 2.0, slow_rtt_s: 0.2, nodes: 2 };
     let mut rounds = Vec::new();

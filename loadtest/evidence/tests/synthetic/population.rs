@@ -6,7 +6,7 @@ use engine::record::{Fill, FillState, LiveCredentials, Load, MemoryPoint, Popula
 
 use super::{Noise, TRUTHS, Truth, round};
 
-/// With the most credentials a server with a store carries this share of what it carries with the fewest.
+/// The rate of a server with a store at the most credentials, as a share of that at the fewest.
 pub const CARRIED: f64 = 0.9;
 pub const FEWEST: u64 = 1_000;
 pub const MOST: u64 = 1_000_000;

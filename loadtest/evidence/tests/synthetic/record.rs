@@ -1,4 +1,4 @@
-//! Records as a run would write them, with a truth that is known and noise that is seeded.
+//! Records as a run would write them, with a known truth and seeded noise.
 
 #![allow(
     dead_code,
@@ -29,7 +29,7 @@ use engine::record::{
     ScalingExperiment, Status, StoreDistance, Usage, Validity, Window, WireExperiment, WirePoint, empty_histogram,
 };
 
-/// What is true of a scheme: CPU µs a request in server and store, bytes a credential in both.
+/// The truth about a scheme: CPU µs per request in server and store, bytes per credential in both.
 #[derive(Clone, Copy)]
 struct Truth {
     id: &'static str,
@@ -75,13 +75,13 @@ const fn truth(
 }
 
 impl Truth {
-    /// Requests per second when one processor is full.
+    /// Returns requests per second at which one CPU is saturated.
     fn capacity_rps(&self) -> f64 {
         1e6 / self.server_us
     }
 }
 
-/// Random numbers that stay the same for ever (`SplitMix64`).
+/// Reproducible random numbers (`SplitMix64`).
 pub struct Noise(u64);
 
 impl Noise {
@@ -97,13 +97,14 @@ impl Noise {
         (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (TAU * self.uniform()).cos()
     }
 
-    /// A factor near one.
+    /// Returns a factor near one.
     fn factor(&mut self, spread: f64) -> f64 {
         (self.normal() * spread).exp()
     }
 }
 
-/// A complete comparison of five schemes with every experiment; one cost round of it is invalid.
+/// Returns a complete comparison of five schemes with every experiment; one cost round of it is
+/// invalid.
 pub fn compare() -> Record {
     static MADE: OnceLock<Record> = OnceLock::new();
     MADE.get_or_init(make_comparison).clone()
@@ -147,12 +148,12 @@ fn make_comparison() -> Record {
     }
 }
 
-/// The `scaling` of a machine that cannot be cut into slices.
+/// Returns the `scaling` of a machine without CPU quotas.
 pub fn unsliced() -> ScalingExperiment {
     scaling::unsliced(&mut Noise(43))
 }
 
-/// One load on one target, with a stall of two seconds in the middle.
+/// Returns one load on one target, with a stall of two seconds in the middle.
 pub fn load() -> Record {
     let mut noise = Noise(7);
     let plan = Plan { duration_s: 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 20.0) };
@@ -255,7 +256,8 @@ fn latency(noise: &mut Noise) -> LatencyExperiment {
     LatencyExperiment { rounds }
 }
 
-/// Response times and CPU times over a store beside the server, and over one that is 0.2 ms, 1 ms and 5 ms away.
+/// Returns response times and CPU times with a local store, and with store round trips of 0.2 ms, 1
+/// ms and 5 ms.
 fn rtt(noise: &mut Noise) -> RttExperiment {
     let mut rounds = Vec::new();
     for block in 0..6 {
@@ -284,15 +286,15 @@ fn rtt(noise: &mut Noise) -> RttExperiment {
 /// Requests per second of the synthetic `rtt`.
 const RTT_RPS: f64 = 1000.0;
 
-/// Round trips that a request of this scheme waits for.
+/// Returns the round trips that a request of this scheme waits for.
 fn trips(truth: &Truth) -> f64 {
     if truth.id == "session-redis-pool" { 2.0 } else { 1.0 }
 }
 
-/// What lies between servers and store.
+/// The link between servers and store.
 #[derive(Clone, Copy, Default)]
 struct Away {
-    /// What a request waits for it, in microseconds.
+    /// The time that a request waits for the link, in microseconds.
     us: f64,
     store_rtt_us: Option<f64>,
     hop_rtt_us: Option<f64>,
@@ -357,7 +359,8 @@ fn round_away(
     round
 }
 
-/// One second: log-normal service times, and waiting that grows with how busy the server is.
+/// Returns one second: log-normal service times, and waiting that grows with the utilization of the
+/// server.
 fn interval(second: u32, rate_rps: f64, (service_us, away_us): (f64, f64), busy: f64, noise: &mut Noise) -> Interval {
     let [mut response, mut service, mut lag] = std::array::from_fn(|_| empty_histogram());
     let draws = 500;
@@ -374,7 +377,7 @@ fn interval(second: u32, rate_rps: f64, (service_us, away_us): (f64, f64), busy:
     Interval { start_s: f64::from(second), length_s: 1.0, failed: 0, response_us, service_us, lag_us }
 }
 
-/// Makes a round's own percentiles those of its intervals.
+/// Sets a round's own percentiles to those of its intervals.
 pub fn requantile(round: &mut Round) {
     let merged = |of: fn(&Interval) -> &EncodedHistogram| {
         let mut sum = empty_histogram();

@@ -1,4 +1,4 @@
-//! Events whose effect is known.
+//! Events with a known effect.
 
 use contract::RevocationClass;
 use engine::record::{
@@ -11,7 +11,7 @@ use super::{EXPIRY, TRUTHS, Truth};
 /// Events of each kind: ten in each block.
 const EVENTS: u64 = 100;
 
-/// Of every scheme with a class over a near link.
+/// Returns events of every scheme with a class over a near link.
 pub fn all() -> RevocationExperiment {
     let classed: Vec<&Truth> = TRUTHS.iter().filter(|truth| truth.class.is_some()).collect();
     let price = |event: EventKind, commands: &[(&str, u64)]| RevocationPrice {
@@ -44,7 +44,8 @@ fn series(truth: &Truth) -> RevocationSeries {
     }
 }
 
-/// The slowest node, always the third, denies after 501, 502, ... 600 us, or 3.0 s later with tokens that expire.
+/// Returns an event whose slowest node, always the third, rejects after 501, 502, ... 600 us, or
+/// 3.0 s later with tokens that expire.
 fn event(kind: EventKind, number: u64, expires: bool) -> RevocationEvent {
     let slowest_us = 501 + number + if expires { 3_000_000 } else { 0 };
     let accepted = Acceptances { node: 2, count: 700, last_us: 2_999_000 };
@@ -61,7 +62,7 @@ fn event(kind: EventKind, number: u64, expires: bool) -> RevocationEvent {
     }
 }
 
-/// A server whose cache hears late: after each event its last node accepts for 1.5 s.
+/// Returns a server whose cache is updated late: after each event its last node accepts for 1.5 s.
 pub fn cached(class: RevocationClass) -> RevocationSeries {
     let mut series = series(&TRUTHS[1]);
     (series.class, series.window_s, series.link) = (class, 2, PushLink::Lost);

@@ -1,4 +1,4 @@
-//! Requests that cross several servers, and keys and tokens that are replaced, with a truth that is known.
+//! Requests across several servers, and key and token rotation, with a known truth.
 
 use contract::StoreKind;
 use engine::plan::{Arrivals, Mix, Plan};
@@ -9,7 +9,7 @@ use engine::record::{
 
 use super::{Away, Noise, TRUTHS, Truth, round, round_away};
 
-/// Each hop costs as much as the first server does.
+/// Returns rounds in which each hop costs as much as the first server.
 pub fn fanout(noise: &mut Noise) -> FanoutExperiment {
     let mut rounds = Vec::new();
     for block in 0..6 {
@@ -32,13 +32,13 @@ pub fn fanout(noise: &mut Noise) -> FanoutExperiment {
     FanoutExperiment { rounds }
 }
 
-/// What is true of all servers on a way together.
+/// Returns the truth of all servers on a path together.
 fn at_all(truth: &Truth, hops: u32) -> Truth {
     let times = f64::from(hops + 1);
     Truth { server_us: truth.server_us * times, store_us: truth.store_us * times, ..*truth }
 }
 
-/// The same where every link takes a millisecond.
+/// Returns the same with links of a millisecond.
 fn apart(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
     let mut rounds = Vec::new();
     for block in 0..6 {
@@ -56,7 +56,8 @@ fn apart(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
     rounds
 }
 
-/// Round trips that a request waits for on its way over so many hops: one a hop, and as many as a look-up takes at each server.
+/// Returns the round trips that a request waits for: one per hop, and those of a look-up at each
+/// server.
 fn trips(truth: &Truth, hops: u32) -> f64 {
     let look_up = if truth.store == StoreKind::Redis { super::trips(truth) } else { 0.0 };
     f64::from(hops) + look_up * f64::from(hops + 1)
@@ -129,7 +130,7 @@ fn replay(grace_s: u64, age_s: u64) -> Replay {
     Replay { scheme: REFRESHING.to_owned(), grace_s, age_s, families: 20, passed, killed, validity: good() }
 }
 
-/// Three periods of 4 s: all within half a second of each, or over a wider and wider part of it.
+/// Returns three periods of 4 s: each within half a second, or over an increasingly wide part.
 fn storm(jitter: f64) -> Storm {
     let busy = |bin: usize| {
         let (period, within) = (bin / 40, bin % 40);
@@ -154,7 +155,8 @@ fn storm(jitter: f64) -> Storm {
     }
 }
 
-/// A node that is not told refuses all, one that fetches keys few or none; without grace every race ends a family.
+/// Returns rotations: without published keys the other node rejects all, with them few or none;
+/// without grace every race revokes a family.
 pub fn rotation() -> RotationExperiment {
     let rolls = (0..2).flat_map(|block| {
         [

@@ -5,7 +5,7 @@ use engine::record::{ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, St
 
 use super::{Noise, TRUTHS, Truth};
 
-/// Processors that a node is worth, and the store.
+/// CPU quotas of a node and of the store.
 const NODE_SHARE: f64 = 0.09;
 const STORE_SHARE: f64 = 0.117;
 
@@ -29,7 +29,7 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
     ScalingExperiment { slicing: Some(slicing), unsliced: None, demands: demands(noise), points }
 }
 
-/// The same on a machine that cannot be cut into slices.
+/// Returns the same on a machine without CPU quotas.
 pub fn unsliced(noise: &mut Noise) -> ScalingExperiment {
     let unsliced = Some("no control groups are mounted".to_owned());
     ScalingExperiment { slicing: None, unsliced, demands: demands(noise), points: Vec::new() }

@@ -1,4 +1,4 @@
-//! A search with a known answer.
+//! A search with a known result.
 
 use engine::plan::{Arrivals, Plan};
 use engine::record::{Data as _, Load, Record, SearchEnd, SearchStep, SloExperiment, SloRound, SloVerdict};
@@ -8,10 +8,11 @@ use super::{Noise, TRUTHS};
 
 /// Half of the rounds meet the objectives at 5,000 requests/s, nine of ten at [`TRUE_RPS`].
 pub const TRUE_RPS: f64 = 4_746.0;
-/// How steeply the share falls with the logarithm of the rate.
+/// The slope of the share over the logarithm of the rate.
 const SLOPE: f64 = 42.2;
 
-/// A search of one server that ended at the server's limit and was confirmed; some rounds were disturbed.
+/// Returns a search of one server that ended at the server's limit and was confirmed; some rounds
+/// were disturbed.
 pub fn search() -> Record {
     let mut noise = Noise(11);
     let mut rounds = Vec::new();

@@ -17,7 +17,8 @@ const TAGS: [(&str, Of); 3] = [
     ("lag", |interval| &interval.lag_us),
 ];
 
-/// The log of the intervals that count, or of those that do not. None if there are none.
+/// Returns the log of the intervals that count, or of those that are excluded. None if there are
+/// none.
 pub(super) fn of(
     record: &Record,
     experiment: Experiment,
@@ -60,7 +61,9 @@ const fn scope(counts: bool) -> &'static str {
     }
 }
 
-/// A line for each tag. The record holds a histogram as the log does, so it is only read for its highest value.
+/// Writes one line per tag.
+///
+/// The record encodes a histogram as the log does, so it is decoded only for its maximum.
 fn write(out: &mut String, started: Duration, interval: &Interval) -> Result<(), HistogramError> {
     let at_s = (started + seconds(interval.start_s)).as_secs_f64();
     let length_s = seconds(interval.length_s).as_secs_f64();
@@ -76,12 +79,14 @@ fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
-/// When the round began, from the run's beginning.
+/// Returns the start of the round, relative to the start of the run.
 fn started(record: &Record, round: &Round) -> Duration {
     since_epoch(&round.started_at).saturating_sub(since_epoch(&record.run.started_at))
 }
 
-/// A time that is not RFC 3339 counts as the epoch: it moves the log's time axis, not its values.
+/// Parses a time; one that is not RFC 3339 counts as the epoch.
+///
+/// This shifts the log's time axis, not its values.
 fn since_epoch(time: &str) -> Duration {
     let parsed = time.parse::<jiff::Timestamp>().unwrap_or_default();
     Duration::try_from(parsed.duration_since(jiff::Timestamp::UNIX_EPOCH)).unwrap_or_default()

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
 
-/// Lines for each halving of the distance to 100 %.
+/// Lines per halving of the distance to 100 %.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
-/// Microseconds in the unit of the file, which is the millisecond that the plotters expect.
+/// Microseconds per unit of the file: plotters expect milliseconds.
 const US_PER_MS: f64 = 1000.0;
 
-/// The text of a `.hgrm`.
+/// Returns the text of a `.hgrm`.
 pub(super) fn of(histogram: &Histogram<u64>) -> String {
     let mut out = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let mut total = 0;

@@ -1,4 +1,4 @@
-//! The question, and an honest answer in a few sentences and one short table.
+//! The summary: the question, a short table, and the results in a few sentences.
 
 mod glance;
 mod sentences;

@@ -1,4 +1,4 @@
-//! What a reader must know before trusting a number.
+//! The section on caveats.
 
 use engine::Experiment;
 use engine::record::{Measurement, Record};
@@ -11,7 +11,7 @@ use crate::figure::{NONE, count, grouped, listed, time};
 /// The section's title.
 pub(super) const TITLE: &str = "Caveats";
 
-/// Up to here the table of invalid rounds lies open.
+/// The table of invalid rounds is expanded up to this number of rows.
 const FEW_ROUNDS: usize = 6;
 
 fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
@@ -35,7 +35,7 @@ fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
     blocks
 }
 
-/// How many rounds of each experiment do not count.
+/// Returns the number of invalid rounds of each experiment.
 fn invalid_counts(record: &Record, evidence: &Evidence) -> Vec<String> {
     let invalid = |experiment: Experiment| {
         evidence.invalid_rounds.iter().filter(|round| round.place.experiment == experiment).count()
@@ -54,7 +54,7 @@ pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
     parts::section("caveats", TITLE, blocks(record, evidence))
 }
 
-/// How many caveats there are, in words; none if there are none.
+/// Returns the number of caveats in words; none if there are none.
 pub(super) fn tally(evidence: &Evidence) -> Option<String> {
     let (invalid, rest) = (evidence.invalid_rounds.len(), evidence.warnings.len());
     let parts = [(invalid, "invalid round"), (rest, if invalid > 0 { "other caveat" } else { "caveat" })];
@@ -63,7 +63,7 @@ pub(super) fn tally(evidence: &Evidence) -> Option<String> {
     (!told.is_empty()).then(|| listed(&told))
 }
 
-/// Which rounds, with their figures and reasons.
+/// Returns the table of invalid rounds, with their figures and reasons.
 fn invalid_rounds(rounds: &[InvalidRound]) -> Block {
     let rows: Vec<Vec<Cell>> = rounds.iter().map(row).collect();
     let few = rows.len() <= FEW_ROUNDS;

@@ -65,7 +65,7 @@ fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Sai
     Said { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
 }
 
-/// An estimate, or why it has no interval.
+/// Formats an estimate, or why it has no interval.
 fn said(found: &Estimate) -> String {
     match found.interval {
         Some(_) => estimate(found, "µs"),
@@ -136,7 +136,7 @@ fn cost_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
     ]
 }
 
-/// The store's part. Exactly nothing is the absence of a store, not a measurement.
+/// Returns the cell of the store. An exact 0 means that there is no store; it is not a measurement.
 fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
     match (&over.store_us, &row.store_us) {
         (None, _) => Cell::new(NONE).with_note("not observed"),
@@ -145,7 +145,7 @@ fn store_cell(row: &CostRow, over: &OverControl) -> Cell {
     }
 }
 
-/// An estimate with its interval below it.
+/// Formats an estimate with its interval below it.
 fn estimated(found: &Estimate) -> Cell {
     let note = match &found.interval {
         Some(interval) => bracket(interval),
@@ -207,7 +207,7 @@ fn busy(capacity: &Capacity) -> String {
     if parts.is_empty() { NONE.to_owned() } else { parts.join(" · ") }
 }
 
-/// What the store had to do, where there is one; and why a pool makes it do more.
+/// Returns the commands of the stores, and the overhead of a connection pool.
 fn commands(table: &CostTable) -> Vec<Block> {
     let rows: Vec<&CostRow> = table.rows.iter().filter(|row| !row.store_commands.is_empty()).collect();
     if rows.is_empty() {
@@ -229,7 +229,7 @@ fn commands(table: &CostTable) -> Vec<Block> {
     blocks
 }
 
-/// Said only of what was counted.
+/// Explains the overhead of a pool if its commands were counted.
 fn pool_note(row: &CostRow) -> Option<String> {
     let counted = |name: &str| row.store_commands.get(name).copied().unwrap_or(0.0);
     let (unwatch, ping) = (counted("UNWATCH"), counted("PING"));

@@ -1,4 +1,4 @@
-//! The section on requests that cross several servers.
+//! The section on requests across several servers.
 
 use engine::record::Record;
 use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
@@ -36,7 +36,7 @@ fn blocks(record: &Record, table: &FanoutTable) -> Vec<Block> {
     blocks
 }
 
-/// What each hop costs, and what it has a request wait for where servers stand apart.
+/// Returns the CPU time per hop, and the round trips per hop with network latency.
 fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
     let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
     let parts: Vec<Said<'_>> = slopes
@@ -74,7 +74,7 @@ fn rate(table: &FanoutTable) -> String {
     rate.map_or("no".to_owned(), grouped)
 }
 
-/// Numbers of hops that any scheme was tried with, rising.
+/// Returns the numbers of hops of all schemes, ascending.
 fn all_hops(table: &FanoutTable) -> Vec<u32> {
     let mut hops: Vec<u32> = table.rows.iter().flat_map(|row| &row.ways).map(|way| way.hops).collect();
     hops.sort_unstable();
@@ -86,7 +86,7 @@ fn hops_name(hops: u32) -> String {
     if hops == 1 { "1 hop".to_owned() } else { format!("{hops} hops") }
 }
 
-/// One cell for each number of hops.
+/// Returns one cell per number of hops.
 fn over_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&Crossed) -> Option<Cell>) -> Vec<Cell> {
     let at = |hops: &u32| row.ways.iter().find(|way| way.hops == *hops).and_then(&cell);
     all_hops(table).iter().map(|hops| at(hops).unwrap_or(Cell::new(NONE))).collect()
@@ -149,7 +149,7 @@ fn p50(times: &LatencyRow) -> Cell {
     percentile(response, 0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds))
 }
 
-/// None where servers stood beside one another only.
+/// Returns the table with network latency; none if only local servers were measured.
 fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     let rows: Vec<(&FanoutRow, &Apart)> =
         table.rows.iter().filter_map(|row| Some((row, row.apart.as_ref()?))).collect();

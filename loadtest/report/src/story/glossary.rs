@@ -1,4 +1,4 @@
-//! The words.
+//! The glossary.
 
 use super::parts;
 use crate::document::{Block, Section};

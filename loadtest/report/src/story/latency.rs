@@ -68,7 +68,7 @@ fn plan_words(record: &Record) -> String {
     plan.unwrap_or_else(|| "no round was measured".to_owned())
 }
 
-/// Response times against the rate carried: none where every scheme has one level only.
+/// Returns charts of response time by achieved rate; none if every scheme has only one level.
 fn throughput_charts(record: &Record, table: &LatencyTable) -> Vec<Chart> {
     let mut rows: Vec<&LatencyRow> = table.rows.iter().filter(|row| row.response.quantiles.count > 0).collect();
     rows.sort_by(|left, right| left.achieved_rps.unwrap_or(0.0).total_cmp(&right.achieved_rps.unwrap_or(0.0)));

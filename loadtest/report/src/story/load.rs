@@ -10,7 +10,7 @@ use crate::chart::{Chart, ChartData, TimelinePoint};
 use crate::document::{Block, Cell, Column, RowGroup, Table};
 use crate::figure::{NONE, grouped, plain, time};
 
-/// A record of many loads has the charts of its first ones: drawing hundreds would take longer than their figures.
+/// The most loads of a record that are drawn: drawing hundreds takes too long.
 const MOST_TIMELINES: usize = 12;
 
 impl Show for LoadTable {
@@ -74,7 +74,7 @@ fn rounds(record: &Record) -> &[Round] {
     record.data::<LoadExperiment>().map_or(&[], |load| &load.rounds)
 }
 
-/// What a point of the chart in time stands for, where it is more than an interval.
+/// Explains the points of the chart over time if they cover more than one interval.
 fn merged(line: &Timeline) -> Option<String> {
     (line.intervals_per_point > 1).then(|| {
         format!(

@@ -38,7 +38,7 @@ fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
     blocks
 }
 
-/// The storms' ends, and credentials without the password.
+/// Returns the range of the effect of login bursts, and the cost without password hashing.
 fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
     let handing_out = table.rows.iter().filter(|row| !is_control(&row.scheme));
     let issued = handing_out.filter_map(|row| Some((&row.scheme, row.issued?.per_cpu_s?.value)));
@@ -67,7 +67,7 @@ fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Logins: {}.", parts.join("; ")))
 }
 
-/// "12.1 to 14.0", or one figure where all are the same.
+/// Formats a range, "12.1 to 14.0", or one figure if all are the same.
 fn ends(values: impl Iterator<Item = f64>) -> Option<String> {
     let (low, high) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), each| (low.min(each), high.max(each)));

@@ -1,5 +1,5 @@
-//! What changes where there are more schemes than a reader can hold at once: a chart of lines becomes one for each
-//! revocation class, and a sentence names the ends of each class.
+//! Grouping for many schemes: one chart of lines per revocation class, and sentences with the range
+//! of each class.
 
 use contract::RevocationClass;
 use engine::record::Record;
@@ -9,26 +9,27 @@ use super::scheme::{by_class, described};
 use crate::chart::COLORS;
 use crate::figure::{count, listed};
 
-/// A chart's worth of things.
+/// The content of one chart.
 pub(super) struct Panel<T> {
     class: Option<RevocationClass>,
     pub(super) things: Vec<T>,
 }
 
 impl<T> Panel<T> {
-    /// What tells this one's file from the others'.
+    /// Returns the suffix that distinguishes its file name.
     pub(super) fn suffix(&self) -> String {
         self.class.map(|class| format!("-{class}")).unwrap_or_default()
     }
 
-    /// What tells this one's title from the others'.
+    /// Returns the suffix that distinguishes its title.
     pub(super) fn subtitle(&self) -> String {
         self.class.map(|class| format!(", revocation class {class}")).unwrap_or_default()
     }
 }
 
-/// All things of schemes in one panel; if there are more than colours, one panel for each class, with the control in
-/// each. Within a panel no two schemes share a colour.
+/// Returns one panel for all schemes; with more schemes than colours, one panel per class.
+///
+/// The control is in each panel. Within a panel no two schemes share a colour.
 pub(super) fn panels<T: Copy>(record: &Record, things: &[(&str, T)]) -> Vec<Panel<T>> {
     let all = || things.iter().map(|(_, thing)| *thing);
     if things.iter().filter(|(scheme, _)| !is_control(scheme)).count() <= COLORS {
@@ -46,7 +47,7 @@ pub(super) fn panels<T: Copy>(record: &Record, things: &[(&str, T)]) -> Vec<Pane
     CLASSES.into_iter().filter(held).map(panel).collect()
 }
 
-/// From the strictest to the most lenient, and what has none.
+/// From the strictest to the most lenient, and no class.
 const CLASSES: [Option<RevocationClass>; 5] = [
     Some(RevocationClass::Immediate),
     Some(RevocationClass::Propagation),
@@ -55,15 +56,15 @@ const CLASSES: [Option<RevocationClass>; 5] = [
     None,
 ];
 
-/// What is said of a scheme, and the figure by which the least and the most are found.
+/// A text about a scheme, and the figure that orders it.
 pub(super) struct Said<'record> {
     pub(super) scheme: &'record str,
     pub(super) figure: f64,
     pub(super) text: String,
 }
 
-/// Everything that is said, put together by `list`, to stand behind a verb; if it is of more schemes than a reader can
-/// hold, the ends of each class instead.
+/// Joins the texts by `list`, to follow a verb; with more schemes than colours, the range of each
+/// class.
 pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
     if said.len() <= COLORS {
         return format!(" {}", list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>()));
@@ -82,13 +83,13 @@ pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]
     format!(": per revocation class, from lowest to highest, {}", classes.collect::<Vec<_>>().join("; "))
 }
 
-/// The same, to stand behind a whole sentence: with a colon.
+/// Does the same with a colon, to follow a whole sentence.
 pub(super) fn told_of_each(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
     let told = told(record, said, list);
     if told.starts_with(':') { told } else { format!(":{told}") }
 }
 
-/// Schemes by name, or how many they are.
+/// Returns the names of the schemes, or their number if there are many.
 pub(super) fn named(schemes: &[String]) -> String {
     if schemes.len() > COLORS { count(schemes.len(), "scheme") } else { listed(schemes) }
 }

@@ -113,7 +113,7 @@ fn cells(record: &Record, row: &MemoryRow) -> Vec<Cell> {
     ]
 }
 
-/// An estimate, its interval, and whether that rests on one fill only.
+/// Formats an estimate, its interval, and whether that rests on one fill only.
 pub(super) fn estimated(found: &Estimate, basis: SlopeBasis) -> Cell {
     let interval = found.interval.as_ref().map(bracket).unwrap_or_default();
     let note = if basis == SlopeBasis::WithinSeries { format!("{interval} one fill") } else { interval };
@@ -166,7 +166,7 @@ fn charts(record: &Record, table: &MemoryTable) -> Vec<Chart> {
         .collect()
 }
 
-/// Points and a line for each scheme.
+/// Returns a chart with points and a line per scheme.
 pub(super) fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>, name: &str, title: &str) -> Chart {
     let series: Vec<MemorySeries> = panel.things.iter().map(|(row, slope)| line(record, row, slope)).collect();
     let said: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
@@ -195,7 +195,7 @@ fn line(record: &Record, row: &MemoryRow, slope: &Slope) -> MemorySeries {
     }
 }
 
-/// Every point less the fixed part of its own fill, so that fills can be laid over one another.
+/// Returns every point minus the fixed part of its own fill, so that fills can be overlaid.
 fn growth(row: &MemoryRow, with_store: bool) -> Vec<(f64, f64)> {
     let whole = |point: &engine::record::MemoryPoint| {
         let store = if with_store { point.store_used_bytes.unwrap_or(0) } else { 0 };

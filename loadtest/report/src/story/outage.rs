@@ -37,7 +37,7 @@ fn blocks(record: &Record, table: &OutageTable) -> Vec<Block> {
 }
 
 fn sentence(record: &Record, table: &OutageTable) -> Option<String> {
-    // A store that is only slow, or only gone for a moment, is not what the question is about.
+    // The sentence covers a paused store; a slow or restarted store is a milder fault.
     let fault = OutageFault::StorePaused;
     let parts = table.of_fault(fault).filter_map(|row| {
         let share = row.good_share?.value;
@@ -157,7 +157,7 @@ fn percent(share: f64) -> String {
     format!("{:.0}", share * 100.0)
 }
 
-/// In tenths: the intervals are no finer.
+/// Formats seconds with one decimal: the intervals are no finer.
 fn seconds(value: f64) -> String {
     format!("{value:.1}")
 }
@@ -229,7 +229,7 @@ fn data(record: &Record, rows: &[&OutageRow], interval_s: f64) -> ChartData {
     }
 }
 
-/// Good, lost, 503, cut off or timed out, wrong: each 0 to 1.
+/// Returns the shares of good, lost, 503, no response and wrong, each 0 to 1.
 fn shares((tally, wrongly_allowed): (&Tally, &u64)) -> [f64; 5] {
     let parts = [
         tally.good,

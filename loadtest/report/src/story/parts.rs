@@ -1,4 +1,4 @@
-//! What every section is made of.
+//! The parts of every section.
 
 use engine::record::Record;
 use evidence::statistics::Estimate;
@@ -6,31 +6,31 @@ use evidence::statistics::Estimate;
 use crate::document::{Block, Cell, Column, Section};
 use crate::figure::{NONE, bracket, plain};
 
-/// What a report shows of the figures of one experiment. Each does it in the module of its experiment.
+/// The report of one experiment; implemented in the module of each experiment.
 pub(super) trait Show {
-    /// Its section, below the title.
+    /// Returns its section, below the title.
     fn blocks(&self, record: &Record) -> Vec<Block>;
 
-    /// Its part of the short answer, in a sentence or two; none where nothing can be said.
+    /// Returns its part of the summary, in a sentence or two; none without a result.
     fn sentence(&self, record: &Record) -> Option<String>;
 
-    /// Its columns in the table at a glance.
+    /// Returns its columns of the summary table.
     fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
         Vec::new()
     }
 
-    /// What must be read before everything else.
+    /// Returns notices for the top of the report.
     fn alarms(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What a terminal shows at the end of a run, line by line.
+    /// Returns the lines for the terminal at the end of a run.
     fn lines(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// A column of the table at a glance: its head, and its cell for a scheme.
+/// A column of the summary table: its head, and its cell for a scheme.
 pub(super) struct GlanceColumn<'table> {
     pub(super) head: Column,
     pub(super) cell: Box<dyn Fn(&str) -> Cell + 'table>,
@@ -46,7 +46,7 @@ pub(super) fn paragraph(text: impl Into<String>) -> Block {
     Block::Paragraph(text.into())
 }
 
-/// How a section's numbers came about, and what they cannot say.
+/// Returns the method and the limitations of a section.
 pub(super) fn method(how: Vec<String>, limits: Vec<String>) -> Vec<Block> {
     vec![
         Block::Heading("Method".to_owned()),
@@ -56,19 +56,19 @@ pub(super) fn method(how: Vec<String>, limits: Vec<String>) -> Vec<Block> {
     ]
 }
 
-/// An estimate, with its interval below.
+/// Formats an estimate, with its interval below.
 pub(super) fn estimated(found: Option<Estimate>) -> Cell {
     found.map_or(Cell::new(NONE), |found| {
         Cell::new(plain(found.value)).with_note(found.interval.as_ref().map(bracket).unwrap_or_default())
     })
 }
 
-/// How many rounds do not count.
+/// Formats the number of invalid rounds.
 pub(super) fn left_out(excluded: usize) -> String {
     if excluded == 0 { String::new() } else { format!("{excluded} invalid") }
 }
 
-/// A section with these blocks.
+/// Creates a section from blocks.
 pub(super) fn section(id: &'static str, title: &str, blocks: Vec<Block>) -> Section {
     Section { id, title: title.to_owned(), blocks }
 }

@@ -1,4 +1,4 @@
-//! The section on more and more live credentials.
+//! The section on a growing number of live credentials.
 
 use engine::record::{MemoryPoint, Record};
 use evidence::statistics::Estimate;

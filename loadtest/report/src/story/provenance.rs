@@ -1,4 +1,4 @@
-//! Where the numbers come from, and how to get them again.
+//! The sections on provenance and reproduction.
 
 use engine::record::{Measurement, Record, Status};
 
@@ -112,7 +112,7 @@ fn command_line(record: &Record) -> String {
     record.run.command_line.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command line, with the seed if it does not say it already.
+/// Returns the command line, with the seed added if it is missing.
 fn repeat_line(record: &Record) -> String {
     let words = &record.run.command_line;
     let says_seed = words.iter().any(|word| word == "--seed" || word.starts_with("--seed="));
@@ -120,7 +120,7 @@ fn repeat_line(record: &Record) -> String {
     format!("{}{seed}", command_line(record))
 }
 
-/// A word as a shell needs it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:,@%+".contains(&byte);
     if !word.is_empty() && word.bytes().all(safe) {

@@ -1,4 +1,4 @@
-//! The section on garbage.
+//! The section on invalid requests.
 
 use engine::record::{Garbage, Record};
 use evidence::{Refusal, RejectRow, RejectTable};
@@ -30,7 +30,7 @@ fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
     blocks
 }
 
-/// A forged credential is what takes a scheme the most to find out.
+/// Returns the sentence about forged credentials, which take the most work to detect.
 fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts = table.rows.iter().filter_map(|row| {
         let ratio = row.refusal(Garbage::Forged)?.over_accepting?.ratio?.value;
@@ -47,13 +47,13 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     })
 }
 
-/// The status that the garbage has to be answered with, the same for every scheme.
+/// Formats the expected status of this kind, which is the same for every scheme.
 fn answered(table: &RejectTable, garbage: Garbage) -> String {
     let status = table.rows.iter().find_map(|row| row.refusal(garbage)).map(|refusal| refusal.status);
     status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
-/// One cell for each kind.
+/// Returns one cell per kind.
 fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> Cell) -> Vec<Cell> {
     let of = |garbage: &Garbage| match row.refusal(*garbage) {
         Some(refusal) if refusal.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),

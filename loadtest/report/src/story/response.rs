@@ -1,4 +1,4 @@
-//! Response times, wherever a section shows them: tables, percentile curves, and columns at a glance.
+//! Response times in all sections: tables, percentile curves, and columns of the summary table.
 
 use std::ops::RangeInclusive;
 
@@ -16,10 +16,10 @@ use crate::figure::{NONE, grouped, time};
 
 /// A percentile of merged histograms.
 type Pick = fn(&Quantiles) -> Option<u64>;
-/// What the rounds by themselves say about it.
+/// A statistic over the individual rounds.
 type OfRounds = fn(&Distribution) -> Option<Estimate>;
 
-/// What a level is called above its table.
+/// Returns the heading of a level.
 pub(super) fn heading(level: &Level) -> String {
     match level.load {
         Load::EqualRate { .. } => format!("At {level}, the same for every scheme"),
@@ -28,7 +28,7 @@ pub(super) fn heading(level: &Level) -> String {
     }
 }
 
-/// Percentiles of response, service and lag.
+/// Returns a table with percentiles of response time, service time and lag.
 pub(super) fn response_table(record: &Record, rows: &[&LatencyRow]) -> Table {
     let cells = rows.iter().map(|row| (row.scheme.clone(), cells(record, row))).collect();
     let titles = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
@@ -65,7 +65,7 @@ fn cells(record: &Record, row: &LatencyRow) -> Vec<Cell> {
     cells
 }
 
-/// A percentile, greyed where too few samples lie above it.
+/// Formats a percentile, greyed if too few samples lie above it.
 pub(super) fn percentile(of: &Distribution, quantile: f64, pick: Pick) -> Cell {
     match pick(&of.quantiles) {
         Some(us) => Cell::new(time(us as f64)).weak_if(!of.quantiles.supports(quantile)),
@@ -73,7 +73,7 @@ pub(super) fn percentile(of: &Distribution, quantile: f64, pick: Pick) -> Cell {
     }
 }
 
-/// The interval of an estimate over rounds, as times; empty if there is none.
+/// Formats the interval of an estimate over rounds, as times; empty if there is none.
 pub(super) fn of_rounds(found: Option<Estimate>) -> String {
     let interval = found.and_then(|found| found.interval);
     interval.map(|interval| format!("[{}, {}]", time(interval.low), time(interval.high))).unwrap_or_default()
@@ -85,11 +85,12 @@ fn carried(row: &LatencyRow) -> Cell {
     Cell::new(grouped(achieved)).with_note(planned)
 }
 
-/// Steps of a percentile curve for a unit of its axis, log10(1 / (1 - p)). All curves share them,
-/// so that a read-out finds every scheme at the same percentile.
+/// Steps of a percentile curve per unit of its axis, log10(1 / (1 - p)).
+///
+/// All curves share them, so that a tooltip shows every scheme at the same percentile.
 pub(super) const STEPS_PER_DECADE: f64 = 20.0;
 
-/// Percentile curves of all schemes at one level.
+/// Returns percentile curves of all schemes at one level.
 pub(super) fn percentile_charts(record: &Record, experiment: Experiment, rows: &[&LatencyRow]) -> Vec<Chart> {
     let rows = rows.iter().copied().filter(|row| row.response.quantiles.count > 0);
     let rows: Vec<(&str, &LatencyRow)> = rows.map(|row| (row.scheme.as_str(), row)).collect();
@@ -136,13 +137,14 @@ fn curve(of: &Distribution, steps: RangeInclusive<u32>) -> Points {
     let point = |step: u32| {
         let at = f64::from(step) / STEPS_PER_DECADE;
         let us = of.histogram.value_at_quantile(1.0 - 10_f64.powf(-at));
-        // The axis is logarithmic: a time of zero is drawn at the clock's grain.
+        // The axis is logarithmic: a time of zero is drawn at the resolution of the clock.
         (at, us.max(1) as f64)
     };
     steps.map(point).collect()
 }
 
-/// Response times at the level that says most about all schemes at once; also of the service, where one load is all there is.
+/// Returns response times at the level that is most informative for all schemes; with a single load
+/// also service times.
 pub(super) fn glance_columns(table: &LatencyTable) -> Vec<GlanceColumn<'_>> {
     let Some(level) = telling_level(table) else { return Vec::new() };
     let alone = level.load == Load::AsPlanned;
@@ -166,7 +168,8 @@ pub(super) fn glance_columns(table: &LatencyTable) -> Vec<GlanceColumn<'_>> {
     columns
 }
 
-/// The level that says most about all schemes at once: the highest equal rate, else the middle share.
+/// Returns the most informative level: the highest equal rate, else the middle fraction of
+/// capacity.
 pub(super) fn telling_level(table: &LatencyTable) -> Option<&Level> {
     let levels = table.levels();
     let equal = levels.iter().copied().filter_map(|level| Some((level.load.equal_rate_rps()?, level)));

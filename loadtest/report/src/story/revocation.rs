@@ -1,4 +1,4 @@
-//! The section on how long what was ended is still accepted.
+//! The section on how long revoked credentials are still accepted.
 
 use contract::RevocationClass;
 use engine::record::{EventKind, PushLink, Record, RevocationExperiment};
@@ -53,7 +53,7 @@ fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
     blocks
 }
 
-/// When the slowest node denied: all kinds of events of a scheme together.
+/// Returns charts of the slowest rejection, with all kinds of events of a scheme together.
 fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
     let mut schemes: Vec<(&str, &str)> = rows.iter().map(|row| (row.scheme.as_str(), row.scheme.as_str())).collect();
     schemes.dedup();
@@ -68,7 +68,7 @@ fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
     panels(record, &schemes).iter().filter_map(of_panel).collect()
 }
 
-/// The same where pushes are delayed and lost: a line a link.
+/// Returns the same with pushes delayed or lost: one line per link.
 fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     let mut lines: Vec<(String, Vec<&RevocationRow>)> = Vec::new();
     for row in rows {
@@ -109,7 +109,7 @@ fn chart(name: String, title: String, curves: Vec<Curve>) -> Option<Chart> {
 
 struct Curve {
     series: PercentileSeries,
-    /// The slowest of all events, if every node denied after each.
+    /// The slowest event, if every node rejected after each event.
     worst_us: Option<f64>,
 }
 
@@ -121,8 +121,9 @@ fn events(rows: &[&RevocationRow]) -> usize {
     rows.iter().map(|row| row.events).sum()
 }
 
-/// The percentiles of when the slowest node denied after each of so many events, up to the slowest event. Where a node has
-/// not denied at all the curve ends early.
+/// Returns the percentiles of the slowest rejection per event, up to the slowest event.
+///
+/// If a node never rejected, the curve ends early.
 fn curve(subject: Subject, mut denied_us: Vec<u64>, events: usize) -> Curve {
     denied_us.sort_unstable();
     let steps = |events_above: f64| ((events as f64 / events_above).log10().max(0.0) * STEPS_PER_DECADE) as u32;
@@ -140,7 +141,7 @@ fn curve(subject: Subject, mut denied_us: Vec<u64>, events: usize) -> Curve {
     Curve { series: PercentileSeries { subject, shown: points(0, supported), doubtful, service: vec![] }, worst_us }
 }
 
-/// Every kind of event; of more schemes than a reader can hold, the logouts, and the rest folded.
+/// Returns tables of all kinds of events; with many schemes only logouts, and the others collapsed.
 fn near_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
     let (logouts, others): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         rows.iter().partition(|row| row.event == EventKind::Logout);
@@ -160,7 +161,7 @@ fn near_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
 fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Table {
     let mut cells_of: Vec<(String, Vec<Cell>)> = Vec::new();
     for row in rows {
-        // What a scheme promises stands once.
+        // The properties of a scheme are shown once.
         let known = cells_of.last().is_some_and(|(scheme, _)| *scheme == row.scheme);
         let name = if known { Cell::new(format!("`{}`", row.scheme)) } else { name_cell(record, &row.scheme) };
         cells_of.push((row.scheme.clone(), cells(row, name)));
@@ -206,7 +207,7 @@ fn named(row: &RevocationRow) -> String {
     format!("{}{}", row.event, behind(row.link))
 }
 
-/// What a name is followed by.
+/// Returns the suffix of a name that describes the link.
 fn behind(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
@@ -286,7 +287,7 @@ fn limits() -> Vec<String> {
     ]
 }
 
-/// A sentence or two for the short answer: what breaks its promise, and how long a logout takes.
+/// Returns a sentence or two for the summary: violations, and how long a logout takes.
 fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
     let logouts = table.rows.iter().filter(|row| row.event == EventKind::Logout && row.link == PushLink::Near);
     let parts: Vec<Said<'_>> = logouts
@@ -322,7 +323,7 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// What was made shorter so that somebody could wait for it.
+/// Names a revocation window that was shortened to keep the experiment short.
 fn cut(row: &RevocationRow) -> String {
     match row.default_window_s {
         Some(default_s) if default_s != row.window_s => {

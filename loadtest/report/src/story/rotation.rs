@@ -1,4 +1,4 @@
-//! The section on keys and tokens that are replaced under load.
+//! The section on key and refresh token rotation under load.
 
 use engine::record::{Learning, Record};
 use evidence::{RaceRow, RefusedFor, ReplayRow, Requests, RollRow, RotationTable, StormRow};
@@ -43,7 +43,7 @@ fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
     blocks
 }
 
-/// One sentence for each of the parts that were measured.
+/// Returns one sentence per measured part.
 fn sentence(table: &RotationTable) -> Option<String> {
     let parts = [rolls_told(table), races_told(table), storms_told(table)];
     let said: Vec<String> = parts.into_iter().flatten().collect();
@@ -108,7 +108,7 @@ fn storms_told(table: &RotationTable) -> Option<String> {
     (!parts.is_empty()).then(|| format!("After a login burst, the refresh rate peaked at {}.", listed(&parts)))
 }
 
-/// Whom races and storms speak of, where that is none of the schemes compared.
+/// Names the scheme of races and refresh bursts if it is not one of the compared schemes.
 fn stand_in(record: &Record, table: &RotationTable) -> Option<String> {
     let scheme = table.refreshing.as_ref().filter(|scheme| described(record, scheme).is_none())?;
     Some(format!(
@@ -305,7 +305,7 @@ fn chart(table: &RotationTable) -> Chart {
     }
 }
 
-/// Refreshes per second, a corner in the middle of every bin.
+/// Returns refreshes per second, one point in the middle of every bin.
 fn curve(color: usize, row: &StormRow) -> LineSeries {
     let bin_s = row.curve.bin_s;
     let corner = |(bin, count): (usize, &u64)| ((bin as f64 + 0.5) * bin_s, *count as f64 / bin_s);

@@ -1,4 +1,4 @@
-//! The section on a store further away.
+//! The section on the store round-trip time.
 
 use engine::record::Record;
 use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Trips, is_control};
@@ -11,7 +11,7 @@ use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, grouped, hundredths, listed, time};
 
-/// The chart stops here, in microseconds: what crosses, crosses near.
+/// The end of the chart, in microseconds: crossings are at short round-trip times.
 const CHART_US: u32 = 1_000;
 
 impl Show for RttTable {
@@ -58,7 +58,7 @@ fn rate(table: &RttTable) -> String {
     rate.map_or("no".to_owned(), grouped)
 }
 
-/// Distances that any scheme was tried at, from near to far, in microseconds.
+/// Returns the store round-trip times of all schemes, ascending, in microseconds.
 fn distances_us(table: &RttTable) -> Vec<u32> {
     let mut distances: Vec<u32> = table.rows.iter().flat_map(|row| &row.distances).map(|at| at.rtt_us).collect();
     distances.sort_unstable();
@@ -70,7 +70,7 @@ fn away(rtt_us: u32) -> String {
     if rtt_us == 0 { "local".to_owned() } else { format!("RTT {}", time(f64::from(rtt_us))) }
 }
 
-/// One cell for each distance, from near to far.
+/// Returns one cell per store round-trip time, ascending.
 fn over_distances(table: &RttTable, row: &RttRow, cell: impl Fn(&Distance) -> Cell) -> Vec<Cell> {
     let at = |rtt_us: &u32| row.distances.iter().find(|at| at.rtt_us == *rtt_us).map_or(Cell::new(NONE), &cell);
     distances_us(table).iter().map(at).collect()
@@ -111,7 +111,7 @@ fn trips(found: Trips) -> Cell {
     Cell::new(hundredths(found.value)).with_note(interval.unwrap_or_default())
 }
 
-/// What the proxy gave, for every distance that was set.
+/// Formats the measured delay of the proxy for every configured round-trip time.
 fn given(table: &RttTable) -> String {
     let of = |rtt_us: u32| {
         let all = table.rows.iter().flat_map(|row| &row.distances).filter(|at| at.rtt_us == rtt_us);
@@ -239,7 +239,7 @@ fn chart(record: &Record, panel: &Panel<&RttRow>) -> Chart {
     }
 }
 
-/// The medians up to where the chart ends, in microseconds.
+/// Returns the medians up to the end of the chart, in microseconds.
 fn medians(row: &RttRow) -> impl Iterator<Item = (&Distance, &LatencyRow, f64)> {
     let near = row.distances.iter().filter(|at| at.rtt_us <= CHART_US);
     near.filter_map(|at| {
@@ -261,7 +261,7 @@ fn line(record: &Record, row: &RttRow) -> LineSeries {
     let points: Vec<(f64, f64)> = medians(row).map(|(at, _, us)| (f64::from(at.rtt_us), us)).collect();
     let intervals = medians(row).map(|(_, response, _)| of_rounds(response.response.p50_of_rounds)).collect();
     let line = match points.as_slice() {
-        // No distance changes it.
+        // The round-trip time has no effect.
         [(_, us)] => vec![(0.0, *us), (f64::from(CHART_US), *us)],
         _ => points.clone(),
     };

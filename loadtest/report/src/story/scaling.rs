@@ -1,4 +1,4 @@
-//! The section on more nodes.
+//! The section on horizontal scaling.
 
 mod estimate;
 
@@ -22,8 +22,8 @@ impl Show for ScalingTable {
     }
 }
 
-/// How many times as much the most nodes carried as one, or what is estimated of that. None where the run says nothing of its
-/// schemes.
+/// Returns the scaling factor on the most nodes, or its estimate. None if the run shows nothing
+/// about its schemes.
 fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     if table.unsliced.is_some() {
         return estimate::sentence(record, table);
@@ -92,7 +92,7 @@ fn slices(table: &ScalingTable) -> String {
     )
 }
 
-/// The numbers of nodes that any scheme was tried with.
+/// Returns the numbers of nodes of all schemes.
 fn sizes(table: &ScalingTable) -> Vec<u32> {
     let mut sizes: Vec<u32> = table.rows.iter().flat_map(|row| &row.sizes).map(|size| size.nodes).collect();
     sizes.sort_unstable();

@@ -1,4 +1,4 @@
-//! The schemes: what each promises, and how rows are grouped by it.
+//! The schemes: their properties, and how rows are grouped by revocation class.
 
 use contract::{RevocationClass, SchemeDescriptor, StoreDown, StoreKind};
 use engine::record::Record;
@@ -7,12 +7,12 @@ use super::parts::{self, paragraph};
 use crate::document::{Block, Cell, Column, RowGroup, Section, Table};
 use crate::figure::{NONE, duration};
 
-/// What the server said of a scheme.
+/// Returns the server's description of a scheme.
 pub(super) fn described<'record>(record: &'record Record, scheme: &str) -> Option<&'record SchemeDescriptor> {
     record.schemes.iter().find(|described| described.scheme == scheme)
 }
 
-/// The cell that names a row: the scheme, and below it what must be equal before two are compared.
+/// Returns the cell that names a row: the scheme, and below it what must be equal in a comparison.
 pub(super) fn name_cell(record: &Record, scheme: &str) -> Cell {
     let note = described(record, scheme).map(semantics).unwrap_or_default();
     Cell::new(format!("`{scheme}`")).with_note(note)
@@ -32,7 +32,7 @@ fn semantics(described: &SchemeDescriptor) -> String {
     format!("{class} · {} · {} · store down: {down}", described.carrier, store(described.store))
 }
 
-/// The store's name in a sentence.
+/// Returns the store's name in a sentence.
 pub(super) const fn store(kind: StoreKind) -> &'static str {
     match kind {
         StoreKind::None => "no store",
@@ -51,8 +51,8 @@ fn window(described: &SchemeDescriptor) -> String {
     }
 }
 
-/// Sorts things by the revocation class of their scheme: the control first, then from the
-/// strictest class to the most lenient.
+/// Groups items by revocation class: the control first, then from the strictest to the most
+/// lenient.
 pub(super) fn by_class<T>(record: &Record, things: Vec<(String, T)>) -> Vec<(String, Vec<T>)> {
     let mut sorted: Vec<(u8, T)> = things.into_iter().map(|(scheme, thing)| (rank(record, &scheme), thing)).collect();
     sorted.sort_by_key(|(rank, _)| *rank);
@@ -66,7 +66,7 @@ pub(super) fn by_class<T>(record: &Record, things: Vec<(String, T)>) -> Vec<(Str
     classes.into_iter().map(|(rank, things)| (TITLES[usize::from(rank)].to_owned(), things)).collect()
 }
 
-/// The same for the rows of a table.
+/// Does the same for the rows of a table.
 pub(super) fn row_groups(record: &Record, rows: Vec<(String, Vec<Cell>)>) -> Vec<RowGroup> {
     by_class(record, rows).into_iter().map(|(title, rows)| RowGroup { title, rows }).collect()
 }
@@ -125,13 +125,13 @@ fn blocks(record: &Record) -> Vec<Block> {
     ]
 }
 
-/// The section that shows what each server said of itself.
+/// Returns the section with each server's description of itself.
 pub(super) fn section(record: &Record) -> Section {
     let title = if record.schemes.len() == 1 { "Scheme" } else { "Compared schemes" };
     parts::section("schemes", title, blocks(record))
 }
 
-/// What the conformance suite found.
+/// Formats the result of the conformance suite.
 fn conformance(record: &Record, described: &SchemeDescriptor) -> String {
     match record.conformance.iter().find(|found| found.scheme == described.scheme) {
         Some(found) if found.failed.is_empty() => format!("{} passed", found.passed),

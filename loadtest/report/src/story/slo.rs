@@ -10,7 +10,7 @@ use crate::chart::{Chart, ChartData, Subject};
 use crate::document::{Block, Cell, Column, RowGroup, Table};
 use crate::figure::{NONE, count, grouped, listed, time};
 
-/// The chart shows rates up to so many times higher or lower than the one that was found.
+/// The chart shows rates up to this factor above and below the rate that was found.
 const NEAR: f64 = 2.5;
 
 impl Show for SloTable {
@@ -43,7 +43,7 @@ fn blocks(record: &Record, table: &SloTable) -> Vec<Block> {
     blocks
 }
 
-/// What was found, in words.
+/// Returns the result in words.
 pub(crate) fn sentence(table: &SloTable) -> String {
     let objectives = objectives(&table.objectives);
     let scheme = &table.scheme;
@@ -160,7 +160,7 @@ fn chart(record: &Record, table: &SloTable) -> Option<Chart> {
         let judged = rate.met + rate.missed;
         (judged > 0).then(|| (rate.rate_rps, f64::from(rate.met) / f64::from(judged), judged))
     };
-    // The first doublings lie far below, and would squeeze what matters into a corner.
+    // The first doublings are far below and would compress the interesting part.
     let middle = table.fit.map(|fit| fit.rate_rps).or(table.answer.rate_rps)?;
     let near = |rate: &&SloRate| rate.rate_rps * NEAR > middle && rate.rate_rps < middle * NEAR;
     let points: Vec<(f64, f64, u32)> = table.rates.iter().filter(near).filter_map(of).collect();

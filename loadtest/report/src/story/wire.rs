@@ -1,4 +1,4 @@
-//! The section on bytes.
+//! The section on bytes on the wire.
 
 use contract::Carrier;
 use engine::record::Record;
@@ -72,7 +72,7 @@ fn column<'table>(record: &'table Record, table: &'table WireTable) -> Option<Gl
     Some(GlanceColumn::new(Column::figure("Request", "bytes over control"), cell))
 }
 
-/// The rows with this number of roles and the carrier with which everything else was measured.
+/// Returns the rows with this number of roles and the carrier of all other measurements.
 fn telling_rows<'table>(
     record: &'table Record,
     table: &'table WireTable,
@@ -84,7 +84,7 @@ fn telling_rows<'table>(
     table.rows.iter().filter(move |row| row.point.roles == roles).filter(same_carrier)
 }
 
-/// The middle number of roles.
+/// Returns the middle number of roles.
 fn telling_roles(rows: &[WireRow]) -> Option<u16> {
     let mut roles: Vec<u16> = rows.iter().map(|row| row.point.roles).collect();
     roles.sort_unstable();
@@ -115,7 +115,7 @@ fn wire_table(record: &Record, carrier: Carrier, rows: &[&WireRow]) -> Table {
 
 fn cells(record: &Record, row: &WireRow, repeats: bool) -> Vec<Cell> {
     let point = &row.point;
-    // What the scheme promises stands in its first row.
+    // The properties of a scheme are shown in its first row.
     let name = name_cell(record, &point.scheme);
     let name = if repeats { name.with_note("") } else { name };
     let number = |bytes: u64| Cell::new(grouped(bytes as f64));

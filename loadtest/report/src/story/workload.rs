@@ -4,7 +4,7 @@ use engine::plan::{Arrivals, Choice, Mix, Plan};
 
 use crate::figure::{count, grouped};
 
-/// What was asked of the servers, in one sentence part.
+/// Describes the load, as a part of a sentence.
 pub(super) fn words(plan: &Plan) -> String {
     format!("{}; {}; {}", mix(plan.mix), arrivals(plan), population(plan))
 }

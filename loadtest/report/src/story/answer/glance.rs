@@ -1,4 +1,4 @@
-//! One table that says the most in the least room.
+//! The summary table.
 
 use engine::Experiment;
 use engine::record::Record;
@@ -7,7 +7,7 @@ use crate::document::{Column, Table};
 use crate::story::parts::{GlanceColumn, Show};
 use crate::story::scheme::{name_cell, row_groups};
 
-/// The table; none where nothing was measured of any scheme.
+/// Returns the table; none if no scheme was measured.
 pub(crate) fn glance(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Option<Table> {
     let columns: Vec<GlanceColumn<'_>> = tables.iter().flat_map(|(_, table)| table.columns(record)).collect();
     let row = |scheme: &str| {

@@ -1,4 +1,4 @@
-//! The answer in sentences. Order is that of the schemes in the record: nobody wins.
+//! The summary in sentences. Schemes are in the order of the record, not ranked.
 
 use contract::{RevocationClass, SchemeDescriptor};
 use engine::Experiment;
@@ -8,7 +8,7 @@ use crate::chart::COLORS;
 use crate::figure::{count, duration, listed};
 use crate::story::parts::Show;
 
-/// One sentence or two for each thing that was measured.
+/// Returns one or two sentences per measured experiment.
 pub(super) fn all(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Vec<String> {
     let compared = record.run.command != "load";
     let said = tables.iter().filter_map(|(_, table)| table.sentence(record));

@@ -1,4 +1,4 @@
-//! More nodes where none could be sliced: an estimate from what a request costs.
+//! Horizontal scaling without CPU quotas: an estimate from the CPU time per request.
 
 use engine::record::Record;
 use evidence::{DemandRow, ScalingTable, is_control};
@@ -22,7 +22,7 @@ pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     blocks
 }
 
-/// Where the nodes' work would end at the store's.
+/// Returns the number of nodes that saturates the store.
 pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     let parts = table.demands.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
         let bend = row.law().bend()?;
