@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_told_in_words_and_in_a_files_name() {
+    fn level_has_words_and_a_file_name() {
         let rate = Load::EqualRate { rate_rps: 1000.0 };
         let told = |level: &Level| (level.to_string(), level.slug());
         let half = Level::of(Load::OfCapacity { fraction: 0.5 });
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_stand_by_load_then_by_what_is_varied() {
+    fn levels_are_ordered_by_load_then_by_factor() {
         let level = |load, hops| at(load, &Hops { hops, link_rtt_us: 0 });
         let rate = Load::EqualRate { rate_rps: 300.0 };
         let mut levels = [level(Load::Saturated, 0), level(rate, 4), level(rate, 0)];

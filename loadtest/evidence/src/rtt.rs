@@ -264,10 +264,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_meet_after_as_many_round_trips_as_make_up_the_difference() {
+    fn crossing_is_the_difference_divided_by_the_round_trips() {
         assert!((meets(160.0, 1.0, 185.0) - 25.0).abs() < 1e-9);
         assert!((meets(160.0, 2.0, 185.0) - 12.5).abs() < 1e-9);
         assert!(meets(160.0, 1.0, 120.0).abs() < 1e-9);
-        assert!(meets(140.0, 0.001, 185.0).is_infinite(), "what is remembered does not wait");
+        assert!(meets(140.0, 0.001, 185.0).is_infinite(), "a cached result waits for no round trip");
     }
 }

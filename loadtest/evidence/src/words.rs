@@ -16,7 +16,7 @@ mod tests {
     use super::grouped;
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         assert_eq!(
             [0.4, 999.0, 1000.0, 1_234_567.0, -1000.0, -0.1].map(grouped),
             ["0", "999", "1,000", "1,234,567", "−1,000", "0"]

@@ -25,7 +25,7 @@ fn latency_rounds(record: &mut Record) -> &mut Vec<Round> {
 }
 
 #[test]
-fn the_cost_over_control_is_the_true_one() {
+fn cost_over_control_matches_the_truth() {
     let evidence = of(&synthetic::compare());
     let truths = [
         ("jwt-hs256", 2.1, 0.0),
@@ -45,7 +45,7 @@ fn the_cost_over_control_is_the_true_one() {
 }
 
 #[test]
-fn an_invalid_round_is_counted_and_feeds_nothing() {
+fn invalid_round_is_counted_and_excluded() {
     let record = synthetic::compare();
     let before = of(&record);
     let row = cost_row(&before, "session-redis");
@@ -60,7 +60,7 @@ fn an_invalid_round_is_counted_and_feeds_nothing() {
 }
 
 #[test]
-fn pairs_are_made_inside_a_block_only() {
+fn pairs_are_formed_within_a_block_only() {
     let mut record = synthetic::compare();
     // Every block is slower than the one before: a difference across blocks would show it.
     for round in cost_rounds(&mut record) {
@@ -72,7 +72,7 @@ fn pairs_are_made_inside_a_block_only() {
 }
 
 #[test]
-fn without_a_valid_control_there_is_no_difference() {
+fn no_valid_control_gives_no_difference() {
     let mut record = synthetic::compare();
     for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "anonymous") {
         invalidate(&mut round.validity);
@@ -84,7 +84,7 @@ fn without_a_valid_control_there_is_no_difference() {
 }
 
 #[test]
-fn a_store_that_was_not_seen_is_missing_and_not_free() {
+fn unobserved_store_has_no_cost_instead_of_zero() {
     let mut record = synthetic::compare();
     for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "session-redis") {
         round.usage.as_mut().unwrap().store_cpu_ns = None;
@@ -96,7 +96,7 @@ fn a_store_that_was_not_seen_is_missing_and_not_free() {
 }
 
 #[test]
-fn store_commands_are_those_counted() {
+fn store_commands_match_the_counts() {
     let evidence = of(&synthetic::compare());
     let commands = &cost_row(&evidence, "session-redis-pool").store_commands;
     assert_eq!(commands.keys().collect::<Vec<_>>(), ["GET", "PING", "UNWATCH"]);
@@ -107,7 +107,7 @@ fn store_commands_are_those_counted() {
 }
 
 #[test]
-fn what_was_full_is_told_from_the_processors() {
+fn saturated_part_is_found_from_cpu_usage() {
     let mut record = synthetic::compare();
     let capacity = |record: &Record, scheme: &str| cost_row(&of(record), scheme).capacity.clone().unwrap();
     let server_bound = capacity(&record, "jwt-eddsa");
@@ -127,7 +127,7 @@ fn what_was_full_is_told_from_the_processors() {
 }
 
 #[test]
-fn percentiles_are_those_of_the_merged_window() {
+fn percentiles_match_the_merged_window() {
     let record = synthetic::compare();
     let evidence = of(&record);
     let table = evidence.latency.as_ref().unwrap();
@@ -149,7 +149,7 @@ fn requests(record: &Record, row: &LatencyRow) -> u64 {
 }
 
 #[test]
-fn levels_and_schemes_stand_in_order() {
+fn levels_and_schemes_are_in_order() {
     let evidence = of(&synthetic::compare());
     let rows = &evidence.latency.as_ref().unwrap().rows;
     assert_eq!(rows[0].level.load, Load::OfCapacity { fraction: 0.5 });
@@ -159,7 +159,7 @@ fn levels_and_schemes_stand_in_order() {
 }
 
 #[test]
-fn the_memory_slope_is_the_true_one() {
+fn memory_slope_matches_the_truth() {
     let evidence = of(&synthetic::compare());
     let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
     let slope = row.slope.as_ref().unwrap();
@@ -171,7 +171,7 @@ fn the_memory_slope_is_the_true_one() {
 }
 
 #[test]
-fn three_population_sizes_are_too_few() {
+fn three_population_sizes_give_no_slope() {
     let mut record = synthetic::compare();
     let memory = record.data_mut::<MemoryExperiment>().unwrap();
     let large = |point: &&mut engine::record::MemoryPoint| point.scheme == "session-redis" && point.population > 20_000;
@@ -194,7 +194,7 @@ fn wire_bytes_are_compared_at_equal_roles() {
 }
 
 #[test]
-fn a_damaged_histogram_is_an_error_that_says_where() {
+fn damaged_histogram_is_an_error_with_its_place() {
     let mut record = synthetic::compare();
     let damaged: EncodedHistogram = serde_json::from_str("\"AAAA\"").unwrap();
     latency_rounds(&mut record)[0].intervals[3].service_us = damaged;
@@ -203,14 +203,14 @@ fn a_damaged_histogram_is_an_error_that_says_where() {
 }
 
 #[test]
-fn a_round_that_contradicts_itself_is_told() {
+fn round_with_inconsistent_percentiles_is_reported() {
     let mut record = synthetic::compare();
     latency_rounds(&mut record)[0].response_us.p99 = Some(1);
     assert_eq!(told(&of(&record), &["do not match its own histograms"]), 1);
 }
 
 #[test]
-fn a_sound_record_gets_no_more_warnings_than_it_deserves() {
+fn sound_record_gets_only_the_expected_warnings() {
     let evidence = of(&synthetic::compare());
     let invalid: Vec<(&str, u32)> =
         evidence.invalid_rounds.iter().map(|round| (round.place.scheme.as_str(), round.block)).collect();
@@ -224,7 +224,7 @@ fn a_sound_record_gets_no_more_warnings_than_it_deserves() {
 }
 
 #[test]
-fn an_incomplete_record_gives_what_it_has() {
+fn incomplete_record_gives_its_figures() {
     let mut record = synthetic::compare();
     record.experiments.truncate(1);
     cost_rounds(&mut record).truncate(7);
@@ -238,7 +238,7 @@ fn an_incomplete_record_gives_what_it_has() {
 }
 
 #[test]
-fn a_load_shows_its_stall_in_time() {
+fn timeline_shows_the_stall() {
     let evidence = of(&synthetic::load());
     let points = &evidence.load.as_ref().unwrap().timelines[0].points;
     assert_eq!(points.len(), 20);
@@ -251,7 +251,7 @@ fn a_load_shows_its_stall_in_time() {
 
 /// More intervals than a chart can show are merged by their histograms.
 #[test]
-fn a_long_load_has_fewer_points_and_loses_no_request() {
+fn long_load_has_merged_points_with_all_requests() {
     const INTERVALS: u32 = 2_200;
     const STALLED: u32 = 1_500;
     let length_s = f64::from(INTERVALS);
@@ -282,7 +282,7 @@ fn a_long_load_has_fewer_points_and_loses_no_request() {
 }
 
 #[test]
-fn a_server_that_was_never_full_is_told() {
+fn unsaturated_server_is_reported() {
     let mut record = synthetic::compare();
     for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
         round.usage.as_mut().unwrap().server_cpu_ns /= 3;
@@ -291,7 +291,7 @@ fn a_server_that_was_never_full_is_told() {
 }
 
 #[test]
-fn round_trips_and_crossings_are_the_true_ones() {
+fn round_trips_and_crossings_match_the_truth() {
     let evidence = of(&synthetic::compare());
     let table = evidence.rtt.as_ref().unwrap();
     let row = |scheme: &str| table.rows.iter().find(|row| row.scheme == scheme).unwrap();
@@ -323,7 +323,7 @@ fn rtt_rounds(record: &mut Record) -> impl Iterator<Item = &mut Round> {
 }
 
 #[test]
-fn invalid_rounds_move_no_crossing() {
+fn invalid_rounds_do_not_change_a_crossing() {
     let mut record = synthetic::compare();
     let before = of(&record).rtt.unwrap().crossings;
     for round in rtt_rounds(&mut record).filter(|round| round.block == 3) {

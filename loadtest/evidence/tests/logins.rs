@@ -25,7 +25,7 @@ fn login_of(record: &mut Record) -> &mut LoginExperiment {
 }
 
 #[test]
-fn a_login_is_its_hashing_and_a_credential_what_is_left_without_it() {
+fn login_and_issuing_costs_match_the_truth() {
     let evidence = of(&synthetic::compare());
     for scheme in ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"] {
         let row = login_row(&evidence, scheme);
@@ -41,13 +41,13 @@ fn a_login_is_its_hashing_and_a_credential_what_is_left_without_it() {
         near(issued.total_us.unwrap().value, server_us + store_us, 0.02);
         near(issued.per_cpu_s.unwrap().value, 1e6 / (server_us + store_us), 0.02);
         assert_eq!(issued.store_us.is_some(), store_us > 0.0, "{scheme}");
-        assert!(row.p50_ratio.unwrap().interval.unwrap().low > 1.5, "a storm makes reads wait: {:?}", row.p50_ratio);
+        assert!(row.p50_ratio.unwrap().interval.unwrap().low > 1.5, "a login burst delays reads: {:?}", row.p50_ratio);
         assert_eq!((row.idle.as_ref().unwrap().rounds.used, row.storm.as_ref().unwrap().rounds.used), (8, 8));
     }
 }
 
 #[test]
-fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
+fn failed_bursts_and_unobserved_stores_are_excluded() {
     let mut record = synthetic::compare();
     let login = login_of(&mut record);
     for storm in login.storms.iter_mut().filter(|storm| storm.scheme == "jwt-hs256" && storm.block < 2) {
@@ -66,14 +66,14 @@ fn storms_that_failed_and_stores_that_were_not_seen_feed_nothing() {
     assert_eq!((cost.storms.used, cost.storms.excluded), (6, 2));
     near(cost.login_us.value, logins::HASHING_US, 0.02);
     let unseen = login_row(&evidence, "session-redis");
-    assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "a store that was not seen is not free");
-    assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "without a read beside nobody none can be taken away");
+    assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "an unobserved store is not free");
+    assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "the cost of reads without concurrent logins is unknown");
     let words = "login: invalid results for the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: spoilt on purpose.";
     assert_eq!(told(&evidence, &[words]), 1, "{:#?}", evidence.warnings);
 }
 
 #[test]
-fn refusing_is_compared_with_accepting_inside_a_block() {
+fn rejecting_is_compared_with_accepting_within_a_block() {
     let evidence = of(&synthetic::compare());
     let table = evidence.reject.as_ref().unwrap();
     for row in &table.rows {
@@ -95,7 +95,7 @@ fn refusing_is_compared_with_accepting_inside_a_block() {
 }
 
 #[test]
-fn a_round_of_garbage_that_was_let_in_feeds_nothing_and_is_shown() {
+fn round_with_accepted_invalid_requests_is_excluded_and_reported() {
     let mut record = synthetic::compare();
     let forged = Some(Garbage::Forged);
     for each in &mut record.data_mut::<RejectExperiment>().unwrap().rounds {

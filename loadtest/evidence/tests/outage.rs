@@ -21,7 +21,7 @@ fn row<'a>(evidence: &'a Evidence, scheme: &str, fault: OutageFault) -> &'a Outa
 }
 
 #[test]
-fn shares_are_of_the_time_in_which_the_fault_lasts_and_recovery_counts_from_its_end() {
+fn shares_cover_the_fault_and_recovery_starts_at_the_repair() {
     let evidence = with(|_| ());
     let paused = row(&evidence, "session-redis", OutageFault::StorePaused);
     assert_eq!((paused.during.requests, paused.during.unavailable), (6 * 60, 6 * 60));
@@ -29,17 +29,17 @@ fn shares_are_of_the_time_in_which_the_fault_lasts_and_recovery_counts_from_its_
     let recovery = paused.recovery.unwrap();
     assert!((recovery.p50_s.unwrap().value - 0.3).abs() < 1e-9, "{recovery:?}");
     assert_eq!((recovery.recovered, recovery.of), (6, 6));
-    assert!(recovery.p50_s.unwrap().interval.is_some(), "six rounds bear an interval");
+    assert!(recovery.p50_s.unwrap().interval.is_some(), "six rounds give an interval");
 
     let killed = row(&evidence, "jwt-hs256", OutageFault::NodeKilled);
     assert!((killed.good_share.unwrap().value - 0.5).abs() < 1e-9);
-    assert!(killed.recovery.unwrap().p50_s.unwrap().value.abs() < 1e-9, "well at once");
+    assert!(killed.recovery.unwrap().p50_s.unwrap().value.abs() < 1e-9, "recovered immediately");
     assert_eq!(row(&evidence, "session-redis", OutageFault::StoreKilled).whole.lost, 6 * 12 * 6);
     assert_eq!(evidence.outage.as_ref().unwrap().storeless, ["anonymous", "jwt-hs256", "jwt-eddsa"]);
 }
 
 #[test]
-fn a_round_whose_counts_do_not_add_up_feeds_nothing_and_is_told() {
+fn round_with_missing_outcomes_is_excluded_and_reported() {
     let evidence = with(|outage| outage.rounds[0].outcomes.get_mut(&Outcome::Good).unwrap()[20] -= 1);
     let damaged = row(&evidence, "session-redis", OutageFault::StorePaused);
     assert_eq!((damaged.rounds.used, damaged.rounds.excluded), (REPETITIONS as usize - 1, 1));
@@ -49,7 +49,7 @@ fn a_round_whose_counts_do_not_add_up_feeds_nothing_and_is_told() {
 }
 
 #[test]
-fn who_does_not_recover_has_no_median() {
+fn scheme_that_does_not_recover_has_no_median() {
     let evidence = with(|outage| {
         let round = &mut outage.rounds[0];
         let good = round.outcomes.get_mut(&Outcome::Good).unwrap();
@@ -65,7 +65,7 @@ fn who_does_not_recover_has_no_median() {
 }
 
 #[test]
-fn whoever_was_wrongly_allowed_is_a_violation_even_in_an_invalid_round() {
+fn accepted_revoked_credential_is_a_violation_even_in_an_invalid_round() {
     assert!(with(|_| ()).violations.is_empty());
     let evidence = with(|outage| {
         let round = &mut outage.rounds[1];

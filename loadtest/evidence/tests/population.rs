@@ -23,7 +23,7 @@ fn row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a PopulationRow {
 }
 
 #[test]
-fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
+fn bytes_ratios_and_predictions_match_the_truth() {
     let evidence = after(|_| {});
     let session = row(&evidence, "session-redis");
     let store = |memory: &evidence::MemoryRow| memory.slope.as_ref().unwrap().store.unwrap().value;
@@ -32,14 +32,14 @@ fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
     let predicted = session.predicted.unwrap();
     assert_eq!((predicted.population, predicted.fitted), (MOST, (15_625, 62_500)), "a tenth of the largest at most");
     assert!(predicted.grows && predicted.error().abs() < 0.01, "{predicted:?}");
-    assert!(!row(&evidence, "jwt-hs256").predicted.unwrap().grows, "nothing is kept of a token");
+    assert!(!row(&evidence, "jwt-hs256").predicted.unwrap().grows, "nothing is stored per token");
     let freed = session.freed.as_ref().unwrap();
     assert!(freed.full.store_used_bytes > freed.freed.store_used_bytes.map(|bytes| bytes * 100));
     near(session.made_per_s.unwrap(), 1e6 / (1_459_125.0 / 400_000.0), 1.0);
 
     let [few, many] = &session.sizes[..] else { panic!("two sizes were timed") };
     assert_eq!((few.live, many.live), (FEWEST, MOST));
-    assert!(few.capacity_ratio.is_none() && few.p99_ratio.is_none(), "the fewest are held against nothing");
+    assert!(few.capacity_ratio.is_none() && few.p99_ratio.is_none(), "the fewest have no reference");
     let ratio = many.capacity_ratio.unwrap();
     near(ratio.value, CARRIED, 0.02);
     assert!(ratio.interval.unwrap().high < 1.0, "{ratio:?}");
@@ -48,7 +48,7 @@ fn bytes_ratios_and_what_was_foretold_are_the_true_ones() {
 }
 
 #[test]
-fn a_table_that_grows_by_doubling_misleads_no_line() {
+fn hash_table_doubling_does_not_bias_the_prediction() {
     let evidence = after(|population| {
         let session = |fill: &&mut Fill| fill.state == FillState::Live && fill.memory.scheme == "session-redis";
         for fill in population.fills.iter_mut().filter(session) {
@@ -61,7 +61,7 @@ fn a_table_that_grows_by_doubling_misleads_no_line() {
 }
 
 #[test]
-fn a_line_that_misses_says_by_how_much() {
+fn wrong_prediction_reports_its_error() {
     let evidence = after(|population| {
         let largest = |fill: &&mut Fill| {
             fill.state == FillState::Live && fill.memory.population == MOST && fill.memory.scheme == "session-redis"
@@ -70,11 +70,11 @@ fn a_line_that_misses_says_by_how_much() {
         memory.store_used_bytes = Some(memory.store_used_bytes.unwrap() * 2);
     });
     let error = row(&evidence, "session-redis").predicted.unwrap().error();
-    assert!((-0.51..-0.45).contains(&error), "the largest is no part of the line: {error}");
+    assert!((-0.51..-0.45).contains(&error), "the largest is not part of the fit: {error}");
 }
 
 #[test]
-fn what_is_invalid_feeds_nothing_and_is_told() {
+fn invalid_measurements_are_excluded_and_reported() {
     let spoilt = || Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
     let evidence = after(|population| {
         for fill in population.fills.iter_mut().filter(|fill| [62_500, 80_000].contains(&fill.memory.population)) {

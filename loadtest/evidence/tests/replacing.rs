@@ -15,7 +15,7 @@ fn crossing(evidence: &Evidence, scheme: &str) -> FanoutRow {
 }
 
 #[test]
-fn a_hop_adds_what_it_truly_adds() {
+fn cost_per_hop_matches_the_truth() {
     let evidence = of(&synthetic::compare());
     for (scheme, per_hop_us, over_us) in
         [("session-redis", 16.0, 9.5), ("session-redis-pool", 42.1, 35.6), ("jwt-eddsa", 40.1, 33.6)]
@@ -33,7 +33,7 @@ fn a_hop_adds_what_it_truly_adds() {
 }
 
 #[test]
-fn a_hop_to_a_server_that_stands_apart_takes_its_round_trips() {
+fn round_trips_per_hop_match_the_truth() {
     let evidence = of(&synthetic::compare());
     // One to the next server, and those to the store.
     for (scheme, truth) in [("jwt-hs256", 1.0), ("session-redis", 2.0), ("session-redis-pool", 3.0)] {
@@ -59,7 +59,7 @@ fn third_block(record: &mut Record) -> impl Iterator<Item = &mut Round> {
 }
 
 #[test]
-fn invalid_rounds_move_no_slope() {
+fn invalid_rounds_do_not_change_a_slope() {
     let mut record = synthetic::compare();
     third_block(&mut record).for_each(|round| round.validity = invalid());
     let without = crossing(&of(&record), "session-redis");
@@ -80,7 +80,7 @@ fn rolled(table: &RotationTable, scheme: &str, learning: Learning) -> RollRow {
 }
 
 #[test]
-fn a_roll_tells_who_was_refused_and_for_how_long() {
+fn key_rotation_reports_rejections_and_their_duration() {
     let (table, _) = rotated(|_| {});
     let never = rolled(&table, "jwt-eddsa", Learning::Never);
     assert_eq!((never.rolls, never.other_new.sent, never.other_new.refused), (2, 400, 400));
@@ -102,7 +102,7 @@ fn a_roll_tells_who_was_refused_and_for_how_long() {
 }
 
 #[test]
-fn races_have_an_interval_even_where_nothing_happened() {
+fn races_without_revocation_have_an_interval() {
     let (table, _) = rotated(|_| {});
     let (dead, alive) = (&table.races[0], &table.races[3]);
     assert_eq!((dead.grace_s, dead.clients, dead.killed), (0, 2, 400));
@@ -118,7 +118,7 @@ fn races_have_an_interval_even_where_nothing_happened() {
 }
 
 #[test]
-fn a_storm_is_its_peak_over_its_mean() {
+fn refresh_burst_is_the_peak_over_the_mean() {
     let (table, _) = rotated(|_| {});
     let [even, wide] = &table.storms[..] else { panic!("two jitters: {:?}", table.storms) };
     // All in 5 of 40 bins; with jitter in 20, then in 30 and 40.
@@ -131,7 +131,7 @@ fn a_storm_is_its_peak_over_its_mean() {
 }
 
 #[test]
-fn what_is_invalid_feeds_nothing_and_is_told() {
+fn invalid_measurements_are_excluded_and_reported() {
     let (table, warnings) = rotated(|rotation| {
         rotation.rolls[0].validity = invalid();
         rotation.races[0].validity = invalid();

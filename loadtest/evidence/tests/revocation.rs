@@ -28,7 +28,7 @@ fn near(found: f64, truth: f64) {
 }
 
 #[test]
-fn the_slowest_node_counts() {
+fn slowest_node_determines_the_time() {
     let table = of(&synthetic::compare());
     let row = row(&table, "session-redis");
     let denied = row.denied.unwrap();
@@ -47,7 +47,7 @@ fn the_slowest_node_counts() {
 }
 
 #[test]
-fn a_token_may_be_accepted_for_what_is_left_of_its_life_and_no_longer() {
+fn token_may_be_accepted_until_it_expires_and_no_longer() {
     let mut record = synthetic::compare();
     let table = of(&record);
     let row = row(&table, "jwt-hs256");
@@ -70,7 +70,7 @@ fn a_token_may_be_accepted_for_what_is_left_of_its_life_and_no_longer() {
 }
 
 #[test]
-fn what_a_cache_may_do_breaks_the_promise_of_who_promises_at_once() {
+fn cached_acceptance_violates_the_immediate_class_only() {
     let kept = table(vec![synthetic::revocation::cached(RevocationClass::Propagation)]);
     assert_eq!(kept.broken, []);
     assert_eq!(row(&kept, "session-redis-cached").accepted.events, 100);
@@ -87,7 +87,7 @@ fn what_a_cache_may_do_breaks_the_promise_of_who_promises_at_once() {
 }
 
 #[test]
-fn at_once_allows_no_acceptance_however_soon_it_was_sent() {
+fn immediate_class_allows_no_acceptance_after_the_acknowledgement() {
     let mut series = synthetic::revocation::cached(RevocationClass::Immediate);
     series.events.truncate(1);
     series.events[0].accepted = vec![Acceptances { node: 1, count: 1, last_us: 0 }];
@@ -96,7 +96,7 @@ fn at_once_allows_no_acceptance_however_soon_it_was_sent() {
 }
 
 #[test]
-fn a_bound_is_that_of_the_class_and_not_what_a_server_says() {
+fn bound_is_that_of_the_class_and_not_the_servers_description() {
     assert_eq!(revocation_bound_us(RevocationClass::Immediate, 5, Some(1)), 0);
     assert_eq!(revocation_bound_us(RevocationClass::Propagation, 2, Some(1)), 2_000_000);
     assert_eq!(revocation_bound_us(RevocationClass::Ttl, 2, Some(3_000_000)), 2_000_000);
@@ -104,7 +104,7 @@ fn a_bound_is_that_of_the_class_and_not_what_a_server_says() {
 }
 
 #[test]
-fn what_says_nothing_feeds_nothing_but_an_acceptance_is_one() {
+fn faulty_events_are_excluded_but_their_acceptances_are_violations() {
     let mut series = synthetic::revocation::cached(RevocationClass::Propagation);
     for event in &mut series.events[..20] {
         event.faults.push("polling node 1 failed (connection lost)".to_owned());
@@ -129,11 +129,11 @@ fn what_says_nothing_feeds_nothing_but_an_acceptance_is_one() {
         .map(|warning| warning.text.as_str())
         .filter(|text| text.starts_with("revocation: "))
         .collect();
-    assert_eq!(told.len(), 3, "the series, and each kind that breaks the promise: {told:?}");
+    assert_eq!(told.len(), 3, "the series, and each kind with a violation: {told:?}");
 }
 
 #[test]
-fn an_event_that_a_node_never_denied_is_counted_as_such() {
+fn event_that_a_node_never_rejected_is_counted() {
     let mut series = synthetic::revocation::cached(RevocationClass::Propagation);
     series.events[0].denied_us[3] = None;
     assert_eq!(row(&table(vec![series]), "session-redis-cached").denied.unwrap().never, 1);

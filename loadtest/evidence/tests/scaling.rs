@@ -19,7 +19,7 @@ fn points_of(record: &mut Record) -> &mut Vec<ScalingPoint> {
 }
 
 #[test]
-fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
+fn bottleneck_law_fitted_on_few_nodes_predicts_more() {
     let evidence = of(&synthetic::compare());
     // One node's CPU quota divided by its CPU time per request, and the same for the store.
     let truths = [
@@ -53,7 +53,7 @@ fn the_law_of_the_bottleneck_is_found_on_few_nodes_and_reaches_further() {
 }
 
 #[test]
-fn a_law_that_fails_on_more_nodes_is_not_believed_beyond_them() {
+fn law_that_fails_on_more_nodes_predicts_nothing_beyond() {
     let mut record = synthetic::compare();
     for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
         // From the fourth node on, something that neither CPU quota explains.
@@ -70,7 +70,7 @@ fn a_law_that_fails_on_more_nodes_is_not_believed_beyond_them() {
 }
 
 #[test]
-fn what_nodes_carry_is_told_from_valid_points_only_and_curves_need_enough_of_them() {
+fn capacity_uses_valid_points_only_and_curves_need_enough_points() {
     let mut record = synthetic::compare();
     for point in points_of(&mut record).iter_mut().filter(|point| point.block == 0) {
         point.rps *= 3.0;
@@ -90,7 +90,7 @@ fn what_nodes_carry_is_told_from_valid_points_only_and_curves_need_enough_of_the
 }
 
 #[test]
-fn there_is_no_law_for_a_store_that_nobody_filled() {
+fn store_that_was_never_saturated_has_no_law() {
     let mut record = synthetic::compare();
     let points = points_of(&mut record).iter_mut().filter(|point| point.scheme == "session-redis");
     for point in points.filter(|point| matches!(point.step, Step::StoreFilled { .. })) {
@@ -141,7 +141,7 @@ fn no_headline(evidence: &Evidence) -> Vec<NoHeadline> {
 }
 
 #[test]
-fn schemes_have_no_headline_where_the_control_did_not_scale() {
+fn no_scheme_has_a_headline_if_the_control_did_not_scale() {
     let mut record = scaling_alone();
     let good = of(&record);
     assert_eq!(headline(&good), ["session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"]);
@@ -167,7 +167,7 @@ fn schemes_have_no_headline_where_the_control_did_not_scale() {
 }
 
 #[test]
-fn a_scheme_whose_slices_were_never_full_is_not_in_the_headline() {
+fn scheme_without_a_saturated_quota_is_not_in_the_headline() {
     let mut record = scaling_alone();
     never_full(&mut record, "jwt-hs256");
     let evidence = of(&record);
@@ -182,7 +182,7 @@ fn a_scheme_whose_slices_were_never_full_is_not_in_the_headline() {
 
 /// A curve over a few skewed blocks: the law of the medians differs from that of most resamples.
 #[test]
-fn the_numbers_of_a_law_lie_inside_their_own_intervals() {
+fn law_parameters_are_inside_their_intervals() {
     for seed in 0..20 {
         let mut record = scaling_alone();
         for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
@@ -200,7 +200,7 @@ fn the_numbers_of_a_law_lie_inside_their_own_intervals() {
 }
 
 #[test]
-fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
+fn without_quotas_scaling_is_estimated_from_the_cost_per_request() {
     let mut record = synthetic::compare();
     *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let demands = |record: &Record| of(record).scaling.unwrap().demands;
@@ -236,12 +236,12 @@ fn without_slices_what_a_request_costs_says_what_more_nodes_would_carry() {
     let found = demands(&record);
     assert_eq!((found[0].rounds.used, found[0].rounds.excluded), (3, 3));
     near(found[0].server_us.value, 6.5, 0.2);
-    assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "nothing is told where no round is valid");
+    assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "no row without a valid round");
     assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("unrestricted CPU")));
 }
 
 #[test]
-fn a_run_that_ended_before_it_cut_its_slices_is_no_machine_without_them() {
+fn run_that_ended_before_its_quotas_were_set_has_no_estimate() {
     let mut record = synthetic::compare();
     let scaling = record.data_mut::<ScalingExperiment>().unwrap();
     *scaling = ScalingExperiment { unsliced: None, ..synthetic::unsliced() };

@@ -17,7 +17,7 @@ fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {
 }
 
 #[test]
-fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
+fn search_finds_the_rate_at_which_nine_of_ten_rounds_meet_the_objectives() {
     let evidence = searched(|_| {});
     let table = evidence.slo.as_ref().unwrap();
     let fit = table.fit.unwrap();
@@ -29,14 +29,14 @@ fn the_rate_at_which_nine_of_ten_rounds_meet_the_objectives_is_found() {
 }
 
 #[test]
-fn rounds_that_say_nothing_move_no_curve() {
+fn void_rounds_do_not_change_the_curve() {
     let fit = |change: fn(&mut SloExperiment)| searched(change).slo.unwrap().fit.unwrap();
     let disturbed = |slo: &mut SloExperiment| slo.rounds.retain(|round| round.verdict != SloVerdict::Generator);
     assert_eq!(fit(|_| {}), fit(disturbed));
 }
 
 #[test]
-fn a_rate_that_does_not_hold_is_not_confirmed() {
+fn rate_that_misses_again_is_not_confirmed() {
     let spoilt = |slo: &mut SloExperiment| {
         let confirming = |step: SearchStep| matches!(step, SearchStep::Confirmation { .. });
         let rounds = slo.rounds.iter_mut().filter(|round| confirming(round.step));
@@ -44,11 +44,11 @@ fn a_rate_that_does_not_hold_is_not_confirmed() {
     };
     assert!(!searched(spoilt).slo.unwrap().answer.confirmed, "three of five are too few");
     let broken_off = searched(|slo| slo.end = None);
-    assert!(!broken_off.slo.unwrap().answer.confirmed, "nobody knows what would have come");
+    assert!(!broken_off.slo.unwrap().answer.confirmed, "an interrupted confirmation is unknown");
 }
 
 #[test]
-fn the_generators_limit_makes_a_lower_bound_and_nothing_met_no_rate() {
+fn generator_limit_gives_a_lower_bound_and_no_met_round_gives_no_rate() {
     let answer = |end| searched(|slo| slo.end = Some(end)).slo.unwrap().answer;
     assert!(answer(SearchEnd::Generator).lower_bound && answer(SearchEnd::Generator).confirmed);
     assert_eq!(answer(SearchEnd::NothingMet).rate_rps, None);

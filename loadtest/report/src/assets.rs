@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_charting_library_is_the_one_that_was_reviewed() {
+    fn charting_library_has_the_reviewed_checksum() {
         let bytes: Vec<String> = Sha256::digest(ECHARTS).iter().map(|byte| format!("{byte:02x}")).collect();
         let found = bytes.concat();
         assert_eq!(found, "b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0");
@@ -23,7 +23,7 @@ mod tests {
     }
 
     #[test]
-    fn no_script_can_end_its_own_element() {
+    fn scripts_do_not_contain_an_end_tag() {
         for script in [ECHARTS, CHARTS] {
             assert!(!script.contains("</script") && !script.contains("<!--"));
         }

@@ -228,7 +228,7 @@ impl Subject {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_theme_has_all_colours_and_each_colour_a_symbol() {
+    fn every_theme_has_all_colours_and_symbols() {
         let lists: Vec<usize> = crate::assets::CHARTS
             .lines()
             .filter(|line| line.trim_start().starts_with("palette: [") || line.contains("SYMBOLS = ["))

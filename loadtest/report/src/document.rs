@@ -170,7 +170,7 @@ mod tests {
     use crate::chart::ChartData;
 
     #[test]
-    fn a_missing_chart_is_named_with_its_reason() {
+    fn missing_chart_is_named_with_its_reason() {
         let chart = |name: &str| {
             let data = ChartData::Memory { series: Vec::new() };
             let (name, title) = (name.to_owned(), format!("The title of {name}"));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn backticks_make_code_only_in_pairs() {
+    fn only_paired_backticks_are_code() {
         assert_eq!(spans("a `b` c"), [Span::Plain("a "), Span::Code("b"), Span::Plain(" c")]);
         assert_eq!(spans("`b`"), [Span::Code("b")]);
         assert_eq!(spans("it`s"), [Span::Plain("it`s")]);

@@ -97,13 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_three_digits() {
+    fn numbers_have_three_significant_digits() {
         let found = [0.0, 2.126, 9.996, 21.26, 99.96, 12_345.6, -0.001, -2.5].map(plain);
         assert_eq!(found, ["0.00", "2.13", "10.0", "21.3", "100", "12,346", "0.00", "−2.50"]);
     }
 
     #[test]
-    fn times_and_sizes_choose_their_unit() {
+    fn times_and_sizes_have_a_suitable_unit() {
         assert_eq!([312.0, 999.6, 1240.0, 1_980_000.0].map(time), ["312 µs", "1.00 ms", "1.24 ms", "1.98 s"]);
         assert_eq!([310.0, 20_480.0, 25_165_824.0].map(bytes), ["310 B", "20.0 KiB", "24.0 MiB"]);
         assert_eq!([0, 45, 900, 86_400].map(duration), ["0 s", "45 s", "15 min", "1 d"]);

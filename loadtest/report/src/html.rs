@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_cannot_become_markup() {
+    fn chart_data_is_escaped_in_html() {
         assert_eq!(inert("\"</script><b>&\""), "\"\\u003c/script\\u003e\\u003cb\\u003e\\u0026\"");
     }
 }

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_text_stays_plain() {
+    fn plain_text_is_escaped() {
         assert_eq!(prose("a <b> | *c* `d|e`"), "a &lt;b&gt; \\| \\*c\\* <code>d\\|e</code>");
         assert_eq!(fenced("a ``` b"), "````sh\na ``` b\n````\n");
     }

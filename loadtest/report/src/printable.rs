@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_written_out() {
+    fn control_characters_are_written_out() {
         let clear = "status \u{1b}[2J\u{1b}]0;title\u{7}\r\u{9b}31m \u{202e}gnp.exe\u{2066} \u{7f}";
         let said = "status \\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b31m \\u202egnp.exe\\u2066 \\u007f";
         assert_eq!(printable(clear), said);
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn other_text_stays_as_it_is() {
+    fn other_text_is_unchanged() {
         let text = "`jwt-hs256` 12.8 µs [12.1, 13.0] \u{2013} \u{2212}3 %\n\tdaß \u{1F600}";
         assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
     }
 
     #[test]
-    fn json_stays_json() {
+    fn json_stays_equivalent() {
         let value = serde_json::json!({ "reason": "\u{9b}2J\u{1b}[m\u{202e}" });
         let printed = printable(&value.to_string()).into_owned();
         assert!(!printed.contains(is_unsafe), "{printed}");

@@ -123,7 +123,7 @@ mod tests {
 
     /// The script passes all points to one call, which takes 65,535 arguments at most.
     #[test]
-    fn a_chart_that_cannot_be_drawn_costs_no_other() {
+    fn chart_that_cannot_be_drawn_does_not_affect_others() {
         let charts = [timeline("first", 10), timeline("endless", 70_000), timeline("last", 10)];
         let drawn = draw_all(&charts.iter().collect::<Vec<_>>());
         let [missing] = &drawn.missing[..] else { panic!("{} are missing", drawn.missing.len()) };

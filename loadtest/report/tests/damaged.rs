@@ -74,7 +74,7 @@ fn survives(record: &Value) -> bool {
 }
 
 #[test]
-fn absurd_numbers_are_reported_or_refused() {
+fn absurd_numbers_are_reported_or_rejected() {
     let absurd = [json!(1e300), json!(u32::MAX)];
     let mut wrong = Vec::new();
     for record in records() {

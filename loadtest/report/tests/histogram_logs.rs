@@ -44,7 +44,7 @@ fn log_of(row: &LatencyRow, experiment: Experiment) -> String {
 }
 
 #[test]
-fn the_percentiles_of_the_report_are_those_of_the_logs() {
+fn report_percentiles_match_the_logs() {
     let mut compare = synthetic::compare();
     spoil_one_round(&mut compare);
     for record in [compare, synthetic::load()] {
@@ -67,7 +67,7 @@ fn spoil_one_round(record: &mut Record) {
 }
 
 #[test]
-fn no_interval_is_lost_between_the_two_logs() {
+fn every_interval_is_in_one_of_the_two_logs() {
     let record = synthetic::load();
     let folder = written(&record);
     let round: &Round = &record.data::<LoadExperiment>().unwrap().rounds[0];
@@ -78,7 +78,7 @@ fn no_interval_is_lost_between_the_two_logs() {
 }
 
 #[test]
-fn intervals_stand_at_their_time() {
+fn log_intervals_have_their_start_times() {
     let folder = written(&synthetic::compare());
     let text = std::fs::read(folder.path().join("hdr/cost-jwt-hs256.hlog")).unwrap();
     let base = IntervalLogIterator::new(&text).map(Result::unwrap).find_map(|entry| match entry {
@@ -92,7 +92,7 @@ fn intervals_stand_at_their_time() {
 }
 
 #[test]
-fn a_distribution_reads_as_the_plotters_expect() {
+fn distribution_has_the_format_of_plotters() {
     let record = synthetic::load();
     let folder = written(&record);
     let text = std::fs::read_to_string(folder.path().join("hdr/load-session-redis-response.hgrm")).unwrap();

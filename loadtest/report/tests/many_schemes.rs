@@ -73,13 +73,13 @@ fn charts(html: &str) -> Vec<Value> {
 }
 
 #[test]
-fn lines_are_spread_over_a_chart_a_class_and_the_sentences_name_its_ends() {
+fn many_schemes_get_one_chart_per_class_and_sentences_name_the_range() {
     let folder = tempfile::tempdir().unwrap();
     report::write(folder.path(), &of_every_scheme()).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     let charts = charts(&html);
     let names: BTreeSet<&str> = charts.iter().map(|chart| chart["name"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), charts.len(), "every chart has a file of its own");
+    assert_eq!(names.len(), charts.len(), "every chart has a separate file");
     for class in CLASSES {
         for kind in ["throughput", "rtt", "scaling", "population", "fanout", "memory"] {
             assert!(names.contains(format!("{kind}-{class}").as_str()), "{kind}-{class}: {names:?}");
@@ -96,10 +96,10 @@ fn lines_are_spread_over_a_chart_a_class_and_the_sentences_name_its_ends() {
         assert_eq!(colors.len(), series.len(), "{name}: no two share a colour: {:?}", schemes().collect::<Vec<_>>());
         drawn.extend(schemes());
     }
-    assert_eq!(drawn.len(), Scheme::all().count(), "nobody is left out");
+    assert_eq!(drawn.len(), Scheme::all().count(), "every scheme is drawn");
 
     let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
-    assert!(text.contains("immediate (10 schemes) "), "the ends of a class");
+    assert!(text.contains("immediate (10 schemes) "), "the range of a class");
     assert!(text.contains("propagation (5 schemes) "));
     assert!(!text.contains("::"), "{:?}", text.split("\n- ").find(|line| line.contains("::")));
     let answer = text.split("\n- ").find(|line| line.starts_with("CPU time")).unwrap();

@@ -14,7 +14,7 @@ fn reference_runs() -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_reference_run_is_reported_as_this_code_would() {
+fn committed_reference_reports_match_this_code() {
     let runs = reference_runs();
     assert!(!runs.is_empty(), "README shows one");
     for run in runs {
@@ -35,7 +35,7 @@ fn a_reference_run_is_reported_as_this_code_would() {
 
 /// README's result is copied from a reference run, between two comments that name the source.
 #[test]
-fn readme_shows_what_the_reference_run_says() {
+fn readme_result_matches_the_reference_run() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let (_, copied) = readme.split_once("<!-- copied from ").unwrap();
     let (from, copied) = copied.split_once(" -->").unwrap();

@@ -113,7 +113,7 @@ fn spoil(value: &mut Value) {
 }
 
 #[test]
-fn the_folder_holds_what_it_promises() {
+fn folder_contains_all_reports() {
     let folder = comparison();
     for name in ["report.html", "report.md", "charts/cost-light.svg", "charts/cost-dark.svg", "charts/memory-light.svg"]
     {
@@ -127,7 +127,7 @@ fn the_folder_holds_what_it_promises() {
 }
 
 #[test]
-fn every_picture_of_the_markdown_is_there_and_well_formed() {
+fn every_picture_of_the_markdown_exists_and_is_well_formed() {
     for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search(), hostile()] {
         let folder = Folder::of(&record);
         let markdown = folder.get("report.md");
@@ -148,7 +148,7 @@ fn every_picture_of_the_markdown_is_there_and_well_formed() {
 
 /// Characters that control a terminal (CWE-150) or display a different text.
 #[test]
-fn nothing_from_the_record_steers_who_reads_it() {
+fn hostile_record_text_is_printed_without_control_characters() {
     let steers = |each: char| {
         (each.is_control() && !"\n\t".contains(each))
             || matches!(each, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -172,7 +172,7 @@ fn nothing_from_the_record_steers_who_reads_it() {
 
 /// The run's folder may have been created by another user.
 #[test]
-fn nothing_is_written_through_a_link() {
+fn report_is_not_written_through_a_symbolic_link() {
     let place = tempfile::tempdir().unwrap();
     let (folder, outside) = (place.path().join("run"), place.path().join("outside"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -209,7 +209,7 @@ fn damage_one(value: &mut Value) -> bool {
 
 /// Covers every place in which a record holds a histogram.
 #[test]
-fn a_damaged_histogram_is_an_error_wherever_it_is() {
+fn damaged_histogram_anywhere_is_an_error() {
     let whole = synthetic::compare();
     let mut tried = Vec::new();
     for experiment in &whole.experiments {
@@ -233,12 +233,12 @@ fn a_damaged_histogram_is_an_error_wherever_it_is() {
     load.data_mut::<LoadExperiment>().unwrap().rounds[0].intervals[0].lag_us = damaged;
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(report::write(folder.path(), &load), Err(report::ReportError::Evidence(_))));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written of a damaged record");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file is written for a damaged record");
 }
 
 /// More than six hours of one-second intervals: more points than the script can take.
 #[test]
-fn a_long_load_is_drawn_with_fewer_points() {
+fn long_load_is_drawn_with_merged_points() {
     const INTERVALS: u32 = 22_000;
     let length_s = f64::from(INTERVALS);
     let mut record = synthetic::load();
@@ -258,7 +258,7 @@ fn a_long_load_is_drawn_with_fewer_points() {
 }
 
 #[test]
-fn of_many_loads_the_first_are_drawn_in_time() {
+fn only_the_first_of_many_loads_are_drawn_over_time() {
     let mut record = synthetic::load();
     let load = record.data_mut::<LoadExperiment>().unwrap();
     load.rounds = vec![load.rounds[0].clone(); 13];
@@ -271,17 +271,17 @@ fn of_many_loads_the_first_are_drawn_in_time() {
 }
 
 #[test]
-fn nothing_from_the_record_becomes_html() {
+fn hostile_record_text_is_escaped_in_html() {
     let folder = Folder::of(&hostile());
     let html = without_the_library(folder.get("report.html"));
     assert!(!html.contains("<script>alert") && !html.contains("<img"));
-    assert!(html.contains("&lt;script&gt;alert"), "the text itself must still be there");
+    assert!(html.contains("&lt;script&gt;alert"), "the text itself is still shown");
     let charts = html.matches("<script type=\"application/json\">").count();
     assert_eq!(html.matches("</script>").count(), charts + 2, "two scripts and the data of the charts");
 }
 
 #[test]
-fn nothing_from_the_record_becomes_markup_in_markdown() {
+fn hostile_record_text_is_escaped_in_markdown() {
     const OURS: [&str; 12] = [
         "<br>",
         "<sub>",
@@ -329,7 +329,7 @@ fn without_the_library(html: &str) -> String {
 }
 
 #[test]
-fn the_page_needs_nothing_from_outside() {
+fn page_loads_no_external_resource() {
     let folder = comparison();
     let html = without_the_library(folder.get("report.html"));
     for loading in ["http://", "https://", " src=", "@import", "url(", "<link"] {
@@ -339,7 +339,7 @@ fn the_page_needs_nothing_from_outside() {
 }
 
 #[test]
-fn every_warning_is_on_both_pages() {
+fn every_warning_is_in_html_and_markdown() {
     for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search()] {
         let folder = Folder::of(&record);
         let evidence = Evidence::of(&record).unwrap();
@@ -355,7 +355,7 @@ fn every_warning_is_on_both_pages() {
 }
 
 #[test]
-fn the_same_record_gives_the_same_bytes() {
+fn same_record_gives_the_same_bytes() {
     let record = synthetic::compare();
     let (first, second) = (Folder::of(&record).files, Folder::of(&record).files);
     assert!(
@@ -366,7 +366,7 @@ fn the_same_record_gives_the_same_bytes() {
 }
 
 #[test]
-fn an_incomplete_run_says_so_and_shows_what_it_has() {
+fn incomplete_run_is_reported_as_incomplete_with_its_figures() {
     let mut record = synthetic::compare();
     record.run.status = Status::Incomplete { reason: "interrupted".to_owned() };
     record.run.finished_at = None;
@@ -381,7 +381,7 @@ fn an_incomplete_run_says_so_and_shows_what_it_has() {
 }
 
 #[test]
-fn a_run_that_measured_nothing_still_has_a_report() {
+fn run_without_measurements_has_a_report() {
     let mut record = synthetic::compare();
     record.experiments.clear();
     assert!(Folder::of(&record).get("report.md").contains("Revocation classes:"));
@@ -390,7 +390,7 @@ fn a_run_that_measured_nothing_still_has_a_report() {
 }
 
 #[test]
-fn a_load_whose_only_round_is_invalid_claims_nothing() {
+fn load_with_only_an_invalid_round_reports_no_result() {
     let mut record = synthetic::load();
     let never = Validity::from_reasons(vec!["it never settled".to_owned()]);
     record.data_mut::<LoadExperiment>().unwrap().rounds[0].validity = never;
@@ -400,11 +400,11 @@ fn a_load_whose_only_round_is_invalid_claims_nothing() {
     assert!(markdown.contains("it never settled"));
     assert!(!folder.files.contains_key("hdr/load-session-redis.hlog"));
     assert!(folder.files.contains_key("hdr/load-session-redis-excluded.hlog"));
-    assert!(folder.files.contains_key("charts/timeline-light.svg"), "what happened is still shown");
+    assert!(folder.files.contains_key("charts/timeline-light.svg"), "the chart is still drawn");
 }
 
 #[test]
-fn the_short_answer_keeps_to_the_carrier_of_the_run() {
+fn summary_uses_the_carrier_of_the_run() {
     let mut record = synthetic::compare();
     let wire = record.data_mut::<WireExperiment>().unwrap();
     let mut others = wire.points.clone();
@@ -418,21 +418,21 @@ fn the_short_answer_keeps_to_the_carrier_of_the_run() {
 }
 
 #[test]
-fn what_more_nodes_would_carry_is_called_an_estimate_where_none_could_be_sliced() {
+fn scaling_without_cpu_quotas_is_reported_as_an_estimate() {
     let mut record = synthetic::compare();
     *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("Horizontal scaling: not measured") && markdown.contains("An estimate."));
     // 12.8 and 3.2 µs per request in server and store.
-    assert!(markdown.contains("this number of nodes: 4.0"), "the store would be full at four nodes");
+    assert!(markdown.contains("this number of nodes: 4.0"), "the store is saturated at four nodes");
     assert!(!folder.files.contains_key("charts/scaling-light.svg"), "nothing is drawn that was not measured");
     assert!(comparison().files.contains_key("charts/scaling-light.svg"));
     assert!(!comparison().get("report.md").contains("An estimate."));
 }
 
 #[test]
-fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
+fn disturbed_scaling_run_has_no_headline_but_the_reason() {
     let headline = "sustained this multiple of the rate of one node";
     for name in ["report.md", "report.html"] {
         assert!(comparison().get(name).contains(headline), "{name}");
@@ -456,7 +456,7 @@ fn a_disturbed_run_on_more_nodes_has_no_headline_and_says_why() {
 }
 
 #[test]
-fn the_pool_is_explained_only_by_what_was_counted() {
+fn pool_overhead_is_explained_only_if_its_commands_were_counted() {
     let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no option to disable this");
     let mut record = synthetic::compare();
     assert!(explained(&record));
@@ -468,7 +468,7 @@ fn the_pool_is_explained_only_by_what_was_counted() {
 }
 
 #[test]
-fn a_broken_promise_stands_above_everything_else() {
+fn revocation_violation_is_reported_at_the_top() {
     let mut record = synthetic::compare();
     assert!(!Folder::of(&record).get("report.md").contains("guarantee violated"));
     let found = record.data_mut::<RevocationExperiment>().unwrap();
@@ -488,7 +488,7 @@ fn a_broken_promise_stands_above_everything_else() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn unwritable_folder_is_named_in_the_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let message = report::write(&file.path().join("run"), &synthetic::load()).unwrap_err().to_string();
     assert!(message.contains(file.path().to_str().unwrap()), "{message}");
@@ -496,7 +496,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn the_story_reads_as_agreed() {
+fn reports_match_the_snapshots() {
     insta::assert_snapshot!("comparison", comparison().get("report.md"));
     insta::assert_snapshot!("load", Folder::of(&synthetic::load()).get("report.md"));
     insta::assert_snapshot!("slo", Folder::of(&synthetic::slo::search()).get("report.md"));

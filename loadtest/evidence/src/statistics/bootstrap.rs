@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_a_mean_is_about_that_of_the_formula() {
+    fn interval_of_a_mean_is_close_to_the_formula() {
         let samples: Vec<f64> = (0..100).map(|number| f64::from(number * 37 % 100)).collect();
         let [found] = bootstrap(&samples, 0.95, mean).unwrap();
         let interval = found.interval.unwrap();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn few_samples_and_failing_draws_have_none() {
+    fn few_samples_or_failing_resamples_give_no_interval() {
         let [few] = bootstrap(&[1.0, 2.0, 3.0, 4.0], 0.95, mean).unwrap();
         assert_eq!((few.value, few.interval), (2.5, None));
         assert_eq!(bootstrap(&[1.0; 10], 0.95, |_| None::<[f64; 1]>), None);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_contains_its_estimate_where_the_draws_lie_beside_it() {
+    fn interval_contains_an_estimate_outside_the_resamples() {
         // A draw repeats samples, so that it has fewer different ones than there are.
         let different = |samples: &[&f64]| {
             let mut all: Vec<u64> = samples.iter().map(|sample| sample.to_bits()).collect();

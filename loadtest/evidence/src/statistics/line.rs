@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_r() {
+    fn result_matches_r() {
         // lm(y ~ x), confint
         let line = least_squares(&[(0.0, 1020.0), (1e3, 6150.0), (2e3, 11080.0), (1e4, 51230.0)], 0.95).unwrap();
         let interval = line.slope.interval.unwrap();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn without_two_places_there_is_no_line() {
+    fn fewer_than_two_different_x_give_no_line() {
         assert_eq!(least_squares(&[(3.0, 1.0), (3.0, 2.0)], 0.95), None);
         assert_eq!(least_squares(&[], 0.95), None);
         assert_eq!(least_squares(&[(0.0, 1.0), (1.0, 3.0)], 0.95).unwrap().slope.interval, None);

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn at_two_values_it_is_half_an_outcome_more_of_either_kind() {
+    fn two_values_get_half_an_outcome_added_to_each_cell() {
         // The known answer of Firth's penalty for a table of four cells: one half is added to each.
         let found = Logistic::fit(&outcomes(&[(1.0, 4, 4), (E, 0, 4)])).unwrap();
         assert!((found.share(1.0) - 4.5 / 5.0).abs() < 1e-6, "{found:?}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn separated_outcomes_have_a_finite_curve_and_an_interval_that_holds_the_gap() {
+    fn separated_outcomes_have_a_finite_curve_and_an_interval_with_the_gap() {
         let grid = [80.0, 90.0, 100.0, 110.0, 120.0, 130.0];
         let separated: Vec<_> = grid.iter().map(|&x| (x, if x < 105.0 { 5 } else { 0 }, 5)).collect();
         let separated = outcomes(&separated);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_that_know_nothing_of_x_bound_nothing() {
+    fn outcomes_independent_of_x_give_no_interval() {
         let same = outcomes(&[(80.0, 2, 4), (100.0, 2, 4), (120.0, 2, 4)]);
         assert!(Logistic::fit(&same).unwrap().slope.abs() < 1e-6);
         assert_eq!(profile_interval(&same, 0.9, 0.95), None);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_hold_the_truth_as_often_as_they_say() {
+    fn interval_coverage_matches_the_level() {
         let truth = Logistic { intercept: 25.0 * 1000.0_f64.ln(), slope: -25.0 };
         let grid: Vec<f64> = (0..7).map(|step| 850.0 * 1.06_f64.powi(step)).collect();
         let mut random = SmallRng::seed_from_u64(1);

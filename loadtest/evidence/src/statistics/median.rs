@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_stands_between_order_statistics() {
+    fn interval_ends_are_order_statistics() {
         // 1 - 2 * pbinom(1, 9, 0.5) in R: the second from either side
         let found = median(&[16.8, 17.1, 16.2, 18.4, 17.9, 16.6, 17.3, 16.9, 25.0], 0.95).unwrap();
         let interval = found.interval.unwrap();
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_samples_use_the_fortieth_from_either_side() {
+    fn hundred_samples_use_the_fortieth_from_either_side() {
         let samples: Vec<f64> = (1..=100).map(f64::from).collect();
         let interval = median(&samples, 0.95).unwrap().interval.unwrap();
         // 1 - 2 * pbinom(39, 100, 0.5)

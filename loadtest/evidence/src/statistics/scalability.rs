@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_add_up_until_the_store_is_full() {
+    fn nodes_add_up_until_the_store_is_saturated() {
         let law = Bottleneck { node_rps: 6_000.0, store_rps: Some(27_000.0) };
         let carried = [1, 4, 5, 8].map(|nodes| law.rps(nodes).round() as u64);
         assert_eq!(carried, [6_000, 24_000, 27_000, 27_000]);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_is_found_again() {
+    fn curve_is_recovered_from_its_points() {
         for known in [
             Usl { lambda: 6_000.0, sigma: 0.05, kappa: 0.01 },
             Usl { lambda: 900.0, sigma: 0.0, kappa: 0.02 },
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_of_the_bounds_gets_the_nearest_inside() {
+    fn points_outside_the_bounds_give_the_nearest_curve_inside() {
         // Superlinear data: sigma is not set below zero.
         let found = Usl::fit(&points(|nodes| 1_000.0 * nodes.powf(1.1))).unwrap();
         assert_eq!((found.sigma, found.kappa), (0.0, 0.0));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_book() {
+    fn fit_matches_the_book() {
         // The ray tracer of *Guerrilla Capacity Planning*, section 5.5: sigma 0.0498, kappa 0.0000114.
         let speeds = [20.0, 78.0, 130.0, 170.0, 190.0, 200.0, 210.0, 230.0, 260.0, 280.0, 310.0];
         let processors = [1.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 32.0, 48.0, 64.0];
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn two_numbers_of_nodes_are_not_enough() {
+    fn two_numbers_of_nodes_give_no_curve() {
         assert_eq!(Usl::fit(&[(1.0, 10.0), (2.0, 19.0), (2.0, 20.0)]), None);
         assert_eq!(Usl::fit(&[]), None);
     }

@@ -27,14 +27,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_r() {
+    fn result_matches_r() {
         // prop.test(7, 50, correct = FALSE)
         let found = wilson(7, 50, 0.95).unwrap();
         assert!((found.low - 0.069_508_3).abs() < 1e-5 && (found.high - 0.261_861_9).abs() < 1e-5, "{found:?}");
     }
 
     #[test]
-    fn none_and_all_have_an_interval_and_nothing_has_none() {
+    fn zero_and_all_hits_have_an_interval_and_zero_count_has_none() {
         let none = wilson(0, 400, 0.95).unwrap();
         assert!(none.low < 1e-12 && (none.high - 0.009_512).abs() < 1e-5, "{none:?}");
         let all = wilson(400, 400, 0.95).unwrap();

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_r_on_its_own_example() {
+    fn estimate_matches_r_on_its_own_example() {
         // wilcox.test(x, y, paired = TRUE, conf.int = TRUE): 0.46 [0.010, 0.786]
         let level = expect(hodges_lehmann(&depression(), 0.95), 0.46, 0.010, 0.786, 1e-9);
         // 1 - 2 * psignrank(5, 9)
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_r_at_the_last_exact_size_and_beyond() {
+    fn estimate_matches_r_at_the_last_exact_size_and_beyond() {
         // wilcox.test(w, conf.int = TRUE, exact = TRUE), n = 50
         expect(hodges_lehmann(&waves(50), 0.95), 1.301_887_753_8, 0.647_646_095_149, 1.982_251_268_876, 1e-9);
         // the same with n = 60: our normal interval is R's exact one there
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distribution_is_that_of_r() {
+    fn distribution_matches_r() {
         // psignrank(c(10, 50, 100, 200, 434, 500), 50)
         let Tail::Exact { .. } = Tail::of(50) else { panic!("50 is exact") };
         let wanted = [
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_symmetric_and_refuses_what_has_no_logarithm() {
+    fn ratio_is_symmetric_and_rejects_values_without_a_logarithm() {
         let pairs: Vec<_> = BEFORE.into_iter().zip(AFTER).collect();
         let swapped: Vec<_> = AFTER.into_iter().zip(BEFORE).collect();
         let (there, back) =
@@ -192,7 +192,7 @@ mod tests {
     /// The interval misses the true value at 95 % in at most 5 of 100 cases (here of 2,000, with
     /// three deviations of tolerance), and not so rarely that it is useless.
     #[test]
-    fn the_interval_covers_as_often_as_it_says() {
+    fn interval_coverage_matches_the_level() {
         let mut state = 7_u64;
         let mut uniform = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

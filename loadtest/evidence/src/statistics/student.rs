@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_r() {
+    fn result_matches_r() {
         // t.test(c(612.3, 618.9, 607.4))
         let found = mean(&[612.3, 618.9, 607.4], 0.95).unwrap();
         let interval = found.interval.unwrap();
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reach_of_few_values_is_that_of_r() {
+    fn interval_of_few_values_matches_r() {
         // qt(0.975, c(1, 2, 3, 4, 5, 8, 20))
         let wanted = [
             (1.0, 12.706_204_736_17),

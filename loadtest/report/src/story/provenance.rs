@@ -135,7 +135,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn words_survive_a_shell() {
+    fn words_are_quoted_for_a_shell() {
         assert_eq!(["--seed", "a b", "it's", ""].map(quoted), ["--seed", "'a b'", r"'it'\''s'", "''"]);
     }
 }

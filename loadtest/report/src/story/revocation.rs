@@ -342,15 +342,12 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_ends_at_the_slowest_event_if_every_node_denied() {
+    fn curve_ends_at_the_slowest_event_if_every_node_rejected() {
         let all = of_ten_thousand((1..=10_000).rev().collect());
         assert_eq!(all.worst_us, Some(10_000.0));
         assert_eq!(all.series.doubtful.last(), Some(&(4.0, 10_000.0)));
         let some = of_ten_thousand((1..=9_990).collect());
         assert_eq!(some.worst_us, None);
-        assert!(
-            some.series.doubtful.last().is_some_and(|(at, us)| *at < 3.1 && *us < 9_991.0),
-            "beyond there is nothing"
-        );
+        assert!(some.series.doubtful.last().is_some_and(|(at, us)| *at < 3.1 && *us < 9_991.0), "the curve ends early");
     }
 }
