@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what building, comparing and testing need beside a Rust toolchain, and says what it does.
-# Quick when nothing is missing. Called by compare.sh and test.sh; needs no second step.
-#   bootstrap.sh          what compare needs
-#   bootstrap.sh --test [--full]   what the tests need, too; all of them
+# Installs the programs that building, comparing and testing need besides a Rust toolchain, and prints what it does.
+# Fast if nothing is missing. Called by compare.sh and test.sh.
+#   bootstrap.sh                   requirements of compare
+#   bootstrap.sh --test [--full]   also the requirements of the tests; --full: of all tests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { echo "bootstrap: $*" >&2; }
 
-command -v cargo >/dev/null || { say "no cargo; install a Rust toolchain, as https://rustup.rs says"; exit 1; }
+command -v cargo >/dev/null || { say "cargo not found; install a Rust toolchain, see https://rustup.rs"; exit 1; }
 
 missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
@@ -16,16 +16,16 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 postgres || missing+=(postgresql)
 
-# Debian keeps it where only root looks.
+# Debian installs it into /usr/sbin, which is only in root's PATH.
 PATH="$PATH:/usr/sbin"
 command -v haproxy >/dev/null || missing+=(haproxy)
 
-# Only a test puts it before PostgreSQL.
+# Only a test uses it, in front of PostgreSQL.
 [[ ${1:-} == --test ]] && { command -v pgbouncer >/dev/null || missing+=(pgbouncer); }
 
 install() {
   say "installing ${missing[*]} with apt-get"
-  # The packages' own services are not wanted: authbench starts private ones.
+  # RUNLEVEL=1 keeps the services of the packages stopped: authbench starts private ones.
   "$@" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
     'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" >&2
 }

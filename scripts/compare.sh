@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets everything up, then compares: `scripts/compare.sh [authbench compare's flags]`.
+# Installs and builds everything, then compares: `scripts/compare.sh [flags of authbench compare]`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh
 echo "compare: building (the first time takes some minutes)" >&2
 cargo build --release --locked --workspace --bins
-# Debian keeps haproxy where only root looks.
+# Debian installs haproxy into /usr/sbin, which is only in root's PATH.
 export PATH="$PATH:/usr/sbin"
 exec target/release/authbench compare "$@"
