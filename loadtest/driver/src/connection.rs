@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_told_from_a_part_of_one_and_from_what_is_none() {
+    fn complete_incomplete_and_malformed_heads_are_distinguished() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
         assert_eq!(Head::of(answer).unwrap(), Some(Head { status: 200, closes: false, length: 38, body_length: 2 }));
         assert_eq!(Head::of(&answer[..20]).unwrap(), None);

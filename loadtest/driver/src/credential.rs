@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_balancers_cookie_stands_beside_what_carries_the_credential() {
+    fn balancer_cookie_is_sent_with_the_credential() {
         let with = |name, value| {
             let headers = vec![(name, HeaderValue::from_static(value))];
             Credential { headers, username: None }.beside_cookie("node=3").unwrap().headers

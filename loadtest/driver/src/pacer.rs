@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_ticket_comes_early_and_none_is_lost() {
+    async fn tickets_are_never_early_and_never_lost() {
         let plan = Plan::new(Arrivals::Poisson { rate_rps: 2000.0 }, 0.2);
         let start = Instant::now();
         let planned: Vec<Ticket> = Tickets::of(&plan, start).collect();

@@ -121,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_that_would_command_it() {
+    fn control_characters_are_removed() {
         assert_eq!(text("a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J"), r"a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J");
     }
 
     #[test]
-    fn long_text_is_cut() {
+    fn long_text_is_truncated() {
         let long = text(&"word ".repeat(1_000));
         assert_eq!(long.chars().count(), LONGEST + 1);
         assert!(long.ends_with(CUT));

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_parse_back_and_unknown_ones_are_told_the_known() {
+    fn ids_parse_back_and_unknown_id_error_lists_the_known() {
         for experiment in Experiment::all() {
             assert_eq!(experiment.to_string().parse(), Ok(experiment));
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_filled_paced_or_delayed_is_timed() {
+    fn experiments_with_load_need_timing() {
         let timed = |experiment: &Experiment| experiment.needs(Need::Timed);
         let others = [Need::Filled, Need::Paced, Need::RateOfCapacity, Need::Proxied, Need::Sliced];
         let others = Experiment::all().filter(|each| others.iter().any(|need| each.needs(*need)));

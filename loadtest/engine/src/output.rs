@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_replaced_and_what_it_leads_to_is_kept() {
+    fn symlink_is_replaced_and_its_target_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (other, link) = (folder.path().join("other"), folder.path().join("report.md"));
         std::fs::write(&other, "precious").unwrap();
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_leaves_the_old_file_and_nothing_else() {
+    fn failed_write_keeps_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         replace(&path, |file| file.write_all(b"old")).unwrap();

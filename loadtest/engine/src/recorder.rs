@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_straggler_reaches_an_interval_that_was_closed_long_ago() {
+    fn late_sample_reaches_a_closed_interval() {
         let start = Instant::now();
         let recorder = Recorder::new(&plan(), start, 1);
         for second in 0..60 {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_the_histogram_is_counted_and_not_lost() {
+    fn time_beyond_the_histogram_range_is_counted() {
         let start = Instant::now();
         let recorder = Recorder::new(&plan(), start, 1);
         recorder.record(0, sample(start, 0, 0, HIGHEST_US + 1));

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn shortages_are_told_from_failures_of_the_target() {
+    fn shortages_are_distinguished_from_target_failures() {
         let found = |errno| Shortage::of(&os(errno));
         assert_eq!(found(Errno::EMFILE), Some(Shortage::ProcessDescriptors));
         assert_eq!(found(Errno::ENFILE), Some(Shortage::SystemDescriptors));

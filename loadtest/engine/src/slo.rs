@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_for_what_it_is() {
+    fn invalid_objectives_are_rejected_with_the_reason() {
         let error = |text: &str| text.parse::<Objective>().unwrap_err();
         assert!(matches!(error("10ms"), ObjectiveError::Form(_)));
         for percentile in
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_that_is_not_stated_is_bounded_by_the_next_that_is() {
+    fn unrecorded_percentile_is_bounded_by_the_next_recorded_one() {
         let quantiles = Quantiles { p90: Some(90), p99: Some(99), max: Some(1_000), ..Quantiles::default() };
         let bound = |text: &str| text.parse::<Percentile>().unwrap().bound(&quantiles);
         assert_eq!(["p75", "p90", "p95", "p99.999"].map(bound), [Some(90), Some(90), Some(99), Some(1_000)]);

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_round_is_valid() {
+    fn round_without_faults_is_valid() {
         let round = good();
         assert_eq!(round.validity.reasons, Vec::<String>::new());
         assert!(round.validity.valid);

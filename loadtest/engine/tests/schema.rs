@@ -12,7 +12,7 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMA";
 
 #[test]
-fn the_committed_schema_is_fresh() {
+fn committed_schema_is_up_to_date() {
     let name = format!("../../results/schema/record-{FORMAT}.schema.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let generated = format!("{:#}\n", without_the_toy(schema()));

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn haproxy_says_its_version_in_its_first_line() {
+    fn haproxy_version_is_in_the_first_line() {
         let version = |text| parse_haproxy_version(text).unwrap_or_default();
         assert_eq!(version("HAProxy version 2.6.12-1 2023/12/16 - https://haproxy.org/\nStatus: ...\n"), "2.6.12-1");
         assert_eq!(version("HA-Proxy version 1.8.30 2021/04/12\n"), "1.8.30");

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_found_elsewhere() {
+    fn no_process_is_found_behind_foreign_addresses() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert_eq!(process_behind(&format!("http://{free}")), None, "its listener has been dropped");
         assert_eq!(process_behind("http://192.0.2.1:80"), None);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_clear_end_is_refused() {
+    fn message_without_a_clear_end_is_rejected() {
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert!(matches!(split(chunked), Err(MessageError::Unsized { .. })));
         let twice = b"POST / HTTP/1.1\r\nContent-Length: 5\r\ncontent-length: 6\r\n\r\nhello";

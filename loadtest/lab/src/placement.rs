@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_get_processors_of_their_own_as_far_as_these_go() {
+    fn components_get_dedicated_cpus_as_far_as_available() {
         for (cores, expected) in [
             (&[&[0][..], &[1]][..], (vec![0], vec![0], vec![1])),
             (&[&[4, 5]], (vec![4], vec![4], vec![5])),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_that_does_not_exist_is_refused() {
+    fn nonexistent_cpu_is_rejected() {
         let error = pin_current_thread(&[1000]).unwrap_err().to_string();
         assert!(error.contains("[1000]"), "{error}");
     }

@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_is_never_smaller_than_the_kernel_takes() {
+    fn quota_respects_the_kernel_minimum() {
         assert_eq!(quota(0.1), (1_000, 10_000));
         assert_eq!(quota(0.5), (5_000, 10_000));
         assert_eq!(quota(2.5), (25_000, 10_000));
@@ -344,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_elses_process_is_signalled() {
+    fn no_foreign_process_is_signalled() {
         assert_eq!(pids("12\n0\n345\n").collect::<Vec<_>>(), [12, 345].map(Pid::from_raw));
     }
 
     #[test]
-    fn a_scope_is_told_its_quota() {
+    fn scope_gets_its_quota() {
         let slice = Slice { share: 0.125, kind: Kind::Scope { unit: "authbench-1-2-node".to_owned() } };
         let (program, args) = slice.wrap("/bin/server".into(), vec!["--bench".into()]);
         assert_eq!(program, "systemd-run");

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticator_sees_nothing_but_the_characters_of_a_token() {
+    fn only_token_characters_reach_the_authenticator() {
         assert_eq!(bearer_of(b"Bearer aZ09-._~+/="), Ok(Some("aZ09-._~+/=".to_owned())));
         let others = (0x21..=0xff_u8).filter(|byte| !byte.is_ascii_alphanumeric() && !b"-._~+/=\x7f".contains(byte));
         for byte in others {

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_host_is_the_own_site() {
+    fn only_the_servers_host_is_same_origin() {
         const HOST: (&str, &str) = ("host", "api.example.test:8080");
         for own in [
             &[HOST, ("origin", "https://api.example.test:8080")][..],
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_port_is_the_default_port_of_the_origin() {
+    fn missing_port_means_the_default_port() {
         for (host, origin) in [
             ("h:443", "https://h"),
             ("h", "https://h:443"),

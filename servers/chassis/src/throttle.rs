@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_failures_are_free_and_the_next_waits_its_time() {
+    fn ten_failures_are_free_and_the_next_is_throttled() {
         let (throttle, a) = (Throttle::new(), login("a", 1));
         fail(&throttle, a, PER_PEER.burst, NOW);
         let interval_s = PER_PEER.interval_s;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_concern_one_name_one_peer_and_one_purpose() {
+    fn failures_count_per_name_peer_and_purpose() {
         let (throttle, a) = (Throttle::new(), login("a", 1));
         fail(&throttle, a, PER_PEER.burst, NOW);
         assert_eq!(throttle.wait_s(login("a", 2), NOW), None);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_failures_from_all_peers_keep_out_those_that_are_not_known() {
+    fn hundred_failures_throttle_all_unknown_peers() {
         let (throttle, owner) = (Throttle::new(), login("a", 99));
         throttle.succeeded(owner);
         for peer in 0..10 {

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn another_peer_waits_for_one_turn_and_not_for_a_line() {
+    fn other_peer_waits_for_one_turn_not_for_a_queue() {
         let turns = Turns::new(1, 10);
         let first = has_turn(&mut wait(&turns, 1)).unwrap();
         let mut line: Vec<_> = (0..5).map(|_| wait(&turns, 1)).collect();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_turns_the_longest_line_away() {
+    fn full_queue_rejects_the_longest_line() {
         let turns = Turns::new(1, 4);
         let working = has_turn(&mut wait(&turns, 1)).unwrap();
         let mut line: Vec<_> = (0..4).map(|_| wait(&turns, 1)).collect();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_have_gone_keep_no_place_and_no_turn() {
+    fn disconnected_clients_lose_their_place_and_turn() {
         let turns = Turns::new(1, 2);
         let working = has_turn(&mut wait(&turns, 1)).unwrap();
         drop([wait(&turns, 1), wait(&turns, 1)]);

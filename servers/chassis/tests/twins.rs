@@ -18,7 +18,7 @@ fn read(twin: &str, file: &str) -> String {
 }
 
 #[test]
-fn their_mains_differ_in_the_name_of_the_module_only() {
+fn mains_differ_only_in_the_module_name() {
     let [session, jwt] = TWINS.map(|twin| {
         let text = read(twin, "src/main.rs");
         let code: String = text.lines().filter(|line| !line.starts_with("//!")).collect();
@@ -117,7 +117,7 @@ impl Twin {
 }
 
 #[test]
-fn they_answer_alike() {
+fn twins_return_equal_responses() {
     let binaries = binaries();
     for carrier in [Carrier::Bearer, Carrier::Cookie] {
         let [session, jwt] = [0, 1].map(|twin| {
@@ -132,7 +132,7 @@ fn they_answer_alike() {
 
 /// The same facts about the user travel both ways, so that the payloads are comparable.
 #[test]
-fn they_hand_out_the_same_login_but_for_the_credential() {
+fn twins_issue_equal_logins_except_for_the_credential() {
     let [session, jwt] = binaries().map(|binary| {
         let answer = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
         let mut body = answer.json();

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_in_kebab_case_and_no_row_is_left_out() {
+    fn ids_are_unique_kebab_case_and_cover_every_row() {
         let ids: BTreeSet<_> = all().map(|check| check.id).collect();
         assert_eq!(ids.len(), all().count());
         for id in ids {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn every_title_is_a_sentence_and_every_source_is_named() {
+    fn every_check_has_a_sentence_as_title_and_a_source() {
         for check in all() {
             assert!(check.title.ends_with('.') && check.title.starts_with(char::is_uppercase), "{}", check.id);
             assert!(!check.source.is_empty(), "{}", check.id);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_wins_and_a_pass_hides_what_did_not_apply() {
+    fn failure_overrides_pass_and_pass_overrides_not_applicable() {
         let reason = || Verdict::NotApplicable { reason: "no reason".to_owned() };
         let fail = || Verdict::Fail { why: String::new(), exchanges: vec![] };
         let line = |verdicts: Vec<Verdict>| {

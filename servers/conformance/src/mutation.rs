@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_a_good_one_or_ends_the_line_and_every_way_is_taken() {
+    fn mutated_credentials_are_never_valid_and_every_mutation_occurs() {
         for (carrier, good) in [(Carrier::Bearer, &TOKENS[..]), (Carrier::Cookie, &TOKENS), (Carrier::Bearer, &IDS)] {
             let mut mutator = of(carrier, good);
             let mut ways = BTreeMap::new();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_the_same_bytes_are_among_them() {
+    fn mutations_include_other_spellings_of_the_same_bytes() {
         let mut mutator = of(Carrier::Bearer, &TOKENS);
         let bytes: Vec<_> = TOKENS.iter().filter_map(|token| decode(token.rsplit('.').next().unwrap())).collect();
         let loose = base64::engine::GeneralPurpose::new(
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_is_the_same_every_time() {
+    fn mutations_are_reproducible() {
         let (mut one, mut other) = (of(Carrier::Bearer, &IDS), of(Carrier::Bearer, &IDS));
         assert!((0..1000).all(|_| one.next() == other.next()));
     }

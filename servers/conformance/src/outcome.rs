@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_json_that_reads_back() {
+    fn report_survives_a_json_round_trip() {
         let exchanges =
             vec![Exchange { sent: "GET /me\n\n".to_owned(), received: "200\n\n".to_owned(), took_ms: Some(1) }];
         let outcome = |verdict| CheckResult {

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_a_response_in_one_check_after_the_other_ends_the_run() {
+    fn repeatedly_unresponsive_server_ends_the_run() {
         let enough = UNRESPONSIVE as usize;
         assert_eq!(ended(&vec![&UNANSWERED; 2 * enough], false), (Ending::Unresponsive, enough));
         let now_and_then = [&vec![&UNANSWERED; enough - 1][..], &[&SILENT], &vec![&UNANSWERED; enough - 1]].concat();
@@ -254,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_the_run_without_the_check_that_it_met() {
+    fn interrupted_check_is_not_reported() {
         assert_eq!(ended(&[&UNANSWERED, &SILENT], true), (Ending::Stopped, 0));
     }
 
     #[test]
-    fn what_was_disturbed_is_repeated_and_what_was_not_counts() {
+    fn disturbed_check_is_repeated_and_undisturbed_result_counts() {
         let pass = || Verdict::Pass;
         let fail = |why: &str| Verdict::Fail { why: why.to_owned(), exchanges: vec![] };
         let none = || Verdict::NotApplicable { reason: "used up".to_owned() };

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_was_stopped_has_stood_still_and_once_only() {
+    fn suspended_process_reports_one_pause() {
         let watch = Watch::start();
         watch.stood_still();
         let pause = "kill -STOP $PPID; sleep 0.3; kill -CONT $PPID";

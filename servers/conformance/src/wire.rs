@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_is_spoken() {
+    fn https_url_is_rejected() {
         let base: Base = "http://127.0.0.1:8080/auth/".parse().unwrap();
         assert_eq!((base.authority(), base.url.path()), ("127.0.0.1:8080", "/auth"));
         assert_eq!("http://[::1]".parse::<Base>().unwrap().address, "[::1]:80".parse().unwrap());
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_stopped_and_goes_on_reads_on() {
+    fn read_continues_after_sigstop_and_sigcont() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_a_request_that_is_not_answered() {
+    fn stop_flag_ends_a_pending_request() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let stop = AtomicBool::new(false);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_neither_read_nor_answered_ends_in_time() {
+    fn unread_request_times_out() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let timeout = Duration::from_millis(300);

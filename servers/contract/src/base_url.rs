@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_rejected_with_its_reason() {
+    fn invalid_base_url_is_rejected_with_its_reason() {
         for (text, reason) in [
             ("127.0.0.1:8080", "give http://127.0.0.1:8080"),
             ("localhost:8080/auth", "give http://localhost:8080/auth"),

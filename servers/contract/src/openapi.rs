@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_to_a_component() {
+    fn every_reference_resolves_to_a_component() {
         let document = serde_json::to_value(document()).unwrap();
         let text = document.to_string();
         let references: Vec<_> = text.split(r#""$ref":"#).skip(1).map(|rest| rest.split('"').nth(1).unwrap()).collect();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guarded_route_shows_both_carriers_and_its_refusals() {
+    fn guarded_route_lists_both_carriers_and_its_problems() {
         let document = serde_json::to_value(document()).unwrap();
         let admin = &document["paths"]["/admin"]["get"];
         assert_eq!(admin["security"], serde_json::json!([{"bearer": []}, {"cookie": []}]));

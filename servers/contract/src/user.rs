@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_name_nobody() {
+    fn other_spellings_are_unknown_users() {
         for name in ["", "user-", "user-1", "user-0000001", "User-000001", "user-+00001", "root"] {
             assert_eq!(number(name), None, "{name}");
         }

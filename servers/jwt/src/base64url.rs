@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling_only() {
+    fn base64url_has_one_spelling() {
         assert_eq!(decode("AQ").unwrap(), [1]);
         for text in ["AR", "AQ==", "AQ=", "A", " AQ", "AQ\n", "A Q", "A+", "A/", "\u{e4}"] {
             assert_eq!(decode(text), Err(JwsError::Encoding), "{text:?}");

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_since_1970_is_refused() {
+    fn date_before_1970_or_not_a_number_is_rejected() {
         for json in [
             "-1",
             "-0.5",

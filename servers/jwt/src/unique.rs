@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_occurrence_is_refused_whether_the_name_is_known_or_not() {
+    fn duplicate_member_is_rejected_known_or_not() {
         for json in
             [r#"{"a":1,"a":1}"#, r#"{"a":1,"b":2,"b":2}"#, r#"{"a":1,"\u0061":2}"#, r#"{"b":1,"a":1,"\u0062":2}"#]
         {
@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_one_object_is_taken() {
+    fn only_a_single_object_is_accepted() {
         for json in ["", "[1]", "1", "null", r#"{"a":1}{}"#, r#"{"a":1}x"#, r#"{"a":1"#] {
             assert!(object::<Pair>(json).is_err(), "{json}");
         }
     }
 
     #[test]
-    fn a_flood_of_members_is_cut_off() {
+    fn too_many_members_are_rejected() {
         let members: Vec<_> = (0..MAX_MEMBERS).map(|n| format!(r#""{n}":0"#)).collect();
         let error = object::<Pair>(&format!(r#"{{"a":1,{}}}"#, members.join(","))).unwrap_err().to_string();
         assert!(error.contains("too many"), "{error}");

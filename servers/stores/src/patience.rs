@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_answer_that_came_while_this_process_stood_still_is_heard() {
+    async fn response_that_arrives_during_a_process_pause_is_accepted() {
         let answer = tokio::spawn(async {
             std::thread::sleep(2 * PATIENCE);
             sleep_until(Instant::now() + PATIENCE / PARTS).await;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_borne_for_as_long_as_is_said_and_then_given_up() {
+    async fn silent_store_times_out_after_the_declared_time() {
         let (asked, silence) = (Instant::now(), std::future::pending::<()>());
         assert!(in_time(silence).await.is_none());
         assert!(asked.elapsed() >= PATIENCE, "{:?}", asked.elapsed());

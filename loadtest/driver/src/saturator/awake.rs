@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_looked_inside_the_window_counts() {
+    fn only_polling_inside_the_window_counts() {
         let mut looking = Looking::default();
         for (index, ms) in [(0, 1), (1, 10), (1, 10), (3, 100), (4, 1000)] {
             looking.add(index, Duration::from_millis(ms));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_share_a_processor_look_no_longer_than_it_runs() {
+    fn polling_time_of_threads_on_one_cpu_does_not_exceed_its_time() {
         let plan = Plan { interval_s: 0.1, ..Plan::new(Arrivals::Closed, 0.3) };
         let began = std::time::Instant::now();
         let looked: Duration = std::thread::scope(|scope| {

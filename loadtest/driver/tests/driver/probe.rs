@@ -56,7 +56,7 @@ fn dead() -> String {
 }
 
 #[test]
-fn of_every_request_it_is_told_what_came_of_it() {
+fn outcome_of_every_request_is_reported() {
     let lanes = [lane(&[first_user(), dead(), silent()], 0.6, 0.4), lane(&[first_user()], 0.2, 5.0)];
     let probed = Probe::of(&lanes, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
     assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
@@ -74,7 +74,7 @@ fn of_every_request_it_is_told_what_came_of_it() {
 }
 
 #[test]
-fn a_stopped_probe_waits_for_no_answer() {
+fn stopped_probe_does_not_wait_for_responses() {
     let stop = Arc::new(AtomicBool::new(false));
     let (seen, first) = mpsc::channel();
     let url = serve(move |stream| {

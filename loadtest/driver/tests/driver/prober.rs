@@ -60,7 +60,7 @@ fn run(authority: &str, trials: usize, pace: Pace) -> Vec<Seen> {
 }
 
 #[test]
-fn a_node_that_accepts_again_after_its_first_denial_is_found_out() {
+fn node_that_accepts_after_a_denial_is_detected() {
     let (authority, _) = node("204 No Content", &["200 OK", "200 OK", "401 Unauthorized", "200 OK", "403 Forbidden"]);
     let [seen] = &run(&authority, 1, PACE)[..] else { panic!("one trial") };
     assert_eq!(seen.faults, Vec::<String>::new());
@@ -71,14 +71,14 @@ fn a_node_that_accepts_again_after_its_first_denial_is_found_out() {
 }
 
 #[test]
-fn a_node_that_cannot_ask_its_store_denies_too_and_it_is_told() {
+fn denial_by_503_is_reported() {
     let (authority, _) = node("204 No Content", &["200 OK", "503 Service Unavailable"]);
     let [seen] = &run(&authority, 1, PACE)[..] else { panic!("one trial") };
     assert_eq!((seen.nodes[0].accepted, seen.nodes[0].denials, seen.nodes[0].unavailable), (1, 3, 1));
 }
 
 #[test]
-fn after_an_event_that_failed_nobody_is_asked() {
+fn failed_event_starts_no_polling() {
     let (authority, asked) = node("409 Conflict", &[]);
     let [seen] = &run(&authority, 1, PACE)[..] else { panic!("one trial") };
     assert_eq!(seen.acknowledged, None);
@@ -87,14 +87,14 @@ fn after_an_event_that_failed_nobody_is_asked() {
 }
 
 #[test]
-fn an_answer_that_is_neither_acceptance_nor_denial_is_a_fault() {
+fn response_other_than_200_401_or_503_is_a_fault() {
     let (authority, _) = node("204 No Content", &["500 Internal Server Error"]);
     let [seen] = &run(&authority, 1, PACE)[..] else { panic!("one trial") };
     assert_eq!(seen.faults, ["polling node 1 failed (status 500)"]);
 }
 
 #[test]
-fn patience_ends_with_a_node_that_never_denies() {
+fn polling_times_out_if_a_node_never_denies() {
     let (authority, _) = node_ending("204 No Content", &[], "200 OK");
     let pace = Pace { patience: Duration::from_millis(50), ..PACE };
     let [seen] = &run(&authority, 1, pace)[..] else { panic!("one trial") };
@@ -103,7 +103,7 @@ fn patience_ends_with_a_node_that_never_denies() {
 }
 
 #[test]
-fn a_run_that_is_to_end_does_not_wait_for_a_denial() {
+fn stopped_run_does_not_wait_for_a_denial() {
     let (authority, _) = node_ending("204 No Content", &[], "200 OK");
     let mut prober = Prober::connect(&[authority], 1).unwrap();
     let trial = Trial { told: 0, event: Call::post("/logout", Vec::new(), None), probe: Call::get("/me", Vec::new()) };

@@ -50,7 +50,7 @@ fn always(reply: Vec<u8>) -> String {
 }
 
 #[test]
-fn an_answer_in_pieces_is_one_answer() {
+fn fragmented_response_is_one_response() {
     let counts = load(
         &serve(|stream| {
             while request(stream) {
@@ -67,20 +67,20 @@ fn an_answer_in_pieces_is_one_answer() {
 }
 
 #[test]
-fn another_users_answer_is_a_failure() {
+fn response_for_another_user_is_a_failure() {
     let counts = load(&always(answer("200 OK", r#"{"username":"user-000008"}"#)), 0.2, &Arc::default());
     assert_only_error(&counts, "response for another user");
 }
 
 #[test]
-fn another_status_is_a_failure() {
+fn unexpected_status_is_a_failure() {
     let counts = load(&always(answer("503 Service Unavailable", BODY)), 0.2, &Arc::default());
     assert_only_error(&counts, "status 503");
 }
 
 /// With a status that has to come, another does not, and nobody is named.
 #[test]
-fn what_has_to_be_refused_must_not_be_let_in() {
+fn accepted_request_that_must_be_rejected_is_a_failure() {
     let refusing = Plan { expected_status: 401, ..plan(0.2) };
     let load = |base_url: &str| {
         driver::saturate(&refusing, &target(base_url), WORKERS, &Arc::default()).unwrap().driven.counts().clone()
@@ -94,7 +94,7 @@ fn what_has_to_be_refused_must_not_be_let_in() {
 
 /// A server that has seen enough of a request answers and closes; what it has not read makes its kernel reset the connection.
 #[test]
-fn an_answer_before_the_request_is_read_is_an_answer_and_the_next_goes_over_a_new_connection() {
+fn early_response_counts_and_the_next_request_uses_a_new_connection() {
     let base_url = serve(|stream| {
         let mut begun = [0; 1];
         if stream.get_mut().read(&mut begun).is_ok_and(|read| read > 0) {
@@ -115,7 +115,7 @@ fn an_answer_before_the_request_is_read_is_an_answer_and_the_next_goes_over_a_ne
 }
 
 #[test]
-fn what_is_not_http_is_a_failure() {
+fn non_http_response_is_a_failure() {
     let counts = load(&always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), 0.2, &Arc::default());
     assert_only_error(&counts, "not an HTTP response of known length");
 }
@@ -136,7 +136,7 @@ fn a_connection_that_is_closed_is_replaced() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_waited_for_no_longer_than_the_plan_says() {
+fn unresponsive_server_times_out_as_planned() {
     let begun = Instant::now();
     let counts = load(&serve(|stream| while request(stream) {}), 0.2, &Arc::default());
     assert_only_error(&counts, "timeout");
@@ -162,7 +162,7 @@ fn a_stop_ends_it_early() {
 
 /// Waiting is no load, and a generator that shares the server's processor must not take it to wait.
 #[test]
-fn it_waits_awake_on_processors_of_its_own_only_and_says_how_long() {
+fn busy_polling_needs_dedicated_cpus_and_reports_its_time() {
     let base_url = serve(|stream| {
         while request(stream) {
             std::thread::sleep(Duration::from_millis(20));
@@ -184,7 +184,7 @@ fn it_waits_awake_on_processors_of_its_own_only_and_says_how_long() {
 
 /// What a server does for a request must not depend on which driver sent it.
 #[test]
-fn it_sends_the_bytes_that_goose_sends() {
+fn saturator_sends_the_same_bytes_as_goose() {
     let (heads, received) = mpsc::channel();
     let base_url = serve(move |stream| {
         while let Some(head) = head(stream) {
@@ -221,7 +221,7 @@ fn routes_are_appended_to_the_path_of_the_target() {
 }
 
 #[test]
-fn an_answer_without_end_is_given_up() {
+fn endless_response_is_a_failure() {
     let endless = |head: &'static str, more: &'static [u8]| {
         serve(move |stream| {
             while request(stream) {

@@ -35,7 +35,7 @@ fn good(username: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_login_is_another_users_and_the_first_comes_after_the_last() {
+fn logins_cycle_through_all_users() {
     let seen = Arc::<Mutex<BTreeSet<String>>>::default();
     let seeing = seen.clone();
     let base_url = told(move |username| {
@@ -49,7 +49,7 @@ fn every_login_is_another_users_and_the_first_comes_after_the_last() {
 }
 
 #[test]
-fn a_storm_goes_on_until_it_is_stopped_and_counts_what_fails_by_kind() {
+fn login_burst_runs_until_stopped_and_counts_failures_by_kind() {
     let stop = Arc::<AtomicBool>::default();
     let (stopping, answered) = (stop.clone(), Arc::<Mutex<u32>>::default());
     let base_url = told(move |username| {

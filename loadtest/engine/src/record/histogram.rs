@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_header_is_rejected_before_room_is_made_for_it() {
+    fn damaged_header_is_rejected_before_allocation() {
         let header = |at: usize, bytes: &[u8]| {
             changed(|plain| plain[at..at + bytes.len()].copy_from_slice(bytes)).unwrap_err().to_string()
         };

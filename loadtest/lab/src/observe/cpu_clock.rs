@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_is_not_there_has_no_clock() {
+    fn missing_process_has_no_cpu_clock() {
         // Process ids end at 2^22 on Linux.
         let error = CpuClock::of(1 << 23).unwrap_err();
         assert!(error.to_string().contains("8388608"), "{error}");

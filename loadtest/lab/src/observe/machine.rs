@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_idle_is_busy() {
+    fn time_that_is_not_idle_is_busy() {
         let ticks = |idle, total| Ticks { steal: 0, idle, total };
         assert_eq!(busy(ticks(100, 200), ticks(175, 300)), Some(0.25));
         assert_eq!(busy(ticks(100, 200), ticks(99, 300)), Some(1.0), "idle time was corrected");

@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn between_readings_the_counter_rises_evenly() {
+    fn counter_is_interpolated_between_readings() {
         let (start, series) = readings();
         let rise =
             |from, to| series.rise(start + Duration::from_millis(from), start + Duration::from_millis(to)).unwrap();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_the_readings_nothing_is_known() {
+    fn counter_is_unknown_outside_the_readings() {
         let (start, series) = readings();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(series.rise(at(10), at(61)), None);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_before_it_is_due() {
+    fn data_does_not_pass_early() {
         let (mut flow, mut random, mut to) = (Flow::default(), SmallRng::seed_from_u64(1), Vec::new());
         flow.take_in(b"one", MS, &link(5, 0, None), &mut random);
         flow.take_in(b"two", 2 * MS, &link(5, 0, None), &mut random);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_line_carries_one_piece_after_another() {
+    fn narrow_line_transmits_pieces_in_sequence() {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
         let narrow = link(0, 0, Some(1_000_000));
         flow.take_in(&[0; 2_000], 0, &narrow, &mut random);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_takes_no_more_gets_the_rest_later() {
+    fn blocked_receiver_gets_the_rest_later() {
         struct Narrow(Vec<u8>, usize);
         impl Write for Narrow {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_too_much_has_to_wait() {
+    fn sender_blocks_when_the_buffer_is_full() {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
         flow.take_in(&vec![0; MOST_HELD_BYTES], 0, &Link::default(), &mut random);
         assert!(!flow.has_room());

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_a_process_that_has_ended_are_abandoned() {
+    fn keys_of_an_exited_process_are_abandoned() {
         let own = unique_prefix();
         assert_ne!(own, unique_prefix());
         assert!(!is_abandoned(format!("{own}session:x").as_bytes()));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_named_folder_goes_before_all_others() {
+    fn configured_directory_has_precedence() {
         let own = Path::new("/repo/target/debug/deps/test-1234");
         assert_eq!(folders(None, own), [Path::new("/repo/target/debug/deps"), Path::new("/repo/target/debug")]);
         assert_eq!(folders(Some("/opt/bin".into()), own), [Path::new("/opt/bin")]);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bound_is_none() {
+    fn missing_limit_is_none() {
         let (_keep, v2) = group(Version::V2, &[("cpu.max", "max 100000\n"), ("memory.max", "max\n")]);
         assert_eq!((processors(&v2), memory_bytes(&v2)), (None, None));
         let (_keep, v1) = group(Version::V1, &[("cpu.cfs_quota_us", "-1\n"), ("cpu.cfs_period_us", "100000\n")]);

@@ -45,7 +45,7 @@ mod tests {
     use crate::process_id::began;
 
     #[test]
-    fn who_has_ended_is_gone_before_his_parent_has_asked_how() {
+    fn zombie_process_counts_as_exited() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let owner = Owner(ProcessId { pid: child.id(), began: began(child.id()).unwrap() });
         let group = format!("/cgroup/{owner}-node-1");
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_gone_only_when_its_maker_is() {
+    fn group_is_stale_only_after_its_owner_exits() {
         let own = Owner::this();
         assert!(!Owner::is_gone(Path::new(&format!("/cgroup/{own}-node-1"))));
         let earlier = Owner(ProcessId { began: own.0.began - 1, ..own.0 });

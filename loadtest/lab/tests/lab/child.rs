@@ -13,7 +13,7 @@ use crate::patience::{launch, lives, rerun, shell, state, until};
 const FOREVER: &str = "exec sleep 1000";
 
 #[test]
-fn stop_asks_first() {
+fn stop_sends_sigterm_first() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, FOREVER);
     child.check().unwrap();
@@ -23,7 +23,7 @@ fn stop_asks_first() {
 }
 
 #[test]
-fn stop_kills_what_does_not_listen() {
+fn stop_kills_a_child_that_ignores_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, "trap '' TERM; echo deaf; exec sleep 1000");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
@@ -41,7 +41,7 @@ fn stop_reaches_a_suspended_child() {
 }
 
 #[test]
-fn a_suspended_child_goes_on_when_resumed() {
+fn suspended_child_continues_after_resume() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, FOREVER);
     child.suspend().unwrap();
@@ -52,7 +52,7 @@ fn a_suspended_child_goes_on_when_resumed() {
 }
 
 #[test]
-fn who_ends_unasked_is_lost_unless_somebody_has_missed_him() {
+fn unexpected_exit_is_reported_unless_already_checked() {
     let folder = tempfile::tempdir().unwrap();
     let mine = [(); 4].map(|()| shell(&folder, FOREVER));
     let pids: Vec<u32> = mine.iter().map(Child::pid).collect();
@@ -72,7 +72,7 @@ fn who_ends_unasked_is_lost_unless_somebody_has_missed_him() {
 
 /// A dying process lets go of its pipes and connections some time before it can be waited for.
 #[test]
-fn whose_connections_have_broken_has_ended() {
+fn broken_connection_implies_exit() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -103,7 +103,7 @@ fn drop_and_panic_stop_the_child() {
 }
 
 #[test]
-fn a_child_outlives_the_thread_that_asked_for_it() {
+fn child_outlives_the_starting_thread() {
     let folder = tempfile::tempdir().unwrap();
     let child =
         std::thread::scope(|scope| scope.spawn(|| shell(&folder, "sleep 0.3; echo alive; exec sleep 1000")).join());
@@ -113,7 +113,7 @@ fn a_child_outlives_the_thread_that_asked_for_it() {
 }
 
 #[test]
-fn an_ended_child_is_noticed_with_its_last_words() {
+fn exited_child_is_reported_with_the_end_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("process.log"), "words of another process\n").unwrap();
     let child = shell(&folder, "echo out; echo err >&2; exit 3");
@@ -127,7 +127,7 @@ fn an_ended_child_is_noticed_with_its_last_words() {
 }
 
 #[test]
-fn a_child_is_in_a_group_of_its_own_and_on_its_processors() {
+fn child_has_its_own_process_group_and_cpus() {
     let folder = tempfile::tempdir().unwrap();
     let last = *lab::placement::allowed().last().unwrap();
     let mut pinned = launch(&folder, "sleep", &["1000"]);
@@ -139,7 +139,7 @@ fn a_child_is_in_a_group_of_its_own_and_on_its_processors() {
 }
 
 #[test]
-fn what_cannot_be_started_says_why() {
+fn failed_start_reports_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let missing = launch(&folder, "no-such-program", &[]).start().unwrap_err();
     assert!(matches!(&missing, LaunchError::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound));

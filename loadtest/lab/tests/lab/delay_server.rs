@@ -63,7 +63,7 @@ pub(crate) fn ask(address: SocketAddr, bytes: &[u8], count: usize) -> Vec<Messag
 const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
-fn every_answer_takes_the_delay_and_is_well_formed() {
+fn every_response_takes_the_delay_and_is_well_formed() {
     let server = DelayServer::start(&["--delay-us", "5000"]);
     let started = Instant::now();
     let answers = ask(server.address, &ME.repeat(5), 5);
@@ -107,7 +107,7 @@ fn one_server_takes_requests_in_turn() {
 }
 
 #[test]
-fn a_load_finds_a_descriptor_and_credentials_that_are_not_delayed() {
+fn descriptor_and_credentials_are_not_delayed() {
     let server = DelayServer::start(&["--delay-us", "600000000"]);
     let client = lab::http::Client::new(&format!("http://{}", server.address));
     assert_eq!(client.scheme().unwrap().scheme, "delay-reference");
@@ -123,7 +123,7 @@ fn a_load_finds_a_descriptor_and_credentials_that_are_not_delayed() {
 }
 
 #[test]
-fn what_is_not_http_is_refused() {
+fn non_http_request_is_rejected() {
     let server = DelayServer::start(&["--delay-us", "0"]);
     let answer = &ask(server.address, b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 1)[0];
     assert!(answer.head.starts_with(b"HTTP/1.1 400 "));

@@ -23,7 +23,7 @@ fn answering(answer: &'static str) -> String {
 }
 
 #[test]
-fn nobody_there_is_unreachable() {
+fn closed_port_is_unreachable() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = Client::new(&format!("http://{address}")).scheme().unwrap_err();
     assert!(matches!(error, HttpError::Unreachable { .. }), "{error}");
@@ -31,7 +31,7 @@ fn nobody_there_is_unreachable() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_in_time_is_unreachable() {
+fn unresponsive_server_is_unreachable() {
     let server = DelayServer::start(&["--delay-us", "600000000"]);
     let client = Client::new(&format!("http://{}", server.address));
     let error = client.get("/me", &BTreeMap::new(), Duration::from_millis(50)).unwrap_err();
@@ -39,7 +39,7 @@ fn a_server_that_does_not_answer_in_time_is_unreachable() {
 }
 
 #[test]
-fn other_servers_are_told_apart_from_auth_servers() {
+fn other_servers_are_distinguished_from_auth_servers() {
     for (answer, why) in [
         ("-ERR unknown command 'GET'\r\n", "does not speak HTTP"),
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "status 404"),
@@ -60,14 +60,14 @@ fn other_servers_are_told_apart_from_auth_servers() {
 }
 
 #[test]
-fn a_wrong_number_of_credentials_is_refused() {
+fn wrong_number_of_credentials_is_rejected() {
     let base = answering("HTTP/1.1 200 OK\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{\"credentials\":[]}");
     let error = Client::new(&base).mint(3, 0).unwrap_err();
     assert!(matches!(error, HttpError::MintedWrongly { found: 0, expected: 3, .. }), "{error}");
 }
 
 #[test]
-fn a_server_that_does_not_mint_says_so_by_its_status() {
+fn server_without_mint_returns_a_status_error() {
     let base = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone");
     let error = Client::new(&base).mint(1, 0).unwrap_err();
     assert!(matches!(&error, HttpError::Status { status: 404, body, .. } if body == "gone"), "{error}");

@@ -37,7 +37,7 @@ fn the_cpu_clock_agrees_with_the_kernels_accounting() {
 }
 
 #[test]
-fn an_observation_tells_the_roles_apart() {
+fn observation_separates_the_roles() {
     let folder = tempfile::tempdir().unwrap();
     let (busy, idle) = (shell(&folder, BUSY), shell(&folder, "exec sleep 1000"));
     let clock = CpuClock::of(busy.pid()).unwrap();
@@ -61,7 +61,7 @@ fn an_observation_tells_the_roles_apart() {
 }
 
 #[test]
-fn a_process_that_ends_is_not_extrapolated() {
+fn exited_process_is_not_extrapolated() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, BUSY);
     let own = std::process::id();

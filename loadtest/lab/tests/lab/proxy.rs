@@ -61,7 +61,7 @@ fn bytes_pass_both_ways_unchanged_and_late() {
 }
 
 #[test]
-fn much_passes_whole_although_the_reader_is_slow() {
+fn large_transfer_is_complete_with_a_slow_reader() {
     let (listener, address) = target();
     let proxy = DelayProxy::start(address, Link::of_round_trip(Duration::from_micros(200)), &[], 1).unwrap();
     let (mut near, mut far) = connected(&proxy, &listener);
@@ -81,7 +81,7 @@ fn much_passes_whole_although_the_reader_is_slow() {
 }
 
 #[test]
-fn a_farewell_passes() {
+fn closed_connection_passes_through() {
     let (listener, address) = target();
     let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
     let (mut near, far) = connected(&proxy, &listener);
@@ -90,7 +90,7 @@ fn a_farewell_passes() {
 }
 
 #[test]
-fn a_stall_holds_everything_back_and_loses_nothing() {
+fn stall_delays_all_data_and_loses_none() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(LinkFault::Stalled);
     // Orders and bytes come by different ways: what is sent now may still slip through, so it is sent until one does not.
@@ -106,7 +106,7 @@ fn a_stall_holds_everything_back_and_loses_nothing() {
 }
 
 #[test]
-fn a_cut_resets_what_is_open_and_what_is_opened() {
+fn cut_resets_open_and_new_connections() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(LinkFault::Cut);
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -125,7 +125,7 @@ fn a_cut_resets_what_is_open_and_what_is_opened() {
 }
 
 #[test]
-fn a_half_open_connection_says_nothing_until_the_end() {
+fn half_open_connection_stays_silent() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::default());
     proxy.set_fault(LinkFault::HalfOpen);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -138,7 +138,7 @@ fn a_half_open_connection_says_nothing_until_the_end() {
 }
 
 #[test]
-fn a_target_that_is_not_there_resets_who_asks_for_it() {
+fn missing_target_resets_the_client() {
     let (listener, address) = target();
     drop(listener);
     let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
@@ -148,7 +148,7 @@ fn a_target_that_is_not_there_resets_who_asks_for_it() {
 }
 
 #[test]
-fn a_proxy_that_goes_closes_its_connections_and_uses_nothing_when_idle() {
+fn dropped_proxy_closes_its_connections_and_idle_proxy_uses_no_cpu() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::of_round_trip(Duration::from_millis(2)));
     // Neither a timer that has rung nor half of a connection that has ended may keep it awake.
     far.shutdown(Shutdown::Write).unwrap();
@@ -166,7 +166,7 @@ fn a_proxy_that_goes_closes_its_connections_and_uses_nothing_when_idle() {
 }
 
 #[test]
-fn a_trial_compares_the_way_through_with_the_way_past() {
+fn trial_compares_proxied_with_direct_round_trips() {
     let trial = try_out(Duration::from_millis(20), 500, Duration::from_millis(400), &[]).unwrap();
     assert!((trial.set_us - 20_000.0).abs() < 1e-6);
     // Nothing passes early, so no round trip through it is shorter than what was set.

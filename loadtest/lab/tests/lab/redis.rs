@@ -72,7 +72,7 @@ fn a_private_redis_writes_nothing_to_disk() {
 }
 
 #[test]
-fn a_private_redis_that_dies_is_noticed() {
+fn crashed_private_redis_is_detected() {
     let (redis, _folder) = private();
     connect(&redis).send_packed_command(&redis::cmd("SHUTDOWN").arg("NOSAVE").get_packed_command()).unwrap();
     until(10, "the exit is noticed", || redis.process().unwrap().check().is_err());
@@ -80,7 +80,7 @@ fn a_private_redis_that_dies_is_noticed() {
 }
 
 #[test]
-fn a_used_database_is_refused_unless_told() {
+fn used_database_is_rejected_unless_allowed() {
     let (outside, _folder) = private();
     fill(&mut connect(&outside), "theirs:", 3);
     let refused = Redis::at(outside.url(), false).unwrap_err();
@@ -93,7 +93,7 @@ fn a_used_database_is_refused_unless_told() {
 }
 
 #[test]
-fn an_outside_redis_keeps_all_keys_but_ours() {
+fn external_redis_keeps_all_foreign_keys() {
     let (outside, _folder) = private();
     let mut connection = connect(&outside);
     fill(&mut connection, "theirs:", 1500);
@@ -116,7 +116,7 @@ fn an_outside_redis_keeps_all_keys_but_ours() {
 }
 
 #[test]
-fn no_error_tells_a_password() {
+fn errors_contain_no_password() {
     for url in ["redis://:hunter2@127.0.0.1:1/0", "redis://:hunter2@127.0.0.1:1/zero", "hunter2"] {
         let error = Redis::at(url, false).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
@@ -139,7 +139,7 @@ fn start_without_a_path() {
 }
 
 #[test]
-fn a_private_redis_forgets_when_it_crashes_and_remembers_when_it_is_shut_down() {
+fn private_redis_loses_data_on_crash_and_keeps_it_on_shutdown() {
     let (mut redis, folder) = private();
     let (first, url) = (redis.pid().unwrap(), redis.url().to_owned());
     fill(&mut connect(&redis), "authbench:", 10);

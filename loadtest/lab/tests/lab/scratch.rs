@@ -21,7 +21,7 @@ fn make_old(folder: &Path) {
 }
 
 #[test]
-fn a_held_folder_stays_and_a_stale_one_goes() {
+fn locked_directory_stays_and_stale_one_is_removed() {
     let parent = tempfile::tempdir().unwrap();
     let held = Scratch::new_in(parent.path()).unwrap();
     fs::write(held.path().join("data"), "x").unwrap();
@@ -34,7 +34,7 @@ fn a_held_folder_stays_and_a_stale_one_goes() {
 }
 
 #[test]
-fn a_folder_without_a_lock_goes_only_when_it_is_old() {
+fn unlocked_directory_is_removed_only_when_old() {
     let parent = tempfile::tempdir().unwrap();
     let young = folder(parent.path(), "authbench-4711-young", false);
     assert!(Scratch::reclaim_in(parent.path()).is_empty());
@@ -43,7 +43,7 @@ fn a_folder_without_a_lock_goes_only_when_it_is_old() {
 }
 
 #[test]
-fn what_is_not_ours_stays() {
+fn foreign_directories_are_kept() {
     let parent = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let target = folder(elsewhere.path(), "target", true);
@@ -61,7 +61,7 @@ fn what_is_not_ours_stays() {
 }
 
 #[test]
-fn those_who_start_at_once_do_not_take_each_others_folders() {
+fn concurrent_starts_keep_each_others_directories() {
     let parent = tempfile::tempdir().unwrap();
     let start_often = || {
         for _ in 0..300 {
@@ -78,7 +78,7 @@ fn those_who_start_at_once_do_not_take_each_others_folders() {
 }
 
 #[test]
-fn a_parent_that_cannot_be_written_is_named() {
+fn unwritable_parent_is_named_in_the_error() {
     let error = Scratch::new_in(Path::new("/dev/null/nowhere")).unwrap_err().to_string();
     assert!(error.contains("/dev/null/nowhere") && error.contains("TMPDIR"), "{error}");
 }

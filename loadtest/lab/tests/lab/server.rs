@@ -38,7 +38,7 @@ fn a_real_server_becomes_ready_and_is_stopped() {
 }
 
 #[test]
-fn another_server_than_asked_for_is_refused() {
+fn server_with_other_settings_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(&folder, &format!("exec {} --delay-us 0", env!("CARGO_BIN_EXE_delay-server")));
     let error = Server::start_program(&program, &spec(&folder)).unwrap_err();
@@ -47,7 +47,7 @@ fn another_server_than_asked_for_is_refused() {
 }
 
 #[test]
-fn a_server_that_ends_at_once_is_quoted() {
+fn error_quotes_the_log_of_a_server_that_exits_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(&folder, "echo 'error: the key is too short' >&2; exit 2");
     let error = Server::start_program(&program, &spec(&folder)).unwrap_err();
@@ -56,7 +56,7 @@ fn a_server_that_ends_at_once_is_quoted() {
 }
 
 #[test]
-fn the_ready_line_of_another_process_is_not_believed() {
+fn ready_line_of_another_process_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let lie = r#"echo '{"listening":"127.0.0.1:1","scheme":"anonymous","pid":1}'"#;
     let program = script(&folder, &format!("{lie}; exec {} --delay-us 0", env!("CARGO_BIN_EXE_delay-server")));
@@ -66,7 +66,7 @@ fn the_ready_line_of_another_process_is_not_believed() {
 }
 
 #[test]
-fn the_scheme_and_its_settings_are_handed_over() {
+fn scheme_and_settings_are_passed_to_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(&folder, r#"echo "$@ $AUTHBENCH_REDIS_URL"; exit 5"#);
     let scheme = "session-redis".parse().unwrap();

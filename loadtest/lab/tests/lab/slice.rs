@@ -42,7 +42,7 @@ fn groups(ending: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_process_and_its_children_get_their_share_and_no_more() {
+fn quota_limits_a_process_and_its_children() {
     let Some(slices) = slices() else { return };
     let folder = tempfile::tempdir().unwrap();
     let slice = Arc::new(slices.cut("busy", 0.2).unwrap());
@@ -69,7 +69,7 @@ fn a_process_and_its_children_get_their_share_and_no_more() {
 }
 
 #[test]
-fn a_group_goes_with_its_process() {
+fn group_is_removed_with_its_process() {
     let Some(slices) = slices() else { return };
     let folder = tempfile::tempdir().unwrap();
     let slice = Some(Arc::new(slices.cut("goes", 0.5).unwrap()));
@@ -110,7 +110,7 @@ fn hold() {
 }
 
 #[test]
-fn two_slices_of_one_name_are_two() {
+fn quotas_with_equal_names_are_separate() {
     let Some(slices) = slices() else { return };
     std::thread::scope(|scope| {
         for _ in 0..4 {

@@ -27,7 +27,7 @@ fn server(scheme: &str, store: &Store, scratch: &lab::scratch::Scratch) -> lab::
 }
 
 #[test]
-fn each_keeps_sessions_and_ends_with_its_owner() {
+fn each_store_keeps_sessions_and_stops_with_its_owner() {
     for (kind, scheme) in KINDS.into_iter().zip(["session-redis", "session-redis-cluster", "session-postgres"]) {
         let (store, scratch) = start(kind);
         assert!(store.is_private());

@@ -32,7 +32,7 @@ fn exchanges_are_what_was_sent_and_received() {
 }
 
 #[test]
-fn a_request_without_an_answer_is_an_error() {
+fn request_without_a_response_is_an_error() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let tap = Tap::start(target.local_addr().unwrap()).unwrap();
     let mut client = TcpStream::connect(tap.addr()).unwrap();

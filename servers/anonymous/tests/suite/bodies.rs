@@ -19,7 +19,7 @@ fn assert_problem(answer: &Answer, status: u16, name: &str) {
 }
 
 #[test]
-fn the_control_takes_everybody_for_the_same_ordinary_user() {
+fn control_authenticates_every_request_as_the_same_user() {
     let server = Server::start(crate::BINARY, &["--roles", "2"]);
     let user = json!({"id": 1, "username": "user-000001", "email": "user-000001@example.test", "roles": ["role-000", "role-001"]});
     assert_eq!(server.get("/me", &[]).json(), user);
@@ -31,7 +31,7 @@ fn the_control_takes_everybody_for_the_same_ordinary_user() {
 }
 
 #[test]
-fn login_takes_the_right_password_only_and_hands_out_nothing() {
+fn login_accepts_only_the_correct_password_and_issues_nothing() {
     let server = Server::start(crate::BINARY, &[]);
     let answer = server.login(7);
     assert_eq!(answer.status, 200);
@@ -50,7 +50,7 @@ fn login_takes_the_right_password_only_and_hands_out_nothing() {
 }
 
 #[test]
-fn a_body_that_is_no_login_is_refused_without_an_echo() {
+fn malformed_login_body_is_rejected_and_not_echoed() {
     let server = Server::start(crate::BINARY, &[]);
     let login = |headers: &[(&str, &str)], body: &str| send(server.address, "POST /login", headers, body);
     let secret = "hunter2";
@@ -74,7 +74,7 @@ fn a_body_that_is_no_login_is_refused_without_an_echo() {
 }
 
 #[test]
-fn other_paths_and_methods_are_problems_too() {
+fn unknown_paths_and_methods_return_problems() {
     let server = Server::start(crate::BINARY, &[]);
     for path in ["/", "/me/", "/ME", "/users", "/bench/mint", "/.well-known/jwks.json"] {
         assert_problem(&server.get(path, &[]), 404, "not-found");

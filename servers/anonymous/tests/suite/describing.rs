@@ -17,7 +17,7 @@ fn the_scheme_is_described() {
 }
 
 #[test]
-fn the_api_is_described_as_it_is() {
+fn openapi_matches_the_routes() {
     let server = Server::start(crate::BINARY, &[]);
     let document = server.get("/openapi.json", &[]).json();
     assert_eq!(document["openapi"], "3.1.0");
@@ -28,7 +28,7 @@ fn the_api_is_described_as_it_is() {
 }
 
 #[test]
-fn it_is_alive_and_ready() {
+fn server_is_alive_and_ready() {
     let server = Server::start(crate::BINARY, &[]);
     for path in ["/healthz", "/readyz"] {
         let answer = server.get(path, &[]);
@@ -37,7 +37,7 @@ fn it_is_alive_and_ready() {
 }
 
 #[test]
-fn requests_are_counted_by_route_and_status_and_strangers_make_no_labels() {
+fn requests_are_counted_by_route_and_status_and_unknown_paths_add_no_labels() {
     let server = Server::start(crate::BINARY, &[]);
     for _ in 0..3 {
         server.get("/me?token=in-the-query", &[("authorization", "Bearer in-the-header")]);

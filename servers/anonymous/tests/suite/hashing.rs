@@ -21,7 +21,7 @@ fn forget_peak(server: &Server) -> u64 {
 }
 
 #[test]
-fn an_unknown_name_is_hashed_for_like_a_known_one() {
+fn unknown_user_costs_a_password_hash_like_a_known_one() {
     for name in ["user-000001", "user-999999", "nobody"] {
         let server = Server::start(crate::BINARY, &["--workers", "1"]);
         let before_kib = forget_peak(&server);
@@ -32,7 +32,7 @@ fn an_unknown_name_is_hashed_for_like_a_known_one() {
 }
 
 #[test]
-fn many_logins_at_once_hash_in_turn_and_block_nobody() {
+fn concurrent_logins_queue_and_do_not_block_reads() {
     // The last waits for its turn for longer than a client may take for a request, which is none of its doing.
     let server = Server::start(crate::BINARY, &["--workers", "1", "--request-timeout-s", "1"]);
     let cpus = std::thread::available_parallelism().unwrap().get() as u64;

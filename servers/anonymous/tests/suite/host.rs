@@ -13,7 +13,7 @@ fn ask(server: &Server, line: &str, version: &str, headers: &[&str], body: &str)
 }
 
 #[test]
-fn a_request_without_one_sound_host_is_rejected() {
+fn request_without_exactly_one_valid_host_is_rejected() {
     let server = Server::start(crate::BINARY, &[]);
     let me = |version, headers: &[&str]| ask(&server, "GET /me", version, headers, "");
     for sound in ["host: localhost", "Host: h:8080", "host: [::1]:8080", "host: a_b.example:"] {
@@ -45,7 +45,7 @@ fn a_request_without_one_sound_host_is_rejected() {
 }
 
 #[test]
-fn what_a_load_test_may_do_no_web_page_may() {
+fn bench_routes_reject_requests_from_web_pages() {
     let server = Server::start(crate::BINARY, &["--bench"]);
     let port = server.address.port();
     let own = format!("host: 127.0.0.1:{port}");

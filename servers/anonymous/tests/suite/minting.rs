@@ -5,13 +5,13 @@ use serde_json::json;
 use testkit::server::Server;
 
 #[test]
-fn it_exists_only_under_bench() {
+fn mint_exists_only_with_bench() {
     let server = Server::start(crate::BINARY, &[]);
     assert_eq!(server.post_json("/bench/mint", &json!({"count": 1, "first_user": 0})).status, 404);
 }
 
 #[test]
-fn users_follow_one_another_and_start_again() {
+fn minted_users_are_consecutive_and_wrap_around() {
     let server = Server::start(crate::BINARY, &["--bench"]);
     let minted = server.post_json("/bench/mint", &json!({"count": 3, "first_user": 98})).json();
     let expected = json!({"credentials": [
@@ -23,7 +23,7 @@ fn users_follow_one_another_and_start_again() {
 }
 
 #[test]
-fn the_count_is_bounded() {
+fn mint_count_is_bounded() {
     let server = Server::start(crate::BINARY, &["--bench=true"]);
     let mint = |count: i64| server.post_json("/bench/mint", &json!({"count": count, "first_user": u32::MAX}));
     assert_eq!(mint(100_000).json()["credentials"].as_array().unwrap().len(), 100_000);

@@ -52,7 +52,7 @@ fn assert_closed(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn half_open_connections_keep_nobody_out() {
+fn half_open_connections_do_not_block_other_clients() {
     for begun in [&b""[..], b"GET /me HTTP/1.1\r\nhost: local", POST] {
         let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
         let mut existing = connect(&server);
@@ -66,7 +66,7 @@ fn half_open_connections_keep_nobody_out() {
 }
 
 #[test]
-fn idle_connections_keep_nobody_out() {
+fn idle_connections_do_not_block_other_clients() {
     let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
     let held: Vec<_> = (0..HELD).map(|_| begin(&server, GET)).collect();
     assert_served(&mut connect(&server));
@@ -74,7 +74,7 @@ fn idle_connections_keep_nobody_out() {
 }
 
 #[test]
-fn a_request_that_does_not_end_is_cut_off() {
+fn incomplete_request_is_cut_off() {
     let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
     let mut idle = connect(&server);
     assert_served(&mut idle);
@@ -85,7 +85,7 @@ fn a_request_that_does_not_end_is_cut_off() {
 }
 
 #[test]
-fn a_byte_now_and_then_prolongs_nothing() {
+fn slow_bytes_do_not_extend_the_request_timeout() {
     let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
     for begun in [&b"GET /me HTTP/1.1\r\nx: "[..], POST] {
         let mut stream = begin(&server, begun);
@@ -106,7 +106,7 @@ fn an_idle_connection_is_closed() {
 }
 
 #[test]
-fn a_head_is_bounded_before_it_has_ended() {
+fn oversized_head_is_rejected_before_it_is_complete() {
     let server = Server::start(crate::BINARY, &[]);
     let head = format!("GET /me HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(33 * 1024));
     let answer = assert_closed(begin(&server, head.as_bytes()));

@@ -19,7 +19,7 @@ fn connect(server: &Server) -> TcpStream {
 }
 
 #[test]
-fn it_ends_at_once_with_idle_connections_open() {
+fn server_stops_at_once_with_idle_connections() {
     for (signal, workers) in [("-TERM", "1"), ("-TERM", "2"), ("-INT", "2")] {
         let server = Server::start(crate::BINARY, &["--workers", workers]);
         let mut used = connect(&server);
@@ -36,7 +36,7 @@ fn it_ends_at_once_with_idle_connections_open() {
 }
 
 #[test]
-fn a_connection_that_never_says_anything_cannot_hold_it() {
+fn silent_connection_does_not_delay_shutdown() {
     let server = Server::start(crate::BINARY, &[]);
     let silent = connect(&server);
     let mut halting = connect(&server);
@@ -50,7 +50,7 @@ fn a_connection_that_never_says_anything_cannot_hold_it() {
 }
 
 #[test]
-fn a_request_under_way_is_answered() {
+fn request_in_progress_completes_during_shutdown() {
     let server = Server::start(crate::BINARY, &["--workers", "1"]);
     let body = json!({"username": "user-000001", "password": contract::user::PASSWORD}).to_string();
     let head = "POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";

@@ -31,7 +31,7 @@ fn described(server: &Server) -> (String, String) {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_both_over_the_file() {
+fn flags_override_environment_and_environment_overrides_file() {
     let (_folder, path) =
         file("[server]\nnode = \"file\"\ncarrier = \"cookie\"\nusers = 5\nlisten = \"127.0.0.1:0\"\n");
     let path = path.to_str().unwrap();
@@ -56,7 +56,7 @@ fn an_empty_variable_is_not_set() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn invalid_variable_is_named_in_the_error() {
     let says = |variables: &[(&str, &str)], arguments: &[&str]| {
         let output = Command::new(crate::BINARY).args(arguments).envs(variables.iter().copied()).output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
@@ -72,7 +72,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn it_says_in_one_line_where_it_listens() {
+fn server_prints_its_address_in_one_line() {
     let server = Server::start(crate::BINARY, &[]);
     assert_eq!(server.ready["scheme"], "anonymous");
     assert_eq!(server.ready["pid"], server.pid());
@@ -80,7 +80,7 @@ fn it_says_in_one_line_where_it_listens() {
 }
 
 #[test]
-fn wrong_flags_are_refused() {
+fn invalid_flags_are_rejected() {
     assert_refused(&["--speed", "9"], 2, &["'--speed'", "--help"]);
     assert_refused(&["--carrier", "pigeon"], 2, &["--carrier", "\"pigeon\" is unknown", "cookie, bearer"]);
     assert_refused(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "supported: anonymous"]);
@@ -95,7 +95,7 @@ fn wrong_flags_are_refused() {
 }
 
 #[test]
-fn wrong_files_are_refused_by_name_and_line() {
+fn invalid_file_is_rejected_with_name_and_line() {
     let (_folder, path) = file("[server]\nusers = 5\ncarier = \"cookie\"\n");
     let name = path.to_str().unwrap();
     assert_refused(&["--config", name], 2, &[name, "line 3", "`carier`", "carrier"]);
@@ -109,7 +109,7 @@ fn wrong_files_are_refused_by_name_and_line() {
 }
 
 #[test]
-fn a_taken_port_is_no_fault_of_the_settings() {
+fn port_in_use_exits_with_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert_refused(&["--listen", &address], 1, &[&address, "in use", "--listen"]);

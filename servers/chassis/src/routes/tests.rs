@@ -75,7 +75,7 @@ async fn status(routes: &Routes, peer: &str, method: &str, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn minting_exists_for_peers_on_this_machine_only() {
+async fn mint_is_available_only_to_loopback_peers() {
     let (routes, _) = routes(true);
     for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(status(&routes, near, "POST", route::BENCH_MINT).await, 200, "{near}");
@@ -87,7 +87,7 @@ async fn minting_exists_for_peers_on_this_machine_only() {
 }
 
 #[tokio::test]
-async fn every_route_judges_by_the_clock_it_was_given() {
+async fn every_route_uses_the_injected_clock() {
     let (routes, app) = routes(false);
     for (method, path) in [
         ("GET", route::ME),
@@ -156,7 +156,7 @@ impl Authenticator for Generous {
 }
 
 #[tokio::test]
-async fn a_login_that_was_under_way_when_its_user_changed_is_taken_back() {
+async fn login_concurrent_with_a_user_change_is_revoked() {
     for (directory, expected, ended) in [
         (Arc::new(Restless::default()) as Arc<dyn Directory>, 401, vec!["handed-out".to_owned()]),
         (Arc::new(InMemory::default()), 200, vec![]),

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attackers_key_signs_what_its_jwk_checks() {
+    fn signature_of_the_attackers_key_verifies_with_its_jwk() {
         for algorithm in [Algorithm::HS256, Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256] {
             let own = Own::for_algorithm(algorithm).unwrap();
             let token = sign(&own.key, algorithm, "{}", "{}").unwrap();

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_counted_where_characters_differ() {
+    fn entropy_counts_only_positions_that_vary() {
         let ids: Vec<_> = (0..256).map(|n| format!("fixed{n:02x}")).collect();
         assert!((entropy_bits(&ids) - 8.0).abs() < 1e-9);
         assert!(entropy_bits(&[]).abs() < 1e-9);

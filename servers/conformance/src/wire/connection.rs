@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_while_the_server_keeps_it_and_opened_again_afterwards() {
+    fn connection_is_reused_and_reopened_after_the_server_closes_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let server = std::thread::spawn(move || serve(&listener, 3, 2));

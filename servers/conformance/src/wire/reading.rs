@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_ends_where_its_head_says_though_the_connection_stays_open() {
+    fn response_ends_where_its_head_says_on_an_open_connection() {
         for (response, body) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
             ("HTTP/1.1 204 No Content\r\n\r\n", ""),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_ends_early_is_none_and_one_without_a_length_ends_with_the_connection() {
+    fn truncated_response_is_an_error_and_one_without_length_ends_at_close() {
         let closed = |response: &str| read(response.as_bytes(), b"", true);
         assert_eq!(closed("HTTP/1.1 200 OK\r\n\r\nok"), Ok(b"ok".to_vec()));
         for response in [
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_response_is_refused_by_its_size() {
+    fn endless_response_exceeds_the_size_limit() {
         let ok = b"HTTP/1.1 200 OK\r\n";
         let more = [b'x'; 4096];
         assert_eq!(read(ok, &more, false), Err(Silence::HeadTooLarge(HEAD_LIMIT_BYTES)));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_said_to_be_none() {
+    fn non_http_response_is_reported_as_such() {
         for response in [
             "SSH-2.0-OpenSSH\r\n\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",

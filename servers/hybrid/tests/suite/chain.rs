@@ -60,13 +60,13 @@ fn cookies_cross_hops_as_cookies() {
 }
 
 #[test]
-fn the_control_crosses_hops_with_nothing_in_its_hands() {
+fn control_crosses_hops_without_a_credential() {
     let servers = row(&program("anonymous-server"), &[], 11);
     assert_eq!(servers[0].get("/chain?hops=10", &[]).json(), who(1));
 }
 
 #[test]
-fn nobody_gets_past_the_first_server_without_a_credential() {
+fn request_without_credential_is_rejected_at_the_first_server() {
     let servers = row(&program("session-server"), &[], 2);
     for path in ["/chain", "/chain?hops=1"] {
         assert_eq!(servers[0].get(path, &[]).status, 401);
@@ -74,7 +74,7 @@ fn nobody_gets_past_the_first_server_without_a_credential() {
 }
 
 #[test]
-fn a_row_that_is_shorter_broken_or_absurd_is_told() {
+fn short_broken_or_invalid_chain_returns_a_problem() {
     let servers = row(&program("session-server"), &[], 1);
     let token = login(&servers[0], 7);
     let ask = |path: &str| servers[0].get(path, &[("authorization", &token)]).status;

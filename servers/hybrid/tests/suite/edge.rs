@@ -38,7 +38,7 @@ fn login(server: &Server, user: u32) -> String {
 }
 
 #[test]
-fn a_request_is_looked_up_once_however_far_it_goes() {
+fn session_is_looked_up_once_for_any_number_of_hops() {
     let redis = Redis::start();
     let estate = Estate::new(&redis, 3, &[]);
     let token = login(&estate.edge, 7);
@@ -54,7 +54,7 @@ fn a_request_is_looked_up_once_however_far_it_goes() {
 }
 
 #[test]
-fn what_is_revoked_is_over_at_the_edge_at_once() {
+fn revoked_session_is_rejected_at_the_edge_at_once() {
     let redis = Redis::start();
     let estate = Estate::new(&redis, 1, &[]);
     for end in ["/logout", "/logout-all", "/refresh"] {
@@ -66,14 +66,14 @@ fn what_is_revoked_is_over_at_the_edge_at_once() {
 }
 
 #[test]
-fn a_change_at_one_edge_ends_the_writes_of_its_user_at_the_other() {
+fn user_change_at_one_edge_blocks_writes_at_the_other() {
     let redis = Redis::start();
     let edge = || Server::start(crate::EDGE, &["--redis-url", &redis.url()]);
     testkit::writes::assert_changes_end_writes(&edge(), &edge());
 }
 
 #[test]
-fn keys_roll_under_load_and_no_request_fails() {
+fn key_rotation_under_load_fails_no_request() {
     let redis = Redis::start();
     let estate = Estate::new(&redis, 2, &["--inner-ttl-s", "2"]);
     let tokens: Vec<_> = (0..8).map(|user| login(&estate.edge, user)).collect();
@@ -95,7 +95,7 @@ fn keys_roll_under_load_and_no_request_fails() {
 }
 
 #[test]
-fn a_flood_of_unknown_keys_asks_for_them_once_a_second() {
+fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
     let redis = Redis::start();
     let estate = Estate::new(&redis, 1, &[]);
     let header = |n: usize| format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"unknown-{n}"}}"#);

@@ -9,7 +9,7 @@ fn edge(redis: &Redis) -> Server {
 }
 
 #[test]
-fn full_redis_stores_no_login_and_ends_all() {
+fn full_redis_rejects_logins_and_allows_revocations() {
     let redis = Redis::start();
     let (first, second) = (edge(&redis), edge(&redis));
     Servers::new("hybrid", &first, &second).end_logins_at_the_limit(&redis);

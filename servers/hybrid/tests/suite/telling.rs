@@ -12,7 +12,7 @@ fn assert_refused(arguments: &[&str], parts: &[&str]) {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_its_reason() {
+fn invalid_settings_are_rejected_with_a_reason() {
     assert_refused(&[], &["hybrid needs --redis-url"]);
     let redis = ["--redis-url", "redis://127.0.0.1:1/0"];
     let with = |more: &[&'static str]| [&redis, more].concat();

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_looks_like_one() {
+    fn other_strings_do_not_parse_as_refresh_tokens() {
         let good = "a".repeat(65);
         assert!(RefreshToken::parse(&good).is_some());
         for other in ["", &good[1..], &format!("{good}a"), &good.replacen('a', ".", 1), &"\u{e4}".repeat(33)] {

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_ends() {
+    fn cached_epoch_expires() {
         let (cache, start) = (remembered(), Instant::now());
         cache.keep(1, Entry { least: 7, until: start + Duration::from_secs(10) }, start);
         assert_eq!(cache.least(1, start + Duration::from_millis(9999)), Some(7));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_by_a_revocation_changes_nothing() {
+    fn response_older_than_a_revocation_is_discarded() {
         let (cache, start) = (remembered(), Instant::now());
         let until = start + Duration::from_secs(10);
         cache.keep(1, Entry { least: 9, until }, start);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_users_are_remembered_than_there_is_room_for() {
+    fn epoch_cache_size_is_bounded() {
         let (cache, start) = (remembered(), Instant::now());
         for user in 0..10_000 {
             cache.keep(user, Entry { least: 1, until: start + Duration::from_secs(10) }, start);

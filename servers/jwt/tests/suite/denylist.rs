@@ -14,7 +14,7 @@ fn bed() -> Bed {
 }
 
 #[tokio::test]
-async fn a_request_costs_one_command_and_what_is_no_token_none() {
+async fn request_sends_one_command_and_malformed_token_none() {
     let bed = bed();
     let node = bed.node().await;
     let token = node.login(1).await;
@@ -33,7 +33,7 @@ async fn a_request_costs_one_command_and_what_is_no_token_none() {
 }
 
 #[tokio::test]
-async fn logout_ends_this_token_only_on_every_node() {
+async fn logout_revokes_only_this_token_on_every_node() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let (token, other) = (one.login(1).await, one.login(1).await);
@@ -47,7 +47,7 @@ async fn logout_ends_this_token_only_on_every_node() {
 }
 
 #[tokio::test]
-async fn logout_of_all_ends_every_token_of_this_user_only_on_every_node() {
+async fn logout_all_revokes_every_token_of_only_this_user_on_every_node() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let first = one.login(1).await;
@@ -70,7 +70,7 @@ async fn logout_of_all_ends_every_token_of_this_user_only_on_every_node() {
 }
 
 #[tokio::test]
-async fn renewal_ends_the_old_token_and_keeps_its_epoch_and_login() {
+async fn renewal_revokes_the_old_token_and_keeps_epoch_and_login_time() {
     let bed = bed();
     let node = bed.node().await;
     let old = node.login(1).await;
@@ -83,7 +83,7 @@ async fn renewal_ends_the_old_token_and_keeps_its_epoch_and_login() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_renewals_one_wins() {
+async fn exactly_one_concurrent_renewal_succeeds() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let nodes: Vec<_> = (0..8).map(|n| Arc::clone(if n % 2 == 0 { &one } else { &two })).collect();
@@ -97,13 +97,13 @@ async fn of_many_renewals_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_renewal_slips_through_a_logout_of_all() {
+async fn renewal_concurrent_with_logout_all_does_not_survive() {
     let bed = bed();
     no_renewal_slips_through(&bed.node().await, &bed.node().await).await;
 }
 
 #[tokio::test]
-async fn what_is_kept_ends_with_the_tokens_it_denies() {
+async fn denylist_entries_expire_with_their_tokens() {
     let bed = bed();
     let node = bed.node().await;
     let token = node.login(1).await;
@@ -130,7 +130,7 @@ async fn epochs_are_whole_microseconds() {
 }
 
 #[tokio::test]
-async fn revocations_count_where_the_clock_of_redis_was_set_back() {
+async fn revocations_hold_after_the_redis_clock_is_set_back() {
     let bed = bed();
     let node = bed.node().await;
     node.login(1).await;
@@ -145,7 +145,7 @@ async fn revocations_count_where_the_clock_of_redis_was_set_back() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_allows_nobody_and_one_that_comes_back_empty_none_from_before() {
+async fn stopped_redis_rejects_all_and_empty_redis_rejects_earlier_tokens() {
     let mut bed = bed();
     let node = bed.node().await;
     let (good, ended, all) = (node.login(1).await, node.login(1).await, node.login(2).await);
@@ -175,7 +175,7 @@ async fn a_redis_that_is_gone_allows_nobody_and_one_that_comes_back_empty_none_f
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_allows_nobody_and_forgets_nothing() {
+async fn hanging_redis_rejects_all_and_loses_no_revocation() {
     let bed = bed();
     let node = bed.node().await;
     let (good, ended) = (node.login(1).await, node.login(1).await);

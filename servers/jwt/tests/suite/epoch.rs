@@ -19,7 +19,7 @@ fn short() -> Bed {
 }
 
 #[tokio::test]
-async fn the_first_request_of_a_user_costs_one_command_and_the_next_none() {
+async fn first_request_of_a_user_sends_one_command_and_the_next_none() {
     let bed = long();
     let node = bed.node().await;
     let (token, second) = (node.login(1).await, node.login(1).await);
@@ -35,7 +35,7 @@ async fn the_first_request_of_a_user_costs_one_command_and_the_next_none() {
 }
 
 #[tokio::test]
-async fn logout_ends_every_token_of_this_user_only_and_here_at_once() {
+async fn logout_revokes_all_tokens_of_only_this_user_and_locally_at_once() {
     let bed = long();
     let node = bed.node().await;
     let (one, other, third) = (node.login(1).await, node.login(1).await, node.login(2).await);
@@ -54,7 +54,7 @@ async fn logout_ends_every_token_of_this_user_only_and_here_at_once() {
 }
 
 #[tokio::test]
-async fn elsewhere_it_counts_when_what_was_remembered_is_over() {
+async fn other_node_rejects_after_its_cached_epoch_expires() {
     let bed = short();
     let (one, two) = (bed.node().await, bed.node().await);
     let (seen, unseen) = (one.login(1).await, one.login(2).await);
@@ -68,7 +68,7 @@ async fn elsewhere_it_counts_when_what_was_remembered_is_over() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_refuses_no_token_that_is_younger() {
+async fn cached_epoch_does_not_reject_newer_tokens() {
     let bed = long();
     let (one, two) = (bed.node().await, bed.node().await);
     one.revoke_user(1).await.unwrap();
@@ -81,7 +81,7 @@ async fn what_is_remembered_refuses_no_token_that_is_younger() {
 }
 
 #[tokio::test]
-async fn renewal_keeps_the_epoch_and_ends_no_other_token() {
+async fn renewal_keeps_the_epoch_and_revokes_no_other_token() {
     let bed = long();
     let node = bed.node().await;
     let (old, other) = (node.login(1).await, node.login(1).await);
@@ -97,14 +97,14 @@ async fn renewal_keeps_the_epoch_and_ends_no_other_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_renewal_slips_through_a_logout_of_all() {
+async fn renewal_concurrent_with_logout_all_does_not_survive() {
     let bed = short();
     let node = bed.node().await;
     no_renewal_slips_through(&node, &Arc::clone(&node)).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_is_done_without_while_epochs_are_remembered() {
+async fn stopped_redis_is_tolerated_while_epochs_are_cached() {
     let mut bed = long();
     let node = bed.node().await;
     let (seen, unseen, ended) = (node.login(1).await, node.login(2).await, node.login(3).await);
@@ -122,7 +122,7 @@ async fn a_redis_that_is_gone_is_done_without_while_epochs_are_remembered() {
 }
 
 #[tokio::test]
-async fn a_redis_that_came_back_empty_lets_nobody_in_from_before() {
+async fn empty_redis_rejects_earlier_tokens() {
     let mut bed = short();
     let node = bed.node().await;
     let (good, ended) = (node.login(1).await, node.login(2).await);
@@ -141,7 +141,7 @@ async fn a_redis_that_came_back_empty_lets_nobody_in_from_before() {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_is_done_without_for_a_bounded_time() {
+async fn hanging_redis_is_tolerated_for_a_bounded_time() {
     let bed = short();
     let node = bed.node().await;
     let good = node.login(1).await;

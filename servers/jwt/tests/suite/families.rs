@@ -133,7 +133,7 @@ async fn agree(node: &Node, steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn families_do_what_the_model_says() {
+fn families_match_the_model() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = Bed::of("-refresh");
     let bed = Bed { options: JwtOptions { refresh_grace_s: Some(GRACE_S), ..bed.options.clone() }, ..bed };

@@ -308,7 +308,7 @@ fn documents(forge: &Forge) -> Vec<Hostile> {
 }
 
 #[tokio::test]
-async fn no_hostile_token_is_taken() {
+async fn hostile_tokens_are_rejected() {
     let now = 1_800_000_000;
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;
@@ -322,7 +322,7 @@ async fn no_hostile_token_is_taken() {
 }
 
 #[tokio::test]
-async fn what_the_specifications_leave_free_is_taken() {
+async fn tokens_within_the_specifications_are_accepted() {
     let now = 1_800_000_000;
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;

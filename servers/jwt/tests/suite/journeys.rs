@@ -86,7 +86,7 @@ fn over_all(test: impl Fn(&Client)) {
 }
 
 #[test]
-fn a_user_logs_in_reads_renews_and_leaves() {
+fn login_read_renewal_and_logout_work() {
     over_all(|client| {
         let (scheme, carrier) = (client.scheme, client.carrier);
         let first = client.login(1);
@@ -104,7 +104,7 @@ fn a_user_logs_in_reads_renews_and_leaves() {
 }
 
 #[test]
-fn logout_ends_what_the_table_says_and_logout_of_all_the_rest() {
+fn logout_revokes_its_declared_scope_and_logout_all_the_rest() {
     over_all(|client| {
         let (one, other) = (client.login(2), client.login(2));
         assert_eq!(client.status("POST /logout", &one), 204);
@@ -122,7 +122,7 @@ fn logout_ends_what_the_table_says_and_logout_of_all_the_rest() {
 }
 
 #[test]
-fn who_is_locked_out_is_out_and_has_other_roles_when_he_is_let_in() {
+fn disabled_user_is_rejected_and_has_new_roles_after_enabling() {
     over_all(|client| {
         let (admin, user) = (client.login(0), client.login(3));
         let change = |body: &serde_json::Value| {
@@ -149,7 +149,7 @@ fn who_is_locked_out_is_out_and_has_other_roles_when_he_is_let_in() {
 
 /// 503 that takes nothing away: row 19 of the security table.
 #[test]
-fn an_outage_gives_503_and_takes_no_cookie_away() {
+fn outage_returns_503_and_clears_no_cookie() {
     for scheme in SHARED {
         for carrier in CARRIERS {
             let mut redis = Redis::start();
@@ -174,7 +174,7 @@ fn an_outage_gives_503_and_takes_no_cookie_away() {
 }
 
 #[test]
-fn the_server_says_what_it_promises() {
+fn descriptor_states_class_window_and_ttl() {
     let redis = Redis::start();
     for (scheme, class, window_s, ttl_s) in [
         ("jwt-hs256-refresh", "ttl", 300, 300),
@@ -194,7 +194,7 @@ fn the_server_says_what_it_promises() {
 }
 
 #[test]
-fn the_server_does_not_start_with_what_cannot_be() {
+fn server_does_not_start_with_invalid_settings() {
     for (arguments, code, words) in [
         (&["--scheme", "jwt-hs256-denylist"][..], 2, ["--redis-url", "jwt-hs256-denylist"]),
         (&["--scheme", "jwt-hs256-push", "--redis-url", "redis://127.0.0.1:1/0"], 1, ["127.0.0.1:1", "start it"]),

@@ -17,7 +17,7 @@ fn compact(key: &SigningKey, header: &Value) -> String {
 }
 
 #[test]
-fn short_secrets_are_refused() {
+fn short_secrets_are_rejected() {
     let error = SigningKey::from_secret(&[7; 31]).err().unwrap();
     assert!(matches!(error, KeyError::ShortSecret { bytes: 31, least: 32 }));
     assert!(SigningKey::from_secret(&[7; 32]).is_ok());
@@ -27,7 +27,7 @@ fn short_secrets_are_refused() {
 }
 
 #[test]
-fn short_rsa_keys_are_refused() {
+fn short_rsa_keys_are_rejected() {
     let text = refusal(Algorithm::Rs256, include_bytes!("keys/rsa-1024.pem"));
     assert!(text.contains("TooSmall") && text.contains("at least 2048 bits"), "{text}");
     let jwk = |n: &[u8]| json!({ "keys": [{ "kty": "RSA", "e": "AQAB", "n": forge::encode(n) }] }).to_string();
@@ -42,7 +42,7 @@ fn short_rsa_keys_are_refused() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_refused_as_what_it_is_with_the_command_that_makes_the_right_one() {
+fn wrong_key_file_is_rejected_with_its_type_and_the_command_for_the_right_one() {
     let ed25519 = include_bytes!("keys/ed25519.pem");
     let pkcs1 = include_bytes!("keys/rsa-2048-pkcs1.pem");
     let framed = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
@@ -71,7 +71,7 @@ fn a_file_of_another_kind_is_refused_as_what_it_is_with_the_command_that_makes_t
 }
 
 #[test]
-fn a_key_read_twice_is_the_same_key_and_a_generated_one_is_another() {
+fn key_ids_are_stable_and_generated_keys_are_distinct() {
     for algorithm in Algorithm::ALL {
         let read = || match algorithm {
             Algorithm::Hs256 => SigningKey::from_secret(forge::secret()).unwrap(),
@@ -90,7 +90,7 @@ fn a_key_read_twice_is_the_same_key_and_a_generated_one_is_another() {
 }
 
 #[test]
-fn a_token_chooses_by_kid_and_without_one_every_key_of_its_algorithm_is_tried() {
+fn kid_selects_the_key_and_without_kid_every_key_of_the_algorithm_is_tried() {
     let keys = [SigningKey::generate(Algorithm::EdDsa).unwrap(), SigningKey::generate(Algorithm::EdDsa).unwrap()];
     let trusted = KeySet::new(keys.iter().map(SigningKey::verifying_key).collect()).unwrap();
     for key in &keys {
@@ -116,13 +116,13 @@ fn no_more_than_eight_keys_are_tried_for_a_token() {
 }
 
 #[test]
-fn a_kid_that_means_two_keys_is_refused() {
+fn ambiguous_kid_is_rejected() {
     let key = || SigningKey::from_secret(forge::secret()).unwrap().verifying_key();
     assert!(matches!(KeySet::new(vec![key(), key()]), Err(KeyError::DuplicateKid(_))));
 }
 
 #[test]
-fn keys_that_are_not_understood_or_meant_for_else_are_passed_over() {
+fn unsupported_keys_are_ignored() {
     let k = forge::encode([7; 32]);
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let header = json!({ "alg": "HS256" });
@@ -142,7 +142,7 @@ fn keys_that_are_not_understood_or_meant_for_else_are_passed_over() {
 }
 
 #[test]
-fn an_exponent_that_signs_everything_or_nothing_is_refused() {
+fn unsafe_rsa_exponent_is_rejected() {
     let modulus = forge::encode([0xff; 256]);
     let read = |e: &[u8]| {
         let key = json!({ "kty": "RSA", "n": modulus, "e": forge::encode(e) });

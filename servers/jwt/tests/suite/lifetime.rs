@@ -15,7 +15,7 @@ fn user() -> Identity {
 }
 
 #[tokio::test]
-async fn a_token_lives_for_its_time_and_not_a_second_longer() {
+async fn token_expires_exactly_after_its_lifetime() {
     let server = forge::authenticator(Algorithm::Hs256).await;
     let issued = server.issue(&user(), NOW).await.unwrap();
     assert_eq!(issued.expires_in, 900);
@@ -39,7 +39,7 @@ async fn leeway_is_what_was_declared() {
 }
 
 #[tokio::test]
-async fn renewal_keeps_the_instant_of_login_and_stops_at_the_absolute_limit() {
+async fn renewal_keeps_the_login_time_and_stops_at_the_absolute_timeout() {
     let start = Start { absolute_ttl_s: 1000, ..forge::start(Algorithm::Hs256) };
     let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     let first = server.issue(&user(), NOW).await.unwrap();
@@ -55,7 +55,7 @@ async fn renewal_keeps_the_instant_of_login_and_stops_at_the_absolute_limit() {
 }
 
 #[tokio::test]
-async fn no_token_is_promised_a_longer_life_than_the_absolute_limit_leaves() {
+async fn token_lifetime_does_not_exceed_the_absolute_timeout() {
     let start = Start { absolute_ttl_s: 60, ..forge::start(Algorithm::Hs256) };
     let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     assert_eq!(server.describe().credential_ttl_s, Some(60));
@@ -63,7 +63,7 @@ async fn no_token_is_promised_a_longer_life_than_the_absolute_limit_leaves() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_given_back_still_works_and_the_description_says_so() {
+async fn token_works_after_logout_as_declared() {
     let server = forge::authenticator(Algorithm::EdDsa).await;
     let token = forge::issued(&server, NOW).await;
     assert_eq!(server.revoke(Some(&token), NOW).await, Ok(()));
@@ -79,7 +79,7 @@ async fn a_token_that_was_given_back_still_works_and_the_description_says_so() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_without_a_good_token() {
+async fn operations_without_a_valid_token_are_rejected() {
     let server = forge::authenticator(Algorithm::Es256).await;
     let late = NOW + 900;
     let token = forge::issued(&server, NOW).await;
@@ -92,7 +92,7 @@ async fn nothing_is_done_without_a_good_token() {
 }
 
 #[tokio::test]
-async fn any_name_comes_back_as_it_went() {
+async fn user_names_survive_a_round_trip() {
     let server = forge::authenticator(Algorithm::Hs256).await;
     let identity = Identity {
         id: u32::MAX,
@@ -118,7 +118,7 @@ async fn token_ids_have_128_bits_and_do_not_repeat() {
 }
 
 #[tokio::test]
-async fn roles_that_no_token_can_carry_stop_the_start() {
+async fn too_many_roles_for_a_token_prevent_the_start() {
     let start = Start { roles: 2000, ..forge::start(Algorithm::Hs256) };
     let Err(StartError::Usage(text)) = Jwt::build(&start, forge::options(Algorithm::Hs256)).await else {
         panic!("a token of 2000 roles is longer than any that is taken");
@@ -132,7 +132,7 @@ async fn roles_that_no_token_can_carry_stop_the_start() {
 }
 
 #[tokio::test]
-async fn roles_that_no_cookie_can_carry_stop_the_start_and_all_others_are_handed_out() {
+async fn too_many_roles_for_a_cookie_prevent_the_start_and_fewer_are_issued() {
     let start = |roles| Start { roles, carrier: Carrier::Cookie, ..forge::start(Algorithm::EdDsa) };
     let mut most = 0;
     for roles in 100..400 {

@@ -112,7 +112,7 @@ fn by_both_carriers(test: impl Fn(&Client)) {
 }
 
 #[test]
-fn an_expired_access_token_keeps_no_login_alive() {
+fn expired_access_token_does_not_prevent_logout() {
     by_both_carriers(|client| {
         let (one, other) = (client.login(), client.login());
         client.expire_access_tokens();
@@ -128,7 +128,7 @@ fn an_expired_access_token_keeps_no_login_alive() {
 }
 
 #[test]
-fn a_refresh_token_logs_out_by_itself_used_or_not() {
+fn refresh_token_alone_logs_out_used_or_not() {
     by_both_carriers(|client| {
         let one = client.login();
         assert_eq!(client.status("/logout", &one.refresh_alone()), 204);
@@ -141,7 +141,7 @@ fn a_refresh_token_logs_out_by_itself_used_or_not() {
 }
 
 #[test]
-fn what_names_no_login_is_refused_and_what_may_have_named_one_is_not() {
+fn logout_without_a_login_is_rejected_unless_it_may_have_had_one() {
     by_both_carriers(|client| {
         let malformed = Held { access: None, refresh: Some("malformed".to_owned()) };
         for path in ["/logout", "/logout-all"] {
@@ -158,7 +158,7 @@ fn what_names_no_login_is_refused_and_what_may_have_named_one_is_not() {
 }
 
 #[test]
-fn a_refresh_token_in_turn_logs_out_everywhere_and_one_out_of_turn_ends_its_family_alone() {
+fn current_refresh_token_logs_out_everywhere_and_used_one_revokes_only_its_family() {
     by_both_carriers(|client| {
         let (one, other) = (client.login(), client.login());
         client.expire_access_tokens();
@@ -175,7 +175,7 @@ fn a_refresh_token_in_turn_logs_out_everywhere_and_one_out_of_turn_ends_its_fami
 }
 
 #[test]
-fn tokens_of_two_logins_end_both() {
+fn tokens_of_two_logins_revoke_both() {
     by_both_carriers(|client| {
         let (one, other) = (client.login(), client.login());
         let mixed = Held { access: one.access.clone(), refresh: other.refresh.clone() };
@@ -185,7 +185,7 @@ fn tokens_of_two_logins_end_both() {
 }
 
 #[test]
-fn a_refresh_cookie_alone_is_guarded_against_other_sites() {
+fn refresh_cookie_alone_is_protected_against_cross_site_requests() {
     let redis = Redis::start();
     let client = Client::start(Carrier::Cookie, &redis);
     let held = client.login();
@@ -200,7 +200,7 @@ fn a_refresh_cookie_alone_is_guarded_against_other_sites() {
 }
 
 #[test]
-fn a_body_is_optional_and_has_to_be_one_that_is_understood() {
+fn logout_body_is_optional_and_must_be_valid() {
     let redis = Redis::start();
     let client = Client::start(Carrier::Bearer, &redis);
     let held = client.login();
@@ -227,7 +227,7 @@ fn a_body_is_optional_and_has_to_be_one_that_is_understood() {
 }
 
 #[test]
-fn without_redis_nothing_is_said_to_have_ended() {
+fn without_redis_no_logout_is_acknowledged() {
     let mut redis = Redis::start();
     let clients = CARRIERS.map(|carrier| Client::start(carrier, &redis));
     let held = clients.each_ref().map(Client::login);

@@ -27,7 +27,7 @@ fn servers() -> Vec<(Algorithm, AnyTokens, String)> {
 /// Every character of the token by every character of the alphabet: above all the last of each segment, whose
 /// spare bits a lax decoder ignores.
 #[tokio::test]
-async fn no_character_can_be_exchanged() {
+async fn token_with_a_changed_character_is_rejected() {
     let server = forge::authenticator(Algorithm::Hs256).await;
     let token = forge::issued(&server, NOW).await;
     for position in 0..token.len() {
@@ -42,7 +42,7 @@ async fn no_character_can_be_exchanged() {
 
 /// The same at the ends of the segments of every algorithm, whose signatures have other lengths.
 #[tokio::test]
-async fn no_last_character_can_be_exchanged() {
+async fn token_with_a_changed_last_character_is_rejected() {
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;
         let token = forge::issued(&server, NOW).await;
@@ -59,7 +59,7 @@ async fn no_last_character_can_be_exchanged() {
 }
 
 #[test]
-fn no_edit_of_a_token_is_taken() {
+fn edited_tokens_are_rejected() {
     let servers = servers();
     let runtime = runtime();
     let edits = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<char>(), 0..4_u8);

@@ -8,7 +8,7 @@ use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
 use crate::forge;
 
 #[tokio::test]
-async fn a_request_costs_no_command_also_where_there_is_a_redis() {
+async fn request_sends_no_command_even_with_redis() {
     let bed = Bed::of("");
     let node = bed.node().await;
     let token = node.login(1).await;
@@ -21,7 +21,7 @@ async fn a_request_costs_no_command_also_where_there_is_a_redis() {
 }
 
 #[tokio::test]
-async fn who_was_thrown_out_cannot_renew_and_may_log_in_again() {
+async fn revoked_user_cannot_renew_but_can_log_in() {
     let server = forge::authenticator(Algorithm::EdDsa).await;
     let old = forge::issued(&server, NOW).await;
     assert_eq!(claims(&old).get("epoch"), None);
@@ -35,7 +35,7 @@ async fn who_was_thrown_out_cannot_renew_and_may_log_in_again() {
 }
 
 #[tokio::test]
-async fn servers_over_one_redis_agree_on_who_may_renew() {
+async fn servers_with_one_redis_agree_on_renewals() {
     let bed = Bed::of("");
     let (one, two) = (bed.node().await, bed.node().await);
     let (token, other) = (one.login(1).await, one.login(2).await);
@@ -51,7 +51,7 @@ async fn servers_over_one_redis_agree_on_who_may_renew() {
 }
 
 #[tokio::test]
-async fn a_renewed_token_has_the_roles_of_now() {
+async fn renewed_token_has_the_current_roles() {
     let bed = Bed::of("");
     let node = bed.node().await;
     let roles = vec!["other".to_owned()];
@@ -63,7 +63,7 @@ async fn a_renewed_token_has_the_roles_of_now() {
 }
 
 #[tokio::test]
-async fn without_redis_tokens_are_checked_and_nobody_renews() {
+async fn without_redis_tokens_are_verified_and_renewal_fails() {
     let mut bed = Bed::of("");
     let node = bed.node().await;
     let token = node.login(1).await;

@@ -17,7 +17,7 @@ fn bed() -> Bed {
 }
 
 #[tokio::test]
-async fn a_request_costs_no_command() {
+async fn request_sends_no_command() {
     let bed = bed();
     let node = bed.node().await;
     let (token, ended) = (node.login(1).await, node.login(1).await);
@@ -33,7 +33,7 @@ async fn a_request_costs_no_command() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_here_counts_here_at_once() {
+async fn local_revocation_takes_effect_at_once() {
     let bed = bed();
     let node = bed.node().await;
     let (one, other, third) = (node.login(1).await, node.login(1).await, node.login(2).await);
@@ -52,7 +52,7 @@ async fn what_is_revoked_here_counts_here_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_elsewhere_is_told() {
+async fn remote_revocation_is_pushed() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let (ended, all, good) = (one.login(1).await, one.login(2).await, one.login(3).await);
@@ -68,7 +68,7 @@ async fn what_is_revoked_elsewhere_is_told() {
 }
 
 #[tokio::test]
-async fn a_server_begins_with_what_was_revoked_before() {
+async fn server_starts_with_a_snapshot_of_earlier_revocations() {
     let bed = bed();
     let one = bed.node().await;
     let (ended, all, good) = (one.login(1).await, one.login(2).await, one.login(3).await);
@@ -90,7 +90,7 @@ async fn a_server_that_cannot_read_the_whole_list_does_not_start() {
 }
 
 #[tokio::test]
-async fn what_others_say_on_the_channel_is_ignored() {
+async fn unknown_messages_on_the_channel_are_ignored() {
     let bed = bed();
     let node = bed.node().await;
     let token = node.login(1).await;
@@ -105,7 +105,7 @@ async fn what_others_say_on_the_channel_is_ignored() {
 
 /// The connections of feeds are cut; what is revoked meanwhile is known afterwards.
 #[tokio::test]
-async fn nothing_is_missed_by_a_feed_that_was_cut() {
+async fn reconnected_feed_misses_no_revocation() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     for _ in 0..5 {
@@ -124,7 +124,7 @@ async fn nothing_is_missed_by_a_feed_that_was_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_renewals_one_wins_also_where_nobody_was_told_yet() {
+async fn exactly_one_concurrent_renewal_succeeds_before_the_push_arrives() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let nodes: Vec<_> = (0..8).map(|n| Arc::clone(if n % 2 == 0 { &one } else { &two })).collect();
@@ -137,13 +137,13 @@ async fn of_many_renewals_one_wins_also_where_nobody_was_told_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_renewal_slips_through_a_logout_of_all() {
+async fn renewal_concurrent_with_logout_all_does_not_survive() {
     let bed = bed();
     no_renewal_slips_through(&bed.node().await, &bed.node().await).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_is_done_without_for_a_bounded_time() {
+async fn stopped_redis_is_tolerated_for_a_bounded_time() {
     let mut bed = bed();
     let node = bed.node().await;
     let (good, ended, all) = (node.login(1).await, node.login(1).await, node.login(2).await);
@@ -168,7 +168,7 @@ async fn a_redis_that_is_gone_is_done_without_for_a_bounded_time() {
 }
 
 #[tokio::test]
-async fn a_feed_that_hangs_allows_nobody_once_its_bound_is_over() {
+async fn hanging_feed_rejects_all_after_its_time_limit() {
     let bed = bed();
     let node = bed.node().await;
     let (good, ended) = (node.login(1).await, node.login(1).await);
@@ -182,7 +182,7 @@ async fn a_feed_that_hangs_allows_nobody_once_its_bound_is_over() {
 
 /// Told of nothing while Redis hangs, a server has what was revoked elsewhere before it believes its list again.
 #[tokio::test]
-async fn what_was_revoked_while_a_feed_was_cut_is_known_when_it_is_believed_again() {
+async fn revocations_during_a_feed_outage_are_known_when_the_feed_is_fresh_again() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let token = one.login(1).await;
@@ -205,7 +205,7 @@ async fn what_was_revoked_while_a_feed_was_cut_is_known_when_it_is_believed_agai
 }
 
 #[tokio::test]
-async fn the_list_forgets_what_is_over() {
+async fn expired_denials_leave_the_list() {
     let bed = bed();
     let node = bed.node().await;
     let last_second = NOW + TTL_S - 1;

@@ -46,7 +46,7 @@ async fn assert_refused(node: &Node, pair: &Pair) {
 }
 
 #[tokio::test]
-async fn a_request_costs_nothing_and_login_and_renewal_a_script() {
+async fn request_sends_no_command_and_login_and_renewal_one_script() {
     let bed = bed();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -64,7 +64,7 @@ async fn a_request_costs_nothing_and_login_and_renewal_a_script() {
 }
 
 #[tokio::test]
-async fn renewal_hands_out_two_new_tokens_of_the_same_login() {
+async fn renewal_issues_two_new_tokens_of_the_same_login() {
     let bed = bed();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -80,7 +80,7 @@ async fn renewal_hands_out_two_new_tokens_of_the_same_login() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_used_again_ends_its_family_everywhere() {
+async fn reused_refresh_token_revokes_its_family_on_every_node() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let (first, other) = (login(&one, 1).await, login(&one, 1).await);
@@ -96,7 +96,7 @@ async fn a_refresh_token_that_is_used_again_ends_its_family_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_twenty_refreshes_at_once_one_wins_and_the_family_is_over() {
+async fn one_of_twenty_concurrent_refreshes_succeeds_and_the_family_is_revoked() {
     let bed = bed();
     let nodes = [bed.node().await, bed.node().await];
     for _ in 0..5 {
@@ -117,7 +117,7 @@ async fn of_twenty_refreshes_at_once_one_wins_and_the_family_is_over() {
 }
 
 #[tokio::test]
-async fn grace_admits_the_immediate_predecessor_and_no_other() {
+async fn grace_period_accepts_only_the_immediate_predecessor() {
     let bed = graceful();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -134,7 +134,7 @@ async fn grace_admits_the_immediate_predecessor_and_no_other() {
 }
 
 #[tokio::test]
-async fn grace_ends() {
+async fn grace_period_expires() {
     let bed = graceful();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -158,7 +158,7 @@ async fn a_generation_has_eight_tokens_at_most() {
 }
 
 #[tokio::test]
-async fn logout_ends_this_login_and_logout_of_all_every_one_of_this_user() {
+async fn logout_revokes_this_login_and_logout_all_every_login_of_the_user() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let (first, other, third) = (login(&one, 1).await, login(&two, 1).await, login(&one, 2).await);
@@ -175,7 +175,7 @@ async fn logout_ends_this_login_and_logout_of_all_every_one_of_this_user() {
 }
 
 #[tokio::test]
-async fn one_kind_of_token_does_not_pass_for_the_other() {
+async fn access_and_refresh_tokens_are_not_interchangeable() {
     let bed = bed();
     let node = bed.node().await;
     let pair = login(&node, 1).await;
@@ -190,7 +190,7 @@ async fn one_kind_of_token_does_not_pass_for_the_other() {
 }
 
 #[tokio::test]
-async fn who_knows_the_family_but_not_the_secret_gets_nothing() {
+async fn family_id_without_the_secret_is_rejected() {
     let bed = bed();
     let node = bed.node().await;
     let pair = login(&node, 1).await;
@@ -200,7 +200,7 @@ async fn who_knows_the_family_but_not_the_secret_gets_nothing() {
 }
 
 #[tokio::test]
-async fn no_renewal_goes_past_the_end_that_login_has_set() {
+async fn renewal_does_not_exceed_the_absolute_timeout() {
     let bed = bed();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -211,7 +211,7 @@ async fn no_renewal_goes_past_the_end_that_login_has_set() {
 }
 
 #[tokio::test]
-async fn nothing_in_the_store_works_as_a_token_or_names_one() {
+async fn store_contains_no_usable_token() {
     let bed = bed();
     let node = bed.node().await;
     let first = login(&node, 1).await;
@@ -246,7 +246,7 @@ async fn every_family_is_listed_for_as_long_as_it_lives() {
 }
 
 #[tokio::test]
-async fn without_redis_tokens_are_checked_and_nothing_else_is_done() {
+async fn without_redis_only_token_verification_works() {
     let mut bed = bed();
     let node = bed.node().await;
     let pair = login(&node, 1).await;
@@ -264,7 +264,7 @@ async fn without_redis_tokens_are_checked_and_nothing_else_is_done() {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_ends_no_family() {
+async fn hanging_redis_revokes_no_family() {
     let bed = bed();
     let node = bed.node().await;
     let pair = login(&node, 1).await;

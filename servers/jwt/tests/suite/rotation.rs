@@ -29,7 +29,7 @@ fn published(server: &AnyTokens, now: u64) -> Vec<String> {
 const UNKNOWN: AuthError = AuthError::Invalid("the header refers to no key of the set");
 
 #[tokio::test]
-async fn an_old_key_is_trusted_until_what_it_signed_is_over_and_not_a_second_longer() {
+async fn old_key_is_trusted_exactly_until_its_last_token_expires() {
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;
         let old = forge::issued(&server, NOW).await;
@@ -52,7 +52,7 @@ async fn an_old_key_is_trusted_until_what_it_signed_is_over_and_not_a_second_lon
 }
 
 #[tokio::test]
-async fn leeway_prolongs_the_trust_as_it_prolongs_tokens() {
+async fn leeway_extends_key_trust_like_token_lifetime() {
     let options = jwt::JwtOptions { leeway_s: Some(5), ..forge::options(Algorithm::Hs256) };
     let server = forge::build(&forge::start(Algorithm::Hs256), options).await;
     let old = forge::issued(&server, NOW).await;
@@ -64,7 +64,7 @@ async fn leeway_prolongs_the_trust_as_it_prolongs_tokens() {
 }
 
 #[tokio::test]
-async fn every_trusted_key_is_published_the_one_that_signs_first() {
+async fn every_trusted_key_is_published_with_the_signing_key_first() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
         let server = forge::authenticator(algorithm).await;
         let mut kids = vec![kid(&forge::issued(&server, NOW).await)];
@@ -100,7 +100,7 @@ async fn a_renewed_token_is_signed_with_the_new_key() {
 
 /// Rolls the key while others issue and check: no request may see a token refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_fails_while_keys_roll() {
+async fn key_rotation_fails_no_request() {
     let server = Arc::new(forge::authenticator(Algorithm::EdDsa).await);
     let (rolling, checked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let load: Vec<_> = (0..4)
@@ -135,7 +135,7 @@ async fn no_request_fails_while_keys_roll() {
 }
 
 #[test]
-fn keys_roll_at_the_wish_of_the_bench() {
+fn bench_route_rotates_keys() {
     for algorithm in Algorithm::ALL {
         let (flag, file) = forge::key_file(algorithm);
         let scheme = forge::scheme(algorithm);

@@ -47,7 +47,7 @@ fn post(server: &Server, carrier: Carrier, path: &str, token: &str) -> Answer {
 }
 
 #[test]
-fn a_user_logs_in_reads_renews_and_leaves() {
+fn login_read_renewal_and_logout_work() {
     for algorithm in Algorithm::ALL {
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
             let server = server(algorithm, &["--carrier", &carrier.to_string()]);
@@ -72,7 +72,7 @@ fn a_user_logs_in_reads_renews_and_leaves() {
 }
 
 #[test]
-fn no_hostile_token_is_taken_and_no_key_is_fetched() {
+fn hostile_tokens_are_rejected_and_no_key_is_fetched() {
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let address = trap.local_addr().unwrap().to_string();
@@ -113,7 +113,7 @@ fn the_published_keys_are_those_that_sign() {
 }
 
 #[test]
-fn the_server_says_how_long_a_revoked_token_lives() {
+fn descriptor_states_how_long_a_revoked_token_is_accepted() {
     let server = server(Algorithm::EdDsa, &["--credential-ttl-s", "60", "--leeway-s", "2"]);
     let said = server.get("/bench/scheme", &[]).json();
     assert_eq!(said["scheme"], "jwt-eddsa");
@@ -125,7 +125,7 @@ fn the_server_says_how_long_a_revoked_token_lives() {
 }
 
 #[test]
-fn the_file_tells_what_no_flag_tells() {
+fn configuration_file_sets_what_flags_leave_out() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.toml");
     let (_, key) = forge::key_file(Algorithm::Es256);
@@ -140,7 +140,7 @@ fn the_file_tells_what_no_flag_tells() {
 }
 
 #[test]
-fn issuer_and_audience_are_those_that_were_named() {
+fn issuer_and_audience_are_configurable() {
     let server = server(Algorithm::Hs256, &["--issuer", "https://a.test", "--audience", "https://b.test"]);
     let forge = Forge::new(Algorithm::Hs256, &token(Carrier::Bearer, &server.login(1)));
     assert_eq!((&forge.claims["iss"], &forge.claims["aud"]), (&json!("https://a.test"), &json!("https://b.test")));
@@ -154,7 +154,7 @@ fn issuer_and_audience_are_those_that_were_named() {
 }
 
 #[test]
-fn two_servers_with_one_key_take_each_others_tokens_and_another_does_not() {
+fn servers_with_the_same_key_accept_each_others_tokens_and_others_reject_them() {
     for algorithm in Algorithm::ALL {
         let (one, two) = (server(algorithm, &[]), server(algorithm, &[]));
         let other = Server::start(crate::BINARY, &["--scheme", forge::scheme(algorithm).id()]);

@@ -19,7 +19,7 @@ fn nodes(redis: &Redis, scheme: &str) -> [Server; 2] {
 }
 
 #[test]
-fn full_redis_stores_no_login_and_ends_all() {
+fn full_redis_rejects_logins_and_allows_revocations() {
     for scheme in OVER_REDIS {
         let redis = Redis::start();
         let [first, second] = nodes(&redis, scheme);
@@ -37,7 +37,7 @@ fn first_request_after_closed_connections_succeeds() {
 }
 
 #[test]
-fn redis_that_evicts_is_refused() {
+fn redis_with_eviction_is_rejected() {
     let redis = Redis::start();
     let url = redis.url();
     let refused = |scheme: &str, policy: &str| {

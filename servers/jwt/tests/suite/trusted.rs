@@ -105,7 +105,7 @@ fn me(server: &Server, token: &str) -> u16 {
 }
 
 #[test]
-fn keys_that_cannot_be_used_are_logged_once_and_the_others_serve() {
+fn unusable_keys_are_logged_once_and_the_others_work() {
     let good = [public_jwk(Algorithm::EdDsa, "good"), public_jwk(Algorithm::Es256, "good")];
     let keys: Vec<_> = good.iter().map(Value::to_string).chain(unusable()).collect();
     let issuer = Issuer::start(set(&keys));
@@ -142,7 +142,7 @@ fn keys_that_cannot_be_used_are_logged_once_and_the_others_serve() {
 }
 
 #[test]
-fn a_set_of_unusable_keys_alone_is_reported_and_what_comes_after_it_serves() {
+fn set_of_only_unusable_keys_is_reported_and_a_later_set_works() {
     let issuer = Issuer::start(set(&unusable()[..2]));
     let server = issuer.trusting_server();
     let forge = forge(&server);

@@ -10,7 +10,7 @@ use testkit::writes::assert_changes_end_writes;
 
 /// One of each scheme, with windows that no test outlives.
 #[test]
-fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
+fn user_change_at_one_node_blocks_writes_at_the_other() {
     let redis = Redis::start();
     let (flag, secret) = key_file(jwt::Algorithm::Hs256);
     for suffix in ["", "-refresh", "-denylist", "-push", "-epoch"] {
@@ -24,7 +24,7 @@ fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
 }
 
 #[tokio::test]
-async fn a_denial_that_was_not_heard_of_ends_writes_and_no_reads() {
+async fn missed_denial_blocks_writes_but_not_reads() {
     let bed = Bed::of("-push");
     let node = bed.node().await;
     let token = node.login(1).await;
@@ -35,7 +35,7 @@ async fn a_denial_that_was_not_heard_of_ends_writes_and_no_reads() {
 }
 
 #[tokio::test]
-async fn without_redis_no_scheme_vouches_for_a_write() {
+async fn without_redis_writes_are_rejected() {
     for suffix in ["", "-refresh", "-denylist", "-push", "-epoch"] {
         let mut bed = Bed::of(suffix);
         let node = bed.node().await;

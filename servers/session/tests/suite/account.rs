@@ -86,7 +86,7 @@ fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
 }
 
 #[test]
-fn a_whole_journey() {
+fn login_renewal_and_logout_work() {
     on_every_store_by_every_carrier(|server, carrier| {
         let mut client = Client::login(server, carrier, 7);
         let user =
@@ -123,7 +123,7 @@ fn a_whole_journey() {
 }
 
 #[test]
-fn admin_is_for_admins() {
+fn admin_route_requires_the_role() {
     on_every_store_by_every_carrier(|server, carrier| {
         let admin = Client::login(server, carrier, 0);
         let shown = admin.get("/admin");
@@ -137,7 +137,7 @@ fn admin_is_for_admins() {
 }
 
 #[test]
-fn minted_credentials_work_as_they_are() {
+fn minted_credentials_work_unchanged() {
     on_every_store_by_every_carrier(|server, _| {
         let minted = server.post_json("/bench/mint", &json!({"count": 300, "first_user": 98})).json();
         let minted = minted["credentials"].as_array().unwrap();

@@ -13,7 +13,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[test]
-fn no_dump_of_the_store_holds_an_id_or_anything_that_works_as_one() {
+fn store_dump_contains_no_usable_session_id() {
     let redis = Redis::start();
     let server = Server::start(crate::BINARY, &["--scheme", "session-redis", "--redis-url", &redis.url()]);
     let id = server.login(1).json()["token"].as_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ fn every_key_has_the_prefix_and_a_deadline() {
 }
 
 #[test]
-fn nothing_is_logged_that_would_let_somebody_in() {
+fn log_contains_no_credential() {
     let redis = Redis::start();
     let flags = ["--scheme", "session-redis", "--redis-url", &redis.url(), "--log", "debug", "--carrier", "cookie"];
     let server = Server::start(crate::BINARY, &flags);
@@ -72,7 +72,7 @@ fn nothing_is_logged_that_would_let_somebody_in() {
 }
 
 #[test]
-fn a_dump_of_the_database_lets_nobody_in() {
+fn database_dump_contains_no_usable_session_id() {
     let postgres = Postgres::start();
     let server = Server::start(crate::BINARY, &["--scheme", "session-postgres", "--postgres-url", &postgres.url()]);
     let ids: Vec<_> = (0..20).map(|user| server.login(user).json()["token"].as_str().unwrap().to_owned()).collect();

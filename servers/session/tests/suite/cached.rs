@@ -40,7 +40,7 @@ fn cost(redis: &Redis) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn a_hit_costs_redis_nothing() {
+fn cache_hit_sends_no_command() {
     let redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 1);
@@ -52,7 +52,7 @@ fn a_hit_costs_redis_nothing() {
 }
 
 #[test]
-fn a_privileged_write_asks_redis_whatever_the_cache_holds() {
+fn privileged_write_queries_redis_despite_the_cache() {
     let redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 0);
@@ -65,7 +65,7 @@ fn a_privileged_write_asks_redis_whatever_the_cache_holds() {
 }
 
 #[test]
-fn what_one_node_ends_is_over_there_at_once_and_soon_on_the_other() {
+fn revocation_takes_effect_locally_at_once_and_remotely_soon() {
     let redis = Redis::start();
     let (here, there) = (node(&redis), node(&redis));
     for (what, done) in [("/logout", 204), ("/logout-all", 204), ("/refresh", 200)] {
@@ -80,7 +80,7 @@ fn what_one_node_ends_is_over_there_at_once_and_soon_on_the_other() {
 }
 
 #[test]
-fn without_a_sign_of_life_the_cache_is_believed_until_the_bound_only() {
+fn cache_without_heartbeat_is_used_only_within_its_age_limit() {
     let redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 1);
@@ -99,7 +99,7 @@ fn without_a_sign_of_life_the_cache_is_believed_until_the_bound_only() {
 }
 
 #[test]
-fn what_is_changed_while_the_feed_is_lost_is_not_believed_afterwards() {
+fn changes_during_a_feed_outage_invalidate_the_cache() {
     let redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 1);
@@ -129,7 +129,7 @@ fn drop_feeds(redis: &Redis) {
 }
 
 #[test]
-fn a_redis_that_comes_back_empty_ends_every_session() {
+fn empty_redis_invalidates_every_session() {
     let mut redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 1);
@@ -148,7 +148,7 @@ fn a_redis_that_comes_back_empty_ends_every_session() {
 }
 
 #[test]
-fn a_cache_forgets_rather_than_grow() {
+fn cache_evicts_instead_of_growing() {
     let redis = Redis::start();
     let flags = ["--scheme", "session-redis-cached", "--redis-url", &redis.url(), "--cache-entries", "10"];
     let server = Server::start(crate::BINARY, &flags);

@@ -31,7 +31,7 @@ fn assert_refused(answer: &Answer, status: u16, name: &str, challenge: Option<&s
 }
 
 #[test]
-fn bearer_takes_one_authorization_header() {
+fn bearer_accepts_exactly_one_authorization_header() {
     let (server, id) = server(Carrier::Bearer);
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
         let value = format!("{scheme} {id}");
@@ -68,7 +68,7 @@ fn bearer_takes_one_authorization_header() {
 }
 
 #[test]
-fn a_cookie_is_taken_by_its_name_only() {
+fn cookie_is_selected_by_its_exact_name() {
     let (server, id) = server(Carrier::Cookie);
     let challenge = Some(r#"Cookie cookie-name="__Host-authbench""#);
     for value in [
@@ -98,7 +98,7 @@ fn a_cookie_is_taken_by_its_name_only() {
 }
 
 #[test]
-fn two_credentials_are_one_too_many() {
+fn two_credentials_are_rejected() {
     for carrier in [Carrier::Bearer, Carrier::Cookie] {
         let (server, id) = server(carrier);
         let (bearer, cookie) = (format!("Bearer {id}"), format!("__Host-authbench={id}"));
@@ -119,7 +119,7 @@ fn two_credentials_are_one_too_many() {
 }
 
 #[test]
-fn the_other_carrier_does_not_count() {
+fn credential_in_the_other_carrier_is_ignored() {
     let (bearer_server, id) = server(Carrier::Bearer);
     let cookie = format!("__Host-authbench={id}");
     assert_eq!(me(&bearer_server, &[("cookie", cookie.as_bytes())]).status, 401);

@@ -26,7 +26,7 @@ async fn cost<S: SessionStore>(bed: &Bed<S>, id: &str, uses: usize) -> BTreeMap<
 }
 
 #[tokio::test]
-async fn never_touching_reads() {
+async fn touch_never_only_reads() {
     let mut bed = Bed::over_redis(NEVER).await;
     let id = bed.login(1).await;
     assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
@@ -35,7 +35,7 @@ async fn never_touching_reads() {
 }
 
 #[tokio::test]
-async fn throttled_touching_writes_once_an_interval() {
+async fn touch_throttled_writes_once_per_interval() {
     let mut bed = Bed::over_redis(THROTTLED).await;
     let id = bed.login(1).await;
     bed.pass(9);
@@ -47,7 +47,7 @@ async fn throttled_touching_writes_once_an_interval() {
 }
 
 #[tokio::test]
-async fn always_touching_reads_and_extends_in_one() {
+async fn touch_always_reads_and_extends_in_one_command() {
     let mut bed = Bed::over_redis(ALWAYS).await;
     let id = bed.login(1).await;
     assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5)]));
@@ -62,7 +62,7 @@ async fn always_touching_reads_and_extends_in_one() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_id_costs_nothing() {
+async fn malformed_id_sends_no_command() {
     let bed = Bed::over_redis(THROTTLED).await;
     let redis = bed.redis().unwrap();
     redis.forget_calls();
@@ -73,7 +73,7 @@ async fn what_is_not_an_id_costs_nothing() {
 }
 
 #[test]
-fn a_request_costs_one_command_and_over_a_pool_three() {
+fn request_sends_one_command_and_three_over_a_pool() {
     let redis = Redis::start();
     for (scheme, cost) in [
         ("session-redis", calls([("get", 10)])),
@@ -90,7 +90,7 @@ fn a_request_costs_one_command_and_over_a_pool_three() {
 }
 
 #[test]
-fn a_request_costs_a_cluster_one_command_on_the_node_that_has_the_session() {
+fn request_sends_one_command_to_the_cluster_node_with_the_session() {
     let cluster = Cluster::start();
     let server =
         Server::start(crate::BINARY, &["--scheme", "session-redis-cluster", "--redis-url", &cluster.url(), "--bench"]);
@@ -106,7 +106,7 @@ fn a_request_costs_a_cluster_one_command_on_the_node_that_has_the_session() {
 }
 
 #[test]
-fn a_request_costs_a_database_one_prepared_select() {
+fn request_sends_one_prepared_select_to_postgres() {
     let postgres = Postgres::start();
     let server = Server::start(crate::BINARY, &["--scheme", "session-postgres", "--postgres-url", &postgres.url()]);
     let token = server.login(1).json()["token"].as_str().unwrap().to_owned();

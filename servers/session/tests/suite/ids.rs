@@ -9,19 +9,19 @@ use crate::bed::Bed;
 use crate::over_every_store;
 
 over_every_store! {
-    an_id_stands_for_its_user with THROTTLED,
-    what_is_no_id_is_refused with THROTTLED,
+    session_id_identifies_its_user with THROTTLED,
+    malformed_id_is_rejected with THROTTLED,
     an_unknown_id_is_never_adopted with THROTTLED,
 }
 
-async fn an_id_stands_for_its_user<S: SessionStore>(bed: Bed<S>) {
+async fn session_id_identifies_its_user<S: SessionStore>(bed: Bed<S>) {
     let (admin, ordinary) = (bed.login(0).await, bed.login(7).await);
     let identity = bed.verify(&admin).await.unwrap();
     assert_eq!(identity, contract::body::Identity::seeded(0, 1));
     assert_eq!(bed.verify(&ordinary).await.unwrap().username, "user-000007");
 }
 
-async fn what_is_no_id_is_refused<S: SessionStore>(bed: Bed<S>) {
+async fn malformed_id_is_rejected<S: SessionStore>(bed: Bed<S>) {
     let id = bed.login(1).await;
     assert_eq!(bed.sessions.verify(None, bed.now).await, Err(AuthError::Missing));
     let last = id.as_bytes()[42];

@@ -6,17 +6,17 @@ use crate::bed::Bed;
 use crate::over_every_store;
 
 over_every_store! {
-    untouched_ends_a_fixed_time_after_login with NEVER,
-    the_payload_ends_a_session_that_the_store_still_has with THROTTLED,
-    activity_extends_at_most_once_an_interval with THROTTLED,
+    untouched_session_expires_a_fixed_time_after_login with NEVER,
+    session_expires_by_its_payload_even_if_still_stored with THROTTLED,
+    activity_extends_at_most_once_per_interval with THROTTLED,
     activity_extends_at_every_use with ALWAYS,
-    activity_never_passes_the_absolute_limit_throttled with THROTTLED,
-    activity_never_passes_the_absolute_limit_always with ALWAYS,
-    renewal_starts_the_idle_limit_anew_but_not_the_absolute_one with NEVER,
-    a_new_credential_tells_how_long_it_lives with THROTTLED,
+    activity_does_not_exceed_the_absolute_timeout_throttled with THROTTLED,
+    activity_does_not_exceed_the_absolute_timeout_always with ALWAYS,
+    renewal_restarts_the_idle_timeout_but_not_the_absolute_one with NEVER,
+    new_credential_states_its_lifetime with THROTTLED,
 }
 
-async fn untouched_ends_a_fixed_time_after_login<S: SessionStore>(mut bed: Bed<S>) {
+async fn untouched_session_expires_a_fixed_time_after_login<S: SessionStore>(mut bed: Bed<S>) {
     let id = bed.login(1).await;
     bed.pass(60);
     bed.assert_good(&id).await;
@@ -26,7 +26,7 @@ async fn untouched_ends_a_fixed_time_after_login<S: SessionStore>(mut bed: Bed<S
     bed.assert_over(&id).await;
 }
 
-async fn the_payload_ends_a_session_that_the_store_still_has<S: SessionStore>(mut bed: Bed<S>) {
+async fn session_expires_by_its_payload_even_if_still_stored<S: SessionStore>(mut bed: Bed<S>) {
     let id = bed.login(1).await;
     bed.now += 99;
     bed.assert_good(&id).await;
@@ -36,7 +36,7 @@ async fn the_payload_ends_a_session_that_the_store_still_has<S: SessionStore>(mu
     assert!(bed.renew(&id).await.is_err());
 }
 
-async fn activity_extends_at_most_once_an_interval<S: SessionStore>(mut bed: Bed<S>) {
+async fn activity_extends_at_most_once_per_interval<S: SessionStore>(mut bed: Bed<S>) {
     let id = bed.login(1).await;
     bed.pass(9);
     // Within the interval: the limit stays at 100.
@@ -68,11 +68,11 @@ async fn activity_extends_at_every_use<S: SessionStore>(mut bed: Bed<S>) {
     bed.assert_over(&id).await;
 }
 
-async fn activity_never_passes_the_absolute_limit_throttled<S: SessionStore>(bed: Bed<S>) {
+async fn activity_does_not_exceed_the_absolute_timeout_throttled<S: SessionStore>(bed: Bed<S>) {
     activity_never_passes_the_absolute_limit(bed).await;
 }
 
-async fn activity_never_passes_the_absolute_limit_always<S: SessionStore>(bed: Bed<S>) {
+async fn activity_does_not_exceed_the_absolute_timeout_always<S: SessionStore>(bed: Bed<S>) {
     activity_never_passes_the_absolute_limit(bed).await;
 }
 
@@ -93,7 +93,7 @@ async fn activity_never_passes_the_absolute_limit<S: SessionStore>(mut bed: Bed<
     bed.assert_over(&id).await;
 }
 
-async fn renewal_starts_the_idle_limit_anew_but_not_the_absolute_one<S: SessionStore>(mut bed: Bed<S>) {
+async fn renewal_restarts_the_idle_timeout_but_not_the_absolute_one<S: SessionStore>(mut bed: Bed<S>) {
     let mut id = bed.login(1).await;
     for _ in 0..11 {
         bed.pass(90);
@@ -108,7 +108,7 @@ async fn renewal_starts_the_idle_limit_anew_but_not_the_absolute_one<S: SessionS
     assert!(bed.renew(&id).await.is_err());
 }
 
-async fn a_new_credential_tells_how_long_it_lives<S: SessionStore>(bed: Bed<S>) {
+async fn new_credential_states_its_lifetime<S: SessionStore>(bed: Bed<S>) {
     let id = bed.login(1).await;
     assert_eq!(bed.renew(&id).await.unwrap().expires_in, 100);
 }

@@ -52,7 +52,7 @@ fn await_ready(server: &Server) {
 }
 
 #[test]
-fn a_store_that_is_gone_gives_503_until_it_is_back() {
+fn stopped_store_returns_503_until_it_is_back() {
     for scheme in SHARED {
         let mut backend = Backend::of(bed::scheme(scheme));
         let (server, cookie) = start(&backend, scheme);
@@ -70,7 +70,7 @@ fn a_store_that_is_gone_gives_503_until_it_is_back() {
 }
 
 #[test]
-fn a_store_that_hangs_gives_503_and_loses_no_session() {
+fn hanging_store_returns_503_and_loses_no_session() {
     for scheme in SHARED {
         let backend = Backend::of(bed::scheme(scheme));
         let (server, cookie) = start(&backend, scheme);
@@ -86,7 +86,7 @@ fn a_store_that_hangs_gives_503_and_loses_no_session() {
 /// Nodes that tell of addresses where nobody is, and send a command there: the client of `redis` then forgets every
 /// node, and never again asks the one that it was given.
 #[test]
-fn a_cluster_whose_addresses_led_nowhere_is_found_again() {
+fn cluster_is_rediscovered_after_its_addresses_were_unreachable() {
     let mut backend = Backend::of(bed::scheme("session-redis-cluster"));
     let server = bed::server(&backend, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
     let Backend::Cluster(cluster) = &mut backend else { panic!("no cluster") };

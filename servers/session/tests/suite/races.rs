@@ -8,12 +8,12 @@ use crate::bed::Bed;
 use crate::over_every_store;
 
 over_every_store! {
-    of_many_renewals_one_wins with THROTTLED,
-    no_renewal_slips_through_a_logout_of_all with THROTTLED,
+    exactly_one_concurrent_renewal_succeeds with THROTTLED,
+    renewal_concurrent_with_logout_all_does_not_survive with THROTTLED,
     no_use_undoes_a_logout with ALWAYS,
 }
 
-async fn of_many_renewals_one_wins<S: SessionStore>(bed: Bed<S>) {
+async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(bed: Bed<S>) {
     let bed = Arc::new(bed);
     for _ in 0..20 {
         let old = bed.login(1).await;
@@ -44,7 +44,7 @@ async fn renew_until_refused<S: SessionStore>(bed: Arc<Bed<S>>, mut id: String) 
     panic!("a session survived the logout of all");
 }
 
-async fn no_renewal_slips_through_a_logout_of_all<S: SessionStore>(bed: Bed<S>) {
+async fn renewal_concurrent_with_logout_all_does_not_survive<S: SessionStore>(bed: Bed<S>) {
     let bed = Arc::new(bed);
     for _ in 0..20 {
         let mut chains = vec![];

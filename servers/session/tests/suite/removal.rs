@@ -7,16 +7,16 @@ use crate::bed::{Bed, NEVER};
 use crate::over_every_store;
 
 over_every_store! {
-    renewal_ends_the_old_id with THROTTLED,
-    logout_ends_this_session_only with THROTTLED,
-    logout_of_all_ends_every_session_of_this_user_only with THROTTLED,
-    what_is_removed_stays_removed with THROTTLED,
-    what_is_over_cannot_be_replaced with THROTTLED,
-    a_session_is_listed_whatever_else_ends with THROTTLED,
-    what_expired_is_forgotten with NEVER,
+    renewal_revokes_the_old_id with THROTTLED,
+    logout_revokes_only_this_session with THROTTLED,
+    logout_all_revokes_every_session_of_only_this_user with THROTTLED,
+    removed_session_stays_removed with THROTTLED,
+    expired_session_cannot_be_replaced with THROTTLED,
+    session_stays_listed_when_others_end with THROTTLED,
+    expired_session_is_removed with NEVER,
 }
 
-async fn renewal_ends_the_old_id<S: SessionStore>(bed: Bed<S>) {
+async fn renewal_revokes_the_old_id<S: SessionStore>(bed: Bed<S>) {
     let old = bed.login(1).await;
     let new = bed.renew(&old).await.unwrap().credential.unwrap();
     assert_ne!(old, new);
@@ -25,7 +25,7 @@ async fn renewal_ends_the_old_id<S: SessionStore>(bed: Bed<S>) {
     bed.assert_good(&new).await;
 }
 
-async fn logout_ends_this_session_only<S: SessionStore>(bed: Bed<S>) {
+async fn logout_revokes_only_this_session<S: SessionStore>(bed: Bed<S>) {
     let (one, other) = (bed.login(1).await, bed.login(1).await);
     bed.revoke(&one).await.unwrap();
     bed.assert_over(&one).await;
@@ -33,7 +33,7 @@ async fn logout_ends_this_session_only<S: SessionStore>(bed: Bed<S>) {
     bed.assert_good(&other).await;
 }
 
-async fn logout_of_all_ends_every_session_of_this_user_only<S: SessionStore>(bed: Bed<S>) {
+async fn logout_all_revokes_every_session_of_only_this_user<S: SessionStore>(bed: Bed<S>) {
     let mut own = vec![];
     for _ in 0..5 {
         own.push(bed.login(1).await);
@@ -51,7 +51,7 @@ async fn logout_of_all_ends_every_session_of_this_user_only<S: SessionStore>(bed
     bed.assert_good(&new).await;
 }
 
-async fn what_is_removed_stays_removed<S: SessionStore>(bed: Bed<S>) {
+async fn removed_session_stays_removed<S: SessionStore>(bed: Bed<S>) {
     let store = bed.sessions.store();
     let key = session::SessionId::random(store.shard(1)).unwrap().key();
     let new = NewSession { key, user: 1, payload: b"{}", now: bed.now, ttl_s: 50, listed_s: 100 };
@@ -68,7 +68,7 @@ async fn what_is_removed_stays_removed<S: SessionStore>(bed: Bed<S>) {
     assert_eq!(store.read(&key, bed.now).await.unwrap(), None);
 }
 
-async fn what_is_over_cannot_be_replaced<S: SessionStore>(mut bed: Bed<S>) {
+async fn expired_session_cannot_be_replaced<S: SessionStore>(mut bed: Bed<S>) {
     let [old, next] = [(); 2].map(|()| session::SessionId::random(bed.sessions.store().shard(1)).unwrap().key());
     let new = |key, now| NewSession { key, user: 1, payload: b"{}", now, ttl_s: 10, listed_s: 100 };
     bed.sessions.store().insert(new(old, bed.now)).await.unwrap();
@@ -77,7 +77,7 @@ async fn what_is_over_cannot_be_replaced<S: SessionStore>(mut bed: Bed<S>) {
     assert_eq!(bed.sessions.store().read(&next, bed.now).await.unwrap(), None);
 }
 
-async fn a_session_is_listed_whatever_else_ends<S: SessionStore>(mut bed: Bed<S>) {
+async fn session_stays_listed_when_others_end<S: SessionStore>(mut bed: Bed<S>) {
     let first = bed.login(1).await;
     let early = bed.login(1).await;
     bed.pass(50);
@@ -95,7 +95,7 @@ async fn a_session_is_listed_whatever_else_ends<S: SessionStore>(mut bed: Bed<S>
     bed.assert_over(&late).await;
 }
 
-async fn what_expired_is_forgotten<S: SessionStore>(mut bed: Bed<S>) {
+async fn expired_session_is_removed<S: SessionStore>(mut bed: Bed<S>) {
     for user in 0..3 {
         bed.login(user).await;
     }
@@ -113,7 +113,7 @@ async fn what_expired_is_forgotten<S: SessionStore>(mut bed: Bed<S>) {
 }
 
 #[tokio::test]
-async fn expired_sessions_do_not_pile_up_in_memory() {
+async fn expired_sessions_are_removed_from_memory() {
     let mut bed = Bed::in_memory(NEVER).await;
     for _ in 0..20 {
         for user in 0..5000 {
@@ -137,7 +137,7 @@ async fn come_and_go<S: SessionStore>(bed: &Bed<S>) {
 }
 
 #[tokio::test]
-async fn a_list_forgets_what_is_gone() {
+async fn session_list_removes_deleted_sessions() {
     let bed = Bed::in_memory(NEVER).await;
     come_and_go(&bed).await;
     assert_eq!(bed.sessions.store().listed(1), 1);

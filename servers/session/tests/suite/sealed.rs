@@ -31,7 +31,7 @@ fn rotate(server: &Server) {
 }
 
 #[test]
-fn no_bit_may_be_other_and_none_may_miss() {
+fn changed_or_truncated_sealed_session_is_rejected() {
     let server = start(&[]);
     let (own, other) = (login(&server, 1), login(&server, 2));
     let bytes = URL_SAFE_NO_PAD.decode(&own).unwrap();
@@ -58,7 +58,7 @@ fn no_bit_may_be_other_and_none_may_miss() {
 }
 
 #[test]
-fn nothing_of_it_can_be_read() {
+fn sealed_session_is_unreadable() {
     let server = start(&[]);
     let (one, again) = (login(&server, 1), login(&server, 1));
     assert_ne!(one, again, "each has a nonce of its own");
@@ -69,7 +69,7 @@ fn nothing_of_it_can_be_read() {
 }
 
 #[test]
-fn a_key_is_trusted_after_its_retirement_for_what_it_sealed_and_no_longer() {
+fn retired_key_is_trusted_until_its_last_session_expires() {
     let server = start(&["--credential-ttl-s", "100"]);
     let old = login(&server, 1);
     rotate(&server);
@@ -90,7 +90,7 @@ fn a_key_is_trusted_after_its_retirement_for_what_it_sealed_and_no_longer() {
 }
 
 #[test]
-fn servers_that_share_a_key_take_each_others_sessions_and_no_others() {
+fn servers_with_the_same_key_accept_only_each_others_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, [7; 32]).unwrap();
@@ -101,7 +101,7 @@ fn servers_that_share_a_key_take_each_others_sessions_and_no_others() {
 }
 
 #[test]
-fn what_a_cookie_cannot_hold_is_refused_before_it_is_handed_out() {
+fn session_too_large_for_a_cookie_is_not_issued() {
     let (code, message) =
         refusal(crate::BINARY, &["--scheme", "cookie-sealed", "--roles", "400", "--carrier", "cookie"]);
     assert_eq!(code, 2, "{message}");
@@ -124,7 +124,7 @@ fn what_a_cookie_cannot_hold_is_refused_before_it_is_handed_out() {
 
 /// The server's clock goes on by itself, too: a minute is left for that.
 #[test]
-fn limits_hold_and_a_logout_ends_nothing() {
+fn timeouts_hold_and_logout_revokes_nothing() {
     let server = start(&["--credential-ttl-s", "1000", "--absolute-ttl-s", "1500"]);
     let credential = login(&server, 1);
     assert_eq!(post(&server, "/logout", &credential), 204);
@@ -142,7 +142,7 @@ fn limits_hold_and_a_logout_ends_nothing() {
 }
 
 #[test]
-fn a_logout_of_all_ends_every_renewal() {
+fn logout_all_prevents_every_renewal() {
     let server = start(&[]);
     let (one, other) = (login(&server, 1), login(&server, 2));
     assert_eq!(post(&server, "/logout-all", &one), 204);
@@ -153,7 +153,7 @@ fn a_logout_of_all_ends_every_renewal() {
 }
 
 #[test]
-fn a_key_of_another_length_is_refused() {
+fn key_of_wrong_length_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, [7; 31]).unwrap();

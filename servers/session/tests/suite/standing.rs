@@ -74,7 +74,7 @@ fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
 }
 
 #[test]
-fn a_new_password_ends_what_the_old_one_gave() {
+fn password_change_revokes_earlier_sessions() {
     on_every_scheme(|server, carrier| {
         let (one, other) = (User::login(server, carrier, 1), User::login(server, carrier, 1));
         let wrong = one.ask("POST /password", &json!({ "password": "wrong", "new_password": NEW_PASSWORD }));
@@ -95,7 +95,7 @@ fn a_new_password_ends_what_the_old_one_gave() {
 }
 
 #[test]
-fn of_many_password_changes_with_one_old_password_one_wins() {
+fn exactly_one_concurrent_password_change_succeeds() {
     const AT_ONCE: usize = 5;
     on_every_scheme(|server, carrier| {
         let users: Vec<_> = (0..AT_ONCE).map(|_| User::login(server, carrier, 1)).collect();
@@ -122,7 +122,7 @@ fn of_many_password_changes_with_one_old_password_one_wins() {
 }
 
 #[test]
-fn who_is_disabled_is_out_until_he_is_let_in_again() {
+fn disabled_user_is_rejected_until_enabled() {
     on_every_scheme(|server, carrier| {
         let (admin, user) = (User::login(server, carrier, 0), User::login(server, carrier, 1));
         let change = |disabled: bool| json!({ "username": "user-000001", "disabled": disabled });
@@ -157,7 +157,7 @@ fn roles_are_those_of_the_last_change() {
 }
 
 #[test]
-fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
+fn user_change_at_one_node_blocks_writes_at_the_other() {
     for scheme in crate::STORED.into_iter().filter(|scheme| *scheme != "session-memory") {
         let backend = Backend::of(bed::scheme(scheme));
         let node = || bed::server(&backend, scheme, &[]);
@@ -166,7 +166,7 @@ fn a_change_at_one_node_ends_the_writes_of_its_user_at_the_other() {
 }
 
 #[test]
-fn a_sealed_session_that_is_still_read_writes_nothing_after_a_change_at_another_node() {
+fn sealed_session_cannot_write_after_a_user_change_at_another_node() {
     let redis = Redis::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
@@ -178,7 +178,7 @@ fn a_sealed_session_that_is_still_read_writes_nothing_after_a_change_at_another_
 }
 
 #[test]
-fn a_state_change_by_cookie_has_to_come_from_this_site() {
+fn cross_site_state_change_by_cookie_is_rejected() {
     let server = Server::start(crate::BINARY, &["--carrier", "cookie"]);
     let user = User::login(&server, Carrier::Cookie, 1);
     let cookie = (user.header.0, user.header.1.as_str());
@@ -231,7 +231,7 @@ fn a_default_port_is_the_same_origin_with_and_without_its_number() {
 }
 
 #[test]
-fn a_bearer_is_exempt_because_no_browser_sends_it_unasked() {
+fn bearer_request_needs_no_origin() {
     let server = Server::start(crate::BINARY, &[]);
     let user = User::login(&server, Carrier::Bearer, 1);
     let headers = [("authorization", user.header.1.as_str()), ("origin", "https://evil.test")];
@@ -259,7 +259,7 @@ fn guessing_is_throttled_for_known_and_unknown_names_alike() {
 }
 
 #[test]
-fn of_many_guesses_at_once_few_are_looked_at() {
+fn concurrent_guesses_are_mostly_rejected_without_hashing() {
     let server = Server::start(crate::BINARY, &[]);
     let guess = json!({ "username": "user-000001", "password": "wrong" });
     let statuses: Vec<u16> = std::thread::scope(|scope| {

@@ -15,7 +15,7 @@ fn nodes(backend: &Backend, scheme: &str) -> [Server; 2] {
 }
 
 #[test]
-fn full_redis_stores_no_login_and_ends_all() {
+fn full_redis_rejects_logins_and_allows_revocations() {
     for scheme in OVER_REDIS {
         let backend = Backend::of(bed::scheme(scheme));
         let [first, second] = nodes(&backend, scheme);
@@ -61,7 +61,7 @@ fn read_only_postgres_serves_reads_and_reports_no_logout() {
 /// What a full disk refuses is a row that needs a new page. Here a trigger refuses the rows of sessions, and the row
 /// by which the server checks the database finds room, as happens on a full disk.
 #[test]
-fn full_disk_of_postgres_stores_no_login_and_ends_all() {
+fn full_postgres_disk_rejects_logins_and_allows_revocations() {
     let backend = Backend::of(bed::scheme("session-postgres"));
     let server = bed::server(&backend, "session-postgres", &["--workers", "1"]);
     let Backend::Postgres(postgres) = &backend else { panic!("no PostgreSQL") };

@@ -16,19 +16,19 @@ fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn the_plainest_scheme_is_the_default() {
+fn default_scheme_is_session_memory() {
     assert_eq!(Server::start(crate::BINARY, &[]).ready["scheme"], "session-memory");
 }
 
 #[test]
-fn a_scheme_of_another_server_is_refused() {
+fn scheme_of_another_server_is_rejected() {
     let known = "supported: session-memory, session-redis, session-redis-pool";
     assert_refused(&["--scheme", "jwt-hs256"], 2, &["jwt-hs256", known]);
     assert_refused(&["--scheme", "session-mysql"], 2, &["session-mysql", known]);
 }
 
 #[test]
-fn redis_must_be_named_and_there() {
+fn missing_or_unreachable_redis_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for scheme in ["session-redis", "session-redis-pool"] {
         assert_refused(&["--scheme", scheme], 2, &[scheme, "needs --redis-url", "redis://"]);
@@ -45,7 +45,7 @@ fn redis_must_be_named_and_there() {
 }
 
 #[test]
-fn postgres_must_be_named_and_there() {
+fn missing_or_unreachable_postgres_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let scheme = ["--scheme", "session-postgres"];
     assert_refused(&scheme, 2, &["session-postgres needs --postgres-url", "postgresql://"]);
@@ -66,7 +66,7 @@ fn postgres_must_be_named_and_there() {
 }
 
 #[test]
-fn a_wrong_postgres_url_says_which_parameter_is_wrong() {
+fn invalid_postgres_url_names_the_wrong_parameter() {
     for (url, wrong) in [
         ("postgresql://me:secret@127.0.0.1:5432/db?speed=9", "`speed`"),
         ("postgresql://me:secret@127.0.0.1:99999/db", "`port`"),
@@ -80,7 +80,7 @@ fn a_wrong_postgres_url_says_which_parameter_is_wrong() {
 }
 
 #[test]
-fn a_redis_that_is_no_cluster_is_told() {
+fn single_redis_is_rejected_by_the_cluster_scheme() {
     let redis = testkit::redis::Redis::start();
     let flags = ["--scheme", "session-redis-cluster", "--redis-url", &redis.url()];
     assert_refused(&flags, 1, &["cannot use Redis at", "single Redis", "scheme session-redis or"]);
@@ -89,7 +89,7 @@ fn a_redis_that_is_no_cluster_is_told() {
 }
 
 #[test]
-fn limits_that_contradict_each_other_are_refused() {
+fn contradictory_limits_are_rejected() {
     assert_refused(
         &["--credential-ttl-s", "100", "--absolute-ttl-s", "99"],
         2,
@@ -105,7 +105,7 @@ fn limits_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn its_own_settings_are_a_table_of_the_file() {
+fn scheme_settings_are_read_from_the_auth_table() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.toml");
     std::fs::write(&path, "[server]\ncredential-ttl-s = 60\n[auth]\ntouch-interval-s = 60\n").unwrap();
@@ -115,7 +115,7 @@ fn its_own_settings_are_a_table_of_the_file() {
 }
 
 #[test]
-fn help_lists_the_schemes_and_hides_what_the_environment_holds() {
+fn help_lists_the_schemes_and_hides_environment_values() {
     let mut help = Command::new(crate::BINARY);
     let output = help.arg("--help").env("AUTHBENCH_REDIS_URL", "redis://me:secret@localhost/0").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

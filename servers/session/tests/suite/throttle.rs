@@ -79,7 +79,7 @@ fn guesses_from_many_peers_are_bounded_and_leave_the_owner_in() {
 }
 
 #[test]
-fn a_success_forgets_the_failures_before_it() {
+fn successful_login_resets_the_failure_count() {
     let server = Server::start(crate::BINARY, &[]);
     for _ in 0..3 {
         for _ in 0..9 {
@@ -90,7 +90,7 @@ fn a_success_forgets_the_failures_before_it() {
 }
 
 #[test]
-fn an_own_session_may_change_the_password_whatever_others_have_guessed() {
+fn session_can_change_the_password_despite_guesses() {
     let server = Server::start(crate::BINARY, &[]);
     let authorization = |user: u32| {
         let token = server.login(user).json()["token"].as_str().unwrap().to_owned();
@@ -122,7 +122,7 @@ fn answered(stream: &mut TcpStream) -> Option<String> {
 }
 
 #[test]
-fn a_flood_of_logins_is_bounded_and_delays_no_other_peer() {
+fn login_flood_is_bounded_and_does_not_delay_other_peers() {
     const FLOOD: usize = 2048 + 100;
     // The test holds as many connections; a soft limit of 1024 is usual.
     let own = std::process::id().to_string();

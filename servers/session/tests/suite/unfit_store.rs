@@ -32,7 +32,7 @@ fn starts(scheme: &str, flag: &str, url: &str) -> Server {
 const SINGLE: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cached", "cookie-sealed"];
 
 #[test]
-fn redis_that_needs_a_password_is_refused_without_it() {
+fn redis_with_password_is_rejected_without_it() {
     let redis = Redis::start();
     redis.set("requirepass", "the-secret");
     let host = format!("127.0.0.1:{}", redis.port());
@@ -45,7 +45,7 @@ fn redis_that_needs_a_password_is_refused_without_it() {
 }
 
 #[test]
-fn cluster_node_is_refused_by_schemes_for_a_single_redis() {
+fn cluster_node_is_rejected_by_single_redis_schemes() {
     let cluster = Cluster::start();
     for node in &cluster.nodes {
         for scheme in SINGLE {
@@ -55,7 +55,7 @@ fn cluster_node_is_refused_by_schemes_for_a_single_redis() {
 }
 
 #[test]
-fn read_only_replica_is_refused() {
+fn read_only_replica_is_rejected() {
     let (primary, replica) = (Redis::start(), Redis::start());
     let mut follow = redis::cmd("REPLICAOF");
     let () = follow.arg("127.0.0.1").arg(primary.port()).query(&mut replica.connection()).unwrap();
@@ -65,7 +65,7 @@ fn read_only_replica_is_refused() {
 }
 
 #[test]
-fn redis_that_evicts_is_refused() {
+fn redis_with_eviction_is_rejected() {
     let redis = Redis::start();
     redis.set("maxmemory-policy", "allkeys-lru");
     for scheme in SINGLE {
@@ -104,7 +104,7 @@ fn full_redis_is_accepted_with_a_warning() {
 }
 
 #[test]
-fn read_only_postgres_is_refused() {
+fn read_only_postgres_is_rejected() {
     let postgres = Postgres::start();
     postgres.set_read_only(true);
     let setting = ["read-only transaction", "default_transaction_read_only"];
@@ -175,7 +175,7 @@ impl Drop for Pgbouncer {
 }
 
 #[test]
-fn pooler_that_loses_prepared_statements_is_refused() {
+fn pooler_that_loses_prepared_statements_is_rejected() {
     let postgres = Postgres::start();
     for mode in ["transaction", "statement"] {
         let Some(pooler) = Pgbouncer::start(&postgres, mode) else { return };

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_waits_for_its_server_and_not_for_an_idle_one() {
+    fn queued_request_waits_for_its_server() {
         assert_eq!(departures(Station::queue(10, 1), &[0, 1, 25, 26]), [10, 20, 35, 45]);
         assert_eq!(departures(Station::queue(10, 2), &[0, 1, 2, 30]), [10, 11, 20, 40]);
     }

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_denied_is_the_token_the_users_past_and_what_is_below_the_floor() {
+    fn denials_cover_a_token_a_users_past_and_everything_below_the_floor() {
         let denials = Denials::default();
         assert!(!denials.deny(id(1), 7, 0));
         denials.add(Denial::Token(id(1)), 10, 0);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_does_not_pile_up() {
+    fn expired_denials_are_removed() {
         let denials = Denials::default();
         for now in 0..100_u64 {
             for n in 0..1000 {
