@@ -15,13 +15,13 @@ fn toy_experiment_runs_from_command_line_to_report() {
         ["compare", "--schemes", "jwt-hs256", "--experiments", "toy", UNCHECKED, "--out", run.to_str().unwrap()];
     let output = authbench(&asked);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("The toy"), "among the columns at a glance: {}", stdout(&output));
+    assert!(stdout(&output).contains("Toy experiment"), "among the columns of the summary table: {}", stdout(&output));
     let record = record::read(&run).unwrap();
     let points = &record.data::<ToyExperiment>().unwrap().points;
     assert_eq!(points.iter().map(|point| point.scheme.as_str()).collect::<Vec<_>>(), ["anonymous", "jwt-hs256"]);
     for name in ["report.html", "report.md"] {
         let page = std::fs::read_to_string(run.join(name)).unwrap();
-        for part in ["What each server answers to a request", "no answer had more than", "toy: it compares nothing."] {
+        for part in ["The response of each server to a request", "no response had more than", "toy: it compares nothing."] {
             assert!(page.contains(part), "{name}: section, sentence and caveat: {part}");
         }
     }
