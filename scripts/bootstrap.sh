@@ -40,10 +40,10 @@ if ((${#missing[@]})); then
   else
     say "missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
   fi
-  command -v cc >/dev/null || { say "without a C compiler nothing can be built"; exit 1; }
-  command -v redis-server >/dev/null || say "going on without redis-server"
-  postgres || say "going on without PostgreSQL"
-  command -v haproxy >/dev/null || say "going on without haproxy, which only --balancer haproxy needs"
+  command -v cc >/dev/null || { say "no C compiler found; cannot build"; exit 1; }
+  command -v redis-server >/dev/null || say "continuing without redis-server"
+  postgres || say "continuing without PostgreSQL"
+  command -v haproxy >/dev/null || say "continuing without haproxy, which only --balancer haproxy needs"
 fi
 
 if [[ ${2:-} == --full ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then
