@@ -21,7 +21,9 @@ fn toy_experiment_runs_from_command_line_to_report() {
     assert_eq!(points.iter().map(|point| point.scheme.as_str()).collect::<Vec<_>>(), ["anonymous", "jwt-hs256"]);
     for name in ["report.html", "report.md"] {
         let page = std::fs::read_to_string(run.join(name)).unwrap();
-        for part in ["The response of each server to a request", "no response had more than", "toy: it compares nothing."] {
+        for part in
+            ["The response of each server to a request", "no response had more than", "toy: it compares nothing."]
+        {
             assert!(page.contains(part), "{name}: section, sentence and caveat: {part}");
         }
     }
