@@ -136,7 +136,7 @@ fn limits() -> Vec<String> {
          differences in the tail are not meaningful."
             .to_owned(),
         "At equal fractions of their own capacity, schemes run at different rates; at equal rates, they run at \
-         different utilization. A comparison needs both."
+         different utilization. A comparison needs both views."
             .to_owned(),
     ]
 }

@@ -175,7 +175,7 @@ fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Tabl
             Column::figure("p50", "slowest node"),
             Column::figure("p99", "slowest node"),
             Column::figure("Maximum", "and its node"),
-            Column::figure("Accepted after the event", "events of all"),
+            Column::figure("Accepted after the event", "events"),
             Column::figure("Store commands", "per event"),
         ],
         groups: row_groups(record, cells_of),
