@@ -4,7 +4,7 @@ use super::parts;
 use crate::document::{Block, Section};
 
 const TERMS: [(&str, &str); 15] = [
-    ("scheme", "one way to authenticate, with a stable id"),
+    ("scheme", "one way to authenticate, with a stable id such as `session-redis` or `jwt-hs256`"),
     (
         "control",
         "`anonymous`: the same server with authentication that does nothing; every cost is the difference from it",
@@ -18,9 +18,9 @@ const TERMS: [(&str, &str); 15] = [
     ("intended start", "when the plan schedules a request"),
     ("response time", "from the intended start to the last body byte"),
     ("service time", "from the actual send to the last body byte"),
-    ("lag", "actual send minus intended start"),
-    ("round", "one measurement of one scheme: the sample of all statistics"),
-    ("block", "rounds that are adjacent in time, one per scheme; differences are computed within a block"),
+    ("lag", "actual send minus intended start: the lateness of the instrument plus queueing for a connection"),
+    ("round", "one visit of one scheme inside an experiment; the sample of all statistics"),
+    ("block", "rounds that are adjacent in time, one per scheme and level; differences are computed within a block"),
     ("window", "the part of a round that counts, after the warm-up"),
     (
         "valid",
