@@ -1,9 +1,9 @@
-// From a chart's data to the options of Apache ECharts. The same script draws in the browser, for
-// report.html, and in QuickJS, for the SVG files that report.md shows.
+// Converts the data of a chart to options of Apache ECharts. The same script draws in the browser, for
+// report.html, and in QuickJS, for the SVG files of report.md.
 globalThis.authbenchCharts = (() => {
   'use strict';
 
-  // A scheme keeps its colour everywhere. The hues stay apart for the common kinds of colour
+  // A scheme has the same colour in every chart. The hues differ for the common kinds of colour
   // blindness, and symbols repeat the distinction without colour.
   const THEMES = {
     light: {
@@ -43,7 +43,7 @@ globalThis.authbenchCharts = (() => {
     subject.color === null ? theme.control : theme.palette[subject.color % theme.palette.length];
   const symbolOf = (subject) => (subject.color === null ? 'emptyCircle' : SYMBOLS[subject.color % SYMBOLS.length]);
 
-  // A colour on its way to another, 0 to 1; both as #rrggbb.
+  // Mixes two colours by a weight, 0 to 1; both as #rrggbb.
   const mixed = (from, to, share) => {
     const parts = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
     const other = parts(to);
@@ -257,7 +257,7 @@ globalThis.authbenchCharts = (() => {
       yAxis: { ...axis(theme, { axisLabel: { formatter: tick } }), type: 'value', ...binaryScale(chart.data.series) },
       series: chart.data.series.flatMap((each, place) => {
         const [color, symbol] = [colorOf(theme, each), symbolOf(each)];
-        // Lines that lie on one another are told apart by their widths.
+        // Different widths distinguish lines that overlap.
         const width = Math.max(1.4, 4.4 - 0.8 * place);
         return [
           { type: 'scatter', name: each.scheme, data: each.points, symbol, symbolSize: 9, clip: false, itemStyle: { color, opacity: 0.85 } },
@@ -275,7 +275,7 @@ globalThis.authbenchCharts = (() => {
     return { interval, min, max: Math.ceil(most / interval) * interval };
   };
 
-  // Each point is as large as it has rounds; shaded is the interval, dashed the answer.
+  // The size of a point shows its number of rounds; shaded is the interval, dashed the result.
   const slo = (theme, chart, standalone) => {
     const { points, law, interval, found } = chart.data;
     const color = colorOf(theme, chart.data);
@@ -307,7 +307,7 @@ globalThis.authbenchCharts = (() => {
     };
   };
 
-  // Points that were measured, and the line that each scheme's follow or are held against.
+  // Measured points, and the line fitted to each scheme or compared with it.
   const lines = (theme, chart, standalone, width) => {
     const { x, y, series } = chart.data;
     const names = series.map((each) => each.scheme);
@@ -393,7 +393,7 @@ globalThis.authbenchCharts = (() => {
     });
     const time0 = (us) => (us === null ? null : Math.max(1, us));
     const end = Math.max(window[1], ...points.map((point) => point.start_s));
-    // Shaded is what does not count: warm-up, and what came after the window.
+    // Shaded intervals are excluded: warm-up, and those after the window.
     const shaded = [[0, window[0]], [window[1], end]].filter(([from, to]) => to > from);
     const left = { silent: true, itemStyle: { color: theme.shade }, data: shaded.map(([from, to]) => [{ xAxis: from }, { xAxis: to }]) };
     const xAxis = (grid, extra) => ({ ...axis(theme, extra), type: 'value', gridIndex: grid, min: 0, max: end, splitLine: { show: false } });
@@ -426,7 +426,7 @@ globalThis.authbenchCharts = (() => {
     };
   };
 
-  // What came of the requests of each scheme in time: a strip a scheme, its colours the outcomes, the fault between two lines.
+  // Request outcomes over time: one strip per scheme, a colour per outcome, the fault between two lines.
   const OUTCOMES = [
     ['accepted', (theme) => theme.palette[6]],
     ['lost (new login)', (theme) => theme.palette[0]],
