@@ -1,4 +1,4 @@
-//! A check at work: the servers it asks, the users it logs in, and what was said meanwhile.
+//! The context of a running check: the servers it queries, the users it logs in, and the recorded exchanges.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -21,24 +21,24 @@ use crate::wire::{self, Answer, Base, Connection, HASHING_TIMEOUT, Request, Sile
 
 /// Exchanges that a failure shows.
 const SHOWN: usize = 6;
-/// The pause between two questions of a poll.
+/// The pause between two polls.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
-/// Users who are tried until one may log in: an earlier run may have throttled some.
+/// Users that are tried until one can log in: an earlier run may have throttled some.
 const TRIES: usize = 5;
 /// The time limit of minting, and the bytes of its response: tens of thousands of credentials, each of which may be as
 /// large as a cookie can be.
 const MINT_TIMEOUT: Duration = Duration::from_mins(1);
 const MINT_LIMIT_BYTES: usize = 64 << 20;
 
-/// Whoever waited for its store for so long may say that it is away, even if nobody has taken it away: the machine may
-/// have stood still.
+/// A server that waited this long for its store may report it as unavailable even without an outage: the machine may
+/// have paused.
 pub(crate) const STALL: Duration = Duration::from_millis(500);
 
-/// Numbers of users, each given out once until all were.
+/// User numbers, each used once until all have been used.
 pub(crate) struct Users(AtomicU32);
 
 impl Users {
-    /// Begins with one that two runs of the suite will hardly share.
+    /// Starts at a number that two runs of the suite are unlikely to share.
     pub(crate) fn begin() -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self(AtomicU32::new(since.subsec_nanos() >> 4))
@@ -55,33 +55,33 @@ pub(crate) struct Shared<'a> {
     pub(crate) users: Users,
     /// Set once the run is to end.
     pub(crate) stop: &'a AtomicBool,
-    /// Somebody whose name has been guessed at until it was throttled; none if the server throttles no name.
+    /// A user name that was guessed at until it was throttled; none if the server throttles no name.
     pub(crate) guessed: OnceLock<Option<Guessed>>,
     /// Connections that were left half-open when the run began.
     pub(crate) half_open: HalfOpen,
 }
 
-/// A user who has logged in before others guessed at the password, in vain.
+/// A user who logged in before others guessed the password in vain.
 #[derive(Clone, Debug)]
 pub(crate) struct Guessed {
     pub(crate) login: Login,
-    /// The wrong passwords that were refused with 401 before the first 429.
+    /// The wrong passwords that were rejected with 401 before the first 429.
     pub(crate) guesses: usize,
 }
 
-/// One check of one subject. It may be shared by threads.
+/// One check of one subject. Threads may share it.
 pub(crate) struct Case<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) facts: &'a Facts,
     pub(crate) shared: &'a Shared<'a>,
-    /// The cookies that carry no credential, such as those of a balancer.
+    /// The cookies without a credential, such as those of a load balancer.
     companions: Mutex<CookieJar>,
     said: Mutex<VecDeque<(Request, Result<Answer, Silence>)>>,
-    /// The check has taken the store away, or given it back.
+    /// The check has started or ended a store outage.
     took_store: AtomicBool,
-    /// A server has waited for its store in vain, and nobody had taken it away.
+    /// A server has waited for its store in vain, without an outage by the check.
     missed_store: AtomicBool,
-    /// A request got no response in time, and the store had not been taken away.
+    /// A request got no response in time, without an outage by the check.
     timed_out: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The last that was said.
+    /// Returns the last exchanges.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.said().iter().map(|(request, answer)| Exchange::of(request, answer.as_ref())).collect()
     }
@@ -108,32 +108,32 @@ impl<'a> Case<'a> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server that is asked wherever one is enough.
+    /// Returns the server that is used wherever one is enough.
     pub(crate) fn first(&self) -> &'a Base {
         &self.subject.nodes[0]
     }
 
-    /// The answer of this server, or why there is none.
+    /// Returns the response of this server, or why there is none.
     pub(crate) fn try_send(&self, node: &Base, request: &Request) -> Result<Answer, Silence> {
         self.heard(request, wire::send(node, request, self.shared.stop))
     }
 
-    /// A connection that is kept for many requests.
+    /// Returns a connection that is reused for many requests.
     pub(crate) fn connection<'c>(&'c self, node: &'c Base) -> Connection<'c> {
         Connection::to(node, self.shared.stop)
     }
 
-    /// Whether a server has waited for its store in vain though nobody had taken it away.
+    /// Returns whether a server has waited for its store in vain without an outage by the check.
     pub(crate) fn missed_store(&self) -> bool {
         self.missed_store.load(Ordering::Relaxed)
     }
 
-    /// Whether a request got no response in time, and the store had not been taken away.
+    /// Returns whether a request got no response in time without an outage by the check.
     pub(crate) fn timed_out(&self) -> bool {
         self.timed_out.load(Ordering::Relaxed)
     }
 
-    /// The `Set-Cookie` headers of this answer that set or clear a credential; a balancer's are not among them.
+    /// Returns the `Set-Cookie` headers that set or clear a credential, without those of a load balancer.
     pub(crate) fn set_credentials<'b>(&'b self, answer: &'b Answer) -> impl Iterator<Item = &'b str> {
         answer.all("set-cookie").filter(|line| self.facts.is_credential(line))
     }
@@ -142,7 +142,7 @@ impl<'a> Case<'a> {
         self.companions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the cookies of an answer that carry no credential: what carries one is sent by the check alone.
+    /// Stores the cookies without a credential; the check itself sends those with one.
     fn keep_companions(&self, request: &Request, answer: &Answer) {
         let mut others = answer.all("set-cookie").filter(|line| !self.facts.is_credential(line)).peekable();
         if others.peek().is_some() {
@@ -171,18 +171,18 @@ impl<'a> Case<'a> {
         self.try_send(node, request).or_else(|silence| fail(silence.to_string()))
     }
 
-    /// The answer over a connection that is kept.
+    /// Returns the response over a reused connection.
     pub(crate) fn send_over(&self, connection: &mut Connection<'_>, request: &Request) -> Step<Answer> {
         let answer = self.heard(request, connection.send(request));
         answer.or_else(|silence| fail(silence.to_string()))
     }
 
-    /// The answer of the first server.
+    /// Returns the response of the first server.
     pub(crate) fn send(&self, request: &Request) -> Step<Answer> {
         self.send_to(self.first(), request)
     }
 
-    /// This request with this credential by the server's carrier.
+    /// Returns this request with this credential in the server's carrier.
     pub(crate) fn with(&self, request: Request, credential: impl AsRef<[u8]>) -> Request {
         let credential = credential.as_ref();
         match self.facts.carrier {
@@ -191,25 +191,25 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// This request with the cookies that carry no credential.
+    /// Returns this request with the cookies that have no credential.
     pub(crate) fn with_companions(&self, request: Request) -> Request {
         let companions = self.companions().header(&self.first().url(request.path()));
         companions.into_iter().fold(request, |request, companions| request.header("cookie", companions))
     }
 
-    /// This request with these cookies, beside those that carry no credential.
+    /// Returns this request with these cookies and those that have no credential.
     pub(crate) fn with_cookie(&self, request: Request, cookies: impl Into<Vec<u8>>) -> Request {
         let beside = self.companions().header(&self.first().url(request.path()));
         let beside = beside.map_or_else(Vec::new, |beside| format!("{beside}; ").into_bytes());
         request.header("cookie", [beside, cookies.into()].concat())
     }
 
-    /// A state change that comes from the server's own site, with this credential.
+    /// Returns a same-origin state change with this credential.
     pub(crate) fn post(&self, path: &str, credential: impl AsRef<[u8]>) -> Request {
         self.as_own_site(self.with(Request::post(path), credential))
     }
 
-    /// What a browser adds when a page of the site itself asks.
+    /// Adds the headers that a browser sends from a page of the site itself.
     pub(crate) fn as_own_site(&self, request: Request) -> Request {
         match self.facts.carrier {
             Carrier::Bearer => request,
@@ -217,7 +217,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The status of `/me` with this credential at the first server.
+    /// Returns the status of `/me` with this credential at the first server.
     pub(crate) fn me(&self, credential: impl AsRef<[u8]>) -> Step<u16> {
         self.me_at(self.first(), credential)
     }
@@ -226,35 +226,35 @@ impl<'a> Case<'a> {
         self.send_to(node, &self.with(Request::get(route::ME), credential)).map(|answer| answer.status)
     }
 
-    /// Goes on if this credential is good.
+    /// Continues if this credential is accepted.
     pub(crate) fn must_be_good(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
         let status = self.me(credential)?;
         ensure(status == 200, || format!("{what}: /me returns {status} instead of 200"))
     }
 
-    /// Goes on if this credential is refused with 401.
+    /// Continues if this credential is rejected with 401.
     pub(crate) fn must_be_refused(&self, credential: impl AsRef<[u8]>, what: &str) -> Step {
         let status = self.me(credential)?;
         ensure(status == 401, || format!("{what}: /me returns {status} instead of 401"))
     }
 
-    /// The request that asks for a login.
+    /// Returns a login request.
     pub(crate) fn login_request(username: &str, password: &str) -> Request {
         let login = Request::post(route::LOGIN).within(HASHING_TIMEOUT);
         login.json(&json!({ "username": username, "password": password }))
     }
 
-    /// A user's name that no other check is using.
+    /// Returns a user name that no other check uses.
     pub(crate) fn fresh_user(&self) -> String {
         self.shared.users.next(self.facts.users)
     }
 
-    /// A fresh login of a fresh user.
+    /// Logs in a user that no other check uses.
     pub(crate) fn login(&self) -> Step<Login> {
         self.login_within(HASHING_TIMEOUT)
     }
 
-    /// A fresh login of a fresh user, with another time limit: of many at once the last one waits.
+    /// Logs in like this with another time limit: the last of many concurrent logins waits longest.
     pub(crate) fn login_within(&self, timeout: Duration) -> Step<Login> {
         for _ in 0..TRIES {
             let username = self.fresh_user();
@@ -266,7 +266,7 @@ impl<'a> Case<'a> {
         fail(format!("the server throttles {TRIES} seeded users in a row"))
     }
 
-    /// A login of this user with the seeded password.
+    /// Logs in this user with the seeded password.
     pub(crate) fn login_as(&self, username: &str) -> Step<Login> {
         self.login_with(username, user::PASSWORD)
     }
@@ -276,7 +276,7 @@ impl<'a> Case<'a> {
         self.logged_in(username, answer)
     }
 
-    /// What an answer to a login or a renewal issues; none if it is nothing.
+    /// Returns what a login or renewal response issues; none if nothing.
     pub(crate) fn handed(&self, answer: &Answer) -> Option<Handed> {
         Handed::in_answer(self.first(), answer, &self.facts.cookie)
     }
@@ -289,7 +289,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The admin's login.
+    /// Returns the login of the admin.
     pub(crate) fn admin(&self) -> Step<Login> {
         let answer = self.send(&Self::login_request(&user::username(0), user::PASSWORD))?;
         applicable(answer.status == 200, reason::NO_ADMIN)?;
@@ -299,7 +299,7 @@ impl<'a> Case<'a> {
         Ok(login)
     }
 
-    /// What renews this login.
+    /// Returns the request that renews this login.
     pub(crate) fn renewal(&self, login: &Login) -> Request {
         match &login.refresh_token {
             Some(token) => self.renewal_by(token),
@@ -307,12 +307,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What renews by this refresh token.
+    /// Returns the request that renews with this refresh token.
     pub(crate) fn renewal_by(&self, token: &str) -> Request {
         self.by_refresh_token(route::REFRESH, token)
     }
 
-    /// A state change that this refresh token alone authorizes.
+    /// Returns a state change that only this refresh token authorizes.
     pub(crate) fn by_refresh_token(&self, path: &str, token: &str) -> Request {
         let request = Request::post(path);
         match self.facts.carrier {
@@ -323,7 +323,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The renewed login.
+    /// Returns the renewed login.
     pub(crate) fn renew(&self, login: &Login) -> Step<Login> {
         let answer = self.send(&self.renewal(login))?;
         answer.must_be(200, "a renewal")?;
@@ -333,19 +333,19 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A change of a user by the admin.
+    /// Updates a user as the admin.
     pub(crate) fn change_user(&self, admin: &Login, change: &Value) -> Step {
         let changed = self.send(&self.post(route::ADMIN_USER, &admin.credential).json(change))?;
         changed.must_be(204, "an update of a user by the admin")
     }
 
-    /// What changes the password of this login's user.
+    /// Returns the request that changes the password of this login's user.
     pub(crate) fn password_change(&self, login: &Login, old: &str, new: &str) -> Request {
         let change = json!({ "password": old, "new_password": new });
         self.post(route::PASSWORD, &login.credential).within(HASHING_TIMEOUT).json(&change)
     }
 
-    /// Lets time pass at every server.
+    /// Advances the clock of every server.
     pub(crate) fn advance(&self, seconds: u64) -> Step {
         applicable(self.facts.clock, reason::NO_CLOCK)?;
         for node in &self.subject.nodes {
@@ -355,12 +355,12 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Credentials without passwords, beginning with this user: each with its refresh token, if any.
+    /// Returns credentials without passwords from this user on, each with its refresh token, if any.
     pub(crate) fn mint(&self, count: u32, first_user: u32) -> Step<Vec<(String, Option<String>)>> {
         let request = Request::post(route::BENCH_MINT).within(MINT_TIMEOUT).body_limit_bytes(MINT_LIMIT_BYTES);
         let request = request.json(&json!({ "count": count, "first_user": first_user }));
         let answer = match wire::send(self.first(), &request, self.shared.stop) {
-            // Too much to be kept.
+            // Too large to record.
             Ok(minted) if minted.status == 200 => {
                 self.keep_companions(&request, &minted);
                 Ok(minted)
@@ -368,7 +368,7 @@ impl<'a> Case<'a> {
             other => self.heard(&request, other),
         };
         let answer = answer.or_else(|silence| fail(format!("/bench/mint: {silence}")))?;
-        // A server answers an unknown path as it likes: 401, 302, 404, a page with 200.
+        // A server may respond to an unknown path with 401, 302, 404 or a page with 200.
         let minted =
             (answer.status == 200).then(|| serde_json::from_slice::<MintResponse>(&answer.body).ok()).flatten();
         let Some(minted) = minted else { return not_applicable(reason::NO_MINT) };
@@ -382,7 +382,7 @@ impl<'a> Case<'a> {
         let credential = match self.facts.carrier {
             Carrier::Bearer => header("authorization")?.strip_prefix("Bearer ")?,
             Carrier::Cookie => {
-                // By its name, or the first: what mints need not know the name that a proxy gives the cookie.
+                // By its name, else the first: the mint route need not know the name that a proxy gives the cookie.
                 let mut pairs = header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
                 let first = pairs.clone().next();
                 pairs.find(|(name, _)| *name == self.facts.cookie).or(first)?.1
@@ -391,13 +391,13 @@ impl<'a> Case<'a> {
         Some((credential.to_owned(), minted.refresh_token.clone()))
     }
 
-    /// The token of a fresh login, opened.
+    /// Returns the decoded token of a new login.
     pub(crate) fn token(&self) -> Step<Token> {
         let login = self.login()?;
         Token::open(&login.credential).map_or_else(|| not_applicable(reason::NOT_JWS), Ok)
     }
 
-    /// A fresh token and the server's key.
+    /// Returns a new token and the server's key.
     pub(crate) fn forge(&self) -> Step<Forge> {
         applicable(self.facts.jws, reason::NOT_JWS)?;
         let Some(keys) = &self.subject.keys else { return not_applicable(reason::NO_KEYS) };
@@ -409,23 +409,23 @@ impl<'a> Case<'a> {
         Ok(forge)
     }
 
-    /// The hold of the store.
+    /// Returns the control of the store.
     pub(crate) fn store(&self) -> Step<&'a dyn StoreControl> {
         applicable(self.facts.store_apart() != Some(false), reason::STORE_WITHIN)?;
         self.subject.store.as_deref().map_or_else(|| not_applicable(reason::NO_STORE), Ok)
     }
 
-    /// From now on a server that has no store is none that was disturbed.
+    /// From now on a server without its store does not count as disturbed.
     pub(crate) fn takes_store_away(&self) {
         self.took_store.store(true, Ordering::Relaxed);
     }
 
-    /// A fact, if the server tells it.
+    /// Returns a fact, if the server states it.
     pub(crate) fn fact<T>(fact: Option<T>) -> Step<T> {
         fact.map_or_else(|| not_applicable(reason::NO_FACTS), Ok)
     }
 
-    /// Asks until this holds, the time is over or the run is stopped; says whether it came to hold.
+    /// Polls until this holds, the time is up or the run is stopped; returns whether it holds.
     pub(crate) fn comes_to_hold(&self, within: Duration, mut holds: impl FnMut() -> Step<bool>) -> Step<bool> {
         let deadline = Instant::now() + within;
         while !holds()? {

@@ -1,5 +1,5 @@
 //! The table of checks. A check is a value: its id is stable, its row is that of the security table, and its function
-//! says by itself whether it applies.
+//! decides whether it applies.
 
 mod bearer;
 mod bench;
@@ -39,15 +39,15 @@ pub struct Check {
     pub id: &'static str,
     /// The row of the security table, 1 to 30.
     pub row: u8,
-    /// What a good server does, in one sentence.
+    /// What a correct server does, in one sentence.
     pub title: &'static str,
-    /// Who says so: an RFC's section, a cheat sheet.
+    /// The source: an RFC section, a cheat sheet.
     pub source: &'static str,
     pub(crate) run: fn(&Case<'_>) -> Step,
 }
 
-/// Every check, by subject. Keys are rotated last, because a key that was lent signs nothing that counts afterwards; and
-/// half-open connections are looked at late, because they have had their time by then.
+/// Every check, by subject. Keys are rotated last, because a given key is no longer the signing key afterwards;
+/// half-open connections are checked late, because their time limit has passed by then.
 pub static ALL: [&[Check]; 26] = [
     http::CHECKS,
     bearer::CHECKS,

@@ -1,4 +1,4 @@
-//! What is known of a server before it is examined: from `/bench/scheme` where it has that, else from its answer to
+//! What is known of a server before the checks: from `/bench/scheme` if it has that, else from its response to
 //! a login. What a check applies to follows from these facts, never from a scheme's name.
 
 use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
@@ -13,19 +13,19 @@ pub(crate) struct Facts {
     pub(crate) carrier: Carrier,
     /// Whether the credential is a compact JWS.
     pub(crate) jws: bool,
-    /// Whether a refresh token is handed out.
+    /// Whether a refresh token is issued.
     pub(crate) refresh_token: bool,
     /// The cookies that hold the credential and the refresh token.
     pub(crate) cookie: String,
     pub(crate) refresh_cookie: String,
-    /// Whether there is a clock that can be moved.
+    /// Whether the clock is adjustable.
     pub(crate) clock: bool,
     /// How many users there are, as far as is known.
     pub(crate) users: u32,
 }
 
 impl Facts {
-    /// What is told of the server, and what it has handed out.
+    /// Reads the server's description and what it has issued.
     pub(crate) fn of(descriptor: Option<SchemeDescriptor>, handed: &Handed, clock: bool) -> Self {
         Self {
             carrier: handed.carrier,
@@ -39,7 +39,7 @@ impl Facts {
         }
     }
 
-    /// Whether the cookie of this name, or of this `Set-Cookie`, carries the credential or the refresh token. Others, such as a
+    /// Whether the cookie of this name, or of this `Set-Cookie`, has the credential or the refresh token. Others, as a
     /// balancer's, are only sent back.
     pub(crate) fn is_credential(&self, cookie: &str) -> bool {
         let name = cookie.split(['=', ';']).next().unwrap_or_default().trim();
@@ -82,16 +82,16 @@ impl Facts {
         self.told(|told| told.leeway_s)
     }
 
-    /// Whether the store is a process of its own.
+    /// Whether the store is a separate process.
     pub(crate) fn store_apart(&self) -> Option<bool> {
         self.told(|told| Some(told.store.is_apart()))
     }
 
-    /// Whether the credential is the session itself, sealed: there is no store, and it is no token.
+    /// Whether the credential is the sealed session itself: there is no store, and the credential is not a token.
     pub(crate) fn sealed(&self) -> Option<bool> {
         self.told(|told| Some(told.store == StoreKind::None && !self.jws))
     }
 }
 
-/// The users that are taken for granted where nobody says how many there are.
+/// The number of users assumed where the server does not state it.
 pub(crate) const FEW_USERS: u32 = 100;

@@ -1,5 +1,5 @@
-//! Requests that never become complete, begun with a run: whether the server ends their connections is seen at the end of
-//! the run, so that no check has to wait for it.
+//! Requests that never become complete, started with a run: whether the server closes their connections is checked at the
+//! end of the run, so that no check has to wait for it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,28 +14,28 @@ use crate::wire::Base;
 
 /// How often it is checked whether a connection is still open.
 const POLL: Duration = Duration::from_millis(100);
-/// The time after which a head that grows gets one more line.
+/// The time after which a growing head gets one more line.
 const LINE_EVERY: Duration = Duration::from_secs(1);
-/// How long connecting may take.
+/// The time limit to connect.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Of a connection that is open.
+/// The value of a connection that is still open.
 const OPEN: u64 = u64::MAX;
 
 /// How a request stays incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HalfOpenKind {
-    /// After a part of its head nothing more comes.
+    /// Nothing follows a part of its head.
     Head,
-    /// Its head grows by a line a second.
+    /// Its head grows by one line per second.
     GrowingHead,
-    /// After a part of its body nothing more comes.
+    /// Nothing follows a part of its body.
     Body,
 }
 
 impl HalfOpenKind {
     pub(crate) const ALL: [Self; 3] = [Self::Head, Self::GrowingHead, Self::Body];
 
-    /// For a reader.
+    /// Returns a description.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Head => "an incomplete head",
@@ -44,7 +44,7 @@ impl HalfOpenKind {
         }
     }
 
-    /// What is sent at first.
+    /// Returns what is sent first.
     pub(crate) fn beginning(self, base: &Base) -> String {
         let path = base.path(route::LOGIN);
         let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", base.authority());
@@ -55,7 +55,7 @@ impl HalfOpenKind {
     }
 }
 
-/// One connection of each kind, until this value goes.
+/// One connection of each kind, open until this value is dropped.
 pub(crate) struct HalfOpen {
     began: Instant,
     watched: Arc<Watched>,
@@ -85,13 +85,13 @@ impl HalfOpen {
         Self { began, watched, watching: Some(watching) }
     }
 
-    /// How long the connection of this kind stayed open; none if it still is.
+    /// Returns how long the connection of this kind stayed open; none if it still is.
     pub(crate) fn stayed_open(&self, kind: HalfOpenKind) -> Option<Duration> {
         let ended_ms = self.watched.ended_ms[kind as usize].load(Ordering::Relaxed);
         (ended_ms != OPEN).then(|| Duration::from_millis(ended_ms))
     }
 
-    /// The time since the connections were opened.
+    /// Returns the time since the connections were opened.
     pub(crate) fn age(&self) -> Duration {
         self.began.elapsed()
     }
@@ -117,7 +117,7 @@ impl Watched {
     }
 }
 
-/// Whether the server has answered, or closed the connection.
+/// Returns whether the server has responded or closed the connection.
 fn has_ended(stream: &mut TcpStream, grows: bool) -> bool {
     if stream.set_nonblocking(true).is_err() || (grows && stream.write_all(b"x-more: 1\r\n").is_err()) {
         return true;

@@ -1,8 +1,8 @@
-//! The server's own key, lent so that tokens can be forged which are wrong in one thing only.
+//! The server's own key, given to forge tokens that differ from valid ones in one property.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 
-/// What a server signs its tokens with.
+/// The key with which a server signs its tokens.
 pub enum SigningKeys {
     /// The secret of an HMAC.
     Secret(Vec<u8>),
@@ -11,19 +11,19 @@ pub enum SigningKeys {
 }
 
 impl SigningKeys {
-    /// The secret in a file of this content.
+    /// Reads the secret from the content of a file.
     #[must_use]
     pub fn secret(file: &[u8]) -> Self {
         Self::Secret(contract::secret::in_file(file).to_vec())
     }
 
-    /// The private key in a PKCS #8 PEM file of this content.
+    /// Reads the private key from the content of a PKCS #8 PEM file.
     #[must_use]
     pub fn pem(file: &[u8]) -> Self {
         Self::Pem(file.to_vec())
     }
 
-    /// The key for signatures of this algorithm; none if it is of another type.
+    /// Returns the key for signatures of this algorithm; none if it is of another type.
     pub(crate) fn for_algorithm(&self, algorithm: Algorithm) -> Option<EncodingKey> {
         use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512};
         match (self, algorithm) {

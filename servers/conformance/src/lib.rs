@@ -1,11 +1,11 @@
 //! One behavioural and security suite, run against any server that speaks the wire of [`contract`].
 //!
 //! It knows servers by their base URL only. Every row of the security table is one or several [checks](checks::ALL);
-//! [`run`] makes them all and gives a [`Report`], [`matrix`] puts reports side by side. What a server says of itself at
-//! `/bench/scheme` decides what applies to it. What a bare URL cannot show (forged tokens, outages, dumps, logs,
-//! refused starts) is shown where the caller lends more with the [`Subject`].
+//! [`run`] runs all of them and returns a [`Report`], [`matrix`] combines reports. What a server states at
+//! `/bench/scheme` decides which checks apply. What a bare URL cannot show (forged tokens, outages, dumps, logs,
+//! failed starts) is checked if the caller gives more in the [`Subject`].
 //!
-//! Absent on purpose: any server crate, any scheme's name, any client library that would mend a request.
+//! Deliberately absent: any server crate, any scheme's name, any client library that would correct a request.
 
 mod case;
 pub mod checks;

@@ -1,4 +1,4 @@
-//! Somebody who has logged in, and what he was handed.
+//! A login and the credentials that it issued.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,7 +7,7 @@ use cookie_jar::CookieJar;
 
 use crate::wire::{self, Answer, Base, Request};
 
-/// What an answer hands out, by whichever carrier.
+/// What a response issues, in either carrier.
 #[derive(Clone, Debug)]
 pub(crate) struct Handed {
     pub(crate) carrier: Carrier,
@@ -76,7 +76,7 @@ impl Cookies {
     }
 }
 
-/// Returns this `Set-Cookie` without its `Domain`: a wrong one is for its own check to report, and the others go on.
+/// Returns this `Set-Cookie` without its `Domain`: a separate check reports a wrong one, and the other checks continue.
 fn without_domain(line: &str) -> String {
     let is_domain = |part: &str| part.trim_start().get(..6).is_some_and(|name| name.eq_ignore_ascii_case("domain"));
     line.split(';').filter(|part| !is_domain(part)).collect::<Vec<_>>().join(";")
@@ -108,14 +108,14 @@ fn by_trial(base: &Base, cookies: &[(String, String)], stop: &AtomicBool) -> usi
     needed.or_else(enough).copied().unwrap_or(0)
 }
 
-/// A user with a credential.
+/// A logged-in user with a credential.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
-    /// His name.
+    /// The user name.
     pub(crate) username: String,
     pub(crate) credential: String,
     pub(crate) refresh_token: Option<String>,
-    /// The answer that handed it out.
+    /// The response that issued it.
     pub(crate) answer: Answer,
 }
 

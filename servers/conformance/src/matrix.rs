@@ -1,4 +1,4 @@
-//! Reports side by side, as Markdown.
+//! Several reports as one Markdown table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::checks;
 use crate::outcome::{Report, Verdict};
 
-/// What a check gave for one scheme, over all its reports.
+/// The result of a check for one scheme, over all its reports.
 #[derive(Default)]
 struct Cell {
     failed: bool,
@@ -34,9 +34,9 @@ impl Cell {
     }
 }
 
-/// Every check against every scheme: ✓ passed, ✗ failed, – not applicable, with the reasons below.
+/// Returns every check for every scheme: ✓ passed, ✗ failed, – not applicable, with the reasons below.
 ///
-/// Reports of one scheme under several carriers share a column: what applies to one of them is judged by that one.
+/// Reports of one scheme with several carriers share a column: a check that applies to one of them counts for that one.
 #[must_use]
 pub fn matrix(reports: &[Report]) -> String {
     let mut ids: Vec<&str> = vec![];

@@ -1,4 +1,4 @@
-//! Credentials that are almost good: what has become of good ones by one of several accidents or attacks.
+//! Mutated credentials: valid ones changed by one of several accidents or attacks.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -8,19 +8,19 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::token::{decode, encode};
 
-/// The same credentials are spoiled in the same ways in every run.
+/// Every run mutates the same credentials in the same ways.
 const SEED: u64 = 8725;
 /// The characters of base64url.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// One way to spoil a credential.
+/// One kind of mutation.
 struct Way {
-    /// What was done, for a reader.
+    /// Its description.
     name: &'static str,
     spoil: fn(&mut Mutator) -> Vec<u8>,
 }
 
-/// All of them; each is as likely as any other.
+/// All mutations, each with the same probability.
 const WAYS: [Way; 12] = [
     Way { name: "bits flipped", spoil: Mutator::flipped },
     Way { name: "bits flipped in the decoded bytes", spoil: Mutator::flipped_within },
@@ -36,7 +36,7 @@ const WAYS: [Way; 12] = [
     Way { name: "segments from several users", spoil: Mutator::mixed },
 ];
 
-/// An endless row of spoiled credentials.
+/// An endless sequence of mutated credentials.
 pub(crate) struct Mutator {
     carrier: Carrier,
     good: Vec<String>,
@@ -44,13 +44,13 @@ pub(crate) struct Mutator {
 }
 
 impl Mutator {
-    /// Made of these, which are good and belong to different users.
+    /// The valid credentials of different users to mutate.
     pub(crate) fn of(carrier: Carrier, good: Vec<String>) -> Self {
         Self { carrier, good, random: SmallRng::seed_from_u64(SEED) }
     }
 
-    /// The next one and how it was made. It is not good: a reader who takes away the white space around it, and ends a
-    /// cookie at its semicolon, does not see a good one either.
+    /// Returns the next one and its mutation. It is invalid, also to a reader that trims white space and ends a
+    /// cookie at its semicolon.
     pub(crate) fn next(&mut self) -> (&'static str, Vec<u8>) {
         loop {
             let way = &WAYS[self.random.random_range(..WAYS.len())];
@@ -63,7 +63,7 @@ impl Mutator {
         }
     }
 
-    /// What a reader of the header takes for the credential.
+    /// Returns what a reader of the header treats as the credential.
     fn seen<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         match self.carrier {
             Carrier::Bearer => bytes,
@@ -81,7 +81,7 @@ impl Mutator {
         self.good[place].clone()
     }
 
-    /// A place where it begins, and one where it ends, in something of this length.
+    /// Returns a random start and end within this length.
     fn slice(&mut self, length: usize) -> (usize, usize) {
         let start = self.below(length);
         (start, start + 1 + self.below(length - start))
@@ -97,7 +97,7 @@ impl Mutator {
         }
     }
 
-    /// One of the credentials with one of its segments decoded, changed, and encoded again.
+    /// Returns one of the credentials with one of its segments decoded, changed and encoded again.
     fn within(&mut self, change: impl FnOnce(&mut Self, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
         let good = self.one();
         let mut segments: Vec<String> = good.split('.').map(str::to_owned).collect();
@@ -142,7 +142,7 @@ impl Mutator {
         })
     }
 
-    /// Without its beginning, its end, or something between.
+    /// Removes the beginning, the end, or a part between.
     fn shorten(&mut self, bytes: &mut Vec<u8>) {
         let (start, end) = self.slice(bytes.len());
         let range = match self.below(3) {
@@ -212,12 +212,12 @@ impl Mutator {
                 [&bytes[..place], hex("%", &bytes[place..=place]).as_bytes(), &bytes[place + 1..]].concat()
             }
             10 => good.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-            // The last character of a segment may have bits to spare.
+            // The last character of a segment may have unused bits.
             _ => self.respelled(good),
         }
     }
 
-    /// With another last character of a segment, which may decode to the same bytes.
+    /// Replaces the last character of a segment, which may decode to the same bytes.
     fn respelled(&mut self, good: String) -> Vec<u8> {
         let ends: Vec<usize> = good.match_indices('.').map(|(place, _)| place).chain([good.len()]).collect();
         let end = ends[self.below(ends.len())];
@@ -254,7 +254,7 @@ impl Mutator {
         if segments.len() > 1 {
             return segments.join(".").into_bytes();
         }
-        // An id of one segment: every character from somebody.
+        // An id of one segment: every character from one of the users.
         let whole: Vec<Vec<u8>> = self.good.iter().map(|good| good.as_bytes().to_vec()).collect();
         (0..first.len()).filter_map(|place| whole[self.below(whole.len())].get(place).copied()).collect()
     }

@@ -1,11 +1,11 @@
-//! What a run of the suite says: one outcome a check.
+//! The result of a run of the suite: one outcome per check.
 
 use contract::SchemeDescriptor;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Answer, Request, Silence};
 
-/// Bytes of a body that an exchange shows at most.
+/// Maximum bytes of a body that an exchange shows.
 const SHOWN_BYTES: usize = 2048;
 
 /// What was sent, and what came back.
@@ -13,9 +13,9 @@ const SHOWN_BYTES: usize = 2048;
 pub struct Exchange {
     /// The request, without the headers that every request has.
     pub sent: String,
-    /// The answer, or why there is none.
+    /// The response, or why there is none.
     pub received: String,
-    /// How long the answer took, in milliseconds; null if there is none.
+    /// How long the response took, in milliseconds; null if there is none.
     pub took_ms: Option<u64>,
 }
 
@@ -31,18 +31,18 @@ impl Exchange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "result")]
 pub enum Verdict {
-    /// The server does what the check wants.
+    /// The server does what the check requires.
     Pass,
     /// It does not.
     Fail {
-        /// What it did instead.
+        /// What the server did instead.
         why: String,
-        /// The last that was said before.
+        /// The last exchanges before the failure.
         exchanges: Vec<Exchange>,
     },
-    /// The check says nothing of this server, or could not be made.
+    /// The check does not apply to this server or could not run.
     NotApplicable {
-        /// Why, and what to give so that it can be made.
+        /// Why, and what to give so that it can run.
         reason: String,
     },
 }
@@ -54,15 +54,15 @@ pub struct CheckResult {
     pub id: String,
     /// The row of the security table that it belongs to.
     pub row: u8,
-    /// What a good server does, in one sentence.
+    /// What a correct server does, in one sentence.
     pub title: String,
-    /// Who says so.
+    /// The source.
     pub source: String,
     /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// How often it was made: more than once where it did not pass while the machine stood still, or while a server
-    /// missed a store that nobody had taken away.
+    /// How often it ran: more than once where it did not pass while the machine paused, or while a server
+    /// missed its store without an outage by the check.
     pub attempts: u32,
     /// How long that took, in milliseconds.
     pub took_ms: u64,
@@ -72,40 +72,40 @@ pub struct CheckResult {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// Every check was made.
+    /// Every check ran.
     #[default]
     Complete,
-    /// It was stopped: the checks after the last outcome were not made.
+    /// It was stopped: the checks after the last outcome did not run.
     Stopped,
-    /// A server gave no response in time in several checks in a row: the checks after the last outcome were not made.
+    /// A server gave no response in time in several checks in a row: the checks after the last outcome did not run.
     Unresponsive,
 }
 
 /// All checks of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// What the server says of itself; null where it has no `/bench/scheme`.
+    /// What the server states of itself; null where it has no `/bench/scheme`.
     pub scheme: Option<SchemeDescriptor>,
     /// In the order of the table.
     pub outcomes: Vec<CheckResult>,
-    /// Whether these are all checks, or why there are no more.
+    /// Whether these are all checks, or why some are missing.
     #[serde(default)]
     pub ending: Ending,
 }
 
 impl Report {
-    /// Whether every check was made and none failed.
+    /// Returns whether every check ran and none failed.
     #[must_use]
     pub fn is_conformant(&self) -> bool {
         self.ending == Ending::Complete && self.failures().next().is_none()
     }
 
-    /// What failed.
+    /// Returns the failed checks.
     pub fn failures(&self) -> impl Iterator<Item = &CheckResult> {
         self.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Fail { .. }))
     }
 
-    /// The scheme's id, or `unknown`.
+    /// Returns the scheme's id, or `unknown`.
     #[must_use]
     pub fn id(&self) -> &str {
         self.scheme.as_ref().map_or("unknown", |scheme| &scheme.scheme)

@@ -1,4 +1,4 @@
-//! One run of the suite: the facts first, then every check of the table by itself.
+//! One run of the suite: the facts first, then every check of the table.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,26 +18,26 @@ use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::wire::{self, Base, Request, Silence};
 
-/// Attempts at a check that something disturbs each time.
+/// Attempts at a check that is disturbed each time.
 const ATTEMPTS: u32 = 3;
-/// Checks in a row with a request that got no response in time after which the others are not made.
+/// Checks in a row with a request without a response in time after which the run ends.
 const UNRESPONSIVE: u32 = 8;
 
-/// A server cannot be examined at all.
+/// A server cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Nobody was named.
+    /// No server is given.
     #[error("no server is given: give at least one base URL")]
     NoNode,
-    /// It does not answer.
+    /// The server does not respond.
     #[error("{route}: {what}; check that the server runs at this address and speaks plain http")]
     Silent {
-        /// What was asked.
+        /// The route.
         route: &'static str,
-        /// What came instead.
+        /// What happened instead.
         what: String,
     },
-    /// Nobody can log in.
+    /// No user can log in.
     #[error(
         "no seeded user can log in: POST /login returns {status}; the suite needs the users user-000000, \
          user-000001, ... with the password `{}`",
@@ -47,23 +47,23 @@ pub enum RunError {
         /// The status of the last attempt.
         status: u16,
     },
-    /// There is nothing to examine.
+    /// There is nothing to check.
     #[error("the login issues no credential, so there is nothing to check; the control is such a server")]
     NoCredential,
-    /// It was stopped before the first check.
+    /// The run was stopped before the first check.
     #[error("interrupted before the first check")]
     Stopped,
 }
 
 /// Follows a run from check to check.
 pub trait Observer {
-    /// A check begins: the one at this place, counted from 0, of so many.
+    /// A check begins: its position, counted from 0, and the number of checks.
     fn begins(&mut self, check: &Check, place: usize, count: usize);
     /// A check has ended.
     fn ends(&mut self, outcome: &CheckResult);
 }
 
-/// Follows nothing.
+/// An observer that does nothing.
 impl Observer for () {
     fn begins(&mut self, _: &Check, _: usize, _: usize) {}
 
@@ -100,7 +100,7 @@ struct Run<'a> {
     facts: &'a Facts,
     shared: &'a Shared<'a>,
     watch: Watch,
-    /// Checks in a row, the last among them, with a request that got no response in time.
+    /// Consecutive checks, including the last, with a request that got no response in time.
     late: u32,
     outcomes: Vec<CheckResult>,
 }
@@ -110,7 +110,7 @@ impl Run<'_> {
         for (place, check) in checks.iter().enumerate() {
             observer.begins(check, place, checks.len());
             let outcome = self.outcome(check);
-            // What a check found after the stop says nothing of the server.
+            // The result of a check after the stop does not count.
             if self.shared.stop.load(Ordering::Relaxed) {
                 return Ending::Stopped;
             }
@@ -146,15 +146,15 @@ impl Run<'_> {
     }
 }
 
-/// What the attempts at a check say, and how many there were; each says whether something disturbed it, too. The first
-/// that passes or that nothing disturbed is the last.
+/// Returns the verdict of several attempts at a check and their number; each attempt states whether it was disturbed. The
+/// first one that passes or is undisturbed is the last.
 fn settled(mut attempt: impl FnMut() -> (Verdict, bool)) -> (Verdict, u32) {
     let mut failed = None;
     let mut attempts = 0;
     loop {
         attempts += 1;
         let (verdict, disturbed) = attempt();
-        // A failure stands until it is refuted: the attempt may have used up what the check needs.
+        // A failure stands until an attempt passes: the attempt may have used up what the check needs.
         let verdict = match verdict {
             Verdict::NotApplicable { .. } => failed.take().unwrap_or(verdict),
             other => other,
@@ -185,7 +185,7 @@ fn facts(node: &Base, users: &Users, stop: &AtomicBool) -> Result<Facts, RunErro
     Ok(Facts::of(descriptor, &handed, clock))
 }
 
-/// What one of the first users who may log in is handed.
+/// Returns what one of the first users that can log in is issued.
 fn handed(node: &Base, users: &Users, count: u32, stop: &AtomicBool) -> Result<Handed, RunError> {
     let mut status = 0;
     for _ in 0..5 {
@@ -215,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks, and gets no response.
+    /// Sends a request and gets no response.
     static UNANSWERED: Check = Check {
         id: "unanswered",
         row: 1,
@@ -225,7 +225,7 @@ mod tests {
     };
     static SILENT: Check = Check { id: "silent", run: |_| Ok(()), ..UNANSWERED };
 
-    /// How a run of these checks ends, and after how many, against a server that accepts connections and says nothing.
+    /// Returns how a run of these checks ends, and after how many, against a server that accepts connections but is silent.
     fn ended(checks: &[&Check], stop: bool) -> (Ending, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let subject = Subject::new(Base::from(listener.local_addr().unwrap()));

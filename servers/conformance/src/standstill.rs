@@ -1,7 +1,7 @@
-//! Whether the machine stands still: then a deadline that passes says nothing of the server.
+//! Detects pauses of the machine: a deadline that passes during one proves nothing about the server.
 //!
-//! A virtual machine is paused, moved or starved by its host now and then, for longer than a server waits for its
-//! store. A thread that wants to wake every few milliseconds sees that from within.
+//! A host sometimes pauses, moves or starves a virtual machine for longer than a server waits for its
+//! store. A thread that wakes every few milliseconds detects that from within.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// The pause between two beats.
 const BEAT: Duration = Duration::from_millis(5);
-/// A standstill is at least so long: far longer than busy processors keep a beat back.
+/// Minimum length of a pause: far longer than busy CPUs delay a beat.
 const STANDSTILL: Duration = Duration::from_millis(100);
 
-/// A heart that beats until this value goes.
+/// A heartbeat thread that runs until this value is dropped.
 pub(crate) struct Watch {
     pulse: Arc<Pulse>,
     beating: Option<JoinHandle<()>>,
@@ -44,9 +44,9 @@ impl Watch {
         Self { pulse, beating: Some(beating) }
     }
 
-    /// Whether there was a standstill since this was last asked.
+    /// Returns whether there was a pause since the last call.
     pub(crate) fn stood_still(&self) -> bool {
-        // It may have ended just now, and the heart not have beaten since.
+        // It may have ended just now, before the next beat.
         self.pulse.beat();
         Duration::from_micros(self.pulse.longest_us.swap(0, Ordering::Relaxed)) >= STANDSTILL
     }

@@ -1,52 +1,52 @@
-//! Why a check ends before its end.
+//! Why a check ends early.
 
 use crate::wire::Answer;
 
-/// A check that goes no further.
+/// A check that does not continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The server did what it must not.
+    /// The server violates the check.
     Fail(String),
-    /// The check says nothing here.
+    /// The check does not apply here.
     NotApplicable(String),
 }
 
-/// What a step of a check gives.
+/// The result of a step of a check.
 pub(crate) type Step<T = ()> = Result<T, Stop>;
 
-/// The check has found a fault.
+/// Ends the check with a failure.
 pub(crate) fn fail<T>(why: impl Into<String>) -> Step<T> {
     Err(Stop::Fail(why.into()))
 }
 
-/// The check says nothing of this server.
+/// Ends the check as not applicable to this server.
 pub(crate) fn not_applicable<T>(reason: impl Into<String>) -> Step<T> {
     Err(Stop::NotApplicable(reason.into()))
 }
 
-/// Goes on if this holds.
+/// Continues if this holds.
 pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Step {
     if holds { Ok(()) } else { fail(why()) }
 }
 
-/// Goes on if the check can say something.
+/// Continues if the check applies.
 pub(crate) fn applicable(holds: bool, reason: &str) -> Step {
     if holds { Ok(()) } else { not_applicable(reason) }
 }
 
 impl Answer {
-    /// Goes on if the status is this one.
+    /// Continues if the status is this one.
     pub(crate) fn must_be(&self, status: u16, what: &str) -> Step {
         ensure(self.status == status, || format!("{what}: {} instead of {status}", self.status))
     }
 
-    /// Goes on if it is a refusal of the client's doing: 4xx.
+    /// Continues if it is a client error: 4xx.
     pub(crate) fn must_be_4xx(&self, what: &str) -> Step {
         ensure((400..500).contains(&self.status), || format!("{what}: {} instead of a 4xx", self.status))
     }
 }
 
-/// Reasons why a check does not apply, each worded once.
+/// Reasons why a check does not apply, each defined once.
 pub(crate) mod reason {
     pub(crate) const NO_KEYS: &str = "no signing key is given: give the server's own (--secret-file or --key-file) to \
          forge tokens that differ from valid ones in one property";

@@ -1,4 +1,4 @@
-//! What is examined, and what whoever asks for it lends to the suite.
+//! What is checked, and what the caller gives to the suite.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,33 +7,33 @@ use crate::checks::HALF_OPEN;
 use crate::keys::SigningKeys;
 use crate::wire::Base;
 
-/// Connections beside those of logins at once or of a flood: kept ones, and those that were left half-open.
+/// Connections in addition to those of concurrent logins or of a flood: reused and half-open ones.
 const OTHERS: u64 = 32;
 
-/// A server, or several like ones that share what they know.
+/// A server, or several equal ones that share their state.
 ///
-/// A bare URL is enough. Everything else opens checks that are not applicable without it.
+/// A bare URL is enough. Everything else enables checks that are not applicable without it.
 pub struct Subject {
-    /// Where the servers are; the first is used wherever one is enough.
+    /// The addresses of the servers; the first is used wherever one is enough.
     pub nodes: Vec<Base>,
-    /// The servers' own secret or private key, to forge tokens that are wrong in one thing only.
+    /// The servers' own secret or private key, to forge tokens that differ from valid ones in one property.
     pub keys: Option<SigningKeys>,
-    /// A hold of the store.
+    /// The control of the store.
     pub store: Option<Box<dyn StoreControl>>,
-    /// The file into which the first server logs, best at its finest level.
+    /// The log file of the first server, preferably at its finest level.
     pub log: Option<PathBuf>,
     /// A way to start a server of the same scheme with other flags.
     pub starter: Option<Box<dyn Starter>>,
     /// The memory of the first server.
     pub memory: Option<MemoryGauge>,
-    /// Seconds for which the servers admit a refresh token again after it was used.
+    /// Seconds for which the servers accept a used refresh token again.
     pub refresh_grace_s: u64,
-    /// How much is asked.
+    /// The extent of the checks.
     pub extent: Extent,
 }
 
 impl Subject {
-    /// A server of which nothing else is known.
+    /// Returns a server of which nothing else is known.
     #[must_use]
     pub fn new(base: Base) -> Self {
         Self {
@@ -49,23 +49,23 @@ impl Subject {
     }
 }
 
-/// How much is asked where more says more.
+/// The extent of checks that find more with more requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Credentials that are compared with each other.
     pub minted: u32,
-    /// Logins at once.
+    /// Concurrent logins.
     pub logins: u32,
     /// Tokens with an unknown key id.
     pub unknown_kids: u32,
-    /// Credentials that were spoiled by chance.
+    /// Randomly mutated credentials.
     pub mutations: u32,
-    /// Seconds after which a connection whose request is not complete must have been closed.
+    /// Seconds after which a connection with an incomplete request must be closed.
     pub half_open_s: u64,
 }
 
 impl Extent {
-    /// Connections that the checks have open at a time, at most.
+    /// Returns the maximum number of connections that the checks have open at a time.
     #[must_use]
     pub const fn connections(&self) -> u64 {
         let logins = self.logins as u64;
@@ -74,54 +74,54 @@ impl Extent {
 }
 
 impl Default for Extent {
-    /// As the security table has it.
+    /// Returns the extent of the security table.
     fn default() -> Self {
         Self { minted: 100_000, logins: 200, unknown_kids: 2000, mutations: 100_000, half_open_s: 60 }
     }
 }
 
-/// Reads the bytes that a server holds in memory.
+/// Reads the memory use of a server in bytes.
 pub type MemoryGauge = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
 
-/// A hold of the store that the servers share.
+/// Controls the store that the servers share.
 pub trait StoreControl: Send + Sync {
-    /// Makes it hang: it neither answers nor closes a connection.
+    /// Makes it hang: it neither responds nor closes a connection.
     fn suspend(&self) -> io::Result<()>;
     /// Ends [`suspend`](Self::suspend).
     fn resume(&self) -> io::Result<()>;
-    /// Ends it as a crash would.
+    /// Stops it like a crash.
     fn stop(&self) -> io::Result<()>;
-    /// Starts it again where it was, with or without what it held.
+    /// Restarts it at the same address, with or without its data.
     fn start(&self) -> io::Result<()>;
-    /// Cuts the last of the servers off from it: its connections break, and it gets no new ones. Others may be cut off
+    /// Cuts the last of the servers off from it: its connections break and new ones fail. Others may be cut off
     /// with it.
     fn cut(&self) -> io::Result<()>;
     /// Ends [`cut`](Self::cut).
     fn heal(&self) -> io::Result<()>;
-    /// Makes it refuse every write but deletions, as one that is full does, and answer reads.
+    /// Makes it reject every write but deletions, like a full store, and serve reads.
     fn refuse_writes(&self) -> io::Result<()>;
     /// Ends [`refuse_writes`](Self::refuse_writes).
     fn accept_writes(&self) -> io::Result<()>;
-    /// All that it holds, as it would lie on a disk, uncompressed.
+    /// Returns everything it contains, as it would be on a disk, uncompressed.
     fn dump(&self) -> io::Result<Vec<u8>>;
 }
 
 /// A way to start another server of the same scheme.
 pub trait Starter: Send + Sync {
-    /// Starts one with these flags added, and waits until it has ended, or serves. A server that serves is ended.
+    /// Starts one with these flags added, and waits until it exits or serves. A server that serves is stopped.
     fn start(&self, flags: &[&str]) -> io::Result<Start>;
 }
 
-/// What became of a start.
+/// The result of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// It serves.
     Serves,
-    /// It refused.
+    /// It did not start.
     Refused {
         /// The exit code.
         code: i32,
-        /// What it said on its standard error.
+        /// Its standard error.
         stderr: String,
     },
 }

@@ -1,4 +1,4 @@
-//! A compact JWS in its parts, and what can be made of them.
+//! A compact JWS in its parts, and forged variants of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 
 use crate::stop::{Step, not_applicable};
 
-/// A token that a server has handed out, opened.
+/// A decoded token that a server has issued.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
-    /// What was signed: the first two segments, as they are.
+    /// The signed text: the first two segments, unchanged.
     pub(crate) message: String,
-    /// The last segment, as it is.
+    /// The last segment, unchanged.
     pub(crate) signature: String,
 }
 
 impl Token {
-    /// The parts of a credential; none if it is not a compact JWS over claims.
+    /// Returns the parts of a credential; none if it is not a compact JWS over claims.
     pub(crate) fn open(credential: &str) -> Option<Self> {
         let [header, claims, signature] = credential.split('.').collect::<Vec<_>>().try_into().ok()?;
         let header = object(header).filter(|header| header.contains_key("alg"))?;
@@ -28,12 +28,12 @@ impl Token {
         Some(Self { header, claims: object(claims)?, message, signature })
     }
 
-    /// What its header names; none if that is no signature this suite can make.
+    /// Returns the algorithm in its header; none if this suite cannot sign with it.
     pub(crate) fn algorithm(&self) -> Option<Algorithm> {
         self.header.get("alg")?.as_str()?.parse().ok()
     }
 
-    /// A claim that is a number.
+    /// Returns a numeric claim.
     pub(crate) fn number(&self, claim: &str) -> Option<u64> {
         self.claims.get(claim)?.as_u64()
     }
@@ -47,7 +47,7 @@ impl Token {
     }
 }
 
-/// A token, and the key to sign what is made of it.
+/// A token, and the key to sign variants of it.
 pub(crate) struct Forge {
     pub(crate) token: Token,
     pub(crate) algorithm: Algorithm,
@@ -55,12 +55,12 @@ pub(crate) struct Forge {
 }
 
 impl Forge {
-    /// The same token, signed anew: if this is refused, no other refusal proves anything.
+    /// Returns the same token, signed again: if this is rejected, no other rejection proves anything.
     pub(crate) fn good(&self) -> String {
         self.sign(self.token.header_json(), self.token.claims_json())
     }
 
-    /// With this member of the header added or replaced.
+    /// Returns the token with this header member added or replaced.
     pub(crate) fn with_header(&self, name: &str, value: impl Into<Value>) -> String {
         let mut header = self.token.header.clone();
         header.insert(name.to_owned(), value.into());
@@ -73,7 +73,7 @@ impl Forge {
         self.sign(Value::Object(header).to_string(), self.token.claims_json())
     }
 
-    /// With these claims added or replaced.
+    /// Returns the token with these claims added or replaced.
     pub(crate) fn with_claims<const N: usize>(&self, members: [(&str, Value); N]) -> String {
         let mut claims = self.token.claims.clone();
         claims.extend(members.map(|(name, value)| (name.to_owned(), value)));
@@ -86,13 +86,13 @@ impl Forge {
         self.sign(self.token.header_json(), Value::Object(claims).to_string())
     }
 
-    /// These two segments under the server's key and algorithm, whatever the header says.
+    /// Signs these two segments with the server's key and algorithm, whatever the header says.
     pub(crate) fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         sign(&self.key, self.algorithm, header, payload).expect("the key is one of the algorithm")
     }
 }
 
-/// These two segments, signed. Without a signature no refusal would prove anything.
+/// Signs these two segments. Without a signature no rejection would prove anything.
 pub(crate) fn sign(
     key: &EncodingKey,
     algorithm: Algorithm,
@@ -106,24 +106,24 @@ pub(crate) fn sign(
     }
 }
 
-/// A file of one key (RFC 7468).
+/// Returns a PEM file with one key (RFC 7468).
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// As base64url without padding.
+/// Encodes as base64url without padding.
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// From base64url without padding.
+/// Decodes base64url without padding.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// This object with more text before its last brace.
+/// Returns this object with more text before its last brace.
 pub(crate) fn and_members(object: &str, members: &str) -> String {
     format!("{},{members}}}", object.strip_suffix('}').unwrap_or(object))
 }

@@ -1,7 +1,7 @@
-//! HTTP/1.1 by hand: what is sent is sent byte for byte, and nothing of the answer is hidden.
+//! HTTP/1.1 by hand: requests are sent byte for byte, and nothing of the response is hidden.
 //!
-//! A library would mend what a hostile client sends on purpose: a header twice, a value that is no text, a body of
-//! another length. Every request has a connection of its own, so that none is answered for another; only where tens of
+//! A library would correct what a hostile client sends by intent: a duplicate header, a value that is not text, a body of
+//! another length. Every request has its own connection, so that responses cannot be confused; only where tens of
 //! thousands are sent do they share a [`Connection`]. A response is read to its end and no further (RFC 9112 section 6.3),
 //! within a time and a size.
 
@@ -27,13 +27,13 @@ use limits::Limits;
 
 /// The time limit of a whole request, from connecting to the last byte of the response.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit of a request for which a server hashes a password: it does so on purpose slowly, and on a busy machine
-/// behind everything else.
+/// The time limit of a request for which a server hashes a password: hashing is slow by design, and on a busy machine
+/// it waits for everything else.
 pub(crate) const HASHING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a response body that are read, unless the request expects more.
 const BODY_LIMIT_BYTES: usize = 4 << 20;
 
-/// Where a server is: `http://HOST:PORT`, with or without a path in front of every route.
+/// The address of a server: `http://HOST:PORT`, with or without a path before every route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     url: BaseUrl,
@@ -75,40 +75,40 @@ impl From<SocketAddr> for Base {
 }
 
 impl Base {
-    /// The value of `Host`, which `Origin` is compared with.
+    /// Returns the value of `Host`, which `Origin` is compared with.
     pub(crate) fn authority(&self) -> &str {
         self.url.authority()
     }
 
-    /// The value of `Host` without its port.
+    /// Returns the value of `Host` without its port.
     pub(crate) fn host(&self) -> &str {
         let authority = self.authority();
         let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
         &authority[..port.unwrap_or(authority.len())]
     }
 
-    /// The path of this route, with what stands in front of every route.
+    /// Returns the path of this route, with the prefix of every route.
     pub(crate) fn path(&self, route: &str) -> String {
         format!("{}{route}", self.url.path())
     }
 
-    /// A connection for what is not one request and its response.
+    /// Opens a connection for anything other than one request and its response.
     pub(crate) fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
         TcpStream::connect_timeout(&self.address, timeout)
     }
 
-    /// The address of a route.
+    /// Returns the URL of a route.
     pub(crate) fn url(&self, route: &str) -> Url {
         self.url.at(route)
     }
 }
 
-/// A request, as it will be sent.
+/// A request to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: &'static str,
     path: String,
-    /// The values of `Host`, each on a line of its own; none: the server's own authority.
+    /// The values of `Host`, each on its own line; none: the server's own authority.
     hosts: Option<Vec<String>>,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
@@ -146,30 +146,30 @@ impl Request {
         self.raw_json(body.to_string())
     }
 
-    /// A body that claims to be JSON.
+    /// Sets a body with the content type JSON.
     pub(crate) fn raw_json(self, body: impl Into<Vec<u8>>) -> Self {
         self.body(body).header("content-type", "application/json")
     }
 
-    /// A body that claims nothing.
+    /// Sets a body without a content type.
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// With these lines of `Host` instead of one with the server's own authority.
+    /// Sets these lines of `Host` instead of one with the server's own authority.
     pub(crate) fn hosts(mut self, hosts: &[&str]) -> Self {
         self.hosts = Some(hosts.iter().map(|&host| host.to_owned()).collect());
         self
     }
 
-    /// With another time limit than [`TIMEOUT`].
+    /// Sets another time limit than [`TIMEOUT`].
     pub(crate) fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// With another limit of the response's body.
+    /// Sets another limit of the response's body.
     pub(crate) fn body_limit_bytes(mut self, bytes: usize) -> Self {
         self.body_limit_bytes = bytes;
         self
@@ -204,7 +204,7 @@ impl Request {
         bytes
     }
 
-    /// What is sent, for a reader, with at most this much of a body and of a header's value.
+    /// Returns the request as text, with at most this much of the body and of a header's value.
     pub(crate) fn shown(&self, most: usize) -> String {
         let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value, most)));
         let hosts = self.hosts.iter().flatten().map(|host| format!("host: {host}"));
@@ -214,12 +214,12 @@ impl Request {
     }
 }
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     /// One request.
     Once,
-    /// As many as the server answers over it.
+    /// As many requests as the server responds to over it.
     Again,
 }
 
@@ -251,7 +251,7 @@ pub(crate) enum Silence {
     Stopped,
 }
 
-/// Sends one request over a connection of its own, unless `stop` is set or gets set meanwhile.
+/// Sends one request over its own connection, unless `stop` is set or becomes set meanwhile.
 pub(crate) fn send(base: &Base, request: &Request, stop: &AtomicBool) -> Result<Answer, Silence> {
     let started = Instant::now();
     let limits = request.limits(stop);

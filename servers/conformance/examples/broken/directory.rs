@@ -1,4 +1,4 @@
-//! A directory that remembers what was changed last, so that a revocation can be told from another.
+//! A directory that records the last change, so that revocations can be distinguished.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chassis::auth::AuthError;
 use chassis::directory::{Change, Directory, Standing};
 
-/// How an authenticator learns why it is asked to end a user's credentials.
+/// How an authenticator learns why it is called to revoke a user's credentials.
 pub(crate) type Changes = Arc<Mutex<HashMap<u32, Change>>>;
 
 pub(crate) struct Telling {

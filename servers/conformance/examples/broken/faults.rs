@@ -1,12 +1,12 @@
-//! The ways in which a server may be broken.
+//! The faults that a broken server may have.
 
 use serde::Deserialize;
 
-/// One way.
+/// One fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Fault {
-    /// None: the real thing.
+    /// No fault: the real server.
     #[default]
     None,
     AudIgnored,

@@ -1,4 +1,4 @@
-//! The real authenticator behind one that errs.
+//! A faulty authenticator in front of the real one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,32 +17,32 @@ use crate::launder::Launderer;
 
 /// Characters of an id that is too short: 48 bits.
 const SHORT: usize = 8;
-/// What is kept of a refused credential.
+/// Memory kept for each rejected credential.
 const GARBAGE_BYTES: usize = 64 * 1024;
 /// How long a write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
-/// The place at which an id comes twice.
+/// The position at which an id is issued twice.
 const TWICE: usize = 1500;
 
-/// What it remembers.
+/// State of the faulty authenticator.
 #[derive(Default)]
 struct Memory {
-    /// What was handed out in place of a real credential.
+    /// Credentials issued in place of real ones.
     aliases: HashMap<String, String>,
-    /// Everybody's credentials, the newest last.
+    /// The credentials of every user, the newest last.
     handed: HashMap<u32, Vec<String>>,
-    /// Whose each of these is.
+    /// The user of each of these credentials.
     owners: HashMap<String, u32>,
     /// The family of every refresh token, and the newest of each family.
     families: HashMap<String, usize>,
     newest: Vec<String>,
     count: usize,
     last: String,
-    /// What was handed out before the last rotation, or presented during an outage.
+    /// Credentials that were issued before the last rotation or presented during an outage.
     forgotten: HashSet<String>,
-    /// Whose a credential was when it was good.
+    /// The user of a credential while it was valid.
     remembered: HashMap<String, Identity>,
-    /// Something for each refusal.
+    /// One entry for each rejection.
     garbage: Vec<Vec<u8>>,
 }
 
@@ -76,7 +76,7 @@ impl<A: Authenticator> Faulty<A> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The real credential behind this one.
+    /// Returns the real credential behind this one.
     fn real(&self, credential: Option<&str>) -> Option<String> {
         let credential = credential?;
         let memory = self.memory();
@@ -88,7 +88,7 @@ impl<A: Authenticator> Faulty<A> {
         Some(memory.aliases.get(credential).map_or(credential, String::as_str).to_owned())
     }
 
-    /// What is handed out for this.
+    /// Returns what is issued in place of this credential.
     fn handed(&self, user: u32, mut issued: Issued) -> Issued {
         let Some(real) = issued.credential.clone() else { return issued };
         self.launderer.iter().for_each(|launderer| launderer.see(&real));
@@ -106,7 +106,7 @@ impl<A: Authenticator> Faulty<A> {
         Issued { credential: Some(shown), ..issued }
     }
 
-    /// Whether this could be written into the store.
+    /// Returns whether this can be written to the store.
     fn write(&self, credential: &str) -> bool {
         let client = self.redis_url.as_deref().and_then(|url| redis::Client::open(url).ok());
         let connection = client.and_then(|client| client.get_connection_with_timeout(WRITE_TIMEOUT).ok());
@@ -115,7 +115,7 @@ impl<A: Authenticator> Faulty<A> {
             && redis::cmd("SET").arg(format!("clear:{credential}")).arg("1").query::<()>(&mut connection).is_ok()
     }
 
-    /// Whether a change of this kind ends nothing here.
+    /// Returns whether a change of this kind revokes nothing here.
     fn overlooked(&self, change: Option<&Change>) -> bool {
         match (self.fault, change) {
             (Fault::PasswordNothing, Some(change)) => change.password.is_some(),
@@ -140,7 +140,7 @@ impl<A: Authenticator> Faulty<A> {
         memory.families.insert(token.clone(), family);
     }
 
-    /// The refresh token that is presented in place of this one; none if it is refused here.
+    /// Returns the refresh token to present in place of this one; none if it is rejected here.
     fn presented(&self, token: &str) -> Option<String> {
         let memory = self.memory();
         let newest = memory.families.get(token).map(|family| memory.newest[*family].clone());
@@ -157,7 +157,7 @@ impl<A: Authenticator> Faulty<A> {
 }
 
 impl Memory {
-    /// What is handed out in place of this.
+    /// Returns what is issued in place of this.
     fn alias(&mut self, fault: Fault, user: u32, real: &str) -> String {
         self.count += 1;
         let alias = match fault {
@@ -171,13 +171,13 @@ impl Memory {
         alias
     }
 
-    /// What was handed out and goes on where this ends.
+    /// Returns the issued credentials that stay valid when this one is revoked.
     fn longer(&self, credential: &str) -> Option<&str> {
         let begins = |real: &&String| real.starts_with(credential) && 2 * credential.len() > real.len();
         self.handed.values().flatten().find(begins).map(String::as_str)
     }
 
-    /// What becomes of this verdict because of earlier ones.
+    /// Returns this verdict as changed by earlier ones.
     fn recalled(
         &mut self,
         fault: Fault,
@@ -209,17 +209,17 @@ impl Memory {
         }
     }
 
-    /// What was handed out until now.
+    /// Returns what has been issued so far.
     fn forget(&mut self) {
         self.forgotten = self.handed.values().flatten().cloned().collect();
     }
 
-    /// Whose this is, if it was handed out.
+    /// Returns the user of this credential, if it was issued.
     fn owner(&self, credential: &str) -> Option<u32> {
         self.owners.get(credential).copied()
     }
 
-    /// What was handed out and differs from this in a few places only.
+    /// Returns the issued credential that differs from this one in a few positions only.
     fn alike(&self, credential: &str) -> Option<&str> {
         let near = |real: &&String| {
             let same = real.bytes().zip(credential.bytes()).filter(|(one, other)| one == other).count();
@@ -229,7 +229,7 @@ impl Memory {
     }
 }
 
-/// A sealed session behind its user's name, backwards, so that no part of it is good by itself.
+/// A sealed session after its reversed user name, so that no part of it is valid by itself.
 fn readable(user: u32, real: &str) -> String {
     let mut sealed = URL_SAFE_NO_PAD.decode(real).unwrap_or_default();
     sealed.reverse();

@@ -1,4 +1,4 @@
-//! A token that a good server refuses, made into one that it takes: so does whoever overlooks what is wrong with it.
+//! Turns a token that a correct server rejects into one that it accepts, as a server does that misses the fault.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -16,12 +16,12 @@ const PUBLIC_PEM: &[u8] = include_bytes!("../../../jwt/tests/suite/keys/rsa-2048
 /// Seconds of a leeway that is too long.
 const LONG_LEEWAY_S: u64 = 60;
 
-/// Somebody with the server's own key.
+/// Holder of the server's own key.
 pub(crate) struct Launderer {
     fault: Fault,
     key: EncodingKey,
     algorithm: Algorithm,
-    /// Header and claims of a good token.
+    /// Header and claims of a valid token.
     own: OnceLock<(Map<String, Value>, Map<String, Value>)>,
 }
 
@@ -33,7 +33,7 @@ struct Parts<'t> {
     claims: Map<String, Value>,
     /// Whether its JSON has each name once, in order and without white space.
     canonical: bool,
-    /// Whether there is something behind the JSON that does not belong to it.
+    /// Whether text that does not belong to the JSON follows it.
     trailed: bool,
 }
 
@@ -48,14 +48,14 @@ impl Launderer {
         Self { fault, key, algorithm, own: OnceLock::new() }
     }
 
-    /// Sees a good token.
+    /// Records a valid token.
     pub(crate) fn see(&self, token: &str) {
         if let Some(parts) = Parts::of(token) {
             let _ = self.own.set((parts.header, parts.claims));
         }
     }
 
-    /// The token that this one is taken for at `now`; none if it stays refused.
+    /// Returns the token that this one is treated as at `now`; none if it stays rejected.
     pub(crate) fn laundered(&self, token: &str, now: u64) -> Option<String> {
         let mut parts = Parts::of(token)?;
         let (own_header, own_claims) = self.own.get()?;
@@ -89,7 +89,7 @@ impl Launderer {
         taken.then(|| format!("{message}.{}", self.signature(&message)))
     }
 
-    /// Goes where the token says that its key lies.
+    /// Fetches the key from the address in the token.
     pub(crate) fn fetch(&self, token: &str) {
         let named = Parts::of(token).and_then(|parts| parts.header.get("jku")?.as_str().map(str::to_owned));
         let host = named.as_deref().and_then(|url| url.strip_prefix("http://")?.split('/').next());
@@ -131,7 +131,7 @@ fn encode(object: &Map<String, Value>) -> String {
     URL_SAFE_NO_PAD.encode(text(object))
 }
 
-/// Looks away from this member.
+/// Ignores this member.
 fn overwrite(object: &mut Map<String, Value>, own: &Map<String, Value>, name: &str) -> bool {
     if let Some(value) = own.get(name) {
         object.insert(name.to_owned(), value.clone());

@@ -1,7 +1,7 @@
 //! A server that is broken in one way: `broken --scheme ID --fault NAME` and the flags of the real one.
 //!
-//! It is the real authenticator behind one that errs. What the chassis itself makes impossible is broken by a proxy in
-//! the tests instead.
+//! A faulty authenticator wraps the real one. Faults that the chassis makes impossible come from a proxy in the tests
+//! instead.
 
 mod directory;
 mod faults;

@@ -1,4 +1,4 @@
-//! The real module with a fault laid over it.
+//! The real module with a fault added.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const FOREVER_S: u64 = 10 * 365 * 24 * 3600;
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Options<O: clap::Args + Default> {
-    /// Which fault
+    /// Fault to add
     #[arg(long)]
     fault: Option<Fault>,
     #[command(flatten)]
@@ -31,11 +31,11 @@ impl<O: Layered + clap::Args + Default> Layered for Options<O> {
     }
 }
 
-/// Where a module keeps the key that it signs with.
+/// The option in which a module has its signing key.
 pub(crate) trait Keyed {
     /// The file, and whether it is a secret.
     fn key_file(&self) -> Option<(PathBuf, bool)>;
-    /// Uses a key of its own instead.
+    /// Uses this key instead.
     fn forget_key(&mut self);
 }
 

@@ -1,4 +1,4 @@
-//! Row 9: how a credential is presented, and how its absence, its badness and its doubling are answered.
+//! Row 9: how a credential is presented, and the responses to missing, invalid and duplicate ones.
 
 use contract::{Carrier, route};
 

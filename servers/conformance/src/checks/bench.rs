@@ -1,4 +1,4 @@
-//! Row 28: what only a load test may do is done for no web page that a browser on the same machine has open.
+//! Row 28: the bench routes are not usable by a web page in a browser on the same machine.
 
 use contract::route;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Every route that changes something, with a body that it takes.
+/// Every route that changes something, with a body that it accepts.
 fn requests() -> [(&'static str, Value); 3] {
     [
         (route::BENCH_MINT, json!({ "count": 1, "first_user": 1 })),

@@ -1,4 +1,4 @@
-//! Rows 3, 5 and 7: a token that is signed well is taken only by whom, as what and while it was meant.
+//! Rows 3, 5 and 7: a correctly signed token is accepted only by its audience, as its type and during its lifetime.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 use crate::token::Forge;
 
-/// Seconds that a declared leeway may have.
+/// The maximum declared leeway in seconds.
 const MOST_LEEWAY_S: u64 = 5;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -166,13 +166,13 @@ fn refresh_token(case: &Case<'_>) -> Step {
     case.must_be_good(&login.credential, "after that")
 }
 
-/// Now, as the server's own fresh token tells it: nobody else's clock counts.
+/// Returns the time according to a new token of the server; no other clock counts.
 fn now(forge: &Forge) -> Step<u64> {
     let told = forge.token.number("iat").or_else(|| forge.token.number("nbf"));
     told.map_or_else(|| not_applicable("the tokens have neither iat nor nbf"), Ok)
 }
 
-/// Over for so many seconds, and otherwise as it was: it lived as long, only earlier.
+/// Returns a token that expired this many seconds ago, otherwise unchanged: same lifetime, issued earlier.
 fn over_for(forge: &Forge, seconds: u64) -> Step<String> {
     let now = now(forge)?;
     let end = now.saturating_sub(seconds);

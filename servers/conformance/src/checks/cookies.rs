@@ -1,4 +1,4 @@
-//! Row 12: the attributes of every cookie that is set, at login, renewal and logout.
+//! Row 12: the attributes of every cookie that login, renewal and logout set.
 
 use contract::{Carrier, route};
 
@@ -68,7 +68,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// A `Set-Cookie`, taken apart.
+/// A parsed `Set-Cookie`.
 struct Cookie {
     line: String,
     name: String,
@@ -98,12 +98,12 @@ impl Cookie {
     }
 }
 
-/// The cookies of this answer that carry the credential or the refresh token. A balancer's are not the server's to answer for.
+/// Returns the cookies of this response that have the credential or the refresh token, without a balancer's.
 fn cookies(case: &Case<'_>, answer: &Answer) -> Vec<Cookie> {
     case.set_credentials(answer).map(Cookie::parse).collect()
 }
 
-/// Every cookie of the answers to a login, a renewal and a logout.
+/// Returns every cookie of the responses to a login, a renewal and a logout.
 fn every(case: &Case<'_>, good: impl Fn(&Cookie) -> bool) -> Step {
     applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
     let login = case.login()?;

@@ -1,4 +1,4 @@
-//! Row 17: a state change that a cookie carries has to come from the site itself.
+//! Row 17: a state change by cookie must come from the site itself.
 
 use contract::{Carrier, route, user};
 
@@ -47,7 +47,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Headers under which another site's request arrives.
+/// Headers of a request from another site.
 fn foreign(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
     let own_origin = format!("https://{own}");
     [
@@ -99,7 +99,7 @@ fn own_site(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// The change itself is incomplete: who passes as the own site learns that, and any other gets 403.
+/// The change itself is incomplete: a same-origin request gets the error for that, any other gets 403.
 fn default_port(case: &Case<'_>) -> Step {
     applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
     let (login, own) = (case.login()?, case.first().host());

@@ -1,4 +1,4 @@
-//! Row 16: an idle limit that activity pushes back, and an absolute one that nothing does, on a clock that is moved.
+//! Row 16: an idle timeout that activity extends and an absolute one that nothing extends, on an adjustable clock.
 
 use contract::Touch;
 
@@ -8,7 +8,7 @@ use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 
 const SOURCE: &str = "OWASP Session Management Cheat Sheet, session expiration; SP 800-63B section 5.2";
-/// Seconds that a check itself may take beside those by which it moves the clock.
+/// Seconds that a check may take in addition to those by which it advances the clock.
 const MARGIN_S: u64 = 15;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -42,17 +42,17 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Seconds after which an unused credential ends.
+/// Returns the seconds after which an unused credential expires.
 fn ttl_s(case: &Case<'_>) -> Step<u64> {
     Case::fact(case.facts.credential_ttl_s())
 }
 
-/// Seconds for which it may be taken longer, and the one in which it ends.
+/// Returns the seconds for which it may be accepted longer, plus the one in which it expires.
 fn late_s(case: &Case<'_>) -> u64 {
     case.facts.leeway_s().unwrap_or(0) + 1
 }
 
-/// Whether requests push a limit back.
+/// Returns whether requests extend a timeout.
 fn slides(case: &Case<'_>) -> bool {
     matches!(case.facts.touch(), Some(Touch::Throttled | Touch::Always))
 }
@@ -100,7 +100,7 @@ fn absolute(case: &Case<'_>) -> Step {
     )?;
     applicable(case.facts.clock, reason::NO_CLOCK)?;
     let step_s = (ttl_s * 3 / 5).max(1);
-    // The many steps of a long limit take their time, too.
+    // The many steps of a long timeout take time as well.
     let margin_s = MARGIN_S.max(absolute_s / 20);
     let (mut renewed, mut used, mut left_s) = (case.login()?, case.login()?, absolute_s - margin_s);
     while left_s > 0 {
@@ -118,7 +118,7 @@ fn absolute(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// What slides is used; what does not is renewed.
+/// Uses a credential that use extends, renews any other.
 fn keep_by_use(case: &Case<'_>, login: Login) -> Step<Login> {
     if !slides(case) {
         return case.renew(&login);

@@ -1,4 +1,4 @@
-//! Row 25: a store that takes no writes lets nobody in whom it does not let out.
+//! Row 25: while its store rejects writes, a server accepts no login that it cannot revoke.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 use crate::subject::StoreControl;
 use crate::wire::Request;
 
-/// How long a server may take to serve again when the store takes writes.
+/// How long a server may take to recover when the store accepts writes again.
 const RECOVERY: Duration = Duration::from_secs(30);
-/// What may come on top of a window before a server is accused.
+/// Tolerance in addition to a revocation window.
 const SLACK: Duration = Duration::from_secs(2);
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
     run: lets_out,
 }];
 
-/// A store that refuses writes until this value goes.
+/// A store that rejects writes until this value is dropped.
 struct Full<'c>(&'c dyn StoreControl);
 
 impl<'c> Full<'c> {

@@ -1,4 +1,4 @@
-//! Row 27: what stops others from guessing a password does not stop its owner.
+//! Row 27: the throttling of password guesses does not lock out the user.
 
 use contract::user;
 
@@ -7,7 +7,7 @@ use crate::case::{Case, Guessed};
 use crate::stop::{Step, applicable, fail, not_applicable};
 use crate::wire::Answer;
 
-/// Failures after which a guesser must have been stopped (SP 800-63B section 3.2.2).
+/// Failures after which guesses must be throttled (SP 800-63B section 3.2.2).
 pub(super) const MOST_GUESSES: usize = 100;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -27,7 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Guesses at this name until one is throttled: the 429, and the guesses before it; none if so many are not enough.
+/// Guesses at this name until the first 429, and returns it with the number of guesses; none if there is no 429.
 pub(super) fn guess(case: &Case<'_>, name: &str) -> Step<Option<(Answer, usize)>> {
     for guesses in 0..=MOST_GUESSES {
         let answer = case.send(&Case::login_request(name, &format!("wrong password {guesses}")))?;
@@ -39,7 +39,7 @@ pub(super) fn guess(case: &Case<'_>, name: &str) -> Step<Option<(Answer, usize)>
     Ok(None)
 }
 
-/// Somebody whose name is throttled, since the check of that or from now on.
+/// Returns a throttled user name, from an earlier check or from now on.
 fn guessed(case: &Case<'_>) -> Step<Guessed> {
     if case.shared.guessed.get().is_none() {
         let login = case.login()?;
@@ -50,7 +50,7 @@ fn guessed(case: &Case<'_>) -> Step<Guessed> {
     guessed.map_or_else(|| not_applicable("password guesses are not throttled"), |guessed| Ok(guessed.clone()))
 }
 
-/// The new password is the old one: a name that is throttled could not log in to change it back.
+/// The new password equals the old one, because a throttled user could not log in to change it back.
 fn session_is_spared(case: &Case<'_>) -> Step {
     let Guessed { login, .. } = guessed(case)?;
     let refused = case.send(&Case::login_request(&login.username, "a wrong password of some length"))?;

@@ -1,4 +1,4 @@
-//! Row 29: a request names its host once, and what a cookie opens is kept by no cache.
+//! Row 29: a request has exactly one `Host`, and caches do not store responses that depend on a cookie.
 
 use contract::{Carrier, route, user};
 
@@ -38,11 +38,11 @@ fn host(case: &Case<'_>) -> Step {
     case.must_be_good(&login.credential, "the credential with one Host")
 }
 
-/// An answer to a bearer is kept by no shared cache, whatever it says (RFC 9111 section 3.5).
+/// Shared caches do not store a response to a bearer request in any case (RFC 9111 section 3.5).
 fn not_cached(case: &Case<'_>) -> Step {
     applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
     let login = case.login()?;
-    // Without an administrator the rest can be seen all the same.
+    // The rest is checked even without an administrator.
     let admin = case.admin().ok().map(|admin| (route::ADMIN, admin.credential));
     for (path, credential) in [(route::ME, login.credential)].into_iter().chain(admin) {
         let answer = case.send(&case.with(Request::get(path), credential))?;

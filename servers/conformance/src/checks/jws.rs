@@ -1,4 +1,4 @@
-//! Rows 1 and 6: which signature counts is the server's choice, and what it does not understand it does not take.
+//! Rows 1 and 6: the server chooses the signature algorithm and rejects what it does not understand.
 
 use contract::route;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -72,7 +72,7 @@ fn none(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// The forms in which a public key may lie about: the file in PEM, with and without its last line end, and in DER.
+/// The forms in which a public key may be available: PEM with and without its last line end, and DER.
 fn confused(case: &Case<'_>) -> Step {
     let token = case.token()?;
     let set = case.send(&Request::get(route::JWKS))?.json();

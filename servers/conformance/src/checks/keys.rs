@@ -1,4 +1,4 @@
-//! Row 4: no token brings the key that checks it, says where it lies, or reaches for a file with its name.
+//! Row 4: a token does not supply the key that verifies it, its address or a file name.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -39,14 +39,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// A key of an attacker's own, with its public half as a JWK.
+/// A key of an attacker, with its public half as a JWK.
 struct Own {
     key: EncodingKey,
     jwk: Value,
 }
 
 impl Own {
-    /// For this algorithm; none if it cannot be made here.
+    /// Generates a key for this algorithm; none if that is not possible here.
     fn for_algorithm(algorithm: Algorithm) -> Option<Self> {
         let (key, public) = match algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {

@@ -1,4 +1,4 @@
-//! Row 24: who holds a refresh token can log out, also when the access token has expired.
+//! Row 24: a client with a refresh token can log out, also when the access token has expired.
 
 use contract::{Carrier, LogoutScope, route};
 
@@ -29,7 +29,7 @@ fn token(login: &Login) -> Step<&str> {
     login.refresh_token.as_deref().map_or_else(|| fail("a login without a refresh token"), Ok)
 }
 
-/// Lets the access tokens of these logins expire, where the clock can be moved.
+/// Lets the access tokens of these logins expire, if the clock is adjustable.
 fn expire(case: &Case<'_>, logins: &[&Login]) -> Step {
     let ttl_s = case.facts.credential_ttl_s().filter(|_| case.facts.clock);
     let Some(ttl_s) = ttl_s else { return Ok(()) };
@@ -56,7 +56,7 @@ fn logout(case: &Case<'_>) -> Step {
     }
 }
 
-/// As a client sends it that adds its access token to every request, or its browser every cookie.
+/// Like a client that adds its access token, or its browser every cookie, to every request.
 fn with_both(case: &Case<'_>, login: &Login) -> Step<Request> {
     let token = token(login)?;
     Ok(match case.facts.carrier {

@@ -1,4 +1,4 @@
-//! Row 18: passwords are checked in even time, not for ever, and not at the price of everybody else.
+//! Row 18: password checks take the same time for every user, are throttled and do not block other requests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::stop::{Step, ensure, fail};
 
 /// Logins of each kind that are timed.
 const TIMED: usize = 7;
-/// The time limit of each of many logins at once: the last one waits for all others.
+/// The time limit of each of many concurrent logins: the last one waits for all others.
 const BURST_TIMEOUT: Duration = Duration::from_mins(1);
 /// Measurements before a check fails: other processes may have delayed every login of one.
 const MEASUREMENTS: usize = 20;
@@ -48,15 +48,15 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// A name that no user has and no other run has guessed at.
+/// Returns a user name that does not exist and that no other run has guessed at.
 fn unknown_user(salt: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("nobody-{}-{salt}", now.as_nanos())
 }
 
-/// The bounds are coarse on purpose. Hashing takes tens of milliseconds and its absence none, so that a server which
-/// skips it is off by a factor of ten or more. The fastest logins are compared: other processes add to a time, and never
-/// take from it.
+/// The bounds are coarse by intent. Hashing takes tens of milliseconds, and a server that skips it is off by a factor
+/// of ten or more. The fastest logins are compared, because other processes only ever add
+/// to a time.
 fn even(case: &Case<'_>) -> Step {
     let (mut unknown, mut wrong) = (Duration::MAX, Duration::MAX);
     for _ in 0..MEASUREMENTS {
@@ -70,7 +70,7 @@ fn even(case: &Case<'_>) -> Step {
     fail(format!("{unknown:?} for an unknown user, {wrong:?} for a wrong password (the fastest of {timed})"))
 }
 
-/// The fastest refusal of an unknown user, and of a wrong password, timed by turns.
+/// Returns the fastest rejection of an unknown user and of a wrong password, timed alternately.
 fn fastest(case: &Case<'_>) -> Step<(Duration, Duration)> {
     let (known, mut unknown, mut wrong) = (case.login()?.username, Duration::MAX, Duration::MAX);
     for attempt in 0..TIMED {
@@ -91,7 +91,7 @@ fn same_answer(case: &Case<'_>) -> Step {
     wrong.must_be(401, "a wrong password")?;
     ensure(unknown.body == wrong.body, || "the response bodies differ".to_owned())?;
     let told = |answer: &crate::wire::Answer| {
-        // A balancer may number its cookies.
+        // A load balancer may number its cookies.
         let foreign = |line: &str| !case.facts.is_credential(line);
         let varies = |(name, line): &&(String, String)| {
             name.eq_ignore_ascii_case("date") || name.eq_ignore_ascii_case("set-cookie") && foreign(line)
@@ -115,13 +115,13 @@ fn throttled(case: &Case<'_>) -> Step {
         ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
         let right = case.send(&Case::login_request(&name, user::PASSWORD))?;
         right.must_be(429, "the correct password while the user name is throttled")?;
-        // The first is a user's: the checks that come next need not guess again.
+        // The first one is an existing user: the following checks need not guess again.
         case.shared.guessed.get_or_init(|| Some(Guessed { login: login.clone(), guesses }));
     }
     Ok(())
 }
 
-/// Whether memory stays bounded is not seen from here; that everybody is served is.
+/// Memory is not visible from here; the check is that every login succeeds.
 fn parallel(case: &Case<'_>) -> Step {
     let login = case.login()?;
     let count = case.subject.extent.logins;
@@ -129,7 +129,7 @@ fn parallel(case: &Case<'_>) -> Step {
         let logins: Vec<_> = (0..count).map(|_| scope.spawn(|| case.login_within(BURST_TIMEOUT))).collect();
         while logins.iter().any(|login| !login.is_finished()) {
             case.must_be_good(&login.credential, "/me during concurrent logins")?;
-            // To ask without a pause would take from the hashing what it needs.
+            // Requests without a pause would take CPU time from the hashing.
             std::thread::sleep(PAUSE);
         }
         logins.into_iter().try_for_each(|login| login.join().expect("a login does not panic").map(drop))

@@ -1,4 +1,4 @@
-//! Row 21: of credentials that are almost good none is taken, none brings the server down, and none is remembered.
+//! Row 21: mutated credentials are rejected, cause no server error and leave no state.
 
 use contract::route;
 
@@ -8,12 +8,12 @@ use crate::mutation::Mutator;
 use crate::stop::{Step, ensure, not_applicable, reason};
 use crate::wire::{Answer, Connection, Request};
 
-/// Users whose credentials are spoiled.
+/// Users whose credentials are mutated.
 const USERS: usize = 4;
-/// Of so many spoiled credentials one is a refresh token, where there are any.
+/// One of this many mutated credentials is a refresh token, where there are any.
 const REFRESH_EVERY: u32 = 4;
-/// What a server may grow by during the second half of a flood: buffers and allocators settle, but a hundred thousand
-/// remembered credentials would take more.
+/// The growth allowed during the second half of a flood: buffers and allocators settle, but a hundred thousand
+/// stored credentials would need more.
 const GROWTH_BYTES: u64 = 8 << 20;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -53,7 +53,7 @@ fn memory(case: &Case<'_>) -> Step {
     })
 }
 
-/// Spoiled credentials over one connection.
+/// A connection for mutated credentials.
 struct Flood<'c> {
     case: &'c Case<'c>,
     connection: Connection<'c>,
@@ -79,13 +79,13 @@ impl<'c> Flood<'c> {
         })
     }
 
-    /// Sends so many and judges each answer.
+    /// Sends this many and checks each response.
     fn send(&mut self, count: u32, judge: impl Fn(&str, &Answer) -> Step) -> Step {
         for _ in 0..count {
             let (what, request) = self.next();
             let mut answer = self.case.send_over(&mut self.connection, &request)?;
             if answer.status == 503 && self.case.facts.store_apart() != Some(false) {
-                // On a machine that stands still for a moment a server may give its store up: once.
+                // When the machine pauses, a server may report its store as unavailable: once.
                 answer = self.case.send_over(&mut self.connection, &request)?;
             }
             judge(what, &answer)?;

@@ -1,4 +1,4 @@
-//! Row 19: what a server does without its store is what it declares, soon, and nothing worse.
+//! Row 19: a server without its store follows its declared policy, within a bounded time.
 
 mod cut_off;
 mod load;
@@ -15,11 +15,11 @@ use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 use crate::subject::StoreControl;
 use crate::wire::{Answer, Request};
 
-/// How long a refusal for want of a store may take.
+/// The time limit of a response without a store.
 const BOUND: Duration = Duration::from_secs(3);
-/// How long a server may take to find its store again.
+/// How long a server may take to reconnect to its store.
 const RECOVERY: Duration = Duration::from_secs(30);
-/// A window that is waited for in real time.
+/// The longest window that is waited for in real time.
 const WAITED_S: u64 = 15;
 const SOURCE: &str = "RFC 9110 section 15.6.4; OWASP Fail Securely";
 
@@ -97,16 +97,16 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// How the store is away.
+/// The kind of an outage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Down {
     Hangs,
     Dead,
-    /// From the last of the servers only.
+    /// Cuts off only the last of the servers.
     Cut,
 }
 
-/// A store that is away until this value goes.
+/// A store outage that lasts until this value is dropped.
 struct Outage<'c> {
     store: &'c dyn StoreControl,
     down: Down,
@@ -138,7 +138,7 @@ impl Drop for Outage<'_> {
     }
 }
 
-/// Checks something during an outage, and ends when every server has found its store again.
+/// Runs a check during an outage and returns when every server has reconnected to its store.
 fn during(case: &Case<'_>, down: Down, check: impl FnOnce(&Case<'_>, &Login) -> Step) -> Step {
     case.store()?;
     Case::fact(case.facts.store_down())?;
@@ -151,7 +151,7 @@ fn during(case: &Case<'_>, down: Down, check: impl FnOnce(&Case<'_>, &Login) -> 
     checked.and(settled)
 }
 
-/// Waits until every server serves again, whatever it says of its readiness: what comes next must not suffer from it.
+/// Waits until every server works again, whatever `/readyz` returns, so that the next check is not affected.
 fn settled(case: &Case<'_>) -> Step {
     for node in &case.subject.nodes {
         let serves = case.comes_to_hold(RECOVERY, || {
@@ -164,7 +164,7 @@ fn settled(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// An outage that the server notices, until every server says that it is ready again.
+/// Makes an outage that the server notices, and waits until every server is ready again.
 fn away(case: &Case<'_>, down: Down, login: &Login) -> Step {
     let outage = Outage::begin(case, down)?;
     let noticed = case.send(&case.with(Request::get(route::ME), &login.credential));
@@ -187,7 +187,7 @@ fn in_time(answer: &Answer, what: &str) -> Step {
     ensure(answer.took <= BOUND, || format!("{what}: the response took {:?}, the limit is {BOUND:?}", answer.took))
 }
 
-/// Every route that asks the store, with the login's credential.
+/// Returns a request to every route that uses the store, with the login's credential.
 fn state_changes(case: &Case<'_>, login: &Login) -> Vec<(&'static str, Request)> {
     vec![
         (route::REFRESH, case.renewal(login)),
@@ -212,7 +212,7 @@ fn policy(case: &Case<'_>, login: &Login) -> Step {
     for (path, request) in state_changes(case, login) {
         let answer = case.send(&request)?;
         in_time(&answer, path)?;
-        // What is remembered may be enough for a renewal as well.
+        // Cached state may suffice for a renewal, too.
         if !(path == route::REFRESH && declared == StoreDown::ServeCached && answer.status == 200) {
             answer.must_be(503, path)?;
         }
@@ -238,7 +238,7 @@ fn clears_no_cookie(case: &Case<'_>) -> Step {
     })
 }
 
-/// A credential that was ended before the outage at every node, as far as that can be had.
+/// Returns a credential that was revoked before the outage at every node, if possible.
 fn ended(case: &Case<'_>) -> Step<Option<String>> {
     let early = case.facts.class().is_some_and(|class| class != RevocationClass::Expiry) && !case.facts.refresh_token;
     let window_s = case.facts.window_s().filter(|window_s| early && *window_s <= WAITED_S);

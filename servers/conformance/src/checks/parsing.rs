@@ -1,4 +1,4 @@
-//! Row 21: what cannot be read is refused as the client's fault. It is never taken, and never a fault of the server.
+//! Row 21: malformed input is rejected as a client error. It is never accepted and never causes a server error.
 
 use contract::{Carrier, route, user};
 use serde_json::Value;
@@ -9,9 +9,9 @@ use crate::stop::{Step, applicable, fail, reason};
 use crate::token::{Forge, and_members};
 use crate::wire::{Request, Silence};
 
-/// Bytes that no header needs.
+/// A size that no header needs.
 const OVERSIZED: usize = 1024 * 1024;
-/// Places of a credential at which one character is exchanged.
+/// Positions of a credential at which one character is replaced.
 const EXCHANGED: usize = 40;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -73,7 +73,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Goes on if this credential is refused with 4xx.
+/// Continues if this credential is rejected with 4xx.
 fn must_be_4xx(case: &Case<'_>, credential: impl AsRef<[u8]>, what: &str) -> Step {
     case.send(&case.with(Request::get(route::ME), credential))?.must_be_4xx(what)
 }
@@ -111,7 +111,7 @@ fn malformed(case: &Case<'_>) -> Step {
     case.must_be_good(&good, "the valid credential after that")
 }
 
-/// With another character at places all over it, the last among them: it may have bits to spare.
+/// Replaces one character at positions all over it, including the last, which may have unused bits.
 fn exchanged(case: &Case<'_>, good: &[u8]) -> Step {
     let last = good.len() - 1;
     for place in (0..good.len()).step_by(good.len().div_ceil(EXCHANGED)).chain([last]) {
@@ -157,7 +157,7 @@ fn oversized(case: &Case<'_>) -> Step {
     for (what, request) in requests {
         match case.try_send(case.first(), &request) {
             Ok(answer) => answer.must_be_4xx(what)?,
-            // To close before everything was read is a refusal as well.
+            // Closing the connection before everything is read is a rejection, too.
             Err(Silence::Closed) => {}
             Err(silence) => return fail(format!("{what}: {silence}")),
         }

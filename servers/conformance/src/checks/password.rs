@@ -1,4 +1,4 @@
-//! Row 30: of several changes of one password at once, one wins.
+//! Row 30: of several concurrent changes of one password, exactly one succeeds.
 
 use contract::user;
 
@@ -48,7 +48,7 @@ fn once(case: &Case<'_>) -> Step {
     })
 }
 
-/// The new passwords that are good; then the old one is given back.
+/// Returns the new passwords that are valid, and restores the old one.
 fn restore(case: &Case<'_>, name: &str) -> Step<Vec<&'static str>> {
     let mut good = vec![];
     for new in NEW {

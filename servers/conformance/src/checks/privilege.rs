@@ -1,4 +1,4 @@
-//! Row 23: who is no administrator any more writes nothing, however long the credential from before is still read.
+//! Row 23: a former administrator cannot write, however long an earlier credential is still accepted for reads.
 
 use contract::{route, user};
 use serde_json::{Value, json};
@@ -27,13 +27,13 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// A change of this user.
+/// An update of this user.
 fn of(username: &str, mut change: Value) -> Value {
     change["username"] = json!(username);
     change
 }
 
-/// Makes a user an administrator, takes that back by this change, and tries to undo it with the credential from before.
+/// Makes a user an administrator, reverts that with this update, and tries to undo it with the earlier credential.
 fn former(case: &Case<'_>, change: fn(&Value) -> Value, holds: fn(&Case<'_>, &str) -> Step) -> Step {
     let admin = case.admin()?;
     let first = case.login()?;
@@ -49,7 +49,7 @@ fn former(case: &Case<'_>, change: fn(&Value) -> Value, holds: fn(&Case<'_>, &st
     checked
 }
 
-/// Every server has seen the credential write, so that one with a memory remembers it.
+/// Lets every server process a write with the credential, so that a server with a cache has it cached.
 fn must_write(case: &Case<'_>, second: &Login) -> Step {
     let bystander = case.fresh_user();
     for node in &case.subject.nodes {

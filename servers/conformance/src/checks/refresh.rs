@@ -1,4 +1,4 @@
-//! Row 11: a refresh token is used once, and whoever uses one twice ends what came of it.
+//! Row 11: a refresh token is used once, and a second use revokes its family.
 
 use contract::route;
 
@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, fail, reason};
 
-/// Renewals at once.
+/// Number of concurrent renewals.
 const AT_ONCE: usize = 20;
 const SOURCE: &str = "RFC 9700 section 4.14.2";
 
@@ -50,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Some renewals of one login, the login first.
+/// Returns a login and several renewals of it, the login first.
 fn chain(case: &Case<'_>, renewals: usize) -> Step<Vec<Login>> {
     applicable(case.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
     let mut chain = vec![case.login()?];

@@ -1,4 +1,4 @@
-//! Row 10: what is ended is denied on every server within the window that the class declares.
+//! Row 10: every server rejects a revoked credential within the window that the revocation class declares.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::case::Case;
 use crate::login::Login;
 use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 
-/// Seconds of a window that is waited for in real time.
+/// The longest window in seconds that is waited for in real time.
 const WAITED_S: u64 = 15;
-/// What may come on top of a window before a server is accused.
+/// Tolerance in addition to a revocation window.
 const SLACK: Duration = Duration::from_secs(2);
-/// Long enough for any rule of passwords.
+/// Long enough for any password rule.
 const NEW_PASSWORD: &str = "an entirely new password";
 
 pub(super) const CHECKS: &[Check] = &[
@@ -64,8 +64,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Goes on if this credential is denied on every node, as soon as the class promises. Where it lives to its end, only
-/// its renewal has to be refused.
+/// Continues if every node rejects this credential within the window of its class. With class expiry only
+/// its renewal must be rejected.
 fn must_end(case: &Case<'_>, login: &Login, what: &str) -> Step {
     let class = Case::fact(case.facts.class())?;
     let at_once = class == RevocationClass::Expiry || login.refresh_token.is_some();
@@ -122,7 +122,7 @@ fn post(case: &Case<'_>, path: &str, login: &Login) -> Step {
     case.send(&case.post(path, &login.credential))?.must_be(204, path)
 }
 
-/// Every node has seen it, so that one with a memory remembers it.
+/// Every node has accepted it, so that a node with a cache has it cached.
 fn seen(case: &Case<'_>, login: &Login) -> Step {
     must_live(case, login, "a new credential")
 }
@@ -152,7 +152,7 @@ fn scope(case: &Case<'_>) -> Step {
     }
 }
 
-/// Two credentials of a user, and one of somebody else.
+/// Two credentials of a user, and one of another user.
 fn three(case: &Case<'_>) -> Step<(Login, Login, Login)> {
     let one = case.login()?;
     let (other, bystander) = (case.login_as(&one.username)?, case.login()?);
@@ -162,7 +162,7 @@ fn three(case: &Case<'_>) -> Step<(Login, Login, Login)> {
     Ok((one, other, bystander))
 }
 
-/// Both credentials of the user are over; the bystander's is not.
+/// Both credentials of the user are revoked; that of the other user is not.
 fn must_end_all(case: &Case<'_>, (one, other, bystander): &(Login, Login, Login), what: &str) -> Step {
     must_live(case, bystander, &format!("another user's credential {what}"))?;
     must_end(case, one, &format!("a credential {what}"))?;
@@ -202,7 +202,7 @@ fn disabled(case: &Case<'_>) -> Step {
     let change = |disabled: bool| json!({ "username": three.0.username, "disabled": disabled });
     case.change_user(&admin, &change(true))?;
     let checked = must_be_out(case, &three);
-    // The clock may have been moved past the end of the first.
+    // The clock may have been advanced past the expiry of the first.
     case.change_user(&case.admin()?, &change(false))?;
     checked?;
     must_live(case, &case.login_as(&three.0.username)?, "a login of a user who was enabled again")

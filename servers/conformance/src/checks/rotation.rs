@@ -1,4 +1,4 @@
-//! Row 8: keys follow one another without a failed request, and who names keys that never were costs nothing.
+//! Row 8: key rotation fails no request, and tokens with unknown key ids cost nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::wire::Request;
 
 /// Rotations under load.
 const ROTATIONS: usize = 3;
-/// Requests that each thread has to have made between two rotations.
+/// Requests that each thread must complete between two rotations.
 const REQUESTS: usize = 20;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -58,7 +58,7 @@ fn flood(case: &Case<'_>) -> Step {
 
 fn rotate(case: &Case<'_>) -> Step {
     let rotated = case.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
-    // A server answers an unknown path as it likes.
+    // The response to an unknown path is not specified.
     applicable(rotated.status == 204, reason::NO_ROTATION)
 }
 

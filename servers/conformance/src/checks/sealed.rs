@@ -1,4 +1,4 @@
-//! Row 22: of a session that the client holds itself, nothing but the whole of what the server has sealed is taken.
+//! Row 22: of a session that the client stores itself, only the complete sealed form is accepted.
 
 use contract::route;
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// The bytes of a sealed session, with the user's name.
+/// Returns the bytes of a sealed session and the user name.
 fn sealed(case: &Case<'_>) -> Step<(Vec<u8>, String)> {
     applicable(Case::fact(case.facts.sealed())?, reason::NOT_SEALED)?;
     let login = case.login()?;

@@ -1,4 +1,4 @@
-//! Rows 15 and 20: neither the store nor the log nor the metrics hold anything that lets somebody in.
+//! Rows 15 and 20: the store, the log and the metrics contain no usable credential.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 use crate::token::{decode, encode};
 use crate::wire::Request;
 
-/// Characters that a word of a dump must have to be tried: shorter ones can be guessed anyway.
+/// Minimum length of a string to try: shorter ones can be guessed anyway.
 const LEAST_WORD: usize = 16;
-/// Words of a dump that are tried at most.
+/// Maximum number of strings to try.
 const MOST_WORDS: usize = 500;
-/// Users whose credentials are looked for.
+/// Users whose credentials are searched for.
 const USERS: usize = 5;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -51,7 +51,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// What must not be found, as text.
+/// Returns the text that must not be found.
 fn secrets<'l>(logins: impl IntoIterator<Item = &'l Login>) -> Vec<String> {
     let of = |login: &'l Login| [Some(login.credential.clone()), login.refresh_token.clone()];
     logins.into_iter().flat_map(of).flatten().collect()
@@ -61,7 +61,7 @@ fn dump(case: &Case<'_>) -> Step<Vec<u8>> {
     case.store()?.dump().or_else(|error| not_applicable(format!("the store cannot be dumped: {error}")))
 }
 
-/// Users who have logged in and renewed, so that the store has seen all that it will.
+/// Logs in and renews for several users, so that the store contains everything that it will ever contain.
 fn logins(case: &Case<'_>) -> Step<Vec<Login>> {
     let mut logins = vec![];
     for _ in 0..USERS {
@@ -91,7 +91,7 @@ fn no_credential(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// The words of a dump, and what those in hex or with a prefix before them stand for.
+/// Returns the strings of a dump, and what those in hex or with a prefix represent.
 fn words(dump: &[u8]) -> HashSet<String> {
     let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let words = dump.split(|byte| !in_word(byte)).filter(|word| word.len() >= LEAST_WORD);
@@ -124,7 +124,7 @@ fn no_word(case: &Case<'_>) -> Step {
     case.must_be_good(&logins[1].credential, "a valid credential after that")
 }
 
-/// Uses every route, with good and bad credentials and passwords, and gives all that was secret in it.
+/// Uses every route, with valid and invalid credentials and passwords, and returns every secret used.
 fn use_every_route(case: &Case<'_>) -> Step<Vec<String>> {
     let wrong = "a wrong password that nobody has";
     let mut secrets = vec![user::PASSWORD.to_owned(), wrong.to_owned()];
@@ -163,7 +163,7 @@ fn use_once(case: &Case<'_>, login: &Login, wrong: &str) -> Step<Vec<String>> {
 
 fn must_hold_none(text: &[u8], secrets: &[String], place: &str) -> Step {
     for secret in secrets {
-        // The first half of a credential is enough to find who has cut it.
+        // The first half of a credential is enough to find a truncated copy.
         for shown in [secret.as_str(), &secret[..secret.len().min(32)], &secret[secret.len().saturating_sub(32)..]] {
             ensure(!holds(text, shown.as_bytes()), || format!("{place} contain {shown:?}"))?;
         }

@@ -1,4 +1,4 @@
-//! Rows 13 and 14: a credential is the server's own making, new at every login, and nobody can guess it.
+//! Rows 13 and 14: the server generates credentials, a new one at every login, and they cannot be guessed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,12 +9,12 @@ use crate::case::Case;
 use crate::stop::{Step, ensure, fail, reason};
 use crate::token::Token;
 
-/// Bits that nobody guesses.
+/// Bits that make guessing infeasible.
 const LEAST_BITS: f64 = 128.0;
-/// Bits that an estimate from few samples may be short by: 22 characters of base64url are estimated 0.1 bits too low
-/// from 10,000 samples, and one that is well made must not be accused.
+/// Bits by which an estimate from few samples may be too low: 22 characters of base64url are estimated 0.1 bits too low
+/// from 10,000 samples, and a correct server must not fail.
 const ESTIMATE_BITS: f64 = 2.0;
-/// Credentials that are asked for in one call.
+/// Credentials requested in one call.
 const BATCH: u32 = 10_000;
 /// How long minting may take together: RSA signs some thousand times a second.
 const MINTING_MS: u128 = 20_000;
@@ -80,7 +80,7 @@ fn not_adopted(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-/// One that looks like this, and that nobody was handed.
+/// Returns a credential like this one that was never issued.
 fn unknown(credential: &str) -> String {
     let (kept, last) = credential.split_at(credential.rfind('.').map_or(0, |dot| dot + 1));
     let turned = last.chars().map(|c| match c {
@@ -90,7 +90,7 @@ fn unknown(credential: &str) -> String {
     format!("{kept}{}", turned.collect::<String>())
 }
 
-/// What is random in many credentials: an opaque one as a whole, of a token its id.
+/// Returns the random part of many credentials: an opaque credential as a whole, a token's id.
 fn ids(case: &Case<'_>) -> Step<Vec<String>> {
     let wanted = case.subject.extent.minted;
     let (started, mut ids) = (std::time::Instant::now(), vec![]);
@@ -130,7 +130,7 @@ fn wide(case: &Case<'_>) -> Step {
     ensure(bits >= least, || format!("{bits:.1} bits vary over {} credentials; required: {LEAST_BITS}", ids.len()))
 }
 
-/// The entropy of each character's place, summed: as much as there can be if no place depends on another.
+/// Returns the summed entropy of all character positions: the maximum if no position depends on another.
 fn entropy_bits(ids: &[String]) -> f64 {
     let places = ids.iter().map(String::len).min().unwrap_or(0);
     let place = |place: usize| {

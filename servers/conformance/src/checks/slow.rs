@@ -1,4 +1,4 @@
-//! Row 26: clients that are slow or never finish a request take nothing from those that do.
+//! Row 26: clients that are slow or never finish a request do not affect other clients.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -12,15 +12,15 @@ use crate::half_open::HalfOpenKind;
 use crate::stop::{Step, ensure, fail, not_applicable};
 use crate::wire::{Request, Silence};
 
-/// Connections that are half-open at once: more than a server has threads or processes, and fewer than descriptors.
+/// Number of half-open connections: more than a server has threads or processes, and fewer than descriptors.
 pub(crate) const HALF_OPEN: usize = 100;
-/// How long opening each of them may take.
+/// The time limit to open each of them.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Bytes that no head needs, in one header or in many.
+/// A size that no head needs, in one header or in many.
 const LARGE_HEAD: usize = 256 * 1024;
 /// The size of each header where there are many.
 const LINE: usize = 4 * 1024;
-/// What may come on top of the time after which a half-open connection must have been closed.
+/// Tolerance in addition to the time after which a half-open connection must be closed.
 const SLACK: Duration = Duration::from_secs(2);
 
 pub(super) const CHECKS: &[Check] = &[
@@ -60,7 +60,7 @@ fn flood(case: &Case<'_>) -> Step {
     case.must_be_good(&login.credential, "/me after the flood")
 }
 
-/// Many half-open connections, of every kind.
+/// Opens many half-open connections, of every kind.
 fn half_open(case: &Case<'_>) -> Step<Vec<TcpStream>> {
     let node = case.first();
     let open = |number: usize| {
@@ -82,7 +82,7 @@ fn large_head(case: &Case<'_>) -> Step {
     for (what, request) in [("one header", me().header("x-large", "x".repeat(LARGE_HEAD))), ("many headers", many)] {
         match case.try_send(case.first(), &request) {
             Ok(answer) => answer.must_be_4xx(&format!("a head of {} KiB in {what}", LARGE_HEAD >> 10))?,
-            // To close before everything was read is a refusal as well.
+            // Closing the connection before everything is read is a rejection, too.
             Err(Silence::Closed) => {}
             Err(silence) => return fail(format!("a head of {} KiB in {what}: {silence}", LARGE_HEAD >> 10)),
         }
@@ -90,7 +90,7 @@ fn large_head(case: &Case<'_>) -> Step {
     case.must_be_good(&good, "a valid request after that")
 }
 
-/// The connections were opened at the beginning of the run, so that mostly there is nothing to wait for.
+/// The connections were opened at the beginning of the run, so that there is mostly nothing to wait for.
 fn closed(case: &Case<'_>) -> Step {
     let (half_open, limit) = (&case.shared.half_open, Duration::from_secs(case.subject.extent.half_open_s));
     for kind in HalfOpenKind::ALL {

@@ -1,4 +1,4 @@
-//! Row 2: a key that is too weak keeps the server from starting, and it says why.
+//! Row 2: with a weak key the server does not start and reports why.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -21,8 +21,8 @@ pub(super) const CHECKS: &[Check] = &[Check {
     run: weak_key,
 }];
 
-/// A file of its own that only we can read, and that is gone with this value. Suites run beside each other in one
-/// process: a name that both could choose would let one remove the other's key.
+/// A temporary file that only this user can read, removed with this value. Suites run concurrently in one
+/// process: with a shared name one would remove the other's key.
 fn key_file(content: &[u8]) -> Step<NamedTempFile> {
     let write = || {
         let mut file = NamedTempFile::with_prefix("authbench-conformance-")?;
@@ -62,14 +62,14 @@ fn short_secrets(starter: &dyn Starter, flag: &str) -> Step {
     }
 }
 
-/// `least` is the size below which a key is too weak: whoever is refused has to learn it.
+/// `least` is the minimum key size, which the error must state.
 fn must_refuse(starter: &dyn Starter, flag: &str, key: &[u8], least: &str) -> Step {
     let file = key_file(key)?;
     match start(starter, flag, file.path())? {
         Start::Serves => fail(format!("the server starts with {flag} and a key of less than {least}")),
         Start::Refused { code, stderr } => {
             ensure(code != 0, || "the server exits with code 0".to_owned())?;
-            // The file's name is made by chance, and says nothing.
+            // The file name is random and does not count.
             let said = stderr.replace(&*file.path().to_string_lossy(), "FILE");
             let clear = said.contains(flag) && said.contains(least);
             ensure(clear, || format!("the error does not name both {flag} and the minimum size {least}: {said:?}"))

@@ -1,4 +1,4 @@
-//! What a server answered.
+//! The response of a server.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::cut;
 
-/// What a server answered.
+/// The response of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -18,22 +18,22 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The value of the first header of this name.
+    /// Returns the value of the first header of this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// The values of all headers of this name.
+    /// Returns the values of all headers of this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, or null if it is none.
+    /// Returns the body as JSON, or null if it is not JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// What came, for a reader, with at most this much of the body.
+    /// Returns the response as text, with at most this much of the body.
     pub(crate) fn shown(&self, most: usize) -> String {
         let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value.as_bytes(), most)));
         let lines: Vec<_> = std::iter::once(self.status.to_string()).chain(headers).collect();

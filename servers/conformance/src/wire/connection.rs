@@ -1,4 +1,4 @@
-//! One connection for many requests: to open one for each would take longer than to answer it.
+//! One connection for many requests: opening one for each would take longer than the response.
 
 use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Answer, Base, Request, Silence, Use, connect, reading};
 
-/// A connection that is opened again where the server has closed it.
+/// A connection that is reopened where the server has closed it.
 pub(crate) struct Connection<'b> {
     base: &'b Base,
     stop: &'b AtomicBool,
@@ -18,8 +18,8 @@ impl<'b> Connection<'b> {
         Self { base, stop, stream: None }
     }
 
-    /// Sends one request and waits for its answer. A server may close a connection at any time between two requests,
-    /// so that only silence over a fresh one counts.
+    /// Sends one request and waits for its response. A server may close a connection at any time between two requests,
+    /// so that only a missing response over a new one counts.
     pub(crate) fn send(&mut self, request: &Request) -> Result<Answer, Silence> {
         if let Some(stream) = self.stream.take() {
             match self.send_over(stream, request) {
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers so many requests over each connection, then closes it; says how many connections there were.
+    /// Responds to this many requests over each connection, then closes it; returns the number of connections.
     fn serve(listener: &TcpListener, each: usize, connections: usize) {
         for _ in 0..connections {
             let (stream, _) = listener.accept().unwrap();

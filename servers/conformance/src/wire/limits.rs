@@ -1,4 +1,4 @@
-//! The time and the size of one exchange. Every wait is short, so that a run can be stopped within a second.
+//! The time and size limits of one exchange. Every wait is short, so that a run can be stopped within a second.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 
 use super::Silence;
 
-/// The longest wait for bytes, or for room to write them, before the deadline and the stop flag are looked at again.
+/// The longest wait for bytes, or for room to write them, before the deadline and the stop flag are checked again.
 const WAIT: Duration = Duration::from_millis(100);
 /// The same for a connection: longer, because each wait begins with a new attempt.
 const CONNECT_WAIT: Duration = Duration::from_millis(800);
 /// Bytes that are read at a time.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// What bounds one exchange.
+/// The limits of one exchange.
 pub(super) struct Limits<'s> {
     pub(super) deadline: Instant,
-    /// The time limit that leads to the deadline, for messages.
+    /// The time limit behind the deadline, for messages.
     pub(super) timeout: Duration,
     pub(super) body_limit_bytes: usize,
     pub(super) stop: &'s AtomicBool,
 }
 
 impl Limits<'_> {
-    /// The next wait: what is left until the deadline, and at most this long.
+    /// Returns the next wait: the time until the deadline, and at most this long.
     fn wait(&self, longest: Duration) -> Result<Duration, Silence> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if self.stop.load(Ordering::Relaxed) {
@@ -47,8 +47,8 @@ impl Limits<'_> {
         }
     }
 
-    /// Writes all of it, or as much as the server reads: it may answer and close before it has read everything, and what
-    /// it has said still counts.
+    /// Writes all of it, or as much as the server reads: it may respond and close before it has read everything, and its
+    /// response still counts.
     pub(super) fn write(&self, stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), Silence> {
         while !bytes.is_empty() {
             stream.set_write_timeout(Some(self.wait(WAIT)?)).map_err(|_| Silence::Closed)?;
@@ -67,7 +67,7 @@ impl Limits<'_> {
         Ok(())
     }
 
-    /// Appends what comes next; false if the server has closed the connection.
+    /// Appends the next bytes; returns false if the server has closed the connection.
     pub(super) fn read(&self, stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<bool, Silence> {
         let mut chunk = [0; CHUNK_BYTES];
         loop {
@@ -78,8 +78,8 @@ impl Limits<'_> {
                     bytes.extend(&chunk[..count]);
                     return Ok(true);
                 }
-                // Linux ends a read that has a timeout where the process is stopped and goes on, as under a debugger or
-                // by a machine that is moved (signal(7)).
+                // Linux interrupts a read with a timeout when the process is stopped and continued, as under a debugger
+                // or during a migration of the machine (signal(7)).
                 Err(error) if error.kind() == io::ErrorKind::Interrupted || is_timeout(&error) => {}
                 Err(_) => return Ok(false),
             }
@@ -91,7 +91,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Whether there is something to read, or the other end has closed.
+/// Returns whether there is something to read, or the other end has closed.
 fn has_answered(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).is_ok() && {
         let answered = stream.peek(&mut [0]).is_ok();

@@ -1,5 +1,5 @@
-//! One response from a stream: where it ends follows from its head (RFC 9112 section 6.3), and not from the end of the
-//! connection, which a server may keep open. What is larger than it may be is not read.
+//! One response from a stream: its head determines where it ends (RFC 9112 section 6.3), not the end of the
+//! connection, which a server may keep open. A response above the size limit is not read.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -25,7 +25,7 @@ struct Head {
     closes: bool,
 }
 
-/// The next response, and whether the connection can be used for another request. It took no time yet.
+/// Returns the next response, and whether the connection can be reused. Its duration is still zero.
 pub(super) fn answer(stream: &mut TcpStream, limits: &Limits<'_>) -> Result<(Answer, bool), Silence> {
     let mut source = Source { stream, limits, bytes: vec![] };
     let head = source.head()?;
@@ -34,7 +34,7 @@ pub(super) fn answer(stream: &mut TcpStream, limits: &Limits<'_>) -> Result<(Ans
     Ok((Answer { body, ..head.answer }, kept))
 }
 
-/// The stream with what was read of it and is not used yet.
+/// The stream with the bytes that are read but not used yet.
 struct Source<'c, 's> {
     stream: &'c mut TcpStream,
     limits: &'c Limits<'s>,
@@ -42,12 +42,12 @@ struct Source<'c, 's> {
 }
 
 impl Source<'_, '_> {
-    /// Reads more, if there is more.
+    /// Reads more bytes, if there are any.
     fn more(&mut self) -> Result<(), Silence> {
         if self.limits.read(self.stream, &mut self.bytes)? { Ok(()) } else { Err(Silence::Closed) }
     }
 
-    /// The next bytes up to this mark, which is part of them.
+    /// Returns the next bytes up to and including this mark.
     fn through(&mut self, mark: &[u8]) -> Result<Vec<u8>, Silence> {
         let mut searched = 0;
         loop {
@@ -64,14 +64,14 @@ impl Source<'_, '_> {
         }
     }
 
-    /// The next line, without its end.
+    /// Returns the next line without its end.
     fn line(&mut self) -> Result<Vec<u8>, Silence> {
         let mut line = self.through(END_OF_LINE)?;
         line.truncate(line.len() - END_OF_LINE.len());
         Ok(line)
     }
 
-    /// The head of the final response: interim ones go before it (RFC 9110 section 15.2).
+    /// Returns the head of the final response: interim ones precede it (RFC 9110 section 15.2).
     fn head(&mut self) -> Result<Head, Silence> {
         loop {
             let head = Head::of(&self.through(END_OF_HEAD)?)?;
@@ -89,7 +89,7 @@ impl Source<'_, '_> {
         }
     }
 
-    /// So many bytes, of a body of which so many were read before.
+    /// Returns this many bytes of a body of which this many were read before.
     fn exactly(&mut self, length: usize, before: usize) -> Result<Vec<u8>, Silence> {
         let most = self.limits.body_limit_bytes;
         if length > most.saturating_sub(before) {
@@ -102,7 +102,7 @@ impl Source<'_, '_> {
         Ok(std::mem::replace(&mut self.bytes, rest))
     }
 
-    /// A body in chunks, without its trailer section (RFC 9112 section 7.1).
+    /// Returns a chunked body without its trailer section (RFC 9112 section 7.1).
     fn chunks(&mut self) -> Result<Vec<u8>, Silence> {
         let mut body = vec![];
         loop {
@@ -130,7 +130,7 @@ impl Source<'_, '_> {
         }
     }
 
-    /// All that comes until the connection is closed.
+    /// Returns all bytes until the connection is closed.
     fn rest(&mut self) -> Result<Vec<u8>, Silence> {
         let most = self.limits.body_limit_bytes;
         while self.bytes.len() <= most {
@@ -164,7 +164,7 @@ mod tests {
     use super::super::{Base, Request, send};
     use super::*;
 
-    /// What is read where a server writes this, again and again for as long as it can, and then closes or not.
+    /// Returns what is read where a server writes this repeatedly for as long as it can, and then closes or not.
     fn read(first: &[u8], again: &[u8], closes: bool) -> Result<Vec<u8>, Silence> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());

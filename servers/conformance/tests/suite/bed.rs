@@ -14,10 +14,10 @@ use crate::server::Server;
 use testkit::backend::Backend;
 use testkit::program::program;
 
-/// Keys that protect nothing, each made for the tests of `jwt`.
+/// Keys without any value, generated for the tests of `jwt`.
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys");
 
-/// Servers at work, and all that they stand on.
+/// Running servers and everything that they depend on.
 pub(crate) struct Bed {
     nodes: Vec<Server>,
     backend: Arc<Mutex<Backend>>,
@@ -41,7 +41,7 @@ impl Bed {
         Self::with(program(scheme.binary()), scheme, carrier, nodes, &[])
     }
 
-    /// So many servers of another program that takes the same flags, and some more.
+    /// Starts this many servers of another program that accepts the same flags and some more.
     pub(crate) fn with(program: PathBuf, scheme: Scheme, carrier: Carrier, nodes: usize, more: &[&str]) -> Self {
         let (mut backend, keys) = (Backend::of(scheme), key_file(scheme));
         let relays = Relays::to(&mut backend);
@@ -51,7 +51,7 @@ impl Bed {
         let own: Vec<_> = plain.flags.iter().cloned().chain(key_flags).collect();
         let start = |node: usize| {
             let log = folder.path().join(format!("log-{node}"));
-            // The last one can be cut off.
+            // The last one can be cut off from the store.
             let way = if node + 1 == nodes { relays.lead(backend.flags()) } else { backend.flags() };
             let server = Server::start(&plain.program, &[own.as_slice(), &way].concat(), &log);
             server.unwrap_or_else(|code| panic!("{scheme}: {code}: {}", std::fs::read_to_string(&log).unwrap()))
@@ -60,21 +60,21 @@ impl Bed {
         Self { nodes, backend: Arc::new(Mutex::new(backend)), relays: Arc::new(relays), keys, plain, folder }
     }
 
-    /// The address of the first server.
+    /// Returns the address of the first server.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.nodes[0].address
     }
 
-    /// What the servers warned of, line by line.
+    /// Returns the warnings of the servers, line by line.
     pub(crate) fn warnings(&self) -> String {
         let log = |node| std::fs::read_to_string(self.folder.path().join(format!("log-{node}"))).unwrap();
         let logs: Vec<String> = (0..self.nodes.len()).map(log).collect();
-        // Everything but what is only for debugging: a panic is no line of the log's own form.
+        // Everything but debug output: a panic is not a line in the log's own format.
         let spoken = |line: &&str| !line.contains("DEBUG") && !line.contains("INFO");
         logs.iter().flat_map(|log| log.lines()).filter(spoken).collect::<Vec<_>>().join("\n")
     }
 
-    /// All that the suite can be lent.
+    /// Returns the subject with everything that can be given to the suite.
     pub(crate) fn subject(&self) -> Subject {
         let without = matches!(*self.backend.lock().unwrap(), Backend::Nothing);
         let starter = Other { plain: self.plain.clone(), backend: self.backend.lock().unwrap().flags() };
@@ -97,16 +97,16 @@ impl Bed {
     }
 }
 
-/// Less of what is costly: what shows in a hundred thousand mostly shows in two thousand.
+/// Less of what is expensive: what shows in a hundred thousand mostly shows in two thousand.
 pub(crate) const SMALL: Extent = Extent { minted: 2000, logins: 10, unknown_kids: 50, mutations: 500, half_open_s: 30 };
 
-/// Whether every scheme is examined by both carriers and every broken server by every check, as `scripts/test.sh --full`
+/// Whether every scheme is checked with both carriers and every broken server by every check, as `scripts/test.sh --full`
 /// does.
 pub(crate) fn is_full() -> bool {
     std::env::var_os("FULL_TESTS").is_some()
 }
 
-/// Whether as much is sent as the security table has it, and passwords are hashed as in production.
+/// Whether the number of requests is that of the security table, and passwords are hashed as in production.
 pub(crate) fn is_to_extent() -> bool {
     std::env::var_os("CONFORMANCE_EXTENT").is_some()
 }
@@ -119,7 +119,7 @@ fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
     if flag == "--secret-file" { SigningKeys::secret(file) } else { SigningKeys::pem(file) }
 }
 
-/// The flag and the file of the key that a scheme's servers share.
+/// Returns the flag and the file of the key that a scheme's servers share.
 fn key_file(scheme: Scheme) -> Option<(&'static str, PathBuf)> {
     let (flag, name) = match scheme.kind().algorithm()? {
         Algorithm::Hs256 => ("--secret-file", "secret"),
@@ -130,12 +130,12 @@ fn key_file(scheme: Scheme) -> Option<(&'static str, PathBuf)> {
     Some((flag, PathBuf::from(KEYS).join(name)))
 }
 
-/// Short windows and limits, so that what is waited for is soon over.
+/// Returns short windows and limits, to keep waits short.
 fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     let carrier = carrier.to_string();
     let mut flags = vec!["--scheme", scheme.id(), "--carrier", &carrier, "--bench", "--listen", "127.0.0.1:0"];
     flags.extend(["--users", "2000", "--absolute-ttl-s", "7200", "--log", "debug"]);
-    // Long enough that a login whose hashing is left out shows; most of the suite's time otherwise goes into hashing.
+    // Long enough to detect a login without hashing; otherwise most of the suite's time goes into hashing.
     flags.extend(["--password-kib", if is_to_extent() { "19456" } else { "2048" }]);
     match scheme.kind() {
         Kind::Token { early_end: EarlyEnd::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
@@ -147,7 +147,7 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     flags.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()
 }
 
-/// Another server of the same scheme, on the same backend, with no key but the one that is asked for.
+/// Starts another server of the same scheme on the same backend, with no key but the given one.
 struct Other {
     plain: Plain,
     backend: Vec<String>,
@@ -165,7 +165,7 @@ impl Starter for Other {
     }
 }
 
-/// What failed, in words.
+/// Returns the failures as text.
 pub(crate) fn failures(report: &Report) -> String {
     let lines: Vec<_> = report.failures().map(|outcome| format!("{}: {:#?}", outcome.id, outcome.verdict)).collect();
     lines.join("\n")

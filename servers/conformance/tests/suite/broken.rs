@@ -1,4 +1,4 @@
-//! Servers that are broken in one way each: exactly the checks that are named must fail.
+//! Servers with one fault each: exactly the named checks must fail.
 
 mod balancer;
 mod hardening;
@@ -18,11 +18,11 @@ use balancer::Balancer;
 use spoilers as spoil;
 use testkit::program::program;
 
-/// Where a fault sits.
+/// The place of a fault.
 enum Where {
     /// In the authenticator: the example `broken` with this `--fault`.
     Server(&'static str),
-    /// Between the suite and a good server.
+    /// Between the suite and a correct server.
     Proxy(Arc<dyn Spoiler>),
 }
 
@@ -52,7 +52,7 @@ fn proxy(
     Broken { scheme, carrier, place: Where::Proxy(Arc::new(spoiler)), name, nodes: 1, fails }
 }
 
-/// All of them, and some that are not broken, by family.
+/// All broken servers, and some correct ones, by family.
 fn families() -> [Vec<Broken>; 7] {
     [tokens(), sessions(), outages(), cookies(), manners(), answers(), hardening::all()]
 }
@@ -140,7 +140,7 @@ fn outages() -> Vec<Broken> {
         server("jwt-hs256-refresh", Bearer, "asks-store", &REFUSES),
         Broken { nodes: 2, ..server("session-redis-cached", Bearer, "serves-stale", &["cut-off-node-obeys"]) },
         proxy(REDIS, Cookie, "outage-clears-cookie", spoil::ClearedOnOutage, &CLEARS),
-        // Before an outage of the suite's own making that is a disturbance; after it, a fault.
+        // Before an outage by the suite that is a disturbance; after it, a fault.
         proxy(REDIS, Bearer, "stands-still", spoil::StandsStill::default(), &["outage-recovers"]),
     ]
 }
@@ -186,7 +186,7 @@ fn manners() -> Vec<Broken> {
     ]
 }
 
-/// An answer in place of another.
+/// Returns another response in place of one.
 fn answer(
     scheme: &'static str,
     carrier: Carrier,
@@ -253,10 +253,10 @@ fn every_check_can_fail() {
     assert!(uncovered.is_empty(), "{uncovered:?}");
 }
 
-/// Broken servers that are examined at a time.
+/// Number of broken servers that are checked at a time.
 const AT_ONCE: usize = 3;
 
-/// Which checks a broken server must pass, beside those that it must fail.
+/// The checks that a broken server must pass, in addition to those that it must fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Others {
     /// All others of the table.
@@ -265,7 +265,7 @@ enum Others {
     OfItsRows,
 }
 
-/// What is wrong with the suite's opinion of this server.
+/// Returns how the suite's verdict on this server is wrong.
 fn misjudged(broken: &Broken, others: Others) -> Option<String> {
     let scheme = broken.scheme.parse().unwrap();
     let more = if let Where::Server(fault) = broken.place { vec!["--fault", fault] } else { vec![] };
@@ -296,7 +296,7 @@ fn misjudged(broken: &Broken, others: Others) -> Option<String> {
     })
 }
 
-/// Every broken server with the checks of its rows; with all of them the first of each family, what is not broken, and
+/// Returns every broken server with the checks of its rows; with all checks the first of each family, correct ones, and
 /// under `--full` every server.
 fn examinations() -> Vec<(Broken, Others)> {
     let wanted = std::env::var("CONFORMANCE_FAULTS").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The hold of a store that is lent to the suite.
+//! The control of a store for the suite.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,10 @@ use conformance::StoreControl;
 use crate::relay::Relays;
 use testkit::backend::Backend;
 
-/// What is lent to the suite.
+/// The store and its links.
 pub(crate) struct Hold {
     pub(crate) backend: Arc<Mutex<Backend>>,
-    /// The ways of the last server.
+    /// The links of the last server.
     pub(crate) relays: Arc<Relays>,
 }
 
@@ -60,7 +60,7 @@ impl StoreControl for Hold {
 }
 
 impl Hold {
-    /// Sets the bytes that a Redis may hold; 0 is no limit. Over the limit it takes what frees memory and nothing else.
+    /// Sets the memory limit of a Redis in bytes; 0 is no limit. Over the limit it only accepts commands that free memory.
     fn limit_memory(&self, bytes: &str) -> io::Result<()> {
         let backend = self.backend.lock().unwrap();
         let nodes = backend.redis_nodes();

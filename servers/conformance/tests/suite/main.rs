@@ -1,5 +1,4 @@
-//! The suite against real servers: those that are right, which it must not accuse, and those that are broken in one
-//! way each, which it must.
+//! The suite against real servers: correct ones, which must pass, and ones with a single fault, which must fail.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 

@@ -1,4 +1,4 @@
-//! Somebody between the suite and a good server who spoils what passes: for faults that the chassis makes impossible.
+//! A proxy between the suite and a correct server that changes the traffic, for faults that the chassis makes impossible.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a request may take to become complete, so that no check has to wait for the end of one that never is.
+/// The time limit for a request to become complete, so that no check waits for one that never does.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A request or an answer.
+/// A request or a response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message {
     /// The first line.
@@ -45,7 +45,7 @@ impl Message {
         bytes
     }
 
-    /// Of an answer.
+    /// The status of a response.
     pub(crate) fn status(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
@@ -77,31 +77,31 @@ impl Message {
     }
 }
 
-/// What a spoiler remembers from one request to the next.
+/// State that a fault keeps between requests.
 pub(crate) type Memory = HashMap<String, String>;
 
-/// Whoever spoils what passes.
+/// A fault that changes the traffic.
 pub(crate) trait Spoiler: Send + Sync {
-    /// How many connections are served at a time.
+    /// Returns the number of connections served at a time.
     fn connections(&self) -> usize {
         usize::MAX
     }
 
-    /// How long a request may take to become complete; none: for ever.
+    /// Returns the time limit for a request to become complete; none: no limit.
     fn request_timeout(&self) -> Option<Duration> {
         Some(REQUEST_TIMEOUT)
     }
 
-    /// Spoils a request; or answers it himself.
+    /// Changes a request, or responds to it directly.
     fn request(&self, _request: &mut Message, _memory: &mut Memory) -> Option<Message> {
         None
     }
 
-    /// Spoils the answer to this request, which is as it was sent on.
+    /// Changes the response to this request, which is as it was forwarded.
     fn answer(&self, _request: &Message, _answer: &mut Message, _memory: &mut Memory) {}
 }
 
-/// A proxy at work, until this value goes.
+/// A running proxy, until this value is dropped.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     over: Arc<AtomicBool>,
@@ -144,7 +144,7 @@ impl Drop for Proxy {
 fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
     let deadline = spoiler.request_timeout().map(|timeout| Instant::now() + timeout);
     let mut request = read_request(&mut client, deadline)?;
-    // One request a connection, whatever the client asked for.
+    // One request per connection, whatever the client requested.
     request.without("connection");
     request.add("connection", "close");
     let early = spoiler.request(&mut request, &mut memory.lock().unwrap());
@@ -180,7 +180,7 @@ fn read_request(client: &mut TcpStream, deadline: Option<Instant>) -> Option<Mes
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         client.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1)))).ok()?;
         match client.read(&mut chunk) {
-            // A read with a timeout is ended where the process is stopped and goes on (signal(7)).
+            // A read with a timeout is interrupted when the process is stopped and continued (signal(7)).
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return None,
             Ok(count) => bytes.extend(&chunk[..count]),

@@ -1,4 +1,4 @@
-//! A suite that accuses a right server once in fifty times would be switched off: fifty times, on three schemes.
+//! A suite that fails a correct server once in fifty times would be disabled: fifty runs, on three schemes.
 
 use std::sync::atomic::AtomicBool;
 

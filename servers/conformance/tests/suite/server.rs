@@ -1,4 +1,4 @@
-//! A server process whose log goes into a file, so that the suite can read it while the server runs.
+//! A server process with a log file that the suite can read while the server runs.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -9,14 +9,14 @@ use std::process::{Child, Command, Stdio};
 use conformance::MemoryGauge;
 use serde_json::Value;
 
-/// A running server. It is killed when this value goes.
+/// A running server, killed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts this binary; otherwise gives its exit code.
+    /// Starts this binary; returns its exit code if it exits.
     pub(crate) fn start(binary: &Path, flags: &[String], log: &Path) -> Result<Self, i32> {
         let mut command = Command::new(binary);
         command.args(flags).env_clear().stdin(Stdio::null()).stdout(Stdio::piped());
@@ -30,7 +30,7 @@ impl Server {
         }
     }
 
-    /// A look at its memory.
+    /// Reads its memory use.
     pub(crate) fn memory(&self) -> MemoryGauge {
         let pid = self.child.id();
         Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))

@@ -10,11 +10,11 @@ use crate::case::{Case, PAUSE};
 use crate::stop::{Step, applicable, ensure, reason};
 use crate::wire::Base;
 
-/// How long it is asked after the window is over.
+/// How long the server is polled after the window.
 const ASKED: Duration = Duration::from_secs(1);
 
-/// A logout that the cut-off server cannot hear of: it has to let nobody in all the same once its window is over, and
-/// it has to know when it is back.
+/// A logout that the cut-off server cannot learn of: it must still reject the credential once the window has passed,
+/// and must know the logout when it is reconnected.
 pub(super) fn obeys(case: &Case<'_>) -> Step {
     case.store()?;
     let [first, .., last] = case.subject.nodes.as_slice() else {
@@ -42,7 +42,7 @@ pub(super) fn obeys(case: &Case<'_>) -> Step {
     ensure(known, || format!("{RECOVERY:?} after its store is back, the server still accepts the revoked credential"))
 }
 
-/// From the end of the window on there is no 200.
+/// Checks that there is no 200 after the window.
 fn stays_out(case: &Case<'_>, node: &Base, credential: &str, window: Duration) -> Step {
     let ended = Instant::now();
     while ended.elapsed() < window + ASKED {

@@ -1,4 +1,4 @@
-//! An outage while requests are under way over several connections.
+//! An outage during requests over several connections.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
@@ -11,16 +11,16 @@ use crate::case::{Case, STALL};
 use crate::stop::{Step, ensure, fail, not_applicable, reason};
 use crate::wire::{Answer, Base, Request};
 
-/// Connections over which is asked at a time.
+/// Number of concurrent connections.
 const CONNECTIONS: usize = 6;
-/// The pause between two requests of a connection: it is the outage that is examined, not the server's speed.
+/// The pause between two requests of a connection: the subject is the outage, not the server's speed.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long is asked before the outage, while it begins, during it, and after it.
+/// Duration of the load before the outage, at its start, during it, and after it.
 const SPAN: Duration = Duration::from_millis(300);
-/// How long the store is away at least: longer than a server may wait for it.
+/// Minimum duration of the outage: longer than the store timeout of any server.
 const AWAY: Duration = Duration::from_millis(1500);
 
-/// Where the outage stands. Only what has begun and ended within one of these is judged by it alone.
+/// The phase of the outage. A request is judged by one phase only if it began and ended in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Before,
@@ -45,16 +45,16 @@ impl Stage {
     }
 }
 
-/// Who asks.
+/// The kind of a credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
-    /// Somebody whose credential is good.
+    /// A valid credential.
     Good,
-    /// Somebody who was ended before, or whom nobody knows.
+    /// A revoked or unknown credential.
     Nobody,
 }
 
-/// Takes the store away from the servers, or from the last of them, while they are asked, and gives it back.
+/// Starts an outage for the servers, or for the last of them, during load, and ends it.
 pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
     case.store()?;
     let policy = Case::fact(case.facts.store_down())?;
@@ -80,7 +80,7 @@ pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
     ensure(answers.iter().all(|answers| *answers > 0), || "a connection got no response during the outage".to_owned())
 }
 
-/// One phase after the other.
+/// Runs one phase after the other.
 fn play(case: &Case<'_>, down: Down, stage: &Stage) -> Step {
     sleep(SPAN);
     stage.enter(Phase::Begins);
@@ -105,7 +105,7 @@ struct Client<'c> {
 }
 
 impl Client<'_> {
-    /// Asks until it is over; says how many answers came while the store was away.
+    /// Sends requests until the end; returns the number of responses during the outage.
     fn ask(&self, good: &str, ended: Option<&str>) -> Step<u32> {
         let unknown: String = good.chars().rev().collect();
         let nobodies = ended.into_iter().chain([unknown.as_str()]).map(|credential| (Who::Nobody, credential));
@@ -137,7 +137,7 @@ impl Client<'_> {
             Who::Good => {
                 let allowed = [self.allowed(began), self.allowed(ended)].concat();
                 let (policy, took) = (self.policy, answer.took);
-                // Who needs no store to say yes has nothing to wait for, and no such excuse.
+                // A server that needs no store to accept has no reason to wait.
                 let stalled = status == 503 && took >= STALL && policy != StoreDown::VerifyOnly;
                 ensure(stalled || allowed.contains(&status), || {
                     format!(
@@ -153,13 +153,13 @@ impl Client<'_> {
         }
     }
 
-    /// What somebody with a good credential may be answered in this phase.
+    /// Returns the statuses allowed for a valid credential in this phase.
     fn allowed(&self, phase: Phase) -> &'static [u16] {
         let emptied = self.down == Down::Dead;
         match (phase, self.policy) {
             (_, StoreDown::VerifyOnly) | (Phase::Before, _) => &[200],
             (Phase::Away, StoreDown::FailClosed) => &[503],
-            // A store that has crashed may come back without what it held.
+            // A store that crashed may come back empty.
             (Phase::Ends, _) if emptied => &[200, 401, 503],
             (Phase::After | Phase::Over, _) if emptied => &[200, 401],
             (Phase::After | Phase::Over, _) => &[200],

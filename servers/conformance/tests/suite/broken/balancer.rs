@@ -1,4 +1,4 @@
-//! A balancer in front of a good server. Its cookie comes first, before those of the login, and what does not carry it back goes to
+//! A load balancer in front of a correct server. Its cookie comes before those of the login, and requests without it go to
 //! a server that does not know the session.
 
 use contract::Carrier;

@@ -1,4 +1,4 @@
-//! Servers that are broken in what rows 23 to 30 of the security table want, and in what they must accept.
+//! Servers that violate rows 23 to 30 of the security table, and servers that reject what they must accept.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ fn http() -> Vec<Broken> {
     ]
 }
 
-/// What a good server accepts, rejected.
+/// Rejects what a correct server accepts.
 fn accepted() -> Vec<Broken> {
     vec![
         answer(
@@ -140,7 +140,7 @@ fn username(request: &Message) -> Option<String> {
     json(request)["username"].as_str().filter(|_| request.is("POST /login ")).map(str::to_owned)
 }
 
-/// The bearer that this answer to a login hands out.
+/// Returns the bearer token that this login response issues.
 fn bearer(request: &Message, answer: &Message) -> Option<String> {
     let token = json(answer)["token"].as_str().map(|token| format!("Bearer {token}"));
     token.filter(|_| request.is("POST /login ") && answer.status() == "200")
@@ -156,7 +156,7 @@ fn throttled() -> Message {
     answer
 }
 
-/// Who has changed a user once may do so again: the changes are made in the administrator's name.
+/// A user who was an administrator once may update users again: the updates run as the administrator.
 struct FormerAdmin;
 
 impl Spoiler for FormerAdmin {
@@ -177,7 +177,7 @@ impl Spoiler for FormerAdmin {
     }
 }
 
-/// A logout without an access token ends nothing, and does not say so.
+/// A logout without an access token revokes nothing, and does not report that.
 struct LateLogoutNothing;
 
 impl Spoiler for LateLogoutNothing {
@@ -188,7 +188,7 @@ impl Spoiler for LateLogoutNothing {
     }
 }
 
-/// Of many connections some are served, the others when those have ended.
+/// Of many connections some are served, the others when those have closed.
 struct FewConnections;
 
 impl Spoiler for FewConnections {
@@ -202,7 +202,7 @@ impl Spoiler for FewConnections {
     }
 }
 
-/// A request may take for ever to become complete.
+/// A request may stay incomplete without limit.
 struct HalfOpenKept;
 
 impl Spoiler for HalfOpenKept {
@@ -211,7 +211,7 @@ impl Spoiler for HalfOpenKept {
     }
 }
 
-/// A head of some hundred kilobytes is as good as any other.
+/// A head of some hundred kilobytes is accepted like any other.
 struct LargeHeadTaken;
 
 impl Spoiler for LargeHeadTaken {
@@ -221,7 +221,7 @@ impl Spoiler for LargeHeadTaken {
     }
 }
 
-/// Ten failures are too many, whatever was between them.
+/// Ten failures are too many, whatever happens between them.
 struct FailuresKept;
 
 impl Spoiler for FailuresKept {
@@ -237,7 +237,7 @@ impl Spoiler for FailuresKept {
     }
 }
 
-/// Whose name is throttled is throttled everywhere.
+/// A throttled user name is throttled everywhere.
 struct OwnerThrottled;
 
 impl Spoiler for OwnerThrottled {
@@ -256,7 +256,7 @@ impl Spoiler for OwnerThrottled {
     }
 }
 
-/// What only a load test may do is done for every host name.
+/// The bench routes accept every host name.
 struct BenchForAnyHost;
 
 impl Spoiler for BenchForAnyHost {
@@ -268,7 +268,7 @@ impl Spoiler for BenchForAnyHost {
     }
 }
 
-/// What only a load test may do is done for every page.
+/// The bench routes accept requests from every page.
 struct BenchForAnySite;
 
 impl Spoiler for BenchForAnySite {
@@ -281,7 +281,7 @@ impl Spoiler for BenchForAnySite {
     }
 }
 
-/// What only a load test may do is done for a form.
+/// The bench routes accept an HTML form.
 struct BenchTakesForms;
 
 impl Spoiler for BenchTakesForms {
@@ -293,7 +293,7 @@ impl Spoiler for BenchTakesForms {
     }
 }
 
-/// No `Host` is as good as one, and of two the first counts.
+/// A missing `Host` is accepted, and of two the first counts.
 struct AnyNumberOfHosts;
 
 impl Spoiler for AnyNumberOfHosts {

@@ -1,4 +1,4 @@
-//! What goes wrong between the suite and a good server.
+//! Faults between the suite and a correct server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::proxy::{Memory, Message, Spoiler};
 
-/// All is well.
+/// No fault.
 pub(crate) struct Nothing;
 
 impl Spoiler for Nothing {}
 
-/// Somebody else's server: it has nothing for a load test.
+/// A server of another vendor: it has no bench routes.
 pub(crate) struct Undescribed;
 
 impl Spoiler for Undescribed {
@@ -25,7 +25,7 @@ impl Spoiler for Undescribed {
     }
 }
 
-/// A cookie without this attribute.
+/// Removes this attribute from cookies.
 pub(crate) struct Without(pub(crate) &'static str);
 
 impl Spoiler for Without {
@@ -34,7 +34,7 @@ impl Spoiler for Without {
     }
 }
 
-/// A cookie with this attribute more.
+/// Adds this attribute to cookies.
 pub(crate) struct And(pub(crate) &'static str);
 
 impl Spoiler for And {
@@ -43,7 +43,7 @@ impl Spoiler for And {
     }
 }
 
-/// A cookie whose name any site of the domain could set.
+/// Uses a cookie name that any site of the domain could set.
 pub(crate) struct NoPrefix;
 
 impl Spoiler for NoPrefix {
@@ -61,7 +61,7 @@ impl Spoiler for NoPrefix {
     }
 }
 
-/// These bytes with each `name=` of a cookie under another name.
+/// Returns these bytes with each `name=` of a cookie under another name.
 fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let (mut out, mut rest) = (vec![], value);
     while let Some(place) = rest.windows(from.len()).position(|window| window == from) {
@@ -71,7 +71,7 @@ fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [&out, rest].concat()
 }
 
-/// Whoever asks, a page of the site itself seems to.
+/// Makes every request look same-origin.
 pub(crate) struct CsrfUnchecked;
 
 impl Spoiler for CsrfUnchecked {
@@ -85,7 +85,7 @@ impl Spoiler for CsrfUnchecked {
     }
 }
 
-/// A logout that leaves the cookie where it is.
+/// A logout that does not clear the cookie.
 pub(crate) struct KeptAtLogout;
 
 impl Spoiler for KeptAtLogout {
@@ -96,7 +96,7 @@ impl Spoiler for KeptAtLogout {
     }
 }
 
-/// An outage that takes the cookie away.
+/// An outage that clears the cookie.
 pub(crate) struct ClearedOnOutage;
 
 impl Spoiler for ClearedOnOutage {
@@ -108,7 +108,7 @@ impl Spoiler for ClearedOnOutage {
     }
 }
 
-/// A login that makes the credential good which came along with it.
+/// A login that makes the credential of its request valid.
 pub(crate) struct AdoptedId;
 
 impl Spoiler for AdoptedId {
@@ -135,7 +135,7 @@ impl Spoiler for AdoptedId {
     }
 }
 
-/// What is refused for too many attempts looks like any other.
+/// A throttled login looks like any other rejection.
 pub(crate) struct NoThrottle;
 
 impl Spoiler for NoThrottle {
@@ -146,7 +146,7 @@ impl Spoiler for NoThrottle {
     }
 }
 
-/// Names that nobody has are refused without a hashing, as long as that is not throttled. The refusal is a real one.
+/// Unknown user names are rejected without hashing, as long as that is not throttled. The rejection is a real one.
 pub(crate) struct UnknownAtOnce;
 
 const REFUSAL: &str = "a refusal";
@@ -176,7 +176,7 @@ impl Spoiler for UnknownAtOnce {
     }
 }
 
-/// The name in a login of somebody whom nobody has seeded.
+/// Returns the user name in a login of an unknown user.
 fn name(request: &Message) -> Option<String> {
     let body: Value = serde_json::from_slice(&request.body).ok().filter(|_| request.is("POST /login "))?;
     body["username"].as_str().filter(|name| !name.starts_with("user-")).map(str::to_owned)
@@ -198,7 +198,7 @@ impl Spoiler for FirstCounts {
     }
 }
 
-/// Of many logins at once some are turned away.
+/// Of many concurrent logins some are rejected.
 #[derive(Default)]
 pub(crate) struct FewLogins(AtomicUsize);
 
@@ -223,11 +223,11 @@ impl Spoiler for FewLogins {
     }
 }
 
-/// The first login after an outage has been got over waits for the store in vain, as on a machine that stood still.
+/// The first login after an outage waits for the store in vain, as on a machine that paused.
 #[derive(Default)]
 pub(crate) struct StandsStill(AtomicUsize);
 
-/// What was last seen: nothing of an outage, that the server is ready, and then that a credential is good.
+/// The last state: no outage, then the server is ready, and then a credential is accepted.
 const NOTHING: usize = 0;
 const READY: usize = 1;
 const RECOVERED: usize = 2;
@@ -251,7 +251,7 @@ impl Spoiler for StandsStill {
     }
 }
 
-/// A 401 that does not say how to do better.
+/// A 401 without a challenge.
 pub(crate) struct NoChallenge;
 
 impl Spoiler for NoChallenge {
@@ -262,7 +262,7 @@ impl Spoiler for NoChallenge {
     }
 }
 
-/// Bytes that are no text bring the server down.
+/// Bytes that are not text crash the server.
 pub(crate) struct FaultOnGarbage;
 
 impl Spoiler for FaultOnGarbage {
@@ -274,7 +274,7 @@ impl Spoiler for FaultOnGarbage {
     }
 }
 
-/// Caches may keep credentials.
+/// Caches may store credentials.
 pub(crate) struct Cached;
 
 impl Spoiler for Cached {
@@ -283,7 +283,7 @@ impl Spoiler for Cached {
     }
 }
 
-/// Of a member that comes twice one counts, as with most readers.
+/// Of a duplicate member one counts, as in most parsers.
 pub(crate) struct FirstNameCounts;
 
 impl Spoiler for FirstNameCounts {
@@ -295,11 +295,11 @@ impl Spoiler for FirstNameCounts {
     }
 }
 
-/// The answer to some requests is another.
+/// Changes the response to some requests.
 pub(crate) struct Other {
-    /// Which answers.
+    /// The responses to change.
     pub(crate) when: fn(&Message, &Message) -> bool,
-    /// What becomes of them.
+    /// The change.
     pub(crate) spoil: fn(&Message, &mut Message),
 }
 
@@ -311,29 +311,29 @@ impl Spoiler for Other {
     }
 }
 
-/// Gives an answer this status.
+/// Sets the status of a response.
 pub(crate) fn status(answer: &mut Message, status: u16) {
     answer.line = format!("HTTP/1.1 {status} Spoiled");
 }
 
-/// Replaces text in the body of an answer.
+/// Replaces text in the body of a response.
 pub(crate) fn replace(answer: &mut Message, from: &str, to: &str) {
     answer.body = String::from_utf8_lossy(&answer.body).replace(from, to).into_bytes();
 }
 
-/// Puts what a cookie holds into the body as well.
+/// Copies the value of a cookie into the body.
 pub(crate) fn tell(answer: &mut Message) {
     let cookie = answer.text("set-cookie").unwrap_or_default();
     let value = cookie.split(';').next().and_then(|pair| pair.split_once('=')).unwrap_or_default().1.to_owned();
     replace(answer, "{\"user\"", &format!("{{\"copy\":\"{value}\",\"user\""));
 }
 
-/// Whether a login is of somebody whom nobody has seeded.
+/// Returns whether a login is of an unknown user.
 pub(crate) fn is_of_nobody(request: &Message) -> bool {
     name(request).is_some()
 }
 
-/// Whether the header of a bearer token has this text in it.
+/// Returns whether the header of a bearer token contains this text.
 pub(crate) fn says(request: &Message, text: &str) -> bool {
     let bearer = request.text("authorization").unwrap_or_default();
     let header = bearer.trim_start_matches("Bearer ").split('.').next().unwrap_or_default();
@@ -341,7 +341,7 @@ pub(crate) fn says(request: &Message, text: &str) -> bool {
     String::from_utf8_lossy(&header).contains(text)
 }
 
-/// Headers that are too large are dropped.
+/// Drops headers that are too large.
 pub(crate) struct DroppedHeaders;
 
 impl Spoiler for DroppedHeaders {
@@ -351,7 +351,7 @@ impl Spoiler for DroppedHeaders {
     }
 }
 
-/// The metrics tell the last credential.
+/// The metrics contain the last credential.
 pub(crate) struct TellingMetrics;
 
 impl Spoiler for TellingMetrics {
