@@ -1,4 +1,4 @@
-//! A scheme with credentials that are known to be good.
+//! A scheme with verified credentials.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,15 +15,15 @@ const USERS: u32 = 64;
 /// Credentials that are issued before the clock is stopped and they are revoked.
 const BATCH: u64 = 1000;
 
-/// Checks between two breaths: so many that a breath costs none of them a nanosecond.
+/// Checks between two yields: so many that a yield costs none of them a nanosecond.
 const BREATH: u64 = 1024;
 
-/// How long a scheme may take until it answers again.
+/// How long a scheme may take until it responds again.
 const SETTLING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A scheme at work, and credentials of which it has been seen that they verify to the right identity, that a
-/// changed one is refused, and that a store is asked about each.
+/// A running scheme, and credentials that have been verified: they yield the right identity, a
+/// changed one is rejected, and a store is queried for each.
 pub struct Fixture<'r, A> {
     /// Which scheme.
     pub scheme: Scheme,
@@ -55,13 +55,13 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
     async fn prove_verification(&self, store: Option<&Store>) {
         let before = commands(store);
         for (user, credential) in self.users.iter().zip(&self.credentials) {
-            // The control takes everybody for the same user.
+            // The control returns the same user for every request.
             let expected = if self.scheme.is_control() { &self.users[0] } else { user };
             let verified = self.authenticator.verify(credential.as_deref(), self.now).await;
             assert_eq!(verified.as_ref(), Ok(expected), "{}", self.scheme);
         }
         let asked = commands(store) - before;
-        // What does nothing without its store asks it about each; the others may know by themselves.
+        // Schemes that need their store query it for each; the others may know by themselves.
         let asking = self.scheme.store_down() == StoreDown::FailClosed && counted(store).is_some();
         let needed = if asking { u64::from(USERS) } else { 0 };
         assert!(asked >= needed, "{}: {USERS} checks sent {asked} store commands", self.scheme);
@@ -69,7 +69,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
 
     async fn prove_refusal(&self) {
         for credential in self.credentials.iter().flatten() {
-            // Near its end, where a token has its signature: the rest of it stays as good as it was.
+            // Near its end, where a token has its signature: the rest of it stays valid.
             let (head, tail) = credential.split_at(credential.len() - 10);
             let other = if tail.starts_with('A') { "B" } else { "A" };
             let tampered = format!("{head}{other}{}", &tail[1..]);
@@ -79,9 +79,9 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
         assert_eq!(self.authenticator.verify(None, self.now).await, Err(AuthError::Missing), "{}", self.scheme);
     }
 
-    /// How long it takes to issue so many credentials, one after the other.
+    /// Returns how long it takes to issue this many credentials, one after the other.
     ///
-    /// They are revoked while the clock stands still: a store that grew from row to row would compare nothing.
+    /// They are revoked outside the measured time: with a store that grows from row to row, rows would not be comparable.
     pub async fn time_issuing(&self, count: u64) -> Duration {
         let mut spent = Duration::ZERO;
         let mut left = count;
@@ -102,7 +102,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
         spent
     }
 
-    /// How long it takes to verify so many credentials, one after the other.
+    /// Returns how long it takes to verify this many credentials, one after the other.
     pub async fn time_verifying(&self, count: u64) -> Duration {
         self.settle().await;
         let start = Instant::now();
@@ -113,7 +113,7 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
         start.elapsed()
     }
 
-    /// How long it takes to verify so many times as many credentials at once as there are lanes.
+    /// Returns how long it takes to verify this many credentials per lane, concurrently in all lanes.
     pub async fn time_verifying_at_once(&self, count: u64, lanes: usize) -> Duration {
         self.settle().await;
         let start = Instant::now();
@@ -144,15 +144,15 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
     }
 }
 
-/// Now and then lets the runtime's other tasks run: a scheme that never waits would otherwise keep its own feed from being
-/// read, and find after some seconds that it has not heard from its store.
+/// Yields to the runtime's other tasks now and then: a scheme that never waits would otherwise prevent its own feed from
+/// being read, and conclude after some seconds that its store is silent.
 async fn breathe(number: u64) {
     if number.is_multiple_of(BREATH) {
         tokio::task::yield_now().await;
     }
 }
 
-/// Commands that the store has carried out so far; 0 where none are counted.
+/// Returns the number of commands that the store has executed so far; 0 where none are counted.
 fn commands(store: Option<&Store>) -> u64 {
     counted(store).unwrap_or(0)
 }

@@ -1,6 +1,6 @@
-//! What the benches of this folder share: one fixture a scheme, proved good before anything is timed.
+//! Shared code of the benches in this directory: one fixture per scheme, verified before anything is timed.
 //!
-//! A bench is an operation over every scheme: it implements [`Operation`] and hands itself to [`every_scheme`].
+//! A bench is an operation over every scheme: it implements [`Operation`] and passes itself to [`every_scheme`].
 
 mod fixture;
 
@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 
 pub use fixture::Fixture;
 
-// The control is a program without a library, so its auth module is taken from where it stands.
+// The control is a program without a library, so its auth module is included by path.
 #[path = "../../servers/anonymous/src/control.rs"]
 mod control;
 

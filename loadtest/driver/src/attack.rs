@@ -37,7 +37,7 @@ pub enum DriveError {
     /// A thread or a runtime cannot be had.
     #[error("cannot start the generator's threads: {0}")]
     Threads(#[from] io::Error),
-    /// This process may not open so many connections.
+    /// This process may not open enough connections.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// This machine ran out of what a connection needs.
@@ -49,7 +49,7 @@ pub enum DriveError {
     /// An HTTP client cannot be made.
     #[error("cannot create an HTTP client: {0}")]
     Client(String),
-    /// Goose refuses.
+    /// Goose returns an error.
     #[error("Goose cannot run the load: {0}")]
     Goose(String),
     /// The users did not come or did not go.
@@ -82,7 +82,7 @@ const LEAD: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     target.admits(plan)?;
-    // A closed loop would let nobody else run, not even whoever watches.
+    // A closed loop would not let any other task run, not even the observer.
     let on_time = workers.own_processors && plan.arrivals != Arrivals::Closed;
     let (runtime, class) = runtime(workers.count, on_time)?;
     let shift = Arc::new(Shift {
@@ -186,7 +186,7 @@ fn start_pacer(shift: &Shift, start: Instant) -> Option<(Pacer, flume::Receiver<
     Some((tokio::spawn(pacer), tickets))
 }
 
-/// Waits until every user has said the same.
+/// Waits until every virtual user has reported the same.
 async fn all_say(
     said: &mut mpsc::UnboundedReceiver<()>,
     users: u32,
@@ -209,7 +209,7 @@ async fn all_say(
     }
 }
 
-/// Goose runs until it is aborted; when it ends by itself, it has said why.
+/// Goose runs until it is aborted; if it ends by itself, it has reported why.
 fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, JoinError>) -> DriveError {
     match ended {
         Ok(Err(error)) => error.into(),
@@ -218,7 +218,7 @@ fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, J
     }
 }
 
-/// A Goose attack whose users say that they are there, wait for the beginning, work, and say that
+/// A Goose attack whose virtual users report that they are ready, wait for the start, work, and report that
 /// they are done.
 fn goose_attack(
     shift: &Arc<Shift>,
@@ -235,7 +235,7 @@ fn goose_attack(
                 Worker::new(&shift, &begun, user.weighted_users_index).work().await;
             }
             present.send(()).ok();
-            // Goose would start the transaction anew; the user goes with the round's runtime.
+            // Goose would restart the transaction; the virtual user ends with the round's runtime.
             std::future::pending().await
         })
     }));

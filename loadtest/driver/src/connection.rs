@@ -1,4 +1,4 @@
-//! A kept-alive HTTP/1.1 connection that understands just enough of an answer to know where it ends.
+//! A kept-alive HTTP/1.1 connection that parses just enough of a response to find its end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 
 use crate::exchange::{LARGEST_BYTES, TOO_LARGE};
 
-/// Answers have fewer headers than this.
+/// The maximum number of headers of a response.
 const MOST_HEADERS: usize = 32;
 
-/// Why there is no answer. In few words, so that equal ones count as one.
+/// Why there is no response, in few words, so that equal ones are counted together.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
     #[error("connection lost")]
@@ -34,7 +34,7 @@ impl From<HeadError> for ExchangeError {
     }
 }
 
-/// What was answered; it lies in the connection's buffer.
+/// A response in the connection's buffer.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     /// Whether the server closes the connection behind it.
@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     address: SocketAddr,
     stream: TcpStream,
     received: Vec<u8>,
-    /// Why there is no stream to send on, where the reason is this machine.
+    /// Returns why there is no stream to send on, where the reason is this machine.
     shortage: Option<Shortage>,
 }
 
@@ -70,8 +70,8 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads the answer to its last byte. A server that has seen enough may answer and close before it has
-    /// read everything (RFC 9112 section 9.5): then the rest cannot be written, and the answer is there all the same.
+    /// Sends a request and reads the response to its last byte. A server may respond and close before it has
+    /// read everything (RFC 9112 section 9.5): then the rest cannot be written, but the response counts.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
         if let Some(shortage) = self.shortage {
             return Err(ExchangeError::Shortage(shortage));
@@ -112,12 +112,12 @@ struct Head {
 }
 
 impl Head {
-    /// The head of an answer; none if it is not complete yet.
+    /// Returns the head of a response; none if it is not complete yet.
     fn of(received: &[u8]) -> Result<Option<Self>, ExchangeError> {
         let mut space = header_space::<MOST_HEADERS>();
         let Some(head) = response(received, &mut space)? else { return Ok(None) };
         match head {
-            // Nothing asks for an interim response.
+            // No request expects an interim response.
             Response { status, closes, length, body: Framing::Length(body_length), .. } if status >= 200 => {
                 Ok(Some(Self { status, closes, length, body_length }))
             }

@@ -10,11 +10,11 @@ const MOST_HEADERS: usize = 100;
 #[derive(Debug)]
 pub struct Credentials(Vec<Credential>);
 
-/// The headers that carry a credential; none for the control.
+/// The headers of a credential; none for the control.
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// What the answer of `/me` has to contain; nothing is promised without a credential.
+    /// The expected content of the `/me` response; without a credential nothing is expected.
     pub(crate) username: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub enum CredentialError {
     /// It has more headers than a request may have.
     #[error("the target issued a credential of {count} headers for {username}; at most {MOST_HEADERS} are supported")]
     TooManyHeaders {
-        /// Whose it is.
+        /// Its user.
         username: String,
         /// How many it has.
         count: usize,
@@ -35,7 +35,7 @@ pub enum CredentialError {
     /// A header is not one.
     #[error("the target issued a credential for {username} whose header {name:?} cannot be sent")]
     Header {
-        /// Whose it is.
+        /// Its user.
         username: String,
         /// The header's name.
         name: String,
@@ -43,7 +43,7 @@ pub enum CredentialError {
 }
 
 impl Credentials {
-    /// Takes what `/bench/mint` answered.
+    /// Parses the response of `/bench/mint`.
     pub fn new(minted: Vec<MintedCredential>) -> Result<Self, CredentialError> {
         if minted.is_empty() {
             return Err(CredentialError::None);
@@ -51,7 +51,7 @@ impl Credentials {
         minted.into_iter().map(Credential::new).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The same, each with this cookie beside it, as a client sends them whom a balancer has told its server.
+    /// Returns the same credentials, each with this cookie, as a client sends them after a balancer has assigned it.
     pub fn beside_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
         self.iter().map(|credential| credential.beside_cookie(pair)).collect::<Result<_, _>>().map(Self)
     }

@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! One request and its response.
 
 use std::error::Error;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::credential::Credential;
 use crate::issued::Issued;
 use crate::{DriveError, Node};
 
-/// The largest body that is received, in bytes. An answer to a read has some hundred.
+/// The largest body that is received, in bytes. The response to a read has some hundred.
 pub(crate) const LARGEST_BYTES: usize = 1 << 20;
 /// The kind of failure that a larger one counts as.
 pub(crate) const TOO_LARGE: &str = "response larger than 1 MiB";
@@ -112,7 +112,7 @@ fn set_json(request: &mut Request, body: &impl Serialize) {
     *request.body_mut() = Some(serde_json::to_vec(body).expect("strings are JSON").into());
 }
 
-/// What a read asks for.
+/// The target of a read.
 pub(crate) fn read_path(mix: Mix) -> String {
     match mix {
         Mix::Reads | Mix::Journey { .. } => route::ME.to_owned(),
@@ -120,20 +120,20 @@ pub(crate) fn read_path(mix: Mix) -> String {
     }
 }
 
-/// An answer, or why there is none, with its times.
+/// A response, or why there is none, with its times.
 pub(crate) struct Exchange {
     pub(crate) sent: Instant,
     pub(crate) done: Instant,
     pub(crate) answer: Result<Answer, String>,
 }
 
-/// The answer that was expected.
+/// The response, if it is as expected.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-/// Sends a request and reads the answer to its last byte.
+/// Sends a request and reads the response to its last byte.
 pub(crate) async fn exchange(client: &Client, request: Request, expected_status: u16) -> Exchange {
     let sent = Instant::now();
     let answer = whole_answer(client, request, expected_status).await;
@@ -200,7 +200,7 @@ fn is_head_too_large(error: &(dyn Error + 'static)) -> bool {
         .any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large))
 }
 
-/// Whether the answer to a read speaks of the user whose credential was sent.
+/// Returns whether the response to a read names the user whose credential was sent.
 pub(crate) fn names_its_user(body: &[u8], credential: &Credential) -> bool {
     credential.username.as_ref().is_none_or(|username| names(body, username))
 }

@@ -1,4 +1,4 @@
-//! What a login issued to the user of a journey, as his later requests carry it.
+//! What a login issued to the user of a journey, in the form in which later requests send it.
 
 use contract::Carrier;
 use contract::body::LoginResponse;
@@ -26,7 +26,7 @@ struct Tokens {
 }
 
 impl Issued {
-    /// Takes what a login answered. With the carrier `bearer` a server that issues no token may have set cookies instead.
+    /// Parses a login response. With the carrier `bearer` a server that issues no token may have set cookies instead.
     /// None if it issued neither.
     pub(crate) fn at_login(carrier: Carrier, addresses: &Addresses, answer: &Answer) -> Option<Self> {
         let response: LoginResponse = serde_json::from_slice(&answer.body).ok()?;
@@ -38,13 +38,13 @@ impl Issued {
         (!issued.read.headers.is_empty()).then_some(issued)
     }
 
-    /// Returns what a login of the control leads to: nothing is carried, and no user is expected in an answer.
+    /// Returns the result of a login of the control: no credential, and no user expected in a response.
     pub(crate) fn nothing() -> Self {
         let read = Credential { headers: Vec::new(), username: None };
         Self { carrier: Carrier::Bearer, cookies: CookieJar::default(), tokens: Tokens::default(), read }
     }
 
-    /// Takes what a refresh answered. False if it issued no credential.
+    /// Parses a refresh response. Returns false if it issued no credential.
     pub(crate) fn renew(&mut self, addresses: &Addresses, answer: &Answer) -> bool {
         let Ok(response) = serde_json::from_slice::<LoginResponse>(&answer.body) else { return false };
         let renewed = Tokens::of(self.carrier, &response);
@@ -59,7 +59,7 @@ impl Issued {
         true
     }
 
-    /// Keeps the cookies that a read set, as balancers do with every answer.
+    /// Stores the cookies that a read set, as load balancers do with every response.
     pub(crate) fn keep_cookies_of_read(&mut self, addresses: &Addresses, headers: &HeaderMap) {
         if headers.contains_key(SET_COOKIE) {
             self.keep_cookies(addresses, addresses.read_url(), headers);
@@ -72,7 +72,7 @@ impl Issued {
         self.read.headers = self.access().into_iter().chain(self.cookie(addresses.read_url())).collect();
     }
 
-    /// Returns what a read carries.
+    /// Returns the headers that a read sends.
     pub(crate) const fn read(&self) -> &Credential {
         &self.read
     }
@@ -82,12 +82,12 @@ impl Issued {
         self.tokens.refresh.as_deref()
     }
 
-    /// Whether cookies carry the credential, as in a browser.
+    /// Returns whether the credential is in cookies, as in a browser.
     pub(crate) fn is_by_cookie(&self) -> bool {
         self.carrier == Carrier::Cookie
     }
 
-    /// Returns the headers that carry the credential to this address.
+    /// Returns the headers with the credential for this address.
     pub(crate) fn headers(&self, url: &Url) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         self.access().into_iter().chain(self.cookie(url))
     }

@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::issued::Issued;
 
-/// Where a user stands in his journey.
+/// The position of a user in a journey.
 #[derive(Debug)]
 pub(crate) struct Journey {
     reads: u32,
     stage: Stage,
-    /// The number of the user who was to log in.
+    /// The number of the user to log in.
     pub(crate) user: Option<u32>,
     /// What the login issued.
     pub(crate) issued: Option<Issued>,
@@ -53,7 +53,7 @@ impl Journey {
         self.issued.as_mut().expect("the first step is the login")
     }
 
-    /// Goes on after a step that went well.
+    /// Advances after a successful step.
     pub(crate) fn went_well(&mut self) {
         self.stage = match self.stage {
             Stage::Login => before(self.reads),
@@ -70,10 +70,10 @@ impl Journey {
     }
 }
 
-/// The users who are on a journey.
+/// The users that are on a journey.
 ///
-/// No user is on two at a time as long as there are more of them than connections: a logout may end every credential of its
-/// user, as with `jwt-*-epoch`, and another journey of the same user would fail for it.
+/// No user is on two at a time as long as there are more of them than connections: a logout may revoke every credential
+/// of its user, as with `jwt-*-epoch`, and another journey of the same user would fail for it.
 #[derive(Debug)]
 pub(crate) struct ActiveUsers {
     population: u32,
@@ -85,7 +85,7 @@ impl ActiveUsers {
         Self { population: population.max(1), users: Mutex::default() }
     }
 
-    /// Claims this user, or the next who is free, and returns the number.
+    /// Claims this user, or the next free one, and returns the number.
     pub(crate) fn claim(&self, number: u32) -> u32 {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let following = (number..self.population).chain(0..number);

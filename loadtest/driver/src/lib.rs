@@ -1,10 +1,10 @@
-//! Goose under the engine, and beside it a [saturator](saturate) and a [prober](Prober).
+//! Goose under the engine, with a [saturator](saturate) and a [revocation poller](Prober).
 //!
-//! Goose brings the users, each an asynchronous task. The engine brings what Goose lacks: arrivals that do not wait
-//! for answers, and times that count from the intended start. A Goose user here runs one transaction a round, its
-//! *shift*: it takes tickets until there are no more. Goose's own client stays unused, because it obeys the
+//! Goose provides the virtual users, each an asynchronous task. The engine provides what Goose lacks: arrivals that do not
+//! wait for responses, and times that count from the intended start. A Goose user here runs one transaction per round, its
+//! *shift*: it takes tickets until there are no more. Goose's own client is not used, because it obeys the
 //! environment's proxies and follows redirects. Goose's own metrics stay off, since its clock starts after the throttle,
-//! stops at the response's headers, and costs CPU time that the measurement would have to bear.
+//! stops at the response's headers, and costs CPU time that would count in the measurement.
 
 mod attack;
 mod client;
@@ -42,14 +42,14 @@ pub use storm::{Logins, Storm};
 
 /// What is loaded, and with what.
 ///
-/// Reads driven by Goose go round the nodes, one after another. A connection of the [saturator](saturate) stays with one node,
-/// so that each has as many; and so does a user on his journey, because a session may be known to that node alone
-/// which began it.
+/// Reads driven by Goose cycle through the nodes. A connection of the [saturator](saturate) stays with one node,
+/// so that each has the same number; and so does a user on a journey, because a session may be known only to the node
+/// that began it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// At least one.
     pub nodes: Vec<Node>,
-    /// Where credentials travel that a journey's logins hand out.
+    /// The carrier of the credentials that a journey's logins issue.
     pub carrier: contract::Carrier,
 }
 
@@ -58,7 +58,7 @@ pub struct Target {
 pub struct Node {
     /// Such as `http://127.0.0.1:8080`; every route is appended to its path.
     pub base_url: String,
-    /// What is sent to this one, and how each is carried.
+    /// What is sent to this target, and the carrier of each credential.
     pub credentials: Arc<Credentials>,
 }
 
@@ -81,8 +81,8 @@ impl Target {
 pub struct Workers {
     /// How many, at least 1.
     pub count: usize,
-    /// Whether their processors are theirs alone. Then they ask in open loops to run before every
-    /// ordinary thread (`SCHED_FIFO`), and never sleep when they [saturate]; elsewhere they would keep the server
+    /// Whether their CPUs are dedicated. Then they request `SCHED_FIFO` in open loops, to run before every
+    /// ordinary thread, and never sleep when they [saturate]; elsewhere they would keep the server
     /// from running.
     pub own_processors: bool,
 }
@@ -96,29 +96,29 @@ pub struct Drive {
     pub driven: Driven,
     /// The class that the sending threads got.
     pub class: SchedulingClass,
-    /// CPU time that the sending threads spent inside the window on looking for answers that were not there yet: none
+    /// CPU time that the sending threads spent inside the window on idle polls: none
     /// where they sleep meanwhile.
     pub looked: Duration,
 }
 
-/// Drives a plan against a target, and comes back when the last answer is in. Setting `stop` ends it
-/// early: then the plan of what was driven is as long as the part that there is.
+/// Drives a plan against a target, and returns when the last response has arrived. Setting `stop` ends it
+/// early: then the plan of the result is as long as the part that ran.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn drive(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     attack::run(plan, target, workers, stop)
 }
 
-/// Sends every node the first request of a plan, and checks its answer as the load does: a read with the first credential,
-/// or a journey's login. The error shows what was sent and received, with credentials masked.
+/// Sends every node the first request of a plan, and checks its response as the load does: a read with the first
+/// credential, or a journey's login. The error shows what was sent and received, with credentials masked.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn preflight(plan: &Plan, target: &Target) -> Result<(), PreflightError> {
     preflight::run(plan, target)
 }
 
-/// Sends reads (`GET /me`, or `/chain`) in a closed loop, as many as the target can answer: for what a request
-/// costs a server that is full. Much cheaper than Goose, and good for nothing else. Where an answer closes its connection, as
+/// Sends reads (`GET /me`, or `/chain`) in a closed loop, as many as the target responds to: for the cost of a request
+/// to a saturated server. Much cheaper than Goose, and for no other use. Where a response closes its connection, as
 /// that to a header that is too long does, the next read opens a new one.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
@@ -126,8 +126,8 @@ pub fn saturate(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Atomi
     saturator::run(plan, target, workers, stop)
 }
 
-/// Logs in as one user after another (`POST /login`, with the passwords that all have), and comes back when the last answer is
-/// in. Setting `stop` lets no further one begin.
+/// Logs in as one user after another (`POST /login`, with the common password), and returns when the last response has
+/// arrived. After `stop` is set no further login begins.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
 pub fn log_in(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {

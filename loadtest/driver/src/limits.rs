@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Target;
 
-/// File descriptors of a load beside its connections: its threads' event queues, its timer, and the files of the run.
+/// File descriptors of a load in addition to its connections: its threads' event queues, its timer, the files of the run.
 const BESIDE: u64 = 24;
 /// What is still to be opened when a plan is checked before anything is sent.
 const TO_COME: u64 = 8;
@@ -57,7 +57,7 @@ pub fn check(plan: &Plan, nodes: usize) -> Result<(), LimitError> {
     suffices(plan, nodes, BESIDE + TO_COME)
 }
 
-/// How many file descriptors this process may open beside those that it has.
+/// Returns how many file descriptors this process may open in addition to its open ones.
 #[must_use]
 pub fn spare_descriptors() -> u64 {
     descriptor_limit().saturating_sub(open_descriptors())

@@ -1,8 +1,8 @@
-//! The pacer: hands out each ticket at its intended start, whether or not earlier ones are answered.
+//! The pacer: issues each ticket at its intended start, whether or not earlier requests have a response.
 //!
-//! It is a task among those that send, woken by a timer of the kernel's whose grain is a nanosecond
-//! (Tokio's own is a millisecond). A thread of its own would have to wake another one for every
-//! ticket, which costs a good part of what a processor can carry.
+//! It is a task among the sending ones, woken by a kernel timer with a resolution of one nanosecond
+//! (Tokio's own has a millisecond). A separate thread would have to wake another one for every
+//! ticket, which costs a large part of what a CPU can sustain.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -16,8 +16,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Hands out tickets until there are no more, all takers are gone, or `stop` is set; then the channel
-/// closes. Returns how many it handed out.
+/// Issues tickets until there are no more, all receivers are gone, or `stop` is set; then the channel
+/// closes. Returns how many it issued.
 pub(crate) async fn pace(tickets: Tickets, to: flume::Sender<Ticket>, stop: Arc<AtomicBool>) -> io::Result<u64> {
     let alarm = Alarm::new()?;
     let mut handed_out = 0;
@@ -41,7 +41,7 @@ impl Alarm {
     #[expect(unsafe_code, reason = "Tokio cannot see that a descriptor stays open")]
     fn new() -> io::Result<Self> {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-        // SAFETY: the timer owns its descriptor, always answers with the same one, and closes it only
+        // SAFETY: the timer owns its descriptor, always returns the same one, and closes it only
         // when it is dropped, together with the registration that owns it.
         Ok(Self(unsafe { AsyncFd::register_with_interest(Timer(timer), Interest::READABLE)? }))
     }
@@ -53,7 +53,7 @@ impl Alarm {
             return Ok(true);
         }
         let nap = Expiration::OneShot(TimeSpec::from_duration(left.min(NAP)));
-        // Setting it anew also forgets that it has rung: it never needs to be read.
+        // Setting it again also clears its expiration: it never needs to be read.
         self.0.get_ref().0.set(nap, TimerSetTimeFlags::empty())?;
         self.0.readable().await?.clear_ready();
         Ok(Instant::now() >= wake)

@@ -16,7 +16,7 @@ use crate::exchange::{Addresses, Answer, BodyError, names_its_user, whole_body};
 use crate::issued::Issued;
 use crate::{DriveError, Target, redact};
 
-/// Headers of an answer that are shown, at most.
+/// The maximum number of response headers that are shown.
 const MOST_HEADERS: usize = 24;
 
 /// A target cannot be loaded.
@@ -25,7 +25,7 @@ pub enum PreflightError {
     /// The request cannot be made.
     #[error(transparent)]
     Drive(#[from] DriveError),
-    /// The target does not answer as the plan expects.
+    /// The target does not respond as the plan expects.
     #[error("the target does not respond to the first request as expected; no load was sent\n{0}")]
     Unexpected(Box<Exchanged>),
 }
@@ -47,7 +47,7 @@ impl fmt::Display for Exchanged {
     }
 }
 
-/// Sends every node the first request of this plan with the first credential, and checks the answer as the load does.
+/// Sends every node the first request of this plan with the first credential, and checks the response as the load does.
 pub(crate) fn run(plan: &Plan, target: &Target) -> Result<(), PreflightError> {
     let client = client(Duration::from_secs_f64(plan.timeout_s))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DriveError::Threads)?;
@@ -58,7 +58,7 @@ pub(crate) fn run(plan: &Plan, target: &Target) -> Result<(), PreflightError> {
     })
 }
 
-/// The first request to a node, and what its answer has to be.
+/// The first request to a node, and its expected response.
 struct First<'a> {
     request: Request,
     addresses: &'a Addresses,
@@ -67,7 +67,7 @@ struct First<'a> {
     answer: Wanted,
 }
 
-/// What an answer has to hold.
+/// The expected content of a response.
 #[derive(Clone, Copy)]
 enum Wanted {
     /// The user whose credential was sent.
@@ -152,7 +152,7 @@ impl<'a> First<'a> {
     }
 }
 
-/// An answer as it may be shown.
+/// Returns a response as it may be shown.
 fn received(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
     let shown = headers.iter().take(MOST_HEADERS).map(|(name, value)| redact::header(name, value, false));
     let more = headers.len().checked_sub(MOST_HEADERS + 1).map(|more| format!("({} more headers)", more + 1));
@@ -160,7 +160,7 @@ fn received(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String>
     std::iter::once(status.to_string()).chain(shown).chain(more).chain(body).collect()
 }
 
-/// An error and what caused it, each said once.
+/// Returns an error and its causes, each stated once.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let all = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
     let mut said = String::new();

@@ -1,8 +1,8 @@
-//! An open loop that waits for nobody: each request goes out at its moment, however many are still without an answer,
-//! and of each it is told what came of it.
+//! An open loop without back-pressure: each request is sent at its intended time, however many are pending,
+//! and the outcome of each is reported.
 //!
-//! For what happens to single requests while something breaks. Users who take tickets in turn would all hang on what
-//! does not answer, and those requests that came next would be sent too late to see the fault, or not at all.
+//! For the effect of a fault on single requests. Virtual users that take tickets in turn would all block on pending
+//! requests, and the following requests would be sent too late to see the fault, or not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use crate::exchange::{Addresses, BodyError, names_its_user, whole_body};
 use crate::pacer::pace;
 use crate::{Target, Workers};
 
-/// How often it is looked whether the loop is to stop, while answers are waited for.
+/// How often the stop flag is checked while responses are pending.
 const NAP: Duration = Duration::from_millis(50);
 
 /// Reads by one plan on one target.
@@ -31,7 +31,7 @@ const NAP: Duration = Duration::from_millis(50);
 pub struct Lane {
     /// When requests begin, with which credentials, and how long each may take. An open loop.
     pub plan: Plan,
-    /// Whom they go to, one node after another.
+    /// The targets, used in turn.
     pub target: Target,
 }
 
@@ -51,23 +51,23 @@ pub struct Probed {
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// An answer, whole.
+    /// A complete response.
     Answered {
         /// Its status.
         status: u16,
-        /// Whether it speaks of the user whose credential was sent; true where no user is promised.
+        /// Whether it names the user whose credential was sent; true where no user is expected.
         names_its_user: bool,
         /// When it was sent.
         sent: Instant,
         /// When its last byte was there.
         done: Instant,
     },
-    /// No whole answer in time.
+    /// No complete response in time.
     TimedOut,
-    /// No connection, or one that was lost before the answer was whole.
+    /// No connection, or one that was lost before the response was complete.
     Disconnected,
-    /// It was not sent, because the loop was stopped or this machine had no descriptor, port or memory for its connection;
-    /// or the loop was stopped before its answer.
+    /// It was not sent, because the loop was stopped or this machine had no descriptor, port or memory for its
+    /// connection; or the loop was stopped before its response.
     Unsent,
 }
 
@@ -86,10 +86,10 @@ impl Probe {
         Ok(Self { runtime, lanes })
     }
 
-    /// Sends from `start` on. One list a lane, with an entry for every request of its plan, in the order in which they were to begin.
-    /// Setting `stop` ends it early; what was not sent is told as such.
+    /// Sends from `start` on. Returns one list per lane, with an entry for every request of its plan, in the order of the
+    /// intended starts. Setting `stop` ends it early; unsent requests are reported as such.
     ///
-    /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last answer is in or has timed out.
+    /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last response or timeout.
     pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<Probed>>, DriveError> {
         let Self { runtime, lanes } = self;
         let probed = runtime.block_on(async {
@@ -105,7 +105,7 @@ impl Probe {
     }
 }
 
-/// A lane whose addresses are parsed and whose clients wait.
+/// A lane with parsed addresses and ready clients.
 struct Prepared {
     lane: Lane,
     addresses: Vec<Addresses>,
@@ -148,7 +148,7 @@ impl Prepared {
                     probed[number].reply = reply;
                 }
                 Ok(None) => break,
-                // What is under way goes with its set; nobody waits for it any more.
+                // Pending requests end with their set.
                 Err(_) if stop.load(Ordering::Relaxed) => break,
                 Err(_) => {}
             }

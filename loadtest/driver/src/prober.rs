@@ -1,8 +1,8 @@
-//! Asks several nodes again and again whether a credential is still taken.
+//! Polls several nodes whether they still accept a credential.
 //!
-//! One thread does it all over kept-alive connections, and reads the clock before every question is sent. So no answer
-//! counts as one after an acknowledgement that was asked for before this thread had read the acknowledgement to its last
-//! byte.
+//! One thread does all the work over kept-alive connections, and reads the clock before it sends each request. So no
+//! response counts as later than an acknowledgement if its request was sent before this thread had read that to its
+//! last byte.
 
 mod wave;
 
@@ -18,7 +18,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::connection::Connection;
 
-/// A node that has not answered after this long answers no more: it waits for its store for less than a second.
+/// A node that has not responded after this time counts as unresponsive: it waits for its store for less than a second.
 const EXCHANGE: Duration = Duration::from_secs(10);
 /// How often it is looked whether the run is to end.
 const POLL: Duration = Duration::from_millis(20);
@@ -39,7 +39,7 @@ pub struct Call {
 /// A credential, what ends it, and how it is shown.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// The node that is told, from 0.
+    /// The node that receives the event, from 0.
     pub told: usize,
     /// What ends the credential; 204 acknowledges it.
     pub event: Call,
@@ -47,14 +47,14 @@ pub struct Trial {
     pub probe: Call,
 }
 
-/// How fast and for how long nodes are asked.
+/// The rate and duration of the polling.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The least time between two questions over one connection; a kernel's tick is its grain.
     pub pause: Duration,
-    /// How long after an acknowledgement a node is asked that goes on accepting.
+    /// How long after an acknowledgement a node that still accepts is polled.
     pub patience: Duration,
-    /// Connections that ask a node for the same trial at the same time.
+    /// Connections that poll a node for the same trial at the same time.
     pub at_a_time: u32,
 }
 
@@ -67,7 +67,7 @@ pub struct Seen {
     pub acknowledged: Option<Instant>,
     /// One a node.
     pub nodes: Vec<NodeSeen>,
-    /// What went wrong, in sentences: then the trial says nothing.
+    /// Faults, in sentences: with any the trial has no result.
     pub faults: Vec<String>,
 }
 
@@ -82,11 +82,11 @@ pub struct NodeSeen {
     pub last_accepted_us: Option<u64>,
     /// Denials of all kinds.
     pub denials: u32,
-    /// Denials because it could not ask its store (503).
+    /// Denials because it could not query its store (503).
     pub unavailable: u32,
 }
 
-/// Nodes cannot be asked.
+/// Nodes cannot be polled.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// A node cannot be reached.
@@ -105,25 +105,25 @@ pub enum ProbeError {
         /// What it ran out of.
         shortage: Shortage,
     },
-    /// A node does not answer.
+    /// A node does not respond.
     #[error("the node at {authority} did not respond to {path}: {why}; see its log")]
     Unanswered {
         /// Host and port.
         authority: String,
-        /// What was asked for.
+        /// The path.
         path: &'static str,
         /// Why.
         why: String,
     },
-    /// It was told to stop.
+    /// It was stopped.
     #[error("interrupted")]
     Interrupted,
-    /// There is no runtime to be had.
+    /// No runtime can be started.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[from] io::Error),
 }
 
-/// Connections to nodes that are asked. It blocks the calling thread, which must not belong to an asynchronous runtime.
+/// Connections to the polled nodes. It blocks the calling thread, which must not belong to an asynchronous runtime.
 pub struct Prober {
     nodes: Vec<Node>,
     runtime: Runtime,
@@ -148,7 +148,7 @@ impl ProbeError {
 }
 
 impl Prober {
-    /// Connects to the nodes at these hosts and ports, with so many connections for probes to each.
+    /// Connects to the nodes at these hosts and ports, with this many connections for probes to each.
     pub fn connect(authorities: &[String], connections: u32) -> Result<Self, ProbeError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
@@ -163,7 +163,7 @@ impl Prober {
         Ok(Self { nodes, runtime })
     }
 
-    /// Sends this to a node and gives the status of its answer.
+    /// Sends this to a node and returns the status of its response.
     pub fn send(&mut self, node: usize, call: &Call) -> Result<u16, ProbeError> {
         let Node { authority, telling, .. } = &mut self.nodes[node];
         let bytes = call.bytes(authority);
@@ -188,8 +188,8 @@ impl Prober {
         Ok(found)
     }
 
-    /// Ends the trials' credentials one after another, and asks all nodes for each from its acknowledgement on, until each
-    /// has denied it several times or patience is over.
+    /// Revokes the trials' credentials one after another, and polls all nodes for each from its acknowledgement on, until
+    /// each has denied it several times or the time limit has passed.
     pub fn run(&mut self, trials: &[Trial], pace: Pace, stop: &AtomicBool) -> Result<Vec<Seen>, ProbeError> {
         let Self { nodes, runtime } = self;
         runtime.block_on(async {
@@ -209,7 +209,7 @@ async fn stopped(stop: &AtomicBool) {
     }
 }
 
-/// The status, or why there is none. A connection that failed is made anew.
+/// Returns the status, or why there is none. A failed connection is reopened.
 async fn exchange(connection: &mut Connection, bytes: &[u8]) -> Result<u16, String> {
     match connection.exchange(bytes).await {
         Ok(answer) => Ok(answer.status),
@@ -221,7 +221,7 @@ async fn exchange(connection: &mut Connection, bytes: &[u8]) -> Result<u16, Stri
     }
 }
 
-/// Shows every `step`th credential to a node, and tells which it did not accept.
+/// Sends every `step`th credential to a node, and returns which ones it did not accept.
 async fn warm(
     node: usize,
     authority: &str,

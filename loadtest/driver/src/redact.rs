@@ -4,7 +4,7 @@ use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTH
 
 /// Characters of a credential that are shown, at most.
 const SHOWN: usize = 4;
-/// A word at least this long that holds letters and digits may be a credential, wherever it stands.
+/// A word at least this long with letters and digits may be a credential, wherever it is.
 const OPAQUE: usize = 16;
 /// Characters of one value that are shown, at most.
 const LONGEST: usize = 400;
@@ -54,7 +54,7 @@ pub(crate) fn masked(secret: &str) -> String {
     format!("{}{CUT} ({length} characters)", escaped(&first))
 }
 
-/// A cookie whose name stays.
+/// Cookies whose names are not masked.
 fn cookie(pair: &str) -> String {
     match pair.split_once('=') {
         Some((name, value)) => format!("{}={}", escaped(name), masked(value)),

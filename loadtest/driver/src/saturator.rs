@@ -1,10 +1,10 @@
-//! As many reads as a server can answer, at the lowest price for the generator.
+//! Sends as many reads as a server can respond to, at the lowest cost for the generator.
 //!
-//! CPU time per request is only comparable where the server is full: a server that waits for its
-//! clients wakes up for every request, and what a scheme adds hides in that. An HTTP client that
-//! does everything a client can do costs more CPU time than a server that does next to nothing, so
-//! on two processors Goose is full before the server. Here requests are bytes made before the round,
-//! and an answer is read only as far as it has to be to know that it is right.
+//! CPU time per request is only comparable where the server is saturated: a server that waits for its
+//! clients wakes up for every request, which hides the cost of a scheme. An HTTP client with
+//! all features costs more CPU time than a server that does next to nothing, so
+//! on two CPUs Goose is saturated before the server. Here requests are bytes built before the round,
+//! and a response is read only as far as needed to verify it.
 
 mod awake;
 
@@ -44,7 +44,7 @@ struct Round {
     stop: Arc<AtomicBool>,
 }
 
-/// A read with one credential: the bytes to send, and whom the answer has to name.
+/// A read with one credential: the bytes to send, and the user that the response must name.
 struct Request {
     bytes: Vec<u8>,
     username: Option<String>,
@@ -108,7 +108,7 @@ impl Request {
     }
 }
 
-/// One thread's connections, until the round is over.
+/// One thread's connections, until the round ends.
 fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>, own_processor: bool) -> io::Result<Looking> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let finds = Arc::<Finds>::default();
@@ -123,7 +123,7 @@ fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>, own_processor: bool)
     })
 }
 
-/// Sends read after read over one connection until the round is over.
+/// Sends read after read over one connection until the round ends.
 async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, finds: Arc<Finds>) {
     let plan = &round.plan;
     let end = round.start + Duration::from_secs_f64(plan.duration_s);

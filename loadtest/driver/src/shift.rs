@@ -1,4 +1,4 @@
-//! What a Goose user does in a round: serve tickets until there are no more.
+//! What a virtual user does in a round: serve tickets until there are no more.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,23 +45,23 @@ pub(crate) struct Begun {
     pub(crate) tickets: Option<flume::Receiver<Ticket>>,
 }
 
-/// How long a closed loop waits before it tries a target again that cannot be reached, so that it
-/// does not count millions of refusals.
+/// How long a closed loop waits before it retries an unreachable target, so that it
+/// does not count millions of failed connections.
 const RETRY: Duration = Duration::from_millis(10);
 /// The longest such wait where the generator's machine is what has failed; each is twice as long as the one before.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How a request ended.
 enum Served {
-    /// With the expected answer.
+    /// With the expected response.
     Well,
-    /// With another answer, or none.
+    /// With another response, or none.
     Failed,
     /// Before it was sent: this machine had no descriptor, port or memory for its connection.
     Unsent,
 }
 
-/// One user at work: its connection's number, and where it stands.
+/// One active virtual user: its connection's number, and its position.
 pub(crate) struct Worker<'a> {
     shift: &'a Shift,
     begun: &'a Begun,

@@ -1,4 +1,4 @@
-//! Logins, as many as a number of clients can have answered.
+//! A login burst: logins by several clients, as many as the server responds to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_millis(10);
 pub struct Storm {
     /// Clients, each on a connection of its own.
     pub clients: u32,
-    /// Whether each logs in again as soon as it is answered, until the storm is stopped; else once.
+    /// Whether each client logs in again after each response, until the burst is stopped; else once.
     pub again: bool,
     /// The number of the first user; every login is that of the next one.
     pub first_user: u32,
@@ -33,11 +33,11 @@ pub struct Storm {
 /// What came of a storm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logins {
-    /// Answered with 200 and the right user.
+    /// Responses with 200 and the correct user.
     pub answered: u64,
-    /// Answered otherwise or not at all, by kind.
+    /// Other responses and failures, by kind.
     pub failed: BTreeMap<String, u64>,
-    /// From the first login to the last answer.
+    /// From the first login to the last response.
     pub took: Duration,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<L
     })
 }
 
-/// One client, until the storm is over.
+/// One client, until the burst ends.
 async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
     let Shared { storm, addresses, next, stop } = &*shared;
     let client = client(storm.timeout)?;

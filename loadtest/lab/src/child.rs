@@ -9,7 +9,7 @@
 //! through one thread that lives as long as the program. A child has its own process group: a
 //! Ctrl-C at the terminal reaches this program alone, which then decides.
 //!
-//! A child that ends though nobody asked it to, and that nobody has missed, is found out when it is stopped: see [`lost`].
+//! A child that exits unexpectedly, without this having been noticed, is detected when it is stopped: see [`lost`].
 
 mod launch;
 mod log;
@@ -39,10 +39,10 @@ const DROP_PATIENCE: Duration = Duration::from_millis(250);
 /// How often an awaited event is looked for.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Those that nobody has [asked for](lost) yet.
+/// Unexpected exits that have not been [queried](lost) yet.
 static LOST: Mutex<Vec<Exited>> = Mutex::new(Vec::new());
 
-/// The processes that had ended by themselves before they were stopped, and that nobody had missed, since this was last asked.
+/// Returns the processes that had exited unexpectedly and unnoticed before they were stopped, since the last call.
 pub fn lost() -> Vec<Exited> {
     std::mem::take(&mut LOST.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -56,11 +56,11 @@ pub struct Child {
     name: String,
     pid: u32,
     process: Mutex<std::process::Child>,
-    /// Whether its end is no news: it was told to, or somebody has found out.
+    /// Whether its exit is expected, or has been noticed already.
     dismissed: AtomicBool,
     log: Log,
     stop_signal: Signal,
-    /// Removed after the process has had its chance to end in good order.
+    /// Removed after the process has had the chance to shut down gracefully.
     _slice: Option<Arc<Slice>>,
 }
 
@@ -86,7 +86,7 @@ pub enum SignalError {
     /// It has ended.
     #[error(transparent)]
     Exited(#[from] Exited),
-    /// The kernel refuses.
+    /// The kernel rejects the signal.
     #[error("cannot send {signal} to {name} (process {pid}): {source}")]
     Refused {
         /// The name that it was launched under.
@@ -134,21 +134,21 @@ impl Child {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks it to end (SIGTERM, unless it was launched with another signal), waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
-    /// Says how it ended. A second call says it again.
+    /// Sends SIGTERM, or the signal it was launched with, waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
+    /// Returns how it exited. A second call returns the same.
     pub fn stop(&self) -> ExitStatus {
         self.dismiss();
         stop(&mut self.lock(), self.stop_signal, STOP_PATIENCE)
     }
 
-    /// Ends it at once (SIGKILL), as a crash would: it cannot tidy up. Says how it ended.
+    /// Kills it (SIGKILL), like a crash: it cannot clean up. Returns how it exited.
     pub fn kill(&self) -> ExitStatus {
         self.dismiss();
         let mut process = self.lock();
         exit_status(&mut process).unwrap_or_else(|| end(&mut process))
     }
 
-    /// Lets it end by itself from now on: somebody has told it to, or is about to. If it has ended before, it is [`lost`].
+    /// Marks its exit as expected from now on, as it was or will be stopped. If it has exited before, it is [`lost`].
     pub fn dismiss(&self) {
         if self.dismissed.swap(true, Ordering::Relaxed) {
             return;
@@ -162,7 +162,7 @@ impl Child {
     /// the deadline passes first.
     pub fn find_line<T>(&self, deadline: Instant, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Exited> {
         loop {
-            // Asked before the log is read, so that the last words of an ended process still count.
+            // Checked before the log is read, so that the last output of an exited process is included.
             let running = self.check();
             if let Some(found) = self.log.lines().iter().find_map(|line| find(line)) {
                 return Ok(Some(found));
@@ -188,7 +188,7 @@ impl Child {
 
     fn running(&self, process: &mut std::process::Child) -> Result<(), Exited> {
         let Some(status) = exit_status(process) else { return Ok(()) };
-        // Whoever asked knows now.
+        // The caller knows now.
         self.dismissed.store(true, Ordering::Relaxed);
         Err(Exited {
             name: self.name.clone(),
@@ -216,9 +216,9 @@ fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -
     if let Some(status) = exit_status(process) {
         return status;
     }
-    // A refusal shows in that the process does not end, which the wait finds out.
+    // If this fails the process does not exit, which the wait detects.
     let _ = kill(pid_of(process), signal);
-    // A suspended process acts on it only once it goes on.
+    // A suspended process handles it only when it is resumed.
     let _ = kill(pid_of(process), Signal::SIGCONT);
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
@@ -231,18 +231,18 @@ fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -
 }
 
 fn end(process: &mut std::process::Child) -> ExitStatus {
-    // A refusal shows in that the wait does not end; the kernel refuses nobody his own child.
+    // If this fails the wait does not end; the kernel always permits signals to the own child.
     let _ = process.kill();
     waited(process)
 }
 
-/// How it ended, if it has; from then on its id may be anybody's. Whoever sees its connections broken sees that it has ended.
+/// Returns how it exited, if it has; its id may be reused afterwards. A broken connection implies that it has exited.
 fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
     let ended = process.try_wait().expect("no other code waits for the child");
     ended.or_else(|| is_dying(process.id()).then(|| waited(process)))
 }
 
-/// Whether the kernel is taking a process apart: it lets go of files and connections a while before anybody can wait for it.
+/// Returns whether the kernel is tearing a process down: it closes connections before the process can be waited for.
 fn is_dying(pid: u32) -> bool {
     /// `include/linux/sched.h` of the kernel.
     const PF_EXITING: u32 = 0x4;

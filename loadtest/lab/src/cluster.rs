@@ -50,7 +50,7 @@ impl Cluster {
         self.nodes.iter().try_for_each(|node| await_agreement(node, deadline))
     }
 
-    /// The URL of one of the nodes, who know each other.
+    /// Returns the URL of one of the nodes, which know each other.
     #[must_use]
     pub fn url(&self) -> &str {
         self.nodes[0].url()

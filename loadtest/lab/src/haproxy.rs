@@ -11,9 +11,9 @@ use crate::listener::{free_port, process_behind};
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
-/// Somebody else may take a free port before `HAProxy` does.
+/// Another program may take a free port before `HAProxy` does.
 const ATTEMPTS: u32 = 5;
-/// The cookie by which a client says which server it belongs to.
+/// The cookie that identifies the server of a client.
 const COOKIE: &str = "node";
 
 /// Servers that share one address.
@@ -32,7 +32,7 @@ pub struct Haproxy {
     ports: Vec<u16>,
 }
 
-/// There is no `HAProxy`.
+/// `HAProxy` is not installed.
 #[derive(Debug, thiserror::Error)]
 pub enum HaproxyError {
     /// It is not installed.
@@ -130,8 +130,8 @@ pub fn cookie(server: usize) -> String {
     format!("{COOKIE}={server}")
 }
 
-/// One thread, so that it needs no more than one processor; nothing is tried twice and no server is taken out, so that
-/// a failure is seen as what it is.
+/// One thread, so that it needs at most one CPU; no request is retried and no server is removed, so that
+/// a failure is visible as such.
 fn configuration(farms: &[Farm], ports: &[u16]) -> String {
     let mut text = "\
 global
@@ -153,7 +153,7 @@ defaults
         line(format_args!("listen farm-{number}"));
         line(format_args!("    bind 127.0.0.1:{port}"));
         if farm.sticky {
-            // It tells a client that knows no server yet, and keeps the cookie from the servers.
+            // HAProxy sends it to a client without a server, and does not forward the cookie to the servers.
             line(format_args!("    cookie {COOKIE} insert indirect nocache"));
         }
         for (number, server) in farm.servers.iter().enumerate() {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use engine::record::Host;
 
-/// What this machine is, and how much of it this thread may use: ask before it is pinned. What cannot
-/// be had is null or `unknown`.
+/// Returns what this machine is, and how much of it this thread may use: call it before the thread is pinned. Unavailable
+/// facts are null or `unknown`.
 #[must_use]
 pub fn host() -> Host {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A small blocking client for what is said to a server outside the measurement: is it ready, which scheme does
-//! it run, hand out credentials.
+//! A small blocking client for requests outside the measurement: is the server ready, which scheme does
+//! it run, issue credentials.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use cookie_jar::CookieJar;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How long one request may take from connecting to the last byte, unless told otherwise.
+/// Default time limit of a request, from connecting to the last byte.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Minting signs every credential, which with RSA takes about a millisecond each.
 const MINT_DEADLINE: Duration = Duration::from_mins(2);
 /// For a login: passwords are hashed at the lowest priority, and wait where others fill the processors.
 const LOGIN_DEADLINE: Duration = Duration::from_mins(1);
-/// Credentials asked for at once: a body of a few megabytes.
+/// Credentials requested at once: a body of a few megabytes.
 const MINT_BATCH: u32 = 10_000;
 /// The largest body that is received, in bytes.
 const LARGEST_BODY: u64 = 1 << 20;
-/// So much longer may it be for each credential that was asked for, in bytes: ten times a token with a hundred roles.
+/// Additional bytes allowed for each requested credential: ten times a token with a hundred roles.
 const PER_CREDENTIAL: u64 = 25 << 10;
-/// How much of an unexpected answer an error quotes, in characters.
+/// Characters of an unexpected response that an error quotes.
 const QUOTED: usize = 200;
 
 /// A connection-reusing client of one server.
@@ -35,7 +35,7 @@ pub struct Client {
     base: String,
 }
 
-/// What a server said.
+/// The response of a server.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
@@ -46,13 +46,13 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A request did not lead to what was asked for.
+/// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Nobody answers there, or not in time.
+    /// The server does not respond, or not in time.
     #[error("cannot reach {url}: {source}; check that the server is running and that the address is correct")]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// Why.
         source: Box<ureq::Error>,
@@ -60,23 +60,23 @@ pub enum HttpError {
     /// The response does not end within its bound.
     #[error("{url} sent a response larger than the limit of {limit} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// The bound, in bytes.
         limit: u64,
     },
-    /// Somebody answers, but not as an authentication server of `contract` does.
+    /// The server responds, but not as an authentication server of `contract`.
     #[error("{base} responds, but is not an auth server that authbench can load: {why}")]
     NotAnAuthServer {
         /// The server.
         base: String,
-        /// What it answered instead.
+        /// What it returned instead.
         why: String,
     },
-    /// An answer with another status than was expected.
+    /// A response with an unexpected status.
     #[error("{url} returned {status} instead of {expected}: {body}")]
     Status {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// The status.
         status: u16,
@@ -85,29 +85,29 @@ pub enum HttpError {
         /// The beginning of the body.
         body: String,
     },
-    /// An answer that is not the JSON it should be.
+    /// A response that is not the expected JSON.
     #[error("{url} returned a body of an unexpected form: {source}")]
     Malformed {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// Where and why.
         source: serde_json::Error,
     },
-    /// Fewer or more credentials than were asked for.
+    /// Fewer or more credentials than requested.
     #[error("{url} issued {found} credentials instead of {expected}")]
     MintedWrongly {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// How many came.
         found: usize,
-        /// How many were asked for.
+        /// How many were requested.
         expected: usize,
     },
 }
 
 impl Client {
-    /// A client of the server at `base`, such as `http://127.0.0.1:8080`. It follows no redirect and uses no
-    /// proxy: what answers is what was asked.
+    /// Returns a client of the server at `base`, such as `http://127.0.0.1:8080`. It follows no redirect and uses no
+    /// proxy, so that only this server responds.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the only place that creates agents, without a proxy")]
     pub fn new(base: &str) -> Self {
@@ -126,7 +126,7 @@ impl Client {
         &self.base
     }
 
-    /// `GET path` with these headers, within `deadline`. Every status is an answer.
+    /// Sends `GET path` with these headers and returns the response within `deadline`, whatever its status.
     pub fn get(&self, path: &str, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
         let url = self.url(path);
         let plain = self.agent.get(&url).config().timeout_global(Some(deadline)).build();
@@ -134,7 +134,7 @@ impl Client {
         read(request.call(), url, LARGEST_BODY)
     }
 
-    /// `POST path` with a JSON body, within `deadline`. Every status is an answer.
+    /// Sends `POST path` with a JSON body and returns the response within `deadline`, whatever its status.
     pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Answer, HttpError> {
         self.post_bounded(path, body, deadline, LARGEST_BODY)
     }
@@ -153,8 +153,8 @@ impl Client {
         read(request.send(&body), url, limit)
     }
 
-    /// Revokes the credential that these headers carry, within `deadline`; a browser states its origin with it. Every status is an
-    /// answer; 204 says that it is revoked.
+    /// Revokes the credential in these headers, within `deadline`, with an `Origin` like a browser. Every status is a
+    /// response; 204 means that it is revoked.
     pub fn logout(&self, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
         let url = self.url(route::LOGOUT);
         let plain = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
@@ -164,7 +164,7 @@ impl Client {
         read(request.send_empty(), url, LARGEST_BODY)
     }
 
-    /// What the server says of the scheme it runs, from `/bench/scheme`.
+    /// Returns what the server states about its scheme, from `/bench/scheme`.
     pub fn scheme(&self) -> Result<SchemeDescriptor, HttpError> {
         let refuse = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
         let answer = match self.get(route::BENCH_SCHEME, &BTreeMap::new(), DEADLINE) {
@@ -186,7 +186,7 @@ impl Client {
         self.minted(MintRequest { count, first_user, revoked: false })
     }
 
-    /// What [`Client::mint`] hands out, each revoked again at once.
+    /// Issues credentials like [`Client::mint`], and revokes each at once.
     pub fn mint_revoked(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
         self.minted(MintRequest { count, first_user, revoked: true })
     }
@@ -230,20 +230,20 @@ impl Client {
         self.expect_json::<ClockResponse>(route::BENCH_CLOCK, &answer).map(drop)
     }
 
-    /// Logs in, and also returns the answer as it came, with its `Set-Cookie`.
+    /// Logs in, and also returns the unchanged response with its `Set-Cookie`.
     pub fn login(&self, username: &str, password: &str) -> Result<(LoginResponse, Answer), HttpError> {
         let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
         let answer = self.post(route::LOGIN, &request, LOGIN_DEADLINE)?;
         Ok((self.expect_json(route::LOGIN, &answer)?, answer))
     }
 
-    /// The cookies that a browser sends to this path after this answer to a login: names and values.
+    /// Returns the cookies that a browser sends to this path after this login response: names and values.
     #[must_use]
     pub fn cookies(&self, login: &Answer, path: &str) -> Vec<(String, String)> {
         self.cookies_after(route::LOGIN, login, path)
     }
 
-    /// The cookies for this path after this answer to a request of `asked`.
+    /// Returns the cookies for this path after this response to a request of `asked`.
     fn cookies_after(&self, asked: &str, answer: &Answer, path: &str) -> Vec<(String, String)> {
         let Ok(base) = self.base.parse::<BaseUrl>() else { return Vec::new() };
         let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
@@ -253,7 +253,7 @@ impl Client {
         cookies.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The body of an answer with status 200.
+    /// Returns the body of a response with status 200.
     fn expect_json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, HttpError> {
         self.expect_status(path, answer, 200)?;
         serde_json::from_slice(&answer.body).map_err(|source| HttpError::Malformed { url: self.url(path), source })
@@ -272,7 +272,7 @@ impl Client {
     }
 }
 
-/// Adds cookies to these headers, beside those that they carry: of one name theirs counts.
+/// Adds cookies to those in these headers: of equal names the added one counts.
 fn accompany(headers: &mut BTreeMap<String, String>, cookies: &[(String, String)]) {
     let own = headers.get("cookie").cloned().unwrap_or_default();
     let has = |name: &str| own.split("; ").any(|pair| pair.split('=').next() == Some(name));
@@ -283,7 +283,7 @@ fn accompany(headers: &mut BTreeMap<String, String>, cookies: &[(String, String)
     }
 }
 
-/// The value of `Cookie` that carries these; none without any.
+/// Returns the value of `Cookie` with these cookies; none if there are none.
 #[must_use]
 pub fn cookie_header(cookies: &[(String, String)]) -> Option<String> {
     let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -292,7 +292,7 @@ pub fn cookie_header(cookies: &[(String, String)]) -> Option<String> {
 
 type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
-/// Reads a whole answer, whose body may have so many bytes.
+/// Reads a whole response with a body of at most this many bytes.
 fn read(reply: Reply, url: String, limit: u64) -> Result<Answer, HttpError> {
     whole(reply, limit).map_err(|error| match error {
         ureq::Error::BodyExceedsLimit(limit) => HttpError::TooLarge { url, limit },

@@ -1,4 +1,4 @@
-//! Keys that several nodes share, so that what one signs or seals the others believe.
+//! Keys that several nodes share, so that all of them accept what one of them signs or seals.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Algorithm, Kind, Scheme};
 
-/// Bytes of a secret: what HMAC with SHA-256 and AES-256 want.
+/// Bytes of a secret, as HMAC with SHA-256 and AES-256 require.
 const SECRET_BYTES: usize = 32;
 const PEM_COLUMNS: usize = 64;
 

@@ -1,8 +1,8 @@
 //! The laboratory: it owns the processes of an experiment and observes them.
 //!
-//! It starts servers and private stores so that none can outlive the program, keeps them on
-//! their processors, reads their CPU clocks and their memory, and speaks to them over HTTP. It
-//! knows nothing of load: what to do to the processes is for the experiments to say.
+//! It starts servers and private stores that cannot outlive the program, pins them to their
+//! CPUs, reads their CPU clocks and memory, and communicates with them over HTTP. It
+//! knows nothing of load: the experiments decide what to do with the processes.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 

@@ -1,5 +1,5 @@
-//! Where a process can listen, and which one listens behind an address, so that a target that somebody else started can
-//! be watched too.
+//! Where a process can listen, and which one listens at an address, so that an externally started target can be observed,
+//! too.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::{fs, io};

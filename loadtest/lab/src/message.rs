@@ -1,5 +1,5 @@
-//! Where one HTTP/1.1 message ends and the next begins (RFC 9112 section 6): head and body told apart, their
-//! bytes untouched.
+//! Splits a stream into HTTP/1.1 messages (RFC 9112 section 6): separates head and body and keeps their
+//! bytes unchanged.
 
 use contract::http1::{Framing, HeadError, header_space, request, response};
 

@@ -17,14 +17,14 @@ const MOST_GENERATOR_CPUS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot pin the thread to the CPUs {cpus:?}: {source}; the kernel schedules it freely")]
 pub struct PinError {
-    /// The logical processors asked for.
+    /// The requested logical CPUs.
     pub cpus: Vec<u32>,
     /// Why.
     pub source: io::Error,
 }
 
-/// The placement on this machine, with processors that this thread may use. Ask before any thread
-/// is pinned: a pinned thread sees only its own processors.
+/// Returns the placement on this machine, with CPUs that this thread may use. Call it before any thread
+/// is pinned: a pinned thread sees only its own CPUs.
 #[must_use]
 pub fn here() -> Placement {
     let cpus = allowed();
@@ -55,7 +55,7 @@ pub fn settle() -> (Placement, Option<PinError>) {
 /// | 3 cores or more | first core | second core | all of the others, at most 4 processors |
 /// | else 3 processors or more | first core | second core | what is left of both, at most 4 |
 ///
-/// In the last row the generator weighs on the server's core and on the store's alike, and does so
+/// In the last row the generator loads the server's core and the store's equally, and does so
 /// for the control as for every other scheme. The generator's class
 /// is `SCHED_OTHER` until an open loop says otherwise.
 #[must_use]
@@ -68,7 +68,7 @@ pub fn place(cores: &[Vec<u32>]) -> Placement {
     }
 }
 
-/// The processors in the order in which neighbours lie on different cores, as far as that goes.
+/// Returns the CPUs in an order in which neighbours are on different cores, as far as possible.
 fn across(cores: &[Vec<u32>]) -> Vec<u32> {
     let widest = cores.iter().map(Vec::len).max().unwrap_or(0);
     (0..widest).flat_map(|thread| cores.iter().filter_map(move |core| core.get(thread))).copied().collect()
@@ -101,7 +101,7 @@ pub fn allowed() -> Vec<u32> {
 /// Those that this process may use, or with 0 the calling thread; none where that is not to be known.
 #[must_use]
 pub fn allowed_to(pid: u32) -> Vec<u32> {
-    // More processors than the set has room for: then all are taken that it can name.
+    // There are more CPUs than the set can hold: then it contains as many as it can.
     let set = sched_getaffinity(Pid::from_raw(pid.cast_signed())).unwrap_or_default();
     (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect()
 }
@@ -124,7 +124,7 @@ pub(crate) fn cpu_set(cpus: &[u32]) -> io::Result<CpuSet> {
     Ok(set)
 }
 
-/// Groups processors by the physical core they share; each alone where the kernel does not say.
+/// Groups CPUs by the physical core they share; each alone where the kernel does not report it.
 #[must_use]
 pub fn cores(cpus: &[u32]) -> Vec<Vec<u32>> {
     let mut cores = BTreeMap::<u32, Vec<u32>>::new();

@@ -1,4 +1,4 @@
-//! A `PostgreSQL` of our own: a fresh cluster of databases in a folder that goes with the run.
+//! A private `PostgreSQL`: a new database cluster in a directory that is removed with the run.
 
 pub mod installed;
 
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// What it takes of its data to the last row that a scheme keeps there.
 const TABLES: [&str; 2] = ["authbench_sessions", "authbench_users"];
 
-/// A database that answers. Dropping it stops it.
+/// A running database. Dropping it stops it.
 pub struct Postgres {
     process: Child,
     client: Mutex<Client>,
@@ -48,10 +48,10 @@ pub struct PostgresMemory {
 /// A database cannot be had or used.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// There is no `initdb` or no `postgres` to start.
+    /// `initdb` or `postgres` is not installed.
     #[error("PostgreSQL is not installed; install it with `apt-get install postgresql` (scripts/bootstrap.sh does)")]
     Missing,
-    /// It refuses to run as root, and there is nobody else.
+    /// It does not run as root, and there is no other user for it.
     #[error(
         "PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody; create one of them"
     )]
@@ -71,7 +71,7 @@ pub enum PostgresError {
     Init {
         /// Its last words.
         output: String,
-        /// Whom it ran as.
+        /// The user that it ran as.
         user: String,
         /// Where.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum PostgresError {
     /// Its process ended.
     #[error(transparent)]
     Exited(#[from] Exited),
-    /// It did not answer in time.
+    /// It did not respond in time.
     #[error("PostgreSQL did not respond within {seconds} s; see {log}", log = log.display())]
     Late {
         /// How long was waited, in seconds.

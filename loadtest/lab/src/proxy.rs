@@ -1,10 +1,10 @@
-//! The delay proxy: a stretch of network between two processes, as slow and as unreliable as it is told to be.
+//! The delay proxy: a network link between two processes with configurable delay and faults.
 //!
-//! It stands between server and store, or between edge and inner server, and carries bytes both ways. One thread
-//! does it all, woken by a timer of the kernel's whose grain is a nanosecond, under `SCHED_FIFO` where that is
-//! permitted; it goes on watching for the last microseconds instead of sleeping through them.
+//! It runs between server and store, or between edge and inner server, and forwards bytes both ways. One thread
+//! does all the work, woken by a kernel timer with a resolution of one nanosecond, under `SCHED_FIFO` where
+//! permitted; it busy polls during the last microseconds instead of sleeping.
 //!
-//! What it gave is measured, not assumed: [`DelayProxy::given`]. Weak in one point: a connection is opened at once,
+//! The actual delays are measured: [`DelayProxy::given`]. One limitation: a connection opens at once,
 //! where a real one would take a round trip.
 
 mod arrival;
@@ -53,7 +53,7 @@ pub enum LinkFault {
     Stalled,
     /// Every connection is reset, and every new one, too.
     Cut,
-    /// The far end is gone and nobody has said so: connections stay open, and what is sent is lost. When the fault
+    /// The far end has vanished silently: connections stay open, and sent data is lost. When the fault
     /// ends they are reset, as by a peer that does not know them.
     HalfOpen,
 }
@@ -151,7 +151,7 @@ impl DelayProxy {
         self.order(|orders| orders.fault = fault);
     }
 
-    /// The delays given since the start, or since this was last asked for.
+    /// Returns the actual delays since the start, or since the last call.
     #[must_use]
     pub fn given(&self) -> Given {
         std::mem::replace(&mut *lock(&self.shared.given), Given::nothing())
@@ -165,7 +165,7 @@ impl DelayProxy {
 
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         change(&mut lock(&self.shared.orders));
-        // It is full only after 2^64 rings that nobody heard, and then it rings.
+        // The counter overflows only after 2^64 unread signals, and then it is readable.
         let _ = self.shared.bell.write(1);
     }
 }
@@ -174,7 +174,7 @@ impl Drop for DelayProxy {
     fn drop(&mut self) {
         self.order(|orders| orders.stop = true);
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say; if it panicked, its connections are closed, too.
+            // It has no result; if it panicked, its connections are closed, too.
             let _ = thread.join();
         }
     }

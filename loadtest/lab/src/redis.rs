@@ -1,4 +1,4 @@
-//! A Redis for an experiment: a private one, or one that is lent to us and left as it was found.
+//! A Redis for an experiment: a private one, or an external one that is left as it was found.
 
 mod info;
 mod outside;
@@ -18,15 +18,15 @@ use crate::authority::authority;
 use crate::child::{Bounds, Child, Exited, LaunchError};
 use crate::observe;
 
-/// How long connecting, or one answer, may take.
+/// The time limit for connecting and for each response.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long Redis may take to free the memory of keys that are gone, and how often it is asked.
+/// How long Redis may take to free the memory of deleted keys, and how often it is polled.
 const FREEING: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(2);
 const NO_ARGS: &[&str] = &[];
 
-/// A Redis that answers. Dropping it stops a private one, and removes our keys from an outside one.
+/// A connected Redis. Dropping it stops a private one, and removes the run's keys from an external one.
 pub struct Redis {
     url: String,
     key_prefix: String,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Redis {
 /// The memory of a Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedisMemory {
-    /// What its allocator has handed out (`used_memory`), in bytes.
+    /// Memory allocated by its allocator (`used_memory`), in bytes.
     pub used_bytes: u64,
     /// Its resident set in bytes: from the kernel where it is on this machine, else what it last saw
     /// itself, up to 100 ms ago (`used_memory_rss`).
@@ -59,7 +59,7 @@ pub struct RedisMemory {
 /// A Redis cannot be had or used. No text contains a password.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableRedis {
-    /// There is no `redis-server` to start.
+    /// `redis-server` is not installed.
     #[error(
         "redis-server is not installed; install it with `apt-get install redis-server` (scripts/bootstrap.sh does), or \
          set --redis-url to a running Redis"
@@ -71,7 +71,7 @@ pub enum UnusableRedis {
     /// Its process ended.
     #[error(transparent)]
     Exited(#[from] Exited),
-    /// It did not answer in time.
+    /// It did not respond in time.
     #[error("the private Redis did not respond within {seconds} s; see {log}", log = log.display())]
     Late {
         /// How long was waited, in seconds.
@@ -133,7 +133,7 @@ pub enum UnusableRedis {
         /// Its host and port, or its socket.
         place: String,
     },
-    /// It does not say what it uses.
+    /// It does not report its memory.
     #[error("Redis at {place} does not report {field}; Redis 4 or later is required")]
     Unreported {
         /// Its host and port, or its socket.
@@ -153,7 +153,7 @@ pub enum UnusableRedis {
     },
 }
 
-/// An error in one line: an answer that is not Redis's is described in several.
+/// Returns an error as one line: a response that is not from Redis is described in several.
 fn line(error: &RedisError) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -170,8 +170,8 @@ impl Redis {
         private::start(folder, log, bounds, true)
     }
 
-    /// Uses one that runs already. Refuses a database that is not empty unless `allow_used`; touches no
-    /// key but those under [`key_prefix`](Self::key_prefix), which no other run has.
+    /// Uses a running one. Rejects a database that is not empty unless `allow_used`; accesses no
+    /// keys except those under [`key_prefix`](Self::key_prefix), which no other run has.
     pub fn at(url: &str, allow_used: bool) -> Result<Self, UnusableRedis> {
         outside::connect(url, allow_used)
     }
@@ -192,7 +192,7 @@ impl Redis {
         &self.url
     }
 
-    /// Where a private one listens; none where it is lent.
+    /// Returns the address of a private one; none for an external one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.process.as_ref().and_then(|_| authority(&self.url))
@@ -240,8 +240,8 @@ impl Redis {
         Ok(RedisMemory { used_bytes: reported("used_memory")?, rss_bytes })
     }
 
-    /// How often each command has been called since the server started, by name; the `info` with which
-    /// this asks is left out.
+    /// Returns how often each command has been called since the server started, by name, without the `info`
+    /// that this call sends.
     pub fn command_counts(&self) -> Result<BTreeMap<String, u64>, UnusableRedis> {
         Ok(info::command_counts(&self.info("commandstats")?))
     }
@@ -254,7 +254,7 @@ impl Redis {
     /// Removes every key of a private Redis.
     pub fn flush(&self) -> Result<(), UnusableRedis> {
         self.own()?;
-        // Ten million keys take longer to free than one answer may take to come.
+        // Freeing ten million keys takes longer than the time limit of a response.
         self.command::<()>("FLUSHALL", "ASYNC")?;
         let deadline = Instant::now() + FREEING;
         while self.info("memory")?.get("lazyfree_pending_objects").is_some_and(|pending| pending != "0") {
@@ -272,12 +272,12 @@ impl Redis {
         Ok(())
     }
 
-    /// Ends a private one in good order: what it held is written down, for [`start_again`](Self::start_again) to read.
+    /// Shuts a private one down gracefully: its data is saved for [`start_again`](Self::start_again).
     pub fn shut_down(&self) -> Result<(), UnusableRedis> {
         private::shut_down(self, self.own()?)
     }
 
-    /// Starts a private one that has ended, where it was: with what it held if it was shut down in good order, empty after
+    /// Restarts an exited private one at the same address: with its data after a graceful shutdown, empty after
     /// a crash.
     pub fn start_again(&mut self) -> Result<(), UnusableRedis> {
         private::start_again(self)
@@ -287,7 +287,7 @@ impl Redis {
         self.process.as_ref().ok_or_else(|| UnusableRedis::NotPrivate { place: place(&self.url) })
     }
 
-    /// Removes the keys of this run, and no others, and says how many there were.
+    /// Removes the keys of this run, and no others, and returns their number.
     pub fn clear(&self) -> Result<u64, UnusableRedis> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         run_keys::unlink_prefix(&mut connection, &self.url, &self.key_prefix)
@@ -344,8 +344,8 @@ fn ask<T: FromRedisValue>(
     let mut command = redis::cmd(name);
     command.arg(args);
     match command.query(connection) {
-        // The store may have closed a connection that was idle, and a process that was stopped and goes on finds its wait
-        // interrupted, signal(7). The command is sent again over another connection: an answer may still come over this one.
+        // The store may have closed an idle connection, and a process that was stopped and continued finds its wait
+        // interrupted, signal(7). The command is sent again over a new connection; this one may still get a late response.
         Err(error) if error.is_io_error() && !error.is_timeout() => {
             *connection = open(url).map_err(failed)?;
             command.query(connection)

@@ -1,8 +1,8 @@
-//! A folder for what a run needs and nobody keeps, which a killed run cannot leave behind for long.
+//! A temporary directory of a run, which does not stay for long if the run is killed.
 //!
-//! Its owner holds a lock on a file inside. The kernel frees the lock when the owner ends, however
-//! it ends; the next start finds the lock free and removes the folder. The lock file appears under
-//! its name only once it is locked, so a folder that is just being made is never mistaken for a stale one.
+//! Its owner holds a lock on a file inside. The kernel releases the lock when the owner exits, however
+//! it exits; the next start finds the lock free and removes the directory. The lock file gets
+//! its name only when it is locked, so a directory that is being created is never mistaken for a stale one.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -54,15 +54,15 @@ impl Scratch {
         self.folder.path()
     }
 
-    /// Removes what killed runs of the same user left in the system's folder for temporary files, and says what
-    /// that was.
+    /// Removes what killed runs of the same user left in the system's directory for temporary files, and returns
+    /// the removed paths.
     #[must_use]
     pub fn reclaim() -> Vec<PathBuf> {
         Self::reclaim_in(&std::env::temp_dir())
     }
 
-    /// Removes what killed runs of the same user left in `parent`, and says what that was. What cannot be
-    /// removed stays: it is in nobody's way.
+    /// Removes what killed runs of the same user left in `parent`, and returns the removed paths. What cannot be
+    /// removed stays, which does no harm.
     #[must_use]
     pub fn reclaim_in(parent: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
@@ -95,7 +95,7 @@ fn is_our_name(name: &str) -> bool {
     })
 }
 
-/// Removes the folder if nobody owns it any more. Whoever removes it holds its lock meanwhile.
+/// Removes the directory if it has no owner. The remover holds its lock meanwhile.
 fn remove_stale(folder: &Path) -> io::Result<bool> {
     let stale = match File::open(folder.join(LOCK)) {
         Ok(lock) => match lock.try_lock() {

@@ -1,4 +1,4 @@
-//! A reference server as a process: started, ready, and the one that was asked for.
+//! A reference server as a process: started, ready, and checked to be the requested one.
 
 mod binary;
 mod ready;
@@ -41,7 +41,7 @@ pub struct ServerSpec {
     pub node: String,
     /// What it may use of the machine.
     pub bounds: Bounds,
-    /// The environment variable and the path that name its key; none leaves it to make one that nobody shares.
+    /// The environment variable and the path of its key; without it the server generates a key that it does not share.
     pub key: Option<(&'static str, PathBuf)>,
     /// Where it listens; with port 0 the kernel chooses a free one.
     pub listen: SocketAddr,
@@ -49,7 +49,7 @@ pub struct ServerSpec {
     pub workers: Option<u32>,
     /// Further settings: environment variables and their values, such as `AUTHBENCH_EPOCH_TTL_S`.
     pub settings: Vec<(&'static str, String)>,
-    /// Flags beside these, each with its value, such as `--next-hop`.
+    /// Further flags, each with its value, such as `--next-hop`.
     pub flags: Vec<(&'static str, String)>,
     /// The file that its output is appended to.
     pub log: PathBuf,
@@ -102,14 +102,14 @@ impl ServerSpec {
         args
     }
 
-    /// The URL may hold a password, and arguments are for everybody to see.
+    /// The URL may hold a password, and arguments are visible to every user.
     fn env(&self) -> Vec<(OsString, OsString)> {
         let store = self.store_url.iter().map(|(name, url)| (name.into(), url.into()));
         let key = self.key.iter().map(|(name, path)| (name.into(), path.into()));
         store.chain(key).chain(self.settings.iter().map(|(name, value)| (name.into(), value.into()))).collect()
     }
 
-    /// The first thing in which the server's own description is not what was asked for.
+    /// Returns the first property in which the server's own description differs from the requested one.
     fn mismatch(&self, found: &SchemeDescriptor) -> Option<Mismatch> {
         let pairs = [
             ("scheme", self.scheme.id().to_owned(), found.scheme.clone()),
@@ -126,14 +126,14 @@ impl ServerSpec {
     }
 }
 
-/// A fact about a server that is not as asked for.
+/// A property of a server that differs from the requested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// The fact's name.
     pub what: &'static str,
-    /// What was asked for.
+    /// The requested value.
     pub asked: String,
-    /// What the server says.
+    /// What the server reports.
     pub found: String,
 }
 
@@ -149,7 +149,7 @@ pub enum ServerError {
     /// It ended before it was ready.
     #[error(transparent)]
     Exited(#[from] Exited),
-    /// It did not say in time where it listens, or did not become ready.
+    /// It did not report its address in time, or did not become ready.
     #[error("{name} did not {what} within {seconds} s; see {log}", log = log.display())]
     Late {
         /// The server.
@@ -161,10 +161,10 @@ pub enum ServerError {
         /// Its log.
         log: PathBuf,
     },
-    /// It does not say which scheme it runs.
+    /// It does not report its scheme.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// It is another server than was asked for.
+    /// It is not the requested server.
     #[error(
         "{program} was started with {what} {asked:?} but reports {found:?}; rebuild the whole workspace",
         program = program.display(), what = mismatch.what, asked = mismatch.asked, found = mismatch.found
@@ -221,7 +221,7 @@ impl Server {
         base_url(self.address)
     }
 
-    /// What it says of itself.
+    /// Returns its own description.
     #[must_use]
     pub const fn descriptor(&self) -> &SchemeDescriptor {
         &self.descriptor

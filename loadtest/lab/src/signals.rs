@@ -1,7 +1,7 @@
-//! What this process does with signals, and what its children do with them.
+//! How this process and its children handle signals.
 //!
-//! Whoever starts a program decides which signals it ignores: `nohup` ignores SIGHUP, a shell without job control ignores SIGINT
-//! for what it runs in the background. A program that sets a handler all the same undoes that.
+//! The parent of a program decides which signals it ignores: `nohup` ignores SIGHUP, a shell without job control ignores
+//! SIGINT for background programs. A program that sets a handler anyway undoes that.
 
 use std::io;
 

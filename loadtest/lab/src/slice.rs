@@ -1,8 +1,8 @@
-//! A share of processor time for a process and all that it starts: a control group with a quota.
+//! A CPU quota for a process and its children: a control group with a bandwidth limit.
 //!
-//! So one machine has several small ones: what a node can carry is then bounded by its share and not by what its
-//! neighbours leave to it. Quotas are for *capacity* only: inside a period a node runs at full speed and then stands
-//! still, so its latency is neither that of a small machine nor that of a large one.
+//! With quotas one machine acts as several small ones: the rate that a node sustains is bounded by its quota, not by its
+//! neighbours. Quotas are for *capacity* only: inside a period a node runs at full speed and is then throttled,
+//! so its latency is neither that of a small machine nor that of a large one.
 //!
 //! | where | how |
 //! | --- | --- |
@@ -29,7 +29,7 @@ pub use allowance::Allowance;
 use ground::{Ground, Hierarchy, Resource, Version};
 use owner::Owner;
 
-/// The shortest time over which a quota is counted: a node that has used up its share stands still for less than this.
+/// The shortest quota period: a node that has used up its quota is throttled for less than this.
 const PERIOD_US: u64 = 10_000;
 /// The kernel takes no smaller quota; smaller shares get a longer period.
 const LEAST_QUOTA_US: u64 = 1_000;
@@ -64,7 +64,7 @@ pub struct NoSlices {
     path = path.display()
 )]
 pub struct SliceError {
-    /// How much was asked for.
+    /// The requested quota.
     pub share: f64,
     /// Where.
     pub path: PathBuf,
@@ -123,7 +123,7 @@ impl Slices {
         }
     }
 
-    /// Cuts a slice of so many processors (0.1 is a tenth of one). The name shows in the group's.
+    /// Creates a quota of this many CPUs (0.1 is a tenth of one). The group's name contains the given name.
     pub fn cut(&self, name: &str, share: f64) -> Result<Slice, SliceError> {
         let number = CUT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}-{name}", Owner::this());
@@ -139,7 +139,7 @@ impl Slices {
         Ok(Slice { share, kind })
     }
 
-    /// Removes the groups that killed runs have left, with whatever still runs in them, and says what they were.
+    /// Removes the groups that killed runs have left, with any processes in them, and returns their names.
     #[must_use]
     pub fn reclaim() -> Vec<PathBuf> {
         let groups =
@@ -148,7 +148,7 @@ impl Slices {
         left_over.filter(|folder| Owner::is_gone(folder) && clear(folder).is_ok()).collect()
     }
 
-    /// Starts a process in a slice, or says why it cannot.
+    /// Starts a process with a quota, or returns why that is not possible.
     fn try_out(&self) -> Result<(), String> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.method());
         let slice = self.cut("trial", 0.5).map_err(|error| failed(&error))?;
@@ -166,7 +166,7 @@ fn make(version: Version, folder: &Path, share: f64) -> io::Result<File> {
     fs::create_dir(folder)?;
     let made = set_quota(version, folder, share);
     made.and_then(|()| File::options().write(true).open(folder.join("cgroup.procs"))).inspect_err(|_| {
-        // The error that led here is the one to tell.
+        // The error that led here is the one to report.
         let _ = fs::remove_dir(folder);
     })
 }
@@ -176,7 +176,7 @@ fn set_quota(version: Version, folder: &Path, share: f64) -> io::Result<()> {
     match version {
         Version::V2 => fs::write(folder.join("cpu.max"), format!("{quota_us} {period_us}")),
         Version::V1 => {
-            // A quota that is larger than a group above allows in the new period would be refused.
+            // A quota larger than that of a parent group would be rejected in the new period.
             fs::write(folder.join("cpu.cfs_quota_us"), "-1")?;
             fs::write(folder.join("cpu.cfs_period_us"), period_us.to_string())?;
             fs::write(folder.join("cpu.cfs_quota_us"), quota_us.to_string())
@@ -243,7 +243,7 @@ impl Slice {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed; this is one `write` to a file opened
         // beforehand, of bytes that are constant.
         unsafe {
-            // 0 is whoever writes.
+            // 0 is the writing process.
             command.pre_exec(move || entry.write_all(b"0"));
         }
         Ok(())
@@ -253,7 +253,7 @@ impl Slice {
 impl Drop for Slice {
     fn drop(&mut self) {
         if let Kind::Group { folder, .. } = &self.kind {
-            // What cannot be removed now goes at the next start.
+            // What cannot be removed now is removed at the next start.
             let _ = clear(folder);
         }
     }

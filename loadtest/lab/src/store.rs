@@ -15,7 +15,7 @@ use crate::redis::{self, Redis};
 /// The store of some schemes.
 #[derive(Debug)]
 pub enum Store {
-    /// One Redis, private or lent.
+    /// One Redis, private or external.
     Redis(Redis),
     /// A cluster of our own.
     Cluster(Cluster),
@@ -68,7 +68,7 @@ impl Store {
         })
     }
 
-    /// The environment variable by which a server is told of it, and its URL.
+    /// Returns the environment variable with which a server gets its URL, and the URL.
     #[must_use]
     pub fn url(&self) -> (&'static str, String) {
         match self {
@@ -115,7 +115,7 @@ impl Store {
         }
     }
 
-    /// Whether this run has started it, and nobody else uses it.
+    /// Returns whether this run has started it, for its own use only.
     #[must_use]
     pub const fn is_private(&self) -> bool {
         match self {

@@ -20,12 +20,12 @@ pub struct Tap {
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// As the client sent it.
     pub request: Message,
-    /// As the target answered it.
+    /// As the target sent it.
     pub response: Message,
 }
 
@@ -35,12 +35,12 @@ pub enum TapError {
     /// A copy is not a row of whole HTTP messages.
     #[error("the traffic through the tap is not valid HTTP: {0}")]
     Message(#[from] MessageError),
-    /// Not every request was answered.
+    /// Not every request got a response.
     #[error("{requests} requests went through the tap, but {responses} responses returned")]
     Unanswered {
         /// Whole requests seen.
         requests: usize,
-        /// Whole answers seen.
+        /// Complete responses.
         responses: usize,
     },
 }
@@ -77,8 +77,8 @@ impl Tap {
         self.addr
     }
 
-    /// Closes the port and every connection, and returns what went over them: connections in the order in which
-    /// they were opened, exchanges in the order in which they were asked.
+    /// Closes the port and every connection, and returns the traffic: connections in the order in which
+    /// they were opened, exchanges in the order of their requests.
     pub fn finish(mut self) -> Result<Vec<Exchange>, TapError> {
         let mut exchanges = Vec::new();
         for connection in self.close() {
@@ -91,7 +91,7 @@ impl Tap {
     fn close(&mut self) -> Vec<Connection> {
         self.shared.stopping.store(true, Ordering::Release);
         if let Some(acceptor) = self.acceptor.take() {
-            // Wakes the acceptor, which then sees that it should stop. If nobody answers, it has ended.
+            // Wakes the acceptor, which then stops. If the connection fails, it has ended.
             let _ = TcpStream::connect_timeout(&self.addr, CONNECT_DEADLINE);
             let _ = acceptor.join();
         }
@@ -138,7 +138,7 @@ fn accept(listener: &TcpListener, target: SocketAddr, shared: &Shared) {
     }
 }
 
-/// Carries bytes one way until either side closes, and returns a copy of all that it carried.
+/// Forwards bytes one way until either side closes, and returns a copy of them.
 fn pump(mut from: TcpStream, mut to: TcpStream) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut copy = Vec::new();

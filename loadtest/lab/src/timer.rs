@@ -31,8 +31,8 @@ impl Sleeps {
     }
 }
 
-/// Sleeps so many times from one moment of an even pace to the next, in a thread of its own, which asks for `SCHED_FIFO`
-/// if `fifo`. Moments that have passed already, because a sleep ended that late, count as late as they are.
+/// Sleeps this many times from one moment of a steady schedule to the next, in its own thread, with `SCHED_FIFO`
+/// if `fifo`. Moments that have already passed, because a sleep ended late, count as late as they are.
 #[must_use]
 pub fn sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
     let sleeping = thread::spawn(move || {
@@ -49,7 +49,7 @@ pub fn sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
     sleeping.join().expect("sleeping does not panic")
 }
 
-/// The class that a thread gets which asks for `SCHED_FIFO`.
+/// Returns the scheduling class of a thread that requests `SCHED_FIFO`.
 #[must_use]
 pub fn class() -> SchedulingClass {
     thread::spawn(|| keep_time(true)).join().expect("measuring does not panic")

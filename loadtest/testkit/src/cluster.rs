@@ -21,7 +21,7 @@ impl Cluster {
         cluster
     }
 
-    /// Starts all nodes again, empty, on the ports that they had. They remember each other.
+    /// Restarts all nodes, empty, on their earlier ports. They still know each other.
     pub fn revive(&mut self) {
         self.nodes.iter_mut().for_each(Redis::revive);
         self.await_whole();
@@ -49,7 +49,7 @@ impl Cluster {
         self.await_each("INFO", |info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3"));
     }
 
-    /// Waits until the answer of every node to this subcommand of CLUSTER is so.
+    /// Waits until the response of every node to this subcommand of CLUSTER satisfies this.
     fn await_each(&self, subcommand: &str, so: impl Fn(&str) -> bool) {
         for node in &self.nodes {
             let mut connection = node.connection();

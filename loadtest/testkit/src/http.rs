@@ -1,4 +1,4 @@
-//! A client that sends what it is given, byte for byte, and hides nothing of the answer.
+//! A client that sends the given bytes unchanged, and hides nothing of the response.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::TIMEOUT;
 
-/// An answer has fewer headers than this.
+/// The maximum number of headers of a response.
 const MOST_HEADERS: usize = 64;
 
-/// What a server answered.
+/// The response of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.

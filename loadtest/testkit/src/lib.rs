@@ -1,7 +1,7 @@
-//! What tests of several crates share: an HTTP client that hides nothing, servers and stores as processes, and scenarios
-//! that several servers have to pass.
+//! Shared code of the tests of several crates: an HTTP client that hides nothing, servers and stores as processes, and
+//! scenarios that several servers have to pass.
 //!
-//! A dev-dependency only. Where something cannot be started or does not respond, the test that wants it panics.
+//! A dev-dependency only. Where something cannot be started or does not respond, the calling test panics.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 #![expect(clippy::must_use_candidate, reason = "a test may send a request for its effect alone")]

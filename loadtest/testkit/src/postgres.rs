@@ -58,7 +58,7 @@ impl Postgres {
         format!("postgresql://authbench@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Returns its answer to a query, as bare text; none where the query fails.
+    /// Returns the result of a query as plain text; none where the query fails.
     pub fn query(&self, query: &str) -> Option<String> {
         let output = Command::new(program("psql")).args([&self.url(), "-XAtc", query]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())

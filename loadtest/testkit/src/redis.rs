@@ -148,7 +148,7 @@ impl Redis {
         assert!(self.runs(), "the port {} is in use", self.port);
     }
 
-    /// Starts it, and waits until it responds; false if it has exited, because its port is taken.
+    /// Starts it, and waits until it responds; returns false if it has exited, because its port is in use.
     fn runs(&mut self) -> bool {
         let port = self.port.to_string();
         let mut args = vec!["--bind", "127.0.0.1", "--port", &port, "--save", ""];

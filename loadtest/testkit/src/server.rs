@@ -42,7 +42,7 @@ impl Server {
         Self::spawn(command(binary.as_ref(), &[&own, arguments].concat()))
     }
 
-    /// Starts the binary with so many file descriptors, soft and hard limit.
+    /// Starts the binary with this many file descriptors, as soft and hard limit.
     pub fn start_limited(descriptors: u32, binary: &str, arguments: &[&str]) -> Self {
         let limit = format!("ulimit -n {descriptors} && exec \"$@\"");
         let own = ["-c", &limit, "sh", binary, "--listen", "127.0.0.1:0", "--users", "100"];

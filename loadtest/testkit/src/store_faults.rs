@@ -95,8 +95,8 @@ impl<'s> Servers<'s> {
         Login { token: text("token").unwrap(), refresh_token: text("refresh_token") }
     }
 
-    /// A login is over at the second server, within the scheme's window. With a refresh token that is what can be
-    /// ended, and a second use would end it too.
+    /// Checks that the second server rejects a login within the scheme's window. With a refresh token that is what can be
+    /// revoked, and a second use would revoke it too.
     #[track_caller]
     fn assert_over(&self, login: &Login, why: &str) {
         if login.refresh_token.is_some() {
@@ -110,11 +110,11 @@ impl<'s> Servers<'s> {
         }
     }
 
-    /// Row 25: nothing is handed out that could not be stored, and all that is there can be ended.
+    /// Row 25: no credential is issued that could not be stored, and every existing one can be revoked.
     pub fn end_logins_at_the_limit(&self, store: &impl TroubledStore) {
         let scheme = self.scheme;
         let [left, left_everywhere, read] = [1, 2, 3].map(|user| self.login(user));
-        // Of another device of the one who logs out everywhere, and of a user who is to be disabled.
+        // Of another device of the user who logs out everywhere, and of a user who is to be disabled.
         let [device, disabled, admin] = [2, 4, 0].map(|user| self.login(user));
         store.refuse_memory();
         let held = store.held();
@@ -147,7 +147,7 @@ impl<'s> Servers<'s> {
         assert_eq!(self.first.login(5).status, 200, "{scheme}");
     }
 
-    /// The first attempt counts: every connection was closed while nothing was asked.
+    /// The first attempt counts: every connection was closed while idle.
     pub fn serve_after_lost_connections(&self, store: &impl TroubledStore) {
         let scheme = self.scheme;
         let [read, renewed, left, left_everywhere] = [1, 2, 3, 4].map(|user| self.login(user));

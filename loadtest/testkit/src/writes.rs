@@ -7,11 +7,11 @@ use crate::http::send;
 use crate::server::Server;
 
 const NEW_PASSWORD: &str = "an entirely new password";
-/// The administrator who is changed; `user-000000` changes him.
+/// The administrator who is updated, by `user-000000`.
 const CHANGED: u32 = 1;
 
-/// An administrator whose credential node `two` still accepts for reads, or has just accepted, writes nothing there
-/// once he was disabled, demoted, or has another password.
+/// An administrator whose credential node `two` still accepts for reads, or has just accepted, cannot write there
+/// after being disabled or demoted, or after a password change.
 pub fn assert_changes_end_writes(one: &Server, two: &Server) {
     let root = login(one, 0, PASSWORD).unwrap();
     let change = |fields: Value| {
@@ -52,7 +52,7 @@ pub fn assert_changes_end_writes(one: &Server, two: &Server) {
     assert_eq!(post(two, "/admin/user", &root, &change(json!({}))), 204, "this user is unchanged");
 }
 
-/// A credential of node `one` that node `two` has accepted, and remembers where the scheme remembers any.
+/// Returns a credential of node `one` that node `two` has accepted, and cached where the scheme has a cache.
 fn accepted(one: &Server, two: &Server, password: &str) -> String {
     let token = login(one, CHANGED, password).unwrap();
     assert_eq!(two.get("/me", &[("authorization", &token)]).status, 200);
@@ -67,7 +67,7 @@ fn login(server: &Server, number: u32, password: &str) -> Result<String, u16> {
     }
 }
 
-/// Returns the status with which a node answers this write.
+/// Returns the status of a node's response to this write.
 pub fn post(server: &Server, path: &str, token: &str, body: &Value) -> u16 {
     let headers = [("authorization", token), ("content-type", "application/json")];
     send(server.address, &format!("POST {path}"), &headers, &body.to_string()).status

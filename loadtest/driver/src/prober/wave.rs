@@ -11,7 +11,7 @@ use tokio::time::{sleep_until, timeout};
 use super::{EXCHANGE, Node, NodeSeen, Pace, Seen, TIMED_OUT, Trial, exchange};
 use crate::connection::Connection;
 
-/// Denials after which a node is asked no more: one that accepts again after its first is found out.
+/// Denials after which a node is no longer polled: a node that accepts again after its first denial is detected.
 const ENOUGH: u32 = 3;
 
 /// What the connections of a wave share. They take turns in one thread, so that no borrow is held over an await.
@@ -19,7 +19,7 @@ struct Wave<'wave> {
     trials: &'wave [Trial],
     pace: Pace,
     state: RefCell<State>,
-    /// Rung when there is something new to ask, or nothing more.
+    /// Notified when there is something new to poll, or nothing more.
     news: Notify,
 }
 
@@ -29,7 +29,7 @@ struct State {
     all_told: bool,
 }
 
-/// Whom a node is to be asked for next.
+/// The trials for which a node is to be polled next.
 #[derive(Default)]
 struct Turns {
     waiting: VecDeque<usize>,
@@ -66,7 +66,7 @@ impl<'wave> Wave<'wave> {
         Self { trials, pace, state: RefCell::new(state), news: Notify::new() }
     }
 
-    /// Sends event after event, and has all nodes asked for each from its acknowledgement on.
+    /// Sends event after event, and has all nodes polled for each from its acknowledgement on.
     async fn tell(&self, mut nodes: Vec<(&str, &mut Connection)>) {
         for (number, trial) in self.trials.iter().enumerate() {
             let (authority, connection) = &mut nodes[trial.told];
@@ -100,7 +100,7 @@ impl<'wave> Wave<'wave> {
         seen.faults.push(format!("the event was not acknowledged ({why})"));
     }
 
-    /// Asks a node over one connection until there is nothing more to ask.
+    /// Polls a node over one connection until there is nothing more to poll.
     async fn ask(&self, node: usize, probes: &[Vec<u8>], connection: &mut Connection) {
         while let Some(number) = self.next(node).await {
             let sent = Instant::now();
@@ -114,7 +114,7 @@ impl<'wave> Wave<'wave> {
         }
     }
 
-    /// The next trial to ask this node for; none when there will be none.
+    /// Returns the next trial to poll this node for; none when there will be none.
     async fn next(&self, node: usize) -> Option<usize> {
         loop {
             // Made before the look, so that no ring is missed.

@@ -1,9 +1,9 @@
-//! A thread that does not sleep while it waits for answers.
+//! Busy polling: a thread that does not sleep while it waits for responses.
 //!
-//! A server that is slower than its client answers one request at a time, and if the client sleeps meanwhile,
-//! waking it falls to the server's own write: some microseconds of the server's CPU time a request, which a faster
-//! server never pays. So the thread looks for answers again and again until the round is over. What it spends on
-//! looking is counted, and taken off the generator's CPU time: a generator that only looks is not busy.
+//! A server that is slower than its client responds to one request at a time, and if the client sleeps meanwhile,
+//! waking it falls to the server's own write: some microseconds of the server's CPU time per request, which a faster
+//! server never pays. So the thread polls for responses until the round ends. The CPU time of idle
+//! polls is counted, and subtracted from the generator's CPU time: a generator that only polls is not busy.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Finds {
     }
 }
 
-/// CPU time spent on looking for answers that were not there, by interval of the round.
+/// CPU time spent on idle polls, by interval of the round.
 #[derive(Debug, Default)]
 pub(super) struct Looking(Vec<Duration>);
 
@@ -36,14 +36,14 @@ impl Looking {
         self.0[index] += time;
     }
 
-    /// In the intervals, each so many seconds long, that begin inside the window.
+    /// In the intervals of this many seconds that begin inside the window.
     pub(super) fn inside(&self, window: Window, interval_s: f64) -> Duration {
         let counts = |index: usize| window.contains(index as f64 * interval_s);
         self.0.iter().enumerate().filter(|&(index, _)| counts(index)).map(|(_, time)| time).sum()
     }
 }
 
-/// Keeps the thread awake from the round's start to its end.
+/// Keeps the thread polling from the round's start to its end.
 pub(super) async fn stay_awake(round: &Round, finds: &Finds) -> Looking {
     let mut looking = Looking::default();
     let start = Instant::from(round.start);
@@ -51,7 +51,7 @@ pub(super) async fn stay_awake(round: &Round, finds: &Finds) -> Looking {
     tokio::time::sleep_until(start).await;
     let (mut seen, mut before, mut cpu_before) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
     while before < end && !round.stop.load(Ordering::Relaxed) {
-        // Comes back when every other task has had its turn and the kernel was asked for answers, without waiting.
+        // Returns when every other task has had its turn and the kernel was polled for responses, without waiting.
         tokio::task::yield_now().await;
         let (now_seen, now, cpu_now) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
         if now_seen == seen {

@@ -36,7 +36,7 @@ fn nodes() -> (Target, Vec<Arc<Mutex<Seen>>>) {
     (Target { nodes, carrier: Carrier::Bearer }, seen)
 }
 
-/// Hands out its own credential, and takes no other.
+/// Issues its own credential, and accepts no other.
 fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
     let user = r#"{"id":7,"username":"user-000007","email":"e","roles":[]}"#;
     while let Some(head) = head(stream) {

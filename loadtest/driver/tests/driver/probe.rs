@@ -1,4 +1,4 @@
-//! The probe: every request goes out at its moment, and none is left untold.
+//! The probe: every request is sent at its intended time, and every outcome is reported.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use crate::server::{answer, head, serve};
 
 const WORKERS: Workers = Workers { count: 2, own_processors: false };
 
-/// Two users, who go to these servers in turn.
+/// Two users, whose requests go to these servers in turn.
 fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
     let minted = ["user-000001", "user-000002"].map(|username| {
         let headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer {username}"))]);
@@ -32,7 +32,7 @@ fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
     Lane { plan, target: Target { nodes: base_urls.iter().map(node).collect(), carrier: Carrier::Bearer } }
 }
 
-/// Says to everybody that he is the first user.
+/// Returns the first user to every client.
 fn first_user() -> String {
     serve(|stream| {
         while head(stream).is_some() {
@@ -44,12 +44,12 @@ fn first_user() -> String {
     })
 }
 
-/// Reads and says nothing.
+/// Reads and does not respond.
 fn silent() -> String {
     serve(|stream| while head(stream).is_some() {})
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())

@@ -1,4 +1,4 @@
-//! What is counted of a node's answers, and from when.
+//! Which responses of a node are counted, and from when.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use crate::server::{answer, head, serve};
 
 const PACE: Pace = Pace { pause: Duration::ZERO, patience: Duration::from_secs(5), at_a_time: 1 };
 
-/// A node that acknowledges an event with this status, and answers the reads after it with these, and then with 401.
+/// A node that acknowledges an event with this status, and responds to the following reads with these, and then with 401.
 fn node(acknowledgement: &'static str, reads: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
     node_ending(acknowledgement, reads, "401 Unauthorized")
 }

@@ -40,7 +40,7 @@ fn assert_only_error(counts: &Counts, error: &str) {
     assert_eq!(counts.errors.keys().collect::<Vec<_>>(), [error], "{counts:?}");
 }
 
-/// A server that says the same to every request.
+/// A server that sends every request the same response.
 fn always(reply: Vec<u8>) -> String {
     serve(move |stream| {
         while request(stream) {
@@ -78,7 +78,7 @@ fn unexpected_status_is_a_failure() {
     assert_only_error(&counts, "status 503");
 }
 
-/// With a status that has to come, another does not, and nobody is named.
+/// With an expected status, any other is a failure, and no user is expected.
 #[test]
 fn accepted_request_that_must_be_rejected_is_a_failure() {
     let refusing = Plan { expected_status: 401, ..plan(0.2) };
@@ -92,7 +92,7 @@ fn accepted_request_that_must_be_rejected_is_a_failure() {
     assert_only_error(reads.driven.counts(), "status 200");
 }
 
-/// A server that has seen enough of a request answers and closes; what it has not read makes its kernel reset the connection.
+/// A server may respond and close before it has read the request; then its kernel resets the connection.
 #[test]
 fn early_response_counts_and_the_next_request_uses_a_new_connection() {
     let base_url = serve(|stream| {
@@ -160,7 +160,7 @@ fn a_stop_ends_it_early() {
     assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
-/// Waiting is no load, and a generator that shares the server's processor must not take it to wait.
+/// Waiting is not load, and a generator that shares the server's CPU must not use it for waiting.
 #[test]
 fn busy_polling_needs_dedicated_cpus_and_reports_its_time() {
     let base_url = serve(|stream| {

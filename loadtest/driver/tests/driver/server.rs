@@ -1,4 +1,4 @@
-//! Servers that do as a test says.
+//! Scripted servers for tests.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Storms of logins against servers that say what a test wants.
+//! Login bursts against scripted servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ fn log_in(base_url: String, storm: Storm, stop: &Arc<AtomicBool>) -> Logins {
     driver::log_in(&Node { base_url, credentials }, storm, stop).unwrap()
 }
 
-/// A server that is told who logs in, and says what it answers.
+/// A server that gets the user name of a login, and returns the scripted response.
 fn told(answers: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static) -> String {
     serve(move |stream| {
         while let Some(head) = head(stream) {

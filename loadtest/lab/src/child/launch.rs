@@ -31,16 +31,16 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// What is added to its environment, which it otherwise inherits but for the variables that would
+    /// Additions to its environment, which it otherwise inherits except for the variables that would
     /// change its settings: those whose names begin with [`OWN_VARIABLES`].
     pub env: Vec<(OsString, OsString)>,
     /// What it and all it starts may use.
     pub bounds: Bounds,
     /// The file that its standard output and standard error are appended to.
     pub log: PathBuf,
-    /// Whom it runs as, if not as this program.
+    /// The user that it runs as, if not that of this program.
     pub user: Option<Account>,
-    /// The signal that asks it to end in good order.
+    /// The signal that requests a graceful shutdown.
     pub stop_signal: Signal,
 }
 
@@ -64,9 +64,9 @@ impl Bounds {
 /// A user of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// His number.
+    /// The user id.
     pub uid: u32,
-    /// The number of his group.
+    /// The group id.
     pub gid: u32,
 }
 

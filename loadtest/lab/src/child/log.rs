@@ -16,7 +16,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log for appending, and makes the folders it lies in.
+    /// Opens the log for appending, and creates its parent directories.
     pub(super) fn open(path: &Path) -> io::Result<(Self, File)> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

@@ -32,7 +32,7 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
 fn serve(queue: &Receiver<Job>) {
     for mut job in queue {
         let spawned = job.command.spawn();
-        // Nobody can have stopped waiting: `spawn` blocks until this answer.
+        // The receiver is still waiting: `spawn` blocks until this reply.
         let _ = job.reply.send(spawned);
     }
 }

@@ -18,11 +18,11 @@ pub struct CpuClock {
     id: ClockId,
 }
 
-/// There is no such process, or none any more.
+/// There is no such process, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read the CPU clock of process {pid}: {source}; it has exited or is not on this machine")]
 pub struct ProcessGone {
-    /// The process asked for.
+    /// The process.
     pub pid: u32,
     /// Why.
     pub source: Errno,

@@ -14,7 +14,7 @@ use engine::clock::{keep_time, now_ns, sleep_until, thread_cpu_ns};
 /// of it to wake up, which is a quarter of a percent of one processor.
 pub const DEFAULT_PERIOD: Duration = Duration::from_millis(20);
 
-/// The machine's ticks are 10 ms long and cost more to read than the clocks: every so many samples are enough.
+/// The machine's ticks are 10 ms long and cost more to read than the clocks, so they are read less often.
 const SAMPLES_A_TICK_READING: u64 = 5;
 
 /// What a process is for in an experiment.
@@ -90,7 +90,7 @@ fn observe(
     loop {
         next += period.as_nanos() as u64;
         sleep_until(next);
-        // Asked before the sample, so that the last sample lies after the call to finish.
+        // Read before the sample, so that the last sample is later than the call to finish.
         let last = stopping.load(Ordering::Acquire);
         observation.sample(clocks);
         if last || observation.samples.is_multiple_of(SAMPLES_A_TICK_READING) {
@@ -108,7 +108,7 @@ impl Observation {
         Self { cpu: clocks.iter().map(|&(role, _)| (role, Series::default())).collect(), ..Self::default() }
     }
 
-    /// A clock whose process is gone is left out, so that its series ends there.
+    /// Skips the clock of an exited process, so that its series ends there.
     fn sample(&mut self, clocks: &[(Role, CpuClock)]) {
         for ((_, series), (_, clock)) in self.cpu.iter_mut().zip(clocks) {
             if let Ok(cpu_ns) = clock.ns() {
@@ -126,7 +126,7 @@ impl Observation {
         }
     }
 
-    /// CPU time that the processes of this role used between two instants, in nanoseconds. None if there is no
+    /// Returns the CPU time in nanoseconds that the processes of this role used between two instants; none if there is no
     /// such process, or if it was not observed all that time.
     #[must_use]
     pub fn cpu_ns(&self, role: Role, from: Instant, to: Instant) -> Option<u64> {

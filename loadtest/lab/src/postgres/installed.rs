@@ -12,12 +12,12 @@ use crate::child::Account;
 
 /// Where Debian and its derivatives keep the programs, which are not in PATH.
 const PACKAGED: &str = "/usr/lib/postgresql";
-/// Who may run it where this program runs as root.
+/// The users that may run it where this program runs as root.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
 /// Returns the user that it runs as, with the user's name; none where that is the user of this program.
 ///
-/// It refuses to run as root: then it is the user that its package has made, or `nobody`.
+/// It does not run as root: then it is the user that its package has created, or `nobody`.
 pub fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -27,7 +27,7 @@ pub fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
     Ok(Some((Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, user.name)))
 }
 
-/// Makes the folder, and gives it to the user that the database runs as, who can pass through the folder around it.
+/// Creates the directory, owned by the user that the database runs as, who can traverse the parent directory.
 pub fn prepare(folder: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
     let failed = |source| PostgresError::Folder { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -41,7 +41,7 @@ pub fn prepare(folder: &Path, account: Option<&(Account, String)>) -> Result<(),
     Ok(())
 }
 
-/// Makes fresh databases in `data`, whose owner is `authbench`.
+/// Creates a new database cluster in `data`, whose owner is `authbench`.
 pub fn init(data: &Path, account: Option<&(Account, String)>) -> Result<(), PostgresError> {
     use std::os::unix::process::CommandExt as _;
     let mut command = Command::new(program("initdb"));

@@ -1,4 +1,4 @@
-//! When bytes came, by the kernel's own account: a thread that was asleep then hears of them only some ten
+//! Arrival times of bytes according to the kernel: a sleeping thread learns of them some ten
 //! microseconds later.
 
 use std::io::{self, IoSliceMut};
@@ -19,7 +19,7 @@ pub(super) fn stamp(stream: &TcpStream) {
     let _ = setsockopt(stream, sockopt::ReceiveTimestampns, &true);
 }
 
-/// Reads what is there, and says when the last of it came, in nanoseconds on the monotonic clock.
+/// Reads the available bytes, and returns when the last of them arrived, in nanoseconds on the monotonic clock.
 pub(super) fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, u64)> {
     let mut control = nix::cmsg_space!(TimeSpec);
     let mut parts = [IoSliceMut::new(buffer)];

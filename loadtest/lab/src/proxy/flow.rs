@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 
 use super::Link;
 
-/// More than this is not held: whoever sends then waits, as he would for a full network.
+/// The maximum buffered; the sender blocks beyond it, as on a full network.
 const MOST_HELD_BYTES: usize = 4 << 20;
 
 /// Pieces on their way, the first to arrive first.
@@ -20,7 +20,7 @@ pub(super) struct Flow {
     held_bytes: usize,
     /// When the last piece of all is due; a later one is never due before it.
     last_due_ns: u64,
-    /// When the line has carried all that was put on it.
+    /// When the line has transmitted everything queued on it.
     line_free_ns: u64,
     /// The end of the stream was taken in.
     pub(super) ended: bool,

@@ -23,9 +23,9 @@ use crate::placement::pin_current_thread;
 
 /// A target on loopback is there at once or not at all; meanwhile nothing else passes.
 const CONNECT_DEADLINE: Duration = Duration::from_millis(200);
-/// How much a sleep may be ended before what it waits for is due, to wait for the rest awake.
+/// How early a sleep may end; the rest of the wait is busy polling.
 const MOST_EARLY_NS: u64 = 30_000;
-/// A piece is no larger.
+/// The maximum size of a piece.
 const READ_AT_ONCE_BYTES: usize = 64 * 1024;
 /// How often the cost is written down.
 const COST_EVERY_NS: u64 = 1_000_000;
@@ -65,7 +65,7 @@ struct Pair {
     target: Option<TcpStream>,
     there: Flow,
     back: Flow,
-    /// What the kernel was last asked to tell of each.
+    /// The events last registered with the kernel for each.
     asked: [EpollFlags; 2],
     /// Whether the receiver of each direction takes no more for now.
     blocked: [bool; 2],
@@ -89,7 +89,7 @@ impl Side {
 /// A pair is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Over {
-    /// Both sides have taken their leave, and each was told so.
+    /// Both sides have closed, and the close was forwarded to each.
     InGoodOrder,
     /// One side is gone without a word: the other learns of it the same way.
     Broken,
@@ -120,7 +120,7 @@ impl Pump {
         })
     }
 
-    /// Until it is told to stop.
+    /// Runs until it is stopped.
     pub(super) fn run(mut self, cpus: &[u32]) {
         // Where it may not be kept it runs elsewhere; what it gave shows how well.
         let _ = pin_current_thread(cpus);
@@ -170,7 +170,7 @@ impl Pump {
 
     /// Learns how late the sleep has ended.
     fn wake(&mut self) {
-        // Until it is read it goes on ringing. An error means that it was set anew meanwhile.
+        // It stays readable until it is read. An error means that it was set again meanwhile.
         let _ = self.timer.wait();
         if let Some(rung_ns) = self.ringing_ns.take() {
             let late_ns = now_ns().saturating_sub(rung_ns).min(MOST_EARLY_NS);
@@ -186,7 +186,7 @@ impl Pump {
                 LinkFault::None | LinkFault::Stalled => {
                     match TcpStream::connect_timeout(&self.target, CONNECT_DEADLINE) {
                         Ok(target) => self.open(client, Some(target)),
-                        // Nobody there.
+                        // No connection.
                         Err(_) => reset(&client),
                     }
                 }
@@ -249,7 +249,7 @@ impl Pump {
         }
     }
 
-    /// Passes on what is due, and asks the kernel for what is of interest now.
+    /// Forwards what is due, and registers the events of interest with the kernel.
     fn pass(&mut self) {
         let stalled = self.orders.fault == LinkFault::Stalled;
         let now = now_ns();
@@ -307,12 +307,12 @@ impl Pair {
             (Side::Target, None) => return Ok(()),
         };
         if flow.ended {
-            // The kernel goes on to tell of a connection that is broken, asked or not.
+            // The kernel reports a broken connection whether registered or not.
             let broken = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
             return if broken { Err(Over::Broken) } else { Ok(()) };
         }
         match arrival::read(from, &mut intake.buffer) {
-            // Nobody is there to hear it.
+            // No receiver is left.
             Ok((count, _)) if self.target.is_none() => flow.ended = count == 0,
             Ok((count, came_ns)) => flow.take_in(&intake.buffer[..count], came_ns, link, &mut intake.random),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -337,10 +337,10 @@ impl Pair {
         if (there, back) == (Passed::End, Passed::End) { Err(Over::InGoodOrder) } else { Ok(()) }
     }
 
-    /// Asks the kernel to tell of what can be done now.
+    /// Registers the events that are possible now.
     fn ask(&mut self, epoll: &Epoll, number: u64) -> Result<(), Over> {
         let reads = [&self.there, &self.back].map(|flow| !flow.ended && flow.has_room());
-        // What goes there is written to the target, and what comes back to the client.
+        // Data in this direction is written to the target, and data in the other to the client.
         let writes = [self.blocked[1], self.blocked[0]];
         Side::BOTH.into_iter().try_for_each(|side| {
             let index = side as usize;
@@ -382,6 +382,6 @@ impl Pair {
 /// Has the connection end with a reset when it is closed, not with a farewell.
 fn reset(stream: &TcpStream) {
     let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
-    // A refusal means that it is closed already.
+    // An error means that it is closed already.
     let _ = setsockopt(stream, sockopt::Linger, &at_once);
 }

@@ -1,5 +1,5 @@
-//! How well a proxy keeps its word on this machine: messages at a steady pace through it and past it, to the same
-//! echo, timed by who sends them.
+//! Measures how accurate a proxy is on this machine: messages at a steady rate through it and directly, to the same
+//! echo server, timed by the sender.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,7 +22,7 @@ const WARMUP: usize = 200;
 /// What round trips took past a proxy and through it, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
-    /// What the proxy was asked for.
+    /// The configured delay.
     pub set_us: f64,
     /// Past the proxy, as the sender saw it.
     pub direct: Spread,
@@ -116,7 +116,7 @@ fn read_echoes(mut from: TcpStream, count: usize) -> io::Result<Histogram<u64>> 
     Ok(histogram)
 }
 
-/// Serves the two connections of a trial: whoever connects hears what he says.
+/// Serves the two connections of a trial: each client gets back what it sends.
 fn start_echo() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;

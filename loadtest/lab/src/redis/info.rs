@@ -1,4 +1,4 @@
-//! The text that Redis answers to INFO.
+//! The response of Redis to INFO.
 
 use std::collections::BTreeMap;
 

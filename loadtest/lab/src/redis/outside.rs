@@ -1,4 +1,4 @@
-//! A Redis that belongs to somebody else.
+//! An external Redis that this program did not start.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

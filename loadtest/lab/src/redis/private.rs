@@ -13,7 +13,7 @@ use crate::listener::free_port;
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
-/// Redis takes no port 0, so that somebody else may take the free port before it does.
+/// Redis does not accept port 0, so another program may take the free port before it does.
 const ATTEMPTS: u32 = 5;
 /// The file into which a Redis that is shut down writes what it holds.
 const SAVED: &str = "dump.rdb";
@@ -60,7 +60,7 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
 /// Has it write down what it holds, and end.
 pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), UnusableRedis> {
     process.dismiss();
-    // It ends without an answer; whether it does is seen in its process.
+    // It exits without a response; the process shows whether it does.
     let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
     let deadline = Instant::now() + READY_DEADLINE;
     while process.check().is_ok() {
@@ -91,7 +91,7 @@ pub(super) fn start_again(redis: &mut Redis) -> Result<(), UnusableRedis> {
     Ok(())
 }
 
-/// Nothing on disk, nobody but loopback, and an error rather than eviction when memory ends.
+/// Nothing on disk, loopback only, and an error rather than eviction when memory runs out.
 fn args(port: u16, folder: &Path) -> Vec<OsString> {
     let port = port.to_string();
     let options = [
@@ -118,7 +118,7 @@ fn missing(error: LaunchError) -> UnusableRedis {
     }
 }
 
-/// Waits until the process itself answers on the port, not another Redis that took it first, and says its version.
+/// Waits until the process itself responds on the port, not another Redis that took it first, and returns its version.
 fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), UnusableRedis> {
     let deadline = Instant::now() + READY_DEADLINE;
     while Instant::now() < deadline {

@@ -1,5 +1,5 @@
-//! The keys of a run in a lent Redis: their prefix identifies the process that made them, so that those of a killed run
-//! can be removed.
+//! The keys of a run in an external Redis: their prefix identifies the process that made them, so that those of a killed
+//! run can be removed.
 
 use std::fs::{read_link, read_to_string};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -14,8 +14,8 @@ const NAME: &str = "authbench:";
 /// Keys looked at, and at most removed, by one command.
 const BATCH: &str = "1000";
 
-/// Returns a prefix that no other run has, and no other lent Redis of this process, such as
-/// `authbench:5f0c92ab-1234-567890-0:`. It has no character that means something in a pattern.
+/// Returns a prefix that no other run has, and no other external Redis of this process, such as
+/// `authbench:5f0c92ab-1234-567890-0:`. It has no special characters of patterns.
 pub(super) fn unique_prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{NAME}{}-{}-{}:", namespace(), ProcessId::this(), NEXT.fetch_add(1, Ordering::Relaxed))

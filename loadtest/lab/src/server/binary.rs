@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The environment variable that names the binaries' folder; it goes before all others.
+/// The environment variable with the binaries' directory, which has precedence.
 pub const BIN_DIR: &str = "AUTHBENCH_BIN_DIR";
 
 /// A binary of this workspace is not there.
@@ -19,8 +19,8 @@ pub struct MissingBinary {
     pub folders: String,
 }
 
-/// The path of a binary of this workspace: in the folder that `AUTHBENCH_BIN_DIR` names; if that is not set, beside the
-/// running program, or one folder above it, where tests find it.
+/// Returns the path of a binary of this workspace: in the directory `AUTHBENCH_BIN_DIR`; if that is not set, next to the
+/// running program, or one directory above it, where tests find it.
 pub fn locate(name: &str) -> Result<PathBuf, MissingBinary> {
     let own = env::current_exe().unwrap_or_default();
     find(name, &folders(env::var_os(BIN_DIR).map(PathBuf::from), &own))

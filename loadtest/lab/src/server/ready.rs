@@ -12,7 +12,7 @@ use super::{ServerError, base_url};
 use crate::child::Child;
 use crate::http::Client;
 
-/// How often `/readyz` is asked.
+/// How often `/readyz` is polled.
 const POLL: Duration = Duration::from_millis(10);
 /// How long one such question may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ struct ReadyLine {
     pid: u32,
 }
 
-/// Waits until the server listens and calls itself ready, and says where.
+/// Waits until the server listens and reports that it is ready, and returns its address.
 pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, ServerError> {
     let deadline = Instant::now() + patience;
     let late = |what: String| ServerError::Late {

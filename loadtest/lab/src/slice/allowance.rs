@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::ground::{Hierarchy, Resource, Version, hierarchies};
 
-/// The bounds of this process, whoever set them: a container, a unit of systemd. None where there is no bound.
+/// Returns the CPU limits of this process, as set by a container or a systemd unit. None where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Allowance {
     /// Of processor time, in processors.
@@ -35,13 +35,13 @@ fn processors(Hierarchy { version, folder }: &Hierarchy) -> Option<f64> {
     }
 }
 
-/// None of `max` or −1, which mean that there is no bound.
+/// None of `max` or −1, which mean no limit.
 fn share(quota_us: &str, period_us: &str) -> Option<f64> {
     let (quota_us, period_us) = (quota_us.parse::<u64>().ok()?, period_us.parse::<u64>().ok()?);
     (period_us > 0).then(|| quota_us as f64 / period_us as f64)
 }
 
-/// Version 1 writes a number that no machine reaches where there is no bound.
+/// Version 1 uses a number that no machine reaches where there is no limit.
 fn memory_bytes(Hierarchy { version, folder }: &Hierarchy) -> Option<u64> {
     let file = match version {
         Version::V2 => "memory.max",

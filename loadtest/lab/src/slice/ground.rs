@@ -42,7 +42,7 @@ impl Resource {
     }
 }
 
-/// The ways that may work, the best first; those that cannot are told why.
+/// Returns the backends that may work, the best first, and adds the reason for each that cannot.
 pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
     let mut grounds: Vec<Ground> = Vec::new();
     for hierarchy in hierarchies(Resource::Processor) {
@@ -58,8 +58,8 @@ pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
     grounds
 }
 
-/// Our own group and those above it, in every hierarchy that may have the resource. The own one may be closed to
-/// children because it has processes, and the ones above because they are somebody else's.
+/// Our own group and its ancestors, in every hierarchy that may have the resource. The own group may not allow
+/// children because it has processes, and the ancestors because they belong to another user.
 pub(super) fn hierarchies(resource: Resource) -> Vec<Hierarchy> {
     let above = |Mount { version, at }: Mount, own: &Path| {
         let own = at.join(own.strip_prefix("/").unwrap_or(own));
@@ -82,7 +82,7 @@ fn has_quota(group: &Path) -> bool {
 }
 
 impl Hierarchy {
-    /// Whether groups made here have a quota; in version 2 that may have to be asked for.
+    /// Returns whether groups created here have a quota; version 2 may need the controller to be enabled.
     fn offers_processor(&self) -> Result<(), String> {
         let controllers = self.folder.join("cgroup.subtree_control");
         let has =

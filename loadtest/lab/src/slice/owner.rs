@@ -1,4 +1,4 @@
-//! Whose a group is: it bears the process that made it in its name, so that the next run knows which are nobody's.
+//! The owner of a group: the name contains the process that created it, so that the next run recognises stale groups.
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ impl Owner {
         Self(ProcessId::this())
     }
 
-    /// Whether this group was made by a process of ours that is no more.
+    /// Returns whether this group was created by a process of authbench that has exited.
     pub(super) fn is_gone(group: &Path) -> bool {
         let name = group.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         Self::parse(name).is_some_and(|owner| owner.0.has_ended())

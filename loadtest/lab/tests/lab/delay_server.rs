@@ -1,4 +1,4 @@
-//! The reference target answers after the set time, well formed, and tells the truth about itself.
+//! The reference target responds after the set time with well-formed responses, and reports correctly about itself.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -28,7 +28,7 @@ impl DelayServer {
         Self { child, address: ready["listening"].as_str().unwrap().parse().unwrap(), _folder: folder }
     }
 
-    /// Its report, which it prints when asked to end.
+    /// Its report, which it prints on SIGTERM.
     fn report(&self) -> Value {
         assert!(self.child.stop().success());
         line(&self.child, "requests")
@@ -42,7 +42,7 @@ fn line(child: &Child, key: &str) -> Value {
     child.find_line(deadline, with_key).unwrap().unwrap()
 }
 
-/// Sends the bytes on a new connection and reads until `count` answers are there.
+/// Sends the bytes on a new connection and reads until there are `count` responses.
 pub(crate) fn ask(address: SocketAddr, bytes: &[u8], count: usize) -> Vec<Message> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -1,4 +1,4 @@
-//! `HAProxy` in front of servers that say who they are.
+//! `HAProxy` in front of servers that return their names.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use lab::child::Bounds;
 use lab::haproxy::{Farm, Haproxy, cookie};
 use lab::scratch::Scratch;
 
-/// A server whose every answer is this word, for as long as somebody asks.
+/// A server that responds with this word until the clients close.
 fn server(word: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -32,7 +32,7 @@ fn answer(mut stream: &TcpStream, word: &str) {
     }
 }
 
-/// Who answers, and how many cookies it was shown.
+/// Returns the responding server, and the number of cookies it received.
 fn ask(base_url: &str, cookie: Option<&str>) -> String {
     let mut stream = TcpStream::connect(base_url.trim_start_matches("http://")).unwrap();
     let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));

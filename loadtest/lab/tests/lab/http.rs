@@ -1,4 +1,4 @@
-//! What a client makes of those who are no auth servers.
+//! How the client reports servers that are not auth servers.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,7 @@ use lab::http::{Client, HttpError};
 
 use crate::delay_server::DelayServer;
 
-/// A server that gives every request this answer and closes; it ends with the test program.
+/// A server that sends every request this response and closes; it stops with the test program.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! What the delay proxy does to connections. How exact it is, is no matter for a test: see `Trial`.
+//! The effect of the delay proxy on connections. Its accuracy is not a matter for tests: see `Trial`.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What must not happen is waited for this long.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// A target that hands out the connections it gets.
+/// A target that returns its accepted connections.
 fn target() -> (TcpListener, std::net::SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -33,7 +33,7 @@ fn read(from: &mut TcpStream, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// A proxy that has carried something, and both ends of the connection.
+/// A proxy that has forwarded data, and both ends of the connection.
 fn at_work(link: Link) -> (DelayProxy, TcpListener, TcpStream, TcpStream) {
     let (listener, address) = target();
     let proxy = DelayProxy::start(address, link, &[], 1).unwrap();
@@ -115,7 +115,7 @@ fn cut_resets_open_and_new_connections() {
     later.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(later.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     proxy.set_fault(LinkFault::None);
-    // A connection made before the order was heard is reset, too.
+    // A connection opened before the command took effect is reset, too.
     let healed = (0..100).any(|_| {
         let mut near = TcpStream::connect(proxy.address()).unwrap();
         near.set_read_timeout(Some(GLANCE)).unwrap();
@@ -150,7 +150,7 @@ fn missing_target_resets_the_client() {
 #[test]
 fn dropped_proxy_closes_its_connections_and_idle_proxy_uses_no_cpu() {
     let (proxy, _listener, mut near, mut far) = at_work(Link::of_round_trip(Duration::from_millis(2)));
-    // Neither a timer that has rung nor half of a connection that has ended may keep it awake.
+    // Neither an expired timer nor a half-closed connection may keep it busy.
     far.shutdown(Shutdown::Write).unwrap();
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 0);
     let before = proxy.cpu_ns();

@@ -49,7 +49,7 @@ fn a_private_redis_is_observed_and_ends_with_its_owner() {
     assert!(!lives(pid));
 }
 
-/// As an idle one is by a managed service, or one whose process was stopped and goes on.
+/// Like an idle connection that a managed service closes, or one whose process was stopped and continued.
 #[test]
 fn a_connection_that_was_lost_is_opened_again() {
     let (redis, _folder) = private();

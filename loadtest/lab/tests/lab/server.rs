@@ -1,4 +1,4 @@
-//! A server is the one that was asked for, or there is a clear error.
+//! A server is the requested one, or there is a clear error.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ fn ready_line_of_another_process_is_ignored() {
     let lie = r#"echo '{"listening":"127.0.0.1:1","scheme":"anonymous","pid":1}'"#;
     let program = script(&folder, &format!("{lie}; exec {} --delay-us 0", env!("CARGO_BIN_EXE_delay-server")));
     let error = Server::start_program(&program, &spec(&folder)).unwrap_err();
-    // It is refused for what it says at its own address, which is past the lie.
+    // It is rejected for the report at its own address, despite the false ready line.
     assert!(matches!(error, ServerError::Mismatch { .. }), "{error}");
 }
 

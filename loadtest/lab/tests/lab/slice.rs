@@ -10,7 +10,7 @@ use lab::slice::{Slices, Throttling};
 
 use crate::patience::{launch, lives, rerun, until};
 
-/// None where the machine has no slices, and then it says what to do. With `REQUIRE_CPU_QUOTAS` it must have some.
+/// None where the machine has no CPU quotas, and then it prints what to do. With `REQUIRE_CPU_QUOTAS` they are mandatory.
 fn slices() -> Option<Slices> {
     let slices = Slices::here();
     if let Err(none) = &slices {
@@ -22,7 +22,7 @@ fn slices() -> Option<Slices> {
     slices.ok()
 }
 
-/// The folders of the groups whose name ends like this.
+/// Returns the directories of the groups whose name ends like this.
 fn groups(ending: &str) -> Vec<PathBuf> {
     fn search(folder: &Path, depth: u32, ending: &str, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

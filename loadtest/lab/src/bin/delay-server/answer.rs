@@ -1,13 +1,13 @@
-//! The answers, as bytes on the wire.
+//! The responses, as bytes on the wire.
 
 use contract::body::{Identity, MintRequest, MintResponse, MintedCredential};
 use contract::{Carrier, SchemeDescriptor, StoreDown, StoreKind, route, user};
 use serde::Serialize;
 
-/// The name under which it stands among the schemes.
+/// Its scheme name.
 pub(crate) const SCHEME: &str = "delay-reference";
 
-/// What to say, and when.
+/// What to send, and when.
 pub(crate) enum Answer {
     /// After the set time.
     Delayed,
@@ -15,7 +15,7 @@ pub(crate) enum Answer {
     Now(Vec<u8>),
 }
 
-/// The answer to a whole request.
+/// Returns the response to a complete request.
 pub(crate) fn to(target: &str, body: &[u8]) -> Answer {
     match target {
         route::BENCH_SCHEME => Answer::Now(json("200 OK", &descriptor())),
@@ -29,7 +29,7 @@ pub(crate) fn delayed() -> Vec<u8> {
     json("200 OK", &Identity::seeded(1, user::DEFAULT_ROLES))
 }
 
-/// The answer to bytes that are no HTTP request.
+/// Returns the response to bytes that are not an HTTP request.
 pub(crate) fn bad_request() -> Vec<u8> {
     json("400 Bad Request", &contract::ProblemKind::MalformedRequest.body())
 }

@@ -1,4 +1,4 @@
-//! One thread a connection: reads a request, waits until its answer is due, sends it.
+//! One thread per connection: reads a request, waits until its response is due, and sends it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -58,7 +58,7 @@ impl Service {
         Ok(())
     }
 
-    /// Answers the whole requests that have arrived, in their order, and leaves the rest. False if it is no HTTP.
+    /// Responds to the complete requests received so far, in order, and keeps the rest. Returns false if it is not HTTP.
     fn answer_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
         loop {
             let mut space = header_space::<MOST_HEADERS>();
@@ -81,7 +81,7 @@ impl Service {
         let due = self.station.lock().expect("a departure does not panic").departure(arrival);
         sleep_until(due);
         let sent = now_ns();
-        // Before it is sent: whoever has his answer finds it in the report.
+        // Before it is sent: a client that has its response finds it in the report.
         self.report.lock().expect("recording does not panic").record(arrival, due, sent);
         stream.write_all(&self.delayed)
     }

@@ -1,9 +1,9 @@
-//! The reference target: a server whose response times are known, so that an instrument can be held
-//! against the truth.
+//! The reference target: a server with known response times, to verify an instrument against the
+//! truth.
 //!
-//! With `--delay-us` it answers every request after exactly that time, however many there are. With
-//! `--service-us` and `--servers` it is a queueing station: requests wait in one line, first come
-//! first served, for one of so many servers, each of which takes exactly that time.
+//! With `--delay-us` it responds to every request after exactly that time, however many there are. With
+//! `--service-us` and `--servers` it is a queueing station: requests wait in one queue, first come
+//! first served, for one of several servers, each of which takes exactly that time.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 

@@ -12,11 +12,11 @@ pub(crate) struct Report {
 /// The line that is printed at the end. Times in microseconds, rounded down.
 #[derive(Serialize)]
 pub(crate) struct Summary {
-    /// Answers given after the set time; descriptors and credentials, which are answered at once, are not counted.
+    /// Responses sent after the set delay; descriptors and credentials, which are sent at once, are not counted.
     requests: u64,
-    /// From reading a request's last byte to sending its answer's first.
+    /// From reading a request's last byte to sending its response's first.
     delay_us: Quantiles,
-    /// The part of it by which the answer was sent later than it was due.
+    /// The part of it by which the response was sent late.
     late_us: Quantiles,
 }
 

@@ -1,4 +1,4 @@
-//! When a request that arrives now is to be answered. All times are points of one clock, in nanoseconds.
+//! Returns when the response to a request that arrives now is due. All times are of one clock, in nanoseconds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 /// A rule of service.
 #[derive(Debug)]
 pub(crate) enum Station {
-    /// Every request takes the same time, beside all others.
+    /// Every request takes the same time, concurrently with all others.
     Delay {
         /// That time.
         delay_ns: u64,
