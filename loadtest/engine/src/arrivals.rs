@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Exp};
 
 use crate::plan::{Arrivals, Plan};
 
-/// The offsets from the round's start at which requests are to begin, in order, up to the plan's
+/// Returns the offsets from the round's start at which requests are to begin, in order, up to the plan's
 /// duration. Empty for a closed loop, whose users need no schedule.
 #[derive(Debug)]
 pub struct Schedule {

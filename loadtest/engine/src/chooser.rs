@@ -1,4 +1,4 @@
-//! Whose credential a request carries.
+//! Chooses the credential of each request.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;

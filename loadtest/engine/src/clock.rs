@@ -50,9 +50,9 @@ impl std::fmt::Display for SchedulingClass {
     }
 }
 
-/// Makes the current thread wake on time: timer slack of 1 ns instead of 50 us, and `SCHED_FIFO` if
-/// `fifo` is wanted and permitted; threads that it starts do not inherit that. Says which class the
-/// thread has now.
+/// Makes the current thread wake up on time: timer slack of 1 ns instead of 50 us, and `SCHED_FIFO` if
+/// `fifo` is requested and permitted; threads that it starts do not inherit that. Returns the class of the
+/// thread.
 #[must_use]
 pub fn keep_time(fifo: bool) -> SchedulingClass {
     // It cannot fail for the thread itself, and is a matter of microseconds if it did.

@@ -1,7 +1,7 @@
-//! Reading files that others may have made: only regular ones, and only up to a size.
+//! Reading untrusted files: only regular ones, and only up to a size.
 //!
-//! A run's folder is often somebody else's, and a path on the command line is easily mistyped: a FIFO would block for ever,
-//! `/dev/zero` would fill the memory.
+//! A run's directory often comes from another user, and a path on the command line is easily mistyped: a FIFO would block
+//! without end, `/dev/zero` would fill the memory.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read as _};
@@ -11,13 +11,13 @@ use std::path::Path;
 /// The largest file that holds a setting, a plan or a key, in bytes.
 pub const MOST_SETTING_BYTES: u64 = 1 << 20;
 
-/// Returns the text of a regular file of at most so many bytes.
+/// Returns the text of a regular file of at most this many bytes.
 pub fn read_text(path: &Path, most_bytes: u64) -> io::Result<String> {
     let bytes = read(path, most_bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-/// Returns the bytes of a regular file of at most so many bytes.
+/// Returns the bytes of a regular file of at most this many bytes.
 pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let mut bytes = Vec::new();
@@ -32,7 +32,7 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     Err(io::Error::new(io::ErrorKind::FileTooLarge, much))
 }
 
-/// Refuses what is there and is no regular file.
+/// Rejects anything that is not a regular file.
 pub fn check_regular(path: &Path) -> io::Result<()> {
     match open(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

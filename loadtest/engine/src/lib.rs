@@ -1,8 +1,8 @@
 //! Plans, schedules, recording and the record of a run.
 //!
-//! The leaf of the load test: it knows of time, of chance and of files, but nothing of HTTP and
-//! nothing of the load generator that acts on its tickets, so that another generator can stand
-//! beside today's.
+//! The leaf of the load test: it knows of time, randomness and files, but nothing of HTTP and
+//! nothing of the load generator that serves its tickets, so that another generator can be
+//! added.
 
 pub mod arrivals;
 pub mod chooser;

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// Writes a file anew: a reader sees the old one or the new one and never a part. Where a symbolic link stands in its place, the
-/// link is replaced and what it leads to stays as it is.
+/// Replaces a file: a reader sees the old one or the new one and never a part. A symbolic link at this path is
+/// replaced, and its target stays unchanged.
 pub fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".authbench-").suffix(".new").tempfile_in(folder)?;
     fill(file.as_file_mut())?;
-    // Temporary files are made for their owner alone; what is reported is for everybody.
+    // Temporary files are private to their owner; reports are readable for every user.
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     file.persist(path)?;
     Ok(())

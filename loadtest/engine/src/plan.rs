@@ -20,13 +20,13 @@ pub struct Plan {
     /// loop this is the number of users.
     #[serde(default = "defaults::connections")]
     pub connections: u32,
-    /// Whose credentials are sent.
+    /// Users whose credentials are sent.
     #[serde(default)]
     pub population: Population,
-    /// What is asked.
+    /// Requests to send.
     #[serde(default)]
     pub mix: Mix,
-    /// The status that a read has to be answered with; with any but 200 nobody looks whom the answer names.
+    /// Expected status of the response to a read; with any but 200 the user in the response is not checked.
     #[serde(default = "defaults::expected_status")]
     pub expected_status: u16,
     /// How long requests arrive, in seconds, warm-up included.
@@ -56,7 +56,7 @@ pub enum Arrivals {
         /// Requests per second.
         rate_rps: f64,
     },
-    /// Each user sends the next request as soon as the last is answered. Closed loop.
+    /// Each user sends the next request as soon as the last one has its response. Closed loop.
     Closed,
 }
 
@@ -71,7 +71,7 @@ impl Arrivals {
     }
 }
 
-/// Whose credentials are sent.
+/// Users whose credentials are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Population {
@@ -100,16 +100,16 @@ pub enum Choice {
     },
 }
 
-/// What is asked.
+/// Requests to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Mix {
     /// `GET /me` only.
     #[default]
     Reads,
-    /// `GET /chain` only: reads that cross several servers before they are answered.
+    /// `GET /chain` only: reads that cross several servers.
     Chain {
-        /// Servers behind the one that is asked, each of which checks the credential that it is shown.
+        /// Servers behind the first one, each of which checks the credential that it receives.
         hops: u32,
     },
     /// Login, some reads, refresh, as many reads, logout; then again with another user.
@@ -188,7 +188,7 @@ const LONGEST_S: f64 = 86_400.0;
 const MOST_CREDENTIALS: u32 = 1_000_000;
 /// The most intervals that a plan is recorded in. Each takes some kilobytes of memory and of the record.
 const MOST_INTERVALS: f64 = 100_000.0;
-/// The highest rate that a plan may ask for, in requests per second.
+/// The highest rate of a plan, in requests per second.
 const HIGHEST_RPS: f64 = 5_000_000.0;
 
 impl Plan {
@@ -209,7 +209,7 @@ impl Plan {
         }
     }
 
-    /// The plan of a load that was ended early, after so many seconds.
+    /// Returns the plan of a load that ended early, after this many seconds.
     #[must_use]
     pub fn ended_after(&self, seconds: f64) -> Self {
         let duration_s = seconds.min(self.duration_s);
@@ -235,7 +235,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Refuses what cannot be run.
+    /// Rejects plans that cannot run.
     pub fn check(&self) -> Result<(), PlanError> {
         let within = |what, value: f64, good: bool, must| {
             if good { Ok(()) } else { Err(PlanError::OutOfRange { what, value, must }) }

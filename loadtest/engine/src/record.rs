@@ -44,7 +44,7 @@ pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window}
 pub use run::{Conformance, Host, Omission, Placement, Run, Status};
 pub use version::{FORMAT, FormatVersion};
 
-/// One run: everything that was asked, found and measured.
+/// One run: its request, findings and measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -58,14 +58,14 @@ pub struct Record {
     pub software: BTreeMap<String, String>,
     /// Which processors the parts ran on, and how they were kept there.
     pub placement: Placement,
-    /// The servers as they described themselves, one a scheme, in the order asked for.
+    /// The servers as they described themselves, one per scheme, in the requested order.
     pub schemes: Vec<SchemeDescriptor>,
-    /// What was asked for and left out.
+    /// What was requested and left out.
     pub omitted: Vec<Omission>,
     /// How the servers did in the conformance suite before they were timed; empty where it was skipped.
     #[serde(default)]
     pub conformance: Vec<Conformance>,
-    /// The measurements, in the order of the experiments asked for.
+    /// The measurements, in the order of the requested experiments.
     pub experiments: Vec<Measurement>,
 }
 

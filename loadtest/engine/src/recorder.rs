@@ -1,4 +1,4 @@
-//! The recorder: what every request tells, kept in histograms, so that memory does not grow with
+//! The recorder: the outcome of every request, stored in histograms, so that memory does not grow with
 //! the number of requests.
 //!
 //! A request belongs to the interval of its *intended* start.
@@ -15,7 +15,7 @@ use self::intervals::Intervals;
 use crate::plan::Plan;
 use crate::record::{HIGHEST_US, Interval, empty_histogram};
 
-/// What one request tells.
+/// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
     /// When it should have begun.
@@ -50,7 +50,7 @@ impl Recorder {
         }
     }
 
-    /// Adds a sample through a shard; any number is good, it wraps.
+    /// Adds a sample through a shard; the shard number wraps around.
     pub fn record(&self, shard: usize, sample: Sample<'_>) {
         let offset = sample.intended.saturating_duration_since(self.start);
         let index = (offset.as_nanos() / self.interval.as_nanos()) as u32;
@@ -80,7 +80,7 @@ pub struct Recorded {
     pub intervals: Vec<Interval>,
     /// Lags in microseconds of the requests for which a connection stood idle.
     pub own_lag_us: Histogram<u64>,
-    /// Requests answered as expected.
+    /// Requests with the expected response.
     pub ok: u64,
     /// Requests that failed, by kind.
     pub errors: BTreeMap<String, u64>,
@@ -151,7 +151,7 @@ fn micros(from: Instant, to: Instant) -> u64 {
     to.saturating_duration_since(from).as_micros() as u64
 }
 
-/// Records a value, and answers 1 if it was too high and had to be cut.
+/// Records a value, and returns 1 if it was too high and had to be capped, else 0.
 fn record(histogram: &mut Histogram<u64>, value_us: u64) -> u64 {
     histogram.saturating_record(value_us);
     u64::from(value_us > HIGHEST_US)

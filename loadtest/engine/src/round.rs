@@ -8,7 +8,7 @@ use crate::recorder::Recorded;
 use crate::validity;
 use crate::warmup::{self, Found};
 
-/// Where a round stands in its experiment.
+/// The position of a round in its experiment.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The scheme's id.

@@ -1,4 +1,4 @@
-//! What the generator's own machine runs out of. Such a failure says nothing of the target.
+//! Resources that the generator's own machine runs out of. Such a failure proves nothing about the target.
 
 use std::error::Error;
 use std::io;
@@ -12,7 +12,7 @@ pub enum Shortage {
     ProcessDescriptors,
     /// The system has no file descriptor left.
     SystemDescriptors,
-    /// There is no local address and port left to connect from.
+    /// No local address and port is left to connect from.
     Ports,
     /// The kernel has no memory left for sockets.
     Memory,

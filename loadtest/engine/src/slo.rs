@@ -1,4 +1,4 @@
-//! A service level objective: by when how many of the requests have to be answered.
+//! A service level objective: a percentile of the response times and its limit.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::{HIGHEST_US, Quantiles, Round};
 use crate::validity::FEWEST_REQUESTS;
 
-/// So many requests have to lie beyond a percentile for a single round to speak of it. A tenth of what a figure in a report
-/// needs, because the statistics of a search go over many rounds.
+/// Requests that must be above a percentile for a single round to support it. A tenth of what a figure in a report
+/// needs, because the statistics of a search cover many rounds.
 const BEYOND: f64 = 10.0;
 
 /// One objective, such as `p99=10ms`: the percentile of the response times is at most this time.
@@ -19,7 +19,7 @@ const BEYOND: f64 = 10.0;
 pub struct Objective {
     /// Which percentile.
     pub percentile: Percentile,
-    /// Its highest value that is good, in microseconds.
+    /// The limit, in microseconds.
     pub most_us: u64,
 }
 
@@ -116,7 +116,7 @@ impl FromStr for Percentile {
 }
 
 impl Objective {
-    /// Whether a round's response times meet it; none do if there are no times.
+    /// Returns whether a round's response times meet it; false if there are no times.
     #[must_use]
     pub fn is_met(self, round: &Round) -> bool {
         self.percentile.of(round).is_some_and(|us| us <= self.most_us)
@@ -134,7 +134,7 @@ impl fmt::Display for Objective {
     }
 }
 
-/// The text is no objective.
+/// The text is not an objective.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectiveError {
     /// It has no equals sign.
@@ -162,7 +162,7 @@ impl FromStr for Objective {
     }
 }
 
-/// A number with its unit, which has to be there: ten of what would be anybody's guess.
+/// Parses a number with its mandatory unit: a bare ten would be ambiguous.
 fn microseconds(time: &str) -> Result<u64, ObjectiveError> {
     let malformed = || ObjectiveError::Time(time.to_owned());
     let (number, unit) = time.split_at(time.find(|each: char| each.is_alphabetic()).ok_or_else(malformed)?);

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 pub struct Ticket {
     /// When the request should begin: response time counts from here.
     pub intended: Instant,
-    /// Whose credential it carries.
+    /// The user whose credential it uses.
     pub credential: u32,
 }
 

@@ -11,7 +11,7 @@ pub const OWN_LATE_US: u64 = 500;
 /// The share of requests for which it may be. A request waits for the instrument twice, to be sent and to be
 /// read; only the first is seen. With half of a per cent late at each end, the 99th percentile still holds.
 pub const OWN_LATE_SHARE: f64 = 0.005;
-/// The share of planned arrivals that must have been carried at the planned pace.
+/// The share of planned arrivals that must have been sent at the planned rate.
 pub const ACHIEVED_SHARE: f64 = 0.99;
 /// The share of requests that may fail.
 pub const FAILED_SHARE: f64 = 0.001;
@@ -21,7 +21,7 @@ pub const GENERATOR_SHARE: f64 = 0.90;
 pub const FULL_SHARE: f64 = 0.90;
 /// The share of CPU time that a hypervisor may take away.
 pub const STEAL_SHARE: f64 = 0.03;
-/// Requests that must lie in the window for a round to say anything.
+/// Requests that must be in the window for a round to have a result.
 pub const FEWEST_REQUESTS: u64 = 100;
 
 /// What can be wrong with a round.
@@ -32,7 +32,7 @@ pub enum Fault {
     TooFewRequests,
     /// Too many requests failed.
     RequestsFailed,
-    /// Arrivals were given up, or not carried at the planned pace.
+    /// Arrivals were dropped, or not sent at the planned rate.
     NotCarried,
     /// The generator itself sent too late.
     GeneratorLate,
@@ -50,19 +50,19 @@ pub enum Fault {
     GeneratorExhausted,
 }
 
-/// Whose doing a fault is.
+/// The cause of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The target was not up to the load.
     Target,
-    /// The instrument was not, or others disturbed it: the round says nothing of the target.
+    /// The instrument was faulty, or other programs disturbed it: the round proves nothing about the target.
     Instrument,
-    /// The round cannot tell.
+    /// The round cannot distinguish.
     Unclear,
 }
 
 impl Fault {
-    /// Whose doing it is.
+    /// Its cause.
     #[must_use]
     pub const fn side(self) -> Side {
         match self {
@@ -185,7 +185,7 @@ fn stolen(usage: &Usage) -> Option<String> {
         .then(|| format!("the hypervisor gave {:.1} % of the CPU time to other guests (steal)", steal * 100.0))
 }
 
-/// The share of so many processors that the generator used inside the round's window; none where it was not seen.
+/// Returns the share of this many CPUs that the generator used inside the round's window; none where it was not observed.
 #[must_use]
 pub fn generator_share(round: &Round, generator_cpus: u32) -> Option<f64> {
     let available_ns = (round.window.end_s - round.window.start_s) * 1e9 * f64::from(generator_cpus);
@@ -214,7 +214,7 @@ mod tests {
     use crate::recorder::{Recorder, Sample};
     use crate::round::{Driven, Place};
 
-    /// 10 s at 100 requests/s, as good as can be.
+    /// 10 s at 100 requests/s, without any fault.
     fn good() -> Round {
         let plan =
             Plan { warmup: Warmup::Fixed { seconds: 0.0 }, ..Plan::new(Arrivals::Fixed { rate_rps: 100.0 }, 10.0) };

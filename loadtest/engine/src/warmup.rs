@@ -1,16 +1,16 @@
-//! Where the warm-up ends.
+//! Detects the end of the warm-up.
 //!
-//! Warm-up is a slow start: the unbroken row of intervals at a round's beginning whose median
-//! service time lies well above that of the round's second half. It ends at the first interval
-//! that does not, however noisy those are that follow, so that nothing later is ever cut. Medians,
+//! Warm-up is a slow start: the continuous sequence of intervals at a round's beginning whose median
+//! service time is well above that of the round's second half. It ends at the first interval
+//! that is not, however noisy the following ones are, so that nothing later is ever cut. Medians,
 //! because a stall must not look like a slow start; and it ends where requests had to queue, since a
-//! server that works off what came in during a stall is slow for a while, too.
+//! server that works off the backlog of a stall is slow for a while, too.
 
 use crate::median::median;
 use crate::plan::{Plan, Warmup};
 use crate::record::{Interval, Window};
 
-/// How far above the second half's median an interval of warm-up lies, as a share of it.
+/// How far above the second half's median an interval of warm-up is, as a share of it.
 const SLOWER: f64 = 0.25;
 /// A request that is sent so much later than intended has queued, in microseconds.
 const QUEUED_US: u64 = 10_000;

@@ -24,7 +24,7 @@ fn committed_schema_is_up_to_date() {
     assert!(committed == generated, "run {UPDATE}=1 cargo test -p engine --test schema and review the changes");
 }
 
-/// Tests have an experiment more than users, which is no part of the format.
+/// Tests have one more experiment than users, which is not part of the format.
 fn without_the_toy(mut schema: Value) -> Value {
     let kinds = schema.pointer_mut("/$defs/Measurement/oneOf").and_then(Value::as_array_mut).unwrap();
     kinds.retain(|kind| kind.pointer("/properties/id/const").unwrap() != "toy");

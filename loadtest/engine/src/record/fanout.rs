@@ -17,10 +17,10 @@ pub struct FanoutExperiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hops {
-    /// Servers behind the one that is asked.
+    /// Servers behind the first one.
     pub hops: u32,
-    /// Round-trip time that was set between each server and the next, and between each and the store, in microseconds; 0
-    /// where they stand beside one another.
+    /// Configured round-trip time between each server and the next, and between each and the store, in microseconds; 0
+    /// where they are on the same host without a delay.
     pub link_rtt_us: u32,
 }
 

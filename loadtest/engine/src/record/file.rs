@@ -92,7 +92,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Record, ReadError> {
     serde_json::from_str(text).map_err(malformed)
 }
 
-/// The version alone, so that a record of another version is refused as such and not for what
+/// The version alone, so that a record of another version is rejected for its version and not for what
 /// has changed in it.
 fn peek_version(text: &str) -> serde_json::Result<FormatVersion> {
     #[derive(serde::Deserialize)]

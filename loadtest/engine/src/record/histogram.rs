@@ -11,7 +11,7 @@ use memchr::memmem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The lowest time that is told apart from zero, in microseconds.
+/// The lowest time that is distinguished from zero, in microseconds.
 pub const LOWEST_US: u64 = 1;
 /// The highest time that fits: ten minutes in microseconds. Longer ones are counted as saturated.
 pub const HIGHEST_US: u64 = 600_000_000;
@@ -34,10 +34,10 @@ const HEADER_BYTES: usize = 40;
 const ENVELOPE_BYTES: usize = 8;
 /// How the envelope of version 2 of the compressed format begins.
 const COMPRESSED_COOKIE: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
-/// The encoding of the one number whose negation overflows: no count, and no row of zeros, is so long.
+/// The encoding of the one number whose negation overflows: no count, and no sequence of zeros, is so long.
 const LEAST_NUMBER: [u8; 9] = [0xFF; 9];
 
-/// A histogram as it stands in JSON: base64 of the compressed V2 format, which every
+/// A histogram in JSON: base64 of the compressed V2 format, which every
 /// `HdrHistogram` library reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -72,7 +72,7 @@ impl EncodedHistogram {
         Self(STANDARD.encode(bytes))
     }
 
-    /// Decodes it again. Takes little memory whatever the text says, because a record may be damaged or hostile.
+    /// Decodes a histogram. Uses little memory whatever the text contains, because a record may be damaged or hostile.
     pub fn decode(&self) -> Result<Histogram<u64>, HistogramError> {
         if self.0.len() > MOST_TEXT_BYTES {
             return Err(HistogramError::Header { what: "too long a text" });
@@ -82,7 +82,7 @@ impl EncodedHistogram {
         Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
     }
 
-    /// The base64 text, as it also stands in a `.hlog`.
+    /// Returns the base64 text, as in a `.hlog` file.
     #[must_use]
     pub fn as_base64(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! What logging in costs, and what it does to those who are logged in.
+//! What a login costs, and how logins affect the requests of other users.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round, RoundAt, Validity};
 
-/// Storms of logins beside reads, and credentials handed out without a password.
+/// Login bursts during reads, and credentials issued without a password.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginExperiment {
     /// The server's processors while others log in; empty where the kernel chose.
     pub server_cpus: Vec<u32>,
-    /// Reads at a set rate, beside nobody and beside a storm, in the order in which they were measured.
+    /// Reads at a set rate, without concurrent logins and during a login burst, in the order in which they were measured.
     pub rounds: Vec<RoundAt<BesideLogins>>,
-    /// The storm of each round that had one; scheme and block say of which.
+    /// The login burst of each round that had one, with its scheme and block.
     pub storms: Vec<LoginStorm>,
-    /// Credentials handed out without a password, in the order in which they were measured.
+    /// Credentials issued without a password, in the order in which they were measured.
     pub issuances: Vec<Issuance>,
 }
 
@@ -27,15 +27,15 @@ impl Measured for LoginExperiment {
     }
 }
 
-/// Who logs in meanwhile.
+/// Concurrent logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BesideLogins {
-    /// Clients who log in again as soon as they are answered; 0 for nobody.
+    /// Clients that log in again after each response; 0 for no concurrent logins.
     pub clients: u32,
 }
 
-/// Clients who log in, each as somebody else every time, again as soon as they are answered.
+/// Clients that log in, each as another user every time, again after each response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginStorm {
@@ -45,15 +45,15 @@ pub struct LoginStorm {
     pub block: u32,
     /// How many clients.
     pub clients: u32,
-    /// Logins that handed out what they should.
+    /// Logins that issued what they should.
     pub answered: u64,
-    /// Logins answered otherwise or not at all, by kind, such as `status 503`.
+    /// Logins with another response or none, by kind, such as `status 503`.
     pub failed: BTreeMap<String, u64>,
-    /// From the first login to the last answer, in seconds.
+    /// From the first login to the last response, in seconds.
     pub wall_s: f64,
     /// Reads that were sent meanwhile.
     pub reads: u64,
-    /// CPU time of the server from before the first login until after the last answer, reads included.
+    /// CPU time of the server from before the first login until after the last response, reads included.
     pub server_cpu_ns: u64,
     /// The same of the store; null without one or where it is not on this machine.
     pub store_cpu_ns: Option<u64>,
@@ -61,7 +61,7 @@ pub struct LoginStorm {
     pub validity: Validity,
 }
 
-/// Credentials handed out by `POST /bench/mint`, batch after batch.
+/// Credentials issued by `POST /bench/mint`, batch after batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Issuance {
@@ -71,9 +71,9 @@ pub struct Issuance {
     pub block: u32,
     /// UTC, RFC 3339.
     pub started_at: String,
-    /// Credentials asked for at once.
+    /// Credentials per request.
     pub batch: u32,
-    /// Credentials handed out.
+    /// Credentials issued.
     pub credentials: u64,
     /// How long that took, in seconds.
     pub wall_s: f64,

@@ -29,7 +29,7 @@ pub struct MemoryPoint {
     pub server_pss_bytes: u64,
     /// The server's resident set size.
     pub server_rss_bytes: u64,
-    /// What the store says it uses (`used_memory` of Redis); null without one.
+    /// What the store reports as used (`used_memory` of Redis); null without one.
     pub store_used_bytes: Option<u64>,
     /// The store's resident set size; null without one or where it is not on this machine.
     pub store_rss_bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! What each scheme answers while something is broken, and how long until it is well again.
+//! How each scheme responds during a fault, and how long it takes to recover.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ pub struct OutageRound {
     pub planned: u64,
     /// What came of them: for each outcome that occurred, how many in each interval.
     pub outcomes: BTreeMap<Outcome, Vec<u32>>,
-    /// Logouts that were asked for during the fault.
+    /// Logouts that were requested during the fault.
     pub logouts_asked: u32,
     /// Those of them that the server has acknowledged.
     pub logouts_acknowledged: u32,
@@ -69,13 +69,13 @@ pub struct OutageRound {
 pub enum OutageFault {
     /// The store is killed (SIGKILL), and later started again, empty.
     StoreKilled,
-    /// The store's clock is stopped (SIGSTOP), and later goes on.
+    /// The store is suspended (SIGSTOP), and later continues.
     StorePaused,
     /// Every connection to the store is reset, and every new one, until it heals.
     StoreCut,
     /// The store is far away, until it is near again.
     StoreSlow,
-    /// The store is stopped in good order, and later started again with what it held.
+    /// The store is shut down gracefully, and later restarted with its data.
     StoreRestarted,
     /// One of the nodes is killed (SIGKILL), and later started again on its address.
     NodeKilled,
@@ -86,7 +86,7 @@ impl OutageFault {
     pub const ALL: [Self; 6] =
         [Self::StoreKilled, Self::StorePaused, Self::StoreCut, Self::StoreSlow, Self::StoreRestarted, Self::NodeKilled];
 
-    /// Whether it befalls the store, and so nobody who has none.
+    /// Whether it affects the store, and so only schemes that have one.
     #[must_use]
     pub const fn is_of_store(self) -> bool {
         !matches!(self, Self::NodeKilled)
@@ -106,31 +106,31 @@ impl std::fmt::Display for OutageFault {
     }
 }
 
-/// What came of a request. A credential is *good* until somebody has asked for its end, and *ended* from when that was
-/// acknowledged.
+/// The outcome of a request. A credential is *valid* until its revocation is requested, and *revoked* from the
+/// acknowledgement of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// A good credential: 200, with its user.
+    /// A valid credential: 200, with its user.
     Good,
-    /// A good credential: 401 after the state that knew it was lost with the process that held it in memory alone. The user
+    /// A valid credential: 401 after the state that knew it was lost with the process that held it only in memory. The user
     /// logs in again.
     Lost,
-    /// A good credential: 401 or 403 while whoever knew it still had it, or could not be asked.
+    /// A valid credential: 401 or 403 although its state still existed, or could not be queried.
     WronglyDenied,
-    /// A good credential: 503.
+    /// A valid credential: 503.
     Unavailable,
-    /// A good credential: no whole answer in time.
+    /// A valid credential: no complete response in time.
     TimedOut,
-    /// A good credential: no connection, or one that was lost.
+    /// A valid credential: no connection, or one that was lost.
     Disconnected,
-    /// A good credential: any other status.
+    /// A valid credential: any other status.
     OtherStatus,
     /// An ended credential: 401 or 403.
     RightlyDenied,
-    /// An ended credential: 503, another error, no connection or no answer; at any rate not let in.
+    /// A revoked credential: 503, another error, no connection or no response; in any case not accepted.
     NotLetIn,
-    /// 200 where the scheme's revocation window had not passed yet, or the end was asked for and not acknowledged.
+    /// 200 where the scheme's revocation window had not passed yet, or the revocation was requested but not acknowledged.
     Tolerated,
     /// 200 for a credential that ended longer ago than its revocation window, or with another one's user.
     WronglyAllowed,
@@ -139,7 +139,7 @@ pub enum Outcome {
 }
 
 impl OutageRound {
-    /// So many requests came to this, in all.
+    /// How many requests had this outcome, in all.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes.get(&outcome).into_iter().flatten().map(|count| u64::from(*count)).sum()

@@ -1,4 +1,4 @@
-//! What refusing garbage costs.
+//! What rejecting invalid requests costs.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round, RoundAt};
 
-/// Saturated closed loops of good requests, and of such as have to be refused.
+/// Saturated closed loops of valid requests, and of requests that must be rejected.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RejectExperiment {
@@ -19,25 +19,25 @@ pub struct RejectExperiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GarbageSent {
-    /// What is wrong with all requests; null for good ones.
+    /// What is wrong with all requests; null for valid ones.
     pub garbage: Option<Garbage>,
 }
 
-/// What is wrong with a request that has to be refused.
+/// What is wrong with a request that must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Garbage {
-    /// It carries no credential.
+    /// It has no credential.
     NoCredential,
-    /// Its credential is no credential by its form.
+    /// Its credential is malformed.
     Malformed,
-    /// Its credential has the form, and nobody handed it out: a session id that is not known, a token whose signature is wrong.
+    /// Its credential is well-formed but was never issued: an unknown session id, a token with a wrong signature.
     Forged,
-    /// Its credential was handed out and is over.
+    /// Its credential was issued and has expired.
     Expired,
-    /// Its credential is no credential, and as long as the server reads one.
+    /// Its credential is malformed, and as long as the server reads one.
     LongHeader,
-    /// Its header is longer than the server reads one, which then answers 431 and closes the connection.
+    /// Its header is longer than the server accepts; the server responds with 431 and closes the connection.
     TooLongHeader,
 }
 

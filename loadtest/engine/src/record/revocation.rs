@@ -31,9 +31,9 @@ pub struct RevocationSeries {
     pub link: PushLink,
     /// UTC, RFC 3339.
     pub started_at: String,
-    /// Nodes that were asked.
+    /// Nodes that were polled.
     pub nodes: u32,
-    /// What the servers promise.
+    /// What the servers guarantee.
     pub class: RevocationClass,
     /// The window that these servers stated, in seconds: shorter than by default where it had to be waited for.
     pub window_s: u64,
@@ -43,7 +43,7 @@ pub struct RevocationSeries {
     pub validity: Validity,
 }
 
-/// What lies between the last node and the store.
+/// The network between the last node and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum PushLink {
@@ -54,7 +54,7 @@ pub enum PushLink {
         /// One way, in milliseconds.
         delay_ms: u32,
     },
-    /// Nothing comes any more, and nobody has said so.
+    /// Data no longer arrives, and no end of the connection is reported.
     Lost,
 }
 
@@ -64,13 +64,13 @@ pub enum PushLink {
 pub enum EventKind {
     /// Its user logs out.
     Logout,
-    /// He logs out everywhere.
+    /// The user logs out everywhere.
     LogoutAll,
-    /// He changes his password.
+    /// The user changes the password.
     PasswordChange,
-    /// An admin locks him out.
+    /// An admin disables the user.
     Disable,
-    /// An admin takes the role `admin` from him.
+    /// An admin removes the user's role `admin`.
     Demote,
 }
 
@@ -99,19 +99,19 @@ pub struct RevocationEvent {
     pub kind: EventKind,
     /// Events of one block are neighbours in time.
     pub block: u32,
-    /// The node that was told, from 0.
+    /// The node that received the event, from 0.
     pub told: u32,
     /// From sending the event to its acknowledgement, in microseconds.
     pub answered_us: u64,
     /// What was left of the credential's own life, at most; null where activity prolongs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_us: Option<u64>,
-    /// For each node, when its first denial was answered; null for none before patience ended.
+    /// For each node, when its first denial was received; null for none before the timeout.
     pub denied_us: Vec<Option<u64>>,
     /// Acceptances of requests that were sent after the acknowledgement; left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Acceptances>,
-    /// Denials because the node could not ask its store (status 503).
+    /// Denials because the node could not query its store (status 503).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unavailable: u32,
     /// What speaks against it, each a sentence; left out where there is nothing.

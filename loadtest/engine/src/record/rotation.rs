@@ -13,7 +13,7 @@ pub struct RotationExperiment {
     pub rolls: Vec<Roll>,
     /// The same refresh token, sent several times at once.
     pub races: Vec<Race>,
-    /// Refresh tokens sent again by somebody else.
+    /// Used refresh tokens sent again by another client.
     pub replays: Vec<Replay>,
     /// Credentials issued all at once, and when they were refreshed.
     pub storms: Vec<Storm>,
@@ -47,7 +47,7 @@ pub struct Roll {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Learning {
-    /// Not at all: both began with one key file, and nobody tells it.
+    /// Not at all: both began with one key file, and the new key is not distributed.
     Never,
     /// It fetches the public keys of the first when a token names one that it does not know.
     Published,
@@ -59,17 +59,17 @@ pub enum Learning {
 pub struct Presented {
     /// Whether they went to the node that did not roll.
     pub other_node: bool,
-    /// Whether the credential was handed out after the roll.
+    /// Whether the credential was issued after the rotation.
     pub new_key: bool,
     /// Whether they were due after the roll.
     pub after_roll: bool,
     /// Requests sent.
     pub sent: u64,
-    /// Answered with 401.
+    /// Responses with 401.
     pub refused: u64,
-    /// Answered otherwise than with 200 or 401, or not at all.
+    /// Responses other than 200 or 401, or none.
     pub failed: u64,
-    /// When the last refused one was due, in seconds since the roll; null if none was.
+    /// When the last rejected one was due, in seconds since the rotation; null if none was.
     pub last_refused_s: Option<f64>,
     /// When the last accepted one was due, in seconds since the roll; null if none was.
     pub last_accepted_s: Option<f64>,
@@ -91,9 +91,9 @@ pub struct Race {
     pub families: u64,
     /// Requests that got a token.
     pub granted: u64,
-    /// Requests answered with 401.
+    /// Requests with the response 401.
     pub refused: u64,
-    /// Families in which no token that was handed out could be refreshed afterwards.
+    /// Families in which no issued token could be refreshed afterwards.
     pub killed: u64,
     /// From the first client's send to the last one's: the median of the families, in microseconds.
     pub spread_us: f64,
@@ -101,7 +101,7 @@ pub struct Race {
     pub validity: Validity,
 }
 
-/// Families whose refresh token somebody else sends again after its owner has used it.
+/// Families whose refresh token another client sends again after its owner has used it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
@@ -141,7 +141,7 @@ pub struct Storm {
     pub share: f64,
     /// The length of a bin, in seconds.
     pub bin_s: f64,
-    /// Refreshes sent in each bin, from the moment at which the first credential was due to be refreshed if nobody strayed;
+    /// Refreshes sent in each bin, from the moment at which the first credential was due to be refreshed without jitter;
     /// as many bins as make up whole periods.
     pub arrivals: Vec<u64>,
     /// Refreshes in all, before the first bin as well.
@@ -157,7 +157,7 @@ pub struct Storm {
 }
 
 impl Storm {
-    /// From one refresh of a client to the next where nobody strays, in seconds.
+    /// From one refresh of a client to the next without jitter, in seconds.
     #[must_use]
     pub fn period_s(&self) -> f64 {
         self.ttl_s as f64 * self.share

@@ -1,4 +1,4 @@
-//! Rounds of load: what was sent, how it was answered, what it took.
+//! Rounds of load: what was sent, the responses, and the resources used.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::validity::Fault;
 pub struct Round {
     /// The scheme's id.
     pub scheme: String,
-    /// Rounds of one block are neighbours in time, one a scheme and load; differences are taken inside it.
+    /// Rounds of one block are neighbours in time, one per scheme and load; differences are taken inside it.
     pub block: u32,
-    /// The place inside the block, drawn anew for every block.
+    /// The position inside the block, drawn at random for every block.
     pub position: u32,
     /// How many requests it was meant to send.
     pub load: Load,
@@ -71,7 +71,7 @@ impl Round {
     }
 }
 
-/// A round of load, with what its experiment varies beside the scheme and the load.
+/// A round of load, with what its experiment varies in addition to the scheme and the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoundAt<F> {
@@ -97,7 +97,7 @@ pub enum Load {
         /// Requests per second.
         rate_rps: f64,
     },
-    /// As many as the connections can carry, sent by the saturator and not by Goose.
+    /// As many as the connections can sustain, sent by the saturator and not by Goose.
     Saturated,
 }
 
@@ -108,7 +108,7 @@ impl Load {
         if let Self::EqualRate { rate_rps } = self { Some(rate_rps) } else { None }
     }
 
-    /// Whether as many requests are sent as the connections can carry.
+    /// Whether as many requests are sent as the connections can sustain.
     #[must_use]
     pub const fn is_saturated(self) -> bool {
         matches!(self, Self::Saturated)
@@ -119,7 +119,7 @@ impl Load {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// Where it begins: what lies before is warm-up.
+    /// Where it begins: everything before is warm-up.
     pub start_s: f64,
     /// Where it ends.
     pub end_s: f64,
@@ -141,18 +141,18 @@ impl Window {
 pub struct Counts {
     /// Arrivals in the plan; null in a closed loop.
     pub planned: Option<u64>,
-    /// Answered as expected.
+    /// Requests with the expected response.
     pub ok: u64,
-    /// Answered otherwise or not at all, by kind, such as `status 503` or `timeout`. Their times are in the histograms.
+    /// Requests with another response or none, by kind, such as `status 503` or `timeout`. The histograms have their times.
     pub errors: BTreeMap<String, u64>,
-    /// Planned, but not begun when the round's patience ended.
+    /// Planned, but not begun before the round's timeout.
     pub unsent: u64,
     /// Times longer than the histograms reach, recorded as their highest value.
     pub saturated: u64,
 }
 
 impl Counts {
-    /// Requests that got a wrong answer or none.
+    /// Requests that got a wrong response or none.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
@@ -196,7 +196,7 @@ pub struct Usage {
     /// CPU time of what spreads the load over several servers; null without one.
     #[serde(default)]
     pub balancer_cpu_ns: Option<u64>,
-    /// CPU time of the generator, without what a saturator that never sleeps spent on waiting for answers.
+    /// CPU time of the generator, without the time that a busy polling saturator spent on waiting for responses.
     pub generator_cpu_ns: u64,
     /// Commands that the store ran in the whole round, by name; null without a store.
     pub store_commands: Option<BTreeMap<String, u64>>,

@@ -17,7 +17,7 @@ pub struct RttExperiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoreDistance {
-    /// Round-trip time between server and store that was set, in microseconds; 0 is a store beside the server.
+    /// Configured round-trip time between server and store, in microseconds; 0 is a local store.
     pub rtt_us: u32,
 }
 

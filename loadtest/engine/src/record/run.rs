@@ -25,7 +25,7 @@ pub struct Run {
     pub started_at: String,
     /// UTC, RFC 3339; null until the run has ended.
     pub finished_at: Option<String>,
-    /// Whether all that was asked for is there.
+    /// Whether everything requested is present.
     pub status: Status,
 }
 
@@ -50,7 +50,7 @@ pub struct Conformance {
     pub scheme: String,
     /// Checks that it passed.
     pub passed: u32,
-    /// Checks that say nothing of it, or that were not made.
+    /// Checks that do not apply or could not run.
     pub not_applicable: u32,
     /// The checks that failed; such a server is not timed.
     pub failed: Vec<String>,
@@ -93,7 +93,7 @@ pub struct Placement {
     pub generator_class: String,
 }
 
-/// Something asked for that was not measured.
+/// Something requested that was not measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Omission {

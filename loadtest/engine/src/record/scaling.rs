@@ -57,12 +57,12 @@ pub struct Slicing {
     pub node_share: f64,
     /// Processors that the store is worth.
     pub store_share: f64,
-    /// What spreads the load over the nodes; null where the generator goes round them itself.
+    /// What spreads the load over the nodes; null where the generator cycles through them itself.
     #[serde(default)]
     pub balancer: Option<Balancing>,
     /// The most requests per second that the generator could drive.
     pub generator_rps: f64,
-    /// The most that the cheapest scheme was expected to carry on the largest number of nodes, in requests per second.
+    /// The highest rate that the cheapest scheme was expected to sustain on the most nodes, in requests per second.
     pub expected_rps: f64,
 }
 
@@ -76,7 +76,7 @@ pub struct Balancing {
     pub share: f64,
 }
 
-/// One round with so many nodes.
+/// One round with this many nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScalingPoint {
@@ -116,12 +116,12 @@ pub struct ScalingPoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Step {
-    /// So many nodes, each in its slice.
+    /// This many nodes, each with its CPU quota.
     Nodes {
         /// How many.
         nodes: u32,
     },
-    /// The store: so many nodes without a bound, so that its slice alone decides.
+    /// The store: this many nodes without a limit, so that only its CPU quota matters.
     StoreFilled {
         /// How many.
         nodes: u32,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Measured, Round};
 use crate::slo::Objective;
 
-/// A search: what was asked, every round of it, and how it ended.
+/// A search: what was requested, every round of it, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SloExperiment {
@@ -32,7 +32,7 @@ pub struct SloRound {
     pub step: SearchStep,
     /// Requests per second, planned.
     pub rate_rps: f64,
-    /// What it says.
+    /// The result of the round.
     pub verdict: SloVerdict,
     /// What was measured.
     pub round: Round,
@@ -56,13 +56,13 @@ pub enum SearchStep {
     },
 }
 
-/// What a round says of the target.
+/// What a round shows about the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SloVerdict {
     /// It met every objective.
     Met,
-    /// It did not, or could not carry the load.
+    /// It did not, or could not sustain the load.
     Missed,
     /// Nothing: the instrument was not up to the load, or others disturbed it.
     Generator,
@@ -80,7 +80,7 @@ pub enum SearchEnd {
     Generator,
     /// The target missed the objectives at the lowest rate that rounds of this length can judge.
     NothingMet,
-    /// The rounds do not tell one rate from another.
+    /// The rounds do not distinguish one rate from another.
     Unclear,
     /// The search took more rounds, or more time, than it may.
     OutOfTime,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Measured;
 
-/// Bytes of the answer to a request that needs no credential.
+/// Bytes of the response to a request that needs no credential.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToyExperiment {
@@ -15,12 +15,12 @@ pub struct ToyExperiment {
 
 impl Measured for ToyExperiment {}
 
-/// The answer of one scheme's server.
+/// The response of one scheme's server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToyPoint {
     /// The scheme's id.
     pub scheme: String,
-    /// The body of its answer.
+    /// The body of its response.
     pub body_bytes: u64,
 }

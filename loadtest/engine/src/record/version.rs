@@ -3,14 +3,14 @@
 //! | version | change |
 //! | --- | --- |
 //! | 1.0 | the first |
-//! | 1.1 | schemes tell `logout`, `refresh_token` and `inner_window_s`; more stores and store-down policies; `conformance` |
-//! | 1.2 | the experiments `rtt`, `login`, `reject`, `scaling`, `population`, `revocation`, `outage`, `fanout`, `rotation` and `slo`; the mix `chain`; rounds tell `store_rtt_us`, a validity its `faults`, a plan its `expected_status` |
-//! | 1.3 | `scaling` tells its `demands`, and why it is `unsliced`; rounds of `fanout` tell `link_rtt_us` and `hop_rtt_us` |
+//! | 1.1 | schemes state `logout`, `refresh_token`, `inner_window_s`; more stores and store-down policies; `conformance` |
+//! | 1.2 | the experiments `rtt`, `login`, `reject`, `scaling`, `population`, `revocation`, `outage`, `fanout`, `rotation` and `slo`; the mix `chain`; rounds state `store_rtt_us`, a validity its `faults`, a plan its `expected_status` |
+//! | 1.3 | `scaling` states its `demands`, and why it is `unsliced`; rounds of `fanout` state `link_rtt_us` and `hop_rtt_us` |
 //! | 1.4 | the fault `generator-exhausted`; objectives of any percentile |
-//! | 2.0 | each experiment is `{ id, data }`; a round tells its `load`, and what its experiment varies besides stands beside it in `at` |
+//! | 2.0 | each experiment is `{ id, data }`; a round states its `load`, and what its experiment varies in addition is in `at` |
 //!
-//! Records of 1.x are refused and not converted: a level of theirs mixes the load with what an experiment varies, so that each
-//! experiment would keep a second reader for runs that were made on other code and can be made again in minutes.
+//! Records of 1.x are rejected and not converted: a level of theirs mixes the load with what an experiment varies, so that
+//! each experiment would need a second reader for runs that were made with other code and can be repeated in minutes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -29,11 +29,11 @@ pub struct WirePoint {
     pub credential_bytes: u64,
     /// Request line and headers of `GET /me`, blank line included.
     pub request_header_bytes: u64,
-    /// Status line and headers of its answer, blank line included.
+    /// Status line and headers of its response, blank line included.
     pub response_header_bytes: u64,
-    /// The body of its answer.
+    /// The body of its response.
     pub response_body_bytes: u64,
-    /// Status line, headers and body of the answer to the login that handed the credential out.
+    /// Status line, headers and body of the response to the login that issued the credential.
     pub login_response_bytes: u64,
     /// Whether the point may feed a claim.
     pub validity: Validity,
