@@ -8,8 +8,8 @@
 //! Whoever asks for `/me` stands for a machine of its own: it runs before every ordinary thread where that is permitted,
 //! because its waiting for the processors that are hashing would be none of the server's doing.
 //!
-//! The experiment `login` asks the same of every scheme, with a short line of logins that never ends; here the line is long, and
-//! the server's memory is looked at.
+//! The experiment `login` asks the same of every scheme, with a short line of logins that never ends; here the line is
+//! long, and the server's memory is looked at.
 //!
 //! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
 

@@ -105,8 +105,8 @@ pub(crate) struct Load {
     #[arg(long, value_name = "N", conflicts_with = "plan", allow_negative_numbers = true)]
     pub(crate) users: Option<u32>,
     /// Find the highest rate that meets this objective, such as p99=10ms (any percentile between p0 and p100; us, ms or
-    /// s). Repeat the option to require several objectives. Response times are measured from the moment a request is due.
-    /// A search takes about 55 rounds, at most 120, and at most 20 minutes of load.
+    /// s). Repeat the option to require several objectives. Response times are measured from the moment a request is
+    /// due. A search takes about 55 rounds, at most 120, and at most 20 minutes of load.
     #[arg(long, value_name = "QUANTILE=TIME", conflicts_with_all = ["rate", "users", "plan"])]
     pub(crate) slo: Vec<Objective>,
     /// Duration of the load, such as 20s or 2m. With --slo: duration of one round of the search [default there: 2s];

@@ -118,8 +118,8 @@ fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Fa
     Ok(anyhow!("{why}; nothing was measured{logs}").into())
 }
 
-/// Closes the record and writes the reports. A run without measurements writes none. An interrupted run exits at once: its
-/// reports can be written later.
+/// Closes the record and writes the reports. A run without measurements writes none. An interrupted run exits at once:
+/// its reports can be written later.
 fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     let reason = measured.as_ref().err().map(message::of);
     journal.end(reason.as_deref())?;

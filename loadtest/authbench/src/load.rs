@@ -111,8 +111,8 @@ fn plan(asked: &cli::Load) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// Limits the population of a journey to the number of users of the target, because a journey logs in as them. Reads need
-/// no such limit: one user may have several credentials.
+/// Limits the population of a journey to the number of users of the target, because a journey logs in as them. Reads
+/// need no such limit: one user may have several credentials.
 fn within_users(mut plan: Plan, descriptor: Option<&SchemeDescriptor>) -> Plan {
     let size = plan.population.size;
     let users = descriptor.map_or(size, |descriptor| descriptor.users.max(1));

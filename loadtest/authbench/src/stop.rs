@@ -11,8 +11,8 @@ use crate::terminal;
 /// The signals that end a run.
 const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// Returns a flag that signals set. Child processes need no signal: they exit with this process. Signals that were ignored at
-/// start, such as SIGHUP under `nohup`, stay ignored.
+/// Returns a flag that signals set. Child processes need no signal: they exit with this process. Signals that were
+/// ignored at start, such as SIGHUP under `nohup`, stay ignored.
 pub(crate) fn on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();

@@ -1,4 +1,5 @@
-//! The load balancer for several nodes: the generator itself, which visits them in turn, or an `HAProxy` in front of them.
+//! The load balancer for several nodes: the generator itself, which visits them in turn, or an `HAProxy` in front of
+//! them.
 
 use std::fmt;
 use std::str::FromStr;

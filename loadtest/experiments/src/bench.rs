@@ -45,8 +45,8 @@ impl Setting {
         self.stores.get(&scheme.store())
     }
 
-    /// Fails if the run was interrupted, or if a store or any other process exited unexpectedly: the current step may not use
-    /// that process and so not notice.
+    /// Fails if the run was interrupted, or if a store or any other process exited unexpectedly: the current step may
+    /// not use that process and so not notice.
     pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
         if self.stop.load(Ordering::SeqCst) {
             return Err(ExperimentError::Interrupted);

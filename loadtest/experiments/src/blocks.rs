@@ -1,7 +1,7 @@
-//! The block design: everything is visited once a block, in an order that is redrawn for each block.
+//! The block design: everything is visited once per block, in an order that is redrawn for each block.
 //!
-//! Visits of one block are neighbours in time. Statistics take differences inside a block, so that a machine whose speed drifts
-//! does not favour a scheme; because of the new order no scheme always follows the same other one.
+//! Visits of one block are neighbours in time. Statistics use differences inside a block, so that a machine whose speed
+//! drifts does not favour a scheme; because the order is redrawn, no scheme always follows the same other one.
 
 use std::ops::Range;
 
@@ -23,25 +23,26 @@ pub(crate) struct Turn<T> {
 }
 
 impl<T> Turn<T> {
-    /// Whether servers that restart every so many blocks restart before this visit. The first block begins with new servers.
+    /// Returns whether servers that restart every `every` blocks restart before this visit. The first block begins with
+    /// new servers.
     pub(crate) const fn restarts_servers(&self, every: u32) -> bool {
         self.position == 0 && self.block > 0 && self.block.is_multiple_of(every)
     }
 
-    /// A round of this load at this place.
+    /// Returns the visit of this load at this place.
     pub(crate) const fn visit(&self, load: Load) -> Visit {
         Visit { block: self.block, position: self.position, load }
     }
 }
 
-/// Announces an experiment in which every visit is a step, and returns its visits in their order.
+/// Reports the start of an experiment in which every visit is a step, and returns its visits in order.
 pub(crate) fn begin<T: Clone>(bench: &mut Bench<'_>, title: &str, items: &[T], blocks: u32) -> Vec<Turn<T>> {
     let turns = turns(items, 0..blocks, bench.setting.seed);
     bench.progress.begin(title, turns.len() as u64);
     turns
 }
 
-/// Returns the visits of these blocks in their order.
+/// Returns the visits of these blocks in order.
 pub(crate) fn turns<T: Clone>(items: &[T], blocks: Range<u32>, seed: u64) -> Vec<Turn<T>> {
     let turn = |block| move |(position, item)| Turn { block, position, item };
     blocks.flat_map(|block| (0..).zip(shuffled(items, seed, block)).map(turn(block))).collect()

@@ -1,5 +1,5 @@
-//! The highest rate at which the generator keeps its pace in an open loop, found before `latency` so
-//! that nothing is planned which would measure the generator instead of the server.
+//! The highest rate that the generator sustains in an open loop, determined before `latency`, so that no level measures
+//! the generator instead of the server.
 
 use engine::plan::{Arrivals, Plan};
 use engine::record::Load;
@@ -9,15 +9,15 @@ use crate::bench::{ExperimentError, Setting};
 use crate::fleet::ServerUnderTest;
 use crate::visit::{Watched, alone, drive_round, workers};
 
-/// The generator's share of its processors up to which it is said to keep its pace; a round is
-/// invalid only above [`engine::validity::GENERATOR_SHARE`].
+/// The generator sustains a rate if it uses at most this share of its processors; a round is invalid only above
+/// [`engine::validity::GENERATOR_SHARE`].
 const SHARE: f64 = 0.80;
-/// Rounds of a search: each halves what is uncertain.
+/// Rounds of a search: each halves the undecided range.
 const STEPS: u32 = 6;
-/// How long each lasts, in seconds.
+/// Duration of each round, in seconds.
 const ROUND_S: f64 = 0.3;
 
-/// Requests per second, found by bisection below `at_most` on this station; 0 where there is none.
+/// Returns the rate in requests per second, found by bisection below `at_most` on this server; 0 if there is none.
 pub(crate) fn find(
     setting: &Setting,
     station: &ServerUnderTest<'_>,

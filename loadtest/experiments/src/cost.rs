@@ -1,17 +1,16 @@
-//! `cost`: what does a request cost in CPU time?
+//! `cost`: how much CPU time does a request cost?
 //!
-//! Varies: the scheme. Holds: the request (`GET /me`), the carrier, the credentials' number, the
-//! users of a closed loop without pauses, the processors of each part.
+//! Varies: the scheme. Holds: the request (`GET /me`), the carrier, the number of credentials, the users of a closed
+//! loop without pauses, the processors of each part.
 //!
-//! Measures CPU time of server and store per request; the report subtracts the control inside
-//! each block. A saturated closed loop, because CPU per request then repeats within a few per
-//! cent, while at low rates it scatters by more than ten (idle processors change their pace, and
-//! each request pays for a wake-up of its own). The load comes from the driver's saturator: with
-//! Goose, which costs more than the server, the server was never full on two processors, and costs came
-//! out too low.
+//! Measures CPU time of server and store per request; the report subtracts the control inside each block. The closed
+//! loop is saturated, because CPU time per request is then repeatable within a few percent, while at low rates it
+//! varies by more than ten (idle processors change their frequency, and each request includes a separate wake-up). The
+//! driver's saturator generates the load: with Goose, which costs more than the server, the server was never saturated
+//! on two processors, and the measured costs were too low.
 //!
-//! Weak where generator and server share a processor's caches and, on two processors, the store shares
-//! one with the server: the control bears the same, but not the store's part.
+//! Limitations: generator and server share a processor's caches and, on two processors, the store shares one with the
+//! server. The control is affected in the same way, except for the store's part.
 
 use engine::record::{CostExperiment, Load};
 
@@ -23,13 +22,13 @@ use crate::{Run, blocks, fleet};
 /// The parameters of the experiment `cost`.
 #[derive(Clone, Debug)]
 pub struct CostParameters {
-    /// How often every scheme is visited: the number of samples of its statistics.
+    /// Visits of every scheme: the number of samples of its statistics.
     pub blocks: u32,
-    /// How long a visit lasts, in seconds.
+    /// Duration of a visit, in seconds.
     pub round_s: f64,
     /// Users of the closed loop.
     pub connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub population: u32,
     /// Blocks between two restarts of every server.
     pub restart_every: u32,

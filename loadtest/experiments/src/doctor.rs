@@ -1,8 +1,8 @@
 //! The doctor: what this machine can and cannot measure, why, and what to do about it.
 //!
-//! Every finding comes from a test: the doctor starts stores as `compare` starts them, looks for programs where `compare` looks,
-//! sets CPU quotas, sleeps, and loads the control. All tests together take some seconds; every process that was started is
-//! stopped again.
+//! Every finding comes from a test: the doctor starts stores as `compare` starts them, looks for programs where
+//! `compare` looks, sets CPU quotas, sleeps, and loads the control. All tests together take some seconds; every process
+//! that was started is stopped again.
 
 mod finding;
 mod generator;
@@ -50,8 +50,8 @@ const LISTENING: Duration = Duration::from_millis(600);
 
 type Probe = fn(&mut Patient<'_>) -> Judgement;
 
-/// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then, and
-/// the steal time covers all probes.
+/// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then,
+/// and the steal time covers all probes.
 const PROBES: [(&str, Probe); 20] = [
     ("processors", |patient| machine::processors(&patient.cores, patient.allowance.processors)),
     ("memory", |patient| machine::memory(patient.host.memory_bytes, machine::available_bytes(&patient.allowance))),

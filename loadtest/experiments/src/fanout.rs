@@ -1,21 +1,22 @@
-//! `fanout`: what does each further server add that a request crosses before it is answered?
+//! `fanout`: what does each additional server add that a request crosses?
 //!
-//! Varies: the scheme, and how many servers stand behind the one that is asked: with a session each looks it up, with a JWT
-//! each checks the signature, with the hybrid the first looks the session up and those behind it check a short JWT. Holds:
-//! the request (`GET /chain`), the carrier, the rate of Poisson arrivals, which is low enough that nobody queues, the
-//! connections, and that no session's idle limit is pushed back.
+//! Varies: the scheme, and the number of servers behind the first: with a session each looks it up, with a JWT each
+//! checks the signature, with the hybrid the first looks the session up and the others check a short-lived JWT. Holds:
+//! the request (`GET /chain`), the carrier, the rate of Poisson arrivals, which is low enough that requests do not
+//! queue, the connections, and that no session's idle limit is extended.
 //!
-//! Every scheme has two rows of servers. In one all stand beside one another; in the other a delay proxy lies between each server and
-//! the next, the edge and those behind it included, and one between all of them and the store, so that every question to somebody
-//! else takes a round trip, as it would in a data centre.
+//! Every scheme has two chains of servers. In one there is no network delay; in the other there is a delay proxy
+//! between each server and the next, including the edge and the server behind it, and one between all of them and the
+//! store, so that every remote call takes a round trip, as in a data centre.
 //!
-//! Measures response times at that rate in both rows, and in the first CPU time of all servers and the store a request in small closed loops. The control
-//! crosses as many servers and shows nothing to any of them: what a scheme rises more steeply than the control is what
-//! it costs a hop.
+//! Measures response times at that rate in both chains, and in the first one the CPU time of all servers and the store
+//! per request in small closed loops. The control crosses as many servers without authentication: the difference
+//! between the slope of a scheme and that of the control is the scheme's cost per hop.
 //!
-//! Every hop is a process of its own; those of all schemes stand ready from the start. Weak: they share the server's
-//! processors, so that a request's hops come one after another as they would elsewhere, but with warmer caches. The servers behind an edge have its key from a file, and fetch no key set. Only schemes that stand for the others
-//! are measured, because each takes a row of servers.
+//! Every hop is a separate process; those of all schemes run from the start. Limitations: they share the server's
+//! processors, so that the hops of a request come one after another as in production, but with warmer caches. The
+//! servers behind an edge have its key from a file, and fetch no key set. Only representative schemes are measured,
+//! because each needs a chain of servers.
 
 mod parameters;
 
@@ -38,7 +39,7 @@ use crate::{Run, blocks};
 
 pub use parameters::FanoutParameters;
 
-/// What stands behind an edge.
+/// The scheme of the servers behind an edge.
 const INNER: &str = "jwt-eddsa";
 
 impl Run for FanoutExperiment {
@@ -75,7 +76,7 @@ impl Run for FanoutExperiment {
     }
 }
 
-/// Those of the run's schemes that are measured; the others are named as left out.
+/// Returns the schemes of the run that are measured; records the others as left out.
 fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Scheme>, ExperimentError> {
     let (chosen, others): (Vec<Scheme>, Vec<Scheme>) =
         bench.setting.schemes.iter().partition(|scheme| parameters.schemes.contains(scheme));
@@ -91,18 +92,18 @@ fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Sc
     Ok(chosen)
 }
 
-/// What lies between the servers of a row, and between them and their store.
+/// The delay proxies of a chain: between its servers, and between them and their store.
 struct Stretch {
-    /// Round-trip time, in microseconds; 0 where nothing lies between.
+    /// Round-trip time, in microseconds; 0 without proxies.
     rtt_us: u32,
-    /// To the store, if that is apart.
+    /// The proxy in front of the store, if it is a separate process.
     store: Option<DelayProxy>,
-    /// To each server but the first, the last of the row before.
+    /// The proxies in front of each server but the first, from the last of the chain on.
     servers: Vec<DelayProxy>,
 }
 
 impl Stretch {
-    /// None where no proxy can stand before the store.
+    /// Returns none if no proxy is possible in front of the store.
     fn of(bench: &mut Bench<'_>, scheme: Scheme, rtt_us: u32) -> Result<Option<Self>, ExperimentError> {
         let mut stretch = Self { rtt_us, store: None, servers: Vec::new() };
         let Some(store) = bench.setting.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
@@ -116,7 +117,7 @@ impl Stretch {
         Ok(Some(stretch))
     }
 
-    /// A way to this address; none where nothing lies between.
+    /// Starts a proxy to this address; none without network delay.
     fn lead(&self, bench: &Bench<'_>, address: SocketAddr) -> Result<Option<DelayProxy>, ExperimentError> {
         let link = Link::of_round_trip(Duration::from_micros(u64::from(self.rtt_us)));
         let start = || DelayProxy::start(address, link, &bench.setting.placement.generator_cpus, bench.setting.seed);
@@ -124,7 +125,7 @@ impl Stretch {
         proxy.map_err(|source| ExperimentError::Proxy { source })
     }
 
-    /// Where this server is asked.
+    /// Returns the URL of this server, through a proxy if there is one.
     fn url(&mut self, bench: &Bench<'_>, server: &Server) -> Result<String, ExperimentError> {
         let Some(proxy) = self.lead(bench, server.address())? else { return Ok(server.base_url()) };
         let url = format!("http://{}", proxy.address());
@@ -133,7 +134,7 @@ impl Stretch {
     }
 }
 
-/// A server with as many behind it as the longest way has hops, each of which passes on to the next.
+/// Starts a chain: a server with as many behind it as the greatest number of hops, each of which forwards to the next.
 fn row<'a>(
     bench: &mut Bench<'a>,
     scheme: Scheme,
@@ -163,7 +164,8 @@ fn row<'a>(
 
 type Key = Option<(&'static str, PathBuf)>;
 
-/// What the servers behind the first run: the same, or behind an edge those who believe what it has signed.
+/// Returns the scheme, store and key of the servers behind the first: the same, or behind an edge those that trust its
+/// signature.
 fn behind(scheme: Scheme, store: Option<&Store>, key: Key) -> (Scheme, Option<&Store>, Key) {
     if scheme.binary() != "edge-server" {
         return (scheme, store, key);
@@ -181,11 +183,12 @@ fn spec(
     number: u32,
 ) -> Result<ServerSpec, ExperimentError> {
     let flags = next.map(|next| ("--next-hop", next)).into_iter().collect();
-    // A session whose idle limit is pushed back on the way would be another command now and then.
+    // Extending a session's idle limit would be an occasional additional command.
     Ok(ServerSpec { touch: Touch::Never, node: format!("node-{number}"), key, flags, ..bench.spec(scheme, store)? })
 }
 
-/// What is visited of a row in each block. Where servers stand apart, nothing is filled: the proxies would be full first.
+/// Returns the visits of a chain in each block. With network delay there are no saturated ones: the proxies would be
+/// saturated first.
 fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> {
     let at_rate = |rate_rps| Load::EqualRate { rate_rps };
     let loads = if link_rtt_us == 0 {

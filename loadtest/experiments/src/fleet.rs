@@ -1,4 +1,4 @@
-//! One running server a scheme, with credentials to load it with.
+//! The servers under test: one running server per scheme, with credentials to load it with.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,20 +18,20 @@ use crate::links::Links;
 pub(crate) struct ServerUnderTest<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) server: Server,
-    /// Servers behind it, to which it passes requests on.
+    /// Servers behind it, to which it forwards requests.
     pub(crate) behind: Vec<Server>,
     pub(crate) store: Option<&'a Store>,
     pub(crate) target: Target,
-    /// What lies between the servers; empty where nothing does.
+    /// Delay proxies between the servers; empty without network delay.
     pub(crate) between: Vec<DelayProxy>,
-    /// What lies between server and store; none where nothing does.
+    /// The delay proxy between server and store; none for a local store.
     proxy: Option<DelayProxy>,
     population: u32,
     minted: Instant,
 }
 
 impl<'a> ServerUnderTest<'a> {
-    /// A server that has started, with so many credentials.
+    /// Returns a started server with this number of credentials.
     pub(crate) fn of(
         setting: &Setting,
         server: Server,
@@ -46,25 +46,25 @@ impl<'a> ServerUnderTest<'a> {
         Ok(Self { scheme, server, behind: Vec::new(), between: Vec::new(), store, target, proxy, population, minted })
     }
 
-    /// The servers that its requests cross.
+    /// Returns the servers that its requests cross.
     pub(crate) fn servers(&self) -> impl Iterator<Item = &Server> {
         std::iter::once(&self.server).chain(&self.behind)
     }
 
-    /// Sets the round-trip time to the store, in microseconds, where a delay proxy lies between.
+    /// Sets the round-trip time to the store, in microseconds, if there is a delay proxy.
     pub(crate) fn set_store_rtt(&self, rtt_us: u32) {
         if let Some(proxy) = &self.proxy {
             proxy.set_link(Link::of_round_trip(Duration::from_micros(u64::from(rtt_us))));
         }
     }
 
-    /// Returns its delay proxies, which begin to count.
+    /// Returns its delay proxies, with new counters.
     pub(crate) fn links(&self) -> Links<'_> {
         Links::of(self.proxy.as_ref(), &self.between)
     }
 
-    /// Mints anew if by the end of such a round more than half of what the credentials live were over: a run outlasts
-    /// a token.
+    /// Mints new credentials if more than half of their lifetime would be over at the end of such a round: a run may
+    /// last longer than a token.
     pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.server.descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
@@ -73,8 +73,8 @@ impl<'a> ServerUnderTest<'a> {
         Ok(())
     }
 
-    /// Puts the server's clock forward until its credentials are over, hands them out, and mints anew. None for a scheme whose
-    /// credentials are never over.
+    /// Moves the server's clock forward until its credentials have expired, returns them, and mints new ones. Returns
+    /// none for a scheme whose credentials do not expire.
     pub(crate) fn outlive_credentials(
         &mut self,
         bench: &Bench<'_>,
@@ -94,12 +94,12 @@ impl<'a> ServerUnderTest<'a> {
     }
 }
 
-/// Whether a credential of this age has lived half of its life.
+/// Returns whether a credential of this age has reached half of its lifetime.
 pub(crate) fn is_old(age: Duration, ttl_s: u64) -> bool {
     age > Duration::from_secs(ttl_s) / 2
 }
 
-/// Starts every scheme's server anew, over empty stores.
+/// Starts a new server for every scheme, over empty stores.
 pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     setting.stores.values().try_for_each(Store::clear)?;
@@ -110,7 +110,7 @@ pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<Se
     setting.schemes.iter().map(near).collect()
 }
 
-/// Stops these servers, and starts every scheme's server anew, over empty stores.
+/// Stops these servers, and starts a new server for every scheme, over empty stores.
 pub(crate) fn restart<'a>(
     bench: &mut Bench<'a>,
     stations: &mut Vec<ServerUnderTest<'a>>,
@@ -121,7 +121,7 @@ pub(crate) fn restart<'a>(
     Ok(())
 }
 
-/// Starts a server over this store, with the proxy between if there is one, and mints credentials for it.
+/// Starts a server over this store, behind the proxy if there is one, and mints credentials for it.
 pub(crate) fn station<'a>(
     bench: &mut Bench<'_>,
     spec: &ServerSpec,
@@ -135,7 +135,7 @@ pub(crate) fn station<'a>(
     ServerUnderTest::of(bench.setting, server, spec.scheme, store, proxy, population)
 }
 
-/// Credentials minted between two looks at whether the run is to end.
+/// Credentials minted between two checks for an interruption.
 const BATCH: u32 = 2_000;
 
 pub(crate) fn mint(

@@ -1,8 +1,8 @@
-//! The journal: the record of the run so far, on disk as rounds finish.
+//! The journal: the record of the run so far, written to disk as rounds finish.
 //!
-//! The whole record is written each time, and it grows with every round: written after each of them, it would take time in
-//! proportion to the square of their number, which in a long run is thousands. So whoever writes pauses in proportion to
-//! what writing took.
+//! The whole record is written each time, and it grows with every round: writing it after each of them would take time
+//! in proportion to the square of their number, which is thousands in a long run. Therefore the journal pauses after
+//! each write, in proportion to the time that the write took.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use std::time::{Duration, Instant};
 use engine::clock::SchedulingClass;
 use engine::record::{self, Conformance, Data, Measurement, Omission, Record, Round, Status, WriteError};
 
-/// A record that is written to its folder as something is added. A run that is killed (SIGKILL, a loss of power) loses what
-/// came within ten seconds after the last time, and far less while the record is small; nothing of an experiment that is
-/// over. A run that ends in any other way loses nothing.
+/// A record that is written to its folder as results are added. A run that is killed (SIGKILL, power loss) loses at
+/// most the results of the ten seconds after the last write, and far less while the record is small, but no results of
+/// a finished experiment. A run that ends in any other way loses nothing.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
     record: Record,
     pause: Pause,
-    /// Whether all of the record is on disk.
+    /// Whether the whole record is on disk.
     is_written: bool,
 }
 
-/// How long the record rests after it was written.
+/// The pause after a write.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     until: Instant,
 }
 
 impl Pause {
-    /// So many times as long as writing took: it takes at most a fiftieth of a run's time.
+    /// The pause in multiples of the duration of the write: writing takes at most a fiftieth of a run's time.
     const SHARE: u32 = 50;
-    /// But never longer: so much may be lost.
+    /// The longest pause, which bounds the loss.
     const MOST: Duration = Duration::from_secs(10);
 
     fn after(began: Instant, ended: Instant) -> Self {
@@ -44,75 +44,75 @@ impl Pause {
 }
 
 impl Journal {
-    /// Begins a journal in a folder that exists, and writes the record for the first time.
+    /// Begins a journal in an existing folder, and writes the record for the first time.
     pub fn begin(folder: PathBuf, record: Record) -> Result<Self, WriteError> {
         let mut journal = Self { folder, record, pause: Pause { until: Instant::now() }, is_written: false };
         journal.write()?;
         Ok(journal)
     }
 
-    /// The record so far.
+    /// Returns the record so far.
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Whether the record holds no measurement, and no outcome of the conformance suite.
+    /// Returns whether the record has no measurement and no result of the conformance suite.
     #[must_use]
     pub fn has_measured_nothing(&self) -> bool {
         self.record.conformance.is_empty() && self.record.experiments.iter().all(Measurement::is_empty)
     }
 
-    /// The run's folder.
+    /// Returns the folder of the run.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the processes' logs go.
+    /// Returns the folder for the logs of the processes.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.folder.join("logs")
     }
 
-    /// Notes that something asked for is left out.
+    /// Records that a requested part is left out.
     pub fn omit(&mut self, what: &str, reason: &str) -> Result<(), WriteError> {
         self.changed().omitted.push(Omission { what: what.to_owned(), reason: reason.to_owned() });
         self.save()
     }
 
-    /// Notes how a server did in the conformance suite.
+    /// Records the conformance result of a server.
     pub fn conformance(&mut self, found: Conformance) -> Result<(), WriteError> {
         self.changed().conformance.push(found);
         self.save()
     }
 
-    /// Notes the version of a program that takes part.
+    /// Records the version of a program that takes part.
     pub fn software(&mut self, name: &str, version: &str) {
         self.changed().software.insert(name.to_owned(), version.to_owned());
     }
 
-    /// Notes how a server describes itself, once a scheme.
+    /// Records the self-description of a server, once per scheme.
     pub fn describe(&mut self, descriptor: contract::SchemeDescriptor) {
         if !self.record.schemes.iter().any(|known| known.scheme == descriptor.scheme) {
             self.changed().schemes.push(descriptor);
         }
     }
 
-    /// Notes the class that the generator's threads got in this round, if it was an open loop.
+    /// Records the scheduling class of the generator's threads in this round, if it was an open loop.
     pub fn generator_class(&mut self, round: &Round, class: SchedulingClass) {
         if round.planned_rps.is_some() {
             self.changed().placement.generator_class = class.to_string();
         }
     }
 
-    /// Adds to what an experiment has measured, which begins empty.
+    /// Adds to the data of an experiment, which are empty at first.
     pub fn measured<D: Data>(&mut self, change: impl FnOnce(&mut D)) -> Result<(), WriteError> {
         change(self.changed().data_or_new());
         self.save()
     }
 
-    /// Ends the journal: complete, or for a reason not.
+    /// Ends the journal: complete, or incomplete for this reason.
     pub fn end(&mut self, incomplete: Option<&str>) -> Result<(), WriteError> {
         let run = &mut self.changed().run;
         run.finished_at = Some(crate::now());
@@ -123,7 +123,7 @@ impl Journal {
         self.write()
     }
 
-    /// Writes what is not on disk yet.
+    /// Writes the record if it has unwritten changes.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         if self.is_written { Ok(()) } else { self.write() }
     }
@@ -133,7 +133,7 @@ impl Journal {
         &mut self.record
     }
 
-    /// Writes the record unless that was done just now.
+    /// Writes the record, unless the pause after the last write is not over.
     fn save(&mut self) -> Result<(), WriteError> {
         if self.pause.is_over(Instant::now()) { self.write() } else { Ok(()) }
     }
@@ -147,10 +147,10 @@ impl Journal {
     }
 }
 
-/// A journal that nobody has ended belongs to a run that panics.
+/// A journal that is dropped without an end belongs to a panicking run.
 impl Drop for Journal {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // An error cannot be reported any more.
         let _ = self.flush();
     }
 }

@@ -1,16 +1,15 @@
-//! `latency`: how long does a user wait?
+//! `latency`: what are the response times?
 //!
-//! Varies: the scheme, and the rate of Poisson arrivals: shares of the scheme's own capacity, so
-//! that each is as loaded as the others, and rates that are the same for all. Holds: the request
-//! (`GET /me`), the carrier, the connections.
+//! Varies: the scheme, and the rate of Poisson arrivals: fractions of the scheme's own capacity, so that all schemes
+//! are equally loaded, and rates that are the same for all. Holds: the request (`GET /me`), the carrier, the
+//! connections.
 //!
-//! Measures response time from the intended start, so that a stall counts for everybody who
-//! would have come meanwhile; service time and lag beside it.
+//! Measures response time from the intended start, so that a stall counts for every request that arrives during it;
+//! also service time and lag.
 //!
-//! The capacity is what a saturated closed loop carried: the median of the experiment `cost` if it
-//! ran, else of one round here. Levels above what the generator can carry in an open loop are left
-//! out; on two processors these are the higher shares of the cheap schemes. Weak on one machine:
-//! there is no network in it.
+//! The capacity is the rate of a saturated closed loop: the median of the experiment `cost` if it ran, otherwise that
+//! of one round here. Levels above the rate that the generator sustains in an open loop are left out; on two processors
+//! these are the higher fractions of the cheap schemes. Limitations: on one machine there is no network.
 
 use engine::median::median;
 use engine::record::{CostExperiment, LatencyExperiment, Load, Round};
@@ -25,17 +24,17 @@ use crate::{Run, blocks, ceiling};
 /// The parameters of the experiment `latency`.
 #[derive(Clone, Debug)]
 pub struct LatencyParameters {
-    /// How often every scheme is visited at every level.
+    /// Visits of every scheme at every level.
     pub blocks: u32,
-    /// How long a visit lasts, in seconds.
+    /// Duration of a visit, in seconds.
     pub round_s: f64,
-    /// Shares of the scheme's own capacity, 0 to 1.
+    /// Fractions of the scheme's own capacity, 0 to 1.
     pub fractions: Vec<f64>,
     /// Rates that are the same for every scheme, in requests per second.
     pub rates_rps: Vec<f64>,
-    /// Connections that stand ready.
+    /// Number of connections.
     pub connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub population: u32,
     /// Blocks between two restarts of every server.
     pub restart_every: u32,
@@ -80,15 +79,15 @@ impl LatencyParameters {
     }
 }
 
-/// What is visited in each block: a server by its index, a load, and its rate in requests per
-/// second. What the generator could not carry is left out, and the record says so.
+/// Returns the visits of each block: a server by its index, a load, and its rate in requests per second. Records and
+/// leaves out levels that the generator does not sustain.
 fn visits(
     bench: &mut Bench<'_>,
     stations: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<(usize, Load, f64)>, ExperimentError> {
     let capacities = capacities(bench, stations, parameters)?;
-    // The control, which stands first, leaves the most to the generator.
+    // The control, which comes first, leaves the most CPU time to the generator.
     let ceiling_rps = ceiling::find(bench.setting, &stations[0], parameters.connections, capacities[0])?;
     let mut visits = Vec::new();
     for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
@@ -129,7 +128,7 @@ fn rate(load: Load, capacity_rps: f64) -> f64 {
     }
 }
 
-/// Requests per second that each station can carry, in their order.
+/// Returns the capacity of each server in requests per second, in order.
 fn capacities(
     bench: &mut Bench<'_>,
     stations: &mut [ServerUnderTest<'_>],
@@ -148,7 +147,7 @@ fn capacities(
         .collect()
 }
 
-/// The median throughput of the scheme's saturated rounds so far.
+/// Returns the median throughput of the scheme's saturated rounds so far.
 fn measured_capacity(bench: &Bench<'_>, station: &ServerUnderTest<'_>) -> Option<f64> {
     let record = bench.journal.record();
     let cost = record.data().map_or(&[][..], |cost: &CostExperiment| &cost.rounds);

@@ -1,7 +1,7 @@
-//! The experiments: one module each, with what it varies, what it holds and what it measures.
+//! The experiments: one module each, which states what it varies, what it holds constant and what it measures.
 //!
-//! Here driver and lab meet: the lab starts the processes and watches them, the driver loads them,
-//! and the [`Journal`] keeps what came of it.
+//! Driver and lab meet here: the lab starts and observes the processes, the driver loads them, and the [`Journal`]
+//! records the results.
 
 mod balancer;
 mod bench;
@@ -46,9 +46,9 @@ pub use visit::{Watched, alone, drive_round};
 
 use crate::profile::{Parameters, Profile};
 
-/// An experiment of `authbench compare`. What it measures implements this, in the module of the experiment.
+/// An experiment of `authbench compare`. The data type of an experiment implements this, in the experiment's module.
 pub trait Run: Data {
-    /// How much it measures.
+    /// The amount of measurement.
     type Parameters: Clone + Debug;
 
     /// Returns the parameters of a profile.
@@ -58,31 +58,32 @@ pub trait Run: Data {
     fn run(bench: &mut Bench<'_>, parameters: &Self::Parameters) -> Result<(), ExperimentError>;
 }
 
-/// The present moment as it stands in a record: UTC, RFC 3339.
+/// Returns the current time as a record stores it: UTC, RFC 3339.
 #[must_use]
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Somebody who is told how far an experiment has come.
+/// A receiver of progress reports.
 pub trait Progress {
-    /// An experiment of so many steps begins.
+    /// An experiment with this number of steps begins.
     fn begin(&mut self, title: &str, steps: u64);
     /// A step begins.
     fn step(&mut self, what: &str);
     /// The experiment has ended.
     fn end(&mut self);
-    /// Something the user should know now.
+    /// A note that the user should see at once.
     fn note(&mut self, text: &str);
 }
 
 /// Runs an experiment with its parameters.
 pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameters) -> Result<(), ExperimentError> {
-    // Of before.
+    // Discard exits from before.
     drop(lab::child::lost());
     let outcome = measure(experiment, bench, parameters);
     if !matches!(outcome, Err(ExperimentError::Interrupted)) {
-        // Who has ended unasked says more than what came of it; and if nothing came of it, nobody knows what was measured.
+        // An unexpected exit explains more than the error that followed; and without an error, it is unclear what was
+        // measured.
         bench.setting.bereaved()?;
     }
     outcome?;

@@ -1,8 +1,8 @@
-//! The stretches of network that a round goes through.
+//! The network links of a round.
 
 use lab::proxy::DelayProxy;
 
-/// The delay proxies of a station, which count for one round.
+/// The delay proxies of a server under test, which count for one round.
 #[derive(Clone, Copy)]
 pub(crate) struct Links<'a> {
     /// Between the servers and the store.
@@ -12,25 +12,26 @@ pub(crate) struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
-    /// They begin to count.
+    /// Returns these links with new counters.
     pub(crate) fn of(store: Option<&'a DelayProxy>, hops: &'a [DelayProxy]) -> Self {
         let links = Self { store, hops };
-        // What passed before belongs to nobody.
+        // Discards what was counted before.
         links.all().for_each(|link| drop(link.given()));
         links
     }
 
-    /// What all of them have cost so far, in nanoseconds of CPU time.
+    /// Returns the CPU time of all links so far, in nanoseconds.
     pub(crate) fn cpu_ns(self) -> u64 {
         self.all().map(DelayProxy::cpu_ns).sum()
     }
 
-    /// Round-trip time to the store that was given, in microseconds: the median. None where nothing lies between.
+    /// Returns the median round-trip time to the store that the proxy produced, in microseconds; none for a local
+    /// store.
     pub(crate) fn store_rtt_us(self) -> Option<f64> {
         given_us(self.store.into_iter())
     }
 
-    /// The same from one server to the next.
+    /// Returns the same from one server to the next.
     pub(crate) fn hop_rtt_us(self) -> Option<f64> {
         given_us(self.hops.iter())
     }

@@ -1,26 +1,28 @@
-//! `login`: what does logging in cost, and what does it do to those who are logged in?
+//! `login`: what does a login cost, and how does it affect users who are logged in?
 //!
-//! Varies: the scheme, and whether anybody logs in. Holds: the rate of reads (`GET /me`, Poisson arrivals), their connections,
-//! the carrier, the clients of a storm, the password hashing, which is the servers' own (argon2id, 19 MiB, two passes, one
-//! lane).
+//! Varies: the scheme, and whether there are concurrent logins. Holds: the rate of reads (`GET /me`, Poisson arrivals),
+//! their connections, the carrier, the clients of a login burst, the password hashing, which is that of the servers
+//! (argon2id, 19 MiB, two passes, one lane).
 //!
-//! A storm: some clients log in, each time as another user, again as soon as they are answered, while reads arrive as before.
-//! Measures the response times of these reads, beside a storm and beside nobody, once each in every block; and the CPU time of
-//! a login, from before the first until after the last answer, from which the report takes the reads away at what they cost
-//! beside nobody. The control hashes as well, and then hands out nothing.
+//! A login burst: some clients log in, each time as another user, again as soon as their response arrives, while reads
+//! arrive as before. Measures the response times of these reads, during a login burst and without concurrent logins,
+//! once each in every block; and the CPU time of a login, from before the first until after the last response, from
+//! which the report subtracts the reads at their cost without concurrent logins. The control hashes too, but issues no
+//! credential.
 //!
-//! The server has a processor more than elsewhere, the generator's last one, because hashing keeps off one of several: on a
-//! single one every read would wait for the scheduler. Where the generator shares it, reads stand for another machine, and are
-//! sent before every ordinary thread (`SCHED_FIFO`) if that is permitted.
+//! The server has one processor more than in other experiments, the generator's last one, because hashing leaves one of
+//! several free: on a single processor every read would wait for the scheduler. If the generator shares it, its threads
+//! take the place of another machine, and run before all ordinary threads (`SCHED_FIFO`) if that is permitted.
 //!
-//! Issuance: what is left without the password. `POST /bench/mint` hands out credentials in large batches, one after another;
-//! CPU time of server and store is read before the first and after the last. Of a login it leaves out the request of its own,
-//! the password, and the second look at the user; it makes 256 credentials at a time, so that commands to a store overlap
-//! and share its wakings, and it writes all of them into one answer, which the control does as well.
+//! Issuance: a login without the password. `POST /bench/mint` issues credentials in large batches, one after another;
+//! CPU time of server and store is read before the first and after the last. Compared with a login it excludes the
+//! separate request, the password, and the second look-up of the user. It creates 256 credentials concurrently, so that
+//! commands to a store overlap and share their wake-ups, and it writes all of them into one response, as the control
+//! does.
 //!
-//! Weak: the line of a storm is short; a longer one takes more memory, and no more CPU time. Reads beside a storm may cost
-//! other than beside nobody: they are a few per cent of a storm's CPU time. Users who log in leave sessions behind, which
-//! only grows a store.
+//! Limitations: the queue of a login burst is short; a longer one takes more memory, but no more CPU time. The cost of
+//! reads during a login burst may differ from their cost without concurrent logins: they are a few percent of a burst's
+//! CPU time. Users who log in leave sessions behind, which only grows a store.
 
 mod issuance;
 mod parameters;
@@ -79,7 +81,7 @@ fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), Exp
     Ok(())
 }
 
-/// The server's own, and the generator's last: hashing keeps off one of several.
+/// Returns the server's own processors and the generator's last: hashing leaves one of several free.
 fn server_cpus(placement: &Placement) -> Vec<u32> {
     let mut cpus = placement.server_cpus.clone();
     cpus.extend(placement.generator_cpus.last().filter(|cpu| !placement.server_cpus.contains(cpu)));
@@ -101,7 +103,7 @@ fn stations<'a>(
     Ok(stations)
 }
 
-/// Reads beside so many clients who log in.
+/// Measures reads with this number of clients that log in concurrently.
 fn visit(
     bench: &mut Bench<'_>,
     station: &mut ServerUnderTest<'_>,
@@ -122,7 +124,7 @@ fn visit(
         let watched = Watched { servers: &pid, store: station.store, balancer: None };
         let visit = turn.visit(Load::EqualRate { rate_rps });
         let round = visit.drive(bench, station.scheme, &station.target, watched, &plan);
-        // The storm is there from before the first read until after the last.
+        // The burst lasts from before the first read until after the last.
         over.store(true, Ordering::Relaxed);
         (round, storm.map(|storm| storm.join().expect("logging in does not panic")))
     });
@@ -139,9 +141,10 @@ fn visit(
     Ok(())
 }
 
-/// Users of a block are its own, so that nobody logs in twice before all have.
+/// Returns the login burst of a block. Each block has its own users, so that no user logs in twice before all have
+/// logged in.
 fn storm(station: &ServerUnderTest<'_>, clients: u32, block: u32) -> Storm {
-    /// More than log in during a visit.
+    /// More users than log in during a visit.
     const APART: u32 = 10_000;
     Storm {
         clients,
@@ -152,7 +155,7 @@ fn storm(station: &ServerUnderTest<'_>, clients: u32, block: u32) -> Storm {
     }
 }
 
-/// A login waits for those before it in the line, and where requests fill the server for much longer.
+/// A login waits for those before it in the queue, and much longer if requests saturate the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn stormed(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginStorm {
@@ -170,7 +173,7 @@ fn stormed(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> Login
     }
 }
 
-/// A login that failed may have cost anything: none may.
+/// A failed login may have any cost, so one invalidates the burst.
 fn judged(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
     let mut validity = Validity::from_reasons(Vec::new());
     let count: u64 = failed.values().sum();

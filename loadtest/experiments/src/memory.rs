@@ -1,14 +1,14 @@
 //! `memory`: how many bytes does a live credential take?
 //!
-//! Varies: the scheme, and the number of live credentials. Holds: the carrier, the facts in a
-//! session or token, one credential a user.
+//! Varies: the scheme, and the number of live credentials. Holds: the carrier, the facts in a session or token, one
+//! credential per user.
 //!
-//! Measures the server's proportional set size and the store's own account of its memory at each
-//! of rising populations; the report fits a line, whose slope is the answer and whose start is the
-//! fixed part. Server and store are new for each series, so that nothing an earlier one left can
-//! hide growth. Minted in small batches, so that the answer to a batch does not look like state.
+//! Measures the server's proportional set size and the store's own figure of its memory at each of several increasing
+//! populations; the report fits a line, whose slope is the result and whose intercept is the fixed part. Server and
+//! store are new for each series, so that freed memory of an earlier one cannot hide growth. Credentials are minted in
+//! small batches, so that the response to a batch does not count as state.
 //!
-//! Weak below some thousand credentials, where the allocator's pages are larger than what is in them.
+//! Limitations: below some thousand credentials the allocator's pages are larger than their contents.
 
 use contract::Scheme;
 use engine::record::{MemoryExperiment, MemoryPoint, Validity};
@@ -28,9 +28,9 @@ const BATCH: u32 = 500;
 /// The parameters of the experiment `memory`.
 #[derive(Clone, Debug)]
 pub struct MemoryParameters {
-    /// Live credentials at which memory is read, rising.
+    /// Live credentials at which memory is read, increasing.
     pub populations: Vec<u32>,
-    /// How often a new server and a new store are filled.
+    /// Number of series, each with a new server and a new store.
     pub series: u32,
 }
 
@@ -42,7 +42,8 @@ impl Run for MemoryExperiment {
             populations: profile.pick(
                 vec![2_000, 5_000, 10_000, 20_000],
                 vec![10_000, 20_000, 50_000, 100_000],
-                // RS256 takes the better part of a second to sign a thousand; more, as far as time allows, are in `population`.
+                // RS256 takes the better part of a second to sign a thousand; `population` has more, as far as time
+                // allows.
                 vec![2_000, 5_000, 10_000, 20_000],
             ),
             series: 3,
@@ -89,7 +90,7 @@ fn fill(
     Ok(())
 }
 
-/// What memory server and store take now.
+/// Returns the memory that server and store use now.
 pub(crate) fn point(
     scheme: Scheme,
     series: u32,

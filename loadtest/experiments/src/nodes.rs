@@ -1,4 +1,4 @@
-//! Nodes: servers of one scheme that share a load, a store and their keys, each in a slice of a processor.
+//! Nodes: servers of one scheme that share a load, a store and their keys, each with a CPU quota.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::bench::{Bench, ExperimentError};
 use crate::fleet::{is_old, mint};
 use crate::own_store::OwnStore;
 
-/// As much as one thread can use: what nodes and their store get until they are ready. A node hashes a password first, and a
-/// `PostgreSQL` in a small slice opens no connection in the time that a server waits for it.
+/// The quota of one full processor: nodes and their store have it until they are ready. A node hashes a password first,
+/// and a `PostgreSQL` with a small quota opens no connection within the server's timeout.
 pub(crate) const WHOLE: f64 = 1.0;
 
-/// A key that nodes of one scheme share, in a file for as long as this value lives; they read it when they start.
+/// A key that nodes of one scheme share, in a file that exists as long as this value; they read it when they start.
 pub(crate) struct SharedKey {
     /// The environment variable and the file; none for a scheme without keys.
     pub(crate) key: Option<(&'static str, PathBuf)>,
@@ -38,18 +38,18 @@ impl SharedKey {
     }
 }
 
-/// How the processors are shared.
+/// The CPU quotas.
 pub(crate) struct Shares<'a> {
     pub(crate) slices: &'a Slices,
-    /// What each node gets.
+    /// The quota of each node, in processors.
     pub(crate) node: f64,
-    /// What each store gets.
+    /// The quota of each store, in processors.
     pub(crate) store: f64,
-    /// What the balancer gets; none where the generator goes round the nodes itself.
+    /// The quota of the balancer, in processors; none if the generator visits the nodes itself.
     pub(crate) balancer: Option<f64>,
 }
 
-/// A store that nodes share, in a slice of its own.
+/// A store that nodes share, with its own CPU quota.
 pub(crate) struct SlicedStore<'a> {
     own: OwnStore<'a>,
     slice: Arc<Slice>,
@@ -57,7 +57,7 @@ pub(crate) struct SlicedStore<'a> {
 }
 
 impl<'a> SlicedStore<'a> {
-    /// Starts it in a slice that is still whole.
+    /// Starts the store with the quota of one full processor.
     pub(crate) fn start(bench: &Bench<'a>, kind: StoreKind, shares: &Shares<'_>) -> Result<Self, ExperimentError> {
         let slice = Arc::new(shares.slices.cut(&format!("store-{kind}"), WHOLE)?);
         let bounds = Bounds { slice: Some(slice.clone()), ..Bounds::on(&bench.setting.placement.store_cpus) };
@@ -70,7 +70,7 @@ impl<'a> SlicedStore<'a> {
     }
 }
 
-/// Servers that are ready to be loaded, together or fewer of them.
+/// Servers that are ready to be loaded, all or some of them together.
 pub(crate) struct Nodes<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) servers: Vec<Server>,
@@ -84,7 +84,7 @@ pub(crate) struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    /// Starts so many, each in a slice that is still whole.
+    /// Starts this number of nodes, each with the quota of one full processor.
     pub(crate) fn start(
         bench: &mut Bench<'_>,
         scheme: Scheme,
@@ -121,24 +121,24 @@ impl<'a> Nodes<'a> {
         Ok(Self { scheme, servers, front, store, slices: cut, share: shares.node, target, population, minted })
     }
 
-    /// Gives them and their store what one thread each can use: nothing is measured meanwhile.
+    /// Raises the quotas of nodes and store to one full processor each: nothing is measured meanwhile.
     pub(crate) fn widen(&self) -> Result<(), ExperimentError> {
         self.resize(self.servers.len() as u32, WHOLE)?;
         self.store.map_or(Ok(()), |store| store.resize(WHOLE))
     }
 
-    /// Gives them and their store their shares.
+    /// Sets the quotas of nodes and store.
     pub(crate) fn narrow(&self) -> Result<(), ExperimentError> {
         self.resize(self.servers.len() as u32, self.share)?;
         self.store.map_or(Ok(()), |store| store.resize(store.share))
     }
 
-    /// The store that they share, if there is one.
+    /// Returns the store that the nodes share, if there is one.
     pub(crate) fn store(&self) -> Option<&Store> {
         self.store.and_then(|store| store.own.store())
     }
 
-    /// Gives each of the first `count` nodes another slice.
+    /// Sets another quota for each of the first `count` nodes.
     pub(crate) fn resize(&self, count: u32, share: f64) -> Result<(), ExperimentError> {
         for (server, slice) in self.servers.iter().zip(&self.slices).take(count as usize) {
             let failed = |source| ExperimentError::Resize { name: server.process().name().to_owned(), source };
@@ -147,14 +147,14 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// The first `count` of them, by way of the balancer if there is one.
+    /// Returns the first `count` nodes, through the balancer if there is one.
     pub(crate) fn target(&self, count: u32) -> Result<Target, ExperimentError> {
         let nodes = self.target.nodes.iter().take(count as usize).cloned().collect();
         let nodes = Target { nodes, carrier: self.target.carrier };
         self.front.as_ref().map_or_else(|| Ok(nodes.clone()), |front| front.before(&nodes, self.scheme))
     }
 
-    /// Mints anew if the credentials would end under way.
+    /// Mints new credentials if the present ones would expire during the round.
     pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
@@ -167,7 +167,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-/// Credentials that every node takes; or, where a node knows only its own, some of each.
+/// Mints credentials that every node accepts; or, if a node knows only its own, some at each node.
 fn target(bench: &Bench<'_>, scheme: Scheme, servers: &[Server], population: u32) -> Result<Target, ExperimentError> {
     let sticky = is_sticky(scheme);
     let shared = mint(bench.setting, scheme, &servers[0].client(), population)?;

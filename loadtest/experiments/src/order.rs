@@ -1,10 +1,10 @@
-//! The order of visits: drawn anew for every block, so that no scheme always follows another.
+//! The order of visits: redrawn for every block, so that no scheme always follows the same other one.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 
-/// The items in the order of this block.
+/// Returns the items in the order of this block.
 #[must_use]
 pub(crate) fn shuffled<T: Clone>(items: &[T], seed: u64, block: u32) -> Vec<T> {
     let mut random = SmallRng::seed_from_u64(seed.rotate_left(32) ^ u64::from(block));

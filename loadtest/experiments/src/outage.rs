@@ -1,28 +1,29 @@
-//! `outage`: what does each scheme answer while its store or a node is broken, and how long until it is well again?
+//! `outage`: how does each scheme respond while its store or a node is down, and how long does recovery take?
 //!
 //! Varies: the scheme, and the fault: the store killed, paused, cut off, slow or restarted, a node killed. Holds: the
-//! request (`GET /me`), the carrier, the rate of Poisson arrivals at each scheme, two nodes that requests go round, how long
-//! each fault lasts, and the moment of it: all schemes are under load at once, over one private store of this
-//! experiment's own, and go through the same fault together.
+//! request (`GET /me`), the carrier, the rate of Poisson arrivals at each scheme, two nodes that receive requests in
+//! turn, the duration of each fault, and its moment: all schemes are under load at once, over one private store of this
+//! experiment, and go through the same fault together.
 //!
-//! A third of the credentials was ended by a logout before the load begins, as far as the scheme can end one, and longer ago than
-//! its revocation window if that is short; a few more are ended during the fault, where the server acknowledges it. Every
-//! request that the plan has comes to exactly one [`Outcome`](engine::record::Outcome), counted by the moment at which it
-//! was to be sent:
+//! A third of the credentials was revoked by a logout before the load begins, as far as the scheme supports it, and
+//! longer ago than its revocation window if that is short; a few more are revoked during the fault, if the server
+//! acknowledges it. Every request of the plan has exactly one [`Outcome`](engine::record::Outcome), counted at its
+//! intended start:
 //!
-//! - *lost*: a good credential is denied because who knew it is gone for good. That is so after the store was killed, which
-//!   keeps all in memory alone and starts again empty, and of sessions in the memory of a node that was killed. It is counted
-//!   only from when the dead process is started again: until then nobody can know that anything is lost.
-//! - *wrongly denied*: a good credential is denied with 401 or 403 otherwise: while the store still had it, or could not be
-//!   asked. Whoever cannot ask has to say so (503).
-//! - *wrongly allowed*: 200 for a credential whose end was acknowledged longer ago than the scheme's revocation window, or with
-//!   another user's name. A logout that was answered with 503 ended nothing.
-//! - *tolerated*: 200 inside that window, or where the end was asked for and not acknowledged.
+//! - *lost*: a valid credential is denied because the state behind it is gone. This happens after the store was killed,
+//!   which keeps all data in memory and restarts empty, and to sessions in the memory of a node that was killed. It is
+//!   counted only from the restart of the killed process on: until then no server can know that state was lost.
+//! - *wrongly denied*: a valid credential is denied with 401 or 403 in any other case: while the store still had it, or
+//!   could not be queried. A server that cannot query its store has to report that (503).
+//! - *wrongly allowed*: 200 for a credential whose revocation was acknowledged longer ago than the scheme's revocation
+//!   window, or with another user's name. A logout with the response 503 revoked nothing.
+//! - *tolerated*: 200 inside that window, or if the revocation was requested but not acknowledged.
 //!
-//! Recovery counts from when the fault begins to be put right, the start of the process included. Weak: client and balancer try nothing a
-//! second time and take no node out of turn, which would hide a dead node; all processes share one machine, so that nodes that start
-//! together slow one another; servers reach the store through a delay proxy, so that a dead one shows as a connection that
-//! is reset, not refused; and the store is one Redis: no replica takes over. Schemes over a cluster or PostgreSQL are left out.
+//! Recovery is measured from the start of the repair, including the start of the process. Limitations: client and
+//! balancer do not retry and take no node out of rotation, which would hide a killed node; all processes share one
+//! machine, so that nodes that start together slow one another down; servers reach the store through a delay proxy, so
+//! that a stopped one appears as a connection reset, not a refusal; and the store is one Redis: no replica takes over.
+//! Schemes over a cluster or PostgreSQL are left out.
 
 mod bed;
 mod judge;
@@ -48,13 +49,13 @@ use roll::Roll;
 
 pub use parameters::OutageParameters;
 
-/// The length of the intervals that requests are counted in, in seconds.
+/// The length of the intervals in which requests are counted, in seconds.
 const INTERVAL_S: f64 = 0.1;
-/// Between the last preparation and the first request.
+/// The time between the last preparation and the first request.
 const LEAD: Duration = Duration::from_millis(50);
-/// How long the fault lasts before the first logout is asked for.
+/// The time from the start of the fault to the first logout.
 const BEFORE_LOGOUTS: Duration = Duration::from_millis(200);
-/// The longest nap, so that a stop is seen.
+/// The longest sleep between two checks for an interruption.
 const NAP: Duration = Duration::from_millis(20);
 
 impl Run for OutageExperiment {
@@ -91,7 +92,7 @@ impl Run for OutageExperiment {
     }
 }
 
-/// The schemes whose store can be broken here, or who have none.
+/// Returns the schemes without a store or with one that supports the faults.
 fn taking_part(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     let setting = bench.setting;
     let breakable = |scheme: &Scheme| matches!(scheme.store(), StoreKind::None | StoreKind::Memory | StoreKind::Redis);
@@ -113,7 +114,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Breaks something under load, puts it right, and notes what came of every request.
+    /// Injects a fault under load, repairs it, and records the outcome of every request.
     fn make(&self, bench: &mut Bench<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
         let concerned = |station: &SchemeNodes| station.scheme.store().is_apart() || !self.fault.is_of_store();
         bed.stations.iter_mut().for_each(|station| station.loaded = concerned(station));
@@ -158,8 +159,8 @@ impl Case<'_> {
         Ok(Lane { plan, target: Target { nodes: roll.nodes(station)?, carrier: setting.carrier } })
     }
 
-    /// The load in a thread of its own, logouts in others, and the fault beside them. Gives what came of the requests, and when the fault
-    /// began and when it began to be put right.
+    /// Runs the load in one thread, logouts in others, and the fault at the same time. Returns the responses, and when
+    /// the fault and its repair began.
     fn play(
         &self,
         setting: &Setting,
@@ -188,7 +189,7 @@ impl Case<'_> {
     }
 }
 
-/// Waits, and fails if the run is to end meanwhile.
+/// Waits, and fails if the run is interrupted meanwhile.
 fn wait_until(setting: &Setting, moment: Instant) -> Result<(), ExperimentError> {
     loop {
         setting.go_on()?;

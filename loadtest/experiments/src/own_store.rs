@@ -1,4 +1,4 @@
-//! A store for one experiment alone.
+//! A store for a single experiment.
 
 use contract::StoreKind;
 use lab::child::Bounds;
@@ -6,18 +6,18 @@ use lab::store::Store;
 
 use crate::bench::{Bench, ExperimentError};
 
-/// A store in which nothing is but what the experiment puts there.
+/// A store that contains only the data of the experiment.
 pub(crate) enum OwnStore<'a> {
-    /// The scheme has none apart.
+    /// The scheme uses no store outside the server.
     None,
     /// A new one.
     Private(Box<Store>),
-    /// The one that was lent, without our keys.
+    /// The external one, without the keys of this run.
     Outside(&'a Store),
 }
 
 impl<'a> OwnStore<'a> {
-    /// A new private one within these bounds, or the outside one without our keys.
+    /// Returns a new private store within these bounds, or the external one without the keys of this run.
     pub(crate) fn fresh(
         bench: &Bench<'a>,
         kind: StoreKind,
@@ -36,7 +36,7 @@ impl<'a> OwnStore<'a> {
         }
     }
 
-    /// A new private one within these bounds.
+    /// Returns a new private store within these bounds.
     pub(crate) fn private(
         bench: &Bench<'a>,
         kind: StoreKind,

@@ -1,20 +1,23 @@
-//! `population`: what do ten million live credentials change?
+//! `population`: what changes with ten million live credentials?
 //!
-//! Varies: the scheme, and the number of live credentials, over four decades. Holds: the request (`GET /me`), the carrier, one
-//! credential a user, the facts in a session or token, that nothing expires meanwhile, and that no session's idle limit is
-//! pushed back: how often that is written depends on how long ago each user came, not on how many there are.
+//! Varies: the scheme, and the number of live credentials, over four decades. Holds: the request (`GET /me`), the
+//! carrier, one credential per user, the facts in a session or token, that nothing expires meanwhile, and that no
+//! session's idle limit is extended: how often that is written depends on the time since each user's last request, not
+//! on the number of users.
 //!
-//! One server over a store of its own is filled further and further with credentials that the server itself makes, many at a
-//! time and without hashing a password. Memory of server and store is read at each size, and once more after every key was
-//! removed from the store. At the sizes that are to be timed, saturated and paced visits alternate between this server and
-//! another one of the same scheme that holds the fewest: two neighbours in time differ by nothing but the population. Then a fresh server
-//! and store are filled with credentials that were issued and at once revoked: what remains is what a denylist takes.
+//! One server over a separate store is filled step by step with credentials that the server itself creates, many at a
+//! time and without hashing a password. Memory of server and store is read at each size, and once more after all keys
+//! were removed from the store. At the sizes that are measured under load, saturated and paced visits alternate between
+//! this server and another one of the same scheme with the smallest population: two neighbours in time differ only in
+//! the population. Then a new server and store are filled with credentials that are revoked immediately after issuance:
+//! the memory that remains is that of a denylist.
 //!
-//! Weak: a size whose fill would take longer than the profile allows, or more memory than the machine has, is left out, and said
-//! so. What `full` allows for the longest fills goes to the first of them: not every one of two dozen is filled for
-//! minutes. Requests use at most 200,000 credentials, spread evenly over all that live: more than any processor's cache holds.
-//! There is one fill a scheme, so that an interval of a slope does not hold the difference between one process and the next;
-//! the experiment `memory` has that, at smaller sizes.
+//! Limitations: a size whose fill would take longer than the profile allows, or more memory than the machine has, is
+//! left out, and the report says so. The additional time of `full` for the longest fills goes to the first of them: not
+//! every one of two dozen schemes is filled for minutes. Requests use at most 200,000 credentials, spread evenly over
+//! all live ones: more than fit into a processor's cache. There is one fill per scheme, so that the interval of a slope
+//! does not include the difference between one process and the next; the experiment `memory` includes it, at smaller
+//! sizes.
 
 use std::time::{Duration, Instant};
 
@@ -39,9 +42,9 @@ mod allowance;
 mod crowd;
 mod parameters;
 
-/// Nothing expires while a server is filled and timed, in seconds.
+/// The lifetime of credentials, in seconds: nothing expires during fills and visits.
 const CREDENTIAL_TTL_S: u64 = 4 * 3600;
-/// A fill may take so much of the memory that is available, because a store grows by doubling.
+/// The share of the available memory that a fill may use, because a store grows by doubling.
 const OF_AVAILABLE: f64 = 0.6;
 
 impl Run for PopulationExperiment {
@@ -69,7 +72,7 @@ impl Run for PopulationExperiment {
     }
 }
 
-/// Those of the run's schemes that are measured; the others are named as left out.
+/// Returns the schemes of the run that are measured; records the others as left out.
 fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Vec<Scheme>, ExperimentError> {
     let mut chosen: Vec<Scheme> = Vec::new();
     for &scheme in &bench.setting.schemes {
@@ -87,7 +90,7 @@ fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Ve
     Ok(chosen)
 }
 
-/// Whether two schemes differ by the algorithm of their signatures alone.
+/// Returns whether two schemes differ only in their signature algorithm.
 fn keep_the_same(one: Scheme, other: Scheme) -> bool {
     let [one, other] = [one, other].map(|scheme| scheme.kind().early_end());
     one.is_some() && one == other
@@ -97,7 +100,7 @@ fn is_timed(parameters: &PopulationParameters, live: u32) -> bool {
     parameters.timed.contains(&live)
 }
 
-/// Whether a revoked credential may have to be remembered.
+/// Returns whether the scheme may have to remember a revoked credential.
 fn is_revocable(scheme: Scheme) -> bool {
     scheme.logout().is_some_and(|scope| scope != LogoutScope::Nothing)
 }
@@ -125,7 +128,7 @@ fn start<'a>(
     Ok(Crowd::new(scheme, bench.start(&spec)?, store))
 }
 
-/// Fills one server further and further, and times it beside one that holds the fewest.
+/// Fills one server step by step, and measures it in alternation with one that has the smallest population.
 fn live(
     bench: &mut Bench<'_>,
     parameters: &PopulationParameters,
@@ -162,7 +165,7 @@ fn live(
     Ok(())
 }
 
-/// Says why these sizes are left out, and counts their steps.
+/// Records why these sizes are left out, and counts their steps.
 fn skip(
     bench: &mut Bench<'_>,
     parameters: &PopulationParameters,
@@ -173,14 +176,14 @@ fn skip(
     let told: Vec<String> = sizes.iter().map(u32::to_string).collect();
     bench.journal.omit(&format!("{scheme} with {} live credentials", told.join(", ")), reason)?;
     let timed = sizes.iter().filter(|&&size| is_timed(parameters, size)).count();
-    // The first of them was announced already.
+    // The first of them has been reported already.
     for _ in 1..sizes.len() + timed {
         bench.step(&format!("{scheme}: left out"))?;
     }
     Ok(())
 }
 
-/// Fills a fresh server with credentials that were revoked.
+/// Fills a new server with revoked credentials.
 fn revoked(
     bench: &mut Bench<'_>,
     parameters: &PopulationParameters,
@@ -201,7 +204,7 @@ fn revoked(
     Ok(())
 }
 
-/// Notes what memory a server and its store take now.
+/// Records the memory that a server and its store use now.
 fn note(bench: &mut Bench<'_>, crowd: &Crowd<'_>, state: FillState, took: Duration) -> Result<(), ExperimentError> {
     crowd.server.process().check()?;
     let memory = memory::point(crowd.scheme, 0, crowd.filled, &crowd.server, crowd.store)?;
@@ -210,7 +213,7 @@ fn note(bench: &mut Bench<'_>, crowd: &Crowd<'_>, state: FillState, took: Durati
     Ok(())
 }
 
-/// Visits both in turn, in an order drawn anew for each block.
+/// Visits both in turn, in an order redrawn for each block.
 fn visit(
     bench: &mut Bench<'_>,
     parameters: &PopulationParameters,

@@ -17,8 +17,8 @@ pub enum Profile {
     Quick,
     /// Every experiment on the main schemes, in half an hour on two processors.
     Standard,
-    /// Every experiment on every scheme, in three hours: rounds about as long as in `standard`, and enough events, outages and
-    /// credentials to show rare and large effects.
+    /// Every experiment on every scheme, in three hours: rounds about as long as in `standard`, and enough events,
+    /// outages and credentials to show rare and large effects.
     Full,
 }
 

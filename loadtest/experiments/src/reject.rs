@@ -1,22 +1,22 @@
-//! `reject`: what does refusing garbage cost against accepting what is good?
+//! `reject`: what does rejecting invalid credentials cost compared with accepting valid ones?
 //!
-//! Varies: the scheme, and what is wrong with a request: no credential, one that is malformed, forged or expired, and one
-//! as long as the servers read them. Holds: the route (`GET /me`), the carrier, the users of a closed loop without
-//! pauses, the processors of each part.
+//! Varies: the scheme, and the defect of a request: no credential, one that is malformed, forged or expired, and one of
+//! the greatest length that the servers read. Holds: the route (`GET /me`), the carrier, the users of a closed loop
+//! without pauses, the processors of each part.
 //!
-//! Measures CPU time of server and store a request, good requests once in every block and each kind of garbage beside them; the
-//! report subtracts accepting inside the block. Every request of a round has to be refused with the status that the contract
-//! has for it: a round in which any other comes is invalid. Forged credentials are those that the server handed out, with a
-//! character of the session id or of the signature exchanged; expired ones have outlived their time by the server's clock, which
-//! is put forward.
+//! Measures CPU time of server and store per request, for valid requests and for each kind of invalid credential once
+//! in every block; the report subtracts accepting inside the block. Every request of a round has to be rejected with
+//! the status of the contract: a round with any other status is invalid. Forged credentials are issued ones with one
+//! character of the session id or of the signature changed; expired ones are past their lifetime by the server's clock,
+//! which is moved forward.
 //!
-//! A header that is longer than the server reads one is refused before anybody asks for a credential, with 431, and the
-//! connection is closed. It is tried on the control alone, for the scheme has no part in it; a new connection for each request
-//! is in its price, because whoever sends such headers has to open them.
+//! A header that is longer than the server's limit is rejected before any credential is read, with 431, and the
+//! connection is closed. It is tested with the control alone, because the scheme is not involved; the cost includes a
+//! new connection for each request, because a client that sends such headers has to open them.
 //!
-//! Weak: an expired session still lies in the store, since the store's clock is not put forward; elsewhere the store has
-//! forgotten it, and it is like one that is not known. A long header travels over loopback, where copying it is all that it
-//! takes. And see `cost`.
+//! Limitations: an expired session is still in the store, since the store's clock does not move; in production the
+//! store has deleted it, and it is like an unknown one. A long header travels over loopback, where copying is its only
+//! cost. See also `cost`.
 
 mod garbage;
 
@@ -34,17 +34,17 @@ use crate::{Run, blocks};
 /// The parameters of the experiment `reject`.
 #[derive(Clone, Debug)]
 pub struct RejectParameters {
-    /// How often every scheme is visited with every kind of garbage.
+    /// Visits of every scheme with every kind of invalid credential.
     pub blocks: u32,
-    /// How long a visit lasts, in seconds.
+    /// Duration of a visit, in seconds.
     pub round_s: f64,
     /// Users of the closed loop.
     pub connections: u32,
-    /// Different credentials of each kind.
+    /// Number of different credentials of each kind.
     pub population: u32,
 }
 
-/// A server, and what it has to refuse.
+/// A server, and the invalid credentials for it.
 struct Besieged<'a> {
     station: ServerUnderTest<'a>,
     garbage: Vec<(Garbage, Target)>,
@@ -75,13 +75,14 @@ impl Run for RejectExperiment {
     }
 }
 
-/// What is visited in each block: a server by its index, and a kind of garbage by its index; none for good requests.
+/// Returns the visits of each block: a server by its index, and a kind of invalid credential by its index; none for
+/// valid requests.
 fn visits(servers: &[Besieged<'_>]) -> Vec<(usize, Option<usize>)> {
     let kinds = |server: &Besieged<'_>| [None].into_iter().chain((0..server.garbage.len()).map(Some));
     servers.iter().enumerate().flat_map(|(index, server)| kinds(server).map(move |kind| (index, kind))).collect()
 }
 
-/// Sends good requests, or one kind of garbage.
+/// Sends valid requests, or one kind of invalid credential.
 fn visit(
     bench: &mut Bench<'_>,
     server: &mut Besieged<'_>,
@@ -107,7 +108,7 @@ fn visit(
     Ok(())
 }
 
-/// As many requests as the connections can carry, recorded in half as many intervals as elsewhere.
+/// Returns the plan of a saturated round, recorded in half as many intervals as in other experiments.
 fn plan(bench: &Bench<'_>, parameters: &RejectParameters, block: u32) -> Plan {
     let RejectParameters { round_s: duration_s, connections, population, .. } = *parameters;
     let plan = RoundSize { duration_s, connections, population }.plan(bench.setting, block, None);

@@ -1,23 +1,24 @@
-//! `revocation`: for how long is a credential still accepted after it was ended?
+//! `revocation`: how long is a credential still accepted after its revocation?
 //!
-//! Varies: the scheme; what ends the credential (a logout, a logout of all, a change of password, a user locked out, the
-//! role `admin` taken away); and for schemes that are told by a push, the link between the last node and its store: near,
-//! slow, or silently broken. Holds: the nodes, which share keys and a store, the carrier, the request (`GET /me`; `GET
-//! /admin` for the role).
+//! Varies: the scheme; the event that revokes the credential (a logout, a logout of all sessions, a change of password,
+//! a user locked out, the role `admin` removed); and for schemes with a push, the link between the last node and its
+//! store: near, slow, or silently interrupted. Holds: the nodes, which share keys and a store, the carrier, the request
+//! (`GET /me`; `GET /admin` for the role).
 //!
-//! Every node has accepted the credential just before, so that what remembers it remembers it. The event goes to one
-//! node, drawn by the seed; from the moment at which its acknowledgement is in, all nodes are asked at once over kept-alive
-//! connections, until each has denied three times. What is accepted counts only if it was sent after that moment.
+//! Every node has accepted the credential just before, so that caches contain it. The event goes to one node, drawn by
+//! the seed; from the arrival of its acknowledgement on, all nodes are polled at once over keep-alive connections,
+//! until each has denied three times. An acceptance counts only if its request was sent after that moment.
 //!
-//! Where a denial comes with the event or its push, there is one event at a time and nothing waits between the questions.
-//! Where it has to be waited for, events are made in waves; tokens and epochs then live for seconds instead of minutes, and
-//! what is seen is held against what was left of them. What an event costs the store is counted apart, on one node and
-//! in quiet.
+//! If a denial comes with the event or its push, there is one event at a time and no pause between the requests. If it
+//! has to be waited for, events are made in waves; tokens and epochs then live for seconds instead of minutes, and the
+//! results are compared with their remaining lifetime. The store commands of an event are counted separately, on one
+//! node and without polling.
 //!
-//! Weak: nodes and store share a machine and its clock, so pushes travel for no time at all, and no clock is wrong. What is measured
-//! is never shorter than an answer. Schemes are visited one after another: their times are not compared statistically. A
-//! session in a server's own memory is known to that server alone, so it is asked alone. `hybrid` is asked at the edge; what
-//! a token that was handed inside is good for there, its server states and nobody measures.
+//! Limitations: nodes and store share a machine and its clock, so pushes have no network delay, and no clock is wrong.
+//! Measured times are never shorter than a response. Schemes are visited one after another: their times are not
+//! compared statistically. A session in a server's own memory is known to that server alone, so only that server is
+//! polled. `hybrid` is polled at the edge; the lifetime of its downstream token is stated by the server and not
+//! measured.
 
 mod group;
 mod parameters;
@@ -71,7 +72,7 @@ fn clear(bench: &Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
     Ok(bench.setting.store(scheme).map_or(Ok(()), Store::clear)?)
 }
 
-/// What is measured of a scheme; nothing of the control, which hands out nothing that could be ended.
+/// Returns the series of a scheme; none for the control, which issues no credential.
 fn plans(bench: &Bench<'_>, parameters: &RevocationParameters, scheme: Scheme) -> Vec<SeriesPlan> {
     let waited = |link| SeriesPlan { link, rounds: parameters.waves, counts: parameters.waited, one_by_one: false };
     let prompt = SeriesPlan { link: PushLink::Near, rounds: BLOCKS, counts: parameters.prompt, one_by_one: true };
@@ -85,7 +86,7 @@ fn plans(bench: &Bench<'_>, parameters: &RevocationParameters, scheme: Scheme) -
     }
 }
 
-/// Whether a delay proxy can lie between a node and this scheme's store.
+/// Returns whether a delay proxy is possible between a node and this scheme's store.
 fn may_have_proxy(bench: &Bench<'_>, scheme: Scheme) -> bool {
     bench.setting.store(scheme).and_then(Store::address).is_some()
 }
@@ -98,13 +99,13 @@ fn leave_out(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentErro
     Ok(())
 }
 
-/// The part of a whole that belongs to one of so many rounds.
+/// Returns the part of a total that belongs to one of several rounds.
 const fn share(whole: u32, round: u32, rounds: u32) -> u32 {
     (whole * (round + 1)) / rounds - (whole * round) / rounds
 }
 
 impl EventCounts {
-    /// What of them belongs to a round.
+    /// Returns the part of these counts that belongs to a round.
     const fn in_round(self, round: u32, rounds: u32) -> Self {
         Self { plain: share(self.plain, round, rounds), hashed: share(self.hashed, round, rounds) }
     }

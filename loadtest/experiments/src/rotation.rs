@@ -1,26 +1,28 @@
-//! `rotation`: what becomes of clients while keys and tokens are replaced?
+//! `rotation`: what happens to clients while keys and tokens are replaced?
 //!
-//! **Keys that roll.** Varies: the scheme, and how the other of two nodes comes to the new key: not at all, or by fetching
-//! the published set. Holds: the rate of Poisson arrivals, one roll in the middle, and a client population of which some
-//! log in all the time. Counts the requests refused with 401 by node, and by whether the credential is older than the roll.
-//! A key rolls in one process here, and nothing brings a secret (HMAC, sealing) to the other node, which is what a roll
-//! without a plan for it does.
+//! **Key rotation.** Varies: the scheme, and how the other of two nodes gets the new key: not at all, or by fetching
+//! the published set. Holds: the rate of Poisson arrivals, one rotation in the middle, and a client population of which
+//! some log in throughout. Counts the requests rejected with 401 by node, and by whether the credential is older than
+//! the rotation. The key is rotated in one process, and secrets (HMAC, sealing) are not distributed to the other node,
+//! as in an unplanned rotation.
 //!
-//! **Refreshes that race.** Varies: the grace for a used refresh token, and how many clients of one family send the same
-//! token at the same instant. Counts families that are dead afterwards although nobody stole anything, and, for the price of grace,
-//! families in which a copy that somebody else sends later passes; the server's clock is moved on instead of waiting.
+//! **Refresh races.** Varies: the grace period for a used refresh token, and how many clients of one family send the
+//! same token at the same instant. Counts families that are revoked afterwards although no token was stolen, and, as
+//! the cost of a grace period, families in which a copy that another client sends later is accepted; the server's clock
+//! is moved instead of waiting.
 //!
-//! **Refreshes all at once.** Credentials are issued within a short storm, and each client refreshes at a share of its credential's
-//! life. Varies: how far clients stray from that share. Holds: life, share, storm and number. Counts the refreshes in
-//! each tenth of a second, and their response times from when they were due.
+//! **Refresh bursts.** Credentials are issued within a short burst, and each client refreshes at a fraction of its
+//! credential's lifetime. Varies: the jitter of that fraction. Holds: lifetime, fraction, burst and number. Counts the
+//! refreshes in each tenth of a second, and their response times from when they were due.
 //!
-//! Races and storms want a scheme with refresh tokens. Where none is compared, they are measured on the refreshing variant of
-//! the first signature scheme, which the record names; it is not entered among the schemes compared. Clients are threads with
-//! a connection each, and send refresh tokens in the body, whatever the run's carrier.
+//! Races and bursts need a scheme with refresh tokens. If none is compared, they are measured on the refreshing variant
+//! of the first signature scheme, which the record names; it is not listed among the compared schemes. Clients are
+//! threads with a connection each, and send refresh tokens in the body, regardless of the run's carrier.
 //!
-//! Weak: all families race in one server over one Redis, one after another, and on one machine copies arrive within tens
-//! of microseconds of each other. The life of a credential is seconds here and minutes elsewhere, so that a storm is a larger
-//! part of it than it would be; peak over mean is about the time between two refreshes over the storm's length.
+//! Limitations: all families race in one server over one Redis, one after another, and on one machine copies arrive
+//! within tens of microseconds of each other. The lifetime of a credential is seconds here and minutes in production,
+//! so that a burst is a larger part of it; peak over mean is about the time between two refreshes divided by the
+//! duration of the burst.
 
 mod clients;
 mod parameters;

@@ -1,25 +1,26 @@
-//! How large a round is, and the plan that follows from it.
+//! The size of a round, and the plan derived from it.
 
 use engine::plan::{Arrivals, Plan, Population};
 
 use crate::bench::Setting;
 
-/// How large the rounds of an experiment are.
+/// The size of an experiment's rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoundSize {
-    /// How long requests arrive, in seconds.
+    /// Duration of the arrivals, in seconds.
     pub(crate) duration_s: f64,
-    /// Connections; in a saturated round, the users of the closed loop.
+    /// Number of connections; in a saturated round, the users of the closed loop.
     pub(crate) connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub(crate) population: u32,
 }
 
 impl RoundSize {
-    /// Intervals that a round is recorded in.
+    /// Number of intervals in which a round is recorded.
     const INTERVALS: f64 = 20.0;
 
-    /// The plan of a round in this block: Poisson arrivals at this rate, in requests per second, or a closed loop without one.
+    /// Returns the plan of a round in this block: Poisson arrivals at this rate, in requests per second, or a closed
+    /// loop without one.
     pub(crate) fn plan(self, setting: &Setting, block: u32, rate_rps: Option<f64>) -> Plan {
         let arrivals = rate_rps.map_or(Arrivals::Closed, |rate_rps| Arrivals::Poisson { rate_rps });
         Plan {

@@ -1,17 +1,18 @@
-//! `rtt`: what does a store further away change?
+//! `rtt`: how does the network distance to the store matter?
 //!
 //! Varies: the scheme, and the round-trip time between server and store. Holds: the request (`GET /me`), the carrier,
-//! the rate of Poisson arrivals, which is low enough that nobody queues, the connections, and that no session's idle limit
-//! is pushed back.
+//! the rate of Poisson arrivals, which is low enough that requests do not queue, the connections, and that no session's
+//! idle limit is extended.
 //!
-//! Measures response times at that rate, and CPU time a request in closed loops of few connections. From the former follow
-//! how many round trips a request waits for, and the distance up to which asking a store is sooner answered than checking a signature.
-//! Schemes that keep nothing in a store are visited once a block: no distance changes them.
+//! Measures response times at that rate, and CPU time per request in closed loops of few connections. The former yield
+//! the number of round trips that a request waits for, and the distance up to which a store look-up is faster than a
+//! signature check. Schemes that keep nothing in a store are visited once per block: the distance does not affect them.
 //!
-//! At 0 the server reaches its store over loopback; further away a delay proxy lies between, and what it really gave is
-//! recorded. The closed loops are small because the proxy would be full before the server; each answer of the store then
-//! wakes the server by itself, near or far, which makes a look-up dearer than in the experiment `cost`. Weak: besides the delay the proxy adds some microseconds for its own two sockets; connections are opened at
-//! once; and nothing is ever lost, so there are no retransmissions.
+//! At 0 the server reaches its store over loopback; at greater distances there is a delay proxy in between, and the
+//! delay that it produced is recorded. The closed loops are small because the proxy would be saturated before the
+//! server. Each response of the store then wakes the server separately, at any distance, which makes a look-up more
+//! expensive than in the experiment `cost`. Limitations: besides the delay the proxy adds some microseconds for its own
+//! two sockets; connections are opened without delay; and no packets are lost, so there are no retransmissions.
 
 use contract::{Scheme, Touch};
 use engine::plan::Plan;
@@ -29,21 +30,21 @@ use crate::{Run, blocks};
 /// The parameters of the experiment `rtt`.
 #[derive(Clone, Debug)]
 pub struct RttParameters {
-    /// Round-trip times between server and store, in microseconds; 0 is a store beside the server, which is always tried.
+    /// Round-trip times between server and store, in microseconds; 0 is a local store, which is always measured.
     pub rtts_us: Vec<u32>,
-    /// How often every scheme is visited at every distance.
+    /// Visits of every scheme at every distance.
     pub blocks: u32,
     /// The rate at which response times are measured, in requests per second.
     pub rate_rps: f64,
-    /// How long a visit at that rate lasts, in seconds.
+    /// Duration of a visit at that rate, in seconds.
     pub round_s: f64,
-    /// How long a saturated visit lasts, in seconds.
+    /// Duration of a saturated visit, in seconds.
     pub saturated_s: f64,
-    /// Connections that stand ready.
+    /// Number of connections.
     pub connections: u32,
     /// Users of the closed loop.
     pub saturated_connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub population: u32,
 }
 
@@ -82,7 +83,7 @@ impl Run for RttExperiment {
     }
 }
 
-/// A server beside its store for every scheme.
+/// Starts a server with a local store for every scheme.
 fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     let start = |&scheme: &Scheme| {
@@ -92,7 +93,7 @@ fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Ser
     setting.schemes.iter().map(start).collect()
 }
 
-/// A server behind a delay proxy for every scheme whose store is ours and in one place.
+/// Starts a server behind a delay proxy for every scheme whose store this run started at a single address.
 fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
     let setting = bench.setting;
     let mut stations = Vec::new();
@@ -112,12 +113,12 @@ fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<Serv
     Ok(stations)
 }
 
-/// No idle limit is pushed back, which would be another round trip now and then.
+/// Disables the extension of idle limits, which would be an occasional additional round trip.
 fn spec(bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
     Ok(ServerSpec { touch: Touch::Never, ..bench.spec(scheme, bench.setting.store(scheme))? })
 }
 
-/// What is visited in each block: a server by its index, how far its store is away, and a load.
+/// Returns the visits of each block: a server by its index, the distance of its store, and a load.
 fn visits(servers: usize, near: usize, parameters: &RttParameters) -> Vec<(usize, StoreDistance, Load)> {
     let far = parameters.rtts_us.iter().filter(|rtt_us| **rtt_us > 0);
     let rtts_us = |index: usize| if index < near { vec![0] } else { far.clone().copied().collect::<Vec<u32>>() };

@@ -1,26 +1,28 @@
-//! `scaling`: what do more nodes bring?
+//! `scaling`: what rate do several nodes sustain?
 //!
-//! Varies: the scheme, and the number of nodes that share the load. Holds: the slice of a processor that each node has,
-//! that of the store, the connections a node, the request (`GET /me`), the carrier, and that no session's idle limit is pushed
-//! back: how often that is written depends on how long ago a scheme had its turn.
+//! Varies: the scheme, and the number of nodes that share the load. Holds: the CPU quota of each node, that of the
+//! store, the connections to each node, the request (`GET /me`), the carrier, and that no session's idle limit is
+//! extended: how often that is written depends on the time since a scheme's last visit.
 //!
-//! Measures what the nodes carry together in a saturated closed loop, the CPU time of nodes and store a request, and the
-//! share of its periods in which each slice was used up: it says what was full. Once in each block the store's slice is
-//! filled by one, two or three nodes in turn, without a bound: what a store spends on a request falls as it fills, for it
-//! then answers more with each waking, so that its capacity does not follow from what it spends before.
+//! Measures the rate that the nodes sustain together in a saturated closed loop, the CPU time of nodes and store per
+//! request, and the share of its periods in which each quota was used up: it shows what was saturated. Once in each
+//! block one, two or three nodes in turn saturate the store's quota with unrestricted CPU: the CPU time of a store per
+//! request falls as its load rises, because it then responds to more requests per wake-up, so that its capacity does
+//! not follow from its CPU time at lower load.
 //!
-//! The slices are as large as they can be while all nodes together stay below 60 % of what the generator can drive and
-//! below what the processors have; the store's is as large as a node's, so that schemes that ask a store meet its end
+//! The quotas are as large as possible while all nodes together stay below 60 % of the generator's capacity and below
+//! that of the processors; the store's is as large as a node's, so that schemes that query a store reach its limit
 //! inside the range.
 //!
-//! With a balancer, an `HAProxy` stands between, in a slice of its own that is twice as large as what it needs when full; a round
-//! in which it was used up is invalid.
+//! With a balancer, an `HAProxy` forwards the requests, with a CPU quota twice as large as its need at saturation; a
+//! round in which it was used up is invalid.
 //!
-//! Without slices, what a request costs on whole processors is all that is measured. The report then estimates what nodes
-//! and stores of a whole processor would carry, and says that it is an estimate.
+//! Without CPU quotas, only the cost of a request with unrestricted CPU is measured. The report then estimates the rate
+//! that nodes and stores of one full processor sustain, and states that it is an estimate.
 //!
-//! Weak: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in bursts, which
-//! let a store answer several requests at a time. Latency is not measured here, for quotas flatter it.
+//! Limitations: nodes of one machine share caches and a network that costs nothing, and a quota makes them run in
+//! bursts, which lets a store respond to several requests at a time. Latency is not measured here, because quotas make
+//! it look better.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,20 +47,21 @@ pub use parameters::ScalingParameters;
 mod demand;
 mod parameters;
 
-/// All nodes together stay below this share of what the generator can drive.
+/// All nodes together stay below this share of the generator's capacity.
 const OF_GENERATOR: f64 = 0.60;
-/// Nodes and store together stay below this share of their processors: the kernel needs some, too.
+/// Nodes and store together stay below this share of their processors: the kernel needs some as well.
 const OF_PROCESSORS: f64 = 0.90;
-/// The store's slice, in nodes' slices. A session over one pipelining connection asks the store for a fifth of what it asks
-/// of its node, so that five or six nodes fill it; a pooled one fills it with two or three.
+/// The store's quota, in multiples of a node's. A session over one pipelining connection needs a fifth of its node's
+/// CPU time in the store, so that five or six nodes saturate it; a pooled one saturates it with two or three.
 const STORE_IN_NODES: f64 = 1.0;
-/// The balancer's slice, as a multiple of what it needs at most: with time left it spends more on a request than when full.
+/// The balancer's quota, as a multiple of its greatest need: with idle time it uses more CPU time per request than when
+/// saturated.
 const BALANCER_SPARE: f64 = 2.0;
-/// A balancer whose slice is used up in more than this share of its periods decides what is carried.
+/// A balancer whose quota is used up in more than this share of its periods limits the rate.
 const BALANCER_FULL: f64 = 0.10;
-/// The store is filled by at most so many nodes: no more than the laws are found on.
+/// At most this number of nodes saturates the store: no more than the laws are fitted on.
 const FILLED_BY: u32 = 3;
-/// Rounds on whole processors for each scheme, of which the middle one counts.
+/// Rounds with unrestricted CPU for each scheme, of which the median counts.
 const DEMAND_BLOCKS: u32 = 3;
 
 impl Run for ScalingExperiment {
@@ -77,7 +80,7 @@ impl Run for ScalingExperiment {
     }
 }
 
-/// More nodes than one cannot be measured: what a request costs is, and the report estimates from it what they would carry.
+/// Measures the cost of a request on one node, if several cannot be measured; the report estimates the rest from it.
 fn estimate(
     bench: &mut Bench<'_>,
     parameters: &ScalingParameters,
@@ -91,7 +94,7 @@ fn estimate(
     demand::measure(bench, parameters, schemes, parameters.blocks).map(drop)
 }
 
-/// Measures what one node and more carry, each in its slice.
+/// Measures the rate that one node and more sustain, each with its quota.
 fn nodes(
     bench: &mut Bench<'_>,
     parameters: &ScalingParameters,
@@ -121,7 +124,7 @@ fn most(parameters: &ScalingParameters) -> u32 {
     parameters.nodes.iter().copied().max().unwrap_or(1)
 }
 
-/// The schemes whose store is ours to watch and to give a slice.
+/// Returns the schemes whose store this run can observe and give a quota.
 fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     let lent = |scheme: &Scheme| bench.setting.store(*scheme).is_some_and(|store| !store.is_private());
     let (without, with): (Vec<Scheme>, Vec<Scheme>) = bench.setting.schemes.iter().partition(|scheme| lent(scheme));
@@ -137,7 +140,7 @@ fn pid(front: Option<&Front>) -> Option<u32> {
     front.map(|front| front.process().pid())
 }
 
-/// The largest slices that leave enough to the generator, and to the kernel.
+/// Returns the largest quotas that leave enough CPU time to the generator and to the kernel.
 fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: u32) -> Slicing {
     let placement = &bench.setting.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
@@ -146,7 +149,7 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: 
     let balancer_us = most_of(|demand| demand.balancer_us.unwrap_or(0.0));
     let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
     let together = placement.server_cpus == placement.store_cpus;
-    // At most the nodes carry what the cheapest scheme does.
+    // At most, the nodes sustain the rate of the cheapest scheme.
     let balancer_in_nodes = BALANCER_SPARE * balancer_us / cheapest_us * f64::from(most);
     let in_nodes = f64::from(most) + balancer_in_nodes + if together { STORE_IN_NODES } else { 0.0 };
     let of_processors = OF_PROCESSORS / in_nodes;
@@ -163,7 +166,7 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: 
     }
 }
 
-/// One of each kind that is apart.
+/// Starts one store of each kind outside the servers.
 fn stores<'a>(
     bench: &Bench<'a>,
     schemes: &[Scheme],
@@ -174,8 +177,8 @@ fn stores<'a>(
     kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect()
 }
 
-/// Has so many nodes open their connections and fill their caches, on whole processors: a `PostgreSQL` would spend whole rounds of a
-/// small slice on it. Nothing is noted.
+/// Makes this number of nodes open their connections and fill their caches, with unrestricted CPU: a `PostgreSQL` with
+/// a small quota would spend whole rounds on it. Nothing is recorded.
 fn warm_up(
     bench: &Bench<'_>,
     parameters: &ScalingParameters,
@@ -187,12 +190,12 @@ fn warm_up(
     bench.go_on()
 }
 
-/// Whether a server lets go by itself of what its store has told it, so that it knows nothing any more when its turn comes again.
+/// Returns whether a server discards cached store data by itself, so that its cache is empty at its next visit.
 fn forgets(scheme: Scheme) -> bool {
     scheme.store_down() == StoreDown::ServeCached && scheme.revocation_class() == Some(RevocationClass::Ttl)
 }
 
-/// Visits every scheme with every number of nodes, and fills every store, once a block.
+/// Visits every scheme with every number of nodes, and saturates every store, once per block.
 fn visit(
     bench: &mut Bench<'_>,
     parameters: &ScalingParameters,
@@ -220,7 +223,7 @@ fn visit(
     Ok(())
 }
 
-/// One round in its step.
+/// Measures one round of a step.
 fn measure(
     bench: &Bench<'_>,
     parameters: &ScalingParameters,
@@ -320,7 +323,7 @@ fn drive(
     Ok(drive_round(plan, target, place, watched, workers, &bench.setting.stop)?.0)
 }
 
-/// As many requests as so many connections can carry.
+/// Returns the plan of a saturated round over this number of connections.
 fn plan(bench: &Bench<'_>, parameters: &ScalingParameters, connections: u32, block: u32) -> Plan {
     let size = RoundSize { duration_s: parameters.round_s, connections, population: parameters.population };
     size.plan(bench.setting, block, None)

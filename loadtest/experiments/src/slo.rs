@@ -1,18 +1,18 @@
 //! The search of `authbench load --slo`: the highest rate at which a target meets its objectives.
 //!
-//! Varies: the rate. Holds: the target, the request, the connections, the kind of arrivals; every round has a seed of its
-//! own, so that no schedule decides.
+//! Varies: the rate. Holds: the target, the request, the connections, the kind of arrivals; every round has its own
+//! seed, so that no single schedule decides.
 //!
-//! First the rate is doubled until single rounds miss the objectives; then a grid of seven rates over the bracket, and a
-//! finer one where the first leaves the answer open, is visited block by block in an order drawn anew; then the rate is
-//! sought at which nine of ten rounds meet the objectives, by the curve that `evidence` puts through the rounds; then that
-//! rate is tried again.
+//! First the rate is doubled until single rounds miss the objectives. Then a grid of seven rates over the bracket, and
+//! a finer one in the undecided range, is visited block by block in a redrawn order. Then the rate is determined at
+//! which nine of ten rounds meet the objectives, by the curve that `evidence` fits to the rounds. Then that rate is
+//! confirmed by further rounds.
 //!
-//! A round in which the instrument was not up to the load says nothing of the target. If that happens three times in a row at
-//! a rate, the generator is the limit, and what is found is a lower bound.
+//! A round in which the instrument could not sustain the load has no verdict about the target. If that happens three
+//! times in a row at a rate, the generator is the limit, and the result is a lower bound.
 //!
-//! Weak: rounds are short, so that what happens once a minute is not in most of them; and what is found holds for one
-//! generator, which on the target's machine takes processors from it.
+//! Limitations: rounds are short, so that an event that occurs once a minute is not in most of them; and the result
+//! applies to one generator, which on the target's machine competes with it for processors.
 
 mod bounds;
 mod search;
@@ -37,28 +37,28 @@ use verdict::verdict;
 use crate::fleet::is_old;
 use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
 
-/// Checks whether rounds of this length can speak of these objectives.
+/// Checks whether rounds of this length have enough requests for these objectives.
 pub fn check(objectives: &[Objective], round_s: f64) -> Result<(), OutOfReach> {
     Bounds::of(objectives, round_s).check()
 }
 
-/// Who is searched, and by what.
+/// The target of a search, and how it is loaded.
 pub struct Subject<'a, Renew> {
     /// The scheme's id.
     pub scheme: &'a str,
-    /// The servers' process ids, if they are on this machine.
+    /// The process ids of the servers, if they are on this machine.
     pub servers: &'a [u32],
-    /// The threads that send.
+    /// The sending threads.
     pub workers: Workers,
-    /// Set when the search is to end early.
+    /// Set to stop the search early.
     pub stop: &'a Arc<AtomicBool>,
-    /// How long a credential lives, in seconds, if that is known.
+    /// The lifetime of a credential, in seconds, if known.
     pub ttl_s: Option<u64>,
-    /// Gets the target with new credentials.
+    /// Returns the target with new credentials.
     pub renew: Renew,
 }
 
-/// Searches by rounds like this plan, at other rates and, where these are low, longer. Every round goes to the journal.
+/// Searches with rounds like this plan, at other rates and, at low rates, longer. Records every round in the journal.
 pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
     mut subject: Subject<'_, Renew>,
     objectives: &[Objective],
@@ -73,7 +73,7 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
     let mut renewed = Instant::now();
     let (mut made, mut last) = (0, None);
     let end = search(&Bounds::of(objectives, plan.duration_s), plan.seed, |ask| {
-        // A round that is made again is no step: nobody knows how many there will be.
+        // A repeated round is no step: the number of repetitions is unknown in advance.
         if last.replace(ask) != Some(ask) {
             progress.step(&words(&ask));
         }
@@ -101,7 +101,7 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
     Ok(end)
 }
 
-/// How many rounds a search takes where nothing is made again: two grids, a confirmation, and some doublings.
+/// The number of rounds of a search without repetitions: two grids, a confirmation, and some doublings.
 const TYPICAL_ROUNDS: u32 = 55;
 
 fn note(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Result<(), ExperimentError> {
@@ -117,7 +117,7 @@ fn words(ask: &Ask) -> String {
     format!("{what} {:.0} requests/s", ask.rate_rps)
 }
 
-/// The plan of one round.
+/// Returns the plan of one round.
 fn at(plan: &Plan, ask: &Ask) -> Plan {
     let rate_rps = ask.rate_rps;
     let arrivals = match plan.arrivals {
@@ -138,7 +138,7 @@ fn place(scheme: &str, ask: &Ask, position: u64) -> Place {
     }
 }
 
-/// How many processors the generator and servers on this machine have to share; none if they have none in common.
+/// Returns the number of processors that generator and servers on this machine share; none if they have none in common.
 fn shared_cpus(servers: &[u32]) -> Option<usize> {
     let own: BTreeSet<u32> = lab::placement::allowed().into_iter().collect();
     let theirs: BTreeSet<u32> = servers.iter().flat_map(|&pid| lab::placement::allowed_to(pid)).collect();

@@ -1,4 +1,5 @@
-//! `toy`: how large is the response to a request that needs no credential? Only tests have this experiment; it shows what one takes.
+//! `toy`: how large is the response to a request without a credential? A minimal example of an experiment, for tests
+//! only.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A visit: one round of load on one server, watched.
+//! A visit: one observed round of load on one server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use lab::store::Store;
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::ServerUnderTest;
 
-/// Above this share of a processor delay proxies, which are threads among others there, decide how fast it goes.
+/// Above this share of a processor the delay proxies, which share it with other threads, limit the rate.
 const PROXY_SHARE: f64 = 0.60;
 
-/// The processes that are watched while a round lasts.
+/// The processes that are observed during a round.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Watched<'a> {
-    /// The servers' process ids, if they are on this machine.
+    /// The process ids of the servers, if they are on this machine.
     pub servers: &'a [u32],
     /// The store.
     pub store: Option<&'a Store>,
-    /// The process id of what spreads the load over the servers.
+    /// The process id of the balancer.
     pub balancer: Option<u32>,
 }
 
-/// Where a round stands in its experiment, and its load.
+/// The position of a round in its experiment, and its load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit {
     pub(crate) block: u32,
@@ -52,7 +52,7 @@ impl Visit {
         self.load(bench, station, &station.target, plan)
     }
 
-    /// Loads the server with these credentials, as they are, and returns the round.
+    /// Loads the server with these credentials unchanged, and returns the round.
     pub(crate) fn load(
         self,
         bench: &mut Bench<'_>,
@@ -80,7 +80,7 @@ impl Visit {
         Ok(round)
     }
 
-    /// Drives the round and watches these processes meanwhile.
+    /// Drives the round and observes these processes meanwhile.
     pub(crate) fn drive(
         self,
         bench: &mut Bench<'_>,
@@ -104,20 +104,20 @@ impl Visit {
     }
 }
 
-/// One for each of the generator's processors.
+/// Returns one worker for each of the generator's processors.
 pub(crate) fn workers(placement: &Placement) -> Workers {
     let shared = |cpu: &u32| placement.server_cpus.contains(cpu) || placement.store_cpus.contains(cpu);
     let cpus = &placement.generator_cpus;
     Workers { count: cpus.len().max(1), own_processors: !cpus.is_empty() && !cpus.iter().any(shared) }
 }
 
-/// The place of a round that stands by itself and belongs to no block.
+/// Returns the place of a round outside any block.
 #[must_use]
 pub fn alone(scheme: &str, load: Load) -> Place {
     Place { scheme: scheme.to_owned(), block: 0, position: 0, load, started_at: crate::now() }
 }
 
-/// Drives one round and watches the processes meanwhile. The class is the one that the workers got.
+/// Drives one round and observes the processes meanwhile. Returns the round and the scheduling class of the workers.
 pub fn drive_round(
     plan: &Plan,
     target: &Target,
@@ -156,8 +156,8 @@ fn difference(after: &CommandCounts, before: &CommandCounts) -> CommandCounts {
     after.iter().map(count).filter(|(_, count)| *count > 0).collect()
 }
 
-/// What the processes used inside the round's window; none without a server to watch. The last answer may come before the
-/// window is over, and nobody was watched after it: what was left of the window was idle.
+/// Returns the usage of the processes inside the round's window; none without an observed server. The last response may
+/// come before the end of the window, when the observation ends: the rest of the window was idle.
 fn usage(
     drive: &Drive,
     (observation, done): (&Observation, Instant),

@@ -1,11 +1,11 @@
-//! `wire`: how many bytes does a credential add to a request and its answer?
+//! `wire`: how many bytes does a credential add to a request and its response?
 //!
-//! Varies: the scheme, the carrier, and the roles that the credential speaks of. Holds: the user,
-//! the client, the request (`GET /me` after `POST /login`).
+//! Varies: the scheme, the carrier, and the number of roles in the credential. Holds: the user, the client, the request
+//! (`GET /me` after `POST /login`).
 //!
-//! Counts the bytes on the TCP connection, by a relay between client and server, so that it is
-//! what was sent and not what somebody reckons. The client's own headers (`Host`, `User-Agent`,
-//! `Accept`) are the same for every scheme; the control shows them alone.
+//! A relay between client and server counts the bytes on the TCP connection, so that they are measured and not
+//! calculated. The client's other headers (`Host`, `User-Agent`, `Accept`) are the same for every scheme; the control
+//! has only these.
 
 use contract::body::LoginResponse;
 use contract::user::{PASSWORD, username};
@@ -22,7 +22,7 @@ use crate::profile::Profile;
 /// The parameters of the experiment `wire`.
 #[derive(Clone, Debug)]
 pub struct WireParameters {
-    /// Roles that an ordinary user has.
+    /// Numbers of roles of an ordinary user.
     pub roles: Vec<u16>,
 }
 
@@ -59,7 +59,7 @@ fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) ->
     let failed = |reason: String| ExperimentError::Wire { scheme, reason };
     let tap = Tap::start(server.address()).map_err(|error| failed(error.to_string()))?;
     let client = Client::new(&format!("http://{}", tap.addr()));
-    // An ordinary user: the admin has a role more.
+    // An ordinary user: the admin has one more role.
     let (login, answer) = client.login(&username(1), PASSWORD)?;
     let sent_back = sent_back(&client, carrier, &login, &answer);
     let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
@@ -86,14 +86,14 @@ fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) ->
     })
 }
 
-/// A credential as a client sends it back.
+/// A credential as a client returns it.
 pub(crate) struct SentBack {
     pub(crate) header: &'static str,
     pub(crate) value: String,
     credential_bytes: u64,
 }
 
-/// What the login handed out; nothing for the control.
+/// Returns the credential that the login issued; none for the control.
 pub(crate) fn sent_back(client: &Client, carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
     match carrier {
         Carrier::Bearer => {
@@ -102,7 +102,7 @@ pub(crate) fn sent_back(client: &Client, carrier: Carrier, login: &LoginResponse
             Some(SentBack { header: "authorization", value: format!("Bearer {token}"), credential_bytes })
         }
         Carrier::Cookie => {
-            // A browser sends all of them back, the cookie of a refresh token too.
+            // A browser sends all cookies, including that of a refresh token.
             let cookies = client.cookies(answer, route::ME);
             let credential_bytes = cookies.iter().map(|(_, value)| value.len() as u64).sum();
             let value = cookie_header(&cookies)?;

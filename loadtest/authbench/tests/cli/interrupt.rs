@@ -1,4 +1,5 @@
-//! Signals: one ends a run in good order and keeps what was measured, a second at once, and what was ignored stays ignored.
+//! Signals: one ends a run in good order and keeps what was measured, a second at once, and what was ignored stays
+//! ignored.
 
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -140,8 +141,8 @@ fn one_signal_ends_a_report() {
     assert_eq!(ends(&mut running).signal(), Some(Signal::SIGTERM as i32));
 }
 
-/// The signals that a process ignores, a bit for each; none once it has ended. While a process sets its handlers it blocks
-/// those that it is about to ignore again.
+/// The signals that a process ignores, a bit for each; none once it has ended. While a process sets its handlers it
+/// blocks those that it is about to ignore again.
 fn ignored(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mask = |name: &str| {

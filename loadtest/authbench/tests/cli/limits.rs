@@ -82,7 +82,8 @@ fn last_user() -> Vec<u8> {
     answer("200 OK\r\nconnection: close", r#"{"username":"user-000000"}"#)
 }
 
-/// The limit is lowered under a load that opens a connection for every request, and raised again before the record is written.
+/// The limit is lowered under a load that opens a connection for every request, and raised again before the record is
+/// written.
 #[test]
 fn exhausted_descriptors_are_a_fault_of_the_generator() {
     let _alone = alone();

@@ -23,9 +23,9 @@ fn line_of_one(place: &Place, service_us: &str) -> (Child, String) {
     (server, format!("http://{address}"))
 }
 
-/// How close to the capacity it comes is measured by `cargo bench -p authbench --bench instrument -- slo`: a machine that is
-/// busy otherwise leaves less, and the search then says so. That more is met than can be served is wrong on any machine: a
-/// fifth of a second at 1.1 times the capacity leaves 20 requests waiting, the last of them for 20 ms.
+/// How close to the capacity it comes is measured by `cargo bench -p authbench --bench instrument -- slo`: a machine
+/// that is busy otherwise leaves less, and the search then says so. That more is met than can be served is wrong on any
+/// machine: a fifth of a second at 1.1 times the capacity leaves 20 requests waiting, the last of them for 20 ms.
 #[test]
 fn no_rate_beyond_the_capacity_is_met() {
     let _alone = alone();

@@ -8,9 +8,9 @@ use crate::support::{Place, alone, json, load, load_begins, server, start};
 
 const STALL: Duration = Duration::from_secs(1);
 
-/// A server that stalls for 1 s delays all who would have come meanwhile, a quarter of them all. Who looks at service times sees
-/// only the 16 that were under way: less than the hundredth part. How exactly the percentile is that of the formula is
-/// measured by `cargo bench -p authbench --bench instrument -- stall`.
+/// A server that stalls for 1 s delays all who would have come meanwhile, a quarter of them all. Who looks at service
+/// times sees only the 16 that were under way: less than the hundredth part. How exactly the percentile is that of the
+/// formula is measured by `cargo bench -p authbench --bench instrument -- stall`.
 #[test]
 fn stall_shows_in_response_time_and_not_in_service_time() {
     let _alone = alone();

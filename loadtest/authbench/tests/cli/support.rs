@@ -58,8 +58,8 @@ pub(crate) fn reference_record() -> PathBuf {
     runs.map(|entry| entry.unwrap().path().join(engine::record::FILE_NAME)).find(|path| path.is_file()).unwrap()
 }
 
-/// Runs authbench with the signals that stop it as a terminal has them: it leaves ignored what was ignored at its start, and
-/// a shell ignores SIGINT for what it runs in the background, these tests among it.
+/// Runs authbench with the signals that stop it as a terminal has them: it leaves ignored what was ignored at its
+/// start, and a shell ignores SIGINT for what it runs in the background, these tests among it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_authbench")]);

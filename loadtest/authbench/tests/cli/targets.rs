@@ -37,8 +37,8 @@ fn not_found() -> Message {
     Message::answer("404 Not Found", &[], "")
 }
 
-/// A balancer that sets its own cookie first, before those of the server. It accepts no credential without it, and issues
-/// another one at every login and refresh, which ends the one before.
+/// A balancer that sets its own cookie first, before those of the server. It accepts no credential without it, and
+/// issues another one at every login and refresh, which ends the one before.
 fn balancer(behind: SocketAddr) -> SocketAddr {
     let (issued, count) = (Mutex::new(HashSet::new()), AtomicUsize::new(0));
     front(behind, move |request, pass_on| {

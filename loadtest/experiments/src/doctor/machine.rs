@@ -9,7 +9,8 @@ use super::finding::Judgement;
 /// Estimated memory for the largest comparison: servers of all schemes at the same time, some 10 MB each, and 200,000
 /// credentials in the store, in the server and in the generator.
 const ENOUGH_BYTES: u64 = 1 << 30;
-/// Above this time per clock reading, in nanoseconds, the generator's capacity falls: a request reads the clock some ten times.
+/// Above this time per clock reading, in nanoseconds, the generator's capacity falls: a request reads the clock some
+/// ten times.
 const DEAR_READING_NS: f64 = 300.0;
 /// The share of CPU time that other programs may use; an idle desktop uses less.
 const QUIET: f64 = 0.10;

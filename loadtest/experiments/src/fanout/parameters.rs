@@ -7,36 +7,38 @@ use crate::profile::Profile;
 /// The parameters of the experiment `fanout`.
 #[derive(Clone, Debug)]
 pub struct FanoutParameters {
-    /// The schemes that stand for the others.
+    /// The representative schemes.
     pub schemes: Vec<Scheme>,
-    /// Servers behind the one that is asked, rising.
+    /// Numbers of servers behind the first, increasing.
     pub hops: Vec<u32>,
-    /// How often every scheme is visited with every number of hops.
+    /// Visits of every scheme with every number of hops.
     pub blocks: u32,
     /// The rate at which response times are measured, in requests per second.
     pub rate_rps: f64,
-    /// How long a visit at that rate lasts, in seconds.
+    /// Duration of a visit at that rate, in seconds.
     pub round_s: f64,
-    /// How long a saturated visit lasts, in seconds.
+    /// Duration of a saturated visit, in seconds.
     pub saturated_s: f64,
-    /// Round-trip time between each server and the next, and between each and the store, where they stand apart, in microseconds.
+    /// Round-trip time between each server and the next, and between each and the store, with network delay, in
+    /// microseconds.
     pub link_rtt_us: u32,
-    /// The rate at which response times are measured there, in requests per second.
+    /// The rate at which response times are measured with network delay, in requests per second.
     pub apart_rps: f64,
-    /// How long a visit lasts there, in seconds.
+    /// Duration of a visit with network delay, in seconds.
     pub apart_s: f64,
-    /// Connections that stand ready.
+    /// Number of connections.
     pub connections: u32,
     /// Users of the closed loop.
     pub saturated_connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub population: u32,
 }
 
 impl FanoutParameters {
-    /// The parameters of a profile.
+    /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
-        // What each stands for: no look-up and no check, both ways to Redis, a cheap signature, a dear one, and the edge.
+        // Representative of: no look-up and no check, both Redis clients, a cheap signature, an expensive one, and the
+        // edge.
         let crossing = ["anonymous", "session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa", "hybrid"];
         Self {
             schemes: Scheme::all().filter(|scheme| crossing.contains(&scheme.id())).collect(),
@@ -46,7 +48,8 @@ impl FanoutParameters {
             round_s: 0.5,
             saturated_s: 0.2,
             link_rtt_us: 1_000,
-            // Each link takes a proxy about 90 µs of CPU time for there and back, and a request over ten hops crosses up to 21.
+            // Each link takes a proxy about 90 µs of CPU time per round trip, and a request over ten hops crosses up to
+            // 21.
             apart_rps: 200.0,
             apart_s: 0.8,
             connections: 32,

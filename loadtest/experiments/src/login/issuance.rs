@@ -1,4 +1,4 @@
-//! Credentials without a password, batch after batch.
+//! Issuance of credentials without a password, batch after batch.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::bench::{Bench, ExperimentError};
 use crate::blocks;
 use crate::fleet::{self, ServerUnderTest};
 
-/// A server over the shared store holds what it has handed out: no more than this in one go, or the store would grow by
-/// gigabytes.
+/// The most credentials per measurement: a server over the shared store keeps them, and the store would otherwise grow
+/// by gigabytes.
 const MOST: u64 = 20_000;
 
-/// CPU time since the processes began, in nanoseconds.
+/// CPU time since the processes started, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CpuTime {
     pub(super) server_ns: u64,
-    /// None without a store or where it is not on this machine.
+    /// None without a store or if the store is not on this machine.
     pub(super) store_ns: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ fn issue(
     let client = station.server.client();
     let lasts = Duration::from_secs_f64(parameters.issue_s);
     let started_at = crate::now();
-    // Each batch is for other users, so that nobody's index of sessions grows long.
+    // Each batch is for other users, so that no user's index of sessions grows long.
     let mut first_user = block.wrapping_mul(MOST as u32);
     let mut credentials = 0;
     let before = CpuTime::of(station)?;

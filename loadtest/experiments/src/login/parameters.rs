@@ -5,28 +5,28 @@ use crate::profile::Profile;
 /// The parameters of the experiment `login`.
 #[derive(Clone, Debug)]
 pub struct LoginParameters {
-    /// How often every scheme is visited, idle and in a storm.
+    /// Visits of every scheme, without and with a login burst.
     pub blocks: u32,
     /// The rate of reads, in requests per second.
     pub rate_rps: f64,
-    /// How long reads arrive and logins begin in a visit, in seconds.
+    /// Duration of reads and logins in a visit, in seconds.
     pub round_s: f64,
-    /// Connections that stand ready for reads.
+    /// Number of connections for reads.
     pub connections: u32,
-    /// Credentials in use.
+    /// Number of credentials in use.
     pub population: u32,
-    /// Clients who log in.
+    /// Number of clients that log in.
     pub clients: u32,
-    /// How often every scheme hands out credentials without a password.
+    /// Measurements of issuance for every scheme.
     pub issue_blocks: u32,
-    /// How long it does so at least, in seconds.
+    /// The least duration of issuance, in seconds.
     pub issue_s: f64,
-    /// Credentials asked for at once.
+    /// Credentials per request.
     pub batch: u32,
 }
 
 impl LoginParameters {
-    /// The parameters of a profile.
+    /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
         Self {
             blocks: profile.pick(8, 6, 6),

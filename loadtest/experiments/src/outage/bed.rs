@@ -1,4 +1,4 @@
-//! What is broken and put right: a store of the experiment's own, and two nodes of every scheme over it.
+//! The testbed of faults: a store of the experiment's own, and two nodes of every scheme over it.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -19,13 +19,13 @@ pub(super) const NODES: usize = 2;
 /// The node that is killed.
 pub(super) const VICTIM: usize = 0;
 
-/// How long a server may take to be ready again after a fault, before the next.
+/// The time limit for a server to be ready again after a fault, before the next.
 const SETTLED: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Everything that can break.
+/// The processes that faults affect.
 pub(super) struct Bed {
-    // Before what they stand on, for they are dropped in this order.
+    // Before the fields that they depend on, because fields are dropped in this order.
     pub(super) stations: Vec<SchemeNodes>,
     store: Option<(DelayProxy, Redis)>,
 }
@@ -34,13 +34,13 @@ pub(super) struct Bed {
 pub(super) struct SchemeNodes {
     pub(super) scheme: Scheme,
     pub(super) servers: Vec<Server>,
-    /// Whether it takes part in what is made now.
+    /// Whether it takes part in the current fault.
     pub(super) loaded: bool,
     specs: Vec<ServerSpec>,
 }
 
 impl Bed {
-    /// Starts a store of our own, if anybody wants one, and the nodes of every scheme.
+    /// Starts a private store, if a scheme needs one, and the nodes of every scheme.
     pub(super) fn start(bench: &mut Bench<'_>, schemes: &[Scheme]) -> Result<Self, ExperimentError> {
         let folder = tempfile::tempdir_in(bench.setting.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
@@ -73,7 +73,7 @@ impl Bed {
         Ok(bed)
     }
 
-    /// What the schemes put into the store does not meet.
+    /// Returns how to start a server of a scheme. Each scheme has its own key prefix in the store.
     fn spec(&self, bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
         let plain = bench.spec(scheme, bench.setting.store(scheme))?;
         let Some((proxy, _)) = self.store.as_ref().filter(|_| scheme.store().is_apart()) else { return Ok(plain) };
@@ -84,13 +84,13 @@ impl Bed {
         })
     }
 
-    /// The schemes that take part in what is made now.
+    /// Returns the schemes that take part in the current fault.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &SchemeNodes> {
         self.stations.iter().filter(|station| station.loaded)
     }
 
-    /// Waits until every server calls itself ready. Who has not asked its store since a fault finds out only now that its connection
-    /// is gone.
+    /// Waits until every server is ready. A server that has not queried its store since a fault detects only now that
+    /// its connection is lost.
     pub(super) fn settle(&self, setting: &Setting) -> Result<(), ExperimentError> {
         for (station, server) in
             self.stations.iter().flat_map(|station| station.servers.iter().map(move |server| (station, server)))
@@ -109,7 +109,7 @@ impl Bed {
         Ok(())
     }
 
-    /// Fails if a process has ended that should not have.
+    /// Fails if a process exited unexpectedly.
     pub(super) fn check(&self) -> Result<(), ExperimentError> {
         if let Some(process) = self.store.as_ref().and_then(|(_, redis)| redis.process()) {
             process.check()?;
@@ -143,7 +143,7 @@ impl Bed {
         Ok(())
     }
 
-    /// Ends a fault. A process that was started again is ready when this returns.
+    /// Ends a fault. A restarted process is ready when this returns.
     pub(super) fn put_right(&mut self, fault: OutageFault) -> Result<(), ExperimentError> {
         if fault == OutageFault::NodeKilled {
             return self.start_victims();
@@ -161,7 +161,7 @@ impl Bed {
         Ok(())
     }
 
-    /// All at once: none waits for another one.
+    /// Starts all killed nodes at the same time.
     fn start_victims(&mut self) -> Result<(), ExperimentError> {
         thread::scope(|scope| {
             let starting: Vec<_> =
@@ -173,7 +173,7 @@ impl Bed {
 }
 
 impl Drop for Bed {
-    /// They hold nothing that would have to be put in order, and each would be waited for in turn.
+    /// Kills all servers at once: none needs a clean shutdown, and each would be waited for in turn.
     fn drop(&mut self) {
         for server in self.stations.iter().flat_map(|station| &station.servers) {
             server.process().kill();
@@ -187,7 +187,7 @@ impl SchemeNodes {
         Ok(())
     }
 
-    /// Whether each node knows only what it has handed out itself.
+    /// Returns whether each node knows only the credentials that it issued itself.
     pub(super) fn sticky(&self) -> bool {
         self.scheme.store() == StoreKind::Memory
     }

@@ -1,4 +1,4 @@
-//! What came of a request: a pure function of the answer, of what was known of its credential, and of the fault.
+//! Classifies a request: a pure function of the response, of the state of its credential, and of the fault.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,30 +13,30 @@ use super::roll::{End, Roll};
 
 /// A request that was sent this much later than planned belongs to another interval.
 const LATE: Duration = Duration::from_millis(50);
-/// So many may be late, as a share of those that were answered.
+/// The limit for the share of late requests among those with a response.
 const LATE_SHARE: f64 = 0.05;
 
-/// A fault in time.
+/// The timeline of a fault.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Course {
     pub(super) fault: OutageFault,
-    /// From when requests were planned.
+    /// The start of the planned requests.
     pub(super) start: Instant,
     pub(super) began: Instant,
     pub(super) healed: Instant,
     pub(super) interval_s: f64,
 }
 
-/// What counts for a credential.
+/// The state of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Good,
-    /// Its end was asked for; it may be taken or not.
+    /// Its revocation was requested; it may be accepted or not.
     Ending,
     Ended,
 }
 
-/// The round of a scheme.
+/// Returns the round of a scheme.
 pub(super) fn judge(
     course: &Course,
     repetition: u32,
@@ -73,7 +73,7 @@ pub(super) fn judge(
 }
 
 impl Course {
-    /// From when a good credential may be unknown because who knew it is gone.
+    /// Returns when valid credentials may become unknown because state was lost.
     fn lost_from(&self, store: StoreKind, node: usize) -> Option<Instant> {
         let gone = match self.fault {
             OutageFault::StoreKilled => store.is_apart(),
@@ -107,8 +107,8 @@ fn outcome(probed: &Probed, end: Option<End>, window: Duration, lost_from: Optio
     }
 }
 
-/// What has to be denied is what was sent after the window; what has to be taken is what was answered before anybody asked for
-/// the end.
+/// Returns the state of a credential for a request: revoked if it was sent after the window, valid if the response came
+/// before the revocation was requested.
 fn standing(end: Option<End>, window: Duration, sent: Instant, done: Instant) -> Standing {
     match end {
         None => Standing::Good,
@@ -120,7 +120,7 @@ fn standing(end: Option<End>, window: Duration, sent: Instant, done: Instant) ->
 
 fn reasons(round: &OutageRound, course: &Course, probed: &[Probed]) -> Vec<String> {
     let unsent = round.count(Outcome::Unsent);
-    // What was planned shortly before the fault may have been sent, or under way, when it began.
+    // Requests planned shortly before the fault may have been sent, or in flight, when it began.
     let before = ((round.fault_s - LATE.as_secs_f64()) / course.interval_s) as usize;
     let fine = [Outcome::Good, Outcome::RightlyDenied, Outcome::Tolerated];
     let wrong = round.outcomes.iter().filter(|(outcome, _)| !fine.contains(outcome));
@@ -147,7 +147,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const WINDOW: Duration = Duration::from_secs(2);
 
-    /// Sent so many milliseconds after the zero, and answered 5 ms later.
+    /// Returns a request sent this many milliseconds after the zero, with a response 5 ms later.
     fn answered(zero: Instant, at_ms: u32, status: u16, names_its_user: bool) -> Probed {
         let sent = zero + at_ms * MS;
         let reply = Reply::Answered { status, names_its_user, sent, done: sent + 5 * MS };

@@ -1,4 +1,4 @@
-//! The roll: which credentials are good, which have ended, and since when.
+//! The credential ledger: which credentials are valid, which are revoked, and since when.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,18 +13,18 @@ use lab::server::Server;
 use super::bed::{NODES, SchemeNodes, VICTIM};
 use crate::bench::{ExperimentError, Setting};
 
-/// Of so many credentials one was ended before.
+/// One of this number of credentials is revoked before the load.
 const ENDED_OF: usize = 3;
-/// Of so many one is to be ended during the fault.
+/// One of this number is to be revoked during the fault.
 const ENDING_OF: usize = 15;
-/// How long a logout may take.
+/// The time limit of a logout.
 const LOGOUT: Duration = Duration::from_secs(3);
-/// A window that is longer than this is not waited for.
+/// A longer window is not waited for.
 const LONGEST_WINDOW: Duration = Duration::from_secs(5);
-/// Beyond the window, so that no rounding decides.
+/// Added to the window, so that rounding does not matter.
 const MARGIN: Duration = Duration::from_millis(50);
 
-/// When the end of a credential was asked for, and when it was acknowledged.
+/// When the revocation of a credential was requested, and when it was acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) asked: Instant,
@@ -33,15 +33,15 @@ pub(super) struct End {
 
 /// The credentials of a scheme.
 pub(super) struct Roll {
-    /// One that all nodes know, or one a node.
+    /// One set that all nodes know, or one per node.
     sets: Vec<Set>,
-    /// How long an ended credential may still be taken.
+    /// How long a revoked credential may still be accepted.
     pub(super) window: Duration,
     pub(super) asked_during: u32,
     pub(super) acknowledged_during: u32,
-    /// Of each node.
+    /// One client per node.
     clients: Vec<Client>,
-    /// Whether a logout ends anything at the server.
+    /// Whether a logout revokes anything at the server.
     can_end: bool,
 }
 
@@ -51,7 +51,7 @@ struct Set {
 }
 
 impl Roll {
-    /// Mints credentials, and ends some where the scheme can.
+    /// Mints credentials, and revokes some if the scheme supports it.
     pub(super) fn call(setting: &Setting, station: &SchemeNodes, population: u32) -> Result<Self, ExperimentError> {
         let minting = if station.sticky() { NODES } else { 1 };
         let mut sets = Vec::new();
@@ -78,19 +78,19 @@ impl Roll {
         Ok(roll)
     }
 
-    /// When the window of what has ended so far is over, if it is short enough to be waited for.
+    /// Returns the end of the window of all revocations so far, if it is short enough to be waited for.
     pub(super) fn settled(&self) -> Option<Instant> {
         let ends = self.sets.iter().flat_map(|set| &set.ends).flatten();
         let last = ends.filter_map(|end| end.acknowledged).max()?;
         (self.window <= LONGEST_WINDOW).then(|| last + self.window + MARGIN)
     }
 
-    /// Asks for the end of some more, as long as the fault lasts, of nodes that live.
+    /// Revokes some more credentials at running nodes, as long as the fault lasts.
     pub(super) fn end_some(&mut self, fault: OutageFault, until: Instant) {
         let sticky = self.is_sticky();
         let dead = |node: usize| fault == OutageFault::NodeKilled && node == VICTIM;
         for (node, number) in self.each(|number| number % ENDING_OF == 0) {
-            // Where all nodes know it, another one will do.
+            // If all nodes know the credential, another node can revoke it.
             let node = if dead(node) && !sticky { VICTIM + 1 } else { node };
             if dead(node) || Instant::now() >= until {
                 continue;
@@ -100,12 +100,12 @@ impl Roll {
         }
     }
 
-    /// Whether each node knows only its own.
+    /// Returns whether each node knows only its own credentials.
     const fn is_sticky(&self) -> bool {
         self.sets.len() > 1
     }
 
-    /// The node to ask, and the number, of those wanted; none where nothing can be ended.
+    /// Returns the node and the number of each credential that matches; none if nothing can be revoked.
     fn each(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
         if !self.can_end {
             return Vec::new();
@@ -118,7 +118,8 @@ impl Roll {
         self.sets.iter().enumerate().flat_map(|set| -> Vec<(usize, usize)> { of_set(set) }).collect()
     }
 
-    /// Asks this node for the end of a credential, and notes it. Gives the status; none if there was no answer.
+    /// Requests the revocation of a credential at this node, and records it. Returns the status; none without a
+    /// response.
     fn end(&mut self, node: usize, number: usize) -> Option<u16> {
         let own = if self.is_sticky() { node } else { 0 };
         let set = &mut self.sets[own];
@@ -130,13 +131,13 @@ impl Roll {
         status
     }
 
-    /// What is known of the end of this credential of this node.
+    /// Returns what is known of the revocation of this credential of this node.
     pub(super) fn end_of(&self, node: usize, number: u32) -> Option<End> {
         let set = self.sets.get(node).unwrap_or(&self.sets[0]);
         set.ends.get(number as usize).copied().flatten()
     }
 
-    /// The nodes with the credentials that each is sent.
+    /// Returns the nodes with the credentials to send to each.
     pub(super) fn nodes(&self, station: &SchemeNodes) -> Result<Vec<Node>, ExperimentError> {
         let scheme = station.scheme;
         let credentials = |set: &Set| {

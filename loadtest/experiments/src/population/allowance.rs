@@ -1,15 +1,15 @@
-//! How long servers may be filled.
+//! The time allowed for filling servers.
 
 use std::time::Duration;
 
-/// The time that each may take, and what all together may take beyond that, in seconds.
+/// The time for each fill, and the additional time for all together, in seconds.
 pub(super) struct Allowance {
     pub(super) each_s: f64,
     pub(super) spare_s: f64,
 }
 
 impl Allowance {
-    /// Why a fill that takes so long is not allowed, if so.
+    /// Returns why a fill of this duration is not allowed, if it is not.
     pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
         let Self { each_s, spare_s } = self;
         let spare = if *spare_s > 0.0 { format!(" and {spare_s:.0} s of unused time") } else { String::new() };
@@ -18,7 +18,7 @@ impl Allowance {
         })
     }
 
-    /// Takes away what a fill has taken beyond what each may.
+    /// Subtracts the time that a fill took beyond its own allowance.
     pub(super) fn spend(&mut self, fill: Duration) {
         self.spare_s -= (fill.as_secs_f64() - self.each_s).clamp(0.0, self.spare_s);
     }

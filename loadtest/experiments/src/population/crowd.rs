@@ -1,4 +1,4 @@
-//! A server and the credentials that it has made.
+//! A server and its population of credentials.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,26 +13,27 @@ use super::OF_AVAILABLE;
 use super::allowance::Allowance;
 use crate::bench::{ExperimentError, Setting};
 
-/// Credentials made at a time.
+/// Credentials created at a time.
 const BATCH: u32 = 5_000;
-/// Of all that live, so many at most are kept for requests: twice that, before every other is dropped.
+/// At most this number of live credentials is kept for requests: up to twice as many, before every other one is
+/// dropped.
 const KEPT: usize = 100_000;
-/// Fewer than this say nothing of how long many would take.
+/// Fewer credentials than this do not predict the duration of a larger fill.
 const TELLING: u32 = 10_000;
 
-/// A server, its store, and some of its credentials, spread evenly over all.
+/// A server, its store, and a sample of its credentials, spread evenly over all.
 pub(super) struct Crowd<'a> {
     pub(super) scheme: Scheme,
     pub(super) server: Server,
     pub(super) store: Option<&'a Store>,
-    /// How many credentials it has made.
+    /// The number of credentials created.
     pub(super) filled: u32,
     kept: Vec<MintedCredential>,
-    /// Each so-manieth is kept.
+    /// One credential out of this number is kept.
     stride: u32,
-    /// How long that took.
+    /// The duration of the fill so far.
     pub(super) took: Duration,
-    /// Memory of server and store before the first was made.
+    /// Memory of server and store before the first credential.
     empty_bytes: u64,
 }
 
@@ -52,12 +53,12 @@ impl<'a> Crowd<'a> {
         crowd
     }
 
-    /// Makes credentials until there are so many, and says how long that took.
+    /// Creates credentials up to this number, and returns the duration.
     pub(super) fn fill(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
         self.make(setting, size, lab::http::Client::mint)
     }
 
-    /// Makes and revokes credentials until there are so many, and says how long that took.
+    /// Creates and revokes credentials up to this number, and returns the duration.
     pub(super) fn revoke(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
         self.make(setting, size, lab::http::Client::mint_revoked)
     }
@@ -94,7 +95,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Why it cannot be filled up to this size, if so: for want of time or of memory.
+    /// Returns why it cannot be filled up to this size, if it cannot: insufficient time or memory.
     pub(super) fn cannot_hold(&self, size: u32, time: &Allowance) -> Option<String> {
         if self.filled < TELLING {
             return None;
@@ -117,19 +118,19 @@ impl<'a> Crowd<'a> {
         server + self.store.and_then(|store| store.memory().ok()).map_or(0, |memory| memory.rss_bytes)
     }
 
-    /// How many credentials stand ready for requests.
+    /// Returns the number of credentials for requests.
     pub(super) const fn in_use(&self) -> u32 {
         self.kept.len() as u32
     }
 
-    /// What to load.
+    /// Returns the target with the kept credentials.
     pub(super) fn target(&self, setting: &Setting) -> Result<Target, ExperimentError> {
         let credentials = Credentials::new(self.kept.clone());
         let credentials = credentials.map_err(|source| ExperimentError::Credentials { scheme: self.scheme, source })?;
         Ok(Target::one(self.server.base_url(), Arc::new(credentials), setting.carrier))
     }
 
-    /// Fails if a process has ended.
+    /// Fails if a process has exited.
     pub(super) fn check(&self) -> Result<(), ExperimentError> {
         self.server.process().check()?;
         self.store.map_or(Ok(()), Store::check)?;

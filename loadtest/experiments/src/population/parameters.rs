@@ -5,34 +5,38 @@ use crate::profile::Profile;
 /// The parameters of the experiment `population`.
 #[derive(Clone, Debug)]
 pub struct PopulationParameters {
-    /// Live credentials, rising: the first is what the others are held against, and memory is read at each. Of those between some
-    /// are the last, halved several times: a hash table that grows by doubling is as full with them as it will be in the end.
+    /// Live credentials, increasing: the first size is the reference for the others, and memory is read at each. Some
+    /// sizes in between are the largest, halved several times: a hash table that grows by doubling has the same load
+    /// factor at these sizes. are the last, halved several times: a hash table that grows by doubling is as full with
+    /// them as it will be in the end.
     pub live: Vec<u32>,
-    /// With how many requests are timed, too.
+    /// The sizes that are also measured under load.
     pub timed: Vec<u32>,
-    /// Credentials issued and revoked at which memory is read, rising.
+    /// Numbers of issued and revoked credentials at which memory is read, increasing.
     pub revoked: Vec<u32>,
-    /// Whether schemes that differ by the algorithm of their signatures alone are all measured, or only the first of them: what is
+    /// Whether all schemes that differ only in their signature algorithm are measured, or only the first of them: their
+    /// stored state is the same.
     /// kept of a credential is the same.
     pub every_algorithm: bool,
-    /// Seconds that filling one server may take; what would take longer needs a part of `long_fills_s`, or is left out, and said so.
+    /// Seconds for filling one server; a longer fill needs a part of `long_fills_s`, or is left out with a note in the
+    /// record.
     pub fill_s: f64,
-    /// Seconds by which all fills together may exceed that. They go to the first of the schemes.
+    /// Seconds by which all fills together may exceed that. The first schemes use them.
     pub long_fills_s: f64,
-    /// How often the filled server is visited at each size, and beside it the one with the fewest.
+    /// Visits of the filled server at each size, each with one of the server with the smallest population.
     pub blocks: u32,
     /// The rate at which response times are measured, in requests per second.
     pub rate_rps: f64,
-    /// How long a visit at that rate lasts, in seconds.
+    /// Duration of a visit at that rate, in seconds.
     pub round_s: f64,
-    /// How long a saturated visit lasts, in seconds.
+    /// Duration of a saturated visit, in seconds.
     pub saturated_s: f64,
-    /// Users of the closed loop, and connections that stand ready in the open one.
+    /// Users of the closed loop, and number of connections of the open loop.
     pub connections: u32,
 }
 
 impl PopulationParameters {
-    /// The parameters of a profile.
+    /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
         Self {
             live: profile.pick(
@@ -48,7 +52,7 @@ impl PopulationParameters {
             ),
             every_algorithm: profile.pick(true, true, false),
             fill_s: profile.pick(15.0, 30.0, 30.0),
-            // Enough for ten million sessions in memory and in one Redis, on a slow day, too.
+            // Enough for ten million sessions in memory and in one Redis, even on a slow day.
             long_fills_s: profile.pick(0.0, 0.0, 600.0),
             blocks: profile.pick(8, 6, 6),
             rate_rps: 5_000.0,

@@ -1,4 +1,4 @@
-//! What a server has to refuse.
+//! The invalid credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,23 +11,24 @@ use engine::record::Garbage;
 use crate::bench::{Bench, ExperimentError};
 use crate::fleet::ServerUnderTest;
 
-/// As long as a credential may be beside the rest of the head.
+/// The greatest length of a credential with the rest of the head.
 const LONG_BYTES: usize = MAX_HEAD_BYTES - (2 << 10);
 const TOO_LONG_BYTES: usize = 2 * MAX_HEAD_BYTES;
 
-/// The status that the contract has for it.
+/// Returns the status that the contract requires.
 pub(super) const fn status(garbage: Garbage) -> u16 {
     match garbage {
         Garbage::NoCredential => ProblemKind::MissingCredential.status(),
         Garbage::Malformed | Garbage::Forged | Garbage::Expired | Garbage::LongHeader => {
             ProblemKind::InvalidCredential.status()
         }
-        // Refused before anything of a server is asked (RFC 6585 section 5).
+        // Rejected before routing and authentication (RFC 6585 section 5).
         Garbage::TooLongHeader => 431,
     }
 }
 
-/// Every kind that says something of this server; its good credentials are new afterwards, for its clock is put forward.
+/// Returns every kind that applies to this server; its valid credentials are new afterwards, because its clock is
+/// moved.
 pub(super) fn against(
     bench: &Bench<'_>,
     station: &mut ServerUnderTest<'_>,
@@ -41,11 +42,11 @@ pub(super) fn against(
     let carrying = |credential: &str| of(vec![minted(carried(carrier, credential))]);
     let mut garbage = Vec::new();
     if scheme.is_control() {
-        // It takes everybody for the same user, and refuses nobody for his credential.
+        // The control accepts every request as the same user, and rejects no credential.
         garbage.push((Garbage::TooLongHeader, carrying(&"a".repeat(TOO_LONG_BYTES))?));
     } else {
         let expired = station.outlive_credentials(bench)?;
-        // After the clock was put forward: they are not expired as well.
+        // After the clock was moved forward, so that they are not expired as well.
         let good = station.server.client().mint(population, 0)?;
         let forged = good.iter().map(|good| minted(good.headers.iter().map(forge).collect()));
         garbage.push((Garbage::NoCredential, of(vec![minted(BTreeMap::new())])?));
@@ -58,7 +59,7 @@ pub(super) fn against(
     Ok(garbage.into_iter().map(target).collect())
 }
 
-/// Nobody's: what is refused names no user.
+/// Returns a credential without a user: a rejected request names none.
 fn minted(headers: BTreeMap<String, String>) -> MintedCredential {
     MintedCredential { username: String::new(), headers, refresh_token: None }
 }
@@ -71,8 +72,8 @@ fn carried(carrier: Carrier, credential: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), value)])
 }
 
-/// The same header with one character of the credential exchanged: of a token's signature near its beginning, where it takes the
-/// whole check to find out, else in the middle.
+/// Returns the header with one character of the credential changed: near the beginning of a token's signature, where
+/// the whole check is needed to detect it, otherwise in the middle.
 fn forge((name, value): (&String, &String)) -> (String, String) {
     let begins = value.find([' ', '=']).map_or(0, |at| at + 1);
     let ends = value.find(';').unwrap_or(value.len());

@@ -1,4 +1,4 @@
-//! Nodes that share keys and a store, the last of them perhaps behind a bad link, and the prober that asks them.
+//! Nodes that share keys and a store, the last of them possibly behind a bad link, and the revocation poller.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ pub(super) struct Group {
     pub(super) link: PushLink,
     pub(super) servers: Vec<Server>,
     pub(super) prober: Prober,
-    /// Between the last node and its store; none over a near link.
+    /// The proxy between the last node and its store; none over a near link.
     proxy: Option<DelayProxy>,
 }
 
 impl Group {
-    /// Starts the nodes, and connects to each so many times.
+    /// Starts the nodes, and opens this number of connections to each.
     pub(super) fn start(
         bench: &mut Bench<'_>,
         parameters: &RevocationParameters,
@@ -63,7 +63,7 @@ impl Group {
         Ok(Self { scheme, link, servers, prober, proxy })
     }
 
-    /// What the nodes say of themselves: they are alike.
+    /// Returns the description of the nodes: all are the same.
     pub(super) fn descriptor(&self) -> &SchemeDescriptor {
         self.servers[0].descriptor()
     }
@@ -72,19 +72,19 @@ impl Group {
         self.servers[node].client()
     }
 
-    /// How many nodes may be told of an event: one that cannot reach its store cannot pass it on.
+    /// Returns the number of nodes that may receive an event: one that cannot reach its store cannot propagate it.
     pub(super) fn tellable(&self) -> usize {
         let last = usize::from(self.link != PushLink::Near && self.servers.len() > 1);
         self.servers.len() - last
     }
 
-    /// Why the prober failed: a node that has ended says more than a lost connection.
+    /// Returns why polling failed: an exited node explains more than a lost connection.
     pub(super) fn failed(&self, source: ProbeError) -> ExperimentError {
         failed(self.scheme, &self.servers, source)
     }
 
-    /// From now on nothing passes between the last node and its store, where that is what the link is like. It is not
-    /// mended: nobody outside sees when a node hears of changes again, so the next wave has new nodes.
+    /// Interrupts the link between the last node and its store, if the series is about such a link. It is not restored:
+    /// it is not visible from outside when a node receives changes again, so the next wave has new nodes.
     pub(super) fn break_link(&self) {
         if let (PushLink::Lost, Some(proxy)) = (self.link, &self.proxy) {
             proxy.set_fault(LinkFault::HalfOpen);
@@ -109,7 +109,7 @@ fn laid(link: PushLink) -> Link {
     }
 }
 
-/// Lives that somebody can wait for. What is denied at once or by a push keeps its own.
+/// Returns options for short lifetimes. Schemes that deny at once or by a push keep their own.
 fn shorter(scheme: Scheme, parameters: &RevocationParameters) -> Vec<(&'static str, String)> {
     let epoch = scheme.kind().early_end() == Some(EarlyEnd::Epoch);
     match scheme.revocation_class() {

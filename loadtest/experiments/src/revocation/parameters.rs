@@ -5,33 +5,34 @@ use crate::profile::Profile;
 /// The parameters of the experiment `revocation`.
 #[derive(Clone, Debug)]
 pub struct RevocationParameters {
-    /// Nodes that are asked.
+    /// Number of nodes that are polled.
     pub nodes: u32,
-    /// Where a denial is there as soon as the event or its push.
+    /// Events of series in which a denial comes with the event or its push.
     pub prompt: EventCounts,
-    /// Where it has to be waited for, or comes over a slow or broken link; in each wave.
+    /// Events of series in which it has to be waited for, or comes over a slow or interrupted link; in each wave.
     pub waited: EventCounts,
     /// Waves of events that are waited for together.
     pub waves: u32,
-    /// What tokens live whose end is waited for, instead of the scheme's own life, in seconds.
+    /// The lifetime of tokens whose expiry is waited for, instead of the scheme's own, in seconds.
     pub life_s: u64,
-    /// How long a user's epoch is remembered, instead of the scheme's own time, in seconds.
+    /// How long a user's epoch is cached, instead of the scheme's own time, in seconds.
     pub epoch_ttl_s: u64,
-    /// By how much pushes come later over a slow link, in milliseconds.
+    /// The delay of pushes over a slow link, in milliseconds.
     pub delay_ms: u32,
 }
 
-/// Events of each kind.
+/// The number of events by kind.
 #[derive(Clone, Copy, Debug)]
 pub struct EventCounts {
-    /// Of each of the three kinds for which nobody hashes a password.
+    /// Events of each of the three kinds without password hashing.
     pub plain: u32,
-    /// Of each of the two for which somebody does: a change of password, and a role taken away from who has logged in with it.
+    /// Events of each of the two kinds with password hashing: a change of password, and the removal of a role after a
+    /// login with it.
     pub hashed: u32,
 }
 
 impl EventCounts {
-    /// About so many events in all; most of those that take no hashing, which lasts a hundred times as long.
+    /// Returns counts with about this total; most without hashing, which takes a hundred times as long.
     #[must_use]
     pub const fn of(events: u32) -> Self {
         let hashed = events / 50;
@@ -40,7 +41,7 @@ impl EventCounts {
 }
 
 impl RevocationParameters {
-    /// The parameters of a profile.
+    /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
         Self {
             nodes: 4,

@@ -1,4 +1,4 @@
-//! What an event takes of the store: counted on one node, one event at a time, with nobody asking.
+//! The store commands of an event: counted on one node, one event at a time, without polling.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use lab::store::Store;
 use super::trial::{Maker, Ready};
 use crate::bench::{Bench, ExperimentError};
 
-/// Events of each kind. Signs of life that a server asks for now and then fall into some of them, so the least counts.
+/// Events of each kind. Periodic health checks of a server fall into some of them, so the least count is used.
 const REPEATS: u32 = 5;
 
-/// Starts one server with its own lives, which describes the scheme, and counts if there is something to count.
+/// Starts one server with its default lifetimes, records its description, and counts commands if the store supports it.
 pub(super) fn take(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
     let store = bench.setting.store(scheme);
     let server = bench.start(&bench.spec(scheme, store)?)?;
@@ -40,7 +40,7 @@ pub(super) fn take(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), Experime
     Ok(())
 }
 
-/// The least count of each command; none where the store does not count.
+/// Returns the least count of each command; none if the store does not count commands.
 fn commands(
     prober: &mut Prober,
     store: &Store,
@@ -49,7 +49,7 @@ fn commands(
 ) -> Result<Option<BTreeMap<String, u64>>, ExperimentError> {
     let mut least: Option<BTreeMap<String, u64>> = None;
     for Ready { trial, .. } in ready {
-        // It is seen once before, as in life: what remembers it remembers it.
+        // The credential is used once before, as in production, so that caches contain it.
         let failed = |source| ExperimentError::Probe { scheme, source };
         prober.send(0, &trial.probe).map_err(failed)?;
         let Some(before) = store.command_counts()? else { return Ok(None) };

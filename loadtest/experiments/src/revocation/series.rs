@@ -15,31 +15,31 @@ use super::trial::{Maker, Ready};
 use super::{EventCounts, RevocationParameters};
 use crate::bench::{Bench, ExperimentError};
 
-/// How much longer than its class allows a node is asked that goes on accepting.
+/// How long a node that still accepts is polled beyond the limit of its class.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Connections to each node where there is one event at a time: one asks while the other is answered.
+/// Connections to each node with one event at a time: one sends while the other waits for a response.
 const CONNECTIONS: u32 = 2;
-/// The same for waves: a node that waits for its store in vain takes most of a second for each answer.
+/// The same for waves: a node whose store does not respond takes most of a second for each response.
 const CONNECTIONS_IN_WAVES: u32 = 8;
-/// Between two questions over one connection while a denial is waited for. All together leave the processors time.
+/// The pause between two requests over one connection while a denial is waited for. It leaves CPU time to the servers.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The same where it is due within a tenth of a second.
+/// The same if the denial is due within a tenth of a second.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
-/// The share of events that may say nothing before the others are not believed either.
+/// The share of events without a result above which the series is invalid.
 const FAULTY: f64 = 0.1;
 
-/// What is to be measured.
+/// The plan of a series.
 pub(super) struct SeriesPlan {
     pub(super) link: PushLink,
-    /// Blocks, or waves.
+    /// Number of blocks or waves.
     pub(super) rounds: u32,
-    /// In all rounds together, or in each wave.
+    /// Events in all rounds together, or in each wave.
     pub(super) counts: EventCounts,
     /// Whether there is one event at a time.
     pub(super) one_by_one: bool,
 }
 
-/// Makes the events.
+/// Measures the events of a series.
 pub(super) fn measure(
     bench: &mut Bench<'_>,
     parameters: &RevocationParameters,
@@ -54,7 +54,7 @@ pub(super) fn measure(
         link: plan.link,
         started_at: crate::now(),
         nodes: group.servers.len() as u32,
-        // What another class would promise, nobody asked for.
+        // The control has no class, and is not measured.
         class: described.revocation_class.unwrap_or(RevocationClass::Immediate),
         window_s: described.revocation_window_s.unwrap_or(0),
         events: Vec::new(),
@@ -77,7 +77,7 @@ pub(super) fn measure(
         };
         let endless = events.iter().any(|event| event.faults.is_empty() && event.denied_us.contains(&None));
         series.events.extend(events);
-        // More of them would say the same again, and each takes all patience.
+        // More of them would have the same result, and each takes the whole timeout.
         if endless {
             break;
         }
@@ -95,7 +95,7 @@ fn worded(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
     format!("{scheme}{over}, {} of {}", round + 1, plan.rounds)
 }
 
-/// Which events, in which order, and which node is told of each.
+/// Returns the events in their order, and the node that receives each.
 fn kinds(counts: EventCounts, tellable: usize, random: &mut SmallRng) -> Vec<(EventKind, usize)> {
     let count = |kind| match kind {
         EventKind::PasswordChange | EventKind::Demote => counts.hashed,
@@ -124,7 +124,7 @@ fn trials(
     { maker }.make(kinds)
 }
 
-/// Nothing waits between questions, and no event disturbs another.
+/// Measures one event at a time, with polling without pauses.
 fn one_by_one(
     bench: &Bench<'_>,
     group: &mut Group,
@@ -162,7 +162,7 @@ fn patience(series: &RevocationSeries) -> Duration {
     Duration::from_micros(revocation_bound_us(series.class, series.window_s, None)) + PATIENCE
 }
 
-/// Has every node accept the credentials, ends them, and sees who accepts them still.
+/// Makes every node accept the credentials, revokes them, and polls which nodes still accept them.
 fn wave(
     bench: &Bench<'_>,
     group: &mut Group,
@@ -176,7 +176,7 @@ fn wave(
     group.break_link();
     let seen = group.prober.run(&trials, pace, &bench.setting.stop).map_err(|source| group.failed(source))?;
     let life = group.descriptor().credential_ttl_s.map(|ttl_s| ttl_s + group.descriptor().leeway_s.unwrap_or(0));
-    // Activity prolongs what is looked up, and not what was signed.
+    // Activity extends the lifetime of sessions, but not that of signed tokens.
     let ends = matches!(series.class, RevocationClass::Ttl | RevocationClass::Expiry);
     let life = life.filter(|_| ends).map(Duration::from_secs);
     let event = |((ready, seen), refused): ((&Ready, Seen), Option<String>)| event(ready, seen, refused, life, block);

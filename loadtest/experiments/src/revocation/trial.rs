@@ -1,4 +1,4 @@
-//! Credentials, and what will end them.
+//! Credentials, and the events that revoke them.
 
 use std::time::Instant;
 
@@ -12,38 +12,38 @@ use lab::http::Client;
 use crate::bench::ExperimentError;
 use crate::wire::sent_back;
 
-/// Long enough for any rule of passwords.
+/// Long enough for any password rule.
 const NEW_PASSWORD: &str = "an entirely new password";
-/// The seeded admin, who ends others.
+/// The seeded admin, who changes other users.
 const ADMIN: u32 = 0;
 
 type Headers = Vec<(String, String)>;
 
-/// Whoever makes trials of nodes that share what they know.
+/// Creates trials for nodes that share a store and keys.
 pub(super) struct Maker<'group> {
     pub(super) scheme: Scheme,
     pub(super) carrier: Carrier,
     pub(super) prober: &'group mut Prober,
-    /// One a node.
+    /// One client per node.
     pub(super) clients: &'group [Client],
-    /// Every event has a user of its own: he is changed for good.
+    /// Every event has a separate user, because the change is permanent.
     pub(super) next_user: &'group mut u32,
 }
 
-/// A trial that can begin.
+/// A trial that is ready to start.
 pub(super) struct Ready {
     pub(super) kind: EventKind,
     pub(super) trial: Trial,
-    /// When the credential was handed out, at the latest.
+    /// The latest time at which the credential was issued.
     pub(super) born: Instant,
 }
 
 impl Maker<'_> {
-    /// One trial for each kind and the node that is to be told.
+    /// Creates one trial for each kind and receiving node.
     pub(super) fn make(&mut self, kinds: &[(EventKind, usize)]) -> Result<Vec<Ready>, ExperimentError> {
         let (admin, _) = self.mint(1, ADMIN)?;
         let admin = &admin[0];
-        // Logins first, for they take long, and what is handed out before lives on meanwhile.
+        // Logins first, because they take long, and credentials issued before would age meanwhile.
         let demoted = kinds.iter().filter(|(kind, _)| *kind == EventKind::Demote);
         let mut ready: Vec<Ready> =
             demoted.map(|&(_, told)| self.demotion(told, admin)).collect::<Result<_, ExperimentError>>()?;
@@ -69,7 +69,7 @@ impl Maker<'_> {
         Ok((minted.into_iter().map(headers).collect(), Instant::now()))
     }
 
-    /// What ends this credential of this user.
+    /// Returns the request that revokes this credential of this user.
     fn event(&self, kind: EventKind, own: &Headers, admin: &Headers, user: u32) -> Call {
         let body = |value: serde_json::Value| Some(value.to_string());
         let name = username(user);
@@ -89,7 +89,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A state change; a cookie has to say that it comes from this very site.
+    /// Returns a request that changes state; with a cookie it has to state the same origin.
     fn post(&self, path: &'static str, credential: &Headers, body: Option<String>) -> Call {
         let mut headers = credential.clone();
         if self.carrier == Carrier::Cookie {
@@ -98,7 +98,7 @@ impl Maker<'_> {
         Call::post(path, headers, body)
     }
 
-    /// A user who was given the role, has logged in with it, and will lose it.
+    /// Prepares a user who was given the role, has logged in with it, and will lose it.
     fn demotion(&mut self, told: usize, admin: &Headers) -> Result<Ready, ExperimentError> {
         let user = self.users(1);
         let roles = serde_json::json!({ "username": username(user), "roles": [ADMIN_ROLE] });

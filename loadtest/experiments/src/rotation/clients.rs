@@ -1,4 +1,4 @@
-//! What the clients of this experiment have in common: they send when they are due, and keep what they get.
+//! Shared functions of this experiment's clients: sending on time, and keeping tokens.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use lab::server::Server;
 
 use crate::bench::{Bench, ExperimentError};
 
-/// Families minted between two looks at whether the run is to end.
+/// Families minted between two checks for an interruption.
 const BATCH: u32 = 500;
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug)]
 pub(super) enum Refreshed {
     /// The next refresh token.
@@ -35,7 +35,7 @@ pub(super) fn refresh(client: &Client, token: &str) -> Result<Refreshed, HttpErr
     })
 }
 
-/// Refresh tokens of so many new families.
+/// Returns the refresh tokens of this number of new families.
 pub(super) fn families(bench: &Bench<'_>, server: &Server, count: u32) -> Result<Vec<String>, ExperimentError> {
     let client = server.client();
     let mut tokens = Vec::with_capacity(count as usize);
@@ -47,7 +47,7 @@ pub(super) fn families(bench: &Bench<'_>, server: &Server, count: u32) -> Result
     Ok(tokens)
 }
 
-/// Sleeps until then; returns at once if it has passed.
+/// Sleeps until this instant; returns at once if it has passed.
 pub(super) fn wait_until(instant: Instant) {
     let ahead = instant.saturating_duration_since(Instant::now());
     if ahead > Duration::ZERO {
@@ -55,7 +55,7 @@ pub(super) fn wait_until(instant: Instant) {
     }
 }
 
-/// Microseconds from one instant to a later one.
+/// Returns the microseconds from one instant to a later one.
 pub(super) fn us_between(from: Instant, to: Instant) -> u64 {
     to.saturating_duration_since(from).as_micros() as u64
 }

@@ -5,65 +5,66 @@ use crate::profile::Profile;
 /// The parameters of the experiment `rotation`, by its parts.
 #[derive(Clone, Debug)]
 pub struct RotationParameters {
-    /// Of keys that roll.
+    /// Key rotation.
     pub rolls: RollParameters,
-    /// Of refreshes that race.
+    /// Refresh races.
     pub races: RaceParameters,
-    /// Of refreshes all at once.
+    /// Refresh bursts.
     pub storms: StormParameters,
 }
 
-/// The parameters of keys that roll under load.
+/// The parameters of key rotation under load.
 #[derive(Clone, Debug)]
 pub struct RollParameters {
-    /// How often every scheme's key rolls, for each way in which the other node learns of it.
+    /// Rotations of every scheme's key, for each way in which the other node gets it.
     pub blocks: u32,
-    /// How long the load lasts, in seconds; the key rolls in its middle.
+    /// Duration of the load, in seconds; the key is rotated in its middle.
     pub round_s: f64,
     /// Requests per second, to both nodes together.
     pub rate_rps: f64,
     /// Clients, each with a connection to each node.
     pub clients: u32,
-    /// Credentials in use, the oldest of which are replaced all the time.
+    /// Number of credentials in use, the oldest of which are replaced continually.
     pub population: u32,
 }
 
-/// The parameters of refreshes that race.
+/// The parameters of refresh races.
 #[derive(Clone, Debug)]
 pub struct RaceParameters {
-    /// How long a used refresh token is still taken, in seconds.
+    /// Grace periods for which a used refresh token is still accepted, in seconds.
     pub graces_s: Vec<u64>,
-    /// Clients that send the same refresh token at once.
+    /// Numbers of clients that send the same refresh token at once.
     pub clients: Vec<u32>,
-    /// Families tried with each grace and number of clients.
+    /// Families with each grace period and number of clients.
     pub families: u32,
-    /// Families in which a copy is sent later, with each grace and age.
+    /// Families in which a copy is sent later, with each grace period and age.
     pub replays: u32,
 }
 
-/// The parameters of refreshes all at once.
+/// The parameters of refresh bursts.
 #[derive(Clone, Debug)]
 pub struct StormParameters {
-    /// How far clients stray from the share of the life at which they refresh, as parts of the time between two refreshes.
+    /// Jitters of the fraction of the lifetime at which clients refresh, as fractions of the time between two
+    /// refreshes.
     pub jitters: Vec<f64>,
-    /// How often each is tried.
+    /// Repetitions of each.
     pub blocks: u32,
-    /// Credentials issued.
+    /// Number of credentials issued.
     pub credentials: u32,
-    /// Within how long they are issued, in seconds.
+    /// The duration of issuing, in seconds.
     pub storm_s: f64,
-    /// How long a credential lives, in seconds.
+    /// The lifetime of a credential, in seconds.
     pub ttl_s: u64,
-    /// The part of its life after which it is refreshed, 0 to 1.
+    /// The fraction of its lifetime after which it is refreshed, 0 to 1.
     pub share: f64,
-    /// For how many times the time between two refreshes arrivals are counted.
+    /// The duration of counting, in multiples of the time between two refreshes.
     pub periods: u32,
-    /// Connections that refreshes are sent over.
+    /// Number of connections for refreshes.
     pub connections: u32,
 }
 
 impl RotationParameters {
-    /// The parameters of a profile.
+    /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
         Self {
             rolls: RollParameters {

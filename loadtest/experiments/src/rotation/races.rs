@@ -1,4 +1,4 @@
-//! The same refresh token, sent several times: at once by its owner, and later by somebody else.
+//! Copies of a refresh token: sent at once by its owner's clients, and later by another client.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -13,9 +13,9 @@ use super::clients::{Refreshed, families, refresh, us_between};
 use super::refreshing::Refreshing;
 use crate::bench::{Bench, ExperimentError};
 
-/// Families that race between two looks at whether the run is to end.
+/// Families that race between two checks for an interruption.
 const BATCH: u32 = 100;
-/// By how much later than the grace a copy is sent that has to be refused: grace counts whole seconds.
+/// How much later than the grace period a copy is sent that has to be rejected: the grace period counts whole seconds.
 const PAST_S: u64 = 2;
 
 pub(super) fn steps(parameters: &RaceParameters) -> u64 {
@@ -47,14 +47,14 @@ pub(super) fn run(
     Ok(())
 }
 
-/// How old copies are when they are sent: at once, just within the grace, and past it.
+/// Returns the ages of copies when they are sent: at once, shortly before the end of the grace period, and after it.
 fn ages_s(grace_s: u64) -> Vec<u64> {
     let mut ages_s = vec![0, grace_s.saturating_sub(1), grace_s + PAST_S];
     ages_s.dedup();
     ages_s
 }
 
-/// What became of families.
+/// The outcome of families.
 #[derive(Default)]
 struct Tally {
     families: u64,
@@ -81,7 +81,7 @@ impl Tally {
     }
 }
 
-/// What was neither granted nor refused says nothing of a family.
+/// Invalidates the result if a refresh was neither granted nor rejected.
 fn answered(failed: u64) -> Validity {
     let some = (failed > 0).then(|| format!("{failed} refreshes got neither a token nor 401"));
     Validity::from_reasons(some.into_iter().collect())
@@ -100,10 +100,10 @@ fn race(bench: &Bench<'_>, server: &Server, clients: u32, count: u32) -> Result<
     Ok(tally)
 }
 
-/// What one client sent, and what it got.
+/// The time at which a client sent, and the outcome.
 type Sent = (Instant, Refreshed);
 
-/// Every client sends every token, all at the same instant. By token, what each client got.
+/// Makes every client send every token, all at the same instant. Returns by token the outcome of each client.
 fn all_send(racers: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, HttpError> {
     let start = Barrier::new(racers.len());
     let send = |racer: &Client| -> Vec<Result<Sent, HttpError>> {
@@ -127,8 +127,8 @@ fn all_send(racers: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, Http
     Ok(by_token)
 }
 
-/// Counts what the clients got, and looks whether one of them can still refresh: a client refreshes with what it got last, and
-/// a refused token ends what is left of its family.
+/// Counts the outcomes of the clients, and checks whether one of them can still refresh: a client refreshes with its
+/// latest token, and a rejected token revokes the rest of its family.
 fn judge(owner: &Client, sent: &[Sent], tally: &mut Tally) -> Result<(), HttpError> {
     let mut got = None;
     for (_, refreshed) in sent {
@@ -149,7 +149,7 @@ fn judge(owner: &Client, sent: &[Sent], tally: &mut Tally) -> Result<(), HttpErr
     Ok(())
 }
 
-/// Families whose owner refreshes, and a copy of whose old token somebody else sends when it is so old.
+/// Measures families whose owner refreshes, and of whose old token another client sends a copy at this age.
 fn replay(
     bench: &Bench<'_>,
     server: &Server,

@@ -1,4 +1,4 @@
-//! A scheme with refresh tokens, and the store that its families are in.
+//! A scheme with refresh tokens, and the store of its families.
 
 use contract::{Carrier, EarlyEnd, Kind, Scheme, StoreKind};
 use lab::child::Bounds;
@@ -8,15 +8,15 @@ use lab::store::Store;
 use crate::bench::{Bench, ExperimentError};
 use crate::own_store::OwnStore;
 
-/// Whom races and storms are measured on.
+/// The scheme for races and bursts, with its store.
 pub(super) struct Refreshing<'a> {
     pub(super) scheme: Scheme,
     store: OwnStore<'a>,
 }
 
 impl<'a> Refreshing<'a> {
-    /// The first scheme compared that has refresh tokens, or the variant of the first signature scheme that has; none, with a
-    /// word in the record, if there is neither or Redis is not installed.
+    /// Returns the first compared scheme with refresh tokens, or the variant of the first signature scheme that has
+    /// them. Returns none, with a note in the record, if there is neither or Redis is not installed.
     pub(super) fn of(bench: &mut Bench<'a>) -> Result<Option<Self>, ExperimentError> {
         let Some(scheme) = chosen(&bench.setting.schemes) else {
             bench.journal.omit(WHAT, "none of the compared schemes signs tokens; add one such as jwt-hs256-refresh")?;
@@ -32,8 +32,8 @@ impl<'a> Refreshing<'a> {
         }
     }
 
-    /// A server with these flags beside the usual ones. It is not described in the record: it need not be among the
-    /// schemes compared.
+    /// Starts a server with these additional flags. It is not described in the record: it need not be among the
+    /// compared schemes.
     pub(super) fn start(
         &self,
         bench: &Bench<'_>,
@@ -45,7 +45,7 @@ impl<'a> Refreshing<'a> {
         Ok(Server::start(&ServerSpec { carrier: Carrier::Bearer, flags, log, ..spec })?)
     }
 
-    /// An error if server or store has ended.
+    /// Fails if server or store has exited.
     pub(super) fn check(&self, server: &Server) -> Result<(), ExperimentError> {
         server.process().check()?;
         Ok(self.store.store().map_or(Ok(()), Store::check)?)
@@ -54,7 +54,7 @@ impl<'a> Refreshing<'a> {
 
 const WHAT: &str = "rotation: races and bursts of refresh tokens";
 
-/// A Redis of its own, whether or not the schemes compared want one; or the one that was lent.
+/// Returns a separate Redis, whether or not the compared schemes need one; or the external one.
 fn store<'a>(bench: &mut Bench<'a>) -> Result<OwnStore<'a>, ExperimentError> {
     let bounds = Bounds::on(&bench.setting.placement.store_cpus);
     if bench.setting.stores.contains_key(&StoreKind::Redis) {
@@ -73,7 +73,7 @@ fn chosen(schemes: &[Scheme]) -> Option<Scheme> {
     schemes.iter().find(refreshes).copied().or_else(|| schemes.iter().find_map(|scheme| variant(*scheme)))
 }
 
-/// The scheme that signs with the same algorithm and has refresh tokens.
+/// Returns the scheme with the same signature algorithm and refresh tokens.
 fn variant(scheme: Scheme) -> Option<Scheme> {
     let algorithm = scheme.kind().algorithm()?;
     Scheme::of_kind(Kind::Token { algorithm, early_end: EarlyEnd::Refresh })

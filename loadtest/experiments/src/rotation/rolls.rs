@@ -1,4 +1,4 @@
-//! Keys that roll under load.
+//! Key rotation under load.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -19,24 +19,24 @@ use super::clients::{us_between, wait_until};
 use crate::bench::{Bench, ExperimentError};
 use crate::blocks::{Turn, turns};
 
-/// From one login of some clients to the next.
+/// The interval between two logins of some clients.
 const LOGIN_EVERY: Duration = Duration::from_millis(50);
 /// Clients that log in then: a part of the population, so that credentials of both keys are sent for a while.
 const LOGINS: u32 = 4;
-/// With fewer requests that carry a new key nobody has seen what becomes of it.
+/// With fewer requests signed by a new key there is no result.
 const FEWEST: u64 = 20;
 
-/// A scheme whose key rolls, and how another node comes to the new key.
+/// A scheme whose key is rotated, and how another node gets the new key.
 type Planned = (Scheme, Learning);
 
-/// All that will roll, block by block.
+/// Returns all rotations, block by block.
 pub(super) fn planned(bench: &Bench<'_>, parameters: &RollParameters) -> Vec<Turn<Planned>> {
     let ways = |&scheme: &Scheme| learning(scheme).iter().map(move |&learning| (scheme, learning));
     let all: Vec<Planned> = bench.setting.schemes.iter().flat_map(ways).collect();
     turns(&all, 0..parameters.blocks, bench.setting.seed)
 }
 
-/// The ways in which another node of this scheme can come to a new key; none for a scheme without keys.
+/// Returns the ways in which another node of this scheme can get a new key; none for a scheme without keys.
 fn learning(scheme: Scheme) -> &'static [Learning] {
     match scheme.kind() {
         Kind::Token { algorithm, .. } if !algorithm.is_symmetric() => &[Learning::Never, Learning::Published],
@@ -71,16 +71,16 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Two nodes, and the ways on which their keys are asked for.
+/// Two nodes, and the routes to the servers that check their keys.
 struct Nodes {
     scheme: Scheme,
-    /// It hands out credentials, and its key rolls.
+    /// It issues credentials, and its key is rotated.
     first: Server,
     other: Server,
     ways: Vec<Way>,
 }
 
-/// A request's way to whoever checks the key.
+/// The route of a request to the server that checks the key.
 #[derive(Clone)]
 struct Way {
     base: String,
@@ -115,7 +115,8 @@ impl Nodes {
         Ok(Self { scheme, first, other, ways })
     }
 
-    /// An edge, whose key rolls, and a server behind it that fetches its key set: nobody else looks at the key.
+    /// Starts an edge, whose key is rotated, and a server behind it that fetches its key set: only that server checks
+    /// the key.
     fn edge(bench: &mut Bench<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
         let address = free_address()?;
         let inner = "jwt-eddsa".parse().expect("the table has it");
@@ -144,7 +145,7 @@ fn jwks(address: SocketAddr) -> String {
     format!("http://{address}{}", route::JWKS)
 }
 
-/// An address that nobody has, for an edge that the server behind it must know before it starts.
+/// Returns a free address for an edge, which the server behind it must know before it starts.
 fn free_address() -> Result<SocketAddr, ExperimentError> {
     let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     bound.map_err(|source| ExperimentError::Address { source })
@@ -152,7 +153,7 @@ fn free_address() -> Result<SocketAddr, ExperimentError> {
 
 type Headers = BTreeMap<String, String>;
 
-/// A credential, and whether it was handed out after the roll.
+/// A credential, and whether it was issued after the rotation.
 #[derive(Clone)]
 struct Held {
     headers: Headers,
@@ -163,7 +164,7 @@ struct Load<'run> {
     plan: Plan,
     clients: u32,
     ways: &'run [Way],
-    /// What the clients hold now.
+    /// The present credentials of the clients.
     held: RwLock<Vec<Held>>,
     stop: &'run AtomicBool,
 }
@@ -172,7 +173,7 @@ struct Load<'run> {
 struct Seen {
     other_node: bool,
     new_key: bool,
-    /// Seconds since the roll was asked for at which it was due; negative before.
+    /// When it was due, in seconds since the rotation was requested; negative before.
     due_s: f64,
     status: u16,
     response_us: u64,
@@ -190,7 +191,7 @@ impl<'run> Load<'run> {
         let seed = bench.setting.seed + u64::from(block);
         let plan = Plan { seed, population, ..Plan::new(arrivals, parameters.round_s) };
         let held = log_in(&nodes.first.client(), parameters.population, 0, false)?;
-        // Whoever fetches keys fetches the first ones before the load, and may fetch again a second later.
+        // Servers that fetch keys fetch the first ones before the load, and may fetch again a second later.
         for way in &nodes.ways {
             Client::new(&way.base).get(&way.path, &held[0].headers, DEADLINE)?;
         }
@@ -203,7 +204,8 @@ impl<'run> Load<'run> {
         })
     }
 
-    /// Sends all requests, and rolls the key in the middle. When that was, in seconds since the start, and what was seen.
+    /// Sends all requests, and rotates the key in the middle. Returns the time of the rotation in seconds since the
+    /// start, and the requests.
     fn drive(&self, bench: &Bench<'_>, nodes: &Nodes) -> Result<(f64, Vec<Seen>), ExperimentError> {
         let start = Instant::now() + LOGIN_EVERY;
         let tickets = Mutex::new(Tickets::of(&self.plan, start));
@@ -221,7 +223,8 @@ impl<'run> Load<'run> {
         Ok((seconds(start, rolled), seen.into_iter().flatten().map(after).collect()))
     }
 
-    /// Has some clients log in every now and then, and rolls the key in the middle of the load. When that was asked for.
+    /// Logs some clients in at intervals, and rotates the key in the middle of the load. Returns when the rotation was
+    /// requested.
     fn log_in_and_roll(&self, nodes: &Nodes, start: Instant) -> Result<Instant, HttpError> {
         let client = nodes.first.client();
         let (middle, end) = (self.plan.duration_s / 2.0, self.plan.duration_s);
@@ -245,7 +248,7 @@ impl<'run> Load<'run> {
         Ok(rolled.unwrap_or(start))
     }
 
-    /// One client: a request for every ticket that it gets. Each with the moment at which it was due.
+    /// Runs one client: sends a request for every ticket. Returns each with the moment at which it was due.
     fn work(&self, tickets: &Mutex<Tickets>) -> Vec<(Instant, Seen)> {
         let clients: Vec<Client> = self.ways.iter().map(|way| Client::new(&way.base)).collect();
         let mut seen = Vec::new();
@@ -254,7 +257,7 @@ impl<'run> Load<'run> {
             let Some(ticket) = ticket else { break };
             wait_until(ticket.intended);
             let held = self.held.read().unwrap_or_else(PoisonError::into_inner)[ticket.credential as usize].clone();
-            // Each in turn, so that both see as many of each age.
+            // The nodes in turn, so that both get as many credentials of each age.
             let (number, way) = (seen.len() % self.ways.len(), &self.ways[seen.len() % self.ways.len()]);
             let answer = clients[number].get(&way.path, &held.headers, DEADLINE);
             let status = answer.map_or(0, |answer| answer.status);
@@ -266,18 +269,18 @@ impl<'run> Load<'run> {
     }
 }
 
-/// Credentials from users of these numbers on, as they would get them from a login.
+/// Returns credentials of users from this number on, as a login issues them.
 fn log_in(client: &Client, count: u32, first: u32, new_key: bool) -> Result<Vec<Held>, HttpError> {
     let minted = client.mint(count, first)?;
     Ok(minted.into_iter().map(|credential| Held { headers: credential.headers, new_key }).collect())
 }
 
-/// Seconds from one instant to another, negative if that was earlier.
+/// Returns the seconds from one instant to another, negative if that was earlier.
 fn seconds(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64() - from.saturating_duration_since(to).as_secs_f64()
 }
 
-/// What was seen, by node and by the age of credential and request.
+/// Counts the requests by node and by the age of credential and request.
 fn presented(seen: &[Seen]) -> Vec<Presented> {
     let mut kinds: BTreeMap<(bool, bool, bool), Vec<&Seen>> = BTreeMap::new();
     for one in seen {

@@ -1,4 +1,4 @@
-//! Credentials that are issued all at once, and refreshed all at once, unless clients stray.
+//! Refresh bursts: credentials that are issued in a burst, and refreshed in one unless there is jitter.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,13 +20,13 @@ use crate::blocks::{Turn, turns};
 
 /// The length of a bin, in seconds.
 const BIN_S: f64 = 0.1;
-/// From one batch of issued credentials to the next.
+/// The interval between two batches of issued credentials.
 const ISSUE_EVERY: Duration = Duration::from_millis(20);
-/// A worker without work looks this often whether the run is to end.
+/// The interval at which an idle worker checks for an interruption.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A storm that took so much longer than planned is another storm.
+/// A burst that took longer than planned by more than this factor is invalid.
 const MOST_STRETCH: f64 = 1.5;
-/// Refreshes of which 99 % were sent later than this after they were due say more of the clients than of their times.
+/// If 1 % of the refreshes were sent later than this, the clients were saturated.
 const MOST_LAG_US: u64 = 50_000;
 
 pub(super) fn steps(parameters: &StormParameters) -> u64 {
@@ -51,20 +51,20 @@ pub(super) fn run(
     Ok(())
 }
 
-/// A storm under way.
+/// A running burst.
 struct Weather<'run> {
     parameters: &'run StormParameters,
     jitter: f64,
     server: &'run Server,
     stop: &'run AtomicBool,
-    /// Who is due, and with which token.
+    /// The clients that are due next, with their tokens.
     due: Mutex<Due>,
     changed: Condvar,
     start: Instant,
 }
 
 struct Due {
-    /// The earliest first.
+    /// Ordered by time, the earliest first.
     clients: BinaryHeap<Reverse<(Instant, String)>>,
     random: SmallRng,
 }
@@ -85,12 +85,12 @@ impl<'run> Weather<'run> {
         Self { parameters, jitter, server, stop, due: Mutex::new(due), changed: Condvar::new(), start }
     }
 
-    /// From one refresh of a client to the next, if it does not stray.
+    /// Returns the time between two refreshes of a client without jitter.
     fn period_s(&self) -> f64 {
         self.parameters.ttl_s as f64 * self.parameters.share
     }
 
-    /// Where counting begins: the first credential is due, if nobody strays.
+    /// Returns the start of counting: when the first credential is due without jitter.
     fn counted_from(&self) -> Instant {
         self.start + Duration::from_secs_f64(self.period_s())
     }
@@ -99,7 +99,8 @@ impl<'run> Weather<'run> {
         self.counted_from() + Duration::from_secs_f64(self.period_s() * f64::from(self.parameters.periods))
     }
 
-    /// Issues, and refreshes until the end. How long issuing took in seconds, and every refresh.
+    /// Issues credentials, and refreshes them until the end. Returns the duration of issuing in seconds, and every
+    /// refresh.
     fn pass(&self, seed: u64) -> Result<(f64, Vec<Sent>), ExperimentError> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner).random = SmallRng::seed_from_u64(seed);
         let (issued, sent) = std::thread::scope(|scope| {
@@ -114,7 +115,7 @@ impl<'run> Weather<'run> {
         Ok((issued?, sent.into_iter().flatten().collect()))
     }
 
-    /// Issues all credentials, evenly over the storm, and says how long that took, in seconds.
+    /// Issues all credentials, evenly over the burst, and returns the duration in seconds.
     fn issue(&self) -> Result<f64, HttpError> {
         let client = self.server.client();
         let batches = (self.parameters.storm_s / ISSUE_EVERY.as_secs_f64()).round().max(1.0) as u32;
@@ -133,7 +134,7 @@ impl<'run> Weather<'run> {
         Ok(self.start.elapsed().as_secs_f64())
     }
 
-    /// The client who has got this token now will be back.
+    /// Schedules the next refresh of the client with this token.
     fn schedule(&self, now: Instant, token: String) {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let strays = if self.jitter > 0.0 { due.random.random_range(-self.jitter..=self.jitter) } else { 0.0 };
@@ -160,7 +161,7 @@ impl<'run> Weather<'run> {
         Ok(all)
     }
 
-    /// Waits for whoever is due next; none when it is over.
+    /// Waits for the next client that is due; returns none at the end.
     fn next(&self) -> Option<(Instant, String)> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -208,7 +209,7 @@ impl<'run> Weather<'run> {
     }
 }
 
-/// How many of these offsets in seconds lie in each bin; what lies behind the last is left out.
+/// Returns how many of these offsets in seconds fall into each bin; later ones are ignored.
 fn binned(offsets_s: impl Iterator<Item = f64>, bins: usize) -> Vec<u64> {
     let mut counts = vec![0; bins];
     for offset_s in offsets_s {

@@ -1,5 +1,5 @@
-//! What a request costs on whole processors: its service demand. The slices are cut by it, and where there are none it is what
-//! is left to say of more nodes.
+//! The service demand: the cost of a request with unrestricted CPU. The quotas are derived from it; without quotas it
+//! is the basis of the estimate for several nodes.
 
 use contract::Scheme;
 use engine::record::{Round, ScalingExperiment, ServiceDemand, Usage};
@@ -12,13 +12,13 @@ use crate::blocks;
 use crate::fleet::{self, ServerUnderTest};
 use crate::visit::Watched;
 
-/// One node, and what spreads the load over it, if anything does.
+/// One node, and the balancer in front of it, if there is one.
 struct Subject<'a> {
     station: ServerUnderTest<'a>,
     front: Option<Front>,
 }
 
-/// Visits one node of every scheme once a block, and gives for each, in their order, the demand in the middle.
+/// Visits one node of every scheme once per block, and returns the median demand of each, in order.
 pub(super) fn measure(
     bench: &mut Bench<'_>,
     parameters: &ScalingParameters,
@@ -43,7 +43,7 @@ pub(super) fn measure(
     schemes.iter().map(|&scheme| middle(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
 }
 
-/// By the CPU time of the server.
+/// Returns the median by the CPU time of the server.
 fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
     let mut own: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme.id()).collect();
     own.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
@@ -74,7 +74,7 @@ impl<'a> Subject<'a> {
         let watched = Watched { servers: &servers, store: station.store, balancer: pid(self.front.as_ref()) };
         let started_at = crate::now();
         let round = drive(bench, &plan, through.as_ref().unwrap_or(&station.target), scheme, watched)?;
-        // A round cut short says nothing.
+        // An interrupted round has no result.
         bench.go_on()?;
         Ok(demand(scheme, block, started_at, &round))
     }

@@ -1,18 +1,18 @@
-//! Between which rates a search goes, how long its rounds are, and how much it may take.
+//! The bounds of a search: rates, duration of rounds, and total duration.
 
 use engine::slo::Objective;
 
-/// Requests of a round that the warm-up may cost: so many are planned for each that is needed.
+/// Factor of planned requests to needed ones, because the warm-up is excluded.
 const SPARE: f64 = 1.25;
-/// At low rates rounds are made longer than asked for, up to so many times.
+/// At low rates rounds are longer than requested, by up to this factor.
 const LONGEST: f64 = 10.0;
-/// Rounds of a search, at most.
+/// The most rounds of a search.
 const MOST_ROUNDS: u32 = 120;
-/// Seconds that its rounds last, at most, together.
+/// The most seconds of load of a search.
 const MOST_S: f64 = 1_200.0;
-/// No target needs a search to begin higher, in requests per second.
+/// The highest initial rate, in requests per second.
 const HIGHEST_START_RPS: f64 = 1_000.0;
-/// Beyond this no generator of ours reaches, in requests per second.
+/// The highest rate, in requests per second; the generator does not reach it.
 const HIGHEST_RPS: f64 = 1_000_000.0;
 
 /// An objective needs more requests than a round can contain.
@@ -42,8 +42,8 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// For these objectives and rounds of this length. A round that holds too few requests for a percentile would say
-    /// nothing of it: at low rates it is made longer, and below the rate at which it would be longest nothing is tried.
+    /// Returns the bounds for these objectives and rounds of this length. A round with too few requests cannot estimate
+    /// a percentile: at low rates it is longer, and rates below the one with the longest round are not tried.
     pub(crate) fn of(objectives: &[Objective], round_s: f64) -> Self {
         let needed = objectives.iter().map(|objective| objective.percentile.needs()).fold(0.0, f64::max);
         let requests = needed * SPARE;
@@ -59,7 +59,7 @@ impl Bounds {
         }
     }
 
-    /// Refuses objectives for which no rate sends enough requests in the longest round.
+    /// Rejects objectives for which no rate sends enough requests in the longest round.
     pub(crate) fn check(&self) -> Result<(), OutOfReach> {
         let Self { requests, round_s, highest_rps, .. } = *self;
         if self.lowest_rps <= highest_rps {
@@ -68,21 +68,21 @@ impl Bounds {
         Err(OutOfReach { requests, highest_rps, round_s, needed_s: requests / (LONGEST * highest_rps) })
     }
 
-    /// The length of a round at this rate.
+    /// Returns the duration of a round at this rate, in seconds.
     pub(crate) fn round_s(&self, rate_rps: f64) -> f64 {
         self.round_s.max(self.requests / rate_rps)
     }
 
-    /// The nearest rate that may be tried, with three digits.
+    /// Returns the nearest allowed rate, with three significant digits.
     pub(crate) fn within(&self, rate_rps: f64) -> f64 {
         neat(rate_rps).clamp(self.lowest_rps, self.highest_rps)
     }
 }
 
-/// The rate, rounded down to three digits: more than that no search can tell.
+/// Rounds the rate down to three significant digits, the precision of a search.
 pub(crate) fn neat(rate_rps: f64) -> f64 {
     let unit = 10_f64.powf(rate_rps.log10().floor() - 2.0);
-    // A little more, so that a rate which has three digits keeps them.
+    // A small margin, so that a rate with three digits keeps them.
     let digits = (rate_rps / unit + 1e-6).floor();
     if unit < 1.0 { digits / (1.0 / unit).round() } else { digits * unit.round() }
 }

@@ -1,6 +1,6 @@
-//! The search itself: which rate is tried next, as a function of what the rounds so far have said.
+//! The search algorithm: which rate is tried next, as a function of the verdicts so far.
 //!
-//! It knows nothing of HTTP and reads no clock, so that it can be tried on targets that are known.
+//! It is independent of HTTP and reads no clock, so that tests can run it on known targets.
 
 use engine::record::{SearchEnd, SearchStep, SloVerdict};
 use evidence::{CONFIRMED_BY, CONFIRMING, Judged, SloFit};
@@ -8,30 +8,31 @@ use evidence::{CONFIRMED_BY, CONFIRMING, Judged, SloFit};
 use crate::blocks::{Turn, turns};
 use crate::slo::bounds::{Bounds, neat};
 
-/// Rates of a grid.
+/// Number of rates of a grid.
 const RATES: u32 = 7;
-/// Blocks of the first grid, which reaches over the whole bracket.
+/// Blocks of the first grid, which covers the whole bracket.
 const COARSE_BLOCKS: u32 = 2;
-/// Blocks of the second, which reaches over what the first left open.
+/// Blocks of the second grid, which covers the undecided range.
 const FINE_BLOCKS: u32 = 4;
-/// The first grid begins so far below the rate that was met, and ends so far above the one that was missed.
+/// The first grid extends by this factor below the rate that was met and above the one that was missed.
 const BEYOND: f64 = 1.1;
-/// The second grid reaches from where the curve has this share to where it has none but this; at least by `NARROWEST`.
+/// The second grid covers the rates between this share of met rounds and its complement; its width is at least
+/// `NARROWEST`.
 const OPEN_SHARE: f64 = 0.9;
-/// The least ratio of the second grid's last rate and its first.
+/// The least ratio between the last and the first rate of the second grid.
 const NARROWEST: f64 = 1.12;
-/// A round that says nothing is made again, until there were so many.
+/// The most attempts for a round without a verdict.
 const ATTEMPTS: u32 = 3;
-/// The rate at which the generator's limit shows is narrowed down so often.
+/// How often the interval below the generator's limit is halved.
 const HALVINGS: u32 = 2;
-/// A bracket may prove wrong, because it rests on single rounds.
+/// The most brackets: a bracket may be wrong, because it rests on single rounds.
 const BRACKETS: u32 = 3;
-/// Rates that are tried for confirmation, each below the one before.
+/// The most rates that are tried for confirmation, each below the one before.
 const CONFIRMATIONS: u32 = 4;
-/// How far it steps down when a rate does not hold.
+/// The factor to the next lower rate if a rate is not confirmed.
 const STEP_DOWN: f64 = 0.93;
 
-/// A round that the search wants.
+/// A round that the search requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ask {
     pub(crate) step: SearchStep,
@@ -39,24 +40,24 @@ pub(crate) struct Ask {
     pub(crate) duration_s: f64,
 }
 
-/// Why the search goes no further.
+/// Why the search stopped.
 enum Halt<E> {
     OutOfTime,
     Failed(E),
 }
 
-/// What single rounds say of where the limit lies.
+/// The range of the limit according to single rounds.
 #[derive(Clone, Copy, Debug)]
 enum Bracket {
     /// Met at one rate, missed at the other.
     Between(f64, f64),
-    /// Met there, if anywhere, and the generator's limit above.
+    /// Met at this rate, if at any, with the generator's limit above.
     Generator(Option<f64>),
     /// Missed at the lowest rate.
     NothingMet,
 }
 
-/// Searches by rounds that `round` makes and judges.
+/// Searches with rounds that `round` runs and classifies.
 pub(crate) fn search<E>(
     bounds: &Bounds,
     seed: u64,
@@ -76,11 +77,11 @@ struct Search<'a, Round> {
     round: Round,
     rounds: u32,
     spent_s: f64,
-    /// Rounds of the grid that say something.
+    /// Rounds of the grid with a verdict.
     grid: Vec<Judged>,
     /// Blocks of the grid so far.
     blocks: u32,
-    /// Rates of the grid at which the generator's limit showed, once a visit.
+    /// Number of rates of the grid at which the generator was the limit, once per visit.
     void: usize,
 }
 
@@ -98,7 +99,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
             match SloFit::of(&self.grid) {
                 Some(fit) => return self.refine(&fit, &coarse),
                 None if self.is_voided() => return self.lower_bound(self.all_met_up_to()),
-                // The round that was missed was an accident, or the one that was met.
+                // Either the round that was missed was an outlier, or the one that was met.
                 None if self.grid.iter().all(|round| round.met) => start = missed * BEYOND,
                 None => start = met / BEYOND,
             }
@@ -134,7 +135,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         }
     }
 
-    /// The generator's limit shows: comes the target's before it?
+    /// Checks whether the target's limit is below the generator's.
     fn narrow(&mut self, mut met: f64, mut limit: f64) -> Result<Bracket, Halt<E>> {
         for _ in 0..HALVINGS {
             let rate = self.bounds.within((met * limit).sqrt());
@@ -147,7 +148,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         Ok(Bracket::Generator(Some(met)))
     }
 
-    /// A finer grid where the first left the answer open, and what both say.
+    /// Visits a finer grid in the undecided range, and fits all rounds.
     fn refine(&mut self, fit: &SloFit, coarse: &[f64]) -> Result<SearchEnd, Halt<E>> {
         let middle = fit.law.at(0.5);
         let (first, last) = (coarse[0], coarse[coarse.len() - 1]);
@@ -163,12 +164,12 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         self.confirm(fit.rate_rps.clamp(self.bounds.lowest_rps, last), lowest, SearchEnd::Target)
     }
 
-    /// Whether the grid speaks of the generator more than of the target's limit.
+    /// Returns whether the grid shows the generator's limit more often than the target's.
     fn is_voided(&self) -> bool {
         self.void > self.grid.iter().filter(|round| !round.met).count()
     }
 
-    /// The highest rate of the grid below every rate that was missed.
+    /// Returns the highest rate of the grid below every rate that was missed.
     fn all_met_up_to(&self) -> Option<f64> {
         let missed = self.grid.iter().filter(|round| !round.met).map(|round| round.rate_rps);
         let least = missed.fold(f64::INFINITY, f64::min);
@@ -180,7 +181,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         met.map_or(Ok(SearchEnd::Generator), |met| self.confirm(met, met, SearchEnd::Generator))
     }
 
-    /// Tries the rate again, and lower ones where it does not hold: first the lower end of its interval.
+    /// Repeats the rate, and tries lower ones if it is not confirmed: first the lower end of its interval.
     fn confirm(&mut self, rate: f64, lowest: f64, end: SearchEnd) -> Result<SearchEnd, Halt<E>> {
         let mut rate = self.bounds.within(rate);
         for attempt in 0..CONFIRMATIONS {
@@ -204,7 +205,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         Ok(end)
     }
 
-    /// Visits every rate once a block, in an order drawn anew, so that what drifts drifts for all alike.
+    /// Visits every rate once per block, in a redrawn order, so that drift affects all rates equally.
     fn visit_grid(&mut self, rates: &[f64], blocks: u32) -> Result<(), Halt<E>> {
         for Turn { block, item: rate, .. } in turns(rates, self.blocks..self.blocks + blocks, self.seed) {
             let rate_rps = self.bounds.within(rate);
@@ -218,8 +219,8 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         Ok(())
     }
 
-    /// A round that is made again while it says nothing. The generator's limit is one only if it shows every time; that
-    /// a target settles in none of the rounds is its own doing.
+    /// Repeats a round while it has no verdict. The generator is the limit only if it was in every attempt; if the
+    /// target settles in none of the rounds, it has missed.
     fn visit(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, Halt<E>> {
         let mut last = SloVerdict::Unsettled;
         for _ in 0..ATTEMPTS {
@@ -243,7 +244,7 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
     }
 }
 
-/// Rates that grow by the same factor.
+/// Returns rates that grow by the same factor.
 fn spread(low: f64, high: f64) -> Vec<f64> {
     let factor = (high / low).powf(1.0 / f64::from(RATES - 1));
     (0..RATES).map(|place| neat(low * factor.powf(f64::from(place)))).collect()

@@ -1,13 +1,13 @@
-//! What a round says of the target. The one rule: the target is never blamed for what the instrument may have done.
+//! The verdict of a round. Possible faults of the instrument never count against the target.
 
 use engine::record::{Round, SloVerdict};
 use engine::slo::Objective;
 use engine::validity::{Fault, GENERATOR_SHARE, OWN_LATE_SHARE, Side};
 
-/// The share of an objective's time that the generator itself may take of it, at the same percentile.
+/// The share of an objective's time by which the generator may be late, at the same percentile.
 const OWN_SHARE: f64 = 0.1;
 
-/// Judges a round. `shared` are the processors, if any, that generator and server both may use.
+/// Classifies a round. `shared` is the number of processors that generator and server both may use, if any.
 pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Option<usize>) -> SloVerdict {
     let found = without_sharing(round, objectives);
     let share = shared.and_then(|cpus| used(round, cpus)).filter(|share| *share > GENERATOR_SHARE);
@@ -41,11 +41,11 @@ fn without_sharing(round: &Round, objectives: &[Objective]) -> SloVerdict {
     }
 }
 
-/// Whether the generator was late by so much that it could decide. How much that is goes by the objective: a p99 of 10 ms is
-/// not missed because one request in a hundred is sent 700 µs late.
+/// Returns whether the generator was so late that it could change the verdict. The limit depends on the objective: a
+/// p99 of 10 ms is not missed because one request in a hundred is sent 700 µs late.
 ///
-/// The lateness is that of requests which found a connection idle. Where the target is overrun these are few, the first
-/// ones, and a single late one is a large share of them, but it explains nothing of what all the others waited.
+/// The lateness is that of requests that found an idle connection. If the target is overloaded these are few, the first
+/// ones, and a single late one is a large share of them, but it does not explain the waiting time of all others.
 fn is_too_late(round: &Round, objectives: &[Objective]) -> bool {
     let late = round.own_late_share * round.own_lag_us.count as f64;
     let weighs = |objective: &Objective| {
@@ -55,7 +55,7 @@ fn is_too_late(round: &Round, objectives: &[Objective]) -> bool {
     late > OWN_LATE_SHARE * round.counts.sent() as f64 && objectives.iter().any(weighs)
 }
 
-/// The share of so many processors that generator, server and store used inside the window.
+/// Returns the share of these processors that generator, server and store used inside the window.
 fn used(round: &Round, cpus: usize) -> Option<f64> {
     let usage = round.usage.as_ref()?;
     let spent_ns = usage.generator_cpu_ns + usage.server_cpu_ns + usage.store_cpu_ns.unwrap_or(0);
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// 10,000 requests in 10 s, with a p99 of 9 ms.
+    /// Returns a round with 10,000 requests in 10 s, and a p99 of 9 ms.
     fn good() -> Round {
         let times = Quantiles { p50: Some(500), p99: Some(9_000), count: 10_000, ..Quantiles::default() };
         Round {

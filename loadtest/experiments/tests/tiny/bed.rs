@@ -1,4 +1,4 @@
-//! What all tests of experiments share: the smallest parameters, and one run of one experiment.
+//! Shared test support: the smallest parameters, and one run of one experiment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -28,7 +28,7 @@ use lab::slice::{NoSlices, Slices};
 use lab::store::Store;
 use tempfile::TempDir;
 
-/// One experiment at a time.
+/// Lets one experiment run at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Steps {
@@ -56,7 +56,7 @@ pub(crate) fn tiny() -> Parameters {
         blocks: 1,
         round_s: 1.0,
         fractions: vec![0.05],
-        // The first so low that the last answer comes well before the round is over.
+        // The first is so low that the last response comes well before the end of the round.
         rates_rps: vec![30.0, 1e6],
         connections: 8,
         population: 50,
@@ -110,7 +110,7 @@ pub(crate) fn tiny() -> Parameters {
         prompt: EventCounts { plain: 4, hashed: 1 },
         waited: EventCounts { plain: 1, hashed: 1 },
         waves: 2,
-        // Two logins have to be made meanwhile, on a machine that may be busy.
+        // Two logins have to complete meanwhile, on a machine that may be busy.
         life_s: 5,
         epoch_ttl_s: 2,
         delay_ms: 100,
@@ -187,7 +187,7 @@ pub(crate) fn record() -> Record {
     }
 }
 
-/// Those whose requests cross several servers.
+/// The schemes whose requests cross several servers.
 pub(crate) const CROSSING: [&str; 4] = ["anonymous", "session-redis", "jwt-hs256", "hybrid"];
 pub(crate) const SCHEMES: [&str; 3] = ["anonymous", "session-redis", "jwt-hs256"];
 
@@ -227,7 +227,7 @@ pub(crate) fn measure_behind(
     measure_on((balancer, Slices::here), experiment, schemes, parameters)
 }
 
-/// On a machine that cannot be cut into slices.
+/// Measures on a machine without CPU quotas.
 pub(crate) fn measure_unsliced(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
     let none = || Err(NoSlices { reasons: "this is a test".to_owned() });
     measure_on((Balancer::default(), none), experiment, schemes, parameters)
@@ -275,14 +275,14 @@ fn measure_on(
     written
 }
 
-/// What this experiment measured, which is all that was measured.
+/// Returns the data of this experiment, which is the only one in the record.
 #[track_caller]
 pub(crate) fn only<D: Data>(record: &Record) -> &D {
     let [measurement] = &record.experiments[..] else { panic!("{} was asked for", D::EXPERIMENT) };
     D::of(measurement).unwrap()
 }
 
-/// Every scheme was visited at so many levels: loads, and what else is varied.
+/// Checks that every scheme was visited at this number of levels: loads, and the other varied factor.
 #[track_caller]
 pub(crate) fn every_scheme_at_every_level<'a, At: Debug>(rounds: impl Iterator<Item = (&'a Round, At)>, levels: usize) {
     let mut seen = BTreeSet::new();

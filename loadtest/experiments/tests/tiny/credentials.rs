@@ -1,4 +1,4 @@
-//! What credentials take: `memory`, `population`, `wire`.
+//! Experiments on the size of credentials: `memory`, `population`, `wire`.
 
 use contract::Carrier;
 use engine::record::{Fill, FillState, MemoryExperiment, MemoryPoint, PopulationExperiment, RoundAt, WireExperiment};
@@ -49,7 +49,7 @@ fn population_fills_a_server_measures_it_and_empties_its_store() {
             assert!(revoked[1].abs_diff(revoked[0]) < 1_900 * 50, "a session that was ended is gone: {revoked:?}");
             assert!(freed[0] - live[0] < (live[4] - live[0]) / 4, "before {}, after {}", live[0], freed[0]);
         }
-        // Each size is timed beside the fewest.
+        // Each size is measured in alternation with the smallest.
         let own = population.rounds.iter().filter(|each| each.round.scheme == scheme);
         let mut levels: Vec<(u64, bool)> =
             own.map(|each| (each.at.live, each.round.load.equal_rate_rps().is_some())).collect();

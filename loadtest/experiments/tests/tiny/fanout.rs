@@ -4,7 +4,7 @@ use engine::record::{FanoutExperiment, Hops, Round, RoundAt};
 
 use crate::bed::{CROSSING, measure_all, only};
 
-/// Every question to somebody else takes a round trip, and the record says how long these were.
+/// Checks that every remote call takes a round trip, and that the record has the measured round-trip times.
 fn stands_apart(round: &Round, hops: u64, look_ups: Option<u64>, link_rtt_us: u32) {
     if link_rtt_us == 0 {
         assert_eq!((round.hop_rtt_us, round.store_rtt_us), (None, None), "{}", round.scheme);

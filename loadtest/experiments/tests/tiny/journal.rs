@@ -1,4 +1,4 @@
-//! A record is on disk however its run ends, and is not written ever again while it does not.
+//! A record is on disk whatever ends its run, and is not rewritten after every addition.
 
 use engine::record::{FILE_NAME, Record, Status, read};
 use experiments::Journal;
@@ -8,7 +8,7 @@ use crate::bed::record;
 
 const ADDED: usize = 400;
 
-/// A journal with many quick additions, and how often it was written meanwhile.
+/// Returns a journal with many quick additions, and how often it was written meanwhile.
 fn busy(folder: &TempDir) -> (Journal, usize) {
     let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
     let last_written = || folder.path().join(FILE_NAME).metadata().unwrap().modified().unwrap();

@@ -55,7 +55,7 @@ fn rtt_delays_only_schemes_that_query_the_store() {
     for (distance_us, least_us) in [(5_000, 5_000.0), (20_000, 20_000.0)] {
         for round in of("session-redis", distance_us) {
             assert_eq!(round.counts.failed(), 0, "{:?}", round.counts);
-            // A delay is never shorter than it was set to, however busy the machine.
+            // A delay is never shorter than its set value, however busy the machine is.
             assert!(round.store_rtt_us.unwrap() >= least_us, "{:?}", round.store_rtt_us);
             assert!(round.service_us.p50.unwrap() as f64 >= least_us * 0.999, "every request waits for a round trip");
         }
@@ -86,7 +86,7 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
     let statuses: BTreeMap<_, u16> = seen.iter().map(|(place, (status, _))| (*place, *status)).collect();
     assert_eq!(statuses, SCHEMES.into_iter().flat_map(expected).collect());
     assert!(seen.values().all(|(_, answered)| *answered > 0), "{seen:?}");
-    // Only what has the form of a session id is looked for.
+    // Only well-formed session ids are looked up.
     for (garbage, asks) in [(Garbage::Forged, true), (Garbage::Expired, true), (Garbage::Malformed, false)] {
         let own = reject.rounds.iter().filter(|each| each.at.garbage == Some(garbage)).map(|each| &each.round);
         for round in own.filter(|round| round.scheme == "session-redis") {

@@ -20,7 +20,7 @@ fn login_measures_bursts_with_reads_and_issuance_without_a_password() {
                 && each.round.load.equal_rate_rps() == Some(200.0)
         };
         assert_eq!(login.rounds.iter().find(beside).map(|each| each.round.counts.sent()), Some(storm.reads));
-        // 19 MiB are gone over twice for every one: that takes milliseconds on any machine.
+        // Each login passes over 19 MiB twice, which takes milliseconds on any machine.
         assert!(storm.server_cpu_ns > storm.answered * 1_000_000, "a login hashes: {storm:?}");
     }
     assert_eq!(login.issuances.len(), 2 * SCHEMES.len());

@@ -1,4 +1,4 @@
-//! Every experiment at its smallest, on real servers and a real Redis.
+//! Smoke tests: every experiment at its smallest, on real servers and a real Redis.
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 

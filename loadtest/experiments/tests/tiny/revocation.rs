@@ -83,7 +83,7 @@ fn push_revocation_is_delayed_with_its_push_and_bounded() {
     assert!(lost.events.iter().all(|event| event.unavailable > 0), "a node that hears nothing any more lets nobody in");
     assert_eq!(broken(&record), Vec::<String>::new());
 
-    // The same servers would break the promise of another class.
+    // The same servers would violate the guarantee of another class.
     let found: &mut RevocationExperiment = record.data_mut().unwrap();
     found.series.iter_mut().for_each(|series| series.class = contract::RevocationClass::Immediate);
     let told = broken(&record);

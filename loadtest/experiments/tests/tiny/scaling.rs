@@ -6,7 +6,8 @@ use lab::slice::Slices;
 
 use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, only, tiny};
 
-/// None where the machine has no slices: what is measured then is another test's. With `REQUIRE_CPU_QUOTAS` it must have some.
+/// Returns the cgroup backend; none if the machine has none, which another test covers. With `REQUIRE_CPU_QUOTAS` it
+/// must have one.
 fn slices() -> Option<Slices> {
     let slices = Slices::here();
     if let Err(none) = &slices {
@@ -46,8 +47,8 @@ fn scaling_sets_quotas_and_reports_saturated_processes() {
     }
 }
 
-/// A twentieth of a processor is not enough for a `PostgreSQL` to open a connection while a server waits for it: the experiment
-/// ended there. What such a store answers later is for the rounds' validity to say.
+/// A `PostgreSQL` with a quota of a twentieth of a processor opens no connection within a server's timeout: the
+/// experiment used to fail there. Later problems of such a store are covered by the validity of the rounds.
 #[test]
 fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
     let Some(_) = slices() else { return };
@@ -77,8 +78,8 @@ fn scaling_without_quotas_measures_one_node_and_records_the_omission() {
     }
 }
 
-/// A session in a server's memory is known to that server alone: it is found only where the balancer leaves a client with its
-/// node.
+/// A session in a server's memory is known to that server alone: it is found only if the balancer returns a client to
+/// its node.
 #[test]
 fn scaling_with_a_balancer_reaches_every_node_and_measures_its_cpu_time() {
     let Some(_) = slices() else { return };

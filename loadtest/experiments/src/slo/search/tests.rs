@@ -1,4 +1,4 @@
-//! Searches of targets that are known.
+//! Searches of known targets.
 
 use std::convert::Infallible;
 
@@ -22,7 +22,7 @@ impl Found {
         SloFit::of(&judged.collect::<Vec<_>>()).unwrap()
     }
 
-    /// The last rate that was to be confirmed, with how many rounds met the objectives there.
+    /// Returns the last rate that was to be confirmed, and how many rounds met the objectives there.
     fn confirmed(&self) -> Option<(f64, usize)> {
         let last = self.asked.last().map(|(ask, _)| *ask)?;
         matches!(last.step, SearchStep::Confirmation { .. }).then(|| {
@@ -47,7 +47,7 @@ fn searched(seed: u64, mut target: impl FnMut(f64) -> SloVerdict) -> Found {
     Found { asked, end }
 }
 
-/// A target whose rounds meet the objectives with this probability at each rate.
+/// Returns a target whose rounds meet the objectives with this probability at each rate.
 fn chance(seed: u64, met: impl Fn(f64) -> f64) -> impl FnMut(f64) -> SloVerdict {
     let mut random = SmallRng::seed_from_u64(seed);
     move |rate| if random.random_bool(met(rate).clamp(0.0, 1.0)) { SloVerdict::Met } else { SloVerdict::Missed }
@@ -86,7 +86,7 @@ fn slope_is_found_within_its_interval() {
         confirmed += usize::from(met >= CONFIRMED_BY as usize);
         assert!((0.6 * truth..1.15 * truth).contains(&rate), "{rate}");
     }
-    // Of 40 at 95 %, 38 and at most three deviations less.
+    // Expected are 38 of 40 at 95 %; the bound is at most three deviations below.
     assert!(held >= 34, "{held} of 40 intervals hold the truth");
     assert!(confirmed >= 38, "{confirmed} of 40 are confirmed");
 }
@@ -150,7 +150,7 @@ fn target_that_fails_at_the_lowest_rate_meets_no_rate() {
 
 #[test]
 fn unconfirmed_rate_is_replaced_by_a_lower_one() {
-    // It tires: what it carries at first it does not carry in the end.
+    // Its capacity falls during the search.
     let mut rounds = 0;
     let found = searched(1, |rate| {
         rounds += 1;
