@@ -1,17 +1,17 @@
-//! What a storm of logins does to everybody else.
+//! The effect of a login burst on other requests.
 //!
-//! `cargo bench -p authbench --bench login_storm`: a thousand logins at once on one server, and meanwhile `GET /me` at a
-//! steady rate. Prints what `/me` waits when nobody logs in and during the storm, and what memory the server takes;
-//! the exit code is 0 if the 99th percentile of the response time is at most three times its idle value and the memory
-//! stays within what as many hashings at a time as there are processors but one need.
+//! `cargo bench -p authbench --bench login_storm`: a thousand concurrent logins on one server, and `GET /me` at a
+//! steady rate. Prints the response times of `/me` without concurrent logins and during the burst, and the memory of
+//! the server. The exit code is 0 if the 99th percentile of the response time is at most three times its idle value and
+//! the memory stays within the need of one hashing per processor but one.
 //!
-//! Whoever asks for `/me` stands for a machine of its own: it runs before every ordinary thread where that is permitted,
-//! because its waiting for the processors that are hashing would be none of the server's doing.
+//! The client of `/me` takes the place of another machine: it runs before all ordinary threads if that is permitted,
+//! because its waiting for the hashing processors would not be caused by the server.
 //!
-//! The experiment `login` asks the same of every scheme, with a short line of logins that never ends; here the line is
-//! long, and the server's memory is looked at.
+//! The experiment `login` measures the same for every scheme, with a short queue of logins that never ends; here the
+//! queue is long, and the server's memory is checked.
 //!
-//! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
+//! Under `cargo test` it runs on tiny input and checks that it runs, not its results.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,19 +27,19 @@ use lab::http::Client;
 use lab::server::{Server, ServerSpec};
 use tempfile::TempDir;
 
-/// The 99th percentile of `/me` may become so many times its idle value.
+/// The limit of the 99th percentile of `/me`, as a multiple of its idle value.
 const TIMES: f64 = 3.0;
 /// Requests per second to `/me`.
 const RATE_RPS: f64 = 400.0;
-/// Whose credentials they show.
+/// The users whose credentials are sent.
 const USERS: u32 = 100;
-/// Bytes that one hashing works in (19 MiB, OWASP's argon2id), and room for what else a login takes.
+/// Bytes of one hashing (19 MiB, OWASP's argon2id), and the rest of a login.
 const HASHING_BYTES: u64 = 19 << 20;
-/// Bytes that a waiting login may take: its connection, its request and its place in the line.
+/// Bytes of a waiting login: its connection, its request and its place in the queue.
 const WAITING_BYTES: u64 = 64 << 10;
 
 fn main() -> ExitCode {
-    // Cargo says `--bench` when it measures, and not when it tests.
+    // Cargo passes `--bench` when it measures, and not when it tests.
     let full = std::env::args().any(|argument| argument == "--bench");
     let (logins, seconds) = if full { (1000, 12.0) } else { (20, 1.0) };
     let folder = TempDir::new().expect("there is room for a log");
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     if got || !full { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
-/// Asks for `/me` at a steady rate.
+/// Sends `GET /me` at a steady rate.
 fn ask(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
     let plan = Plan { interval_s: seconds / 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: RATE_RPS }, seconds) };
     let place = alone(scheme.id(), Load::AsPlanned);
@@ -97,7 +97,7 @@ fn report(
     let ratio = p99(storm) / p99(idle);
     wants(&format!("p99 of /me at most {TIMES} times its idle value ({ratio:.1} times)"), ratio <= TIMES)
         & wants(&format!("at most {:.0} MiB: {} hashing(s) at a time", mib(bound), hashings()), peak <= bound)
-        & wants("every login answered with 200", answered == u64::from(logins))
+        & wants("every login got a 200 response", answered == u64::from(logins))
 }
 
 fn wants(what: &str, got: bool) -> bool {
@@ -105,7 +105,7 @@ fn wants(what: &str, got: bool) -> bool {
     got
 }
 
-/// So many run at a time: one processor is left to those who only show a credential.
+/// Returns the number of concurrent hashings: one processor is left to requests that only present a credential.
 fn hashings() -> u64 {
     (std::thread::available_parallelism().map_or(1, usize::from) as u64).saturating_sub(1).max(1)
 }
@@ -114,14 +114,14 @@ fn rss_bytes(server: &Server) -> u64 {
     lab::observe::memory(server.process().pid()).expect("the server runs").rss_bytes
 }
 
-/// The most that the server ever had in memory (`VmHWM`).
+/// Returns the peak memory of the server (`VmHWM`).
 fn peak_bytes(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.process().pid())).expect("the server runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells the peak");
     line.trim_end_matches("kB").trim().parse::<u64>().expect("it is a number") * 1024
 }
 
-/// So many logins at once, each over a connection of its own: how many were answered with 200, and how long it took.
+/// Logs this number of users in at once, each over a separate connection: returns how many got 200, and the duration.
 fn log_in(target: &Target, logins: u32) -> Logins {
     let storm = Storm {
         clients: logins,

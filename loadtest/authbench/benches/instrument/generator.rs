@@ -1,4 +1,4 @@
-//! What the generator costs: authbench's way of using Goose against a plain Goose attack, in turn, in one process.
+//! The cost of the generator: authbench's use of Goose against a plain Goose attack, in turn, in one process.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use goose::prelude::*;
 use crate::target::{Reference, pin};
 use crate::{Size, median, wants};
 
-/// CPU time per request may be so many times that of plain Goose.
+/// The limit of CPU time per request, as a multiple of plain Goose's.
 const TIMES: f64 = 1.1;
 /// Users in the closed loops, connections in the open ones.
 const USERS: u32 = 32;
@@ -24,15 +24,15 @@ pub(crate) fn run(size: Size) -> bool {
     let turns = if size == Size::Full { 5 } else { 1 };
     let seconds = if size == Size::Full { 4 } else { 1 };
     let ratio = compare("closed loop, 32 users", turns, &control, seconds, None);
-    // For the record only. Plain Goose has no arrivals: its throttle lets requests go in bursts, every 10 ms, with
-    // one wake-up for many; on time there is one for every request.
+    // For information only. Plain Goose does not schedule arrivals: its throttle sends requests in bursts every 10 ms,
+    // with one wake-up for many; sending on time needs one for every request.
     for rate in RATES_RPS {
         compare(&format!("{rate:.0} requests/s"), turns, &control, seconds, Some(rate));
     }
     wants("in a closed loop at most 1.1 times plain Goose", ratio <= TIMES)
 }
 
-/// The ratio of the medians over so many turns.
+/// Returns the ratio of the medians over this number of turns.
 fn compare(what: &str, turns: u32, control: &Reference, seconds: u64, rate: Option<f64>) -> f64 {
     let target = control.server.base_url();
     let (mut plain_us, mut own_us) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ fn compare(what: &str, turns: u32, control: &Reference, seconds: u64, rate: Opti
     own_us / plain_us
 }
 
-/// CPU time of this process in nanoseconds.
+/// Returns the CPU time of this process in nanoseconds.
 fn cpu_ns() -> u64 {
     let clock = lab::observe::CpuClock::of(std::process::id());
     clock.and_then(|clock| clock.ns()).expect("this process is there")
@@ -55,7 +55,7 @@ fn us_per_request(before_ns: u64, requests: u64) -> f64 {
     (cpu_ns() - before_ns) as f64 / 1e3 / requests as f64
 }
 
-/// A Goose attack as its book shows it, with its own metrics.
+/// Runs a Goose attack as in its book, with its own metrics.
 fn plain(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let before = cpu_ns();
@@ -89,7 +89,7 @@ async fn attack(target: &str, seconds: u64, rate: Option<f64>) -> Result<goose::
     Box::pin(attack.execute()).await
 }
 
-/// A read to the last byte, as authbench does it.
+/// Reads to the last byte, as authbench does.
 async fn read(user: &mut GooseUser) -> TransactionResult {
     let response = user.get(contract::route::ME).await?.response;
     if let Ok(response) = response {
@@ -106,7 +106,7 @@ fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     us_per_request(before, requests)
 }
 
-/// Drives a plan with empty credentials, and gives the requests sent.
+/// Drives a plan with empty credentials, and returns the number of requests sent.
 pub(crate) fn drive(plan: &Plan, base_url: &str) -> u64 {
     let plan = Plan { population: Population { size: 1, ..plan.population }, ..plan.clone() };
     let nobody =

@@ -1,10 +1,10 @@
-//! Is the instrument itself right, and what does it cost?
+//! Checks the instrument against known values, and measures its own cost.
 //!
-//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `stall`, `slo`, `oracle`, `generator`,
-//! `waking`, `proxy` and `memory`; all without a name. Each prints a table and ends with what it wants and whether it got it; the exit
-//! code is 0 only if all got it. Every load goes to a server on this machine that is started here.
+//! `cargo bench -p authbench --bench instrument [-- PART ..]`, with the parts `truth`, `stall`, `slo`, `oracle`,
+//! `generator`, `waking`, `proxy` and `memory`; all without a name. Each prints a table, its requirement and whether it
+//! was met; the exit code is 0 only if all were met. Every load goes to a server on this machine that is started here.
 //!
-//! Under `cargo test` it runs on tiny input and checks that it runs, not what it finds.
+//! Under `cargo test` it runs on tiny input and checks that it runs, not its results.
 
 mod generator;
 mod memory;
@@ -20,16 +20,16 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
 
-/// How large a part is run.
+/// The size of a part.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Size {
-    /// As large as its answer needs.
+    /// As large as the result needs.
     Full,
-    /// As small as can be, to see that it runs.
+    /// As small as possible, to check that it runs.
     Tiny,
 }
 
-/// Name and function of a part, which answers whether it got what it wants.
+/// Name and function of a part, which returns whether its requirement was met.
 type Part = (&'static str, fn(Size) -> bool);
 
 const PARTS: [Part; 8] = [
@@ -45,7 +45,7 @@ const PARTS: [Part; 8] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // Cargo says `--bench` when it measures, and not when it tests.
+    // Cargo passes `--bench` when it measures, and not when it tests.
     let size = if arguments.iter().any(|argument| argument == "--bench") { Size::Full } else { Size::Tiny };
     let proxies = proxies();
     if !proxies.is_empty() {
@@ -57,14 +57,14 @@ fn main() -> ExitCode {
     let all = !PARTS.iter().any(|(name, _)| named(name));
     let chosen = PARTS.into_iter().filter(|(name, _)| all || named(name));
     LazyLock::force(&target::PLACEMENT);
-    // Each on a thread of its own: it may pin itself.
+    // Each on a separate thread, because it may pin itself.
     let alone = |part: fn(Size) -> bool| std::thread::spawn(move || part(size)).join().expect("a part does not panic");
     let got: Vec<bool> = chosen.map(|(_, part)| alone(part)).collect();
     if size == Size::Tiny || got.into_iter().all(|got| got) { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
-/// Executes this program again without these variables, which a process cannot unset safely once it has threads; returns
-/// only why it could not.
+/// Executes this program again without these variables, which a multi-threaded process cannot unset safely. Returns
+/// only on failure.
 fn run_without(variables: &[String], arguments: &[String]) -> std::io::Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -74,7 +74,7 @@ fn run_without(variables: &[String], arguments: &[String]) -> std::io::Error {
     variables.iter().fold(again.args(arguments), |again, name| again.env_remove(name)).exec()
 }
 
-/// The variables of the environment that name a proxy, through which Goose's own client would send the load.
+/// Returns the environment variables that name a proxy: Goose's own client would send the load through it.
 fn proxies() -> Vec<String> {
     let is_proxy =
         |name: &str| ["http_proxy", "https_proxy", "all_proxy"].contains(&name.to_ascii_lowercase().as_str());
@@ -82,7 +82,7 @@ fn proxies() -> Vec<String> {
     named.map(|(name, _)| name).collect()
 }
 
-/// Prints what was wanted, and whether it was got.
+/// Prints the requirement, and whether it was met.
 fn wants(what: &str, got: bool) -> bool {
     println!("  {} {what}\n", if got { "yes:" } else { "NO: " });
     got

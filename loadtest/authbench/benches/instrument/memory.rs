@@ -6,7 +6,7 @@ use crate::generator::drive;
 use crate::target::Reference;
 use crate::{Size, wants};
 
-/// It may grow by this between the first and the last reading, in bytes.
+/// The limit of growth between the first and the last reading, in bytes.
 const GROWTH: u64 = 20 << 20;
 /// Seconds of load between two readings: about half a million requests.
 const STEP_S: f64 = 10.0;
@@ -18,7 +18,7 @@ pub(crate) fn run(size: Size) -> bool {
         if size == Size::Full { (&[1.0, 2.0, 4.0, 10.0][..], STEP_S) } else { (&[1.0, 2.0][..], 0.5) };
     let mut readings = Vec::new();
     for steps in rounds {
-        // One round, not several: what a round holds is what might grow.
+        // One round, not several: the memory of a round is what might grow.
         let plan = Plan { connections: 32, ..Plan::new(Arrivals::Closed, steps * step_s) };
         let requests = drive(&plan, &control.server.base_url());
         let peak = peak_rss();
@@ -29,7 +29,7 @@ pub(crate) fn run(size: Size) -> bool {
     wants("at most 20 MiB more at ten times the requests", growth <= GROWTH)
 }
 
-/// The largest resident set that this process ever had, in bytes.
+/// Returns the peak resident set of this process, in bytes.
 fn peak_rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! A second opinion: oha, an independent load generator, at the same rate and concurrency against the same server.
+//! Comparison with oha, an independent load generator, at the same rate and concurrency against the same server.
 
 use std::process::Command;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::target::{DelayServer, Reference, load, pin};
 use crate::{Size, median, wants};
 
-/// They may differ by this share, or by this time, whichever is more.
+/// The allowed difference: this share, or this time, whichever is more.
 const SHARE: f64 = 0.15;
 const TIME_US: f64 = 30.0;
 
-/// Runs of each, in turn; the medians are compared, since a virtual machine changes its pace.
+/// Runs of each, in turn; the medians are compared, since a virtual machine changes its speed.
 const TURNS: usize = 3;
 
-/// A load that both can make.
+/// A load that both can generate.
 #[derive(Clone, Copy)]
 struct Case {
     target: Target,
@@ -76,7 +76,7 @@ fn agree(case: Case, target: &str, size: Size) -> bool {
     (own_rps / oha_rps - 1.0).abs() <= SHARE && (own_us - oha_us).abs() <= (oha_us * SHARE).max(TIME_US)
 }
 
-/// Requests per second and median service time in microseconds.
+/// Returns requests per second and median service time in microseconds of authbench.
 fn own(case: Case, target: &str, duration: &str) -> (f64, f64) {
     let shape = match case.rate {
         Some(rate) => vec!["--rate", rate, "--arrivals", "fixed", "--connections", case.connections],
@@ -87,7 +87,7 @@ fn own(case: Case, target: &str, duration: &str) -> (f64, f64) {
     (figure("/achieved_rps"), figure("/service_us/p50"))
 }
 
-/// Requests per second and median service time in microseconds.
+/// Returns requests per second and median service time in microseconds of oha.
 fn oha(case: Case, target: &str, duration: &str) -> (f64, f64) {
     let output = Command::new("oha")
         .args(["--no-tui", "--output-format", "json", "-c", case.connections, "-z", duration])

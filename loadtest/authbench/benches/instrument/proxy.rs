@@ -1,4 +1,4 @@
-//! Does the delay proxy give the round-trip time that it is set to?
+//! Checks that the delay proxy produces the round-trip time that is set.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::target::PLACEMENT;
 use crate::{Size, wants};
 
 const SET_US: [u64; 3] = [200, 1_000, 5_000];
-/// The pace at which an experiment sends.
+/// The rate at which an experiment sends.
 const MESSAGES_PER_S: u32 = 5_000;
 
 pub(crate) fn run(size: Size) -> bool {
@@ -34,5 +34,5 @@ pub(crate) fn run(size: Size) -> bool {
         );
         farthest = farthest.max(off_us.abs());
     }
-    wants("what is given at the median is within 50 us of what was set", farthest <= EXACT_US)
+    wants("the median delay is within 50 us of the set value", farthest <= EXACT_US)
 }

@@ -1,4 +1,4 @@
-//! The highest rate that meets an objective, of a server whose capacity is known.
+//! The highest rate that meets an objective, for a server of known capacity.
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use crate::{Size, wants};
 
 /// Requests per second of one server that takes 1 ms for each.
 const CAPACITY_RPS: f64 = 1_000.0;
-/// Where the rate has to lie, as shares of the capacity.
+/// The required range of the rate, as shares of the capacity.
 const LEAST: f64 = 0.7;
 const MOST: f64 = 1.1;
 
-/// By the formula for a line with random arrivals and even service, at 94 % of the capacity one request in ten waits
-/// for 20 ms or longer; a line that is empty at first becomes so long within half a second only above some 104 %. The
-/// rate at which nine of ten rounds meet a p90 of 20 ms lies below, by how much rounds differ.
+/// By the formula for a queue with random arrivals and constant service time, at 94 % of the capacity one request in
+/// ten waits for 20 ms or longer; an initially empty queue becomes so long within half a second only above some 104 %.
+/// The rate at which nine of ten rounds meet a p90 of 20 ms is lower, depending on the variation between rounds.
 pub(crate) fn run(size: Size) -> bool {
     println!("slo: highest rate with a p90 of 20 ms, of a server that takes 1 ms for each request (per second)");
     let objective = if size == Size::Full { "p90=20ms" } else { "p90=1us" };

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use crate::target::{Load, Reference, await_load};
 use crate::{Size, wants};
 
-/// The recorded 99th percentile may differ from the formula's by this share.
+/// The allowed difference between the recorded 99th percentile and the formula's, as a share.
 const SHARE: f64 = 0.05;
 
-/// A server that is stopped for a tenth of the load makes all wait who would have come meanwhile. Of n evenly spaced
-/// arrivals the hundredth part that waits longest came in the stall's first n/100 arrivals, so that the 99th percentile
-/// is the stall's length less the time in which these arrived.
+/// A server that is stopped for a tenth of the load delays all requests that arrive meanwhile. Of n evenly spaced
+/// arrivals the one percent that waits longest arrived in the stall's first n/100 arrivals, so that the 99th percentile
+/// is the stall's length minus the time in which these arrived.
 pub(crate) fn run(size: Size) -> bool {
     println!("stall: 99th percentile of response time over a stall of the server (ms)");
     println!("  {:>7} {:>9} {:>9} {:>9}", "stall", "formula", "recorded", "service");

@@ -1,4 +1,4 @@
-//! Servers to hold the instrument against, and authbench as its users run it.
+//! Reference servers for the checks, and authbench as its users run it.
 
 use std::process::{Child as Process, Command, Stdio};
 use std::sync::LazyLock;
@@ -11,10 +11,10 @@ use lab::server::{Server, ServerSpec, locate};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Who runs where; asked before any thread is pinned.
+/// The processors of each process; determined before any thread is pinned.
 pub(crate) static PLACEMENT: LazyLock<Placement> = LazyLock::new(lab::placement::here);
 
-/// A server without a store on one processor, logging to a folder that goes with it.
+/// A server without a store on one processor, with a temporary folder for its log.
 pub(crate) struct Reference {
     pub(crate) server: Server,
     _folder: TempDir,
@@ -36,7 +36,7 @@ impl Reference {
     }
 }
 
-/// A server that answers after a known time.
+/// A server that responds after a known time.
 pub(crate) struct DelayServer {
     process: Child,
     pub(crate) base_url: String,
@@ -56,26 +56,26 @@ impl DelayServer {
         Self { process, base_url: format!("http://{address}"), _folder: folder }
     }
 
-    /// Ends it, and gives the quantiles of the delays that it really gave, in microseconds.
+    /// Stops it, and returns the quantiles of the true delays, in microseconds.
     pub(crate) fn truth_us(self) -> Value {
         self.process.stop();
         said(&self.process, |line| line.get("delay_us").cloned())
     }
 }
 
-/// What `find` makes of the first line of JSON that it makes something of.
+/// Returns the result of `find` on the first line of JSON for which it has one.
 fn said<T>(process: &Child, find: impl Fn(&Value) -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     let found = process.find_line(deadline, |line| find(&serde_json::from_str(line).ok()?));
     found.ok().flatten().expect("it says where it listens, and at its end what it did")
 }
 
-/// What `authbench load --json` prints.
+/// Returns the output of `authbench load --json`.
 pub(crate) fn load(target: &str, arguments: &[&str]) -> Value {
     Load::begin(target, arguments).result()
 }
 
-/// An `authbench load --json` under way.
+/// A running `authbench load --json`.
 pub(crate) struct Load {
     process: Process,
     _folder: TempDir,
@@ -96,7 +96,7 @@ impl Load {
         Self { process, _folder: folder }
     }
 
-    /// What it prints at its end.
+    /// Returns its output when it has ended.
     pub(crate) fn result(self) -> Value {
         let output = self.process.wait_with_output().expect("it was started");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -105,7 +105,7 @@ impl Load {
     }
 }
 
-/// Waits until a load has reached this server: it has used some CPU time.
+/// Waits until a load has reached this server, which is when it uses CPU time.
 pub(crate) fn await_load(server: &Server) {
     let clock = lab::observe::CpuClock::of(server.process().pid()).expect("the server runs");
     let used_ns = || clock.ns().expect("the server runs");
@@ -116,7 +116,7 @@ pub(crate) fn await_load(server: &Server) {
     }
 }
 
-/// Puts this thread, and what it starts from now on, where `compare` puts the generator.
+/// Pins this thread, and threads that it starts later, to the generator's processors of `compare`.
 pub(crate) fn pin() {
     if let Err(error) = lab::placement::pin_current_thread(&PLACEMENT.generator_cpus) {
         println!("  {error}");

@@ -1,13 +1,13 @@
-//! Known delays: what is recorded must be what the server did.
+//! Known delays: recorded times must match those of the server.
 
 use serde_json::Value;
 
 use crate::target::{DelayServer, load};
 use crate::{Size, wants};
 
-/// The recorded median may differ from the truth by this, in microseconds.
+/// The allowed error of the recorded median, in microseconds.
 const P50_US: f64 = 300.0;
-/// The recorded 99th percentile may, unless the round says itself that it is invalid.
+/// The allowed error of the recorded 99th percentile, unless the round is invalid.
 const P99_US: f64 = 1_000.0;
 
 struct Case {
@@ -19,7 +19,7 @@ struct Case {
 const CASES: [Case; 3] = [
     Case { what: "5 ms", server: &["--delay-us", "5000"], rate: "500" },
     Case { what: "50 ms", server: &["--delay-us", "50000"], rate: "500" },
-    // One server, 1 ms each, 70 % busy: the answer waits in line.
+    // One server, 1 ms each, 70 % busy: requests queue.
     Case { what: "queue", server: &["--service-us", "1000", "--servers", "1"], rate: "700" },
 ];
 

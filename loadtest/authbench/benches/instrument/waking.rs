@@ -1,5 +1,5 @@
-//! What a saturated server pays to wake its client: the saturator that sleeps until an answer comes against the one
-//! that looks for it, in turn.
+//! The cost of waking the client for a saturated server: the saturator that sleeps until a response arrives against the
+//! one that polls, in turn.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{Size, median, wants};
 const SCHEMES: [&str; 4] = ["anonymous", "jwt-hs256", "jwt-eddsa", "jwt-es256"];
 /// Credentials, and connections.
 const USERS: u32 = 32;
-/// A server may pay so many times more while its client is awake, for what it pays scatters.
+/// The limit of the CPU time with a polling client, as a multiple, because CPU time varies.
 const TIMES: f64 = 1.05;
 
 pub(crate) fn run(size: Size) -> bool {
@@ -46,7 +46,7 @@ fn scheme(id: &str) -> Scheme {
     id.parse().expect("it is in the table")
 }
 
-/// CPU time of the server a request, in microseconds, in a saturated round.
+/// Returns the CPU time of the server per request, in microseconds, in a saturated round.
 fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, awake: bool) -> f64 {
     let base_url = reference.server.base_url();
     let minted = Client::new(&base_url).mint(USERS, 0).expect("the server mints under --bench");

@@ -1,4 +1,4 @@
-//! `authbench compare`, at its shortest.
+//! `authbench compare` with the shortest experiments.
 
 use std::os::unix::fs::symlink;
 
@@ -91,7 +91,10 @@ fn revocation_violation_fails_the_run_after_the_reports_are_written() {
     .unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(10), "{said}");
-    assert!(said.contains("session-redis violates its revocation class immediate") && said.contains("(logout)"), "{said}");
+    assert!(
+        said.contains("session-redis violates its revocation class immediate") && said.contains("(logout)"),
+        "{said}"
+    );
     assert!(said.contains("node 4"), "every node is named: {said}");
     assert!(stdout(&output).contains("REVOCATION GUARANTEE VIOLATED"), "{}", stdout(&output));
     let record = record::read(&run).unwrap();
@@ -99,7 +102,8 @@ fn revocation_violation_fails_the_run_after_the_reports_are_written() {
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("Revocation guarantee violated"));
 }
 
-/// A folder with a session server whose logouts end nothing: one of those that the conformance suite has to find out.
+/// Returns a folder with a session server whose logouts revoke nothing, one of the faults that the conformance suite
+/// has to detect.
 fn binaries_without_logout(place: &Place) -> std::path::PathBuf {
     let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
     symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();

@@ -1,4 +1,4 @@
-//! `authbench conform`, and what `authbench compare` makes of a server that is not conformant.
+//! `authbench conform`, and the behaviour of `authbench compare` with a server that is not conformant.
 
 use std::io::{self, BufRead as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout, wrapped};
 
-/// A folder of binaries in which a logout at the session server ends nothing.
+/// Returns a folder of binaries in which a logout at the session server revokes nothing.
 fn broken_binaries(place: &Place) -> PathBuf {
     let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
     symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();
@@ -85,8 +85,8 @@ fn control_cannot_be_checked_by_conform() {
     assert!(stderr(&output).contains("issues no credential"), "{}", stderr(&output));
 }
 
-/// A server that keeps every connection, whatever the client wants, has a `/me` without an end, and says nothing at
-/// `/admin`, but sends here that it was requested.
+/// Starts a server that keeps every connection open, sends an endless body at `/me`, and never responds at `/admin`,
+/// but signals here that it was requested.
 fn endless(asked: mpsc::Sender<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap());
@@ -114,7 +114,7 @@ fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Resu
     } else {
         stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")?;
     }
-    // Until the client closes.
+    // Until the client closes the connection.
     lines.try_for_each(|line| line.map(drop))
 }
 
@@ -124,7 +124,7 @@ fn conform_limits_responses_and_reports_completed_checks_on_sigterm() {
     let (asked, admin) = mpsc::channel();
     let target = endless(asked);
     let child = start(command(&["conform", "--target", &target]));
-    // By then /me has been read, and the request to /admin is under way.
+    // By then /me has been read, and the request to /admin is in flight.
     admin.recv_timeout(Duration::from_mins(1)).unwrap();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

@@ -33,10 +33,10 @@ const NAMES: [&str; 20] = [
     "lag",
     "steal",
 ];
-/// Where Debian and its kin keep PostgreSQL, which is found there whatever PATH says.
+/// The folder of PostgreSQL on Debian-based systems, which is found regardless of PATH.
 const PACKAGED_POSTGRES: &str = "/usr/lib/postgresql";
 
-/// The one object of `--json`; it ends well whatever it finds.
+/// Returns the object of `--json`; the exit code is 0 regardless of the findings.
 fn examined(output: &Output) -> Value {
     assert!(output.status.success(), "{:?}: {}", output.status, stderr(output));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -71,7 +71,7 @@ fn doctor_examines_everything_once_and_gives_advice() {
         assert_eq!(finding["to_do"].is_null(), good, "{finding}");
         assert!(!finding["found"].as_str().unwrap().is_empty() && !finding["means"].as_str().unwrap().is_empty());
     }
-    // The tests of the workspace need these, so they are here.
+    // The tests of the workspace need these, so they are installed.
     assert_eq!(finding(&examined, "redis")["state"], "good");
     assert_eq!(finding(&examined, "server-binaries")["state"], "good");
     assert!(finding(&examined, "saturator")["found"].as_str().unwrap().contains("requests/s"));
@@ -82,7 +82,7 @@ fn doctor_examines_everything_once_and_gives_advice() {
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing is left");
 }
 
-/// Without servers, too: then there is nothing to load, and that is told instead of an error.
+/// Also without servers: then there is nothing to load, which is a finding and not an error.
 #[test]
 fn missing_programs_are_findings_and_other_probes_continue() {
     let _alone = alone();
@@ -149,7 +149,7 @@ fn interrupted_doctor_prints_no_result_and_leaves_no_files() {
     let mut doctor = command(&["doctor", "--json"]);
     doctor.env("TMPDIR", place.path());
     let doctor = start(doctor);
-    // Its control is loaded when the log of it is there.
+    // The log exists as soon as the control is loaded.
     let loaded = || {
         let folders = std::fs::read_dir(place.path()).unwrap().flatten();
         folders.into_iter().any(|folder| folder.path().join("control.log").exists())

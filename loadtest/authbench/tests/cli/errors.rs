@@ -1,4 +1,4 @@
-//! What goes wrong is said in a sentence, with the documented exit code, and nothing is lost.
+//! Errors: one sentence, the documented exit code, and no loss of data.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::support::{
     Place, UNCHECKED, alone, authbench, command, json, load, load_begins, reference_record, server, start, stderr,
 };
 
-/// Runs authbench, and wants this code and these words.
+/// Runs authbench, and checks the exit code and the words of its message.
 #[track_caller]
 fn fails(arguments: &[&str], code: i32, words: &[&str]) {
     let output = authbench(arguments);
@@ -100,7 +100,7 @@ fn unreadable_record_is_a_usage_error() {
     fails(&["report", "/nowhere"], 2, &["/nowhere"]);
 }
 
-/// It is seen only once figures are made of it, when the record as a whole has been read.
+/// It is detected only when figures are computed, after the whole record has been read.
 #[test]
 fn damaged_histogram_is_a_usage_error_with_its_round() {
     let place = Place::new();
@@ -109,7 +109,7 @@ fn damaged_histogram_is_a_usage_error_with_its_round() {
     fails(&["report", damaged.to_str().unwrap()], 2, &["a histogram of", "block 0", "the record is damaged"]);
 }
 
-/// A FIFO that nobody writes to would keep a program that opens it for ever.
+/// A program that opens a FIFO without a writer would block forever.
 #[test]
 fn special_file_is_a_usage_error() {
     let place = Place::new();
@@ -134,7 +134,7 @@ fn special_file_is_a_usage_error() {
     fails(&["load", "--target", NOBODY, "--plan", huge.to_str().unwrap()], 2, &["huge", "more than"]);
 }
 
-/// Of the servers, too: the settings and keys that they are given.
+/// The same for the settings and keys of the servers.
 #[test]
 fn server_does_not_block_on_a_special_file() {
     let place = Place::new();
@@ -189,7 +189,7 @@ fn web_server_that_is_no_auth_server_is_reported() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap());
-    // A web server that knows one page.
+    // A web server with a single page.
     std::thread::spawn(move || {
         use std::io::{Read as _, Write as _};
         for connection in listener.incoming() {
@@ -216,7 +216,7 @@ fn folder_that_is_not_empty_is_not_modified() {
     fails(&["compare", "--out", "/proc/nowhere"], 1, &["/proc/nowhere", "--out"]);
 }
 
-/// A full disk, as a limit on the size of files shows it to anybody who is not root, too.
+/// A full disk, simulated by a limit on the size of files, which also works without root.
 #[test]
 fn full_disk_keeps_earlier_rounds() {
     let _alone = alone();
@@ -282,7 +282,7 @@ fn external_redis_must_be_reachable_and_empty() {
     assert_eq!(redis.keys().unwrap(), 1, "our keys are gone, the other is there");
 }
 
-/// A connection to Redis that speaks just enough of its protocol.
+/// A connection to Redis with a minimal implementation of its protocol.
 struct PlainRedis(std::net::TcpStream);
 
 impl PlainRedis {

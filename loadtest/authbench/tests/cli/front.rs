@@ -1,10 +1,10 @@
-//! What stands between a load and its server in the field: a gateway, a balancer, a redirect.
+//! Components between a load and its server in production: a gateway, a balancer, a redirect.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-/// A request or an answer.
+/// A request or a response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message {
     /// The first line.
@@ -15,13 +15,13 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// An answer such as `302 Found`.
+    /// Returns a response such as `302 Found`.
     pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { line: format!("HTTP/1.1 {status}"), headers, body: body.as_bytes().to_vec() }
     }
 
-    /// The path and query of a request.
+    /// Returns the path and query of a request.
     pub(crate) fn path(&self) -> &str {
         self.line.split(' ').nth(1).unwrap()
     }
@@ -30,7 +30,7 @@ impl Message {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of this cookie of a request.
+    /// Returns the value of this cookie of a request.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         let pairs = self.header("cookie")?.split("; ").filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(own, _)| *own == name).map(|(_, value)| value)
@@ -63,7 +63,7 @@ impl Message {
     }
 }
 
-/// What becomes of a request. The second argument passes it on to the server and gives its answer.
+/// Handles a request. The second argument forwards it to the server and returns the response.
 pub(crate) trait Rule:
     Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static
 {
@@ -71,7 +71,8 @@ pub(crate) trait Rule:
 
 impl<T: Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static> Rule for T {}
 
-/// Starts one in front of this server, which keeps connections, and returns its address. It ends with the test program.
+/// Starts a front of this server, which keeps connections open, and returns its address. It stops with the test
+/// program.
 pub(crate) fn front(behind: SocketAddr, rule: impl Rule) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Signals: one ends a run in good order and keeps what was measured, a second at once, and what was ignored stays
+//! Signals: the first stops a run cleanly and keeps its results, the second exits at once, and ignored signals stay
 //! ignored.
 
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::{
     Place, UNCHECKED, alone, command, load, load_begins, reference_record, server, start, stderr, stdout, wait_until,
 };
 
-/// As long as a run may take to end in good order.
+/// The time limit for a clean stop.
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn send(to: &Child, signal: Signal) {
@@ -93,7 +93,7 @@ fn interrupted_search_keeps_its_rounds() {
     serde_json::from_str::<Value>(&stdout(&output)).unwrap();
 }
 
-/// The target does not answer, so that the request under way would take its ten seconds.
+/// The target does not respond, so that the request in flight would take its ten seconds.
 #[test]
 fn second_signal_ends_a_load_at_once() {
     let _alone = alone();
@@ -105,7 +105,9 @@ fn second_signal_ends_a_load_at_once() {
     load_begins(&server);
     server.process().suspend().unwrap();
     send(&running, Signal::SIGINT);
-    wait_until("it says so", LIMIT, || fs::read_to_string(&said).unwrap().contains("send the signal again to exit at once"));
+    wait_until("it says so", LIMIT, || {
+        fs::read_to_string(&said).unwrap().contains("send the signal again to exit at once")
+    });
     assert_eq!(running.try_wait().unwrap(), None, "it waits for the answer");
     send(&running, Signal::SIGINT);
     assert_eq!(ends(&mut running).code(), Some(1));
@@ -128,7 +130,7 @@ fn one_signal_ends_the_conformance_suite() {
     }
 }
 
-/// It has nothing to bring to an end, so that the first signal ends it.
+/// It needs no cleanup, so that the first signal ends it.
 #[test]
 fn one_signal_ends_a_report() {
     let _alone = alone();
@@ -141,8 +143,8 @@ fn one_signal_ends_a_report() {
     assert_eq!(ends(&mut running).signal(), Some(Signal::SIGTERM as i32));
 }
 
-/// The signals that a process ignores, a bit for each; none once it has ended. While a process sets its handlers it
-/// blocks those that it is about to ignore again.
+/// Returns the signals that a process ignores, one bit each; none after it has exited. While a process sets its
+/// handlers it blocks those that it is about to ignore again.
 fn ignored(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mask = |name: &str| {
@@ -156,7 +158,7 @@ fn ignores(mask: u64, signal: Signal) -> bool {
     mask >> (signal as u32 - 1) & 1 == 1
 }
 
-/// What a process is, by the program that it executes; none once it has ended, and for one that only states a version.
+/// Returns the role of a process by its program; none after it has exited, and for one that only prints a version.
 fn role(pid: u32) -> Option<&'static str> {
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
     let program = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
@@ -170,7 +172,7 @@ fn role(pid: u32) -> Option<&'static str> {
     }
 }
 
-/// The processes that this one has started.
+/// Returns the child processes.
 fn children(of: u32) -> Vec<u32> {
     let list = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let is_child = |pid: &u32| {
@@ -180,7 +182,7 @@ fn children(of: u32) -> Vec<u32> {
     list.filter(is_child).collect()
 }
 
-/// As under `nohup`, and as a job in the background of a script.
+/// As under `nohup`, and as a background job of a script.
 #[test]
 fn signals_that_were_ignored_at_start_stay_ignored() {
     let _alone = alone();
@@ -191,9 +193,9 @@ fn signals_that_were_ignored_at_start_stay_ignored() {
     ignoring.args(["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--out"]).arg(&out);
     ignoring.stdin(Stdio::null()).process_group(0);
     let running = start(ignoring);
-    // Itself, its janitor, and what it has to be able to stop; not all of them run at the same time. A process between
-    // fork and exec has the role of its parent, so that its parent is looked at by its number. What it has to be able to
-    // stop inherits what is ignored, until it has installed its own handlers.
+    // authbench, its janitor, and the processes that it has to stop; not all of them run at the same time. A process
+    // between fork and exec has the role of its parent, so that the parent is checked by its number. The processes to
+    // stop inherit the ignored signals, until they have installed their own handlers.
     let roles = ["authbench", "janitor", "redis-server", "session-server"];
     let mut seen = [None; 4];
     wait_until("its processes were seen, and what it has to stop can be stopped", Duration::from_mins(1), || {

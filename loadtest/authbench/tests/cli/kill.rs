@@ -1,4 +1,4 @@
-//! However authbench ends, nothing of it stays.
+//! Cleanup: however authbench ends, it leaves nothing behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,12 +16,12 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, start, stderr, wait_until};
 
-/// Nothing may be left after this.
+/// Everything must be cleaned up after this time.
 const LIMIT: Duration = Duration::from_secs(2);
-/// The first server of a run has started after this.
+/// The first server of a run has started after this time.
 const SERVING: Duration = Duration::from_secs(20);
 
-/// Those that start what `cost` has no use for.
+/// The experiments that start other processes than `cost`.
 const EXPERIMENTS: [(&str, &str); 9] = [
     ("rtt", "session-redis"),
     ("login", "session-redis"),
@@ -36,8 +36,8 @@ const EXPERIMENTS: [(&str, &str); 9] = [
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 
-/// Nodes in slices, delay proxies, storms of logins, rows of servers, stores that are broken: each is ended once, by the
-/// signals in turn, as soon as it has a server; with `FULL_TESTS` by each signal, at a random moment.
+/// Nodes with CPU quotas, delay proxies, login bursts, chains of servers, stores with faults: each is killed once, by
+/// the signals in turn, as soon as it has a server; with `FULL_TESTS` by each signal, at a random moment.
 #[test]
 fn killed_experiments_leave_nothing() {
     let _alone = alone();
@@ -55,7 +55,7 @@ fn killed_experiments_leave_nothing() {
     }
 }
 
-/// Also while the stores start and the conformance of the servers is checked.
+/// Also while the stores start and the conformance checks run.
 #[test]
 fn killed_comparison_leaves_nothing() {
     let _alone = alone();
@@ -67,10 +67,10 @@ fn killed_comparison_leaves_nothing() {
     }
 }
 
-/// When a comparison whose record is begun is ended.
+/// The moment at which a comparison with a record is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// Once one of the servers that it measures runs.
+    /// As soon as one of the measured servers runs.
     Serving,
     After(Duration),
 }
@@ -80,7 +80,7 @@ fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
     let place = Place::new();
     let run = place.run();
     let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], asked].concat());
-    // A process group of its own, as a shell would give it, and scratch folders where this test sees them.
+    // A separate process group, as a shell creates it, and scratch folders that this test can see.
     let mut running = start_in_group(&mut compare, &place);
     wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
     match moment {
@@ -107,7 +107,7 @@ fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
 }
 
-/// With `FULL_TESTS` each experiment: how it learns of the death is the same in all of them.
+/// With `FULL_TESTS` each experiment: the detection of an exit is the same in all of them.
 #[test]
 fn experiment_fails_when_one_of_its_processes_exits() {
     let _alone = alone();
@@ -119,7 +119,8 @@ fn experiment_fails_when_one_of_its_processes_exits() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Kills a server or store of such a run at a random moment, and says what is wrong with how the run ends.
+/// Kills a server or store of such a run at a random moment, and returns what is wrong with the end of the run, if
+/// anything.
 fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
     let place = Place::new();
     let run = place.run();
@@ -138,7 +139,7 @@ fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut Sma
         victim != 0
     });
     let mut status = None;
-    // A server that is starting just then is given half a minute to become ready without its store.
+    // A server that is just starting has half a minute to become ready without its store.
     wait_until(&format!("{experiment} ends without {victim}"), Duration::from_mins(1), || {
         status = running.try_wait().unwrap();
         status.is_some()
@@ -152,9 +153,9 @@ fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut Sma
     (!as_it_should).then(|| format!("{experiment} without {victim}: {status:?}, {said}"))
 }
 
-/// Kills a server or store of a run, chosen by chance, that nobody has told to end: it would be missed by nobody.
+/// Kills a random server or store of a run, but none that authbench is stopping: the exit of such a process is expected.
 fn kill_a_server(running: &Child, random: &mut SmallRng) -> Option<u32> {
-    // Who stands still tells nobody to end, and whoever was told before closes its door meanwhile.
+    // A suspended process stops no others, and servers that were told to stop before close their sockets meanwhile.
     kill(pid(running), Signal::SIGSTOP).unwrap();
     std::thread::sleep(Duration::from_millis(250));
     let doors = doors();
@@ -167,28 +168,28 @@ fn kill_a_server(running: &Child, random: &mut SmallRng) -> Option<u32> {
     victim
 }
 
-/// The inodes of all sockets that listen.
+/// Returns the inodes of all listening sockets.
 fn doors() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     fields.filter(|fields| fields[3] == "0A").map(|fields| fields[9].to_owned()).collect()
 }
 
-/// The inodes of a process's sockets.
+/// Returns the inodes of a process's sockets.
 fn sockets(of: u32) -> Vec<String> {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{of}/fd")) else { return Vec::new() };
     let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
 }
 
-/// The servers that it has started.
+/// Returns the servers that it has started.
 fn servers(of: &Child) -> Vec<u32> {
-    // A Redis is called redis-server, and is as good.
+    // A Redis is called redis-server, and counts as well.
     let is_server = |pid: &u32| arguments(*pid).first().is_some_and(|program| program.contains("-server"));
     children(of).into_iter().filter(is_server).collect()
 }
 
-/// Whether a server is no store.
+/// Returns whether a server is not a store.
 fn authenticates(pid: u32) -> bool {
     arguments(pid).iter().any(|argument| argument == "--bench")
 }
@@ -253,13 +254,13 @@ fn is_janitor(pid: u32) -> bool {
     arguments(pid).get(1).is_some_and(|subcommand| subcommand == "tidy-after")
 }
 
-/// The command line of a process; empty if it has ended.
+/// Returns the command line of a process; empty after it has exited.
 fn arguments(pid: u32) -> Vec<String> {
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     line.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// The control groups that it has made, wherever they may be mounted.
+/// Returns the control groups that it has created, wherever they are mounted.
 fn groups(of: &Child) -> Vec<PathBuf> {
     let mine = format!("authbench-{}-", of.id());
     let mut found = Vec::new();
@@ -308,18 +309,18 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(child.id().try_into().unwrap())
 }
 
-/// The processes that this one has started.
+/// Returns the child processes.
 fn children(parent: &Child) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|&pid| stat(pid).is_some_and(|(_, of)| of == parent.id())).collect()
 }
 
-/// Ended; its entry may wait for its new parent to read it.
+/// Returns whether a process has exited; its entry may still wait for its parent.
 fn gone(pid: u32) -> bool {
     stat(pid).is_none_or(|(state, _)| state == 'Z')
 }
 
-/// State and parent of a process.
+/// Returns state and parent of a process.
 fn stat(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');

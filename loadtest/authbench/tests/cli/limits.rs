@@ -1,4 +1,4 @@
-//! The limits of the generator's own machine, and of what a target may send: neither is blamed on the other.
+//! The limits of the generator's machine and of the target's responses: faults are attributed to the right side.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{Place, alone, command, json, load, server, start, stderr, wait_until};
 use crate::target::{Target, answer, first_user, minted, minting};
 
-/// A command that runs under a limit, set by `ulimit` with these flags.
+/// Returns a command that runs under a limit, set by `ulimit` with these flags.
 fn limited(ulimit: &str, command: &Command) -> Command {
     let mut limited = Command::new("bash");
     limited.args(["-c", &format!("ulimit {ulimit}; exec \"$0\" \"$@\"")]).arg(command.get_program());
@@ -34,7 +34,7 @@ fn plan_beyond_the_descriptor_limit_is_rejected() {
     }
 }
 
-/// Of the connections in the plan, too: what fits before anything is sent still fits when the load begins.
+/// Includes the connections of the plan: a number that fits before the load also fits when it begins.
 #[test]
 fn suggested_number_of_connections_works() {
     let _alone = alone();
@@ -51,7 +51,7 @@ fn suggested_number_of_connections_works() {
     assert_eq!(json(&output)["errors"], 0, "{most} connections: {}", stderr(&output));
 }
 
-/// What the suite cannot open would look like a server that refuses connections.
+/// A failure of the suite to open a connection would look like a refusal by the server.
 #[test]
 fn conformance_beyond_the_descriptor_limit_is_rejected() {
     for (suite, code) in
@@ -77,12 +77,12 @@ fn soft_descriptor_limit_is_raised() {
     assert_eq!(json(&output)["errors"], 0, "{}", stderr(&output));
 }
 
-/// The good answer, behind which the connection is closed.
+/// Returns a valid response, after which the connection is closed.
 fn last_user() -> Vec<u8> {
     answer("200 OK\r\nconnection: close", r#"{"username":"user-000000"}"#)
 }
 
-/// The limit is lowered under a load that opens a connection for every request, and raised again before the record is
+/// The limit is lowered during a load that opens a connection for every request, and raised again before the record is
 /// written.
 #[test]
 fn exhausted_descriptors_are_a_fault_of_the_generator() {
@@ -118,11 +118,11 @@ fn exhausted_descriptors_are_a_fault_of_the_generator() {
     let reasons = result["validity"]["reasons"].to_string();
     assert!(reasons.contains("could not send") && reasons.contains("EMFILE"), "{reasons}");
     assert!(!reasons.contains("requests failed") && !reasons.contains("refused"), "{reasons}");
-    // Twice as long between any two attempts, up to a second: within 3 s at most 10 of each user.
+    // The interval between attempts doubles up to a second: within 3 s at most 10 of each user.
     assert!(result["errors"].as_u64().unwrap() <= 40, "{result}");
 }
 
-/// Sends a body that has no end, until the client has gone, and counts its bytes.
+/// Sends an endless body until the client disconnects, and counts its bytes.
 fn endless(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
     let chunk = [b"10000\r\n".as_slice(), &vec![b'a'; 0x1_0000], b"\r\n"].concat();
     let mut alive = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_ok();
@@ -133,7 +133,7 @@ fn endless(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
     false
 }
 
-/// Sends a head that has no end, until the client has gone, and counts its bytes.
+/// Sends an endless head until the client disconnects, and counts its bytes.
 fn endless_head(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
     let header = format!("x-a: {}\r\n", "a".repeat(1 << 13)).into_bytes();
     let mut alive = stream.write_all(b"HTTP/1.1 200 OK\r\n").is_ok();
@@ -144,7 +144,7 @@ fn endless_head(stream: &mut std::net::TcpStream, sent: &AtomicU64) -> bool {
     false
 }
 
-/// What a connection may hold beyond what its reader has taken: both kernel buffers, at their largest.
+/// The most bytes of a connection beyond those read: both kernel buffers, at their largest.
 const BUFFERED: u64 = 16 << 20;
 
 #[test]
@@ -155,7 +155,7 @@ fn endless_body_is_aborted_and_counts_as_a_failed_request() {
     let sending = sent.clone();
     let target = Target::acting(move |request, stream| match (request.line.as_str(), request.before) {
         ("POST /bench/mint", _) => stream.write_all(&minted(request)).is_ok(),
-        // The first is looked at before the load.
+        // The first is checked before the load.
         ("GET /me", before) if before >= 3 && before % 8 == 3 => endless(stream, &sending),
         ("GET /me", _) => stream.write_all(&first_user()).is_ok(),
         _ => stream.write_all(&answer("404 Not Found", "")).is_ok(),
@@ -174,7 +174,7 @@ fn endless_body_is_aborted_and_counts_as_a_failed_request() {
 #[test]
 fn endless_response_before_the_load_is_an_error() {
     let _alone = alone();
-    // The load goes on without what /bench/ would have given, to what this target does not have.
+    // The load continues without the routes below /bench/, with the next request that this target does not support.
     let lines: [(&str, &[&str]); 3] = [
         ("GET /bench/scheme", &["404"]),
         ("POST /bench/mint", &["does not mint credentials (more than"]),

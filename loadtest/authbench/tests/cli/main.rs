@@ -1,4 +1,4 @@
-//! The command line as its users see it: real processes, real HTTP, a real Redis.
+//! The command line from the user's perspective: real processes, real HTTP, a real Redis.
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 

@@ -1,4 +1,4 @@
-//! What is said where nobody can read it: closed pipes, full disks, closed descriptors.
+//! Output without a reader: closed pipes, full disks, closed descriptors.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use engine::record::{self, Status};
 
 use crate::support::{Place, UNCHECKED, alone, authbench, command, server, stderr, stdout, wait_until};
 
-/// Where something is written that cannot be.
+/// A destination that cannot be written.
 #[derive(Clone, Copy, Debug)]
 enum Unwritable {
     FullDisk,
@@ -23,13 +23,13 @@ impl From<Unwritable> for Stdio {
     fn from(place: Unwritable) -> Self {
         match place {
             Unwritable::FullDisk => File::options().write(true).open("/dev/full").unwrap().into(),
-            // Nobody holds the other end.
+            // The other end is closed.
             Unwritable::ClosedPipe => OwnedFd::from(std::io::pipe().unwrap().1).into(),
         }
     }
 }
 
-/// The run of a short load.
+/// Returns the run of a short load.
 fn a_run(place: &Place) -> PathBuf {
     let server = server("jwt-hs256", place, None);
     let run = place.run();
@@ -110,7 +110,7 @@ fn closed_standard_descriptors_are_handled() {
 fn server_survives_closed_output_pipes() {
     let _alone = alone();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
-        // The port was free a moment ago.
+        // The port was free just before.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let mut server = Command::new(lab::server::locate("jwt-server").unwrap());
@@ -120,7 +120,7 @@ fn server_survives_closed_output_pipes() {
             assert_eq!(server.try_wait().unwrap(), None, "{unwritable:?}");
             is_healthy(&address)
         });
-        // What is logged of a broken request cannot be written.
+        // The log entry of a malformed request cannot be written.
         asked(&address, "no HTTP\r\n\r\n").unwrap();
         assert!(is_healthy(&address), "{unwritable:?}");
         nix::sys::signal::kill(pid(server.id()), nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -133,7 +133,7 @@ fn is_healthy(address: &str) -> bool {
     answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// What a server answers before it closes the connection.
+/// Returns the response of a server that then closes the connection.
 fn asked(address: &str, request: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     connection.write_all(request.as_bytes())?;

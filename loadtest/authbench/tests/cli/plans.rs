@@ -1,4 +1,4 @@
-//! Every plan in the docs, on every scheme and by both carriers: what users copy has to work as it is.
+//! Every plan in the docs, on every scheme and with both carriers: users must be able to copy them unchanged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::support::{Place, alone, is_full, json, load, quick_logins, start};
 
 /// Fewer than the plans' population.
 const USERS: u32 = 50;
-/// Loads at a time: no figure of these loads matters.
+/// Loads at a time: the figures of these loads do not matter.
 const AT_ONCE: usize = 3;
 
-/// The TOML blocks of README and docs that are plans.
+/// Returns the TOML blocks of README and docs that are plans.
 fn documented() -> Vec<(String, Plan)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![root.join("README.md")];
@@ -46,13 +46,13 @@ fn markdown_in(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The same plan, short, and over few connections, so that each user comes to the end of a journey.
+/// Returns the same plan, short, and over few connections, so that each user completes a journey.
 fn shortened(block: &str) -> String {
     let set = |line: &str| match line.split_once('=').map(|(name, _)| name.trim()) {
         Some("duration_s") => "duration_s = 0.5".to_owned(),
         Some("interval_s") => "interval_s = 0.1".to_owned(),
         Some("connections") => "connections = 2".to_owned(),
-        // A debug build that is overrun may refuse.
+        // An overloaded debug build may reject requests.
         Some("arrivals") if line.contains(r#"kind = "poisson""#) => {
             r#"arrivals = { kind = "poisson", rate_rps = 100.0 }"#.to_owned()
         }
@@ -61,7 +61,7 @@ fn shortened(block: &str) -> String {
     block.lines().map(set).collect::<Vec<_>>().join("\n")
 }
 
-/// One scheme of every kind of credential and store; with `FULL_TESTS` every scheme.
+/// Returns one scheme of every kind of credential and store; with `FULL_TESTS` every scheme.
 fn schemes() -> impl Iterator<Item = Scheme> {
     Scheme::all()
         .filter(|scheme| is_full() || scheme.kind().algorithm().is_none_or(|algorithm| algorithm == Algorithm::Hs256))

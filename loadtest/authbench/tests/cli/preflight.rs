@@ -1,18 +1,18 @@
-//! A target that is wrong from the first request: nothing is loaded, and what was sent and received is shown.
+//! A target that fails the first request: it is not loaded, and the request and the response are shown.
 
 use std::io::Write as _;
 
 use crate::support::{Place, alone, json, load, start, stderr};
 use crate::target::{Request, TOKEN, Target, answer, first_user, minted};
 
-/// Loads that differ in how they send.
+/// Loads that send in different ways.
 const LOADS: [&[&str]; 3] = [
     &["--rate", "100", "--duration", "20s", "--population", "1"],
     &["--users", "4", "--duration", "20s", "--population", "1"],
     &["--slo", "p99=10ms", "--population", "1"],
 ];
 
-/// Runs a load that has to end after `request` was sent once, and gives what it says.
+/// Runs a load that has to end after `request` was sent once, and returns its stderr.
 #[track_caller]
 fn fails(target: &Target, more: &[&str], request: &str) -> String {
     let place = Place::new();

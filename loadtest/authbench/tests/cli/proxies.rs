@@ -1,4 +1,4 @@
-//! Proxies that the environment names: no client of ours uses one.
+//! Proxies of the environment: the clients do not use them.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{Place, UNCHECKED, alone, command, json, load, server, start, stderr};
 
-/// Every spelling that some client obeys.
+/// Every spelling that some client supports.
 const NAMES: [&str; 8] =
     ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "Http_Proxy", "PROXY"];
 
-/// A proxy that answers 502, and how many connections it has seen.
+/// Starts a proxy that responds with 502, and returns its address and its number of connections.
 fn proxy() -> (String, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -10,7 +10,7 @@ use crate::support::{Place, alone, json, load, start};
 /// Requests per second of one server that takes 1 ms for each.
 const CAPACITY_RPS: f64 = 1_000.0;
 
-/// A server that takes so long for each request, one after another, and its address.
+/// Starts a server with this service time for each request, one after another, and returns its address.
 fn line_of_one(place: &Place, service_us: &str) -> (Child, String) {
     let program = lab::server::locate("delay-server").unwrap();
     let launch = Launch {
@@ -23,9 +23,9 @@ fn line_of_one(place: &Place, service_us: &str) -> (Child, String) {
     (server, format!("http://{address}"))
 }
 
-/// How close to the capacity it comes is measured by `cargo bench -p authbench --bench instrument -- slo`: a machine
-/// that is busy otherwise leaves less, and the search then says so. That more is met than can be served is wrong on any
-/// machine: a fifth of a second at 1.1 times the capacity leaves 20 requests waiting, the last of them for 20 ms.
+/// How close the result is to the capacity is measured by `cargo bench -p authbench --bench instrument -- slo`: a busy
+/// machine sustains less, and the search then reports less. A rate above the capacity is wrong on any machine: a fifth
+/// of a second at 1.1 times the capacity leaves 20 requests waiting, the last of them for 20 ms.
 #[test]
 fn no_rate_beyond_the_capacity_is_met() {
     let _alone = alone();
@@ -42,7 +42,7 @@ fn no_rate_beyond_the_capacity_is_met() {
     if let Some(rate) = result["rate_rps"].as_f64() {
         assert!(rate < 1.1 * CAPACITY_RPS, "{rate}");
     }
-    // It has no upper end where the generator was the limit.
+    // The upper end is missing if the generator was the limit.
     if let [Some(low), Some(high)] = [0, 1].map(|end| result["interval_rps"][end].as_f64()) {
         assert!(low < high, "{low} to {high}");
     }

@@ -1,4 +1,4 @@
-//! The stall proof: coordinated omission would hide what these tests see.
+//! The stall proof: coordinated omission would hide what these tests measure.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::support::{Place, alone, json, load, load_begins, server, start};
 
 const STALL: Duration = Duration::from_secs(1);
 
-/// A server that stalls for 1 s delays all who would have come meanwhile, a quarter of them all. Who looks at service
-/// times sees only the 16 that were under way: less than the hundredth part. How exactly the percentile is that of the
-/// formula is measured by `cargo bench -p authbench --bench instrument -- stall`.
+/// A server that stalls for 1 s delays all requests that arrive meanwhile, a quarter of all. Service times show only
+/// the 16 that were in flight: less than one in a hundred. How closely the percentile matches the formula is measured
+/// by `cargo bench -p authbench --bench instrument -- stall`.
 #[test]
 fn stall_shows_in_response_time_and_not_in_service_time() {
     let _alone = alone();

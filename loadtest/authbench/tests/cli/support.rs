@@ -1,4 +1,4 @@
-//! Running authbench and what it needs.
+//! Test support: running authbench and its requirements.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,21 +12,21 @@ use lab::server::{Server, ServerSpec, locate};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// For tests of other things than promises: looking at them takes seconds a scheme.
+/// For tests that do not concern conformance: the checks take seconds per scheme.
 pub(crate) const UNCHECKED: &str = "--unsafe-skip-conformance";
 
-/// One test at a time: each of them is a load, and two would spoil each other's figures.
+/// Lets one test run at a time: each of them is a load, and two would distort each other's figures.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether what is costly is tried in every variant, as `scripts/test.sh --full` does.
+/// Returns whether expensive tests run in every variant, as `scripts/test.sh --full` does.
 pub(crate) fn is_full() -> bool {
     std::env::var_os("FULL_TESTS").is_some()
 }
 
-/// A folder of the test's own, and a path in it that does not exist yet.
+/// A separate folder of a test, and a path in it that does not exist yet.
 pub(crate) struct Place {
     folder: TempDir,
 }
@@ -44,7 +44,7 @@ impl Place {
         self.folder.path().join("run")
     }
 
-    /// A file with this text.
+    /// Creates a file with this text.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -52,14 +52,14 @@ impl Place {
     }
 }
 
-/// The record of a whole comparison, from `results/evidence`.
+/// Returns the record of a whole comparison, from `results/evidence`.
 pub(crate) fn reference_record() -> PathBuf {
     let runs = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence")).unwrap();
     runs.map(|entry| entry.unwrap().path().join(engine::record::FILE_NAME)).find(|path| path.is_file()).unwrap()
 }
 
-/// Runs authbench with the signals that stop it as a terminal has them: it leaves ignored what was ignored at its
-/// start, and a shell ignores SIGINT for what it runs in the background, these tests among it.
+/// Returns authbench with default handlers of the signals that stop it, as from a terminal: it keeps ignoring signals
+/// ignored at its start, and a shell ignores SIGINT for background jobs, which these tests may be.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_authbench")]);
@@ -84,14 +84,14 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// `authbench load --json` on this server, into the place's run, with these flags more.
+/// Returns `authbench load --json` on this server, into the place's run, with these additional flags.
 pub(crate) fn load(place: &Place, target: &str, more: &[&str]) -> Command {
     let run = place.run();
     command(&[&["load", "--target", target, "--json", "--out", run.to_str().unwrap()], more].concat())
 }
 
-/// A folder of servers by name, each a program of this workspace with these flags more, that hash passwords over little
-/// memory: most of a conformance check is hashing otherwise.
+/// Returns a folder of servers by name, each a program of this workspace with these additional flags, that hash
+/// passwords with little memory: otherwise a conformance check is mostly hashing.
 pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathBuf {
     let folder = place.path().join("bin");
     std::fs::create_dir(&folder).unwrap();
@@ -105,13 +105,13 @@ pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathB
     folder
 }
 
-/// The setting of a server that hashes passwords over little memory. Behind everything else that a busy machine does, a
-/// hashing as it should be takes seconds.
+/// Returns the setting of a server that hashes passwords with little memory. On a busy machine, a regular hashing takes
+/// seconds.
 pub(crate) fn quick_logins() -> Vec<(&'static str, String)> {
     vec![("AUTHBENCH_PASSWORD_KIB", "64".to_owned())]
 }
 
-/// Waits until a load has begun: the server has used some CPU time since.
+/// Waits until a load has begun, which is when the server uses CPU time.
 pub(crate) fn load_begins(server: &Server) {
     let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
     let before_ns = clock.ns().unwrap();
@@ -119,13 +119,13 @@ pub(crate) fn load_begins(server: &Server) {
     wait_until("the load begins", Duration::from_secs(30), || used() > 100_000_000);
 }
 
-/// The one JSON object that `load --json` prints. An invalid measurement (12) is printed too.
+/// Returns the JSON object of `load --json`. An invalid measurement (12) prints it too.
 pub(crate) fn json(output: &Output) -> Value {
     assert!(matches!(output.status.code(), Some(0 | 12)), "{:?}: {}", output.status, stderr(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A reference server with every default.
+/// Starts a reference server with default settings.
 pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Server {
     let scheme: Scheme = scheme.parse().unwrap();
     let spec = ServerSpec {
@@ -137,7 +137,7 @@ pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Se
     Server::start(&spec).unwrap()
 }
 
-/// Waits until it is so, for as long as a slow machine may take.
+/// Waits for the condition, for as long as a slow machine may take.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;

@@ -1,4 +1,4 @@
-//! Targets that do as a test says.
+//! Targets with programmed behaviour.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The credential of every user of a [`Target`].
 pub(crate) const TOKEN: &str = "eyJhbGciOiJub25lIn0.c2VjcmV0LXNlY3JldC1zZWNyZXQ.0123456789";
 
-/// A server that mints, at the address `base_url`. It ends with the test.
+/// A server that mints, at the address `base_url`. It stops with the test.
 pub(crate) struct Target {
     pub(crate) base_url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -17,15 +17,15 @@ pub(crate) struct Target {
 
 /// A request as a [`Target`] receives it.
 pub(crate) struct Request {
-    /// Such as `GET /me`.
+    /// For example `GET /me`.
     pub(crate) line: String,
-    /// How many requests with this line there were before.
+    /// How many requests with this line came before.
     pub(crate) before: usize,
     pub(crate) body: Vec<u8>,
 }
 
 impl Target {
-    /// One that answers reads and logins, all that is not minting, with these bytes.
+    /// Starts a target that responds with these bytes to every request other than minting.
     pub(crate) fn answering(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::acting(move |request, stream| {
             let answer = if request.line == "POST /bench/mint" { minted(request) } else { answer(request) };
@@ -33,7 +33,8 @@ impl Target {
         })
     }
 
-    /// One that does this with every request, until that says that the connection is to be closed.
+    /// Starts a target that handles every request with this function, until it returns that the connection is to be
+    /// closed.
     pub(crate) fn acting(act: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -55,7 +56,7 @@ impl Target {
         Self { base_url, requests }
     }
 
-    /// How many requests with this line there have been, such as `GET /me`.
+    /// Returns the number of requests with this line, such as `GET /me`.
     pub(crate) fn count(&self, line: &str) -> usize {
         count(&self.requests, line)
     }
@@ -65,7 +66,7 @@ fn count(requests: &Mutex<Vec<String>>, line: &str) -> usize {
     requests.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|seen| *seen == line).count()
 }
 
-/// The next request of a connection; none if the client is gone.
+/// Returns the next request of a connection; none after the client has disconnected.
 fn next(stream: &mut BufReader<TcpStream>, seen: &Mutex<Vec<String>>) -> Option<Request> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -82,12 +83,12 @@ fn next(stream: &mut BufReader<TcpStream>, seen: &Mutex<Vec<String>>) -> Option<
     Some(Request { line, before, body })
 }
 
-/// As many credentials as are asked for, all of them [`TOKEN`].
+/// Returns the requested number of credentials, all of them [`TOKEN`].
 pub(crate) fn minted(request: &Request) -> Vec<u8> {
     minting(request, &json!({ "authorization": format!("Bearer {TOKEN}") }))
 }
 
-/// As many credentials as are asked for, with these headers.
+/// Returns the requested number of credentials, with these headers.
 pub(crate) fn minting(request: &Request, headers: &Value) -> Vec<u8> {
     let asked: contract::body::MintRequest = serde_json::from_slice(&request.body).unwrap();
     let credential =
@@ -96,12 +97,12 @@ pub(crate) fn minting(request: &Request, headers: &Value) -> Vec<u8> {
     answer("200 OK", &json!({ "credentials": credentials }).to_string())
 }
 
-/// An answer with this status line's end, such as `200 OK`, and this body.
+/// Returns a response with this end of its status line, such as `200 OK`, and this body.
 pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// The good answer to a read of the first user.
+/// Returns a valid response to a read of the first user.
 pub(crate) fn first_user() -> Vec<u8> {
     answer("200 OK", r#"{"id":0,"username":"user-000000","email":"e","roles":[]}"#)
 }

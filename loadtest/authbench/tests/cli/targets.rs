@@ -1,4 +1,4 @@
-//! Targets as they are in the field: behind balancers, gateways and redirects, and with none of the routes of a bench.
+//! Targets as in production: behind balancers, gateways and redirects, and without the routes below /bench/.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ fn server(scheme: &str, carrier: Carrier, place: &Place) -> Server {
     Server::start(&ServerSpec { carrier, users: 100, settings, ..ServerSpec::new(scheme, log) }).unwrap()
 }
 
-/// The result of a load of this target, which has to have sent something.
+/// Returns the result of a load of this target, which has to have sent something.
 fn loaded(place: &Place, target: &str, more: &[&str]) -> Value {
     let output = start(load(place, target, more)).wait_with_output().unwrap();
     let result = json(&output);
@@ -37,8 +37,8 @@ fn not_found() -> Message {
     Message::answer("404 Not Found", &[], "")
 }
 
-/// A balancer that sets its own cookie first, before those of the server. It accepts no credential without it, and
-/// issues another one at every login and refresh, which ends the one before.
+/// Starts a balancer that sets its own cookie first, before those of the server. It accepts no credential without it,
+/// and issues another one at every login and refresh, which invalidates the one before.
 fn balancer(behind: SocketAddr) -> SocketAddr {
     let (issued, count) = (Mutex::new(HashSet::new()), AtomicUsize::new(0));
     front(behind, move |request, pass_on| {
@@ -116,7 +116,7 @@ fn redirects_are_not_followed() {
     let server = server("session-memory", Carrier::Cookie, &place);
     let reached = Arc::<AtomicUsize>::default();
     let reaching = Arc::clone(&reached);
-    // It would answer every request as the server does.
+    // It would respond to every request as the server does.
     let elsewhere = front(server.address(), move |request, pass_on| {
         reaching.fetch_add(1, Ordering::Relaxed);
         pass_on(&request)
@@ -161,7 +161,7 @@ fn target_without_bench_routes_gets_logins() {
         NO_CREDENTIALS,
         ENDLESS,
     ];
-    // Several at a time: no figure of these loads matters.
+    // Several at a time: the figures of these loads do not matter.
     for some in statuses.chunks(4) {
         std::thread::scope(|scope| {
             for &status in some {
@@ -192,7 +192,7 @@ fn target_without_bench_routes_gets_logins() {
     }
 }
 
-/// Minted credentials belong to the node that the balancer chose for minting them.
+/// Minted credentials belong to the node that the balancer chose for minting.
 #[test]
 fn balancer_cookies_are_sent_with_minted_credentials() {
     let _alone = alone();

@@ -1,4 +1,4 @@
-//! What a new experiment takes, shown by the toy, which only tests have.
+//! The effort of a new experiment, shown by the toy experiment, which exists only in tests.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ fn toy_experiment_runs_from_command_line_to_report() {
     }
 }
 
-/// Every file below a crate's `src`.
+/// Collects every file below a crate's `src`.
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -47,7 +47,7 @@ fn new_experiment_needs_four_files_and_five_lines() {
     assert_eq!(own.len(), 4, "{own:?}");
     let names = |line: &&str| {
         let mut words = line.split(|each: char| !each.is_ascii_alphanumeric());
-        // That it is for tests alone is no cost of an experiment.
+        // A line that only restricts it to tests does not count.
         words.any(|word| word.to_ascii_lowercase().starts_with("toy"))
             && !line.trim_end().ends_with("feature = \"toy-experiment\")]")
     };
