@@ -5,10 +5,10 @@ use chassis::module::{AuthModule, Built, NoOptions, Start, StartError};
 use contract::Scheme;
 use contract::body::Identity;
 
-/// An ordinary user, so that the answers are as long as those of other schemes.
+/// An ordinary user, so that the responses are as long as those of other schemes.
 const USER: u32 = 1;
 
-/// What a user of the control has to carry.
+/// The credential of a user of the control.
 const NOTHING: Issued = Issued { credential: None, refresh_token: None, expires_in: 0 };
 
 /// The auth module of `anonymous-server`.
@@ -24,7 +24,7 @@ impl AuthModule for Module {
     }
 }
 
-/// Takes everybody for the same user.
+/// Returns the same user for every request.
 pub(crate) struct Control {
     identity: Identity,
 }

@@ -1,4 +1,4 @@
-//! The routes of an account: log in, ask who one is, renew.
+//! The routes of an account: login, current user, renewal.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) async fn login<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    // There is no cookie yet that could be abused, but a browser could be logged in as somebody else.
+    // There is no cookie yet that could be abused, but a browser could be logged in as another user.
     app.not_from_elsewhere(request.headers())?;
     let peer = Peer::of_request(&request);
     let LoginRequest { username, password } = body(request).await.map_err(|kind| app.refusal(kind))?;
@@ -83,7 +83,7 @@ fn headers(request: Request) -> HeaderMap {
     request.into_parts().0.headers
 }
 
-/// Who presents the credential in these headers.
+/// Returns the user of the credential in these headers.
 pub(crate) async fn who<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
     let (credential, now) = app.presented(headers)?;
     app.authenticator.verify(credential, now).await.map_err(|error| app.refused(&error))
@@ -102,7 +102,7 @@ fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> R
             let cookie = |name, value: &str, max_age_s| carrier::set_cookie(name, value, max_age_s);
             let max_age_s = app.cookie_max_age_s.unwrap_or(expires_in);
             cookies.extend(credential.map(|value| cookie(Carrier::COOKIE_NAME, &value, max_age_s)));
-            // It is good for as long as it is used, and the server knows for how long at most.
+            // It is valid for as long as it is used; the server knows the maximum.
             let max_age_s = app.descriptor.absolute_ttl_s.unwrap_or(expires_in);
             cookies.extend(refresh_token.map(|value| cookie(Carrier::REFRESH_COOKIE_NAME, &value, max_age_s)));
             (None, None)
@@ -114,7 +114,7 @@ fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> R
     Ok(response)
 }
 
-/// The answer to whoever ends his credential.
+/// Returns the response to a client that revokes its credential.
 pub(crate) fn take_back<A>(app: &App<A>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if app.carrier == Carrier::Cookie {

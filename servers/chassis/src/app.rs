@@ -18,9 +18,9 @@ use crate::settings::Settings;
 use crate::shown::Shown;
 use crate::users::{LoginError, Users};
 
-/// Seconds after which to ask again when the store was down or accepted no writes.
+/// Seconds until a retry when the store was down or accepted no writes.
 const RETRY_AFTER_S: u64 = 1;
-/// Seconds after which to ask again when too many logins waited; a full queue takes a minute.
+/// Seconds until a retry when too many logins waited; a full queue takes a minute.
 const OVERLOADED_RETRY_AFTER_S: u64 = 10;
 
 /// One server at work. Static over the authenticator, so that a call to it costs what the scheme
@@ -32,9 +32,9 @@ pub(crate) struct App<A> {
     pub(crate) clock: Clock,
     pub(crate) descriptor: SchemeDescriptor,
     pub(crate) next_hop: Option<NextHop>,
-    /// What a browser is told to keep the cookie for at most, in seconds; none: as long as the credential.
+    /// The maximum lifetime of the cookie in the browser, in seconds; none: as long as the credential.
     pub(crate) cookie_max_age_s: Option<u64>,
-    /// When the log last told that the store is down: an outage refuses every request, and logs a line a second.
+    /// When the log last reported that the store is down: an outage rejects every request, but logs one line a second.
     store_down_told: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl<A: Authenticator> App<A> {
         Ok((credential, self.clock.now()))
     }
 
-    /// Refuses what a browser says another site has made it send.
+    /// Rejects requests that the browser marks as coming from another site.
     pub(crate) fn not_from_elsewhere(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let foreign = self.carrier == Carrier::Cookie && cross_site::source(headers) == Source::Foreign;
         if foreign { Err(self.refusal(ProblemKind::CrossSite)) } else { Ok(()) }
@@ -76,20 +76,20 @@ impl<A: Authenticator> App<A> {
         if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
     }
 
-    /// Refuses a state change that a cookie carries, unless it says that it comes from this very site.
+    /// Rejects a state change by cookie unless the request is same-origin.
     pub(crate) fn not_forged(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let carried = self.carrier == Carrier::Cookie && carrier::has_cookie(headers);
         let own = !carried || cross_site::source(headers) == Source::Own;
         if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
     }
 
-    /// This user, if he is an admin.
+    /// Returns this user, if the user is an admin.
     pub(crate) fn admin(&self, identity: Identity) -> Result<Identity, Refusal> {
         let admin = identity.has_role(user::ADMIN_ROLE);
         if admin { Ok(identity) } else { Err(self.refusal(ProblemKind::InsufficientRole)) }
     }
 
-    /// The answer that shows this user, as the carrier wants it.
+    /// Returns the response with this user, as the carrier requires it.
     pub(crate) const fn shown(&self, identity: Identity) -> Shown {
         Shown { identity, carrier: self.carrier }
     }
@@ -100,7 +100,7 @@ impl<A: Authenticator> App<A> {
         Refusal { kind, carrier: self.carrier, retry_after_s }
     }
 
-    /// The refusal that answers a login which did not succeed.
+    /// Returns the response to a failed login.
     pub(crate) fn login_refused(&self, error: LoginError) -> Refusal {
         match error {
             LoginError::Failed => self.refusal(ProblemKind::LoginFailed),
@@ -114,7 +114,7 @@ impl<A: Authenticator> App<A> {
         }
     }
 
-    /// The refusal that answers this error. The reasons go to the log; neither holds a credential.
+    /// Returns the response to this error. The reasons go to the log; neither contains a credential.
     pub(crate) fn refused(&self, error: &AuthError) -> Refusal {
         match error {
             AuthError::Missing => self.refusal(ProblemKind::MissingCredential),
@@ -147,7 +147,7 @@ impl<A: Authenticator> App<A> {
 }
 
 impl<A> App<A> {
-    /// Whether a second has passed since the log last told of the store.
+    /// Returns whether a second has passed since the log last reported the store.
     fn is_log_due(&self) -> bool {
         let now = self.clock.now();
         self.store_down_told.swap(now, Ordering::Relaxed) != now

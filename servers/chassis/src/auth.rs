@@ -8,21 +8,21 @@ use contract::{Scheme, Touch};
 /// The instant of a request in whole seconds since the Unix epoch.
 pub type UnixSeconds = u64;
 
-/// One scheme at work. Every server has exactly one implementation; what differs between two
-/// servers differs here and nowhere else.
+/// An active scheme. Every server has exactly one implementation; the difference between two
+/// servers is here and nowhere else.
 ///
-/// All methods take the credential as text, without its carrier: the chassis has taken it out of
-/// the cookie or the header, refused a request with two, and asks for one where `verify` must
+/// All methods receive the credential as text, without its carrier: the chassis has extracted it from
+/// the cookie or the header, rejected a request with two, and requires one where `verify` must
 /// have one.
 pub trait Authenticator: Send + Sync + 'static {
     /// The facts for `/bench/scheme` that only the scheme knows.
     fn describe(&self) -> Description;
 
-    /// A new credential for somebody who has proved who he is, at `now`.
+    /// Returns a new credential for a user who is authenticated, at `now`.
     fn issue(&self, identity: &Identity, now: UnixSeconds) -> impl Future<Output = Result<Issued, AuthError>> + Send;
 
-    /// Who presents this credential at `now`. `None` means that the request had no credential,
-    /// which every scheme but the control answers with [`AuthError::Missing`].
+    /// Returns the user of this credential at `now`. `None` means that the request had no credential,
+    /// which every scheme but the control rejects with [`AuthError::Missing`].
     fn verify(
         &self,
         credential: Option<&str>,
@@ -41,21 +41,21 @@ pub trait Authenticator: Send + Sync + 'static {
         self.verify(credential, now)
     }
 
-    /// A new credential for a good old one, or for a good refresh token where the scheme has these, which the
-    /// scheme ends where it can. The absolute limit that began at login is kept.
+    /// Returns a new credential for a valid old one, or for a valid refresh token where the scheme has these, and revokes the
+    /// old one where the scheme can. The absolute timeout that began at login is kept.
     fn renew(
         &self,
         credential: Option<&str>,
         now: UnixSeconds,
     ) -> impl Future<Output = Result<(Identity, Issued), AuthError>> + Send;
 
-    /// Ends this credential, as far as the scheme's revocation class goes.
+    /// Revokes this credential, as far as the scheme's revocation class allows.
     fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Ends the login of the credential or of the refresh token, as [`revoke`](Self::revoke) does.
+    /// Revokes the login of the credential or of the refresh token, as [`revoke`](Self::revoke) does.
     ///
-    /// A refresh token is presented only where the scheme has these, and its form is enough: that its login has ended,
-    /// or never was, is no error, and the response does not reveal which (RFC 7009 section 2.2).
+    /// A refresh token is accepted only where the scheme has these, and it only has to be well-formed: an ended or unknown
+    /// login is not an error, and the response does not reveal which (RFC 7009 section 2.2).
     fn log_out(
         &self,
         presented: Presented<'_>,
@@ -64,9 +64,9 @@ pub trait Authenticator: Send + Sync + 'static {
         self.revoke(presented.credential, now)
     }
 
-    /// Returns the user who presents the credential, or the refresh token where the credential is not good.
+    /// Returns the user of the credential, or of the refresh token where the credential is not valid.
     ///
-    /// A refresh token that was used before identifies no user, and ends its login as it does at a renewal.
+    /// A refresh token that was used before identifies no user, and revokes its login as at a renewal.
     fn user_of(
         &self,
         presented: Presented<'_>,
@@ -75,8 +75,8 @@ pub trait Authenticator: Send + Sync + 'static {
         async move { self.verify(presented.credential, now).await.map(|identity| identity.id) }
     }
 
-    /// Ends every credential of this user, as far as the class goes: he logs out everywhere, has a new password,
-    /// was disabled or has other roles.
+    /// Revokes every credential of this user, as far as the class allows: after a logout-all, a password change,
+    /// a lock-out or a role change.
     fn revoke_user(&self, user: u32, now: UnixSeconds) -> impl Future<Output = Result<(), AuthError>> + Send;
 
     /// Whether everything that `verify` needs can be reached, and the store accepts what `issue` writes.
@@ -93,8 +93,8 @@ pub trait Authenticator: Send + Sync + 'static {
         std::future::ready(Ok(false))
     }
 
-    /// The token for the server behind this one, to be sent as `bearer`, once `verify` has taken this credential
-    /// for this user's; none where the credential itself goes on.
+    /// Returns the downstream token, to be sent as `bearer`, after `verify` has accepted this credential
+    /// for this user; none where the credential itself is forwarded.
     fn inward(
         &self,
         _credential: &str,
@@ -122,12 +122,12 @@ pub struct Description {
     pub leeway_s: Option<u64>,
     /// Whether `renew` takes a refresh token instead of the credential.
     pub refresh_token: bool,
-    /// Seconds that what `inward` gives is good for; none where it gives nothing.
+    /// Lifetime of the downstream token in seconds; none where there is none.
     pub inner_window_s: Option<u64>,
 }
 
 impl Description {
-    /// Of a scheme that has nothing to say of itself.
+    /// Properties of a scheme without any of its own.
     #[must_use]
     pub const fn of(scheme: Scheme) -> Self {
         Self {
@@ -146,9 +146,9 @@ impl Description {
 /// What a request to log out presents.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// The credential, good or not.
+    /// The credential, valid or not.
     pub credential: Option<&'a str>,
-    /// The refresh token, good or not; none where the scheme has none.
+    /// The refresh token, valid or not; none where the scheme has none.
     pub refresh_token: Option<&'a str>,
 }
 
@@ -171,17 +171,17 @@ impl Issued {
     }
 }
 
-/// Why a credential was not taken. The reasons inside are for the log at debug level and for
-/// tests; the answer on the wire does not give them away.
+/// Why a credential was rejected. The reasons inside are for the log at debug level and for
+/// tests; the response does not reveal them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// There is none.
     #[error("no credential")]
     Missing,
-    /// It is not, or no longer, good.
+    /// It is not, or no longer, valid.
     #[error("invalid credential: {0}")]
     Invalid(&'static str),
-    /// The store could not say.
+    /// The store could not be queried.
     #[error("store unavailable: {0}")]
     StoreUnavailable(String),
     /// The store accepts no writes: it is full or read-only. Nothing was changed.

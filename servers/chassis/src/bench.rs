@@ -16,7 +16,7 @@ use crate::body::body;
 use crate::carrier;
 use crate::problem::Refusal;
 
-/// Credentials a call may ask for; it bounds the memory of an answer to some tens of megabytes.
+/// Maximum number of credentials per call; it bounds the memory of a response to some tens of megabytes.
 const MAX_COUNT: u32 = 100_000;
 /// Credentials in the making at a time, so that a store's round trips overlap.
 const CONCURRENCY: usize = 256;
@@ -55,7 +55,7 @@ async fn minted<A: Authenticator>(app: &App<A>, place: u64, revoked: bool) -> Re
     Ok(MintedCredential { username: identity.username, headers, refresh_token: issued.refresh_token })
 }
 
-/// Time that passes without anybody waiting, for whoever tests limits.
+/// Advances the clock without waiting, for tests of timeouts.
 pub(crate) async fn clock<A: Authenticator>(
     State(app): State<Arc<App<A>>>,
     request: Request,

@@ -11,7 +11,7 @@ use contract::ProblemKind;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
-/// A JSON body. What was wrong with it is told by the kind alone: its text may hold a password.
+/// A JSON body. Errors state only their kind: the text of the body may contain a password.
 pub(crate) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ProblemKind> {
     match Json::from_request(request, &()).await {
         Ok(Json(Object(body))) => Ok(body),

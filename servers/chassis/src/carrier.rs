@@ -7,11 +7,11 @@ use contract::{Carrier, ProblemKind};
 
 const BEARER: &str = "Bearer";
 
-/// The credential of a request, none if it carries none.
+/// Returns the credential of a request; none if it has none.
 ///
-/// A request that carries more than one is refused (RFC 6750 section 3.1), also when one of them
-/// came by the carrier that is not configured. An `Authorization` header of another scheme is no
-/// credential: RFC 6750 section 3.1 answers it like a request without one.
+/// A request with more than one is rejected (RFC 6750 section 3.1), also when one of them
+/// came in the carrier that is not configured. An `Authorization` header of another scheme is not
+/// a credential: RFC 6750 section 3.1 treats it like a request without one.
 pub fn credential(headers: &HeaderMap, carrier: Carrier) -> Result<Option<&str>, ProblemKind> {
     let bearer = bearer(headers)?;
     let cookie = cookie(headers, Carrier::COOKIE_NAME)?;
@@ -29,7 +29,7 @@ pub(crate) fn refresh_cookie(headers: &HeaderMap) -> Result<Option<&str>, Proble
     cookie(headers, Carrier::REFRESH_COOKIE_NAME)?.map(token).transpose()
 }
 
-/// Whether this request carries any cookie of ours, be it good or not.
+/// Returns whether this request has any cookie of this server, valid or not.
 pub(crate) fn has_cookie(headers: &HeaderMap) -> bool {
     [Carrier::COOKIE_NAME, Carrier::REFRESH_COOKIE_NAME].into_iter().any(|name| cookie(headers, name) != Ok(None))
 }
@@ -80,7 +80,7 @@ pub const fn fits(carrier: Carrier, credential: &str) -> bool {
     }
 }
 
-/// The value of `Set-Cookie` that hands out this for `max_age_s` seconds.
+/// Returns the value of `Set-Cookie` that issues this for `max_age_s` seconds.
 pub(crate) fn set_cookie(name: &str, value: &str, max_age_s: u64) -> String {
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age_s}")
 }
@@ -90,9 +90,9 @@ pub(crate) fn clear_cookie(name: &str) -> String {
     set_cookie(name, "", 0)
 }
 
-/// The value of `WWW-Authenticate` for a refusal, if it takes one.
+/// Returns the value of `WWW-Authenticate` for a rejection, if it has one.
 ///
-/// For `bearer` as RFC 6750 section 3.1 has it. RFC 9110 section 11.6.1 wants a challenge with every
+/// For `bearer` as in RFC 6750 section 3.1. RFC 9110 section 11.6.1 requires a challenge with every
 /// 401, yet no scheme is registered for cookies: theirs is `Cookie`, with the cookie's name, after
 /// draft-broyer-http-cookie-auth.
 pub(crate) fn challenge(carrier: Carrier, kind: ProblemKind) -> Option<&'static str> {
@@ -106,7 +106,7 @@ pub(crate) fn challenge(carrier: Carrier, kind: ProblemKind) -> Option<&'static 
     }
 }
 
-/// The request header that carries this credential, as a client has to send it. A browser sends the cookie of a
+/// Returns the request header with this credential, as a client has to send it. A browser sends the cookie of a
 /// refresh token along with the other.
 pub(crate) fn request_header(
     carrier: Carrier,

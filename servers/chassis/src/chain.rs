@@ -1,5 +1,5 @@
-//! Requests that cross several servers before they are answered, as they do among services: each of these checks what
-//! it is shown, and the last answers.
+//! Requests that cross several servers, as between services: each of these checks the credential
+//! that it receives, and the last one responds.
 
 use std::sync::Arc;
 

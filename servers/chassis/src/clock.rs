@@ -26,7 +26,7 @@ impl Clock {
         (self.source)() + self.advanced_s.load(Ordering::Relaxed)
     }
 
-    /// Moves it forward; never back, because what is over stays over.
+    /// Advances it, and never sets it back, because what has expired stays expired.
     pub(crate) fn advance(&self, seconds: u64) {
         self.advanced_s.fetch_add(seconds, Ordering::Relaxed);
     }

@@ -17,7 +17,7 @@ struct Tables<S, A> {
     auth: A,
 }
 
-/// The two tables of this file. A key that nobody knows is an error, because a misspelt
+/// Returns the two tables of this file. An unknown key is an error, because a misspelt
 /// setting that is silently ignored makes a measurement of something else.
 pub(crate) fn read<S, A>(path: &Path) -> Result<(S, A), StartError>
 where

@@ -77,7 +77,7 @@ impl State {
         now.wrapping_sub((self.0 >> 3) as u32)
     }
 
-    /// How long the phase may last; none if there is no limit.
+    /// Returns the time limit of the phase; none if there is no limit.
     const fn limit_s(self, limits: Limits) -> Option<u32> {
         match self.phase() {
             Phase::Head | Phase::Body => Some(limits.request_timeout_s),
@@ -160,7 +160,7 @@ impl Connections {
         }
     }
 
-    /// Closes the connections whose time is over.
+    /// Closes the connections whose time limit has passed.
     fn sweep(&self) {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         for entry in self.open().connections.values() {
@@ -173,7 +173,7 @@ impl Connections {
         self.changed.notify_one();
     }
 
-    /// Whether there is no room. If so, the connection that has waited longest is being closed, should there be one.
+    /// Returns whether there is no room. If so, the connection that has waited longest, if any, is being closed.
     fn is_full(&self) -> bool {
         let (now, open) = (self.now(), self.open());
         if open.connections.len() < self.most {
@@ -288,7 +288,7 @@ impl Drop for Seat {
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one, and returns what it then is; none if there is no limit.
+/// Raises the soft limit of open descriptors to the hard one, and returns the new limit; none if there is no limit.
 fn raised_descriptor_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -297,7 +297,7 @@ fn raised_descriptor_limit() -> Option<u64> {
     }
 }
 
-/// How many connections a process with so many descriptors may have.
+/// Returns how many connections a process with this many descriptors may have.
 fn most_connections(descriptors: Option<u64>) -> usize {
     let allowed = descriptors.map_or(MOST_CONNECTIONS, |limit| {
         let reserved = RESERVED_DESCRIPTORS.max(limit / 4).min(limit / 2);

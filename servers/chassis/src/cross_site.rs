@@ -1,8 +1,8 @@
-//! Defence against cross-site request forgery: a browser sends a cookie along with what other sites ask for.
+//! Defence against cross-site request forgery: a browser adds a cookie to requests from other sites, too.
 //!
-//! What the browser itself says of where a request comes from decides, and no script of another site can set it:
+//! The browser's own statement about the origin of a request decides, and no script of another site can set it:
 //! `Sec-Fetch-Site` (Fetch Metadata), and `Origin` against `Host` (RFC 6454), as OWASP's cheat sheet has them. A
-//! token in a header of the caller's own would do as well; `Authorization` is one, so `bearer` is exempt.
+//! token in a custom header would also work; `Authorization` is one, so `bearer` is exempt.
 
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderName};
@@ -11,18 +11,18 @@ use crate::host::{self, Authority, single};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where a request says that it comes from.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// This very site.
     Own,
     /// Another one.
     Foreign,
-    /// It does not say; browsers do.
+    /// The request does not state it; browsers do.
     Unsaid,
 }
 
-/// Where this request comes from. If it says so twice, both have to be our own.
+/// Returns the origin of this request. If both headers state it, both must be same-origin.
 pub(crate) fn source(headers: &HeaderMap) -> Source {
     let said = [fetch_site(headers), origin(headers)];
     if said.contains(&Source::Foreign) {
@@ -34,7 +34,7 @@ pub(crate) fn source(headers: &HeaderMap) -> Source {
     }
 }
 
-/// `none` is what the user himself has typed or opened.
+/// `none` is a request that the user has typed or opened.
 fn fetch_site(headers: &HeaderMap) -> Source {
     match single(headers, &SEC_FETCH_SITE) {
         None => Source::Unsaid,

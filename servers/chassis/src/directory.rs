@@ -1,7 +1,7 @@
-//! What has become of the seeded users since: new passwords, other roles, lock-outs.
+//! Changes of the seeded users: new passwords, roles, lock-outs.
 //!
-//! It stands apart from credentials, as the table of users does in any application: it is asked at login and at
-//! renewals, never to check a credential. Only what differs from the seed is kept.
+//! It is separate from credentials, like the user table of any application: it is queried at login and at
+//! renewals, never to check a credential. Only differences from the seed are stored.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,21 +11,21 @@ use futures_util::future::BoxFuture;
 
 use crate::auth::AuthError;
 
-/// How a user stands now, where he differs from his seed.
+/// The state of a user, where it differs from the seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Locked out: no login, no renewal.
     pub disabled: bool,
-    /// What he may do; none: as seeded.
+    /// The roles; none: as seeded.
     pub roles: Option<Vec<String>>,
-    /// The hash of his password in PHC form; none: as seeded.
+    /// The password hash in PHC form; none: as seeded.
     pub password: Option<String>,
-    /// How often something of him was changed. What was handed out at an earlier epoch is not to be renewed.
+    /// The number of changes. Credentials issued at an earlier epoch cannot be renewed.
     pub epoch: u64,
 }
 
 impl Standing {
-    /// This user as he is now.
+    /// Returns this user in the current state.
     #[must_use]
     pub fn applied_to(self, identity: Identity) -> Identity {
         Identity { roles: self.roles.unwrap_or(identity.roles), ..identity }
@@ -42,28 +42,28 @@ impl Standing {
 /// A change of a user. What is none stays; the epoch grows by one in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Locked out, or let in again.
+    /// Disables or enables the user.
     pub disabled: Option<bool>,
-    /// What he may do from now on.
+    /// The new roles.
     pub roles: Option<Vec<String>>,
-    /// The hash of his new password, in PHC form.
+    /// The hash of the new password, in PHC form.
     pub password: Option<String>,
 }
 
-/// The users who have changed. Servers that share one agree on who may log in.
+/// The changed users. Servers that share one directory agree on who may log in.
 pub trait Directory: Send + Sync + 'static {
-    /// How this user stands; for one who never changed, the default.
+    /// Returns the state of this user; the default for one without changes.
     fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>>;
 
     /// Changes a user. Fields of changes that happen at once do not overwrite each other.
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>>;
 
-    /// Changes a user whose epoch is still this one; returns whether it was. Of several such changes at once exactly
-    /// one is made.
+    /// Changes a user whose epoch is still this one; returns whether it was. Of several such concurrent changes exactly
+    /// one succeeds.
     fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>>;
 }
 
-/// The changes that this process was told of.
+/// The changes made through this process.
 #[derive(Debug, Default)]
 pub struct InMemory(Mutex<HashMap<u32, Standing>>);
 

@@ -1,7 +1,7 @@
 //! Several schemes as one type, so that one can be chosen at start without a dynamic call in every request.
 
-/// Makes an enum whose variants hold an [`Authenticator`](crate::auth::Authenticator) each, or a type around such an
-/// enum, an authenticator itself: `either_authenticator!(Any, any => any.0; Which::One, Which::Other)`.
+/// Generates an enum whose variants each contain an [`Authenticator`](crate::auth::Authenticator), or a type around such an
+/// enum, as an authenticator itself: `either_authenticator!(Any, any => any.0; Which::One, Which::Other)`.
 #[macro_export]
 macro_rules! either_authenticator {
     ($any:ty, $own:ident => $which:expr; $($variant:path),+ $(,)?) => {

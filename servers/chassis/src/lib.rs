@@ -1,9 +1,9 @@
 //! Everything of a server except authentication. It knows neither Redis nor JWT.
 //!
-//! A server is a `main` that calls [`main`] with its [`module::AuthModule`], which makes an
-//! [`auth::Authenticator`]. The way of a request: `serve` takes it off the wire and counts its
-//! answer, `routes` finds the handler, `carrier` takes the credential out, the authenticator
-//! judges it, and `account` answers.
+//! A server is a `main` that calls [`main`] with its [`module::AuthModule`], which builds an
+//! [`auth::Authenticator`]. The path of a request: `serve` reads it and counts its
+//! response, `routes` finds the handler, `carrier` extracts the credential, the authenticator
+//! verifies it, and `account` responds.
 
 // The macros panic where a pipe is closed.
 #![warn(clippy::print_stderr, clippy::print_stdout)]

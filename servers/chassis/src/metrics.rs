@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// The statuses that this API answers with; any other would be a fault, and is counted as the last.
+/// The statuses of this API; any other would be a fault, and is counted as the last.
 const STATUSES: [u16; 13] = [200, 204, 400, 401, 403, 404, 405, 413, 415, 429, 502, 503, 500];
 /// What a path outside the wire table is called, so that strangers cannot make labels.
 const OTHER: &str = "other";
@@ -39,7 +39,7 @@ impl Metrics {
         Self { registry, requests, shortcut: Default::default() }
     }
 
-    /// Counts one answer.
+    /// Counts one response.
     pub(crate) fn count(&self, route: RouteIndex, status: StatusCode) {
         let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
         self.shortcut[route.0][status].get_or_init(|| self.counter(route, status)).inc();

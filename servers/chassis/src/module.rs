@@ -14,7 +14,7 @@ pub trait AuthModule: 'static {
     const BINARY: &'static str;
     /// Settings that only this module has: flags over environment variables (`AUTHBENCH_...`) over the table
     /// `[auth]` of the configuration file, whose keys are the flags' names. All fields are optional, so that
-    /// one layer can stand over another. The struct wants
+    /// one layer can override another. The struct requires
     /// `#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]`.
     type Options: clap::Args + Default + serde::de::DeserializeOwned + Layered + Send;
     /// The scheme at work.
@@ -73,10 +73,10 @@ pub struct Start {
     pub roles: u16,
 }
 
-/// A server cannot start. The text says what was tried, on what, and what to do.
+/// A server cannot start. The text says what failed, on what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What it was told cannot be: a wrong flag, key or file. The process ends with code 2.
+    /// A setting is invalid: a wrong flag, key or file. The process exits with code 2.
     #[error("{0}")]
     Usage(String),
     /// What it needs is not there: a store, a port. The process ends with code 1.

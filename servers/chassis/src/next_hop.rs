@@ -17,7 +17,7 @@ impl NextHop {
         Self { url: format!("{base}{}?hops=", route::CHAIN), client: Client::default() }
     }
 
-    /// Its response to a request that has to cross so many servers behind it.
+    /// Returns its response to a request that has to cross this many further servers.
     pub(crate) async fn get(&self, hops: u8, header: Option<(HeaderName, HeaderValue)>) -> Result<Answer, NoAnswer> {
         self.client.get(&format!("{}{hops}", self.url), header).await
     }

@@ -8,22 +8,22 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
-/// How long an answer may take, its body included.
+/// The time limit of a response, its body included.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes of the largest answer that is taken.
+/// The largest accepted response body, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A client that keeps its connections.
 pub struct Client(hyper_util::client::legacy::Client<HttpConnector, Body>);
 
-/// An answer, read to its end.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-/// There was no answer, not in time, or one too large; the text says which.
+/// There was no response, not in time, or one that is too large; the text says which.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NoAnswer(String);
@@ -38,7 +38,7 @@ impl Default for Client {
 }
 
 impl Client {
-    /// The body at this URL, if the answer is 200.
+    /// Returns the body at this URL, if the response is 200.
     pub async fn fetch(&self, url: &str) -> Result<Vec<u8>, NoAnswer> {
         let answer = self.get(url, None).await?;
         match answer.status {

@@ -33,7 +33,7 @@ impl Memory {
     /// A gibibyte: as many threads hash at a time as there are processors but one.
     pub(crate) const MOST_KIB: u32 = 1024 * 1024;
 
-    /// So many KiB; none where argon2id cannot work in them.
+    /// Returns this many KiB; none where argon2id cannot work with them.
     pub(crate) const fn kib(kib: u32) -> Option<Self> {
         if kib >= Params::MIN_M_COST && kib <= Self::MOST_KIB { Some(Self(kib)) } else { None }
     }
@@ -86,8 +86,8 @@ impl PasswordHash {
     }
 }
 
-/// What hashes: threads that do nothing else, behind those that serve, as many as there are processors but one. That one
-/// stays free for those who only show a credential: where a hashing and a request wait for the same processor, the
+/// The hashing pool: threads that only hash, at a lower priority than the serving ones, one fewer than there are CPUs. That
+/// CPU stays free for requests that only present a credential: where a hashing and a request wait for the same CPU, the
 /// scheduler may give a whole tick, 4 ms, to the hashing, however low its priority is.
 pub(crate) struct Hasher {
     memory: Memory,
@@ -101,8 +101,8 @@ pub(crate) struct Turn {
     work: Sender<Work>,
 }
 
-/// A password to hash. The permit goes along, so that it is held to the end of the hashing, also when the client has gone
-/// and nobody waits for the answer.
+/// A password to hash. It holds the permit until the end of the hashing, also when the client has disconnected
+/// and the result is not needed.
 struct Work {
     salt: [u8; SALT_BYTES],
     password: String,
@@ -148,7 +148,7 @@ impl Turn {
     /// Whether this hash is that of this password, and the turn, which may be used again.
     pub(crate) async fn matches(self, hash: PasswordHash, password: String) -> (bool, Self) {
         let (output, turn) = self.output(hash.salt, password).await;
-        // Looks at every byte, so that the time does not tell how many are right.
+        // Compares every byte, so that the time does not reveal how many are equal.
         let matches = output.iter().zip(hash.output).fold(0, |differing, (own, good)| differing | (own ^ good)) == 0;
         (matches, turn)
     }

@@ -1,4 +1,4 @@
-//! Whom a request comes from, as far as its address tells.
+//! The peer of a request, according to its address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ impl Peer {
         })
     }
 
-    /// The peer that sent this request, where its route wants to know; else one that stands for all.
+    /// The peer that sent this request, where its route needs it; else one placeholder for all.
     pub(crate) fn of_request(request: &Request) -> Self {
         request.extensions().get().copied().unwrap_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }

@@ -1,5 +1,5 @@
-//! Refusals as responses: `application/problem+json` (RFC 9457) with the header fields that their
-//! status wants.
+//! Error responses: `application/problem+json` (RFC 9457) with the header fields that their
+//! status requires.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -9,12 +9,12 @@ use contract::{Carrier, ProblemKind, problem};
 use crate::carrier;
 use crate::shown::forbid_caching;
 
-/// A request that is not granted, and the carrier whose challenge goes with it.
+/// A rejected request, and the carrier for its challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) kind: ProblemKind,
     pub(crate) carrier: Carrier,
-    /// Seconds after which to ask again, where that is known.
+    /// Seconds until a retry, where that is known.
     pub(crate) retry_after_s: Option<u64>,
 }
 

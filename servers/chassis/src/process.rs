@@ -20,12 +20,12 @@ use crate::routes::Routes;
 use crate::serve::serve;
 use crate::settings::{self, Settings};
 
-/// What a server's `main` is: reads the settings, serves until SIGTERM or SIGINT.
+/// The `main` of a server: reads the settings, serves until SIGTERM or SIGINT.
 ///
 /// When it is ready it prints one line on stdout:
 /// `{"listening":"127.0.0.1:41234","scheme":"session-redis","pid":123}`.
-/// The code is 0 after a stop that was asked for, 2 for settings that cannot be, and 1 for anything
-/// else that keeps the server from starting, each with one line on stderr.
+/// The code is 0 after a requested stop, 2 for invalid settings, and 1 for anything
+/// else that prevents the start, each with one line on stderr.
 #[must_use]
 pub fn main<M: AuthModule>() -> ExitCode {
     match run::<M>() {
@@ -38,7 +38,7 @@ pub fn main<M: AuthModule>() -> ExitCode {
                 }
                 StartError::Failed(fault) => (1, fault),
             };
-            // An answer that is not a store's is described in several lines.
+            // A response that is not from a store is described in several lines.
             let line = fault.split_whitespace().collect::<Vec<_>>().join(" ");
             say(&format!("{}: {line}", M::BINARY));
             ExitCode::from(code)
@@ -86,8 +86,8 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// Connections that may wait to be accepted. With the 128 of the standard library a thousand clients at once overflow
-/// the line, and whoever falls out of it comes back after a second. The kernel lowers this to its own limit,
+/// Connections that may wait to be accepted. With the 128 of the standard library a thousand concurrent clients overflow
+/// the queue, and a dropped client retries after a second. The kernel lowers this to its own limit,
 /// `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
@@ -121,8 +121,8 @@ fn say(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Logs of this crate at the level asked for; those of the libraries no finer than warnings, because
-/// what they tell of requests may hold credentials.
+/// Logs of this crate at the configured level; those of the libraries at most warnings, because
+/// what they log of requests may contain credentials.
 fn log_to_stderr(level: LevelFilter) {
     let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("chassis", level);
     // A log that cannot be written must not end the server: the report of that would go to the same place.

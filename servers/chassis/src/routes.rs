@@ -17,12 +17,12 @@ use crate::{account, bench, chain, logout, standing, status};
 /// Bytes of the largest body that any route reads.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// What is offered to whom.
+/// The routes and the clients that may use them.
 #[derive(Clone)]
 pub(crate) struct Routes {
     everyone: Router,
     loopback: Router,
-    /// What answers a request whose `Host` is missing, repeated or malformed.
+    /// Responds to a request whose `Host` is missing, repeated or malformed.
     malformed: Refusal,
 }
 
@@ -35,7 +35,7 @@ impl Routes {
         Self { everyone, loopback, malformed }
     }
 
-    /// What answers a request whose `Host` is not sound.
+    /// Responds to a request whose `Host` is invalid.
     pub(crate) const fn malformed(&self) -> Refusal {
         self.malformed
     }

@@ -1,4 +1,4 @@
-//! Connections: accepted, served, counted, and ended in good order.
+//! Connections: accepted, served, counted, and closed gracefully.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,13 +25,13 @@ use crate::metrics::{Metrics, RouteIndex};
 use crate::peer::Peer;
 use crate::routes::Routes;
 
-/// How long requests under way may take to finish once the server is told to stop.
+/// How long requests in progress may take to finish after the server is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long to wait when the process has no descriptor left for a connection.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is ready; then closes the listener and idle connections at once, and the
-/// others as their answers are out, or after [`GRACE`].
+/// others after their responses, or after [`GRACE`].
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -63,7 +63,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// A connection that died before it was accepted is its own affair; for want of descriptors it helps to wait.
+/// A connection that was closed before it was accepted is ignored; for lack of descriptors it helps to wait.
 async fn recover(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
@@ -88,7 +88,7 @@ async fn connection(
     watcher: Watcher,
     seat: Arc<Seat>,
 ) {
-    // Answers are written whole: waiting to fill a segment would only add Nagle's delay.
+    // Responses are written whole: waiting to fill a segment would only add Nagle's delay.
     let _ = stream.set_nodelay(true);
     let (router, host) = (routes.for_peer(peer.ip()), Parsed::default());
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
@@ -117,7 +117,7 @@ async fn connection(
         })
     });
     let mut http = http1::Builder::new();
-    // Answers are small: copying a body behind its head and sending once costs some 5 % less than writev.
+    // Responses are small: copying a body behind its head and sending once costs some 5 % less than writev.
     http.writev(false).max_buf_size(contract::MAX_HEAD_BYTES);
     let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
     if let Err(error) = served {

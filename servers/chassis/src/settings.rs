@@ -1,4 +1,4 @@
-//! What the server was told: flags over environment over file, checked once and then trusted.
+//! The settings of the server: flags over environment over file, checked once and then trusted.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ const DEFAULT_NODE: &str = "node-1";
 /// Twelve hours, as OWASP's session management cheat sheet bounds an office worker's day from above.
 const DEFAULT_ABSOLUTE_TTL_S: u64 = 12 * 3600;
 const DEFAULT_REQUEST_TIMEOUT_S: u32 = 10;
-/// Longer than clients and balancers keep an idle connection by default (reqwest 90 s, AWS and nginx 60 s), so that it
-/// is they who close it, and no request is sent into a connection that is being closed.
+/// Longer than clients and balancers keep an idle connection by default (reqwest 90 s, AWS and nginx 60 s), so that
+/// they close it first, and no request is sent into a connection that is being closed.
 const DEFAULT_IDLE_TIMEOUT_S: u32 = 120;
 /// Threads beyond all machines: an absurd number would end in an abort without a word.
 const MOST_WORKERS: usize = 1024;
@@ -149,9 +149,9 @@ struct CommandLine<O: Args> {
     auth: O,
 }
 
-/// The settings of the chassis and of the module `M`, from the process's arguments.
+/// Returns the settings of the chassis and of the module `M` from the process's arguments.
 ///
-/// Ends the process with code 0 where only help or the version was asked for.
+/// Exits with code 0 where only help or the version was requested.
 pub(crate) fn parse<M: AuthModule>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(Settings, M::Options), StartError> {
@@ -202,7 +202,7 @@ pub(crate) fn naming_variable<M: AuthModule>(fault: &str, arguments: &[OsString]
 
 #[cfg(test)]
 impl Settings {
-    /// What a server that is told nothing does.
+    /// Returns the default settings.
     pub(crate) fn defaults(binary: &'static str) -> Self {
         ServerOptions::default().check(binary).expect("the defaults are valid")
     }

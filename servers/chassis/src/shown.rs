@@ -1,4 +1,4 @@
-//! The answer that shows a user, and which answers a cache may not keep.
+//! The response that shows a user, and which responses a cache must not store.
 
 use axum::Json;
 use axum::http::HeaderValue;
@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use contract::Carrier;
 use contract::body::Identity;
 
-/// No cache may keep the answer (RFC 9111 section 5.2.2.5).
+/// Caches must not store the response (RFC 9111 section 5.2.2.5).
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// A user as `/me`, `/admin` and `/chain` show him.
+/// A user as `/me`, `/admin` and `/chain` return it.
 pub(crate) struct Shown {
     pub(crate) identity: Identity,
     pub(crate) carrier: Carrier,
@@ -25,8 +25,8 @@ impl IntoResponse for Shown {
     }
 }
 
-/// Adds `no-store` to an answer that may depend on a cookie: a cache does not know that. An answer to `Authorization`
-/// needs none, because a shared cache keeps it only where it is allowed to (RFC 9111 section 3.5).
+/// Adds `no-store` to a response that may depend on a cookie, which a cache cannot know. A response to `Authorization`
+/// needs none, because a shared cache stores it only where it is allowed to (RFC 9111 section 3.5).
 pub(crate) fn forbid_caching(response: &mut Response, carrier: Carrier) {
     if carrier == Carrier::Cookie {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);

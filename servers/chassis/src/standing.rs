@@ -1,5 +1,5 @@
-//! The routes that change a user: his password, his roles, whether he may come in. Each ends all that was handed
-//! out to him before.
+//! The routes that change a user: password, roles, lock-out. Each revokes every credential that was
+//! issued to the user before.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::peer::Peer;
 use crate::problem::Refusal;
 use crate::throttle::{Attempt, Purpose};
 
-/// Characters that a new password must have, as SP 800-63B section 3.1.1.2 wants of one that stands alone. A list of
+/// Minimum length of a new password, as SP 800-63B section 3.1.1.2 requires for a single factor. A list of
 /// common passwords and NFC normalisation are out of scope.
 const LEAST_PASSWORD_CHARS: usize = 15;
 
@@ -39,7 +39,7 @@ pub(crate) async fn password<A: Authenticator>(
     let attempt = Attempt { name: &identity.username, peer, purpose: Purpose::PasswordChange };
     let proved = app.users.authenticate(attempt, password, now).await;
     let (proved, turn) = proved.map_err(|error| app.login_refused(error))?;
-    // First the change, then the end of what was handed out before it, so that no login slips in between.
+    // First the change, then the revocation of earlier credentials, so that no login slips in between.
     if !app.users.set_password(&proved, turn, new_password).await.map_err(|error| app.refused(&error))? {
         return Err(app.refusal(ProblemKind::LoginFailed));
     }
@@ -63,12 +63,12 @@ pub(crate) async fn user<A: Authenticator>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The user who presents the credential in these headers, as the directory has him now.
+/// Returns the user of the credential in these headers, in the directory's current state.
 ///
-/// A read may be answered within the scheme's revocation window; a privileged write may not (ASVS 8.3). The user must not
-/// be disabled, the roles are those of the directory, and the credential was not ended by any change since it was
-/// issued. A directory that cannot be read is answered with 503. A change of this user that begins after this check
-/// does not stop the write that is then under way.
+/// A read may be served within the scheme's revocation window; a privileged write may not (ASVS 8.3). The user must not
+/// be disabled, the roles are those of the directory, and no change since the credential was issued may have
+/// revoked it. A directory that cannot be read results in 503. A change of this user that begins after this check
+/// does not stop a write in progress.
 async fn current<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
     let (credential, now) = app.presented(headers)?;
     let verified = app.authenticator.verify_current(credential, now).await;

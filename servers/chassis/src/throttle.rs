@@ -1,13 +1,13 @@
-//! Wrong passwords are counted, so that guessing is slow and the owner is not locked out (SP 800-63B-4 section 3.2.2).
+//! Wrong passwords are counted, so that guessing is slow and the user is not locked out (SP 800-63B-4 section 3.2.2).
 //!
-//! The rule, for logins and, with budgets of their own, for the old password at a password change:
+//! The rule, for logins and, with separate budgets, for the old password at a password change:
 //!
-//! - A name from one peer: ten failures at once, then one in half a minute. A right password resets this budget.
-//! - A name from all peers that never gave its right password: a hundred failures at once, then one in a minute. A peer
-//!   that did is exempt, so that guesses from elsewhere do not lock the owner out where he logs in.
+//! - A name from one peer: ten failures at once, then one in half a minute. A correct password resets this budget.
+//! - A name from all peers without a correct password so far: a hundred failures at once, then one in a minute. A peer
+//!   with one is exempt, so that guesses from elsewhere do not lock the user out at the usual place.
 //! - A password change needs a valid session, so that guesses at the login page have no effect on it.
 //!
-//! Each budget is a generic cell rate algorithm. Names are not kept: each has one of a fixed number of slots, by a hash
+//! Each budget is a generic cell rate algorithm. Names are not stored: each has one of a fixed number of slots, by a hash
 //! that only this process can compute, so that any number of names costs no memory, and an unknown name is treated like
 //! a known one. Each node counts for itself.
 
@@ -36,7 +36,7 @@ pub(crate) enum Purpose {
     PasswordChange,
 }
 
-/// Somebody gives a password.
+/// A password attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) name: &'a str,

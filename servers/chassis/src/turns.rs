@@ -1,9 +1,9 @@
-//! Who may hash next: a bounded queue with a line for each peer, served one after another.
+//! The hashing queue: a bounded queue with a line for each peer, served in turn.
 //!
-//! A hashing takes tens of milliseconds, and a few run at a time. In one line a peer with a hundred logins would delay
-//! every other by seconds; here another peer's login waits for at most one of each peer. The queue is bounded in all,
-//! not by peer, so that one peer alone, such as a balancer, may fill it. Where it is full, a peer with a shorter line
-//! takes the last place of the longest, whose login is answered 503; the peer with the longest line is turned away.
+//! A hashing takes tens of milliseconds, and a few run at a time. In a single line a peer with a hundred logins would delay
+//! every other by seconds; here a login of another peer waits for at most one of each peer. The queue is bounded in total,
+//! not per peer, so that a single peer, such as a load balancer, may fill it. Where it is full, a peer with a shorter line
+//! takes the last place of the longest, whose login gets 503; the peer with the longest line is rejected.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -28,10 +28,10 @@ pub(crate) struct Turns {
 }
 
 struct Queue {
-    /// Turns that nobody has; while there are some, nobody waits.
+    /// Free turns; while there are some, no login waits.
     free: usize,
     waiting: usize,
-    /// The lines of those who wait, none of them empty; the first is next.
+    /// The waiting lines, none of them empty; the first is next.
     lines: VecDeque<Line>,
 }
 
@@ -40,7 +40,7 @@ struct Line {
     waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
-/// What becomes of one who asks.
+/// The result of a request for a turn.
 enum Entry {
     Free,
     Waiting(oneshot::Receiver<Permit>),
@@ -48,7 +48,7 @@ enum Entry {
 }
 
 impl Turns {
-    /// So many turns at a time, for which so many may wait.
+    /// This many turns at a time, for which this many may wait.
     pub(crate) fn new(at_once: usize, capacity: usize) -> Arc<Self> {
         let queue = Queue { free: at_once, waiting: 0, lines: VecDeque::new() };
         Arc::new(Self { queue: Mutex::new(queue), capacity })
@@ -91,7 +91,7 @@ impl Queue {
         Entry::Waiting(waiting)
     }
 
-    /// Forgets those whose clients have gone.
+    /// Removes the disconnected clients.
     fn forget_gone(&mut self) {
         for line in &mut self.lines {
             line.waiting.retain(|turn| !turn.is_closed());
@@ -110,7 +110,7 @@ impl Queue {
         true
     }
 
-    /// The next in turn; if nobody waits, a turn is free.
+    /// Returns the next in turn; if none waits, a turn becomes free.
     fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
         let Some(mut line) = self.lines.pop_front() else {
             self.free += 1;
@@ -133,7 +133,7 @@ impl Drop for Permit {
             let Some(next) = next else { return };
             match next.send(Self(Some(Arc::clone(&turns)))) {
                 Ok(()) => return,
-                // The client has gone. What comes back is no turn, or its drop would pass on another.
+                // The client has disconnected. The returned value is not a turn, or its drop would pass on another.
                 Err(mut refused) => drop(mem::take(&mut refused.0)),
             }
         }

@@ -1,5 +1,5 @@
-//! The users: computed from their number, so that a million cost no memory that would be mistaken for the
-//! memory of their sessions, and changed as the directory says.
+//! The users: computed from their number, so that a million need no memory that would be mistaken for the
+//! memory of their sessions, and changed according to the directory.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::password::{self, Hasher, Memory, PasswordHash, Turn};
 use crate::throttle::{Attempt, Throttle};
 use crate::turns::Overloaded;
 
-/// Who is looked up when a name is nobody's, so that it takes as long.
+/// The user that is looked up for an unknown name, so that it takes as long.
 const NOBODY: u32 = u32::MAX;
 
-/// Who there is, and how he proves it.
+/// The users and their passwords.
 pub(crate) struct Users {
     count: u32,
     roles: u16,
-    /// The one password that all have who never changed theirs.
+    /// The common password of all users that never changed theirs.
     seeded: PasswordHash,
     hasher: Hasher,
     directory: Arc<dyn Directory>,
     throttle: Throttle,
 }
 
-/// Somebody who has given his password.
+/// A user with a correct password.
 pub(crate) struct Proved {
     pub(crate) identity: Identity,
     epoch: u64,
 }
 
-/// Why somebody has not proved who he is.
+/// Why a user is not authenticated.
 #[derive(Debug)]
 pub(crate) enum LoginError {
-    /// There is no such user, he is locked out, or the password is wrong: which of these, nobody learns.
+    /// There is no such user, the user is disabled, or the password is wrong: the response does not reveal which.
     Failed,
     /// Too many have failed of late.
     Throttled {
@@ -44,7 +44,7 @@ pub(crate) enum LoginError {
     },
     /// Too many passwords wait to be hashed.
     Overloaded,
-    /// The directory could not say.
+    /// The directory could not be queried.
     Directory(AuthError),
 }
 
@@ -82,8 +82,8 @@ impl Users {
         user::number(username).filter(|number| *number < self.count)
     }
 
-    /// The user with this name, if the password is his. An unknown name, a user who is locked out and a wrong
-    /// password take the same steps: one look at the directory, one hashing, whose turn is returned as well.
+    /// Returns the user with this name, if the password is correct. An unknown name, a disabled user and a wrong
+    /// password take the same steps: one directory look-up, one hashing, whose turn is returned as well.
     pub(crate) async fn authenticate(
         &self,
         attempt: Attempt<'_>,
@@ -97,7 +97,7 @@ impl Users {
         let turn = self.hasher.turn(attempt.peer).await?;
         // Of many guesses at once, those that had to wait for their turn see that the others have failed.
         self.not_throttled(attempt, now)?;
-        // The turn lasts until a failure is counted, so that nobody's guess is hashed in between.
+        // The turn lasts until a failure is counted, so that no guess is hashed in between.
         let (matches, turn) = turn.matches(hash, password).await;
         let Some(number) = number.filter(|_| matches && !standing.disabled) else {
             self.throttle.failed(attempt, now);
@@ -108,7 +108,7 @@ impl Users {
         Ok((Proved { identity: standing.applied_to(self.identity(number)), epoch }, turn))
     }
 
-    /// The user with this number as the directory has him now; none if there is no such user, or he is disabled.
+    /// Returns the user with this number in the directory's current state; none if there is no such user, or it is disabled.
     pub(crate) async fn current(&self, number: u32) -> Result<Option<Identity>, AuthError> {
         if number >= self.count {
             return Ok(None);
@@ -117,13 +117,13 @@ impl Users {
         Ok((!standing.disabled).then(|| standing.applied_to(self.identity(number))))
     }
 
-    /// Whether nothing was changed of this user since he gave his password. A change ends every credential that was
-    /// there before it; one that was in the making meanwhile would escape that.
+    /// Returns whether the user is unchanged since the password was given. A change revokes every credential that
+    /// existed before; one that was being issued meanwhile would escape that.
     pub(crate) async fn is_unchanged(&self, proved: &Proved) -> Result<bool, AuthError> {
         Ok(self.directory.standing(proved.identity.id).await?.epoch == proved.epoch)
     }
 
-    /// Gives this user a new password; returns false if something of him has changed since he gave the old one. Of two
+    /// Sets a new password for this user; returns false if the user has changed since the old one was given. Of two
     /// changes with one old password the second finds it replaced.
     pub(crate) async fn set_password(&self, proved: &Proved, turn: Turn, password: String) -> Result<bool, AuthError> {
         let hash = turn.hash(password).await;

@@ -48,7 +48,7 @@ fn binaries() -> [PathBuf; 2] {
     TWINS.map(|twin| program(&format!("{twin}-server")))
 }
 
-/// A twin, and how a client of it carries the credential of this user.
+/// A twin, and how a client of it sends the credential of this user.
 struct Twin {
     server: Server,
     carrier: Carrier,
@@ -63,7 +63,7 @@ impl Twin {
         }
     }
 
-    /// The answer without its date, the one thing that may differ from one instant to the next.
+    /// Returns the response without its date, the only part that may differ from one instant to the next.
     fn ask(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut answer = send(self.server.address, request_line, headers, body);
         answer.headers.retain(|(name, _)| name != "date");

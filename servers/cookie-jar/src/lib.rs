@@ -1,9 +1,9 @@
-//! The cookies that a client keeps and sends back (RFC 6265 sections 5.3 and 5.4). No I/O.
+//! The cookies that a client stores and sends back (RFC 6265 sections 5.3 and 5.4). No I/O.
 //!
-//! Every client of authbench keeps its cookies here: the load generator, the command line and the conformance suite. A login
+//! Every client of authbench stores its cookies here: the load generator, the command line and the conformance suite. A login
 //! may set several, among them those of a balancer, and a client cannot know which of them the server needs: it sends all
 //! that match, as a browser does. The storage model is that of the crate `cookie_store`; this crate adds the order of
-//! RFC 6265 section 5.4 and an answer to `Secure`.
+//! RFC 6265 section 5.4 and the handling of `Secure`.
 
 use cookie_store::CookieStore;
 use url::Url;
@@ -13,7 +13,7 @@ use url::Url;
 pub struct CookieJar(CookieStore);
 
 impl CookieJar {
-    /// Stores what the `Set-Cookie` headers of a response to a request for `url` say, in their order.
+    /// Stores the `Set-Cookie` headers of a response to a request for `url`, in their order.
     ///
     /// A cookie replaces the one of the same name, domain and path; one that has expired deletes it. A header that is
     /// malformed, or whose `Domain` does not match the host, is ignored.
@@ -25,7 +25,7 @@ impl CookieJar {
         }
     }
 
-    /// Returns names and values of the cookies that a request for `url` carries: those with longer paths first, then those
+    /// Returns names and values of the cookies of a request for `url`: those with longer paths first, then those
     /// that were set first.
     #[must_use]
     pub fn cookies(&self, url: &Url) -> Vec<(&str, &str)> {
@@ -51,7 +51,7 @@ impl CookieJar {
 /// users: their `Secure` cookies have to be sent back all the same.
 fn secure(url: &Url) -> Url {
     let mut url = url.clone();
-    // It fails for schemes without a host only, whose cookies are nobody's.
+    // It fails only for schemes without a host, which have no cookies.
     let _ = url.set_scheme("https");
     url
 }

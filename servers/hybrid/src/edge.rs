@@ -12,7 +12,7 @@ use stores::Multiplexed;
 
 /// Tokens that are kept for their next use.
 const REMEMBERED: usize = 100_000;
-/// A token is used again while at least this part of its life is left, and a second, so that it is still good when it
+/// A token is reused while at least this part of its lifetime is left, and a second, so that it is still valid when it
 /// arrives.
 const LEFT: u64 = 4;
 
@@ -35,8 +35,8 @@ impl Edge {
         Self { sessions, inward, inner_ttl_s, tokens: Cache::new(REMEMBERED) }
     }
 
-    /// The token of this session. It is asked for only after the session was looked up, so a session that is over
-    /// gets none, however long its last token may still be good.
+    /// Returns the token of this session. It is requested only after the session was looked up, so an expired session
+    /// gets none, however long its last token may still be valid.
     fn token(&self, key: Key, identity: &Identity, now: UnixSeconds) -> Result<String, AuthError> {
         if let Some(remembered) = self.tokens.get(&key).filter(|remembered| now < remembered.until) {
             return Ok(remembered.token.clone());

@@ -12,7 +12,7 @@ use stores::directory::RedisDirectory;
 
 use crate::Edge;
 
-/// Long enough to save most signatures, short enough to hold no grudge: what was revoked at the edge is over inside
+/// Long enough to save most signatures, and short: a session revoked at the edge is rejected inside
 /// within a minute.
 const DEFAULT_INNER_TTL_S: u64 = 60;
 /// Two seconds: `exp` counts whole ones, so that a token of one second may be over before it arrives.

@@ -1,4 +1,4 @@
-//! For whom a token is (the claim `aud`, RFC 7519 section 4.1.3): one audience as text, or several as an array.
+//! The audience of a token (the claim `aud`, RFC 7519 section 4.1.3): one audience as text, or several as an array.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Tokens that are renewed by themselves: good as long as their signature and what stands beside it say so.
+//! Tokens that are renewed themselves: valid as long as their signature and a revocation check accept them.
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use contract::Scheme;
@@ -8,7 +8,7 @@ use crate::claims::{Bearer, Grant};
 use crate::issuer::Issuer;
 use crate::revocation::Revocation;
 
-/// Tokens of an issuer, each taken until it is over or a [`Revocation`] ends it.
+/// Tokens of an issuer, each accepted until it expires or a [`Revocation`] revokes it.
 pub(crate) struct Tokens<R> {
     scheme: Scheme,
     issuer: Issuer,
@@ -20,7 +20,7 @@ impl<R: Revocation> Tokens<R> {
         Self { scheme, issuer, revocation }
     }
 
-    /// Who presents a token that is taken.
+    /// Returns the user of an accepted token.
     async fn admitted(&self, token: Option<&str>, now: UnixSeconds) -> Result<Bearer, AuthError> {
         let bearer = self.issuer.bearer(token, now).await?;
         self.revocation.admit(&bearer).await?;
@@ -39,7 +39,7 @@ impl<R: Revocation> Tokens<R> {
     }
 }
 
-/// The answer to whoever comes second.
+/// The result for the loser of two concurrent renewals.
 const ENDED: AuthError = AuthError::Invalid("revoked meanwhile");
 
 impl<R: Revocation> Authenticator for Tokens<R> {
@@ -69,8 +69,8 @@ impl<R: Revocation> Authenticator for Tokens<R> {
         Ok(bearer.identity)
     }
 
-    /// The new token says the epoch of the old one, so that a revocation of the user which comes between the look at
-    /// the old token and the signature ends the new one, too.
+    /// The new token has the epoch of the old one, so that a revocation of the user between the check of
+    /// the old token and the signature revokes the new one, too.
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let bearer = self.admitted(credential, now).await?;
         let identity = self.revocation.renewed(&bearer).await?;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::JwsError;
 
-/// The bytes of `text`; padding, white space and set trailing bits are refused.
+/// Returns the bytes of `text`; padding, white space and set trailing bits are rejected.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, JwsError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| JwsError::Encoding)
 }

@@ -1,4 +1,4 @@
-//! What a token says, and what has to hold before it is believed.
+//! The claims of a token, and the conditions for accepting them.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ pub(crate) struct Claims<'a> {
     iat: NumericDate,
     #[serde(borrow)]
     jti: Cow<'a, str>,
-    /// When the user gave his password: `/refresh` keeps it.
+    /// When the user gave the password: `/refresh` keeps it.
     auth_time: NumericDate,
     #[serde(borrow)]
     username: Cow<'a, str>,
@@ -49,7 +49,7 @@ fn is_zero(epoch: &u64) -> bool {
     *epoch == 0
 }
 
-/// Who vouches for whom, to whom and for how long.
+/// The issuer, the audience and the lifetimes of tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) issuer: String,
@@ -62,10 +62,10 @@ pub(crate) struct Terms {
     pub(crate) leeway_s: u64,
 }
 
-/// What a token is to say besides who and when.
+/// The claims of a token in addition to user and times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant<'a> {
-    /// When the user gave his password.
+    /// When the user gave the password.
     pub(crate) auth_time: u64,
     /// When no token of this login lives any more.
     pub(crate) ends_at: u64,
@@ -75,7 +75,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) sid: Option<&'a str>,
 }
 
-/// Somebody who has shown a good token.
+/// The user of a valid token.
 pub(crate) struct Bearer {
     pub(crate) identity: Identity,
     pub(crate) auth_time: u64,
@@ -86,7 +86,7 @@ pub(crate) struct Bearer {
 }
 
 impl Terms {
-    /// When a login at `auth_time` is over in any case.
+    /// Returns when a login at `auth_time` expires in any case.
     pub(crate) fn end_of_login(&self, auth_time: u64) -> u64 {
         auth_time.saturating_add(self.absolute_ttl_s)
     }
@@ -96,7 +96,7 @@ impl Terms {
         now.saturating_add(self.ttl_s).min(grant.ends_at)
     }
 
-    /// Seconds after which no token that was issued before is taken anywhere.
+    /// Returns the seconds after which no earlier token is accepted anywhere.
     pub(crate) const fn longest_life_s(&self) -> u64 {
         self.ttl_s + self.leeway_s
     }
@@ -120,7 +120,7 @@ impl Terms {
         }
     }
 
-    /// Whose token this is, if it is for here and for now; otherwise why not.
+    /// Returns the user of this token, if it is valid here and now; otherwise the reason.
     pub(crate) fn accept(&self, claims: Claims<'_>, now: u64) -> Result<Bearer, &'static str> {
         let early = now.saturating_add(self.leeway_s);
         let (exp, auth_time) = (claims.exp.floor(), claims.auth_time.floor());

@@ -3,7 +3,7 @@
 use crate::Algorithm;
 use crate::key_file::Given;
 
-/// Why a compact serialisation was refused.
+/// Why a compact serialisation was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
     /// Longer than [`MAX_COMPACT_BYTES`](crate::MAX_COMPACT_BYTES).
@@ -15,13 +15,13 @@ pub enum JwsError {
     /// A segment that is not base64url without padding, or not its only spelling.
     #[error("{}", self.reason())]
     Encoding,
-    /// A header that is no JSON object of unique members with the right types.
+    /// A header that is not a JSON object of unique members with the right types.
     #[error("{}", self.reason())]
     Header,
     /// A header with `crit`, `b64`, `jwk`, `jku`, `x5u` or `x5c`.
     #[error("{}", self.reason())]
     ForbiddenParameter,
-    /// A `typ` other than the one asked for.
+    /// A `typ` other than the required one.
     #[error("{}", self.reason())]
     Type,
     /// No key of the set is meant.
@@ -74,7 +74,7 @@ pub enum KeyError {
         wanted(Algorithm::Rs256).1
     )]
     Rsa {
-        /// Its size, or what aws-lc says of it.
+        /// Its size, or the reason given by aws-lc.
         reason: String,
     },
     /// Not a private key or secret of this algorithm.
@@ -88,10 +88,10 @@ pub enum KeyError {
     /// A JWK for another use, or of a type that this server does not know.
     #[error("the JWK is not a key for HS256, EdDSA, ES256 or RS256 signatures")]
     NotUnderstood,
-    /// A JWK whose members do not make a key.
+    /// A JWK whose members do not form a key.
     #[error("the {0} JWK is malformed")]
     Jwk(Algorithm),
-    /// A member of a JWK set that is no JWK.
+    /// A member of a JWK set that is not a JWK.
     #[error("not a JWK: a member is missing or of another JSON type")]
     NotAJwk,
     /// A JWK that two readers may read as two keys.
@@ -106,10 +106,10 @@ pub enum KeyError {
         /// Keys that are used.
         most: usize,
     },
-    /// A JWK set that is no such JSON.
+    /// A JWK set that is not JSON of this form.
     #[error("not a JWK set (RFC 7517 section 5): {0}")]
     Set(#[from] serde_json::Error),
-    /// Two keys that a token cannot tell apart.
+    /// Two keys that a token cannot distinguish.
     #[error("two keys of the set have the kid {0:?}")]
     DuplicateKid(String),
     /// The system's generator failed.

@@ -5,10 +5,10 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{Algorithm, JwsError, base64url, unique};
 
-/// The header parameters that count here. Others are ignored, as RFC 7515 section 4 wants.
+/// The header parameters that count here. Others are ignored, as RFC 7515 section 4 requires.
 ///
-/// `crit` and `b64` change what is signed; the four behind them bring the key that checks it, or say where it lies.
-/// A sender who may choose these may choose to be believed (RFC 8725 section 3.10): their mere presence is refused.
+/// `crit` and `b64` change what is signed; the other four supply the verifying key, or its address.
+/// A sender who may choose these could make any token valid (RFC 8725 section 3.10): their mere presence is rejected.
 #[derive(Deserialize)]
 pub(crate) struct Header {
     pub(crate) alg: String,

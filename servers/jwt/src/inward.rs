@@ -1,4 +1,4 @@
-//! Tokens for the servers behind this one: an edge has looked a session up, and says by a signature what it found.
+//! Downstream tokens, for the servers behind this one: an edge has looked up a session, and signs its user.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ impl Inward {
         Ok(inward)
     }
 
-    /// A token that says who this is.
+    /// Returns a token for this user.
     pub fn token(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
         let ends_at = now + self.0.terms().ttl_s;
         self.0.sign(identity, &Grant { auth_time: now, ends_at, epoch: 0, sid: None }, now)

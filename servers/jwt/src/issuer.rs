@@ -11,16 +11,16 @@ use crate::remote_keys::RemoteKeys;
 use crate::token_id::TokenId;
 use crate::{KeyError, MAX_COMPACT_BYTES, SigningKey, unique};
 
-/// An instant whose digits are as many as any token's will be until the year 2286.
+/// An instant with as many digits as any token's will have until the year 2286.
 const SOME_INSTANT: UnixSeconds = 9_999_999_999;
 /// Claims that end at no instant keep no key alive.
 const NO_END: UnixSeconds = 0;
 
-/// Who signs, on what terms.
+/// The signing keys and the terms of the tokens.
 pub(crate) struct Issuer {
     terms: Terms,
     ring: KeyRing,
-    /// The keys of a server in front of this one, whose tokens are taken like our own.
+    /// The keys of a server in front of this one, whose tokens are accepted like our own.
     trusted: Option<RemoteKeys>,
 }
 
@@ -30,7 +30,7 @@ impl Issuer {
         Self { terms, ring, trusted: None }
     }
 
-    /// The same, who takes tokens too that were signed by keys at this URL.
+    /// Returns the same issuer, which also accepts tokens signed by the keys at this URL.
     pub(crate) fn trusting(self, jwks_url: Option<String>) -> Self {
         Self { trusted: jwks_url.map(RemoteKeys::at), ..self }
     }
@@ -46,13 +46,13 @@ impl Issuer {
         Ok(Issued::new(token, exp - now))
     }
 
-    /// A token as long as any that this user will get. It is good for nothing.
+    /// Returns a token as long as any that this user will get. It is not valid.
     pub(crate) fn specimen(&self, identity: &Identity, grant: &Grant<'_>) -> Result<String, AuthError> {
         let grant = Grant { auth_time: SOME_INSTANT, ends_at: SOME_INSTANT, ..*grant };
         self.signed(&self.claims(identity, &grant, SOME_INSTANT)?, NO_END)
     }
 
-    /// Who presents this token at `now`. What beside the signature may be against it is not asked here.
+    /// Returns the user of this token at `now`. Only the signature and the claims are checked here.
     pub(crate) async fn bearer(&self, token: Option<&str>, now: UnixSeconds) -> Result<Bearer, AuthError> {
         let token = token.ok_or(AuthError::Missing)?;
         let payload = match (self.ring.verify(token, now), &self.trusted) {
@@ -71,7 +71,7 @@ impl Issuer {
     /// Signs with a fresh key from now on.
     pub(crate) async fn rotate(&self, now: UnixSeconds) -> Result<(), AuthError> {
         let algorithm = self.ring.algorithm();
-        // An RSA key takes a good part of a second, in which no request should have to wait.
+        // Generating an RSA key takes a large part of a second, in which no request should have to wait.
         let made = spawn_blocking(move || SigningKey::generate(algorithm)).await;
         let key = made.unwrap_or(Err(KeyError::Generation(algorithm)));
         self.ring.turn(key.map_err(|error| AuthError::Internal(error.to_string()))?, now);

@@ -32,7 +32,7 @@ pub(crate) struct Ignored {
 }
 
 fn named(kid: Option<&str>) -> String {
-    // Escaped and cut, because it goes to a log and another server has chosen it.
+    // Escaped and truncated, because it goes to a log and another server has chosen it.
     kid.map(|kid| format!(" (kid {:?})", kid.chars().take(MAX_KID_CHARS).collect::<String>())).unwrap_or_default()
 }
 
@@ -59,7 +59,7 @@ struct Members {
     keys: Vec<Member>,
 }
 
-/// What stands in the array.
+/// A member of the array.
 enum Member {
     /// An object, and whether a member name occurs twice in it: two readers could read two keys.
     Object { members: Map<String, Value>, repeats: bool },
@@ -94,7 +94,7 @@ fn usable(members: Map<String, Value>, used: &[Jwk]) -> Result<(Jwk, VerifyingKe
     Ok((jwk, key))
 }
 
-/// Whether it is of a type and curve that this server knows. The library refuses others as it does malformed members.
+/// Returns whether this server supports its type and curve. The library rejects others like malformed members.
 fn is_understood(members: &Map<String, Value>) -> bool {
     let text = |name| members.get(name).and_then(Value::as_str);
     matches!(

@@ -8,11 +8,11 @@ use crate::{JwsError, KeySet, SigningKey, base64url};
 /// Bytes a compact serialisation may have: enough for a thousand roles, and too few to keep a server busy.
 pub const MAX_COMPACT_BYTES: usize = 16 * 1024;
 
-/// The payload of `compact`, if a key of `jwk_set` has signed it. This is the server's own signature step, and it
-/// says nothing of the claims in the payload.
+/// Returns the payload of `compact`, if a key of `jwk_set` has signed it. This is the server's own signature step, and it
+/// does not check the claims in the payload.
 ///
-/// Exactly three segments of strict base64url are taken; a header with unique members, the algorithm of the keys
-/// that it means, and none of `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`. It does no I/O.
+/// Only tokens of exactly three segments of strict base64url are accepted; with a header of unique members, the algorithm
+/// of the selected keys, and none of `crit`, `b64`, `jwk`, `jku`, `x5u`, `x5c`. It does no I/O.
 pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> {
     if compact.len() > MAX_COMPACT_BYTES {
         return Err(JwsError::Length);
@@ -32,7 +32,7 @@ pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> 
     base64url::decode(payload)
 }
 
-/// Whether another set of keys may still verify this token, which was refused with this error: it names a key that is
+/// Returns whether another set of keys may still verify this token, rejected with this error: it names a key that is
 /// not in the set, or names none and no key of the set has signed it.
 pub(crate) fn may_be_of_another_key(compact: &str, error: JwsError) -> bool {
     let names_none = || {

@@ -1,4 +1,4 @@
-//! What a file holds that was given as a key: the error for a wrong one says what it is, not only what it is not.
+//! Detects what a key file contains: the error for a wrong one says what it is, not only what it is not.
 
 use std::fmt;
 
@@ -148,7 +148,7 @@ impl fmt::Display for Given {
     }
 }
 
-/// What the PEM blocks of this text say that they are.
+/// Returns the labels of the PEM blocks in this text.
 fn labels(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
 }

@@ -1,7 +1,7 @@
-//! The keys of this server: one signs, and those that signed before are trusted until what they signed is over.
+//! The keys of this server: one signs, and earlier ones are trusted until their last token expires.
 //!
-//! Who checks a token looks at a ring that never changes: turning it puts another in its place. So a check takes no
-//! lock, and a key that is over is noticed by comparing one instant.
+//! A check of a token uses an immutable ring: a rotation replaces it. So a check takes no
+//! lock, and an expired key is detected by comparing one instant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ const NEVER: UnixSeconds = UnixSeconds::MAX;
 pub(crate) struct KeyRing {
     algorithm: Algorithm,
     ring: ArcSwap<Ring>,
-    /// Held by whoever puts another ring in place.
+    /// Held while the ring is replaced.
     turning: Mutex<()>,
     ttl_s: u64,
     leeway_s: u64,
@@ -35,7 +35,7 @@ struct Ring {
     /// The key that signs, then those that signed before.
     keys: Vec<Arc<Trusted>>,
     set: KeySet,
-    /// When the next of the old keys is over.
+    /// When the next of the old keys expires.
     next_retirement: UnixSeconds,
 }
 
@@ -48,7 +48,7 @@ struct Trusted {
 }
 
 impl KeyRing {
-    /// A ring of this key alone, for tokens that live for `ttl_s` seconds and are taken `leeway_s` longer.
+    /// Returns a ring with only this key, for tokens that live for `ttl_s` seconds and are accepted `leeway_s` longer.
     pub(crate) fn new(signing: SigningKey, ttl_s: u64, leeway_s: u64) -> Self {
         let algorithm = signing.algorithm();
         let keys = vec![Trusted::half_of(&signing)];
@@ -79,7 +79,7 @@ impl KeyRing {
         (!keys.is_empty()).then_some(JwkSet { keys })
     }
 
-    /// Signs with this key from now on. The one before is trusted until every token is over that it has signed, here
+    /// Signs with this key from now on. The previous one is trusted until every token expires that it has signed, here
     /// or at another server that shares it.
     pub(crate) fn turn(&self, signing: SigningKey, now: UnixSeconds) {
         let _turning = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +90,7 @@ impl KeyRing {
         self.ring.store(Arc::new(Ring::new(Arc::new(signing), keys, self.leeway_s)));
     }
 
-    /// The ring without the keys that are over.
+    /// Returns the ring without the expired keys.
     fn at(&self, now: UnixSeconds) -> Guard<Arc<Ring>> {
         let ring = self.ring.load();
         if now < ring.next_retirement {

@@ -8,7 +8,7 @@ use crate::{Algorithm, JwsError, KeyError, VerifyingKey};
 const MAX_TRIED: usize = 8;
 
 /// A prepared JWK set (RFC 7517 section 5). It is all that [`verify_jws`](crate::verify_jws) trusts: a token
-/// chooses among its keys by `kid` and `alg`, and nothing that a token says adds one.
+/// selects among its keys by `kid` and `alg`, and nothing in a token adds one.
 pub struct KeySet {
     keys: Vec<Entry>,
     media_type: Option<&'static str>,
@@ -32,10 +32,10 @@ impl KeySet {
         Ok(Self::of(keys))
     }
 
-    /// The set in this JSON, without the keys that cannot be used (RFC 7517 section 5).
+    /// Returns the set in this JSON, without the unusable keys (RFC 7517 section 5).
     ///
     /// # Errors
-    /// It is no such JSON, or no key can be used and one is weak or malformed.
+    /// It is not such JSON, or no key can be used and one is weak or malformed.
     pub fn from_json(json: &str) -> Result<Self, KeyError> {
         let Read { keys, ignored } = jwk_set::read(json)?;
         let broken = ignored.into_iter().map(|key| key.error).find(|error| !matches!(error, KeyError::NotUnderstood));
@@ -45,7 +45,7 @@ impl KeySet {
         }
     }
 
-    /// The set of these keys, which a token may not be able to tell apart: then each is tried.
+    /// Returns the set of these keys, which a token may not be able to distinguish: then each is tried.
     pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
         let keys = keys.into_iter().map(|key| Entry { key, own_header: None }).collect();
         Self { keys, media_type: None }
@@ -55,7 +55,7 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The same set, for tokens whose `typ` is this media type, and no others (RFC 8725 section 3.11).
+    /// Returns the same set, for tokens whose `typ` is this media type, and no others (RFC 8725 section 3.11).
     #[must_use]
     pub fn of_type(mut self, media_type: &'static str) -> Self {
         let names: Vec<_> = self.keys.iter().map(|entry| (entry.key.algorithm(), entry.key.kid())).collect();

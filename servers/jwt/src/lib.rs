@@ -1,10 +1,10 @@
-//! Signed claims instead of a session: the token says who its bearer is, and a signature vouches for it.
+//! Signed claims instead of a session: the token has the user, and a signature proves it.
 //!
-//! [`verify_jws`] is the signature step alone, for whoever wants to run other tokens and keys through it. An issuer
-//! adds the claims and the keys that follow one another; a revocation adds what can end a token before its time, and
+//! [`verify_jws`] is the signature step alone, for use with other tokens and keys. An issuer
+//! adds the claims and the rotated keys; a revocation adds what can revoke a token early, and
 //! families of refresh tokens make it short-lived instead. [`AnyTokens`] is whichever of these a server runs, and
-//! [`Jwt`] makes it from the settings. Absent on purpose: HTTP, and any way for a token to name, bring or fetch the
-//! key that checks it.
+//! [`Jwt`] builds it from the settings. Deliberately absent: HTTP, and any way for a token to name, supply or fetch the
+//! key that verifies it.
 
 mod algorithm;
 mod audience;

@@ -50,7 +50,7 @@ impl AuthModule for Jwt {
     }
 }
 
-/// The signature alone. Over Redis, if one is named, servers agree on who may log in and renew.
+/// The signature alone. With Redis, servers agree on who may log in and renew.
 async fn alone(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let directory: Arc<dyn Directory> = match start.redis_url {
         Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start, Keeps::Users).await?)),
@@ -91,7 +91,7 @@ fn shared(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> Built
     Built { authenticator: tokens.into(), directory: Arc::new(RedisDirectory::new(redis)) }
 }
 
-/// Better here than at the first login: a token too long to be carried or taken is of no use to anybody.
+/// Better here than at the first login: a token too long to be sent or accepted is unusable.
 fn check_specimens(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Result<(), StartError> {
     let roles = start.roles;
     // An admin has a role more, and most others have more digits.

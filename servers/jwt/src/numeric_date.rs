@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Up to here a JSON number in double precision stands for every whole second.
+/// Up to here a JSON number in double precision represents every whole second.
 const MAX_FRACTIONAL: f64 = 9_007_199_254_740_992.0;
 
 /// A time in seconds since the Unix epoch. The server's own clock counts whole seconds, so that a fraction is known

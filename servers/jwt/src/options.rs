@@ -14,7 +14,7 @@ const DEFAULT_PROPAGATION_S: u64 = 2;
 const DEFAULT_EPOCH_TTL_S: u64 = 10;
 /// Enough for clocks that are kept, too few to matter.
 const MAX_LEEWAY_S: u64 = 5;
-/// An hour: whoever wants to wait longer for a revocation wants none.
+/// An hour: a longer revocation window would be no revocation.
 const MAX_WINDOW_S: u64 = 3600;
 
 /// Flags, environment variables and the table `[auth]` of the configuration file.
@@ -80,7 +80,7 @@ pub(crate) struct Windows {
 }
 
 impl JwtOptions {
-    /// What tokens say, and how long they live: `default_ttl_s` seconds unless asked otherwise.
+    /// Returns the terms of the tokens, with a lifetime of `default_ttl_s` seconds unless configured.
     pub(crate) fn terms(&self, start: &Start, default_ttl_s: u64) -> Result<Terms, StartError> {
         let leeway_s = self.leeway_s.unwrap_or(0);
         if leeway_s > MAX_LEEWAY_S {
@@ -104,7 +104,7 @@ impl JwtOptions {
         })
     }
 
-    /// Where the keys are that are trusted beside our own, if that is a URL.
+    /// Returns the address of the additionally trusted keys, if it is a URL.
     pub(crate) fn trusted(&self) -> Result<Option<String>, StartError> {
         self.trusted_jwks.as_deref().map_or(Ok(()), jwks_url)?;
         Ok(self.trusted_jwks.clone())

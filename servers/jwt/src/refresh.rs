@@ -68,7 +68,7 @@ impl Authenticator for Refreshing {
         self.issuer.bearer(credential, now).await.map(|bearer| bearer.identity)
     }
 
-    /// Asks whether the family of this token is still there: every change of the user ends it.
+    /// Queries whether the family of this token still exists: every change of the user revokes it.
     async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
         let bearer = self.issuer.bearer(credential, now).await?;
         let sid = bearer.sid.as_deref().ok_or(OF_NO_FAMILY)?;
@@ -89,7 +89,7 @@ impl Authenticator for Refreshing {
         Ok((family.identity, issued))
     }
 
-    /// Takes the other token, and ends the family that it came from. Where that is over already, nothing is left to
+    /// Accepts the other token, and revokes its family. If that has ended already, nothing is left to
     /// be done.
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
         let bearer = self.issuer.bearer(credential, now).await?;
@@ -123,7 +123,7 @@ impl Authenticator for Refreshing {
         self.families.end_all(user).await
     }
 
-    /// A token is checked without Redis, but nobody could log in.
+    /// A token is checked without Redis, but logins fail.
     async fn ready(&self) -> Result<(), AuthError> {
         self.families.probe().await
     }

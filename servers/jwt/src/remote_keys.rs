@@ -1,8 +1,8 @@
-//! The keys of another server, whose tokens are taken here as well: its JWK set, fetched when a token names a key that
-//! is not known yet, or names none and no known key has signed it. Keys that cannot be used are left out and logged.
+//! The keys of another server, whose tokens are accepted here as well: its JWK set, fetched when a token names a key that
+//! is not known yet, or names none and no known key has signed it. Unusable keys are ignored and logged.
 //!
-//! A flood of tokens with invented key ids must not become a flood of requests. So the set is fetched at most once in
-//! [`COOLDOWN`], whoever asks; a token with an unknown key waits for the next time, so that none fails because a key is
+//! A flood of tokens with invented key ids must not become a flood of requests. So the set is fetched at most once per
+//! [`COOLDOWN`]; a token with an unknown key waits for the next fetch, so that none fails because a key is
 //! new.
 
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ pub(crate) struct RemoteKeys {
     set: ArcSwap<KeySet>,
     /// Held while a fetch is under way.
     last: Mutex<Option<Fetch>>,
-    /// What the log has said of the set that was fetched last.
+    /// What has been logged about the last fetched set.
     reported: std::sync::Mutex<BTreeSet<String>>,
 }
 

@@ -1,8 +1,8 @@
-//! What beside the signature decides whether a token is taken, and what can end one before its time.
+//! Checks in addition to the signature, and what can revoke a token early.
 //!
-//! [`SignatureOnly`] has nothing but the directory of users, which it asks at renewals. The others keep what they know
-//! in a [`Ledger`], which is Redis: [`Denylist`] asks it at every request, [`Push`] is told by it, and [`Epochs`]
-//! remembers for a while what it was told.
+//! [`SignatureOnly`] uses only the directory of users, at renewals. The others store their state
+//! in a [`Ledger`], which is Redis: [`Denylist`] queries it at every request, [`Push`] receives its pushes, and [`Epochs`]
+//! caches its responses for a while.
 
 mod denylist;
 mod epoch;
@@ -26,9 +26,9 @@ pub(crate) use signature::SignatureOnly;
 /// A revoked token, whatever revoked it.
 const REVOKED: AuthError = AuthError::Invalid("revoked");
 
-/// The ways to end a token early. Every [`Bearer`] here has shown a token with a good signature that has not expired.
+/// The ways to revoke a token early. Every [`Bearer`] here has a token with a valid signature that has not expired.
 pub(crate) trait Revocation: Send + Sync + 'static {
-    /// What a token that is issued to this user now has to say in its claim `epoch`; 0 for nothing.
+    /// Returns the claim `epoch` of a token that is issued to this user now; 0 for none.
     fn epoch(&self, user: u32) -> impl Future<Output = Result<u64, AuthError>> + Send;
 
     /// Whether this token is still to be taken.
@@ -39,7 +39,7 @@ pub(crate) trait Revocation: Send + Sync + 'static {
         self.admit(bearer)
     }
 
-    /// Whom a renewal of this admitted token is for, as he is now.
+    /// Returns the user of a renewal of this accepted token, in the current state.
     fn renewed(&self, bearer: &Bearer) -> impl Future<Output = Result<Identity, AuthError>> + Send {
         std::future::ready(Ok(bearer.identity.clone()))
     }

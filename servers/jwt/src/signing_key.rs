@@ -70,7 +70,7 @@ impl SigningKey {
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
         let key = hmac_key(secret)?;
         // A thumbprint would be a plain hash of the secret (RFC 7638 section 7); the output of a keyed function
-        // says no more than any token does.
+        // reveals no more than any token does.
         let derived = hmac::sign(&key, KEY_ID_LABEL);
         let kid = base64url::encode(&derived.as_ref()[..KEY_ID_BYTES]);
         Ok(Self { algorithm: Algorithm::Hs256, kid, prepared: Prepared::Hmac(Box::new(key)) })
@@ -116,7 +116,7 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// The key's name: its RFC 7638 thumbprint, or for a secret a value that says nothing of it.
+    /// Returns the key's id: its RFC 7638 thumbprint, or for a secret a value that reveals nothing of it.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid

@@ -12,7 +12,7 @@ const BYTES: usize = 16;
 /// Room for what as many characters stand for at most.
 const ROOM: usize = BYTES + 2;
 
-/// A token id: 128 random bits, so that nobody chooses one and no two are alike.
+/// A token id: 128 random bits, so that it cannot be chosen and ids are distinct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TokenId([u8; BYTES]);
 
@@ -36,7 +36,7 @@ impl TokenId {
         base64url::encode(self.0)
     }
 
-    /// Its last byte, as good as a hash of it.
+    /// Returns its last byte, which serves as a hash.
     pub(crate) const fn last_byte(self) -> u8 {
         self.0[BYTES - 1]
     }

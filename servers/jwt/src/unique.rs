@@ -1,8 +1,8 @@
 //! JSON objects whose member names are unique.
 //!
-//! Two readers that disagree on which of two equal names counts can be played against each other, so RFC 7515
-//! section 4 and RFC 7519 section 4 have the names unique. serde refuses a second occurrence only of names that
-//! a struct has; this refuses it of every name.
+//! Two parsers that disagree on which of two equal names counts can be played against each other, so RFC 7515
+//! section 4 and RFC 7519 section 4 require unique names. serde rejects a second occurrence only of names that
+//! a struct has; this rejects it of every name.
 
 use std::borrow::Cow;
 use std::fmt;

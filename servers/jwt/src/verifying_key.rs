@@ -63,7 +63,7 @@ impl VerifyingKey {
         Self { algorithm: Algorithm::Hs256, kid: Some(kid), prepared: Prepared::Hmac(Box::new(key)) }
     }
 
-    /// The one algorithm whose signatures it checks.
+    /// Returns the one algorithm whose signatures it verifies.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm

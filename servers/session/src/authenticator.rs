@@ -35,7 +35,7 @@ impl<S: SessionStore> Sessions<S> {
 
     async fn good_extended(&self, key: &Key, now: UnixSeconds) -> Result<Record, AuthError> {
         let read = match self.store.read_extending(key, now, self.limits.idle_s).await {
-            // A session that cannot be extended is good all the same.
+            // A session that cannot be extended is still valid.
             Err(StoreError::NotWritable(_)) => return self.good(key, now).await,
             read => read?,
         };
@@ -61,7 +61,7 @@ impl<S: SessionStore> Sessions<S> {
         }
     }
 
-    /// The credential and what is to be stored for a user whose session must end at `ends_at`.
+    /// Returns the credential and the record to store for a user whose session must end at `ends_at`.
     fn made(
         &self,
         identity: Identity,

@@ -8,15 +8,15 @@ use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use sha2::{Digest, Sha256};
 
-/// Bytes of an id: 256 random bits, twice what SP 800-63B and OWASP ask for.
+/// Bytes of an id: 256 random bits, twice what SP 800-63B and OWASP require.
 const ID_BYTES: usize = 32;
 /// Characters of an id, and of a key, as base64url without padding (RFC 4648 section 5).
 const TEXT_CHARS: usize = 43;
 /// Characters of a shard.
 const SHARD_CHARS: usize = 2;
 
-/// Where in a cluster all that belongs to a user lies: two characters of base64url that are part of his ids, so that
-/// whoever has an id can say where its session is. They say no more of a user than his number modulo 4096.
+/// The shard of a user's data in a cluster: two characters of base64url that are part of the user's ids, so that
+/// an id identifies the place of its session. They reveal only the user's number modulo 4096.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Shard([u8; SHARD_CHARS]);
 
@@ -40,7 +40,7 @@ impl Shard {
     }
 }
 
-/// The secret that a client presents. It has no `Debug` and no `Clone`, so that it goes nowhere unseen.
+/// The secret that a client presents. It has no `Debug` and no `Clone`, to prevent accidental copies.
 pub struct SessionId(String);
 
 impl SessionId {
@@ -61,15 +61,15 @@ impl SessionId {
         Key::of(&self.0).expect("an id has the format of an id")
     }
 
-    /// The text that goes to the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn into_credential(self) -> String {
         self.0
     }
 }
 
-/// The SHA-256 of an id's text, and its shard. The text is hashed and not the bytes it stands for, because the
-/// last character of 43 has two spare bits, and a second spelling must not be a second credential.
+/// The SHA-256 of an id's text, and its shard. The text is hashed and not its decoded bytes, because the
+/// last character of 43 has two unused bits, and a second spelling must not be a second credential.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     digest: [u8; 32],
@@ -88,7 +88,7 @@ impl Key {
         Some(Self { digest: Sha256::digest(credential.as_bytes()).into(), shard })
     }
 
-    /// Where in a cluster it lies; none if the id does not say.
+    /// Returns its shard in a cluster; none if the id has none.
     #[must_use]
     pub const fn shard(&self) -> Option<Shard> {
         self.shard

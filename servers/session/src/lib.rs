@@ -1,10 +1,10 @@
-//! The auth module of `session-server`: a random id in the client's hands, everything else in a store.
+//! The auth module of `session-server`: the client has a random id, everything else is in a store.
 //!
-//! [`Sessions`] is the authenticator: it makes ids, keeps the limits and reads payloads. What it
-//! stands on is a [`SessionStore`], a map from keys to bytes that forgets in time; there is one a scheme.
-//! [`sealed`] is the other way round: no store, and the whole session with the client.
-//! Absent on purpose: HTTP, and the id itself anywhere but in the client's credential. A store
-//! sees its SHA-256 only, so a copy of the store lets nobody in.
+//! [`Sessions`] is the authenticator: it generates ids, enforces the timeouts and reads payloads. It
+//! uses a [`SessionStore`], a map from keys to bytes with expiry; there is one per scheme.
+//! [`sealed`] is the opposite: no store, and the whole session with the client.
+//! Deliberately absent: HTTP, and the id itself anywhere but in the client's credential. A store
+//! sees only its SHA-256, so a copy of the store contains no usable credential.
 
 mod any_sessions;
 mod authenticator;

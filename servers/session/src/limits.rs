@@ -17,13 +17,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// When a session that was active at `now` goes idle, if it must end at `ends_at`.
+    /// Returns when a session that was active at `now` becomes idle, if it must end at `ends_at`.
     pub(crate) fn idle_end(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
         (now + self.idle_s).min(ends_at)
     }
 
-    /// What the payload says of the idle limit. Under [`Touch::Always`] the payload is not rewritten, so
-    /// there it tells the absolute limit, and the store's own clock alone keeps the idle one.
+    /// Returns the idle deadline for the payload. With [`Touch::Always`] the payload is not rewritten, so
+    /// there it has the absolute timeout, and only the store's own clock enforces the idle one.
     pub(crate) fn written_end(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
         if self.touch == Touch::Always { ends_at } else { self.idle_end(now, ends_at) }
     }

@@ -103,7 +103,7 @@ impl AuthModule for Session {
     }
 }
 
-/// The store of a scheme, and the directory beside it. This is the one registration that a new store needs here.
+/// Returns the store of a scheme and its directory. This is the only registration that a new store needs here.
 async fn open(
     backend: SessionBackend,
     start: &Start,
@@ -136,7 +136,7 @@ async fn open(
             let postgres = stores::postgres(start, size).await?;
             let store = PostgresStore::new(Arc::clone(&postgres)).await.map_err(|error| unusable(&error))?;
             match store.probe().await {
-                // A full one serves reads and logouts; /readyz says what it does not.
+                // A full one serves reads and logouts; /readyz reports what it does not serve.
                 Ok(()) | Err(StoreError::NotWritable(_)) => {}
                 Err(error) => return Err(unusable(&error)),
             }
@@ -163,7 +163,7 @@ async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<AnySess
         None => SealingKey::random().map_err(StartError::Failed)?,
     };
     let sealed = Sealed::new(start.scheme, Lifetime { ttl_s, absolute_s }, start.carrier, key, Arc::clone(&directory));
-    // Better here than at the first login: a session too large for a cookie is of no use to anybody.
+    // Better here than at the first login: a session too large for a cookie is unusable.
     if let Err(error) = sealed.seal(Identity::seeded(0, start.roles), u64::MAX, 0, absolute_s) {
         return usage(format!("--roles {}: {error}", start.roles));
     }

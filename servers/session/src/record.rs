@@ -4,8 +4,8 @@ use chassis::auth::UnixSeconds;
 use contract::body::Identity;
 use serde::{Deserialize, Serialize};
 
-/// The payload, written as compact JSON: who somebody is and until when, the same facts that a
-/// token's claims carry, so that the twins differ in where they keep them only.
+/// The payload, written as compact JSON: the user and the expiry, the same facts as in a
+/// token's claims, so that the twins differ only in where they store them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -17,7 +17,7 @@ pub struct Record {
     pub email: String,
     /// What the user may do.
     pub roles: Vec<String>,
-    /// When this id was handed out.
+    /// When this id was issued.
     pub issued_at: UnixSeconds,
     /// When it ends unless it is used or renewed.
     pub expires_at: UnixSeconds,
@@ -44,13 +44,13 @@ impl Record {
         serde_json::from_slice(payload)
     }
 
-    /// Whether it is over at `now`.
+    /// Returns whether it has expired at `now`.
     #[must_use]
     pub const fn is_over(&self, now: UnixSeconds) -> bool {
         self.expires_at <= now
     }
 
-    /// Whose session it is.
+    /// Returns the user of the session.
     #[must_use]
     pub fn into_identity(self) -> Identity {
         let Self { id, username, email, roles, .. } = self;

@@ -1,8 +1,8 @@
-//! `cookie-sealed`: the session itself in the client's hands, encrypted and authenticated. There is no store, so
-//! nothing ends a sealed session before its time.
+//! `cookie-sealed`: the client stores the session itself, encrypted and authenticated. There is no store, so
+//! nothing revokes a sealed session early.
 //!
 //! A credential is base64url of a key's id, a random nonce, and the payload under AES-256-GCM-SIV (RFC 8452), which
-//! stays safe should a nonce ever repeat. The key's id and a label of this use are authenticated along with it.
+//! stays safe even if a nonce repeats. The key's id and a label of this use are authenticated as well.
 
 mod ring;
 
@@ -58,7 +58,7 @@ impl Sealed {
         Self { scheme, lifetime, carrier, ring: Ring::new(key), directory }
     }
 
-    /// The credential of somebody who logged in at such a time that it all ends at `ends_at`.
+    /// Returns the credential of a user whose login ends at `ends_at` at the latest.
     pub(crate) fn seal(
         &self,
         identity: Identity,
@@ -92,7 +92,7 @@ impl Sealed {
         if content.0.is_over(now) { Err(AuthError::Invalid("session expired")) } else { Ok(content) }
     }
 
-    /// The directory's entry of this user, if he is not disabled and has not changed since this epoch.
+    /// Returns the directory's entry of this user, if the user is enabled and has not changed since this epoch.
     async fn unchanged(&self, user: u32, epoch: u64) -> Result<Standing, AuthError> {
         let standing = self.directory.standing(user).await?;
         let changed = standing.disabled || standing.epoch != epoch;
@@ -135,13 +135,13 @@ impl Authenticator for Sealed {
         Ok((identity, issued))
     }
 
-    /// Asks for a good credential and ends nothing: the client forgets it, and whoever has a copy may use it to its
-    /// end.
+    /// Requires a valid credential and revokes nothing: the client deletes it, and a copy stays valid until it
+    /// expires.
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
         self.open(credential, now).map(|_| ())
     }
 
-    /// Ends renewals: what is out there is good to its end.
+    /// Prevents renewals: issued credentials are valid until they expire.
     async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {
         self.directory.change(user, Change::default()).await
     }

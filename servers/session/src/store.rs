@@ -23,12 +23,12 @@ pub use redis::RedisStore;
 /// A map from keys to payloads, each with a deadline after which it is gone, and a list of the keys
 /// of every user.
 ///
-/// Two promises hold in the presence of any other call on the same store, from any process. A
-/// session is never there without being listed under its user. And nothing but [`insert`] and a
-/// [`replace`] that found the old session brings one into being, so what was removed stays removed.
+/// Two guarantees hold under any concurrent call on the same store, from any process. A
+/// session never exists without being listed under its user. And only [`insert`] and a
+/// [`replace`] that found the old session create one, so a removed session stays removed.
 ///
-/// Deadlines are given as seconds from `now`. A store with a clock of its own counts from its own
-/// now; one without takes ours.
+/// Deadlines are given as seconds from `now`. A store with its own clock counts from that
+/// clock's now; one without uses ours.
 ///
 /// [`insert`]: SessionStore::insert
 /// [`replace`]: SessionStore::replace
@@ -58,7 +58,7 @@ pub trait SessionStore: Send + Sync + 'static {
         self.read(key, now)
     }
 
-    /// The payload under this key, whose deadline becomes `ttl_s` from now.
+    /// Returns the payload under this key, whose deadline becomes `ttl_s` from now.
     fn read_extending(
         &self,
         key: &Key,
@@ -102,7 +102,7 @@ pub trait SessionStore: Send + Sync + 'static {
 pub struct NewSession<'a> {
     /// Under which key.
     pub key: Key,
-    /// Whose it is.
+    /// The user.
     pub user: u32,
     /// What is kept of it.
     pub payload: &'a [u8],

@@ -14,11 +14,11 @@ use crate::link::{CONNECT, Link, PAUSE, RETRIES, tcp_settings};
 use crate::patience::{PATIENCE, in_time};
 
 /// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map
-/// of the slots that is read anew when a node sends a command elsewhere or is lost.
+/// of the slots that is read again when a node redirects a command or is lost.
 ///
-/// The client of `redis` 1.8 can lose a cluster for good: it forgets every node, or waits for itself. So whoever gets no
-/// answer out of it has another one made, which finds the cluster as at the start, from the node that was given; until
-/// there is one, and while that node is down, the old one serves on.
+/// The client of `redis` 1.8 can lose a cluster for good: it drops every node, or waits for itself. So after a failed
+/// operation a new one is created, which discovers the cluster as at the start, from the given node; until
+/// there is one, and while that node is down, the old one stays in use.
 pub struct Clustered(Arc<Cluster>);
 
 struct Cluster {
@@ -43,7 +43,7 @@ impl Clustered {
 }
 
 impl Cluster {
-    /// The same result; has another connection made if it is the failure of a connection, and no answer of a node.
+    /// Returns the same result; requests a new connection if it is a connection failure and not a node's response.
     fn heard<T>(self: &Arc<Self>, result: Result<T, RedisError>) -> Result<T, RedisError> {
         let kind = result.as_ref().err().map(RedisError::kind);
         let lost = matches!(kind, Some(ErrorKind::Io | ErrorKind::ClusterConnectionNotFound));
@@ -62,7 +62,7 @@ impl Cluster {
     }
 }
 
-/// A connection to a cluster, whose failures are heard of.
+/// A connection to a cluster that reports its failures.
 pub struct Heard {
     connection: ClusterConnection,
     cluster: Arc<Cluster>,

@@ -1,9 +1,9 @@
-//! A connection over which Redis tells of changes by itself, and which knows how old its knowledge is.
+//! A connection over which Redis pushes changes, and which tracks the age of its state.
 //!
-//! Redis pushes at most once, and a connection may die without a sound. So a feed asks for a sign of life all the
-//! time: an answered `PING` proves that everything which Redis had to tell before it got that `PING` has been told,
-//! because answers and pushes come in one order over one connection (RESP3). What is known is then as of the moment at
-//! which the `PING` was sent, and whoever believes it no longer than a bound is never more out of date than that.
+//! Redis pushes at most once, and a connection may break silently. So a feed sends heartbeats all the
+//! time: a `PING` with a response proves that everything that Redis had to push before it received that `PING` has arrived,
+//! because responses and pushes share one ordered connection (RESP3). The state is then as of the moment at
+//! which the `PING` was sent, and a user of it within a time limit is never more out of date than that.
 
 use std::future::Future;
 use std::io;
@@ -28,13 +28,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Signs of life within a bound: a few may be late.
 const BEATS: u32 = 8;
 
-/// Whoever wants to know.
+/// A receiver of pushes.
 pub trait Audience: Send + Sync + 'static {
-    /// Begins anew over a fresh connection: what was known may be out of date, and nothing is told yet. When this
+    /// Starts again over a new connection: the state may be out of date, and nothing is pushed yet. When this
     /// is done, everything that counts is known.
     fn begin(&self, connection: &mut MultiplexedConnection) -> impl Future<Output = Result<(), RedisError>> + Send;
 
-    /// Redis tells something. It is told in the order of the wire, and must not wait.
+    /// Handles a push. Pushes arrive in the order of the wire; it must not wait.
     fn told(&self, push: &PushInfo);
 }
 
@@ -53,7 +53,7 @@ struct State {
 }
 
 impl Feed {
-    /// Connects, and tells `audience`. It reconnects by itself. Knowledge is taken for fresh for `bound`.
+    /// Connects, and notifies `audience`. It reconnects by itself. The state counts as fresh for `bound`.
     pub async fn start<A: Audience>(
         address: ConnectionInfo,
         audience: Arc<A>,
@@ -77,8 +77,8 @@ impl Feed {
         as_of_us > 0 && self.state.born.elapsed() <= Duration::from_micros(as_of_us) + self.state.bound
     }
 
-    /// The answer to a command over the connection that is told of what it has read; none while that connection is
-    /// lost, which says nothing of Redis.
+    /// Returns the response to a command over the tracked connection; none while that connection is
+    /// lost, which proves nothing about Redis.
     pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, StoreError> {
         patiently("Redis", async {
             let Some(mut connection) = self.state.connection() else { return Ok(None) };
@@ -91,7 +91,7 @@ impl Feed {
         .await
     }
 
-    /// Waits until everything is told that has happened in Redis so far; false if nothing is told at the moment.
+    /// Waits until everything that has happened in Redis so far has arrived; returns false if there is no connection.
     pub async fn catch_up(&self) -> Result<bool, StoreError> {
         Ok(self.ask::<()>(&redis::cmd("PING")).await?.is_some())
     }
@@ -139,7 +139,7 @@ impl Session {
         Ok(Self { connection, lost })
     }
 
-    /// A sign of life, and with it the news up to the moment at which it was asked for.
+    /// Sends a heartbeat, which proves the state up to the moment at which it was sent.
     async fn beat(&self, state: &State) -> Result<(), RedisError> {
         let asked_us = state.born.elapsed().as_micros() as u64;
         let mut connection = self.connection.clone();

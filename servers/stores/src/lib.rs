@@ -1,10 +1,10 @@
-//! Ways to reach what keeps the state of a scheme, and the directory of changed users that lies beside it.
+//! Connections to the stores of the schemes, and the directory of changed users.
 //!
-//! A [`Link`] is a way to Redis: all commands over one connection, each over one of a pool, or over a cluster. A
-//! [`Redis`] asks over a link and never waits long. A [`feed`] is a connection over which Redis tells of changes by
-//! itself, and which knows how old its knowledge is. [`Postgres`] is the same as [`Redis`] for that database.
+//! A [`Link`] is a connection to Redis: all commands over one connection, each over one of a pool, or over a cluster. A
+//! [`Redis`] sends commands over a link with a timeout. A [`feed`] is a connection over which Redis pushes changes,
+//! and which tracks the age of its state. [`Postgres`] is the same as [`Redis`] for that database.
 //!
-//! Absent on purpose: what a session or a token is. Whoever keeps one here names its keys himself.
+//! Deliberately absent: what a session or a token is. A caller that stores one here chooses its keys.
 
 mod cluster;
 pub mod directory;

@@ -32,7 +32,7 @@ pub trait Link: Send + Sync + 'static {
     /// Ends of keys that together lie on every node that can be written to.
     const PROBED: &'static [&'static str] = &[""];
 
-    /// What carries one command, or several after another.
+    /// Executes one command, or several after another.
     type Connection: ConnectionLike + Send;
 
     /// A connection for one operation.
@@ -66,7 +66,7 @@ impl Link for Multiplexed {
 }
 
 /// A pool of connections, each for one operation at a time. `deadpool-redis` sends `UNWATCH` and
-/// `PING` before it hands out a connection again, and has no switch for it. It has no timers of its own: the store times
+/// `PING` before it reuses a connection, and has no switch for it. It has no timers of its own: the store times
 /// whole operations, the wait for a connection among them.
 pub struct Pooled(Pool);
 

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 /// above what a connection and one lost packet take.
 pub const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The store did not do what it was asked for.
+/// The store did not execute the operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, does not respond in time, or responds with an error of its own. That says nothing about
-    /// what was asked for.
+    /// It cannot be reached, does not respond in time, or responds with an error of its own. That proves nothing about
+    /// the operation.
     #[error("{0}")]
     Unavailable(String),
     /// It responds and accepts no writes: it is full or read-only. Nothing was changed.
@@ -33,8 +33,8 @@ impl From<StoreError> for AuthError {
 
 /// What a client library reports when an operation failed.
 pub(crate) trait Failure: std::fmt::Display {
-    /// Whether a connection that was in use was lost, such as one that was closed while idle. The operation may have
-    /// been performed or not. An attempt to connect that failed is not meant: a store that is down is not asked twice.
+    /// Returns whether a connection in use was lost, such as one that was closed while idle. The operation may have
+    /// been performed or not. A failed attempt to connect does not count: a store that is down is not queried twice.
     fn lost_connection(&self) -> bool;
 
     /// Whether the store is full or read-only.
@@ -57,11 +57,11 @@ impl Repetition {
     }
 }
 
-/// Parts of the patience, each counted once however long it lasted: where the machine stands still, or this process
-/// does, the store could not be heard, and that is not its silence.
+/// Parts of the timeout, each counted once however long it lasted: while the machine or this process
+/// pauses, no response of the store could arrive, and that is not the store's fault.
 const PARTS: u32 = 8;
 
-/// The answer of the store with this name, if it comes in time.
+/// Returns the response of the store with this name, if it arrives in time.
 pub(crate) async fn patiently<T, E: Failure>(
     store: &str,
     asking: impl Future<Output = Result<T, E>>,

@@ -1,4 +1,4 @@
-//! `PostgreSQL` behind a pool, asked with prepared statements and with patience that ends.
+//! `PostgreSQL` behind a pool, with prepared statements and a timeout.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const DEFINING: i64 = 0x6175_7468;
 /// A database.
 ///
 /// A statement whose connection was lost is repeated once over a new one, because load balancers and administrators
-/// close idle connections. So each has to be idempotent, or to say what a repetition means.
+/// close idle connections. So each has to be idempotent, or to define the meaning of a repetition.
 pub struct Postgres {
     pool: Pool,
 }
@@ -41,7 +41,7 @@ impl Postgres {
     pub async fn connect(mut config: Config, size: usize) -> Result<Self, StoreError> {
         config.connect_timeout(CONNECT).application_name("authbench").tcp_user_timeout(2 * PATIENCE);
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_INTERVAL);
-        // A connection that was lost says so by itself: no query is spent on looking after it.
+        // A lost connection is detected by itself: no query is needed to check it.
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         // Nor has the pool timers of its own: whole operations are timed, the wait for a connection among them.
@@ -124,7 +124,7 @@ impl Postgres {
     }
 }
 
-/// Why a statement was not carried out.
+/// Why a statement was not executed.
 #[derive(Debug)]
 enum Failed {
     Connect(PoolError),
@@ -162,8 +162,8 @@ impl Failure for Failed {
     }
 }
 
-/// An error with those of its causes that it does not state itself: `tokio_postgres` says no more than "db error" at the
-/// top, and its pool what the connection says.
+/// An error with those of its causes that it does not state itself: `tokio_postgres` states only "db error" at the
+/// top, and its pool the error of the connection.
 fn causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut said = error.to_string();
     let mut cause = error.source();

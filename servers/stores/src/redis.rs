@@ -1,4 +1,4 @@
-//! Redis behind a link, asked with patience that ends.
+//! Redis behind a link, with a timeout.
 
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation, ToRedisArgs};
 
@@ -7,11 +7,11 @@ use crate::{Link, StoreError};
 
 /// How long the key of a [`Redis::probe`] stays if its deletion is lost, in milliseconds.
 const PROBE_TTL_MS: u64 = 1000;
-/// Codes of errors by which Redis refuses writes and no others: it is at its memory limit, a replica, cannot save its
+/// Error codes with which Redis rejects only writes: it is at its memory limit, a replica, cannot save its
 /// data, or lacks replicas.
 const REFUSES_WRITES: [&str; 4] = ["OOM", "READONLY", "MISCONF", "NOREPLICAS"];
 
-/// A Redis in which all our keys begin alike.
+/// A Redis in which all keys of authbench have a common prefix.
 ///
 /// An operation whose connection was lost is repeated once over another one, because load balancers and Redis itself
 /// (`timeout`) close idle connections. So each has to be idempotent: performed twice, it leaves and reports the same.
@@ -31,12 +31,12 @@ impl<L: Link> Redis<L> {
         &self.prefix
     }
 
-    /// The answer to one command.
+    /// Returns the response to one command.
     pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         patiently("Redis", self.asked(command)).await
     }
 
-    /// The answer of a script.
+    /// Returns the result of a script.
     pub async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         patiently("Redis", async {
             let mut repetition = Repetition::default();
@@ -53,9 +53,9 @@ impl<L: Link> Redis<L> {
         .await
     }
 
-    /// Deletes a key and takes its member off a sorted set. Returns whether the key was there, or may have been.
+    /// Deletes a key and removes its member from a sorted set. Returns whether the key existed, or may have existed.
     ///
-    /// These are plain commands: at its memory limit, Redis refuses every transaction. The key goes first, so that
+    /// These are plain commands: at its memory limit, Redis rejects every transaction. The key goes first, so that
     /// there is none that is not listed.
     pub async fn remove_listed(
         &self,
@@ -85,7 +85,7 @@ impl<L: Link> Redis<L> {
         Ok(())
     }
 
-    /// The answer to one command, with the error as Redis gives it, and for as long as it takes.
+    /// Returns the response to one command, with the error as Redis returns it, and without a timeout.
     pub(crate) async fn asked<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         let mut repetition = Repetition::default();
         loop {
@@ -99,7 +99,7 @@ impl<L: Link> Redis<L> {
         }
     }
 
-    /// The answers to several commands, and whether they were sent twice.
+    /// Returns the responses to several commands, and whether they were sent twice.
     async fn asked_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<(T, bool), RedisError> {
         let mut repetition = Repetition::default();
         loop {

@@ -1,4 +1,4 @@
-//! What a module connects to at its start, with errors that name the flag and say what to do.
+//! Connections at the start of a module, with errors that name the flag and say what to do.
 
 mod pooler;
 mod redis;
@@ -45,7 +45,7 @@ pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartErro
     }
 }
 
-/// Why there is no cluster at this address: what a plain connection finds says more than the failure of all nodes.
+/// Returns why there is no cluster at this address: a plain connection finds out more than the failure of all nodes.
 async fn no_cluster(start: &Start, address: &ConnectionInfo, error: &RedisError) -> StartError {
     let place = address.addr();
     let plain = match Multiplexed::connect(address.clone()).await {
@@ -117,7 +117,7 @@ pub fn redis_address(start: &Start) -> Result<ConnectionInfo, StartError> {
     })
 }
 
-/// A Redis that cannot be reached, or lets nobody in.
+/// A Redis that cannot be reached, or rejects the login.
 #[must_use]
 pub fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
     let place = address.addr();

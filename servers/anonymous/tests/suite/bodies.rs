@@ -1,4 +1,4 @@
-//! What is said, what is refused, and how.
+//! Response bodies, rejections and their problems.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use testkit::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// The members of a problem, after the header that says that it is one (RFC 9457 section 3).
+/// Returns the members of a problem, after the header that identifies it as one (RFC 9457 section 3).
 #[track_caller]
 fn assert_problem(answer: &Answer, status: u16, name: &str) {
     assert_eq!(answer.status, status, "{answer:?}");

@@ -1,4 +1,4 @@
-//! What a login costs, told by the memory that its hashing takes: row 18 of the security table.
+//! The cost of a login, measured by the memory of its hashing: row 18 of the security table.
 
 use serde_json::json;
 

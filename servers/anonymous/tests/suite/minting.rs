@@ -1,4 +1,4 @@
-//! `/bench/mint`, which exists for those who asked for it.
+//! `/bench/mint`, which exists only with `--bench`.
 
 use serde_json::json;
 

@@ -27,7 +27,7 @@ fn begin(server: &Server, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// Asks who one is over this connection, which stays open.
+/// Requests `/me` over this connection, which stays open.
 #[track_caller]
 fn assert_served(stream: &mut TcpStream) {
     stream.write_all(GET).unwrap();

@@ -56,7 +56,7 @@ fn request_in_progress_completes_during_shutdown() {
     let head = "POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
     let mut stream = connect(&server);
     stream.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
-    // The server has begun to read the body once it asks for it.
+    // The server has begun to read the body once it sends 100 Continue.
     let mut asked = [0; 25];
     stream.read_exact(&mut asked).unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What the server is told, and what it says when that cannot be.
+//! The settings of the server, and the errors for invalid ones.
 
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The routes over an authenticator that remembers what it was asked.
+//! The routes with an authenticator that records its calls.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 /// The instant of the test.
 const NOW: UnixSeconds = 1_234_567_890;
 
-/// Remembers the instant that it was last given, and knows nobody.
+/// Records the last instant it received, and accepts no credential.
 #[derive(Default)]
 struct Witness(AtomicU64);
 
@@ -101,7 +101,7 @@ async fn every_route_uses_the_injected_clock() {
     }
 }
 
-/// A directory in which somebody changes between any two looks.
+/// A directory in which a user changes between any two look-ups.
 #[derive(Default)]
 struct Restless(AtomicU64);
 
@@ -120,7 +120,7 @@ impl Directory for Restless {
     }
 }
 
-/// Hands out a credential, and remembers which it was told to end.
+/// Issues a credential, and records which one it had to revoke.
 #[derive(Default)]
 struct Generous(Mutex<Vec<String>>);
 

@@ -43,7 +43,7 @@ fn a_token_is_checked_at_every_hop_without_a_store() {
     let token = login(&servers[0], 7);
     let answer = servers[0].get("/chain?hops=3", &[("authorization", &token)]);
     assert_eq!((answer.status, answer.json()), (200, who(7)));
-    // The second server looks for itself: what the first would let through, it refuses.
+    // The second server checks by itself: it rejects what the first would accept.
     let strangers = row(&program("jwt-server"), &[], 2);
     let token = login(&strangers[0], 7);
     let refused = strangers[0].get("/chain?hops=1", &[("authorization", &token)]);

@@ -1,4 +1,4 @@
-//! What `edge-server` is told, and what it says when that cannot be.
+//! The settings of `edge-server`, and the errors for invalid ones.
 
 use testkit::server::refusal;
 

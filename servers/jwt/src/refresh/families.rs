@@ -1,15 +1,15 @@
-//! Families of refresh tokens in Redis, which must not evict (`maxmemory-policy noeviction`): a list that is gone
-//! before its families would hide them from a logout of all.
+//! Families of refresh tokens in Redis, which must not evict (`maxmemory-policy noeviction`): a list that is evicted
+//! before its families would hide them from a logout-all.
 //!
-//! A login begins a family, and every token of it is used once (RFC 9700 section 4.14.2). A token that is used again
-//! was copied, by whom is not known, so its family ends. A client that sends two requests at once, or never sees an
-//! answer, looks the same; for its sake the predecessors of the current generation may be admitted for some seconds of
-//! grace, and then there are several tokens of one generation. What a thief gains by that is declared, and is 0 unless
-//! asked for.
+//! A login begins a family, and every token of it is used once (RFC 9700 section 4.14.2). A reused token was copied
+//! by an unknown party, so its family is revoked. A client that sends two requests at once, or never receives a
+//! response, looks the same; therefore the predecessors of the current generation may be accepted during a grace
+//! period of some seconds, and then there are several tokens of one generation. The gain for a thief is declared, and is 0
+//! by default.
 //!
 //! A family is a hash under `<prefix>f:<sid>`; tokens are in it as hashes. A user's list is a sorted set under
-//! `<prefix>fu:<user>`, scored by when each is over, pruned at every login. What touches several fields or keys is one
-//! script, so that it happens at one instant.
+//! `<prefix>fu:<user>`, scored by when each expires, pruned at every login. What changes several fields or keys is one
+//! script, so that it is atomic.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ const GONE: AuthError = AuthError::Invalid("no such refresh token family");
 const OVER: AuthError = AuthError::Invalid("past the absolute timeout");
 const REUSED: AuthError = AuthError::Invalid("a refresh token was reused: its family is revoked");
 
-/// What decides whose turn it is; all none where there is no family.
+/// The state that decides which token is current; all none where there is no family.
 type TurnFields = (Option<u32>, Option<UnixSeconds>, Option<String>, Option<String>, Option<UnixSeconds>);
 
 /// What a family keeps of its login.

@@ -14,8 +14,8 @@ const SECRET_CHARS: usize = 43;
 /// Bytes of a hash that name a family: as many as are random in its id.
 const NAME_BYTES: usize = 16;
 
-/// The id of a family and a secret, with nothing between them. It has no `Debug` and no `Clone`, so that it goes
-/// nowhere unseen.
+/// The id of a family and a secret, with nothing between them. It has no `Debug` and no `Clone`, to prevent
+/// accidental copies.
 pub(super) struct RefreshToken(String);
 
 impl RefreshToken {
@@ -36,19 +36,19 @@ impl RefreshToken {
         form.then(|| Self(text.to_owned()))
     }
 
-    /// The name of the family where others may see it: an access token does not give away whose refresh tokens to
-    /// forge, nor does the store.
+    /// Returns the public name of the family: neither an access token nor the store reveals for which family to
+    /// forge refresh tokens.
     pub(super) fn sid(&self) -> String {
         base64url::encode(&sha256(self.family()).as_ref()[..NAME_BYTES])
     }
 
-    /// What the store knows of it. The text is hashed and not the bytes it stands for, so that a second spelling is
+    /// Returns what the store contains of it. The text is hashed and not its decoded bytes, so that a second spelling is
     /// not a second token.
     pub(super) fn hash(&self) -> String {
         base64url::encode(sha256(&self.0))
     }
 
-    /// The text that goes to the client.
+    /// Returns the text for the client.
     pub(super) fn into_text(self) -> String {
         self.0
     }

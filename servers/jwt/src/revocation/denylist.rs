@@ -5,7 +5,7 @@ use chassis::auth::{AuthError, UnixSeconds};
 use super::{Ledger, REVOKED, Revocation};
 use crate::claims::Bearer;
 
-/// The scheme whose revocations count at once, everywhere.
+/// The scheme whose revocations take effect at once, everywhere.
 pub(crate) struct Denylist(Ledger);
 
 impl Denylist {

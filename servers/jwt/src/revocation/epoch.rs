@@ -8,10 +8,10 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use super::{Ledger, REVOKED, Revocation};
 use crate::claims::Bearer;
 
-/// Users who are remembered at once; more, and those go who were not seen for longest.
+/// Maximum number of cached users; beyond it the least recently seen are evicted.
 const REMEMBERED: usize = 100_000;
 
-/// The scheme whose revocations count when what was remembered of the user is over: at its own server at once.
+/// The scheme whose revocations take effect when the cached epoch of the user expires, and at its own server at once.
 pub(crate) struct Epochs {
     ledger: Ledger,
     remembered: Remembered,
@@ -19,14 +19,14 @@ pub(crate) struct Epochs {
 }
 
 impl Epochs {
-    /// That remembers for `ttl_s` seconds.
+    /// Creates it with a cache lifetime of `ttl_s` seconds.
     pub(crate) fn new(ledger: Ledger, ttl_s: u64) -> Self {
         Self { ledger, remembered: Remembered(Cache::new(REMEMBERED)), ttl_s }
     }
 
-    /// The least epoch that a token of this user may say, as of at most `ttl_s` seconds ago.
+    /// Returns the minimum epoch of an accepted token of this user, as of at most `ttl_s` seconds ago.
     async fn least(&self, user: u32) -> Result<u64, AuthError> {
-        // Counted from before the question, because the answer is as of some instant after it.
+        // Counted from before the query, because the response is as of some instant after it.
         let asked = Instant::now();
         if let Some(least) = self.remembered.least(user, asked) {
             return Ok(least);
@@ -34,7 +34,7 @@ impl Epochs {
         self.least_now(user, asked).await
     }
 
-    /// The same as Redis has it, asked at this instant.
+    /// Returns the same from Redis, queried now.
     async fn least_now(&self, user: u32, asked: Instant) -> Result<u64, AuthError> {
         let least = self.ledger.least_epoch(user).await?.ok_or(REVOKED)?;
         self.remembered.keep(user, self.entry(least, asked), asked);
@@ -62,12 +62,12 @@ impl Revocation for Epochs {
         if bearer.epoch >= least { Ok(()) } else { Err(REVOKED) }
     }
 
-    /// Ends nothing: the old token and the new one say the same epoch.
+    /// Revokes nothing: the old token and the new one have the same epoch.
     async fn spend(&self, _: &Bearer, _: UnixSeconds) -> Result<bool, AuthError> {
         Ok(true)
     }
 
-    /// Ends every token of the user: he logs out everywhere.
+    /// Revokes every token of the user, who logs out everywhere.
     async fn deny(&self, bearer: &Bearer, _: UnixSeconds) -> Result<bool, AuthError> {
         self.deny_user(bearer.identity.id).await?;
         Ok(true)
@@ -103,8 +103,8 @@ impl Remembered {
         self.0.get(&user).filter(|entry| now < entry.until).map(|entry| entry.least)
     }
 
-    /// Keeps an answer, unless a higher one is known: epochs never fall, so that is the younger. An answer that was
-    /// under way while the user was revoked here changes nothing.
+    /// Caches a response, unless a higher one is known: epochs never fall, so that is the newer. A response that was
+    /// in flight while the user was revoked here changes nothing.
     fn keep(&self, user: u32, entry: Entry, now: Instant) {
         let kept = self.0.entry(&user, None, |_, known| {
             if known.least <= entry.least || known.until <= now {
@@ -143,7 +143,7 @@ mod tests {
         cache.keep(1, Entry { least: 9, until }, start);
         cache.keep(1, Entry { least: 7, until }, start);
         assert_eq!(cache.least(1, start), Some(9));
-        // Once that is over, Redis knows better.
+        // After that, Redis has the newer state.
         let later = until + Duration::from_secs(10);
         cache.keep(1, Entry { least: 7, until: later }, until);
         assert_eq!(cache.least(1, until), Some(7));

@@ -1,22 +1,22 @@
-//! What Redis knows of revocations. It must not evict (`maxmemory-policy noeviction`).
+//! The revocations in Redis, which must not evict (`maxmemory-policy noeviction`).
 //!
-//! | key | what | ends |
+//! | key | value | expires |
 //! | --- | --- | --- |
 //! | `<prefix>d:<token id>` | this token is denied | with the token |
-//! | `<prefix>e:<user>` | the user's epoch: his tokens of an earlier one are denied | with the last of these |
+//! | `<prefix>e:<user>` | the user's epoch: tokens of an earlier one are denied | with the last of these |
 //! | `<prefix>floor` | the tick at which this ledger began | never |
 //! | `<prefix>tick` | the last tick of its clock | never |
-//! | `<prefix>denied` | the denials that still count, and the channel for new ones | with the last of them |
+//! | `<prefix>denied` | the current denials, and the channel for new ones | with the last of them |
 //!
-//! Epochs are ticks of one clock that never goes back, in microseconds. A token says the tick at which its login was,
-//! a revocation of the user takes the next one, so a token is denied exactly if it says less. A login does not get
-//! "the user's epoch or else the floor", because then epochs would fall: once the key of an epoch has ended, a login
-//! would get the floor again, and whoever still remembers the epoch would refuse a fresh token.
+//! Epochs are ticks of one clock that never goes back, in microseconds. A token has the tick of its login,
+//! a revocation of the user takes the next one, so a token is denied exactly if its tick is lower. A login does not get
+//! "the user's epoch or else the floor", because then epochs would fall: after the key of an epoch has expired, a login
+//! would get the floor again, and a node that still caches the epoch would reject a new token.
 //!
-//! The floor is for a Redis that has lost its memory. Without one, tokens that were revoked would be taken again by
-//! everybody who asks it. So a token is refused where there is no floor, and where it says less than the floor; the
-//! next login makes a new one. All log in again, and nobody comes back who was thrown out. A Redis that comes back with
-//! a part of its memory has a floor and is believed: so it should keep all that it has acknowledged
+//! The floor is for a Redis that has lost its data. Without one, every node would accept revoked tokens
+//! again. So a token is rejected where there is no floor, and where its tick is below the floor; the
+//! next login creates a new one. All users log in again, and revoked tokens stay rejected. A Redis that comes back with
+//! a part of its data has a floor and is trusted: so it should keep everything that it has acknowledged
 //! (`appendfsync always`), or nothing at all.
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -41,7 +41,7 @@ macro_rules! script {
 pub(crate) struct Ledger {
     redis: Arc<Redis<Multiplexed>>,
     keys: Keys,
-    /// Whether denials are listed and told, too.
+    /// Whether denials are listed and pushed, too.
     tells: bool,
     ttl_s: u64,
     leeway_s: u64,
@@ -99,7 +99,7 @@ impl Ledger {
         Ok(denied.is_none() && least_epoch(least, floor).is_some_and(|least| epoch >= least))
     }
 
-    /// The least epoch that a token of this user may say; none where all are refused. It costs one command.
+    /// Returns the minimum epoch of an accepted token of this user; none where all are rejected. It sends one command.
     pub(super) async fn least_epoch(&self, user: u32) -> Result<Option<u64>, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.epoch_key(user)).arg(&self.keys.floor);
@@ -155,7 +155,7 @@ impl Ledger {
     }
 }
 
-/// What the user's epoch, if he has one, and the floor come to.
+/// Combines the user's epoch, if there is one, with the floor.
 fn least_epoch(least: Option<u64>, floor: Option<u64>) -> Option<u64> {
     floor.map(|floor| floor.max(least.unwrap_or(0)))
 }
@@ -166,7 +166,7 @@ impl Keys {
         Self { floor: key("floor"), tick: key("tick"), denied: key("denied") }
     }
 
-    /// What has been denied so far, over the connection that is told the rest.
+    /// Returns the denials so far, over the connection that receives the later ones.
     pub(super) async fn snapshot<C: ConnectionLike>(&self, connection: &mut C) -> Result<Snapshot, RedisError> {
         let script = script!("clock", "snapshot");
         script.key(&self.floor).key(&self.tick).key(&self.denied).invoke_async(connection).await

@@ -1,8 +1,8 @@
-//! A list of denials in this process, kept right by Redis: a request asks nobody.
+//! A denylist in this process, pushed by Redis: a request sends no query.
 //!
-//! Whoever begins listens first and reads the list then, so that nothing falls between. What is denied is added to what
-//! is known and never taken back before its end, so it does not matter in which order it is told, nor how often. How
-//! old the list may be is bounded by the [`Feed`]: without a sign of life for that long, no token is taken.
+//! At the start the subscription comes first and the list is read then, so that nothing is missed. Denials are only added
+//! and never removed before they expire, so neither their order nor repetitions matter. The
+//! age of the list is bounded by the [`Feed`]: without a heartbeat for that long, no token is accepted.
 
 mod denials;
 
@@ -19,7 +19,7 @@ use super::{Ledger, REVOKED, Revocation};
 use crate::claims::Bearer;
 use denials::{Denial, Denials};
 
-/// The scheme whose revocations count when they have been told, within a bound.
+/// The scheme whose revocations take effect when they have been pushed, within a time limit.
 pub(crate) struct Push {
     ledger: Ledger,
     known: Arc<Known>,
@@ -88,7 +88,7 @@ impl Revocation for Push {
 struct Known {
     denials: Denials,
     keys: Keys,
-    /// What the ends of denials are counted from: a clock that nobody sets.
+    /// The reference of the expiry of denials: a clock that is never adjusted.
     born: Instant,
 }
 
@@ -104,7 +104,7 @@ impl Known {
         self.denials.add(denial, now + life_s + 1, now);
     }
 
-    /// Adds what a message says: `<life_s> <denial>`.
+    /// Adds the denial in a message: `<life_s> <denial>`.
     fn hear(&self, message: &str) -> Option<()> {
         let (life_s, denial) = message.split_once(' ')?;
         self.learn(denial.parse().ok()?, life_s.parse().ok()?);

@@ -1,5 +1,5 @@
-//! Nothing beside the signature: what is handed out is good to its end. A user who was locked out or changed cannot
-//! renew, which is the least that every application can do without a look-up a request.
+//! Only the signature is checked: an issued token is valid until it expires. A disabled or changed user cannot
+//! renew, which is the minimum that every application can do without a look-up per request.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ pub(crate) struct SignatureOnly {
 }
 
 impl SignatureOnly {
-    /// With tokens that are taken for `window_s` seconds, come what may.
+    /// Creates it, with tokens that are accepted for `window_s` seconds in any case.
     pub(crate) const fn new(directory: Arc<dyn Directory>, window_s: u64) -> Self {
         Self { directory, window_s }
     }
 
-    /// The directory's entry of this user, if he is not disabled and has not changed since the token's epoch.
+    /// Returns the directory's entry of this user, if the user is enabled and has not changed since the token's epoch.
     async fn unchanged(&self, bearer: &Bearer) -> Result<Standing, AuthError> {
         let standing = self.directory.standing(bearer.identity.id).await?;
         let changed = standing.disabled || standing.epoch != bearer.epoch;
@@ -47,7 +47,7 @@ impl Revocation for SignatureOnly {
         Ok(self.unchanged(bearer).await?.applied_to(bearer.identity.clone()))
     }
 
-    /// Ends nothing: the client forgets its token, and whoever has a copy may use it to its end.
+    /// Revokes nothing: the client deletes its token, and a copy stays valid until it expires.
     async fn deny(&self, _: &Bearer, _: UnixSeconds) -> Result<bool, AuthError> {
         Ok(true)
     }

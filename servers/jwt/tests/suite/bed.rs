@@ -57,7 +57,7 @@ impl Bed {
         calls
     }
 
-    /// The answer to a command, given behind the servers' backs.
+    /// Returns the response to a command, sent directly to Redis.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &str) -> T {
         let mut words = command.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
@@ -109,7 +109,7 @@ impl Node {
         assert_invalid(&self.verify(token).await);
     }
 
-    /// Asks until the answer is one that was waited for.
+    /// Polls until the expected response arrives.
     pub(crate) async fn until(&self, token: &str, wanted: impl Fn(&Result<Identity, AuthError>) -> bool) {
         let deadline = Instant::now() + TIMEOUT;
         loop {
@@ -130,7 +130,7 @@ impl Node {
         self.until(token, |verdict| matches!(verdict, Err(AuthError::StoreUnavailable(_)))).await;
     }
 
-    /// Waits for the store to be back. Meanwhile nobody must come in with one of these.
+    /// Waits for the store to be back. Meanwhile none of these credentials may be accepted.
     pub(crate) async fn until_ready(&self, revoked: &[&str]) {
         let deadline = Instant::now() + TIMEOUT;
         while self.tokens.ready().await.is_err() {
@@ -179,13 +179,13 @@ pub(crate) async fn renewed_at_once(nodes: &[Arc<Node>], token: &str) -> Vec<Str
     winners
 }
 
-/// Renews until it is refused, and gives the last token that it got.
+/// Renews until it is rejected, and returns the last token.
 pub(crate) async fn renew_until_refused(node: Arc<Node>, mut token: String) -> String {
     let deadline = Instant::now() + TIMEOUT;
     while let Ok(new) = node.renew(&token).await {
         assert!(Instant::now() < deadline, "a token survived the logout of all");
         token = new;
-        // Whoever waits for nobody keeps the others waiting.
+        // A loop without a pause would block the others.
         tokio::task::yield_now().await;
     }
     token

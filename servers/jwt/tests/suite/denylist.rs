@@ -165,7 +165,7 @@ async fn stopped_redis_rejects_all_and_empty_redis_rejects_earlier_tokens() {
     for token in [&good, &ended, &all] {
         node.assert_over(token).await;
     }
-    // Whoever logs in makes a new floor, above everything that was issued before.
+    // A login creates a new floor, above everything that was issued before.
     let new = node.login(1).await;
     node.assert_good(&new).await;
     for token in [&good, &ended, &all] {

@@ -74,7 +74,7 @@ async fn cached_epoch_does_not_reject_newer_tokens() {
     one.revoke_user(1).await.unwrap();
     let first = one.login(1).await;
     two.assert_good(&first).await;
-    // The epoch ends in Redis before what the other server remembers of it.
+    // The epoch expires in Redis before the other server's cached one does.
     let () = bed.ask("DEL test:e:1");
     let second = one.login(1).await;
     two.assert_good(&second).await;

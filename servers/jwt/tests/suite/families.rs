@@ -1,4 +1,4 @@
-//! Families of refresh tokens against a model that says in plain words what each may do.
+//! Families of refresh tokens against a model of what each may do.
 
 use chassis::auth::Authenticator;
 use jwt::JwtOptions;
@@ -15,7 +15,7 @@ const ABSOLUTE_S: u64 = 1000;
 #[derive(Clone, Debug)]
 enum Step {
     Login(u32),
-    /// Any token that was ever handed out; the younger ones are likelier to do something.
+    /// Any token issued so far; newer ones are more likely.
     Present(Index),
     Pass(u64),
     Logout(Index),
@@ -32,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Families that live; tokens are numbers, in the order in which they were handed out.
+/// The live families; tokens are numbers, in the order in which they were issued.
 #[derive(Default)]
 struct Model {
     families: Vec<Family>,

@@ -39,7 +39,7 @@ pub(crate) fn options(algorithm: Algorithm) -> JwtOptions {
     }
 }
 
-/// The settings of a server that is told nothing but its scheme.
+/// The settings of a server with only its scheme configured.
 pub(crate) fn start(algorithm: Algorithm) -> Start {
     Start {
         scheme: scheme(algorithm),
@@ -67,7 +67,7 @@ pub(crate) async fn issued(server: &AnyTokens, now: u64) -> String {
     server.issue(&Identity::seeded(7, 1), now).await.unwrap().credential.unwrap()
 }
 
-/// Somebody who holds the server's own key and a good token, and alters the one and signs with the other.
+/// An attacker with the server's own key and a valid token, who alters the token and signs it with the key.
 pub(crate) struct Forge {
     pub(crate) algorithm: Algorithm,
     pub(crate) key: EncodingKey,
@@ -88,7 +88,7 @@ impl Forge {
         Self { algorithm, key: key.unwrap(), header: object(header), claims: object(claims) }
     }
 
-    /// A good token: if this is refused, no other refusal proves anything.
+    /// A valid token: if this is rejected, no other rejection proves anything.
     pub(crate) fn good(&self) -> String {
         self.sign(self.header_json(), self.claims_json())
     }
@@ -125,7 +125,7 @@ impl Forge {
         Value::Object(self.claims.clone()).to_string()
     }
 
-    /// These two segments under the key and the algorithm that the server uses, whatever the header says.
+    /// Signs these two segments with the key and the algorithm that the server uses, whatever the header says.
     pub(crate) fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         sign(&self.key, jwt::jsonwebtoken_algorithm(self.algorithm), header, payload)
     }

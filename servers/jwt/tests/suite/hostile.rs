@@ -32,7 +32,7 @@ fn named(what: impl std::fmt::Display, token: String) -> Hostile {
     (what.to_string(), token)
 }
 
-/// RFC 8725 section 2.1: the header says that there is no signature.
+/// RFC 8725 section 2.1: the header claims that there is no signature.
 fn unsigned(forge: &Forge) -> Vec<Hostile> {
     let claims = forge::encode(forge.claims_json());
     let good = forge.good();
@@ -49,7 +49,7 @@ fn unsigned(forge: &Forge) -> Vec<Hostile> {
     tokens
 }
 
-/// RFC 8725 section 3.1: a good signature, but of another algorithm, or one that is said to be another.
+/// RFC 8725 section 3.1: a valid signature, but of another algorithm, or one that claims to be another.
 fn confused(forge: &Forge) -> Vec<Hostile> {
     let with_alg = |name: &str, key: &EncodingKey, signature| {
         let mut header = forge.header.clone();
@@ -258,7 +258,7 @@ fn spellings(forge: &Forge) -> Vec<Hostile> {
     ]
     .map(|(what, token)| named(what, token))
     .into();
-    // Spellings that differ from the good one only where a segment's length or bytes let them.
+    // Spellings that differ from the valid one only where a segment's length or bytes allow it.
     let respelled = [
         format!("{}.{payload}.{signature}", padded(header)),
         format!("{header}.{}.{signature}", padded(payload)),

@@ -1,4 +1,4 @@
-//! The schemes with a store as their clients see them: what each answers, by either carrier, with Redis and without.
+//! The schemes with a store as their clients see them: the responses of each, in either carrier, with Redis and without.
 
 use contract::{Carrier, LogoutScope, Scheme, StoreDown};
 use serde_json::json;
@@ -10,7 +10,7 @@ use testkit::server::{Server, refusal};
 const SHARED: [&str; 4] = ["jwt-hs256-refresh", "jwt-eddsa-denylist", "jwt-es256-push", "jwt-rs256-epoch"];
 const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];
 
-/// A server and how its clients carry what it hands out.
+/// A server and the carrier of its credentials.
 struct Client {
     server: Server,
     scheme: Scheme,
@@ -97,7 +97,7 @@ fn login_read_renewal_and_logout_work() {
         assert_eq!(client.status("GET /me", &second), 200, "{scheme}, {carrier}");
         assert_eq!(client.status("POST /logout", &second), 204, "{scheme}, {carrier}");
         assert_eq!(client.status("POST /refresh", &second), 401, "{scheme}, {carrier}");
-        // A short-lived token lives on; anything else is over at once where it was ended.
+        // A short-lived token stays valid; anything else is rejected at once where it was revoked.
         let after = if second.refresh.is_some() { 200 } else { 401 };
         assert_eq!(client.status("GET /me", &second), after, "{scheme}, {carrier}");
     });

@@ -1,4 +1,4 @@
-//! Which keys are taken, and which are refused with what words.
+//! Which keys are accepted, and which are rejected with which error.
 
 use jsonwebtoken::signature::Signer;
 use jwt::{Algorithm, JwsError, KeyError, KeySet, SigningKey, verify_jws};

@@ -24,8 +24,8 @@ fn servers() -> Vec<(Algorithm, AnyTokens, String)> {
     Algorithm::ALL.map(build).into()
 }
 
-/// Every character of the token by every character of the alphabet: above all the last of each segment, whose
-/// spare bits a lax decoder ignores.
+/// Replaces every character of the token by every character of the alphabet: above all the last of each segment, whose
+/// unused bits a lax decoder ignores.
 #[tokio::test]
 async fn token_with_a_changed_character_is_rejected() {
     let server = forge::authenticator(Algorithm::Hs256).await;

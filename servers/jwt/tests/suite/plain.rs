@@ -1,4 +1,4 @@
-//! The signature alone: what is handed out is good to its end, and who was changed cannot renew.
+//! The signature alone: an issued token is valid until it expires, and a changed user cannot renew.
 
 use chassis::auth::{AuthError, Authenticator};
 use chassis::directory::Change;
@@ -45,7 +45,7 @@ async fn servers_with_one_redis_agree_on_renewals() {
     let other = two.renew(&other).await.unwrap();
     one.revoke_user(2).await.unwrap();
     assert_invalid(&two.renew(&other).await);
-    // Also a token that was issued to him by mistake since.
+    // Also a token that was issued to the user by mistake since.
     let late = two.login(1).await;
     assert_invalid(&two.renew(&late).await);
 }

@@ -1,4 +1,4 @@
-//! `jwt-*-push`: a request asks nobody, and revocations count when they have been told.
+//! `jwt-*-push`: a request sends no query, and revocations take effect when they have been pushed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -156,7 +156,7 @@ async fn stopped_redis_is_tolerated_for_a_bounded_time() {
     assert_down(&node.tokens.ready().await);
     bed.redis.revive();
     node.until_ready(&[&ended, &all]).await;
-    // It came back empty: all log in again, and nobody comes back who was thrown out.
+    // It came back empty: all users log in again, and revoked tokens stay rejected.
     let new = node.login(1).await;
     node.until(&new, Result::is_ok).await;
     let late = bed.node().await;
@@ -180,14 +180,14 @@ async fn hanging_feed_rejects_all_after_its_time_limit() {
     node.assert_over(&ended).await;
 }
 
-/// Told of nothing while Redis hangs, a server has what was revoked elsewhere before it believes its list again.
+/// While Redis hangs nothing is pushed; afterwards a server knows remote revocations before it trusts its list again.
 #[tokio::test]
 async fn revocations_during_a_feed_outage_are_known_when_the_feed_is_fresh_again() {
     let bed = bed();
     let (one, two) = (bed.node().await, bed.node().await);
     let token = one.login(1).await;
     two.assert_good(&token).await;
-    // Two waits for answers as long as clients are paused, and one for its own turn.
+    // Two waits for responses as long as clients are paused, and one for its own turn.
     let revoking = {
         let (one, token) = (Arc::clone(&one), token.clone());
         let () = bed.ask("CLIENT PAUSE 2500 ALL");

@@ -17,7 +17,7 @@ fn graceful() -> Bed {
     Bed { options: JwtOptions { refresh_grace_s: Some(10), ..bed.options.clone() }, ..bed }
 }
 
-/// What a login or a renewal hands out.
+/// What a login or a renewal issues.
 struct Pair {
     access: String,
     refresh: String,
@@ -90,7 +90,7 @@ async fn reused_refresh_token_revokes_its_family_on_every_node() {
     for pair in [&first, &second, &third] {
         assert_refused(&one, pair).await;
     }
-    // What is out already lives to its end, and the other login is nobody's affair.
+    // An issued access token stays valid until it expires, and the other login is not affected.
     one.assert_good(&third.access).await;
     assert!(refresh(&one, &other).await.is_ok());
 }
@@ -164,7 +164,7 @@ async fn logout_revokes_this_login_and_logout_all_every_login_of_the_user() {
     let (first, other, third) = (login(&one, 1).await, login(&two, 1).await, login(&one, 2).await);
     two.revoke(&first.access).await.unwrap();
     assert_refused(&one, &first).await;
-    // The token is good to its end, so whoever logs out again is not told that it is not.
+    // The token is valid until it expires, so a second logout is not rejected.
     one.assert_good(&first.access).await;
     two.revoke(&first.access).await.unwrap();
     let other = refresh(&one, &other).await.unwrap();

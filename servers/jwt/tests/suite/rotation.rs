@@ -33,7 +33,7 @@ async fn old_key_is_trusted_exactly_until_its_last_token_expires() {
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;
         let old = forge::issued(&server, NOW).await;
-        // Whoever has the old key can make a token that lives on.
+        // An attacker with the old key can forge a token with a longer lifetime.
         let forged = Forge::new(algorithm, &old).with_claim("exp", NOW + 10 * TTL_S);
         assert_eq!(server.rotate(NOW + 100).await, Ok(true), "{algorithm}");
         let new = forge::issued(&server, NOW + 100).await;
@@ -98,7 +98,7 @@ async fn a_renewed_token_is_signed_with_the_new_key() {
     assert!(server.verify(Some(&renewed), NOW + 1600).await.is_ok());
 }
 
-/// Rolls the key while others issue and check: no request may see a token refused.
+/// Rotates the key while others issue and verify: no token may be rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_rotation_fails_no_request() {
     let server = Arc::new(forge::authenticator(Algorithm::EdDsa).await);

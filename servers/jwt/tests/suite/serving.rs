@@ -17,7 +17,7 @@ fn server(algorithm: Algorithm, more: &[&str]) -> Server {
     Server::start(crate::BINARY, &[&["--scheme", forge::scheme(algorithm).id(), flag, file], more].concat())
 }
 
-/// The token that an answer hands out.
+/// Returns the token that a response issues.
 fn token(carrier: Carrier, answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
     match carrier {
@@ -81,7 +81,7 @@ fn hostile_tokens_are_rejected_and_no_key_is_fetched() {
             let server = server(algorithm, &["--carrier", &carrier.to_string()]);
             let forge = Forge::new(algorithm, &token(carrier, &server.login(7)));
             for (what, token) in hostile::tokens(&forge, &address, get_current_timestamp()) {
-                // HTTP itself takes such ends away, and what is left may be good.
+                // HTTP itself trims such ends, and the rest may be valid.
                 if token.trim_end() == token {
                     let expected = if token.contains('\0') { 400 } else { 401 };
                     let answer = get(&server, carrier, "/me", &token);

@@ -13,7 +13,7 @@ use testkit::server::Server;
 
 const P256_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
 
-/// A server that answers every request with a JWK set.
+/// A server that returns a JWK set to every request.
 struct Issuer {
     address: SocketAddr,
     set: Arc<Mutex<String>>,
@@ -121,7 +121,7 @@ fn unusable_keys_are_logged_once_and_the_others_work() {
     for refused in [Some("padded"), Some("unknown"), None] {
         assert_eq!(me(&server, &signed(&forge, Algorithm::Rs256, refused)), 401, "{refused:?}");
     }
-    // RFC 8725 section 2.1: what a public key is made of is no secret.
+    // RFC 8725 section 2.1: the parts of a public key are not secret.
     for public in [good[0]["x"].as_str().unwrap().as_bytes().to_vec(), forge::decode(good[0]["x"].as_str().unwrap())] {
         let key = EncodingKey::from_secret(&public);
         for header in

@@ -44,7 +44,7 @@ impl SealingKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SealingKeyError> {
         let wrong = SealingKeyError { bytes: bytes.len() };
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| wrong)?;
-        // A keyed function of a label says nothing of the key.
+        // A keyed function of a label reveals nothing of the key.
         let id = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"authbench sealing key id");
         Ok(Self { id: *id.as_ref().first_chunk().expect("a hash is longer than an id"), key })
     }
@@ -59,7 +59,7 @@ pub(super) struct Ring(ArcSwap<Keys>);
 
 struct Keys {
     current: Arc<SealingKey>,
-    /// Each with the instant at which it is no longer trusted.
+    /// Each with the instant after which it is no longer trusted.
     former: Vec<(Arc<SealingKey>, UnixSeconds)>,
 }
 

@@ -1,12 +1,12 @@
-//! Sessions in Redis behind a cache in this process, which Redis itself keeps right.
+//! Sessions in Redis with a cache in this process, which Redis itself invalidates.
 //!
-//! Sessions are read over a connection that Redis watches (`CLIENT TRACKING`, RESP3): when one of them changes or
-//! goes, whoever did it, Redis says so over that very connection. How old the cache may be is bounded by the
-//! [`Feed`]: without a sign of life for that long, the cache is not believed, and every check asks Redis.
+//! Sessions are read over a connection with `CLIENT TRACKING` (RESP3): when one of them changes or
+//! is removed, by any client, Redis reports it over that very connection. The age of the cache is bounded by the
+//! [`Feed`]: without a heartbeat for that long, the cache is not used, and every check queries Redis.
 //!
-//! `redis` has a cache of its own, and it is not used: its entries are inserted by the task that asked, which may
-//! happen after the word that they are void has passed (as of 1.8), and it has no bound on its age. Here an answer
-//! that crosses such a word is taken out again.
+//! The cache of `redis` is not used: its entries are inserted by the requesting task, which may
+//! happen after their invalidation has been processed (as of 1.8), and its age is not bounded. Here a response
+//! that crosses an invalidation is removed again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +22,7 @@ use stores::{Multiplexed, Redis};
 use super::{NewSession, RedisStore, SessionStore, StoreError};
 use crate::Key;
 
-/// A [`RedisStore`] that remembers what it has read.
+/// A [`RedisStore`] with a cache of what it has read.
 pub struct CachedStore {
     store: RedisStore<Multiplexed>,
     remembered: Arc<Remembered>,
@@ -33,7 +33,7 @@ pub struct CachedStore {
 /// What was read, by the name of its key.
 struct Remembered {
     payloads: Cache<Vec<u8>, Arc<[u8]>>,
-    /// How often Redis has said that something is void.
+    /// The number of invalidations from Redis.
     words: AtomicU64,
 }
 
@@ -53,7 +53,7 @@ impl CachedStore {
 
 impl Audience for Remembered {
     async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        // What an earlier connection has read is watched by nobody any more.
+        // Entries read over an earlier connection are no longer tracked.
         self.forget_all();
         redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async(connection).await
     }
@@ -106,7 +106,7 @@ impl SessionStore for CachedStore {
         }
         let words = self.remembered.words.load(Ordering::SeqCst);
         let Some(read) = self.feed.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await? else {
-            // Nobody would tell of this session, so it is not remembered.
+            // This session would not be invalidated, so it is not cached.
             return self.store.read(key, now).await;
         };
         if let Some(payload) = &read {
@@ -145,14 +145,14 @@ impl SessionStore for CachedStore {
 
     async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
         let found = self.store.remove(key, user).await?;
-        // Here it is over at once; Redis tells the others.
+        // It is invalidated here at once; Redis notifies the others.
         self.remembered.payloads.remove(&self.store.session(key));
         Ok(found)
     }
 
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
         self.store.remove_all(user).await?;
-        // Which sessions these were, Redis knows. Here they are over at once, too.
+        // Only Redis knows which sessions these were. They are invalidated here at once, too.
         if !self.feed.catch_up().await.unwrap_or(false) {
             self.remembered.forget_all();
         }

@@ -15,7 +15,7 @@ const SHARDS: usize = 64;
 const FIRST_PURGE: usize = 64;
 
 /// A map in shards. There are two kinds of locks: over sessions, and over users, under which the
-/// sessions of a user come and all go. Whoever needs both takes the user's first.
+/// sessions of a user are inserted and all removed. Code that needs both takes the user's first.
 #[derive(Debug)]
 pub struct MemoryStore {
     sessions: Box<[Mutex<Shard>]>,
@@ -166,7 +166,7 @@ impl Shard {
     }
 }
 
-/// The keys of every user who has any.
+/// The keys of every user with sessions.
 #[derive(Debug, Default)]
 struct Lists(HashMap<u32, Vec<Key>>);
 
@@ -185,8 +185,8 @@ impl Lists {
     }
 }
 
-/// Takes the first eight bytes of a key for its hash: a SHA-256 needs no second hashing, and nobody
-/// chooses keys, because their ids are random.
+/// Uses the first eight bytes of a key as its hash: a SHA-256 needs no second hashing, and clients cannot
+/// choose keys, because their ids are random.
 #[derive(Default)]
 struct FirstBytes(u64);
 

@@ -1,7 +1,7 @@
-//! Sessions in `PostgreSQL`: a row a session, its key the primary key, its user indexed.
+//! Sessions in `PostgreSQL`: one row per session, its key the primary key, its user indexed.
 //!
-//! Deadlines are kept in the server's own seconds, and a row whose deadline has passed is not there for any statement
-//! here. What is over is deleted now and then by whoever inserts.
+//! Deadlines are stored in the server's own seconds, and no statement here returns a row whose deadline has
+//! passed. Inserts delete expired rows now and then.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ const READ_EXTENDING: &str =
     "UPDATE authbench_sessions SET deadline = $3 WHERE key = $1 AND deadline > $2 RETURNING payload";
 const SET_DEADLINE: &str = "UPDATE authbench_sessions SET deadline = $3 WHERE key = $1 AND deadline > $2";
 const REWRITE: &str = "UPDATE authbench_sessions SET payload = $4, deadline = $3 WHERE key = $1 AND deadline > $2";
-/// Keys are random: one that is there was put there by the same call, whose answer was lost.
+/// Keys are random: an existing one was inserted by the same call, whose response was lost.
 const INSERT: &str = "INSERT INTO authbench_sessions (key, user_number, payload, deadline) VALUES ($1, $2, $3, $4)
     ON CONFLICT (key) DO NOTHING";
 /// One statement, and so at one instant: a logout of all that comes before it leaves nothing to replace, and one that
@@ -37,7 +37,7 @@ const REPLACE: &str = "UPDATE authbench_sessions SET key = $3, payload = $4, dea
 const EXISTS: &str = "SELECT 1 FROM authbench_sessions WHERE key = $1";
 const REMOVE: &str = "DELETE FROM authbench_sessions WHERE key = $1";
 const REMOVE_ALL: &str = "DELETE FROM authbench_sessions WHERE user_number = $1";
-/// A row that no session has, and that is over: what writes it takes the way of a login, and a purge removes it.
+/// An expired row that no session has: writing it takes the same path as a login, and a purge removes it.
 const PROBE: &str = "INSERT INTO authbench_sessions (key, user_number, payload, deadline) VALUES ('', -1, '', 0)
     ON CONFLICT (key) DO UPDATE SET deadline = 0";
 /// In portions, so that no login pays for all of them.
@@ -47,7 +47,7 @@ const PURGE: &str = "DELETE FROM authbench_sessions WHERE key IN
 /// Seconds between two purges by one server.
 const PURGE_INTERVAL_S: u64 = 1;
 
-/// For how long a login that was refused counts as a sign that the next one will be.
+/// For how long a failed login counts as a sign that the next one will fail.
 const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
 
 /// Sessions in a database.
@@ -58,13 +58,13 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// In this database, whose table is made if need be.
+    /// Opens this database and creates its table if necessary.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, StoreError> {
         postgres.define(TABLE).await?;
         Ok(Self { postgres, purge_at: AtomicU64::new(0), refusal: Mutex::default() })
     }
 
-    /// Remembers whether the last session could be stored.
+    /// Records whether the last session could be stored.
     fn noted(&self, stored: Result<(), StoreError>) -> Result<(), StoreError> {
         let refusal = stored.as_ref().err().filter(|error| matches!(error, StoreError::NotWritable(_)));
         *self.refusal() = refusal.map(|error| (Instant::now(), error.clone()));
@@ -145,7 +145,7 @@ impl SessionStore for PostgresStore {
         Ok(())
     }
 
-    /// On a full disk a small row may still find room in a page where a login does not. So a login that was refused
+    /// On a full disk a small row may still fit into a page where a login does not. So a failed login
     /// counts, too, until one succeeds or a while has passed.
     async fn probe(&self) -> Result<(), StoreError> {
         self.postgres.execute(PROBE, &[]).await?;

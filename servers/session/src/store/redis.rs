@@ -1,11 +1,11 @@
 //! Sessions in Redis, 6.2 or later, which must not evict (`maxmemory-policy noeviction`): a list that is
-//! gone before its sessions would hide them from a logout of all.
+//! evicted before its sessions would hide them from a logout-all.
 //!
 //! A session is a string under `<prefix>s:<key>` with a time to live. A user's list is a sorted set
-//! under `<prefix>u:<number>` of keys, scored by when each is over at the latest, pruned at every
-//! login. What touches both is one script, so that it happens at one instant: no login or renewal
-//! can slip through a logout of all sessions, and no session is there without being listed. In a cluster, where a
-//! script reaches one node only, the shard in an id keeps what belongs to a user together: the same scripts do.
+//! under `<prefix>u:<number>` of keys, scored by when each expires at the latest, pruned at every
+//! login. What changes both is one script, so that it is atomic: no login or renewal
+//! can slip through a logout-all, and no session exists without being listed. In a cluster, where a
+//! script reaches only one node, the shard in an id keeps a user's keys together: the same scripts work.
 
 use std::sync::Arc;
 
@@ -111,14 +111,14 @@ impl<L: Link> RedisStore<L> {
         command
     }
 
-    /// The name under which a session lies.
+    /// Returns the name of a session's key.
     pub(super) fn session(&self, key: &Key) -> Vec<u8> {
         let mut name = self.sessions(key.shard());
         key.write_text(&mut name);
         name
     }
 
-    /// What the names of sessions begin with. A cluster places a key by what stands in its braces.
+    /// Returns the prefix of session keys. A cluster places a key by the text in its braces.
     fn sessions(&self, shard: Option<Shard>) -> Vec<u8> {
         let prefix = self.redis.prefix();
         let mut name = Vec::with_capacity(prefix.len() + "s:{xx}".len() + 43);

@@ -23,7 +23,7 @@ impl<'s> Client<'s> {
         client
     }
 
-    /// Keeps the credential of this answer, and checks that it came by the carrier and no other way.
+    /// Stores the credential of this response, and checks that it came only in the carrier.
     fn keep(&mut self, answer: &Answer) {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));

@@ -1,4 +1,4 @@
-//! What lies in the store lets nobody in: row 15 of the security table.
+//! The contents of the store are not usable as credentials: row 15 of the security table.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

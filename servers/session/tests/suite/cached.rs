@@ -23,7 +23,7 @@ fn me(server: &Server, token: &str) -> u16 {
     server.get("/me", &[("authorization", token)]).status
 }
 
-/// Asks until another answer comes than 200, and gives it.
+/// Polls until a response other than 200, and returns it.
 fn after_200(server: &Server, token: &str) -> u16 {
     let deadline = Instant::now() + TIMEOUT;
     loop {
@@ -34,7 +34,7 @@ fn after_200(server: &Server, token: &str) -> u16 {
     }
 }
 
-/// What requests have cost, without the signs of life that the feed asks for.
+/// Returns the commands of requests, without the heartbeats of the feed.
 fn cost(redis: &Redis) -> BTreeMap<String, u64> {
     redis.calls().into_iter().filter(|(name, _)| name != "ping").collect()
 }
@@ -88,7 +88,7 @@ fn cache_without_heartbeat_is_used_only_within_its_age_limit() {
     redis.suspend();
     let stopped = Instant::now();
     assert_eq!(after_200(&server, &token), 503);
-    // No timing of ours: that it was believed for longer than the bound would be the defect.
+    // Not a matter of our timing: using it for longer than the bound would be the defect.
     let last_good = stopped.elapsed();
     assert!(last_good < BOUND + TIMEOUT, "{last_good:?}");
     redis.resume();
@@ -104,7 +104,7 @@ fn changes_during_a_feed_outage_invalidate_the_cache() {
     let server = node(&redis);
     let token = login(&server, 1);
     assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
-    // Redis drops the feed's connection, and what it would have said goes with it.
+    // Redis drops the feed's connection, and its pending messages with it.
     drop_feeds(&redis);
     let () = redis::cmd("FLUSHALL").query(&mut redis.connection()).unwrap();
     assert_eq!(after_200(&server, &token), 401);

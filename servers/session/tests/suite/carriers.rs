@@ -5,7 +5,7 @@ use contract::Carrier;
 use testkit::http::{Answer, send_bytes};
 use testkit::server::Server;
 
-/// A server and a good session id of it.
+/// A server and a valid session id of it.
 fn server(carrier: Carrier) -> (Server, String) {
     let server = Server::start(crate::BINARY, &["--carrier", &carrier.to_string()]);
     let login = server.login(1);

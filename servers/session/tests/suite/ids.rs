@@ -25,7 +25,7 @@ async fn malformed_id_is_rejected<S: SessionStore>(bed: Bed<S>) {
     let id = bed.login(1).await;
     assert_eq!(bed.sessions.verify(None, bed.now).await, Err(AuthError::Missing));
     let last = id.as_bytes()[42];
-    // The last character carries two bits that decoding throws away: another spelling of the same bytes.
+    // The last character has two bits that decoding ignores: another spelling of the same bytes.
     let sibling = (b'-'..=b'z').find(|other| same_bytes(&id, *other)).unwrap();
     assert_ne!(sibling, last);
     let respelt = format!("{}{}", &id[..42], char::from(sibling));

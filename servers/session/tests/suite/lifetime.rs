@@ -30,7 +30,7 @@ async fn session_expires_by_its_payload_even_if_still_stored<S: SessionStore>(mu
     let id = bed.login(1).await;
     bed.now += 99;
     bed.assert_good(&id).await;
-    // Touched, so until 199; and the store counts from its own clock, which stands.
+    // Touched, so until 199; and the store counts from its own clock, which does not advance.
     bed.now += 100;
     bed.assert_over(&id).await;
     assert!(bed.renew(&id).await.is_err());

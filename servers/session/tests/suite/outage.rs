@@ -18,7 +18,7 @@ fn start(backend: &Backend, scheme: &str) -> (Server, String) {
     (server, cookie)
 }
 
-/// 503 that says when to ask again, takes nothing away, and comes: the client waits for no answer for ever.
+/// 503 with `Retry-After` that clears nothing, and that arrives in time.
 #[track_caller]
 fn assert_unavailable(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -83,8 +83,8 @@ fn hanging_store_returns_503_and_loses_no_session() {
     }
 }
 
-/// Nodes that tell of addresses where nobody is, and send a command there: the client of `redis` then forgets every
-/// node, and never again asks the one that it was given.
+/// Nodes that announce unreachable addresses and redirect a command there: the client of `redis` then drops every
+/// node, and never again queries the one that it was given.
 #[test]
 fn cluster_is_rediscovered_after_its_addresses_were_unreachable() {
     let mut backend = Backend::of(bed::scheme("session-redis-cluster"));

@@ -33,7 +33,7 @@ async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(bed: Bed<S>) {
     }
 }
 
-/// Renews until it is refused, and gives the last id that it got.
+/// Renews until it is rejected, and returns the last id.
 async fn renew_until_refused<S: SessionStore>(bed: Arc<Bed<S>>, mut id: String) -> String {
     for _ in 0..100_000 {
         match bed.renew(&id).await {

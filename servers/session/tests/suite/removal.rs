@@ -89,7 +89,7 @@ async fn session_stays_listed_when_others_end<S: SessionStore>(mut bed: Bed<S>) 
         bed.assert_good(&late).await;
         bed.pass(92);
     }
-    // At 1010 seconds the other two are over, and nothing but the list tells the store of this one.
+    // At 1010 seconds the other two have expired, and only the list refers to this one.
     bed.assert_good(&late).await;
     bed.sessions.store().remove_all(1).await.unwrap();
     bed.assert_over(&late).await;
@@ -102,7 +102,7 @@ async fn expired_session_is_removed<S: SessionStore>(mut bed: Bed<S>) {
     bed.pass(2000);
     if let Some(redis) = bed.redis() {
         assert_eq!(redis.keys(), [""; 0]);
-        // An entry that outlived its session goes with the next login.
+        // An entry that outlived its session is removed at the next login.
         let mut connection = redis.connection();
         let () = redis::cmd("ZADD").arg("test:u:1").arg(1).arg("stale").query(&mut connection).unwrap();
         bed.login(1).await;

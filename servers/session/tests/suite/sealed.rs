@@ -1,4 +1,4 @@
-//! `cookie-sealed`: nothing but the whole of what we have sealed is taken. Row 22 of the security table.
+//! `cookie-sealed`: only a complete sealed session is accepted. Row 22 of the security table.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -122,7 +122,7 @@ fn session_too_large_for_a_cookie_is_not_issued() {
     assert_eq!(refused.json()["type"], "urn:authbench:problem:credential-too-large");
 }
 
-/// The server's clock goes on by itself, too: a minute is left for that.
+/// The server's clock advances by itself, too: a minute is allowed for that.
 #[test]
 fn timeouts_hold_and_logout_revokes_nothing() {
     let server = start(&["--credential-ttl-s", "1000", "--absolute-ttl-s", "1500"]);

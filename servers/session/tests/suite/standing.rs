@@ -1,4 +1,4 @@
-//! What changes of a user end, on every scheme; and who may ask for them.
+//! What changes of a user revoke, on every scheme, and which requests may make them.
 
 use contract::Carrier;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use testkit::writes::assert_changes_end_writes;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 
-/// Somebody with a credential.
+/// A client with a credential.
 struct User<'s> {
     server: &'s Server,
     number: u32,
@@ -50,7 +50,7 @@ impl<'s> User<'s> {
         self.server.get("/me", &[(self.header.0, &self.header.1)]).status
     }
 
-    /// What is left of the credentials that were handed out before a change.
+    /// Returns which of the credentials issued before a change are still valid.
     #[track_caller]
     fn assert_ended(&self) {
         let class = self.server.get("/bench/scheme", &[]).json()["revocation_class"].clone();

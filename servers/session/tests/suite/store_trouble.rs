@@ -32,7 +32,7 @@ fn first_request_after_closed_connections_succeeds() {
     }
 }
 
-/// A database that accepts no writes cannot end a session either: then no answer says that it has.
+/// A database that rejects writes cannot revoke a session either: then no response claims that it has.
 #[test]
 fn read_only_postgres_serves_reads_and_reports_no_logout() {
     for touch in ["throttled", "always"] {
@@ -58,8 +58,8 @@ fn read_only_postgres_serves_reads_and_reports_no_logout() {
     }
 }
 
-/// What a full disk refuses is a row that needs a new page. Here a trigger refuses the rows of sessions, and the row
-/// by which the server checks the database finds room, as happens on a full disk.
+/// A full disk rejects a row that needs a new page. Here a trigger rejects the rows of sessions, and the row
+/// with which the server checks the database still fits, as happens on a full disk.
 #[test]
 fn full_postgres_disk_rejects_logins_and_allows_revocations() {
     let backend = Backend::of(bed::scheme("session-postgres"));

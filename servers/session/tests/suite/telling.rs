@@ -1,4 +1,4 @@
-//! What `session-server` is told, and what it says when that cannot be.
+//! The settings of `session-server`, and the errors for invalid ones.
 
 use std::net::TcpListener;
 use std::process::Command;

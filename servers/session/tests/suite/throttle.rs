@@ -111,7 +111,7 @@ fn session_can_change_the_password_despite_guesses() {
     assert_eq!(login(&server, HOME, &username(2), PASSWORD), 200, "which has no effect on logins");
 }
 
-/// The status of the answers that have come, and of all the head; none where there is none yet.
+/// Returns the status of the responses received so far, and all of the head; none where there is none yet.
 fn answered(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = [0; 1024];
     match stream.peek(&mut bytes) {

@@ -1,4 +1,4 @@
-//! Stores that a server must not start over, and what it says of them.
+//! Stores that a server must not start with, and the errors for them.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -141,7 +141,7 @@ impl Pgbouncer {
         let mut command = Command::new(program);
         command.arg("-q").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-            // It refuses to run as root.
+            // It does not run as root.
             open(folder.path());
             command.uid(NOBODY).gid(NOBODY);
         }

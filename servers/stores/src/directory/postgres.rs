@@ -31,7 +31,7 @@ const CHANGE: &str = "INSERT INTO authbench_users AS old (number, disabled, role
 pub struct PostgresDirectory(Arc<Postgres>);
 
 impl PostgresDirectory {
-    /// In this database, whose table is made if need be.
+    /// Opens this database and creates its table if necessary.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, crate::StoreError> {
         postgres.define(TABLE).await?;
         Ok(Self(postgres))

@@ -1,4 +1,4 @@
-//! Whether a connection pooler stands before `PostgreSQL` that loses prepared statements.
+//! Detects a connection pooler in front of `PostgreSQL` that loses prepared statements.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ const CONNECT: Duration = Duration::from_millis(500);
 /// How long the repeated statement may take: a pooler without another server connection lets it wait.
 const AGAIN: Duration = Duration::from_millis(400);
 
-/// Whether a statement that was prepared over a connection is lost to its next transaction.
+/// Returns whether a statement that was prepared over a connection is lost to its next transaction.
 ///
 /// A pooler in transaction mode gives the server connection on which it was prepared to the next client that begins a
 /// transaction. Here that is a second client of our own, so the first one's next transaction gets another one.
-/// What cannot be found out, such as for want of a second connection, counts as good.
+/// If this cannot be determined, for example without a second connection, the pooler is accepted.
 pub(super) async fn loses_statements(config: &Config) -> bool {
     let mut config = config.clone();
     config.connect_timeout(CONNECT).application_name("authbench");

@@ -9,18 +9,18 @@ use crate::{Link, Redis};
 /// What a scheme keeps in a Redis, which decides what must never be evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeps {
-    /// Sessions, refresh tokens or denials, which have a time to live, beside the changed users.
+    /// Sessions, refresh tokens or denials, which have a time to live, and the changed users.
     Credentials,
     /// The changed users alone, which have none.
     Users,
 }
 
-/// Refuses a Redis that cannot be written to or that may forget, with an error that says what to do. One that is
-/// full now is accepted with a warning: credentials can be checked and ended all the same.
+/// Rejects a Redis that cannot be written to or that may evict keys, with an error that says what to do. One that is
+/// full now is accepted with a warning: credentials can still be checked and revoked.
 pub(super) async fn check<L: Link>(redis: &Redis<L>, address: &ConnectionInfo, keeps: Keeps) -> Result<(), StartError> {
     let unusable = |why: String| StartError::Failed(format!("cannot use Redis at {}: {why}", address.addr()));
     let late = || unusable(format!("no response within {} ms", PATIENCE.as_millis()));
-    // A user without the permission to ask is told nothing, and then the write has to do.
+    // A user without the permission to query this gets no response, and then the write has to suffice.
     let facts = in_time(redis.asked::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
     let facts = facts.map(Facts::of).unwrap_or_default();
     facts.check_mode::<L>().map_err(unusable)?;
@@ -33,12 +33,12 @@ pub(super) async fn check<L: Link>(redis: &Redis<L>, address: &ConnectionInfo, k
     facts.check_eviction(keeps).map_err(unusable)
 }
 
-/// What a Redis says of itself, on each of its nodes.
+/// What a Redis reports about itself, on each of its nodes.
 #[derive(Default)]
 struct Facts(Vec<String>);
 
 impl Facts {
-    /// From the answer to `INFO`, which a cluster gives for each node.
+    /// Parses the response to `INFO`, which a cluster returns for each node.
     fn of(info: Value) -> Self {
         let mut texts = vec![];
         collect(info, &mut texts);
@@ -75,7 +75,7 @@ impl Facts {
     }
 }
 
-/// Every text in an answer.
+/// Returns every text in a response.
 fn collect(value: Value, texts: &mut Vec<String>) {
     match value {
         Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
@@ -91,7 +91,7 @@ const IS_CLUSTER: &str = "it is a node of a Redis Cluster; use the scheme sessio
 pub(super) const IS_SINGLE: &str = "it is a single Redis, not a cluster; use the scheme session-redis or a node of a \
                                     Redis Cluster";
 
-/// Whether it will accept writes again without being configured anew: it is full, cannot save, or lacks replicas.
+/// Returns whether it will accept writes again without a new configuration: it is full, cannot save, or lacks replicas.
 fn is_temporary(error: &RedisError) -> bool {
     error.refused_write() && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
 }

@@ -8,9 +8,9 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use crate::token_id::TokenId;
 
-/// Locks of each kind: enough that who writes seldom keeps those waiting who read.
+/// Locks of each kind: enough that rare writers rarely block readers.
 const SHARDS: usize = 64;
-/// Denials that a shard holds before it first looks for those that are over.
+/// Denials in a shard before it is first purged of expired ones.
 const FIRST_PURGE: usize = 64;
 
 /// Seconds of a clock that its owner chooses.
@@ -21,16 +21,16 @@ type Seconds = u64;
 pub(super) enum Denial {
     /// One token.
     Token(TokenId),
-    /// The tokens of a user that say an earlier epoch.
+    /// The tokens of a user with an earlier epoch.
     User {
-        /// Whose.
+        /// The user.
         user: u32,
-        /// The least that his tokens may say.
+        /// The minimum epoch of the user's tokens.
         epoch: u64,
     },
 }
 
-/// A text that is no denial.
+/// A text that is not a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoDenial;
 
@@ -77,7 +77,7 @@ impl Denials {
         epoch < self.floor.load(Ordering::Acquire) || self.has_token(id) || self.least(user) > Some(epoch)
     }
 
-    /// Denies every token that says less than this, for ever.
+    /// Denies every token with a lower epoch, permanently.
     pub(super) fn raise_floor(&self, floor: u64) {
         self.floor.fetch_max(floor, Ordering::AcqRel);
     }
@@ -116,8 +116,8 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 struct Shard<K, V, S> {
     entries: HashMap<K, Entry<V>, S>,
-    /// How many denials call for the next purge: twice what the last one left, so that a purge costs an addition a
-    /// bounded number of steps on average, and those that are over take at most as much room as the others.
+    /// Number of denials that triggers the next purge: twice what the last one left, so that a purge costs an addition a
+    /// bounded number of steps on average, and expired ones take at most as much room as the others.
     purge_at: usize,
 }
 
@@ -226,7 +226,7 @@ mod tests {
         (prop_oneof![token, user], 50..100_u64)
     }
 
-    /// Every question that can be asked.
+    /// Every possible query.
     fn answers(denials: &Denials) -> Vec<bool> {
         let tokens = (0..20).map(|n| denials.deny(id(n), 9, 10));
         let users = (0..5).flat_map(|user| (0..11).map(move |epoch| (user, epoch)));
