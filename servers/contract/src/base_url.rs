@@ -37,7 +37,7 @@ pub enum BaseUrlError {
         /// Why.
         why: url::ParseError,
     },
-    /// It holds a user name or a password, which would travel beside the credentials that are measured.
+    /// It has a user name or a password, which would be sent in addition to the measured credentials.
     #[error("{0}: a user name and a password in the URL are not supported; give http://HOST:PORT")]
     UserInfo(String),
     /// It has a query or a fragment.

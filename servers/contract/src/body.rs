@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Who somebody is: the answer of `/me`, and the very facts that a session's payload and a
-/// token's claims both carry.
+/// A user: the response of `/me`, and the same facts that a session's payload and a
+/// token's claims both have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -49,10 +49,10 @@ pub struct LoginRequest {
     pub password: String,
 }
 
-/// The answer of `POST /login` and `POST /refresh`.
+/// The response of `POST /login` and `POST /refresh`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoginResponse {
-    /// Who logged in.
+    /// The user who logged in.
     pub user: Identity,
     /// Seconds until the credential ends if it is not renewed.
     pub expires_in: u64,
@@ -68,7 +68,7 @@ pub struct LoginResponse {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
-    /// What `/login` or the last `/refresh` has handed out as `refresh_token`.
+    /// The `refresh_token` that `/login` or the last `/refresh` has issued.
     pub refresh_token: String,
 }
 
@@ -85,7 +85,7 @@ pub struct LogoutRequest {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
-    /// The one that is good until now.
+    /// The current one.
     pub password: String,
     /// The one that is to be.
     pub new_password: String,
@@ -95,20 +95,20 @@ pub struct PasswordChange {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
-    /// Whom it concerns.
+    /// The user to change.
     pub username: String,
-    /// Whether he is locked out.
+    /// Whether the user is disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// What he may do from now on.
+    /// The new roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,
 }
 
-/// The answer of `GET /healthz` and `GET /readyz`.
+/// The response of `GET /healthz` and `GET /readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Health {
-    /// Always `ok`; a server that is not answers with a problem, or not at all.
+    /// Always `ok`; otherwise the server responds with a problem, or not at all.
     pub status: &'static str,
 }
 
@@ -126,15 +126,15 @@ pub struct MintRequest {
     /// The number of the user of the first; the following go to the following users, and start
     /// again at user 0 after the last.
     pub first_user: u32,
-    /// Whether each is revoked again at once, as `/logout` does it: what the server then has to remember stays.
+    /// Whether each is revoked at once, as by `/logout`: the state that the server then needs stays.
     #[serde(default)]
     pub revoked: bool,
 }
 
-/// The answer of `POST /bench/mint`.
+/// The response of `POST /bench/mint`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MintResponse {
-    /// As many as were asked for.
+    /// As many as requested.
     pub credentials: Vec<MintedCredential>,
 }
 
@@ -142,7 +142,7 @@ pub struct MintResponse {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClockRequest {
-    /// Seconds by which the clock goes forward; at most [`ClockRequest::MAX_ADVANCE_S`] in one call.
+    /// Seconds by which the clock advances; at most [`ClockRequest::MAX_ADVANCE_S`] in one call.
     pub advance_s: u64,
 }
 
@@ -151,7 +151,7 @@ impl ClockRequest {
     pub const MAX_ADVANCE_S: u64 = 366 * 24 * 3600;
 }
 
-/// The answer of `POST /bench/clock`.
+/// The response of `POST /bench/clock`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ClockResponse {
     /// What the server's clock shows now, in seconds since the Unix epoch.
@@ -167,9 +167,9 @@ pub struct RotateRequest {}
 /// A credential as a client has to send it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MintedCredential {
-    /// Whose it is.
+    /// Its user.
     pub username: String,
-    /// The request headers that carry it; none for the control.
+    /// The request headers with the credential; none for the control.
     pub headers: BTreeMap<String, String>,
     /// The token that `/refresh` takes, where the scheme has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -88,7 +88,7 @@ pub fn response<'h, 'b>(
     let fields = Fields::of(parsed.headers, &bytes[..length])?;
     let status = parsed.code.ok_or(httparse::Error::Status)?;
     let body = match fields {
-        // These never have one, whatever their head says.
+        // These never have a body, whatever their head says.
         _ if matches!(status, 100..200 | 204 | 304) => Framing::Length(0),
         Fields { chunked: Some(true), .. } => Framing::Chunked,
         Fields { chunked: None, length: Some(length), .. } => Framing::Length(length),

@@ -1,6 +1,6 @@
-//! The wire that every server of authbench speaks.
+//! The wire protocol of every authbench server.
 //!
-//! It stands alone so that a server and the load test that measures it share names and
+//! It is separate so that a server and the load test that measures it share names and
 //! shapes without sharing code: this crate has routes, bodies, problem types, the table of
 //! schemes, the form of a secret's file and the parser of HTTP/1 heads, and does no I/O.
 
@@ -21,6 +21,6 @@ pub use scheme::{
     StoreDown, StoreKind, Touch,
 };
 
-/// Bytes of the longest head of a request that the servers read; a longer one is answered with 431 (RFC 6585 section 5).
+/// Bytes of the longest request head that the servers read; a longer one gets 431 (RFC 6585 section 5).
 /// Tokens with a thousand roles fit.
 pub const MAX_HEAD_BYTES: usize = 32 << 10;

@@ -1,4 +1,4 @@
-//! The wire as an OpenAPI document: the wire table again, with every answer that a route may give.
+//! The wire as an OpenAPI document: the wire table with every response of each route.
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem};
@@ -30,13 +30,13 @@ struct Row {
     /// The schema of the request's body.
     takes: Option<&'static str>,
     gives: Answer,
-    /// Whether it asks for a credential.
+    /// Whether it requires a credential.
     guarded: bool,
-    /// What it refuses beside what all such routes do.
+    /// The problems that it returns in addition to those of all such routes.
     refuses: &'static [ProblemKind],
 }
 
-/// What a route answers when all is well.
+/// The successful response of a route.
 #[derive(Clone, Copy)]
 enum Answer {
     /// JSON of this schema.
@@ -49,11 +49,11 @@ enum Answer {
     Nothing,
 }
 
-/// What every route with a credential may refuse.
+/// The problems of every route with a credential.
 const GUARDED: [ProblemKind; 4] = [AmbiguousCredential, MissingCredential, InvalidCredential, StoreUnavailable];
-/// What every route with a body may refuse.
+/// The problems of every route with a body.
 const TAKING: [ProblemKind; 3] = [MalformedRequest, BodyTooLarge, UnsupportedMediaType];
-/// What any route may refuse.
+/// The problems of any route.
 const ANY: [ProblemKind; 2] = [MethodNotAllowed, Internal];
 
 fn rows() -> [Row; route::ALL.len()] {
@@ -266,7 +266,7 @@ fn answer(gives: Answer) -> (&'static str, Response) {
     }
 }
 
-/// The answer with this status, which several kinds may share; each has its own `type` in the body.
+/// Returns the response with this status, which several kinds may share; each has its own `type` in the body.
 fn refusal(status: u16, kinds: &[ProblemKind]) -> Response {
     let titles: Vec<_> = kinds.iter().filter(|kind| kind.status() == status).map(|kind| kind.title()).collect();
     let response =

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// The media type of a [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Everything that a server refuses, each with its status and its stable type URI.
+/// Every problem that a server returns, each with its status and its stable type URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
     /// The request cannot be read (400).
@@ -15,13 +15,13 @@ pub enum ProblemKind {
     AmbiguousCredential,
     /// No credential (401).
     MissingCredential,
-    /// A credential that is not, or no longer, good (401).
+    /// A credential that is not, or no longer, valid (401).
     InvalidCredential,
     /// Wrong user name or password (401).
     LoginFailed,
-    /// A good credential that lacks the role (403).
+    /// A valid credential that lacks the role (403).
     InsufficientRole,
-    /// A state change that a cookie carries and that another site may have asked for (403).
+    /// A state change by cookie that another site may have sent (403).
     CrossSite,
     /// No such route (404).
     NotFound,
@@ -41,7 +41,7 @@ pub enum ProblemKind {
     Internal,
     /// The next server of a chain cannot be reached (502).
     NextHopUnavailable,
-    /// The store cannot be reached, so nothing can be said of the credential (503).
+    /// The store cannot be reached, so the credential cannot be checked (503).
     StoreUnavailable,
     /// The store accepts no writes, so nothing was changed (503).
     StoreNotWritable,

@@ -2,7 +2,7 @@
 
 /// `POST`, a user name and a password for a credential.
 pub const LOGIN: &str = "/login";
-/// `GET`, who the bearer of the credential is.
+/// `GET`, the user of the credential.
 pub const ME: &str = "/me";
 /// `GET`, for the role `admin` only.
 pub const ADMIN: &str = "/admin";
@@ -14,10 +14,10 @@ pub const LOGOUT: &str = "/logout";
 pub const LOGOUT_ALL: &str = "/logout-all";
 /// `POST`, the old password and a new one; ends every credential of this user.
 pub const PASSWORD: &str = "/password";
-/// `POST`, for the role `admin` only: disables or enables a user, or gives him other roles; ends every
-/// credential that he has.
+/// `POST`, for the role `admin` only: disables or enables a user, or changes the roles; revokes every
+/// credential of that user.
 pub const ADMIN_USER: &str = "/admin/user";
-/// `GET`, as `/me`, answered by the last of several servers in a row; `?hops=N` says how many stand behind this one.
+/// `GET`, as `/me`, forwarded to the last of several servers in a chain; `?hops=N` is their number after this one.
 pub const CHAIN: &str = "/chain";
 /// `GET`, the public keys of an asymmetric signer (RFC 7517).
 pub const JWKS: &str = "/.well-known/jwks.json";

@@ -1,4 +1,4 @@
-//! The schemes, and what a server says of the one it runs.
+//! The schemes, and the description that a server gives of its own.
 
 mod descriptor;
 mod kind;

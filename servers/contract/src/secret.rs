@@ -1,7 +1,7 @@
 //! What a file with a secret holds.
 
-/// The secret in a file of this content. An editor's or `echo`'s line end is not meant to be part of a text; random bytes
-/// are taken whole, because they may end like a line by chance.
+/// Returns the secret in a file with this content. A line end from an editor or `echo` is not part of a text; random
+/// bytes are used completely, because they may end like a line by chance.
 #[must_use]
 pub fn in_file(content: &[u8]) -> &[u8] {
     let line = content.strip_suffix(b"\n").unwrap_or(content);

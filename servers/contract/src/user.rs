@@ -2,11 +2,11 @@
 
 /// The password of every seeded user, so that one hash is made at start.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// The role that `/admin` wants; `user-000000` has it.
+/// The role that `/admin` requires; `user-000000` has it.
 pub const ADMIN_ROLE: &str = "admin";
-/// Users a server has unless told otherwise.
+/// Default number of users of a server.
 pub const DEFAULT_USERS: u32 = 100_000;
-/// Roles an ordinary user has unless told otherwise.
+/// Default number of roles of an ordinary user.
 pub const DEFAULT_ROLES: u16 = 1;
 
 /// The name of the user with this number.

@@ -1,4 +1,4 @@
-//! What a server says of the scheme it runs.
+//! The description that a server gives of its scheme.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch};
 
-/// What a server says of itself at `/bench/scheme`. A foreign server may name a scheme that the
+/// The description of a server at `/bench/scheme`. A foreign server may have a scheme that the
 /// table does not have, so the id is free text here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct SchemeDescriptor {
@@ -28,8 +28,8 @@ pub struct SchemeDescriptor {
     /// Whether `POST /refresh` takes a refresh token of its own instead of the credential.
     #[serde(default)]
     pub refresh_token: bool,
-    /// Seconds that a credential which the server hands to servers behind it is good for there; null where it
-    /// hands on what it was shown.
+    /// Lifetime in seconds of the downstream credential that the server issues for servers behind it; null where it
+    /// forwards the one that it received.
     #[serde(default)]
     pub inner_window_s: Option<u64>,
     /// Seconds a credential lives if it is not renewed; null for the control.

@@ -15,7 +15,7 @@ pub enum RevocationClass {
     Immediate,
     /// Until a push has arrived, within a stated bound.
     Propagation,
-    /// Until a cached answer or a short-lived token ends.
+    /// Until a cached response or a short-lived token expires.
     Ttl,
     /// Until the credential ends by itself.
     Expiry,
@@ -35,10 +35,10 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// The cookie's name. The prefix makes a browser refuse it unless it is `Secure`, has `Path=/` and
+    /// The cookie's name. The prefix makes a browser reject it unless it is `Secure`, has `Path=/` and
     /// no `Domain` (RFC 6265bis section 4.1.3.2), so that no sibling host can plant one.
     pub const COOKIE_NAME: &str = "__Host-authbench";
-    /// The name of the cookie that carries a refresh token.
+    /// The name of the cookie with a refresh token.
     pub const REFRESH_COOKIE_NAME: &str = "__Host-authbench-refresh";
 }
 
@@ -59,7 +59,7 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
-    /// Whether it is a process of its own, beside the server's.
+    /// Returns whether it is a process separate from the server's.
     #[must_use]
     pub const fn is_apart(self) -> bool {
         matches!(self, Self::Redis | Self::RedisCluster | Self::Postgres)
@@ -72,11 +72,11 @@ impl StoreKind {
 pub enum StoreDown {
     /// It needs none, and serves on.
     NotNeeded,
-    /// It answers 503 and allows nobody.
+    /// It responds with 503 and accepts no credential.
     FailClosed,
-    /// What it knows itself serves on, checks and renewals, until its stated bound is over; then it answers 503.
+    /// It serves checks and renewals from its own state until the declared time limit has passed; then it returns 503.
     ServeCached,
-    /// A credential is checked without the store; login, renewal and logout answer 503.
+    /// A credential is checked without the store; login, renewal and logout get 503.
     VerifyOnly,
 }
 
@@ -84,7 +84,7 @@ pub enum StoreDown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogoutScope {
-    /// Nothing: the client forgets its credential, and a copy of it works on to its end.
+    /// Nothing: the client deletes its credential, and a copy stays valid until it expires.
     Nothing,
     /// The credential that was presented, and what was renewed from the same login.
     Credential,
@@ -137,7 +137,7 @@ words!(StoreDown: NotNeeded = "not-needed", FailClosed = "fail-closed", ServeCac
 words!(LogoutScope: Nothing = "nothing", Credential = "credential", User = "user");
 words!(Touch: Never = "never", Throttled = "throttled", Always = "always");
 
-/// A word that is none of those asked for.
+/// A word that is not one of the supported ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is unknown; supported: {known}")]
 pub struct UnknownWord {
