@@ -161,6 +161,6 @@ mod tests {
     fn credentials_are_renewed_at_half_of_their_life() {
         assert!(!is_old(Duration::from_secs(150), 300));
         assert!(is_old(Duration::from_millis(150_001), 300));
-        assert!(is_old(Duration::from_secs(1), 0), "what has ended at once is never young");
+        assert!(is_old(Duration::from_secs(1), 0), "a credential that expires at once is always old");
     }
 }

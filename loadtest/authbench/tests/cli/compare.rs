@@ -34,9 +34,9 @@ fn comparison_prints_the_path_of_a_complete_run() {
     assert_eq!(record.run.seed, 7);
     assert_eq!(record.run.command_line[1..], arguments);
     let cpus = std::thread::available_parallelism().unwrap().get() as u32;
-    assert_eq!(record.host.cpus, cpus, "of the machine, and not of the generator");
+    assert_eq!(record.host.cpus, cpus, "of the machine, not of the generator");
     let [marked] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
-    assert_eq!(marked.what, "conformance", "a run whose servers nobody has checked is marked");
+    assert_eq!(marked.what, "conformance", "a run without conformance checks is marked");
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(UNCHECKED));
     let compared = if is_full() { contract::Scheme::all().count() } else { 5 };
     let wire = record.data::<WireExperiment>().expect("wire was asked for");

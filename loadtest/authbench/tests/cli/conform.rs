@@ -134,6 +134,6 @@ fn conform_limits_responses_and_reports_completed_checks_on_sigterm() {
     let reason = "the response has a body of more than 4096 KiB";
     let failed = out.lines().skip_while(|line| !line.contains(" credential-works ")).nth(1);
     assert!(failed.is_some_and(|line| line.contains(reason)), "{out}");
-    assert!(!out.contains(" role-missing "), "its request was under way: {out}");
+    assert!(!out.contains(" role-missing "), "its request was in flight: {out}");
     assert!(err.contains("conform: 0 of ") && err.contains("interrupted: "), "{err}");
 }

@@ -279,7 +279,7 @@ fn external_redis_must_be_reachable_and_empty() {
     let out = run("allowed");
     let output = authbench(&[&compare[..], &[redis.url(), "--redis-in-use", &out[0], &out[1]]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(redis.keys().unwrap(), 1, "our keys are gone, the other is there");
+    assert_eq!(redis.keys().unwrap(), 1, "only the foreign key is left");
 }
 
 /// A connection to Redis with a minimal implementation of its protocol.

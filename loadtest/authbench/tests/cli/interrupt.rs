@@ -108,7 +108,7 @@ fn second_signal_ends_a_load_at_once() {
     wait_until("it says so", LIMIT, || {
         fs::read_to_string(&said).unwrap().contains("send the signal again to exit at once")
     });
-    assert_eq!(running.try_wait().unwrap(), None, "it waits for the answer");
+    assert_eq!(running.try_wait().unwrap(), None, "it waits for the response");
     send(&running, Signal::SIGINT);
     assert_eq!(ends(&mut running).code(), Some(1));
     server.process().resume().unwrap();

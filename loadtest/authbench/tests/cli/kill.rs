@@ -209,7 +209,7 @@ fn next_start_cleans_up_if_the_janitor_was_killed_too() {
     }
     running.wait().unwrap();
     wait_until("its children end", LIMIT, || children.iter().all(|&pid| gone(pid)));
-    assert_ne!(scratch_folders(&place), 0, "nobody was there to remove it");
+    assert_ne!(scratch_folders(&place), 0, "no process was left to remove it");
     reclaimed_by_the_next_start(&place);
 }
 

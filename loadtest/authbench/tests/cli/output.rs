@@ -59,7 +59,7 @@ fn unwritable_result_is_an_error_of_one_line() {
         assert_eq!(output.status.code(), Some(1), "{unwritable:?}: {said}");
         assert!(said.starts_with("authbench: cannot write the result to standard output: "), "{unwritable:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{unwritable:?}: {said}");
-        assert!(run.join("report.md").exists(), "the reports are made all the same");
+        assert!(run.join("report.md").exists(), "the reports are written nevertheless");
 
         let mut both = command(&report);
         both.stdout(unwritable).stderr(unwritable);

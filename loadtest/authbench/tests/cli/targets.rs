@@ -132,7 +132,7 @@ fn redirects_are_not_followed() {
         let result = loaded(&place, &format!("http://{redirecting}"), &more);
         assert!(result["errors"].as_u64().unwrap() + 1 >= result["requests"].as_u64().unwrap(), "{more:?}: {result}");
         let record = std::fs::read_to_string(place.run().join("record.json")).unwrap();
-        assert!(record.contains("status 302"), "{more:?}: a redirect is an answer of its own");
+        assert!(record.contains("status 302"), "{more:?}: a redirect counts as the response");
     }
     assert_eq!(reached.load(Ordering::Relaxed), 0, "no credential goes to another host");
 }

@@ -164,9 +164,9 @@ mod tests {
         let came_to = |status, lost_from| outcome(&answered(zero, 100, status, true), None, WINDOW, lost_from);
         assert_eq!(came_to(200, None), Outcome::Good);
         assert_eq!(came_to(401, None), Outcome::WronglyDenied);
-        assert_eq!(came_to(401, Some(zero + 200 * MS)), Outcome::WronglyDenied, "nobody can know it yet");
+        assert_eq!(came_to(401, Some(zero + 200 * MS)), Outcome::WronglyDenied, "the loss is not visible yet");
         assert_eq!(came_to(401, Some(zero + 50 * MS)), Outcome::Lost);
-        assert_eq!(came_to(403, Some(zero)), Outcome::WronglyDenied, "403 says that somebody knows it");
+        assert_eq!(came_to(403, Some(zero)), Outcome::WronglyDenied, "403 shows that the credential is known");
         assert_eq!(came_to(503, Some(zero)), Outcome::Unavailable);
         assert_eq!(came_to(500, None), Outcome::OtherStatus);
         let unheard = |reply| outcome(&unanswered(zero, reply), None, WINDOW, None);
@@ -175,7 +175,7 @@ mod tests {
             [Outcome::TimedOut, Outcome::Disconnected, Outcome::Unsent]
         );
         let strange = outcome(&answered(zero, 100, 200, false), None, WINDOW, None);
-        assert_eq!(strange, Outcome::WronglyAllowed, "another one's name is nobody's right");
+        assert_eq!(strange, Outcome::WronglyAllowed, "a response with another user's name is always wrong");
     }
 
     #[test]
@@ -183,9 +183,9 @@ mod tests {
         let zero = Instant::now();
         let end = End { asked: zero + 50 * MS, acknowledged: Some(zero + 60 * MS) };
         let came_to = |at_ms, status| outcome(&answered(zero, at_ms, status, true), Some(end), WINDOW, None);
-        assert_eq!(came_to(10, 200), Outcome::Good, "answered before anybody asked");
+        assert_eq!(came_to(10, 200), Outcome::Good, "response before the revocation was requested");
         assert_eq!(came_to(10, 401), Outcome::WronglyDenied);
-        assert_eq!(came_to(48, 401), Outcome::RightlyDenied, "under way when it ended");
+        assert_eq!(came_to(48, 401), Outcome::RightlyDenied, "in flight when it was revoked");
         assert_eq!(came_to(2_059, 200), Outcome::Tolerated);
         assert_eq!(came_to(2_060, 200), Outcome::WronglyAllowed);
         assert_eq!(came_to(2_060, 401), Outcome::RightlyDenied);

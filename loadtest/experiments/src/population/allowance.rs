@@ -32,7 +32,7 @@ mod tests {
     fn long_fills_share_the_unused_time() {
         let mut time = Allowance { each_s: 30.0, spare_s: 100.0 };
         time.spend(Duration::from_secs(20));
-        assert_eq!(time.denies(130.0), None, "what each may take is not taken from the others");
+        assert_eq!(time.denies(130.0), None, "the own allowance does not use up the unused time");
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(70.0), None);
         let why = time.denies(71.0).unwrap();

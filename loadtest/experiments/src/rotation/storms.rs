@@ -246,6 +246,6 @@ mod tests {
         {
             assert_eq!(reasons.reasons.len(), 1, "{reasons:?}");
         }
-        assert!(!judge(1.0, 1.0, 0, None).valid, "nobody came");
+        assert!(!judge(1.0, 1.0, 0, None).valid, "no refresh was sent");
     }
 }

@@ -271,7 +271,7 @@ fn measure_on(
     let mut bench = Bench { setting: &setting, journal: &mut journal, progress: &mut steps };
     run(experiment, &mut bench, parameters).unwrap();
     let written = engine::record::read(folder.path()).unwrap();
-    assert_eq!(&written, journal.record(), "what is on disk is what was measured");
+    assert_eq!(&written, journal.record(), "the record on disk has all measurements");
     written
 }
 

@@ -38,6 +38,6 @@ fn fanout_looks_up_a_session_at_every_hop_and_once_behind_an_edge() {
         stands_apart(round, u64::from(*hops), look_ups.map(|all| all / round.counts.ok), *link_rtt_us);
     }
     let described: Vec<&str> = record.schemes.iter().map(|known| known.scheme.as_str()).collect();
-    assert_eq!(described, CROSSING, "what stands behind an edge is not compared");
+    assert_eq!(described, CROSSING, "the server behind an edge is not compared");
     assert_eq!(record.omitted[0].what, "fanout of jwt-rs256");
 }

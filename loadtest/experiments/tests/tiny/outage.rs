@@ -35,7 +35,7 @@ fn outage_injects_every_fault_and_classifies_every_request() {
     for fault in
         [OutageFault::StoreKilled, OutageFault::StorePaused, OutageFault::StoreCut, OutageFault::StoreRestarted]
     {
-        assert!(redis(fault).count(Outcome::Unavailable) > 0, "it cannot ask and says so: {fault}");
+        assert!(redis(fault).count(Outcome::Unavailable) > 0, "it cannot query its store and reports that: {fault}");
         assert_eq!(redis(fault).count(Outcome::Lost) > 0, fault == OutageFault::StoreKilled, "{fault}");
     }
     assert!(redis(OutageFault::StoreSlow).logouts_acknowledged > 0, "slow is not broken");

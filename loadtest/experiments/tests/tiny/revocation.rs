@@ -31,20 +31,20 @@ fn immediate_revocation_reaches_every_node_and_its_cost_is_measured() {
     let found = revocation_of(&record);
     let of: Vec<(&str, u32, usize)> =
         found.series.iter().map(|series| (series.scheme.as_str(), series.nodes, series.events.len())).collect();
-    assert_eq!(of, [("session-memory", 1, 14), ("session-redis", 3, 14)], "the control hands out nothing to end");
+    assert_eq!(of, [("session-memory", 1, 14), ("session-redis", 3, 14)], "the control issues no credential to revoke");
     for event in found.series.iter().flat_map(|series| &series.events) {
         assert_eq!(event.accepted, [], "{event:?}");
     }
     let told: BTreeSet<u32> = found.series[1].events.iter().map(|event| event.told).collect();
-    assert_eq!(told, BTreeSet::from([0, 1, 2]), "every node is told of some");
+    assert_eq!(told, BTreeSet::from([0, 1, 2]), "every node receives some events");
     assert_eq!(broken(&record), Vec::<String>::new());
 
     let price = |event| found.prices.iter().find(|price| price.event == event).unwrap();
-    assert_eq!(found.prices.len(), 5, "a session in the server's memory asks no store");
+    assert_eq!(found.prices.len(), 5, "a session in the server's memory queries no store");
     let logout: Vec<(&str, u64)> =
         price(EventKind::Logout).commands.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(logout, [("del", 1), ("get", 1), ("zrem", 1)], "no transaction, which a full Redis refuses");
-    assert!(price(EventKind::PasswordChange).commands.contains_key("hset"), "the directory is told");
+    assert!(price(EventKind::PasswordChange).commands.contains_key("hset"), "the directory is updated");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn ttl_revocation_ends_within_the_remaining_lifetime() {
         for event in &series.events {
             let accepting: Vec<u32> = event.accepted.iter().map(|accepted| accepted.node).collect();
             let others: Vec<u32> = (0..3).filter(|node| !epoch || *node != event.told).collect();
-            assert_eq!(accepting, others, "{} {event:?}: all but who was told of an epoch", series.scheme);
+            assert_eq!(accepting, others, "{} {event:?}: all but the node that received the event", series.scheme);
         }
     }
     assert_eq!(record.schemes[1].revocation_window_s, Some(900), "the scheme is described with its own life");
@@ -75,12 +75,12 @@ fn push_revocation_is_delayed_with_its_push_and_bounded() {
     assert_eq!(delayed.link, PushLink::Delayed { delay_ms: 100 });
     assert_eq!((near.events.len(), delayed.events.len(), lost.events.len()), (14, 10, 10));
     for event in delayed.events.iter().chain(&lost.events) {
-        assert!(event.told < 2, "who cannot pass it on is not told: {event:?}");
+        assert!(event.told < 2, "a node that cannot propagate events receives none: {event:?}");
         let last = event.accepted.iter().find(|accepted| accepted.node == 2);
-        assert!(last.is_some(), "the last node cannot have heard of it at once: {event:?}");
+        assert!(last.is_some(), "the last node receives the push late: {event:?}");
     }
     assert!(delayed.events.iter().all(|event| event.denied_us[2] >= Some(100_000)), "a push is never early");
-    assert!(lost.events.iter().all(|event| event.unavailable > 0), "a node that hears nothing any more lets nobody in");
+    assert!(lost.events.iter().all(|event| event.unavailable > 0), "a node without pushes stops accepting");
     assert_eq!(broken(&record), Vec::<String>::new());
 
     // The same servers would violate the guarantee of another class.

@@ -36,7 +36,7 @@ fn rotation_replaces_keys_under_load_and_counts_rejections() {
 fn refresh_races_revoke_families_without_grace_and_bursts_recur() {
     let record = measure_all(RotationExperiment::EXPERIMENT, &["anonymous", "jwt-hs256"]);
     let rotation = only::<RotationExperiment>(&record);
-    assert!(record.schemes.iter().all(|known| known.scheme != "jwt-hs256-refresh"), "it stands in and is not compared");
+    assert!(record.schemes.iter().all(|known| known.scheme != "jwt-hs256-refresh"), "the substitute is not compared");
     for race in &rotation.races {
         assert_eq!((race.scheme.as_str(), race.families), ("jwt-hs256-refresh", 20));
         let expected = if race.grace_s == 0 { (20, 20) } else { (20 * u64::from(race.clients), 0) };

@@ -37,10 +37,10 @@ fn scaling_sets_quotas_and_reports_saturated_processes() {
             let in_the_way = point.nodes_full.iter().any(|share| *share > 0.5);
             assert!(
                 !in_the_way || matches!(point.step, Step::Nodes { .. }),
-                "who fills the store has no bound: {point:?}"
+                "nodes that saturate the store have no quota: {point:?}"
             );
             let failed = point.validity.reasons.iter().find(|reason| reason.contains("failed"));
-            assert_eq!(failed, None, "a node believes what another has handed out");
+            assert_eq!(failed, None, "a node accepts credentials issued by another");
             assert!(point.requests > 0 && point.rps > 0.0 && point.nodes_us > 0.0, "{point:?}");
             assert_eq!((point.store_us.is_some(), point.store_full.is_some()), (store, store), "{point:?}");
         }
@@ -57,7 +57,7 @@ fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
     let record = measure_with(ScalingExperiment::EXPERIMENT, &["anonymous", "session-postgres"], &parameters);
     let scaling = only::<ScalingExperiment>(&record);
     let share = scaling.slicing.as_ref().unwrap().store_share;
-    assert!(share < 0.06, "this says something of small slices only: {share}");
+    assert!(share < 0.06, "this test needs small quotas: {share}");
     assert_eq!(scaling.points.len(), 2 + 3, "one visit saturates the store");
 }
 
