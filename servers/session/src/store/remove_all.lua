@@ -1,5 +1,5 @@
 -- Removes every session of a user's list, and the list.
--- KEYS: list    ARGV: what the session keys begin with
+-- KEYS: list    ARGV: prefix of the session keys
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   redis.call('DEL', ARGV[1] .. member)
 end

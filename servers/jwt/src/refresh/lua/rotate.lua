@@ -1,8 +1,8 @@
--- Puts a token in the place of the one that was presented, if it is its turn; otherwise ends the family.
+-- Replaces the presented token if it is current; otherwise deletes the family.
 -- KEYS: family
--- ARGV: hash of the presented token, hash of its successor, now, grace_s, the most tokens of a generation,
---       what the lists' keys begin with, key in the list
--- 'current' and 'previous' are the hashes of the generation whose turn it is and of the one before.
+-- ARGV: hash of the presented token, hash of its successor, now, grace_s, maximum tokens per generation,
+--       prefix of the list keys, key in the list
+-- 'current' and 'previous' are the hashes of the current generation and of the previous one.
 local family = KEYS[1]
 local presented, successor, now, grace_s, most, lists, member = unpack(ARGV)
 local identity, user, auth_time, ends_at, current, previous, rotated_at = unpack(
@@ -26,7 +26,7 @@ if now >= tonumber(ends_at) then
   return refuse('over')
 end
 if has(current, successor) then
-  -- It was put there by this very call, whose answer was lost: nothing else knows it.
+  -- It was written by this same call, whose response was lost: nothing else has it.
   return { 'good', identity, auth_time, ends_at }
 end
 if has(current, presented) then

@@ -1,5 +1,5 @@
 -- The clock of this ledger, in microseconds: each tick is later than any before it, also where the clock of the host
--- was set back. A ledger without a floor has lost its memory or is new: then the floor is this tick.
+-- was set back. A ledger without a floor has lost its data or is new: then the floor is this tick.
 -- KEYS[1]: floor, KEYS[2]: the last tick
 local function tick()
   local time = redis.call('TIME')

@@ -1,3 +1,3 @@
--- The epoch of a token that is issued now.
+-- Returns the epoch of a token that is issued now.
 -- KEYS: floor, last tick
 return tick()

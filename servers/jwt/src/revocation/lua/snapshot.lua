@@ -1,4 +1,4 @@
--- The floor, made where there is none; the clock in seconds; and the denials that still count, each with its end.
+-- Returns the floor, created where there is none; the clock in seconds; and the current denials, each with its expiry.
 -- KEYS: floor, last tick, list of denials
 if redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then
   tick()
