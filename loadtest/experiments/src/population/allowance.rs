@@ -12,7 +12,7 @@ impl Allowance {
     /// Returns why a fill of this duration is not allowed, if it is not.
     pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
         let Self { each_s, spare_s } = self;
-        let spare = if *spare_s > 0.0 { format!(" and {spare_s:.0} s of unused time") } else { String::new() };
+        let spare = if *spare_s > 0.0 { format!(" plus the {spare_s:.0} s left of its extra time") } else { String::new() };
         (fill_s > each_s + spare_s).then(|| {
             format!("filling the store would take {fill_s:.0} s, more than the {each_s:.0} s that this profile allows{spare}")
         })
@@ -29,14 +29,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_fills_share_the_unused_time() {
+    fn long_fills_share_the_extra_time() {
         let mut time = Allowance { each_s: 30.0, spare_s: 100.0 };
         time.spend(Duration::from_secs(20));
-        assert_eq!(time.denies(130.0), None, "the own allowance does not use up the unused time");
+        assert_eq!(time.denies(130.0), None, "a fill within its own time uses no extra time");
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(70.0), None);
         let why = time.denies(71.0).unwrap();
-        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("40 s of unused time"), "{why}");
+        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("the 40 s left of its extra time"), "{why}");
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(30.0), None);
         assert!(time.denies(31.0).unwrap().ends_with("this profile allows"));
