@@ -75,11 +75,11 @@ pub(crate) struct Compare {
     /// Seed for all random choices.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Folder of the run; it must be new or empty [default: results/runs/<utc>-<profile>]
+    /// Folder of the run, new or empty; by default `results/runs/<utc>-<profile>`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Use this Redis, such as `redis://127.0.0.1:6379/0`, instead of starting a private one. Its database must be
-    /// empty; authbench writes only keys with its own prefix.
+    /// empty; authbench touches only keys with its own prefix.
     #[arg(long, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
     /// Use the Redis of --redis-url even if its database is not empty.
@@ -131,7 +131,7 @@ pub(crate) struct Load {
     /// Seed for all random choices [default: 1]
     #[arg(long, conflicts_with = "plan")]
     pub(crate) seed: Option<u64>,
-    /// Folder of the run; it must be new or empty [default: results/runs/<utc>-load]
+    /// Folder of the run, new or empty; by default `results/runs/<utc>-load`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print the result as one JSON object.

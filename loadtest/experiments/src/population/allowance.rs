@@ -12,7 +12,8 @@ impl Allowance {
     /// Returns why a fill of this duration is not allowed, if it is not.
     pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
         let Self { each_s, spare_s } = self;
-        let spare = if *spare_s > 0.0 { format!(" plus the {spare_s:.0} s left of its extra time") } else { String::new() };
+        let spare =
+            if *spare_s > 0.0 { format!(" plus the {spare_s:.0} s left of its extra time") } else { String::new() };
         (fill_s > each_s + spare_s).then(|| {
             format!("filling the store would take {fill_s:.0} s, more than the {each_s:.0} s that this profile allows{spare}")
         })
@@ -36,7 +37,10 @@ mod tests {
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(70.0), None);
         let why = time.denies(71.0).unwrap();
-        assert!(why.contains("71 s") && why.contains("30 s") && why.contains("the 40 s left of its extra time"), "{why}");
+        assert!(
+            why.contains("71 s") && why.contains("30 s") && why.contains("the 40 s left of its extra time"),
+            "{why}"
+        );
         time.spend(Duration::from_secs(90));
         assert_eq!(time.denies(30.0), None);
         assert!(time.denies(31.0).unwrap().ends_with("this profile allows"));
