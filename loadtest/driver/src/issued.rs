@@ -77,7 +77,7 @@ impl Issued {
         &self.read
     }
 
-    /// Returns the token that `/refresh` takes in its body, if the server issued one.
+    /// Returns the token that `/refresh` expects in its body, if the server issued one.
     pub(crate) fn refresh_token(&self) -> Option<&str> {
         self.tokens.refresh.as_deref()
     }

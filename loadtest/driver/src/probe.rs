@@ -71,8 +71,8 @@ pub enum Reply {
     Unsent,
 }
 
-/// Reads (`GET /me`) on every lane at once, each at its moment whatever became of those before. All that takes time is done when it is
-/// made, so that the first request is as punctual as the last.
+/// Sends reads (`GET /me`) on every lane at once, each at its intended time regardless of earlier ones. All slow work is
+/// done when it is created, so that the first request is as punctual as the last.
 pub struct Probe {
     runtime: Runtime,
     lanes: Vec<Prepared>,

@@ -66,7 +66,7 @@ impl Driven {
         Self {
             window,
             settled,
-            // A round that was ended before its warm-up was over has an empty window.
+            // A round that ended during its warm-up has an empty window.
             achieved_rps: if took_s > 0.0 { merged.response_us.count as f64 / took_s } else { 0.0 },
             own_lag_us: Quantiles::of(&recorded.own_lag_us),
             own_late_share: share_above(&recorded.own_lag_us, validity::OWN_LATE_US),

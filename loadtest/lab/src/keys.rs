@@ -17,8 +17,8 @@ use contract::{Algorithm, Kind, Scheme};
 const SECRET_BYTES: usize = 32;
 const PEM_COLUMNS: usize = 64;
 
-/// A fresh key of the kind that this scheme's server takes, in a file that only we can read: the environment variable
-/// that names it, and its path. None for a scheme without keys.
+/// Creates a key of the type that this scheme's server requires, in a private file: returns the environment variable
+/// for it, and its path. None for a scheme without keys.
 pub fn make(scheme: Scheme, folder: &Path) -> io::Result<Option<(&'static str, PathBuf)>> {
     let (variable, content) = match scheme.kind() {
         Kind::Token { algorithm: Algorithm::Hs256, .. } => ("AUTHBENCH_SECRET_FILE", secret()?),

@@ -36,7 +36,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link over which there and back takes this long.
+    /// A link with this round-trip time.
     #[must_use]
     pub fn of_round_trip(time: Duration) -> Self {
         Self { delay: time / 2, ..Self::default() }
@@ -110,7 +110,7 @@ impl Given {
         self.back.add(&other.back).expect(all_fit);
     }
 
-    /// The medians of both ways together: the round trip, without what the target takes.
+    /// The medians of both directions together: the round trip, without the time of the target.
     #[must_use]
     pub fn round_trip_p50(&self) -> Duration {
         Duration::from_nanos(self.there.value_at_quantile(0.5) + self.back.value_at_quantile(0.5))

@@ -31,7 +31,7 @@ use owner::Owner;
 
 /// The shortest quota period: a node that has used up its quota is throttled for less than this.
 const PERIOD_US: u64 = 10_000;
-/// The kernel takes no smaller quota; smaller shares get a longer period.
+/// The kernel accepts no smaller quota; smaller ones get a longer period.
 const LEAST_QUOTA_US: u64 = 1_000;
 /// How long a group may take to become empty once what is left in it was killed.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(1);

@@ -120,7 +120,7 @@ pub struct Description {
     pub touch: Option<Touch>,
     /// Tolerated clock difference in seconds; none where no time claim is checked.
     pub leeway_s: Option<u64>,
-    /// Whether `renew` takes a refresh token instead of the credential.
+    /// Whether `renew` expects a refresh token instead of the credential.
     pub refresh_token: bool,
     /// Lifetime of the downstream token in seconds; none where there is none.
     pub inner_window_s: Option<u64>,
@@ -157,7 +157,7 @@ pub struct Presented<'a> {
 pub struct Issued {
     /// The credential; none for the control.
     pub credential: Option<String>,
-    /// What `renew` takes in its place, where the scheme has refresh tokens.
+    /// What `renew` expects in its place, where the scheme has refresh tokens.
     pub refresh_token: Option<String>,
     /// Seconds until the credential ends unless renewed.
     pub expires_in: u64,

@@ -1,4 +1,4 @@
-//! How a credential travels: taken out of a request here, put into a response here, and named in
+//! How a credential is sent: extracted from a request here, put into a response here, and named in
 //! the challenges here. The authenticators never see a header.
 
 use axum::http::HeaderMap;
@@ -85,7 +85,7 @@ pub(crate) fn set_cookie(name: &str, value: &str, max_age_s: u64) -> String {
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age_s}")
 }
 
-/// The value of `Set-Cookie` that takes the cookie of this name back.
+/// Returns the value of `Set-Cookie` that clears the cookie of this name.
 pub(crate) fn clear_cookie(name: &str) -> String {
     set_cookie(name, "", 0)
 }

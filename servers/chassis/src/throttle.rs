@@ -49,7 +49,7 @@ pub(crate) struct Throttle {
     hasher: RandomState,
     per_peer: Budgets,
     per_name: Budgets,
-    /// Hashes of names with peers that gave the right password; a later one takes the slot of an earlier one.
+    /// Hashes of names with peers that gave the correct password; a later one replaces an earlier one.
     known: Box<[AtomicU64]>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Handed {
 }
 
 impl Handed {
-    /// Returns what the answer of this server to a login or a refresh issues, where the cookie of the credential has this name;
+    /// Returns what this server's response to a login or a refresh issues, where the credential's cookie has this name;
     /// none if it is nothing.
     pub(crate) fn in_answer(base: &Base, answer: &Answer, cookie: &str) -> Option<Self> {
         Self::by_token(answer).or_else(|| {
@@ -52,7 +52,7 @@ impl Handed {
     }
 }
 
-/// The cookies that an answer sets: names and values.
+/// Returns the cookies that a response sets: names and values.
 struct Cookies {
     own: Vec<(String, String)>,
     refresh: Option<(String, String)>,
@@ -82,9 +82,9 @@ fn without_domain(line: &str) -> String {
     line.split(';').filter(|part| !is_domain(part)).collect::<Vec<_>>().join(";")
 }
 
-/// Returns which of several cookies is the credential. It is none that an answer to a request without a credential sets as well,
-/// as a balancer does with every answer. Of those left it is the one without which a read is rejected, else the one with which
-/// alone it is accepted, else the first.
+/// Returns which of several cookies is the credential: not one that a response without a credential sets as well, as a
+/// balancer does with every response. Of the others it is the one without which a read is rejected, else the one with
+/// which alone it is accepted, else the first.
 fn by_trial(base: &Base, cookies: &[(String, String)], stop: &AtomicBool) -> usize {
     if cookies.len() < 2 {
         return 0;

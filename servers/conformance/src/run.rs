@@ -225,7 +225,7 @@ mod tests {
     };
     static SILENT: Check = Check { id: "silent", run: |_| Ok(()), ..UNANSWERED };
 
-    /// Returns how a run of these checks ends, and after how many, against a server that accepts connections but is silent.
+    /// Returns how a run of these checks ends, and after how many, against a server that accepts connections only.
     fn ended(checks: &[&Check], stop: bool) -> (Ending, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let subject = Subject::new(Base::from(listener.local_addr().unwrap()));

@@ -59,7 +59,7 @@ pub struct LoginResponse {
     /// The credential, with the carrier `bearer`; with `cookie` it is in `Set-Cookie`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The token that `/refresh` takes, where the scheme has one.
+    /// The token that `/refresh` expects, where the scheme has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
 }
@@ -171,7 +171,7 @@ pub struct MintedCredential {
     pub username: String,
     /// The request headers with the credential; none for the control.
     pub headers: BTreeMap<String, String>,
-    /// The token that `/refresh` takes, where the scheme has one.
+    /// The token that `/refresh` expects, where the scheme has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
 }

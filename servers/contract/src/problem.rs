@@ -27,7 +27,7 @@ pub enum ProblemKind {
     NotFound,
     /// The route has other methods (405).
     MethodNotAllowed,
-    /// A body larger than any this API takes (413).
+    /// A body larger than any this API accepts (413).
     BodyTooLarge,
     /// A body of another media type than JSON (415).
     UnsupportedMediaType,

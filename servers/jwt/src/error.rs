@@ -27,7 +27,7 @@ pub enum JwsError {
     /// No key of the set is meant.
     #[error("{}", self.reason())]
     UnknownKey,
-    /// An `alg` that is never taken, or other than that of the key.
+    /// An `alg` that is never accepted, or other than that of the key.
     #[error("{}", self.reason())]
     Algorithm,
     /// The signature does not fit.

@@ -109,7 +109,7 @@ fn check_specimens(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Resul
     Ok(())
 }
 
-/// A grant that takes as much room as any of this scheme.
+/// Returns a grant as large as any of this scheme.
 const fn largest_grant(early_end: EarlyEnd) -> Grant<'static> {
     let (epoch, sid) = match early_end {
         EarlyEnd::Nothing => (9999, None),

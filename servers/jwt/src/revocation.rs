@@ -31,10 +31,10 @@ pub(crate) trait Revocation: Send + Sync + 'static {
     /// Returns the claim `epoch` of a token that is issued to this user now; 0 for none.
     fn epoch(&self, user: u32) -> impl Future<Output = Result<u64, AuthError>> + Send;
 
-    /// Whether this token is still to be taken.
+    /// Returns whether this token is still accepted.
     fn admit(&self, bearer: &Bearer) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Whether this token is still to be taken by what is true now: nothing remembered counts, no window is granted.
+    /// Returns whether this token is still accepted according to the current state: without caches and without a window.
     fn admit_current(&self, bearer: &Bearer) -> impl Future<Output = Result<(), AuthError>> + Send {
         self.admit(bearer)
     }
@@ -58,6 +58,6 @@ pub(crate) trait Revocation: Send + Sync + 'static {
     /// Whether what `admit` needs can be reached, and a revocation can be stored.
     fn ready(&self) -> impl Future<Output = Result<(), AuthError>> + Send;
 
-    /// Seconds for which a token that was ended may still be taken.
+    /// Seconds for which a revoked token may still be accepted.
     fn window_s(&self) -> u64;
 }

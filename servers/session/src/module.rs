@@ -14,7 +14,7 @@ use crate::sealed::{Lifetime, Sealed, SealingKey};
 use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, SessionStore as _, StoreError};
 use crate::{AnySessions, Limits, Sessions};
 
-/// Half an hour, within what OWASP's session management cheat sheet takes for low-value applications.
+/// Half an hour, within what OWASP's session management cheat sheet recommends for low-value applications.
 const DEFAULT_IDLE_S: u64 = 1800;
 const DEFAULT_TOUCH_INTERVAL_S: u64 = 60;
 /// As many as the closed loops of the load test have requests under way.

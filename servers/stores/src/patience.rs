@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::auth::AuthError;
 use tokio::time::timeout;
 
-/// The longest that any operation takes: then the store counts as down. It is under a second, and
+/// The time limit of any operation: after it the store counts as down. It is under a second, and
 /// above what a connection and one lost packet take.
 pub const PATIENCE: Duration = Duration::from_millis(800);
 

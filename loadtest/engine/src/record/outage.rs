@@ -29,7 +29,7 @@ pub struct OutageSetup {
     pub rate_rps: f64,
     /// How long a request may take, in seconds.
     pub timeout_s: f64,
-    /// How long a slow store takes for there and back, in seconds.
+    /// The round-trip time of a slow store, in seconds.
     pub slow_rtt_s: f64,
     /// Nodes of every scheme, which requests go round.
     pub nodes: u32,

@@ -38,7 +38,7 @@ pub struct Fill {
     pub state: FillState,
     /// Seconds it took to get there from the fill before.
     pub took_s: f64,
-    /// What memory was taken.
+    /// What memory was used.
     pub memory: MemoryPoint,
 }
 

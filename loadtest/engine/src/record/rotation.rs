@@ -83,7 +83,7 @@ pub struct Presented {
 pub struct Race {
     /// The scheme's id.
     pub scheme: String,
-    /// How long a used refresh token was still taken, in seconds.
+    /// How long a used refresh token was still accepted, in seconds.
     pub grace_s: u64,
     /// Clients that sent it.
     pub clients: u32,
@@ -107,7 +107,7 @@ pub struct Race {
 pub struct Replay {
     /// The scheme's id.
     pub scheme: String,
-    /// How long a used refresh token was still taken, in seconds.
+    /// How long a used refresh token was still accepted, in seconds.
     pub grace_s: u64,
     /// How long after its use it was sent again, in seconds of the server's clock.
     pub age_s: u64,

@@ -1,4 +1,4 @@
-//! The toy: an experiment that only tests have, which shows what one takes.
+//! The toy: an experiment for tests only, which shows what an experiment needs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -22,7 +22,7 @@ pub(super) struct Flow {
     last_due_ns: u64,
     /// When the line has transmitted everything queued on it.
     line_free_ns: u64,
-    /// The end of the stream was taken in.
+    /// The end of the stream was received.
     pub(super) ended: bool,
     /// The end of the stream was passed on.
     over: bool,
@@ -42,7 +42,7 @@ struct Piece {
 pub(super) enum Passed {
     /// All of it.
     All,
-    /// The receiver takes no more for now.
+    /// The receiver accepts no more for now.
     Blocked,
     /// All of it, and the stream is at its end.
     End,
@@ -73,7 +73,7 @@ impl Flow {
         self.held_bytes < MOST_HELD_BYTES
     }
 
-    /// Passes on what is due, and notes how long each whole piece has taken.
+    /// Forwards what is due, and records how long each whole piece has taken.
     pub(super) fn pass(
         &mut self,
         now: impl Fn() -> u64,

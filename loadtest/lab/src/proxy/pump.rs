@@ -1,4 +1,4 @@
-//! The one thread of a proxy: it takes in what comes, and passes it on when it is due.
+//! The single thread of a proxy: it receives data, and forwards it when it is due.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -61,13 +61,13 @@ struct Intake {
 /// A client's connection, and the one to the target that belongs to it.
 struct Pair {
     client: TcpStream,
-    /// None behind a fault that has taken it.
+    /// None during a fault that has removed it.
     target: Option<TcpStream>,
     there: Flow,
     back: Flow,
     /// The events last registered with the kernel for each.
     asked: [EpollFlags; 2],
-    /// Whether the receiver of each direction takes no more for now.
+    /// Whether the receiver of each direction accepts no more for now.
     blocked: [bool; 2],
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use testkit::server::Server;
 
-/// What one hashing takes: 19 MiB, less what was resident before.
+/// Memory of one hashing: 19 MiB, less what was resident before.
 const HASHING_KIB: u64 = 15 * 1024;
 
 /// The most memory the process had resident since [`forget_peak`], in KiB.

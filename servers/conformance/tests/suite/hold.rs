@@ -60,7 +60,7 @@ impl StoreControl for Hold {
 }
 
 impl Hold {
-    /// Sets the memory limit of a Redis in bytes; 0 is no limit. Over the limit it only accepts commands that free memory.
+    /// Sets the memory limit of a Redis in bytes; 0 is no limit. Over it only commands that free memory are accepted.
     fn limit_memory(&self, bytes: &str) -> io::Result<()> {
         let backend = self.backend.lock().unwrap();
         let nodes = backend.redis_nodes();

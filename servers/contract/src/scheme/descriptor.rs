@@ -25,7 +25,7 @@ pub struct SchemeDescriptor {
     /// What `POST /logout` ends at the server; null for the control.
     #[serde(default)]
     pub logout: Option<LogoutScope>,
-    /// Whether `POST /refresh` takes a refresh token of its own instead of the credential.
+    /// Whether `POST /refresh` expects a separate refresh token instead of the credential.
     #[serde(default)]
     pub refresh_token: bool,
     /// Lifetime in seconds of the downstream credential that the server issues for servers behind it; null where it

@@ -91,7 +91,7 @@ impl Ledger {
         self.redis.call(self.issue.key(&self.keys.floor).key(&self.keys.tick)).await
     }
 
-    /// Whether this token of this user and epoch is to be taken. It costs one command.
+    /// Returns whether this token of this user and epoch is accepted. It sends one command.
     pub(super) async fn admits(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.mark(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);

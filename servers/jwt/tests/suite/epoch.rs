@@ -7,7 +7,7 @@ use jwt::JwtOptions;
 
 use crate::bed::{Bed, assert_down, assert_invalid, calls, claims, no_renewal_slips_through};
 
-/// With epochs that are remembered for longer than a test takes.
+/// With epochs that are cached for longer than a test takes.
 fn long() -> Bed {
     let bed = Bed::of("-epoch");
     Bed { options: JwtOptions { epoch_ttl_s: Some(3600), ..bed.options.clone() }, ..bed }

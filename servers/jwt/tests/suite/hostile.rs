@@ -1,4 +1,4 @@
-//! Tokens that must never be taken: rows 1 and 3 to 7 of the security table, and its row 21 on parsing.
+//! Tokens that must never be accepted: rows 1 and 3 to 7 of the security table, and its row 21 on parsing.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -141,7 +141,7 @@ fn headers(forge: &Forge, trap: &str) -> Vec<Hostile> {
     header.insert("jwk".to_owned(), jwk);
     let brought = EncodingKey::from_secret(&[7; 32]);
     let token = forge::sign(&brought, Signature::HS256, Value::Object(header).to_string(), forge.claims_json());
-    tokens.push(named("signed with the key it brings", token));
+    tokens.push(named("signed with the key in its own header", token));
     tokens
 }
 
@@ -239,22 +239,22 @@ fn spellings(forge: &Forge) -> Vec<Hostile> {
         ("two segments", format!("{header}.{payload}")),
         ("four segments", format!("{good}.{signature}")),
         ("five segments", format!("{header}.{payload}..{payload}.{signature}")),
-        ("dots alone", "..".to_owned()),
-        ("a dot before", format!(".{good}")),
-        ("a dot behind", format!("{good}.")),
+        ("only dots", "..".to_owned()),
+        ("a leading dot", format!(".{good}")),
+        ("a trailing dot", format!("{good}.")),
         ("no header", format!(".{payload}.{signature}")),
         ("no payload", format!("{header}..{signature}")),
         ("no signature", format!("{header}.{payload}.")),
-        ("a dot elsewhere", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
-        ("padding behind a segment", format!("{header}=.{payload}.{signature}")),
-        ("padding behind the token", format!("{good}=")),
+        ("a dot at another position", format!("{header}.{}.{}{signature}", &payload[..8], &payload[8..])),
+        ("padding after a segment", format!("{header}=.{payload}.{signature}")),
+        ("padding after the token", format!("{good}=")),
         // Spaces before it belong to the header field (RFC 6750 section 2.1).
         ("a tab before", format!("\t{good}")),
         ("white space behind", format!("{good} ")),
         ("white space inside", format!("{header} .{payload}.{signature}")),
         ("a line end behind", format!("{good}\n")),
-        ("a NUL behind", format!("{good}\0")),
-        ("another script", format!("{good}\u{e9}")),
+        ("a trailing NUL", format!("{good}\0")),
+        ("a non-ASCII character", format!("{good}\u{e9}")),
     ]
     .map(|(what, token)| named(what, token))
     .into();
@@ -286,7 +286,7 @@ fn documents(forge: &Forge) -> Vec<Hostile> {
         ("typ twice, once escaped", header_of(&and(&header, r#""\u0074yp":"at+jwt""#))),
         ("an unknown parameter twice", header_of(&and(&header, r#""x":1,"x":1"#))),
         ("a flood of parameters", header_of(&and(&header, &flood))),
-        ("a header with text behind", header_of(&format!("{header} x"))),
+        ("a header followed by text", header_of(&format!("{header} x"))),
         ("two headers", header_of(&header.repeat(2))),
         ("a header that is an array", header_of("[]")),
         ("a header that is empty", header_of("{}")),
@@ -295,11 +295,11 @@ fn documents(forge: &Forge) -> Vec<Hostile> {
         ("sub twice, once escaped", claims_of(&and(&claims, r#""s\u0075b":"0""#))),
         ("roles twice", claims_of(&and(&claims, r#""roles":["admin"]"#))),
         ("an unknown claim twice", claims_of(&and(&claims, r#""x":1,"x":2"#))),
-        ("claims with text behind", claims_of(&format!("{claims}x"))),
+        ("claims followed by text", claims_of(&format!("{claims}x"))),
         ("claims that are an array", claims_of(&format!("[{claims}]"))),
         ("claims that are null", claims_of("null")),
-        ("claims that are nothing", claims_of("")),
-        ("claims that are no UTF-8", forge.sign(&header, not_utf8)),
+        ("claims that are empty", claims_of("")),
+        ("claims that are not UTF-8", forge.sign(&header, not_utf8)),
         ("a huge token", claims_of(&and(&claims, &format!(r#""x":"{huge}""#)))),
         ("a huge header", header_of(&and(&header, &format!(r#""x":"{huge}""#)))),
     ]

@@ -147,7 +147,7 @@ fn disabled_user_is_rejected_and_has_new_roles_after_enabling() {
     });
 }
 
-/// 503 that takes nothing away: row 19 of the security table.
+/// 503 that clears no cookie: row 19 of the security table.
 #[test]
 fn outage_returns_503_and_clears_no_cookie() {
     for scheme in SHARED {
