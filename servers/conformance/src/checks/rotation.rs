@@ -21,7 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "unknown-kid-flood",
         row: 8,
-        title: "2,000 tokens with unknown key ids are all rejected with 401, and valid ones are accepted meanwhile.",
+        title: "Two thousand tokens with unknown key ids are all rejected with 401; valid ones are accepted meanwhile.",
         source: "RFC 7517 section 4.5; RFC 8725 section 3.10",
         run: flood,
     },
