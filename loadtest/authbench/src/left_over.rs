@@ -13,8 +13,8 @@ pub(crate) fn tidy(progress: &mut Shown) -> Option<Janitor> {
         progress.note(&format!("removed {}, left by a killed run", left_over.display()));
     }
     let failed = |error| {
-        progress
-            .note(&format!("cannot start the cleanup process ({error}): if this run is killed, the next run cleans up"))
+        let text = format!("cannot start the cleanup process ({error}): if this run is killed, the next run cleans up");
+        progress.note(&text);
     };
     Janitor::start().map_err(failed).ok()
 }

@@ -179,7 +179,7 @@ fn three_population_sizes_give_no_slope() {
     let evidence = of(&record);
     let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
     assert_eq!((row.slope.as_ref(), row.excluded, row.populations), (None, 6, 3));
-    let words = ["no fill of session-redis has 4 valid population sizes (3 in all)"];
+    let words = ["no fill of session-redis has 4 valid population sizes (3 in total)"];
     assert_eq!(told(&evidence, &words), 1, "{:?}", evidence.warnings);
 }
 

@@ -62,11 +62,7 @@ fn rows() -> [Row; route::ALL.len()] {
         guarded(get(route::ME, "Returns the user of the credential", Json("Identity"))),
         Row {
             refuses: &[InsufficientRole],
-            ..guarded(get(
-                route::ADMIN,
-                "Returns the user of the credential; requires the role admin",
-                Json("Identity"),
-            ))
+            ..guarded(get(route::ADMIN, "Returns this user; requires the role admin", Json("Identity")))
         },
         Row {
             takes: Some("LoginRequest"),

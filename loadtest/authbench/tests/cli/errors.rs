@@ -130,8 +130,8 @@ fn special_file_is_a_usage_error() {
     fails(&["report", folder], 2, &["record.json", "a FIFO"]);
     let huge = place.file("huge", "");
     std::fs::File::options().write(true).open(&huge).unwrap().set_len(2 << 30).unwrap();
-    fails(&["report", huge.to_str().unwrap()], 2, &["huge", "more than"]);
-    fails(&["load", "--target", NOBODY, "--plan", huge.to_str().unwrap()], 2, &["huge", "more than"]);
+    fails(&["report", huge.to_str().unwrap()], 2, &["huge", "larger than the limit"]);
+    fails(&["load", "--target", NOBODY, "--plan", huge.to_str().unwrap()], 2, &["huge", "larger than the limit"]);
 }
 
 /// The same for the settings and keys of the servers.

@@ -146,7 +146,7 @@ fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut Sma
     });
     let said = fs::read_to_string(&said).unwrap();
     let as_it_should = status.unwrap().code() == Some(1)
-        && said.contains(&format!("(process {victim}) ended"))
+        && said.contains(&format!("(process {victim}) exited"))
         && matches!(record::read(&run).unwrap().run.status, Status::Incomplete { .. })
         && scratch_folders(&place) == 0
         && groups(&running).is_empty();

@@ -87,7 +87,7 @@ fn invalid_flags_are_rejected() {
     assert_refused(&["--users", "0"], 2, &["--users 0: must be at least 1"]);
     assert_refused(&["--workers", "0"], 2, &["--workers 0: must be at least 1"]);
     assert_refused(&["--workers", "999999999"], 2, &["--workers 999999999: must be at most 1024"]);
-    assert_refused(&["--password-kib", "64"], 2, &["--password-kib 64: must be between 19456 and", "with --bench"]);
+    assert_refused(&["--password-kib", "64"], 2, &["--password-kib 64: must be between 19456 and", "require --bench"]);
     assert_refused(&["--bench", "--password-kib", "7"], 2, &["--password-kib 7: must be between 8 and"]);
     assert_refused(&["--log", "loud"], 2, &["--log loud", "off, error, warn, info, debug"]);
     assert_refused(&["--absolute-ttl-s", "0"], 2, &["--absolute-ttl-s 0", "between 1 and"]);

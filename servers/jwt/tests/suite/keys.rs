@@ -62,7 +62,7 @@ fn wrong_key_file_is_rejected_with_its_type_and_the_command_for_the_right_one() 
         (Algorithm::Rs256, br#"{"kty":"RSA","n":"AQ","e":"AQAB","d":"AQ"}"#, "a JWK", "rsa_keygen_bits:2048"),
         (Algorithm::Rs256, b"\x30\x82\xff", "DER", "-inform DER"),
         (Algorithm::Rs256, b"\n", "empty", "rsa_keygen_bits:2048"),
-        (Algorithm::Rs256, b"hello", "no key", "rsa_keygen_bits:2048"),
+        (Algorithm::Rs256, b"hello", "no recognised key", "rsa_keygen_bits:2048"),
         (Algorithm::Hs256, ed25519, "of type Ed25519", "openssl rand"),
     ] {
         let text = refusal(algorithm, pem);
