@@ -31,13 +31,14 @@ mod wire;
 use std::collections::BTreeMap;
 
 use contract::SchemeDescriptor;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::each_experiment;
 use crate::experiment::Experiment;
 
-pub use file::{FILE_NAME, ReadError, WriteError, parse, read, schema, write};
+#[cfg(feature = "schema")]
+pub use file::schema;
+pub use file::{FILE_NAME, ReadError, WriteError, parse, read, write};
 pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
 pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window};
@@ -45,7 +46,8 @@ pub use run::{Conformance, Host, Omission, Placement, Run, Status};
 pub use version::{FORMAT, FormatVersion};
 
 /// One run: its request, findings and measurements.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The version of this format.
@@ -72,7 +74,8 @@ pub struct Record {
 macro_rules! measurement {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident : $needs:tt $title:literal, $compares:literal;)*) => {
         /// What one experiment measured: its name, and data of its own kind.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(tag = "id", content = "data", deny_unknown_fields)]
         #[expect(missing_docs, reason = "the data type of each variant describes it")]
         pub enum Measurement {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{HIGHEST_US, Quantiles, Round};
@@ -14,7 +13,8 @@ use crate::validity::FEWEST_REQUESTS;
 const BEYOND: f64 = 10.0;
 
 /// One objective, such as `p99=10ms`: the percentile of the response times is at most this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// Which percentile.
@@ -24,9 +24,10 @@ pub struct Objective {
 }
 
 /// A percentile between 0 and 100, both excluded, such as `p99.9`; in millionths of a per cent, so that it is exact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[cfg_attr(feature = "schema", schemars(with = "String"))]
 pub struct Percentile(u32);
 
 /// One per cent.

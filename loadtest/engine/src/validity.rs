@@ -1,6 +1,5 @@
 //! Whether a round may feed a claim: the instrument judges itself.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Round, Usage, Validity};
@@ -25,7 +24,8 @@ pub const STEAL_SHARE: f64 = 0.03;
 pub const FEWEST_REQUESTS: u64 = 100;
 
 /// What can be wrong with a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Too few requests lie in the window.

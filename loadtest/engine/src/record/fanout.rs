@@ -1,12 +1,12 @@
 //! Requests that cross several servers.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round, RoundAt};
 
 /// The same load over more and more servers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FanoutExperiment {
     /// In the order in which they were measured.
@@ -14,7 +14,8 @@ pub struct FanoutExperiment {
 }
 
 /// The way of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hops {
     /// Servers behind the first one.

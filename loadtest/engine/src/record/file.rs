@@ -127,6 +127,7 @@ pub fn write(folder: &Path, record: &Record) -> Result<PathBuf, WriteError> {
 }
 
 /// The JSON Schema of the record, as committed in `results/schema/`.
+#[cfg(feature = "schema")]
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Record).to_value()

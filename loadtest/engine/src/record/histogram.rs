@@ -8,7 +8,6 @@ use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use memchr::memmem;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The lowest time that is distinguished from zero, in microseconds.
@@ -39,7 +38,8 @@ const LEAST_NUMBER: [u8; 9] = [0xFF; 9];
 
 /// A histogram in JSON: base64 of the compressed V2 format, which every
 /// `HdrHistogram` library reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct EncodedHistogram(String);
 

@@ -1,12 +1,12 @@
 //! `authbench load`: one load on one target.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round};
 
 /// `authbench load`: one load on one target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoadExperiment {
     /// In the order in which they were measured.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round, RoundAt, Validity};
 
 /// Login bursts during reads, and credentials issued without a password.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginExperiment {
     /// The server's processors while others log in; empty where the kernel chose.
@@ -28,7 +28,8 @@ impl Measured for LoginExperiment {
 }
 
 /// Concurrent logins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BesideLogins {
     /// Clients that log in again after each response; 0 for no concurrent logins.
@@ -36,7 +37,8 @@ pub struct BesideLogins {
 }
 
 /// Clients that log in, each as another user every time, again after each response.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginStorm {
     /// The scheme's id.
@@ -62,7 +64,8 @@ pub struct LoginStorm {
 }
 
 /// Credentials issued by `POST /bench/mint`, batch after batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Issuance {
     /// The scheme's id.

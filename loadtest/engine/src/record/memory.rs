@@ -1,12 +1,12 @@
 //! Memory against the number of live credentials.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
 
 /// Memory against the number of live credentials.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemoryExperiment {
     /// In the order in which they were measured.
@@ -16,7 +16,8 @@ pub struct MemoryExperiment {
 impl Measured for MemoryExperiment {}
 
 /// Memory at one number of live credentials. The process and the store are new for every `series`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemoryPoint {
     /// The scheme's id.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
 
 /// Faults, each made several times, with every scheme under load at the same moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutageExperiment {
     /// What is the same for all rounds; null until the first.
@@ -20,7 +20,8 @@ pub struct OutageExperiment {
 impl Measured for OutageExperiment {}
 
 /// What is the same for all rounds of an outage.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutageSetup {
     /// The length of the intervals that requests are counted in, by their intended start, in seconds.
@@ -36,7 +37,8 @@ pub struct OutageSetup {
 }
 
 /// One scheme during one fault.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutageRound {
     /// The scheme's id.
@@ -64,7 +66,8 @@ pub struct OutageRound {
 }
 
 /// What breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OutageFault {
     /// The store is killed (SIGKILL), and later started again, empty.
@@ -108,7 +111,8 @@ impl std::fmt::Display for OutageFault {
 
 /// The outcome of a request. A credential is *valid* until its revocation is requested, and *revoked* from the
 /// acknowledgement of that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// A valid credential: 200, with its user.

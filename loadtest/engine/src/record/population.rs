@@ -1,12 +1,12 @@
 //! More and more live credentials.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, MemoryPoint, Round, RoundAt};
 
 /// One server and its store, filled further and further, and what that does to memory and to requests.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopulationExperiment {
     /// Memory after every fill, in the order in which it was read.
@@ -23,7 +23,8 @@ impl Measured for PopulationExperiment {
 }
 
 /// How many credentials are alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LiveCredentials {
     /// How many.
@@ -31,7 +32,8 @@ pub struct LiveCredentials {
 }
 
 /// Memory at one number of credentials.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Fill {
     /// What the server and its store hold.
@@ -43,7 +45,8 @@ pub struct Fill {
 }
 
 /// What was filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FillState {
     /// Live credentials, with whatever a scheme keeps of each: a session, or a family of refresh tokens.

@@ -1,14 +1,14 @@
 //! The few numbers that stand for a histogram.
 
 use hdrhistogram::Histogram;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A percentile with fewer samples above it than this is an anecdote; reports grey it.
 pub const MIN_SAMPLES_ABOVE: f64 = 100.0;
 
 /// Quantiles in microseconds. All are null where nothing was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Quantiles {
     /// The median.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use contract::RevocationClass;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
 
 /// From the acknowledgement of an event to the denial on every node.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationExperiment {
     /// In the order in which they were measured.
@@ -22,7 +22,8 @@ pub struct RevocationExperiment {
 impl Measured for RevocationExperiment {}
 
 /// Events of one scheme over one link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationSeries {
     /// The scheme's id.
@@ -44,7 +45,8 @@ pub struct RevocationSeries {
 }
 
 /// The network between the last node and the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum PushLink {
     /// Nothing: pushes are delivered at once.
@@ -59,7 +61,8 @@ pub enum PushLink {
 }
 
 /// What ends a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// Its user logs out.
@@ -92,7 +95,8 @@ impl fmt::Display for EventKind {
 }
 
 /// One event. All times but the first count from its acknowledgement, in microseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationEvent {
     /// What ended the credential.
@@ -125,7 +129,8 @@ fn is_zero(count: &u32) -> bool {
 }
 
 /// What a node accepted of requests that were sent after the acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Acceptances {
     /// Which node, from 0.
@@ -137,7 +142,8 @@ pub struct Acceptances {
 }
 
 /// What the store did for one event of a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationPrice {
     /// The scheme's id.

@@ -1,12 +1,12 @@
 //! Keys that roll, refresh tokens that race, and refreshes that come all at once.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Quantiles, Validity};
 
 /// What becomes of clients while keys and tokens are replaced.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotationExperiment {
     /// Keys that rolled under load.
@@ -22,7 +22,8 @@ pub struct RotationExperiment {
 impl Measured for RotationExperiment {}
 
 /// Two nodes under load, one of which rolls its key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roll {
     /// The scheme's id.
@@ -44,7 +45,8 @@ pub struct Roll {
 }
 
 /// How the other node comes to a new key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Learning {
     /// Not at all: both began with one key file, and the new key is not distributed.
@@ -54,7 +56,8 @@ pub enum Learning {
 }
 
 /// Requests to one node with credentials of one age.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Presented {
     /// Whether they went to the node that did not roll.
@@ -78,7 +81,8 @@ pub struct Presented {
 }
 
 /// Families whose refresh token several clients sent at the same instant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Race {
     /// The scheme's id.
@@ -102,7 +106,8 @@ pub struct Race {
 }
 
 /// Families whose refresh token another client sends again after its owner has used it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// The scheme's id.
@@ -122,7 +127,8 @@ pub struct Replay {
 }
 
 /// Credentials that were issued within a short time, and refreshed at a share of their life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Storm {
     /// The scheme's id.

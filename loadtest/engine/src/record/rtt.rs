@@ -1,12 +1,12 @@
 //! What a store further away changes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Round, RoundAt};
 
 /// The same load over a store nearer and further away.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RttExperiment {
     /// In the order in which they were measured.
@@ -14,7 +14,8 @@ pub struct RttExperiment {
 }
 
 /// How far away the store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StoreDistance {
     /// Configured round-trip time between server and store, in microseconds; 0 is a local store.

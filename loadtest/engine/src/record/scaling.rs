@@ -1,12 +1,12 @@
 //! Capacity against the number of nodes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
 
 /// Capacity against the number of nodes that share the load, each in a slice of a processor.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ScalingExperiment {
     /// How large the slices were, and why; null where nothing was sliced.
@@ -24,7 +24,8 @@ pub struct ScalingExperiment {
 impl Measured for ScalingExperiment {}
 
 /// CPU time of a request in one saturated round over one node on whole processors: its service demand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServiceDemand {
     /// The scheme's id.
@@ -48,7 +49,8 @@ pub struct ServiceDemand {
 }
 
 /// How the processors were cut into slices.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Slicing {
     /// By what, such as `cgroup v2`.
@@ -67,7 +69,8 @@ pub struct Slicing {
 }
 
 /// What spreads a load over nodes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Balancing {
     /// The program, such as `haproxy`.
@@ -77,7 +80,8 @@ pub struct Balancing {
 }
 
 /// One round with this many nodes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ScalingPoint {
     /// The scheme's id.
@@ -113,7 +117,8 @@ pub struct ScalingPoint {
 }
 
 /// What a point of `scaling` loads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Step {
     /// This many nodes, each with its CPU quota.

@@ -1,12 +1,12 @@
 //! The toy: an experiment for tests only, which shows what an experiment needs.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
 
 /// Bytes of the response to a request that needs no credential.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ToyExperiment {
     /// One a scheme.
@@ -16,7 +16,8 @@ pub struct ToyExperiment {
 impl Measured for ToyExperiment {}
 
 /// The response of one scheme's server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ToyPoint {
     /// The scheme's id.

@@ -15,7 +15,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version that this program writes. It reads every version with the same major number and
@@ -23,9 +22,10 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: FormatVersion = FormatVersion { major: 2, minor: 0 };
 
 /// `major.minor`: a new major number changes what is there, a new minor number adds to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[cfg_attr(feature = "schema", schemars(with = "String"))]
 pub struct FormatVersion {
     /// Changes when older readers would misread.
     pub major: u16,

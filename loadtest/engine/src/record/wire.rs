@@ -1,12 +1,12 @@
 //! Bytes on the wire.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
 
 /// Bytes on the wire.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WireExperiment {
     /// One a scheme, carrier and number of roles.
@@ -16,7 +16,8 @@ pub struct WireExperiment {
 impl Measured for WireExperiment {}
 
 /// The bytes of one login and of one `GET /me`, counted on the TCP connection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WirePoint {
     /// The scheme's id.

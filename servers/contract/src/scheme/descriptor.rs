@@ -1,6 +1,5 @@
 //! The description that a server gives of its scheme.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -8,7 +7,8 @@ use super::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch};
 
 /// The description of a server at `/bench/scheme`. A foreign server may have a scheme that the
 /// table does not have, so the id is free text here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SchemeDescriptor {
     /// The scheme's id.
     pub scheme: String,
