@@ -19,10 +19,7 @@ use crate::problem::Refusal;
 use crate::shown::{NO_STORE, Shown};
 use crate::throttle::{Attempt, Purpose};
 
-pub(crate) async fn login<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn login(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     // There is no cookie yet that could be abused, but a browser could be logged in as another user.
     app.not_from_elsewhere(request.headers())?;
     let peer = Peer::of_request(&request);
@@ -43,20 +40,17 @@ pub(crate) async fn login<A: Authenticator>(
 
 /// The route that is measured: nothing is done here that is not needed.
 pub(crate) async fn me<A: Authenticator>(State(app): State<Arc<App<A>>>, request: Request) -> Result<Shown, Refusal> {
-    who(&app, &headers(request)).await.map(|identity| app.shown(identity))
+    let headers = headers(request);
+    let (credential, now) = app.presented(&headers)?;
+    let verified = app.authenticator.verify(credential, now).await;
+    verified.map(|identity| app.shown(identity)).map_err(|error| app.refused(&error))
 }
 
-pub(crate) async fn admin<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Shown, Refusal> {
+pub(crate) async fn admin(State(app): State<Arc<App>>, request: Request) -> Result<Shown, Refusal> {
     who(&app, &headers(request)).await.and_then(|identity| app.admin(identity)).map(|identity| app.shown(identity))
 }
 
-pub(crate) async fn refresh<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     app.not_forged(request.headers())?;
     let now = app.clock.now();
     let renewed = match (app.descriptor.refresh_token, app.carrier) {
@@ -84,13 +78,13 @@ fn headers(request: Request) -> HeaderMap {
 }
 
 /// Returns the user of the credential in these headers.
-pub(crate) async fn who<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
+pub(crate) async fn who(app: &App, headers: &HeaderMap) -> Result<Identity, Refusal> {
     let (credential, now) = app.presented(headers)?;
     app.authenticator.verify(credential, now).await.map_err(|error| app.refused(&error))
 }
 
 /// A new credential, by the carrier; not to be kept by any cache (RFC 6750 section 5.3).
-fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> Result<Response, Refusal> {
+fn hand_out(app: &App, user: Identity, issued: Issued) -> Result<Response, Refusal> {
     let Issued { credential, refresh_token, expires_in } = issued;
     if credential.as_deref().is_some_and(|credential| !carrier::fits(app.carrier, credential)) {
         return Err(app.refusal(ProblemKind::CredentialTooLarge));
@@ -115,7 +109,7 @@ fn hand_out<A: Authenticator>(app: &App<A>, user: Identity, issued: Issued) -> R
 }
 
 /// Returns the response to a client that revokes its credential.
-pub(crate) fn take_back<A>(app: &App<A>) -> Response {
+pub(crate) fn take_back(app: &App) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if app.carrier == Carrier::Cookie {
         append_cookies(&mut response, &[carrier::clear_cookie(Carrier::COOKIE_NAME)]);

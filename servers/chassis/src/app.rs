@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use contract::body::Identity;
 use contract::{Carrier, ProblemKind, SchemeDescriptor, user};
 
-use crate::auth::{AuthError, Authenticator, UnixSeconds};
+use crate::auth::{AuthError, Authenticator, DynAuthenticator, UnixSeconds};
 use crate::carrier;
 use crate::clock::Clock;
 use crate::cross_site::{self, Source};
@@ -23,10 +23,11 @@ const RETRY_AFTER_S: u64 = 1;
 /// Seconds until a retry when too many logins waited; a full queue takes a minute.
 const OVERLOADED_RETRY_AFTER_S: u64 = 10;
 
-/// One server at work. Static over the authenticator, so that a call to it costs what the scheme
-/// costs and no more.
-pub(crate) struct App<A> {
-    pub(crate) authenticator: A,
+/// One server at work.
+///
+/// The measured route is static over the authenticator, so that a call to it costs what the scheme costs and no more. All
+/// others share one `App` whatever the scheme is.
+pub(crate) struct App<A: ?Sized = dyn DynAuthenticator> {
     pub(crate) users: Users,
     pub(crate) carrier: Carrier,
     pub(crate) clock: Clock,
@@ -36,6 +37,7 @@ pub(crate) struct App<A> {
     pub(crate) cookie_max_age_s: Option<u64>,
     /// When the log last reported that the store is down: an outage rejects every request, but logs one line a second.
     store_down_told: AtomicU64,
+    pub(crate) authenticator: A,
 }
 
 impl<A: Authenticator> App<A> {
@@ -51,11 +53,13 @@ impl<A: Authenticator> App<A> {
             clock,
             cookie_max_age_s: descriptor.absolute_ttl_s.filter(|_| sliding),
             descriptor,
-            authenticator,
             store_down_told: AtomicU64::new(0),
+            authenticator,
         }
     }
+}
 
+impl<A: ?Sized> App<A> {
     /// The credential of a request and the instant at which it is judged.
     pub(crate) fn presented<'h>(&self, headers: &'h HeaderMap) -> Result<(Option<&'h str>, UnixSeconds), Refusal> {
         let credential = carrier::credential(headers, self.carrier).map_err(|kind| self.refusal(kind))?;
@@ -144,9 +148,7 @@ impl<A: Authenticator> App<A> {
             }
         }
     }
-}
 
-impl<A> App<A> {
     /// Returns whether a second has passed since the log last reported the store.
     fn is_log_due(&self) -> bool {
         let now = self.clock.now();

@@ -1,9 +1,13 @@
 //! What a scheme has to be able to do: the seam between the chassis and the auth modules.
 
+mod dynamic;
+
 use std::future::Future;
 
 use contract::body::Identity;
 use contract::{Scheme, Touch};
+
+pub(crate) use dynamic::DynAuthenticator;
 
 /// The instant of a request in whole seconds since the Unix epoch.
 pub type UnixSeconds = u64;

@@ -11,7 +11,7 @@ use contract::{ProblemKind, SchemeDescriptor};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::app::App;
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::AuthError;
 use crate::body::body;
 use crate::carrier;
 use crate::problem::Refusal;
@@ -21,14 +21,11 @@ const MAX_COUNT: u32 = 100_000;
 /// Credentials in the making at a time, so that a store's round trips overlap.
 const CONCURRENCY: usize = 256;
 
-pub(crate) async fn scheme<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Json<SchemeDescriptor> {
+pub(crate) async fn scheme(State(app): State<Arc<App>>) -> Json<SchemeDescriptor> {
     Json(app.descriptor.clone())
 }
 
-pub(crate) async fn mint<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Json<MintResponse>, Refusal> {
+pub(crate) async fn mint(State(app): State<Arc<App>>, request: Request) -> Result<Json<MintResponse>, Refusal> {
     app.is_local(request.headers())?;
     let MintRequest { count, first_user, revoked } = body(request).await.map_err(|kind| app.refusal(kind))?;
     if count > MAX_COUNT {
@@ -40,7 +37,7 @@ pub(crate) async fn mint<A: Authenticator>(
     Ok(Json(MintResponse { credentials }))
 }
 
-async fn minted<A: Authenticator>(app: &App<A>, place: u64, revoked: bool) -> Result<MintedCredential, AuthError> {
+async fn minted(app: &App, place: u64, revoked: bool) -> Result<MintedCredential, AuthError> {
     let identity = app.users.identity(app.users.wrapped(place));
     let now = app.clock.now();
     let issued = app.authenticator.issue(&identity, now).await?;
@@ -56,10 +53,7 @@ async fn minted<A: Authenticator>(app: &App<A>, place: u64, revoked: bool) -> Re
 }
 
 /// Advances the clock without waiting, for tests of timeouts.
-pub(crate) async fn clock<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Json<ClockResponse>, Refusal> {
+pub(crate) async fn clock(State(app): State<Arc<App>>, request: Request) -> Result<Json<ClockResponse>, Refusal> {
     app.is_local(request.headers())?;
     let ClockRequest { advance_s } = body(request).await.map_err(|kind| app.refusal(kind))?;
     if advance_s > ClockRequest::MAX_ADVANCE_S {
@@ -69,10 +63,7 @@ pub(crate) async fn clock<A: Authenticator>(
     Ok(Json(ClockResponse { now_s: app.clock.now() }))
 }
 
-pub(crate) async fn rotate<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<StatusCode, Refusal> {
+pub(crate) async fn rotate(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, Refusal> {
     app.is_local(request.headers())?;
     let RotateRequest {} = body(request).await.map_err(|kind| app.refusal(kind))?;
     let rotated = app.authenticator.rotate(app.clock.now()).await.map_err(|error| app.refused(&error))?;

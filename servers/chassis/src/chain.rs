@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use contract::{Carrier, ProblemKind};
 
 use crate::app::App;
-use crate::auth::Authenticator;
 use crate::carrier;
 use crate::outbound::Answer;
 use crate::problem::Refusal;
@@ -19,10 +18,7 @@ use crate::shown::forbid_caching;
 /// Servers that may stand behind one.
 const MAX_HOPS: u8 = 16;
 
-pub(crate) async fn chain<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn chain(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let head = request.into_parts().0;
     let hops = hops(&head.uri).ok_or_else(|| app.refusal(ProblemKind::MalformedRequest))?;
     let (credential, now) = app.presented(&head.headers)?;

@@ -13,15 +13,12 @@ use contract::{Carrier, ProblemKind};
 
 use crate::account::take_back;
 use crate::app::App;
-use crate::auth::{Authenticator, Presented};
+use crate::auth::Presented;
 use crate::body::optional_body;
 use crate::carrier;
 use crate::problem::Refusal;
 
-pub(crate) async fn logout<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn logout(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     app.not_forged(request.headers())?;
     let sent = Sent::by(&app, request).await?;
     let ended = app.authenticator.log_out(sent.presented(&app)?, app.clock.now()).await;
@@ -29,10 +26,7 @@ pub(crate) async fn logout<A: Authenticator>(
     Ok(take_back(&app))
 }
 
-pub(crate) async fn logout_all<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn logout_all(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     app.not_forged(request.headers())?;
     let sent = Sent::by(&app, request).await?;
     let now = app.clock.now();
@@ -48,7 +42,7 @@ struct Sent {
 }
 
 impl Sent {
-    async fn by<A: Authenticator>(app: &App<A>, request: Request) -> Result<Self, Refusal> {
+    async fn by(app: &App, request: Request) -> Result<Self, Refusal> {
         let headers = request.headers().clone();
         let refresh_token = match (app.descriptor.refresh_token, app.carrier) {
             (false, _) => None,
@@ -65,7 +59,7 @@ impl Sent {
         Ok(Self { headers, refresh_token })
     }
 
-    fn presented<A: Authenticator>(&self, app: &App<A>) -> Result<Presented<'_>, Refusal> {
+    fn presented(&self, app: &App) -> Result<Presented<'_>, Refusal> {
         let refresh_token = self.refresh_token.as_deref();
         let credential = match carrier::credential(&self.headers, app.carrier) {
             Err(ProblemKind::InvalidCredential) if refresh_token.is_some() => None,

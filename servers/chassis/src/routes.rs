@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use contract::{ProblemKind, route};
 
 use crate::app::App;
@@ -30,7 +30,8 @@ impl Routes {
     /// `bench` adds what only a load test may do, for peers on this machine; to all others it does not exist.
     pub(crate) fn new<A: Authenticator>(app: Arc<App<A>>, metrics: Arc<Metrics>, bench: bool) -> Self {
         let malformed = app.refusal(ProblemKind::MalformedRequest);
-        let everyone = table(Arc::clone(&app), metrics);
+        let measured = get(account::me::<A>).with_state(Arc::clone(&app));
+        let everyone = table(measured, Arc::clone(&app) as Arc<App>, metrics);
         let loopback = if bench { everyone.clone().merge(bench_table(app)) } else { everyone.clone() };
         Self { everyone, loopback, malformed }
     }
@@ -46,42 +47,42 @@ impl Routes {
     }
 }
 
-fn bench_table<A: Authenticator>(app: Arc<App<A>>) -> Router {
+fn bench_table(app: Arc<App>) -> Router {
     Router::new()
-        .route(route::BENCH_MINT, post(bench::mint::<A>))
-        .route(route::BENCH_CLOCK, post(bench::clock::<A>))
-        .route(route::BENCH_ROTATE, post(bench::rotate::<A>))
+        .route(route::BENCH_MINT, post(bench::mint))
+        .route(route::BENCH_CLOCK, post(bench::clock))
+        .route(route::BENCH_ROTATE, post(bench::rotate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)
 }
 
-fn table<A: Authenticator>(app: Arc<App<A>>, metrics: Arc<Metrics>) -> Router {
+fn table(measured: MethodRouter<Arc<App>>, app: Arc<App>, metrics: Arc<Metrics>) -> Router {
     Router::new()
-        .route(route::ME, get(account::me::<A>))
-        .route(route::ADMIN, get(account::admin::<A>))
-        .route(route::LOGIN, post(account::login::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::REFRESH, post(account::refresh::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::LOGOUT, post(logout::logout::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::LOGOUT_ALL, post(logout::logout_all::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::PASSWORD, post(standing::password::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::ADMIN_USER, post(standing::user::<A>).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::CHAIN, get(chain::chain::<A>))
-        .route(route::JWKS, get(status::jwks::<A>))
+        .route(route::ME, measured)
+        .route(route::ADMIN, get(account::admin))
+        .route(route::LOGIN, post(account::login).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::REFRESH, post(account::refresh).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::LOGOUT, post(logout::logout).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::LOGOUT_ALL, post(logout::logout_all).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::PASSWORD, post(standing::password).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::ADMIN_USER, post(standing::user).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::CHAIN, get(chain::chain))
+        .route(route::JWKS, get(status::jwks))
         .route(route::OPENAPI, get(status::api))
         .route(route::HEALTHZ, get(status::healthz))
-        .route(route::READYZ, get(status::readyz::<A>))
+        .route(route::READYZ, get(status::readyz))
         .route(route::METRICS, get(status::metrics).with_state(metrics))
-        .route(route::BENCH_SCHEME, get(bench::scheme::<A>))
-        .fallback(not_found::<A>)
-        .method_not_allowed_fallback(method_not_allowed::<A>)
+        .route(route::BENCH_SCHEME, get(bench::scheme))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
 }
 
-async fn not_found<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Refusal {
+async fn not_found(State(app): State<Arc<App>>) -> Refusal {
     app.refusal(ProblemKind::NotFound)
 }
 
-async fn method_not_allowed<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Refusal {
+async fn method_not_allowed(State(app): State<Arc<App>>) -> Refusal {
     app.refusal(ProblemKind::MethodNotAllowed)
 }
 

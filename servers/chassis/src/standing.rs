@@ -11,7 +11,7 @@ use contract::body::{Identity, PasswordChange, UserChange};
 
 use crate::account::take_back;
 use crate::app::App;
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::AuthError;
 use crate::body::body;
 use crate::directory::Change;
 use crate::peer::Peer;
@@ -22,10 +22,7 @@ use crate::throttle::{Attempt, Purpose};
 /// common passwords and NFC normalisation are out of scope.
 const LEAST_PASSWORD_CHARS: usize = 15;
 
-pub(crate) async fn password<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(crate) async fn password(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     app.not_forged(request.headers())?;
     let peer = Peer::of_request(&request);
     let (head, payload) = request.into_parts();
@@ -47,10 +44,7 @@ pub(crate) async fn password<A: Authenticator>(
     Ok(take_back(&app))
 }
 
-pub(crate) async fn user<A: Authenticator>(
-    State(app): State<Arc<App<A>>>,
-    request: Request,
-) -> Result<StatusCode, Refusal> {
+pub(crate) async fn user(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, Refusal> {
     app.not_forged(request.headers())?;
     let (head, payload) = request.into_parts();
     app.admin(current(&app, &head.headers).await?)?;
@@ -69,7 +63,7 @@ pub(crate) async fn user<A: Authenticator>(
 /// be disabled, the roles are those of the directory, and no change since the credential was issued may have
 /// revoked it. A directory that cannot be read results in 503. A change of this user that begins after this check
 /// does not stop a write in progress.
-async fn current<A: Authenticator>(app: &App<A>, headers: &HeaderMap) -> Result<Identity, Refusal> {
+async fn current(app: &App, headers: &HeaderMap) -> Result<Identity, Refusal> {
     let (credential, now) = app.presented(headers)?;
     let verified = app.authenticator.verify_current(credential, now).await;
     let number = verified.map_err(|error| app.refused(&error))?.id;

@@ -10,7 +10,6 @@ use contract::body::Health;
 use contract::{ProblemKind, openapi};
 
 use crate::app::App;
-use crate::auth::Authenticator;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 
@@ -18,7 +17,7 @@ pub(crate) async fn healthz() -> Json<Health> {
     Json(Health::OK)
 }
 
-pub(crate) async fn readyz<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<Json<Health>, Refusal> {
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, Refusal> {
     app.authenticator.ready().await.map_err(|error| app.refused(&error))?;
     Ok(Json(Health::OK))
 }
@@ -27,7 +26,7 @@ pub(crate) async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
     ([(CONTENT_TYPE, Metrics::MEDIA_TYPE)], metrics.text()).into_response()
 }
 
-pub(crate) async fn jwks<A: Authenticator>(State(app): State<Arc<App<A>>>) -> Result<Json<serde_json::Value>, Refusal> {
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Result<Json<serde_json::Value>, Refusal> {
     app.authenticator.jwks(app.clock.now()).map(Json).ok_or_else(|| app.refusal(ProblemKind::NotFound))
 }
 
