@@ -49,35 +49,35 @@ fn main() -> ExitCode {
     let minted = Client::new(&server.base_url()).mint(USERS, 0).expect("the server mints under --bench");
     let credentials = Arc::new(Credentials::new(minted).expect("there are some"));
     let target = Target::one(server.base_url(), credentials, Carrier::Bearer);
-    let idle = ask(&target, scheme, seconds);
+    let idle = send_reads(&target, scheme, seconds);
     let before = rss_bytes(&server);
-    let (storm, answers) = std::thread::scope(|scope| {
-        let logging_in = scope.spawn(|| log_in(&target, logins));
-        let storm = ask(&target, scheme, seconds);
-        (storm, logging_in.join().expect("logins do not panic"))
+    let (burst, login_results) = std::thread::scope(|scope| {
+        let logins_thread = scope.spawn(|| log_in(&target, logins));
+        let burst = send_reads(&target, scheme, seconds);
+        (burst, logins_thread.join().expect("logins do not panic"))
     });
     let bound = before + HASHING_BYTES * hashings() + WAITING_BYTES * u64::from(logins);
-    let got = report(&idle, &storm, (&answers, logins), (before, peak_bytes(&server), bound));
-    if got || !full { ExitCode::SUCCESS } else { ExitCode::from(10) }
+    let met = report(&idle, &burst, (&login_results, logins), (before, peak_bytes(&server), bound));
+    if met || !full { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
 /// Sends `GET /me` at a steady rate.
-fn ask(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
+fn send_reads(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
     let plan = Plan { interval_s: seconds / 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: RATE_RPS }, seconds) };
     let place = alone(scheme.id(), Load::AsPlanned);
-    let workers = Workers { count: 1, own_processors: true };
+    let workers = Workers { count: 1, dedicated_cpus: true };
     drive_round(&plan, target, place, Watched::default(), workers, &Arc::default()).expect("the server is there")
 }
 
 fn report(
     (idle, class): &(Round, SchedulingClass),
-    (storm, _): &(Round, SchedulingClass),
-    (answers, logins): (&Logins, u32),
+    (burst, _): &(Round, SchedulingClass),
+    (login_results, logins): (&Logins, u32),
     (before, peak, bound): (u64, u64, u64),
 ) -> bool {
     println!("login burst: {logins} logins at once, GET /me at {RATE_RPS} requests/s meanwhile, sent under {class}");
     println!("  {:<22} {:>9} {:>9} {:>9}", "/me, µs", "p50", "p99", "max");
-    for (name, round) in [("idle", idle), ("burst", storm)] {
+    for (name, round) in [("idle", idle), ("burst", burst)] {
         let parts =
             [("response", &round.response_us), ("service", &round.service_us), ("generator's lag", &round.lag_us)];
         for (part, us) in parts {
@@ -85,24 +85,27 @@ fn report(
             println!("  {:<22} {p50:>9} {p99:>9} {max:>9}", format!("{name}, {part}"));
         }
     }
-    let (answered, took_s) = (answers.answered, answers.took.as_secs_f64());
-    let rate = answered as f64 / took_s;
+    let (completed, took_s) = (login_results.answered, login_results.took.as_secs_f64());
+    let rate = completed as f64 / took_s;
     println!(
-        "  {answered} of {logins} logins completed in {took_s:.1} s: {rate:.1} logins/s; failed: {:?}",
-        answers.failed
+        "  {completed} of {logins} logins completed in {took_s:.1} s: {rate:.1} logins/s; failed: {:?}",
+        login_results.failed
     );
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("  server memory: {:.1} MiB before, {:.1} MiB at most", mib(before), mib(peak));
     let p99 = |round: &Round| round.response_us.p99.unwrap_or_default() as f64;
-    let ratio = p99(storm) / p99(idle);
-    wants(&format!("p99 of /me at most {TIMES} times its idle value ({ratio:.1} times)"), ratio <= TIMES)
-        & wants(&format!("at most {:.0} MiB: {} hashing(s) at a time", mib(bound), hashings()), peak <= bound)
-        & wants("every login got a 200 response", answered == u64::from(logins))
+    let ratio = p99(burst) / p99(idle);
+    check_requirement(&format!("p99 of /me at most {TIMES} times its idle value ({ratio:.1} times)"), ratio <= TIMES)
+        & check_requirement(
+            &format!("at most {:.0} MiB: {} hashing(s) at a time", mib(bound), hashings()),
+            peak <= bound,
+        )
+        & check_requirement("every login got a 200 response", completed == u64::from(logins))
 }
 
-fn wants(what: &str, got: bool) -> bool {
-    println!("  {} {what}", if got { "yes:" } else { "NO: " });
-    got
+fn check_requirement(requirement: &str, met: bool) -> bool {
+    println!("  {} {requirement}", if met { "yes:" } else { "NO: " });
+    met
 }
 
 /// Returns the number of concurrent hashings: one processor is left to requests that only present a credential.

@@ -202,15 +202,15 @@ fn schemes(list: &str) -> Result<Schemes, String> {
     if list == "all" {
         return Ok(Schemes(Scheme::all().collect()));
     }
-    let asked: Vec<Scheme> =
-        words(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownWord| error.to_string())?;
-    Ok(Schemes(Scheme::all().filter(|scheme| scheme.is_control() || asked.contains(scheme)).collect()))
+    let selected: Vec<Scheme> =
+        items(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownWord| error.to_string())?;
+    Ok(Schemes(Scheme::all().filter(|scheme| scheme.is_control() || selected.contains(scheme)).collect()))
 }
 
 fn experiments(list: &str) -> Result<Experiments, String> {
-    let asked: Vec<Experiment> =
-        words(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownExperiment| error.to_string())?;
-    Ok(Experiments(Experiment::all().filter(|experiment| asked.contains(experiment)).collect()))
+    let selected: Vec<Experiment> =
+        items(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownExperiment| error.to_string())?;
+    Ok(Experiments(Experiment::all().filter(|experiment| selected.contains(experiment)).collect()))
 }
 
 /// The experiments by name, and which are the default.
@@ -229,7 +229,7 @@ fn experiments_long_help() -> String {
     format!("{}\n{}", experiments_help(), Experiment::all().map(line).collect::<String>())
 }
 
-fn words(list: &str) -> impl Iterator<Item = &str> {
+fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
 

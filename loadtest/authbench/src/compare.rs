@@ -17,58 +17,58 @@ use lab::scratch::Scratch;
 use lab::slice::Slices;
 use lab::store::{Store, UnusableStore};
 
+use crate::conformance_gate::{self, NotConformant};
 use crate::exit::{ExitResult, Failure};
 use crate::janitor::Janitor;
-use crate::progress::Shown;
-use crate::promises::{self, Broken};
-use crate::{cli, folder, left_over, message, provenance, terminal};
+use crate::progress::StderrProgress;
+use crate::{cleanup, cli, folder, message, provenance, terminal};
 
-pub(crate) fn run(asked: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
-    let experiments = asked.experiments.clone().map_or_else(|| asked.profile.experiments(), |asked| asked.0);
-    if asked.balancer != Balancer::default() && !experiments.contains(&ScalingExperiment::EXPERIMENT) {
-        let none = format!(
+pub(crate) fn run(args: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
+    let experiments = args.experiments.clone().map_or_else(|| args.profile.experiments(), |selected| selected.0);
+    if args.balancer != Balancer::default() && !experiments.contains(&ScalingExperiment::EXPERIMENT) {
+        let message = format!(
             "--balancer {} applies only to the experiment scaling, which is not selected; add it to --experiments",
-            asked.balancer
+            args.balancer
         );
-        return Err(Failure::Usage(none));
+        return Err(Failure::Usage(message));
     }
-    let mut progress = Shown::on_stderr();
-    let mut janitor = left_over::tidy(&mut progress);
-    let folder = folder::create(asked.out.as_deref(), &asked.profile.to_string())?;
+    let mut progress = StderrProgress::new();
+    let mut janitor = cleanup::clean_up(&mut progress);
+    let folder = folder::create(args.out.as_deref(), &args.profile.to_string())?;
     // First, because a pinned thread sees only its own processors.
     let host = lab::host::host();
-    let placement = place(&mut progress);
-    let profile = Some(asked.profile.to_string());
-    let record = provenance::record("compare", &folder, profile, asked.seed, (host, placement.clone()));
+    let placement = assign_cpus(&mut progress);
+    let profile = Some(args.profile.to_string());
+    let record = provenance::record("compare", &folder, profile, args.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
-    let setting = set_up(asked, placement, stop, (&mut journal, &mut progress), janitor.as_mut())
-        .or_else(|error| Err(not_begun(&error, &mut journal)?))?;
-    let measured = measure(asked, experiments, &setting, &mut journal, &mut progress);
+    let setting = set_up(args, placement, stop, (&mut journal, &mut progress), janitor.as_mut())
+        .or_else(|error| Err(start_error(&error, &mut journal)?))?;
+    let measured = measure(args, experiments, &setting, &mut journal, &mut progress);
     drop(setting);
     // All processes have exited before the reports are written.
-    conclude(measured, &mut journal)
+    finish_run(measured, &mut journal)
 }
 
 /// Creates the run configuration: starts or connects to the stores and selects the schemes.
 fn set_up(
-    asked: &cli::Compare,
+    args: &cli::Compare,
     placement: Placement,
     stop: &Arc<AtomicBool>,
-    (journal, progress): (&mut Journal, &mut Shown),
+    (journal, progress): (&mut Journal, &mut StderrProgress),
     mut janitor: Option<&mut Janitor>,
 ) -> anyhow::Result<Setting> {
     let scratch = Scratch::new()?;
-    if asked.balancer == Balancer::Haproxy {
+    if args.balancer == Balancer::Haproxy {
         // An explicit option has no fallback.
         journal.software("haproxy", &lab::host::haproxy_version().ok_or(HaproxyError::Missing)?);
     }
-    let mut schemes = asked.schemes.clone().map_or_else(|| asked.profile.schemes(), |schemes| schemes.0);
+    let mut schemes = args.schemes.clone().map_or_else(|| args.profile.schemes(), |schemes| schemes.0);
     let mut stores = BTreeMap::new();
     for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_apart()).collect::<BTreeSet<_>>() {
-        let lent = asked.redis_url.as_deref().filter(|_| kind == StoreKind::Redis);
-        let store = match lent {
-            Some(url) => borrow(url, asked.redis_in_use, progress, janitor.as_deref_mut()),
-            None => private(kind, &scratch, journal, &placement),
+        let external_url = args.redis_url.as_deref().filter(|_| kind == StoreKind::Redis);
+        let store = match external_url {
+            Some(url) => connect_redis(url, args.redis_in_use, progress, janitor.as_deref_mut()),
+            None => start_private_store(kind, &scratch, journal, &placement),
         };
         match store {
             Ok(store) => {
@@ -76,51 +76,55 @@ fn set_up(
                 journal.software(name, version);
                 stores.insert(kind, store);
             }
-            Err(error) if error.is_missing() => leave_out(kind, &error, &mut schemes, journal, progress)?,
+            Err(error) if error.is_missing() => omit_schemes(kind, &error, &mut schemes, journal, progress)?,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(Setting {
         schemes,
-        carrier: asked.carrier,
+        carrier: args.carrier,
         stores,
         placement,
-        balancer: asked.balancer,
+        balancer: args.balancer,
         slices: Slices::here,
-        seed: asked.seed,
+        seed: args.seed,
         stop: stop.clone(),
         scratch,
     })
 }
 
 fn measure(
-    asked: &cli::Compare,
+    args: &cli::Compare,
     experiments: Vec<Experiment>,
     setting: &Setting,
     journal: &mut Journal,
-    progress: &mut Shown,
+    progress: &mut StderrProgress,
 ) -> anyhow::Result<()> {
-    let parameters = asked.profile.parameters();
+    let parameters = args.profile.parameters();
     let mut bench = Bench { setting, journal, progress };
-    if asked.unsafe_skip_conformance {
+    if args.unsafe_skip_conformance {
         bench.journal.omit("conformance", "--unsafe-skip-conformance: the conformance checks were not run")?;
     } else {
-        promises::check(&mut bench)?;
+        conformance_gate::check(&mut bench)?;
     }
     Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))?)
 }
 
 /// Returns the error of a run that cannot start. Removes the run's folder unless it contains other files.
-fn not_begun(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Failure> {
+fn start_error(error: &anyhow::Error, journal: &mut Journal) -> Result<Failure, Failure> {
     let why = message::of(error);
     journal.end(Some(&why))?;
-    let logs = if folder::leave(journal) { String::new() } else { format!("; see {}", journal.logs().display()) };
+    let logs = if folder::remove_if_nothing_measured(journal) {
+        String::new()
+    } else {
+        format!("; see {}", journal.logs().display())
+    };
     Ok(anyhow!("{why}; nothing was measured{logs}").into())
 }
 
 /// Closes the record and writes the reports. A run without measurements writes none. An interrupted run exits at once:
 /// its reports can be written later.
-fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
+fn finish_run(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     let reason = measured.as_ref().err().map(message::of);
     journal.end(reason.as_deref())?;
     let folder = journal.folder().display();
@@ -136,17 +140,17 @@ fn conclude(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult {
     }
     report::write(journal.folder(), journal.record())?;
     if let Err(error) = &measured
-        && let Some(broken) = error.downcast_ref::<Broken>()
+        && let Some(not_conformant) = error.downcast_ref::<NotConformant>()
     {
-        return Err(Failure::Threshold(broken.to_string()));
+        return Err(Failure::Threshold(not_conformant.to_string()));
     }
     measured.with_context(|| format!("the results so far are kept in {folder}"))?;
     terminal::result(&format!("{}{folder}/report.html\n{folder}\n", report::summary(journal.record())?))?;
-    no_violation(journal)
+    check_violations(journal)
 }
 
 /// Fails if a server violated its revocation guarantee. The record and the reports are complete by then.
-fn no_violation(journal: &Journal) -> ExitResult {
+fn check_violations(journal: &Journal) -> ExitResult {
     let evidence = Evidence::of(journal.record())?;
     let violations: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
     if violations.is_empty() {
@@ -156,19 +160,19 @@ fn no_violation(journal: &Journal) -> ExitResult {
 }
 
 /// Assigns processors to server, store and generator, and pins this process, the generator, to its own.
-fn place(progress: &mut Shown) -> Placement {
-    let (placement, refused) = lab::placement::settle();
-    if let Some(error) = refused {
+fn assign_cpus(progress: &mut StderrProgress) -> Placement {
+    let (placement, error) = lab::placement::settle();
+    if let Some(error) = error {
         progress.note(&error.to_string());
     }
     placement
 }
 
 /// Connects to the Redis of --redis-url, removes keys that killed runs left, and registers it with the janitor.
-fn borrow(
+fn connect_redis(
     url: &str,
     in_use: bool,
-    progress: &mut Shown,
+    progress: &mut StderrProgress,
     janitor: Option<&mut Janitor>,
 ) -> Result<Store, UnusableStore> {
     let removed = Redis::reclaim(url)?;
@@ -183,7 +187,7 @@ fn borrow(
 }
 
 /// Starts a private store of this kind.
-fn private(
+fn start_private_store(
     kind: StoreKind,
     scratch: &Scratch,
     journal: &Journal,
@@ -194,15 +198,15 @@ fn private(
 }
 
 /// Removes the schemes whose store is not installed, and prints and records that.
-fn leave_out(
+fn omit_schemes(
     kind: StoreKind,
     why: &UnusableStore,
     schemes: &mut Vec<Scheme>,
     journal: &mut Journal,
-    progress: &mut Shown,
+    progress: &mut StderrProgress,
 ) -> anyhow::Result<()> {
-    let (without, kept): (Vec<Scheme>, Vec<Scheme>) = schemes.iter().partition(|scheme| scheme.store() == kind);
-    for scheme in without {
+    let (omitted, kept): (Vec<Scheme>, Vec<Scheme>) = schemes.iter().partition(|scheme| scheme.store() == kind);
+    for scheme in omitted {
         progress.note(&format!("LEFT OUT: {scheme}. {why}"));
         journal.omit(scheme.id(), &why.to_string())?;
     }
@@ -215,15 +219,15 @@ fn leave_out(
 
 #[cfg(test)]
 mod tests {
-    use engine::record::{Host, OutageExperiment, OutageFault, OutageRound, Outcome as Came, Status, Validity};
+    use engine::record::{Host, OutageExperiment, OutageFault, OutageRound, Outcome, Status, Validity};
 
     use super::*;
 
     /// Concludes a run with this number of wrongly allowed requests.
-    fn ended(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::ExitResult) {
+    fn finish_run_with(wrongly_allowed: u32) -> (tempfile::TempDir, Journal, crate::exit::ExitResult) {
         let folder = tempfile::tempdir().unwrap();
-        let about = (Host::default(), Placement::default());
-        let record = provenance::record("compare", folder.path(), Some("quick".to_owned()), 1, about);
+        let environment = (Host::default(), Placement::default());
+        let record = provenance::record("compare", folder.path(), Some("quick".to_owned()), 1, environment);
         let mut journal = Journal::begin(folder.path().to_owned(), record).unwrap();
         let round = OutageRound {
             scheme: "session-redis".to_owned(),
@@ -233,23 +237,23 @@ mod tests {
             fault_s: 0.1,
             healed_s: 0.2,
             planned: u64::from(wrongly_allowed) + 1,
-            outcomes: BTreeMap::from([(Came::Good, vec![1]), (Came::WronglyAllowed, vec![wrongly_allowed])]),
+            outcomes: BTreeMap::from([(Outcome::Good, vec![1]), (Outcome::WronglyAllowed, vec![wrongly_allowed])]),
             logouts_asked: 0,
             logouts_acknowledged: 0,
             validity: Validity::from_reasons(Vec::new()),
         };
         journal.measured(|outage: &mut OutageExperiment| outage.rounds.push(round)).unwrap();
-        let outcome = conclude(Ok(()), &mut journal);
+        let outcome = finish_run(Ok(()), &mut journal);
         (folder, journal, outcome)
     }
 
     #[test]
     fn wrongly_allowed_requests_fail_the_run_after_the_reports_are_written() {
-        let (folder, journal, outcome) = ended(2);
+        let (folder, journal, outcome) = finish_run_with(2);
         let Err(Failure::Threshold(message)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(message, "outage: session-redis wrongly allowed 2 requests (store cut off)");
         assert_eq!(journal.record().run.status, Status::Complete);
         assert!(folder.path().join("report.html").exists() && folder.path().join("report.md").exists());
-        ended(0).2.unwrap();
+        finish_run_with(0).2.unwrap();
     }
 }

@@ -10,60 +10,60 @@ use engine::input::{self, MOST_SETTING_BYTES};
 use experiments::Progress as _;
 use lab::listener::process_behind;
 
+use crate::conformance_gate::memory_gauge;
 use crate::exit::{ExitResult, Failure};
-use crate::progress::Shown;
-use crate::promises::memory_of;
+use crate::progress::StderrProgress;
 use crate::{cli, terminal};
 
 /// Shows the progress of the checks on stderr.
-struct Checks {
-    shown: Shown,
+struct CheckProgress {
+    progress: StderrProgress,
     begun: bool,
 }
 
-impl Observer for Checks {
+impl Observer for CheckProgress {
     fn begins(&mut self, check: &Check, _: usize, count: usize) {
         if !self.begun {
-            self.shown.begin("conform", count as u64);
+            self.progress.begin("conform", count as u64);
             self.begun = true;
         }
-        self.shown.step(check.id);
+        self.progress.step(check.id);
     }
 
     fn ends(&mut self, _: &CheckResult) {}
 }
 
-pub(crate) fn run(asked: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
+pub(crate) fn run(args: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
     let nodes: Vec<Base> =
-        asked.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
+        args.target.iter().map(|url| url.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?;
     let first = nodes.first().cloned().ok_or_else(|| Failure::usage("give at least one --target"))?;
-    if let Some(log) = &asked.log {
+    if let Some(log) = &args.log {
         input::check_regular(log).map_err(|error| Failure::usage(format!("--log {}: {error}", log.display())))?;
     }
-    let watched = asked.target.first().and_then(|url| process_behind(url));
+    let server_pid = args.target.first().and_then(|url| process_behind(url));
     let subject = Subject {
         nodes,
-        memory: watched.map(memory_of),
-        extent: Extent { mutations: asked.mutations, ..Extent::default() },
-        keys: keys(asked)?,
-        log: asked.log.clone(),
-        refresh_grace_s: asked.refresh_grace_s,
+        memory: server_pid.map(memory_gauge),
+        extent: Extent { mutations: args.mutations, ..Extent::default() },
+        keys: keys(args)?,
+        log: args.log.clone(),
+        refresh_grace_s: args.refresh_grace_s,
         ..Subject::new(first)
     };
-    suffices(&subject.extent).map_err(Failure::Usage)?;
-    let mut checks = Checks { shown: Shown::on_stderr(), begun: false };
+    check_descriptor_limit(&subject.extent).map_err(Failure::Usage)?;
+    let mut checks = CheckProgress { progress: StderrProgress::new(), begun: false };
     let report = conformance::run(&subject, &mut checks, stop)?;
     if report.ending == Ending::Complete {
-        checks.shown.end();
+        checks.progress.end();
     }
-    let result = if asked.json { serde_json::to_string(&report)? + "\n" } else { told(&report) };
+    let result = if args.json { serde_json::to_string(&report)? + "\n" } else { format_report(&report) };
     terminal::result(&result)?;
     verdict(&report)
 }
 
 /// Checks whether this process may open all connections of the suite; otherwise a failure to open one would look like a
 /// refusal by the server.
-pub(crate) fn suffices(extent: &Extent) -> Result<(), String> {
+pub(crate) fn check_descriptor_limit(extent: &Extent) -> Result<(), String> {
     let (needed, spare) = (extent.connections(), driver::spare_descriptors());
     if needed <= spare {
         return Ok(());
@@ -75,25 +75,25 @@ pub(crate) fn suffices(extent: &Extent) -> Result<(), String> {
 }
 
 fn verdict(report: &Report) -> ExitResult {
-    let made = format!("{} of {} checks completed", report.outcomes.len(), conformance::checks::all().count());
+    let completed = format!("{} of {} checks completed", report.outcomes.len(), conformance::checks::all().count());
     let failed: Vec<&str> = report.failures().map(|outcome| outcome.id.as_str()).collect();
     let failed = failed.join(", ");
     match report.ending {
-        Ending::Stopped => Err(anyhow::anyhow!("interrupted: {made}").into()),
+        Ending::Stopped => Err(anyhow::anyhow!("interrupted: {completed}").into()),
         Ending::Unresponsive => Err(Failure::Threshold(format!(
-            "the server did not respond in time in several consecutive checks, so the run was stopped: {made}, failed: {failed}"
+            "the server did not respond in time in several consecutive checks, so the run was stopped: {completed}, failed: {failed}"
         ))),
         Ending::Complete if failed.is_empty() => Ok(()),
         Ending::Complete => Err(Failure::Threshold(format!("not conformant: {failed}"))),
     }
 }
 
-fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
+fn keys(args: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
     let read = |flag: &str, file: &Path| {
         input::read(file, MOST_SETTING_BYTES)
             .map_err(|error| Failure::usage(format!("{flag} {}: {error}", file.display())))
     };
-    Ok(match (&asked.secret_file, &asked.key_file) {
+    Ok(match (&args.secret_file, &args.key_file) {
         (Some(file), _) => Some(SigningKeys::secret(&read("--secret-file", file)?)),
         (None, Some(file)) => Some(SigningKeys::pem(&read("--key-file", file)?)),
         (None, None) => None,
@@ -101,7 +101,7 @@ fn keys(asked: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
 }
 
 /// Formats one line per check, in the order of the table; failed checks with their requests and responses.
-fn told(report: &Report) -> String {
+fn format_report(report: &Report) -> String {
     let mut text = format!("{}\n", on_one_line(report.id()));
     for outcome in &report.outcomes {
         text.push_str(&line(outcome));
@@ -110,8 +110,8 @@ fn told(report: &Report) -> String {
         |wanted: fn(&Verdict) -> bool| report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count();
     let passed = count(|verdict| matches!(verdict, Verdict::Pass));
     let failed = count(|verdict| matches!(verdict, Verdict::Fail { .. }));
-    let left = report.outcomes.len() - passed - failed;
-    text + &format!("{passed} passed, {failed} failed, {left} not applicable\n")
+    let not_applicable = report.outcomes.len() - passed - failed;
+    text + &format!("{passed} passed, {failed} failed, {not_applicable} not applicable\n")
 }
 
 fn line(outcome: &CheckResult) -> String {
@@ -138,12 +138,12 @@ fn line(outcome: &CheckResult) -> String {
 }
 
 /// Replaces line breaks, so that text from the target cannot look like output of authbench.
-fn on_one_line(said: &str) -> String {
-    said.replace(['\n', '\r'], " ")
+fn on_one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
-fn quoted(mark: &str, said: &str) -> String {
-    said.lines().flat_map(|line| [mark, line, "\n"]).collect()
+fn quoted(mark: &str, text: &str) -> String {
+    text.lines().flat_map(|line| [mark, line, "\n"]).collect()
 }
 
 #[cfg(test)]

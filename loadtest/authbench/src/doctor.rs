@@ -6,29 +6,29 @@ use std::sync::atomic::AtomicBool;
 use contract::Scheme;
 use experiments::doctor::{Finding, Outlook, Reach, State, examine};
 
-use crate::doctor_json::Examined;
+use crate::doctor_json::DoctorResult;
 use crate::exit::ExitResult;
-use crate::progress::Shown;
-use crate::{cli, left_over, terminal};
+use crate::progress::StderrProgress;
+use crate::{cleanup, cli, terminal};
 
 /// The maximum line length.
 const WIDTH: usize = 110;
 
-pub(crate) fn run(asked: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
-    let mut progress = Shown::on_stderr();
-    let _janitor = left_over::tidy(&mut progress);
+pub(crate) fn run(args: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
+    let mut progress = StderrProgress::new();
+    let _janitor = cleanup::clean_up(&mut progress);
     let findings = examine(stop, &mut progress)?;
     let outlook = Outlook::of(&findings);
-    let result = if asked.json {
-        serde_json::to_string(&Examined::of(&findings, &outlook))? + "\n"
+    let result = if args.json {
+        serde_json::to_string(&DoctorResult::of(&findings, &outlook))? + "\n"
     } else {
-        told(&findings, &outlook)
+        format_findings(&findings, &outlook)
     };
     Ok(terminal::result(&result)?)
 }
 
 /// Formats the findings in their order, followed by a summary.
-fn told(findings: &[Finding], outlook: &Outlook) -> String {
+fn format_findings(findings: &[Finding], outlook: &Outlook) -> String {
     let names = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let findings: String = findings.iter().map(|finding| paragraph(finding, names)).collect();
     findings + "\n" + &summary(outlook)
@@ -36,44 +36,46 @@ fn told(findings: &[Finding], outlook: &Outlook) -> String {
 
 /// Formats what was found; unless it is good, also what it means and what to do.
 fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
-    let mut text = wrapped(&format!("{:<7}  {name:<names$}  ", judgement.state), &judgement.found);
+    let mut text = wrap(&format!("{:<7}  {name:<names$}  ", judgement.state), &judgement.found);
     if judgement.state != State::Good {
         let label = |label: &str| format!("{:<7}  {:>names$}  ", "", label);
-        text.push_str(&wrapped(&label("effect"), &judgement.means));
-        text.extend(judgement.advice.iter().map(|advice| wrapped(&label("advice"), advice)));
+        text.push_str(&wrap(&label("effect"), &judgement.means));
+        text.extend(judgement.advice.iter().map(|advice| wrap(&label("advice"), advice)));
     }
     text
 }
 
 fn summary(outlook: &Outlook) -> String {
     let mut text = String::new();
-    for (head, lines) in
-        [("can be measured", whole(outlook)), ("less accurate", less(outlook)), ("not possible", nothing(outlook))]
-    {
+    for (head, lines) in [
+        ("can be measured", measurable(outlook)),
+        ("less accurate", less_accurate(outlook)),
+        ("not possible", not_possible(outlook)),
+    ] {
         for (place, line) in lines.iter().enumerate() {
-            text.push_str(&wrapped(&format!("{:<17}", if place == 0 { head } else { "" }), line));
+            text.push_str(&wrap(&format!("{:<17}", if place == 0 { head } else { "" }), line));
         }
     }
     text
 }
 
 /// Lists the experiments that can be measured, accurately or not, and the number of schemes.
-fn whole(outlook: &Outlook) -> Vec<String> {
-    let made = outlook.experiments.iter().filter(|(_, reach)| !matches!(reach, Reach::Nothing(_)));
-    let made: Vec<String> = made.map(|(experiment, _)| experiment.to_string()).collect();
-    let made = if made.is_empty() { "nothing".to_owned() } else { made.join(", ") };
-    vec![format!("{made}; {} of {} schemes", outlook.schemes.len(), Scheme::all().count())]
+fn measurable(outlook: &Outlook) -> Vec<String> {
+    let measurable = outlook.experiments.iter().filter(|(_, reach)| !matches!(reach, Reach::Nothing(_)));
+    let measurable: Vec<String> = measurable.map(|(experiment, _)| experiment.to_string()).collect();
+    let measurable = if measurable.is_empty() { "nothing".to_owned() } else { measurable.join(", ") };
+    vec![format!("{measurable}; {} of {} schemes", outlook.schemes.len(), Scheme::all().count())]
 }
 
-fn less(outlook: &Outlook) -> Vec<String> {
-    because(outlook, |reach| match reach {
+fn less_accurate(outlook: &Outlook) -> Vec<String> {
+    group_by_reasons(outlook, |reach| match reach {
         Reach::LessExact(because) => Some(because),
         Reach::Whole | Reach::Nothing(_) => None,
     })
 }
 
-fn nothing(outlook: &Outlook) -> Vec<String> {
-    let none = because(outlook, |reach| match reach {
+fn not_possible(outlook: &Outlook) -> Vec<String> {
+    let none = group_by_reasons(outlook, |reach| match reach {
         Reach::Nothing(because) => Some(because),
         Reach::Whole | Reach::LessExact(_) => None,
     });
@@ -82,7 +84,7 @@ fn nothing(outlook: &Outlook) -> Vec<String> {
 }
 
 /// Lists the experiments with reasons, one line for those with the same reasons.
-fn because(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static str>>) -> Vec<String> {
+fn group_by_reasons(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static str>>) -> Vec<String> {
     let mut groups: Vec<(&Vec<&'static str>, Vec<String>)> = Vec::new();
     for (experiment, reach) in &outlook.experiments {
         let Some(reasons) = reasons(reach) else { continue };
@@ -98,7 +100,7 @@ fn because(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static s
 }
 
 /// Wraps a text after a head, with aligned lines of at most [`WIDTH`] characters.
-fn wrapped(head: &str, text: &str) -> String {
+fn wrap(head: &str, text: &str) -> String {
     let indent = head.chars().count();
     let (mut lines, mut line) = (String::new(), head.to_owned());
     for word in text.split_whitespace() {
@@ -132,14 +134,14 @@ mod tests {
             (ScalingExperiment::EXPERIMENT, Reach::Nothing(vec!["slices"])),
         ];
         let outlook = Outlook { experiments, schemes: vec![], left_out: vec![] };
-        assert_eq!(less(&outlook), ["cost, reject (see processors)", "latency (see processors, lag)"]);
-        assert_eq!(nothing(&outlook), ["scaling (see slices)"]);
+        assert_eq!(less_accurate(&outlook), ["cost, reject (see processors)", "latency (see processors, lag)"]);
+        assert_eq!(not_possible(&outlook), ["scaling (see slices)"]);
     }
 
     #[test]
     fn long_text_is_wrapped_without_losing_words() {
         let text = "some words to be wrapped, of which there are many more than fit ".repeat(5);
-        let wrapped = wrapped("head     ", &text);
+        let wrapped = wrap("head     ", &text);
         let lines: Vec<&str> = wrapped.lines().collect();
         assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
         assert!(lines[1..].iter().all(|line| line.starts_with("         some") || line.starts_with("         ")));

@@ -5,17 +5,17 @@ use serde::Serialize;
 
 /// The findings, and what can be measured according to them.
 #[derive(Debug, Serialize)]
-pub(crate) struct Examined<'a> {
+pub(crate) struct DoctorResult<'a> {
     /// In a fixed order, each name once.
-    findings: Vec<Found<'a>>,
+    findings: Vec<FindingResult<'a>>,
     /// Every experiment.
-    experiments: Vec<Reached<'a>>,
+    experiments: Vec<ExperimentResult<'a>>,
     /// The ids of the schemes that can be measured.
     schemes: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
-struct Found<'a> {
+struct FindingResult<'a> {
     /// Stable, such as `generator-ceiling`.
     name: &'static str,
     /// `good`, `limited` (some results are less accurate) or `missing` (some experiments or schemes cannot be measured).
@@ -33,7 +33,7 @@ struct Found<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Reached<'a> {
+struct ExperimentResult<'a> {
     name: String,
     /// `whole`, `less-exact` or `nothing`.
     measurable: &'static str,
@@ -41,18 +41,22 @@ struct Reached<'a> {
     because: &'a [&'static str],
 }
 
-impl<'a> Examined<'a> {
+impl<'a> DoctorResult<'a> {
     pub(crate) fn of(findings: &'a [Finding], outlook: &'a Outlook) -> Self {
         Self {
-            findings: findings.iter().map(found).collect(),
-            experiments: outlook.experiments.iter().map(|(name, reach)| reached(name.to_string(), reach)).collect(),
+            findings: findings.iter().map(finding_result).collect(),
+            experiments: outlook
+                .experiments
+                .iter()
+                .map(|(name, reach)| experiment_result(name.to_string(), reach))
+                .collect(),
             schemes: outlook.schemes.iter().map(|scheme| scheme.id()).collect(),
         }
     }
 }
 
-fn found(Finding { name, judgement }: &Finding) -> Found<'_> {
-    Found {
+fn finding_result(Finding { name, judgement }: &Finding) -> FindingResult<'_> {
+    FindingResult {
         name,
         state: judgement.state.to_string(),
         found: &judgement.found,
@@ -63,11 +67,11 @@ fn found(Finding { name, judgement }: &Finding) -> Found<'_> {
     }
 }
 
-fn reached(name: String, reach: &Reach) -> Reached<'_> {
+fn experiment_result(name: String, reach: &Reach) -> ExperimentResult<'_> {
     let (measurable, because): (_, &[_]) = match reach {
         Reach::Whole => ("whole", &[]),
         Reach::LessExact(because) => ("less-exact", because),
         Reach::Nothing(because) => ("nothing", because),
     };
-    Reached { name, measurable, because }
+    ExperimentResult { name, measurable, because }
 }

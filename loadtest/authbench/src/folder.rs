@@ -26,7 +26,7 @@ pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf
 }
 
 /// Removes the folder of a run that has measured nothing. Returns whether it was removed.
-pub(crate) fn leave(journal: &Journal) -> bool {
+pub(crate) fn remove_if_nothing_measured(journal: &Journal) -> bool {
     journal.has_measured_nothing() && remove_unused(journal.folder())
 }
 
@@ -34,12 +34,12 @@ pub(crate) fn leave(journal: &Journal) -> bool {
 fn remove_unused(folder: &Path) -> bool {
     let logs = folder.join(LOGS);
     let is_empty = |log: &PathBuf| fs::metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0);
-    let Some(found) = entries(&logs).filter(|logs| logs.iter().all(is_empty)) else { return false };
-    let own = [logs.clone(), folder.join(engine::record::FILE_NAME)];
-    if !entries(folder).is_some_and(|entries| entries.iter().all(|entry| own.contains(entry))) {
+    let Some(log_files) = entries(&logs).filter(|logs| logs.iter().all(is_empty)) else { return false };
+    let removable = [logs.clone(), folder.join(engine::record::FILE_NAME)];
+    if !entries(folder).is_some_and(|entries| entries.iter().all(|entry| removable.contains(entry))) {
         return false;
     }
-    let removed = found.iter().chain(&own[1..]).try_for_each(fs::remove_file);
+    let removed = log_files.iter().chain(&removable[1..]).try_for_each(fs::remove_file);
     removed.and_then(|()| fs::remove_dir(logs)).and_then(|()| fs::remove_dir(folder)).is_ok()
 }
 

@@ -15,11 +15,11 @@ use lab::http::Client;
 use serde::Serialize;
 
 use crate::exit::{ExitResult, Failure};
-use crate::progress::Shown;
-use crate::{cli, folder, load_end, load_target, message};
+use crate::progress::StderrProgress;
+use crate::{cli, folder, load_output, load_target, message};
 
 pub(crate) fn run(
-    asked: &cli::Load,
+    args: &cli::Load,
     plan: &Plan,
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
@@ -29,31 +29,31 @@ pub(crate) fn run(
     if let Some(descriptor) = descriptor {
         journal.describe(descriptor.clone());
     }
-    let searched = search(asked, plan, client, descriptor, &mut journal, stop);
-    let ended = searched.as_ref().err().map(message::of);
-    journal.end(ended.as_deref())?;
-    folder::leave(&journal);
-    if let Some(why) = ended.filter(|_| rounds(&journal).is_empty()) {
+    let searched = search(args, plan, client, descriptor, &mut journal, stop);
+    let end_reason = searched.as_ref().err().map(message::of);
+    journal.end(end_reason.as_deref())?;
+    folder::remove_if_nothing_measured(&journal);
+    if let Some(why) = end_reason.filter(|_| rounds(&journal).is_empty()) {
         return Err(anyhow!(why).into());
     }
     report::write(journal.folder(), journal.record())?;
     let found = Evidence::of(journal.record())?.slo.ok_or_else(|| anyhow!("the search recorded no result"))?;
-    show(asked, &found, &journal)?;
+    print_result(args, &found, &journal)?;
     match searched {
         Ok(_) => outcome(&found),
-        Err(error) => Err(load_end::kept(&message::of(&error), &journal).into()),
+        Err(error) => Err(load_output::incomplete_error(&message::of(&error), &journal).into()),
     }
 }
 
 fn search(
-    asked: &cli::Load,
+    args: &cli::Load,
     plan: &Plan,
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
     journal: &mut Journal,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<SearchEnd> {
-    let servers = load_target::servers(asked);
+    let servers = load_target::local_servers(args);
     let mut checked = false;
     let subject = Subject {
         scheme: load_target::name(descriptor),
@@ -62,7 +62,7 @@ fn search(
         stop,
         ttl_s: descriptor.and_then(|descriptor| descriptor.credential_ttl_s),
         renew: || {
-            let target = load_target::target(asked, plan, client, descriptor)?;
+            let target = load_target::target(args, plan, client, descriptor)?;
             // Only once: later, the search is meant to find rates at which the target fails.
             if !std::mem::replace(&mut checked, true) {
                 driver::preflight(plan, &target)?;
@@ -70,12 +70,12 @@ fn search(
             Ok(target)
         },
     };
-    experiments::slo::run(subject, &asked.slo, plan, journal, &mut Shown::on_stderr())
+    experiments::slo::run(subject, &args.slo, plan, journal, &mut StderrProgress::new())
 }
 
-fn show(asked: &cli::Load, found: &SloTable, journal: &Journal) -> ExitResult {
+fn print_result(args: &cli::Load, found: &SloTable, journal: &Journal) -> ExitResult {
     let result = || serde_json::to_string(&SloResult::of(found, rounds(journal)));
-    load_end::show_run(asked.json.then(result).transpose()?.as_deref(), journal)
+    load_output::print_run(args.json.then(result).transpose()?.as_deref(), journal)
 }
 
 fn rounds(journal: &Journal) -> &[SloRound] {
@@ -130,21 +130,21 @@ impl<'a> SloResult<'a> {
                 Some(SearchEnd::Generator) => Some("generator"),
                 Some(SearchEnd::Unclear | SearchEnd::OutOfTime) | None => None,
             },
-            rounds: rounds.iter().map(|made| RoundResult::of(made, &found.objectives)).collect(),
+            rounds: rounds.iter().map(|round| RoundResult::of(round, &found.objectives)).collect(),
         }
     }
 }
 
 impl<'a> RoundResult<'a> {
-    fn of(made: &'a SloRound, objectives: &[Objective]) -> Self {
+    fn of(round: &'a SloRound, objectives: &[Objective]) -> Self {
         Self {
-            step: made.step,
-            rate_rps: made.rate_rps,
-            duration_s: made.round.plan.duration_s,
-            verdict: made.verdict,
-            response_us: made.round.response_us,
-            objectives_us: objectives.iter().map(|objective| objective.percentile.of(&made.round)).collect(),
-            reasons: &made.round.validity.reasons,
+            step: round.step,
+            rate_rps: round.rate_rps,
+            duration_s: round.round.plan.duration_s,
+            verdict: round.verdict,
+            response_us: round.round.response_us,
+            objectives_us: objectives.iter().map(|objective| objective.percentile.of(&round.round)).collect(),
+            reasons: &round.round.validity.reasons,
         }
     }
 }

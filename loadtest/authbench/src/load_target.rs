@@ -14,11 +14,11 @@ use lab::http::{Client, HttpError, cookie_header};
 use crate::{cli, terminal};
 
 /// The default number of credentials if each needs a login, which costs a password hash.
-const LOGGED_IN: u32 = 100;
+const DEFAULT_LOGINS: u32 = 100;
 /// The name of a scheme whose server does not report one.
 const UNNAMED: &str = "unnamed";
 /// More threads than this do not make one machine's generator faster.
-const MOST_WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
 /// Returns the id of the scheme.
 pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
@@ -26,30 +26,30 @@ pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
 }
 
 /// Returns the process that listens at the target, if it runs on this machine.
-pub(crate) fn servers(asked: &cli::Load) -> Vec<u32> {
-    lab::listener::process_behind(asked.target.as_str()).into_iter().collect()
+pub(crate) fn local_servers(args: &cli::Load) -> Vec<u32> {
+    lab::listener::process_behind(args.target.as_str()).into_iter().collect()
 }
 
 pub(crate) fn workers() -> Workers {
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    Workers { count, own_processors: false }
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+    Workers { count, dedicated_cpus: false }
 }
 
 /// Returns the target with newly issued credentials.
 pub(crate) fn target(
-    asked: &cli::Load,
+    args: &cli::Load,
     plan: &Plan,
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
 ) -> anyhow::Result<Target> {
-    let credentials = Arc::new(Credentials::new(credentials(asked, plan, client, descriptor)?)?);
+    let credentials = Arc::new(Credentials::new(credentials(args, plan, client, descriptor)?)?);
     let carrier = descriptor.map_or(Carrier::Bearer, |descriptor| descriptor.carrier);
-    Ok(Target::one(asked.target.to_string(), credentials, carrier))
+    Ok(Target::one(args.target.to_string(), credentials, carrier))
 }
 
 /// Mints credentials if the target supports it; otherwise logs users in one by one.
 fn credentials(
-    asked: &cli::Load,
+    args: &cli::Load,
     plan: &Plan,
     client: &Client,
     descriptor: Option<&SchemeDescriptor>,
@@ -65,7 +65,7 @@ fn credentials(
         Err(HttpError::Unreachable { .. }) => "no response".to_owned(),
         Err(HttpError::Malformed { .. } | HttpError::NotAnAuthServer { .. }) => "unexpected response".to_owned(),
     };
-    let size = if asked.population.is_some() || asked.plan.is_some() { size } else { size.min(LOGGED_IN) };
+    let size = if args.population.is_some() || args.plan.is_some() { size } else { size.min(DEFAULT_LOGINS) };
     terminal::note(&format!("the target does not mint credentials ({why}); logging in as {size} users"));
     let users = descriptor.map_or(u32::MAX, |descriptor| descriptor.users.max(1));
     (0..size).map(|number| log_in(client, number % users)).collect()
@@ -73,12 +73,12 @@ fn credentials(
 
 fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
     let username = username(number);
-    let (login, answer) = client
+    let (login, response) = client
         .login(&username, PASSWORD)
         .with_context(|| format!("cannot log in as {username}; is the target an auth server with the seeded users?"))?;
     let token = login.token.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
     // All cookies of the login, as a browser sends them: only the target knows which of them it needs.
-    let cookies = cookie_header(&client.cookies(&answer, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
+    let cookies = cookie_header(&client.cookies(&response, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
     let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
     if headers.is_empty() {
         return Err(anyhow!("the login as {username} issued neither a token nor a cookie"));

@@ -3,26 +3,26 @@
 // All output goes through `terminal`: the macros panic if a pipe is closed.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod cleanup;
 mod cli;
 mod compare;
 mod conform;
+mod conformance_gate;
 mod doctor;
 mod doctor_json;
 mod exit;
 mod folder;
 mod janitor;
-mod left_over;
 mod load;
-mod load_end;
 mod load_json;
+mod load_output;
 mod load_slo;
 mod load_target;
 mod message;
 mod progress;
-mod promises;
 mod provenance;
 mod report;
-mod stop;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;
@@ -39,18 +39,18 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> exit::ExitResult {
-    let stop = stop::on_signals;
+    let stop = signals::stop_flag;
     match command {
-        Command::Compare(asked) => compare::run(&asked, &stop()?),
-        Command::Load(asked) => load::run(&asked, &stop()?),
+        Command::Compare(args) => compare::run(&args, &stop()?),
+        Command::Load(args) => load::run(&args, &stop()?),
         // It needs no cleanup: every file is written completely or not at all, so a signal may end it at once.
-        Command::Report(asked) => report::run(&asked),
-        Command::Conform(asked) => conform::run(&asked, &stop()?),
-        Command::Doctor(asked) => doctor::run(&asked, &stop()?),
-        Command::TidyAfter(asked) => {
+        Command::Report(args) => report::run(&args),
+        Command::Conform(args) => conform::run(&args, &stop()?),
+        Command::Doctor(args) => doctor::run(&args, &stop()?),
+        Command::TidyAfter(args) => {
             // A signal that ends the parent process may be sent to both.
             let _first_signal = stop()?;
-            janitor::tidy_after(asked.pid)
+            janitor::clean_up_after(args.pid)
         }
     }
 }

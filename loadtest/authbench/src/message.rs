@@ -2,13 +2,13 @@
 
 /// Returns an error and its causes in one line, each once: most errors include their cause in their message.
 pub(crate) fn of(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
-        if said.is_empty() {
+    error.chain().map(ToString::to_string).fold(String::new(), |message, cause| {
+        if message.is_empty() {
             cause
-        } else if line(&said).contains(&line(&cause)) {
-            said
+        } else if line(&message).contains(&line(&cause)) {
+            message
         } else {
-            format!("{said}: {cause}")
+            format!("{message}: {cause}")
         }
     })
 }

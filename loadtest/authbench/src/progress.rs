@@ -13,15 +13,15 @@ use crate::terminal;
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows the progress of an experiment.
-pub(crate) struct Shown {
+pub(crate) struct StderrProgress {
     bar: ProgressBar,
     plain: bool,
     title: String,
     last_line: Option<Instant>,
 }
 
-impl Shown {
-    pub(crate) fn on_stderr() -> Self {
+impl StderrProgress {
+    pub(crate) fn new() -> Self {
         let plain = !std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = "{prefix:>8} [{bar:30}] {pos}/{len} {elapsed}/{duration} {msg}";
@@ -30,7 +30,7 @@ impl Shown {
     }
 }
 
-impl Progress for Shown {
+impl Progress for StderrProgress {
     fn begin(&mut self, title: &str, steps: u64) {
         title.clone_into(&mut self.title);
         self.last_line = None;

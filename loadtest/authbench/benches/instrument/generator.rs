@@ -7,7 +7,7 @@ use goose::config::GooseConfiguration;
 use goose::prelude::*;
 
 use crate::target::{Reference, pin};
-use crate::{Size, median, wants};
+use crate::{Size, check_requirement, median};
 
 /// The limit of CPU time per request, as a multiple of plain Goose's.
 const TIMES: f64 = 1.1;
@@ -29,20 +29,20 @@ pub(crate) fn run(size: Size) -> bool {
     for rate in RATES_RPS {
         compare(&format!("{rate:.0} requests/s"), turns, &control, seconds, Some(rate));
     }
-    wants("in a closed loop at most 1.1 times plain Goose", ratio <= TIMES)
+    check_requirement("in a closed loop at most 1.1 times plain Goose", ratio <= TIMES)
 }
 
 /// Returns the ratio of the medians over this number of turns.
 fn compare(what: &str, turns: u32, control: &Reference, seconds: u64, rate: Option<f64>) -> f64 {
     let target = control.server.base_url();
-    let (mut plain_us, mut own_us) = (Vec::new(), Vec::new());
+    let (mut goose_us, mut authbench_us) = (Vec::new(), Vec::new());
     for _ in 0..turns {
-        plain_us.push(plain(&target, seconds, rate));
-        own_us.push(own(&target, seconds, rate));
+        goose_us.push(measure_goose(&target, seconds, rate));
+        authbench_us.push(measure_authbench(&target, seconds, rate));
     }
-    let (plain_us, own_us) = (median(plain_us), median(own_us));
-    println!("  {what:<28} {plain_us:>12.1} {own_us:>12.1} {:>8.2}", own_us / plain_us);
-    own_us / plain_us
+    let (goose_us, authbench_us) = (median(goose_us), median(authbench_us));
+    println!("  {what:<28} {goose_us:>12.1} {authbench_us:>12.1} {:>8.2}", authbench_us / goose_us);
+    authbench_us / goose_us
 }
 
 /// Returns the CPU time of this process in nanoseconds.
@@ -56,7 +56,7 @@ fn us_per_request(before_ns: u64, requests: u64) -> f64 {
 }
 
 /// Runs a Goose attack as in its book, with its own metrics.
-fn plain(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
+fn measure_goose(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let before = cpu_ns();
     let metrics =
@@ -98,7 +98,7 @@ async fn read(user: &mut GooseUser) -> TransactionResult {
     Ok(())
 }
 
-fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
+fn measure_authbench(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
     let arrivals = rate.map_or(Arrivals::Closed, |rate_rps| Arrivals::Fixed { rate_rps });
     let plan = Plan { connections: USERS, ..Plan::new(arrivals, seconds as f64) };
     let before = cpu_ns();
@@ -109,11 +109,11 @@ fn own(target: &str, seconds: u64, rate: Option<f64>) -> f64 {
 /// Drives a plan with empty credentials, and returns the number of requests sent.
 pub(crate) fn drive(plan: &Plan, base_url: &str) -> u64 {
     let plan = Plan { population: Population { size: 1, ..plan.population }, ..plan.clone() };
-    let nobody =
+    let credential =
         contract::body::MintedCredential { username: String::new(), headers: BTreeMap::new(), refresh_token: None };
-    let credentials = driver::Credentials::new(vec![nobody]).expect("there is one").into();
+    let credentials = driver::Credentials::new(vec![credential]).expect("there is one").into();
     let target = driver::Target::one(base_url.to_owned(), credentials, contract::Carrier::Bearer);
-    let workers = driver::Workers { count: 1, own_processors: true };
+    let workers = driver::Workers { count: 1, dedicated_cpus: true };
     let driven =
         driver::drive(&plan, &target, workers, &std::sync::Arc::default()).expect("the server is there").driven;
     driven.counts().sent()

@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     LazyLock::force(&target::PLACEMENT);
     // Each on a separate thread, because it may pin itself.
     let alone = |part: fn(Size) -> bool| std::thread::spawn(move || part(size)).join().expect("a part does not panic");
-    let got: Vec<bool> = chosen.map(|(_, part)| alone(part)).collect();
-    if size == Size::Tiny || got.into_iter().all(|got| got) { ExitCode::SUCCESS } else { ExitCode::from(10) }
+    let met: Vec<bool> = chosen.map(|(_, part)| alone(part)).collect();
+    if size == Size::Tiny || met.into_iter().all(|met| met) { ExitCode::SUCCESS } else { ExitCode::from(10) }
 }
 
 /// Executes this program again without these variables, which a multi-threaded process cannot unset safely. Returns
@@ -83,9 +83,9 @@ fn proxies() -> Vec<String> {
 }
 
 /// Prints the requirement, and whether it was met.
-fn wants(what: &str, got: bool) -> bool {
-    println!("  {} {what}\n", if got { "yes:" } else { "NO: " });
-    got
+fn check_requirement(requirement: &str, met: bool) -> bool {
+    println!("  {} {requirement}\n", if met { "yes:" } else { "NO: " });
+    met
 }
 
 fn median(values: Vec<f64>) -> f64 {

@@ -4,7 +4,7 @@ use engine::plan::{Arrivals, Plan};
 
 use crate::generator::drive;
 use crate::target::Reference;
-use crate::{Size, wants};
+use crate::{Size, check_requirement};
 
 /// The limit of growth between the first and the last reading, in bytes.
 const GROWTH: u64 = 20 << 20;
@@ -26,7 +26,7 @@ pub(crate) fn run(size: Size) -> bool {
         readings.push(peak);
     }
     let growth = readings.last().zip(readings.first()).map_or(0, |(last, first)| last.saturating_sub(*first));
-    wants("at most 20 MiB more at ten times the requests", growth <= GROWTH)
+    check_requirement("at most 20 MiB more at ten times the requests", growth <= GROWTH)
 }
 
 /// Returns the peak resident set of this process, in bytes.

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::target::{DelayServer, Reference, load, pin};
-use crate::{Size, median, wants};
+use crate::{Size, check_requirement, median};
 
 /// The allowed difference: this share, or this time, whichever is more.
 const SHARE: f64 = 0.15;
@@ -58,7 +58,7 @@ pub(crate) fn run(size: Size) -> bool {
         let target = if case.target == Target::Control { control.server.base_url() } else { delayed.base_url.clone() };
         agree(case, &target, size)
     });
-    wants(
+    check_requirement(
         "throughput and median service time agree within 15 % or 30 µs, whichever is more",
         !agreements.contains(&false),
     )
@@ -66,18 +66,18 @@ pub(crate) fn run(size: Size) -> bool {
 
 fn agree(case: Case, target: &str, size: Size) -> bool {
     let (turns, duration) = if size == Size::Full { (TURNS, "5s") } else { (1, "1s") };
-    let (oha, own): (Vec<_>, Vec<_>) =
-        (0..turns).map(|_| (oha(case, target, duration), own(case, target, duration))).unzip();
-    let [(oha_rps, oha_us), (own_rps, own_us)] = [oha, own].map(|runs: Vec<(f64, f64)>| {
+    let (oha, authbench): (Vec<_>, Vec<_>) =
+        (0..turns).map(|_| (run_oha(case, target, duration), run_authbench(case, target, duration))).unzip();
+    let [(oha_rps, oha_us), (authbench_rps, authbench_us)] = [oha, authbench].map(|runs: Vec<(f64, f64)>| {
         let (rates, times) = runs.into_iter().unzip();
         (median(rates), median(times))
     });
-    println!("  {:<46} {oha_rps:>9.0} {own_rps:>9.0} | {oha_us:>11.0} {own_us:>9.0}", case.name());
-    (own_rps / oha_rps - 1.0).abs() <= SHARE && (own_us - oha_us).abs() <= (oha_us * SHARE).max(TIME_US)
+    println!("  {:<46} {oha_rps:>9.0} {authbench_rps:>9.0} | {oha_us:>11.0} {authbench_us:>9.0}", case.name());
+    (authbench_rps / oha_rps - 1.0).abs() <= SHARE && (authbench_us - oha_us).abs() <= (oha_us * SHARE).max(TIME_US)
 }
 
 /// Returns requests per second and median service time in microseconds of authbench.
-fn own(case: Case, target: &str, duration: &str) -> (f64, f64) {
+fn run_authbench(case: Case, target: &str, duration: &str) -> (f64, f64) {
     let shape = match case.rate {
         Some(rate) => vec!["--rate", rate, "--arrivals", "fixed", "--connections", case.connections],
         None => vec!["--users", case.connections],
@@ -88,7 +88,7 @@ fn own(case: Case, target: &str, duration: &str) -> (f64, f64) {
 }
 
 /// Returns requests per second and median service time in microseconds of oha.
-fn oha(case: Case, target: &str, duration: &str) -> (f64, f64) {
+fn run_oha(case: Case, target: &str, duration: &str) -> (f64, f64) {
     let output = Command::new("oha")
         .args(["--no-tui", "--output-format", "json", "-c", case.connections, "-z", duration])
         .args(case.rate.into_iter().flat_map(|rate| ["-q", rate]))

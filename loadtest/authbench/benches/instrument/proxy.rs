@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::proxy::{EXACT_US, try_out};
 
 use crate::target::PLACEMENT;
-use crate::{Size, wants};
+use crate::{Size, check_requirement};
 
 const SET_US: [u64; 3] = [200, 1_000, 5_000];
 /// The rate at which an experiment sends.
@@ -34,5 +34,5 @@ pub(crate) fn run(size: Size) -> bool {
         );
         farthest = farthest.max(off_us.abs());
     }
-    wants("the median delay is within 50 us of the set value", farthest <= EXACT_US)
+    check_requirement("the median delay is within 50 us of the set value", farthest <= EXACT_US)
 }

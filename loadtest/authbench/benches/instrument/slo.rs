@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::target::{DelayServer, load};
-use crate::{Size, wants};
+use crate::{Size, check_requirement};
 
 /// Requests per second of one server that takes 1 ms for each.
 const CAPACITY_RPS: f64 = 1_000.0;
@@ -25,7 +25,7 @@ pub(crate) fn run(size: Size) -> bool {
     println!("  {rate_rps:.0}, limited by {}, interval {}", text("limited_by"), result["interval_rps"]);
     let confirmed = result["confirmed"] == Value::Bool(true) && result["limited_by"] == "target";
     let share = rate_rps / CAPACITY_RPS;
-    wants(
+    check_requirement(
         "a confirmed rate between 70 and 110 % of the capacity, limited by the target",
         confirmed && (LEAST..MOST).contains(&share),
     )

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::target::{Load, Reference, await_load};
-use crate::{Size, wants};
+use crate::{Size, check_requirement};
 
 /// The allowed difference between the recorded 99th percentile and the formula's, as a share.
 const SHARE: f64 = 0.05;
@@ -31,7 +31,7 @@ pub(crate) fn run(size: Size) -> bool {
     let [response_ms, service_ms] = ["response_us", "service_us"].map(p99_ms);
     println!("  {:>7.0} {formula_ms:>9.0} {response_ms:>9.0} {service_ms:>9.0}", stalled_s * 1e3);
     let all = result["requests"].as_f64() == Some(duration_s * 1e3);
-    wants(
+    check_requirement(
         "every planned request sent, the 99th percentile within 5 % of the formula, that of service time below a quarter of it",
         all && (response_ms / formula_ms - 1.0).abs() <= SHARE && service_ms < formula_ms / 4.0,
     )

@@ -52,19 +52,19 @@ impl DelayServer {
             ..Launch::new("delay-server", program, folder.path().join("delay.log"))
         };
         let process = launch.start().expect("it was there just now");
-        let address = said(&process, |line| line["listening"].as_str().map(str::to_owned));
+        let address = find_in_output(&process, |line| line["listening"].as_str().map(str::to_owned));
         Self { process, base_url: format!("http://{address}"), _folder: folder }
     }
 
     /// Stops it, and returns the quantiles of the true delays, in microseconds.
     pub(crate) fn truth_us(self) -> Value {
         self.process.stop();
-        said(&self.process, |line| line.get("delay_us").cloned())
+        find_in_output(&self.process, |line| line.get("delay_us").cloned())
     }
 }
 
 /// Returns the result of `find` on the first line of JSON for which it has one.
-fn said<T>(process: &Child, find: impl Fn(&Value) -> Option<T>) -> T {
+fn find_in_output<T>(process: &Child, find: impl Fn(&Value) -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     let found = process.find_line(deadline, |line| find(&serde_json::from_str(line).ok()?));
     found.ok().flatten().expect("it says where it listens, and at its end what it did")
@@ -99,8 +99,8 @@ impl Load {
     /// Returns its output when it has ended.
     pub(crate) fn result(self) -> Value {
         let output = self.process.wait_with_output().expect("it was started");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(matches!(output.status.code(), Some(0 | 10 | 12)), "authbench load: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 10 | 12)), "authbench load: {stderr}");
         serde_json::from_slice(&output.stdout).expect("--json prints one object")
     }
 }

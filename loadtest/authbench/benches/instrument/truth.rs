@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::target::{DelayServer, load};
-use crate::{Size, wants};
+use crate::{Size, check_requirement};
 
 /// The allowed error of the recorded median, in microseconds.
 const P50_US: f64 = 300.0;
@@ -29,14 +29,14 @@ pub(crate) fn run(size: Size) -> bool {
         "  {:<6} {:>9} {:>9} {:>9} | {:>9} {:>9} {:>9}",
         "", "p50 true", "recorded", "diff", "p99 true", "recorded", "diff"
     );
-    let good = CASES.iter().filter(|case| good(case, size)).count();
-    wants(
+    let accurate = CASES.iter().filter(|case| is_accurate(case, size)).count();
+    check_requirement(
         "medians within 300 µs of the truth, and 99th percentiles within 1 ms or the round invalid",
-        good == CASES.len(),
+        accurate == CASES.len(),
     )
 }
 
-fn good(case: &Case, size: Size) -> bool {
+fn is_accurate(case: &Case, size: Size) -> bool {
     let server = DelayServer::start(case.server);
     let duration = if size == Size::Full { "20s" } else { "1s" };
     let result = load(&server.base_url, &["--rate", case.rate, "--duration", duration, "--population", "10"]);
@@ -52,7 +52,7 @@ fn good(case: &Case, size: Size) -> bool {
         p99.0,
         p99.1,
         differences[1],
-        invalid(&result)
+        format_reasons(&result)
     );
     let invalid = result["validity"]["valid"] == false;
     differences[0].abs() <= P50_US && (differences[1].abs() <= P99_US || invalid)
@@ -62,7 +62,7 @@ fn us(quantiles: &Value, name: &str) -> f64 {
     quantiles[name].as_f64().unwrap_or(f64::NAN)
 }
 
-fn invalid(result: &Value) -> String {
+fn format_reasons(result: &Value) -> String {
     let reasons = result["validity"]["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
     reasons.flat_map(|reason| ["\n         invalid: ", reason]).collect()
 }

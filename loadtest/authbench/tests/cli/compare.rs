@@ -4,14 +4,16 @@ use std::os::unix::fs::symlink;
 
 use engine::record::{self, Status, WireExperiment};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, stderr, stdout, wrapped};
+use crate::support::{
+    SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, runs_full_tests, stderr, stdout, write_server_wrappers,
+};
 
 #[test]
 fn comparison_prints_the_path_of_a_complete_run() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
-    let schemes = if is_full() { "all" } else { "anonymous,session-redis,cookie-sealed,jwt-hs256,hybrid" };
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
+    let schemes = if runs_full_tests() { "all" } else { "anonymous,session-redis,cookie-sealed,jwt-hs256,hybrid" };
     let arguments = [
         "compare",
         "--schemes",
@@ -20,7 +22,7 @@ fn comparison_prints_the_path_of_a_complete_run() {
         "wire",
         "--seed",
         "7",
-        UNCHECKED,
+        SKIP_CONFORMANCE,
         "--out",
         run.to_str().unwrap(),
     ];
@@ -35,12 +37,12 @@ fn comparison_prints_the_path_of_a_complete_run() {
     assert_eq!(record.run.command_line[1..], arguments);
     let cpus = std::thread::available_parallelism().unwrap().get() as u32;
     assert_eq!(record.host.cpus, cpus, "of the machine, not of the generator");
-    let [marked] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
-    assert_eq!(marked.what, "conformance", "a run without conformance checks is marked");
-    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(UNCHECKED));
-    let compared = if is_full() { contract::Scheme::all().count() } else { 5 };
+    let [omission] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
+    assert_eq!(omission.what, "conformance", "a run without conformance checks is marked");
+    assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains(SKIP_CONFORMANCE));
+    let schemes_compared = if runs_full_tests() { contract::Scheme::all().count() } else { 5 };
     let wire = record.data::<WireExperiment>().expect("wire was asked for");
-    assert_eq!(wire.points.len(), compared * 2 * 3, "schemes, carriers, numbers of roles");
+    assert_eq!(wire.points.len(), schemes_compared * 2 * 3, "schemes, carriers, numbers of roles");
     for point in &wire.points {
         assert_eq!(point.credential_bytes == 0, point.scheme == "anonymous", "{point:?}");
     }
@@ -51,12 +53,12 @@ fn comparison_prints_the_path_of_a_complete_run() {
 
 #[test]
 fn report_is_rebuilt_byte_for_byte() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
-    let asked = ["compare", "--schemes", "jwt-eddsa", "--experiments", "wire", "--out", run.to_str().unwrap()];
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
+    let args = ["compare", "--schemes", "jwt-eddsa", "--experiments", "wire", "--out", run.to_str().unwrap()];
     let servers = ["anonymous-server", "jwt-server"].map(|name| (name, name, &[][..]));
-    let output = command(&asked).env(lab::server::BIN_DIR, wrapped(&place, &servers)).output().unwrap();
+    let output = command(&args).env(lab::server::BIN_DIR, write_server_wrappers(&dir, &servers)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let record = record::read(&run).unwrap();
     let [checked] = &record.conformance[..] else { panic!("{:?}", record.conformance) };
@@ -73,29 +75,29 @@ fn report_is_rebuilt_byte_for_byte() {
 
 #[test]
 fn revocation_violation_fails_the_run_after_the_reports_are_written() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
     let output = command(&[
         "compare",
         "--schemes",
         "session-redis",
         "--experiments",
         "revocation",
-        UNCHECKED,
+        SKIP_CONFORMANCE,
         "--out",
         run.to_str().unwrap(),
     ])
-    .env(lab::server::BIN_DIR, binaries_without_logout(&place))
+    .env(lab::server::BIN_DIR, faulty_binaries(&dir))
     .output()
     .unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(10), "{said}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(10), "{printed}");
     assert!(
-        said.contains("session-redis violates its revocation class immediate") && said.contains("(logout)"),
-        "{said}"
+        printed.contains("session-redis violates its revocation class immediate") && printed.contains("(logout)"),
+        "{printed}"
     );
-    assert!(said.contains("node 4"), "every node is named: {said}");
+    assert!(printed.contains("node 4"), "every node is named: {printed}");
     assert!(stdout(&output).contains("REVOCATION GUARANTEE VIOLATED"), "{}", stdout(&output));
     let record = record::read(&run).unwrap();
     assert_eq!(record.run.status, Status::Complete);
@@ -104,8 +106,8 @@ fn revocation_violation_fails_the_run_after_the_reports_are_written() {
 
 /// Returns a folder with a session server whose logouts revoke nothing, one of the faults that the conformance suite
 /// has to detect.
-fn binaries_without_logout(place: &Place) -> std::path::PathBuf {
-    let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
+fn faulty_binaries(dir: &TestDir) -> std::path::PathBuf {
+    let folder = write_server_wrappers(dir, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
     symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();
     folder
 }

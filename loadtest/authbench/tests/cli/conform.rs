@@ -12,22 +12,22 @@ use engine::record::{self, Status};
 use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
-use crate::support::{Place, alone, authbench, command, server, start, stderr, stdout, wrapped};
+use crate::support::{TestDir, authbench, command, exclusive, server, start, stderr, stdout, write_server_wrappers};
 
 /// Returns a folder of binaries in which a logout at the session server revokes nothing.
-fn broken_binaries(place: &Place) -> PathBuf {
-    let folder = wrapped(place, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
+fn faulty_binaries(dir: &TestDir) -> PathBuf {
+    let folder = write_server_wrappers(dir, &[("session-server", "examples/broken", &["--fault", "logout-nothing"])]);
     symlink(lab::server::locate("anonymous-server").unwrap(), folder.join("anonymous-server")).unwrap();
     folder
 }
 
 #[test]
 fn server_that_fails_conformance_is_not_measured() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
     let mut compare = command(&["compare", "--schemes", "session-memory", "--out", run.to_str().unwrap()]);
-    compare.env("AUTHBENCH_BIN_DIR", broken_binaries(&place));
+    compare.env("AUTHBENCH_BIN_DIR", faulty_binaries(&dir));
     let output = start(compare).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
     assert!(
@@ -43,11 +43,11 @@ fn server_that_fails_conformance_is_not_measured() {
 
 #[test]
 fn conform_reports_every_check_and_those_not_applicable() {
-    let _alone = alone();
-    let place = Place::new();
-    let few = ["--mutations", "50", "--json", "--target"];
-    let good = server("session-memory", &place, None);
-    let output = authbench(&[&["conform"], &few[..], &[&good.base_url()]].concat());
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let flags = ["--mutations", "50", "--json", "--target"];
+    let good = server("session-memory", &dir, None);
+    let output = authbench(&[&["conform"], &flags[..], &[&good.base_url()]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let result = |id: &str| {
@@ -62,24 +62,24 @@ fn conform_reports_every_check_and_those_not_applicable() {
 
 #[test]
 fn failed_check_shows_its_exchanges_and_their_duration() {
-    let _alone = alone();
-    let place = Place::new();
-    let spec = ServerSpec::new("session-memory".parse().unwrap(), place.path().join("server.log"));
-    let broken = Server::start_program(&broken_binaries(&place).join("session-server"), &spec).unwrap();
-    let output = authbench(&["conform", "--mutations", "50", "--target", &broken.base_url()]);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let spec = ServerSpec::new("session-memory".parse().unwrap(), dir.path().join("server.log"));
+    let faulty = Server::start_program(&faulty_binaries(&dir).join("session-server"), &spec).unwrap();
+    let output = authbench(&["conform", "--mutations", "50", "--target", &faulty.base_url()]);
     assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
-    let said = stdout(&output);
-    let failed = said.lines().skip_while(|line| !line.starts_with("FAIL")).skip(1);
+    let printed = stdout(&output);
+    let failed = printed.lines().skip_while(|line| !line.starts_with("FAIL")).skip(1);
     let shown: Vec<&str> = failed.take_while(|line| line.starts_with(' ')).map(str::trim_start).collect();
-    assert!(shown.contains(&"> POST /logout"), "{said}");
-    assert!(shown.iter().any(|line| line.starts_with("< after ") && line.ends_with(" ms")), "{said}");
+    assert!(shown.contains(&"> POST /logout"), "{printed}");
+    assert!(shown.iter().any(|line| line.starts_with("< after ") && line.ends_with(" ms")), "{printed}");
 }
 
 #[test]
 fn control_cannot_be_checked_by_conform() {
-    let _alone = alone();
-    let place = Place::new();
-    let control = server("anonymous", &place, None);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let control = server("anonymous", &dir, None);
     let output = authbench(&["conform", "--target", &control.base_url()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("issues no credential"), "{}", stderr(&output));
@@ -87,19 +87,19 @@ fn control_cannot_be_checked_by_conform() {
 
 /// Starts a server that keeps every connection open, sends an endless body at `/me`, and never responds at `/admin`,
 /// but signals here that it was requested.
-fn endless(asked: mpsc::Sender<()>) -> String {
+fn endless_server(admin_requested: mpsc::Sender<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let asked = asked.clone();
-            std::thread::spawn(move || serve_endlessly(&stream.unwrap(), &asked));
+            let admin_requested = admin_requested.clone();
+            std::thread::spawn(move || serve_endless_body(&stream.unwrap(), &admin_requested));
         }
     });
     target
 }
 
-fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Result<()> {
+fn serve_endless_body(mut stream: &TcpStream, admin_requested: &mpsc::Sender<()>) -> io::Result<()> {
     let mut lines = io::BufReader::new(stream).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
@@ -110,7 +110,7 @@ fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Resu
         stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
         while stream.write_all(&[b"1000\r\n", &[b'x'; 4096][..], b"\r\n"].concat()).is_ok() {}
     } else if first.starts_with("GET /admin ") {
-        let _ = asked.send(());
+        let _ = admin_requested.send(());
     } else {
         stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")?;
     }
@@ -120,12 +120,12 @@ fn serve_endlessly(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> io::Resu
 
 #[test]
 fn conform_limits_responses_and_reports_completed_checks_on_sigterm() {
-    let _alone = alone();
-    let (asked, admin) = mpsc::channel();
-    let target = endless(asked);
+    let _lock = exclusive();
+    let (admin_requested, receiver) = mpsc::channel();
+    let target = endless_server(admin_requested);
     let child = start(command(&["conform", "--target", &target]));
     // By then /me has been read, and the request to /admin is in flight.
-    admin.recv_timeout(Duration::from_mins(1)).unwrap();
+    receiver.recv_timeout(Duration::from_mins(1)).unwrap();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();

@@ -6,67 +6,72 @@ use std::process::Command;
 use engine::record::{self, Status};
 
 use crate::support::{
-    Place, UNCHECKED, alone, authbench, command, json, load, load_begins, reference_record, server, start, stderr,
+    SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, json, load, reference_record, server, start, stderr,
+    wait_for_load,
 };
 
 /// Runs authbench, and checks the exit code and the words of its message.
 #[track_caller]
-fn fails(arguments: &[&str], code: i32, words: &[&str]) {
+fn expect_error(arguments: &[&str], code: i32, words: &[&str]) {
     let output = authbench(arguments);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {printed}");
     for word in words {
-        assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}");
+        assert!(printed.contains(word), "{arguments:?} does not say {word:?}: {printed}");
     }
-    assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    assert!(!printed.contains("panicked"), "{arguments:?}: {printed}");
 }
 
-const NOBODY: &str = "http://127.0.0.1:1";
+const UNREACHABLE: &str = "http://127.0.0.1:1";
 
 #[test]
 fn invalid_flags_are_usage_errors() {
-    fails(&["compare", "--schemes", "jwt-none"], 2, &["jwt-none", "jwt-hs256"]);
-    fails(&["compare", "--experiments", "speed"], 2, &["speed", "latency"]);
-    fails(&["compare", "--profile", "slow"], 2, &["slow", "standard"]);
-    fails(&["compare", "--carrier", "pigeon"], 2, &["pigeon", "bearer"]);
-    fails(&["compare", "--balancer", "nginx"], 2, &["nginx", "haproxy"]);
-    fails(&["compare", "--balancer", "haproxy"], 2, &["haproxy", "scaling"]);
-    let load = |more: &[&'static str]| [&["load", "--target", NOBODY], more].concat();
-    fails(&load(&["--rate", "0", "--duration", "5s"]), 2, &["the rate is 0", "above 0"]);
-    fails(&load(&["--rate", "-5", "--duration", "5s"]), 2, &["the rate is -5"]);
-    fails(&load(&["--rate", "nan", "--duration", "5s"]), 2, &["the rate is NaN"]);
-    fails(&load(&["--users", "0", "--duration", "5s"]), 2, &["connections"]);
-    fails(&load(&["--rate", "5", "--duration", "-5s"]), 2, &["-5s"]);
-    fails(&load(&["--rate", "5", "--duration", "0s"]), 2, &["the duration is 0"]);
-    fails(&load(&["--rate", "5"]), 2, &["--duration"]);
-    fails(&load(&["--duration", "5s"]), 2, &["--rate"]);
-    fails(&load(&["--rate", "5", "--users", "5", "--duration", "5s"]), 2, &["--users"]);
-    fails(&load(&["--slo", "10ms"]), 2, &["10ms", "p99=10ms"]);
-    fails(&load(&["--slo", "p100=10ms"]), 2, &["p100", "p99.9"]);
-    fails(&load(&["--slo", "p99.99999=10ms"]), 2, &["125000000 requests", "--duration 12.500s"]);
-    fails(&load(&["--slo", "p99=10"]), 2, &["10ms"]);
-    fails(&load(&["--slo", "p99=0ms"]), 2, &["out of range"]);
-    fails(&load(&["--slo", "p99=10ms", "--rate", "5"]), 2, &["--rate"]);
-    fails(&load(&["--slo", "p99=10ms", "--users", "5"]), 2, &["--users"]);
-    fails(&load(&["--slo", "p99=10ms", "--plan", "plan.toml"]), 2, &["--plan"]);
-    fails(&load(&["--slo", "p99=10ms", "--duration", "0s"]), 2, &["the duration is 0"]);
-    fails(&["conform"], 2, &["conform"]);
+    expect_error(&["compare", "--schemes", "jwt-none"], 2, &["jwt-none", "jwt-hs256"]);
+    expect_error(&["compare", "--experiments", "speed"], 2, &["speed", "latency"]);
+    expect_error(&["compare", "--profile", "slow"], 2, &["slow", "standard"]);
+    expect_error(&["compare", "--carrier", "pigeon"], 2, &["pigeon", "bearer"]);
+    expect_error(&["compare", "--balancer", "nginx"], 2, &["nginx", "haproxy"]);
+    expect_error(&["compare", "--balancer", "haproxy"], 2, &["haproxy", "scaling"]);
+    let load = |more: &[&'static str]| [&["load", "--target", UNREACHABLE], more].concat();
+    expect_error(&load(&["--rate", "0", "--duration", "5s"]), 2, &["the rate is 0", "above 0"]);
+    expect_error(&load(&["--rate", "-5", "--duration", "5s"]), 2, &["the rate is -5"]);
+    expect_error(&load(&["--rate", "nan", "--duration", "5s"]), 2, &["the rate is NaN"]);
+    expect_error(&load(&["--users", "0", "--duration", "5s"]), 2, &["connections"]);
+    expect_error(&load(&["--rate", "5", "--duration", "-5s"]), 2, &["-5s"]);
+    expect_error(&load(&["--rate", "5", "--duration", "0s"]), 2, &["the duration is 0"]);
+    expect_error(&load(&["--rate", "5"]), 2, &["--duration"]);
+    expect_error(&load(&["--duration", "5s"]), 2, &["--rate"]);
+    expect_error(&load(&["--rate", "5", "--users", "5", "--duration", "5s"]), 2, &["--users"]);
+    expect_error(&load(&["--slo", "10ms"]), 2, &["10ms", "p99=10ms"]);
+    expect_error(&load(&["--slo", "p100=10ms"]), 2, &["p100", "p99.9"]);
+    expect_error(&load(&["--slo", "p99.99999=10ms"]), 2, &["125000000 requests", "--duration 12.500s"]);
+    expect_error(&load(&["--slo", "p99=10"]), 2, &["10ms"]);
+    expect_error(&load(&["--slo", "p99=0ms"]), 2, &["out of range"]);
+    expect_error(&load(&["--slo", "p99=10ms", "--rate", "5"]), 2, &["--rate"]);
+    expect_error(&load(&["--slo", "p99=10ms", "--users", "5"]), 2, &["--users"]);
+    expect_error(&load(&["--slo", "p99=10ms", "--plan", "plan.toml"]), 2, &["--plan"]);
+    expect_error(&load(&["--slo", "p99=10ms", "--duration", "0s"]), 2, &["the duration is 0"]);
+    expect_error(&["conform"], 2, &["conform"]);
 }
 
 #[test]
 fn non_http_target_is_a_usage_error() {
     for command in [&["load", "--rate", "5", "--duration", "1s"][..], &["conform"]] {
         let target = |address: &'static str| [command, &["--target", address]].concat();
-        fails(&target("https://auth.example.org"), 2, &["https://auth.example.org", "TLS", "plain http address"]);
-        fails(&target("127.0.0.1:8080"), 2, &["give http://127.0.0.1:8080"]);
-        fails(&target("redis://127.0.0.1:6379"), 2, &["only http is supported"]);
-        fails(&target("not a url"), 2, &["not a url"]);
+        expect_error(
+            &target("https://auth.example.org"),
+            2,
+            &["https://auth.example.org", "TLS", "plain http address"],
+        );
+        expect_error(&target("127.0.0.1:8080"), 2, &["give http://127.0.0.1:8080"]);
+        expect_error(&target("redis://127.0.0.1:6379"), 2, &["only http is supported"]);
+        expect_error(&target("not a url"), 2, &["not a url"]);
     }
 }
 
 #[test]
 fn malformed_plan_is_a_usage_error_with_its_location() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let cases = [
         ("arrivals = 5", "plan.toml"),
         ("duration_s = 5\narrivals = { kind = \"poisson\", rate_rps = 0 }", "the rate is 0"),
@@ -78,67 +83,75 @@ fn malformed_plan_is_a_usage_error_with_its_location() {
         ("\u{0}", "plan.toml"),
     ];
     for (text, word) in cases {
-        let plan = place.file("plan.toml", text);
-        fails(&["load", "--target", NOBODY, "--plan", plan.to_str().unwrap()], 2, &[word]);
+        let plan = dir.file("plan.toml", text);
+        expect_error(&["load", "--target", UNREACHABLE, "--plan", plan.to_str().unwrap()], 2, &[word]);
     }
-    fails(&["load", "--target", NOBODY, "--plan", "/nowhere/plan.toml"], 2, &["/nowhere/plan.toml"]);
+    expect_error(&["load", "--target", UNREACHABLE, "--plan", "/nowhere/plan.toml"], 2, &["/nowhere/plan.toml"]);
 }
 
 #[test]
 fn unreadable_record_is_a_usage_error() {
-    let place = Place::new();
+    let dir = TestDir::new();
     let report = |text| {
-        let path = place.file("record.json", text);
+        let path = dir.file("record.json", text);
         path.to_str().unwrap().to_owned()
     };
-    fails(&["report", &report("{")], 2, &["is not an authbench record"]);
-    fails(&["report", &report(r#"{"format":"2.0"}"#)], 2, &["is not an authbench record", "run"]);
-    fails(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "supports up to"]);
-    fails(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer supports"]);
-    fails(&["report", &report(r#"{"format":"1.4"}"#)], 2, &["format 1.4", "no longer supports; use authbench 0.1"]);
-    fails(&["report", &report(r#"{"format":"one"}"#)], 2, &["major.minor"]);
-    fails(&["report", "/nowhere"], 2, &["/nowhere"]);
+    expect_error(&["report", &report("{")], 2, &["is not an authbench record"]);
+    expect_error(&["report", &report(r#"{"format":"2.0"}"#)], 2, &["is not an authbench record", "run"]);
+    expect_error(&["report", &report(r#"{"format":"99.0","later":true}"#)], 2, &["99.0", "supports up to"]);
+    expect_error(&["report", &report(r#"{"format":"0.9"}"#)], 2, &["0.9", "no longer supports"]);
+    expect_error(
+        &["report", &report(r#"{"format":"1.4"}"#)],
+        2,
+        &["format 1.4", "no longer supports; use authbench 0.1"],
+    );
+    expect_error(&["report", &report(r#"{"format":"one"}"#)], 2, &["major.minor"]);
+    expect_error(&["report", "/nowhere"], 2, &["/nowhere"]);
 }
 
 /// It is detected only when figures are computed, after the whole record has been read.
 #[test]
 fn damaged_histogram_is_a_usage_error_with_its_round() {
-    let place = Place::new();
-    let sound = std::fs::read_to_string(reference_record()).unwrap();
-    let damaged = place.file("record.json", &sound.replacen("HISTF", "HISTE", 1));
-    fails(&["report", damaged.to_str().unwrap()], 2, &["a histogram of", "block 0", "the record is damaged"]);
+    let dir = TestDir::new();
+    let valid = std::fs::read_to_string(reference_record()).unwrap();
+    let damaged = dir.file("record.json", &valid.replacen("HISTF", "HISTE", 1));
+    expect_error(&["report", damaged.to_str().unwrap()], 2, &["a histogram of", "block 0", "the record is damaged"]);
 }
 
 /// A program that opens a FIFO without a writer would block forever.
 #[test]
 fn special_file_is_a_usage_error() {
-    let place = Place::new();
-    let fifo = place.path().join("fifo");
+    let dir = TestDir::new();
+    let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let folder = place.path().to_str().unwrap();
+    let folder = dir.path().to_str().unwrap();
     for (path, what) in [(fifo.to_str().unwrap(), "a FIFO"), ("/dev/zero", "a device"), (folder, "a directory")] {
         if what != "a directory" {
-            fails(&["report", path], 2, &[path, what]);
+            expect_error(&["report", path], 2, &[path, what]);
         }
-        fails(&["load", "--target", NOBODY, "--plan", path], 2, &[path, what]);
+        expect_error(&["load", "--target", UNREACHABLE, "--plan", path], 2, &[path, what]);
         for flag in ["--secret-file", "--key-file", "--log"] {
-            fails(&["conform", "--target", NOBODY, flag, path], 2, &[flag, path, what]);
+            expect_error(&["conform", "--target", UNREACHABLE, flag, path], 2, &[flag, path, what]);
         }
     }
-    let record = place.path().join("record.json");
+    let record = dir.path().join("record.json");
     std::fs::rename(&fifo, &record).unwrap();
-    fails(&["report", folder], 2, &["record.json", "a FIFO"]);
-    let huge = place.file("huge", "");
+    expect_error(&["report", folder], 2, &["record.json", "a FIFO"]);
+    let huge = dir.file("huge", "");
     std::fs::File::options().write(true).open(&huge).unwrap().set_len(2 << 30).unwrap();
-    fails(&["report", huge.to_str().unwrap()], 2, &["huge", "larger than the limit"]);
-    fails(&["load", "--target", NOBODY, "--plan", huge.to_str().unwrap()], 2, &["huge", "larger than the limit"]);
+    expect_error(&["report", huge.to_str().unwrap()], 2, &["huge", "larger than the limit"]);
+    expect_error(
+        &["load", "--target", UNREACHABLE, "--plan", huge.to_str().unwrap()],
+        2,
+        &["huge", "larger than the limit"],
+    );
 }
 
 /// The same for the settings and keys of the servers.
 #[test]
 fn server_does_not_block_on_a_special_file() {
-    let place = Place::new();
-    let fifo = place.path().join("fifo");
+    let dir = TestDir::new();
+    let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let cases = [
         ("anonymous-server", &["--config"][..]),
@@ -149,44 +162,44 @@ fn server_does_not_block_on_a_special_file() {
     for (program, flags) in cases {
         let mut command = Command::new(lab::server::locate(program).unwrap());
         let output = command.args(flags).arg(&fifo).args(["--listen", "127.0.0.1:0"]).output().unwrap();
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{program} {flags:?}: {said}");
-        assert!(said.contains("not a regular file"), "{program} {flags:?}: {said}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{program} {flags:?}: {printed}");
+        assert!(printed.contains("not a regular file"), "{program} {flags:?}: {printed}");
     }
 }
 
 #[test]
 fn unreachable_target_is_named_in_the_error() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
     let load = ["--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target"];
-    fails(&[&["load"], &load[..], &[NOBODY]].concat(), 1, &["cannot reach", "127.0.0.1:1"]);
-    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &lab::child::Bounds::default());
+    expect_error(&[&["load"], &load[..], &[UNREACHABLE]].concat(), 1, &["cannot reach", "127.0.0.1:1"]);
+    let redis = lab::redis::Redis::start(dir.path(), &dir.path().join("redis.log"), &lab::child::Bounds::default());
     if let Ok(redis) = redis {
-        let foreign = redis.url().replace("redis://", "http://");
-        let output = authbench(&[&["load"], &load[..], &[foreign.as_str()]].concat());
+        let redis_target = redis.url().replace("redis://", "http://");
+        let output = authbench(&[&["load"], &load[..], &[redis_target.as_str()]].concat());
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     }
 }
 
 #[test]
 fn cause_of_an_error_is_printed_once() {
-    let place = Place::new();
-    let run = place.run();
-    let load = ["load", "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target", NOBODY];
+    let dir = TestDir::new();
+    let run = dir.run();
+    let load = ["load", "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap(), "--target", UNREACHABLE];
     let redis = ["compare", "--schemes", "session-redis", "--out", run.to_str().unwrap(), "--redis-url"];
     let cases = [load.to_vec(), [&redis[..], &["redis://127.0.0.1:1/0"]].concat()];
     for arguments in cases {
-        let said = stderr(&authbench(&arguments));
-        assert_eq!(said.matches("refused").count(), 1, "{arguments:?}: {said}");
+        let printed = stderr(&authbench(&arguments));
+        assert_eq!(printed.matches("refused").count(), 1, "{arguments:?}: {printed}");
     }
 }
 
 #[test]
 fn web_server_that_is_no_auth_server_is_reported() {
-    let _alone = alone();
-    let place = Place::new();
+    let _lock = exclusive();
+    let dir = TestDir::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap());
     // A web server with a single page.
@@ -198,30 +211,30 @@ fn web_server_that_is_no_auth_server_is_reported() {
             let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });
-    let run = place.run();
+    let run = dir.run();
     let load = ["load", "--target", &target, "--rate", "5", "--duration", "1s", "--out", run.to_str().unwrap()];
-    fails(&load, 1, &["log in", "auth server"]);
-    fails(&[&load[..], &["--scheme-from-target"]].concat(), 1, &["/bench/scheme"]);
+    expect_error(&load, 1, &["log in", "auth server"]);
+    expect_error(&[&load[..], &["--scheme-from-target"]].concat(), 1, &["/bench/scheme"]);
 }
 
 #[test]
 fn folder_that_is_not_empty_is_not_modified() {
-    let _alone = alone();
-    let place = Place::new();
-    let precious = place.file("precious", "data");
-    let out = place.path().to_str().unwrap();
-    fails(&["compare", "--experiments", "wire", "--out", out], 1, &["not empty", "--out"]);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let precious = dir.file("precious", "data");
+    let out = dir.path().to_str().unwrap();
+    expect_error(&["compare", "--experiments", "wire", "--out", out], 1, &["not empty", "--out"]);
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "data");
     assert_eq!(std::fs::read_dir(out).unwrap().count(), 1, "nothing was added");
-    fails(&["compare", "--out", "/proc/nowhere"], 1, &["/proc/nowhere", "--out"]);
+    expect_error(&["compare", "--out", "/proc/nowhere"], 1, &["/proc/nowhere", "--out"]);
 }
 
 /// A full disk, simulated by a limit on the size of files, which also works without root.
 #[test]
 fn full_disk_keeps_earlier_rounds() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
     let mut limited = Command::new("bash");
     limited.args(["-c", script, env!("CARGO_BIN_EXE_authbench")]);
@@ -231,14 +244,14 @@ fn full_disk_keeps_earlier_rounds() {
         "jwt-hs256",
         "--experiments",
         "cost",
-        UNCHECKED,
+        SKIP_CONFORMANCE,
         "--out",
         run.to_str().unwrap(),
     ]);
     let output = start(limited).wait_with_output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("cannot write") && said.contains("--out"), "{said}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("cannot write") && printed.contains("--out"), "{printed}");
     let record = record::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }));
     assert!(!record.experiments.is_empty(), "the rounds before it are there");
@@ -248,10 +261,10 @@ fn full_disk_keeps_earlier_rounds() {
 
 #[test]
 fn external_redis_must_be_reachable_and_empty() {
-    let _alone = alone();
-    let place = Place::new();
-    let compare = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
-    let run = |name: &str| ["--out".to_owned(), place.path().join(name).to_str().unwrap().to_owned()];
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let compare = ["compare", "--schemes", "session-redis", "--experiments", "wire", SKIP_CONFORMANCE, "--redis-url"];
+    let run = |name: &str| ["--out".to_owned(), dir.path().join(name).to_str().unwrap().to_owned()];
     let out = run("unreachable");
     let web = TcpListener::bind("127.0.0.1:0").unwrap();
     let no_redis = format!("redis://{}/0", web.local_addr().unwrap());
@@ -262,20 +275,20 @@ fn external_redis_must_be_reachable_and_empty() {
     });
     for url in ["redis://127.0.0.1:1/0", &no_redis] {
         let output = authbench(&[&compare[..], &[url, &out[0], &out[1]]].concat());
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert_eq!(printed.lines().count(), 1, "{printed}");
         let address = url.trim_start_matches("redis://").trim_end_matches("/0");
-        assert!(said.contains(address) && said.contains("nothing was measured"), "{said}");
+        assert!(printed.contains(address) && printed.contains("nothing was measured"), "{printed}");
         assert!(!std::path::Path::new(&out[1]).exists(), "no folder is left");
     }
 
-    let redis = lab::redis::Redis::start(place.path(), &place.path().join("redis.log"), &lab::child::Bounds::default())
-        .unwrap();
+    let redis =
+        lab::redis::Redis::start(dir.path(), &dir.path().join("redis.log"), &lab::child::Bounds::default()).unwrap();
     let mut used = PlainRedis::connect(redis.url());
     used.set("precious", "data");
     let out = run("used");
-    fails(&[&compare[..], &[redis.url(), &out[0], &out[1]]].concat(), 1, &["1 keys", "empty"]);
+    expect_error(&[&compare[..], &[redis.url(), &out[0], &out[1]]].concat(), 1, &["1 keys", "empty"]);
     let out = run("allowed");
     let output = authbench(&[&compare[..], &[redis.url(), "--redis-in-use", &out[0], &out[1]]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -294,24 +307,25 @@ impl PlainRedis {
     fn set(&mut self, key: &str, value: &str) {
         use std::io::{Read as _, Write as _};
         self.0.write_all(format!("SET {key} {value}\r\n").as_bytes()).unwrap();
-        let mut answer = [0; 5];
-        self.0.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
+        let mut reply = [0; 5];
+        self.0.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"+OK\r\n");
     }
 }
 
 #[test]
 fn without_redis_other_schemes_are_compared_with_a_note() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
-    let arguments = ["compare", "--schemes", "session-redis,jwt-hs256", "--experiments", "wire", UNCHECKED, "--out"];
-    let without = |arguments: &[&str]| {
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
+    let arguments =
+        ["compare", "--schemes", "session-redis,jwt-hs256", "--experiments", "wire", SKIP_CONFORMANCE, "--out"];
+    let run_without_redis = |arguments: &[&str]| {
         let mut command = command(arguments);
         command.env("PATH", "/nowhere");
         start(command).wait_with_output().unwrap()
     };
-    let output = without(&[&arguments[..], &[run.to_str().unwrap()]].concat());
+    let output = run_without_redis(&[&arguments[..], &[run.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("LEFT OUT: session-redis"), "{}", stderr(&output));
     assert!(stderr(&output).contains("apt-get install redis-server"));
@@ -322,20 +336,20 @@ fn without_redis_other_schemes_are_compared_with_a_note() {
     );
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("session-redis"));
 
-    let nothing = place.path().join("nothing");
-    let output = without(&["compare", "--schemes", "session-redis", "--out", nothing.to_str().unwrap()]);
+    let nothing = dir.path().join("nothing");
+    let output = run_without_redis(&["compare", "--schemes", "session-redis", "--out", nothing.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no scheme is left to compare"), "{}", stderr(&output));
 }
 
 #[test]
 fn server_exit_under_load_invalidates_the_measurement() {
-    let _alone = alone();
-    let place = Place::new();
-    let server = server("anonymous", &place, None);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let server = server("anonymous", &dir, None);
     let more = ["--users", "4", "--duration", "6s", "--population", "10"];
-    let load = start(load(&place, &server.base_url(), &more));
-    load_begins(&server);
+    let load = start(load(&dir, &server.base_url(), &more));
+    wait_for_load(&server);
     drop(server);
     let output = load.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(12), "{}", stderr(&output));

@@ -14,7 +14,9 @@ use rand::rngs::SmallRng;
 use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, is_full, start, stderr, wait_until};
+use crate::support::{
+    SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, runs_full_tests, start, stderr, wait_until,
+};
 
 /// Everything must be cleaned up after this time.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -40,17 +42,17 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 /// the signals in turn, as soon as it has a server; with `FULL_TESTS` by each signal, at a random moment.
 #[test]
 fn killed_experiments_leave_nothing() {
-    let _alone = alone();
+    let _lock = exclusive();
     let mut random = SmallRng::seed_from_u64(20_261_123);
     let cost = ("cost", "session-redis,jwt-hs256");
-    for (place, (experiment, schemes)) in [cost].into_iter().chain(EXPERIMENTS).enumerate() {
-        let only = ["--schemes", schemes, "--experiments", experiment, UNCHECKED];
-        if is_full() {
+    for (index, (experiment, schemes)) in [cost].into_iter().chain(EXPERIMENTS).enumerate() {
+        let only = ["--schemes", schemes, "--experiments", experiment, SKIP_CONFORMANCE];
+        if runs_full_tests() {
             for signal in SIGNALS {
-                ends_cleanly(signal, Moment::After(Duration::from_millis(random.random_range(300..8_000))), &only);
+                expect_cleanup(signal, Moment::After(Duration::from_millis(random.random_range(300..8_000))), &only);
             }
         } else {
-            ends_cleanly(SIGNALS[place % 3], Moment::Serving, &only);
+            expect_cleanup(SIGNALS[index % 3], Moment::Serving, &only);
         }
     }
 }
@@ -58,12 +60,12 @@ fn killed_experiments_leave_nothing() {
 /// Also while the stores start and the conformance checks run.
 #[test]
 fn killed_comparison_leaves_nothing() {
-    let _alone = alone();
+    let _lock = exclusive();
     let mut random = SmallRng::seed_from_u64(20_261_122);
-    let times = if is_full() { 10 } else { 2 };
+    let times = if runs_full_tests() { 10 } else { 2 };
     for signal in SIGNALS.into_iter().cycle().take(times) {
         let after = Duration::from_millis(random.random_range(300..6_000));
-        ends_cleanly(signal, Moment::After(after), &["--schemes", "session-redis,jwt-hs256"]);
+        expect_cleanup(signal, Moment::After(after), &["--schemes", "session-redis,jwt-hs256"]);
     }
 }
 
@@ -75,17 +77,17 @@ enum Moment {
     After(Duration),
 }
 
-fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
-    let case = format!("{signal}, {moment:?}, {asked:?}");
-    let place = Place::new();
-    let run = place.run();
-    let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], asked].concat());
+fn expect_cleanup(signal: Signal, moment: Moment, args: &[&str]) {
+    let case = format!("{signal}, {moment:?}, {args:?}");
+    let dir = TestDir::new();
+    let run = dir.run();
+    let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], args].concat());
     // A separate process group, as a shell creates it, and scratch folders that this test can see.
-    let mut running = start_in_group(&mut compare, &place);
+    let mut running = start_in_group(&mut compare, &dir);
     wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
     match moment {
         Moment::Serving => {
-            wait_until("a server has started", SERVING, || servers(&running).into_iter().any(authenticates));
+            wait_until("a server has started", SERVING, || servers(&running).into_iter().any(is_auth_server));
         }
         Moment::After(time) => std::thread::sleep(time),
     }
@@ -97,12 +99,12 @@ fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
         status = running.try_wait().unwrap();
         status.is_some()
     });
-    wait_until(&format!("its children end ({case})"), LIMIT, || children.iter().all(|&pid| gone(pid)));
+    wait_until(&format!("its children end ({case})"), LIMIT, || children.iter().all(|&pid| has_exited(pid)));
     if signal != Signal::SIGKILL {
         assert_eq!(status.unwrap().code(), Some(1), "{case}");
     }
-    assert_eq!(scratch_folders(&place), 0, "{case}");
-    assert_eq!(groups(&running), Vec::<PathBuf>::new(), "{case}");
+    assert_eq!(scratch_folders(&dir), 0, "{case}");
+    assert_eq!(control_groups(&running), Vec::<PathBuf>::new(), "{case}");
     let record = record::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
 }
@@ -110,47 +112,47 @@ fn ends_cleanly(signal: Signal, moment: Moment, asked: &[&str]) {
 /// With `FULL_TESTS` each experiment: the detection of an exit is the same in all of them.
 #[test]
 fn experiment_fails_when_one_of_its_processes_exits() {
-    let _alone = alone();
+    let _lock = exclusive();
     let mut random = SmallRng::seed_from_u64(20_261_124);
     let some = ["login", "scaling", "outage"];
-    let examined = EXPERIMENTS.iter().filter(|(name, _)| is_full() || some.contains(name));
-    let wrong: Vec<String> =
-        examined.filter_map(|&(name, schemes)| wrong_end_without_a_process(name, schemes, &mut random)).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let selected = EXPERIMENTS.iter().filter(|(name, _)| runs_full_tests() || some.contains(name));
+    let failures: Vec<String> =
+        selected.filter_map(|&(name, schemes)| failure_after_server_exit(name, schemes, &mut random)).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 /// Kills a server or store of such a run at a random moment, and returns what is wrong with the end of the run, if
 /// anything.
-fn wrong_end_without_a_process(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
-    let place = Place::new();
-    let run = place.run();
-    let said = place.path().join("said");
-    let asked = ["compare", "--schemes", schemes, "--experiments", experiment, UNCHECKED, "--out"];
-    let mut compare = command(&[&asked[..], &[run.to_str().unwrap()]].concat());
-    compare.process_group(0).env("TMPDIR", place.path()).stdout(std::process::Stdio::null());
-    let mut running = compare.stderr(fs::File::create(&said).unwrap()).spawn().unwrap();
+fn failure_after_server_exit(experiment: &str, schemes: &str, random: &mut SmallRng) -> Option<String> {
+    let dir = TestDir::new();
+    let run = dir.run();
+    let printed = dir.path().join("printed");
+    let args = ["compare", "--schemes", schemes, "--experiments", experiment, SKIP_CONFORMANCE, "--out"];
+    let mut compare = command(&[&args[..], &[run.to_str().unwrap()]].concat());
+    compare.process_group(0).env("TMPDIR", dir.path()).stdout(std::process::Stdio::null());
+    let mut running = compare.stderr(fs::File::create(&printed).unwrap()).spawn().unwrap();
     wait_until("a server has started", SERVING, || !servers(&running).is_empty());
-    if is_full() {
+    if runs_full_tests() {
         std::thread::sleep(Duration::from_millis(random.random_range(0..5_000)));
     }
-    let mut victim = 0;
+    let mut killed_pid = 0;
     wait_until("a server is killed", Duration::from_secs(20), || {
-        victim = kill_a_server(&running, random).unwrap_or(0);
-        victim != 0
+        killed_pid = kill_a_server(&running, random).unwrap_or(0);
+        killed_pid != 0
     });
     let mut status = None;
     // A server that is just starting has half a minute to become ready without its store.
-    wait_until(&format!("{experiment} ends without {victim}"), Duration::from_mins(1), || {
+    wait_until(&format!("{experiment} ends without {killed_pid}"), Duration::from_mins(1), || {
         status = running.try_wait().unwrap();
         status.is_some()
     });
-    let said = fs::read_to_string(&said).unwrap();
-    let as_it_should = status.unwrap().code() == Some(1)
-        && said.contains(&format!("(process {victim}) exited"))
+    let printed = fs::read_to_string(&printed).unwrap();
+    let as_expected = status.unwrap().code() == Some(1)
+        && printed.contains(&format!("(process {killed_pid}) exited"))
         && matches!(record::read(&run).unwrap().run.status, Status::Incomplete { .. })
-        && scratch_folders(&place) == 0
-        && groups(&running).is_empty();
-    (!as_it_should).then(|| format!("{experiment} without {victim}: {status:?}, {said}"))
+        && scratch_folders(&dir) == 0
+        && control_groups(&running).is_empty();
+    (!as_expected).then(|| format!("{experiment} without {killed_pid}: {status:?}, {printed}"))
 }
 
 /// Kills a random server or store of a run, but none that authbench is stopping: the exit of such a process is expected.
@@ -158,18 +160,20 @@ fn kill_a_server(running: &Child, random: &mut SmallRng) -> Option<u32> {
     // A suspended process stops no others, and servers that were told to stop before close their sockets meanwhile.
     kill(pid(running), Signal::SIGSTOP).unwrap();
     std::thread::sleep(Duration::from_millis(250));
-    let doors = doors();
+    let listening_sockets = listening_sockets();
     // Between two parts of an experiment there is none.
-    let serving = servers(running).into_iter().filter(|&pid| sockets(pid).iter().any(|socket| doors.contains(socket)));
-    let victim = serving.choose(random);
-    let killed = victim.map(|pid| kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL));
+    let serving = servers(running)
+        .into_iter()
+        .filter(|&pid| sockets(pid).iter().any(|socket| listening_sockets.contains(socket)));
+    let killed_pid = serving.choose(random);
+    let result = killed_pid.map(|pid| kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL));
     kill(pid(running), Signal::SIGCONT).unwrap();
-    killed.transpose().unwrap();
-    victim
+    result.transpose().unwrap();
+    killed_pid
 }
 
 /// Returns the inodes of all listening sockets.
-fn doors() -> BTreeSet<String> {
+fn listening_sockets() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     fields.filter(|fields| fields[3] == "0A").map(|fields| fields[9].to_owned()).collect()
@@ -190,40 +194,40 @@ fn servers(of: &Child) -> Vec<u32> {
 }
 
 /// Returns whether a server is not a store.
-fn authenticates(pid: u32) -> bool {
+fn is_auth_server(pid: u32) -> bool {
     arguments(pid).iter().any(|argument| argument == "--bench")
 }
 
 #[test]
 fn next_start_cleans_up_if_the_janitor_was_killed_too() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
-    let asked = ["compare", "--schemes", "session-redis", "--experiments", "cost", UNCHECKED, "--out"];
-    let mut running = start_in_group(&mut command(&[&asked[..], &[run.to_str().unwrap()]].concat()), &place);
-    wait_until("there is something to leave", Duration::from_secs(10), || scratch_folders(&place) > 0);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
+    let args = ["compare", "--schemes", "session-redis", "--experiments", "cost", SKIP_CONFORMANCE, "--out"];
+    let mut running = start_in_group(&mut command(&[&args[..], &[run.to_str().unwrap()]].concat()), &dir);
+    wait_until("there is something to leave", Duration::from_secs(10), || scratch_folders(&dir) > 0);
     let children = children(&running);
     let janitor = *children.iter().find(|pid| is_janitor(**pid)).expect("a janitor stands by");
     for pid in [Pid::from_raw(janitor.try_into().unwrap()), pid(&running)] {
         kill(pid, Signal::SIGKILL).unwrap();
     }
     running.wait().unwrap();
-    wait_until("its children end", LIMIT, || children.iter().all(|&pid| gone(pid)));
-    assert_ne!(scratch_folders(&place), 0, "no process was left to remove it");
-    reclaimed_by_the_next_start(&place);
+    wait_until("its children end", LIMIT, || children.iter().all(|&pid| has_exited(pid)));
+    assert_ne!(scratch_folders(&dir), 0, "no process was left to remove it");
+    expect_next_run_cleans_up(&dir);
 }
 
 #[test]
 fn keys_of_a_killed_run_in_an_external_redis_are_removed() {
-    let _alone = alone();
-    let (place, stores) = (Place::new(), Place::new());
+    let _lock = exclusive();
+    let (dir, store_dir) = (TestDir::new(), TestDir::new());
     let bounds = lab::child::Bounds::default();
-    let redis = lab::redis::Redis::start(stores.path(), &stores.path().join("redis.log"), &bounds).unwrap();
+    let redis = lab::redis::Redis::start(store_dir.path(), &store_dir.path().join("redis.log"), &bounds).unwrap();
     let run_until_keys = |name: &str| {
-        let out = place.path().join(name);
-        let lent = ["compare", "--schemes", "session-redis", "--experiments", "cost", UNCHECKED, "--redis-url"];
-        let asked = [&lent[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat();
-        let running = start_in_group(&mut command(&asked), &place);
+        let out = dir.path().join(name);
+        let flags = ["compare", "--schemes", "session-redis", "--experiments", "cost", SKIP_CONFORMANCE, "--redis-url"];
+        let args = [&flags[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat();
+        let running = start_in_group(&mut command(&args), &dir);
         wait_until("the run has stored sessions", Duration::from_secs(20), || redis.keys().unwrap() > 100);
         running
     };
@@ -240,10 +244,10 @@ fn keys_of_a_killed_run_in_an_external_redis_are_removed() {
         kill(pid, Signal::SIGKILL).unwrap();
     }
     running.wait().unwrap();
-    wait_until("its children end", LIMIT, || children.iter().all(|&pid| gone(pid)));
+    wait_until("its children end", LIMIT, || children.iter().all(|&pid| has_exited(pid)));
     assert!(redis.keys().unwrap() > 100, "no process is left that could remove them");
-    let out = place.path().join("next");
-    let next = ["compare", "--schemes", "session-redis", "--experiments", "wire", UNCHECKED, "--redis-url"];
+    let out = dir.path().join("next");
+    let next = ["compare", "--schemes", "session-redis", "--experiments", "wire", SKIP_CONFORMANCE, "--redis-url"];
     let output = authbench(&[&next[..], &[redis.url(), "--out", out.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("keys that killed runs left"), "{}", stderr(&output));
@@ -261,14 +265,14 @@ fn arguments(pid: u32) -> Vec<String> {
 }
 
 /// Returns the control groups that it has created, wherever they are mounted.
-fn groups(of: &Child) -> Vec<PathBuf> {
-    let mine = format!("authbench-{}-", of.id());
+fn control_groups(of: &Child) -> Vec<PathBuf> {
+    let prefix = format!("authbench-{}-", of.id());
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            if entry.file_name().to_string_lossy().starts_with(&mine) {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
                 found.push(entry.path());
             }
             folders.push(entry.path());
@@ -277,31 +281,31 @@ fn groups(of: &Child) -> Vec<PathBuf> {
     found
 }
 
-fn start_in_group(compare: &mut std::process::Command, place: &Place) -> Child {
-    compare.process_group(0).env("TMPDIR", place.path());
+fn start_in_group(compare: &mut std::process::Command, dir: &TestDir) -> Child {
+    compare.process_group(0).env("TMPDIR", dir.path());
     compare.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
 }
 
-fn reclaimed_by_the_next_start(place: &Place) {
-    let out = place.path().join("next");
+fn expect_next_run_cleans_up(dir: &TestDir) {
+    let out = dir.path().join("next");
     let mut next = command(&[
         "compare",
         "--schemes",
         "jwt-hs256",
         "--experiments",
         "wire",
-        UNCHECKED,
+        SKIP_CONFORMANCE,
         "--out",
         out.to_str().unwrap(),
     ]);
-    next.env("TMPDIR", place.path());
+    next.env("TMPDIR", dir.path());
     let output = start(next).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(scratch_folders(place), 0);
+    assert_eq!(scratch_folders(dir), 0);
 }
 
-fn scratch_folders(place: &Place) -> usize {
-    let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+fn scratch_folders(dir: &TestDir) -> usize {
+    let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_string_lossy().starts_with("authbench-")).count()
 }
 
@@ -316,7 +320,7 @@ fn children(parent: &Child) -> Vec<u32> {
 }
 
 /// Returns whether a process has exited; its entry may still wait for its parent.
-fn gone(pid: u32) -> bool {
+fn has_exited(pid: u32) -> bool {
     stat(pid).is_none_or(|(state, _)| state == 'Z')
 }
 
@@ -329,16 +333,16 @@ fn stat(pid: u32) -> Option<(char, u32)> {
 
 #[test]
 fn interrupted_run_can_be_reported() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
     let compare = start(command(&[
         "compare",
         "--schemes",
         "jwt-hs256",
         "--experiments",
         "cost",
-        UNCHECKED,
+        SKIP_CONFORMANCE,
         "--out",
         run.to_str().unwrap(),
     ]));

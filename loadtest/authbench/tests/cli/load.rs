@@ -4,7 +4,7 @@ use lab::child::Bounds;
 use lab::redis::Redis;
 use serde_json::Value;
 
-use crate::support::{Place, alone, json, load, server, start, stderr};
+use crate::support::{TestDir, exclusive, json, load, server, start, stderr};
 
 fn quantiles_are_in_order(quantiles: &Value) {
     let values: Vec<u64> =
@@ -15,12 +15,12 @@ fn quantiles_are_in_order(quantiles: &Value) {
 
 #[test]
 fn open_loop_sends_the_planned_requests() {
-    let _alone = alone();
-    let place = Place::new();
-    let server = server("jwt-hs256", &place, None);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let server = server("jwt-hs256", &dir, None);
     let more =
         ["--scheme-from-target", "--rate", "500", "--arrivals", "fixed", "--duration", "4s", "--population", "50"];
-    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
+    let output = start(load(&dir, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["requests"], 2_000);
     assert_eq!(result["errors"], 0);
@@ -31,17 +31,17 @@ fn open_loop_sends_the_planned_requests() {
     }
     assert!(result["server_cpu_us_per_request"].as_f64().unwrap() > 0.0, "the server is on this machine");
     for file in ["record.json", "report.html", "report.md"] {
-        assert!(place.run().join(file).metadata().unwrap().len() > 0, "{file}");
+        assert!(dir.run().join(file).metadata().unwrap().len() > 0, "{file}");
     }
 }
 
 #[test]
 fn closed_loop_has_no_lag() {
-    let _alone = alone();
-    let place = Place::new();
-    let server = server("session-memory", &place, None);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let server = server("session-memory", &dir, None);
     let more = ["--users", "3", "--duration", "3s", "--population", "50"];
-    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
+    let output = start(load(&dir, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["planned_rps"], Value::Null);
     assert_eq!(result["errors"], 0);
@@ -50,17 +50,17 @@ fn closed_loop_has_no_lag() {
 
 #[test]
 fn journey_logs_in_reads_refreshes_and_logs_out() {
-    let _alone = alone();
-    let place = Place::new();
-    let redis = Redis::start(place.path(), &place.path().join("redis.log"), &Bounds::default()).unwrap();
-    let server = server("session-redis", &place, Some(redis.url()));
-    let plan = place.file(
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let redis = Redis::start(dir.path(), &dir.path().join("redis.log"), &Bounds::default()).unwrap();
+    let server = server("session-redis", &dir, Some(redis.url()));
+    let plan = dir.file(
         "journey.toml",
         "duration_s = 6\nconnections = 4\narrivals = { kind = \"closed\" }\npopulation = { size = 100 }\n\
          mix = { kind = \"journey\", reads = 2 }\ninterval_s = 0.3\n",
     );
     let more = ["--plan", plan.to_str().unwrap()];
-    let output = start(load(&place, &server.base_url(), &more)).wait_with_output().unwrap();
+    let output = start(load(&dir, &server.base_url(), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["errors"], 0, "{result}");
     assert!(result["requests"].as_u64().unwrap() >= 7, "at least one whole journey: {result}");
@@ -70,19 +70,19 @@ fn journey_logs_in_reads_refreshes_and_logs_out() {
 
 #[test]
 fn server_without_minting_gets_logins() {
-    let _alone = alone();
-    let place = Place::new();
+    let _lock = exclusive();
+    let dir = TestDir::new();
     let program = lab::server::locate("jwt-server").unwrap();
     let launch = lab::child::Launch {
         args: ["--listen", "127.0.0.1:0", "--users", "10"].map(Into::into).to_vec(),
-        ..lab::child::Launch::new("jwt-server", program, place.path().join("server.log"))
+        ..lab::child::Launch::new("jwt-server", program, dir.path().join("server.log"))
     };
     let server = launch.start().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let listening = |line: &str| serde_json::from_str::<Value>(line).ok()?["listening"].as_str().map(str::to_owned);
     let address = server.find_line(deadline, listening).unwrap().unwrap();
     let more = ["--rate", "200", "--duration", "2s", "--population", "3"];
-    let output = start(load(&place, &format!("http://{address}"), &more)).wait_with_output().unwrap();
+    let output = start(load(&dir, &format!("http://{address}"), &more)).wait_with_output().unwrap();
     let result = json(&output);
     assert_eq!(result["errors"], 0, "{result}");
     assert!(stderr(&output).contains("logging in as 3 users"), "{}", stderr(&output));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use engine::record::{self, Status};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, command, server, stderr, stdout, wait_until};
+use crate::support::{SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, server, stderr, stdout, wait_until};
 
 /// A destination that cannot be written.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,8 @@ enum Unwritable {
 }
 
 impl From<Unwritable> for Stdio {
-    fn from(place: Unwritable) -> Self {
-        match place {
+    fn from(destination: Unwritable) -> Self {
+        match destination {
             Unwritable::FullDisk => File::options().write(true).open("/dev/full").unwrap().into(),
             // The other end is closed.
             Unwritable::ClosedPipe => OwnedFd::from(std::io::pipe().unwrap().1).into(),
@@ -30,9 +30,9 @@ impl From<Unwritable> for Stdio {
 }
 
 /// Returns the run of a short load.
-fn a_run(place: &Place) -> PathBuf {
-    let server = server("jwt-hs256", place, None);
-    let run = place.run();
+fn short_run(dir: &TestDir) -> PathBuf {
+    let server = server("jwt-hs256", dir, None);
+    let run = dir.run();
     let target = server.base_url();
     let load = ["load", "--target", &target, "--rate", "300", "--duration", "1s", "--population", "10", "--out"];
     let output = authbench(&[&load[..], &[run.to_str().unwrap()]].concat());
@@ -40,50 +40,53 @@ fn a_run(place: &Place) -> PathBuf {
     run
 }
 
-fn finished(mut command: Command) -> Output {
+fn run_to_exit(mut command: Command) -> Output {
     command.spawn().unwrap().wait_with_output().unwrap()
 }
 
 #[test]
 fn unwritable_result_is_an_error_of_one_line() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = a_run(&place);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = short_run(&dir);
     let report = ["report", run.to_str().unwrap()];
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
         std::fs::remove_file(run.join("report.md")).unwrap();
-        let mut one = command(&report);
-        one.stdout(unwritable).stderr(Stdio::piped());
-        let output = finished(one);
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{unwritable:?}: {said}");
-        assert!(said.starts_with("authbench: cannot write the result to standard output: "), "{unwritable:?}: {said}");
-        assert_eq!(said.lines().count(), 1, "{unwritable:?}: {said}");
+        let mut failing_stdout = command(&report);
+        failing_stdout.stdout(unwritable).stderr(Stdio::piped());
+        let output = run_to_exit(failing_stdout);
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{unwritable:?}: {printed}");
+        assert!(
+            printed.starts_with("authbench: cannot write the result to standard output: "),
+            "{unwritable:?}: {printed}"
+        );
+        assert_eq!(printed.lines().count(), 1, "{unwritable:?}: {printed}");
         assert!(run.join("report.md").exists(), "the reports are written nevertheless");
 
         let mut both = command(&report);
         both.stdout(unwritable).stderr(unwritable);
-        assert_eq!(finished(both).status.code(), Some(1), "{unwritable:?}: not a panic");
+        assert_eq!(run_to_exit(both).status.code(), Some(1), "{unwritable:?}: not a panic");
     }
     let mut first_line = Command::new("bash");
     let script = "set -o pipefail; \"$0\" report \"$1\" | head -1";
     first_line.args(["-c", script, env!("CARGO_BIN_EXE_authbench"), run.to_str().unwrap()]);
     first_line.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = finished(first_line);
+    let output = run_to_exit(first_line);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
     assert_eq!(stdout(&output).lines().count(), 1);
 }
 
 #[test]
 fn unwritable_progress_does_not_end_a_run() {
-    let _alone = alone();
-    let place = Place::new();
+    let _lock = exclusive();
+    let dir = TestDir::new();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
-        let out = place.path().join(format!("{unwritable:?}"));
-        let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", UNCHECKED, "--out"];
+        let out = dir.path().join(format!("{unwritable:?}"));
+        let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", SKIP_CONFORMANCE, "--out"];
         let mut run = command(&[&compare[..], &[out.to_str().unwrap()]].concat());
         run.stdout(Stdio::piped()).stderr(unwritable);
-        let output = finished(run);
+        let output = run_to_exit(run);
         assert!(output.status.success(), "{unwritable:?}: {:?}", output.status);
         assert!(stdout(&output).lines().last().unwrap().ends_with(&format!("{unwritable:?}")));
         assert_eq!(record::read(&out).unwrap().run.status, Status::Complete);
@@ -92,9 +95,9 @@ fn unwritable_progress_does_not_end_a_run() {
 
 #[test]
 fn closed_standard_descriptors_are_handled() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = a_run(&place);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = short_run(&dir);
     std::fs::remove_file(run.join("report.md")).unwrap();
     let mut closed = Command::new("sh");
     let script = "exec \"$0\" report \"$1\" <&- >&- 2>&-";
@@ -108,7 +111,7 @@ fn closed_standard_descriptors_are_handled() {
 
 #[test]
 fn server_survives_closed_output_pipes() {
-    let _alone = alone();
+    let _lock = exclusive();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
         // The port was free just before.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -121,7 +124,7 @@ fn server_survives_closed_output_pipes() {
             is_healthy(&address)
         });
         // The log entry of a malformed request cannot be written.
-        asked(&address, "no HTTP\r\n\r\n").unwrap();
+        send_raw(&address, "no HTTP\r\n\r\n").unwrap();
         assert!(is_healthy(&address), "{unwritable:?}");
         nix::sys::signal::kill(pid(server.id()), nix::sys::signal::Signal::SIGTERM).unwrap();
         assert!(server.wait().unwrap().success(), "{unwritable:?}");
@@ -129,17 +132,17 @@ fn server_survives_closed_output_pipes() {
 }
 
 fn is_healthy(address: &str) -> bool {
-    let answer = asked(address, "GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
-    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    let response = send_raw(address, "GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    response.is_ok_and(|response| response.starts_with("HTTP/1.1 200"))
 }
 
 /// Returns the response of a server that then closes the connection.
-fn asked(address: &str, request: &str) -> std::io::Result<String> {
+fn send_raw(address: &str, request: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     connection.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    connection.read_to_end(&mut response)?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
 fn pid(of: u32) -> nix::unistd::Pid {

@@ -11,18 +11,18 @@ use lab::http::DEADLINE;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::support::{Place, alone, is_full, json, load, quick_logins, start};
+use crate::support::{TestDir, exclusive, fast_password_hashing, json, load, runs_full_tests, start};
 
 /// Fewer than the plans' population.
 const USERS: u32 = 50;
 /// Loads at a time: the figures of these loads do not matter.
-const AT_ONCE: usize = 3;
+const CONCURRENT_LOADS: usize = 3;
 
 /// Returns the TOML blocks of README and docs that are plans.
-fn documented() -> Vec<(String, Plan)> {
+fn documented_plans() -> Vec<(String, Plan)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![root.join("README.md")];
-    markdown_in(&root.join("docs"), &mut files);
+    collect_markdown(&root.join("docs"), &mut files);
     let mut plans = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -35,11 +35,11 @@ fn documented() -> Vec<(String, Plan)> {
     plans
 }
 
-fn markdown_in(folder: &Path, files: &mut Vec<PathBuf>) {
+fn collect_markdown(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
-            markdown_in(&path, files);
+            collect_markdown(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "md") {
             files.push(path);
         }
@@ -47,7 +47,7 @@ fn markdown_in(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Returns the same plan, short, and over few connections, so that each user completes a journey.
-fn shortened(block: &str) -> String {
+fn shorten_plan(block: &str) -> String {
     let set = |line: &str| match line.split_once('=').map(|(name, _)| name.trim()) {
         Some("duration_s") => "duration_s = 0.5".to_owned(),
         Some("interval_s") => "interval_s = 0.1".to_owned(),
@@ -63,33 +63,34 @@ fn shortened(block: &str) -> String {
 
 /// Returns one scheme of every kind of credential and store; with `FULL_TESTS` every scheme.
 fn schemes() -> impl Iterator<Item = Scheme> {
-    Scheme::all()
-        .filter(|scheme| is_full() || scheme.kind().algorithm().is_none_or(|algorithm| algorithm == Algorithm::Hs256))
+    Scheme::all().filter(|scheme| {
+        runs_full_tests() || scheme.kind().algorithm().is_none_or(|algorithm| algorithm == Algorithm::Hs256)
+    })
 }
 
 #[test]
 fn every_documented_plan_runs_on_every_scheme_without_failures() {
-    let _alone = alone();
-    let plans = documented();
+    let _lock = exclusive();
+    let plans = documented_plans();
     assert!(plans.iter().any(|(_, plan)| matches!(plan.mix, Mix::Journey { .. })), "the docs have no journey");
-    let place = Place::new();
+    let dir = TestDir::new();
     let stores: BTreeMap<StoreKind, Store> = [StoreKind::Redis, StoreKind::RedisCluster, StoreKind::Postgres]
         .map(|kind| {
             let name = format!("{kind:?}");
-            let log = place.path().join(format!("{name}.log"));
-            (kind, Store::start(kind, &place.path().join(name), &log, &Bounds::default()).unwrap())
+            let log = dir.path().join(format!("{name}.log"));
+            (kind, Store::start(kind, &dir.path().join(name), &log, &Bounds::default()).unwrap())
         })
         .into();
     let queue: Mutex<Vec<_>> =
         Mutex::new(schemes().flat_map(|scheme| [(scheme, Carrier::Bearer), (scheme, Carrier::Cookie)]).collect());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENT_LOADS {
             scope.spawn(|| {
                 while let Some((scheme, carrier)) = { queue.lock().unwrap().pop() } {
-                    let place = Place::new();
-                    let server = server(scheme, carrier, stores.get(&scheme.store()), &place);
+                    let dir = TestDir::new();
+                    let server = server(scheme, carrier, stores.get(&scheme.store()), &dir);
                     for (block, plan) in &plans {
-                        runs(block, plan, &server, &format!("{scheme}, {carrier}"));
+                        run_plan(block, plan, &server, &format!("{scheme}, {carrier}"));
                     }
                 }
             });
@@ -97,25 +98,24 @@ fn every_documented_plan_runs_on_every_scheme_without_failures() {
     });
 }
 
-fn server(scheme: Scheme, carrier: Carrier, store: Option<&Store>, place: &Place) -> Server {
+fn server(scheme: Scheme, carrier: Carrier, store: Option<&Store>, dir: &TestDir) -> Server {
     let spec = ServerSpec {
         carrier,
         store_url: store.map(Store::url),
         key_prefix: format!("{scheme}-{carrier}:"),
         users: USERS,
-        settings: quick_logins(),
-        ..ServerSpec::new(scheme, place.path().join("server.log"))
+        settings: fast_password_hashing(),
+        ..ServerSpec::new(scheme, dir.path().join("server.log"))
     };
     Server::start(&spec).unwrap()
 }
 
-fn runs(block: &str, plan: &Plan, server: &Server, what: &str) {
-    let place = Place::new();
-    let file = place.file("plan.toml", &shortened(block));
-    let output =
-        start(load(&place, &server.base_url(), &["--plan", file.to_str().unwrap()])).wait_with_output().unwrap();
+fn run_plan(block: &str, plan: &Plan, server: &Server, what: &str) {
+    let dir = TestDir::new();
+    let file = dir.file("plan.toml", &shorten_plan(block));
+    let output = start(load(&dir, &server.base_url(), &["--plan", file.to_str().unwrap()])).wait_with_output().unwrap();
     let result = json(&output);
-    let record = std::fs::read_to_string(place.run().join("record.json")).unwrap();
+    let record = std::fs::read_to_string(dir.run().join("record.json")).unwrap();
     assert_eq!(result["errors"], 0, "{what}: {result}\n{record}");
     if matches!(plan.mix, Mix::Journey { .. }) {
         let metrics = server.client().get(route::METRICS, &BTreeMap::new(), DEADLINE).unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::support::{Place, UNCHECKED, alone, command, json, load, server, start, stderr};
+use crate::support::{SKIP_CONFORMANCE, TestDir, command, exclusive, json, load, server, start, stderr};
 
 /// Every spelling that some client supports.
 const NAMES: [&str; 8] =
@@ -16,44 +16,44 @@ const NAMES: [&str; 8] =
 fn proxy() -> (String, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::<AtomicU32>::default();
-    let seeing = seen.clone();
+    let connections = Arc::<AtomicU32>::default();
+    let counter = connections.clone();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            seeing.fetch_add(1, Ordering::SeqCst);
+            counter.fetch_add(1, Ordering::SeqCst);
             stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
         }
     });
-    (url, seen)
+    (url, connections)
 }
 
-fn through(mut command: Command, proxy: &str) -> Command {
+fn with_proxy_variables(mut command: Command, proxy: &str) -> Command {
     command.envs(NAMES.map(|name| (name, proxy))).env_remove("no_proxy").env_remove("NO_PROXY");
     command
 }
 
 #[test]
 fn proxy_of_the_environment_is_not_used() {
-    let _alone = alone();
-    let place = Place::new();
-    let server = server("jwt-hs256", &place, None);
-    let (proxy, seen) = proxy();
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let server = server("jwt-hs256", &dir, None);
+    let (proxy, connections) = proxy();
     for more in [["--rate", "100"], ["--users", "2"]] {
-        let place = Place::new();
+        let dir = TestDir::new();
         let more = [&more[..], &["--duration", "1s", "--population", "5"]].concat();
-        let load = through(load(&place, &server.base_url(), &more), &proxy);
+        let load = with_proxy_variables(load(&dir, &server.base_url(), &more), &proxy);
         let output = start(load).wait_with_output().unwrap();
         assert_eq!(json(&output)["errors"], 0, "{}", stderr(&output));
     }
-    let compared = place.run();
-    let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", UNCHECKED, "--out"];
+    let compared = dir.run();
+    let compare = ["compare", "--schemes", "jwt-hs256", "--experiments", "wire", SKIP_CONFORMANCE, "--out"];
     let others: [&[&str]; 2] = [
         &[&compare[..], &[compared.to_str().unwrap()]].concat(),
         &["conform", "--target", &server.base_url(), "--mutations", "10"],
     ];
     for arguments in others {
-        let output = start(through(command(arguments), &proxy)).wait_with_output().unwrap();
+        let output = start(with_proxy_variables(command(arguments), &proxy)).wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
     }
-    assert_eq!(seen.load(Ordering::SeqCst), 0, "connections to the proxy");
+    assert_eq!(connections.load(Ordering::SeqCst), 0, "connections to the proxy");
 }

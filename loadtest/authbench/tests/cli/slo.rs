@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 use lab::child::{Child, Launch};
 use serde_json::Value;
 
-use crate::support::{Place, alone, json, load, start};
+use crate::support::{TestDir, exclusive, json, load, start};
 
 /// Requests per second of one server that takes 1 ms for each.
 const CAPACITY_RPS: f64 = 1_000.0;
 
 /// Starts a server with this service time for each request, one after another, and returns its address.
-fn line_of_one(place: &Place, service_us: &str) -> (Child, String) {
+fn start_delay_server(dir: &TestDir, service_us: &str) -> (Child, String) {
     let program = lab::server::locate("delay-server").unwrap();
     let launch = Launch {
         args: ["--service-us", service_us].map(Into::into).to_vec(),
-        ..Launch::new("delay-server", program, place.path().join("server.log"))
+        ..Launch::new("delay-server", program, dir.path().join("server.log"))
     };
     let server = launch.start().unwrap();
     let listening = |line: &str| serde_json::from_str::<Value>(line).ok()?["listening"].as_str().map(str::to_owned);
@@ -28,11 +28,11 @@ fn line_of_one(place: &Place, service_us: &str) -> (Child, String) {
 /// of a second at 1.1 times the capacity leaves 20 requests waiting, the last of them for 20 ms.
 #[test]
 fn no_rate_beyond_the_capacity_is_met() {
-    let _alone = alone();
-    let place = Place::new();
-    let (_server, target) = line_of_one(&place, "1000");
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let (_server, target) = start_delay_server(&dir, "1000");
     let more = ["--slo", "p90=10ms", "--duration", "200ms", "--population", "50"];
-    let result = json(&start(load(&place, &target, &more)).wait_with_output().unwrap());
+    let result = json(&start(load(&dir, &target, &more)).wait_with_output().unwrap());
     assert_eq!(result["slo"], serde_json::json!(["p90=10ms"]));
     let rounds = result["rounds"].as_array().unwrap();
     let rate = |round: &Value| round["rate_rps"].as_f64().unwrap();
@@ -46,16 +46,16 @@ fn no_rate_beyond_the_capacity_is_met() {
     if let [Some(low), Some(high)] = [0, 1].map(|end| result["interval_rps"][end].as_f64()) {
         assert!(low < high, "{low} to {high}");
     }
-    assert!(place.run().join("charts/slo-light.svg").exists());
+    assert!(dir.run().join("charts/slo-light.svg").exists());
 }
 
 #[test]
 fn unreachable_objective_is_a_failed_threshold() {
-    let _alone = alone();
-    let place = Place::new();
-    let (_server, target) = line_of_one(&place, "20000");
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let (_server, target) = start_delay_server(&dir, "20000");
     let more = ["--slo", "p50=10ms", "--slo", "p75.5=1s", "--duration", "100ms", "--population", "50"];
-    let output = start(load(&place, &target, &more)).wait_with_output().unwrap();
+    let output = start(load(&dir, &target, &more)).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(10), "every request takes 20 ms: {output:?}");
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&result["rate_rps"], &result["confirmed"]), (&Value::Null, &Value::Bool(false)));

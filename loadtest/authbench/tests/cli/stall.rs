@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::record::{self, LoadExperiment};
 
-use crate::support::{Place, alone, json, load, load_begins, server, start};
+use crate::support::{TestDir, exclusive, json, load, server, start, wait_for_load};
 
 const STALL: Duration = Duration::from_secs(1);
 
@@ -13,13 +13,13 @@ const STALL: Duration = Duration::from_secs(1);
 /// by `cargo bench -p authbench --bench instrument -- stall`.
 #[test]
 fn stall_shows_in_response_time_and_not_in_service_time() {
-    let _alone = alone();
-    let place = Place::new();
-    let server = server("anonymous", &place, None);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let server = server("anonymous", &dir, None);
     let shape = ["--rate", "1000", "--arrivals", "fixed", "--connections", "16"];
     let more = [&shape[..], &["--duration", "4s", "--population", "100"]].concat();
-    let load = start(load(&place, &server.base_url(), &more));
-    load_begins(&server);
+    let load = start(load(&dir, &server.base_url(), &more));
+    wait_for_load(&server);
     server.process().suspend().unwrap();
     std::thread::sleep(STALL);
     server.process().resume().unwrap();
@@ -30,7 +30,7 @@ fn stall_shows_in_response_time_and_not_in_service_time() {
     assert!(service_us < response_us / 4.0, "service time would have hidden it, but shows {service_us} µs");
     assert_eq!(result["requests"], 4_000);
 
-    let record = record::read(&place.run()).unwrap();
+    let record = record::read(&dir.run()).unwrap();
     let load = record.data::<LoadExperiment>().expect("a load");
     assert_eq!(load.rounds[0].response_us.p99.map(|p99| p99 as f64), Some(response_us));
     assert_eq!(load.rounds[0].service_us.p99.map(|p99| p99 as f64), Some(service_us));

@@ -13,25 +13,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// For tests that do not concern conformance: the checks take seconds per scheme.
-pub(crate) const UNCHECKED: &str = "--unsafe-skip-conformance";
+pub(crate) const SKIP_CONFORMANCE: &str = "--unsafe-skip-conformance";
 
 /// Lets one test run at a time: each of them is a load, and two would distort each other's figures.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns whether expensive tests run in every variant, as `scripts/test.sh --full` does.
-pub(crate) fn is_full() -> bool {
+pub(crate) fn runs_full_tests() -> bool {
     std::env::var_os("FULL_TESTS").is_some()
 }
 
 /// A separate folder of a test, and a path in it that does not exist yet.
-pub(crate) struct Place {
+pub(crate) struct TestDir {
     folder: TempDir,
 }
 
-impl Place {
+impl TestDir {
     pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap() }
     }
@@ -84,16 +84,16 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Returns `authbench load --json` on this server, into the place's run, with these additional flags.
-pub(crate) fn load(place: &Place, target: &str, more: &[&str]) -> Command {
-    let run = place.run();
+/// Returns `authbench load --json` on this server, into the run folder, with these additional flags.
+pub(crate) fn load(dir: &TestDir, target: &str, more: &[&str]) -> Command {
+    let run = dir.run();
     command(&[&["load", "--target", target, "--json", "--out", run.to_str().unwrap()], more].concat())
 }
 
 /// Returns a folder of servers by name, each a program of this workspace with these additional flags, that hash
 /// passwords with little memory: otherwise a conformance check is mostly hashing.
-pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathBuf {
-    let folder = place.path().join("bin");
+pub(crate) fn write_server_wrappers(dir: &TestDir, servers: &[(&str, &str, &[&str])]) -> PathBuf {
+    let folder = dir.path().join("bin");
     std::fs::create_dir(&folder).unwrap();
     for (name, program, flags) in servers {
         let (path, flags) = (folder.join(name), flags.join(" "));
@@ -107,12 +107,12 @@ pub(crate) fn wrapped(place: &Place, servers: &[(&str, &str, &[&str])]) -> PathB
 
 /// Returns the setting of a server that hashes passwords with little memory. On a busy machine, a regular hashing takes
 /// seconds.
-pub(crate) fn quick_logins() -> Vec<(&'static str, String)> {
+pub(crate) fn fast_password_hashing() -> Vec<(&'static str, String)> {
     vec![("AUTHBENCH_PASSWORD_KIB", "64".to_owned())]
 }
 
 /// Waits until a load has begun, which is when the server uses CPU time.
-pub(crate) fn load_begins(server: &Server) {
+pub(crate) fn wait_for_load(server: &Server) {
     let clock = lab::observe::CpuClock::of(server.process().pid()).unwrap();
     let before_ns = clock.ns().unwrap();
     let used = || clock.ns().unwrap() - before_ns;
@@ -126,22 +126,22 @@ pub(crate) fn json(output: &Output) -> Value {
 }
 
 /// Starts a reference server with default settings.
-pub(crate) fn server(scheme: &str, place: &Place, redis_url: Option<&str>) -> Server {
+pub(crate) fn server(scheme: &str, dir: &TestDir, redis_url: Option<&str>) -> Server {
     let scheme: Scheme = scheme.parse().unwrap();
     let spec = ServerSpec {
         store_url: redis_url.map(|url| ("AUTHBENCH_REDIS_URL", url.to_owned())),
         users: 1_000,
-        settings: quick_logins(),
-        ..ServerSpec::new(scheme, place.path().join("server.log"))
+        settings: fast_password_hashing(),
+        ..ServerSpec::new(scheme, dir.path().join("server.log"))
     };
     Server::start(&spec).unwrap()
 }
 
 /// Waits for the condition, for as long as a slow machine may take.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
-    while !so() {
+    while !condition() {
         assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }

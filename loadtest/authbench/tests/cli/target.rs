@@ -26,27 +26,27 @@ pub(crate) struct Request {
 
 impl Target {
     /// Starts a target that responds with these bytes to every request other than minting.
-    pub(crate) fn answering(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::acting(move |request, stream| {
-            let answer = if request.line == "POST /bench/mint" { minted(request) } else { answer(request) };
-            stream.write_all(&answer).is_ok()
+    pub(crate) fn responding(response: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::with_handler(move |request, stream| {
+            let response = if request.line == "POST /bench/mint" { minted(request) } else { response(request) };
+            stream.write_all(&response).is_ok()
         })
     }
 
     /// Starts a target that handles every request with this function, until it returns that the connection is to be
     /// closed.
-    pub(crate) fn acting(act: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
+    pub(crate) fn with_handler(handler: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (seen, act) = (requests.clone(), Arc::new(act));
+        let (seen, handler) = (requests.clone(), Arc::new(handler));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (seen, act) = (seen.clone(), act.clone());
+                let (seen, handler) = (seen.clone(), handler.clone());
                 std::thread::spawn(move || {
                     let mut stream = BufReader::new(stream);
                     while let Some(request) = next(&mut stream, &seen) {
-                        if !act(&request, stream.get_mut()) {
+                        if !handler(&request, stream.get_mut()) {
                             break;
                         }
                     }
@@ -85,24 +85,24 @@ fn next(stream: &mut BufReader<TcpStream>, seen: &Mutex<Vec<String>>) -> Option<
 
 /// Returns the requested number of credentials, all of them [`TOKEN`].
 pub(crate) fn minted(request: &Request) -> Vec<u8> {
-    minting(request, &json!({ "authorization": format!("Bearer {TOKEN}") }))
+    minted_with_headers(request, &json!({ "authorization": format!("Bearer {TOKEN}") }))
 }
 
 /// Returns the requested number of credentials, with these headers.
-pub(crate) fn minting(request: &Request, headers: &Value) -> Vec<u8> {
-    let asked: contract::body::MintRequest = serde_json::from_slice(&request.body).unwrap();
+pub(crate) fn minted_with_headers(request: &Request, headers: &Value) -> Vec<u8> {
+    let mint: contract::body::MintRequest = serde_json::from_slice(&request.body).unwrap();
     let credential =
-        |number| json!({ "username": contract::user::username(asked.first_user + number), "headers": headers });
-    let credentials: Vec<Value> = (0..asked.count).map(credential).collect();
-    answer("200 OK", &json!({ "credentials": credentials }).to_string())
+        |number| json!({ "username": contract::user::username(mint.first_user + number), "headers": headers });
+    let credentials: Vec<Value> = (0..mint.count).map(credential).collect();
+    response("200 OK", &json!({ "credentials": credentials }).to_string())
 }
 
 /// Returns a response with this end of its status line, such as `200 OK`, and this body.
-pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
+pub(crate) fn response(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// Returns a valid response to a read of the first user.
-pub(crate) fn first_user() -> Vec<u8> {
-    answer("200 OK", r#"{"id":0,"username":"user-000000","email":"e","roles":[]}"#)
+pub(crate) fn first_user_response() -> Vec<u8> {
+    response("200 OK", r#"{"id":0,"username":"user-000000","email":"e","roles":[]}"#)
 }

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use engine::record::{self, ToyExperiment};
 
-use crate::support::{Place, UNCHECKED, alone, authbench, stderr, stdout};
+use crate::support::{SKIP_CONFORMANCE, TestDir, authbench, exclusive, stderr, stdout};
 
 #[test]
 fn toy_experiment_runs_from_command_line_to_report() {
-    let _alone = alone();
-    let place = Place::new();
-    let run = place.run();
-    let asked =
-        ["compare", "--schemes", "jwt-hs256", "--experiments", "toy", UNCHECKED, "--out", run.to_str().unwrap()];
-    let output = authbench(&asked);
+    let _lock = exclusive();
+    let dir = TestDir::new();
+    let run = dir.run();
+    let args =
+        ["compare", "--schemes", "jwt-hs256", "--experiments", "toy", SKIP_CONFORMANCE, "--out", run.to_str().unwrap()];
+    let output = authbench(&args);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("Toy experiment"), "among the columns of the summary table: {}", stdout(&output));
     let record = record::read(&run).unwrap();
@@ -43,8 +43,9 @@ fn new_experiment_needs_four_files_and_five_lines() {
     for name in ["engine", "experiments", "evidence", "report", "authbench", "driver", "lab"] {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut files);
     }
-    let (own, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| path.ends_with("toy.rs"));
-    assert_eq!(own.len(), 4, "{own:?}");
+    let (toy_files, other_files): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|path| path.ends_with("toy.rs"));
+    assert_eq!(toy_files.len(), 4, "{toy_files:?}");
     let names = |line: &&str| {
         let mut words = line.split(|each: char| !each.is_ascii_alphanumeric());
         // A line that only restricts it to tests does not count.
@@ -55,6 +56,6 @@ fn new_experiment_needs_four_files_and_five_lines() {
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().filter(names).map(|line| format!("{}: {line}", path.display())).collect::<Vec<_>>()
     };
-    let lines: Vec<String> = others.iter().flat_map(lines).collect();
+    let lines: Vec<String> = other_files.iter().flat_map(lines).collect();
     assert_eq!(lines.len(), 5, "{lines:#?}");
 }

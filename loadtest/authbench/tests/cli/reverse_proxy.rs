@@ -16,7 +16,7 @@ pub(crate) struct Message {
 
 impl Message {
     /// Returns a response such as `302 Found`.
-    pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
+    pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { line: format!("HTTP/1.1 {status}"), headers, body: body.as_bytes().to_vec() }
     }
@@ -27,13 +27,13 @@ impl Message {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the value of this cookie of a request.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         let pairs = self.header("cookie")?.split("; ").filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     fn read(stream: &mut BufReader<TcpStream>) -> Option<Self> {
@@ -64,40 +64,40 @@ impl Message {
 }
 
 /// Handles a request. The second argument forwards it to the server and returns the response.
-pub(crate) trait Rule:
+pub(crate) trait Handler:
     Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static
 {
 }
 
-impl<T: Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static> Rule for T {}
+impl<T: Fn(Message, &mut dyn FnMut(&Message) -> Message) -> Message + Send + Sync + 'static> Handler for T {}
 
-/// Starts a front of this server, which keeps connections open, and returns its address. It stops with the test
-/// program.
-pub(crate) fn front(behind: SocketAddr, rule: impl Rule) -> SocketAddr {
+/// Starts a reverse proxy in front of this server, which keeps connections open, and returns its address. It stops with
+/// the test program.
+pub(crate) fn reverse_proxy(backend: SocketAddr, handler: impl Handler) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let rule = Arc::new(rule);
+    let handler = Arc::new(handler);
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let rule = Arc::clone(&rule);
-            std::thread::spawn(move || serve(client, behind, rule.as_ref()));
+            let handler = Arc::clone(&handler);
+            std::thread::spawn(move || serve(client, backend, handler.as_ref()));
         }
     });
     address
 }
 
-fn serve(client: TcpStream, behind: SocketAddr, rule: &impl Rule) -> Option<()> {
-    let mut back = client.try_clone().ok()?;
-    back.set_nodelay(true).ok()?;
+fn serve(client: TcpStream, backend: SocketAddr, handler: &impl Handler) -> Option<()> {
+    let mut response_stream = client.try_clone().ok()?;
+    response_stream.set_nodelay(true).ok()?;
     let mut client = BufReader::new(client);
-    let mut server = BufReader::new(TcpStream::connect(behind).ok()?);
+    let mut server = BufReader::new(TcpStream::connect(backend).ok()?);
     server.get_ref().set_nodelay(true).ok()?;
     while let Some(request) = Message::read(&mut client) {
-        let mut pass_on = |request: &Message| {
+        let mut forward = |request: &Message| {
             request.write(server.get_mut()).unwrap();
             Message::read(&mut server).unwrap()
         };
-        rule(request, &mut pass_on).write(&mut back).ok()?;
+        handler(request, &mut forward).write(&mut response_stream).ok()?;
     }
     Some(())
 }

@@ -5,12 +5,12 @@ use lab::scratch::Scratch;
 use lab::slice::Slices;
 
 use crate::janitor::Janitor;
-use crate::progress::Shown;
+use crate::progress::StderrProgress;
 
 /// Removes what killed runs left, prints it, and starts a janitor for this run.
-pub(crate) fn tidy(progress: &mut Shown) -> Option<Janitor> {
-    for left_over in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
-        progress.note(&format!("removed {}, left by a killed run", left_over.display()));
+pub(crate) fn clean_up(progress: &mut StderrProgress) -> Option<Janitor> {
+    for path in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
+        progress.note(&format!("removed {}, left by a killed run", path.display()));
     }
     let failed = |error| {
         let text = format!("cannot start the cleanup process ({error}): if this run is killed, the next run cleans up");

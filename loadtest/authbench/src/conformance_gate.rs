@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
     "{scheme} failed the conformance checks ({}) and is not measured; run `authbench conform` against it for details, or \
      measure it anyway with --unsafe-skip-conformance, which marks the run", failed.join(", ")
 )]
-pub(crate) struct Broken {
+pub(crate) struct NotConformant {
     scheme: Scheme,
     failed: Vec<String>,
 }
@@ -34,15 +34,15 @@ pub(crate) struct Broken {
 /// Starts a separate server of each scheme for the conformance suite, which moves its clock and changes its users.
 pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let schemes: Vec<Scheme> = bench.setting.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
-    conform::suffices(&EXTENT).map_err(anyhow::Error::msg)?;
+    conform::check_descriptor_limit(&EXTENT).map_err(anyhow::Error::msg)?;
     bench.progress.begin("conformance", schemes.len() as u64);
     for scheme in schemes {
         bench.step(scheme.id())?;
         let store = bench.setting.store(scheme);
         let server = Server::start(&bench.spec(scheme, store)?)?;
-        let memory = memory_of(server.process().pid());
+        let memory = memory_gauge(server.process().pid());
         let subject = Subject { extent: EXTENT, memory: Some(memory), ..Subject::new(Base::from(server.address())) };
-        let report = examine(subject, &bench.setting.stop)?;
+        let report = run_suite(subject, &bench.setting.stop)?;
         let failed: Vec<String> = report.failures().map(|outcome| outcome.id.clone()).collect();
         let count = |wanted: fn(&Verdict) -> bool| {
             report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count() as u32
@@ -54,7 +54,7 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
             failed: failed.clone(),
         })?;
         if !failed.is_empty() {
-            return Err(Broken { scheme, failed }.into());
+            return Err(NotConformant { scheme, failed }.into());
         }
     }
     bench.progress.end();
@@ -62,22 +62,22 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
 }
 
 /// Returns a gauge for the memory of this process.
-pub(crate) fn memory_of(pid: u32) -> MemoryGauge {
+pub(crate) fn memory_gauge(pid: u32) -> MemoryGauge {
     Box::new(move || Ok(lab::observe::memory(pid)?.rss_bytes))
 }
 
 /// Runs the suite. On an interruption it does not wait for the current check, which ends by itself.
-fn examine(subject: Subject, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
-    let (done, waiting) = mpsc::channel();
+fn run_suite(subject: Subject, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
+    let (sender, receiver) = mpsc::channel();
     let suite_stop = Arc::clone(stop);
     std::thread::spawn(move || {
         // Without a receiver the run was interrupted.
-        let _ = done.send(conformance::run(&subject, &mut (), &suite_stop));
+        let _ = sender.send(conformance::run(&subject, &mut (), &suite_stop));
     });
     loop {
-        match waiting.recv_timeout(POLL) {
+        match receiver.recv_timeout(POLL) {
             Ok(Err(RunError::Stopped) | Ok(Report { ending: Ending::Stopped, .. })) => break,
-            Ok(ended) => return Ok(ended?),
+            Ok(result) => return Ok(result?),
             Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => break,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the conformance suite panicked")),

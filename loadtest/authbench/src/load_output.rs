@@ -7,12 +7,12 @@ use crate::exit::ExitResult;
 use crate::terminal;
 
 /// Returns the error of an incomplete load, with the folder of the results so far.
-pub(crate) fn kept(why: &str, journal: &Journal) -> anyhow::Error {
+pub(crate) fn incomplete_error(why: &str, journal: &Journal) -> anyhow::Error {
     anyhow!("{why}; the results so far are kept in {}", journal.folder().display())
 }
 
 /// Prints this JSON, or else the summary, and the path of the run's folder.
-pub(crate) fn show_run(json: Option<&str>, journal: &Journal) -> ExitResult {
+pub(crate) fn print_run(json: Option<&str>, journal: &Journal) -> ExitResult {
     let folder = journal.folder().display();
     if let Some(json) = json {
         terminal::result(&format!("{json}\n"))?;
