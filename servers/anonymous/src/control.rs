@@ -20,7 +20,7 @@ impl AuthModule for Module {
     type Authenticator = Control;
 
     async fn build(start: &Start, _: NoOptions) -> Result<Built<Control>, StartError> {
-        Ok(Built::alone(Control { identity: Identity::seeded(USER, start.roles) }))
+        Ok(Built::with_memory_directory(Control { identity: Identity::seeded(USER, start.roles) }))
     }
 }
 

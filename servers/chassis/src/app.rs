@@ -13,9 +13,9 @@ use crate::cross_site::{self, Source};
 use crate::host::{self, Authority};
 use crate::module::Built;
 use crate::next_hop::NextHop;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 use crate::settings::Settings;
-use crate::shown::Shown;
+use crate::user_response::UserResponse;
 use crate::users::{LoginError, Users};
 
 /// Seconds until a retry when the store was down or accepted no writes.
@@ -36,7 +36,7 @@ pub(crate) struct App<A: ?Sized = dyn DynAuthenticator> {
     /// The maximum lifetime of the cookie in the browser, in seconds; none: as long as the credential.
     pub(crate) cookie_max_age_s: Option<u64>,
     /// When the log last reported that the store is down: an outage rejects every request, but logs one line a second.
-    store_down_told: AtomicU64,
+    store_down_logged_at: AtomicU64,
     pub(crate) authenticator: A,
 }
 
@@ -53,7 +53,7 @@ impl<A: Authenticator> App<A> {
             clock,
             cookie_max_age_s: descriptor.absolute_ttl_s.filter(|_| sliding),
             descriptor,
-            store_down_told: AtomicU64::new(0),
+            store_down_logged_at: AtomicU64::new(0),
             authenticator,
         }
     }
@@ -61,90 +61,94 @@ impl<A: Authenticator> App<A> {
 
 impl<A: ?Sized> App<A> {
     /// The credential of a request and the instant at which it is judged.
-    pub(crate) fn presented<'h>(&self, headers: &'h HeaderMap) -> Result<(Option<&'h str>, UnixSeconds), Refusal> {
-        let credential = carrier::credential(headers, self.carrier).map_err(|kind| self.refusal(kind))?;
+    pub(crate) fn presented_credential<'h>(
+        &self,
+        headers: &'h HeaderMap,
+    ) -> Result<(Option<&'h str>, UnixSeconds), ProblemResponse> {
+        let credential = carrier::credential(headers, self.carrier).map_err(|kind| self.problem(kind))?;
         Ok((credential, self.clock.now()))
     }
 
     /// Rejects requests that the browser marks as coming from another site.
-    pub(crate) fn not_from_elsewhere(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let foreign = self.carrier == Carrier::Cookie && cross_site::source(headers) == Source::Foreign;
-        if foreign { Err(self.refusal(ProblemKind::CrossSite)) } else { Ok(()) }
+    pub(crate) fn reject_cross_site(&self, headers: &HeaderMap) -> Result<(), ProblemResponse> {
+        let foreign = self.carrier == Carrier::Cookie && cross_site::source(headers) == Source::CrossOrigin;
+        if foreign { Err(self.problem(ProblemKind::CrossSite)) } else { Ok(()) }
     }
 
     /// Rejects a request for a route under `--bench` that does not come from this machine: a web page that the user has
     /// open could send it too, under another `Host` after its name was rebound, or from another origin.
-    pub(crate) fn is_local(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let local = host::of(headers).is_some_and(Authority::is_loopback);
-        let own = local && cross_site::source(headers) != Source::Foreign;
-        if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
+    pub(crate) fn require_loopback(&self, headers: &HeaderMap) -> Result<(), ProblemResponse> {
+        let local = host::authority(headers).is_some_and(Authority::is_loopback);
+        let own = local && cross_site::source(headers) != Source::CrossOrigin;
+        if own { Ok(()) } else { Err(self.problem(ProblemKind::CrossSite)) }
     }
 
     /// Rejects a state change by cookie unless the request is same-origin.
-    pub(crate) fn not_forged(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn require_same_origin(&self, headers: &HeaderMap) -> Result<(), ProblemResponse> {
         let carried = self.carrier == Carrier::Cookie && carrier::has_cookie(headers);
-        let own = !carried || cross_site::source(headers) == Source::Own;
-        if own { Ok(()) } else { Err(self.refusal(ProblemKind::CrossSite)) }
+        let own = !carried || cross_site::source(headers) == Source::SameOrigin;
+        if own { Ok(()) } else { Err(self.problem(ProblemKind::CrossSite)) }
     }
 
     /// Returns this user, if the user is an admin.
-    pub(crate) fn admin(&self, identity: Identity) -> Result<Identity, Refusal> {
+    pub(crate) fn require_admin(&self, identity: Identity) -> Result<Identity, ProblemResponse> {
         let admin = identity.has_role(user::ADMIN_ROLE);
-        if admin { Ok(identity) } else { Err(self.refusal(ProblemKind::InsufficientRole)) }
+        if admin { Ok(identity) } else { Err(self.problem(ProblemKind::InsufficientRole)) }
     }
 
     /// Returns the response with this user, as the carrier requires it.
-    pub(crate) const fn shown(&self, identity: Identity) -> Shown {
-        Shown { identity, carrier: self.carrier }
+    pub(crate) const fn user_response(&self, identity: Identity) -> UserResponse {
+        UserResponse { identity, carrier: self.carrier }
     }
 
-    pub(crate) fn refusal(&self, kind: ProblemKind) -> Refusal {
+    pub(crate) fn problem(&self, kind: ProblemKind) -> ProblemResponse {
         let store = matches!(kind, ProblemKind::StoreUnavailable | ProblemKind::StoreNotWritable);
         let retry_after_s = store.then_some(RETRY_AFTER_S);
-        Refusal { kind, carrier: self.carrier, retry_after_s }
+        ProblemResponse { kind, carrier: self.carrier, retry_after_s }
     }
 
     /// Returns the response to a failed login.
-    pub(crate) fn login_refused(&self, error: LoginError) -> Refusal {
+    pub(crate) fn login_problem(&self, error: LoginError) -> ProblemResponse {
         match error {
-            LoginError::Failed => self.refusal(ProblemKind::LoginFailed),
+            LoginError::Failed => self.problem(ProblemKind::LoginFailed),
             LoginError::Throttled { wait_s } => {
-                Refusal { retry_after_s: Some(wait_s), ..self.refusal(ProblemKind::TooManyAttempts) }
+                ProblemResponse { retry_after_s: Some(wait_s), ..self.problem(ProblemKind::TooManyAttempts) }
             }
-            LoginError::Overloaded => {
-                Refusal { retry_after_s: Some(OVERLOADED_RETRY_AFTER_S), ..self.refusal(ProblemKind::Overloaded) }
-            }
-            LoginError::Directory(error) => self.refused(&error),
+            LoginError::Overloaded => ProblemResponse {
+                retry_after_s: Some(OVERLOADED_RETRY_AFTER_S),
+                ..self.problem(ProblemKind::Overloaded)
+            },
+            LoginError::Directory(error) => self.auth_problem(&error),
         }
     }
 
     /// Returns the response to this error. The reasons go to the log; neither contains a credential.
-    pub(crate) fn refused(&self, error: &AuthError) -> Refusal {
+    pub(crate) fn auth_problem(&self, error: &AuthError) -> ProblemResponse {
         match error {
-            AuthError::Missing => self.refusal(ProblemKind::MissingCredential),
+            AuthError::Missing => self.problem(ProblemKind::MissingCredential),
             AuthError::Invalid(reason) => {
                 tracing::debug!(reason, "credential rejected");
-                self.refusal(ProblemKind::InvalidCredential)
+                self.problem(ProblemKind::InvalidCredential)
             }
             AuthError::StoreUnavailable(reason) => {
                 if self.is_log_due() {
                     tracing::warn!(reason, "store unavailable; responding with 503");
                 }
-                self.refusal(ProblemKind::StoreUnavailable)
+                self.problem(ProblemKind::StoreUnavailable)
             }
             AuthError::StoreNotWritable(reason) => {
                 if self.is_log_due() {
                     tracing::warn!(reason, "store not writable; responding with 503");
                 }
-                self.refusal(ProblemKind::StoreNotWritable)
+                self.problem(ProblemKind::StoreNotWritable)
             }
             AuthError::TooLarge(reason) => {
                 tracing::error!(reason, "credential too large");
-                self.refusal(ProblemKind::CredentialTooLarge)
+                self.problem(ProblemKind::CredentialTooLarge)
             }
             AuthError::Internal(reason) => {
                 tracing::error!(reason, "internal error");
-                self.refusal(ProblemKind::Internal)
+                self.problem(ProblemKind::Internal)
             }
         }
     }
@@ -152,7 +156,7 @@ impl<A: ?Sized> App<A> {
     /// Returns whether a second has passed since the log last reported the store.
     fn is_log_due(&self) -> bool {
         let now = self.clock.now();
-        self.store_down_told.swap(now, Ordering::Relaxed) != now
+        self.store_down_logged_at.swap(now, Ordering::Relaxed) != now
     }
 }
 

@@ -99,7 +99,7 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// Returns the downstream token, to be sent as `bearer`, after `verify` has accepted this credential
     /// for this user; none where the credential itself is forwarded.
-    fn inward(
+    fn downstream_token(
         &self,
         _credential: &str,
         _identity: &Identity,

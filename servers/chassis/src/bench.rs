@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::auth::AuthError;
 use crate::body::body;
 use crate::carrier;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 /// Maximum number of credentials per call; it bounds the memory of a response to some tens of megabytes.
 const MAX_COUNT: u32 = 100_000;
@@ -25,20 +25,20 @@ pub(crate) async fn scheme(State(app): State<Arc<App>>) -> Json<SchemeDescriptor
     Json(app.descriptor.clone())
 }
 
-pub(crate) async fn mint(State(app): State<Arc<App>>, request: Request) -> Result<Json<MintResponse>, Refusal> {
-    app.is_local(request.headers())?;
-    let MintRequest { count, first_user, revoked } = body(request).await.map_err(|kind| app.refusal(kind))?;
+pub(crate) async fn mint(State(app): State<Arc<App>>, request: Request) -> Result<Json<MintResponse>, ProblemResponse> {
+    app.require_loopback(request.headers())?;
+    let MintRequest { count, first_user, revoked } = body(request).await.map_err(|kind| app.problem(kind))?;
     if count > MAX_COUNT {
-        return Err(app.refusal(ProblemKind::MalformedRequest));
+        return Err(app.problem(ProblemKind::MalformedRequest));
     }
     let places = (0..u64::from(count)).map(|place| u64::from(first_user) + place);
-    let minting = stream::iter(places).map(|place| minted(&app, place, revoked)).buffered(CONCURRENCY);
-    let credentials = minting.try_collect().await.map_err(|error| app.refused(&error))?;
+    let minting = stream::iter(places).map(|place| mint_one(&app, place, revoked)).buffered(CONCURRENCY);
+    let credentials = minting.try_collect().await.map_err(|error| app.auth_problem(&error))?;
     Ok(Json(MintResponse { credentials }))
 }
 
-async fn minted(app: &App, place: u64, revoked: bool) -> Result<MintedCredential, AuthError> {
-    let identity = app.users.identity(app.users.wrapped(place));
+async fn mint_one(app: &App, place: u64, revoked: bool) -> Result<MintedCredential, AuthError> {
+    let identity = app.users.identity(app.users.number_at(place));
     let now = app.clock.now();
     let issued = app.authenticator.issue(&identity, now).await?;
     if revoked {
@@ -53,19 +53,22 @@ async fn minted(app: &App, place: u64, revoked: bool) -> Result<MintedCredential
 }
 
 /// Advances the clock without waiting, for tests of timeouts.
-pub(crate) async fn clock(State(app): State<Arc<App>>, request: Request) -> Result<Json<ClockResponse>, Refusal> {
-    app.is_local(request.headers())?;
-    let ClockRequest { advance_s } = body(request).await.map_err(|kind| app.refusal(kind))?;
+pub(crate) async fn clock(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<ClockResponse>, ProblemResponse> {
+    app.require_loopback(request.headers())?;
+    let ClockRequest { advance_s } = body(request).await.map_err(|kind| app.problem(kind))?;
     if advance_s > ClockRequest::MAX_ADVANCE_S {
-        return Err(app.refusal(ProblemKind::MalformedRequest));
+        return Err(app.problem(ProblemKind::MalformedRequest));
     }
     app.clock.advance(advance_s);
     Ok(Json(ClockResponse { now_s: app.clock.now() }))
 }
 
-pub(crate) async fn rotate(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, Refusal> {
-    app.is_local(request.headers())?;
-    let RotateRequest {} = body(request).await.map_err(|kind| app.refusal(kind))?;
-    let rotated = app.authenticator.rotate(app.clock.now()).await.map_err(|error| app.refused(&error))?;
-    if rotated { Ok(StatusCode::NO_CONTENT) } else { Err(app.refusal(ProblemKind::NotFound)) }
+pub(crate) async fn rotate(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, ProblemResponse> {
+    app.require_loopback(request.headers())?;
+    let RotateRequest {} = body(request).await.map_err(|kind| app.problem(kind))?;
+    let rotated = app.authenticator.rotate(app.clock.now()).await.map_err(|error| app.auth_problem(&error))?;
+    if rotated { Ok(StatusCode::NO_CONTENT) } else { Err(app.problem(ProblemKind::NotFound)) }
 }

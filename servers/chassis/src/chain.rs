@@ -11,33 +11,33 @@ use contract::{Carrier, ProblemKind};
 
 use crate::app::App;
 use crate::carrier;
-use crate::outbound::Answer;
-use crate::problem::Refusal;
-use crate::shown::forbid_caching;
+use crate::outbound::ClientResponse;
+use crate::problem::ProblemResponse;
+use crate::user_response::forbid_caching;
 
 /// Servers that may stand behind one.
 const MAX_HOPS: u8 = 16;
 
-pub(crate) async fn chain(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn chain(State(app): State<Arc<App>>, request: Request) -> Result<Response, ProblemResponse> {
     let head = request.into_parts().0;
-    let hops = hops(&head.uri).ok_or_else(|| app.refusal(ProblemKind::MalformedRequest))?;
-    let (credential, now) = app.presented(&head.headers)?;
-    let identity = app.authenticator.verify(credential, now).await.map_err(|error| app.refused(&error))?;
-    let Some(behind) = hops.checked_sub(1) else { return Ok(app.shown(identity).into_response()) };
-    let next = app.next_hop.as_ref().ok_or_else(|| app.refusal(ProblemKind::NotFound))?;
+    let hops = hops(&head.uri).ok_or_else(|| app.problem(ProblemKind::MalformedRequest))?;
+    let (credential, now) = app.presented_credential(&head.headers)?;
+    let identity = app.authenticator.verify(credential, now).await.map_err(|error| app.auth_problem(&error))?;
+    let Some(remaining) = hops.checked_sub(1) else { return Ok(app.user_response(identity).into_response()) };
+    let next = app.next_hop.as_ref().ok_or_else(|| app.problem(ProblemKind::NotFound))?;
     let header = match credential {
         None => None,
         Some(credential) => {
-            let inward = app.authenticator.inward(credential, &identity, now).await;
-            let inward = inward.map_err(|error| app.refused(&error))?;
-            Some(inward.map_or_else(|| header(app.carrier, credential), |token| header(Carrier::Bearer, &token)))
+            let downstream = app.authenticator.downstream_token(credential, &identity, now).await;
+            let downstream = downstream.map_err(|error| app.auth_problem(&error))?;
+            Some(downstream.map_or_else(|| header(app.carrier, credential), |token| header(Carrier::Bearer, &token)))
         }
     };
-    match next.get(behind, header).await {
-        Ok(answer) => Ok(passed_on(&answer, app.carrier)),
+    match next.get(remaining, header).await {
+        Ok(response) => Ok(forward_response(&response, app.carrier)),
         Err(error) => {
             tracing::warn!(%error, "the next hop does not respond");
-            Err(app.refusal(ProblemKind::NextHopUnavailable))
+            Err(app.problem(ProblemKind::NextHopUnavailable))
         }
     }
 }
@@ -57,10 +57,10 @@ fn header(carrier: Carrier, credential: &str) -> (HeaderName, HeaderValue) {
     (name, HeaderValue::from_str(&value).expect("a credential is visible ASCII"))
 }
 
-fn passed_on(answer: &Answer, carrier: Carrier) -> Response {
-    let mut response = (answer.status, answer.body.clone()).into_response();
+fn forward_response(received: &ClientResponse, carrier: Carrier) -> Response {
+    let mut response = (received.status, received.body.clone()).into_response();
     for name in [CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE] {
-        match answer.headers.get(&name) {
+        match received.headers.get(&name) {
             Some(value) => response.headers_mut().insert(name, value.clone()),
             None => response.headers_mut().remove(name),
         };

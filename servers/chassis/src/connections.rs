@@ -28,11 +28,11 @@ use tokio::task::AbortHandle;
 
 const TICKS_PER_S: u32 = 4;
 /// How long a connection must have waited before it may make room: one that was just accepted has had no time to send.
-const SETTLED_TICKS: u32 = 2;
+const MIN_WAIT_TICKS: u32 = 2;
 /// Descriptors that are not for clients: listener, store connections (a pool has 64), connections to the next server.
 const RESERVED_DESCRIPTORS: u64 = 96;
 /// Connections that a process without a lower limit of descriptors has at most.
-const MOST_CONNECTIONS: u64 = 1 << 16;
+const MAX_CONNECTIONS: u64 = 1 << 16;
 /// Seconds between two warnings about a full process.
 const WARNING_INTERVAL_S: u32 = 10;
 
@@ -91,7 +91,7 @@ impl State {
 pub(crate) struct Connections {
     open: Mutex<Open>,
     limits: Limits,
-    most: usize,
+    max: usize,
     tick: AtomicU32,
     /// A connection has ended, or a tick has passed: there may be room.
     changed: Notify,
@@ -120,7 +120,7 @@ impl Connections {
         let connections = Arc::new(Self {
             open: Mutex::default(),
             limits,
-            most: most_connections(raised_descriptor_limit()),
+            max: max_connections(raise_descriptor_limit()),
             tick: AtomicU32::new(0),
             changed: Notify::new(),
             warn_after: AtomicU32::new(0),
@@ -139,7 +139,7 @@ impl Connections {
     }
 
     /// Serves one more connection in a task of its own.
-    pub(crate) fn spawn<F>(self: &Arc<Self>, serve: impl FnOnce(Arc<Seat>) -> F)
+    pub(crate) fn spawn<F>(self: &Arc<Self>, serve: impl FnOnce(Arc<ConnectionGuard>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -147,14 +147,14 @@ impl Connections {
         let id = open.next;
         open.next += 1;
         let state = Arc::new(AtomicU64::new(State::new(Phase::Head, self.now()).0));
-        let seat = Arc::new(Seat { id, state: Arc::clone(&state), connections: Arc::clone(self) });
+        let guard = Arc::new(ConnectionGuard { id, state: Arc::clone(&state), connections: Arc::clone(self) });
         // The lock is held meanwhile, so that a connection that ends at once is entered before it is removed.
-        let task = tokio::spawn(serve(seat)).abort_handle();
+        let task = tokio::spawn(serve(guard)).abort_handle();
         open.connections.insert(id, Entry { state, task });
     }
 
     /// Waits until there is room for one more connection, and makes it if need be.
-    pub(crate) async fn room(&self) {
+    pub(crate) async fn wait_for_capacity(&self) {
         while self.is_full() {
             self.changed.notified().await;
         }
@@ -176,7 +176,7 @@ impl Connections {
     /// Returns whether there is no room. If so, the connection that has waited longest, if any, is being closed.
     fn is_full(&self) -> bool {
         let (now, open) = (self.now(), self.open());
-        if open.connections.len() < self.most {
+        if open.connections.len() < self.max {
             return false;
         }
         self.warn(now);
@@ -187,13 +187,13 @@ impl Connections {
         let count = |phases: &[Phase]| states().filter(|(_, state)| phases.contains(&state.phase())).count();
         // Where most are half-open, they are the fault, and will have settled soon.
         let idle_too = count(&[Phase::Head, Phase::Body]) < count(&[Phase::Idle]);
-        let may_go = |state: State| match state.phase() {
-            Phase::Head | Phase::Body => state.ticks(now) >= SETTLED_TICKS,
-            Phase::Idle => state.ticks(now) >= SETTLED_TICKS && idle_too,
+        let may_close = |state: State| match state.phase() {
+            Phase::Head | Phase::Body => state.ticks(now) >= MIN_WAIT_TICKS,
+            Phase::Idle => state.ticks(now) >= MIN_WAIT_TICKS && idle_too,
             Phase::Serving | Phase::Closing => false,
         };
         let longest = states()
-            .filter(|(_, state)| may_go(*state))
+            .filter(|(_, state)| may_close(*state))
             .max_by_key(|(_, state)| (state.phase() != Phase::Idle, state.ticks(now)));
         if let Some((entry, state)) = longest {
             entry.close(state);
@@ -204,9 +204,9 @@ impl Connections {
     fn warn(&self, now: u32) {
         if now >= self.warn_after.load(Ordering::Relaxed) {
             self.warn_after.store(now.saturating_add(WARNING_INTERVAL_S * TICKS_PER_S), Ordering::Relaxed);
-            let most = self.most;
+            let max = self.max;
             tracing::warn!(
-                most,
+                max,
                 "the number of open connections has reached the file descriptor limit; closing connections that wait \
                  for their client; if these clients are legitimate, raise the limit (ulimit -n)"
             );
@@ -237,16 +237,16 @@ impl Entry {
 }
 
 /// One open connection. When it is dropped, its place is free.
-pub(crate) struct Seat {
+pub(crate) struct ConnectionGuard {
     id: u64,
     state: Arc<AtomicU64>,
     connections: Arc<Connections>,
 }
 
-impl Seat {
+impl ConnectionGuard {
     /// Notes that the server works for the client from now on; returns false if the connection is being closed, so that
     /// nothing is begun that could not be ended.
-    pub(crate) fn serving(&self) -> bool {
+    pub(crate) fn set_serving(&self) -> bool {
         let (seen, serving) = (self.state(), State::new(Phase::Serving, 0));
         // Only closing can come between.
         seen.phase() != Phase::Closing
@@ -254,18 +254,18 @@ impl Seat {
     }
 
     /// Notes that the response is out or on its way, and that the client may send the next request.
-    pub(crate) fn idle(&self) {
-        self.waiting(Phase::Idle);
+    pub(crate) fn set_idle(&self) {
+        self.set_waiting(Phase::Idle);
     }
 
     /// Notes that the handler waits for the client's body, unless that is noted already.
-    pub(crate) fn awaiting_body(&self) {
+    pub(crate) fn set_awaiting_body(&self) {
         if self.state().phase() == Phase::Serving {
-            self.waiting(Phase::Body);
+            self.set_waiting(Phase::Body);
         }
     }
 
-    fn waiting(&self, phase: Phase) {
+    fn set_waiting(&self, phase: Phase) {
         let (seen, waiting) = (self.state(), State::new(phase, self.connections.now()));
         if seen.phase() == Phase::Serving {
             // Nothing else writes the state meanwhile.
@@ -281,7 +281,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.connections.open().connections.remove(&self.id);
         self.connections.changed.notify_one();
@@ -289,7 +289,7 @@ impl Drop for Seat {
 }
 
 /// Raises the soft limit of open descriptors to the hard one, and returns the new limit; none if there is no limit.
-fn raised_descriptor_limit() -> Option<u64> {
+fn raise_descriptor_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
@@ -298,10 +298,10 @@ fn raised_descriptor_limit() -> Option<u64> {
 }
 
 /// Returns how many connections a process with this many descriptors may have.
-fn most_connections(descriptors: Option<u64>) -> usize {
-    let allowed = descriptors.map_or(MOST_CONNECTIONS, |limit| {
+fn max_connections(descriptors: Option<u64>) -> usize {
+    let allowed = descriptors.map_or(MAX_CONNECTIONS, |limit| {
         let reserved = RESERVED_DESCRIPTORS.max(limit / 4).min(limit / 2);
-        (limit - reserved).clamp(1, MOST_CONNECTIONS)
+        (limit - reserved).clamp(1, MAX_CONNECTIONS)
     });
     allowed as usize
 }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_the_stores() {
-        for (descriptors, most) in [
+        for (descriptors, max) in [
             (Some(0), 1),
             (Some(64), 32),
             (Some(256), 160),
@@ -320,7 +320,7 @@ mod tests {
             (Some(1 << 30), 1 << 16),
             (None, 1 << 16),
         ] {
-            assert_eq!(most_connections(descriptors), most, "{descriptors:?}");
+            assert_eq!(max_connections(descriptors), max, "{descriptors:?}");
         }
     }
 

@@ -7,7 +7,7 @@
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::host::{self, Authority, single};
+use crate::host::{self, Authority, single_value};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -15,42 +15,42 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// This very site.
-    Own,
+    SameOrigin,
     /// Another one.
-    Foreign,
+    CrossOrigin,
     /// The request does not state it; browsers do.
-    Unsaid,
+    Unknown,
 }
 
 /// Returns the origin of this request. If both headers state it, both must be same-origin.
 pub(crate) fn source(headers: &HeaderMap) -> Source {
-    let said = [fetch_site(headers), origin(headers)];
-    if said.contains(&Source::Foreign) {
-        Source::Foreign
-    } else if said.contains(&Source::Own) {
-        Source::Own
+    let stated = [fetch_site(headers), origin(headers)];
+    if stated.contains(&Source::CrossOrigin) {
+        Source::CrossOrigin
+    } else if stated.contains(&Source::SameOrigin) {
+        Source::SameOrigin
     } else {
-        Source::Unsaid
+        Source::Unknown
     }
 }
 
 /// `none` is a request that the user has typed or opened.
 fn fetch_site(headers: &HeaderMap) -> Source {
-    match single(headers, &SEC_FETCH_SITE) {
-        None => Source::Unsaid,
-        Some(b"same-origin" | b"none") => Source::Own,
-        Some(_) => Source::Foreign,
+    match single_value(headers, &SEC_FETCH_SITE) {
+        None => Source::Unknown,
+        Some(b"same-origin" | b"none") => Source::SameOrigin,
+        Some(_) => Source::CrossOrigin,
     }
 }
 
 /// `Origin` against `Host`, each with the default port of the origin's scheme (RFC 6454 section 4). The scheme itself
 /// is not compared, because TLS may end in front of this server.
 fn origin(headers: &HeaderMap) -> Source {
-    let Some(origin) = single(headers, &ORIGIN) else { return Source::Unsaid };
-    let own = scheme(origin).zip(host::of(headers)).is_some_and(|((authority, default_port), host)| {
+    let Some(origin) = single_value(headers, &ORIGIN) else { return Source::Unknown };
+    let own = scheme(origin).zip(host::authority(headers)).is_some_and(|((authority, default_port), host)| {
         Authority::parse(authority).is_some_and(|authority| authority.is_same(host, default_port))
     });
-    if own { Source::Own } else { Source::Foreign }
+    if own { Source::SameOrigin } else { Source::CrossOrigin }
 }
 
 /// What follows the scheme of an origin, and that scheme's default port. An origin has no empty port.
@@ -84,7 +84,7 @@ mod tests {
             &[("sec-fetch-site", "none")],
             &[HOST, ("sec-fetch-site", "same-origin"), ("origin", "https://api.example.test:8080")],
         ] {
-            assert_eq!(of(own), Source::Own, "{own:?}");
+            assert_eq!(of(own), Source::SameOrigin, "{own:?}");
         }
         for foreign in [
             &[HOST, ("origin", "https://evil.test")][..],
@@ -98,9 +98,9 @@ mod tests {
             &[HOST, ("sec-fetch-site", "same-origin"), ("origin", "https://evil.test")],
             &[HOST, ("sec-fetch-site", "cross-site"), ("origin", "https://api.example.test:8080")],
         ] {
-            assert_eq!(of(foreign), Source::Foreign, "{foreign:?}");
+            assert_eq!(of(foreign), Source::CrossOrigin, "{foreign:?}");
         }
-        assert_eq!(of(&[HOST]), Source::Unsaid);
+        assert_eq!(of(&[HOST]), Source::Unknown);
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
             ("H:443", "https://h:443"),
             ("[::1]:443", "https://[::1]"),
         ] {
-            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::Own, "{host} {origin}");
+            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::SameOrigin, "{host} {origin}");
         }
         for (host, origin) in [
             ("h:8443", "https://h"),
@@ -136,8 +136,8 @@ mod tests {
             ("h:x", "https://h:x"),
             ("", "https://"),
         ] {
-            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::Foreign, "{host} {origin}");
+            assert_eq!(of(&[("host", host), ("origin", origin)]), Source::CrossOrigin, "{host} {origin}");
         }
-        assert_eq!(of(&[("host", "h"), ("host", "h"), ("origin", "https://h")]), Source::Foreign);
+        assert_eq!(of(&[("host", "h"), ("host", "h"), ("origin", "https://h")]), Source::CrossOrigin);
     }
 }

@@ -13,7 +13,7 @@ use crate::auth::AuthError;
 
 /// The state of a user, where it differs from the seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct UserState {
     /// Locked out: no login, no renewal.
     pub disabled: bool,
     /// The roles; none: as seeded.
@@ -24,7 +24,7 @@ pub struct Standing {
     pub epoch: u64,
 }
 
-impl Standing {
+impl UserState {
     /// Returns this user in the current state.
     #[must_use]
     pub fn applied_to(self, identity: Identity) -> Identity {
@@ -53,30 +53,30 @@ pub struct Change {
 /// The changed users. Servers that share one directory agree on who may log in.
 pub trait Directory: Send + Sync + 'static {
     /// Returns the state of this user; the default for one without changes.
-    fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>>;
+    fn user_state(&self, user: u32) -> BoxFuture<'_, Result<UserState, AuthError>>;
 
     /// Changes a user. Fields of changes that happen at once do not overwrite each other.
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>>;
 
     /// Changes a user whose epoch is still this one; returns whether it was. Of several such concurrent changes exactly
     /// one succeeds.
-    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>>;
+    fn change_at_epoch(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>>;
 }
 
 /// The changes made through this process.
 #[derive(Debug, Default)]
-pub struct InMemory(Mutex<HashMap<u32, Standing>>);
+pub struct InMemory(Mutex<HashMap<u32, UserState>>);
 
 impl InMemory {
-    fn changed(&self) -> MutexGuard<'_, HashMap<u32, Standing>> {
+    fn changed(&self) -> MutexGuard<'_, HashMap<u32, UserState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Directory for InMemory {
-    fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
-        let standing = self.changed().get(&user).cloned().unwrap_or_default();
-        Box::pin(std::future::ready(Ok(standing)))
+    fn user_state(&self, user: u32) -> BoxFuture<'_, Result<UserState, AuthError>> {
+        let state = self.changed().get(&user).cloned().unwrap_or_default();
+        Box::pin(std::future::ready(Ok(state)))
     }
 
     fn change(&self, user: u32, change: Change) -> BoxFuture<'_, Result<(), AuthError>> {
@@ -84,12 +84,12 @@ impl Directory for InMemory {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+    fn change_at_epoch(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
         let mut changed = self.changed();
-        let standing = changed.entry(user).or_default();
-        let current = standing.epoch == epoch;
+        let state = changed.entry(user).or_default();
+        let current = state.epoch == epoch;
         if current {
-            standing.change(change);
+            state.change(change);
         }
         Box::pin(std::future::ready(Ok(current)))
     }

@@ -17,12 +17,12 @@ macro_rules! either_authenticator {
             revoke_user(user: u32, now: $crate::auth::UnixSeconds) -> ();
             ready() -> ();
             rotate(now: $crate::auth::UnixSeconds) -> bool;
-            inward(credential: &str, identity: &contract::body::Identity, now: $crate::auth::UnixSeconds)
+            downstream_token(credential: &str, identity: &contract::body::Identity, now: $crate::auth::UnixSeconds)
                 -> Option<String>;
         );
     };
     (@methods $any:ty, $own:ident => $which:expr; $variants:tt
-        $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        $($method:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
         impl $crate::auth::Authenticator for $any {
             fn describe(&self) -> $crate::auth::Description {
                 let $own = self;
@@ -35,7 +35,7 @@ macro_rules! either_authenticator {
             }
 
             $(
-                async fn $method(&self, $($argument: $type),*) -> Result<$answer, $crate::auth::AuthError> {
+                async fn $method(&self, $($argument: $type),*) -> Result<$output, $crate::auth::AuthError> {
                     let $own = self;
                     $crate::either_authenticator!(
                         @match &$which, $variants, scheme => scheme.$method($($argument),*).await

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 /// The largest file that is read: settings, keys and sets of keys are far smaller.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Returns the bytes of a regular file of at most 1 MiB.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -21,10 +21,10 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     // One byte more than there may be, because a file can grow while it is read.
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        let much = format!("larger than the limit of {MOST_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, much));
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let message = format!("larger than the limit of {MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }

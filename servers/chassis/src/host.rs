@@ -18,7 +18,7 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
         let end = match text.first()? {
             b'[' => text.iter().position(|byte| *byte == b']')? + 1,
-            _ => text.iter().position(|byte| !IN_NAMES[usize::from(*byte)]).unwrap_or(text.len()),
+            _ => text.iter().position(|byte| !ALLOWED_IN_NAMES[usize::from(*byte)]).unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at(end);
         let port = match rest {
@@ -26,8 +26,8 @@ impl<'a> Authority<'a> {
             [b':', digits @ ..] => Some(port(digits)?),
             _ => return None,
         };
-        let sound = !host.is_empty() && (host[0] != b'[' || address(host).is_some());
-        sound.then_some(Self { host, port })
+        let valid = !host.is_empty() && (host[0] != b'[' || address(host).is_some());
+        valid.then_some(Self { host, port })
     }
 
     /// Whether both name one server, where a missing port is `default_port` (RFC 9110 section 4.2.3).
@@ -43,41 +43,44 @@ impl<'a> Authority<'a> {
 }
 
 /// The authority in `Host`; none if the field is missing, repeated or malformed.
-pub(crate) fn of(headers: &HeaderMap) -> Option<Authority<'_>> {
-    Authority::parse(single(headers, &HOST)?)
+pub(crate) fn authority(headers: &HeaderMap) -> Option<Authority<'_>> {
+    Authority::parse(single_value(headers, &HOST)?)
 }
 
 /// The `Host` of a connection's first request: what the others repeat need not be parsed again.
 #[derive(Default)]
-pub(crate) struct Parsed(OnceLock<Box<[u8]>>);
+pub(crate) struct HostCheck(OnceLock<Box<[u8]>>);
 
-impl Parsed {
+impl HostCheck {
     /// Whether `Host` is as RFC 9112 section 3.2 demands: one well-formed field, which HTTP/1.0 may omit, and which a
     /// target in absolute form repeats.
-    pub(crate) fn is_sound(&self, version: Version, target: &Uri, headers: &HeaderMap) -> bool {
-        let repeated = |host: &[u8]| target.authority().is_none_or(|named| repeats(host, named.as_str().as_bytes()));
-        match single(headers, &HOST) {
-            Some(host) => repeated(host) && (self.0.get().is_some_and(|known| **known == *host) || self.parses(host)),
+    pub(crate) fn is_valid(&self, version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+        let repeated =
+            |host: &[u8]| target.authority().is_none_or(|named| names_same_host(host, named.as_str().as_bytes()));
+        match single_value(headers, &HOST) {
+            Some(host) => {
+                repeated(host) && (self.0.get().is_some_and(|known| **known == *host) || self.parse_and_cache(host))
+            }
             None => version < Version::HTTP_11,
         }
     }
 
-    fn parses(&self, host: &[u8]) -> bool {
-        let sound = Authority::parse(host).is_some();
-        if sound {
+    fn parse_and_cache(&self, host: &[u8]) -> bool {
+        let valid = Authority::parse(host).is_some();
+        if valid {
             self.0.get_or_init(|| host.into());
         }
-        sound
+        valid
     }
 }
 
 /// Whether a target in absolute form names the host that `Host` names; there only `http` is served.
-fn repeats(host: &[u8], named: &[u8]) -> bool {
+fn names_same_host(host: &[u8], named: &[u8]) -> bool {
     Authority::parse(host).zip(Authority::parse(named)).is_some_and(|(host, named)| host.is_same(named, 80))
 }
 
 /// The value of the only field with this name; of several, an empty one, which equals no value.
-pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
+pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
     let mut lines = headers.get_all(name).iter();
     let first = lines.next()?.as_bytes();
     Some(if lines.next().is_some() { b"" } else { first })
@@ -91,7 +94,7 @@ fn port(digits: &[u8]) -> Option<u16> {
 }
 
 /// The bytes of a name or an IPv4 address (RFC 3986 section 3.2.2).
-const IN_NAMES: [bool; 256] = {
+const ALLOWED_IN_NAMES: [bool; 256] = {
     let (mut table, mut byte, marks) = ([false; 256], 0, b"-._~%!$&'()*+,;=");
     while byte < 256 {
         table[byte] = (byte as u8).is_ascii_alphanumeric();

@@ -10,7 +10,6 @@
 
 mod account;
 mod app;
-mod arriving;
 pub mod auth;
 mod bench;
 mod body;
@@ -22,6 +21,7 @@ mod connections;
 mod cross_site;
 pub mod directory;
 mod either;
+mod fair_queue;
 pub mod file;
 mod host;
 mod logout;
@@ -33,14 +33,14 @@ mod password;
 mod peer;
 mod problem;
 mod process;
+mod request_body;
 mod routes;
 mod serve;
 mod settings;
-mod shown;
-mod standing;
 mod status;
 mod throttle;
-mod turns;
+mod user_administration;
+mod user_response;
 mod users;
 
 pub use process::main;

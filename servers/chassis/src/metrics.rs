@@ -26,7 +26,7 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     /// The counters again by position: on the hot path a family's lock and hash would cost more
     /// than the counting.
-    shortcut: [[OnceLock<Counter>; STATUSES.len()]; route::ALL.len() + 1],
+    by_position: [[OnceLock<Counter>; STATUSES.len()]; route::ALL.len() + 1],
 }
 
 impl Metrics {
@@ -36,13 +36,13 @@ impl Metrics {
         let requests = Family::default();
         let mut registry = Registry::with_prefix("authbench");
         registry.register("http_requests", "Requests answered, by route and status", requests.clone());
-        Self { registry, requests, shortcut: Default::default() }
+        Self { registry, requests, by_position: Default::default() }
     }
 
     /// Counts one response.
     pub(crate) fn count(&self, route: RouteIndex, status: StatusCode) {
         let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
-        self.shortcut[route.0][status].get_or_init(|| self.counter(route, status)).inc();
+        self.by_position[route.0][status].get_or_init(|| self.counter(route, status)).inc();
     }
 
     fn counter(&self, route: RouteIndex, status: usize) -> Counter {

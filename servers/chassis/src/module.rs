@@ -37,7 +37,7 @@ pub struct Built<A> {
 
 impl<A> Built<A> {
     /// A scheme on its own: changes of users are kept in this process.
-    pub fn alone(authenticator: A) -> Self {
+    pub fn with_memory_directory(authenticator: A) -> Self {
         Self { authenticator, directory: Arc::new(InMemory::default()) }
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue};
 use contract::{BaseUrl, route};
 
-use crate::outbound::{Answer, Client, NoAnswer};
+use crate::outbound::{Client, ClientError, ClientResponse};
 
 /// The server to which `GET /chain` passes on.
 pub(crate) struct NextHop {
@@ -18,7 +18,11 @@ impl NextHop {
     }
 
     /// Returns its response to a request that has to cross this many further servers.
-    pub(crate) async fn get(&self, hops: u8, header: Option<(HeaderName, HeaderValue)>) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn get(
+        &self,
+        hops: u8,
+        header: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<ClientResponse, ClientError> {
         self.client.get(&format!("{}{hops}", self.url), header).await
     }
 }

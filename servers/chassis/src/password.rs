@@ -10,16 +10,16 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use flume::{Receiver, Sender};
 use tokio::sync::oneshot;
 
+use crate::fair_queue::{FairQueue, Overloaded, Permit};
 use crate::peer::Peer;
-use crate::turns::{Overloaded, Permit, Turns};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// Passwords that may wait to be hashed. At 30 ms each, the last waits for a minute.
-const MOST_WAITING: usize = 2048;
+const MAX_WAITING: usize = 2048;
 /// The nice value at which a thread gets a seventieth of what one that serves gets: it lets these go first, and where they
 /// leave nothing it is slow, not starved.
-const BEHIND: i32 = 19;
+const HASHING_NICE: i32 = 19;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
@@ -31,15 +31,15 @@ impl Memory {
     /// What OWASP's password storage cheat sheet demands of two passes, in KiB.
     pub(crate) const RECOMMENDED_KIB: u32 = 19 * 1024;
     /// A gibibyte: as many threads hash at a time as there are processors but one.
-    pub(crate) const MOST_KIB: u32 = 1024 * 1024;
+    pub(crate) const MAX_KIB: u32 = 1024 * 1024;
 
     /// Returns this many KiB; none where argon2id cannot work with them.
     pub(crate) const fn kib(kib: u32) -> Option<Self> {
-        if kib >= Params::MIN_M_COST && kib <= Self::MOST_KIB { Some(Self(kib)) } else { None }
+        if kib >= Params::MIN_M_COST && kib <= Self::MAX_KIB { Some(Self(kib)) } else { None }
     }
 
     /// Whether it is at least what OWASP demands.
-    pub(crate) const fn is_enough(self) -> bool {
+    pub(crate) const fn is_recommended(self) -> bool {
         self.0 >= Self::RECOMMENDED_KIB
     }
 
@@ -91,23 +91,23 @@ impl PasswordHash {
 /// scheduler may give a whole tick, 4 ms, to the hashing, however low its priority is.
 pub(crate) struct Hasher {
     memory: Memory,
-    turns: Arc<Turns>,
-    work: Sender<Work>,
+    queue: Arc<FairQueue>,
+    jobs: Sender<HashJob>,
 }
 
 /// The right to hash once.
-pub(crate) struct Turn {
+pub(crate) struct HashPermit {
     permit: Permit,
-    work: Sender<Work>,
+    jobs: Sender<HashJob>,
 }
 
 /// A password to hash. It holds the permit until the end of the hashing, also when the client has disconnected
 /// and the result is not needed.
-struct Work {
+struct HashJob {
     salt: [u8; SALT_BYTES],
     password: String,
     permit: Permit,
-    answer: oneshot::Sender<(Output, Permit)>,
+    reply: oneshot::Sender<(Output, Permit)>,
 }
 
 type Output = [u8; HASH_BYTES];
@@ -115,7 +115,7 @@ type Output = [u8; HASH_BYTES];
 impl Hasher {
     pub(crate) fn new(memory: Memory) -> Self {
         let threads = threads(std::thread::available_parallelism().map_or(1, usize::from));
-        let (work, waiting) = flume::unbounded();
+        let (jobs, waiting) = flume::unbounded();
         for _ in 0..threads {
             let waiting = waiting.clone();
             std::thread::Builder::new()
@@ -123,7 +123,7 @@ impl Hasher {
                 .spawn(move || hash_all(&waiting, memory))
                 .expect("a starting server can create a thread");
         }
-        Self { memory, turns: Turns::new(threads, MOST_WAITING), work }
+        Self { memory, queue: FairQueue::new(threads, MAX_WAITING), jobs }
     }
 
     /// The memory over which it hashes.
@@ -132,13 +132,13 @@ impl Hasher {
     }
 
     /// Waits for this peer's turn.
-    pub(crate) async fn turn(&self, peer: Peer) -> Result<Turn, Overloaded> {
-        let permit = self.turns.turn(peer).await?;
-        Ok(Turn { permit, work: self.work.clone() })
+    pub(crate) async fn acquire(&self, peer: Peer) -> Result<HashPermit, Overloaded> {
+        let permit = self.queue.acquire(peer).await?;
+        Ok(HashPermit { permit, jobs: self.jobs.clone() })
     }
 }
 
-impl Turn {
+impl HashPermit {
     /// The hash of this password, with a random salt.
     pub(crate) async fn hash(self, password: String) -> PasswordHash {
         let salt = generate_salt();
@@ -147,18 +147,18 @@ impl Turn {
 
     /// Whether this hash is that of this password, and the turn, which may be used again.
     pub(crate) async fn matches(self, hash: PasswordHash, password: String) -> (bool, Self) {
-        let (output, turn) = self.output(hash.salt, password).await;
+        let (output, permit) = self.output(hash.salt, password).await;
         // Compares every byte, so that the time does not reveal how many are equal.
         let matches = output.iter().zip(hash.output).fold(0, |differing, (own, good)| differing | (own ^ good)) == 0;
-        (matches, turn)
+        (matches, permit)
     }
 
     async fn output(self, salt: [u8; SALT_BYTES], password: String) -> (Output, Self) {
-        let (Self { permit, work }, (answer, answered)) = (self, oneshot::channel());
-        let given = work.send(Work { salt, password, permit, answer });
-        given.expect("the hashing threads run as long as the pool exists");
-        let (output, permit) = answered.await.expect("argon2 does not panic");
-        (output, Self { permit, work })
+        let (Self { permit, jobs }, (reply, replied)) = (self, oneshot::channel());
+        let sent = jobs.send(HashJob { salt, password, permit, reply });
+        sent.expect("the hashing threads run as long as the pool exists");
+        let (output, permit) = replied.await.expect("argon2 does not panic");
+        (output, Self { permit, jobs })
     }
 }
 
@@ -168,13 +168,13 @@ const fn threads(cpus: usize) -> usize {
 }
 
 /// Hashes whatever comes, in the same blocks again and again.
-fn hash_all(waiting: &Receiver<Work>, memory: Memory) {
+fn hash_all(waiting: &Receiver<HashJob>, memory: Memory) {
     // Where it is not permitted, hashing is as important as serving.
-    let _ = rustix::process::setpriority_process(None, BEHIND);
+    let _ = rustix::process::setpriority_process(None, HASHING_NICE);
     let mut blocks = None;
-    for Work { salt, password, permit, answer } in waiting {
+    for HashJob { salt, password, permit, reply } in waiting {
         let output = output(&password, &salt, memory, blocks.get_or_insert_with(|| memory.blocks()));
-        let _ = answer.send((output, permit));
+        let _ = reply.send((output, permit));
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        assert_eq!([0, 7, Memory::MOST_KIB + 1].map(Memory::kib), [None; 3]);
-        assert_eq!([8, Memory::RECOMMENDED_KIB].map(|kib| Memory::kib(kib).unwrap().is_enough()), [false, true]);
+        assert_eq!([0, 7, Memory::MAX_KIB + 1].map(Memory::kib), [None; 3]);
+        assert_eq!([8, Memory::RECOMMENDED_KIB].map(|kib| Memory::kib(kib).unwrap().is_recommended()), [false, true]);
     }
 }

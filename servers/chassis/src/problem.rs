@@ -7,18 +7,18 @@ use axum::response::{IntoResponse, Response};
 use contract::{Carrier, ProblemKind, problem};
 
 use crate::carrier;
-use crate::shown::forbid_caching;
+use crate::user_response::forbid_caching;
 
 /// A rejected request, and the carrier for its challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ProblemResponse {
     pub(crate) kind: ProblemKind,
     pub(crate) carrier: Carrier,
     /// Seconds until a retry, where that is known.
     pub(crate) retry_after_s: Option<u64>,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.kind.body()).expect("a problem is JSON");
         let status = StatusCode::from_u16(self.kind.status()).expect("the table has HTTP statuses");

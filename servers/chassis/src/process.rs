@@ -40,7 +40,7 @@ pub fn main<M: AuthModule>() -> ExitCode {
             };
             // A response that is not from a store is described in several lines.
             let line = fault.split_whitespace().collect::<Vec<_>>().join(" ");
-            say(&format!("{}: {line}", M::BINARY));
+            print_error_line(&format!("{}: {line}", M::BINARY));
             ExitCode::from(code)
         }
     }
@@ -51,29 +51,30 @@ fn run<M: AuthModule>() -> Result<(), StartError> {
     log_to_stderr(settings.log);
     let runtime =
         runtime(settings.workers).map_err(|error| StartError::Failed(format!("cannot start threads: {error}")))?;
-    let served = runtime.block_on(until_stopped::<M>(settings, options));
+    let result = runtime.block_on(serve_until_stopped::<M>(settings, options));
     // Password hashings of clients that have gone need not be waited for.
     runtime.shutdown_background();
-    served
+    result
 }
 
-async fn until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
-    let stop = Stop::new().map_err(|error| StartError::Failed(format!("cannot install signal handlers: {error}")))?;
+async fn serve_until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
+    let stop = ShutdownSignals::new()
+        .map_err(|error| StartError::Failed(format!("cannot install signal handlers: {error}")))?;
     let built = M::build(&settings.start, options).await?;
     let app = Arc::new(App::new(built, &settings, Clock::system()));
     let metrics = Arc::new(Metrics::new());
     let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
     let listener = listen(&settings)?;
-    if let Err(error) = tell_ready(&listener, settings.start.scheme) {
-        let unsaid = format!("cannot write the address to stdout: {error}");
+    if let Err(error) = print_ready_line(&listener, settings.start.scheme) {
+        let message = format!("cannot write the address to stdout: {error}");
         if settings.listen.port() == 0 {
             return Err(StartError::Failed(format!(
-                "{unsaid}; clients cannot learn the port; set a port with --listen"
+                "{message}; clients cannot learn the port; set a port with --listen"
             )));
         }
-        tracing::warn!("{unsaid}");
+        tracing::warn!("{message}");
     }
-    serve(listener, routes, metrics, settings.limits, stop.asked()).await;
+    serve(listener, routes, metrics, settings.limits, stop.wait()).await;
     Ok(())
 }
 
@@ -105,7 +106,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     })
 }
 
-fn tell_ready(listener: &TcpListener, scheme: Scheme) -> io::Result<()> {
+fn print_ready_line(listener: &TcpListener, scheme: Scheme) -> io::Result<()> {
     let line = serde_json::json!({
         "listening": listener.local_addr()?.to_string(),
         "scheme": scheme.id(),
@@ -117,7 +118,7 @@ fn tell_ready(listener: &TcpListener, scheme: Scheme) -> io::Result<()> {
 }
 
 /// Writes a line to stderr, if that can be.
-fn say(line: &str) {
+fn print_error_line(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
@@ -132,12 +133,12 @@ fn log_to_stderr(level: LevelFilter) {
 
 /// The signals that end the server. One that was ignored at start stays ignored, as SIGINT is for what a shell without job
 /// control runs in the background; SIGHUP is never touched.
-struct Stop {
+struct ShutdownSignals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
 }
 
-impl Stop {
+impl ShutdownSignals {
     fn new() -> io::Result<Self> {
         let ignored = ignored_signals();
         let watch = |kind: SignalKind| {
@@ -147,16 +148,16 @@ impl Stop {
         Ok(Self { terminate: watch(SignalKind::terminate())?, interrupt: watch(SignalKind::interrupt())? })
     }
 
-    async fn asked(self) {
+    async fn wait(self) {
         tokio::select! {
-            () = received(self.terminate) => {}
-            () = received(self.interrupt) => {}
+            () = receive(self.terminate) => {}
+            () = receive(self.interrupt) => {}
         }
     }
 }
 
 /// Waits for the signal; for ever where it is ignored.
-async fn received(signal: Option<Signal>) {
+async fn receive(signal: Option<Signal>) {
     match signal {
         Some(mut signal) => drop(signal.recv().await),
         None => std::future::pending().await,

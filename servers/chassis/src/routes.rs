@@ -11,8 +11,8 @@ use contract::{ProblemKind, route};
 use crate::app::App;
 use crate::auth::Authenticator;
 use crate::metrics::Metrics;
-use crate::problem::Refusal;
-use crate::{account, bench, chain, logout, standing, status};
+use crate::problem::ProblemResponse;
+use crate::{account, bench, chain, logout, status, user_administration};
 
 /// Bytes of the largest body that any route reads.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -23,13 +23,13 @@ pub(crate) struct Routes {
     everyone: Router,
     loopback: Router,
     /// Responds to a request whose `Host` is missing, repeated or malformed.
-    malformed: Refusal,
+    malformed: ProblemResponse,
 }
 
 impl Routes {
     /// `bench` adds what only a load test may do, for peers on this machine; to all others it does not exist.
     pub(crate) fn new<A: Authenticator>(app: Arc<App<A>>, metrics: Arc<Metrics>, bench: bool) -> Self {
-        let malformed = app.refusal(ProblemKind::MalformedRequest);
+        let malformed = app.problem(ProblemKind::MalformedRequest);
         let measured = get(account::me::<A>).with_state(Arc::clone(&app));
         let everyone = table(measured, Arc::clone(&app) as Arc<App>, metrics);
         let loopback = if bench { everyone.clone().merge(bench_table(app)) } else { everyone.clone() };
@@ -37,7 +37,7 @@ impl Routes {
     }
 
     /// Responds to a request whose `Host` is invalid.
-    pub(crate) const fn malformed(&self) -> Refusal {
+    pub(crate) const fn malformed(&self) -> ProblemResponse {
         self.malformed
     }
 
@@ -64,8 +64,8 @@ fn table(measured: MethodRouter<Arc<App>>, app: Arc<App>, metrics: Arc<Metrics>)
         .route(route::REFRESH, post(account::refresh).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::LOGOUT, post(logout::logout).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::LOGOUT_ALL, post(logout::logout_all).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::PASSWORD, post(standing::password).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
-        .route(route::ADMIN_USER, post(standing::user).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::PASSWORD, post(user_administration::change_password).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
+        .route(route::ADMIN_USER, post(user_administration::change_user).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)))
         .route(route::CHAIN, get(chain::chain))
         .route(route::JWKS, get(status::jwks))
         .route(route::OPENAPI, get(status::api))
@@ -78,12 +78,12 @@ fn table(measured: MethodRouter<Arc<App>>, app: Arc<App>, metrics: Arc<Metrics>)
         .with_state(app)
 }
 
-async fn not_found(State(app): State<Arc<App>>) -> Refusal {
-    app.refusal(ProblemKind::NotFound)
+async fn not_found(State(app): State<Arc<App>>) -> ProblemResponse {
+    app.problem(ProblemKind::NotFound)
 }
 
-async fn method_not_allowed(State(app): State<Arc<App>>) -> Refusal {
-    app.refusal(ProblemKind::MethodNotAllowed)
+async fn method_not_allowed(State(app): State<Arc<App>>) -> ProblemResponse {
+    app.problem(ProblemKind::MethodNotAllowed)
 }
 
 #[cfg(test)]

@@ -18,20 +18,20 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
-use crate::arriving::arriving;
-use crate::connections::{Connections, Limits, Seat};
-use crate::host::Parsed;
+use crate::connections::{ConnectionGuard, Connections, Limits};
+use crate::host::HostCheck;
 use crate::metrics::{Metrics, RouteIndex};
 use crate::peer::Peer;
+use crate::request_body::track_body;
 use crate::routes::Routes;
 
 /// How long requests in progress may take to finish after the server is told to stop.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE_PERIOD: Duration = Duration::from_secs(3);
 /// How long to wait when the process has no descriptor left for a connection.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is ready; then closes the listener and idle connections at once, and the
-/// others after their responses, or after [`GRACE`].
+/// others after their responses, or after [`GRACE_PERIOD`].
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -45,11 +45,11 @@ pub(crate) async fn serve(
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    connections.room().await;
+                    connections.wait_for_capacity().await;
                     let (routes, metrics, watcher) = (routes.clone(), Arc::clone(&metrics), open.watcher());
-                    connections.spawn(|seat| connection(stream, peer, routes, metrics, watcher, seat));
+                    connections.spawn(|guard| connection(stream, peer, routes, metrics, watcher, guard));
                 }
-                Err(error) => recover(&error).await,
+                Err(error) => handle_accept_error(&error).await,
             }
         }
     };
@@ -58,18 +58,18 @@ pub(crate) async fn serve(
         () = stop => {}
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, open.shutdown()).await.is_err() {
+    if tokio::time::timeout(GRACE_PERIOD, open.shutdown()).await.is_err() {
         tracing::warn!("stopped with connections still open");
     }
 }
 
 /// A connection that was closed before it was accepted is ignored; for lack of descriptors it helps to wait.
-async fn recover(error: &io::Error) {
+async fn handle_accept_error(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "cannot accept connections");
         #[expect(clippy::disallowed_methods, reason = "coarse waiting is intended")]
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
     }
 }
 
@@ -86,16 +86,16 @@ async fn connection(
     routes: Routes,
     metrics: Arc<Metrics>,
     watcher: Watcher,
-    seat: Arc<Seat>,
+    guard: Arc<ConnectionGuard>,
 ) {
     // Responses are written whole: waiting to fill a segment would only add Nagle's delay.
     let _ = stream.set_nodelay(true);
-    let (router, host) = (routes.for_peer(peer.ip()), Parsed::default());
+    let (router, host) = (routes.for_peer(peer.ip()), HostCheck::default());
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
-        let (metrics, seat) = (&metrics, &seat);
+        let (metrics, guard) = (&metrics, &guard);
         let route = RouteIndex::of(request.uri().path());
-        let open = seat.serving();
-        if !open || !host.is_sound(request.version(), request.uri(), request.headers()) {
+        let open = guard.set_serving();
+        if !open || !host.is_valid(request.version(), request.uri(), request.headers()) {
             let malformed = routes.malformed();
             return Either::Left(async move {
                 if !open {
@@ -103,16 +103,16 @@ async fn connection(
                     std::future::pending::<()>().await;
                 }
                 metrics.count(route, StatusCode::BAD_REQUEST);
-                seat.idle();
+                guard.set_idle();
                 Ok(malformed.into_response())
             });
         }
         note_peer(&mut request, peer.ip());
-        let answer = router.clone().call(request.map(|body| arriving(body, seat)));
+        let response_future = router.clone().call(request.map(|body| track_body(body, guard)));
         Either::Right(async move {
-            let response = answer.await?;
+            let response = response_future.await?;
             metrics.count(route, response.status());
-            seat.idle();
+            guard.set_idle();
             Ok::<_, Infallible>(response)
         })
     });

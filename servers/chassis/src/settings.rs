@@ -25,7 +25,7 @@ const DEFAULT_REQUEST_TIMEOUT_S: u32 = 10;
 /// they close it first, and no request is sent into a connection that is being closed.
 const DEFAULT_IDLE_TIMEOUT_S: u32 = 120;
 /// Threads beyond all machines: an absurd number would end in an abort without a word.
-const MOST_WORKERS: usize = 1024;
+const MAX_WORKERS: usize = 1024;
 /// Ten years: sums of an instant and a life stay far from overflow.
 const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 
@@ -290,18 +290,18 @@ fn at_least_one<N: PartialEq + From<u8>>(flag: &str, count: N) -> Result<N, Star
 }
 
 fn workers(count: usize) -> Result<usize, StartError> {
-    if count > MOST_WORKERS {
-        return Err(StartError::Usage(format!("--workers {count}: must be at most {MOST_WORKERS}")));
+    if count > MAX_WORKERS {
+        return Err(StartError::Usage(format!("--workers {count}: must be at most {MAX_WORKERS}")));
     }
     at_least_one("--workers", count)
 }
 
 fn password_memory(kib: u32, bench: bool) -> Result<Memory, StartError> {
     let least = if bench { 8 } else { Memory::RECOMMENDED_KIB };
-    let memory = Memory::kib(kib).filter(|memory| bench || memory.is_enough());
+    let memory = Memory::kib(kib).filter(|memory| bench || memory.is_recommended());
     memory.ok_or_else(|| {
         let but = if bench { "" } else { "; smaller values require --bench" };
-        StartError::Usage(format!("--password-kib {kib}: must be between {least} and {}{but}", Memory::MOST_KIB))
+        StartError::Usage(format!("--password-kib {kib}: must be between {least} and {}{but}", Memory::MAX_KIB))
     })
 }
 

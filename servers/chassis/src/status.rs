@@ -11,14 +11,14 @@ use contract::{ProblemKind, openapi};
 
 use crate::app::App;
 use crate::metrics::Metrics;
-use crate::problem::Refusal;
+use crate::problem::ProblemResponse;
 
 pub(crate) async fn healthz() -> Json<Health> {
     Json(Health::OK)
 }
 
-pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, Refusal> {
-    app.authenticator.ready().await.map_err(|error| app.refused(&error))?;
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, ProblemResponse> {
+    app.authenticator.ready().await.map_err(|error| app.auth_problem(&error))?;
     Ok(Json(Health::OK))
 }
 
@@ -26,8 +26,8 @@ pub(crate) async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
     ([(CONTENT_TYPE, Metrics::MEDIA_TYPE)], metrics.text()).into_response()
 }
 
-pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Result<Json<serde_json::Value>, Refusal> {
-    app.authenticator.jwks(app.clock.now()).map(Json).ok_or_else(|| app.refusal(ProblemKind::NotFound))
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Result<Json<serde_json::Value>, ProblemResponse> {
+    app.authenticator.jwks(app.clock.now()).map(Json).ok_or_else(|| app.problem(ProblemKind::NotFound))
 }
 
 pub(crate) async fn api() -> Json<utoipa::openapi::OpenApi> {

@@ -65,40 +65,40 @@ impl Throttle {
 
     /// Seconds until this attempt may be made; none if it may now.
     pub(crate) fn wait_s(&self, attempt: Attempt<'_>, now: UnixSeconds) -> Option<u64> {
-        let own_s = self.per_peer.wait_s(self.of_peer(attempt), now);
-        let all_s = if self.is_known(attempt) { None } else { self.per_name.wait_s(self.of_name(attempt), now) };
-        own_s.max(all_s)
+        let peer_s = self.per_peer.wait_s(self.peer_key(attempt), now);
+        let all_s = if self.is_known(attempt) { None } else { self.per_name.wait_s(self.name_key(attempt), now) };
+        peer_s.max(all_s)
     }
 
     /// Counts a failure.
-    pub(crate) fn failed(&self, attempt: Attempt<'_>, now: UnixSeconds) {
-        self.per_peer.failed(self.of_peer(attempt), now);
+    pub(crate) fn record_failure(&self, attempt: Attempt<'_>, now: UnixSeconds) {
+        self.per_peer.record_failure(self.peer_key(attempt), now);
         if !self.is_known(attempt) {
-            self.per_name.failed(self.of_name(attempt), now);
+            self.per_name.record_failure(self.name_key(attempt), now);
         }
     }
 
     /// Resets the failures of this name from this peer.
-    pub(crate) fn succeeded(&self, attempt: Attempt<'_>) {
-        self.per_peer.reset(self.of_peer(attempt));
-        let hash = self.of_known(attempt);
+    pub(crate) fn record_success(&self, attempt: Attempt<'_>) {
+        self.per_peer.reset(self.peer_key(attempt));
+        let hash = self.known_key(attempt);
         slot(&self.known, hash).store(hash, Ordering::Relaxed);
     }
 
     fn is_known(&self, attempt: Attempt<'_>) -> bool {
-        let hash = self.of_known(attempt);
+        let hash = self.known_key(attempt);
         slot(&self.known, hash).load(Ordering::Relaxed) == hash
     }
 
-    fn of_peer(&self, attempt: Attempt<'_>) -> u64 {
+    fn peer_key(&self, attempt: Attempt<'_>) -> u64 {
         self.hasher.hash_one((attempt.purpose, attempt.name, attempt.peer))
     }
 
-    fn of_name(&self, attempt: Attempt<'_>) -> u64 {
+    fn name_key(&self, attempt: Attempt<'_>) -> u64 {
         self.hasher.hash_one((attempt.purpose, attempt.name))
     }
 
-    fn of_known(&self, attempt: Attempt<'_>) -> u64 {
+    fn known_key(&self, attempt: Attempt<'_>) -> u64 {
         self.hasher.hash_one((attempt.name, attempt.peer))
     }
 }
@@ -121,7 +121,7 @@ impl Budgets {
         free_from.checked_sub(now).filter(|wait_s| *wait_s > 0)
     }
 
-    fn failed(&self, hash: u64, now: UnixSeconds) {
+    fn record_failure(&self, hash: u64, now: UnixSeconds) {
         let later = |forgotten_at: u64| Some(forgotten_at.max(now) + self.rate.interval_s);
         let _ = slot(&self.forgotten_at, hash).fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
     }
@@ -152,7 +152,7 @@ mod tests {
     fn fail(throttle: &Throttle, attempt: Attempt<'_>, times: u64, now: UnixSeconds) {
         for _ in 0..times {
             assert_eq!(throttle.wait_s(attempt, now), None);
-            throttle.failed(attempt, now);
+            throttle.record_failure(attempt, now);
         }
     }
 
@@ -183,17 +183,17 @@ mod tests {
         let (throttle, a) = (Throttle::new(), login("a", 1));
         for _ in 0..20 {
             fail(&throttle, a, PER_PEER.burst - 1, NOW);
-            throttle.succeeded(a);
+            throttle.record_success(a);
         }
         fail(&throttle, login("a", 2), PER_PEER.burst, NOW);
-        throttle.succeeded(a);
+        throttle.record_success(a);
         assert_eq!(throttle.wait_s(login("a", 2), NOW), Some(PER_PEER.interval_s), "nothing of another peer is reset");
     }
 
     #[test]
     fn hundred_failures_throttle_all_unknown_peers() {
         let (throttle, owner) = (Throttle::new(), login("a", 99));
-        throttle.succeeded(owner);
+        throttle.record_success(owner);
         for peer in 0..10 {
             fail(&throttle, login("a", peer), PER_PEER.burst, NOW);
         }

@@ -7,13 +7,13 @@ use contract::body::Identity;
 use contract::user;
 
 use crate::auth::{AuthError, UnixSeconds};
-use crate::directory::{Change, Directory, Standing};
-use crate::password::{self, Hasher, Memory, PasswordHash, Turn};
+use crate::directory::{Change, Directory, UserState};
+use crate::fair_queue::Overloaded;
+use crate::password::{self, HashPermit, Hasher, Memory, PasswordHash};
 use crate::throttle::{Attempt, Throttle};
-use crate::turns::Overloaded;
 
 /// The user that is looked up for an unknown name, so that it takes as long.
-const NOBODY: u32 = u32::MAX;
+const UNKNOWN_USER: u32 = u32::MAX;
 
 /// The users and their passwords.
 pub(crate) struct Users {
@@ -27,7 +27,7 @@ pub(crate) struct Users {
 }
 
 /// A user with a correct password.
-pub(crate) struct Proved {
+pub(crate) struct Authenticated {
     pub(crate) identity: Identity,
     epoch: u64,
 }
@@ -73,7 +73,7 @@ impl Users {
     }
 
     /// The number of the user at this place in the endless repetition of all users.
-    pub(crate) fn wrapped(&self, place: u64) -> u32 {
+    pub(crate) fn number_at(&self, place: u64) -> u32 {
         (place % u64::from(self.count)) as u32
     }
 
@@ -89,46 +89,51 @@ impl Users {
         attempt: Attempt<'_>,
         password: String,
         now: UnixSeconds,
-    ) -> Result<(Proved, Turn), LoginError> {
-        self.not_throttled(attempt, now)?;
+    ) -> Result<(Authenticated, HashPermit), LoginError> {
+        self.check_throttle(attempt, now)?;
         let number = self.number(attempt.name);
-        let standing = self.directory.standing(number.unwrap_or(NOBODY)).await?;
-        let hash = self.hash(&standing)?;
-        let turn = self.hasher.turn(attempt.peer).await?;
+        let state = self.directory.user_state(number.unwrap_or(UNKNOWN_USER)).await?;
+        let hash = self.hash(&state)?;
+        let permit = self.hasher.acquire(attempt.peer).await?;
         // Of many guesses at once, those that had to wait for their turn see that the others have failed.
-        self.not_throttled(attempt, now)?;
+        self.check_throttle(attempt, now)?;
         // The turn lasts until a failure is counted, so that no guess is hashed in between.
-        let (matches, turn) = turn.matches(hash, password).await;
-        let Some(number) = number.filter(|_| matches && !standing.disabled) else {
-            self.throttle.failed(attempt, now);
+        let (matches, permit) = permit.matches(hash, password).await;
+        let Some(number) = number.filter(|_| matches && !state.disabled) else {
+            self.throttle.record_failure(attempt, now);
             return Err(LoginError::Failed);
         };
-        self.throttle.succeeded(attempt);
-        let epoch = standing.epoch;
-        Ok((Proved { identity: standing.applied_to(self.identity(number)), epoch }, turn))
+        self.throttle.record_success(attempt);
+        let epoch = state.epoch;
+        Ok((Authenticated { identity: state.applied_to(self.identity(number)), epoch }, permit))
     }
 
     /// Returns the user with this number in the directory's current state; none if there is no such user, or it is disabled.
-    pub(crate) async fn current(&self, number: u32) -> Result<Option<Identity>, AuthError> {
+    pub(crate) async fn current_identity(&self, number: u32) -> Result<Option<Identity>, AuthError> {
         if number >= self.count {
             return Ok(None);
         }
-        let standing = self.directory.standing(number).await?;
-        Ok((!standing.disabled).then(|| standing.applied_to(self.identity(number))))
+        let state = self.directory.user_state(number).await?;
+        Ok((!state.disabled).then(|| state.applied_to(self.identity(number))))
     }
 
     /// Returns whether the user is unchanged since the password was given. A change revokes every credential that
     /// existed before; one that was being issued meanwhile would escape that.
-    pub(crate) async fn is_unchanged(&self, proved: &Proved) -> Result<bool, AuthError> {
-        Ok(self.directory.standing(proved.identity.id).await?.epoch == proved.epoch)
+    pub(crate) async fn is_unchanged(&self, authenticated: &Authenticated) -> Result<bool, AuthError> {
+        Ok(self.directory.user_state(authenticated.identity.id).await?.epoch == authenticated.epoch)
     }
 
     /// Sets a new password for this user; returns false if the user has changed since the old one was given. Of two
     /// changes with one old password the second finds it replaced.
-    pub(crate) async fn set_password(&self, proved: &Proved, turn: Turn, password: String) -> Result<bool, AuthError> {
-        let hash = turn.hash(password).await;
+    pub(crate) async fn set_password(
+        &self,
+        authenticated: &Authenticated,
+        permit: HashPermit,
+        password: String,
+    ) -> Result<bool, AuthError> {
+        let hash = permit.hash(password).await;
         let change = Change { password: Some(hash.to_phc(self.hasher.memory())), ..Change::default() };
-        self.directory.change_at(proved.identity.id, proved.epoch, change).await
+        self.directory.change_at_epoch(authenticated.identity.id, authenticated.epoch, change).await
     }
 
     /// Changes this user.
@@ -136,14 +141,14 @@ impl Users {
         self.directory.change(number, change).await
     }
 
-    fn hash(&self, standing: &Standing) -> Result<PasswordHash, AuthError> {
-        let Some(text) = &standing.password else { return Ok(self.seeded.clone()) };
+    fn hash(&self, state: &UserState) -> Result<PasswordHash, AuthError> {
+        let Some(text) = &state.password else { return Ok(self.seeded.clone()) };
         PasswordHash::from_phc(text, self.hasher.memory()).ok_or_else(|| {
             AuthError::Internal("the directory has a password hash of another format or memory size".to_owned())
         })
     }
 
-    fn not_throttled(&self, attempt: Attempt<'_>, now: UnixSeconds) -> Result<(), LoginError> {
+    fn check_throttle(&self, attempt: Attempt<'_>, now: UnixSeconds) -> Result<(), LoginError> {
         self.throttle.wait_s(attempt, now).map_or(Ok(()), |wait_s| Err(LoginError::Throttled { wait_s }))
     }
 }

@@ -4,47 +4,51 @@ use std::sync::Arc;
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use contract::body::Identity;
-use jwt::Inward;
+use jwt::DownstreamIssuer;
 use quick_cache::sync::Cache;
 use session::store::RedisStore;
 use session::{Key, Sessions};
 use stores::Multiplexed;
 
 /// Tokens that are kept for their next use.
-const REMEMBERED: usize = 100_000;
+const CACHED_TOKENS: usize = 100_000;
 /// A token is reused while at least this part of its lifetime is left, and a second, so that it is still valid when it
 /// arrives.
-const LEFT: u64 = 4;
+const MIN_REMAINING_FRACTION: u64 = 4;
 
 /// Sessions outside, tokens inside.
 pub struct Edge {
     sessions: Sessions<RedisStore<Multiplexed>>,
-    inward: Inward,
+    downstream: DownstreamIssuer,
     inner_ttl_s: u64,
-    tokens: Cache<Key, Arc<Remembered>>,
+    tokens: Cache<Key, Arc<CachedToken>>,
 }
 
-struct Remembered {
+struct CachedToken {
     token: String,
     /// When another has to be made.
-    until: UnixSeconds,
+    renew_at: UnixSeconds,
 }
 
 impl Edge {
-    pub(crate) fn new(sessions: Sessions<RedisStore<Multiplexed>>, inward: Inward, inner_ttl_s: u64) -> Self {
-        Self { sessions, inward, inner_ttl_s, tokens: Cache::new(REMEMBERED) }
+    pub(crate) fn new(
+        sessions: Sessions<RedisStore<Multiplexed>>,
+        downstream: DownstreamIssuer,
+        inner_ttl_s: u64,
+    ) -> Self {
+        Self { sessions, downstream, inner_ttl_s, tokens: Cache::new(CACHED_TOKENS) }
     }
 
     /// Returns the token of this session. It is requested only after the session was looked up, so an expired session
     /// gets none, however long its last token may still be valid.
-    fn token(&self, key: Key, identity: &Identity, now: UnixSeconds) -> Result<String, AuthError> {
-        if let Some(remembered) = self.tokens.get(&key).filter(|remembered| now < remembered.until) {
-            return Ok(remembered.token.clone());
+    fn cached_token(&self, key: Key, identity: &Identity, now: UnixSeconds) -> Result<String, AuthError> {
+        if let Some(cached) = self.tokens.get(&key).filter(|cached| now < cached.renew_at) {
+            return Ok(cached.token.clone());
         }
-        let Issued { credential, expires_in, .. } = self.inward.token(identity, now)?;
+        let Issued { credential, expires_in, .. } = self.downstream.token(identity, now)?;
         let token = credential.expect("an issuer returns a token");
-        let until = now + expires_in - (expires_in / LEFT).max(1);
-        self.tokens.insert(key, Arc::new(Remembered { token: token.clone(), until }));
+        let renew_at = now + expires_in - (expires_in / MIN_REMAINING_FRACTION).max(1);
+        self.tokens.insert(key, Arc::new(CachedToken { token: token.clone(), renew_at }));
         Ok(token)
     }
 }
@@ -83,20 +87,20 @@ impl Authenticator for Edge {
     }
 
     fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value> {
-        self.inward.jwks(now)
+        self.downstream.jwks(now)
     }
 
     async fn rotate(&self, now: UnixSeconds) -> Result<bool, AuthError> {
-        self.inward.rotate(now).await.map(|()| true)
+        self.downstream.rotate(now).await.map(|()| true)
     }
 
-    async fn inward(
+    async fn downstream_token(
         &self,
         credential: &str,
         identity: &Identity,
         now: UnixSeconds,
     ) -> Result<Option<String>, AuthError> {
         let key = Key::of(credential).ok_or(AuthError::Invalid("not a session id"))?;
-        self.token(key, identity, now).map(Some)
+        self.cached_token(key, identity, now).map(Some)
     }
 }

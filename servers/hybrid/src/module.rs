@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chassis::module::{AuthModule, Built, Layered, Start, StartError};
-use jwt::{Algorithm, Inward};
+use jwt::{Algorithm, DownstreamIssuer};
 use session::store::RedisStore;
 use session::{SessionOptions, Sessions};
-use stores::Keeps;
+use stores::StoredData;
 use stores::directory::RedisDirectory;
 
 use crate::Edge;
@@ -62,11 +62,12 @@ impl AuthModule for Hybrid {
         let outside = SessionOptions { touch_interval_s: options.touch_interval_s, ..SessionOptions::default() };
         let limits = outside.limits(start)?;
         let inner_ttl_s = inner_ttl_s(&options)?;
-        let inward = Inward::new(start, algorithm(&options)?, options.inner_key_file.as_deref(), inner_ttl_s)?;
-        let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+        let downstream =
+            DownstreamIssuer::new(start, algorithm(&options)?, options.inner_key_file.as_deref(), inner_ttl_s)?;
+        let redis = stores::multiplexed(start, StoredData::Credentials).await?;
         let sessions = Sessions::new(start.scheme, RedisStore::new(Arc::clone(&redis)), limits);
         let directory = Arc::new(RedisDirectory::new(redis));
-        Ok(Built { authenticator: Edge::new(sessions, inward, inner_ttl_s), directory })
+        Ok(Built { authenticator: Edge::new(sessions, downstream, inner_ttl_s), directory })
     }
 }
 

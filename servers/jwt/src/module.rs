@@ -8,7 +8,7 @@ use chassis::module::{AuthModule, Built, Start, StartError};
 use contract::body::Identity;
 use contract::{EarlyEnd, Kind};
 use stores::directory::RedisDirectory;
-use stores::{Keeps, Multiplexed, Redis};
+use stores::{StoredData, Multiplexed, Redis};
 
 use crate::AnyTokens;
 use crate::authenticator::Tokens;
@@ -53,7 +53,7 @@ impl AuthModule for Jwt {
 /// The signature alone. With Redis, servers agree on who may log in and renew.
 async fn alone(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let directory: Arc<dyn Directory> = match start.redis_url {
-        Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start, Keeps::Users).await?)),
+        Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start, StoredData::Users).await?)),
         None => Arc::new(InMemory::default()),
     };
     let revocation = SignatureOnly::new(Arc::clone(&directory), issuer.terms().longest_life_s());
@@ -61,19 +61,19 @@ async fn alone(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartE
 }
 
 async fn refreshing(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
-    let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+    let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let families = Families::new(Arc::clone(&redis), windows.refresh_grace_s);
     Ok(shared(redis, Refreshing::new(start.scheme, issuer, families)))
 }
 
 async fn denylist(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
-    let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+    let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
     Ok(shared(redis, Tokens::new(start.scheme, issuer, Denylist::new(ledger))))
 }
 
 async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
-    let (redis, address) = (stores::multiplexed(start, Keeps::Credentials).await?, stores::redis_address(start)?);
+    let (redis, address) = (stores::multiplexed(start, StoredData::Credentials).await?, stores::redis_address(start)?);
     let ledger = Ledger::new(Arc::clone(&redis), issuer.terms()).told();
     let push = Push::start(ledger, address.clone(), windows.propagation_s).await;
     let push = push.map_err(|error| stores::unreachable(&address, &error))?;
@@ -81,7 +81,7 @@ async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<A
 }
 
 async fn epochs(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
-    let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+    let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
     Ok(shared(redis, Tokens::new(start.scheme, issuer, Epochs::new(ledger, windows.epoch_ttl_s))))
 }

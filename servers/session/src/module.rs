@@ -8,7 +8,7 @@ use chassis::module::{AuthModule, Built, Layered, Start, StartError};
 use contract::body::Identity;
 use contract::{Kind, SessionBackend, Touch};
 use stores::directory::{PostgresDirectory, RedisDirectory};
-use stores::{Keeps, Link, Redis};
+use stores::{StoredData, Link, Redis};
 
 use crate::sealed::{Lifetime, Sealed, SealingKey};
 use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, SessionStore as _, StoreError};
@@ -111,7 +111,7 @@ async fn open(
 ) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
     Ok(match backend {
         SessionBackend::Redis => {
-            let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+            let redis = stores::multiplexed(start, StoredData::Credentials).await?;
             (AnyStore::Multiplexed(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
         SessionBackend::RedisPool => {
@@ -119,7 +119,7 @@ async fn open(
             (AnyStore::Pooled(RedisStore::new(Arc::clone(&redis))), directory(redis))
         }
         SessionBackend::RedisCached => {
-            let redis = stores::multiplexed(start, Keeps::Credentials).await?;
+            let redis = stores::multiplexed(start, StoredData::Credentials).await?;
             let address = stores::redis_address(start)?;
             let entries = at_least_one("--cache-entries", options.cache_entries.unwrap_or(DEFAULT_CACHE_ENTRIES))?;
             let started =
@@ -155,7 +155,7 @@ fn directory<L: Link>(redis: Arc<Redis<L>>) -> Arc<dyn Directory> {
 async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<AnySessions>, StartError> {
     let Limits { idle_s: ttl_s, absolute_s, .. } = options.limits(start)?;
     let directory: Arc<dyn Directory> = match start.redis_url {
-        Some(_) => directory(stores::multiplexed(start, Keeps::Users).await?),
+        Some(_) => directory(stores::multiplexed(start, StoredData::Users).await?),
         None => Arc::new(InMemory::default()),
     };
     let key = match &options.sealing_key_file {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use chassis::carrier::fits;
-use chassis::directory::{Change, Directory, Standing};
+use chassis::directory::{Change, Directory, UserState};
 use contract::body::Identity;
 use contract::{Carrier, Scheme};
 use serde::{Deserialize, Serialize};
@@ -93,10 +93,10 @@ impl Sealed {
     }
 
     /// Returns the directory's entry of this user, if the user is enabled and has not changed since this epoch.
-    async fn unchanged(&self, user: u32, epoch: u64) -> Result<Standing, AuthError> {
-        let standing = self.directory.standing(user).await?;
-        let changed = standing.disabled || standing.epoch != epoch;
-        if changed { Err(AuthError::Invalid("the user has changed since login")) } else { Ok(standing) }
+    async fn unchanged(&self, user: u32, epoch: u64) -> Result<UserState, AuthError> {
+        let state = self.directory.user_state(user).await?;
+        let changed = state.disabled || state.epoch != epoch;
+        if changed { Err(AuthError::Invalid("the user has changed since login")) } else { Ok(state) }
     }
 }
 
@@ -112,7 +112,7 @@ impl Authenticator for Sealed {
     }
 
     async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
-        let epoch = self.directory.standing(identity.id).await?.epoch;
+        let epoch = self.directory.user_state(identity.id).await?.epoch;
         self.seal(identity.clone(), epoch, now, now + self.lifetime.absolute_s)
     }
 
@@ -128,9 +128,9 @@ impl Authenticator for Sealed {
 
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let Content(record, epoch) = self.open(credential, now)?;
-        let standing = self.unchanged(record.id, epoch).await?;
+        let state = self.unchanged(record.id, epoch).await?;
         let ends_at = record.ends_at;
-        let identity = standing.applied_to(record.into_identity());
+        let identity = state.applied_to(record.into_identity());
         let issued = self.seal(identity.clone(), epoch, now, ends_at)?;
         Ok((identity, issued))
     }

@@ -10,8 +10,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::{Instant, sleep_until};
 
-use crate::link::{CONNECT, Link, PAUSE, RETRIES, tcp_settings};
-use crate::patience::{PATIENCE, in_time};
+use crate::link::{CONNECT_RETRIES, CONNECT_TIMEOUT, Link, RETRY_PAUSE, tcp_settings};
+use crate::timeout::{STORE_TIMEOUT, with_timeout};
 
 /// A Redis Cluster: a connection to each of its nodes, shared like that of [`Multiplexed`](crate::Multiplexed), and a map
 /// of the slots that is read again when a node redirects a command or is lost.
@@ -25,52 +25,52 @@ struct Cluster {
     client: ClusterClient,
     connection: ArcSwap<ClusterConnection>,
     /// Whether another connection is being made.
-    renewing: AtomicBool,
+    reconnecting: AtomicBool,
 }
 
 impl Clustered {
     /// Finds the cluster of which this is a node.
     pub async fn connect(node: ConnectionInfo) -> Result<Self, RedisError> {
         let client = ClusterClient::builder([node])
-            .connection_timeout(CONNECT)
-            .response_timeout(PATIENCE)
-            .retries(RETRIES as u32)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .response_timeout(STORE_TIMEOUT)
+            .retries(CONNECT_RETRIES as u32)
             .tcp_settings(tcp_settings())
             .build()?;
         let connection = ArcSwap::from_pointee(client.get_async_connection().await?);
-        Ok(Self(Arc::new(Cluster { client, connection, renewing: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Cluster { client, connection, reconnecting: AtomicBool::new(false) })))
     }
 }
 
 impl Cluster {
     /// Returns the same result; requests a new connection if it is a connection failure and not a node's response.
-    fn heard<T>(self: &Arc<Self>, result: Result<T, RedisError>) -> Result<T, RedisError> {
+    fn check_result<T>(self: &Arc<Self>, result: Result<T, RedisError>) -> Result<T, RedisError> {
         let kind = result.as_ref().err().map(RedisError::kind);
         let lost = matches!(kind, Some(ErrorKind::Io | ErrorKind::ClusterConnectionNotFound));
-        if lost && !self.renewing.swap(true, Ordering::Relaxed) {
-            tokio::spawn(Arc::clone(self).renewed());
+        if lost && !self.reconnecting.swap(true, Ordering::Relaxed) {
+            tokio::spawn(Arc::clone(self).reconnect());
         }
         result
     }
 
-    async fn renewed(self: Arc<Self>) {
-        if let Some(Ok(connection)) = in_time(self.client.get_async_connection()).await {
+    async fn reconnect(self: Arc<Self>) {
+        if let Some(Ok(connection)) = with_timeout(self.client.get_async_connection()).await {
             self.connection.store(Arc::new(connection));
         }
-        sleep_until(Instant::now() + PAUSE).await;
-        self.renewing.store(false, Ordering::Relaxed);
+        sleep_until(Instant::now() + RETRY_PAUSE).await;
+        self.reconnecting.store(false, Ordering::Relaxed);
     }
 }
 
 /// A connection to a cluster that reports its failures.
-pub struct Heard {
+pub struct MonitoredConnection {
     connection: ClusterConnection,
     cluster: Arc<Cluster>,
 }
 
-impl ConnectionLike for Heard {
+impl ConnectionLike for MonitoredConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move { self.cluster.heard(self.connection.req_packed_command(command).await) })
+        Box::pin(async move { self.cluster.check_result(self.connection.req_packed_command(command).await) })
     }
 
     fn req_packed_commands<'a>(
@@ -81,7 +81,7 @@ impl ConnectionLike for Heard {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             let values = self.connection.req_packed_commands(commands, offset, count).await;
-            self.cluster.heard(values)
+            self.cluster.check_result(values)
         })
     }
 
@@ -93,14 +93,14 @@ impl ConnectionLike for Heard {
 impl Link for Clustered {
     const IS_CLUSTER: bool = true;
     /// One in each sixteenth of the slots: a node that has a range of an eighth of them or more has one of these.
-    const PROBED: &'static [&'static str] = &[
+    const PROBE_HASH_TAGS: &'static [&'static str] = &[
         "{10}", "{3}", "{61}", "{43}", "{11}", "{2}", "{60}", "{42}", "{12}", "{1}", "{63}", "{41}", "{13}", "{0}",
         "{62}", "{40}",
     ];
-    type Connection = Heard;
+    type Connection = MonitoredConnection;
 
-    async fn connection(&self) -> Result<Heard, RedisError> {
+    async fn connection(&self) -> Result<MonitoredConnection, RedisError> {
         let connection = ClusterConnection::clone(&self.0.connection.load());
-        Ok(Heard { connection, cluster: Arc::clone(&self.0) })
+        Ok(MonitoredConnection { connection, cluster: Arc::clone(&self.0) })
     }
 }

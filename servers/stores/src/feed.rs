@@ -19,23 +19,24 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::StoreError;
-use crate::patience::{self, patiently};
+use crate::timeout::{self, query_with_timeout};
 
 /// How long one attempt to connect may take.
-const CONNECT: Duration = Duration::from_millis(300);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// The pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(100);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// Signs of life within a bound: a few may be late.
-const BEATS: u32 = 8;
+const HEARTBEATS_PER_BOUND: u32 = 8;
 
 /// A receiver of pushes.
-pub trait Audience: Send + Sync + 'static {
+pub trait Subscriber: Send + Sync + 'static {
     /// Starts again over a new connection: the state may be out of date, and nothing is pushed yet. When this
     /// is done, everything that counts is known.
-    fn begin(&self, connection: &mut MultiplexedConnection) -> impl Future<Output = Result<(), RedisError>> + Send;
+    fn on_connect(&self, connection: &mut MultiplexedConnection)
+    -> impl Future<Output = Result<(), RedisError>> + Send;
 
     /// Handles a push. Pushes arrive in the order of the wire; it must not wait.
-    fn told(&self, push: &PushInfo);
+    fn on_push(&self, push: &PushInfo);
 }
 
 /// A feed at work, for as long as this value lives.
@@ -45,28 +46,32 @@ pub struct Feed {
 }
 
 struct State {
-    born: Instant,
-    /// Microseconds from `born` to the moment as of which everything is known; 0 for never.
+    started: Instant,
+    /// Microseconds from `started` to the moment as of which everything is known; 0 for never.
     as_of_us: AtomicU64,
     bound: Duration,
     connection: RwLock<Option<MultiplexedConnection>>,
 }
 
 impl Feed {
-    /// Connects, and notifies `audience`. It reconnects by itself. The state counts as fresh for `bound`.
-    pub async fn start<A: Audience>(
+    /// Connects, and notifies `subscriber`. It reconnects by itself. The state counts as fresh for `bound`.
+    pub async fn start<A: Subscriber>(
         address: ConnectionInfo,
-        audience: Arc<A>,
+        subscriber: Arc<A>,
         bound: Duration,
     ) -> Result<Self, RedisError> {
         let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(address.set_redis_settings(settings))?;
-        let state =
-            Arc::new(State { born: Instant::now(), as_of_us: AtomicU64::new(0), bound, connection: RwLock::default() });
-        let first = Session::open(&client, &audience).await?;
-        first.beat(&state).await?;
+        let state = Arc::new(State {
+            started: Instant::now(),
+            as_of_us: AtomicU64::new(0),
+            bound,
+            connection: RwLock::default(),
+        });
+        let first = FeedSession::open(&client, &subscriber).await?;
+        first.send_heartbeat(&state).await?;
         state.set_connection(Some(first.connection.clone()));
-        let task = tokio::spawn(follow(client, audience, Arc::clone(&state), first));
+        let task = tokio::spawn(run_feed(client, subscriber, Arc::clone(&state), first));
         Ok(Self { state, task })
     }
 
@@ -74,16 +79,16 @@ impl Feed {
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         let as_of_us = self.state.as_of_us.load(Ordering::Acquire);
-        as_of_us > 0 && self.state.born.elapsed() <= Duration::from_micros(as_of_us) + self.state.bound
+        as_of_us > 0 && self.state.started.elapsed() <= Duration::from_micros(as_of_us) + self.state.bound
     }
 
     /// Returns the response to a command over the tracked connection; none while that connection is
     /// lost, which proves nothing about Redis.
-    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, StoreError> {
-        patiently("Redis", async {
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, StoreError> {
+        query_with_timeout("Redis", async {
             let Some(mut connection) = self.state.connection() else { return Ok(None) };
             match command.query_async(&mut connection).await {
-                Ok(answer) => Ok(Some(answer)),
+                Ok(response) => Ok(Some(response)),
                 Err(error) if error.is_io_error() || error.is_connection_dropped() => Ok(None),
                 Err(error) => Err(error),
             }
@@ -93,7 +98,7 @@ impl Feed {
 
     /// Waits until everything that has happened in Redis so far has arrived; returns false if there is no connection.
     pub async fn catch_up(&self) -> Result<bool, StoreError> {
-        Ok(self.ask::<()>(&redis::cmd("PING")).await?.is_some())
+        Ok(self.query::<()>(&redis::cmd("PING")).await?.is_some())
     }
 }
 
@@ -114,43 +119,43 @@ impl State {
 }
 
 /// One connection from its beginning to its loss.
-struct Session {
+struct FeedSession {
     connection: MultiplexedConnection,
     lost: Arc<Notify>,
 }
 
-impl Session {
-    async fn open<A: Audience>(client: &Client, audience: &Arc<A>) -> Result<Self, RedisError> {
+impl FeedSession {
+    async fn open<A: Subscriber>(client: &Client, subscriber: &Arc<A>) -> Result<Self, RedisError> {
         let lost = Arc::new(Notify::new());
-        let (listening, ending) = (Arc::clone(audience), Arc::clone(&lost));
+        let (receiver, connection_lost) = (Arc::clone(subscriber), Arc::clone(&lost));
         let push = move |push: PushInfo| -> Result<(), std::convert::Infallible> {
             if push.kind == PushKind::Disconnection {
-                ending.notify_one();
+                connection_lost.notify_one();
             }
-            listening.told(&push);
+            receiver.on_push(&push);
             Ok(())
         };
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_push_sender(push);
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        in_time(audience.begin(&mut connection)).await?;
+        with_timeout(subscriber.on_connect(&mut connection)).await?;
         Ok(Self { connection, lost })
     }
 
     /// Sends a heartbeat, which proves the state up to the moment at which it was sent.
-    async fn beat(&self, state: &State) -> Result<(), RedisError> {
-        let asked_us = state.born.elapsed().as_micros() as u64;
+    async fn send_heartbeat(&self, state: &State) -> Result<(), RedisError> {
+        let sent_us = state.started.elapsed().as_micros() as u64;
         let mut connection = self.connection.clone();
-        let () = in_time(redis::cmd("PING").query_async(&mut connection)).await?;
-        state.as_of_us.fetch_max(asked_us.max(1), Ordering::AcqRel);
+        let () = with_timeout(redis::cmd("PING").query_async(&mut connection)).await?;
+        state.as_of_us.fetch_max(sent_us.max(1), Ordering::AcqRel);
         Ok(())
     }
 
-    async fn last(&self, state: &State) {
-        let pause = state.bound / BEATS;
-        while self.beat(state).await.is_ok() {
+    async fn send_heartbeats(&self, state: &State) {
+        let pause = state.bound / HEARTBEATS_PER_BOUND;
+        while self.send_heartbeat(state).await.is_ok() {
             let next = Instant::now() + pause;
             tokio::select! {
                 () = sleep_until(next) => {}
@@ -160,22 +165,22 @@ impl Session {
     }
 }
 
-async fn follow<A: Audience>(client: Client, audience: Arc<A>, state: Arc<State>, first: Session) {
+async fn run_feed<A: Subscriber>(client: Client, subscriber: Arc<A>, state: Arc<State>, first: FeedSession) {
     let mut session = Some(first);
     loop {
         if let Some(session) = session.take() {
             state.set_connection(Some(session.connection.clone()));
-            session.last(&state).await;
+            session.send_heartbeats(&state).await;
             state.set_connection(None);
         }
-        session = Session::open(&client, &audience).await.ok();
+        session = FeedSession::open(&client, &subscriber).await.ok();
         if session.is_none() {
-            sleep_until(Instant::now() + PAUSE).await;
+            sleep_until(Instant::now() + RECONNECT_PAUSE).await;
         }
     }
 }
 
-async fn in_time<T>(asking: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+async fn with_timeout<T>(operation: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
     let late = || Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
-    patience::in_time(asking).await.unwrap_or_else(late)
+    timeout::with_timeout(operation).await.unwrap_or_else(late)
 }

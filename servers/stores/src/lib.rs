@@ -10,14 +10,14 @@ mod cluster;
 pub mod directory;
 pub mod feed;
 mod link;
-mod patience;
 mod postgres;
 mod redis;
 mod start;
+mod timeout;
 
 pub use cluster::Clustered;
 pub use link::{Link, Multiplexed, Pooled, address};
-pub use patience::{PATIENCE, StoreError};
 pub use postgres::{Changed, Postgres};
 pub use redis::Redis;
-pub use start::{Keeps, clustered, multiplexed, pooled, postgres, redis_address, unreachable};
+pub use start::{StoredData, clustered, multiplexed, pooled, postgres, redis_address, unreachable};
+pub use timeout::{STORE_TIMEOUT, StoreError};

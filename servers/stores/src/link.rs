@@ -10,16 +10,16 @@ use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError};
 
 /// How long one attempt to connect may take.
-pub(crate) const CONNECT: Duration = Duration::from_millis(300);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Attempts to connect in a row after the first, and the least pause before each. While they last, all
 /// requests wait for their end; so this bounds how often a dead Redis is knocked at.
-pub(crate) const RETRIES: usize = 2;
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const CONNECT_RETRIES: usize = 2;
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long sent bytes may stay unacknowledged before the connection counts as lost. Without it a host
 /// that vanished is missed for as long as the kernel retransmits, which is a quarter of an hour.
-pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+pub(crate) const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(2);
 /// Commands that may wait for the connection's task; more than that, and their senders wait as well.
-const QUEUE: usize = 4096;
+const QUEUE_CAPACITY: usize = 4096;
 
 /// After how long without traffic the kernel checks a connection, and how often then.
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ pub trait Link: Send + Sync + 'static {
     /// Whether it leads to a cluster.
     const IS_CLUSTER: bool = false;
     /// Ends of keys that together lie on every node that can be written to.
-    const PROBED: &'static [&'static str] = &[""];
+    const PROBE_HASH_TAGS: &'static [&'static str] = &[""];
 
     /// Executes one command, or several after another.
     type Connection: ConnectionLike + Send;
@@ -47,10 +47,10 @@ impl Multiplexed {
     /// Connects.
     pub async fn connect(address: ConnectionInfo) -> Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_number_of_retries(RETRIES)
-            .set_min_delay(PAUSE)
-            .set_pipeline_buffer_size(QUEUE)
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_number_of_retries(CONNECT_RETRIES)
+            .set_min_delay(RETRY_PAUSE)
+            .set_pipeline_buffer_size(QUEUE_CAPACITY)
             // The store times whole operations; a second timer in each would only cost.
             .set_response_timeout(None);
         ConnectionManager::new_with_config(Client::open(address)?, config).await.map(Self)
@@ -73,7 +73,8 @@ pub struct Pooled(Pool);
 impl Pooled {
     /// Connects once, so that a Redis that is not there is noticed now; up to `size` times later.
     pub async fn connect(address: ConnectionInfo, size: usize) -> Result<Self, RedisError> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         let manager = Manager::new_with_config(address, config)?;
         let pool = Pool::builder(manager).max_size(size).build();
         let link = Self(pool.expect("only a pool with timers needs a runtime"));
@@ -98,7 +99,7 @@ impl Link for Pooled {
 /// by the kernel, before load balancers and firewalls forget them.
 pub(crate) fn tcp_settings() -> TcpSettings {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
-    TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED).set_keepalive(keepalive)
+    TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED_TIMEOUT).set_keepalive(keepalive)
 }
 
 /// The address in a URL such as `redis://127.0.0.1:6379/0`.

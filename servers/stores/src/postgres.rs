@@ -10,12 +10,12 @@ use tokio_postgres::{Config, NoTls, Row};
 
 use crate::StoreError;
 use crate::link::{KEEPALIVE, KEEPALIVE_INTERVAL};
-use crate::patience::{Failure, PATIENCE, Repetition, patiently};
+use crate::timeout::{Failure, RetryOnce, STORE_TIMEOUT, query_with_timeout};
 
 /// How long one attempt to connect may take.
-const CONNECT: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// What serialises servers that start at once over the same empty database; any number would do.
-const DEFINING: i64 = 0x6175_7468;
+const SCHEMA_LOCK: i64 = 0x6175_7468;
 
 /// A database.
 ///
@@ -39,7 +39,7 @@ type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 impl Postgres {
     /// Connects once, so that a database that is not there is noticed now; up to `size` times later.
     pub async fn connect(mut config: Config, size: usize) -> Result<Self, StoreError> {
-        config.connect_timeout(CONNECT).application_name("authbench").tcp_user_timeout(2 * PATIENCE);
+        config.connect_timeout(CONNECT_TIMEOUT).application_name("authbench").tcp_user_timeout(2 * STORE_TIMEOUT);
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_INTERVAL);
         // A lost connection is detected by itself: no query is needed to check it.
         let recycling_method = RecyclingMethod::Fast;
@@ -52,13 +52,13 @@ impl Postgres {
     }
 
     /// Makes a table or an index, if it is not there. Servers that start together do it one after another.
-    pub async fn define(&self, statement: &str) -> Result<(), StoreError> {
-        patiently("PostgreSQL", async {
+    pub async fn create_if_missing(&self, statement: &str) -> Result<(), StoreError> {
+        query_with_timeout("PostgreSQL", async {
             let mut client = self.client().await?;
             let transaction = client.transaction().await?;
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&DEFINING]).await?;
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK]).await?;
             transaction.batch_execute(statement).await?;
-            Ok::<_, Failed>(transaction.commit().await?)
+            Ok::<_, StatementError>(transaction.commit().await?)
         })
         .await
     }
@@ -70,11 +70,11 @@ impl Postgres {
 
     /// The row that a statement gives, if it gives one.
     pub async fn row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Option<Row>, StoreError> {
-        patiently("PostgreSQL", async {
-            let mut repetition = Repetition::default();
+        query_with_timeout("PostgreSQL", async {
+            let mut retry = RetryOnce::default();
             loop {
                 let result = self.attempt_row(statement, parameters).await;
-                if !self.is_due(&mut repetition, &result) {
+                if !self.should_retry(&mut retry, &result) {
                     return result;
                 }
             }
@@ -84,25 +84,25 @@ impl Postgres {
 
     /// How many rows a statement has changed.
     pub async fn execute(&self, statement: &str, parameters: Parameters<'_>) -> Result<Changed, StoreError> {
-        patiently("PostgreSQL", async {
-            let mut repetition = Repetition::default();
+        query_with_timeout("PostgreSQL", async {
+            let mut retry = RetryOnce::default();
             loop {
                 let result = self.attempt(statement, parameters).await;
-                if !self.is_due(&mut repetition, &result) {
-                    return result.map(|rows| Changed { rows, repeated: repetition.used });
+                if !self.should_retry(&mut retry, &result) {
+                    return result.map(|rows| Changed { rows, repeated: retry.repeated });
                 }
             }
         })
         .await
     }
 
-    async fn attempt_row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Option<Row>, Failed> {
+    async fn attempt_row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Option<Row>, StatementError> {
         let client = self.client().await?;
         let prepared = client.prepare_cached(statement).await?;
         Ok(client.query_opt(&prepared, parameters).await?)
     }
 
-    async fn attempt(&self, statement: &str, parameters: Parameters<'_>) -> Result<u64, Failed> {
+    async fn attempt(&self, statement: &str, parameters: Parameters<'_>) -> Result<u64, StatementError> {
         let client = self.client().await?;
         let prepared = client.prepare_cached(statement).await?;
         Ok(client.execute(&prepared, parameters).await?)
@@ -110,43 +110,43 @@ impl Postgres {
 
     /// Whether to repeat a statement. What closed its connection has closed the idle ones as well, and the pool may not
     /// have noticed yet.
-    fn is_due<T>(&self, repetition: &mut Repetition, result: &Result<T, Failed>) -> bool {
-        let due = repetition.is_due(result);
+    fn should_retry<T>(&self, retry: &mut RetryOnce, result: &Result<T, StatementError>) -> bool {
+        let due = retry.should_retry(result);
         if due {
             self.pool.retain(|_, _| false);
         }
         due
     }
 
-    async fn client(&self) -> Result<Object, Failed> {
+    async fn client(&self) -> Result<Object, StatementError> {
         // Boxed, because this future is large, and every handler would have to hold it.
-        Box::pin(self.pool.get()).await.map_err(Failed::Connect)
+        Box::pin(self.pool.get()).await.map_err(StatementError::Connect)
     }
 }
 
 /// Why a statement was not executed.
 #[derive(Debug)]
-enum Failed {
+enum StatementError {
     Connect(PoolError),
     Statement(tokio_postgres::Error),
 }
 
-impl From<tokio_postgres::Error> for Failed {
+impl From<tokio_postgres::Error> for StatementError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Statement(error)
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for StatementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => causes(error, f),
-            Self::Statement(error) => causes(error, f),
+            Self::Connect(error) => write_causes(error, f),
+            Self::Statement(error) => write_causes(error, f),
         }
     }
 }
 
-impl Failure for Failed {
+impl Failure for StatementError {
     fn lost_connection(&self) -> bool {
         use std::error::Error as _;
 
@@ -156,23 +156,23 @@ impl Failure for Failed {
         broken || error.is_closed() || error.code().is_some_and(|code| ended.contains(code))
     }
 
-    fn refused_write(&self) -> bool {
-        let refused = [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION];
-        matches!(self, Self::Statement(error) if error.code().is_some_and(|code| refused.contains(code)))
+    fn rejected_write(&self) -> bool {
+        let rejections = [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION];
+        matches!(self, Self::Statement(error) if error.code().is_some_and(|code| rejections.contains(code)))
     }
 }
 
 /// An error with those of its causes that it does not state itself: `tokio_postgres` states only "db error" at the
 /// top, and its pool the error of the connection.
-fn causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut said = error.to_string();
+fn write_causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
         }
         cause = error.source();
     }
-    f.write_str(&said)
+    f.write_str(&text)
 }

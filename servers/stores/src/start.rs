@@ -10,23 +10,23 @@ use ::redis::{ConnectionInfo, ErrorKind, RedisError};
 use chassis::module::{Start, StartError};
 use tokio_postgres::config::Host;
 
-use crate::patience::in_time;
+use crate::timeout::with_timeout;
 use crate::{Clustered, Link, Multiplexed, Pooled, Postgres, Redis, address};
 
-pub use redis::Keeps;
+pub use redis::StoredData;
 
 /// Redis over one connection.
-pub async fn multiplexed(start: &Start, keeps: Keeps) -> Result<Arc<Redis<Multiplexed>>, StartError> {
+pub async fn multiplexed(start: &Start, stored_data: StoredData) -> Result<Arc<Redis<Multiplexed>>, StartError> {
     let address = redis_address(start)?;
     let link = Multiplexed::connect(address.clone()).await;
-    checked(start, link.map_err(|error| unreachable(&address, &error))?, &address, keeps).await
+    check(start, link.map_err(|error| unreachable(&address, &error))?, &address, stored_data).await
 }
 
 /// Redis over a pool of this many connections.
 pub async fn pooled(start: &Start, size: usize) -> Result<Arc<Redis<Pooled>>, StartError> {
     let address = redis_address(start)?;
     let link = Pooled::connect(address.clone(), size).await;
-    checked(start, link.map_err(|error| unreachable(&address, &error))?, &address, Keeps::Credentials).await
+    check(start, link.map_err(|error| unreachable(&address, &error))?, &address, StoredData::Credentials).await
 }
 
 /// The cluster that a node of it knows.
@@ -40,53 +40,53 @@ pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartErro
         return Err(StartError::Usage(text));
     }
     match Clustered::connect(address.clone()).await {
-        Ok(link) => checked(start, link, &address, Keeps::Credentials).await,
-        Err(error) => Err(no_cluster(start, &address, &error).await),
+        Ok(link) => check(start, link, &address, StoredData::Credentials).await,
+        Err(error) => Err(no_cluster_error(start, &address, &error).await),
     }
 }
 
 /// Returns why there is no cluster at this address: a plain connection finds out more than the failure of all nodes.
-async fn no_cluster(start: &Start, address: &ConnectionInfo, error: &RedisError) -> StartError {
-    let place = address.addr();
+async fn no_cluster_error(start: &Start, address: &ConnectionInfo, error: &RedisError) -> StartError {
+    let location = address.addr();
     let plain = match Multiplexed::connect(address.clone()).await {
         Ok(link) => Redis::new(link, &start.key_prefix),
         Err(error) => return unreachable(address, &error),
     };
-    match in_time(plain.asked::<String>(&::redis::cmd("INFO"))).await {
+    match with_timeout(plain.query_without_timeout::<String>(&::redis::cmd("INFO"))).await {
         Some(Ok(info)) if info.contains("cluster_enabled:0") => {
-            StartError::Failed(format!("cannot use Redis at {place}: {}", redis::IS_SINGLE))
+            StartError::Failed(format!("cannot use Redis at {location}: {}", redis::IS_SINGLE))
         }
         Some(Err(error)) => unreachable(address, &error),
         _ => StartError::Failed(format!(
-            "cannot reach a Redis Cluster at {place}: {error}; check with CLUSTER INFO that all slots are served"
+            "cannot reach a Redis Cluster at {location}: {error}; check with CLUSTER INFO that all slots are served"
         )),
     }
 }
 
 /// `PostgreSQL` over a pool of this many connections.
 pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, StartError> {
-    const LIKE: &str = "postgresql://user@127.0.0.1:5432/database";
+    const EXAMPLE_URL: &str = "postgresql://user@127.0.0.1:5432/database";
     let Some(url) = &start.postgres_url else {
-        return Err(StartError::Usage(format!("{} needs --postgres-url, such as {LIKE}", start.scheme)));
+        return Err(StartError::Usage(format!("{} needs --postgres-url, such as {EXAMPLE_URL}", start.scheme)));
     };
     // The URL itself is left out: it may hold a password.
     let config: tokio_postgres::Config = url.parse().map_err(|error: tokio_postgres::Error| {
         // Only the cause says which parameter is wrong.
         let wrong = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        StartError::Usage(format!("--postgres-url: {wrong}; expected a URL such as {LIKE}"))
+        StartError::Usage(format!("--postgres-url: {wrong}; expected a URL such as {EXAMPLE_URL}"))
     })?;
     if config.get_hosts().is_empty() {
-        return Err(StartError::Usage(format!("--postgres-url has no host; expected a URL such as {LIKE}")));
+        return Err(StartError::Usage(format!("--postgres-url has no host; expected a URL such as {EXAMPLE_URL}")));
     }
-    let place = place(&config);
+    let location = location(&config);
     let connected = Postgres::connect(config.clone(), size).await;
-    let unusable = |why: &str| StartError::Failed(format!("cannot use PostgreSQL at {place}: {why}"));
+    let unusable = |why: &str| StartError::Failed(format!("cannot use PostgreSQL at {location}: {why}"));
     if pooler::loses_statements(&config).await {
         return Err(unusable(pooler::LOSES_STATEMENTS));
     }
     let postgres = connected.map_err(|error| {
         StartError::Failed(format!(
-            "cannot reach PostgreSQL at {place}: {error}; start it or set another --postgres-url"
+            "cannot reach PostgreSQL at {location}: {error}; start it or set another --postgres-url"
         ))
     })?;
     if postgres.is_standby().await.map_err(|error| unusable(&error.to_string()))? {
@@ -96,7 +96,7 @@ pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, Start
 }
 
 /// Where a configuration leads, without the password that may be in it.
-fn place(config: &tokio_postgres::Config) -> String {
+fn location(config: &tokio_postgres::Config) -> String {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(name)) => name.clone(),
         Some(Host::Unix(folder)) => folder.display().to_string(),
@@ -120,21 +120,21 @@ pub fn redis_address(start: &Start) -> Result<ConnectionInfo, StartError> {
 /// A Redis that cannot be reached, or rejects the login.
 #[must_use]
 pub fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
-    let place = address.addr();
+    let location = address.addr();
     if error.code().is_some() || error.kind() == ErrorKind::AuthenticationFailed {
-        return StartError::Failed(format!("cannot use Redis at {place}: {}", redis::remedy(error)));
+        return StartError::Failed(format!("cannot use Redis at {location}: {}", redis::remedy(error)));
     }
-    StartError::Failed(format!("cannot reach Redis at {place}: {error}; start it or set another --redis-url"))
+    StartError::Failed(format!("cannot reach Redis at {location}: {error}; start it or set another --redis-url"))
 }
 
 /// A Redis that can keep what is stored in it.
-async fn checked<L: Link>(
+async fn check<L: Link>(
     start: &Start,
     link: L,
     address: &ConnectionInfo,
-    keeps: Keeps,
+    stored_data: StoredData,
 ) -> Result<Arc<Redis<L>>, StartError> {
     let redis = Redis::new(link, &start.key_prefix);
-    redis::check(&redis, address, keeps).await?;
+    redis::check(&redis, address, stored_data).await?;
     Ok(Arc::new(redis))
 }

@@ -33,7 +33,7 @@ pub(crate) trait DynAuthenticator: Send + Sync {
     fn ready(&self) -> BoxFuture<'_, Result<(), AuthError>>;
     fn jwks(&self, now: UnixSeconds) -> Option<serde_json::Value>;
     fn rotate(&self, now: UnixSeconds) -> BoxFuture<'_, Result<bool, AuthError>>;
-    fn inward<'a>(
+    fn downstream_token<'a>(
         &'a self,
         credential: &'a str,
         identity: &'a Identity,
@@ -98,12 +98,12 @@ impl<A: Authenticator> DynAuthenticator for A {
         Box::pin(Authenticator::rotate(self, now))
     }
 
-    fn inward<'a>(
+    fn downstream_token<'a>(
         &'a self,
         credential: &'a str,
         identity: &'a Identity,
         now: UnixSeconds,
     ) -> BoxFuture<'a, Result<Option<String>, AuthError>> {
-        Box::pin(Authenticator::inward(self, credential, identity, now))
+        Box::pin(Authenticator::downstream_token(self, credential, identity, now))
     }
 }

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::*;
 use crate::auth::{AuthError, Description, Issued, UnixSeconds};
 use crate::clock::Clock;
-use crate::directory::{Change, Directory, InMemory, Standing};
+use crate::directory::{Change, Directory, InMemory, UserState};
 use crate::module::Built;
 use crate::settings::Settings;
 
@@ -22,38 +22,38 @@ const NOW: UnixSeconds = 1_234_567_890;
 
 /// Records the last instant it received, and accepts no credential.
 #[derive(Default)]
-struct Witness(AtomicU64);
+struct RecordingAuthenticator(AtomicU64);
 
-impl Witness {
-    fn refuse<T>(&self, now: UnixSeconds) -> Result<T, AuthError> {
+impl RecordingAuthenticator {
+    fn record<T>(&self, now: UnixSeconds) -> Result<T, AuthError> {
         self.0.store(now, Ordering::Relaxed);
         Err(AuthError::Missing)
     }
 }
 
-impl Authenticator for Witness {
+impl Authenticator for RecordingAuthenticator {
     fn describe(&self) -> Description {
         Description::of(Scheme::CONTROL)
     }
 
     async fn issue(&self, _: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
-        self.refuse(now)
+        self.record(now)
     }
 
     async fn verify(&self, _: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
-        self.refuse(now)
+        self.record(now)
     }
 
     async fn renew(&self, _: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
-        self.refuse(now)
+        self.record(now)
     }
 
     async fn revoke(&self, _: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
-        self.refuse(now)
+        self.record(now)
     }
 
     async fn revoke_user(&self, _: u32, now: UnixSeconds) -> Result<(), AuthError> {
-        self.refuse(now)
+        self.record(now)
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
@@ -61,8 +61,8 @@ impl Authenticator for Witness {
     }
 }
 
-fn routes(minting: bool) -> (Routes, Arc<App<Witness>>) {
-    let built = Built::alone(Witness::default());
+fn routes(minting: bool) -> (Routes, Arc<App<RecordingAuthenticator>>) {
+    let built = Built::with_memory_directory(RecordingAuthenticator::default());
     let app = Arc::new(App::new(built, &Settings::defaults("anonymous-server"), Clock::new(|| NOW)));
     (Routes::new(Arc::clone(&app), Arc::new(Metrics::new()), minting), app)
 }
@@ -77,12 +77,12 @@ async fn status(routes: &Routes, peer: &str, method: &str, path: &str) -> u16 {
 #[tokio::test]
 async fn mint_is_available_only_to_loopback_peers() {
     let (routes, _) = routes(true);
-    for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-        assert_eq!(status(&routes, near, "POST", route::BENCH_MINT).await, 200, "{near}");
+    for local in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+        assert_eq!(status(&routes, local, "POST", route::BENCH_MINT).await, 200, "{local}");
     }
-    for far in ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1"] {
-        assert_eq!(status(&routes, far, "POST", route::BENCH_MINT).await, 404, "{far}");
-        assert_eq!(status(&routes, far, "GET", route::BENCH_SCHEME).await, 200, "{far}");
+    for remote in ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1"] {
+        assert_eq!(status(&routes, remote, "POST", route::BENCH_MINT).await, 404, "{remote}");
+        assert_eq!(status(&routes, remote, "GET", route::BENCH_SCHEME).await, 200, "{remote}");
     }
 }
 
@@ -103,34 +103,34 @@ async fn every_route_uses_the_injected_clock() {
 
 /// A directory in which a user changes between any two look-ups.
 #[derive(Default)]
-struct Restless(AtomicU64);
+struct ChangingDirectory(AtomicU64);
 
-impl Directory for Restless {
-    fn standing(&self, _: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
+impl Directory for ChangingDirectory {
+    fn user_state(&self, _: u32) -> BoxFuture<'_, Result<UserState, AuthError>> {
         let epoch = self.0.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::ready(Ok(Standing { epoch, ..Standing::default() })))
+        Box::pin(std::future::ready(Ok(UserState { epoch, ..UserState::default() })))
     }
 
     fn change(&self, _: u32, _: Change) -> BoxFuture<'_, Result<(), AuthError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn change_at(&self, _: u32, _: u64, _: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+    fn change_at_epoch(&self, _: u32, _: u64, _: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
         Box::pin(std::future::ready(Ok(false)))
     }
 }
 
 /// Issues a credential, and records which one it had to revoke.
 #[derive(Default)]
-struct Generous(Mutex<Vec<String>>);
+struct IssuingAuthenticator(Mutex<Vec<String>>);
 
-impl Authenticator for Generous {
+impl Authenticator for IssuingAuthenticator {
     fn describe(&self) -> Description {
         Description::of(Scheme::CONTROL)
     }
 
     async fn issue(&self, _: &Identity, _: UnixSeconds) -> Result<Issued, AuthError> {
-        Ok(Issued::new("handed-out".to_owned(), 10))
+        Ok(Issued::new("issued".to_owned(), 10))
     }
 
     async fn verify(&self, _: Option<&str>, _: UnixSeconds) -> Result<Identity, AuthError> {
@@ -157,18 +157,18 @@ impl Authenticator for Generous {
 
 #[tokio::test]
 async fn login_concurrent_with_a_user_change_is_revoked() {
-    for (directory, expected, ended) in [
-        (Arc::new(Restless::default()) as Arc<dyn Directory>, 401, vec!["handed-out".to_owned()]),
+    for (directory, expected, revoked) in [
+        (Arc::new(ChangingDirectory::default()) as Arc<dyn Directory>, 401, vec!["issued".to_owned()]),
         (Arc::new(InMemory::default()), 200, vec![]),
     ] {
-        let built = Built { authenticator: Generous::default(), directory };
+        let built = Built { authenticator: IssuingAuthenticator::default(), directory };
         let app = Arc::new(App::new(built, &Settings::defaults("anonymous-server"), Clock::new(|| NOW)));
         let routes = Routes::new(Arc::clone(&app), Arc::new(Metrics::new()), false);
         let body = format!(r#"{{"username":"user-000001","password":"{}"}}"#, contract::user::PASSWORD);
         let request = Request::post(route::LOGIN).header("content-type", "application/json").body(Body::from(body));
         let mut everyone = routes.for_peer("::1".parse().unwrap()).clone();
-        let answer = everyone.call(request.unwrap()).await.unwrap();
-        assert_eq!(answer.status().as_u16(), expected);
-        assert_eq!(*app.authenticator.0.lock().unwrap(), ended);
+        let response = everyone.call(request.unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected);
+        assert_eq!(*app.authenticator.0.lock().unwrap(), revoked);
     }
 }

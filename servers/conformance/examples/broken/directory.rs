@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::auth::AuthError;
-use chassis::directory::{Change, Directory, Standing};
+use chassis::directory::{Change, Directory, UserState};
 
 /// How an authenticator learns why it is called to revoke a user's credentials.
 pub(crate) type Changes = Arc<Mutex<HashMap<u32, Change>>>;
@@ -15,8 +15,8 @@ pub(crate) struct Telling {
 }
 
 impl Directory for Telling {
-    fn standing(&self, user: u32) -> std::pin::Pin<Box<dyn Future<Output = Result<Standing, AuthError>> + Send + '_>> {
-        self.inner.standing(user)
+    fn user_state(&self, user: u32) -> std::pin::Pin<Box<dyn Future<Output = Result<UserState, AuthError>> + Send + '_>> {
+        self.inner.user_state(user)
     }
 
     fn change(
@@ -28,13 +28,13 @@ impl Directory for Telling {
         self.inner.change(user, change)
     }
 
-    fn change_at(
+    fn change_at_epoch(
         &self,
         user: u32,
         epoch: u64,
         change: Change,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<bool, AuthError>> + Send + '_>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(user, change.clone());
-        self.inner.change_at(user, epoch, change)
+        self.inner.change_at_epoch(user, epoch, change)
     }
 }

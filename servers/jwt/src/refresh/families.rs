@@ -72,7 +72,7 @@ impl Families {
         let mut call = self.begin.key(self.family(&sid));
         call.key(self.list(identity.id)).arg(json).arg(identity.id).arg(now).arg(ends_at);
         call.arg(token.hash()).arg(ends_at - now).arg(sid);
-        Ok(self.redis.call(&call).await?)
+        Ok(self.redis.invoke(&call).await?)
     }
 
     /// Puts `successor` in the place of `presented`, if this is its turn.
@@ -86,7 +86,7 @@ impl Families {
         let mut call = self.rotate.key(self.family(&sid));
         call.arg(presented.hash()).arg(successor.hash()).arg(now).arg(self.grace_s).arg(MOST_SIBLINGS);
         call.arg(self.list_prefix()).arg(sid);
-        let answer: Vec<String> = self.redis.call(&call).await?;
+        let answer: Vec<String> = self.redis.invoke(&call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["good", identity, auth_time, ends_at] => {
                 Family::stored(identity, auth_time, ends_at).ok_or_else(|| internal("a stored family cannot be read"))
@@ -100,7 +100,7 @@ impl Families {
 
     /// Whether this family is there.
     pub(super) async fn has(&self, sid: &str) -> Result<bool, AuthError> {
-        Ok(self.redis.ask(redis::cmd("EXISTS").arg(self.family(sid))).await?)
+        Ok(self.redis.query(redis::cmd("EXISTS").arg(self.family(sid))).await?)
     }
 
     /// Ends this family of this user, if it is there.
@@ -111,7 +111,7 @@ impl Families {
 
     /// Ends this family of any user, if it is there.
     pub(super) async fn end_named(&self, sid: &str) -> Result<(), AuthError> {
-        let user: Option<u32> = self.redis.ask(redis::cmd("HGET").arg(self.family(sid)).arg("user")).await?;
+        let user: Option<u32> = self.redis.query(redis::cmd("HGET").arg(self.family(sid)).arg("user")).await?;
         let Some(user) = user else { return Ok(()) };
         self.end(sid, user).await
     }
@@ -121,7 +121,7 @@ impl Families {
         let sid = presented.sid();
         let mut command = redis::cmd("HMGET");
         command.arg(self.family(&sid)).arg(&["user", "ends_at", "current", "previous", "rotated_at"]);
-        let (user, ends_at, current, previous, rotated_at): TurnFields = self.redis.ask(&command).await?;
+        let (user, ends_at, current, previous, rotated_at): TurnFields = self.redis.query(&command).await?;
         let (Some(user), Some(ends_at), Some(current)) = (user, ends_at, current) else { return Err(GONE) };
         let hash = presented.hash();
         let in_grace = rotated_at.is_some_and(|at| self.grace_s > 0 && now <= at + self.grace_s);
@@ -137,7 +137,7 @@ impl Families {
     pub(super) async fn end_all(&self, user: u32) -> Result<(), AuthError> {
         let mut call = self.end_all.key(self.list(user));
         call.arg(self.family(""));
-        Ok(self.redis.call(&call).await?)
+        Ok(self.redis.invoke(&call).await?)
     }
 
     /// Whether Redis accepts writes.

@@ -88,14 +88,14 @@ impl Ledger {
 
     /// The epoch of a token that is issued now.
     pub(super) async fn tick(&self) -> Result<u64, StoreError> {
-        self.redis.call(self.issue.key(&self.keys.floor).key(&self.keys.tick)).await
+        self.redis.invoke(self.issue.key(&self.keys.floor).key(&self.keys.tick)).await
     }
 
     /// Returns whether this token of this user and epoch is accepted. It sends one command.
     pub(super) async fn admits(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.mark(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);
-        let (denied, least, floor): (Option<u64>, Option<u64>, Option<u64>) = self.redis.ask(&command).await?;
+        let (denied, least, floor): (Option<u64>, Option<u64>, Option<u64>) = self.redis.query(&command).await?;
         Ok(denied.is_none() && least_epoch(least, floor).is_some_and(|least| epoch >= least))
     }
 
@@ -103,7 +103,7 @@ impl Ledger {
     pub(super) async fn least_epoch(&self, user: u32) -> Result<Option<u64>, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.epoch_key(user)).arg(&self.keys.floor);
-        let (least, floor) = self.redis.ask(&command).await?;
+        let (least, floor) = self.redis.query(&command).await?;
         Ok(least_epoch(least, floor))
     }
 
@@ -116,7 +116,7 @@ impl Ledger {
         if self.tells {
             call.key(&self.keys.denied);
         }
-        self.redis.call(&call).await
+        self.redis.invoke(&call).await
     }
 
     /// Ends every token of this user that was issued before, and gives the least epoch that is left.
@@ -127,7 +127,7 @@ impl Ledger {
         if self.tells {
             call.key(&self.keys.denied);
         }
-        self.redis.call(&call).await
+        self.redis.invoke(&call).await
     }
 
     /// Seconds for which a denial of a token that ends at `exp` has to be known. Besides the leeway that every server

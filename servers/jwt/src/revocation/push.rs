@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chassis::auth::{AuthError, UnixSeconds};
 use redis::aio::MultiplexedConnection;
 use redis::{ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisError, Value};
-use stores::feed::{Audience, Feed};
+use stores::feed::{Subscriber, Feed};
 
 use super::ledger::Keys;
 use super::{Ledger, REVOKED, Revocation};
@@ -112,8 +112,8 @@ impl Known {
     }
 }
 
-impl Audience for Known {
-    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+impl Subscriber for Known {
+    async fn on_connect(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         connection.subscribe(&self.keys.denied).await?;
         let (floor, now, denials) = self.keys.snapshot(connection).await?;
         self.denials.raise_floor(floor);
@@ -125,7 +125,7 @@ impl Audience for Known {
         Ok(())
     }
 
-    fn told(&self, push: &PushInfo) {
+    fn on_push(&self, push: &PushInfo) {
         if push.kind != PushKind::Message {
             return;
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chassis::auth::{AuthError, UnixSeconds};
-use chassis::directory::{Change, Directory, Standing};
+use chassis::directory::{Change, Directory, UserState};
 use contract::body::Identity;
 
 use super::{REVOKED, Revocation};
@@ -23,16 +23,16 @@ impl SignatureOnly {
     }
 
     /// Returns the directory's entry of this user, if the user is enabled and has not changed since the token's epoch.
-    async fn unchanged(&self, bearer: &Bearer) -> Result<Standing, AuthError> {
-        let standing = self.directory.standing(bearer.identity.id).await?;
-        let changed = standing.disabled || standing.epoch != bearer.epoch;
-        if changed { Err(REVOKED) } else { Ok(standing) }
+    async fn unchanged(&self, bearer: &Bearer) -> Result<UserState, AuthError> {
+        let state = self.directory.user_state(bearer.identity.id).await?;
+        let changed = state.disabled || state.epoch != bearer.epoch;
+        if changed { Err(REVOKED) } else { Ok(state) }
     }
 }
 
 impl Revocation for SignatureOnly {
     async fn epoch(&self, user: u32) -> Result<u64, AuthError> {
-        Ok(self.directory.standing(user).await?.epoch)
+        Ok(self.directory.user_state(user).await?.epoch)
     }
 
     async fn admit(&self, _: &Bearer) -> Result<(), AuthError> {

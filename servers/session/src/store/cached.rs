@@ -16,7 +16,7 @@ use chassis::auth::UnixSeconds;
 use quick_cache::sync::Cache;
 use redis::aio::MultiplexedConnection;
 use redis::{ConnectionInfo, PushInfo, PushKind, RedisError, Value};
-use stores::feed::{Audience, Feed};
+use stores::feed::{Subscriber, Feed};
 use stores::{Multiplexed, Redis};
 
 use super::{NewSession, RedisStore, SessionStore, StoreError};
@@ -51,14 +51,14 @@ impl CachedStore {
     }
 }
 
-impl Audience for Remembered {
-    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+impl Subscriber for Remembered {
+    async fn on_connect(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         // Entries read over an earlier connection are no longer tracked.
         self.forget_all();
         redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async(connection).await
     }
 
-    fn told(&self, push: &PushInfo) {
+    fn on_push(&self, push: &PushInfo) {
         if push.kind != PushKind::Invalidate {
             return;
         }
@@ -105,7 +105,7 @@ impl SessionStore for CachedStore {
             return Ok(Some(payload.to_vec()));
         }
         let words = self.remembered.words.load(Ordering::SeqCst);
-        let Some(read) = self.feed.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await? else {
+        let Some(read) = self.feed.query::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await? else {
             // This session would not be invalidated, so it is not cached.
             return self.store.read(key, now).await;
         };

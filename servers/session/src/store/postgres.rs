@@ -60,7 +60,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Opens this database and creates its table if necessary.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, StoreError> {
-        postgres.define(TABLE).await?;
+        postgres.create_if_missing(TABLE).await?;
         Ok(Self { postgres, purge_at: AtomicU64::new(0), refusal: Mutex::default() })
     }
 

@@ -53,26 +53,26 @@ impl<L: Link> SessionStore for RedisStore<L> {
     }
 
     async fn read(&self, key: &Key, _: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
-        self.redis.ask(&self.command("GET", key)).await
+        self.redis.query(&self.command("GET", key)).await
     }
 
     async fn read_extending(&self, key: &Key, _: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut command = self.command("GETEX", key);
         command.arg("EX").arg(ttl_s);
-        self.redis.ask(&command).await
+        self.redis.query(&command).await
     }
 
     async fn set_deadline(&self, key: &Key, _: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
         let mut command = self.command("EXPIRE", key);
         command.arg(ttl_s);
-        self.redis.ask(&command).await
+        self.redis.query(&command).await
     }
 
     async fn rewrite(&self, key: &Key, payload: &[u8], _: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
         let mut command = self.command("SET", key);
         // XX: a session that was removed since it was read stays removed.
         command.arg(payload).arg("XX").arg("EX").arg(ttl_s);
-        self.redis.ask(&command).await
+        self.redis.query(&command).await
     }
 
     async fn replace(&self, old: &Key, new: NewSession<'_>) -> Result<bool, StoreError> {
@@ -86,7 +86,7 @@ impl<L: Link> SessionStore for RedisStore<L> {
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
         let mut call = self.remove_all.key(self.list(user));
         call.arg(self.sessions(self.shard(user)));
-        self.redis.call(&call).await
+        self.redis.invoke(&call).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
@@ -102,7 +102,7 @@ impl<L: Link> RedisStore<L> {
         if let Some(old) = old {
             call.key(self.session(old)).arg(member(old));
         }
-        self.redis.call(&call).await
+        self.redis.invoke(&call).await
     }
 
     fn command(&self, name: &str, key: &Key) -> Cmd {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chassis::auth::AuthError;
-use chassis::directory::{Change, Directory, Standing};
+use chassis::directory::{Change, Directory, UserState};
 use futures_util::future::BoxFuture;
 
 use crate::Postgres;
@@ -33,7 +33,7 @@ pub struct PostgresDirectory(Arc<Postgres>);
 impl PostgresDirectory {
     /// Opens this database and creates its table if necessary.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, crate::StoreError> {
-        postgres.define(TABLE).await?;
+        postgres.create_if_missing(TABLE).await?;
         Ok(Self(postgres))
     }
 }
@@ -54,10 +54,10 @@ impl PostgresDirectory {
 }
 
 impl Directory for PostgresDirectory {
-    fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
+    fn user_state(&self, user: u32) -> BoxFuture<'_, Result<UserState, AuthError>> {
         Box::pin(async move {
             let row = self.0.row(READ, &[&i64::from(user)]).await?;
-            Ok(row.map_or_else(Standing::default, |row| Standing {
+            Ok(row.map_or_else(UserState::default, |row| UserState {
                 disabled: row.get(0),
                 roles: row.get(1),
                 password: row.get(2),
@@ -70,7 +70,7 @@ impl Directory for PostgresDirectory {
         Box::pin(async move { self.changed(user, None, change).await.map(drop) })
     }
 
-    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+    fn change_at_epoch(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
         Box::pin(self.changed(user, Some(epoch), change))
     }
 }

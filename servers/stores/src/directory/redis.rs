@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chassis::auth::AuthError;
-use chassis::directory::{Change, Directory, Standing};
+use chassis::directory::{Change, Directory, UserState};
 use futures_util::future::BoxFuture;
 use redis::Script;
 
@@ -40,7 +40,7 @@ impl<L: Link> RedisDirectory<L> {
         for (field, value) in fields(change) {
             call.arg(field).arg(value);
         }
-        Ok(self.redis.call(&call).await?)
+        Ok(self.redis.invoke(&call).await?)
     }
 }
 
@@ -54,13 +54,13 @@ fn fields(change: Change) -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl<L: Link> Directory for RedisDirectory<L> {
-    fn standing(&self, user: u32) -> BoxFuture<'_, Result<Standing, AuthError>> {
+    fn user_state(&self, user: u32) -> BoxFuture<'_, Result<UserState, AuthError>> {
         Box::pin(async move {
             let mut command = redis::cmd("HMGET");
             command.arg(self.key(user)).arg(&[DISABLED, ROLES, PASSWORD, EPOCH]);
-            let (disabled, roles, password, epoch): Fields = self.redis.ask(&command).await?;
+            let (disabled, roles, password, epoch): Fields = self.redis.query(&command).await?;
             let roles = roles.map(|json| serde_json::from_str(&json)).transpose();
-            Ok(Standing {
+            Ok(UserState {
                 disabled: disabled.unwrap_or(false),
                 roles: roles.map_err(|error| AuthError::Internal(format!("stored roles cannot be read: {error}")))?,
                 password,
@@ -73,7 +73,7 @@ impl<L: Link> Directory for RedisDirectory<L> {
         Box::pin(async move { self.changed(user, None, change).await.map(drop) })
     }
 
-    fn change_at(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
+    fn change_at_epoch(&self, user: u32, epoch: u64, change: Change) -> BoxFuture<'_, Result<bool, AuthError>> {
         Box::pin(self.changed(user, Some(epoch), change))
     }
 }

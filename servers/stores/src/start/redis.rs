@@ -3,12 +3,12 @@
 use chassis::module::StartError;
 use redis::{ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value};
 
-use crate::patience::{Failure, PATIENCE, in_time};
+use crate::timeout::{Failure, STORE_TIMEOUT, with_timeout};
 use crate::{Link, Redis};
 
 /// What a scheme keeps in a Redis, which decides what must never be evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeps {
+pub enum StoredData {
     /// Sessions, refresh tokens or denials, which have a time to live, and the changed users.
     Credentials,
     /// The changed users alone, which have none.
@@ -17,20 +17,24 @@ pub enum Keeps {
 
 /// Rejects a Redis that cannot be written to or that may evict keys, with an error that says what to do. One that is
 /// full now is accepted with a warning: credentials can still be checked and revoked.
-pub(super) async fn check<L: Link>(redis: &Redis<L>, address: &ConnectionInfo, keeps: Keeps) -> Result<(), StartError> {
+pub(super) async fn check<L: Link>(
+    redis: &Redis<L>,
+    address: &ConnectionInfo,
+    stored_data: StoredData,
+) -> Result<(), StartError> {
     let unusable = |why: String| StartError::Failed(format!("cannot use Redis at {}: {why}", address.addr()));
-    let late = || unusable(format!("no response within {} ms", PATIENCE.as_millis()));
+    let late = || unusable(format!("no response within {} ms", STORE_TIMEOUT.as_millis()));
     // A user without the permission to query this gets no response, and then the write has to suffice.
-    let facts = in_time(redis.asked::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
+    let facts = with_timeout(redis.query_without_timeout::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
     let facts = facts.map(Facts::of).unwrap_or_default();
     facts.check_mode::<L>().map_err(unusable)?;
-    match in_time(redis.probed()).await.ok_or_else(late)? {
+    match with_timeout(redis.probe_without_timeout()).await.ok_or_else(late)? {
         Err(error) if is_temporary(&error) => {
             tracing::warn!(%error, "Redis accepts no writes; logins get 503 until it does");
         }
         probed => probed.map_err(|error| unusable(remedy(&error)))?,
     }
-    facts.check_eviction(keeps).map_err(unusable)
+    facts.check_eviction(stored_data).map_err(unusable)
 }
 
 /// What a Redis reports about itself, on each of its nodes.
@@ -58,16 +62,16 @@ impl Facts {
         }
     }
 
-    fn check_eviction(&self, keeps: Keeps) -> Result<(), String> {
+    fn check_eviction(&self, stored_data: StoredData) -> Result<(), String> {
         let mut policies = self.values("maxmemory_policy").peekable();
         if policies.peek().is_none() {
             tracing::warn!("Redis does not report its maxmemory-policy; make sure that it is noeviction");
         }
-        let forgets = |policy: &&str| match keeps {
-            Keeps::Credentials => *policy != "noeviction",
-            Keeps::Users => policy.starts_with("allkeys-"),
+        let evicts_stored_data = |policy: &&str| match stored_data {
+            StoredData::Credentials => *policy != "noeviction",
+            StoredData::Users => policy.starts_with("allkeys-"),
         };
-        let Some(policy) = policies.find(forgets) else { return Ok(()) };
+        let Some(policy) = policies.find(evicts_stored_data) else { return Ok(()) };
         Err(format!(
             "its maxmemory-policy is {policy}, which can evict logouts and disabled users when memory is short; set \
              maxmemory-policy noeviction"
@@ -93,7 +97,7 @@ pub(super) const IS_SINGLE: &str = "it is a single Redis, not a cluster; use the
 
 /// Returns whether it will accept writes again without a new configuration: it is full, cannot save, or lacks replicas.
 fn is_temporary(error: &RedisError) -> bool {
-    error.refused_write() && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
+    error.rejected_write() && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 /// What is wrong, and what to do about it.

@@ -18,10 +18,10 @@ use crate::peer::Peer;
 pub(crate) struct Overloaded;
 
 /// The right to hash once, until it is dropped.
-pub(crate) struct Permit(Option<Arc<Turns>>);
+pub(crate) struct Permit(Option<Arc<FairQueue>>);
 
 /// The turns of all peers.
-pub(crate) struct Turns {
+pub(crate) struct FairQueue {
     queue: Mutex<Queue>,
     /// How many may wait.
     capacity: usize,
@@ -47,25 +47,25 @@ enum Entry {
     Full,
 }
 
-impl Turns {
+impl FairQueue {
     /// This many turns at a time, for which this many may wait.
-    pub(crate) fn new(at_once: usize, capacity: usize) -> Arc<Self> {
-        let queue = Queue { free: at_once, waiting: 0, lines: VecDeque::new() };
+    pub(crate) fn new(concurrency: usize, capacity: usize) -> Arc<Self> {
+        let queue = Queue { free: concurrency, waiting: 0, lines: VecDeque::new() };
         Arc::new(Self { queue: Mutex::new(queue), capacity })
     }
 
     /// Waits for this peer's turn.
-    pub(crate) async fn turn(self: &Arc<Self>, peer: Peer) -> Result<Permit, Overloaded> {
+    pub(crate) async fn acquire(self: &Arc<Self>, peer: Peer) -> Result<Permit, Overloaded> {
         // The lock is not held while waiting.
-        let entry = self.queue().enter(peer, self.capacity);
+        let entry = self.lock().enter(peer, self.capacity);
         match entry {
             Entry::Free => Ok(Permit(Some(Arc::clone(self)))),
-            Entry::Waiting(turn) => turn.await.map_err(|_| Overloaded),
+            Entry::Waiting(permit) => permit.await.map_err(|_| Overloaded),
             Entry::Full => Err(Overloaded),
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,31 +77,31 @@ impl Queue {
             return Entry::Free;
         }
         if self.waiting >= capacity {
-            self.forget_gone();
+            self.remove_disconnected();
         }
-        if self.waiting >= capacity && !self.shorten_longest(peer) {
+        if self.waiting >= capacity && !self.evict_from_longest(peer) {
             return Entry::Full;
         }
-        let (turn, waiting) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         self.waiting += 1;
         match self.lines.iter_mut().find(|line| line.peer == peer) {
-            Some(line) => line.waiting.push_back(turn),
-            None => self.lines.push_back(Line { peer, waiting: [turn].into() }),
+            Some(line) => line.waiting.push_back(sender),
+            None => self.lines.push_back(Line { peer, waiting: [sender].into() }),
         }
-        Entry::Waiting(waiting)
+        Entry::Waiting(receiver)
     }
 
     /// Removes the disconnected clients.
-    fn forget_gone(&mut self) {
+    fn remove_disconnected(&mut self) {
         for line in &mut self.lines {
-            line.waiting.retain(|turn| !turn.is_closed());
+            line.waiting.retain(|sender| !sender.is_closed());
         }
         self.lines.retain(|line| !line.waiting.is_empty());
         self.waiting = self.lines.iter().map(|line| line.waiting.len()).sum();
     }
 
     /// Turns away the last of the longest line, if the line of this peer would stay shorter; returns whether it did.
-    fn shorten_longest(&mut self, peer: Peer) -> bool {
+    fn evict_from_longest(&mut self, peer: Peer) -> bool {
         let own = self.lines.iter().find(|line| line.peer == peer).map_or(0, |line| line.waiting.len());
         let longest = self.lines.iter_mut().max_by_key(|line| line.waiting.len());
         let Some(longest) = longest.filter(|line| line.waiting.len() > own + 1) else { return false };
@@ -127,11 +127,11 @@ impl Queue {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(turns) = self.0.take() else { return };
+        let Some(queue) = self.0.take() else { return };
         loop {
-            let next = turns.queue().next();
+            let next = queue.lock().next();
             let Some(next) = next else { return };
-            match next.send(Self(Some(Arc::clone(&turns)))) {
+            match next.send(Self(Some(Arc::clone(&queue)))) {
                 Ok(()) => return,
                 // The client has disconnected. The returned value is not a turn, or its drop would pass on another.
                 Err(mut refused) => drop(mem::take(&mut refused.0)),
@@ -152,63 +152,63 @@ mod tests {
     }
 
     /// A wait for a turn, which has begun.
-    fn wait(turns: &Arc<Turns>, number: u8) -> BoxFuture<'static, Result<Permit, Overloaded>> {
-        let turns = Arc::clone(turns);
-        let mut turn = async move { turns.turn(peer(number)).await }.boxed();
-        match (&mut turn).now_or_never() {
+    fn enqueue(queue: &Arc<FairQueue>, number: u8) -> BoxFuture<'static, Result<Permit, Overloaded>> {
+        let queue = Arc::clone(queue);
+        let mut permit = async move { queue.acquire(peer(number)).await }.boxed();
+        match (&mut permit).now_or_never() {
             Some(ready) => Box::pin(std::future::ready(ready)),
-            None => turn,
+            None => permit,
         }
     }
 
-    fn has_turn(turn: &mut BoxFuture<'static, Result<Permit, Overloaded>>) -> Option<Permit> {
-        turn.now_or_never().and_then(Result::ok)
+    fn granted(permit: &mut BoxFuture<'static, Result<Permit, Overloaded>>) -> Option<Permit> {
+        permit.now_or_never().and_then(Result::ok)
     }
 
     #[test]
-    fn other_peer_waits_for_one_turn_not_for_a_queue() {
-        let turns = Turns::new(1, 10);
-        let first = has_turn(&mut wait(&turns, 1)).unwrap();
-        let mut line: Vec<_> = (0..5).map(|_| wait(&turns, 1)).collect();
-        let mut other = wait(&turns, 2);
+    fn other_peer_waits_for_one_hashing_not_for_the_whole_line() {
+        let queue = FairQueue::new(1, 10);
+        let first = granted(&mut enqueue(&queue, 1)).unwrap();
+        let mut line: Vec<_> = (0..5).map(|_| enqueue(&queue, 1)).collect();
+        let mut other = enqueue(&queue, 2);
         drop(first);
-        let second = has_turn(&mut line[0]).unwrap();
-        assert!(has_turn(&mut other).is_none());
+        let second = granted(&mut line[0]).unwrap();
+        assert!(granted(&mut other).is_none());
         drop(second);
-        assert!(has_turn(&mut line[1]).is_none());
-        assert!(has_turn(&mut other).is_some());
-        assert!(has_turn(&mut line[1]).is_some());
+        assert!(granted(&mut line[1]).is_none());
+        assert!(granted(&mut other).is_some());
+        assert!(granted(&mut line[1]).is_some());
     }
 
     #[test]
     fn full_queue_rejects_the_longest_line() {
-        let turns = Turns::new(1, 4);
-        let working = has_turn(&mut wait(&turns, 1)).unwrap();
-        let mut line: Vec<_> = (0..4).map(|_| wait(&turns, 1)).collect();
-        assert!(matches!(wait(&turns, 1).now_or_never(), Some(Err(Overloaded))));
-        let mut others: Vec<_> = (0..2).map(|_| wait(&turns, 2)).collect();
-        assert!(matches!(wait(&turns, 2).now_or_never(), Some(Err(Overloaded))), "both queues have the same length");
-        for turned_away in &mut line[2..] {
-            assert!(matches!(turned_away.now_or_never(), Some(Err(Overloaded))));
+        let queue = FairQueue::new(1, 4);
+        let working = granted(&mut enqueue(&queue, 1)).unwrap();
+        let mut line: Vec<_> = (0..4).map(|_| enqueue(&queue, 1)).collect();
+        assert!(matches!(enqueue(&queue, 1).now_or_never(), Some(Err(Overloaded))));
+        let mut others: Vec<_> = (0..2).map(|_| enqueue(&queue, 2)).collect();
+        assert!(matches!(enqueue(&queue, 2).now_or_never(), Some(Err(Overloaded))), "both queues have the same length");
+        for rejected in &mut line[2..] {
+            assert!(matches!(rejected.now_or_never(), Some(Err(Overloaded))));
         }
         drop(working);
         for (own, other) in line.iter_mut().zip(&mut others) {
-            drop(has_turn(own).unwrap());
-            drop(has_turn(other).unwrap());
+            drop(granted(own).unwrap());
+            drop(granted(other).unwrap());
         }
-        assert!(has_turn(&mut wait(&turns, 3)).is_some(), "all turns were returned");
+        assert!(granted(&mut enqueue(&queue, 3)).is_some(), "all turns were returned");
     }
 
     #[test]
-    fn disconnected_clients_lose_their_place_and_turn() {
-        let turns = Turns::new(1, 2);
-        let working = has_turn(&mut wait(&turns, 1)).unwrap();
-        drop([wait(&turns, 1), wait(&turns, 1)]);
-        let mut waiting = wait(&turns, 1);
-        let gone = wait(&turns, 1);
+    fn disconnected_clients_lose_their_place_in_the_queue() {
+        let queue = FairQueue::new(1, 2);
+        let working = granted(&mut enqueue(&queue, 1)).unwrap();
+        drop([enqueue(&queue, 1), enqueue(&queue, 1)]);
+        let mut waiting = enqueue(&queue, 1);
+        let gone = enqueue(&queue, 1);
         drop(gone);
         drop(working);
-        drop(has_turn(&mut waiting).unwrap());
-        assert!(has_turn(&mut wait(&turns, 1)).is_some());
+        drop(granted(&mut waiting).unwrap());
+        assert!(granted(&mut enqueue(&queue, 1)).is_some());
     }
 }

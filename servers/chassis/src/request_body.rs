@@ -7,20 +7,20 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 
-use crate::connections::Seat;
+use crate::connections::ConnectionGuard;
 
 /// A body that notes on its connection when a handler waits for it.
-struct Arriving {
+struct TrackedBody {
     body: Incoming,
-    seat: Arc<Seat>,
+    guard: Arc<ConnectionGuard>,
 }
 
 /// This body for a handler. Most requests have none, and cost nothing here.
-pub(crate) fn arriving(body: Incoming, seat: &Arc<Seat>) -> Body {
-    if body.is_end_stream() { Body::new(body) } else { Body::new(Arriving { body, seat: Arc::clone(seat) }) }
+pub(crate) fn track_body(body: Incoming, guard: &Arc<ConnectionGuard>) -> Body {
+    if body.is_end_stream() { Body::new(body) } else { Body::new(TrackedBody { body, guard: Arc::clone(guard) }) }
 }
 
-impl HttpBody for Arriving {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -28,8 +28,8 @@ impl HttpBody for Arriving {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         let whole = matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream();
         if frame.is_pending() {
-            self.seat.awaiting_body();
-        } else if whole && !self.seat.serving() {
+            self.guard.set_awaiting_body();
+        } else if whole && !self.guard.set_serving() {
             // The connection is being closed, and this handler with it.
             return Poll::Pending;
         }

@@ -12,9 +12,9 @@ use crate::options::key_in;
 use crate::{Algorithm, JwtOptions};
 
 /// Signs such tokens. `jwt-server` checks them like its own when it is given `--trusted-jwks`.
-pub struct Inward(Issuer);
+pub struct DownstreamIssuer(Issuer);
 
-impl Inward {
+impl DownstreamIssuer {
     /// With the key in this file, or a fresh one, for tokens that live for `ttl_s` seconds.
     pub fn new(start: &Start, algorithm: Algorithm, key: Option<&Path>, ttl_s: u64) -> Result<Self, StartError> {
         let options = JwtOptions::default();
@@ -23,11 +23,11 @@ impl Inward {
             None => options.signing_key(algorithm)?,
         };
         let start = Start { credential_ttl_s: Some(ttl_s), ..start.clone() };
-        let inward = Self(Issuer::new(key, options.terms(&start, ttl_s)?));
+        let issuer = Self(Issuer::new(key, options.terms(&start, ttl_s)?));
         let grant = Grant { auth_time: 0, ends_at: 0, epoch: 0, sid: None };
-        let specimen = inward.0.specimen(&Identity::seeded(0, start.roles), &grant);
+        let specimen = issuer.0.specimen(&Identity::seeded(0, start.roles), &grant);
         specimen.map_err(|error| StartError::Usage(format!("--roles {}: {error}", start.roles)))?;
-        Ok(inward)
+        Ok(issuer)
     }
 
     /// Returns a token for this user.

@@ -11,12 +11,12 @@ use contract::body::Identity;
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// A user as `/me`, `/admin` and `/chain` return it.
-pub(crate) struct Shown {
+pub(crate) struct UserResponse {
     pub(crate) identity: Identity,
     pub(crate) carrier: Carrier,
 }
 
-impl IntoResponse for Shown {
+impl IntoResponse for UserResponse {
     fn into_response(self) -> Response {
         match self.carrier {
             Carrier::Bearer => Json(self.identity).into_response(),

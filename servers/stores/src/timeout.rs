@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 /// The time limit of any operation: after it the store counts as down. It is under a second, and
 /// above what a connection and one lost packet take.
-pub const PATIENCE: Duration = Duration::from_millis(800);
+pub const STORE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The store did not execute the operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,21 +38,21 @@ pub(crate) trait Failure: std::fmt::Display {
     fn lost_connection(&self) -> bool;
 
     /// Whether the store is full or read-only.
-    fn refused_write(&self) -> bool;
+    fn rejected_write(&self) -> bool;
 }
 
 /// Allows one repetition of an operation whose connection was lost.
 #[derive(Default)]
-pub(crate) struct Repetition {
+pub(crate) struct RetryOnce {
     /// Whether this is the second attempt: the first may have been performed already.
-    pub(crate) used: bool,
+    pub(crate) repeated: bool,
 }
 
-impl Repetition {
+impl RetryOnce {
     /// Whether to perform the operation, which must be idempotent, once more.
-    pub(crate) fn is_due<T, E: Failure>(&mut self, result: &Result<T, E>) -> bool {
-        let due = !self.used && result.as_ref().is_err_and(Failure::lost_connection);
-        self.used |= due;
+    pub(crate) fn should_retry<T, E: Failure>(&mut self, result: &Result<T, E>) -> bool {
+        let due = !self.repeated && result.as_ref().is_err_and(Failure::lost_connection);
+        self.repeated |= due;
         due
     }
 }
@@ -62,25 +62,25 @@ impl Repetition {
 const PARTS: u32 = 8;
 
 /// Returns the response of the store with this name, if it arrives in time.
-pub(crate) async fn patiently<T, E: Failure>(
+pub(crate) async fn query_with_timeout<T, E: Failure>(
     store: &str,
-    asking: impl Future<Output = Result<T, E>>,
+    operation: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {
-    match in_time(asking).await {
-        Some(answer) => answer.map_err(|error| {
-            let kind = if error.refused_write() { StoreError::NotWritable } else { StoreError::Unavailable };
+    match with_timeout(operation).await {
+        Some(response) => response.map_err(|error| {
+            let kind = if error.rejected_write() { StoreError::NotWritable } else { StoreError::Unavailable };
             kind(format!("{store}: {error}"))
         }),
-        None => Err(StoreError::Unavailable(format!("{store}: no response within {} ms", PATIENCE.as_millis()))),
+        None => Err(StoreError::Unavailable(format!("{store}: no response within {} ms", STORE_TIMEOUT.as_millis()))),
     }
 }
 
 /// What comes of this, if it comes while it is waited for.
-pub(crate) async fn in_time<T>(asking: impl Future<Output = T>) -> Option<T> {
-    let mut asking = pin!(asking);
+pub(crate) async fn with_timeout<T>(operation: impl Future<Output = T>) -> Option<T> {
+    let mut operation = pin!(operation);
     for _ in 0..PARTS {
-        if let Ok(answer) = timeout(PATIENCE / PARTS, asking.as_mut()).await {
-            return Some(answer);
+        if let Ok(response) = timeout(STORE_TIMEOUT / PARTS, operation.as_mut()).await {
+            return Some(response);
         }
     }
     None
@@ -94,17 +94,17 @@ mod tests {
 
     #[tokio::test]
     async fn response_that_arrives_during_a_process_pause_is_accepted() {
-        let answer = tokio::spawn(async {
-            std::thread::sleep(2 * PATIENCE);
-            sleep_until(Instant::now() + PATIENCE / PARTS).await;
+        let response = tokio::spawn(async {
+            std::thread::sleep(2 * STORE_TIMEOUT);
+            sleep_until(Instant::now() + STORE_TIMEOUT / PARTS).await;
         });
-        assert!(in_time(answer).await.is_some());
+        assert!(with_timeout(response).await.is_some());
     }
 
     #[tokio::test]
     async fn silent_store_times_out_after_the_declared_time() {
-        let (asked, silence) = (Instant::now(), std::future::pending::<()>());
-        assert!(in_time(silence).await.is_none());
-        assert!(asked.elapsed() >= PATIENCE, "{:?}", asked.elapsed());
+        let (sent_at, silence) = (Instant::now(), std::future::pending::<()>());
+        assert!(with_timeout(silence).await.is_none());
+        assert!(sent_at.elapsed() >= STORE_TIMEOUT, "{:?}", sent_at.elapsed());
     }
 }
