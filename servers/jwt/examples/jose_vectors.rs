@@ -21,9 +21,9 @@ struct Vector {
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let (Some(file), None) = (arguments.next(), arguments.next()) else {
-        return misused("give one FILE with a JSON array of {\"id\", \"jws\", \"jwks\"}");
+        return usage_error("give one FILE with a JSON array of {\"id\", \"jws\", \"jwks\"}");
     };
-    let named = |error: &dyn std::fmt::Display| misused(&format!("{}: {error}", file.display()));
+    let named = |error: &dyn std::fmt::Display| usage_error(&format!("{}: {error}", file.display()));
     let json = match std::fs::read_to_string(&file) {
         Ok(json) => json,
         Err(error) => return named(&error),
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn misused(why: &str) -> ExitCode {
+fn usage_error(why: &str) -> ExitCode {
     eprintln!("jose_vectors: {why}");
     ExitCode::from(2)
 }

@@ -4,7 +4,7 @@ use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
 use contract::Scheme;
 use contract::body::Identity;
 
-use crate::claims::{Bearer, Grant};
+use crate::claims::{Grant, VerifiedToken};
 use crate::issuer::Issuer;
 use crate::revocation::Revocation;
 
@@ -21,10 +21,10 @@ impl<R: Revocation> Tokens<R> {
     }
 
     /// Returns the user of an accepted token.
-    async fn admitted(&self, token: Option<&str>, now: UnixSeconds) -> Result<Bearer, AuthError> {
-        let bearer = self.issuer.bearer(token, now).await?;
-        self.revocation.admit(&bearer).await?;
-        Ok(bearer)
+    async fn verify_unrevoked(&self, token: Option<&str>, now: UnixSeconds) -> Result<VerifiedToken, AuthError> {
+        let token = self.issuer.verify(token, now).await?;
+        self.revocation.check(&token).await?;
+        Ok(token)
     }
 
     fn sign(
@@ -34,22 +34,22 @@ impl<R: Revocation> Tokens<R> {
         epoch: u64,
         now: UnixSeconds,
     ) -> Result<Issued, AuthError> {
-        let ends_at = self.issuer.terms().end_of_login(auth_time);
+        let ends_at = self.issuer.policy().absolute_expiry(auth_time);
         self.issuer.sign(identity, &Grant { auth_time, ends_at, epoch, sid: None }, now)
     }
 }
 
 /// The result for the loser of two concurrent renewals.
-const ENDED: AuthError = AuthError::Invalid("revoked meanwhile");
+const ALREADY_REVOKED: AuthError = AuthError::Invalid("revoked meanwhile");
 
 impl<R: Revocation> Authenticator for Tokens<R> {
     fn describe(&self) -> Description {
-        let terms = self.issuer.terms();
+        let policy = self.issuer.policy();
         Description {
             revocation_window_s: Some(self.revocation.window_s()),
-            credential_ttl_s: Some(terms.ttl_s),
-            absolute_ttl_s: Some(terms.absolute_ttl_s),
-            leeway_s: Some(terms.leeway_s),
+            credential_ttl_s: Some(policy.ttl_s),
+            absolute_ttl_s: Some(policy.absolute_ttl_s),
+            leeway_s: Some(policy.leeway_s),
             ..Description::of(self.scheme)
         }
     }
@@ -60,30 +60,30 @@ impl<R: Revocation> Authenticator for Tokens<R> {
     }
 
     async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
-        self.admitted(credential, now).await.map(|bearer| bearer.identity)
+        self.verify_unrevoked(credential, now).await.map(|token| token.identity)
     }
 
     async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
-        let bearer = self.issuer.bearer(credential, now).await?;
-        self.revocation.admit_current(&bearer).await?;
-        Ok(bearer.identity)
+        let token = self.issuer.verify(credential, now).await?;
+        self.revocation.check_current(&token).await?;
+        Ok(token.identity)
     }
 
     /// The new token has the epoch of the old one, so that a revocation of the user between the check of
     /// the old token and the signature revokes the new one, too.
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
-        let bearer = self.admitted(credential, now).await?;
-        let identity = self.revocation.renewed(&bearer).await?;
-        if !self.revocation.spend(&bearer, now).await? {
-            return Err(ENDED);
+        let token = self.verify_unrevoked(credential, now).await?;
+        let identity = self.revocation.current_user(&token).await?;
+        if !self.revocation.consume(&token, now).await? {
+            return Err(ALREADY_REVOKED);
         }
-        let issued = self.sign(&identity, bearer.auth_time, bearer.epoch, now)?;
+        let issued = self.sign(&identity, token.auth_time, token.epoch, now)?;
         Ok((identity, issued))
     }
 
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
-        let bearer = self.admitted(credential, now).await?;
-        if self.revocation.deny(&bearer, now).await? { Ok(()) } else { Err(ENDED) }
+        let token = self.verify_unrevoked(credential, now).await?;
+        if self.revocation.deny(&token, now).await? { Ok(()) } else { Err(ALREADY_REVOKED) }
     }
 
     async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {

@@ -16,7 +16,7 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Writes the spelling of `bytes` behind `text`.
-pub(crate) fn push(text: &mut String, bytes: impl AsRef<[u8]>) {
+pub(crate) fn append(text: &mut String, bytes: impl AsRef<[u8]>) {
     URL_SAFE_NO_PAD.encode_string(bytes, text);
 }
 

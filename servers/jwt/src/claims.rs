@@ -51,7 +51,7 @@ fn is_zero(epoch: &u64) -> bool {
 
 /// The issuer, the audience and the lifetimes of tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct TokenPolicy {
     pub(crate) issuer: String,
     pub(crate) audience: String,
     /// Seconds a token lives.
@@ -76,7 +76,7 @@ pub(crate) struct Grant<'a> {
 }
 
 /// The user of a valid token.
-pub(crate) struct Bearer {
+pub(crate) struct VerifiedToken {
     pub(crate) identity: Identity,
     pub(crate) auth_time: u64,
     pub(crate) id: TokenId,
@@ -85,9 +85,9 @@ pub(crate) struct Bearer {
     pub(crate) sid: Option<String>,
 }
 
-impl Terms {
+impl TokenPolicy {
     /// Returns when a login at `auth_time` expires in any case.
-    pub(crate) fn end_of_login(&self, auth_time: u64) -> u64 {
+    pub(crate) fn absolute_expiry(&self, auth_time: u64) -> u64 {
         auth_time.saturating_add(self.absolute_ttl_s)
     }
 
@@ -97,7 +97,7 @@ impl Terms {
     }
 
     /// Returns the seconds after which no earlier token is accepted anywhere.
-    pub(crate) const fn longest_life_s(&self) -> u64 {
+    pub(crate) const fn max_lifetime_s(&self) -> u64 {
         self.ttl_s + self.leeway_s
     }
 
@@ -121,10 +121,10 @@ impl Terms {
     }
 
     /// Returns the user of this token, if it is valid here and now; otherwise the reason.
-    pub(crate) fn accept(&self, claims: Claims<'_>, now: u64) -> Result<Bearer, &'static str> {
+    pub(crate) fn accept(&self, claims: Claims<'_>, now: u64) -> Result<VerifiedToken, &'static str> {
         let early = now.saturating_add(self.leeway_s);
         let (exp, auth_time) = (claims.exp.floor(), claims.auth_time.floor());
-        let refusals = [
+        let rejections = [
             (claims.iss != self.issuer, "another issuer"),
             (!claims.aud.includes(&self.audience), "for another audience"),
             (claims.jti.is_empty(), "no token id"),
@@ -132,9 +132,9 @@ impl Terms {
             (claims.nbf.ceil() > early, "not yet valid"),
             (claims.iat.ceil() > early, "issued in the future"),
             (claims.auth_time > claims.iat, "issued before login"),
-            (self.end_of_login(auth_time) <= now, "past the absolute timeout"),
+            (self.absolute_expiry(auth_time) <= now, "past the absolute timeout"),
         ];
-        if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
+        if let Some((_, reason)) = rejections.into_iter().find(|(refused, _)| *refused) {
             return Err(reason);
         }
         let identity = Identity {
@@ -143,7 +143,7 @@ impl Terms {
             email: claims.email.into_owned(),
             roles: claims.roles.into_owned(),
         };
-        Ok(Bearer {
+        Ok(VerifiedToken {
             identity,
             auth_time,
             id: TokenId::parse(&claims.jti).ok_or("the token id is not one of this server's")?,

@@ -8,7 +8,7 @@ use contract::body::Identity;
 
 use crate::claims::Grant;
 use crate::issuer::Issuer;
-use crate::options::key_in;
+use crate::options::read_key;
 use crate::{Algorithm, JwtOptions};
 
 /// Signs such tokens. `jwt-server` checks them like its own when it is given `--trusted-jwks`.
@@ -19,20 +19,20 @@ impl DownstreamIssuer {
     pub fn new(start: &Start, algorithm: Algorithm, key: Option<&Path>, ttl_s: u64) -> Result<Self, StartError> {
         let options = JwtOptions::default();
         let key = match key {
-            Some(file) => key_in("--inner-key-file", file, algorithm)?,
+            Some(file) => read_key("--inner-key-file", file, algorithm)?,
             None => options.signing_key(algorithm)?,
         };
         let start = Start { credential_ttl_s: Some(ttl_s), ..start.clone() };
-        let issuer = Self(Issuer::new(key, options.terms(&start, ttl_s)?));
+        let issuer = Self(Issuer::new(key, options.policy(&start, ttl_s)?));
         let grant = Grant { auth_time: 0, ends_at: 0, epoch: 0, sid: None };
-        let specimen = issuer.0.specimen(&Identity::seeded(0, start.roles), &grant);
-        specimen.map_err(|error| StartError::Usage(format!("--roles {}: {error}", start.roles)))?;
+        let largest_token = issuer.0.largest_token(&Identity::seeded(0, start.roles), &grant);
+        largest_token.map_err(|error| StartError::Usage(format!("--roles {}: {error}", start.roles)))?;
         Ok(issuer)
     }
 
     /// Returns a token for this user.
     pub fn token(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
-        let ends_at = now + self.0.terms().ttl_s;
+        let ends_at = now + self.0.policy().ttl_s;
         self.0.sign(identity, &Grant { auth_time: now, ends_at, epoch: 0, sid: None }, now)
     }
 

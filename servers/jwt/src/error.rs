@@ -1,7 +1,7 @@
 //! What can be wrong with a token or with a key.
 
 use crate::Algorithm;
-use crate::key_file::Given;
+use crate::key_file::KeyFileKind;
 
 /// Why a compact serialisation was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,23 +71,23 @@ pub enum KeyError {
     #[error(
         "the RSA key is rejected ({reason}); RFC 8725 section 3.5 requires at least 2048 bits: \
          generate one with `{}`",
-        wanted(Algorithm::Rs256).1
+        expected_key(Algorithm::Rs256).1
     )]
     Rsa {
         /// Its size, or the reason given by aws-lc.
         reason: String,
     },
     /// Not a private key or secret of this algorithm.
-    #[error("{given}, not {}: {}, or generate one: `{}`", wanted(*algorithm).0, given.remedy(), wanted(*algorithm).1)]
+    #[error("{given}, not {}: {}, or generate one: `{}`", expected_key(*algorithm).0, given.remedy(), expected_key(*algorithm).1)]
     Wrong {
         /// What the key was to be for.
         algorithm: Algorithm,
         /// What it is.
-        given: Given,
+        given: KeyFileKind,
     },
     /// A JWK for another use, or of a type that this server does not know.
     #[error("the JWK is not a key for HS256, EdDSA, ES256 or RS256 signatures")]
-    NotUnderstood,
+    Unsupported,
     /// A JWK whose members do not form a key.
     #[error("the {0} JWK is malformed")]
     Jwk(Algorithm),
@@ -96,10 +96,10 @@ pub enum KeyError {
     NotAJwk,
     /// A JWK that two readers may read as two keys.
     #[error("a member name occurs twice in the JWK")]
-    RepeatedMember,
+    DuplicateMember,
     /// A key that is in the set already.
     #[error("the key is already in the set")]
-    Repeated,
+    DuplicateKey,
     /// More keys than are looked through for a token.
     #[error("the set has more than {most} usable keys")]
     TooMany {
@@ -118,7 +118,7 @@ pub enum KeyError {
 }
 
 /// What a key file has to hold, and the command that makes it.
-const fn wanted(algorithm: Algorithm) -> (&'static str, &'static str) {
+const fn expected_key(algorithm: Algorithm) -> (&'static str, &'static str) {
     match algorithm {
         Algorithm::Hs256 => ("an HMAC secret of plain random bytes", "openssl rand -out FILE 32"),
         Algorithm::EdDsa => (

@@ -14,32 +14,32 @@ const MAX_KEYS: usize = 64;
 const MAX_KID_CHARS: usize = 64;
 
 /// What a JWK set holds.
-pub(crate) struct Read {
+pub(crate) struct ParsedSet {
     /// The keys that can be used, none twice.
     pub(crate) keys: Vec<VerifyingKey>,
     /// The others.
-    pub(crate) ignored: Vec<Ignored>,
+    pub(crate) ignored: Vec<IgnoredKey>,
 }
 
 /// A key that cannot be used, and why. As text it holds nothing of the key but its id.
 #[derive(Debug, thiserror::Error)]
-#[error("key {} of the set{}: {error}", position, named(kid.as_deref()))]
-pub(crate) struct Ignored {
+#[error("key {} of the set{}: {error}", position, kid_note(kid.as_deref()))]
+pub(crate) struct IgnoredKey {
     /// Its position in the set, counted from 1.
     position: usize,
     kid: Option<String>,
     pub(crate) error: KeyError,
 }
 
-fn named(kid: Option<&str>) -> String {
+fn kid_note(kid: Option<&str>) -> String {
     // Escaped and truncated, because it goes to a log and another server has chosen it.
     kid.map(|kid| format!(" (kid {:?})", kid.chars().take(MAX_KID_CHARS).collect::<String>())).unwrap_or_default()
 }
 
 /// The keys in this JSON.
-pub(crate) fn read(json: &str) -> Result<Read, KeyError> {
+pub(crate) fn parse(json: &str) -> Result<ParsedSet, KeyError> {
     let set: Members = unique::object(json)?;
-    let mut read = Read { keys: vec![], ignored: vec![] };
+    let mut read = ParsedSet { keys: vec![], ignored: vec![] };
     let mut used: Vec<Jwk> = vec![];
     for (place, member) in set.keys.into_iter().enumerate() {
         let (kid, key) = member.key(&used);
@@ -48,7 +48,7 @@ pub(crate) fn read(json: &str) -> Result<Read, KeyError> {
                 used.push(jwk);
                 read.keys.push(key);
             }
-            Err(error) => read.ignored.push(Ignored { position: place + 1, kid, error }),
+            Err(error) => read.ignored.push(IgnoredKey { position: place + 1, kid, error }),
         }
     }
     Ok(read)
@@ -73,20 +73,20 @@ impl Member {
         let Self::Object { members, repeats } = self else { return (None, Err(KeyError::NotAJwk)) };
         let kid = members.get("kid").and_then(Value::as_str).map(str::to_owned);
         if repeats {
-            return (kid, Err(KeyError::RepeatedMember));
+            return (kid, Err(KeyError::DuplicateMember));
         }
         (kid, usable(members, used))
     }
 }
 
 fn usable(members: Map<String, Value>, used: &[Jwk]) -> Result<(Jwk, VerifyingKey), KeyError> {
-    let understood = is_understood(&members);
-    let refused = |_| if understood { KeyError::NotAJwk } else { KeyError::NotUnderstood };
-    let jwk: Jwk = serde_json::from_value(Value::Object(members)).map_err(refused)?;
+    let supported = is_supported(&members);
+    let unreadable = |_| if supported { KeyError::NotAJwk } else { KeyError::Unsupported };
+    let jwk: Jwk = serde_json::from_value(Value::Object(members)).map_err(unreadable)?;
     let key = VerifyingKey::from_jwk(&jwk)?;
     let same = |other: &Jwk| other.algorithm == jwk.algorithm && other.common.key_id == jwk.common.key_id;
     if used.iter().any(same) {
-        return Err(KeyError::Repeated);
+        return Err(KeyError::DuplicateKey);
     }
     if used.len() == MAX_KEYS {
         return Err(KeyError::TooMany { most: MAX_KEYS });
@@ -95,7 +95,7 @@ fn usable(members: Map<String, Value>, used: &[Jwk]) -> Result<(Jwk, VerifyingKe
 }
 
 /// Returns whether this server supports its type and curve. The library rejects others like malformed members.
-fn is_understood(members: &Map<String, Value>) -> bool {
+fn is_supported(members: &Map<String, Value>) -> bool {
     let text = |name| members.get(name).and_then(Value::as_str);
     matches!(
         (text("kty"), text("crv")),

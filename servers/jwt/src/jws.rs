@@ -23,7 +23,7 @@ pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> 
     else {
         return Err(JwsError::Segments);
     };
-    let keys = jwk_set.keys_for(header)?;
+    let keys = jwk_set.candidates(header)?;
     let signing_input = &compact.as_bytes()[..header.len() + ".".len() + payload.len()];
     let signature = base64url::decode(signature)?;
     if keys.as_slice().iter().all(|key| key.verify(signing_input, &signature).is_err()) {
@@ -34,7 +34,7 @@ pub fn verify_jws(compact: &str, jwk_set: &KeySet) -> Result<Vec<u8>, JwsError> 
 
 /// Returns whether another set of keys may still verify this token, rejected with this error: it names a key that is
 /// not in the set, or names none and no key of the set has signed it.
-pub(crate) fn may_be_of_another_key(compact: &str, error: JwsError) -> bool {
+pub(crate) fn may_match_another_key(compact: &str, error: JwsError) -> bool {
     let names_none = || {
         let segment = compact.split('.').next().unwrap_or_default();
         Header::parse(segment).is_ok_and(|header| header.kid.is_none())
@@ -49,9 +49,9 @@ pub(crate) fn may_be_of_another_key(compact: &str, error: JwsError) -> bool {
 /// The compact serialisation of `payload` under this header segment.
 pub(crate) fn sign_jws(header: &str, payload: &[u8], key: &SigningKey) -> Result<String, Error> {
     let mut compact = format!("{header}.");
-    base64url::push(&mut compact, payload);
+    base64url::append(&mut compact, payload);
     let signature = key.try_sign(compact.as_bytes())?;
     compact.push('.');
-    base64url::push(&mut compact, signature);
+    base64url::append(&mut compact, signature);
     Ok(compact)
 }

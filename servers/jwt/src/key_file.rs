@@ -29,7 +29,7 @@ const IDENTIFIERS: [(&[u8], &str); 10] = [
 
 /// What a key file turned out to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum KeyFileKind {
     /// Nothing.
     Empty,
     /// A public key.
@@ -61,7 +61,7 @@ pub enum Given {
     Other,
 }
 
-impl Given {
+impl KeyFileKind {
     /// What a file of this content holds.
     pub(crate) fn of(content: &[u8]) -> Self {
         if content.trim_ascii().is_empty() {
@@ -127,7 +127,7 @@ impl Given {
     }
 }
 
-impl fmt::Display for Given {
+impl fmt::Display for KeyFileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the file is empty"),

@@ -1,7 +1,7 @@
 //! The keys that a verifier trusts.
 
 use crate::header::{self, Header};
-use crate::jwk_set::{self, Read};
+use crate::jwk_set::{self, ParsedSet};
 use crate::{Algorithm, JwsError, KeyError, VerifyingKey};
 
 /// Keys that are tried for one token at most: a hostile one costs as many checks.
@@ -18,7 +18,7 @@ struct Entry {
     key: VerifyingKey,
     /// The header segment that this server writes for the key. A token that begins with it needs no parsing of
     /// its header, because that was looked at when this was written.
-    own_header: Option<String>,
+    issued_header: Option<String>,
 }
 
 impl KeySet {
@@ -37,8 +37,8 @@ impl KeySet {
     /// # Errors
     /// It is not such JSON, or no key can be used and one is weak or malformed.
     pub fn from_json(json: &str) -> Result<Self, KeyError> {
-        let Read { keys, ignored } = jwk_set::read(json)?;
-        let broken = ignored.into_iter().map(|key| key.error).find(|error| !matches!(error, KeyError::NotUnderstood));
+        let ParsedSet { keys, ignored } = jwk_set::parse(json)?;
+        let broken = ignored.into_iter().map(|key| key.error).find(|error| !matches!(error, KeyError::Unsupported));
         match broken.filter(|_| keys.is_empty()) {
             Some(error) => Err(error),
             None => Ok(Self::of(keys)),
@@ -47,7 +47,7 @@ impl KeySet {
 
     /// Returns the set of these keys, which a token may not be able to distinguish: then each is tried.
     pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
-        let keys = keys.into_iter().map(|key| Entry { key, own_header: None }).collect();
+        let keys = keys.into_iter().map(|key| Entry { key, issued_header: None }).collect();
         Self { keys, media_type: None }
     }
 
@@ -62,27 +62,27 @@ impl KeySet {
         let is_one = |name| names.iter().filter(|other| **other == name).count() == 1;
         let header = |(algorithm, kid): (_, Option<&str>)| Some(header::segment(algorithm, kid?, media_type));
         let own: Vec<_> = names.iter().map(|name| if is_one(*name) { header(*name) } else { None }).collect();
-        for (entry, own_header) in self.keys.iter_mut().zip(own) {
-            entry.own_header = own_header;
+        for (entry, issued_header) in self.keys.iter_mut().zip(own) {
+            entry.issued_header = issued_header;
         }
         self.media_type = Some(media_type);
         self
     }
 
     /// The keys that this header segment may mean, at least one.
-    pub(crate) fn keys_for(&self, segment: &str) -> Result<Meant<'_>, JwsError> {
-        match self.keys.iter().find(|entry| entry.own_header.as_deref() == Some(segment)) {
-            Some(entry) => Ok(Meant::One(&entry.key)),
-            None => self.keys_for_foreign(segment).map(Meant::Several),
+    pub(crate) fn candidates(&self, segment: &str) -> Result<CandidateKeys<'_>, JwsError> {
+        match self.keys.iter().find(|entry| entry.issued_header.as_deref() == Some(segment)) {
+            Some(entry) => Ok(CandidateKeys::One(&entry.key)),
+            None => self.candidates_by_header(segment).map(CandidateKeys::Several),
         }
     }
 
     /// The same for a header that this server did not write: the keys of its algorithm that have its `kid`, and without
     /// one all of its algorithm. An unknown `kid` costs one bounded parse: nothing is fetched, reloaded or remembered
     /// for it.
-    fn keys_for_foreign(&self, segment: &str) -> Result<Vec<&VerifyingKey>, JwsError> {
+    fn candidates_by_header(&self, segment: &str) -> Result<Vec<&VerifyingKey>, JwsError> {
         let header = Header::parse(segment)?;
-        if self.media_type.is_some_and(|wanted| !header.is_of_type(wanted)) {
+        if self.media_type.is_some_and(|expected| !header.is_of_type(expected)) {
             return Err(JwsError::Type);
         }
         let algorithm = Algorithm::named(&header.alg).ok_or(JwsError::Algorithm)?;
@@ -98,12 +98,12 @@ impl KeySet {
 }
 
 /// The keys that a header means.
-pub(crate) enum Meant<'a> {
+pub(crate) enum CandidateKeys<'a> {
     One(&'a VerifyingKey),
     Several(Vec<&'a VerifyingKey>),
 }
 
-impl<'a> Meant<'a> {
+impl<'a> CandidateKeys<'a> {
     pub(crate) fn as_slice(&self) -> &[&'a VerifyingKey] {
         match self {
             Self::One(key) => std::slice::from_ref(key),

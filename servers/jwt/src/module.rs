@@ -8,7 +8,7 @@ use chassis::module::{AuthModule, Built, Start, StartError};
 use contract::body::Identity;
 use contract::{EarlyEnd, Kind};
 use stores::directory::RedisDirectory;
-use stores::{StoredData, Multiplexed, Redis};
+use stores::{Multiplexed, Redis, StoredData};
 
 use crate::AnyTokens;
 use crate::authenticator::Tokens;
@@ -19,9 +19,9 @@ use crate::refresh::{Families, Refreshing};
 use crate::revocation::{Denylist, Epochs, Ledger, Push, SignatureOnly};
 
 /// The quarter of an hour that most issuers give an access token.
-const TTL_S: u64 = 900;
+const DEFAULT_TTL_S: u64 = 900;
 /// The five minutes of one that is refreshed, because nothing ends it before.
-const REFRESHED_TTL_S: u64 = 300;
+const DEFAULT_REFRESHED_TTL_S: u64 = 300;
 
 /// The auth module of `jwt-server`.
 pub struct Jwt;
@@ -36,12 +36,12 @@ impl AuthModule for Jwt {
             return usage(format!("--scheme {}: its credential is not a token", start.scheme));
         };
         let windows = options.windows()?;
-        let ttl_s = if early_end == EarlyEnd::Refresh { REFRESHED_TTL_S } else { TTL_S };
-        let terms = options.terms(start, ttl_s)?;
-        let issuer = Issuer::new(options.signing_key(algorithm)?, terms).trusting(options.trusted()?);
-        check_specimens(start, &issuer, early_end)?;
+        let ttl_s = if early_end == EarlyEnd::Refresh { DEFAULT_REFRESHED_TTL_S } else { DEFAULT_TTL_S };
+        let policy = options.policy(start, ttl_s)?;
+        let issuer = Issuer::new(options.signing_key(algorithm)?, policy).with_remote_keys(options.trusted_jwks_url()?);
+        check_token_size(start, &issuer, early_end)?;
         match early_end {
-            EarlyEnd::Nothing => alone(start, issuer).await,
+            EarlyEnd::Nothing => signature_only(start, issuer).await,
             EarlyEnd::Refresh => refreshing(start, issuer, windows).await,
             EarlyEnd::Denylist => denylist(start, issuer).await,
             EarlyEnd::Push => push(start, issuer, windows).await,
@@ -51,53 +51,53 @@ impl AuthModule for Jwt {
 }
 
 /// The signature alone. With Redis, servers agree on who may log in and renew.
-async fn alone(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
+async fn signature_only(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let directory: Arc<dyn Directory> = match start.redis_url {
         Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start, StoredData::Users).await?)),
         None => Arc::new(InMemory::default()),
     };
-    let revocation = SignatureOnly::new(Arc::clone(&directory), issuer.terms().longest_life_s());
+    let revocation = SignatureOnly::new(Arc::clone(&directory), issuer.policy().max_lifetime_s());
     Ok(Built { authenticator: Tokens::new(start.scheme, issuer, revocation).into(), directory })
 }
 
 async fn refreshing(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let families = Families::new(Arc::clone(&redis), windows.refresh_grace_s);
-    Ok(shared(redis, Refreshing::new(start.scheme, issuer, families)))
+    Ok(over_redis(redis, Refreshing::new(start.scheme, issuer, families)))
 }
 
 async fn denylist(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
-    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
-    Ok(shared(redis, Tokens::new(start.scheme, issuer, Denylist::new(ledger))))
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.policy());
+    Ok(over_redis(redis, Tokens::new(start.scheme, issuer, Denylist::new(ledger))))
 }
 
 async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let (redis, address) = (stores::multiplexed(start, StoredData::Credentials).await?, stores::redis_address(start)?);
-    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms()).told();
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.policy()).with_push();
     let push = Push::start(ledger, address.clone(), windows.propagation_s).await;
     let push = push.map_err(|error| stores::unreachable(&address, &error))?;
-    Ok(shared(redis, Tokens::new(start.scheme, issuer, push)))
+    Ok(over_redis(redis, Tokens::new(start.scheme, issuer, push)))
 }
 
 async fn epochs(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
-    let ledger = Ledger::new(Arc::clone(&redis), issuer.terms());
-    Ok(shared(redis, Tokens::new(start.scheme, issuer, Epochs::new(ledger, windows.epoch_ttl_s))))
+    let ledger = Ledger::new(Arc::clone(&redis), issuer.policy());
+    Ok(over_redis(redis, Tokens::new(start.scheme, issuer, Epochs::new(ledger, windows.epoch_ttl_s))))
 }
 
 /// A scheme over Redis, where the changed users are as well.
-fn shared(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> Built<AnyTokens> {
+fn over_redis(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> Built<AnyTokens> {
     Built { authenticator: tokens.into(), directory: Arc::new(RedisDirectory::new(redis)) }
 }
 
 /// Better here than at the first login: a token too long to be sent or accepted is unusable.
-fn check_specimens(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Result<(), StartError> {
+fn check_token_size(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Result<(), StartError> {
     let roles = start.roles;
     // An admin has a role more, and most others have more digits.
     for user in [0, 999_999] {
-        let specimen = issuer.specimen(&Identity::seeded(user, roles), &largest_grant(early_end));
-        let token = specimen.or_else(|error| usage(format!("--roles {roles}: {error}")))?;
+        let largest_token = issuer.largest_token(&Identity::seeded(user, roles), &largest_grant(early_end));
+        let token = largest_token.or_else(|error| usage(format!("--roles {roles}: {error}")))?;
         if !carrier::fits(start.carrier, &token) {
             let (bytes, most) = (token.len(), carrier::MAX_COOKIE_BYTES);
             return usage(format!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chassis::module::{Layered, Start, StartError};
 
-use crate::claims::Terms;
+use crate::claims::TokenPolicy;
 use crate::{Algorithm, SigningKey};
 
 const DEFAULT_ISSUER: &str = "https://auth.example.test";
@@ -81,7 +81,7 @@ pub(crate) struct Windows {
 
 impl JwtOptions {
     /// Returns the terms of the tokens, with a lifetime of `default_ttl_s` seconds unless configured.
-    pub(crate) fn terms(&self, start: &Start, default_ttl_s: u64) -> Result<Terms, StartError> {
+    pub(crate) fn policy(&self, start: &Start, default_ttl_s: u64) -> Result<TokenPolicy, StartError> {
         let leeway_s = self.leeway_s.unwrap_or(0);
         if leeway_s > MAX_LEEWAY_S {
             return usage(format!(
@@ -95,7 +95,7 @@ impl JwtOptions {
                 format!("--credential-ttl-s {ttl_s}: must be at most {absolute_ttl_s}, the value of --absolute-ttl-s");
             return usage(text);
         }
-        Ok(Terms {
+        Ok(TokenPolicy {
             issuer: self.issuer.clone().unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
             audience: self.audience.clone().unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned()),
             ttl_s,
@@ -105,7 +105,7 @@ impl JwtOptions {
     }
 
     /// Returns the address of the additionally trusted keys, if it is a URL.
-    pub(crate) fn trusted(&self) -> Result<Option<String>, StartError> {
+    pub(crate) fn trusted_jwks_url(&self) -> Result<Option<String>, StartError> {
         self.trusted_jwks.as_deref().map_or(Ok(()), jwks_url)?;
         Ok(self.trusted_jwks.clone())
     }
@@ -116,9 +116,9 @@ impl JwtOptions {
         let propagation_s = self.propagation_s.unwrap_or(DEFAULT_PROPAGATION_S);
         let epoch_ttl_s = self.epoch_ttl_s.unwrap_or(DEFAULT_EPOCH_TTL_S);
         Ok(Windows {
-            propagation_s: within("--propagation-s", propagation_s, some.clone())?,
-            epoch_ttl_s: within("--epoch-ttl-s", epoch_ttl_s, some)?,
-            refresh_grace_s: within("--refresh-grace-s", self.refresh_grace_s.unwrap_or(0), 0..=MAX_WINDOW_S)?,
+            propagation_s: check_range("--propagation-s", propagation_s, some.clone())?,
+            epoch_ttl_s: check_range("--epoch-ttl-s", epoch_ttl_s, some)?,
+            refresh_grace_s: check_range("--refresh-grace-s", self.refresh_grace_s.unwrap_or(0), 0..=MAX_WINDOW_S)?,
         })
     }
 
@@ -126,9 +126,9 @@ impl JwtOptions {
     pub(crate) fn signing_key(&self, algorithm: Algorithm) -> Result<SigningKey, StartError> {
         match (algorithm, &self.secret_file, &self.key_file) {
             (_, None, None) => SigningKey::generate(algorithm).map_err(|error| StartError::Failed(error.to_string())),
-            (Algorithm::Hs256, Some(file), None) => key_in("--secret-file", file, algorithm),
+            (Algorithm::Hs256, Some(file), None) => read_key("--secret-file", file, algorithm),
             (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, None, Some(file)) => {
-                key_in("--key-file", file, algorithm)
+                read_key("--key-file", file, algorithm)
             }
             (Algorithm::Hs256, ..) => usage("--key-file: HS256 signs with a secret; give --secret-file".to_owned()),
             (..) => usage(format!("--secret-file: {algorithm} signs with a private key; give --key-file")),
@@ -137,13 +137,13 @@ impl JwtOptions {
 }
 
 /// The key for this algorithm in the file that this flag names.
-pub(crate) fn key_in(flag: &str, file: &Path, algorithm: Algorithm) -> Result<SigningKey, StartError> {
+pub(crate) fn read_key(flag: &str, file: &Path, algorithm: Algorithm) -> Result<SigningKey, StartError> {
     let content = read(flag, file)?;
     let key = match algorithm {
         Algorithm::Hs256 => SigningKey::from_secret_file(&content),
         Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256 => SigningKey::from_pem(algorithm, &content),
     };
-    key.or_else(|error| refused(flag, file, error))
+    key.or_else(|error| reject_file(flag, file, error))
 }
 
 /// A URL that could be fetched.
@@ -154,7 +154,7 @@ fn jwks_url(url: &str) -> Result<(), StartError> {
     usage(format!("--trusted-jwks {url}: give a URL such as http://127.0.0.1:8080/.well-known/jwks.json"))
 }
 
-fn within(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, StartError> {
+fn check_range(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, StartError> {
     if bounds.contains(&seconds) {
         return Ok(seconds);
     }
@@ -162,10 +162,10 @@ fn within(flag: &str, seconds: u64, bounds: RangeInclusive<u64>) -> Result<u64, 
 }
 
 fn read(flag: &str, file: &Path) -> Result<Vec<u8>, StartError> {
-    chassis::file::read(file).or_else(|error| refused(flag, file, error))
+    chassis::file::read(file).or_else(|error| reject_file(flag, file, error))
 }
 
-fn refused<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<T, StartError> {
+fn reject_file<T>(flag: &str, file: &Path, error: impl std::fmt::Display) -> Result<T, StartError> {
     usage(format!("{flag} {}: {error}", file.display()))
 }
 

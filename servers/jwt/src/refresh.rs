@@ -41,40 +41,40 @@ impl Refreshing {
 }
 
 const NOT_A_REFRESH_TOKEN: AuthError = AuthError::Invalid("not a refresh token");
-const OF_NO_FAMILY: AuthError = AuthError::Invalid("a refresh token of no family");
+const WITHOUT_FAMILY: AuthError = AuthError::Invalid("a refresh token of no family");
 
 impl Authenticator for Refreshing {
     fn describe(&self) -> Description {
-        let terms = self.issuer.terms();
+        let policy = self.issuer.policy();
         Description {
             // The family ends at once, and the token that it gave last lives to its end.
-            revocation_window_s: Some(terms.longest_life_s()),
-            credential_ttl_s: Some(terms.ttl_s),
-            absolute_ttl_s: Some(terms.absolute_ttl_s),
-            leeway_s: Some(terms.leeway_s),
+            revocation_window_s: Some(policy.max_lifetime_s()),
+            credential_ttl_s: Some(policy.ttl_s),
+            absolute_ttl_s: Some(policy.absolute_ttl_s),
+            leeway_s: Some(policy.leeway_s),
             refresh_token: true,
             ..Description::of(self.scheme)
         }
     }
 
     async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
-        let token = RefreshToken::of_new_family()?;
-        let ends_at = self.issuer.terms().end_of_login(now);
+        let token = RefreshToken::new_family()?;
+        let ends_at = self.issuer.policy().absolute_expiry(now);
         self.families.begin(&token, identity, now, ends_at).await?;
         self.sign(identity, (now, ends_at), token, now)
     }
 
     async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
-        self.issuer.bearer(credential, now).await.map(|bearer| bearer.identity)
+        self.issuer.verify(credential, now).await.map(|token| token.identity)
     }
 
     /// Queries whether the family of this token still exists: every change of the user revokes it.
     async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
-        let bearer = self.issuer.bearer(credential, now).await?;
-        let sid = bearer.sid.as_deref().ok_or(OF_NO_FAMILY)?;
-        let lives = self.families.has(sid).await?;
-        if lives {
-            Ok(bearer.identity)
+        let token = self.issuer.verify(credential, now).await?;
+        let sid = token.sid.as_deref().ok_or(WITHOUT_FAMILY)?;
+        let exists = self.families.exists(sid).await?;
+        if exists {
+            Ok(token.identity)
         } else {
             Err(AuthError::Invalid("its refresh token family is revoked or has expired"))
         }
@@ -92,19 +92,19 @@ impl Authenticator for Refreshing {
     /// Accepts the other token, and revokes its family. If that has ended already, nothing is left to
     /// be done.
     async fn revoke(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(), AuthError> {
-        let bearer = self.issuer.bearer(credential, now).await?;
-        let sid = bearer.sid.ok_or(OF_NO_FAMILY)?;
-        self.families.end(&sid, bearer.identity.id).await
+        let token = self.issuer.verify(credential, now).await?;
+        let sid = token.sid.ok_or(WITHOUT_FAMILY)?;
+        self.families.revoke_family(&sid, token.identity.id).await
     }
 
     /// Ends the family of the refresh token, be this one used or not, and that of the other token.
     async fn log_out(&self, presented: Presented<'_>, now: UnixSeconds) -> Result<(), AuthError> {
-        let ended = self.revoke(presented.credential, now).await;
-        let Some(text) = presented.refresh_token else { return ended };
-        match (RefreshToken::parse(text), ended) {
-            (Some(token), _) => self.families.end_named(&token.sid()).await,
+        let revoked = self.revoke(presented.credential, now).await;
+        let Some(text) = presented.refresh_token else { return revoked };
+        match (RefreshToken::parse(text), revoked) {
+            (Some(token), _) => self.families.revoke_by_sid(&token.sid()).await,
             (None, Err(AuthError::Missing)) => Err(NOT_A_REFRESH_TOKEN),
-            (None, ended) => ended,
+            (None, revoked) => revoked,
         }
     }
 
@@ -120,7 +120,7 @@ impl Authenticator for Refreshing {
     }
 
     async fn revoke_user(&self, user: u32, _: UnixSeconds) -> Result<(), AuthError> {
-        self.families.end_all(user).await
+        self.families.revoke_all(user).await
     }
 
     /// A token is checked without Redis, but logins fail.

@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use crate::claims::MEDIA_TYPE;
-use crate::jwk_set::{self, Ignored};
-use crate::jws::may_be_of_another_key;
+use crate::jwk_set::{self, IgnoredKey};
+use crate::jws::may_match_another_key;
 use crate::{JwsError, KeySet, verify_jws};
 
 /// The least time from one fetch to the next.
@@ -54,7 +54,7 @@ impl RemoteKeys {
     pub(crate) async fn verify(&self, compact: &str) -> Result<Vec<u8>, AuthError> {
         let invalid = |error: JwsError| AuthError::Invalid(error.reason());
         let verdict = verify_jws(compact, &self.set.load());
-        if verdict.as_ref().err().is_none_or(|error| !may_be_of_another_key(compact, *error)) {
+        if verdict.as_ref().err().is_none_or(|error| !may_match_another_key(compact, *error)) {
             return verdict.map_err(invalid);
         }
         self.fetch_after(Instant::now()).await?;
@@ -71,15 +71,15 @@ impl RemoteKeys {
             sleep_until(fetch.began + COOLDOWN).await;
         }
         let began = Instant::now();
-        let outcome = self.fetched().await.map(|set| self.set.store(Arc::new(set)));
+        let outcome = self.fetch_set().await.map(|set| self.set.store(Arc::new(set)));
         *last = Some(Fetch { began, outcome: outcome.clone() });
         outcome.map_err(AuthError::StoreUnavailable)
     }
 
-    async fn fetched(&self) -> Result<KeySet, String> {
+    async fn fetch_set(&self) -> Result<KeySet, String> {
         let body = self.client.fetch(&self.url).await.map_err(|error| error.to_string())?;
         let json = String::from_utf8(body).map_err(|_| format!("the keys at {} are not text", self.url))?;
-        let read = jwk_set::read(&json).map_err(|error| format!("the keys at {}: {error}", self.url))?;
+        let read = jwk_set::parse(&json).map_err(|error| format!("the keys at {}: {error}", self.url))?;
         self.report(&read.ignored);
         match (KeySet::of(read.keys), read.ignored.first()) {
             (set, Some(first)) if set.is_empty() => Err(format!("no key at {} can be used: {first}", self.url)),
@@ -88,8 +88,8 @@ impl RemoteKeys {
     }
 
     /// Logs each key that is not used, once for as long as it stays in the set.
-    fn report(&self, ignored: &[Ignored]) {
-        let lines: BTreeSet<_> = ignored.iter().take(MAX_REPORTED).map(Ignored::to_string).collect();
+    fn report(&self, ignored: &[IgnoredKey]) {
+        let lines: BTreeSet<_> = ignored.iter().take(MAX_REPORTED).map(IgnoredKey::to_string).collect();
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines.difference(&reported) {
             tracing::warn!(url = self.url, "ignoring a trusted key: {line}");

@@ -13,7 +13,7 @@ use jsonwebtoken::signature::{Error, Signer};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use crate::verifying_key::{VerifyingKey, hmac_key};
-use crate::{Algorithm, Given, KeyError, base64url, jsonwebtoken_algorithm};
+use crate::{Algorithm, KeyError, KeyFileKind, base64url, jsonwebtoken_algorithm};
 
 /// What the key id of an HMAC secret is derived from. A signing input has a dot in it and this has none, so the
 /// id is never the signature of anything.
@@ -59,7 +59,7 @@ impl SigningKey {
     /// The HMAC key in a file of this content: a secret of at least 32 bytes, and no key in any other form, of which
     /// a part may be known to all.
     pub fn from_secret_file(content: &[u8]) -> Result<Self, KeyError> {
-        let (algorithm, given) = (Algorithm::Hs256, Given::of(content));
+        let (algorithm, given) = (Algorithm::Hs256, KeyFileKind::of(content));
         if !given.fits(algorithm) {
             return Err(KeyError::Wrong { algorithm, given });
         }
@@ -78,11 +78,11 @@ impl SigningKey {
 
     /// The private key in an unencrypted PKCS #8 PEM file; for RSA also PKCS #1. A secret has no such form.
     pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
-        let given = Given::of(pem);
+        let given = KeyFileKind::of(pem);
         if algorithm == Algorithm::Hs256 || !given.fits(algorithm) {
             return Err(KeyError::Wrong { algorithm, given });
         }
-        let other = || KeyError::Wrong { algorithm, given: Given::Damaged };
+        let other = || KeyError::Wrong { algorithm, given: KeyFileKind::Damaged };
         let prepared = match algorithm {
             Algorithm::Hs256 => return Err(other()),
             Algorithm::EdDsa => {
@@ -96,8 +96,8 @@ impl SigningKey {
             }
             Algorithm::Rs256 => {
                 let der = EncodingKey::from_rsa_pem(pem).map_err(|_| other())?;
-                let refused = |reason: KeyRejected| KeyError::Rsa { reason: reason.to_string() };
-                Prepared::Rsa(RsaKeyPair::from_der(der.as_bytes()).map_err(refused)?)
+                let rejected = |reason: KeyRejected| KeyError::Rsa { reason: reason.to_string() };
+                Prepared::Rsa(RsaKeyPair::from_der(der.as_bytes()).map_err(rejected)?)
             }
         };
         Self::new(algorithm, prepared)

@@ -15,7 +15,7 @@ use jsonwebtoken::signature::{Error, Verifier};
 use crate::{Algorithm, KeyError, base64url, jsonwebtoken_algorithm};
 
 /// Bytes that an HMAC secret must have: as many as the hash gives (RFC 7518 section 3.2).
-const LEAST_SECRET_BYTES: usize = 32;
+const MIN_SECRET_BYTES: usize = 32;
 /// Bits that an RSA modulus must have (RFC 7518 section 3.3); more than the upper bound are slow, not strong.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Bytes of an Ed25519 public key and of a P-256 coordinate, leading zeros included (RFC 7518 section 6.2.1.2).
@@ -39,22 +39,22 @@ impl VerifyingKey {
     /// The key that a JWK holds (RFC 7517), private members ignored.
     ///
     /// # Errors
-    /// [`KeyError::NotUnderstood`] for a key of another type, algorithm or use; otherwise it is weak or malformed.
+    /// [`KeyError::Unsupported`] for a key of another type, algorithm or use; otherwise it is weak or malformed.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let algorithm = algorithm_of(jwk)?;
         let prepared = match &jwk.algorithm {
             AlgorithmParameters::OctetKey(key) => Prepared::Hmac(Box::new(hmac_key(&member(algorithm, &key.value)?)?)),
             AlgorithmParameters::OctetKeyPair(key) => {
-                Prepared::Public(parsed(algorithm, &ED25519, point(algorithm, &key.x)?)?)
+                Prepared::Public(parse_public_key(algorithm, &ED25519, point(algorithm, &key.x)?)?)
             }
             AlgorithmParameters::EllipticCurve(key) => {
                 let sec1 = [vec![0x04], point(algorithm, &key.x)?, point(algorithm, &key.y)?].concat();
-                Prepared::Public(parsed(algorithm, &ECDSA_P256_SHA256_FIXED, sec1)?)
+                Prepared::Public(parse_public_key(algorithm, &ECDSA_P256_SHA256_FIXED, sec1)?)
             }
             AlgorithmParameters::RSA(key) => {
                 Prepared::Public(rsa_key(member(algorithm, &key.n)?, member(algorithm, &key.e)?)?)
             }
-            _ => return Err(KeyError::NotUnderstood),
+            _ => return Err(KeyError::Unsupported),
         };
         Ok(Self { algorithm, kid: jwk.common.key_id.clone(), prepared })
     }
@@ -94,8 +94,8 @@ impl JwtVerifier for VerifyingKey {
 
 /// The prepared form of an HMAC secret, if it is long enough.
 pub(crate) fn hmac_key(secret: &[u8]) -> Result<hmac::Key, KeyError> {
-    if secret.len() < LEAST_SECRET_BYTES {
-        return Err(KeyError::ShortSecret { bytes: secret.len(), least: LEAST_SECRET_BYTES });
+    if secret.len() < MIN_SECRET_BYTES {
+        return Err(KeyError::ShortSecret { bytes: secret.len(), least: MIN_SECRET_BYTES });
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, secret))
 }
@@ -107,13 +107,13 @@ fn algorithm_of(jwk: &Jwk) -> Result<Algorithm, KeyError> {
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
         AlgorithmParameters::RSA(_) => Algorithm::Rs256,
-        _ => return Err(KeyError::NotUnderstood),
+        _ => return Err(KeyError::Unsupported),
     };
     let common = &jwk.common;
     let named = common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::from(jsonwebtoken_algorithm(algorithm)));
     let to_sign = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
     let to_verify = common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
-    if named && to_sign && to_verify { Ok(algorithm) } else { Err(KeyError::NotUnderstood) }
+    if named && to_sign && to_verify { Ok(algorithm) } else { Err(KeyError::Unsupported) }
 }
 
 fn member(algorithm: Algorithm, text: &str) -> Result<Vec<u8>, KeyError> {
@@ -125,7 +125,7 @@ fn point(algorithm: Algorithm, text: &str) -> Result<Vec<u8>, KeyError> {
         .and_then(|bytes| if bytes.len() == POINT_BYTES { Ok(bytes) } else { Err(KeyError::Jwk(algorithm)) })
 }
 
-fn parsed(
+fn parse_public_key(
     algorithm: Algorithm,
     verification: &'static dyn aws_lc_rs::signature::VerificationAlgorithm,
     key: Vec<u8>,

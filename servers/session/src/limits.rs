@@ -18,13 +18,13 @@ pub struct Limits {
 
 impl Limits {
     /// Returns when a session that was active at `now` becomes idle, if it must end at `ends_at`.
-    pub(crate) fn idle_end(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
+    pub(crate) fn idle_deadline(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
         (now + self.idle_s).min(ends_at)
     }
 
     /// Returns the idle deadline for the payload. With [`Touch::Always`] the payload is not rewritten, so
     /// there it has the absolute timeout, and only the store's own clock enforces the idle one.
-    pub(crate) fn written_end(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
-        if self.touch == Touch::Always { ends_at } else { self.idle_end(now, ends_at) }
+    pub(crate) fn stored_deadline(&self, now: UnixSeconds, ends_at: UnixSeconds) -> UnixSeconds {
+        if self.touch == Touch::Always { ends_at } else { self.idle_deadline(now, ends_at) }
     }
 }

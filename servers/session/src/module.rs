@@ -8,7 +8,7 @@ use chassis::module::{AuthModule, Built, Layered, Start, StartError};
 use contract::body::Identity;
 use contract::{Kind, SessionBackend, Touch};
 use stores::directory::{PostgresDirectory, RedisDirectory};
-use stores::{StoredData, Link, Redis};
+use stores::{Link, Redis, StoredData};
 
 use crate::sealed::{Lifetime, Sealed, SealingKey};
 use crate::store::{AnyStore, CachedStore, MemoryStore, PostgresStore, RedisStore, SessionStore as _, StoreError};
@@ -98,13 +98,13 @@ impl AuthModule for Session {
             }
         };
         let limits = options.limits(start)?;
-        let (store, directory) = open(backend, start, &options).await?;
+        let (store, directory) = open_store(backend, start, &options).await?;
         Ok(Built { authenticator: AnySessions::Stored(Sessions::new(start.scheme, store, limits)), directory })
     }
 }
 
 /// Returns the store of a scheme and its directory. This is the only registration that a new store needs here.
-async fn open(
+async fn open_store(
     backend: SessionBackend,
     start: &Start,
     options: &SessionOptions,
@@ -171,9 +171,9 @@ async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<AnySess
 }
 
 fn sealing_key(file: &Path) -> Result<SealingKey, StartError> {
-    let refused = |error: String| StartError::Usage(format!("--sealing-key-file {}: {error}", file.display()));
-    let bytes = chassis::file::read(file).map_err(|error| refused(error.to_string()))?;
-    SealingKey::from_bytes(&bytes).map_err(|error| refused(error.to_string()))
+    let rejected = |error: String| StartError::Usage(format!("--sealing-key-file {}: {error}", file.display()));
+    let bytes = chassis::file::read(file).map_err(|error| rejected(error.to_string()))?;
+    SealingKey::from_bytes(&bytes).map_err(|error| rejected(error.to_string()))
 }
 
 fn pool_size(options: &SessionOptions, default: usize) -> Result<usize, StartError> {

@@ -46,7 +46,7 @@ impl Record {
 
     /// Returns whether it has expired at `now`.
     #[must_use]
-    pub const fn is_over(&self, now: UnixSeconds) -> bool {
+    pub const fn is_expired(&self, now: UnixSeconds) -> bool {
         self.expires_at <= now
     }
 

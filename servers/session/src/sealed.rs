@@ -4,7 +4,7 @@
 //! A credential is base64url of a key's id, a random nonce, and the payload under AES-256-GCM-SIV (RFC 8452), which
 //! stays safe even if a nonce repeats. The key's id and a label of this use are authenticated as well.
 
-mod ring;
+mod key_ring;
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use contract::{Carrier, Scheme};
 use serde::{Deserialize, Serialize};
 
 use crate::Record;
-use ring::Ring;
-pub use ring::{SealingKey, SealingKeyError};
+use key_ring::KeyRing;
+pub use key_ring::{SealingKey, SealingKeyError};
 
 /// Bytes of the largest credential that is looked at: as much as a cookie can hold.
 const MAX_CREDENTIAL_BYTES: usize = chassis::carrier::MAX_COOKIE_BYTES;
@@ -41,7 +41,7 @@ pub struct Sealed {
     scheme: Scheme,
     lifetime: Lifetime,
     carrier: Carrier,
-    ring: Ring,
+    key_ring: KeyRing,
     directory: Arc<dyn Directory>,
 }
 
@@ -55,7 +55,7 @@ impl Sealed {
         key: SealingKey,
         directory: Arc<dyn Directory>,
     ) -> Self {
-        Self { scheme, lifetime, carrier, ring: Ring::new(key), directory }
+        Self { scheme, lifetime, carrier, key_ring: KeyRing::new(key), directory }
     }
 
     /// Returns the credential of a user whose login ends at `ends_at` at the latest.
@@ -69,7 +69,7 @@ impl Sealed {
         let expires_at = (now + self.lifetime.ttl_s).min(ends_at);
         let content = Content(Record::new(identity, now, expires_at, ends_at), epoch);
         let payload = serde_json::to_vec(&content).expect("a record is JSON");
-        let credential = self.ring.seal(payload).map_err(AuthError::Internal)?;
+        let credential = self.key_ring.seal(payload).map_err(AuthError::Internal)?;
         if credential.len() > MAX_CREDENTIAL_BYTES || !fits(self.carrier, &credential) {
             let bytes = credential.len();
             return Err(AuthError::TooLarge(format!(
@@ -86,14 +86,14 @@ impl Sealed {
             return Err(AuthError::Invalid("longer than a cookie can be"));
         }
         let payload =
-            self.ring.open(credential, now).ok_or(AuthError::Invalid("not sealed by a key of this server"))?;
+            self.key_ring.open(credential, now).ok_or(AuthError::Invalid("not sealed by a key of this server"))?;
         let content: Content = serde_json::from_slice(&payload)
             .map_err(|error| AuthError::Internal(format!("a sealed session cannot be read: {error}")))?;
-        if content.0.is_over(now) { Err(AuthError::Invalid("session expired")) } else { Ok(content) }
+        if content.0.is_expired(now) { Err(AuthError::Invalid("session expired")) } else { Ok(content) }
     }
 
     /// Returns the directory's entry of this user, if the user is enabled and has not changed since this epoch.
-    async fn unchanged(&self, user: u32, epoch: u64) -> Result<UserState, AuthError> {
+    async fn require_unchanged(&self, user: u32, epoch: u64) -> Result<UserState, AuthError> {
         let state = self.directory.user_state(user).await?;
         let changed = state.disabled || state.epoch != epoch;
         if changed { Err(AuthError::Invalid("the user has changed since login")) } else { Ok(state) }
@@ -122,13 +122,13 @@ impl Authenticator for Sealed {
 
     async fn verify_current(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
         let Content(record, epoch) = self.open(credential, now)?;
-        self.unchanged(record.id, epoch).await?;
+        self.require_unchanged(record.id, epoch).await?;
         Ok(record.into_identity())
     }
 
     async fn renew(&self, credential: Option<&str>, now: UnixSeconds) -> Result<(Identity, Issued), AuthError> {
         let Content(record, epoch) = self.open(credential, now)?;
-        let state = self.unchanged(record.id, epoch).await?;
+        let state = self.require_unchanged(record.id, epoch).await?;
         let ends_at = record.ends_at;
         let identity = state.applied_to(record.into_identity());
         let issued = self.seal(identity.clone(), epoch, now, ends_at)?;
@@ -152,7 +152,7 @@ impl Authenticator for Sealed {
 
     async fn rotate(&self, now: UnixSeconds) -> Result<bool, AuthError> {
         let key = SealingKey::random().map_err(AuthError::Internal)?;
-        self.ring.rotate(key, now, self.lifetime.ttl_s);
+        self.key_ring.rotate(key, now, self.lifetime.ttl_s);
         Ok(true)
     }
 }

@@ -21,7 +21,7 @@ use stores::{Multiplexed, Redis, StoreError};
 use super::token::RefreshToken;
 
 /// Tokens that one generation may have at most.
-const MOST_SIBLINGS: usize = 8;
+const MAX_SIBLINGS: usize = 8;
 
 /// The families of all servers that share a Redis.
 pub(crate) struct Families {
@@ -32,12 +32,12 @@ pub(crate) struct Families {
     end_all: Script,
 }
 
-const GONE: AuthError = AuthError::Invalid("no such refresh token family");
-const OVER: AuthError = AuthError::Invalid("past the absolute timeout");
+const UNKNOWN_FAMILY: AuthError = AuthError::Invalid("no such refresh token family");
+const PAST_ABSOLUTE_TIMEOUT: AuthError = AuthError::Invalid("past the absolute timeout");
 const REUSED: AuthError = AuthError::Invalid("a refresh token was reused: its family is revoked");
 
 /// The state that decides which token is current; all none where there is no family.
-type TurnFields = (Option<u32>, Option<UnixSeconds>, Option<String>, Option<String>, Option<UnixSeconds>);
+type RotationFields = (Option<u32>, Option<UnixSeconds>, Option<String>, Option<String>, Option<UnixSeconds>);
 
 /// What a family keeps of its login.
 #[derive(Debug)]
@@ -84,36 +84,36 @@ impl Families {
     ) -> Result<Family, AuthError> {
         let sid = presented.sid();
         let mut call = self.rotate.key(self.family(&sid));
-        call.arg(presented.hash()).arg(successor.hash()).arg(now).arg(self.grace_s).arg(MOST_SIBLINGS);
+        call.arg(presented.hash()).arg(successor.hash()).arg(now).arg(self.grace_s).arg(MAX_SIBLINGS);
         call.arg(self.list_prefix()).arg(sid);
         let answer: Vec<String> = self.redis.invoke(&call).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["good", identity, auth_time, ends_at] => {
-                Family::stored(identity, auth_time, ends_at).ok_or_else(|| internal("a stored family cannot be read"))
+                Family::parse(identity, auth_time, ends_at).ok_or_else(|| internal("a stored family cannot be read"))
             }
-            ["gone"] => Err(GONE),
-            ["over"] => Err(OVER),
+            ["gone"] => Err(UNKNOWN_FAMILY),
+            ["over"] => Err(PAST_ABSOLUTE_TIMEOUT),
             ["reused"] => Err(REUSED),
             _ => Err(internal("the refresh token script returned an unexpected value")),
         }
     }
 
     /// Whether this family is there.
-    pub(super) async fn has(&self, sid: &str) -> Result<bool, AuthError> {
+    pub(super) async fn exists(&self, sid: &str) -> Result<bool, AuthError> {
         Ok(self.redis.query(redis::cmd("EXISTS").arg(self.family(sid))).await?)
     }
 
     /// Ends this family of this user, if it is there.
-    pub(super) async fn end(&self, sid: &str, user: u32) -> Result<(), AuthError> {
+    pub(super) async fn revoke_family(&self, sid: &str, user: u32) -> Result<(), AuthError> {
         self.redis.remove_listed(self.family(sid), self.list(user), sid).await?;
         Ok(())
     }
 
     /// Ends this family of any user, if it is there.
-    pub(super) async fn end_named(&self, sid: &str) -> Result<(), AuthError> {
+    pub(super) async fn revoke_by_sid(&self, sid: &str) -> Result<(), AuthError> {
         let user: Option<u32> = self.redis.query(redis::cmd("HGET").arg(self.family(sid)).arg("user")).await?;
         let Some(user) = user else { return Ok(()) };
-        self.end(sid, user).await
+        self.revoke_family(sid, user).await
     }
 
     /// The user of this token's family, if it is the token's turn; otherwise ends the family, as a renewal would.
@@ -121,20 +121,21 @@ impl Families {
         let sid = presented.sid();
         let mut command = redis::cmd("HMGET");
         command.arg(self.family(&sid)).arg(&["user", "ends_at", "current", "previous", "rotated_at"]);
-        let (user, ends_at, current, previous, rotated_at): TurnFields = self.redis.query(&command).await?;
-        let (Some(user), Some(ends_at), Some(current)) = (user, ends_at, current) else { return Err(GONE) };
+        let (user, ends_at, current, previous, rotated_at): RotationFields = self.redis.query(&command).await?;
+        let (Some(user), Some(ends_at), Some(current)) = (user, ends_at, current) else { return Err(UNKNOWN_FAMILY) };
         let hash = presented.hash();
         let in_grace = rotated_at.is_some_and(|at| self.grace_s > 0 && now <= at + self.grace_s);
-        let turn = current.contains(&hash) || in_grace && previous.is_some_and(|previous| previous.contains(&hash));
-        if turn && now < ends_at {
+        let is_current =
+            current.contains(&hash) || in_grace && previous.is_some_and(|previous| previous.contains(&hash));
+        if is_current && now < ends_at {
             return Ok(user);
         }
-        self.end(&sid, user).await?;
-        Err(if turn { OVER } else { REUSED })
+        self.revoke_family(&sid, user).await?;
+        Err(if is_current { PAST_ABSOLUTE_TIMEOUT } else { REUSED })
     }
 
     /// Ends every family of this user.
-    pub(super) async fn end_all(&self, user: u32) -> Result<(), AuthError> {
+    pub(super) async fn revoke_all(&self, user: u32) -> Result<(), AuthError> {
         let mut call = self.end_all.key(self.list(user));
         call.arg(self.family(""));
         Ok(self.redis.invoke(&call).await?)
@@ -159,7 +160,7 @@ impl Families {
 }
 
 impl Family {
-    fn stored(identity: &str, auth_time: &str, ends_at: &str) -> Option<Self> {
+    fn parse(identity: &str, auth_time: &str, ends_at: &str) -> Option<Self> {
         Some(Self {
             identity: serde_json::from_str(identity).ok()?,
             auth_time: auth_time.parse().ok()?,

@@ -20,13 +20,13 @@ pub(super) struct RefreshToken(String);
 
 impl RefreshToken {
     /// The first token of a family.
-    pub(super) fn of_new_family() -> Result<Self, AuthError> {
-        Self::of_family(&random::<FAMILY_BYTES>()?)
+    pub(super) fn new_family() -> Result<Self, AuthError> {
+        Self::in_family(&random::<FAMILY_BYTES>()?)
     }
 
     /// The next token of this one's family.
     pub(super) fn successor(&self) -> Result<Self, AuthError> {
-        Self::of_family(self.family())
+        Self::in_family(self.family())
     }
 
     /// The token with this text; none if no token looks like it.
@@ -57,7 +57,7 @@ impl RefreshToken {
         &self.0[..FAMILY_CHARS]
     }
 
-    fn of_family(family: &str) -> Result<Self, AuthError> {
+    fn in_family(family: &str) -> Result<Self, AuthError> {
         Ok(Self(format!("{family}{}", random::<SECRET_BYTES>()?)))
     }
 }
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_token_is_its_family_and_a_secret_of_its_own() {
-        let first = RefreshToken::of_new_family().unwrap();
-        let (next, other) = (first.successor().unwrap(), RefreshToken::of_new_family().unwrap());
+        let first = RefreshToken::new_family().unwrap();
+        let (next, other) = (first.successor().unwrap(), RefreshToken::new_family().unwrap());
         assert_eq!(first.sid(), next.sid());
         assert_ne!(first.sid(), other.sid());
         assert_ne!(first.hash(), next.hash());

@@ -3,7 +3,7 @@
 use chassis::auth::{AuthError, UnixSeconds};
 
 use super::{Ledger, REVOKED, Revocation};
-use crate::claims::Bearer;
+use crate::claims::VerifiedToken;
 
 /// The scheme whose revocations take effect at once, everywhere.
 pub(crate) struct Denylist(Ledger);
@@ -19,13 +19,13 @@ impl Revocation for Denylist {
         Ok(self.0.tick().await?)
     }
 
-    async fn admit(&self, bearer: &Bearer) -> Result<(), AuthError> {
-        let admitted = self.0.admits(bearer.id, bearer.identity.id, bearer.epoch).await?;
-        if admitted { Ok(()) } else { Err(REVOKED) }
+    async fn check(&self, token: &VerifiedToken) -> Result<(), AuthError> {
+        let accepted = self.0.accepts(token.id, token.identity.id, token.epoch).await?;
+        if accepted { Ok(()) } else { Err(REVOKED) }
     }
 
-    async fn deny(&self, bearer: &Bearer, now: UnixSeconds) -> Result<bool, AuthError> {
-        Ok(self.0.deny(bearer.id, self.0.life_s(bearer.exp, now)).await?)
+    async fn deny(&self, token: &VerifiedToken, now: UnixSeconds) -> Result<bool, AuthError> {
+        Ok(self.0.deny(token.id, self.0.denial_ttl_s(token.exp, now)).await?)
     }
 
     async fn deny_user(&self, user: u32) -> Result<(), AuthError> {

@@ -27,7 +27,7 @@ use redis::aio::ConnectionLike;
 use redis::{RedisError, Script};
 use stores::{Multiplexed, Redis, StoreError};
 
-use crate::claims::Terms;
+use crate::claims::TokenPolicy;
 use crate::token_id::TokenId;
 
 /// A script that begins with the ledger's clock.
@@ -42,7 +42,7 @@ pub(crate) struct Ledger {
     redis: Arc<Redis<Multiplexed>>,
     keys: Keys,
     /// Whether denials are listed and pushed, too.
-    tells: bool,
+    pushes: bool,
     ttl_s: u64,
     leeway_s: u64,
     issue: Script,
@@ -64,22 +64,22 @@ pub(super) type Snapshot = (u64, u64, Vec<(String, u64)>);
 
 impl Ledger {
     /// For tokens on these terms.
-    pub(crate) fn new(redis: Arc<Redis<Multiplexed>>, terms: &Terms) -> Self {
+    pub(crate) fn new(redis: Arc<Redis<Multiplexed>>, policy: &TokenPolicy) -> Self {
         Self {
             keys: Keys::new(redis.prefix()),
             redis,
-            tells: false,
-            ttl_s: terms.ttl_s,
-            leeway_s: terms.leeway_s,
+            pushes: false,
+            ttl_s: policy.ttl_s,
+            leeway_s: policy.leeway_s,
             issue: script!("clock", "issue"),
-            deny: script!("tell", "deny"),
-            deny_user: script!("clock", "tell", "deny_user"),
+            deny: script!("publish", "deny"),
+            deny_user: script!("clock", "publish", "deny_user"),
         }
     }
 
     /// The same for servers that listen.
-    pub(crate) fn told(self) -> Self {
-        Self { tells: true, ..self }
+    pub(crate) fn with_push(self) -> Self {
+        Self { pushes: true, ..self }
     }
 
     pub(super) const fn keys(&self) -> &Keys {
@@ -92,28 +92,28 @@ impl Ledger {
     }
 
     /// Returns whether this token of this user and epoch is accepted. It sends one command.
-    pub(super) async fn admits(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
+    pub(super) async fn accepts(&self, id: TokenId, user: u32, epoch: u64) -> Result<bool, StoreError> {
         let mut command = redis::cmd("MGET");
-        command.arg(self.mark(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);
-        let (denied, least, floor): (Option<u64>, Option<u64>, Option<u64>) = self.redis.query(&command).await?;
-        Ok(denied.is_none() && least_epoch(least, floor).is_some_and(|least| epoch >= least))
+        command.arg(self.denial_key(id)).arg(self.epoch_key(user)).arg(&self.keys.floor);
+        let (denied, user_epoch, floor): (Option<u64>, Option<u64>, Option<u64>) = self.redis.query(&command).await?;
+        Ok(denied.is_none() && min_epoch(user_epoch, floor).is_some_and(|least| epoch >= least))
     }
 
     /// Returns the minimum epoch of an accepted token of this user; none where all are rejected. It sends one command.
-    pub(super) async fn least_epoch(&self, user: u32) -> Result<Option<u64>, StoreError> {
+    pub(super) async fn min_epoch(&self, user: u32) -> Result<Option<u64>, StoreError> {
         let mut command = redis::cmd("MGET");
         command.arg(self.epoch_key(user)).arg(&self.keys.floor);
-        let (least, floor) = self.redis.query(&command).await?;
-        Ok(least_epoch(least, floor))
+        let (user_epoch, floor) = self.redis.query(&command).await?;
+        Ok(min_epoch(user_epoch, floor))
     }
 
     /// Ends this token. Of several calls at once one does; false means that another has.
-    pub(super) async fn deny(&self, id: TokenId, life_s: u64) -> Result<bool, StoreError> {
-        let mut call = self.deny.key(self.mark(id));
+    pub(super) async fn deny(&self, id: TokenId, denial_ttl_s: u64) -> Result<bool, StoreError> {
+        let mut call = self.deny.key(self.denial_key(id));
         // A number that no other call has, by which a repetition is recognised. Redis keeps it without a string.
         let number = RandomState::new().hash_one(id) >> 1;
-        call.arg(life_s).arg(id.to_text()).arg(number);
-        if self.tells {
+        call.arg(denial_ttl_s).arg(id.to_text()).arg(number);
+        if self.pushes {
             call.key(&self.keys.denied);
         }
         self.redis.invoke(&call).await
@@ -123,8 +123,8 @@ impl Ledger {
     pub(super) async fn deny_user(&self, user: u32) -> Result<u64, StoreError> {
         let mut call = self.deny_user.key(&self.keys.floor);
         call.key(&self.keys.tick).key(self.epoch_key(user));
-        call.arg(self.longest_life_s()).arg(user);
-        if self.tells {
+        call.arg(self.max_denial_ttl_s()).arg(user);
+        if self.pushes {
             call.key(&self.keys.denied);
         }
         self.redis.invoke(&call).await
@@ -132,12 +132,12 @@ impl Ledger {
 
     /// Seconds for which a denial of a token that ends at `exp` has to be known. Besides the leeway that every server
     /// gives, the clock of another may be behind ours by as much.
-    pub(super) fn life_s(&self, exp: UnixSeconds, now: UnixSeconds) -> u64 {
+    pub(super) fn denial_ttl_s(&self, exp: UnixSeconds, now: UnixSeconds) -> u64 {
         exp.saturating_add(2 * self.leeway_s).saturating_sub(now).max(1)
     }
 
     /// The same for any token that may be there.
-    pub(super) const fn longest_life_s(&self) -> u64 {
+    pub(super) const fn max_denial_ttl_s(&self) -> u64 {
         self.ttl_s + 2 * self.leeway_s
     }
 
@@ -146,7 +146,7 @@ impl Ledger {
         self.redis.probe().await
     }
 
-    fn mark(&self, id: TokenId) -> String {
+    fn denial_key(&self, id: TokenId) -> String {
         format!("{}d:{}", self.redis.prefix(), id.to_text())
     }
 
@@ -156,8 +156,8 @@ impl Ledger {
 }
 
 /// Combines the user's epoch, if there is one, with the floor.
-fn least_epoch(least: Option<u64>, floor: Option<u64>) -> Option<u64> {
-    floor.map(|floor| floor.max(least.unwrap_or(0)))
+fn min_epoch(user_epoch: Option<u64>, floor: Option<u64>) -> Option<u64> {
+    floor.map(|floor| floor.max(user_epoch.unwrap_or(0)))
 }
 
 impl Keys {

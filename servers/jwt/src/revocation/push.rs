@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use chassis::auth::{AuthError, UnixSeconds};
 use redis::aio::MultiplexedConnection;
 use redis::{ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisError, Value};
-use stores::feed::{Subscriber, Feed};
+use stores::feed::{Feed, Subscriber};
 
 use super::ledger::Keys;
 use super::{Ledger, REVOKED, Revocation};
-use crate::claims::Bearer;
+use crate::claims::VerifiedToken;
 use denials::{Denial, Denials};
 
 /// The scheme whose revocations take effect when they have been pushed, within a time limit.
 pub(crate) struct Push {
     ledger: Ledger,
-    known: Arc<Known>,
+    denylist: Arc<LocalDenylist>,
     feed: Feed,
     propagation_s: u64,
 }
@@ -30,12 +30,12 @@ pub(crate) struct Push {
 impl Push {
     /// Begins to listen at this address. What is known may be `propagation_s` seconds old.
     pub(crate) async fn start(ledger: Ledger, address: ConnectionInfo, propagation_s: u64) -> Result<Self, RedisError> {
-        let known = Arc::new(Known::new(ledger.keys().clone()));
-        let feed = Feed::start(address, Arc::clone(&known), Duration::from_secs(propagation_s)).await?;
-        Ok(Self { ledger, known, feed, propagation_s })
+        let denylist = Arc::new(LocalDenylist::new(ledger.keys().clone()));
+        let feed = Feed::start(address, Arc::clone(&denylist), Duration::from_secs(propagation_s)).await?;
+        Ok(Self { ledger, denylist, feed, propagation_s })
     }
 
-    fn is_fresh(&self) -> Result<(), AuthError> {
+    fn require_fresh(&self) -> Result<(), AuthError> {
         if self.feed.is_fresh() {
             return Ok(());
         }
@@ -49,33 +49,33 @@ impl Revocation for Push {
         Ok(self.ledger.tick().await?)
     }
 
-    async fn admit(&self, bearer: &Bearer) -> Result<(), AuthError> {
-        self.is_fresh()?;
-        let denied = self.known.denials.deny(bearer.id, bearer.identity.id, bearer.epoch);
+    async fn check(&self, token: &VerifiedToken) -> Result<(), AuthError> {
+        self.require_fresh()?;
+        let denied = self.denylist.denials.is_denied(token.id, token.identity.id, token.epoch);
         if denied { Err(REVOKED) } else { Ok(()) }
     }
 
     /// Queries Redis itself: a denial that was not received here yet counts as well.
-    async fn admit_current(&self, bearer: &Bearer) -> Result<(), AuthError> {
-        let admitted = self.ledger.admits(bearer.id, bearer.identity.id, bearer.epoch).await?;
-        if admitted { Ok(()) } else { Err(REVOKED) }
+    async fn check_current(&self, token: &VerifiedToken) -> Result<(), AuthError> {
+        let accepted = self.ledger.accepts(token.id, token.identity.id, token.epoch).await?;
+        if accepted { Ok(()) } else { Err(REVOKED) }
     }
 
-    async fn deny(&self, bearer: &Bearer, now: UnixSeconds) -> Result<bool, AuthError> {
-        let life_s = self.ledger.life_s(bearer.exp, now);
-        let first = self.ledger.deny(bearer.id, life_s).await?;
-        self.known.learn(Denial::Token(bearer.id), life_s);
+    async fn deny(&self, token: &VerifiedToken, now: UnixSeconds) -> Result<bool, AuthError> {
+        let denial_ttl_s = self.ledger.denial_ttl_s(token.exp, now);
+        let first = self.ledger.deny(token.id, denial_ttl_s).await?;
+        self.denylist.add(Denial::Token(token.id), denial_ttl_s);
         Ok(first)
     }
 
     async fn deny_user(&self, user: u32) -> Result<(), AuthError> {
         let epoch = self.ledger.deny_user(user).await?;
-        self.known.learn(Denial::User { user, epoch }, self.ledger.longest_life_s());
+        self.denylist.add(Denial::User { user, epoch }, self.ledger.max_denial_ttl_s());
         Ok(())
     }
 
     async fn ready(&self) -> Result<(), AuthError> {
-        self.is_fresh()?;
+        self.require_fresh()?;
         Ok(self.ledger.probe().await?)
     }
 
@@ -85,34 +85,34 @@ impl Revocation for Push {
 }
 
 /// What this process knows.
-struct Known {
+struct LocalDenylist {
     denials: Denials,
     keys: Keys,
     /// The reference of the expiry of denials: a clock that is never adjusted.
-    born: Instant,
+    started: Instant,
 }
 
-impl Known {
+impl LocalDenylist {
     fn new(keys: Keys) -> Self {
-        Self { denials: Denials::default(), keys, born: Instant::now() }
+        Self { denials: Denials::default(), keys, started: Instant::now() }
     }
 
-    /// Adds a denial that has to be known for `life_s` seconds more.
-    fn learn(&self, denial: Denial, life_s: u64) {
-        let now = self.born.elapsed().as_secs();
+    /// Adds a denial that has to be known for `denial_ttl_s` seconds more.
+    fn add(&self, denial: Denial, denial_ttl_s: u64) {
+        let now = self.started.elapsed().as_secs();
         // One second more, because this clock is cut to whole ones.
-        self.denials.add(denial, now + life_s + 1, now);
+        self.denials.add(denial, now + denial_ttl_s + 1, now);
     }
 
-    /// Adds the denial in a message: `<life_s> <denial>`.
-    fn hear(&self, message: &str) -> Option<()> {
-        let (life_s, denial) = message.split_once(' ')?;
-        self.learn(denial.parse().ok()?, life_s.parse().ok()?);
+    /// Adds the denial in a message: `<denial_ttl_s> <denial>`.
+    fn add_message(&self, message: &str) -> Option<()> {
+        let (denial_ttl_s, denial) = message.split_once(' ')?;
+        self.add(denial.parse().ok()?, denial_ttl_s.parse().ok()?);
         Some(())
     }
 }
 
-impl Subscriber for Known {
+impl Subscriber for LocalDenylist {
     async fn on_connect(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         connection.subscribe(&self.keys.denied).await?;
         let (floor, now, denials) = self.keys.snapshot(connection).await?;
@@ -120,7 +120,7 @@ impl Subscriber for Known {
         for (denial, end) in denials {
             // To begin with a part of the list would be to take what is revoked.
             let denial = denial.parse().map_err(|_| (ErrorKind::UnexpectedReturnType, "not a denial"))?;
-            self.learn(denial, end.saturating_sub(now));
+            self.add(denial, end.saturating_sub(now));
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Subscriber for Known {
         }
         // Only our own scripts speak here: what is not understood is not theirs.
         if let [_, Value::BulkString(message)] = push.data.as_slice() {
-            str::from_utf8(message).ok().and_then(|message| self.hear(message));
+            str::from_utf8(message).ok().and_then(|message| self.add_message(message));
         }
     }
 }

@@ -8,7 +8,7 @@ use chassis::directory::{Change, Directory, UserState};
 use contract::body::Identity;
 
 use super::{REVOKED, Revocation};
-use crate::claims::Bearer;
+use crate::claims::VerifiedToken;
 
 /// The scheme without a store. The claim `epoch` counts the changes of the user.
 pub(crate) struct SignatureOnly {
@@ -23,9 +23,9 @@ impl SignatureOnly {
     }
 
     /// Returns the directory's entry of this user, if the user is enabled and has not changed since the token's epoch.
-    async fn unchanged(&self, bearer: &Bearer) -> Result<UserState, AuthError> {
-        let state = self.directory.user_state(bearer.identity.id).await?;
-        let changed = state.disabled || state.epoch != bearer.epoch;
+    async fn require_unchanged(&self, token: &VerifiedToken) -> Result<UserState, AuthError> {
+        let state = self.directory.user_state(token.identity.id).await?;
+        let changed = state.disabled || state.epoch != token.epoch;
         if changed { Err(REVOKED) } else { Ok(state) }
     }
 }
@@ -35,20 +35,20 @@ impl Revocation for SignatureOnly {
         Ok(self.directory.user_state(user).await?.epoch)
     }
 
-    async fn admit(&self, _: &Bearer) -> Result<(), AuthError> {
+    async fn check(&self, _: &VerifiedToken) -> Result<(), AuthError> {
         Ok(())
     }
 
-    async fn admit_current(&self, bearer: &Bearer) -> Result<(), AuthError> {
-        self.unchanged(bearer).await.map(|_| ())
+    async fn check_current(&self, token: &VerifiedToken) -> Result<(), AuthError> {
+        self.require_unchanged(token).await.map(|_| ())
     }
 
-    async fn renewed(&self, bearer: &Bearer) -> Result<Identity, AuthError> {
-        Ok(self.unchanged(bearer).await?.applied_to(bearer.identity.clone()))
+    async fn current_user(&self, token: &VerifiedToken) -> Result<Identity, AuthError> {
+        Ok(self.require_unchanged(token).await?.applied_to(token.identity.clone()))
     }
 
     /// Revokes nothing: the client deletes its token, and a copy stays valid until it expires.
-    async fn deny(&self, _: &Bearer, _: UnixSeconds) -> Result<bool, AuthError> {
+    async fn deny(&self, _: &VerifiedToken, _: UnixSeconds) -> Result<bool, AuthError> {
         Ok(true)
     }
 

@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use crate::bed::{Bed, NOW, Node};
 
 const GRACE_S: u64 = 10;
-const MOST_SIBLINGS: usize = 8;
+const MAX_SIBLINGS: usize = 8;
 /// Seconds of a login, as the bed has them.
 const ABSOLUTE_S: u64 = 1000;
 
@@ -65,7 +65,7 @@ impl Model {
     fn present(&mut self, token: usize, next: usize, now: u64) -> bool {
         let Some(place) = self.families.iter().position(|family| family.tokens.contains(&token)) else { return false };
         let family = &mut self.families[place];
-        let in_grace = now <= family.rotated_at + GRACE_S && family.current.len() < MOST_SIBLINGS;
+        let in_grace = now <= family.rotated_at + GRACE_S && family.current.len() < MAX_SIBLINGS;
         if now >= family.ends_at {
             self.families.remove(place);
             return false;

@@ -16,7 +16,7 @@ use chassis::auth::UnixSeconds;
 use quick_cache::sync::Cache;
 use redis::aio::MultiplexedConnection;
 use redis::{ConnectionInfo, PushInfo, PushKind, RedisError, Value};
-use stores::feed::{Subscriber, Feed};
+use stores::feed::{Feed, Subscriber};
 use stores::{Multiplexed, Redis};
 
 use super::{NewSession, RedisStore, SessionStore, StoreError};
@@ -25,16 +25,16 @@ use crate::Key;
 /// A [`RedisStore`] with a cache of what it has read.
 pub struct CachedStore {
     store: RedisStore<Multiplexed>,
-    remembered: Arc<Remembered>,
+    cache: Arc<SessionCache>,
     feed: Feed,
     staleness_s: u64,
 }
 
 /// What was read, by the name of its key.
-struct Remembered {
+struct SessionCache {
     payloads: Cache<Vec<u8>, Arc<[u8]>>,
     /// The number of invalidations from Redis.
-    words: AtomicU64,
+    invalidations: AtomicU64,
 }
 
 impl CachedStore {
@@ -45,16 +45,16 @@ impl CachedStore {
         entries: usize,
         staleness_s: u64,
     ) -> Result<Self, RedisError> {
-        let remembered = Arc::new(Remembered { payloads: Cache::new(entries), words: AtomicU64::new(0) });
-        let feed = Feed::start(address, Arc::clone(&remembered), Duration::from_secs(staleness_s)).await?;
-        Ok(Self { store: RedisStore::new(redis), remembered, feed, staleness_s })
+        let cache = Arc::new(SessionCache { payloads: Cache::new(entries), invalidations: AtomicU64::new(0) });
+        let feed = Feed::start(address, Arc::clone(&cache), Duration::from_secs(staleness_s)).await?;
+        Ok(Self { store: RedisStore::new(redis), cache, feed, staleness_s })
     }
 }
 
-impl Subscriber for Remembered {
+impl Subscriber for SessionCache {
     async fn on_connect(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         // Entries read over an earlier connection are no longer tracked.
-        self.forget_all();
+        self.clear();
         redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async(connection).await
     }
 
@@ -64,7 +64,7 @@ impl Subscriber for Remembered {
         }
         match push.data.first() {
             Some(Value::Array(keys)) => {
-                self.words.fetch_add(1, Ordering::SeqCst);
+                self.invalidations.fetch_add(1, Ordering::SeqCst);
                 for key in keys {
                     if let Value::BulkString(name) = key {
                         self.payloads.remove(name);
@@ -72,21 +72,21 @@ impl Subscriber for Remembered {
                 }
             }
             // Redis was emptied.
-            _ => self.forget_all(),
+            _ => self.clear(),
         }
     }
 }
 
-impl Remembered {
-    fn forget_all(&self) {
-        self.words.fetch_add(1, Ordering::SeqCst);
+impl SessionCache {
+    fn clear(&self) {
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
         self.payloads.clear();
     }
 
-    /// Keeps what was read after `words` words, unless there was one since, which may have meant it.
-    fn keep(&self, name: &[u8], payload: &[u8], words: u64) {
+    /// Keeps what was read after `invalidations` words, unless there was one since, which may have meant it.
+    fn insert_unless_invalidated(&self, name: &[u8], payload: &[u8], invalidations: u64) {
         self.payloads.insert(name.to_vec(), Arc::from(payload));
-        if self.words.load(Ordering::SeqCst) != words {
+        if self.invalidations.load(Ordering::SeqCst) != invalidations {
             self.payloads.remove(name);
         }
     }
@@ -100,17 +100,17 @@ impl SessionStore for CachedStore {
     async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
         let name = self.store.session(key);
         if self.feed.is_fresh()
-            && let Some(payload) = self.remembered.payloads.get(&name)
+            && let Some(payload) = self.cache.payloads.get(&name)
         {
             return Ok(Some(payload.to_vec()));
         }
-        let words = self.remembered.words.load(Ordering::SeqCst);
+        let invalidations = self.cache.invalidations.load(Ordering::SeqCst);
         let Some(read) = self.feed.query::<Option<Vec<u8>>>(redis::cmd("GET").arg(&name)).await? else {
             // This session would not be invalidated, so it is not cached.
             return self.store.read(key, now).await;
         };
         if let Some(payload) = &read {
-            self.remembered.keep(&name, payload, words);
+            self.cache.insert_unless_invalidated(&name, payload, invalidations);
         }
         Ok(read)
     }
@@ -129,7 +129,7 @@ impl SessionStore for CachedStore {
 
     async fn rewrite(&self, key: &Key, payload: &[u8], now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
         self.store.rewrite(key, payload, now, ttl_s).await?;
-        self.remembered.payloads.remove(&self.store.session(key));
+        self.cache.payloads.remove(&self.store.session(key));
         Ok(())
     }
 
@@ -139,14 +139,14 @@ impl SessionStore for CachedStore {
 
     async fn replace(&self, old: &Key, new: NewSession<'_>) -> Result<bool, StoreError> {
         let found = self.store.replace(old, new).await?;
-        self.remembered.payloads.remove(&self.store.session(old));
+        self.cache.payloads.remove(&self.store.session(old));
         Ok(found)
     }
 
     async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
         let found = self.store.remove(key, user).await?;
         // It is invalidated here at once; Redis notifies the others.
-        self.remembered.payloads.remove(&self.store.session(key));
+        self.cache.payloads.remove(&self.store.session(key));
         Ok(found)
     }
 
@@ -154,7 +154,7 @@ impl SessionStore for CachedStore {
         self.store.remove_all(user).await?;
         // Only Redis knows which sessions these were. They are invalidated here at once, too.
         if !self.feed.catch_up().await.unwrap_or(false) {
-            self.remembered.forget_all();
+            self.cache.clear();
         }
         Ok(())
     }

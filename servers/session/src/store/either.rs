@@ -25,7 +25,7 @@ pub enum AnyStore {
     Postgres(PostgresStore),
 }
 
-macro_rules! whichever {
+macro_rules! dispatch {
     ($any:ident.$method:ident($($argument:ident),*)) => {
         match $any {
             AnyStore::Memory(store) => store.$method($($argument),*).await,
@@ -49,42 +49,42 @@ impl SessionStore for AnyStore {
     }
 
     async fn insert(&self, session: NewSession<'_>) -> Result<(), StoreError> {
-        whichever!(self.insert(session))
+        dispatch!(self.insert(session))
     }
 
     async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
-        whichever!(self.read(key, now))
+        dispatch!(self.read(key, now))
     }
 
     async fn read_current(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
-        whichever!(self.read_current(key, now))
+        dispatch!(self.read_current(key, now))
     }
 
     async fn read_extending(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        whichever!(self.read_extending(key, now, ttl_s))
+        dispatch!(self.read_extending(key, now, ttl_s))
     }
 
     async fn set_deadline(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
-        whichever!(self.set_deadline(key, now, ttl_s))
+        dispatch!(self.set_deadline(key, now, ttl_s))
     }
 
     async fn rewrite(&self, key: &Key, payload: &[u8], now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
-        whichever!(self.rewrite(key, payload, now, ttl_s))
+        dispatch!(self.rewrite(key, payload, now, ttl_s))
     }
 
     async fn replace(&self, old: &Key, new: NewSession<'_>) -> Result<bool, StoreError> {
-        whichever!(self.replace(old, new))
+        dispatch!(self.replace(old, new))
     }
 
     async fn remove(&self, key: &Key, user: u32) -> Result<bool, StoreError> {
-        whichever!(self.remove(key, user))
+        dispatch!(self.remove(key, user))
     }
 
     async fn remove_all(&self, user: u32) -> Result<(), StoreError> {
-        whichever!(self.remove_all(user))
+        dispatch!(self.remove_all(user))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        whichever!(self.probe())
+        dispatch!(self.probe())
     }
 }

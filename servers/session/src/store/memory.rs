@@ -58,25 +58,25 @@ impl SessionStore for MemoryStore {
     }
 
     async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.shard(key).living(key, now).map(|stored| stored.payload.to_vec()))
+        Ok(self.shard(key).unexpired(key, now).map(|stored| stored.payload.to_vec()))
     }
 
     async fn read_extending(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.shard(key).living(key, now).map(|stored| {
+        Ok(self.shard(key).unexpired(key, now).map(|stored| {
             stored.deadline = now + ttl_s;
             stored.payload.to_vec()
         }))
     }
 
     async fn set_deadline(&self, key: &Key, now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
-        if let Some(stored) = self.shard(key).living(key, now) {
+        if let Some(stored) = self.shard(key).unexpired(key, now) {
             stored.deadline = now + ttl_s;
         }
         Ok(())
     }
 
     async fn rewrite(&self, key: &Key, payload: &[u8], now: UnixSeconds, ttl_s: u64) -> Result<(), StoreError> {
-        if let Some(stored) = self.shard(key).living(key, now) {
+        if let Some(stored) = self.shard(key).unexpired(key, now) {
             stored.payload = payload.into();
             stored.deadline = now + ttl_s;
         }
@@ -137,10 +137,10 @@ impl MemoryStore {
         if shard.sessions.len() < shard.purge_at {
             return;
         }
-        let over: Vec<_> = shard.sessions.extract_if(|_, stored| stored.deadline <= now).collect();
+        let expired: Vec<_> = shard.sessions.extract_if(|_, stored| stored.deadline <= now).collect();
         shard.purge_at = FIRST_PURGE.max(2 * shard.sessions.len());
         drop(shard);
-        for (key, Stored { user, .. }) in over {
+        for (key, Stored { user, .. }) in expired {
             self.lists(user).unlist(user, &key);
         }
     }
@@ -161,7 +161,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shard {
-    fn living(&mut self, key: &Key, now: UnixSeconds) -> Option<&mut Stored> {
+    fn unexpired(&mut self, key: &Key, now: UnixSeconds) -> Option<&mut Stored> {
         self.sessions.get_mut(key).filter(|stored| stored.deadline > now)
     }
 }

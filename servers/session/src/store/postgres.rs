@@ -48,31 +48,31 @@ const PURGE: &str = "DELETE FROM authbench_sessions WHERE key IN
 const PURGE_INTERVAL_S: u64 = 1;
 
 /// For how long a failed login counts as a sign that the next one will fail.
-const REFUSAL_COUNTS: Duration = Duration::from_secs(10);
+const REJECTION_WINDOW: Duration = Duration::from_secs(10);
 
 /// Sessions in a database.
 pub struct PostgresStore {
     postgres: Arc<Postgres>,
     purge_at: AtomicU64,
-    refusal: Mutex<Option<(Instant, StoreError)>>,
+    write_rejection: Mutex<Option<(Instant, StoreError)>>,
 }
 
 impl PostgresStore {
     /// Opens this database and creates its table if necessary.
     pub async fn new(postgres: Arc<Postgres>) -> Result<Self, StoreError> {
         postgres.create_if_missing(TABLE).await?;
-        Ok(Self { postgres, purge_at: AtomicU64::new(0), refusal: Mutex::default() })
+        Ok(Self { postgres, purge_at: AtomicU64::new(0), write_rejection: Mutex::default() })
     }
 
     /// Records whether the last session could be stored.
-    fn noted(&self, stored: Result<(), StoreError>) -> Result<(), StoreError> {
-        let refusal = stored.as_ref().err().filter(|error| matches!(error, StoreError::NotWritable(_)));
-        *self.refusal() = refusal.map(|error| (Instant::now(), error.clone()));
+    fn record_rejection(&self, stored: Result<(), StoreError>) -> Result<(), StoreError> {
+        let write_rejection = stored.as_ref().err().filter(|error| matches!(error, StoreError::NotWritable(_)));
+        *self.write_rejection() = write_rejection.map(|error| (Instant::now(), error.clone()));
         stored
     }
 
-    fn refusal(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write_rejection(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
+        self.write_rejection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn purge_if_due(&self, now: UnixSeconds) -> Result<(), StoreError> {
@@ -95,7 +95,7 @@ impl SessionStore for PostgresStore {
         self.purge_if_due(now).await?;
         let (user, deadline) = (i64::from(user), seconds(now + ttl_s));
         let stored = self.postgres.execute(INSERT, &[&key.bytes().as_slice(), &user, &payload, &deadline]).await;
-        self.noted(stored.map(drop))
+        self.record_rejection(stored.map(drop))
     }
 
     async fn read(&self, key: &Key, now: UnixSeconds) -> Result<Option<Vec<u8>>, StoreError> {
@@ -149,7 +149,7 @@ impl SessionStore for PostgresStore {
     /// counts, too, until one succeeds or a while has passed.
     async fn probe(&self) -> Result<(), StoreError> {
         self.postgres.execute(PROBE, &[]).await?;
-        let refusal = self.refusal().clone().filter(|(at, _)| at.elapsed() < REFUSAL_COUNTS);
-        refusal.map_or(Ok(()), |(_, error)| Err(error))
+        let write_rejection = self.write_rejection().clone().filter(|(at, _)| at.elapsed() < REJECTION_WINDOW);
+        write_rejection.map_or(Ok(()), |(_, error)| Err(error))
     }
 }

@@ -9,6 +9,6 @@ if marked then
   return marked == call and 1 or 0
 end
 if KEYS[2] then
-  tell(KEYS[2], 't ' .. ARGV[2], ARGV[1])
+  publish(KEYS[2], 't ' .. ARGV[2], ARGV[1])
 end
 return 1

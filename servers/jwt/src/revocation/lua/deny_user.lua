@@ -8,6 +8,6 @@ if KEYS[4] then
   if old then
     redis.call('ZREM', KEYS[4], 'u ' .. ARGV[2] .. ' ' .. old)
   end
-  tell(KEYS[4], 'u ' .. ARGV[2] .. ' ' .. epoch, ARGV[1])
+  publish(KEYS[4], 'u ' .. ARGV[2] .. ' ' .. epoch, ARGV[1])
 end
 return epoch

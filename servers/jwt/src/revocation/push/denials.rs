@@ -32,21 +32,21 @@ pub(super) enum Denial {
 
 /// A text that is not a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoDenial;
+pub(super) struct ParseDenialError;
 
 impl FromStr for Denial {
-    type Err = NoDenial;
+    type Err = ParseDenialError;
 
     /// From `t <token id>` or `u <user> <epoch>`, as the scripts write them.
-    fn from_str(text: &str) -> Result<Self, NoDenial> {
+    fn from_str(text: &str) -> Result<Self, ParseDenialError> {
         let words: Vec<_> = text.split(' ').collect();
         match words.as_slice() {
-            ["t", id] => TokenId::parse(id).map(Self::Token).ok_or(NoDenial),
+            ["t", id] => TokenId::parse(id).map(Self::Token).ok_or(ParseDenialError),
             ["u", user, epoch] => Ok(Self::User {
-                user: user.parse().map_err(|_| NoDenial)?,
-                epoch: epoch.parse().map_err(|_| NoDenial)?,
+                user: user.parse().map_err(|_| ParseDenialError)?,
+                epoch: epoch.parse().map_err(|_| ParseDenialError)?,
             }),
-            _ => Err(NoDenial),
+            _ => Err(ParseDenialError),
         }
     }
 }
@@ -73,8 +73,8 @@ impl Default for Denials {
 
 impl Denials {
     /// Whether a token with this id, of this user and epoch, is denied.
-    pub(super) fn deny(&self, id: TokenId, user: u32, epoch: u64) -> bool {
-        epoch < self.floor.load(Ordering::Acquire) || self.has_token(id) || self.least(user) > Some(epoch)
+    pub(super) fn is_denied(&self, id: TokenId, user: u32, epoch: u64) -> bool {
+        epoch < self.floor.load(Ordering::Acquire) || self.has_token(id) || self.min_epoch(user) > Some(epoch)
     }
 
     /// Denies every token with a lower epoch, permanently.
@@ -82,11 +82,11 @@ impl Denials {
         self.floor.fetch_max(floor, Ordering::AcqRel);
     }
 
-    /// Adds a denial that may be dropped at `until`.
-    pub(super) fn add(&self, denial: Denial, until: Seconds, now: Seconds) {
+    /// Adds a denial that may be dropped at `expires_at`.
+    pub(super) fn add(&self, denial: Denial, expires_at: Seconds, now: Seconds) {
         match denial {
-            Denial::Token(id) => write(self.tokens_of(id)).add(id, (), until, now),
-            Denial::User { user, epoch } => write(self.users_of(user)).add(user, epoch, until, now),
+            Denial::Token(id) => write(self.tokens_of(id)).add(id, (), expires_at, now),
+            Denial::User { user, epoch } => write(self.users_of(user)).add(user, epoch, expires_at, now),
         }
     }
 
@@ -95,9 +95,9 @@ impl Denials {
         shard.entries.contains_key(&id)
     }
 
-    fn least(&self, user: u32) -> Option<u64> {
+    fn min_epoch(&self, user: u32) -> Option<u64> {
         let shard = self.users_of(user).read().unwrap_or_else(PoisonError::into_inner);
-        shard.entries.get(&user).map(|entry| entry.least)
+        shard.entries.get(&user).map(|entry| entry.min_epoch)
     }
 
     fn tokens_of(&self, id: TokenId) -> &Tokens {
@@ -122,8 +122,8 @@ struct Shard<K, V, S> {
 }
 
 struct Entry<V> {
-    least: V,
-    until: Seconds,
+    min_epoch: V,
+    expires_at: Seconds,
 }
 
 impl<K, V, S: Default> Default for Shard<K, V, S> {
@@ -133,12 +133,12 @@ impl<K, V, S: Default> Default for Shard<K, V, S> {
 }
 
 impl<K: Eq + Hash, V: Ord + Copy, S: BuildHasher> Shard<K, V, S> {
-    fn add(&mut self, key: K, least: V, until: Seconds, now: Seconds) {
-        let entry = self.entries.entry(key).or_insert(Entry { least, until });
-        entry.least = entry.least.max(least);
-        entry.until = entry.until.max(until);
+    fn add(&mut self, key: K, min_epoch: V, expires_at: Seconds, now: Seconds) {
+        let entry = self.entries.entry(key).or_insert(Entry { min_epoch, expires_at });
+        entry.min_epoch = entry.min_epoch.max(min_epoch);
+        entry.expires_at = entry.expires_at.max(expires_at);
         if self.entries.len() >= self.purge_at {
-            self.entries.retain(|_, entry| entry.until > now);
+            self.entries.retain(|_, entry| entry.expires_at > now);
             self.entries.shrink_to(2 * self.entries.len());
             self.purge_at = FIRST_PURGE.max(2 * self.entries.len());
         }
@@ -189,21 +189,21 @@ mod tests {
         assert_eq!(format!("t {text}").parse(), Ok(Denial::Token(id(3))));
         assert_eq!("u 7 1700000000000001".parse(), Ok(Denial::User { user: 7, epoch: 1_700_000_000_000_001 }));
         for other in ["", "t", "t x", "u 7", "u 7 -1", "u 7 1.7e+15", "u -1 7", "x 1", "t  AA", "u 7 1 1"] {
-            assert_eq!(other.parse::<Denial>(), Err(NoDenial), "{other}");
+            assert_eq!(other.parse::<Denial>(), Err(ParseDenialError), "{other}");
         }
     }
 
     #[test]
     fn denials_cover_a_token_a_users_past_and_everything_below_the_floor() {
         let denials = Denials::default();
-        assert!(!denials.deny(id(1), 7, 0));
+        assert!(!denials.is_denied(id(1), 7, 0));
         denials.add(Denial::Token(id(1)), 10, 0);
         denials.add(Denial::User { user: 7, epoch: 100 }, 10, 0);
-        assert!(denials.deny(id(1), 8, 200) && !denials.deny(id(2), 8, 0));
-        assert!(denials.deny(id(2), 7, 99) && !denials.deny(id(2), 7, 100));
+        assert!(denials.is_denied(id(1), 8, 200) && !denials.is_denied(id(2), 8, 0));
+        assert!(denials.is_denied(id(2), 7, 99) && !denials.is_denied(id(2), 7, 100));
         denials.raise_floor(50);
         denials.raise_floor(40);
-        assert!(denials.deny(id(2), 8, 49) && !denials.deny(id(2), 8, 50));
+        assert!(denials.is_denied(id(2), 8, 49) && !denials.is_denied(id(2), 8, 50));
     }
 
     #[test]
@@ -227,10 +227,10 @@ mod tests {
     }
 
     /// Every possible query.
-    fn answers(denials: &Denials) -> Vec<bool> {
-        let tokens = (0..20).map(|n| denials.deny(id(n), 9, 10));
+    fn query_all(denials: &Denials) -> Vec<bool> {
+        let tokens = (0..20).map(|n| denials.is_denied(id(n), 9, 10));
         let users = (0..5).flat_map(|user| (0..11).map(move |epoch| (user, epoch)));
-        tokens.chain(users.map(|(user, epoch)| denials.deny(id(99), user, epoch))).collect()
+        tokens.chain(users.map(|(user, epoch)| denials.is_denied(id(99), user, epoch))).collect()
     }
 
     proptest! {
@@ -240,22 +240,22 @@ mod tests {
         /// same set.
         #[test]
         fn a_snapshot_and_pushes_make_one_set_in_any_order(
-            (told, shuffled) in proptest::collection::vec(denial(), 0..60)
-                .prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
+            (listed, shuffled) in proptest::collection::vec(denial(), 0..60)
+                .prop_flat_map(|listed| (Just(listed.clone()), Just(listed).prop_shuffle())),
             again in 0..60_usize,
         ) {
             let (one, other) = (Denials::default(), Denials::default());
-            for (denial, until) in &told {
-                one.add(*denial, *until, 0);
+            for (denial, expires_at) in &listed {
+                one.add(*denial, *expires_at, 0);
             }
-            for (denial, until) in shuffled.iter().chain(shuffled.iter().take(again)) {
-                other.add(*denial, *until, 0);
+            for (denial, expires_at) in shuffled.iter().chain(shuffled.iter().take(again)) {
+                other.add(*denial, *expires_at, 0);
             }
-            prop_assert_eq!(answers(&one), answers(&other));
-            for (denial, _) in &told {
+            prop_assert_eq!(query_all(&one), query_all(&other));
+            for (denial, _) in &listed {
                 let denied = match *denial {
-                    Denial::Token(id) => one.deny(id, 9, 10),
-                    Denial::User { user, epoch } => epoch == 0 || one.deny(id(99), user, epoch - 1),
+                    Denial::Token(id) => one.is_denied(id, 9, 10),
+                    Denial::User { user, epoch } => epoch == 0 || one.is_denied(id(99), user, epoch - 1),
                 };
                 prop_assert!(denied, "{denial:?}");
             }

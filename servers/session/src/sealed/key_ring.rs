@@ -49,33 +49,33 @@ impl SealingKey {
         Ok(Self { id: *id.as_ref().first_chunk().expect("a hash is longer than an id"), key })
     }
 
-    fn authenticated(&self) -> Aad<Vec<u8>> {
+    fn associated_data(&self) -> Aad<Vec<u8>> {
         Aad::from([LABEL, &self.id].concat())
     }
 }
 
 /// All keys that are trusted.
-pub(super) struct Ring(ArcSwap<Keys>);
+pub(super) struct KeyRing(ArcSwap<Keys>);
 
 struct Keys {
     current: Arc<SealingKey>,
     /// Each with the instant after which it is no longer trusted.
-    former: Vec<(Arc<SealingKey>, UnixSeconds)>,
+    previous: Vec<(Arc<SealingKey>, UnixSeconds)>,
 }
 
-impl Ring {
+impl KeyRing {
     pub(super) fn new(key: SealingKey) -> Self {
-        Self(ArcSwap::from_pointee(Keys { current: Arc::new(key), former: vec![] }))
+        Self(ArcSwap::from_pointee(Keys { current: Arc::new(key), previous: vec![] }))
     }
 
     /// Seals with `key` from now on. What was sealed until now lives for `ttl_s` at most, and so does the trust.
     pub(super) fn rotate(&self, key: SealingKey, now: UnixSeconds, ttl_s: u64) {
         let key = Arc::new(key);
         self.0.rcu(|keys| {
-            let mut former = keys.former.clone();
-            former.retain(|(_, until)| *until > now);
-            former.push((Arc::clone(&keys.current), now + ttl_s));
-            Keys { current: Arc::clone(&key), former }
+            let mut previous = keys.previous.clone();
+            previous.retain(|(_, until)| *until > now);
+            previous.push((Arc::clone(&keys.current), now + ttl_s));
+            Keys { current: Arc::clone(&key), previous }
         });
     }
 
@@ -83,7 +83,7 @@ impl Ring {
     pub(super) fn seal(&self, mut payload: Vec<u8>) -> Result<String, String> {
         let keys = self.0.load();
         let key = &keys.current;
-        let nonce = key.key.seal_in_place_append_tag(key.authenticated(), &mut payload);
+        let nonce = key.key.seal_in_place_append_tag(key.associated_data(), &mut payload);
         let nonce = nonce.map_err(|_| "the session could not be sealed".to_owned())?;
         Ok(URL_SAFE_NO_PAD.encode([&key.id, nonce.as_ref().as_slice(), &payload].concat()))
     }
@@ -94,21 +94,21 @@ impl Ring {
         let (id, rest) = sealed.split_first_chunk::<ID_BYTES>()?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>()?;
         let keys = self.0.load();
-        let key = keys.trusted(*id, now)?;
+        let key = keys.trusted_key(*id, now)?;
         let mut payload = ciphertext.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let bytes = key.key.open_in_place(nonce, key.authenticated(), &mut payload).ok()?.len();
+        let bytes = key.key.open_in_place(nonce, key.associated_data(), &mut payload).ok()?.len();
         payload.truncate(bytes);
         Some(payload)
     }
 }
 
 impl Keys {
-    fn trusted(&self, id: [u8; ID_BYTES], now: UnixSeconds) -> Option<&SealingKey> {
+    fn trusted_key(&self, id: [u8; ID_BYTES], now: UnixSeconds) -> Option<&SealingKey> {
         if self.current.id == id {
             return Some(&self.current);
         }
-        let former = self.former.iter().find(|(key, until)| key.id == id && *until > now);
-        former.map(|(key, _)| key.as_ref())
+        let previous = self.previous.iter().find(|(key, until)| key.id == id && *until > now);
+        previous.map(|(key, _)| key.as_ref())
     }
 }

@@ -1,5 +1,5 @@
 -- Adds a denial to the list of the current ones, for later snapshots, and publishes it to the subscribers.
-local function tell(list, denial, life_s)
+local function publish(list, denial, life_s)
   local now = tonumber(redis.call('TIME')[1])
   redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
   -- One second more than necessary, because the clock above is truncated to whole seconds.
