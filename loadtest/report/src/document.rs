@@ -4,7 +4,7 @@
 //! markup: each renderer escapes all of it.
 
 use crate::chart::Chart;
-use crate::svg::Missing;
+use crate::svg::MissingChart;
 
 /// A whole report.
 pub(crate) struct Document {
@@ -72,7 +72,7 @@ pub(crate) struct Cell {
     /// Smaller, below: an interval or an explanation.
     pub(crate) note: String,
     /// Greyed, with a dagger: too few samples.
-    pub(crate) weak: bool,
+    pub(crate) greyed: bool,
 }
 
 /// The mark after a greyed figure.
@@ -87,17 +87,18 @@ impl Document {
 
 impl Document {
     /// Replaces each missing chart by a notice with the reason.
-    pub(crate) fn leave_out(&mut self, missing: &[Missing]) {
-        self.sections.iter_mut().for_each(|section| leave_out(&mut section.blocks, missing));
+    pub(crate) fn replace_missing(&mut self, missing: &[MissingChart]) {
+        self.sections.iter_mut().for_each(|section| replace_missing(&mut section.blocks, missing));
     }
 }
 
-fn leave_out(blocks: &mut [Block], missing: &[Missing]) {
+fn replace_missing(blocks: &mut [Block], missing: &[MissingChart]) {
     for block in blocks {
         match block {
-            Block::Folded { blocks, .. } => leave_out(blocks, missing),
+            Block::Folded { blocks, .. } => replace_missing(blocks, missing),
             Block::Chart(chart) => {
-                if let Some(Missing { chart: name, reason }) = missing.iter().find(|each| each.chart == chart.name) {
+                if let Some(MissingChart { chart: name, reason }) = missing.iter().find(|each| each.chart == chart.name)
+                {
                     *block = Block::Notice(format!(
                         "The chart “{}” ({name}) is missing: it cannot be drawn ({reason}). Its figures are in the tables.",
                         chart.title
@@ -141,8 +142,8 @@ impl Cell {
         self
     }
 
-    pub(crate) fn weak_if(mut self, weak: bool) -> Self {
-        self.weak = weak;
+    pub(crate) fn greyed_if(mut self, greyed: bool) -> Self {
+        self.greyed = greyed;
         self
     }
 }
@@ -179,7 +180,7 @@ mod tests {
         let folded = Block::Folded { summary: String::new(), blocks: vec![chart("b"), chart("c")] };
         let section = Section { id: "all", title: String::new(), blocks: vec![chart("a"), folded] };
         let mut document = Document { title: String::new(), subtitle: String::new(), sections: vec![section] };
-        document.leave_out(&[Missing { chart: "b".to_owned(), reason: "too many points".to_owned() }]);
+        document.replace_missing(&[MissingChart { chart: "b".to_owned(), reason: "too many points".to_owned() }]);
         let left: Vec<&str> = document.charts().iter().map(|chart| chart.name.as_str()).collect();
         assert_eq!(left, ["a", "c"]);
         let markdown = crate::markdown::render(&document);

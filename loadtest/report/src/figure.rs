@@ -33,7 +33,7 @@ pub(crate) fn estimate(found: &Estimate, unit: &str) -> String {
 }
 
 /// Formats two decimals; a rounded zero has no sign.
-pub(crate) fn hundredths(value: f64) -> String {
+pub(crate) fn two_decimals(value: f64) -> String {
     format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0)
 }
 

@@ -24,11 +24,11 @@ pub(crate) fn render(document: &Document) -> String {
                 meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (safe(&html! { (document.title) " · authbench" })) }
+                title { (make_printable(&html! { (document.title) " · authbench" })) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (safe(&body(document)))
+                (make_printable(&body(document)))
                 script { (PreEscaped(ECHARTS)) }
                 script { (PreEscaped(CHARTS)) }
             }
@@ -52,7 +52,7 @@ fn body(document: &Document) -> Markup {
 }
 
 /// Returns markup without characters that control a terminal or change the text direction.
-fn safe(markup: &Markup) -> Markup {
+fn make_printable(markup: &Markup) -> Markup {
     PreEscaped(printable(&markup.0).into_owned())
 }
 
@@ -158,7 +158,7 @@ fn row_group(table: &Table, group: &RowGroup) -> Markup {
 
 fn cell(cell: &Cell) -> Markup {
     html! {
-        @if cell.weak {
+        @if cell.greyed {
             span class="weak" title="fewer than 100 samples above it" { (prose(&cell.text)) (DAGGER) }
         } @else { (prose(&cell.text)) }
         @if !cell.note.is_empty() { span class="note" { (prose(&cell.note)) } }

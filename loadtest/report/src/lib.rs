@@ -12,8 +12,8 @@ mod hdr;
 mod html;
 mod markdown;
 mod printable;
+mod sections;
 mod slug;
-mod story;
 mod svg;
 mod terminal;
 
@@ -43,7 +43,7 @@ pub enum ReportError {
     #[error(
         "cannot write into {path}: it is a symbolic link or not a folder; remove it and run `authbench report` again"
     )]
-    Elsewhere {
+    NotAFolder {
         /// The folder.
         path: PathBuf,
     },
@@ -55,9 +55,9 @@ pub enum ReportError {
 /// Nothing is written through a symbolic link.
 pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError> {
     let evidence = Evidence::of(record)?;
-    let mut document = story::tell(record, &evidence);
+    let mut document = sections::document(record, &evidence);
     let drawn = svg::draw_all(&document.charts());
-    document.leave_out(&drawn.missing);
+    document.replace_missing(&drawn.missing);
     let mut files =
         vec![File::new("report.html", html::render(&document)), File::new("report.md", markdown::render(&document))];
     files.extend(drawn.files);
@@ -68,13 +68,13 @@ pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError
 /// Returns the short table for the end of a run: plain text, aligned, without colours.
 pub fn summary(record: &Record) -> Result<String, ReportError> {
     let evidence = Evidence::of(record)?;
-    Ok(terminal::render(&story::summarize(record, &evidence)))
+    Ok(terminal::render(&sections::summarize(record, &evidence)))
 }
 
 /// Returns the result of a search in words.
 #[must_use]
 pub fn slo_sentence(found: &SloTable) -> String {
-    story::slo::sentence(found).replace('`', "")
+    sections::slo::sentence(found).replace('`', "")
 }
 
 /// A file of the run's folder that is not yet written.
@@ -108,7 +108,7 @@ fn make_folder(path: &Path) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write { path: path.to_owned(), source };
     match std::fs::symlink_metadata(path) {
         Ok(there) if there.is_dir() => Ok(()),
-        Ok(_) => Err(ReportError::Elsewhere { path: path.to_owned() }),
+        Ok(_) => Err(ReportError::NotAFolder { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir(path).map_err(failed),
         Err(error) => Err(failed(error)),
     }

@@ -115,7 +115,7 @@ fn row_group(table: &Table, group: &RowGroup) -> String {
 }
 
 fn cell(cell: &Cell) -> String {
-    let text = if cell.weak { format!("*{}*{DAGGER}", prose(&cell.text)) } else { prose(&cell.text) };
+    let text = if cell.greyed { format!("*{}*{DAGGER}", prose(&cell.text)) } else { prose(&cell.text) };
     if cell.note.is_empty() { text } else { format!("{text}<br><sub>{}</sub>", prose(&cell.note)) }
 }
 

@@ -13,14 +13,14 @@ use std::fmt::Write as _;
 /// direction. Text without any is returned unchanged, and JSON stays equivalent JSON.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    replaced(text, |out, each| {
+    escape(text, |out, each| {
         let _ = write!(out, "\\u{:04x}", u32::from(each));
     })
 }
 
 /// Does the same inside a JSON string for display: the parsed string shows the written-out text.
 pub(crate) fn printable_in_json(json: &str) -> Cow<'_, str> {
-    replaced(json, |out, each| {
+    escape(json, |out, each| {
         let _ = write!(out, "\\\\u{:04x}", u32::from(each));
     })
 }
@@ -30,7 +30,7 @@ pub(crate) fn on_one_line(text: &str) -> String {
     printable(&text.replace(['\n', '\r', '\t'], " ")).into_owned()
 }
 
-fn replaced(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
+fn escape(text: &str, write: impl Fn(&mut String, char)) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn control_characters_are_written_out() {
         let clear = "status \u{1b}[2J\u{1b}]0;title\u{7}\r\u{9b}31m \u{202e}gnp.exe\u{2066} \u{7f}";
-        let said = "status \\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b31m \\u202egnp.exe\\u2066 \\u007f";
-        assert_eq!(printable(clear), said);
+        let expected = "status \\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b31m \\u202egnp.exe\\u2066 \\u007f";
+        assert_eq!(printable(clear), expected);
         assert_eq!(on_one_line("a\nb\rc\u{1b}"), "a b c\\u001b");
     }
 

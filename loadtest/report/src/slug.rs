@@ -1,13 +1,13 @@
 //! Names that are safe as file names and anchors.
 
 /// Longer names do not fit into every file system with an extension added.
-const LONGEST: usize = 100;
+const MAX_LENGTH: usize = 100;
 
 /// Converts text to lower-case kebab case: letters and digits stay, everything else becomes a dash.
 pub(crate) fn slug(text: &str) -> String {
     let kept = text
         .chars()
-        .take(LONGEST)
+        .take(MAX_LENGTH)
         .map(|each| if each.is_ascii_alphanumeric() { each.to_ascii_lowercase() } else { ' ' });
     kept.collect::<String>().split_whitespace().collect::<Vec<_>>().join("-")
 }

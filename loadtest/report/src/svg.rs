@@ -13,7 +13,7 @@ use crate::slug::slug;
 
 /// Functions that a browser has and `QuickJS` lacks; and a fixed random number, because a report is
 /// a pure function.
-const SURROUNDINGS: &str = "
+const BROWSER_STUBS: &str = "
     globalThis.setTimeout = () => 0;
     globalThis.clearTimeout = () => undefined;
     Math.random = () => 0.5;
@@ -41,13 +41,13 @@ pub(crate) fn file_name(chart: &Chart, theme: Theme) -> String {
 }
 
 /// The charts' files, and the charts that could not be drawn.
-pub(crate) struct Drawn {
+pub(crate) struct DrawnCharts {
     pub(crate) files: Vec<File>,
-    pub(crate) missing: Vec<Missing>,
+    pub(crate) missing: Vec<MissingChart>,
 }
 
 /// A chart that could not be drawn.
-pub(crate) struct Missing {
+pub(crate) struct MissingChart {
     /// Its name.
     pub(crate) chart: String,
     /// The error of the script.
@@ -56,20 +56,20 @@ pub(crate) struct Missing {
 
 /// Draws two files per chart, one per theme. A chart that cannot be drawn does not affect the
 /// others.
-pub(crate) fn draw_all(charts: &[&Chart]) -> Drawn {
+pub(crate) fn draw_all(charts: &[&Chart]) -> DrawnCharts {
     with_script(|ctx, draw| {
-        let mut drawn = Drawn { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
+        let mut drawn = DrawnCharts { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
         for chart in charts {
             match both_themes(ctx, draw, chart) {
                 Ok(files) => drawn.files.extend(files),
-                Err(reason) => drawn.missing.push(Missing { chart: chart.name.clone(), reason }),
+                Err(reason) => drawn.missing.push(MissingChart { chart: chart.name.clone(), reason }),
             }
         }
         drawn
     })
     .unwrap_or_else(|reason| {
-        let missing = |chart: &&Chart| Missing { chart: chart.name.clone(), reason: reason.clone() };
-        Drawn { files: Vec::new(), missing: charts.iter().map(missing).collect() }
+        let missing = |chart: &&Chart| MissingChart { chart: chart.name.clone(), reason: reason.clone() };
+        DrawnCharts { files: Vec::new(), missing: charts.iter().map(missing).collect() }
     })
 }
 
@@ -93,7 +93,7 @@ fn both_themes<'js>(ctx: &Ctx<'js>, draw: &Function<'js>, chart: &Chart) -> Resu
 
 /// Loads the scripts and returns the function that draws.
 fn prepare<'js>(ctx: &Ctx<'js>) -> Result<Function<'js>, String> {
-    for script in [SURROUNDINGS, ECHARTS, CHARTS] {
+    for script in [BROWSER_STUBS, ECHARTS, CHARTS] {
         ctx.eval::<(), _>(script).catch(ctx).map_err(|error| error.to_string())?;
     }
     ctx.eval("authbenchCharts.svg").catch(ctx).map_err(|error| error.to_string())

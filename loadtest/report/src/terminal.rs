@@ -2,7 +2,7 @@
 
 use crate::document::{Cell, DAGGER, Table};
 use crate::printable::on_one_line;
-use crate::story::Summary;
+use crate::sections::Summary;
 
 /// Space between columns.
 const GAP: &str = "  ";
@@ -42,13 +42,13 @@ fn table(table: &Table) -> Vec<String> {
 
 /// Returns titles and units, wrapped so that no head is much wider than its figures.
 fn heads(table: &Table) -> Vec<Vec<String>> {
-    let broken: Vec<Vec<String>> = table.columns.iter().map(|column| broken(&column.title, &column.unit)).collect();
-    let height = broken.iter().map(Vec::len).max().unwrap_or(0);
-    let line = |at: usize| broken.iter().map(|lines| lines.get(at).cloned().unwrap_or_default()).collect();
+    let wrapped: Vec<Vec<String>> = table.columns.iter().map(|column| wrap_head(&column.title, &column.unit)).collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |at: usize| wrapped.iter().map(|lines| lines.get(at).cloned().unwrap_or_default()).collect();
     (0..height).map(line).collect()
 }
 
-fn broken(title: &str, unit: &str) -> Vec<String> {
+fn wrap_head(title: &str, unit: &str) -> Vec<String> {
     let mut lines = vec![title.to_owned()];
     for (place, word) in unit.split_whitespace().enumerate() {
         match lines.last_mut().filter(|line| place > 0 && line.chars().count() + word.chars().count() < HEAD_WIDTH) {
@@ -62,14 +62,14 @@ fn broken(title: &str, unit: &str) -> Vec<String> {
 /// Formats a cell. The first column is only the name: the class is in the line above.
 fn cell(column: usize, cell: &Cell) -> String {
     let text = on_one_line(&cell.text.replace('`', ""));
-    let weak = if cell.weak { DAGGER } else { "" };
+    let mark = if cell.greyed { DAGGER } else { "" };
     let bracketed = cell.note.starts_with('[');
     if column == 0 {
         format!("  {text}")
     } else if bracketed {
-        format!("{text}{weak} {}", on_one_line(&cell.note))
+        format!("{text}{mark} {}", on_one_line(&cell.note))
     } else {
-        format!("{text}{weak}")
+        format!("{text}{mark}")
     }
 }
 

@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogHistogram, IntervalLogIterator, LogEntry};
 
-fn written(record: &Record) -> tempfile::TempDir {
+fn write_reports(record: &Record) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     report::write(folder.path(), record).unwrap();
     folder
@@ -29,7 +29,7 @@ fn entries(log: &[u8]) -> Vec<IntervalLogHistogram<'_>> {
     IntervalLogIterator::new(log).map(Result::unwrap).filter_map(interval).collect()
 }
 
-fn merged(log: &Path, tag: &str) -> Histogram<u64> {
+fn merge_intervals(log: &Path, tag: &str) -> Histogram<u64> {
     let text = std::fs::read(log).unwrap();
     let mut sum = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3).unwrap();
     for entry in entries(&text).iter().filter(|entry| entry.tag().unwrap().as_str() == tag) {
@@ -46,30 +46,35 @@ fn log_of(row: &LatencyRow, experiment: Experiment) -> String {
 #[test]
 fn report_percentiles_match_the_logs() {
     let mut compare = synthetic::compare();
-    spoil_one_round(&mut compare);
+    invalidate_one_round(&mut compare);
     for record in [compare, synthetic::load()] {
-        let folder = written(&record);
+        let folder = write_reports(&record);
         let evidence = Evidence::of(&record).unwrap();
         for table in evidence.latency.iter().chain(evidence.load.as_ref().map(|load| &load.latency)) {
             for row in &table.rows {
                 let log = folder.path().join(log_of(row, table.experiment));
                 for (tag, part) in [("response", &row.response), ("service", &row.service), ("lag", &row.lag)] {
-                    assert_eq!(Quantiles::of(&merged(&log, tag)), part.quantiles, "{tag} in {}", log.display());
+                    assert_eq!(
+                        Quantiles::of(&merge_intervals(&log, tag)),
+                        part.quantiles,
+                        "{tag} in {}",
+                        log.display()
+                    );
                 }
             }
         }
     }
 }
 
-fn spoil_one_round(record: &mut Record) {
-    let spoilt = engine::record::Validity::from_reasons(vec!["spoilt".to_owned()]);
-    record.data_mut::<LatencyExperiment>().unwrap().rounds[0].validity = spoilt;
+fn invalidate_one_round(record: &mut Record) {
+    let invalid = engine::record::Validity::from_reasons(vec!["invalid".to_owned()]);
+    record.data_mut::<LatencyExperiment>().unwrap().rounds[0].validity = invalid;
 }
 
 #[test]
 fn every_interval_is_in_one_of_the_two_logs() {
     let record = synthetic::load();
-    let folder = written(&record);
+    let folder = write_reports(&record);
     let round: &Round = &record.data::<LoadExperiment>().unwrap().rounds[0];
     let count = |name: &str| entries(&std::fs::read(folder.path().join(name)).unwrap()).len();
     let (kept, excluded) = (count("hdr/load-session-redis.hlog"), count("hdr/load-session-redis-excluded.hlog"));
@@ -79,7 +84,7 @@ fn every_interval_is_in_one_of_the_two_logs() {
 
 #[test]
 fn log_intervals_have_their_start_times() {
-    let folder = written(&synthetic::compare());
+    let folder = write_reports(&synthetic::compare());
     let text = std::fs::read(folder.path().join("hdr/cost-jwt-hs256.hlog")).unwrap();
     let base = IntervalLogIterator::new(&text).map(Result::unwrap).find_map(|entry| match entry {
         LogEntry::BaseTime(base) => Some(base.as_secs()),
@@ -94,7 +99,7 @@ fn log_intervals_have_their_start_times() {
 #[test]
 fn distribution_has_the_format_of_plotters() {
     let record = synthetic::load();
-    let folder = written(&record);
+    let folder = write_reports(&record);
     let text = std::fs::read_to_string(folder.path().join("hdr/load-session-redis-response.hgrm")).unwrap();
     let row = &Evidence::of(&record).unwrap().load.unwrap().latency.rows[0];
     let mut lines = text.lines();

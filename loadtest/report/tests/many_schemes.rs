@@ -33,12 +33,12 @@ fn scheme_of(value: &mut Value) -> Option<&mut Value> {
 }
 
 /// Expands every list of items with a scheme to items of every scheme.
-fn of_all(value: &mut Value) {
+fn copy_to_all_schemes(value: &mut Value) {
     match value {
-        Value::Array(few) if few.first().cloned().is_some_and(|mut first| scheme_of(&mut first).is_some()) => {
+        Value::Array(items) if items.first().cloned().is_some_and(|mut first| scheme_of(&mut first).is_some()) => {
             let of = |scheme: Scheme| {
                 let named = |each: &mut Value| scheme_of(each).is_some_and(|name| name == source(scheme));
-                let mut own = few.clone();
+                let mut own = items.clone();
                 own.retain_mut(named);
                 own.iter_mut().filter_map(scheme_of).for_each(|name| *name = json!(scheme.id()));
                 own
@@ -46,19 +46,19 @@ fn of_all(value: &mut Value) {
             // Data of a stand-in for schemes that are not compared stay unchanged.
             let compared: Vec<Value> = Scheme::all().flat_map(of).collect();
             if !compared.is_empty() {
-                *few = compared;
+                *items = compared;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(of_all),
-        Value::Object(fields) => fields.values_mut().for_each(of_all),
+        Value::Array(items) => items.iter_mut().for_each(copy_to_all_schemes),
+        Value::Object(fields) => fields.values_mut().for_each(copy_to_all_schemes),
         _ => {}
     }
 }
 
 /// Returns the synthetic comparison with every scheme in it.
-fn of_every_scheme() -> Record {
+fn comparison_of_all_schemes() -> Record {
     let mut record = json!(synthetic::compare());
-    of_all(&mut record);
+    copy_to_all_schemes(&mut record);
     let mut record: Record = serde_json::from_value(record).unwrap();
     for (described, scheme) in record.schemes.iter_mut().zip(Scheme::all()) {
         described.revocation_class = scheme.revocation_class();
@@ -75,7 +75,7 @@ fn charts(html: &str) -> Vec<Value> {
 #[test]
 fn many_schemes_get_one_chart_per_class_and_sentences_name_the_range() {
     let folder = tempfile::tempdir().unwrap();
-    report::write(folder.path(), &of_every_scheme()).unwrap();
+    report::write(folder.path(), &comparison_of_all_schemes()).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     let charts = charts(&html);
     let names: BTreeSet<&str> = charts.iter().map(|chart| chart["name"].as_str().unwrap()).collect();

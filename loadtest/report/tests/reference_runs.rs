@@ -22,11 +22,11 @@ fn committed_reference_reports_match_this_code() {
         let folder = tempfile::tempdir().unwrap();
         report::write(folder.path(), &record).unwrap();
         for name in ["report.md", "report.html"] {
-            let [committed, made] =
+            let [committed, rebuilt] =
                 [&run, folder.path()].map(|folder| std::fs::read_to_string(folder.join(name)).unwrap());
             let run = run.display();
             assert!(
-                committed == made,
+                committed == rebuilt,
                 "{run}/{name} is stale: run `authbench report {run}`, and look at README's table"
             );
         }

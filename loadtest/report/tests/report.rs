@@ -46,36 +46,37 @@ impl Folder {
 
 /// Returns the reports of the synthetic comparison, created once.
 fn comparison() -> &'static Folder {
-    static MADE: OnceLock<Folder> = OnceLock::new();
-    MADE.get_or_init(|| Folder::of(&synthetic::compare()))
+    static REPORTS: OnceLock<Folder> = OnceLock::new();
+    REPORTS.get_or_init(|| Folder::of(&synthetic::compare()))
 }
 
-const EVIL: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
+const HOSTILE_TEXT: &str = "</script><script>alert(`1`)</script>|\"'<img src=x onerror=alert(1)>\n# x\
                     \u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}31m\u{202e}gnp.exe\u{2066}\u{7f}";
 
 /// Returns a record in which every free text is hostile.
 fn hostile() -> Record {
-    let evil = || EVIL.to_owned();
+    let hostile_text = || HOSTILE_TEXT.to_owned();
     let mut record = synthetic::compare();
     for text in [&mut record.run.id, &mut record.run.command, &mut record.run.version, &mut record.run.started_at] {
-        text.push_str(EVIL);
+        text.push_str(HOSTILE_TEXT);
     }
-    record.run.command_line.push(evil());
-    (record.run.profile, record.run.revision, record.run.finished_at) = (Some(evil()), Some(evil()), Some(evil()));
-    record.run.status = Status::Incomplete { reason: evil() };
+    record.run.command_line.push(hostile_text());
+    (record.run.profile, record.run.revision, record.run.finished_at) =
+        (Some(hostile_text()), Some(hostile_text()), Some(hostile_text()));
+    record.run.status = Status::Incomplete { reason: hostile_text() };
     record.experiments.extend(synthetic::slo::search().experiments);
-    (record.host.kernel, record.host.cpu_model) = (evil(), evil());
-    (record.host.clock_source, record.host.cpu_governor) = (Some(evil()), Some(evil()));
-    (record.placement.method, record.placement.generator_class) = (evil(), evil());
-    record.software.insert(evil(), evil());
-    record.omitted.push(Omission { what: evil(), reason: evil() });
+    (record.host.kernel, record.host.cpu_model) = (hostile_text(), hostile_text());
+    (record.host.clock_source, record.host.cpu_governor) = (Some(hostile_text()), Some(hostile_text()));
+    (record.placement.method, record.placement.generator_class) = (hostile_text(), hostile_text());
+    record.software.insert(hostile_text(), hostile_text());
+    record.omitted.push(Omission { what: hostile_text(), reason: hostile_text() });
     for described in &mut record.schemes {
-        (described.node, described.version) = (evil(), evil());
+        (described.node, described.version) = (hostile_text(), hostile_text());
     }
     let found = record.data_mut::<RevocationExperiment>().unwrap();
     found.series[1].events[0].accepted = vec![Acceptances { node: 3, count: 1, last_us: 1 }];
     let mut record = json!(record);
-    spoil(&mut record);
+    make_hostile(&mut record);
     serde_json::from_value(record).unwrap()
 }
 
@@ -83,28 +84,28 @@ fn hostile() -> Record {
 /// invalid.
 ///
 /// The control must stay the control, or there would be no differences to show.
-fn spoil(value: &mut Value) {
+fn make_hostile(value: &mut Value) {
     match value {
         Value::Array(items) => {
             if let Some(validity) = items.first_mut().and_then(|first| first.get_mut("validity")) {
-                *validity = json!(Validity::from_reasons(vec![EVIL.to_owned()]));
+                *validity = json!(Validity::from_reasons(vec![HOSTILE_TEXT.to_owned()]));
             }
-            items.iter_mut().for_each(spoil);
+            items.iter_mut().for_each(make_hostile);
         }
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 match value {
                     Value::String(text) if ["scheme", "started_at", "method"].contains(&name.as_str()) => {
                         if text != Scheme::CONTROL.id() {
-                            text.push_str(EVIL);
+                            text.push_str(HOSTILE_TEXT);
                         }
                     }
                     Value::Object(counted)
                         if ["errors", "failed", "store_commands", "commands"].contains(&name.as_str()) =>
                     {
-                        counted.insert(EVIL.to_owned(), json!(1));
+                        counted.insert(HOSTILE_TEXT.to_owned(), json!(1));
                     }
-                    _ => spoil(value),
+                    _ => make_hostile(value),
                 }
             }
         }
@@ -156,7 +157,7 @@ fn hostile_record_text_is_printed_without_control_characters() {
     let record = hostile();
     let folder = Folder::of(&record);
     for (name, text) in &folder.files {
-        let text = if name == "report.html" { without_the_library(text) } else { text.clone() };
+        let text = if name == "report.html" { without_echarts(text) } else { text.clone() };
         assert!(!text.contains(steers), "{name}: {:?}", text.find(steers).map(|at| text[..at].chars().rev().take(80)));
     }
     for name in ["report.html", "report.md"] {
@@ -190,18 +191,18 @@ fn report_is_not_written_through_a_symbolic_link() {
 }
 
 /// What is no histogram.
-const DAMAGED: &str = "HISTFAAAAAA=";
+const INVALID_HISTOGRAM: &str = "HISTFAAAAAA=";
 
 /// Damages the last histogram of lags; returns false if there is none.
-fn damage_one(value: &mut Value) -> bool {
+fn damage_last_histogram(value: &mut Value) -> bool {
     match value {
-        Value::Array(items) => items.iter_mut().rev().any(damage_one),
+        Value::Array(items) => items.iter_mut().rev().any(damage_last_histogram),
         Value::Object(fields) => match fields.get_mut("lag_us") {
             Some(lag @ Value::String(_)) => {
-                *lag = json!(DAMAGED);
+                *lag = json!(INVALID_HISTOGRAM);
                 true
             }
-            _ => fields.values_mut().any(damage_one),
+            _ => fields.values_mut().any(damage_last_histogram),
         },
         _ => false,
     }
@@ -216,7 +217,7 @@ fn damaged_histogram_anywhere_is_an_error() {
         // One experiment at a time, because computing the evidence of all takes long.
         let mut record = Record { experiments: vec![experiment.clone()], ..whole.clone() };
         let mut changed = json!(record);
-        if !damage_one(&mut changed) {
+        if !damage_last_histogram(&mut changed) {
             continue;
         }
         record = serde_json::from_value(changed).unwrap();
@@ -229,7 +230,7 @@ fn damaged_histogram_anywhere_is_an_error() {
     assert!(tried.contains(&"cost") && tried.contains(&"latency"), "{tried:?}");
     let mut load = synthetic::load();
     // Warm-up, which is in no figure.
-    let damaged = serde_json::from_value(json!(DAMAGED)).unwrap();
+    let damaged = serde_json::from_value(json!(INVALID_HISTOGRAM)).unwrap();
     load.data_mut::<LoadExperiment>().unwrap().rounds[0].intervals[0].lag_us = damaged;
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(report::write(folder.path(), &load), Err(report::ReportError::Evidence(_))));
@@ -273,7 +274,7 @@ fn only_the_first_of_many_loads_are_drawn_over_time() {
 #[test]
 fn hostile_record_text_is_escaped_in_html() {
     let folder = Folder::of(&hostile());
-    let html = without_the_library(folder.get("report.html"));
+    let html = without_echarts(folder.get("report.html"));
     assert!(!html.contains("<script>alert") && !html.contains("<img"));
     assert!(html.contains("&lt;script&gt;alert"), "the text itself is still shown");
     let charts = html.matches("<script type=\"application/json\">").count();
@@ -323,7 +324,7 @@ fn hostile_record_text_is_escaped_in_markdown() {
 }
 
 /// Returns the page without the vendored script, whose content is not checked.
-fn without_the_library(html: &str) -> String {
+fn without_echarts(html: &str) -> String {
     let library = include_str!("../assets/echarts/echarts.min.js");
     html.replace(library, "")
 }
@@ -331,7 +332,7 @@ fn without_the_library(html: &str) -> String {
 #[test]
 fn page_loads_no_external_resource() {
     let folder = comparison();
-    let html = without_the_library(folder.get("report.html"));
+    let html = without_echarts(folder.get("report.html"));
     for loading in ["http://", "https://", " src=", "@import", "url(", "<link"] {
         assert!(!html.contains(loading), "{loading} would load something");
     }
@@ -505,8 +506,8 @@ fn reports_match_the_snapshots() {
 
 /// Writes the reports of the synthetic records to `REPORT_FOLDER`, for visual inspection.
 #[test]
-#[ignore = "needs eyes"]
-fn look() {
+#[ignore = "a person inspects its output"]
+fn write_reports_for_inspection() {
     let folder = std::env::var("REPORT_FOLDER").unwrap();
     for (name, record) in [
         ("compare", synthetic::compare()),

@@ -12,7 +12,7 @@ use crate::figure::{count, listed};
 /// The content of one chart.
 pub(super) struct Panel<T> {
     class: Option<RevocationClass>,
-    pub(super) things: Vec<T>,
+    pub(super) items: Vec<T>,
 }
 
 impl<T> Panel<T> {
@@ -30,21 +30,21 @@ impl<T> Panel<T> {
 /// Returns one panel for all schemes; with more schemes than colours, one panel per class.
 ///
 /// The control is in each panel. Within a panel no two schemes share a colour.
-pub(super) fn panels<T: Copy>(record: &Record, things: &[(&str, T)]) -> Vec<Panel<T>> {
-    let all = || things.iter().map(|(_, thing)| *thing);
-    if things.iter().filter(|(scheme, _)| !is_control(scheme)).count() <= COLORS {
-        return if things.is_empty() { vec![] } else { vec![Panel { class: None, things: all().collect() }] };
+pub(super) fn panels<T: Copy>(record: &Record, items: &[(&str, T)]) -> Vec<Panel<T>> {
+    let all = || items.iter().map(|(_, item)| *item);
+    if items.iter().filter(|(scheme, _)| !is_control(scheme)).count() <= COLORS {
+        return if items.is_empty() { vec![] } else { vec![Panel { class: None, items: all().collect() }] };
     }
     let class_of = |scheme: &str| described(record, scheme).and_then(|described| described.revocation_class);
     let panel = |class: Option<RevocationClass>| {
         let own = |scheme: &str| is_control(scheme) || class_of(scheme) == class;
-        let things: Vec<T> = things.iter().filter(|(scheme, _)| own(scheme)).map(|(_, thing)| *thing).collect();
-        Panel { class, things }
+        let items: Vec<T> = items.iter().filter(|(scheme, _)| own(scheme)).map(|(_, item)| *item).collect();
+        Panel { class, items }
     };
-    let held = |class: &Option<RevocationClass>| {
-        things.iter().any(|(scheme, _)| !is_control(scheme) && class_of(scheme) == *class)
+    let has_scheme = |class: &Option<RevocationClass>| {
+        items.iter().any(|(scheme, _)| !is_control(scheme) && class_of(scheme) == *class)
     };
-    CLASSES.into_iter().filter(held).map(panel).collect()
+    CLASSES.into_iter().filter(has_scheme).map(panel).collect()
 }
 
 /// From the strictest to the most lenient, and no class.
@@ -57,7 +57,7 @@ const CLASSES: [Option<RevocationClass>; 5] = [
 ];
 
 /// A text about a scheme, and the figure that orders it.
-pub(super) struct Said<'record> {
+pub(super) struct SchemeText<'record> {
     pub(super) scheme: &'record str,
     pub(super) figure: f64,
     pub(super) text: String,
@@ -65,11 +65,11 @@ pub(super) struct Said<'record> {
 
 /// Joins the texts by `list`, to follow a verb; with more schemes than colours, the range of each
 /// class.
-pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
-    if said.len() <= COLORS {
-        return format!(" {}", list(&said.into_iter().map(|each| each.text).collect::<Vec<_>>()));
+pub(super) fn list_schemes(record: &Record, texts: Vec<SchemeText<'_>>, list: impl Fn(&[String]) -> String) -> String {
+    if texts.len() <= COLORS {
+        return format!(" {}", list(&texts.into_iter().map(|each| each.text).collect::<Vec<_>>()));
     }
-    let of_schemes = said.into_iter().map(|each| (each.scheme.to_owned(), each)).collect();
+    let of_schemes = texts.into_iter().map(|each| (each.scheme.to_owned(), each)).collect();
     let classes = by_class(record, of_schemes).into_iter().map(|(title, mut class)| {
         class.sort_by(|one, other| one.figure.total_cmp(&other.figure));
         let name = title.split(':').next().unwrap_or_default().to_lowercase();
@@ -84,12 +84,16 @@ pub(super) fn told(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]
 }
 
 /// Does the same with a colon, to follow a whole sentence.
-pub(super) fn told_of_each(record: &Record, said: Vec<Said<'_>>, list: impl Fn(&[String]) -> String) -> String {
-    let told = told(record, said, list);
-    if told.starts_with(':') { told } else { format!(":{told}") }
+pub(super) fn list_after_colon(
+    record: &Record,
+    texts: Vec<SchemeText<'_>>,
+    list: impl Fn(&[String]) -> String,
+) -> String {
+    let list = list_schemes(record, texts, list);
+    if list.starts_with(':') { list } else { format!(":{list}") }
 }
 
 /// Returns the names of the schemes, or their number if there are many.
-pub(super) fn named(schemes: &[String]) -> String {
+pub(super) fn names_or_count(schemes: &[String]) -> String {
     if schemes.len() > COLORS { count(schemes.len(), "scheme") } else { listed(schemes) }
 }

@@ -4,8 +4,8 @@ use engine::record::Record;
 use evidence::statistics::{CONFIDENCE, Estimate, least_squares};
 use evidence::{MemoryRow, MemoryTable, Slope, SlopeBasis, is_control};
 
-use super::many::{Panel, Said, named, panels, told};
-use super::parts::{GlanceColumn, Show, method, paragraph};
+use super::grouping::{Panel, SchemeText, list_schemes, names_or_count, panels};
+use super::parts::{Show, SummaryColumn, method, paragraph};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, MemorySeries, Subject};
 use crate::document::{Block, Cell, Column, Table};
@@ -20,7 +20,7 @@ impl Show for MemoryTable {
         sentence(record, self)
     }
 
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
         columns(self)
     }
 }
@@ -32,7 +32,7 @@ fn blocks(record: &Record, table: &MemoryTable) -> Vec<Block> {
     )];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(memory_table(record, table)));
-    blocks.extend(method(how(table), limits()));
+    blocks.extend(method(method_items(table), limitations()));
     blocks
 }
 
@@ -44,15 +44,16 @@ fn sentence(record: &Record, table: &MemoryTable) -> Option<String> {
         totals.partition(|(_, _, total)| total.interval.is_some_and(|interval| interval.contains(0.0)));
     let rising = rising.iter().map(|(scheme, basis, total)| {
         let text = format!("{}{} with `{scheme}`", estimate(total, "B"), one_fill(*basis));
-        Said { scheme, figure: total.value, text }
+        SchemeText { scheme, figure: total.value, text }
     });
-    let rising: Vec<Said<'_>> = rising.collect();
+    let rising: Vec<SchemeText<'_>> = rising.collect();
     let flat: Vec<String> = flat.iter().map(|(scheme, ..)| format!("`{scheme}`")).collect();
-    let some =
-        (!rising.is_empty()).then(|| format!("takes{} in server and store together", told(record, rising, listed)));
-    let none = (!flat.is_empty()).then(|| format!("takes nothing distinguishable from zero with {}", named(&flat)));
-    let said: Vec<String> = some.into_iter().chain(none).collect();
-    (!said.is_empty()).then(|| format!("Memory: one live credential {}.", said.join(", and ")))
+    let some = (!rising.is_empty())
+        .then(|| format!("takes{} in server and store together", list_schemes(record, rising, listed)));
+    let none =
+        (!flat.is_empty()).then(|| format!("takes nothing distinguishable from zero with {}", names_or_count(&flat)));
+    let texts: Vec<String> = some.into_iter().chain(none).collect();
+    (!texts.is_empty()).then(|| format!("Memory: one live credential {}.", texts.join(", and ")))
 }
 
 const fn one_fill(basis: SlopeBasis) -> &'static str {
@@ -62,13 +63,13 @@ const fn one_fill(basis: SlopeBasis) -> &'static str {
     }
 }
 
-fn columns(table: &MemoryTable) -> Vec<GlanceColumn<'_>> {
+fn columns(table: &MemoryTable) -> Vec<SummaryColumn<'_>> {
     let cell = move |scheme: &str| {
         let slope = table.rows.iter().find(|row| row.scheme == scheme).and_then(|row| row.slope.as_ref());
         let found = slope.and_then(|slope| Some((slope.total?, slope.basis)));
         found.map_or(Cell::new(NONE), |(total, basis)| estimated(&total, basis))
     };
-    vec![GlanceColumn::new(Column::figure("Memory", "bytes per credential"), cell)]
+    vec![SummaryColumn::new(Column::figure("Memory", "bytes per credential"), cell)]
 }
 
 fn memory_table(record: &Record, table: &MemoryTable) -> Table {
@@ -126,7 +127,7 @@ fn sizes(row: &MemoryRow) -> String {
     format!("{}{excluded}", count(row.populations, "size"))
 }
 
-fn how(table: &MemoryTable) -> Vec<String> {
+fn method_items(table: &MemoryTable) -> Vec<String> {
     let slopes = || table.rows.iter().filter_map(|row| row.slope.as_ref());
     let between = slopes().any(|slope| slope.basis == SlopeBasis::BetweenSeries);
     let basis = if between {
@@ -147,7 +148,7 @@ fn how(table: &MemoryTable) -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Hash tables grow by doubling and allocators by pages: between two sizes the true curve has steps, and the slope is \
          their average."
@@ -168,15 +169,15 @@ fn charts(record: &Record, table: &MemoryTable) -> Vec<Chart> {
 
 /// Returns a chart with points and a line per scheme.
 pub(super) fn chart(record: &Record, panel: &Panel<(&MemoryRow, &Slope)>, name: &str, title: &str) -> Chart {
-    let series: Vec<MemorySeries> = panel.things.iter().map(|(row, slope)| line(record, row, slope)).collect();
-    let said: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
+    let series: Vec<MemorySeries> = panel.items.iter().map(|(row, slope)| line(record, row, slope)).collect();
+    let texts: Vec<String> = series.iter().map(|each| format!("{} {}", each.subject.scheme, each.label)).collect();
     Chart {
         name: format!("{name}{}", panel.suffix()),
         title: format!("{title}{}", panel.subtitle()),
         alt: format!(
             "Memory beyond the fixed part by number of live credentials{}, with lines. Per credential: {}.",
             panel.subtitle(),
-            said.join("; ")
+            texts.join("; ")
         ),
         width: 860,
         height: 380,

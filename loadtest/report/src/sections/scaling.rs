@@ -5,7 +5,7 @@ mod estimate;
 use engine::record::{Record, Slicing};
 use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
 
-use super::many::{Panel, Said, panels, told_of_each};
+use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
@@ -36,13 +36,13 @@ fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
             Full::Neither => " (nothing saturated)",
             Full::Nodes | Full::Both => "",
         };
-        Some(Said { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
+        Some(SchemeText { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Horizontal scaling: {most} nodes sustained this multiple of the rate of one node{}.",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
@@ -51,14 +51,14 @@ fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "Requests per second that several nodes sustain together, each with a CPU quota, over a store whose CPU \
          quota stays the same. {}",
-        slices(table)
+        describe_quotas(table)
     ))];
     blocks.extend(table.no_headline().iter().map(|why| Block::Notice(capitalized(&why.to_string()))));
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(capacity_table(record, table)));
     blocks.push(Block::Table(law_table(record, table)));
     blocks.push(Block::Table(usl_table(record, table)));
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
@@ -67,7 +67,7 @@ fn capitalized(sentence: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-fn slices(table: &ScalingTable) -> String {
+fn describe_quotas(table: &ScalingTable) -> String {
     let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.slicing
     else {
         return "The CPU quotas are not known.".to_owned();
@@ -112,7 +112,7 @@ fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
     let cells = |row: &ScalingRow| {
         let of = |size: &u32| {
             let found = row.sizes.iter().find(|found| found.nodes == *size);
-            found.map_or(Cell::new(NONE), carried)
+            found.map_or(Cell::new(NONE), throughput_cell)
         };
         let per_cpu = row.sizes.last().and_then(|size| size.rps_per_cpu);
         let mut cells = vec![name_cell(record, &row.scheme)];
@@ -132,7 +132,7 @@ fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
     }
 }
 
-fn carried(size: &ScalingSize) -> Cell {
+fn throughput_cell(size: &ScalingSize) -> Cell {
     let share = size.efficiency.map(|share| format!("{:.0} %, ", share * 100.0)).unwrap_or_default();
     let full = match size.full {
         Full::Nodes => "nodes",
@@ -166,7 +166,7 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
             law.and_then(|law| law.bend()).map_or(Cell::new(NONE), |bend| Cell::new(plain(bend))),
         ];
         let of = |size: &u32| row.predictions.iter().find(|each| each.nodes == *size);
-        cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), predicted)));
+        cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), prediction_cell)));
         cells.push(row.ahead().map_or(Cell::new("not predicted"), |(nodes, rps)| {
             Cell::new(grouped(rps)).with_note(format!("{nodes} nodes"))
         }));
@@ -186,7 +186,7 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
     }
 }
 
-fn predicted(prediction: &Prediction) -> Cell {
+fn prediction_cell(prediction: &Prediction) -> Cell {
     Cell::new(grouped(prediction.predicted_rps)).with_note(signed_percent(prediction.error()))
 }
 
@@ -231,7 +231,7 @@ fn usl_table(record: &Record, table: &ScalingTable) -> Table {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Each block measures every scheme with every number of nodes once, in a new random order, with a saturated \
          closed loop that has the same number of connections to each node."
@@ -249,7 +249,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "All nodes run on one machine: they share its caches, and the network between them costs nothing.".to_owned(),
         "A process runs at full speed until its CPU quota is used up and then stalls for some milliseconds. \
@@ -266,12 +266,12 @@ fn charts(record: &Record, table: &ScalingTable) -> Vec<Chart> {
 }
 
 fn chart(record: &Record, panel: &Panel<&ScalingRow>) -> Chart {
-    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
-    let said: Vec<String> = panel.things.iter().map(|row| told(row)).collect();
+    let series: Vec<LineSeries> = panel.items.iter().map(|row| line(record, row)).collect();
+    let texts: Vec<String> = panel.items.iter().map(|row| range_text(row)).collect();
     Chart {
         name: format!("scaling{}", panel.suffix()),
         title: format!("Requests per second by number of nodes{}", panel.subtitle()),
-        alt: format!("Requests per second by number of nodes{}: {}.", panel.subtitle(), said.join("; ")),
+        alt: format!("Requests per second by number of nodes{}: {}.", panel.subtitle(), texts.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {
@@ -286,7 +286,7 @@ fn chart(record: &Record, panel: &Panel<&ScalingRow>) -> Chart {
     }
 }
 
-fn told(row: &ScalingRow) -> String {
+fn range_text(row: &ScalingRow) -> String {
     let ends = row.sizes.first().zip(row.sizes.last());
     ends.map_or_else(String::new, |(first, last)| {
         format!(

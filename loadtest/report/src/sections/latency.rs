@@ -3,9 +3,9 @@
 use engine::record::{LatencyExperiment, Quantiles, Record};
 use evidence::{LatencyRow, LatencyTable};
 
-use super::many::{Panel, Said, panels, told};
-use super::parts::{GlanceColumn, Show, method, paragraph};
-use super::response::{glance_columns, heading, of_rounds, percentile_charts, response_table, telling_level};
+use super::grouping::{Panel, SchemeText, list_schemes, panels};
+use super::parts::{Show, SummaryColumn, method, paragraph};
+use super::response::{heading, of_rounds, percentile_charts, representative_level, response_table, summary_columns};
 use super::workload;
 use crate::chart::{Chart, ChartData, Points, Subject, ThroughputSeries};
 use crate::document::Block;
@@ -20,8 +20,8 @@ impl Show for LatencyTable {
         sentence(record, self)
     }
 
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
-        glance_columns(self)
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
+        summary_columns(self)
     }
 }
 
@@ -30,7 +30,7 @@ fn blocks(record: &Record, table: &LatencyTable) -> Vec<Block> {
         "Requests arrive whether or not the server keeps up: {}. Response time is measured from the intended start \
          of a request, so a stall counts for every request that had to wait for it; service time is measured from \
          the actual send.",
-        plan_words(record)
+        plan_text(record)
     ))];
     blocks.extend(throughput_charts(record, table).into_iter().map(Block::Chart));
     for level in table.levels() {
@@ -39,32 +39,32 @@ fn blocks(record: &Record, table: &LatencyTable) -> Vec<Block> {
         blocks.extend(percentile_charts(record, table.experiment, &rows).into_iter().map(Block::Chart));
         blocks.push(Block::Table(response_table(record, &rows)));
     }
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
 fn sentence(record: &Record, table: &LatencyTable) -> Option<String> {
-    let level = telling_level(table)?;
+    let level = representative_level(table)?;
     let rows = table.rows.iter().filter(|row| row.level == *level);
     let parts = rows.filter_map(|row| {
         let us = row.response.quantiles.p99?;
-        let weak = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
+        let caveat = if row.response.quantiles.supports(0.99) { "" } else { " (too few samples to rely on)" };
         let interval = of_rounds(row.response.p99_of_rounds);
         let spread = if interval.is_empty() { String::new() } else { format!(" {interval}") };
-        let text = format!("{}{spread} with `{}`{weak}", time(us as f64), row.scheme);
-        Some(Said { scheme: &row.scheme, figure: us as f64, text })
+        let text = format!("{}{spread} with `{}`{caveat}", time(us as f64), row.scheme);
+        Some(SchemeText { scheme: &row.scheme, figure: us as f64, text })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
-        format!("Latency: at {}, 99 % of the requests completed within{}.", level, told(record, parts, listed))
+        format!("Latency: at {}, 99 % of the requests completed within{}.", level, list_schemes(record, parts, listed))
     })
 }
 
-fn plan_words(record: &Record) -> String {
+fn plan_text(record: &Record) -> String {
     let plan = record
         .data::<LatencyExperiment>()
         .and_then(|data| data.rounds.first())
-        .map(|round| workload::words(&round.plan));
+        .map(|round| workload::describe(&round.plan));
     plan.unwrap_or_else(|| "no round was measured".to_owned())
 }
 
@@ -86,7 +86,7 @@ fn throughput_charts(record: &Record, table: &LatencyTable) -> Vec<Chart> {
 }
 
 fn throughput_chart(record: &Record, rows: &[&LatencyRow], panel: &Panel<&str>) -> Chart {
-    let series = panel.things.iter().map(|scheme| {
+    let series = panel.items.iter().map(|scheme| {
         let own: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
         throughput(record, &own)
     });
@@ -116,7 +116,7 @@ fn throughput(record: &Record, rows: &[&LatencyRow]) -> ThroughputSeries {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Open loop: a seeded schedule sets the intended start of each request, and the pacer keeps to it. When the \
          server stalls, no request is skipped or back-filled (no coordinated omission)."
@@ -130,7 +130,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "In rounds of a few seconds, the 99th percentile varies by tens of percent from round to round: small \
          differences in the tail are not meaningful."

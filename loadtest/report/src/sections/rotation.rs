@@ -26,9 +26,9 @@ fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
          refreshed concurrently, and bursts of refreshes.",
     )];
     if !table.rolls.is_empty() {
-        blocks.push(Block::Table(roll_table(record, table)));
+        blocks.push(Block::Table(key_rotation_table(record, table)));
     }
-    blocks.extend(stand_in(record, table).map(Block::Notice));
+    blocks.extend(stand_in_notice(record, table).map(Block::Notice));
     if !table.races.is_empty() {
         blocks.push(Block::Table(race_table(table)));
     }
@@ -37,32 +37,32 @@ fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
     }
     if !table.storms.is_empty() {
         blocks.push(Block::Chart(chart(table)));
-        blocks.push(Block::Table(storm_table(table)));
+        blocks.push(Block::Table(refresh_burst_table(table)));
     }
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
 /// Returns one sentence per measured part.
 fn sentence(table: &RotationTable) -> Option<String> {
-    let parts = [rolls_told(table), races_told(table), storms_told(table)];
-    let said: Vec<String> = parts.into_iter().flatten().collect();
-    (!said.is_empty()).then(|| said.join(" "))
+    let parts = [key_rotation_sentence(table), race_sentence(table), refresh_burst_sentence(table)];
+    let sentences: Vec<String> = parts.into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn rolls_told(table: &RotationTable) -> Option<String> {
+fn key_rotation_sentence(table: &RotationTable) -> Option<String> {
     let of = |learning: Learning| {
         let rows = || table.rolls.iter().filter(move |row| row.learning == learning);
         let sum = |of: fn(&RollRow) -> u64| rows().map(of).sum::<u64>();
         (sum(|row| row.other_new.refused), sum(|row| row.other_new.sent))
     };
-    let said = |learning: Learning, how: &str| {
+    let share = |learning: Learning, how: &str| {
         let (refused, sent) = of(learning);
         (sent > 0).then(|| format!("{} of {} {how}", grouped(refused as f64), grouped(sent as f64)))
     };
     let parts = [
-        said(Learning::Never, "where the key was not published"),
-        said(Learning::Published, "where it fetched the published keys"),
+        share(Learning::Never, "where the key was not published"),
+        share(Learning::Published, "where it fetched the published keys"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| {
@@ -74,7 +74,7 @@ fn rolls_told(table: &RotationTable) -> Option<String> {
     })
 }
 
-fn races_told(table: &RotationTable) -> Option<String> {
+fn race_sentence(table: &RotationTable) -> Option<String> {
     let mut graces: Vec<u64> = table.races.iter().map(|row| row.grace_s).collect();
     graces.dedup();
     let of = |grace_s: u64| {
@@ -95,21 +95,21 @@ fn races_told(table: &RotationTable) -> Option<String> {
     })
 }
 
-fn storms_told(table: &RotationTable) -> Option<String> {
+fn refresh_burst_sentence(table: &RotationTable) -> Option<String> {
     let of = |row: &StormRow| {
-        let strays = if row.jitter > 0.0 {
+        let jitter = if row.jitter > 0.0 {
             format!("with ±{:.0} % jitter", row.jitter * 100.0)
         } else {
             "without jitter".to_owned()
         };
-        format!("{} times the mean {strays}", plain(row.peak_over_mean))
+        format!("{} times the mean {jitter}", plain(row.peak_over_mean))
     };
     let parts: Vec<String> = table.storms.iter().map(of).collect();
     (!parts.is_empty()).then(|| format!("After a login burst, the refresh rate peaked at {}.", listed(&parts)))
 }
 
 /// Names the scheme of races and refresh bursts if it is not one of the compared schemes.
-fn stand_in(record: &Record, table: &RotationTable) -> Option<String> {
+fn stand_in_notice(record: &Record, table: &RotationTable) -> Option<String> {
     let scheme = table.refreshing.as_ref().filter(|scheme| described(record, scheme).is_none())?;
     Some(format!(
         "None of the compared schemes has refresh tokens. The following results were measured with `{scheme}` as a \
@@ -124,7 +124,7 @@ pub(super) const fn learning(how: Learning) -> &'static str {
     }
 }
 
-fn refused(of: Requests) -> Cell {
+fn rejected_cell(of: Requests) -> Cell {
     if of.sent == 0 {
         return Cell::new(NONE);
     }
@@ -133,7 +133,7 @@ fn refused(of: Requests) -> Cell {
     Cell::new(grouped(of.refused as f64)).with_note(format!("of {}{failed}", grouped(of.sent as f64)))
 }
 
-fn roll_table(record: &Record, table: &RotationTable) -> Table {
+fn key_rotation_table(record: &Record, table: &RotationTable) -> Table {
     let columns = vec![
         Column::text("Scheme"),
         Column::text("New key"),
@@ -147,9 +147,9 @@ fn roll_table(record: &Record, table: &RotationTable) -> Table {
         vec![
             name_cell(record, &row.scheme),
             Cell::new(learning(row.learning)),
-            refused(row.first),
-            refused(row.other_old),
-            refused(row.other_new),
+            rejected_cell(row.first),
+            rejected_cell(row.other_old),
+            rejected_cell(row.other_new),
             Cell::new(refused_for(row.refused_for)),
             row.slowest_us.map_or(Cell::new(NONE), |us| Cell::new(time(us as f64))),
         ]
@@ -244,20 +244,20 @@ fn jitter_name(jitter: f64) -> String {
     if jitter > 0.0 { format!("±{:.0} % jitter", jitter * 100.0) } else { "no jitter".to_owned() }
 }
 
-fn storm_table(table: &RotationTable) -> Table {
+fn refresh_burst_table(table: &RotationTable) -> Table {
     let periods = table.storms.iter().map(|row| row.by_period.len()).max().unwrap_or(0);
     let mut columns = vec![Column::text("Jitter of clients"), Column::figure("Peak over mean", "refreshes")];
     columns.extend((1..=periods).map(|period| Column::figure(format!("Period {period}"), "peak over mean")));
     columns.push(Column::figure("Response p99", "of /refresh"));
     let cells = |row: &StormRow| {
-        let by_arithmetic = format!("{} calculated", plain(row.without_jitter));
-        let note = if row.jitter > 0.0 { String::new() } else { by_arithmetic };
+        let calculated = format!("{} calculated", plain(row.without_jitter));
+        let note = if row.jitter > 0.0 { String::new() } else { calculated };
         let mut cells = vec![Cell::new(jitter_name(row.jitter)), Cell::new(plain(row.peak_over_mean)).with_note(note)];
         let period =
             |period: usize| row.by_period.get(period).map_or(Cell::new(NONE), |ratio| Cell::new(plain(*ratio)));
         cells.extend((0..periods).map(period));
         let p99 = row.response_us_p99.map_or(Cell::new(NONE), |us| Cell::new(time(us)));
-        cells.push(p99.weak_if(!row.supported));
+        cells.push(p99.greyed_if(!row.supported));
         cells
     };
     let footnote = table.storms.first().map(|row| {
@@ -281,7 +281,7 @@ fn storm_table(table: &RotationTable) -> Table {
 }
 
 fn chart(table: &RotationTable) -> Chart {
-    let said: Vec<String> = table
+    let texts: Vec<String> = table
         .storms
         .iter()
         .map(|row| format!("{}: at most {} times the mean", jitter_name(row.jitter), plain(row.peak_over_mean)))
@@ -290,7 +290,7 @@ fn chart(table: &RotationTable) -> Chart {
     Chart {
         name: "refreshes".to_owned(),
         title: "Refreshes after a login burst".to_owned(),
-        alt: format!("Refreshes per second over time after a login burst: {}.", said.join("; ")),
+        alt: format!("Refreshes per second over time after a login burst: {}.", texts.join("; ")),
         width: 860,
         height: 360,
         data: ChartData::Lines {
@@ -317,7 +317,7 @@ fn curve(color: usize, row: &StormRow) -> LineSeries {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "An open loop sends requests to two nodes in turn; throughout, some clients log in at the first node, whose \
          key is rotated halfway."
@@ -331,7 +331,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "A key is rotated in one process here. “Not published” shows what happens if a rotation was not prepared; \
          shared secrets must be distributed separately to the other nodes before the first of them signs."

@@ -7,8 +7,8 @@ use engine::record::{Load, Quantiles, Record};
 use evidence::statistics::Estimate;
 use evidence::{Distribution, LatencyRow, LatencyTable, Level};
 
-use super::many::{Panel, panels};
-use super::parts::{GlanceColumn, left_out};
+use super::grouping::{Panel, panels};
+use super::parts::{SummaryColumn, invalid_count};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, PercentileSeries, Points, Subject};
 use crate::document::{Cell, Column, Table};
@@ -50,7 +50,7 @@ pub(super) fn response_table(record: &Record, rows: &[&LatencyRow]) -> Table {
 fn cells(record: &Record, row: &LatencyRow) -> Vec<Cell> {
     let response = &row.response;
     let at = |quantile, pick: Pick| percentile(response, quantile, pick);
-    let mut cells = vec![name_cell(record, &row.scheme), carried(row)];
+    let mut cells = vec![name_cell(record, &row.scheme), achieved_cell(row)];
     cells.extend([
         at(0.5, |found| found.p50).with_note(of_rounds(response.p50_of_rounds)),
         at(0.9, |found| found.p90),
@@ -60,7 +60,7 @@ fn cells(record: &Record, row: &LatencyRow) -> Vec<Cell> {
         Cell::new(response.quantiles.max.map_or(NONE.to_owned(), |us| time(us as f64))),
         percentile(&row.service, 0.99, |found| found.p99),
         percentile(&row.lag, 0.99, |found| found.p99),
-        Cell::new(row.rounds.used.to_string()).with_note(left_out(row.rounds.excluded)),
+        Cell::new(row.rounds.used.to_string()).with_note(invalid_count(row.rounds.excluded)),
     ]);
     cells
 }
@@ -68,7 +68,7 @@ fn cells(record: &Record, row: &LatencyRow) -> Vec<Cell> {
 /// Formats a percentile, greyed if too few samples lie above it.
 pub(super) fn percentile(of: &Distribution, quantile: f64, pick: Pick) -> Cell {
     match pick(&of.quantiles) {
-        Some(us) => Cell::new(time(us as f64)).weak_if(!of.quantiles.supports(quantile)),
+        Some(us) => Cell::new(time(us as f64)).greyed_if(!of.quantiles.supports(quantile)),
         None => Cell::new(NONE),
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn of_rounds(found: Option<Estimate>) -> String {
     interval.map(|interval| format!("[{}, {}]", time(interval.low), time(interval.high))).unwrap_or_default()
 }
 
-fn carried(row: &LatencyRow) -> Cell {
+fn achieved_cell(row: &LatencyRow) -> Cell {
     let Some(achieved) = row.achieved_rps else { return Cell::new(NONE).with_note("no valid round") };
     let planned = row.planned_rps.map(|planned| format!("of {}", grouped(planned))).unwrap_or_default();
     Cell::new(grouped(achieved)).with_note(planned)
@@ -98,10 +98,10 @@ pub(super) fn percentile_charts(record: &Record, experiment: Experiment, rows: &
 }
 
 fn percentile_chart(record: &Record, experiment: Experiment, panel: &Panel<&LatencyRow>) -> Option<Chart> {
-    let rows = &panel.things;
+    let rows = &panel.items;
     let level = rows.first().map(|row| &row.level)?;
     let p99 = |row: &&LatencyRow| row.response.quantiles.p99.map(|us| format!("{} {}", row.scheme, time(us as f64)));
-    let said: Vec<String> = rows.iter().filter_map(p99).collect();
+    let texts: Vec<String> = rows.iter().filter_map(p99).collect();
     Some(Chart {
         name: format!("{experiment}{}{}", level.slug(), panel.suffix()),
         title: format!("{}{}", heading(level).replacen("At", "Percentiles at", 1), panel.subtitle()),
@@ -109,7 +109,7 @@ fn percentile_chart(record: &Record, experiment: Experiment, panel: &Panel<&Late
             "Percentile curves of response and service time at {}{}; response p99: {}.",
             level,
             panel.subtitle(),
-            said.join("; ")
+            texts.join("; ")
         ),
         width: 860,
         height: 400,
@@ -145,8 +145,8 @@ fn curve(of: &Distribution, steps: RangeInclusive<u32>) -> Points {
 
 /// Returns response times at the level that is most informative for all schemes; with a single load
 /// also service times.
-pub(super) fn glance_columns(table: &LatencyTable) -> Vec<GlanceColumn<'_>> {
-    let Some(level) = telling_level(table) else { return Vec::new() };
+pub(super) fn summary_columns(table: &LatencyTable) -> Vec<SummaryColumn<'_>> {
+    let Some(level) = representative_level(table) else { return Vec::new() };
     let alone = level.load == Load::AsPlanned;
     let at = if alone { String::new() } else { format!("at {level}") };
     let column = |title: &str, of: fn(&LatencyRow) -> &Distribution, quantile: f64, pick: Pick, rounds: OfRounds| {
@@ -155,7 +155,7 @@ pub(super) fn glance_columns(table: &LatencyTable) -> Vec<GlanceColumn<'_>> {
             let Some(found) = row.map(of) else { return Cell::new(NONE) };
             percentile(found, quantile, pick).with_note(of_rounds(rounds(found)))
         };
-        GlanceColumn::new(Column::figure(title, at.clone()), cell)
+        SummaryColumn::new(Column::figure(title, at.clone()), cell)
     };
     let mut columns = vec![
         column("Response p50", |row| &row.response, 0.5, |found| found.p50, |found| found.p50_of_rounds),
@@ -170,7 +170,7 @@ pub(super) fn glance_columns(table: &LatencyTable) -> Vec<GlanceColumn<'_>> {
 
 /// Returns the most informative level: the highest equal rate, else the middle fraction of
 /// capacity.
-pub(super) fn telling_level(table: &LatencyTable) -> Option<&Level> {
+pub(super) fn representative_level(table: &LatencyTable) -> Option<&Level> {
     let levels = table.levels();
     let equal = levels.iter().copied().filter_map(|level| Some((level.load.equal_rate_rps()?, level)));
     let highest = equal.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, level)| level);

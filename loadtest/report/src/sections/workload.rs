@@ -5,7 +5,7 @@ use engine::plan::{Arrivals, Choice, Mix, Plan};
 use crate::figure::{count, grouped};
 
 /// Describes the load, as a part of a sentence.
-pub(super) fn words(plan: &Plan) -> String {
+pub(super) fn describe(plan: &Plan) -> String {
     format!("{}; {}; {}", mix(plan.mix), arrivals(plan), population(plan))
 }
 

@@ -31,7 +31,7 @@ fn blocks(record: &Record, table: &SloTable) -> Vec<Block> {
     let plan = record
         .data::<SloExperiment>()
         .and_then(|data| data.rounds.first())
-        .map(|first| workload::words(&first.round.plan));
+        .map(|first| workload::describe(&first.round.plan));
     let load = plan.map_or_else(|| "No round was measured.".to_owned(), |plan| format!("The load: {plan}."));
     let mut blocks = vec![paragraph(format!("{} {load}", sentence(table)))];
     blocks.extend(chart(record, table).map(Block::Chart));
@@ -39,7 +39,7 @@ fn blocks(record: &Record, table: &SloTable) -> Vec<Block> {
     if !table.confirmations.is_empty() {
         blocks.push(Block::Table(rates_table("Confirmation rounds, in order", table, &table.confirmations)));
     }
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
@@ -53,11 +53,11 @@ pub(crate) fn sentence(table: &SloTable) -> String {
             format!("`{scheme}` misses {objectives} at every rate that rounds of this length can test.")
         }
         (Some(SearchEnd::Target), Some(rate)) => {
-            format!("`{scheme}` meets {objectives} at up to {rate}{}; {}.", interval(table), held(table))
+            format!("`{scheme}` meets {objectives} at up to {rate}{}; {}.", interval(table), confirmation(table))
         }
         (Some(SearchEnd::Generator), Some(rate)) => format!(
             "`{scheme}` meets {objectives} at {rate} or more: the generator was the limit, not the target; {}.",
-            held(table)
+            confirmation(table)
         ),
         (Some(SearchEnd::Generator), None) => {
             format!("No result for {objectives}: the generator was the limit at every rate that was tried.")
@@ -83,7 +83,7 @@ fn interval(table: &SloTable) -> String {
     })
 }
 
-fn held(table: &SloTable) -> String {
+fn confirmation(table: &SloTable) -> String {
     let Some(last) = table.confirmations.last() else { return "this is not confirmed".to_owned() };
     let met = format!("{} of {}", last.met, count((last.met + last.missed) as usize, "round"));
     let lower = if table.confirmations.len() > 1 { ", after higher rates had failed" } else { "" };
@@ -123,7 +123,7 @@ fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "The rate is doubled until the objectives are missed. Then a grid of rates, and a finer grid where the first \
          is inconclusive, is measured block by block in a new random order, so that drift affects all rates alike. \
@@ -145,7 +145,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Rounds are short: most of them do not include an event that happens once a minute, and a queue that grows \
          slowly does not become long. Run a load of some minutes at this rate to see both."

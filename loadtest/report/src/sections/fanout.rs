@@ -3,13 +3,13 @@
 use engine::record::Record;
 use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
 
-use super::many::{Panel, Said, panels, told_of_each};
+use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
 use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Table};
-use crate::figure::{NONE, bracket, grouped, hundredths, listed, plain, time};
+use crate::figure::{NONE, bracket, grouped, listed, plain, time, two_decimals};
 
 impl Show for FanoutTable {
     fn blocks(&self, record: &Record) -> Vec<Block> {
@@ -32,23 +32,27 @@ fn blocks(record: &Record, table: &FanoutTable) -> Vec<Block> {
     blocks.push(Block::Table(cpu_table(record, table)));
     blocks.push(Block::Table(response_table(record, table)));
     blocks.extend(apart_table(record, table).map(Block::Table));
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
 /// Returns the CPU time per hop, and the round trips per hop with network latency.
 fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
     let slopes = table.rows.iter().filter_map(|row| Some((&row.scheme, row.cpu_slope_over_control_us?)));
-    let parts: Vec<Said<'_>> = slopes
+    let parts: Vec<SchemeText<'_>> = slopes
         .map(|(scheme, slope)| {
             let interval = slope.interval.as_ref().map(|found| format!(" {}", bracket(found))).unwrap_or_default();
-            Said { scheme, figure: slope.value, text: format!("{} µs{interval} with `{scheme}`", plain(slope.value)) }
+            SchemeText {
+                scheme,
+                figure: slope.value,
+                text: format!("{} µs{interval} with `{scheme}`", plain(slope.value)),
+            }
         })
         .collect();
     let cost = (!parts.is_empty()).then(|| {
         format!(
             "Several servers: CPU time of servers and store that authentication adds per additional hop{}.",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     });
     let sentences: Vec<String> = cost.into_iter().chain(apart_sentence(record, table)).collect();
@@ -57,14 +61,18 @@ fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
 
 fn apart_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
     let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.apart.as_ref()?.trips?.value)));
-    let parts: Vec<Said<'_>> = trips
-        .map(|(scheme, trips)| Said { scheme, figure: trips, text: format!("{} with `{scheme}`", hundredths(trips)) })
+    let parts: Vec<SchemeText<'_>> = trips
+        .map(|(scheme, trips)| SchemeText {
+            scheme,
+            figure: trips,
+            text: format!("{} with `{scheme}`", two_decimals(trips)),
+        })
         .collect();
     (!parts.is_empty()).then(|| {
         format!(
             "With network latency between servers and store, each hop adds this number of round trips to a \
              request{}.",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
@@ -87,7 +95,7 @@ fn hops_name(hops: u32) -> String {
 }
 
 /// Returns one cell per number of hops.
-fn over_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&Crossed) -> Option<Cell>) -> Vec<Cell> {
+fn cells_by_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&Crossed) -> Option<Cell>) -> Vec<Cell> {
     let at = |hops: &u32| row.ways.iter().find(|way| way.hops == *hops).and_then(&cell);
     all_hops(table).iter().map(|hops| at(hops).unwrap_or(Cell::new(NONE))).collect()
 }
@@ -105,7 +113,7 @@ fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
     columns.push(Column::figure("Authentication per hop", "µs over the control"));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_hops(table, row, |way| way.cpu_us.map(|us| Cell::new(plain(us)))));
+        cells.extend(cells_by_hops(table, row, |way| way.cpu_us.map(|us| Cell::new(plain(us)))));
         cells.push(slope(row.cpu_slope_us));
         let control = Cell::new("0").with_note("control");
         cells.push(if is_control(&row.scheme) { control } else { slope(row.cpu_slope_over_control_us) });
@@ -131,9 +139,9 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
     let p99 = |way: &Crossed| Some(percentile(&way.response.as_ref()?.response, 0.99, |found| found.p99));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_hops(table, row, |way| way.response.as_ref().map(p50)));
+        cells.extend(cells_by_hops(table, row, |way| way.response.as_ref().map(p50)));
         cells.push(slope(row.response_slope_us));
-        cells.extend(over_hops(table, row, p99));
+        cells.extend(cells_by_hops(table, row, p99));
         cells
     };
     Table {
@@ -160,7 +168,7 @@ fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     columns.push(Column::figure("Link", "measured round trip"));
     let cells = |row: &FanoutRow, apart: &Apart| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_hops(table, row, |way| way.apart.as_ref().map(p50)));
+        cells.extend(cells_by_hops(table, row, |way| way.apart.as_ref().map(p50)));
         let control = Cell::new("1").with_note("control");
         cells.push(if is_control(&row.scheme) { control } else { slope(apart.trips) });
         cells.push(apart.given_us.map_or(Cell::new(NONE), |us| Cell::new(time(us))));
@@ -180,7 +188,7 @@ fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
     })
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Each server forwards `GET /chain` to the next, and the last one responds; every server is a separate \
          process. With a session, each server looks it up; with a JWT, each server verifies the signature; with the \
@@ -196,7 +204,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "The servers share CPUs. With local servers, the time per hop is a lower bound. With delay proxies, every \
          link has the same delay, and opening a connection is not delayed."
@@ -213,12 +221,12 @@ fn charts(record: &Record, table: &FanoutTable) -> Vec<Chart> {
 }
 
 fn chart(record: &Record, panel: &Panel<&FanoutRow>) -> Chart {
-    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
-    let said: Vec<String> = panel.things.iter().filter_map(|row| ends(row)).collect();
+    let series: Vec<LineSeries> = panel.items.iter().map(|row| line(record, row)).collect();
+    let texts: Vec<String> = panel.items.iter().filter_map(|row| range_text(row)).collect();
     Chart {
         name: format!("fanout{}", panel.suffix()),
         title: format!("CPU time per request of all servers and the store{}", panel.subtitle()),
-        alt: format!("CPU time per request by number of hops{}: {}.", panel.subtitle(), said.join("; ")),
+        alt: format!("CPU time per request by number of hops{}: {}.", panel.subtitle(), texts.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {
@@ -233,7 +241,7 @@ fn points(row: &FanoutRow) -> Vec<(f64, f64)> {
     row.ways.iter().filter_map(|way| Some((f64::from(way.hops), way.cpu_us?))).collect()
 }
 
-fn ends(row: &FanoutRow) -> Option<String> {
+fn range_text(row: &FanoutRow) -> Option<String> {
     let points = points(row);
     Some(format!("{} {} to {}", row.scheme, time(points.first()?.1), time(points.last()?.1)))
 }

@@ -4,8 +4,8 @@ use contract::Carrier;
 use engine::record::Record;
 use evidence::{COOKIE_LIMIT_BYTES, WireRow, WireTable, is_control};
 
-use super::many::{Said, told};
-use super::parts::{GlanceColumn, Show, method, paragraph};
+use super::grouping::{SchemeText, list_schemes};
+use super::parts::{Show, SummaryColumn, method, paragraph};
 use super::scheme::{by_class, described, name_cell, row_groups};
 use crate::chart::{Chart, ChartData, Group, Subject, WireBar};
 use crate::document::{Block, Cell, Column, Table};
@@ -20,7 +20,7 @@ impl Show for WireTable {
         sentence(record, self)
     }
 
-    fn columns<'table>(&'table self, record: &'table Record) -> Vec<GlanceColumn<'table>> {
+    fn columns<'table>(&'table self, record: &'table Record) -> Vec<SummaryColumn<'table>> {
         column(record, self).into_iter().collect()
     }
 }
@@ -37,43 +37,43 @@ fn blocks(record: &Record, table: &WireTable) -> Vec<Block> {
             blocks.push(Block::Table(wire_table(record, carrier, &rows)));
         }
     }
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
 fn sentence(record: &Record, table: &WireTable) -> Option<String> {
-    let roles = telling_roles(&table.rows)?;
-    let rows = telling_rows(record, table, roles);
-    let parts: Vec<Said<'_>> =
+    let roles = representative_roles(&table.rows)?;
+    let rows = representative_rows(record, table, roles);
+    let parts: Vec<SchemeText<'_>> =
         rows.filter_map(|row| row.request_over_control.map(|bytes| wire_of(row, bytes as f64))).collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Bytes: for a user with {roles} roles, the request headers exceed those of the control by{}.",
-            told(record, parts, listed)
+            list_schemes(record, parts, listed)
         )
     })
 }
 
-fn wire_of(row: &WireRow, bytes: f64) -> Said<'_> {
+fn wire_of(row: &WireRow, bytes: f64) -> SchemeText<'_> {
     let text = format!("{} B with `{}` ({})", grouped(bytes), row.point.scheme, row.point.carrier);
-    Said { scheme: &row.point.scheme, figure: bytes, text }
+    SchemeText { scheme: &row.point.scheme, figure: bytes, text }
 }
 
-fn column<'table>(record: &'table Record, table: &'table WireTable) -> Option<GlanceColumn<'table>> {
-    let roles = telling_roles(&table.rows)?;
+fn column<'table>(record: &'table Record, table: &'table WireTable) -> Option<SummaryColumn<'table>> {
+    let roles = representative_roles(&table.rows)?;
     let cell = move |scheme: &str| {
-        let row = telling_rows(record, table, roles).find(|row| row.point.scheme == scheme);
+        let row = representative_rows(record, table, roles).find(|row| row.point.scheme == scheme);
         match row.and_then(|row| row.request_over_control) {
             Some(bytes) => Cell::new(grouped(bytes as f64)).with_note(format!("{roles} roles")),
             None if is_control(scheme) && row.is_some() => Cell::new("0").with_note("control"),
             None => Cell::new(NONE),
         }
     };
-    Some(GlanceColumn::new(Column::figure("Request", "bytes over control"), cell))
+    Some(SummaryColumn::new(Column::figure("Request", "bytes over control"), cell))
 }
 
 /// Returns the rows with this number of roles and the carrier of all other measurements.
-fn telling_rows<'table>(
+fn representative_rows<'table>(
     record: &'table Record,
     table: &'table WireTable,
     roles: u16,
@@ -85,7 +85,7 @@ fn telling_rows<'table>(
 }
 
 /// Returns the middle number of roles.
-fn telling_roles(rows: &[WireRow]) -> Option<u16> {
+fn representative_roles(rows: &[WireRow]) -> Option<u16> {
     let mut roles: Vec<u16> = rows.iter().map(|row| row.point.roles).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -132,7 +132,7 @@ fn cells(record: &Record, row: &WireRow, repeats: bool) -> Vec<Cell> {
     ]
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Counted on the TCP connection of one login and one `GET /me` over HTTP/1.1 without TLS. A request has the same \
          bytes every time, so there is nothing to estimate and there are no intervals."
@@ -140,7 +140,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "HTTP/2 and HTTP/3 compress headers that repeat on a connection, so there a large credential is sent once \
          per connection rather than once per request."

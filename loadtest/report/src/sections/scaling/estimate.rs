@@ -3,7 +3,7 @@
 use engine::record::Record;
 use evidence::{DemandRow, ScalingTable, is_control};
 
-use super::super::many::{Said, told_of_each};
+use super::super::grouping::{SchemeText, list_after_colon};
 use super::super::parts::{estimated, method, paragraph};
 use super::super::scheme::{name_cell, row_groups};
 use crate::document::{Block, Cell, Column, Table};
@@ -18,7 +18,7 @@ pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
         ),
         Block::Table(demand_table(record, table)),
     ];
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
@@ -26,14 +26,14 @@ pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
 pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     let parts = table.demands.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
         let bend = row.law().bend()?;
-        Some(Said { scheme: &row.scheme, figure: bend, text: format!("{} with `{}`", plain(bend), row.scheme) })
+        Some(SchemeText { scheme: &row.scheme, figure: bend, text: format!("{} with `{}`", plain(bend), row.scheme) })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Horizontal scaling: not measured, because no CPU quota could be set. By the CPU time per request, a \
              store with as much CPU as a node would be saturated at this number of nodes{}.",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
@@ -72,7 +72,7 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Each block measures one node of every scheme once, in a new random order, with a saturated closed loop."
             .to_owned(),
@@ -82,7 +82,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Nothing here was measured with more than one node: no locks, no queues, no cost of more connections."
             .to_owned(),

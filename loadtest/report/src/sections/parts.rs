@@ -15,12 +15,12 @@ pub(super) trait Show {
     fn sentence(&self, record: &Record) -> Option<String>;
 
     /// Returns its columns of the summary table.
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
         Vec::new()
     }
 
     /// Returns notices for the top of the report.
-    fn alarms(&self) -> Vec<String> {
+    fn notices(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -31,12 +31,12 @@ pub(super) trait Show {
 }
 
 /// A column of the summary table: its head, and its cell for a scheme.
-pub(super) struct GlanceColumn<'table> {
+pub(super) struct SummaryColumn<'table> {
     pub(super) head: Column,
     pub(super) cell: Box<dyn Fn(&str) -> Cell + 'table>,
 }
 
-impl<'table> GlanceColumn<'table> {
+impl<'table> SummaryColumn<'table> {
     pub(super) fn new(head: Column, cell: impl Fn(&str) -> Cell + 'table) -> Self {
         Self { head, cell: Box::new(cell) }
     }
@@ -64,7 +64,7 @@ pub(super) fn estimated(found: Option<Estimate>) -> Cell {
 }
 
 /// Formats the number of invalid rounds.
-pub(super) fn left_out(excluded: usize) -> String {
+pub(super) fn invalid_count(excluded: usize) -> String {
     if excluded == 0 { String::new() } else { format!("{excluded} invalid") }
 }
 

@@ -3,11 +3,11 @@
 use engine::record::{Garbage, Record};
 use evidence::{Refusal, RejectRow, RejectTable};
 
-use super::many::{Said, told_of_each};
+use super::grouping::{SchemeText, list_after_colon};
 use super::parts::{Show, estimated, method, paragraph};
 use super::scheme::{name_cell, row_groups};
 use crate::document::{Block, Cell, Column, Table};
-use crate::figure::{NONE, hundredths, listed};
+use crate::figure::{NONE, listed, two_decimals};
 
 impl Show for RejectTable {
     fn blocks(&self, record: &Record) -> Vec<Block> {
@@ -25,8 +25,8 @@ fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
          a request, by the kind of defect, compared with accepting a valid request.",
     )];
     blocks.push(Block::Table(cost_table(record, table)));
-    blocks.push(Block::Table(against_table(record, table)));
-    blocks.extend(method(how(), limits()));
+    blocks.push(Block::Table(ratio_table(record, table)));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
@@ -34,27 +34,27 @@ fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
 fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts = table.rows.iter().filter_map(|row| {
         let ratio = row.refusal(Garbage::Forged)?.over_accepting?.ratio?.value;
-        let text = format!("{} times with `{}`", hundredths(ratio), row.scheme);
-        Some(Said { scheme: &row.scheme, figure: ratio, text })
+        let text = format!("{} times with `{}`", two_decimals(ratio), row.scheme);
+        Some(SchemeText { scheme: &row.scheme, figure: ratio, text })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Rejection: CPU time to reject {}, as a multiple of that to accept a valid one{}.",
             Garbage::Forged,
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
 
 /// Formats the expected status of this kind, which is the same for every scheme.
-fn answered(table: &RejectTable, garbage: Garbage) -> String {
+fn expected_status(table: &RejectTable, garbage: Garbage) -> String {
     let status = table.rows.iter().find_map(|row| row.refusal(garbage)).map(|refusal| refusal.status);
     status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
 /// Returns one cell per kind.
-fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> Cell) -> Vec<Cell> {
+fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> Cell) -> Vec<Cell> {
     let of = |garbage: &Garbage| match row.refusal(*garbage) {
         Some(refusal) if refusal.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
         Some(refusal) => cell(refusal),
@@ -66,11 +66,11 @@ fn over_kinds(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> C
 fn cost_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme"), Column::figure("Valid request", "status 200")];
     let kinds = table.kinds().into_iter();
-    columns.extend(kinds.map(|garbage| Column::figure(garbage.to_string(), answered(table, garbage))));
+    columns.extend(kinds.map(|garbage| Column::figure(garbage.to_string(), expected_status(table, garbage))));
     let cells = |row: &RejectRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.push(estimated(row.accepting.as_ref().and_then(|accepting| accepting.total_us)));
-        cells.extend(over_kinds(table, row, |refusal| estimated(refusal.total_us)));
+        cells.extend(cells_by_kind(table, row, |refusal| estimated(refusal.total_us)));
         cells
     };
     Table {
@@ -86,7 +86,7 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
     }
 }
 
-fn against_table(record: &Record, table: &RejectTable) -> Table {
+fn ratio_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
     for garbage in table.kinds() {
         columns.push(Column::figure(garbage.to_string(), "ratio"));
@@ -94,8 +94,8 @@ fn against_table(record: &Record, table: &RejectTable) -> Table {
     }
     let cells = |row: &RejectRow| {
         let over = |refusal: &Refusal| refusal.over_accepting;
-        let ratios = over_kinds(table, row, |refusal| estimated(over(refusal).and_then(|over| over.ratio)));
-        let more = over_kinds(table, row, |refusal| estimated(over(refusal).and_then(|over| over.total_us)));
+        let ratios = cells_by_kind(table, row, |refusal| estimated(over(refusal).and_then(|over| over.ratio)));
+        let more = cells_by_kind(table, row, |refusal| estimated(over(refusal).and_then(|over| over.total_us)));
         let both = ratios.into_iter().zip(more).flat_map(|(ratio, more)| [ratio, more]);
         [name_cell(record, &row.scheme)].into_iter().chain(both).collect()
     };
@@ -111,7 +111,7 @@ fn against_table(record: &Record, table: &RejectTable) -> Table {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Saturated closed loops of `GET /me`, as in “CPU time per request”: each block measures valid requests and \
          each kind of invalid request once, in a new random order."
@@ -122,7 +122,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "An expired session is still in the store here, because the store's clock was not moved forward. Once the \
          store has removed it, it is handled like an unknown session."

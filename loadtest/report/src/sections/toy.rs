@@ -3,7 +3,7 @@
 use engine::record::Record;
 use evidence::ToyTable;
 
-use super::parts::{GlanceColumn, Show, paragraph};
+use super::parts::{Show, SummaryColumn, paragraph};
 use super::scheme::{name_cell, row_groups};
 use crate::document::{Block, Cell, Column, Table};
 use crate::figure::NONE;
@@ -26,11 +26,11 @@ impl Show for ToyTable {
         Some(format!("Toy experiment: no response had more than {most} B."))
     }
 
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
         let cell = |scheme: &str| {
             let row = self.rows.iter().find(|point| point.scheme == scheme);
             row.map_or(Cell::new(NONE), |point| Cell::new(point.body_bytes.to_string()))
         };
-        vec![GlanceColumn::new(Column::figure("Toy experiment", "bytes"), cell)]
+        vec![SummaryColumn::new(Column::figure("Toy experiment", "bytes"), cell)]
     }
 }

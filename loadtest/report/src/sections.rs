@@ -2,15 +2,14 @@
 //!
 //! A report names no winner and gives no score: the reader decides which cost matters.
 
-mod answer;
 mod caveats;
 mod cost;
 mod fanout;
 mod glossary;
+mod grouping;
 mod latency;
 mod load;
 mod login;
-mod many;
 mod memory;
 mod outage;
 mod parts;
@@ -24,6 +23,7 @@ mod rtt;
 mod scaling;
 mod scheme;
 pub(crate) mod slo;
+mod summary;
 #[cfg(feature = "toy-experiment")]
 mod toy;
 mod wire;
@@ -36,10 +36,10 @@ use evidence::Evidence;
 use crate::document::{Document, Section, Table};
 use parts::Show;
 
-macro_rules! shown {
+macro_rules! measured_tables {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
         /// Returns the experiments with figures, in report order.
-        fn shown(evidence: &Evidence) -> Vec<(Experiment, &dyn Show)> {
+        fn measured_tables(evidence: &Evidence) -> Vec<(Experiment, &dyn Show)> {
             let tables: [Option<(Experiment, &dyn Show)>; _] = [$(
                 $(#[$on])* evidence.$module.as_ref().map(|table| (record::$data::EXPERIMENT, table as &dyn Show)),
             )*];
@@ -48,15 +48,15 @@ macro_rules! shown {
     };
 }
 
-each_experiment!(shown);
+each_experiment!(measured_tables);
 
 /// Returns the whole report.
-pub(crate) fn tell(record: &Record, evidence: &Evidence) -> Document {
-    let tables = shown(evidence);
+pub(crate) fn document(record: &Record, evidence: &Evidence) -> Document {
+    let tables = measured_tables(evidence);
     let section = |(experiment, table): &(Experiment, &dyn Show)| -> Section {
         parts::section(experiment.id(), experiment.title(), table.blocks(record))
     };
-    let mut sections = vec![answer::section(record, evidence, &tables)];
+    let mut sections = vec![summary::section(record, evidence, &tables)];
     sections.extend(tables.iter().map(section));
     sections.extend([
         caveats::section(record, evidence),
@@ -76,14 +76,14 @@ pub(crate) struct Summary {
 
 /// Returns the short form of the report.
 pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
-    let tables = shown(evidence);
+    let tables = measured_tables(evidence);
     let mut lines = Vec::new();
     if let Status::Incomplete { reason } = &record.run.status {
         lines.push(format!("The run is incomplete ({reason})."));
     }
     lines.extend(tables.iter().flat_map(|(_, table)| table.lines()));
     lines.extend(caveats::tally(evidence).map(|tally| format!("Caveats: {tally}; the report lists them.")));
-    Summary { table: answer::glance(record, &tables), lines }
+    Summary { table: summary::summary_table(record, &tables), lines }
 }
 
 fn title(record: &Record) -> String {

@@ -3,8 +3,8 @@
 use engine::record::{LoadExperiment, Record, Round};
 use evidence::{LatencyRow, LatencyTable, LoadTable, Timeline};
 
-use super::parts::{GlanceColumn, Show, paragraph};
-use super::response::{glance_columns, percentile_charts, response_table};
+use super::parts::{Show, SummaryColumn, paragraph};
+use super::response::{percentile_charts, response_table, summary_columns};
 use super::workload;
 use crate::chart::{Chart, ChartData, TimelinePoint};
 use crate::document::{Block, Cell, Column, RowGroup, Table};
@@ -22,14 +22,15 @@ impl Show for LoadTable {
         Some(sentence(&self.latency))
     }
 
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
-        glance_columns(&self.latency)
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
+        summary_columns(&self.latency)
     }
 }
 
 fn blocks(record: &Record, table: &LoadTable) -> Vec<Block> {
-    let plan =
-        rounds(record).first().map_or_else(|| "no round was measured".to_owned(), |round| workload::words(&round.plan));
+    let plan = rounds(record)
+        .first()
+        .map_or_else(|| "no round was measured".to_owned(), |round| workload::describe(&round.plan));
     let mut blocks = vec![paragraph(format!(
         "The load: {plan}. Response time is measured from the intended start of a request, service time from its \
          actual send."

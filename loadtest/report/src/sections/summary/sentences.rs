@@ -6,20 +6,20 @@ use engine::record::Record;
 
 use crate::chart::COLORS;
 use crate::figure::{count, duration, listed};
-use crate::story::parts::Show;
+use crate::sections::parts::Show;
 
 /// Returns one or two sentences per measured experiment.
 pub(super) fn all(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Vec<String> {
     let compared = record.run.command != "load";
-    let said = tables.iter().filter_map(|(_, table)| table.sentence(record));
-    let sentences: Vec<String> = said.chain(promises(record).filter(|_| compared)).collect();
+    let texts = tables.iter().filter_map(|(_, table)| table.sentence(record));
+    let sentences: Vec<String> = texts.chain(revocation_classes(record).filter(|_| compared)).collect();
     if sentences.is_empty() { vec!["Nothing was measured.".to_owned()] } else { sentences }
 }
 
-fn promises(record: &Record) -> Option<String> {
+fn revocation_classes(record: &Record) -> Option<String> {
     let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
     for described in &record.schemes {
-        let Some(what) = promise(described) else { continue };
+        let Some(what) = revocation_behaviour(described) else { continue };
         let scheme = format!("`{}`", described.scheme);
         match kinds.iter_mut().find(|(known, _)| *known == what) {
             Some((_, schemes)) => schemes.push(scheme),
@@ -28,17 +28,17 @@ fn promises(record: &Record) -> Option<String> {
     }
     let many = kinds.iter().map(|(_, schemes)| schemes.len()).sum::<usize>() > COLORS;
     let with = |schemes: &[String]| if many { count(schemes.len(), "scheme") } else { listed(schemes) };
-    let said: Vec<String> =
+    let texts: Vec<String> =
         kinds.into_iter().map(|(what, schemes)| format!("{what} with {}", with(&schemes))).collect();
-    (!said.is_empty()).then(|| {
+    (!texts.is_empty()).then(|| {
         format!(
             "Revocation classes: a revoked credential is {}. Compare costs only within a revocation class.",
-            said.join("; it is ")
+            texts.join("; it is ")
         )
     })
 }
 
-fn promise(described: &SchemeDescriptor) -> Option<String> {
+fn revocation_behaviour(described: &SchemeDescriptor) -> Option<String> {
     let bound = described.revocation_window_s.map(|seconds| format!(", at most {}", duration(seconds)));
     let bound = bound.unwrap_or_default();
     Some(match described.revocation_class? {

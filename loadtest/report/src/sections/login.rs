@@ -3,8 +3,8 @@
 use engine::record::Record;
 use evidence::{LatencyRow, LoginRow, LoginTable, is_control};
 
-use super::many::{Said, told_of_each};
-use super::parts::{Show, estimated, left_out, method, paragraph};
+use super::grouping::{SchemeText, list_after_colon};
+use super::parts::{Show, estimated, invalid_count, method, paragraph};
 use super::response::{of_rounds, percentile, percentile_charts};
 use super::scheme::{name_cell, row_groups};
 use crate::document::{Block, Cell, Column, Table};
@@ -34,16 +34,16 @@ fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
         blocks.push(Block::Table(reads_table(record, table)));
     }
     blocks.push(Block::Table(cost_table(record, table)));
-    blocks.extend(method(how(table), limits()));
+    blocks.extend(method(method_items(table), limitations()));
     blocks
 }
 
 /// Returns the range of the effect of login bursts, and the cost without password hashing.
 fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
-    let handing_out = table.rows.iter().filter(|row| !is_control(&row.scheme));
-    let issued = handing_out.filter_map(|row| Some((&row.scheme, row.issued?.per_cpu_s?.value)));
-    let issued: Vec<Said<'_>> = issued
-        .map(|(scheme, each)| Said { scheme, figure: each, text: format!("{} with `{scheme}`", grouped(each)) })
+    let issuing = table.rows.iter().filter(|row| !is_control(&row.scheme));
+    let issued = issuing.filter_map(|row| Some((&row.scheme, row.issued?.per_cpu_s?.value)));
+    let issued: Vec<SchemeText<'_>> = issued
+        .map(|(scheme, each)| SchemeText { scheme, figure: each, text: format!("{} with `{scheme}`", grouped(each)) })
         .collect();
     let logins = ends(table.rows.iter().filter_map(|row| row.cost.map(|cost| cost.per_cpu_s.value)));
     let slower = ends(table.rows.iter().filter_map(|row| row.p99_ratio.map(|ratio| ratio.value)));
@@ -52,7 +52,7 @@ fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
         (!issued.is_empty()).then(|| {
             format!(
                 "without password hashing, one second of CPU time is enough for this number of credentials{}",
-                told_of_each(record, issued, listed)
+                list_after_colon(record, issued, listed)
             )
         }),
         slower.map(|ends| {
@@ -108,10 +108,9 @@ fn reads(record: &Record, row: &LoginRow) -> Vec<Cell> {
             percentile(&row.response, 0.99, |found| found.p99).with_note(of_rounds(row.response.p99_of_rounds))
         })
     };
-    let rounds = row
-        .storm
-        .as_ref()
-        .map_or(Cell::new(NONE), |row| Cell::new(row.rounds.used.to_string()).with_note(left_out(row.rounds.excluded)));
+    let rounds = row.storm.as_ref().map_or(Cell::new(NONE), |row| {
+        Cell::new(row.rounds.used.to_string()).with_note(invalid_count(row.rounds.excluded))
+    });
     vec![
         name_cell(record, &row.scheme),
         p50(&row.idle),
@@ -164,7 +163,7 @@ fn cost(record: &Record, row: &LoginRow) -> Vec<Cell> {
     ]
 }
 
-fn how(table: &LoginTable) -> Vec<String> {
+fn method_items(table: &LoginTable) -> Vec<String> {
     let placed = match table.server_cpus.len() {
         0 => "on any CPU".to_owned(),
         cpus => format!("on {}", count(cpus, "CPU")),
@@ -184,7 +183,7 @@ fn how(table: &LoginTable) -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "On two CPUs the generator shares one with password hashing. The generator stands in for another machine: \
          where permitted, it is scheduled before every ordinary thread, and it takes CPU time from the hashing that \

@@ -3,7 +3,7 @@
 use engine::record::{OutageFault, Record};
 use evidence::{OutageRow, OutageTable, Recovery, Tally, WELL_INTERVALS};
 
-use super::many::{Said, panels, told_of_each};
+use super::grouping::{SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, OutageStrip, Subject};
@@ -27,12 +27,12 @@ fn blocks(record: &Record, table: &OutageTable) -> Vec<Block> {
         storeless(table)
     ))];
     for fault in table.faults() {
-        blocks.push(Block::Heading(capital(&fault.to_string())));
-        blocks.push(paragraph(what_happens(fault, table)));
+        blocks.push(Block::Heading(capitalized(&fault.to_string())));
+        blocks.push(paragraph(describe_fault(fault, table)));
         blocks.extend(charts(record, table, fault).into_iter().map(Block::Chart));
         blocks.push(Block::Table(table_of(record, table, fault)));
     }
-    blocks.extend(method(how(table), limits()));
+    blocks.extend(method(method_items(table), limitations()));
     blocks
 }
 
@@ -42,13 +42,13 @@ fn sentence(record: &Record, table: &OutageTable) -> Option<String> {
     let parts = table.of_fault(fault).filter_map(|row| {
         let share = row.good_share?.value;
         let text = format!("{:.0} % with `{}`", share * 100.0, row.scheme);
-        Some(Said { scheme: &row.scheme, figure: share, text })
+        Some(SchemeText { scheme: &row.scheme, figure: share, text })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     let accepted = (!parts.is_empty()).then(|| {
         format!(
             "While the store was paused, this share of valid credentials was accepted{}. ",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     });
     let wrong: u64 = table.rows.iter().map(|row| row.wrongly_allowed).sum();
@@ -67,12 +67,12 @@ fn storeless(table: &OutageTable) -> String {
     format!("Store faults do not affect {}, which use no store; a killed node does.", listed(&schemes))
 }
 
-fn capital(words: &str) -> String {
+fn capitalized(words: &str) -> String {
     let (first, rest) = words.split_at(words.len().min(1));
     first.to_uppercase() + rest
 }
 
-fn what_happens(fault: OutageFault, table: &OutageTable) -> String {
+fn describe_fault(fault: OutageFault, table: &OutageTable) -> String {
     match fault {
         OutageFault::StoreKilled => {
             "The store is killed and later restarted. It kept its data in memory only, so all data is lost: every \
@@ -105,7 +105,7 @@ fn what_happens(fault: OutageFault, table: &OutageTable) -> String {
 fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
     let rows = table.of_fault(fault).map(|row| (row.scheme.clone(), cells(record, row))).collect();
     Table {
-        caption: format!("{}: valid credentials during the fault, and recovery", capital(&fault.to_string())),
+        caption: format!("{}: valid credentials during the fault, and recovery", capitalized(&fault.to_string())),
         columns: vec![
             Column::text("Scheme"),
             Column::figure("Accepted", "% during the fault"),
@@ -162,7 +162,7 @@ fn seconds(value: f64) -> String {
     format!("{value:.1}")
 }
 
-fn how(table: &OutageTable) -> Vec<String> {
+fn method_items(table: &OutageTable) -> Vec<String> {
     let rate = table.setup.map_or(0.0, |setup| setup.rate_rps);
     let rounds = table.rows.iter().map(|row| row.rounds.used + row.rounds.excluded).max().unwrap_or(0);
     vec![
@@ -178,7 +178,7 @@ fn how(table: &OutageTable) -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Client and load balancer do not retry and take no node out of rotation; a real load balancer would hide a \
          dead node after a while."
@@ -196,24 +196,24 @@ fn charts(record: &Record, table: &OutageTable, fault: OutageFault) -> Vec<Chart
         .iter()
         .map(|panel| Chart {
             name: format!("outage-{}{}", fault.to_string().replace(' ', "-"), panel.suffix()),
-            title: format!("{}: request outcomes{}", capital(&fault.to_string()), panel.subtitle()),
-            alt: alt(fault, &panel.things),
+            title: format!("{}: request outcomes{}", capitalized(&fault.to_string()), panel.subtitle()),
+            alt: alt(fault, &panel.items),
             width: 860,
-            height: 110 + 44 * panel.things.len() as u32,
-            data: data(record, &panel.things, interval_s),
+            height: 110 + 44 * panel.items.len() as u32,
+            data: data(record, &panel.items, interval_s),
         })
         .collect()
 }
 
 fn alt(fault: OutageFault, rows: &[&OutageRow]) -> String {
-    let said = rows.iter().filter_map(|row| {
+    let texts = rows.iter().filter_map(|row| {
         Some(format!(
             "{} accepted {} % of the valid credentials during the fault",
             row.scheme,
             percent(row.good_share?.value)
         ))
     });
-    format!("Request outcomes over time, {fault}: {}.", said.collect::<Vec<_>>().join("; "))
+    format!("Request outcomes over time, {fault}: {}.", texts.collect::<Vec<_>>().join("; "))
 }
 
 fn data(record: &Record, rows: &[&OutageRow], interval_s: f64) -> ChartData {

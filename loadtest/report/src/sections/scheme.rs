@@ -53,17 +53,17 @@ fn window(described: &SchemeDescriptor) -> String {
 
 /// Groups items by revocation class: the control first, then from the strictest to the most
 /// lenient.
-pub(super) fn by_class<T>(record: &Record, things: Vec<(String, T)>) -> Vec<(String, Vec<T>)> {
-    let mut sorted: Vec<(u8, T)> = things.into_iter().map(|(scheme, thing)| (rank(record, &scheme), thing)).collect();
+pub(super) fn by_class<T>(record: &Record, items: Vec<(String, T)>) -> Vec<(String, Vec<T>)> {
+    let mut sorted: Vec<(u8, T)> = items.into_iter().map(|(scheme, item)| (rank(record, &scheme), item)).collect();
     sorted.sort_by_key(|(rank, _)| *rank);
     let mut classes: Vec<(u8, Vec<T>)> = Vec::new();
-    for (rank, thing) in sorted {
+    for (rank, item) in sorted {
         match classes.last_mut().filter(|(last, _)| *last == rank) {
-            Some((_, things)) => things.push(thing),
-            None => classes.push((rank, vec![thing])),
+            Some((_, items)) => items.push(item),
+            None => classes.push((rank, vec![item])),
         }
     }
-    classes.into_iter().map(|(rank, things)| (TITLES[usize::from(rank)].to_owned(), things)).collect()
+    classes.into_iter().map(|(rank, items)| (TITLES[usize::from(rank)].to_owned(), items)).collect()
 }
 
 /// Does the same for the rows of a table.

@@ -3,13 +3,13 @@
 use engine::record::Record;
 use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Trips, is_control};
 
-use super::many::{Panel, Said, panels, told_of_each};
+use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, estimated, method, paragraph};
 use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Table};
-use crate::figure::{NONE, grouped, hundredths, listed, time};
+use crate::figure::{NONE, grouped, listed, time, two_decimals};
 
 /// The end of the chart, in microseconds: crossings are at short round-trip times.
 const CHART_US: u32 = 1_000;
@@ -36,19 +36,23 @@ fn blocks(record: &Record, table: &RttTable) -> Vec<Block> {
         blocks.push(Block::Table(crossing_table(record, table)));
     }
     blocks.push(Block::Table(cost_table(record, table)));
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
 fn sentence(record: &Record, table: &RttTable) -> Option<String> {
     let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.trips?.value)));
-    let parts: Vec<Said<'_>> = trips
-        .map(|(scheme, trips)| Said { scheme, figure: trips, text: format!("{} with `{scheme}`", hundredths(trips)) })
+    let parts: Vec<SchemeText<'_>> = trips
+        .map(|(scheme, trips)| SchemeText {
+            scheme,
+            figure: trips,
+            text: format!("{} with `{scheme}`", two_decimals(trips)),
+        })
         .collect();
     (!parts.is_empty()).then(|| {
         format!(
             "Store round-trip time: number of round trips to the store that a request waits for{}.",
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
@@ -66,30 +70,30 @@ fn distances_us(table: &RttTable) -> Vec<u32> {
     distances
 }
 
-fn away(rtt_us: u32) -> String {
+fn rtt_name(rtt_us: u32) -> String {
     if rtt_us == 0 { "local".to_owned() } else { format!("RTT {}", time(f64::from(rtt_us))) }
 }
 
 /// Returns one cell per store round-trip time, ascending.
-fn over_distances(table: &RttTable, row: &RttRow, cell: impl Fn(&Distance) -> Cell) -> Vec<Cell> {
+fn cells_by_distance(table: &RttTable, row: &RttRow, cell: impl Fn(&Distance) -> Cell) -> Vec<Cell> {
     let at = |rtt_us: &u32| row.distances.iter().find(|at| at.rtt_us == *rtt_us).map_or(Cell::new(NONE), &cell);
     distances_us(table).iter().map(at).collect()
 }
 
 fn response_table(record: &Record, table: &RttTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
-    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p50")));
+    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(rtt_name(rtt_us), "p50")));
     columns.push(Column::figure("Round trips", "per request"));
-    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "p99")));
+    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(rtt_name(rtt_us), "p99")));
     let p50 = |row: &LatencyRow| {
         percentile(&row.response, 0.5, |found| found.p50).with_note(of_rounds(row.response.p50_of_rounds))
     };
     let p99 = |row: &LatencyRow| percentile(&row.response, 0.99, |found| found.p99);
     let cells = |row: &RttRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_distances(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p50)));
-        cells.push(row.trips.map_or(Cell::new(NONE), trips));
-        cells.extend(over_distances(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p99)));
+        cells.extend(cells_by_distance(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p50)));
+        cells.push(row.trips.map_or(Cell::new(NONE), trips_cell));
+        cells.extend(cells_by_distance(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p99)));
         cells
     };
     Table {
@@ -97,7 +101,7 @@ fn response_table(record: &Record, table: &RttTable) -> Table {
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            given(table),
+            measured_delays(table),
             "Round trips: the rise of the median per network round trip, which is the number of sequential round \
              trips that a request waits for. † greyed: fewer than 100 samples above the percentile."
                 .to_owned(),
@@ -105,22 +109,22 @@ fn response_table(record: &Record, table: &RttTable) -> Table {
     }
 }
 
-fn trips(found: Trips) -> Cell {
+fn trips_cell(found: Trips) -> Cell {
     let interval =
-        found.interval.map(|interval| format!("[{}, {}]", hundredths(interval.low), hundredths(interval.high)));
-    Cell::new(hundredths(found.value)).with_note(interval.unwrap_or_default())
+        found.interval.map(|interval| format!("[{}, {}]", two_decimals(interval.low), two_decimals(interval.high)));
+    Cell::new(two_decimals(found.value)).with_note(interval.unwrap_or_default())
 }
 
 /// Formats the measured delay of the proxy for every configured round-trip time.
-fn given(table: &RttTable) -> String {
+fn measured_delays(table: &RttTable) -> String {
     let of = |rtt_us: u32| {
         let all = table.rows.iter().flat_map(|row| &row.distances).filter(|at| at.rtt_us == rtt_us);
-        let given: Vec<f64> = all.filter_map(|at| at.given_us).collect();
-        let (low, high) = given.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), us| (low.min(*us), high.max(*us)));
-        (!given.is_empty()).then(|| format!("{}: {:.0} to {:.0} µs", time(f64::from(rtt_us)), low, high))
+        let delays: Vec<f64> = all.filter_map(|at| at.given_us).collect();
+        let (low, high) = delays.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), us| (low.min(*us), high.max(*us)));
+        (!delays.is_empty()).then(|| format!("{}: {:.0} to {:.0} µs", time(f64::from(rtt_us)), low, high))
     };
-    let said: Vec<String> = distances_us(table).into_iter().filter_map(of).collect();
-    format!("Median delay measured at the delay proxy: {}.", said.join("; "))
+    let texts: Vec<String> = distances_us(table).into_iter().filter_map(of).collect();
+    format!("Median delay measured at the delay proxy: {}.", texts.join("; "))
 }
 
 fn crossing_table(record: &Record, table: &RttTable) -> Table {
@@ -135,7 +139,7 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
     let cells = |row: &RttRow| {
         let of = |checks: &&str| {
             let found = table.crossings.iter().find(|each| each.asks == row.scheme && each.checks == *checks);
-            found.map_or(Cell::new(NONE), met)
+            found.map_or(Cell::new(NONE), crossing_cell)
         };
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.extend(checks.iter().map(of));
@@ -155,14 +159,14 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
     }
 }
 
-fn met(crossing: &Crossing) -> Cell {
+fn crossing_cell(crossing: &Crossing) -> Cell {
     let CrossingAt { rtt_us, interval } = crossing.at;
-    let told = |us: f64| if us.is_finite() { time(us) } else { "any RTT".to_owned() };
-    let value = if rtt_us > 0.0 { told(rtt_us) } else { "never faster".to_owned() };
+    let rtt_text = |us: f64| if us.is_finite() { time(us) } else { "any RTT".to_owned() };
+    let value = if rtt_us > 0.0 { rtt_text(rtt_us) } else { "never faster".to_owned() };
     let note = match interval {
         Some(interval) if interval.low <= 0.0 && interval.high.is_infinite() => return Cell::new("inconclusive"),
         Some(interval) if interval.low.total_cmp(&interval.high).is_eq() => String::new(),
-        Some(interval) => format!("[{}, {}]", told(interval.low), told(interval.high)),
+        Some(interval) => format!("[{}, {}]", rtt_text(interval.low), rtt_text(interval.high)),
         None => "too few blocks for an interval".to_owned(),
     };
     Cell::new(value).with_note(note)
@@ -170,11 +174,12 @@ fn met(crossing: &Crossing) -> Cell {
 
 fn cost_table(record: &Record, table: &RttTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
-    columns.extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(away(rtt_us), "µs over the control")));
+    columns
+        .extend(distances_us(table).into_iter().map(|rtt_us| Column::figure(rtt_name(rtt_us), "µs over the control")));
     let cost = |at: &Distance| estimated(at.cost.as_ref().and_then(|over| over.total_us));
     let cells = |row: &RttRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(over_distances(table, row, cost));
+        cells.extend(cells_by_distance(table, row, cost));
         cells
     };
     let others = table.rows.iter().filter(|row| !is_control(&row.scheme));
@@ -192,7 +197,7 @@ fn cost_table(record: &Record, table: &RttTable) -> Table {
     }
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "Each scheme with a store runs twice: with a local store, and with a delay proxy in between, which is set to \
          another round-trip time for each round. Each block measures all of them once, in a new random order."
@@ -201,7 +206,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "In addition to the delay, the proxy adds some tens of microseconds for its own two sockets, which the delay \
          that it reports does not include; round trips are therefore computed only from rounds with the proxy."
@@ -219,12 +224,12 @@ fn charts(record: &Record, table: &RttTable) -> Vec<Chart> {
 }
 
 fn chart(record: &Record, panel: &Panel<&RttRow>) -> Chart {
-    let series: Vec<LineSeries> = panel.things.iter().map(|row| line(record, row)).collect();
-    let said: Vec<String> = panel.things.iter().filter_map(|row| told(row)).collect();
+    let series: Vec<LineSeries> = panel.items.iter().map(|row| line(record, row)).collect();
+    let texts: Vec<String> = panel.items.iter().filter_map(|row| range_text(row)).collect();
     Chart {
         name: format!("rtt{}", panel.suffix()),
         title: format!("Median response time by store round-trip time{}", panel.subtitle()),
-        alt: format!("Median response times by store round-trip time{}: {}.", panel.subtitle(), said.join("; ")),
+        alt: format!("Median response times by store round-trip time{}: {}.", panel.subtitle(), texts.join("; ")),
         width: 860,
         height: 400,
         data: ChartData::Lines {
@@ -248,7 +253,7 @@ fn medians(row: &RttRow) -> impl Iterator<Item = (&Distance, &LatencyRow, f64)> 
     })
 }
 
-fn told(row: &RttRow) -> Option<String> {
+fn range_text(row: &RttRow) -> Option<String> {
     let (first, last) = (medians(row).next()?, medians(row).last()?);
     Some(if first.0.rtt_us == last.0.rtt_us {
         format!("{} {}", row.scheme, time(first.2))

@@ -4,8 +4,8 @@ use engine::record::{CostExperiment, Record};
 use evidence::statistics::Estimate;
 use evidence::{Capacity, CostRow, CostTable, OverControl};
 
-use super::many::{Said, told_of_each};
-use super::parts::{GlanceColumn, Show, left_out, method, paragraph};
+use super::grouping::{SchemeText, list_after_colon};
+use super::parts::{Show, SummaryColumn, invalid_count, method, paragraph};
 use super::scheme::{by_class, described, name_cell, row_groups, store};
 use super::workload;
 use crate::chart::{Chart, ChartData, CostBar, Group, Subject};
@@ -21,7 +21,7 @@ impl Show for CostTable {
         Some(sentence(record, self))
     }
 
-    fn columns<'table>(&'table self, _: &'table Record) -> Vec<GlanceColumn<'table>> {
+    fn columns<'table>(&'table self, _: &'table Record) -> Vec<SummaryColumn<'table>> {
         columns(self)
     }
 }
@@ -30,18 +30,18 @@ fn blocks(record: &Record, table: &CostTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(format!(
         "CPU time per authenticated request, in the server and in the store, at saturation: {}. The cost of \
          authentication is what a scheme adds to the control.",
-        plan_words(record)
+        plan_text(record)
     ))];
     blocks.extend(chart(record, table).map(Block::Chart));
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.push(Block::Table(capacity_table(record, table)));
     blocks.extend(commands(table));
-    blocks.extend(method(how(table), limits()));
+    blocks.extend(method(method_items(table), limitations()));
     blocks
 }
 
 fn sentence(record: &Record, table: &CostTable) -> String {
-    let parts: Vec<Said<'_>> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
+    let parts: Vec<SchemeText<'_>> = table.differences().map(|(row, over)| cost_of(record, row, over)).collect();
     if parts.is_empty() {
         return "CPU time: the cost of authentication is unknown, because no scheme has a valid round in the same \
                 block as a valid round of the control."
@@ -49,31 +49,34 @@ fn sentence(record: &Record, table: &CostTable) -> String {
     }
     let control = table.rows.iter().find(|row| row.is_control).and_then(|row| row.server_us);
     let control = control.map(|found| format!(", which takes {}", estimate(&found, "µs"))).unwrap_or_default();
-    format!("CPU time per request over the control{control}{}.", told_of_each(record, parts, |parts| parts.join("; ")))
+    format!(
+        "CPU time per request over the control{control}{}.",
+        list_after_colon(record, parts, |parts| parts.join("; "))
+    )
 }
 
-fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> Said<'row> {
-    let server = format!("`{}` {} in the server", row.scheme, said(&over.server_us));
+fn cost_of<'row>(record: &Record, row: &'row CostRow, over: &OverControl) -> SchemeText<'row> {
+    let server = format!("`{}` {} in the server", row.scheme, estimate_text(&over.server_us));
     let text = match (&row.store_us, &over.store_us) {
         (Some(_), Some(found)) => {
             let name = described(record, &row.scheme).map_or("the store", |described| store(described.store));
-            format!("{server} and {} in {name}", said(found))
+            format!("{server} and {} in {name}", estimate_text(found))
         }
         (_, None) => format!("{server}, plus an unknown amount in a store that could not be observed"),
         _ => server,
     };
-    Said { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
+    SchemeText { scheme: &row.scheme, figure: over.total_us.unwrap_or(over.server_us).value, text }
 }
 
 /// Formats an estimate, or why it has no interval.
-fn said(found: &Estimate) -> String {
+fn estimate_text(found: &Estimate) -> String {
     match found.interval {
         Some(_) => estimate(found, "µs"),
         None => format!("{} ({}, too few for an interval)", estimate(found, "µs"), count(found.samples, "round")),
     }
 }
 
-fn columns(table: &CostTable) -> Vec<GlanceColumn<'_>> {
+fn columns(table: &CostTable) -> Vec<SummaryColumn<'_>> {
     let row = |scheme: &str| table.rows.iter().find(|row| row.scheme == scheme);
     let server = move |scheme: &str| match row(scheme) {
         Some(row) if row.is_control => Cell::new("0").with_note("control"),
@@ -86,14 +89,16 @@ fn columns(table: &CostTable) -> Vec<GlanceColumn<'_>> {
         None => Cell::new(NONE),
     };
     vec![
-        GlanceColumn::new(Column::figure("Server CPU", "µs over control"), server),
-        GlanceColumn::new(Column::figure("Store CPU", "µs over control"), store),
+        SummaryColumn::new(Column::figure("Server CPU", "µs over control"), server),
+        SummaryColumn::new(Column::figure("Store CPU", "µs over control"), store),
     ]
 }
 
-fn plan_words(record: &Record) -> String {
-    let plan =
-        record.data::<CostExperiment>().and_then(|data| data.rounds.first()).map(|round| workload::words(&round.plan));
+fn plan_text(record: &Record) -> String {
+    let plan = record
+        .data::<CostExperiment>()
+        .and_then(|data| data.rounds.first())
+        .map(|round| workload::describe(&round.plan));
     plan.unwrap_or_else(|| "no round was measured".to_owned())
 }
 
@@ -132,7 +137,7 @@ fn cost_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
         of(|over| over.total_us),
         over.and_then(|over| over.ratio).map_or(Cell::new(NONE), |found| estimated(&found)),
         row.server_us.map_or(Cell::new(NONE), |found| estimated(&found)),
-        Cell::new(row.rounds.used.to_string()).with_note(left_out(row.rounds.excluded)),
+        Cell::new(row.rounds.used.to_string()).with_note(invalid_count(row.rounds.excluded)),
     ]
 }
 
@@ -215,8 +220,8 @@ fn commands(table: &CostTable) -> Vec<Block> {
     }
     let cells = |row: &&CostRow| {
         let sum: f64 = row.store_commands.values().sum();
-        let told = row.store_commands.iter().filter(|(_, each)| **each >= 0.005);
-        let names: Vec<String> = told.map(|(name, each)| format!("{name} {}", plain(*each))).collect();
+        let frequent = row.store_commands.iter().filter(|(_, each)| **each >= 0.005);
+        let names: Vec<String> = frequent.map(|(name, each)| format!("{name} {}", plain(*each))).collect();
         vec![Cell::new(format!("`{}`", row.scheme)), Cell::new(plain(sum)), Cell::new(names.join(" · "))]
     };
     let mut blocks = vec![Block::Table(Table {
@@ -245,7 +250,7 @@ fn pool_note(row: &CostRow) -> Option<String> {
     })
 }
 
-fn how(table: &CostTable) -> Vec<String> {
+fn method_items(table: &CostTable) -> Vec<String> {
     let reached = table.differences().filter_map(|(_, over)| over.server_us.interval).map(|interval| interval.level);
     let level = reached.fold(f64::INFINITY, f64::min);
     let level = if level.is_finite() {
@@ -270,7 +275,7 @@ fn how(table: &CostTable) -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "CPU time is not response time: a request that waits for a store on another machine uses no CPU while it \
          waits."
@@ -285,7 +290,7 @@ fn chart(record: &Record, table: &CostTable) -> Option<Chart> {
     let bars: Vec<(String, CostBar)> =
         table.differences().map(|(row, over)| (row.scheme.clone(), bar(record, row, over))).collect();
     let rows = bars.len();
-    let said: Vec<String> = bars.iter().map(|(scheme, bar)| format!("{scheme} {}", bar.label)).collect();
+    let texts: Vec<String> = bars.iter().map(|(scheme, bar)| format!("{scheme} {}", bar.label)).collect();
     let groups: Vec<Group<CostBar>> =
         by_class(record, bars).into_iter().map(|(title, rows)| Group { title, rows }).collect();
     let height = 110 + 34 * (rows + groups.len()) as u32;
@@ -294,7 +299,7 @@ fn chart(record: &Record, table: &CostTable) -> Option<Chart> {
         title: "CPU time per request over the control".to_owned(),
         alt: format!(
             "Bar chart of CPU time over the control by scheme, server and store stacked: {}.",
-            said.join("; ")
+            texts.join("; ")
         ),
         width: 860,
         height,

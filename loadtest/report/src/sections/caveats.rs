@@ -23,10 +23,10 @@ fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
         let invalid = topic == Topic::Invalid && !evidence.invalid_rounds.is_empty();
         let counted = if invalid { invalid_counts(record, evidence) } else { Vec::new() };
         let own = evidence.warnings.iter().filter(|each| each.topic == topic);
-        let told: Vec<String> = counted.into_iter().chain(own.map(ToString::to_string)).collect();
-        if !told.is_empty() {
+        let items: Vec<String> = counted.into_iter().chain(own.map(ToString::to_string)).collect();
+        if !items.is_empty() {
             blocks.push(Block::Heading(topic.to_string()));
-            blocks.push(Block::List(told));
+            blocks.push(Block::List(items));
         }
         if invalid {
             blocks.push(invalid_rounds(&evidence.invalid_rounds));
@@ -58,9 +58,9 @@ pub(super) fn section(record: &Record, evidence: &Evidence) -> Section {
 pub(super) fn tally(evidence: &Evidence) -> Option<String> {
     let (invalid, rest) = (evidence.invalid_rounds.len(), evidence.warnings.len());
     let parts = [(invalid, "invalid round"), (rest, if invalid > 0 { "other caveat" } else { "caveat" })];
-    let told: Vec<String> =
+    let items: Vec<String> =
         parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun)).collect();
-    (!told.is_empty()).then(|| listed(&told))
+    (!items.is_empty()).then(|| listed(&items))
 }
 
 /// Returns the table of invalid rounds, with their figures and reasons.

@@ -4,7 +4,7 @@ use contract::RevocationClass;
 use engine::record::{EventKind, PushLink, Record, RevocationExperiment};
 use evidence::{Denied, RevocationRow, RevocationTable};
 
-use super::many::{Panel, Said, panels, told};
+use super::grouping::{Panel, SchemeText, list_schemes, panels};
 use super::parts::{Show, method, paragraph};
 use super::response::STEPS_PER_DECADE;
 use super::scheme::{name_cell, row_groups};
@@ -21,7 +21,7 @@ impl Show for RevocationTable {
         sentence(record, self)
     }
 
-    fn alarms(&self) -> Vec<String> {
+    fn notices(&self) -> Vec<String> {
         self.broken.iter().map(|broken| format!("Revocation guarantee violated: {broken}.")).collect()
     }
 
@@ -36,29 +36,29 @@ fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
          after the acknowledgement of that node every node rejects the credential, which requests are accepted \
          meanwhile, and what the event costs the store.",
     )];
-    blocks.extend(table.alarms().into_iter().map(Block::Notice));
-    let (near, far): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
+    blocks.extend(table.notices().into_iter().map(Block::Notice));
+    let (undisturbed, disturbed): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         table.rows.iter().partition(|row| row.link == PushLink::Near);
-    blocks.extend(near_charts(record, &near).into_iter().map(Block::Chart));
-    blocks.extend(near_tables(record, &near));
-    if !far.is_empty() {
-        blocks.extend(far_chart(&far).map(Block::Chart));
+    blocks.extend(undisturbed_charts(record, &undisturbed).into_iter().map(Block::Chart));
+    blocks.extend(undisturbed_tables(record, &undisturbed));
+    if !disturbed.is_empty() {
+        blocks.extend(disturbed_chart(&disturbed).map(Block::Chart));
         blocks.push(Block::Table(events_table(
             record,
             "Time until the slowest node rejects, with pushes to one node delayed or lost",
-            &far,
+            &disturbed,
         )));
     }
-    blocks.extend(method(how(table), limits()));
+    blocks.extend(method(method_items(table), limitations()));
     blocks
 }
 
 /// Returns charts of the slowest rejection, with all kinds of events of a scheme together.
-fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
+fn undisturbed_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
     let mut schemes: Vec<(&str, &str)> = rows.iter().map(|row| (row.scheme.as_str(), row.scheme.as_str())).collect();
     schemes.dedup();
     let of_panel = |panel: &Panel<&str>| {
-        let series = panel.things.iter().map(|scheme| {
+        let series = panel.items.iter().map(|scheme| {
             let own: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
             curve(Subject::of(record, scheme), slowest_us(&own), events(&own))
         });
@@ -69,10 +69,10 @@ fn near_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
 }
 
 /// Returns the same with pushes delayed or lost: one line per link.
-fn far_chart(rows: &[&RevocationRow]) -> Option<Chart> {
+fn disturbed_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     let mut lines: Vec<(String, Vec<&RevocationRow>)> = Vec::new();
     for row in rows {
-        let name = format!("{}{}", row.scheme, behind(row.link));
+        let name = format!("{}{}", row.scheme, link_suffix(row.link));
         match lines.iter_mut().find(|(known, _)| *known == name) {
             Some((_, own)) => own.push(row),
             None => lines.push((name, vec![row])),
@@ -92,10 +92,10 @@ fn chart(name: String, title: String, curves: Vec<Curve>) -> Option<Chart> {
         let worst = curve.worst_us.map_or_else(|| "not always within the observation time".to_owned(), time);
         format!("{} {worst}", curve.series.subject.scheme)
     };
-    let said: Vec<String> = curves.iter().map(worst).collect();
-    (!said.is_empty()).then(|| Chart {
+    let texts: Vec<String> = curves.iter().map(worst).collect();
+    (!texts.is_empty()).then(|| Chart {
         name,
-        alt: format!("{title}, as percentile curves; at worst: {}.", said.join("; ")),
+        alt: format!("{title}, as percentile curves; at worst: {}.", texts.join("; ")),
         title,
         width: 860,
         height: 400,
@@ -142,7 +142,7 @@ fn curve(subject: Subject, mut denied_us: Vec<u64>, events: usize) -> Curve {
 }
 
 /// Returns tables of all kinds of events; with many schemes only logouts, and the others collapsed.
-fn near_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
+fn undisturbed_tables(record: &Record, rows: &[&RevocationRow]) -> Vec<Block> {
     let (logouts, others): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
         rows.iter().partition(|row| row.event == EventKind::Logout);
     if logouts.len() <= COLORS {
@@ -196,19 +196,20 @@ fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Tabl
 }
 
 fn cells(row: &RevocationRow, name: Cell) -> Vec<Cell> {
-    let mut cells = vec![name, Cell::new(named(row)), allowed(row)];
-    cells.extend(row.denied.map_or_else(|| std::array::from_fn(|_| Cell::new(NONE)), |denied| times(row, &denied)));
-    cells.push(accepted(row));
-    cells.push(commands(row));
+    let mut cells = vec![name, Cell::new(event_name(row)), window_cell(row)];
+    cells
+        .extend(row.denied.map_or_else(|| std::array::from_fn(|_| Cell::new(NONE)), |denied| time_cells(row, &denied)));
+    cells.push(accepted_cell(row));
+    cells.push(commands_cell(row));
     cells
 }
 
-fn named(row: &RevocationRow) -> String {
-    format!("{}{}", row.event, behind(row.link))
+fn event_name(row: &RevocationRow) -> String {
+    format!("{}{}", row.event, link_suffix(row.link))
 }
 
 /// Returns the suffix of a name that describes the link.
-fn behind(link: PushLink) -> String {
+fn link_suffix(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
         PushLink::Delayed { delay_ms } => format!(", {delay_ms} ms late"),
@@ -216,7 +217,7 @@ fn behind(link: PushLink) -> String {
     }
 }
 
-fn allowed(row: &RevocationRow) -> Cell {
+fn window_cell(row: &RevocationRow) -> Cell {
     if row.class == RevocationClass::Immediate {
         return Cell::new("0 s");
     }
@@ -227,7 +228,7 @@ fn allowed(row: &RevocationRow) -> Cell {
     }
 }
 
-fn times(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
+fn time_cells(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
     let interval = denied.p50_us.interval.map(|at| format!("[{}, {}]", time(at.low), time(at.high)));
     let longest = match denied.never {
         0 if row.nodes > 1 => format!("node {} of {}", denied.slowest_node + 1, row.nodes),
@@ -236,12 +237,12 @@ fn times(row: &RevocationRow, denied: &Denied) -> [Cell; 3] {
     };
     [
         Cell::new(time(denied.p50_us.value)).with_note(interval.unwrap_or_default()),
-        Cell::new(time(denied.p99_us)).weak_if(!denied.p99_supported),
+        Cell::new(time(denied.p99_us)).greyed_if(!denied.p99_supported),
         Cell::new(time(denied.max_us)).with_note(longest),
     ]
 }
 
-fn accepted(row: &RevocationRow) -> Cell {
+fn accepted_cell(row: &RevocationRow) -> Cell {
     let excluded = if row.excluded > 0 { format!("{} excluded", row.excluded) } else { String::new() };
     let last = (row.accepted.events > 0).then(|| format!("the last after {}", time(row.accepted.last_us as f64)));
     let unavailable = (row.unavailable > 0).then(|| format!("{} rejected with 503", row.unavailable));
@@ -251,7 +252,7 @@ fn accepted(row: &RevocationRow) -> Cell {
     Cell::new(of).with_note(notes.join(", "))
 }
 
-fn commands(row: &RevocationRow) -> Cell {
+fn commands_cell(row: &RevocationRow) -> Cell {
     let Some(commands) = row.commands.as_ref().filter(|_| row.link == PushLink::Near) else { return Cell::new(NONE) };
     let named: Vec<String> = commands
         .iter()
@@ -260,7 +261,7 @@ fn commands(row: &RevocationRow) -> Cell {
     Cell::new(commands.values().sum::<u64>().to_string()).with_note(named.join(", "))
 }
 
-fn how(table: &RevocationTable) -> Vec<String> {
+fn method_items(table: &RevocationTable) -> Vec<String> {
     let nodes = table.rows.iter().map(|row| row.nodes).max().unwrap_or(0);
     let events: usize = table.rows.iter().map(|row| row.events).sum();
     vec![
@@ -276,7 +277,7 @@ fn how(table: &RevocationTable) -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Nodes and store run on one machine: pushes have no network delay, and all clocks agree. Where a rejection \
          depends on expiry, tokens and epochs live for seconds here; the table also shows the default."
@@ -290,7 +291,7 @@ fn limits() -> Vec<String> {
 /// Returns a sentence or two for the summary: violations, and how long a logout takes.
 fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
     let logouts = table.rows.iter().filter(|row| row.event == EventKind::Logout && row.link == PushLink::Near);
-    let parts: Vec<Said<'_>> = logouts
+    let parts: Vec<SchemeText<'_>> = logouts
         .filter_map(|row| {
             let denied = row.denied?;
             let text = format!(
@@ -298,9 +299,9 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
                 time(denied.p50_us.value),
                 time(denied.max_us),
                 row.scheme,
-                cut(row)
+                shortened_window(row)
             );
-            Some(Said { scheme: &row.scheme, figure: denied.p50_us.value, text })
+            Some(SchemeText { scheme: &row.scheme, figure: denied.p50_us.value, text })
         })
         .collect();
     let mut sentences = Vec::new();
@@ -317,14 +318,14 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
         sentences.push(format!(
             "Revocation: measured from the acknowledgement of a logout, the slowest node rejected the credential \
              after{}.",
-            told(record, parts, listed)
+            list_schemes(record, parts, listed)
         ));
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// Names a revocation window that was shortened to keep the experiment short.
-fn cut(row: &RevocationRow) -> String {
+fn shortened_window(row: &RevocationRow) -> String {
     match row.default_window_s {
         Some(default_s) if default_s != row.window_s => {
             format!(" (window shortened from {} to {})", duration(default_s), duration(row.window_s))

@@ -1,7 +1,7 @@
 //! The summary: the question, a short table, and the results in a few sentences.
 
-mod glance;
 mod sentences;
+mod summary_table;
 
 use engine::Experiment;
 use engine::record::{Record, SloExperiment, Status};
@@ -11,7 +11,7 @@ use super::caveats;
 use super::parts::{self, Show, paragraph};
 use crate::document::{Block, Section};
 
-pub(super) use glance::glance;
+pub(super) use summary_table::summary_table;
 
 pub(super) fn section(record: &Record, evidence: &Evidence, tables: &[(Experiment, &dyn Show)]) -> Section {
     let mut blocks = vec![paragraph(question(record))];
@@ -20,8 +20,8 @@ pub(super) fn section(record: &Record, evidence: &Evidence, tables: &[(Experimen
             "This run is incomplete ({reason}). The report shows only what was measured until then."
         )));
     }
-    blocks.extend(tables.iter().flat_map(|(_, table)| table.alarms()).map(Block::Notice));
-    blocks.extend(glance(record, tables).map(Block::Table));
+    blocks.extend(tables.iter().flat_map(|(_, table)| table.notices()).map(Block::Notice));
+    blocks.extend(summary_table(record, tables).map(Block::Table));
     blocks.push(Block::List(sentences::all(record, tables)));
     blocks.extend(caveats::tally(evidence).map(|tally| {
         Block::Notice(format!("This report has {tally}. Read “{}” before you use the results.", caveats::TITLE))

@@ -4,14 +4,14 @@ use engine::record::{MemoryPoint, Record};
 use evidence::statistics::Estimate;
 use evidence::{Freed, MemoryRow, PopulationRow, PopulationSize, PopulationTable, Predicted, is_control};
 
-use super::many::{Said, panels, told_of_each};
+use super::grouping::{SchemeText, list_after_colon, panels};
 use super::memory::{self, estimated};
 use super::parts::{Show, method, paragraph};
 use super::response::{of_rounds, percentile};
 use super::scheme::{name_cell, row_groups};
 use crate::chart::Chart;
 use crate::document::{Block, Cell, Column, Table};
-use crate::figure::{NONE, bytes, grouped, hundredths, listed, signed_percent};
+use crate::figure::{NONE, bytes, grouped, listed, signed_percent, two_decimals};
 
 impl Show for PopulationTable {
     fn blocks(&self, record: &Record) -> Vec<Block> {
@@ -36,7 +36,7 @@ fn blocks(record: &Record, table: &PopulationTable) -> Vec<Block> {
     if table.rows.iter().any(|row| row.predicted.is_some() || row.freed.is_some()) {
         blocks.push(Block::Table(large_table(record, table)));
     }
-    blocks.extend(method(how(), limits()));
+    blocks.extend(method(method_items(), limitations()));
     blocks
 }
 
@@ -44,17 +44,17 @@ fn sentence(record: &Record, table: &PopulationTable) -> Option<String> {
     let most = table.rows.iter().filter_map(|row| row.sizes.last()).map(|size| size.live).max()?;
     let parts = table.rows.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
         let ratio = row.sizes.last().filter(|size| size.live == most)?.capacity_ratio?;
-        let interval = ratio.interval.map(|at| format!(" [{}, {}]", hundredths(at.low), hundredths(at.high)));
-        let text = format!("{}{} with `{}`", hundredths(ratio.value), interval.unwrap_or_default(), row.scheme);
-        Some(Said { scheme: &row.scheme, figure: ratio.value, text })
+        let interval = ratio.interval.map(|at| format!(" [{}, {}]", two_decimals(at.low), two_decimals(at.high)));
+        let text = format!("{}{} with `{}`", two_decimals(ratio.value), interval.unwrap_or_default(), row.scheme);
+        Some(SchemeText { scheme: &row.scheme, figure: ratio.value, text })
     });
-    let parts: Vec<Said<'_>> = parts.collect();
+    let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
         format!(
             "More live credentials: capacity with {} live credentials, as a multiple of the capacity with the \
              fewest{}.",
             grouped(most as f64),
-            told_of_each(record, parts, listed)
+            list_after_colon(record, parts, listed)
         )
     })
 }
@@ -105,9 +105,9 @@ fn request_cells(record: &Record, row: &PopulationRow, size: &PopulationSize) ->
 
 fn ratio(found: &Estimate) -> Cell {
     let note = found.interval.as_ref().map_or("too few blocks for an interval".to_owned(), |interval| {
-        format!("[{}, {}]", hundredths(interval.low), hundredths(interval.high))
+        format!("[{}, {}]", two_decimals(interval.low), two_decimals(interval.high))
     });
-    Cell::new(hundredths(found.value)).with_note(note)
+    Cell::new(two_decimals(found.value)).with_note(note)
 }
 
 fn byte_table(record: &Record, table: &PopulationTable) -> Table {
@@ -182,7 +182,7 @@ fn large_cells(record: &Record, row: &PopulationRow) -> Vec<Cell> {
     let most = row.live.points.iter().map(|point| point.population).max();
     cells.push(most.map_or(Cell::new(NONE), |most| Cell::new(grouped(most as f64))));
     cells.extend(match &row.predicted {
-        Some(found) => foretold(found),
+        Some(found) => prediction_cells(found),
         None => [Cell::new(NONE), Cell::new(NONE), Cell::new(NONE)],
     });
     let of = |pick: fn(&Freed) -> &MemoryPoint| row.freed.as_ref().map_or(Cell::new(NONE), |freed| store(pick(freed)));
@@ -190,7 +190,7 @@ fn large_cells(record: &Record, row: &PopulationRow) -> Vec<Cell> {
     cells
 }
 
-fn foretold(found: &Predicted) -> [Cell; 3] {
+fn prediction_cells(found: &Predicted) -> [Cell; 3] {
     let (from, to) = found.fitted;
     [
         Cell::new(bytes(found.predicted_bytes)).with_note(format!(
@@ -209,7 +209,7 @@ fn store(point: &MemoryPoint) -> Cell {
     Cell::new(bytes(used as f64)).with_note(resident)
 }
 
-fn how() -> Vec<String> {
+fn method_items() -> Vec<String> {
     vec![
         "The server's own code creates the credentials in bulk and without password hashing, one for each user. The \
          memory of the server (proportional set size) and of the store (as it reports it) is read at every size."
@@ -223,7 +223,7 @@ fn how() -> Vec<String> {
     ]
 }
 
-fn limits() -> Vec<String> {
+fn limitations() -> Vec<String> {
     vec![
         "Hash tables grow by doubling: just after a doubling, a store takes more memory per credential than just \
          before."

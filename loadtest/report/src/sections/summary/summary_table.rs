@@ -4,12 +4,12 @@ use engine::Experiment;
 use engine::record::Record;
 
 use crate::document::{Column, Table};
-use crate::story::parts::{GlanceColumn, Show};
-use crate::story::scheme::{name_cell, row_groups};
+use crate::sections::parts::{Show, SummaryColumn};
+use crate::sections::scheme::{name_cell, row_groups};
 
 /// Returns the table; none if no scheme was measured.
-pub(crate) fn glance(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Option<Table> {
-    let columns: Vec<GlanceColumn<'_>> = tables.iter().flat_map(|(_, table)| table.columns(record)).collect();
+pub(crate) fn summary_table(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Option<Table> {
+    let columns: Vec<SummaryColumn<'_>> = tables.iter().flat_map(|(_, table)| table.columns(record)).collect();
     let row = |scheme: &str| {
         let cells = columns.iter().map(|column| (column.cell)(scheme));
         std::iter::once(name_cell(record, scheme)).chain(cells).collect()
