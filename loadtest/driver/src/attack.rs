@@ -25,7 +25,7 @@ use crate::exchange::Addresses;
 use crate::journey::ActiveUsers;
 use crate::limits::LimitError;
 use crate::pacer::pace;
-use crate::shift::{Begun, Shift, Worker};
+use crate::virtual_user::{RoundContext, StartedRound, VirtualUser};
 use crate::{Drive, Target, Workers};
 
 /// A load cannot be driven.
@@ -81,11 +81,11 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const LEAD: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
-    target.admits(plan)?;
+    target.check_limits(plan)?;
     // A closed loop would not let any other task run, not even the observer.
-    let on_time = workers.own_processors && plan.arrivals != Arrivals::Closed;
+    let on_time = workers.dedicated_cpus && plan.arrivals != Arrivals::Closed;
     let (runtime, class) = runtime(workers.count, on_time)?;
-    let shift = Arc::new(Shift {
+    let context = Arc::new(RoundContext {
         plan: plan.clone(),
         target: target.clone(),
         addresses: target.nodes.iter().map(|node| Addresses::of(node, plan.mix)).collect::<Result<_, _>>()?,
@@ -97,35 +97,35 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
         unsent: AtomicU64::new(0),
         cut: AtomicU64::new(0),
     });
-    let drive = runtime.block_on(attack(shift, workers.count));
+    let drive = runtime.block_on(attack(context, workers.count));
     // Goose has no end of its own here: it would look for one only twice a second.
     runtime.shutdown_background();
     let (started, driven) = drive?;
     let class = *class.get().expect("the threads of the runtime have run the round");
-    Ok(Drive { started, driven, class, looked: Duration::ZERO })
+    Ok(Drive { started, driven, class, idle_poll_time: Duration::ZERO })
 }
 
 /// The threads that send, and the class that they get.
 pub(crate) fn runtime(workers: usize, on_time: bool) -> io::Result<(Runtime, Arc<OnceLock<SchedulingClass>>)> {
     let class = Arc::<OnceLock<SchedulingClass>>::default();
-    let got = class.clone();
+    let chosen_class = class.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("generator")
         .on_thread_start(move || {
-            got.set(keep_time(on_time)).ok();
+            chosen_class.set(keep_time(on_time)).ok();
         })
         .enable_all()
         .build()?;
     Ok((runtime, class))
 }
 
-async fn attack(shift: Arc<Shift>, workers: usize) -> Result<(Instant, Driven), DriveError> {
-    let (begin, begun) = watch::channel(None);
-    let (present, mut arrivals) = mpsc::unbounded_channel();
-    let goose = goose_attack(&shift, begun, present)?;
+async fn attack(context: Arc<RoundContext>, workers: usize) -> Result<(Instant, Driven), DriveError> {
+    let (start_signal, started) = watch::channel(None);
+    let (report_sender, mut reports) = mpsc::unbounded_channel();
+    let goose = goose_attack(&context, started, report_sender)?;
     let mut goose = tokio::spawn(goose.execute());
-    let drive = round(&shift, workers, &begin, &mut arrivals, &mut goose).await;
+    let drive = round(&context, workers, &start_signal, &mut reports, &mut goose).await;
     goose.abort();
     drive
 }
@@ -134,48 +134,48 @@ type Goose = JoinHandle<Result<goose::metrics::GooseMetrics, GooseError>>;
 
 /// Waits for the users, starts the round, and waits for its end.
 async fn round(
-    shift: &Shift,
+    context: &RoundContext,
     workers: usize,
-    begin: &watch::Sender<Option<Begun>>,
-    present: &mut mpsc::UnboundedReceiver<()>,
+    start_signal: &watch::Sender<Option<StartedRound>>,
+    reports: &mut mpsc::UnboundedReceiver<()>,
     goose: &mut Goose,
 ) -> Result<(Instant, Driven), DriveError> {
-    let plan = &shift.plan;
+    let plan = &context.plan;
     let users = plan.connections;
-    all_say(present, users, START_LIMIT, "start", goose).await?;
+    await_all_users(reports, users, START_LIMIT, "start", goose).await?;
     let start = Instant::now() + LEAD;
     let recorder = Arc::new(Recorder::new(plan, start, workers));
-    let (pacer, tickets) = start_pacer(shift, start).unzip();
-    begin.send_replace(Some(Begun { start, recorder: recorder.clone(), tickets }));
+    let (pacer, tickets) = start_pacer(context, start).unzip();
+    start_signal.send_replace(Some(StartedRound { start, recorder: recorder.clone(), tickets }));
     let limit = Duration::from_secs_f64(plan.duration_s + 2.0 * plan.timeout_s) + START_LIMIT;
-    all_say(present, users, limit, "finish", goose).await?;
-    begin.send_replace(None);
+    await_all_users(reports, users, limit, "finish", goose).await?;
+    start_signal.send_replace(None);
     let planned = match pacer {
         // What was not begun because the round was ended early was not planned for the part that there is.
         Some(pacer) => {
             let due = pacer.await.expect("the pacer does not panic and is not aborted")?;
-            Some(due - shift.cut.load(Ordering::Relaxed))
+            Some(due - context.cut.load(Ordering::Relaxed))
         }
         None => None,
     };
-    let plan = match shift.stopped_at.get() {
+    let plan = match context.stopped_at.get() {
         Some(at) => plan.ended_after(at.saturating_duration_since(start).as_secs_f64()),
         None => plan.clone(),
     };
     let recorded =
         Arc::into_inner(recorder).expect("every virtual user returned its handle before it reported so").finish();
-    Ok((start, Driven::new(plan, recorded, planned, shift.unsent.load(Ordering::Relaxed))))
+    Ok((start, Driven::new(plan, recorded, planned, context.unsent.load(Ordering::Relaxed))))
 }
 
 type Pacer = JoinHandle<io::Result<u64>>;
 
 /// The pacer of an open loop, and where its tickets come out.
-fn start_pacer(shift: &Shift, start: Instant) -> Option<(Pacer, flume::Receiver<Ticket>)> {
-    if shift.plan.arrivals == Arrivals::Closed {
+fn start_pacer(context: &RoundContext, start: Instant) -> Option<(Pacer, flume::Receiver<Ticket>)> {
+    if context.plan.arrivals == Arrivals::Closed {
         return None;
     }
     let (sender, tickets) = flume::unbounded();
-    let (all, stop, stopped_at) = (Tickets::of(&shift.plan, start), shift.stop.clone(), shift.stopped_at.clone());
+    let (all, stop, stopped_at) = (Tickets::of(&context.plan, start), context.stop.clone(), context.stopped_at.clone());
     let pacer = async move {
         let due = pace(all, sender, stop.clone()).await;
         if stop.load(Ordering::Relaxed) {
@@ -187,8 +187,8 @@ fn start_pacer(shift: &Shift, start: Instant) -> Option<(Pacer, flume::Receiver<
 }
 
 /// Waits until every virtual user has reported the same.
-async fn all_say(
-    said: &mut mpsc::UnboundedReceiver<()>,
+async fn await_all_users(
+    reports: &mut mpsc::UnboundedReceiver<()>,
     users: u32,
     limit: Duration,
     what: &'static str,
@@ -197,20 +197,20 @@ async fn all_say(
     let stuck = || DriveError::Stuck { what, limit_s: limit.as_secs() };
     let all = async {
         for _ in 0..users {
-            said.recv().await.ok_or_else(stuck)?;
+            reports.recv().await.ok_or_else(stuck)?;
         }
         Ok(())
     };
     tokio::select! {
         biased;
         result = all => result,
-        ended = goose => Err(ended_early(ended)),
+        ended = goose => Err(end_error(ended)),
         () = tokio::time::sleep_until((Instant::now() + limit).into()) => Err(stuck()),
     }
 }
 
 /// Goose runs until it is aborted; if it ends by itself, it has reported why.
-fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, JoinError>) -> DriveError {
+fn end_error(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, JoinError>) -> DriveError {
     match ended {
         Ok(Err(error)) => error.into(),
         Ok(Ok(_)) => DriveError::Goose("the pacer ended before its virtual users".to_owned()),
@@ -221,20 +221,20 @@ fn ended_early(ended: Result<Result<goose::metrics::GooseMetrics, GooseError>, J
 /// A Goose attack whose virtual users report that they are ready, wait for the start, work, and report that
 /// they are done.
 fn goose_attack(
-    shift: &Arc<Shift>,
-    begun: watch::Receiver<Option<Begun>>,
-    present: mpsc::UnboundedSender<()>,
+    context: &Arc<RoundContext>,
+    started: watch::Receiver<Option<StartedRound>>,
+    report_sender: mpsc::UnboundedSender<()>,
 ) -> Result<GooseAttack, DriveError> {
-    let shared = shift.clone();
+    let shared = context.clone();
     let transaction = Transaction::new(Arc::new(move |user| {
-        let (shift, mut begun, present) = (shared.clone(), begun.clone(), present.clone());
+        let (context, mut started, report_sender) = (shared.clone(), started.clone(), report_sender.clone());
         Box::pin(async move {
-            present.send(()).ok();
-            let begun = begun.wait_for(Option::is_some).await.ok().and_then(|begun| begun.clone());
-            if let Some(begun) = begun {
-                Worker::new(&shift, &begun, user.weighted_users_index).work().await;
+            report_sender.send(()).ok();
+            let started = started.wait_for(Option::is_some).await.ok().and_then(|started| started.clone());
+            if let Some(started) = started {
+                VirtualUser::new(&context, &started, user.weighted_users_index).run().await;
             }
-            present.send(()).ok();
+            report_sender.send(()).ok();
             // Goose would restart the transaction; the virtual user ends with the round's runtime.
             std::future::pending().await
         })
@@ -242,16 +242,16 @@ fn goose_attack(
     // Goose's own client obeys the environment's proxies and follows redirects. It stays unused, and this way there is one
     // of it instead of one for each user.
     let unused = GooseClientBuilder::new().without_cookies();
-    Ok(GooseAttack::initialize_with_config(configuration(shift)?)?
+    Ok(GooseAttack::initialize_with_config(configuration(context)?)?
         .set_client_builder_without_cookies(unused)?
-        .register_scenario(Scenario::new("shift").register_transaction(transaction)))
+        .register_scenario(Scenario::new("virtual user").register_transaction(transaction)))
 }
 
-fn configuration(shift: &Shift) -> Result<GooseConfiguration, DriveError> {
-    let users = shift.plan.connections.to_string();
+fn configuration(context: &RoundContext) -> Result<GooseConfiguration, DriveError> {
+    let users = context.plan.connections.to_string();
     let arguments = [
         "--host",
-        &shift.target.nodes[0].base_url,
+        &context.target.nodes[0].base_url,
         "--users",
         &users,
         "--increase-rate",

@@ -1,4 +1,4 @@
-//! The HTTP client of all loads but those of the [saturator](crate::saturate) and the [prober](crate::Prober).
+//! The HTTP client of all loads but those of the [saturator](crate::saturate) and the [revocation poller](crate::RevocationPoller).
 
 use std::time::Duration;
 

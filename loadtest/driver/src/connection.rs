@@ -3,15 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 
-use contract::http1::{Framing, HeadError, Response, header_space, response};
+use contract::http1::{Framing, HeadError, Response, header_buffer, response};
 use engine::shortage::Shortage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::exchange::{LARGEST_BYTES, TOO_LARGE};
+use crate::exchange::{MAX_BODY_BYTES, TOO_LARGE};
 
 /// The maximum number of headers of a response.
-const MOST_HEADERS: usize = 32;
+const MAX_HEADERS: usize = 32;
 
 /// Why there is no response, in few words, so that equal ones are counted together.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Connects again after a failure. If that fails too, so does the next exchange.
-    pub(crate) async fn renew(&mut self) {
+    pub(crate) async fn reconnect(&mut self) {
         let renewed = TcpStream::connect(self.address).await;
         self.shortage = renewed.as_ref().err().and_then(Shortage::of);
         if let Ok(stream) = renewed
@@ -84,7 +84,7 @@ impl Connection {
                 return Err(ExchangeError::BrokenOff);
             }
             if let Some(head) = Head::of(&self.received)? {
-                let end = head.length.checked_add(head.body_length).filter(|&end| end <= LARGEST_BYTES);
+                let end = head.length.checked_add(head.body_length).filter(|&end| end <= MAX_BODY_BYTES);
                 let end = end.ok_or(ExchangeError::TooLarge)?;
                 if self.received.len() > end {
                     return Err(ExchangeError::Malformed);
@@ -96,7 +96,7 @@ impl Connection {
                         body: &self.received[head.length..],
                     });
                 }
-            } else if self.received.len() > LARGEST_BYTES {
+            } else if self.received.len() > MAX_BODY_BYTES {
                 return Err(ExchangeError::TooLarge);
             }
         }
@@ -114,7 +114,7 @@ struct Head {
 impl Head {
     /// Returns the head of a response; none if it is not complete yet.
     fn of(received: &[u8]) -> Result<Option<Self>, ExchangeError> {
-        let mut space = header_space::<MOST_HEADERS>();
+        let mut space = header_buffer::<MAX_HEADERS>();
         let Some(head) = response(received, &mut space)? else { return Ok(None) };
         match head {
             // No request expects an interim response.

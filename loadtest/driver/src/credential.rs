@@ -4,7 +4,7 @@ use contract::body::MintedCredential;
 use reqwest::header::{COOKIE, HeaderName, HeaderValue};
 
 /// Headers of a credential, at most; servers read some hundred.
-const MOST_HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
 /// The credentials of a population, numbered from 0.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum CredentialError {
     #[error("the target issued no credentials")]
     None,
     /// It has more headers than a request may have.
-    #[error("the target issued a credential of {count} headers for {username}; at most {MOST_HEADERS} are supported")]
+    #[error("the target issued a credential of {count} headers for {username}; at most {MAX_HEADERS} are supported")]
     TooManyHeaders {
         /// Its user.
         username: String,
@@ -52,8 +52,8 @@ impl Credentials {
     }
 
     /// Returns the same credentials, each with this cookie, as a client sends them after a balancer has assigned it.
-    pub fn beside_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
-        self.iter().map(|credential| credential.beside_cookie(pair)).collect::<Result<_, _>>().map(Self)
+    pub fn with_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
+        self.iter().map(|credential| credential.with_cookie(pair)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether they are those of the control, which issues none.
@@ -74,7 +74,7 @@ impl Credentials {
 impl Credential {
     fn new(minted: MintedCredential) -> Result<Self, CredentialError> {
         let MintedCredential { username, headers, .. } = minted;
-        if headers.len() > MOST_HEADERS {
+        if headers.len() > MAX_HEADERS {
             return Err(CredentialError::TooManyHeaders { username, count: headers.len() });
         }
         let parse = |(name, value): (String, String)| {
@@ -86,17 +86,17 @@ impl Credential {
         Ok(Self { headers, username })
     }
 
-    fn beside_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
+    fn with_cookie(&self, pair: &str) -> Result<Self, CredentialError> {
         let mut headers = self.headers.clone();
-        let own = headers.iter_mut().find(|(name, _)| *name == COOKIE);
+        let existing = headers.iter_mut().find(|(name, _)| *name == COOKIE);
         // One header holds all cookies (RFC 6265 section 5.4).
-        let cookies = own.as_ref().map_or_else(Vec::new, |(_, value)| [value.as_bytes(), b"; "].concat());
+        let cookies = existing.as_ref().map_or_else(Vec::new, |(_, value)| [value.as_bytes(), b"; "].concat());
         let cookies = HeaderValue::from_bytes(&[&cookies, pair.as_bytes()].concat());
         let cookies = cookies.map_err(|_| CredentialError::Header {
             username: self.username.clone().unwrap_or_default(),
             name: COOKIE.to_string(),
         })?;
-        match own {
+        match existing {
             Some((_, value)) => *value = cookies,
             None => headers.push((COOKIE, cookies)),
         }
@@ -114,7 +114,7 @@ mod tests {
     fn balancer_cookie_is_sent_with_the_credential() {
         let with = |name, value| {
             let headers = vec![(name, HeaderValue::from_static(value))];
-            Credential { headers, username: None }.beside_cookie("node=3").unwrap().headers
+            Credential { headers, username: None }.with_cookie("node=3").unwrap().headers
         };
         let node = (COOKIE, HeaderValue::from_static("node=3"));
         assert_eq!(with(AUTHORIZATION, "Bearer abc"), [(AUTHORIZATION, HeaderValue::from_static("Bearer abc")), node]);

@@ -18,7 +18,7 @@ use crate::issued::Issued;
 use crate::{DriveError, Node};
 
 /// The largest body that is received, in bytes. The response to a read has some hundred.
-pub(crate) const LARGEST_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 /// The kind of failure that a larger one counts as.
 pub(crate) const TOO_LARGE: &str = "response larger than 1 MiB";
 
@@ -74,21 +74,21 @@ impl Addresses {
             }
             None => request.headers_mut().extend(issued.headers(&self.refresh)),
         }
-        self.state_origin(&mut request, issued.is_by_cookie());
+        self.add_origin(&mut request, issued.is_by_cookie());
         request
     }
 
     pub(crate) fn logout(&self, issued: &Issued) -> Request {
         let mut request = Request::new(Method::POST, self.logout.clone());
         request.headers_mut().extend(issued.headers(&self.logout));
-        self.state_origin(&mut request, issued.is_by_cookie());
+        self.add_origin(&mut request, issued.is_by_cookie());
         request
     }
 
     /// Returns a login, as the client of this carrier sends it.
     pub(crate) fn login_by(&self, carrier: Carrier, username: &str) -> Request {
         let mut request = self.login(username);
-        self.state_origin(&mut request, carrier == Carrier::Cookie);
+        self.add_origin(&mut request, carrier == Carrier::Cookie);
         request
     }
 
@@ -100,7 +100,7 @@ impl Addresses {
 
     /// Adds the `Origin` that a browser sends with every `POST` of a page of this very site, for servers that accept a state
     /// change by cookie from their own site only.
-    fn state_origin(&self, request: &mut Request, is_by_cookie: bool) {
+    fn add_origin(&self, request: &mut Request, is_by_cookie: bool) {
         if is_by_cookie {
             request.headers_mut().insert(ORIGIN, self.origin.clone());
         }
@@ -136,15 +136,15 @@ pub(crate) struct Answer {
 /// Sends a request and reads the response to its last byte.
 pub(crate) async fn exchange(client: &Client, request: Request, expected_status: u16) -> Exchange {
     let sent = Instant::now();
-    let answer = whole_answer(client, request, expected_status).await;
+    let answer = receive_response(client, request, expected_status).await;
     Exchange { sent, done: Instant::now(), answer }
 }
 
-async fn whole_answer(client: &Client, request: Request, expected_status: u16) -> Result<Answer, String> {
+async fn receive_response(client: &Client, request: Request, expected_status: u16) -> Result<Answer, String> {
     let mut response = client.execute(request).await.map_err(|error| kind(&error))?;
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
-    let body = whole_body(response).await.map_err(|error| error.to_string())?;
+    let body = read_body(response).await.map_err(|error| error.to_string())?;
     if status == expected_status { Ok(Answer { headers, body }) } else { Err(format!("status {status}")) }
 }
 
@@ -157,9 +157,9 @@ pub(crate) enum BodyError {
     TooLarge,
 }
 
-/// Receives a body to its last byte. A larger one than [`LARGEST_BYTES`] is given up, and its connection closed.
-pub(crate) async fn whole_body(mut response: Response) -> Result<Bytes, BodyError> {
-    if response.content_length().is_some_and(|announced| announced > LARGEST_BYTES as u64) {
+/// Receives a body to its last byte. A larger one than [`MAX_BODY_BYTES`] is given up, and its connection closed.
+pub(crate) async fn read_body(mut response: Response) -> Result<Bytes, BodyError> {
+    if response.content_length().is_some_and(|announced| announced > MAX_BODY_BYTES as u64) {
         return Err(BodyError::TooLarge);
     }
     // Most bodies come in one piece, which is not copied.
@@ -169,7 +169,7 @@ pub(crate) async fn whole_body(mut response: Response) -> Result<Bytes, BodyErro
         if body.is_empty() {
             body.extend_from_slice(&first);
         }
-        if body.len() + more.len() > LARGEST_BYTES {
+        if body.len() + more.len() > MAX_BODY_BYTES {
             return Err(BodyError::TooLarge);
         }
         body.extend_from_slice(&more);
@@ -201,11 +201,11 @@ fn is_head_too_large(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// Returns whether the response to a read names the user whose credential was sent.
-pub(crate) fn names_its_user(body: &[u8], credential: &Credential) -> bool {
-    credential.username.as_ref().is_none_or(|username| names(body, username))
+pub(crate) fn has_expected_user(body: &[u8], credential: &Credential) -> bool {
+    credential.username.as_ref().is_none_or(|username| contains_username(body, username))
 }
 
 /// Whether the body speaks of this user.
-pub(crate) fn names(body: &[u8], username: &str) -> bool {
+pub(crate) fn contains_username(body: &[u8], username: &str) -> bool {
     memchr::memmem::find(body, username.as_bytes()).is_some()
 }

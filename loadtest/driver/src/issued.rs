@@ -34,12 +34,12 @@ impl Issued {
         let carrier = if tokens.access.is_some() { Carrier::Bearer } else { Carrier::Cookie };
         let read = Credential { headers: Vec::new(), username: Some(response.user.username) };
         let mut issued = Self { carrier, cookies: CookieJar::default(), tokens, read };
-        issued.keep_cookies(addresses, addresses.login_url(), &answer.headers);
+        issued.store_cookies(addresses, addresses.login_url(), &answer.headers);
         (!issued.read.headers.is_empty()).then_some(issued)
     }
 
     /// Returns the result of a login of the control: no credential, and no user expected in a response.
-    pub(crate) fn nothing() -> Self {
+    pub(crate) fn none() -> Self {
         let read = Credential { headers: Vec::new(), username: None };
         Self { carrier: Carrier::Bearer, cookies: CookieJar::default(), tokens: Tokens::default(), read }
     }
@@ -55,18 +55,18 @@ impl Issued {
         // A server that does not rotate its refresh tokens issues none here.
         self.tokens.refresh = renewed.refresh.or(self.tokens.refresh.take());
         self.read.headers.clear();
-        self.keep_cookies(addresses, addresses.refresh_url(), &answer.headers);
+        self.store_cookies(addresses, addresses.refresh_url(), &answer.headers);
         true
     }
 
     /// Stores the cookies that a read set, as load balancers do with every response.
-    pub(crate) fn keep_cookies_of_read(&mut self, addresses: &Addresses, headers: &HeaderMap) {
+    pub(crate) fn store_read_cookies(&mut self, addresses: &Addresses, headers: &HeaderMap) {
         if headers.contains_key(SET_COOKIE) {
-            self.keep_cookies(addresses, addresses.read_url(), headers);
+            self.store_cookies(addresses, addresses.read_url(), headers);
         }
     }
 
-    fn keep_cookies(&mut self, addresses: &Addresses, from: &Url, headers: &HeaderMap) {
+    fn store_cookies(&mut self, addresses: &Addresses, from: &Url, headers: &HeaderMap) {
         let lines = headers.get_all(SET_COOKIE).iter().filter_map(|line| str::from_utf8(line.as_bytes()).ok());
         self.cookies.store(from, lines);
         self.read.headers = self.access().into_iter().chain(self.cookie(addresses.read_url())).collect();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_is_sent_back_in_authorization_and_a_refresh_renews_it() {
+    fn bearer_token_is_sent_in_authorization_and_refresh_replaces_it() {
         let at = addresses("http://h/auth");
         let login = answer(&["AWSALB=1; Path=/"], r#","token":"abc","refresh_token":"r1""#);
         let mut issued = Issued::at_login(Carrier::Bearer, &at, &login).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_cookies_are_sent_back_each_where_it_belongs() {
+    fn cookies_are_sent_back_to_matching_paths() {
         let at = addresses("http://h/auth");
         let set = ["AWSALB=1; Path=/", "__Host-authbench=xyz; Secure; Path=/", "renewal=r; Path=/auth/refresh"];
         for carrier in [Carrier::Cookie, Carrier::Bearer] {
@@ -163,7 +163,7 @@ mod tests {
             let (_, at_refresh) = issued.cookie(at.refresh_url()).unwrap();
             assert_eq!(at_refresh, "renewal=r; AWSALB=1; __Host-authbench=xyz");
             assert!(issued.is_by_cookie());
-            issued.keep_cookies_of_read(&at, &answer(&["AWSALB=2; Path=/"], "").headers);
+            issued.store_read_cookies(&at, &answer(&["AWSALB=2; Path=/"], "").headers);
             assert_eq!(read(&issued), [("cookie", "AWSALB=2; __Host-authbench=xyz")]);
         }
         assert!(Issued::at_login(Carrier::Cookie, &at, &answer(&[], "")).is_none());

@@ -54,7 +54,7 @@ impl Journey {
     }
 
     /// Advances after a successful step.
-    pub(crate) fn went_well(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.stage = match self.stage {
             Stage::Login => before(self.reads),
             Stage::ReadBefore(left) => before(left - 1),
@@ -65,7 +65,7 @@ impl Journey {
     }
 
     /// Begins again with a login after a step that failed.
-    pub(crate) fn failed(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stage = Stage::Login;
     }
 }
@@ -114,10 +114,10 @@ mod tests {
     fn take(journey: &mut Journey) -> char {
         let step = journey.next();
         if step == Step::Login {
-            journey.issued = Some(Issued::nothing());
+            journey.issued = Some(Issued::none());
         }
         journey.issued();
-        journey.went_well();
+        journey.advance();
         match step {
             Step::Login => 'L',
             Step::Read => 'r',
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_come_in_order_and_again() {
+    fn steps_repeat_in_order() {
         assert_eq!(walk(2, 8), "LrrRrrOL");
         assert_eq!(walk(0, 4), "LROL");
     }
 
     #[test]
-    fn no_user_is_on_two_journeys_while_there_are_others() {
+    fn user_is_on_one_journey_while_others_are_free() {
         let active = ActiveUsers::of(3);
         assert_eq!([1, 1, 1].map(|number| active.claim(number)), [1, 2, 0]);
         assert_eq!(active.claim(1), 1, "all are");
@@ -147,10 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_begins_again_with_a_login() {
+    fn failed_step_restarts_with_a_login() {
         let mut journey = Journey::new(1);
         assert_eq!((take(&mut journey), journey.next()), ('L', Step::Read));
-        journey.failed();
+        journey.restart();
         assert_eq!(journey.next(), Step::Login);
     }
 }

@@ -1,8 +1,8 @@
-//! Goose under the engine, with a [saturator](saturate) and a [revocation poller](Prober).
+//! Goose under the engine, with a [saturator](saturate) and a [revocation poller](RevocationPoller).
 //!
 //! Goose provides the virtual users, each an asynchronous task. The engine provides what Goose lacks: arrivals that do not
-//! wait for responses, and times that count from the intended start. A Goose user here runs one transaction per round, its
-//! *shift*: it takes tickets until there are no more. Goose's own client is not used, because it obeys the
+//! wait for responses, and times that count from the intended start. A Goose user here runs one transaction per round:
+//! it takes tickets until there are no more. Goose's own client is not used, because it obeys the
 //! environment's proxies and follows redirects. Goose's own metrics stay off, since its clock starts after the throttle,
 //! stops at the response's headers, and costs CPU time that would count in the measurement.
 
@@ -14,14 +14,14 @@ mod exchange;
 mod issued;
 mod journey;
 mod limits;
+mod login_burst;
 mod pacer;
 mod preflight;
 mod probe;
-mod prober;
 mod redact;
+mod revocation_poller;
 mod saturator;
-mod shift;
-mod storm;
+mod virtual_user;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,10 +35,10 @@ use engine::round::Driven;
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
 pub use limits::{LimitError, check as check_limits, raise_descriptor_limit, spare_descriptors};
+pub use login_burst::{LoginBurst, Logins};
 pub use preflight::{Exchanged, PreflightError};
-pub use probe::{Lane, Probe, Probed, Reply};
-pub use prober::{Call, NodeSeen, Pace, ProbeError, Prober, Seen, Trial};
-pub use storm::{Logins, Storm};
+pub use probe::{Lane, Probe, ProbedRequest, Reply};
+pub use revocation_poller::{Call, NodeResult, PollError, Polling, RevocationPoller, Trial, TrialResult};
 
 /// What is loaded, and with what.
 ///
@@ -84,7 +84,7 @@ pub struct Workers {
     /// Whether their CPUs are dedicated. Then they request `SCHED_FIFO` in open loops, to run before every
     /// ordinary thread, and never sleep when they [saturate]; elsewhere they would keep the server
     /// from running.
-    pub own_processors: bool,
+    pub dedicated_cpus: bool,
 }
 
 /// A load that has been driven.
@@ -98,7 +98,7 @@ pub struct Drive {
     pub class: SchedulingClass,
     /// CPU time that the sending threads spent inside the window on idle polls: none
     /// where they sleep meanwhile.
-    pub looked: Duration,
+    pub idle_poll_time: Duration,
 }
 
 /// Drives a plan against a target, and returns when the last response has arrived. Setting `stop` ends it
@@ -130,6 +130,6 @@ pub fn saturate(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Atomi
 /// arrived. After `stop` is set no further login begins.
 ///
 /// Blocks the calling thread, which must not belong to an asynchronous runtime.
-pub fn log_in(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
-    storm::run(node, storm, stop)
+pub fn log_in(node: &Node, login_burst: LoginBurst, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
+    login_burst::run(node, login_burst, stop)
 }

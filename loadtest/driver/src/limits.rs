@@ -8,9 +8,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::Target;
 
 /// File descriptors of a load in addition to its connections: its threads' event queues, its timer, the files of the run.
-const BESIDE: u64 = 24;
+const OTHER_DESCRIPTORS: u64 = 24;
 /// What is still to be opened when a plan is checked before anything is sent.
-const TO_COME: u64 = 8;
+const PENDING_DESCRIPTORS: u64 = 8;
 /// The first and the last port that the kernel gives to outgoing connections.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
@@ -54,7 +54,7 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
 
 /// Checks whether this process may open the connections of this plan, before it opens anything else.
 pub fn check(plan: &Plan, nodes: usize) -> Result<(), LimitError> {
-    suffices(plan, nodes, BESIDE + TO_COME)
+    check_limits(plan, nodes, OTHER_DESCRIPTORS + PENDING_DESCRIPTORS)
 }
 
 /// Returns how many file descriptors this process may open in addition to its open ones.
@@ -63,10 +63,10 @@ pub fn spare_descriptors() -> u64 {
     descriptor_limit().saturating_sub(open_descriptors())
 }
 
-fn suffices(plan: &Plan, nodes: usize, beside: u64) -> Result<(), LimitError> {
+fn check_limits(plan: &Plan, nodes: usize, reserved: u64) -> Result<(), LimitError> {
     let connections = plan.connections;
     let limit = descriptor_limit();
-    let others = open_descriptors() + beside;
+    let others = open_descriptors() + reserved;
     let needed = u64::from(connections) + others;
     if needed > limit {
         return Err(LimitError::Descriptors { connections, needed, limit, most: limit.saturating_sub(others) });
@@ -80,8 +80,8 @@ fn suffices(plan: &Plan, nodes: usize, beside: u64) -> Result<(), LimitError> {
 
 impl Target {
     /// Checks whether this process may open the connections of this plan to the target's nodes.
-    pub(crate) fn admits(&self, plan: &Plan) -> Result<(), LimitError> {
-        suffices(plan, self.nodes.len(), BESIDE)
+    pub(crate) fn check_limits(&self, plan: &Plan) -> Result<(), LimitError> {
+        check_limits(plan, self.nodes.len(), OTHER_DESCRIPTORS)
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_range_holds_both_its_ends() {
+    fn port_range_includes_both_ends() {
         assert_eq!(ports("32768\t60999\n"), Some(28_232));
         assert_eq!(ports("40000 40000"), Some(1));
         assert_eq!(ports("40000"), None);

@@ -20,22 +20,22 @@ use tokio::io::unix::AsyncFd;
 /// closes. Returns how many it issued.
 pub(crate) async fn pace(tickets: Tickets, to: flume::Sender<Ticket>, stop: Arc<AtomicBool>) -> io::Result<u64> {
     let alarm = Alarm::new()?;
-    let mut handed_out = 0;
+    let mut issued = 0;
     for ticket in tickets {
         while !stop.load(Ordering::Relaxed) && !alarm.sleep_until(ticket.intended).await? {}
         if stop.load(Ordering::Relaxed) || to.send(ticket).is_err() {
             break;
         }
-        handed_out += 1;
+        issued += 1;
     }
-    Ok(handed_out)
+    Ok(issued)
 }
 
 /// A timer that wakes a task.
 struct Alarm(AsyncFd<Timer>);
 
 /// The longest sleep at a stretch, so that a stop is seen.
-const NAP: Duration = Duration::from_millis(50);
+const MAX_SLEEP: Duration = Duration::from_millis(50);
 
 impl Alarm {
     #[expect(unsafe_code, reason = "Tokio cannot see that a descriptor stays open")]
@@ -52,9 +52,9 @@ impl Alarm {
         if left.is_zero() {
             return Ok(true);
         }
-        let nap = Expiration::OneShot(TimeSpec::from_duration(left.min(NAP)));
+        let sleep = Expiration::OneShot(TimeSpec::from_duration(left.min(MAX_SLEEP)));
         // Setting it again also clears its expiration: it never needs to be read.
-        self.0.get_ref().0.set(nap, TimerSetTimeFlags::empty())?;
+        self.0.get_ref().0.set(sleep, TimerSetTimeFlags::empty())?;
         self.0.readable().await?.clear_ready();
         Ok(Instant::now() >= wake)
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stopped_pacer_closes_the_channel() {
+    async fn stopped_pacer_closes_the_channel() {
         let plan = Plan::new(Arrivals::Fixed { rate_rps: 0.001 }, 10_000.0);
         let (sender, receiver) = flume::unbounded();
         let stop = Arc::new(AtomicBool::new(false));

@@ -12,12 +12,12 @@ use reqwest::{Client, Request, StatusCode};
 
 use crate::client::client;
 use crate::credential::Credential;
-use crate::exchange::{Addresses, Answer, BodyError, names_its_user, whole_body};
+use crate::exchange::{Addresses, Answer, BodyError, has_expected_user, read_body};
 use crate::issued::Issued;
 use crate::{DriveError, Target, redact};
 
 /// The maximum number of response headers that are shown.
-const MOST_HEADERS: usize = 24;
+const MAX_HEADERS: usize = 24;
 
 /// A target cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -53,23 +53,23 @@ pub(crate) fn run(plan: &Plan, target: &Target) -> Result<(), PreflightError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DriveError::Threads)?;
     target.nodes.iter().try_for_each(|node| {
         let addresses = Addresses::of(node, plan.mix)?;
-        let first = First::of(plan, target.carrier, node.credentials.get(0), &addresses);
+        let first = FirstRequest::of(plan, target.carrier, node.credentials.get(0), &addresses);
         runtime.block_on(first.check(&client))
     })
 }
 
 /// The first request to a node, and its expected response.
-struct First<'a> {
+struct FirstRequest<'a> {
     request: Request,
     addresses: &'a Addresses,
     credential: &'a Credential,
     status: u16,
-    answer: Wanted,
+    answer: ExpectedContent,
 }
 
 /// The expected content of a response.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum ExpectedContent {
     /// The user whose credential was sent.
     User,
     /// A credential, where this carrier has it.
@@ -78,16 +78,16 @@ enum Wanted {
     Nothing,
 }
 
-impl<'a> First<'a> {
+impl<'a> FirstRequest<'a> {
     fn of(plan: &Plan, carrier: Carrier, credential: &'a Credential, addresses: &'a Addresses) -> Self {
         match plan.mix {
             Mix::Journey { .. } => {
                 let request = addresses.login_by(carrier, &contract::user::username(0));
-                Self { request, addresses, credential, status: 200, answer: Wanted::Credential(carrier) }
+                Self { request, addresses, credential, status: 200, answer: ExpectedContent::Credential(carrier) }
             }
             Mix::Reads | Mix::Chain { .. } => {
                 let status = plan.expected_status;
-                let answer = if status == 200 { Wanted::User } else { Wanted::Nothing };
+                let answer = if status == 200 { ExpectedContent::User } else { ExpectedContent::Nothing };
                 Self { request: addresses.read(credential), addresses, credential, status, answer }
             }
         }
@@ -105,8 +105,8 @@ impl<'a> First<'a> {
             Err(error) => return unexpected(vec![format!("nothing: {}", causes(&error))]),
         };
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        match whole_body(response).await {
-            Ok(body) if self.is_answered_by(status, &headers, &body) => Ok(()),
+        match read_body(response).await {
+            Ok(body) if self.accepts(status, &headers, &body) => Ok(()),
             Ok(body) => unexpected(received(status, &headers, &body)),
             Err(error) => {
                 let mut received = received(status, &headers, &[]);
@@ -119,25 +119,25 @@ impl<'a> First<'a> {
         }
     }
 
-    fn is_answered_by(&self, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> bool {
+    fn accepts(&self, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> bool {
         status == self.status
             && match self.answer {
-                Wanted::User => names_its_user(body, self.credential),
-                Wanted::Credential(carrier) => {
+                ExpectedContent::User => has_expected_user(body, self.credential),
+                ExpectedContent::Credential(carrier) => {
                     let answer = Answer { headers: headers.clone(), body: body.clone() };
                     // The control issues none.
                     self.credential.headers.is_empty() || Issued::at_login(carrier, self.addresses, &answer).is_some()
                 }
-                Wanted::Nothing => true,
+                ExpectedContent::Nothing => true,
             }
     }
 
     fn expected(&self) -> String {
         let status = format!("status {}", self.status);
         match (self.answer, &self.credential.username) {
-            (Wanted::User, Some(username)) => format!("{status}, and {username} in the body"),
-            (Wanted::Credential(carrier), _) => format!("{status}, and a credential for carrier {carrier}"),
-            (Wanted::User | Wanted::Nothing, _) => status,
+            (ExpectedContent::User, Some(username)) => format!("{status}, and {username} in the body"),
+            (ExpectedContent::Credential(carrier), _) => format!("{status}, and a credential for carrier {carrier}"),
+            (ExpectedContent::User | ExpectedContent::Nothing, _) => status,
         }
     }
 
@@ -154,8 +154,8 @@ impl<'a> First<'a> {
 
 /// Returns a response as it may be shown.
 fn received(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
-    let shown = headers.iter().take(MOST_HEADERS).map(|(name, value)| redact::header(name, value, false));
-    let more = headers.len().checked_sub(MOST_HEADERS + 1).map(|more| format!("({} more headers)", more + 1));
+    let shown = headers.iter().take(MAX_HEADERS).map(|(name, value)| redact::header(name, value, false));
+    let more = headers.len().checked_sub(MAX_HEADERS + 1).map(|more| format!("({} more headers)", more + 1));
     let body = (!body.is_empty()).then(|| redact::text(&String::from_utf8_lossy(body)));
     std::iter::once(status.to_string()).chain(shown).chain(more).chain(body).collect()
 }
@@ -163,13 +163,13 @@ fn received(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String>
 /// Returns an error and its causes, each stated once.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let all = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
-    let mut said = String::new();
+    let mut text = String::new();
     for cause in all.filter(|cause| !cause.is_empty()) {
-        if said.is_empty() {
-            said = cause;
-        } else if !said.contains(&cause) {
-            said = format!("{said}: {cause}");
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
     }
-    redact::text(&said)
+    redact::text(&text)
 }

@@ -19,12 +19,12 @@ use tokio::time::timeout;
 use crate::attack::{DriveError, runtime};
 use crate::client::client;
 use crate::credential::Credential;
-use crate::exchange::{Addresses, BodyError, names_its_user, whole_body};
+use crate::exchange::{Addresses, BodyError, has_expected_user, read_body};
 use crate::pacer::pace;
 use crate::{Target, Workers};
 
 /// How often the stop flag is checked while responses are pending.
-const NAP: Duration = Duration::from_millis(50);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Reads by one plan on one target.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Lane {
 
 /// A request that was planned, and what came of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Probed {
+pub struct ProbedRequest {
     /// When it was to begin.
     pub intended: Instant,
     /// Which node it was for, counted from 0.
@@ -52,11 +52,11 @@ pub struct Probed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A complete response.
-    Answered {
+    Completed {
         /// Its status.
         status: u16,
         /// Whether it names the user whose credential was sent; true where no user is expected.
-        names_its_user: bool,
+        has_expected_user: bool,
         /// When it was sent.
         sent: Instant,
         /// When its last byte was there.
@@ -75,14 +75,14 @@ pub enum Reply {
 /// done when it is created, so that the first request is as punctual as the last.
 pub struct Probe {
     runtime: Runtime,
-    lanes: Vec<Prepared>,
+    lanes: Vec<PreparedLane>,
 }
 
 impl Probe {
     /// Gets everything ready: threads, clients, addresses.
     pub fn of(lanes: &[Lane], workers: Workers) -> Result<Self, DriveError> {
-        let (runtime, _) = runtime(workers.count, workers.own_processors)?;
-        let lanes = lanes.iter().map(Prepared::of).collect::<Result<_, _>>()?;
+        let (runtime, _) = runtime(workers.count, workers.dedicated_cpus)?;
+        let lanes = lanes.iter().map(PreparedLane::of).collect::<Result<_, _>>()?;
         Ok(Self { runtime, lanes })
     }
 
@@ -90,12 +90,12 @@ impl Probe {
     /// intended starts. Setting `stop` ends it early; unsent requests are reported as such.
     ///
     /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last response or timeout.
-    pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<Probed>>, DriveError> {
+    pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<ProbedRequest>>, DriveError> {
         let Self { runtime, lanes } = self;
         let probed = runtime.block_on(async {
-            let under_way: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(start, stop.clone()))).collect();
-            let mut probed = Vec::with_capacity(under_way.len());
-            for lane in under_way {
+            let in_flight: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(start, stop.clone()))).collect();
+            let mut probed = Vec::with_capacity(in_flight.len());
+            for lane in in_flight {
                 probed.push(lane.await.expect("a lane does not panic and is not aborted")?);
             }
             Ok(probed)
@@ -106,13 +106,13 @@ impl Probe {
 }
 
 /// A lane with parsed addresses and ready clients.
-struct Prepared {
+struct PreparedLane {
     lane: Lane,
     addresses: Vec<Addresses>,
     clients: Vec<Client>,
 }
 
-impl Prepared {
+impl PreparedLane {
     fn of(lane: &Lane) -> Result<Self, DriveError> {
         let nodes = &lane.target.nodes;
         Ok(Self {
@@ -125,24 +125,24 @@ impl Prepared {
         })
     }
 
-    async fn run(self, start: Instant, stop: Arc<AtomicBool>) -> Result<Vec<Probed>, DriveError> {
+    async fn run(self, start: Instant, stop: Arc<AtomicBool>) -> Result<Vec<ProbedRequest>, DriveError> {
         let all: Vec<Ticket> = Tickets::of(&self.lane.plan, start).collect();
-        let mut probed: Vec<Probed> =
+        let mut probed: Vec<ProbedRequest> =
             all.iter().enumerate().map(|(number, ticket)| self.planned(number, *ticket)).collect();
         let (sender, tickets) = flume::unbounded();
         let pacer = tokio::spawn(pace(Tickets::of(&self.lane.plan, start), sender, stop.clone()));
-        let mut under_way = JoinSet::new();
+        let mut in_flight = JoinSet::new();
         let mut sent = 0;
         while tickets.recv_async().await.is_ok() {
-            let Probed { node, credential, .. } = probed[sent];
+            let ProbedRequest { node, credential, .. } = probed[sent];
             let credential = self.lane.target.nodes[node].credentials.get(credential).clone();
             let request = self.addresses[node].read(&credential);
             let (client, number) = (self.clients[node].clone(), sent);
-            under_way.spawn(async move { (number, ask(&client, request, &credential).await) });
+            in_flight.spawn(async move { (number, send_request(&client, request, &credential).await) });
             sent += 1;
         }
         loop {
-            match timeout(NAP, under_way.join_next()).await {
+            match timeout(STOP_CHECK_INTERVAL, in_flight.join_next()).await {
                 Ok(Some(ended)) => {
                     let (number, reply) = ended.expect("a request does not panic and is not aborted");
                     probed[number].reply = reply;
@@ -157,22 +157,25 @@ impl Prepared {
         Ok(probed)
     }
 
-    fn planned(&self, number: usize, ticket: Ticket) -> Probed {
+    fn planned(&self, number: usize, ticket: Ticket) -> ProbedRequest {
         let node = number % self.addresses.len();
-        Probed { intended: ticket.intended, node, credential: ticket.credential, reply: Reply::Unsent }
+        ProbedRequest { intended: ticket.intended, node, credential: ticket.credential, reply: Reply::Unsent }
     }
 }
 
-async fn ask(client: &Client, request: Request, credential: &Credential) -> Reply {
+async fn send_request(client: &Client, request: Request, credential: &Credential) -> Reply {
     let sent = Instant::now();
     let answer = async {
         let response = client.execute(request).await?;
-        Ok::<_, BodyError>((response.status().as_u16(), whole_body(response).await?))
+        Ok::<_, BodyError>((response.status().as_u16(), read_body(response).await?))
     };
     match answer.await {
-        Ok((status, body)) => {
-            Reply::Answered { status, names_its_user: names_its_user(&body, credential), sent, done: Instant::now() }
-        }
+        Ok((status, body)) => Reply::Completed {
+            status,
+            has_expected_user: has_expected_user(&body, credential),
+            sent,
+            done: Instant::now(),
+        },
         Err(BodyError::Lost(error)) if error.is_timeout() => Reply::TimedOut,
         Err(BodyError::Lost(error)) if Shortage::behind(&error).is_some() => Reply::Unsent,
         Err(_) => Reply::Disconnected,

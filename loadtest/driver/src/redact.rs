@@ -3,13 +3,13 @@
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE};
 
 /// Characters of a credential that are shown, at most.
-const SHOWN: usize = 4;
+const MAX_SHOWN_CREDENTIAL_CHARS: usize = 4;
 /// A word at least this long with letters and digits may be a credential, wherever it is.
-const OPAQUE: usize = 16;
+const MIN_CREDENTIAL_LENGTH: usize = 16;
 /// Characters of one value that are shown, at most.
-const LONGEST: usize = 400;
+const MAX_SHOWN_CHARS: usize = 400;
 /// The mark of something left out.
-const CUT: char = '…';
+const ELLIPSIS: char = '…';
 
 /// A header as it may be shown; with `secret`, its value is known to be a credential.
 pub(crate) fn header(name: &HeaderName, value: &HeaderValue, secret: bool) -> String {
@@ -35,23 +35,23 @@ pub(crate) fn header(name: &HeaderName, value: &HeaderValue, secret: bool) -> St
 /// Text as it may be shown: cut, words that may be credentials masked, control characters escaped.
 pub(crate) fn text(text: &str) -> String {
     let mut shown = String::new();
-    for word in text.split_inclusive(|each: char| !is_opaque(each)) {
-        let opaque = word.trim_end_matches(|each: char| !is_opaque(each));
-        if may_be_credential(opaque) {
-            shown.push_str(&masked(opaque));
-            shown.push_str(&escaped(&word[opaque.len()..]));
+    for word in text.split_inclusive(|each: char| !is_credential_char(each)) {
+        let token = word.trim_end_matches(|each: char| !is_credential_char(each));
+        if may_be_credential(token) {
+            shown.push_str(&masked(token));
+            shown.push_str(&escaped(&word[token.len()..]));
         } else {
             shown.push_str(&escaped(word));
         }
     }
-    cut(&shown)
+    truncate(&shown)
 }
 
 /// A secret's first characters, and how many it has.
 pub(crate) fn masked(secret: &str) -> String {
     let length = secret.chars().count();
-    let first: String = secret.chars().take(SHOWN.min(length / 4)).collect();
-    format!("{}{CUT} ({length} characters)", escaped(&first))
+    let first: String = secret.chars().take(MAX_SHOWN_CREDENTIAL_CHARS.min(length / 4)).collect();
+    format!("{}{ELLIPSIS} ({length} characters)", escaped(&first))
 }
 
 /// Cookies whose names are not masked.
@@ -64,27 +64,32 @@ fn cookie(pair: &str) -> String {
 
 fn may_be_credential(word: &str) -> bool {
     let has = |what: fn(&u8) -> bool| word.as_bytes().iter().any(what);
-    word.len() >= OPAQUE && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    word.len() >= MIN_CREDENTIAL_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
 /// Whether tokens and session ids have this character: those of base64, in both spellings, of hexadecimal numbers and of JWTs.
-fn is_opaque(each: char) -> bool {
+fn is_credential_char(each: char) -> bool {
     each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.' | '+' | '=' | '~')
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}{CUT}", &text[..end]),
+fn truncate(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{}{ELLIPSIS}", &text[..end]),
         None => text.to_owned(),
     }
 }
 
 /// Without characters that move the cursor, ring, or turn the direction of writing.
 fn escaped(text: &str) -> String {
-    let turns = |each| matches!(each, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let changes_direction =
+        |each| matches!(each, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for each in text.chars() {
-        if each.is_control() || turns(each) { shown.extend(each.escape_default()) } else { shown.push(each) }
+        if each.is_control() || changes_direction(each) {
+            shown.extend(each.escape_default())
+        } else {
+            shown.push(each)
+        }
     }
     shown
 }
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_masked_and_their_kind_stays() {
+    fn credentials_are_masked_and_their_scheme_is_kept() {
         let token = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
         assert_eq!(shown(&AUTHORIZATION, token), "authorization: Bearer eyJh… (49 characters)");
         assert_eq!(
@@ -115,20 +120,20 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_may_be_a_credential_is_masked_wherever_it_stands() {
+    fn possible_credential_is_masked_in_any_text() {
         let body = r#"{"session":"8f14e45fceea167a5a36dedd4bea2543","title":"unauthorized"}"#;
         assert_eq!(text(body), r#"{"session":"8f14… (32 characters)","title":"unauthorized"}"#);
     }
 
     #[test]
-    fn control_characters_are_removed() {
+    fn control_characters_are_escaped() {
         assert_eq!(text("a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J"), r"a\u{1b}]0;title\u{7}b\rc\u{202e}d\u{9b}2J");
     }
 
     #[test]
     fn long_text_is_truncated() {
         let long = text(&"word ".repeat(1_000));
-        assert_eq!(long.chars().count(), LONGEST + 1);
-        assert!(long.ends_with(CUT));
+        assert_eq!(long.chars().count(), MAX_SHOWN_CHARS + 1);
+        assert!(long.ends_with(ELLIPSIS));
     }
 }

@@ -6,7 +6,7 @@
 //! on two CPUs Goose is saturated before the server. Here requests are bytes built before the round,
 //! and a response is read only as far as needed to verify it.
 
-mod awake;
+mod busy_polling;
 
 use std::io;
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ use engine::recorder::{Recorder, Sample};
 use engine::round::Driven;
 use tokio::task::JoinSet;
 
-use self::awake::{Finds, Looking};
+use self::busy_polling::{Completions, IdlePolls};
 use crate::connection::{Answer, Connection};
 use crate::credential::Credential;
 use crate::exchange::read_path;
@@ -51,12 +51,12 @@ struct Request {
 }
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
-    target.admits(plan)?;
+    target.check_limits(plan)?;
     let bases: Vec<BaseUrl> = target.nodes.iter().map(Node::base).collect::<Result<_, _>>()?;
     let addresses: Vec<String> = bases.iter().map(BaseUrl::host_and_port).collect();
-    let around = addresses.iter().cycle().take(plan.connections as usize);
+    let node_addresses = addresses.iter().cycle().take(plan.connections as usize);
     let streams: Vec<TcpStream> =
-        around.map(|to| TcpStream::connect(to).map_err(DriveError::connect)).collect::<Result<_, _>>()?;
+        node_addresses.map(|to| TcpStream::connect(to).map_err(DriveError::connect)).collect::<Result<_, _>>()?;
     let nodes = bases.iter().zip(&target.nodes);
     let route = read_path(plan.mix);
     let start = Instant::now() + LEAD;
@@ -73,16 +73,16 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     for (number, stream) in streams.into_iter().enumerate() {
         shares[number % workers.count].push((number, stream));
     }
-    let looking: Vec<Looking> = std::thread::scope(|scope| {
-        let work = |share| scope.spawn(|| work(&round, share, workers.own_processors));
+    let idle_polls: Vec<IdlePolls> = std::thread::scope(|scope| {
+        let work = |share| scope.spawn(|| work(&round, share, workers.dedicated_cpus));
         let threads: Vec<_> = shares.into_iter().map(work).collect();
         threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect::<io::Result<_>>()
     })?;
     let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has returned its handle");
     let interval_s = plan.interval_s;
     let driven = Driven::new(plan, recorder.finish(), None, 0);
-    let looked = looking.iter().map(|looking| looking.inside(driven.window(), interval_s)).sum();
-    Ok(Drive { started: start, driven, class: SchedulingClass::Other, looked })
+    let idle_poll_time = idle_polls.iter().map(|idle_polls| idle_polls.inside(driven.window(), interval_s)).sum();
+    Ok(Drive { started: start, driven, class: SchedulingClass::Other, idle_poll_time })
 }
 
 impl Request {
@@ -96,39 +96,44 @@ impl Request {
         Self { bytes, username: credential.username.clone() }
     }
 
-    fn is_answered_by(&self, answer: &Answer<'_>, expected_status: u16) -> Result<(), String> {
+    fn check_response(&self, answer: &Answer<'_>, expected_status: u16) -> Result<(), String> {
         if answer.status != expected_status {
             return Err(format!("status {}", answer.status));
         }
         if answer.status != 200 {
             return Ok(());
         }
-        let named = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
-        if self.username.as_ref().is_none_or(named) { Ok(()) } else { Err("response for another user".to_owned()) }
+        let is_expected_user = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
+        if self.username.as_ref().is_none_or(is_expected_user) {
+            Ok(())
+        } else {
+            Err("response for another user".to_owned())
+        }
     }
 }
 
 /// One thread's connections, until the round ends.
-fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>, own_processor: bool) -> io::Result<Looking> {
+fn work(round: &Arc<Round>, share: Vec<(usize, TcpStream)>, dedicated_cpu: bool) -> io::Result<IdlePolls> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let finds = Arc::<Finds>::default();
+        let completions = Arc::<Completions>::default();
         let mut connections = JoinSet::new();
         for (number, stream) in share {
-            connections.spawn(saturate(round.clone(), number, Connection::of(stream)?, finds.clone()));
+            connections.spawn(saturate(round.clone(), number, Connection::of(stream)?, completions.clone()));
         }
         // On a processor that it shares with the server it would take the time that the server needs.
-        let looking = if own_processor { awake::stay_awake(round, &finds).await } else { Looking::default() };
+        let idle_polls =
+            if dedicated_cpu { busy_polling::busy_poll(round, &completions).await } else { IdlePolls::default() };
         connections.join_all().await;
-        Ok(looking)
+        Ok(idle_polls)
     })
 }
 
 /// Sends read after read over one connection until the round ends.
-async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, finds: Arc<Finds>) {
+async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, completions: Arc<Completions>) {
     let plan = &round.plan;
     let end = round.start + Duration::from_secs_f64(plan.duration_s);
     // One for the whole round: a timer for every request would cost some of what is saved here.
-    let mut patience = pin!(tokio::time::sleep_until((end + Duration::from_secs_f64(plan.timeout_s)).into()));
+    let mut timeout = pin!(tokio::time::sleep_until((end + Duration::from_secs_f64(plan.timeout_s)).into()));
     let mut chooser = Chooser::new(plan.population, plan.seed, number as u64 + 1);
     let requests = &round.requests[number % round.requests.len()];
     tokio::time::sleep_until(round.start.into()).await;
@@ -141,21 +146,21 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, 
             answer = connection.exchange(&request.bytes) => match answer {
                 Ok(answer) => {
                     closed = answer.closes;
-                    request.is_answered_by(&answer, plan.expected_status)
+                    request.check_response(&answer, plan.expected_status)
                 }
                 Err(error) => Err(error.to_string()),
             },
-            () = &mut patience => Err("timeout".to_owned()),
+            () = &mut timeout => Err("timeout".to_owned()),
         };
         let failure = outcome.as_ref().err().map(String::as_str);
         let sample = Sample { intended: sent, sent, done: Instant::now(), found_idle: true, failure };
         round.recorder.record(number, sample);
-        finds.add();
+        completions.add();
         if failure.is_some() {
-            connection.renew().await;
+            connection.reconnect().await;
             tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
         } else if closed {
-            connection.renew().await;
+            connection.reconnect().await;
         }
     }
 }

@@ -10,7 +10,7 @@ use driver::{Node, Target};
 use lab::child::{Bounds, Child};
 use lab::haproxy::{Farm, Haproxy, cookie};
 
-use crate::bench::{Bench, ExperimentError};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// What distributes a load over nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,19 +56,19 @@ pub(crate) struct Front {
 impl Front {
     /// Starts a balancer in front of all nodes of the target.
     pub(crate) fn start(
-        bench: &Bench<'_>,
+        context: &RunContext<'_>,
         scheme: Scheme,
         target: &Target,
         bounds: &Bounds,
     ) -> Result<Self, ExperimentError> {
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
         let sticky = is_sticky(scheme);
         let servers: Vec<String> =
             target.nodes.iter().map(|node| node.base_url.trim_start_matches("http://").to_owned()).collect();
         let farm = |count: usize| Farm { servers: servers[..count].to_vec(), sticky };
         let farms: Vec<Farm> = (1..=servers.len()).map(farm).collect();
-        let log = bench.log(&format!("haproxy-{scheme}"));
+        let log = context.log(&format!("haproxy-{scheme}"));
         Ok(Self { haproxy: Haproxy::start(&farms, folder.path(), &log, bounds)?, sticky })
     }
 
@@ -77,7 +77,7 @@ impl Front {
         let base_url = self.haproxy.base_url(target.nodes.len() - 1);
         let node = |(number, node): (usize, &Node)| {
             let credentials = if self.sticky {
-                let beside = node.credentials.beside_cookie(&cookie(number));
+                let beside = node.credentials.with_cookie(&cookie(number));
                 Arc::new(beside.map_err(|source| ExperimentError::Credentials { scheme, source })?)
             } else {
                 Arc::clone(&node.credentials)

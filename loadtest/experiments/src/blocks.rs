@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use engine::record::Load;
 
-use crate::bench::Bench;
 use crate::order::shuffled;
+use crate::run_context::RunContext;
 use crate::visit::Visit;
 
 /// One visit.
@@ -36,9 +36,9 @@ impl<T> Turn<T> {
 }
 
 /// Reports the start of an experiment in which every visit is a step, and returns its visits in order.
-pub(crate) fn begin<T: Clone>(bench: &mut Bench<'_>, title: &str, items: &[T], blocks: u32) -> Vec<Turn<T>> {
-    let turns = turns(items, 0..blocks, bench.setting.seed);
-    bench.progress.begin(title, turns.len() as u64);
+pub(crate) fn begin<T: Clone>(context: &mut RunContext<'_>, title: &str, items: &[T], blocks: u32) -> Vec<Turn<T>> {
+    let turns = turns(items, 0..blocks, context.config.seed);
+    context.progress.begin(title, turns.len() as u64);
     turns
 }
 

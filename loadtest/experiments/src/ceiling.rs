@@ -5,8 +5,8 @@ use engine::plan::{Arrivals, Plan};
 use engine::record::Load;
 use engine::validity::generator_share;
 
-use crate::bench::{ExperimentError, Setting};
-use crate::fleet::ServerUnderTest;
+use crate::run_context::{ExperimentError, RunConfig};
+use crate::servers::ServerUnderTest;
 use crate::visit::{Watched, alone, drive_round, workers};
 
 /// The generator sustains a rate if it uses at most this share of its processors; a round is invalid only above
@@ -19,31 +19,31 @@ const ROUND_S: f64 = 0.3;
 
 /// Returns the rate in requests per second, found by bisection below `at_most` on this server; 0 if there is none.
 pub(crate) fn find(
-    setting: &Setting,
-    station: &ServerUnderTest<'_>,
+    config: &RunConfig,
+    under_test: &ServerUnderTest<'_>,
     connections: u32,
     at_most: f64,
 ) -> Result<f64, ExperimentError> {
     let (mut carried, mut too_much) = (0.0, at_most);
     for _ in 0..STEPS {
-        setting.go_on()?;
+        config.check_can_continue()?;
         let rate_rps = f64::midpoint(carried, too_much);
-        if keeps_pace(setting, station, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
+        if keeps_pace(config, under_test, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
     }
     Ok(carried)
 }
 
 fn keeps_pace(
-    setting: &Setting,
-    station: &ServerUnderTest<'_>,
+    config: &RunConfig,
+    under_test: &ServerUnderTest<'_>,
     connections: u32,
     rate_rps: f64,
 ) -> Result<bool, ExperimentError> {
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
-    let place = alone(station.scheme.id(), Load::AsPlanned);
-    let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
-    let workers = workers(&setting.placement);
-    let (round, _) = drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?;
+    let place = alone(under_test.scheme.id(), Load::AsPlanned);
+    let watched = Watched { servers: &[under_test.server.process().pid()], ..Watched::default() };
+    let workers = workers(&config.placement);
+    let (round, _) = drive_round(&plan, &under_test.target, place, watched, workers, &config.stop)?;
     Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))
 }

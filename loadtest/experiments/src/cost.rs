@@ -14,10 +14,10 @@
 
 use engine::record::{CostExperiment, Load};
 
-use crate::bench::{Bench, ExperimentError};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
-use crate::{Run, blocks, fleet};
+use crate::run_context::{ExperimentError, RunContext};
+use crate::{Run, blocks, servers};
 
 /// The parameters of the experiment `cost`.
 #[derive(Clone, Debug)]
@@ -47,21 +47,21 @@ impl Run for CostExperiment {
         }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &CostParameters) -> Result<(), ExperimentError> {
+    fn run(context: &mut RunContext<'_>, parameters: &CostParameters) -> Result<(), ExperimentError> {
         let CostParameters { round_s: duration_s, connections, population, .. } = *parameters;
         let size = RoundSize { duration_s, connections, population };
-        let schemes: Vec<usize> = (0..bench.setting.schemes.len()).collect();
-        let turns = blocks::begin(bench, "cost", &schemes, parameters.blocks);
-        let mut stations = fleet::start(bench, population)?;
+        let schemes: Vec<usize> = (0..context.setting.schemes.len()).collect();
+        let turns = blocks::begin(context, "cost", &schemes, parameters.blocks);
+        let mut servers = servers::start_all(context, population)?;
         for turn in turns {
             if turn.restarts_servers(parameters.restart_every) {
-                fleet::restart(bench, &mut stations, population)?;
+                servers::restart_all(context, &mut servers, population)?;
             }
-            let station = &mut stations[turn.item];
-            bench.step(station.scheme.id())?;
-            let plan = size.plan(bench.setting, turn.block, None);
-            let round = turn.visit(Load::Saturated).make(bench, station, &plan)?;
-            bench.journal.measured(|cost: &mut CostExperiment| cost.rounds.push(round))?;
+            let under_test = &mut servers[turn.item];
+            context.step(under_test.scheme.id())?;
+            let plan = size.plan(context.config, turn.block, None);
+            let round = turn.visit(Load::Saturated).make(context, under_test, &plan)?;
+            context.journal.measured(|cost: &mut CostExperiment| cost.rounds.push(round))?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub use outlook::{Outlook, Reach};
 
 use crate::Progress;
 use crate::balancer::Balancer;
-use crate::bench::{ExperimentError, Setting};
+use crate::run_context::{ExperimentError, RunConfig};
 use crate::visit::workers;
 use generator::Generator;
 
@@ -39,7 +39,7 @@ struct Patient<'a> {
     /// The logical processors that share each physical core.
     cores: Vec<Vec<u32>>,
     allowance: Allowance,
-    setting: &'a Setting,
+    config: &'a RunConfig,
     generator: Generator<'a>,
     observer: Option<Observer>,
     began: Instant,
@@ -59,16 +59,16 @@ const PROBES: [(&str, Probe); 20] = [
     ("clock-source", |patient| machine::clock(patient.host.clock_source.as_deref(), lab::timer::reading_ns())),
     ("frequency-governor", |patient| machine::governor(patient.host.cpu_governor.as_deref(), patient.host.virtualized)),
     ("other-load", |_| machine::other_load(busy_share(LISTENING))),
-    ("pinning", |patient| permissions::pinning(&patient.setting.placement, patient.host.cpus)),
+    ("pinning", |patient| permissions::pinning(&patient.config.placement, patient.host.cpus)),
     ("priority", |_| permissions::priority(lab::timer::class())),
     ("slices", |_| permissions::slices(Slices::here())),
-    ("redis", |patient| programs::store(patient.setting, StoreKind::Redis)),
-    ("redis-cluster", |patient| programs::store(patient.setting, StoreKind::RedisCluster)),
-    ("postgres", |patient| programs::store(patient.setting, StoreKind::Postgres)),
+    ("redis", |patient| programs::store(patient.config, StoreKind::Redis)),
+    ("redis-cluster", |patient| programs::store(patient.config, StoreKind::RedisCluster)),
+    ("postgres", |patient| programs::store(patient.config, StoreKind::Postgres)),
     ("haproxy", |_| programs::haproxy(lab::host::haproxy_version())),
     ("server-binaries", |_| programs::server_binaries(lab::server::locate)),
-    ("timer", |patient| timing::timer(&timing::sleeps(workers(&patient.setting.placement).own_processors))),
-    ("delay-proxy", |patient| timing::delay_proxy(timing::trials(&patient.setting.placement.store_cpus))),
+    ("timer", |patient| timing::timer(&timing::sleeps(workers(&patient.config.placement).dedicated_cpus))),
+    ("delay-proxy", |patient| timing::delay_proxy(timing::trials(&patient.config.placement.store_cpus))),
     ("saturator", |patient| patient.generator.saturator()),
     ("generator-ceiling", |patient| patient.generator.ceiling()),
     ("lag", |patient| patient.generator.lag()),
@@ -80,14 +80,14 @@ const PROBES: [(&str, Probe); 20] = [
 pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Vec<Finding>, ExperimentError> {
     // First, because a pinned thread sees only its own processors.
     let (host, cores) = (lab::host::host(), cores(&allowed()));
-    let setting = setting(stop)?;
+    let config = config(stop)?;
     let observer = Observer::start(&[(Role::Generator, std::process::id())], DEFAULT_PERIOD)?;
     let mut patient = Patient {
         host,
         cores,
         allowance: Allowance::here(),
-        setting: &setting,
-        generator: Generator::new(&setting),
+        config: &config,
+        generator: Generator::new(&config),
         observer: Some(observer),
         began: Instant::now(),
     };
@@ -97,15 +97,15 @@ pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Ve
         progress.step(name);
         findings.push(Finding { name, judgement: probe(&mut patient) });
         // An interrupted probe has no result.
-        setting.go_on()?;
+        config.check_can_continue()?;
     }
     progress.end();
     Ok(findings)
 }
 
 /// Returns a run context with the control alone, placed as `compare` places it.
-fn setting(stop: &Arc<AtomicBool>) -> Result<Setting, ExperimentError> {
-    Ok(Setting {
+fn config(stop: &Arc<AtomicBool>) -> Result<RunConfig, ExperimentError> {
+    Ok(RunConfig {
         schemes: vec![Scheme::CONTROL],
         carrier: Carrier::Bearer,
         stores: BTreeMap::new(),

@@ -31,10 +31,10 @@ use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError, Setting};
-use crate::fleet::{self, ServerUnderTest};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunConfig, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::{Run, blocks};
 
 pub use parameters::FanoutParameters;
@@ -49,37 +49,37 @@ impl Run for FanoutExperiment {
         FanoutParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<(), ExperimentError> {
-        bench.setting.stores.values().try_for_each(Store::clear)?;
-        let schemes = chosen(bench, parameters)?;
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+    fn run(context: &mut RunContext<'_>, parameters: &FanoutParameters) -> Result<(), ExperimentError> {
+        context.config.stores.values().try_for_each(Store::clear)?;
+        let schemes = chosen(context, parameters)?;
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
-        let (mut stations, mut visits) = (Vec::new(), Vec::new());
+        let (mut servers, mut visits) = (Vec::new(), Vec::new());
         for scheme in schemes {
             let key = lab::keys::make(scheme, folder.path());
             let key = key.map_err(|source| ExperimentError::Key { scheme, source })?;
             for link_rtt_us in [0, parameters.link_rtt_us] {
-                let Some(links) = Stretch::of(bench, scheme, link_rtt_us)? else { continue };
-                visits.extend(of_row(parameters, link_rtt_us).into_iter().map(|(at, load)| (stations.len(), at, load)));
-                stations.push(row(bench, scheme, parameters, key.clone(), links)?);
+                let Some(links) = Stretch::of(context, scheme, link_rtt_us)? else { continue };
+                visits.extend(of_row(parameters, link_rtt_us).into_iter().map(|(at, load)| (servers.len(), at, load)));
+                servers.push(row(context, scheme, parameters, key.clone(), links)?);
             }
         }
-        for turn in blocks::begin(bench, "fanout", &visits, parameters.blocks) {
+        for turn in blocks::begin(context, "fanout", &visits, parameters.blocks) {
             let (index, at, load) = turn.item;
-            let station = &mut stations[index];
-            bench.step(&worded(station, at, load))?;
-            let plan = plan(bench.setting, parameters, turn.block, at, load);
-            let round = turn.visit(load).make(bench, station, &plan)?;
-            bench.journal.measured(|fanout: &mut FanoutExperiment| fanout.rounds.push(RoundAt { at, round }))?;
+            let under_test = &mut servers[index];
+            context.step(&step_label(under_test, at, load))?;
+            let plan = plan(context.config, parameters, turn.block, at, load);
+            let round = turn.visit(load).make(context, under_test, &plan)?;
+            context.journal.measured(|fanout: &mut FanoutExperiment| fanout.rounds.push(RoundAt { at, round }))?;
         }
         Ok(())
     }
 }
 
 /// Returns the schemes of the run that are measured; records the others as left out.
-fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Scheme>, ExperimentError> {
+fn chosen(context: &mut RunContext<'_>, parameters: &FanoutParameters) -> Result<Vec<Scheme>, ExperimentError> {
     let (chosen, others): (Vec<Scheme>, Vec<Scheme>) =
-        bench.setting.schemes.iter().partition(|scheme| parameters.schemes.contains(scheme));
+        context.config.schemes.iter().partition(|scheme| parameters.schemes.contains(scheme));
     if !others.is_empty() {
         let ids: Vec<&str> = others.into_iter().map(Scheme::id).collect();
         let stand_in: Vec<&str> = parameters.schemes.iter().copied().map(Scheme::id).collect();
@@ -87,7 +87,7 @@ fn chosen(bench: &mut Bench<'_>, parameters: &FanoutParameters) -> Result<Vec<Sc
             "each scheme needs a chain of servers, so only representative schemes are measured: {}",
             stand_in.join(", ")
         );
-        bench.journal.omit(&format!("fanout of {}", ids.join(", ")), &reason)?;
+        context.journal.omit(&format!("fanout of {}", ids.join(", ")), &reason)?;
     }
     Ok(chosen)
 }
@@ -104,30 +104,30 @@ struct Stretch {
 
 impl Stretch {
     /// Returns none if no proxy is possible in front of the store.
-    fn of(bench: &mut Bench<'_>, scheme: Scheme, rtt_us: u32) -> Result<Option<Self>, ExperimentError> {
+    fn of(context: &mut RunContext<'_>, scheme: Scheme, rtt_us: u32) -> Result<Option<Self>, ExperimentError> {
         let mut stretch = Self { rtt_us, store: None, servers: Vec::new() };
-        let Some(store) = bench.setting.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
+        let Some(store) = context.config.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
         let Some(address) = store.address() else {
             let reason = "a delay proxy needs a store that this run started at a single address; this store is external or \
                           redirects its clients to other addresses";
-            bench.journal.omit(&format!("fanout of {scheme} with network delay between servers"), reason)?;
+            context.journal.omit(&format!("fanout of {scheme} with network delay between servers"), reason)?;
             return Ok(None);
         };
-        stretch.store = stretch.lead(bench, address)?;
+        stretch.store = stretch.lead(context, address)?;
         Ok(Some(stretch))
     }
 
     /// Starts a proxy to this address; none without network delay.
-    fn lead(&self, bench: &Bench<'_>, address: SocketAddr) -> Result<Option<DelayProxy>, ExperimentError> {
+    fn lead(&self, context: &RunContext<'_>, address: SocketAddr) -> Result<Option<DelayProxy>, ExperimentError> {
         let link = Link::of_round_trip(Duration::from_micros(u64::from(self.rtt_us)));
-        let start = || DelayProxy::start(address, link, &bench.setting.placement.generator_cpus, bench.setting.seed);
+        let start = || DelayProxy::start(address, link, &context.config.placement.generator_cpus, context.config.seed);
         let proxy = (self.rtt_us > 0).then(start).transpose();
         proxy.map_err(|source| ExperimentError::Proxy { source })
     }
 
     /// Returns the URL of this server, through a proxy if there is one.
-    fn url(&mut self, bench: &Bench<'_>, server: &Server) -> Result<String, ExperimentError> {
-        let Some(proxy) = self.lead(bench, server.address())? else { return Ok(server.base_url()) };
+    fn url(&mut self, context: &RunContext<'_>, server: &Server) -> Result<String, ExperimentError> {
+        let Some(proxy) = self.lead(context, server.address())? else { return Ok(server.base_url()) };
         let url = format!("http://{}", proxy.address());
         self.servers.push(proxy);
         Ok(url)
@@ -136,30 +136,30 @@ impl Stretch {
 
 /// Starts a chain: a server with as many behind it as the greatest number of hops, each of which forwards to the next.
 fn row<'a>(
-    bench: &mut Bench<'a>,
+    context: &mut RunContext<'a>,
     scheme: Scheme,
     parameters: &FanoutParameters,
     key: Key,
     mut links: Stretch,
 ) -> Result<ServerUnderTest<'a>, ExperimentError> {
-    let store = bench.setting.store(scheme);
+    let store = context.config.store(scheme);
     let (inner, inner_store, inner_key) = behind(scheme, store, key.clone());
     let inner_url = inner_store.zip(links.store.as_ref()).map(|(store, link)| store.url_by_way_of(link.address()));
     let (mut servers, mut next) = (Vec::new(), None);
     let hops = parameters.hops.iter().copied().max().unwrap_or(0);
     for number in (2..=hops + 1).rev() {
-        bench.go_on()?;
-        let spec = spec(bench, inner, inner_store, inner_key.clone(), next, number)?;
+        context.check_can_continue()?;
+        let spec = spec(context, inner, inner_store, inner_key.clone(), next, number)?;
         let store_url = inner_url.clone().or(spec.store_url);
-        let log = bench.log(&format!("{scheme}-hop-{}", number - 1));
+        let log = context.log(&format!("{scheme}-hop-{}", number - 1));
         let server = Server::start(&ServerSpec { store_url, log, ..spec })?;
-        next = Some(links.url(bench, &server)?);
+        next = Some(links.url(context, &server)?);
         servers.push(server);
     }
-    let spec = spec(bench, scheme, store, key, next, 1)?;
-    let mut station = fleet::station(bench, &spec, store, links.store, parameters.population)?;
-    (station.behind, station.between) = (servers, links.servers);
-    Ok(station)
+    let spec = spec(context, scheme, store, key, next, 1)?;
+    let mut under_test = servers::start_one(context, &spec, store, links.store, parameters.population)?;
+    (under_test.behind, under_test.between) = (servers, links.servers);
+    Ok(under_test)
 }
 
 type Key = Option<(&'static str, PathBuf)>;
@@ -175,7 +175,7 @@ fn behind(scheme: Scheme, store: Option<&Store>, key: Key) -> (Scheme, Option<&S
 }
 
 fn spec(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     scheme: Scheme,
     store: Option<&Store>,
     key: Key,
@@ -184,7 +184,7 @@ fn spec(
 ) -> Result<ServerSpec, ExperimentError> {
     let flags = next.map(|next| ("--next-hop", next)).into_iter().collect();
     // Extending a session's idle limit would be an occasional additional command.
-    Ok(ServerSpec { touch: Touch::Never, node: format!("node-{number}"), key, flags, ..bench.spec(scheme, store)? })
+    Ok(ServerSpec { touch: Touch::Never, node: format!("node-{number}"), key, flags, ..context.spec(scheme, store)? })
 }
 
 /// Returns the visits of a chain in each block. With network delay there are no saturated ones: the proxies would be
@@ -200,22 +200,22 @@ fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> 
     parameters.hops.iter().flat_map(over).collect()
 }
 
-fn worded(station: &ServerUnderTest<'_>, Hops { hops, link_rtt_us }: Hops, load: Load) -> String {
+fn step_label(under_test: &ServerUnderTest<'_>, Hops { hops, link_rtt_us }: Hops, load: Load) -> String {
     match load.equal_rate_rps() {
         Some(rate_rps) => {
-            format!("{}, {hops} hops of {link_rtt_us} us, {rate_rps:.0} requests/s", station.scheme)
+            format!("{}, {hops} hops of {link_rtt_us} us, {rate_rps:.0} requests/s", under_test.scheme)
         }
-        None => format!("{}, {hops} hops, saturated", station.scheme),
+        None => format!("{}, {hops} hops, saturated", under_test.scheme),
     }
 }
 
-fn plan(setting: &Setting, parameters: &FanoutParameters, block: u32, at: Hops, load: Load) -> Plan {
+fn plan(config: &RunConfig, parameters: &FanoutParameters, block: u32, at: Hops, load: Load) -> Plan {
     let (duration_s, connections) = match load {
         Load::Saturated => (parameters.saturated_s, parameters.saturated_connections),
         _ if at.link_rtt_us == 0 => (parameters.round_s, parameters.connections),
         _ => (parameters.apart_s, parameters.connections),
     };
     let size = RoundSize { duration_s, connections, population: parameters.population };
-    let plan = size.plan(setting, block, load.equal_rate_rps());
+    let plan = size.plan(config, block, load.equal_rate_rps());
     Plan { mix: Mix::Chain { hops: at.hops }, interval_s: plan.interval_s.max(0.01), ..plan }
 }

@@ -14,10 +14,10 @@
 use engine::median::median;
 use engine::record::{CostExperiment, LatencyExperiment, Load, Round};
 
-use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{self, ServerUnderTest};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::visit::Visit;
 use crate::{Run, blocks, ceiling};
 
@@ -55,19 +55,19 @@ impl Run for LatencyExperiment {
         }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
-        let mut stations = fleet::start(bench, parameters.population)?;
-        let visits = visits(bench, &mut stations, parameters)?;
-        for turn in blocks::begin(bench, "latency", &visits, parameters.blocks) {
+    fn run(context: &mut RunContext<'_>, parameters: &LatencyParameters) -> Result<(), ExperimentError> {
+        let mut servers = servers::start_all(context, parameters.population)?;
+        let visits = visits(context, &mut servers, parameters)?;
+        for turn in blocks::begin(context, "latency", &visits, parameters.blocks) {
             if turn.restarts_servers(parameters.restart_every) {
-                fleet::restart(bench, &mut stations, parameters.population)?;
+                servers::restart_all(context, &mut servers, parameters.population)?;
             }
             let (index, load, rate_rps) = turn.item;
-            let station = &mut stations[index];
-            bench.step(&format!("{} at {rate_rps:.0} requests/s", station.scheme))?;
-            let plan = parameters.size().plan(bench.setting, turn.block, Some(rate_rps));
-            let round = turn.visit(load).make(bench, station, &plan)?;
-            bench.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
+            let under_test = &mut servers[index];
+            context.step(&format!("{} at {rate_rps:.0} requests/s", under_test.scheme))?;
+            let plan = parameters.size().plan(context.config, turn.block, Some(rate_rps));
+            let round = turn.visit(load).make(context, under_test, &plan)?;
+            context.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
         }
         Ok(())
     }
@@ -82,15 +82,15 @@ impl LatencyParameters {
 /// Returns the visits of each block: a server by its index, a load, and its rate in requests per second. Records and
 /// leaves out levels that the generator does not sustain.
 fn visits(
-    bench: &mut Bench<'_>,
-    stations: &mut [ServerUnderTest<'_>],
+    context: &mut RunContext<'_>,
+    servers: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<(usize, Load, f64)>, ExperimentError> {
-    let capacities = capacities(bench, stations, parameters)?;
+    let capacities = capacities(context, servers, parameters)?;
     // The control, which comes first, leaves the most CPU time to the generator.
-    let ceiling_rps = ceiling::find(bench.setting, &stations[0], parameters.connections, capacities[0])?;
+    let ceiling_rps = ceiling::find(context.config, &servers[0], parameters.connections, capacities[0])?;
     let mut visits = Vec::new();
-    for (index, (station, &capacity_rps)) in stations.iter().zip(&capacities).enumerate() {
+    for (index, (under_test, &capacity_rps)) in servers.iter().zip(&capacities).enumerate() {
         for load in loads(parameters) {
             let rate_rps = rate(load, capacity_rps);
             if rate_rps <= ceiling_rps {
@@ -99,14 +99,14 @@ fn visits(
                 let reason = format!(
                     "this level needs {rate_rps:.0} requests/s, and the generator sustains only {ceiling_rps:.0} on this machine"
                 );
-                bench.journal.omit(&format!("latency of {} {}", station.scheme, worded(load)), &reason)?;
+                context.journal.omit(&format!("latency of {} {}", under_test.scheme, describe_load(load)), &reason)?;
             }
         }
     }
     Ok(visits)
 }
 
-fn worded(load: Load) -> String {
+fn describe_load(load: Load) -> String {
     match load {
         Load::OfCapacity { fraction } => format!("at {:.0} % of its capacity", fraction * 100.0),
         Load::EqualRate { rate_rps } => format!("at {rate_rps:.0} requests/s"),
@@ -130,29 +130,29 @@ fn rate(load: Load, capacity_rps: f64) -> f64 {
 
 /// Returns the capacity of each server in requests per second, in order.
 fn capacities(
-    bench: &mut Bench<'_>,
-    stations: &mut [ServerUnderTest<'_>],
+    context: &mut RunContext<'_>,
+    servers: &mut [ServerUnderTest<'_>],
     parameters: &LatencyParameters,
 ) -> Result<Vec<f64>, ExperimentError> {
-    for (position, station) in (0..).zip(&mut *stations) {
-        if measured_capacity(bench, station).is_none() {
-            let plan = parameters.size().plan(bench.setting, 0, None);
-            let round = Visit { block: 0, position, load: Load::Saturated }.make(bench, station, &plan)?;
-            bench.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
+    for (position, under_test) in (0..).zip(&mut *servers) {
+        if measured_capacity(context, under_test).is_none() {
+            let plan = parameters.size().plan(context.config, 0, None);
+            let round = Visit { block: 0, position, load: Load::Saturated }.make(context, under_test, &plan)?;
+            context.journal.measured(|latency: &mut LatencyExperiment| latency.rounds.push(round))?;
         }
     }
-    stations
+    servers
         .iter()
-        .map(|station| measured_capacity(bench, station).ok_or(ExperimentError::NoCapacity(station.scheme)))
+        .map(|under_test| measured_capacity(context, under_test).ok_or(ExperimentError::NoCapacity(under_test.scheme)))
         .collect()
 }
 
 /// Returns the median throughput of the scheme's saturated rounds so far.
-fn measured_capacity(bench: &Bench<'_>, station: &ServerUnderTest<'_>) -> Option<f64> {
-    let record = bench.journal.record();
+fn measured_capacity(context: &RunContext<'_>, under_test: &ServerUnderTest<'_>) -> Option<f64> {
+    let record = context.journal.record();
     let cost = record.data().map_or(&[][..], |cost: &CostExperiment| &cost.rounds);
     let latency = record.data().map_or(&[][..], |latency: &LatencyExperiment| &latency.rounds);
-    let saturated = |round: &&Round| round.scheme == station.scheme.id() && round.load.is_saturated();
+    let saturated = |round: &&Round| round.scheme == under_test.scheme.id() && round.load.is_saturated();
     let carried = cost.iter().chain(latency).filter(saturated).map(|round| round.achieved_rps);
     median(carried).filter(|rate| *rate > 0.0)
 }

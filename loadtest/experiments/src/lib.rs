@@ -4,13 +4,11 @@
 //! records the results.
 
 mod balancer;
-mod bench;
 mod blocks;
 mod ceiling;
 pub mod cost;
 pub mod doctor;
 pub mod fanout;
-mod fleet;
 mod journal;
 pub mod latency;
 mod links;
@@ -27,7 +25,9 @@ pub mod revocation;
 pub mod rotation;
 mod round_size;
 pub mod rtt;
+mod run_context;
 pub mod scaling;
+mod servers;
 pub mod slo;
 #[cfg(feature = "toy-experiment")]
 pub mod toy;
@@ -40,8 +40,8 @@ use engine::record::{self, Data};
 use engine::{Experiment, each_comparison};
 
 pub use balancer::Balancer;
-pub use bench::{Bench, ExperimentError, Setting};
 pub use journal::Journal;
+pub use run_context::{ExperimentError, RunConfig, RunContext};
 pub use visit::{Watched, alone, drive_round};
 
 use crate::profile::{Parameters, Profile};
@@ -55,7 +55,7 @@ pub trait Run: Data {
     fn parameters(profile: Profile) -> Self::Parameters;
 
     /// Measures, and adds each result to the journal.
-    fn run(bench: &mut Bench<'_>, parameters: &Self::Parameters) -> Result<(), ExperimentError>;
+    fn run(context: &mut RunContext<'_>, parameters: &Self::Parameters) -> Result<(), ExperimentError>;
 }
 
 /// Returns the current time as a record stores it: UTC, RFC 3339.
@@ -77,18 +77,22 @@ pub trait Progress {
 }
 
 /// Runs an experiment with its parameters.
-pub fn run(experiment: Experiment, bench: &mut Bench<'_>, parameters: &Parameters) -> Result<(), ExperimentError> {
+pub fn run(
+    experiment: Experiment,
+    context: &mut RunContext<'_>,
+    parameters: &Parameters,
+) -> Result<(), ExperimentError> {
     // Discard exits from before.
     drop(lab::child::lost());
-    let outcome = measure(experiment, bench, parameters);
+    let outcome = measure(experiment, context, parameters);
     if !matches!(outcome, Err(ExperimentError::Interrupted)) {
         // An unexpected exit explains more than the error that followed; and without an error, it is unclear what was
         // measured.
-        bench.setting.bereaved()?;
+        context.config.check_processes()?;
     }
     outcome?;
-    bench.journal.flush()?;
-    bench.progress.end();
+    context.journal.flush()?;
+    context.progress.end();
     Ok(())
 }
 
@@ -96,13 +100,13 @@ macro_rules! measure {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident: $needs:tt $title:literal, $compares:literal;)*) => {
         fn measure(
             experiment: Experiment,
-            bench: &mut Bench<'_>,
+            context: &mut RunContext<'_>,
             parameters: &Parameters,
         ) -> Result<(), ExperimentError> {
             $(
                 $(#[$on])*
                 if experiment == record::$data::EXPERIMENT {
-                    return record::$data::run(bench, &parameters.$module);
+                    return record::$data::run(context, &parameters.$module);
                 }
             )*
             Err(ExperimentError::NotCompared(experiment))

@@ -14,7 +14,7 @@
 //! several free: on a single processor every read would wait for the scheduler. If the generator shares it, its threads
 //! take the place of another machine, and run before all ordinary threads (`SCHED_FIFO`) if that is permitted.
 //!
-//! Issuance: a login without the password. `POST /bench/mint` issues credentials in large batches, one after another;
+//! Issuance: a login without the password. `POST /context/mint` issues credentials in large batches, one after another;
 //! CPU time of server and store is read before the first and after the last. Compared with a login it excludes the
 //! separate request, the password, and the second look-up of the user. It creates 256 credentials concurrently, so that
 //! commands to a store overlap and share their wake-ups, and it writes all of them into one response, as the control
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use driver::{Logins, Storm};
+use driver::{LoginBurst, Logins};
 use engine::record::{BesideLogins, Load, LoginExperiment, LoginStorm, Placement, Round, RoundAt, Validity};
 use engine::validity::Fault;
 use lab::child::Bounds;
@@ -40,11 +40,11 @@ use lab::server::ServerSpec;
 use lab::store::Store;
 
 use self::issuance::CpuTime;
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks::Turn;
-use crate::fleet::{self, ServerUnderTest};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::visit::Watched;
 use crate::{Run, blocks};
 
@@ -57,26 +57,26 @@ impl Run for LoginExperiment {
         LoginParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
-        storms(bench, parameters)?;
-        bench.progress.end();
-        issuance::run(bench, parameters)
+    fn run(context: &mut RunContext<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+        bursts(context, parameters)?;
+        context.progress.end();
+        issuance::run(context, parameters)
     }
 }
 
-fn storms(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
-    bench.setting.stores.values().try_for_each(Store::clear)?;
-    let server_cpus = server_cpus(&bench.setting.placement);
-    let mut stations = stations(bench, parameters, &server_cpus)?;
-    bench.journal.measured(|login: &mut LoginExperiment| login.server_cpus = server_cpus)?;
+fn bursts(context: &mut RunContext<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+    context.config.stores.values().try_for_each(Store::clear)?;
+    let server_cpus = server_cpus(&context.config.placement);
+    let mut servers = start_servers(context, parameters, &server_cpus)?;
+    context.journal.measured(|login: &mut LoginExperiment| login.server_cpus = server_cpus)?;
     let visits: Vec<(usize, u32)> =
-        (0..stations.len()).flat_map(|index| [(index, 0), (index, parameters.clients)]).collect();
-    for turn in blocks::begin(bench, "login: bursts", &visits, parameters.blocks) {
+        (0..servers.len()).flat_map(|index| [(index, 0), (index, parameters.clients)]).collect();
+    for turn in blocks::begin(context, "login: bursts", &visits, parameters.blocks) {
         let (index, clients) = turn.item;
-        let station = &mut stations[index];
+        let under_test = &mut servers[index];
         let load = if clients > 0 { "login burst" } else { "no concurrent logins" };
-        bench.step(&format!("{}, {load}", station.scheme))?;
-        visit(bench, station, parameters, turn)?;
+        context.step(&format!("{}, {load}", under_test.scheme))?;
+        visit(context, under_test, parameters, turn)?;
     }
     Ok(())
 }
@@ -88,69 +88,70 @@ fn server_cpus(placement: &Placement) -> Vec<u32> {
     cpus
 }
 
-fn stations<'a>(
-    bench: &mut Bench<'a>,
+fn start_servers<'a>(
+    context: &mut RunContext<'a>,
     parameters: &LoginParameters,
     server_cpus: &[u32],
 ) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
-    let setting = bench.setting;
-    let mut stations = Vec::new();
-    for &scheme in &setting.schemes {
-        let store = setting.store(scheme);
-        let spec = ServerSpec { bounds: Bounds::on(server_cpus), ..bench.spec(scheme, store)? };
-        stations.push(fleet::station(bench, &spec, store, None, parameters.population)?);
+    let config = context.config;
+    let mut servers = Vec::new();
+    for &scheme in &config.schemes {
+        let store = config.store(scheme);
+        let spec = ServerSpec { bounds: Bounds::on(server_cpus), ..context.spec(scheme, store)? };
+        servers.push(servers::start_one(context, &spec, store, None, parameters.population)?);
     }
-    Ok(stations)
+    Ok(servers)
 }
 
 /// Measures reads with this number of clients that log in concurrently.
 fn visit(
-    bench: &mut Bench<'_>,
-    station: &mut ServerUnderTest<'_>,
+    context: &mut RunContext<'_>,
+    under_test: &mut ServerUnderTest<'_>,
     parameters: &LoginParameters,
     turn: Turn<(usize, u32)>,
 ) -> Result<(), ExperimentError> {
     let (block, clients) = (turn.block, turn.item.1);
     let LoginParameters { rate_rps, round_s: duration_s, connections, population, .. } = *parameters;
-    let plan = RoundSize { duration_s, connections, population }.plan(bench.setting, block, Some(rate_rps));
-    station.renew(bench, &plan)?;
-    let before = CpuTime::of(station)?;
-    let over = Arc::<AtomicBool>::default();
+    let plan = RoundSize { duration_s, connections, population }.plan(context.config, block, Some(rate_rps));
+    under_test.renew(context, &plan)?;
+    let before = CpuTime::of(under_test)?;
+    let reads_done = Arc::<AtomicBool>::default();
     let (round, logins) = std::thread::scope(|scope| {
-        let storm = (clients > 0).then(|| storm(station, clients, block));
-        let (node, over) = (&station.target.nodes[0], &over);
-        let storm = storm.map(|storm| scope.spawn(move || driver::log_in(node, storm, over)));
-        let pid = [station.server.process().pid()];
-        let watched = Watched { servers: &pid, store: station.store, balancer: None };
+        let login_burst = (clients > 0).then(|| login_burst(under_test, clients, block));
+        let (node, reads_done) = (&under_test.target.nodes[0], &reads_done);
+        let login_burst =
+            login_burst.map(|login_burst| scope.spawn(move || driver::log_in(node, login_burst, reads_done)));
+        let pid = [under_test.server.process().pid()];
+        let watched = Watched { servers: &pid, store: under_test.store, balancer: None };
         let visit = turn.visit(Load::EqualRate { rate_rps });
-        let round = visit.drive(bench, station.scheme, &station.target, watched, &plan);
+        let round = visit.drive(context, under_test.scheme, &under_test.target, watched, &plan);
         // The burst lasts from before the first read until after the last.
-        over.store(true, Ordering::Relaxed);
-        (round, storm.map(|storm| storm.join().expect("logging in does not panic")))
+        reads_done.store(true, Ordering::Relaxed);
+        (round, login_burst.map(|login_burst| login_burst.join().expect("logging in does not panic")))
     });
-    let spent = CpuTime::of(station)?.since(&before);
+    let spent = CpuTime::of(under_test)?.since(&before);
     let (round, logins) = (round?, logins.transpose()?);
-    bench.go_on()?;
-    station.server.process().check()?;
-    station.store.map_or(Ok(()), Store::check)?;
-    let storm = logins.map(|logins| stormed(&round, clients, logins, spent));
-    bench.journal.measured(|login: &mut LoginExperiment| {
+    context.check_can_continue()?;
+    under_test.server.process().check()?;
+    under_test.store.map_or(Ok(()), Store::check)?;
+    let login_burst = logins.map(|logins| burst_record(&round, clients, logins, spent));
+    context.journal.measured(|login: &mut LoginExperiment| {
         login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
-        login.storms.extend(storm);
+        login.storms.extend(login_burst);
     })?;
     Ok(())
 }
 
 /// Returns the login burst of a block. Each block has its own users, so that no user logs in twice before all have
 /// logged in.
-fn storm(station: &ServerUnderTest<'_>, clients: u32, block: u32) -> Storm {
+fn login_burst(under_test: &ServerUnderTest<'_>, clients: u32, block: u32) -> LoginBurst {
     /// More users than log in during a visit.
-    const APART: u32 = 10_000;
-    Storm {
+    const USERS_PER_BLOCK: u32 = 10_000;
+    LoginBurst {
         clients,
-        again: true,
-        first_user: block.wrapping_mul(APART),
-        users: station.server.descriptor().users,
+        repeat: true,
+        first_user: block.wrapping_mul(USERS_PER_BLOCK),
+        users: under_test.server.descriptor().users,
         timeout: TIMEOUT,
     }
 }
@@ -158,12 +159,12 @@ fn storm(station: &ServerUnderTest<'_>, clients: u32, block: u32) -> Storm {
 /// A login waits for those before it in the queue, and much longer if requests saturate the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn stormed(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginStorm {
+fn burst_record(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginStorm {
     LoginStorm {
         scheme: round.scheme.clone(),
         block: round.block,
         clients,
-        validity: judged(logins.answered, &logins.failed),
+        validity: burst_validity(logins.answered, &logins.failed),
         answered: logins.answered,
         failed: logins.failed,
         wall_s: logins.took.as_secs_f64(),
@@ -174,7 +175,7 @@ fn stormed(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> Login
 }
 
 /// A failed login may have any cost, so one invalidates the burst.
-fn judged(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
+fn burst_validity(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
     let mut validity = Validity::from_reasons(Vec::new());
     let count: u64 = failed.values().sum();
     if count > 0 {
@@ -205,8 +206,8 @@ mod tests {
 
     #[test]
     fn single_failed_login_invalidates_the_burst() {
-        assert!(judged(10, &BTreeMap::new()).valid);
-        let one = judged(1_000, &BTreeMap::from([("status 503".to_owned(), 1)]));
+        assert!(burst_validity(10, &BTreeMap::new()).valid);
+        let one = burst_validity(1_000, &BTreeMap::from([("status 503".to_owned(), 1)]));
         assert_eq!(one.reasons, ["1 of 1001 logins failed (status 503: 1)"]);
         assert_eq!(one.faults, [Fault::RequestsFailed]);
     }

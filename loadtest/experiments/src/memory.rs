@@ -17,10 +17,10 @@ use lab::server::Server;
 use lab::store::Store;
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks::{Turn, turns};
 use crate::own_store::OwnStore;
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunContext};
 
 /// Credentials minted at a time.
 const BATCH: u32 = 500;
@@ -50,15 +50,15 @@ impl Run for MemoryExperiment {
         }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &MemoryParameters) -> Result<(), ExperimentError> {
-        let schemes = &bench.setting.schemes;
+    fn run(context: &mut RunContext<'_>, parameters: &MemoryParameters) -> Result<(), ExperimentError> {
+        let schemes = &context.config.schemes;
         let steps = u64::from(parameters.series) * (schemes.len() * parameters.populations.len()) as u64;
-        bench.progress.begin("memory", steps);
-        for Turn { block: series, item: scheme, .. } in turns(schemes, 0..parameters.series, bench.setting.seed) {
-            let bounds = Bounds::on(&bench.setting.placement.store_cpus);
-            let store = OwnStore::fresh(bench, scheme.store(), "memory", &bounds)?;
-            let server = bench.start(&bench.spec(scheme, store.store())?)?;
-            fill(bench, parameters, scheme, series, &server, store.store())?;
+        context.progress.begin("memory", steps);
+        for Turn { block: series, item: scheme, .. } in turns(schemes, 0..parameters.series, context.config.seed) {
+            let bounds = Bounds::on(&context.config.placement.store_cpus);
+            let store = OwnStore::fresh(context, scheme.store(), "memory", &bounds)?;
+            let server = context.start(&context.spec(scheme, store.store())?)?;
+            fill(context, parameters, scheme, series, &server, store.store())?;
         }
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Run for MemoryExperiment {
 
 /// Mints up to each population, and reads memory there.
 fn fill(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &MemoryParameters,
     scheme: Scheme,
     series: u32,
@@ -76,16 +76,16 @@ fn fill(
     let client = server.client();
     let mut minted = 0;
     for &population in &parameters.populations {
-        bench.step(&format!("{scheme} with {population} credentials"))?;
+        context.step(&format!("{scheme} with {population} credentials"))?;
         while minted < population {
-            bench.go_on()?;
+            context.check_can_continue()?;
             let count = BATCH.min(population - minted);
             client.mint(count, minted)?;
             minted += count;
         }
         server.process().check()?;
         let point = point(scheme, series, population, server, store)?;
-        bench.journal.measured(|memory: &mut MemoryExperiment| memory.points.push(point))?;
+        context.journal.measured(|memory: &mut MemoryExperiment| memory.points.push(point))?;
     }
     Ok(())
 }

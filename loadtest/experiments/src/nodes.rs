@@ -14,9 +14,9 @@ use lab::store::Store;
 use tempfile::TempDir;
 
 use crate::balancer::{Front, is_sticky};
-use crate::bench::{Bench, ExperimentError};
-use crate::fleet::{is_old, mint};
 use crate::own_store::OwnStore;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{is_past_half_life, mint_credentials};
 
 /// The quota of one full processor: nodes and their store have it until they are ready. A node hashes a password first,
 /// and a `PostgreSQL` with a small quota opens no connection within the server's timeout.
@@ -30,8 +30,8 @@ pub(crate) struct SharedKey {
 }
 
 impl SharedKey {
-    pub(crate) fn make(bench: &Bench<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+    pub(crate) fn make(context: &RunContext<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
         let key = lab::keys::make(scheme, folder.path());
         Ok(Self { key: key.map_err(|source| ExperimentError::Key { scheme, source })?, folder })
@@ -58,10 +58,14 @@ pub(crate) struct SlicedStore<'a> {
 
 impl<'a> SlicedStore<'a> {
     /// Starts the store with the quota of one full processor.
-    pub(crate) fn start(bench: &Bench<'a>, kind: StoreKind, shares: &Shares<'_>) -> Result<Self, ExperimentError> {
+    pub(crate) fn start(
+        context: &RunContext<'a>,
+        kind: StoreKind,
+        shares: &Shares<'_>,
+    ) -> Result<Self, ExperimentError> {
         let slice = Arc::new(shares.slices.cut(&format!("store-{kind}"), WHOLE)?);
-        let bounds = Bounds { slice: Some(slice.clone()), ..Bounds::on(&bench.setting.placement.store_cpus) };
-        Ok(Self { own: OwnStore::fresh(bench, kind, "scaling", &bounds)?, slice, share: shares.store })
+        let bounds = Bounds { slice: Some(slice.clone()), ..Bounds::on(&context.config.placement.store_cpus) };
+        Ok(Self { own: OwnStore::fresh(context, kind, "scaling", &bounds)?, slice, share: shares.store })
     }
 
     fn resize(&self, share: f64) -> Result<(), ExperimentError> {
@@ -86,36 +90,36 @@ pub(crate) struct Nodes<'a> {
 impl<'a> Nodes<'a> {
     /// Starts this number of nodes, each with the quota of one full processor.
     pub(crate) fn start(
-        bench: &mut Bench<'_>,
+        context: &mut RunContext<'_>,
         scheme: Scheme,
         store: Option<&'a SlicedStore<'a>>,
         count: u32,
         shares: &Shares<'_>,
         population: u32,
     ) -> Result<Self, ExperimentError> {
-        let SharedKey { key, folder: _folder } = SharedKey::make(bench, scheme)?;
+        let SharedKey { key, folder: _folder } = SharedKey::make(context, scheme)?;
         let mut servers = Vec::new();
         let mut cut: Vec<Arc<Slice>> = Vec::new();
         for number in 1..=count {
             let slice = Arc::new(shares.slices.cut(&format!("node-{number}"), WHOLE)?);
-            let spec = bench.spec(scheme, store.and_then(|store| store.own.store()))?;
+            let spec = context.spec(scheme, store.and_then(|store| store.own.store()))?;
             let spec = ServerSpec {
                 node: format!("node-{number}"),
                 touch: Touch::Never,
                 bounds: Bounds { slice: Some(slice.clone()), ..spec.bounds },
                 key: key.clone(),
-                log: bench.log(&format!("{scheme}-node-{number}")),
+                log: context.log(&format!("{scheme}-node-{number}")),
                 ..spec
             };
-            servers.push(bench.start(&spec)?);
+            servers.push(context.start(&spec)?);
             cut.push(slice);
         }
         let minted = Instant::now();
-        let target = target(bench, scheme, &servers, population)?;
+        let target = target(context, scheme, &servers, population)?;
         let front = |share: f64| {
             let slice = Arc::new(shares.slices.cut("balancer", share)?);
-            let bounds = Bounds { slice: Some(slice), ..Bounds::on(&bench.setting.placement.server_cpus) };
-            Front::start(bench, scheme, &target, &bounds)
+            let bounds = Bounds { slice: Some(slice), ..Bounds::on(&context.config.placement.server_cpus) };
+            Front::start(context, scheme, &target, &bounds)
         };
         let front = shares.balancer.map(front).transpose()?;
         Ok(Self { scheme, servers, front, store, slices: cut, share: shares.node, target, population, minted })
@@ -155,12 +159,12 @@ impl<'a> Nodes<'a> {
     }
 
     /// Mints new credentials if the present ones would expire during the round.
-    pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
+    pub(crate) fn renew(&mut self, context: &RunContext<'_>, plan: &Plan) -> Result<(), ExperimentError> {
         let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
-        if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
+        if self.servers[0].descriptor().credential_ttl_s.is_some_and(|ttl_s| is_past_half_life(age, ttl_s)) {
             self.widen()?;
             self.minted = Instant::now();
-            self.target = target(bench, self.scheme, &self.servers, self.population)?;
+            self.target = target(context, self.scheme, &self.servers, self.population)?;
             self.narrow()?;
         }
         Ok(())
@@ -168,14 +172,22 @@ impl<'a> Nodes<'a> {
 }
 
 /// Mints credentials that every node accepts; or, if a node knows only its own, some at each node.
-fn target(bench: &Bench<'_>, scheme: Scheme, servers: &[Server], population: u32) -> Result<Target, ExperimentError> {
+fn target(
+    context: &RunContext<'_>,
+    scheme: Scheme,
+    servers: &[Server],
+    population: u32,
+) -> Result<Target, ExperimentError> {
     let sticky = is_sticky(scheme);
-    let shared = mint(bench.setting, scheme, &servers[0].client(), population)?;
+    let shared = mint_credentials(context.config, scheme, &servers[0].client(), population)?;
     let node = |server: &Server| {
-        let credentials =
-            if sticky { mint(bench.setting, scheme, &server.client(), population)? } else { shared.clone() };
+        let credentials = if sticky {
+            mint_credentials(context.config, scheme, &server.client(), population)?
+        } else {
+            shared.clone()
+        };
         Ok(Node { base_url: server.base_url(), credentials })
     };
     let nodes = servers.iter().map(node).collect::<Result<_, ExperimentError>>()?;
-    Ok(Target { nodes, carrier: bench.setting.carrier })
+    Ok(Target { nodes, carrier: context.config.carrier })
 }

@@ -34,14 +34,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Scheme, StoreKind};
-use driver::{Lane, Probe, Probed, Target};
+use driver::{Lane, Probe, ProbedRequest, Target};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{OutageExperiment, OutageFault, OutageSetup};
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError, Setting};
 use crate::order::shuffled;
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunConfig, RunContext};
 use crate::visit::workers;
 use bed::{Bed, NODES, SchemeNodes};
 use judge::{Course, judge};
@@ -65,13 +65,13 @@ impl Run for OutageExperiment {
         OutageParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
-        let schemes = taking_part(bench)?;
-        let stored = schemes.iter().any(|scheme| scheme.store().is_apart());
+    fn run(context: &mut RunContext<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
+        let schemes = taking_part(context)?;
+        let stored = schemes.iter().any(|scheme| scheme.store().is_external());
         let faults: Vec<OutageFault> =
             OutageFault::ALL.into_iter().filter(|fault| stored || !fault.is_of_store()).collect();
-        bench.progress.begin("outage", u64::from(parameters.repetitions) * faults.len() as u64);
-        bench.journal.measured(|outage: &mut OutageExperiment| {
+        context.progress.begin("outage", u64::from(parameters.repetitions) * faults.len() as u64);
+        context.journal.measured(|outage: &mut OutageExperiment| {
             outage.setup = Some(OutageSetup {
                 interval_s: INTERVAL_S,
                 rate_rps: parameters.rate_rps,
@@ -81,11 +81,11 @@ impl Run for OutageExperiment {
             });
         })?;
         for repetition in 0..parameters.repetitions {
-            let mut bed = Bed::start(bench, &schemes)?;
-            for fault in shuffled(&faults, bench.setting.seed, repetition) {
-                bench.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
+            let mut bed = Bed::start(context, &schemes)?;
+            for fault in shuffled(&faults, context.config.seed, repetition) {
+                context.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
                 let case = Case { fault, repetition, parameters };
-                case.make(bench, &mut bed)?;
+                case.make(context, &mut bed)?;
             }
         }
         Ok(())
@@ -93,12 +93,12 @@ impl Run for OutageExperiment {
 }
 
 /// Returns the schemes without a store or with one that supports the faults.
-fn taking_part(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
-    let setting = bench.setting;
+fn taking_part(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+    let config = context.config;
     let breakable = |scheme: &Scheme| matches!(scheme.store(), StoreKind::None | StoreKind::Memory | StoreKind::Redis);
-    let (taken, left): (Vec<Scheme>, Vec<Scheme>) = setting.schemes.iter().partition(|scheme| breakable(scheme));
+    let (taken, left): (Vec<Scheme>, Vec<Scheme>) = config.schemes.iter().partition(|scheme| breakable(scheme));
     for scheme in left {
-        bench.journal.omit(
+        context.journal.omit(
             &format!("outage of {scheme}"),
             "this experiment injects faults only into a single Redis; clusters and databases fail in other ways",
         )?;
@@ -115,72 +115,72 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// Injects a fault under load, repairs it, and records the outcome of every request.
-    fn make(&self, bench: &mut Bench<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
-        let concerned = |station: &SchemeNodes| station.scheme.store().is_apart() || !self.fault.is_of_store();
-        bed.stations.iter_mut().for_each(|station| station.loaded = concerned(station));
-        let setting = bench.setting;
-        bed.settle(setting)?;
+    fn make(&self, context: &mut RunContext<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
+        let concerned = |nodes: &SchemeNodes| nodes.scheme.store().is_external() || !self.fault.is_of_store();
+        bed.schemes.iter_mut().for_each(|nodes| nodes.loaded = concerned(nodes));
+        let config = context.config;
+        bed.settle(config)?;
         let mut rolls = Vec::new();
-        for station in bed.loaded() {
-            setting.go_on()?;
-            rolls.push(Roll::call(setting, station, self.parameters.population)?);
+        for nodes in bed.loaded() {
+            config.check_can_continue()?;
+            rolls.push(Roll::call(config, nodes, self.parameters.population)?);
         }
-        wait_until(setting, rolls.iter().filter_map(Roll::settled).max().unwrap_or_else(Instant::now))?;
-        let lanes = bed.loaded().zip(&rolls).map(|(station, roll)| self.lane(setting, station, roll));
+        wait_until(config, rolls.iter().filter_map(Roll::settled).max().unwrap_or_else(Instant::now))?;
+        let lanes = bed.loaded().zip(&rolls).map(|(nodes, roll)| self.lane(config, nodes, roll));
         let lanes = lanes.collect::<Result<Vec<Lane>, ExperimentError>>()?;
-        let probe = Probe::of(&lanes, workers(&setting.placement))?;
+        let probe = Probe::of(&lanes, workers(&config.placement))?;
         let started_at = crate::now();
         let start = Instant::now() + LEAD;
-        let (probed, times) = self.play(setting, bed, &mut rolls, probe, start)?;
-        setting.go_on()?;
+        let (probed, times) = self.play(config, bed, &mut rolls, probe, start)?;
+        config.check_can_continue()?;
         bed.check()?;
         let [fault, healed] = times;
         let rounds: Vec<_> = (bed.loaded().zip(&rolls).zip(&lanes).zip(&probed))
-            .map(|(((station, roll), lane), probed)| {
+            .map(|(((nodes, roll), lane), probed)| {
                 let course = Course { fault: self.fault, start, began: fault, healed, interval_s: INTERVAL_S };
-                judge(&course, self.repetition, &started_at, station, roll, &lane.plan, probed)
+                judge(&course, self.repetition, &started_at, nodes, roll, &lane.plan, probed)
             })
             .collect();
-        bench.journal.measured(|outage: &mut OutageExperiment| outage.rounds.extend(rounds))?;
+        context.journal.measured(|outage: &mut OutageExperiment| outage.rounds.extend(rounds))?;
         Ok(())
     }
 
-    fn lane(&self, setting: &Setting, station: &SchemeNodes, roll: &Roll) -> Result<Lane, ExperimentError> {
+    fn lane(&self, config: &RunConfig, nodes: &SchemeNodes, roll: &Roll) -> Result<Lane, ExperimentError> {
         let parameters = self.parameters;
         let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
         let round = u64::from(self.repetition) * OutageFault::ALL.len() as u64 + self.fault as u64;
-        let scheme = Scheme::all().position(|each| each == station.scheme).unwrap_or_default();
+        let scheme = Scheme::all().position(|each| each == nodes.scheme).unwrap_or_default();
         let plan = Plan {
-            seed: setting.seed.wrapping_add(round << 16).wrapping_add(scheme as u64),
+            seed: config.seed.wrapping_add(round << 16).wrapping_add(scheme as u64),
             population: Population { size: parameters.population, ..Population::default() },
             timeout_s: parameters.timeout_s,
             ..Plan::new(arrivals, parameters.before_s + parameters.fault_s + parameters.after_s)
         };
-        Ok(Lane { plan, target: Target { nodes: roll.nodes(station)?, carrier: setting.carrier } })
+        Ok(Lane { plan, target: Target { nodes: roll.nodes(nodes)?, carrier: config.carrier } })
     }
 
     /// Runs the load in one thread, logouts in others, and the fault at the same time. Returns the responses, and when
     /// the fault and its repair began.
     fn play(
         &self,
-        setting: &Setting,
+        config: &RunConfig,
         bed: &mut Bed,
         rolls: &mut [Roll],
         probe: Probe,
         start: Instant,
-    ) -> Result<(Vec<Vec<Probed>>, [Instant; 2]), ExperimentError> {
+    ) -> Result<(Vec<Vec<ProbedRequest>>, [Instant; 2]), ExperimentError> {
         let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let heal_at = after(self.parameters.before_s + self.parameters.fault_s);
         thread::scope(|scope| {
-            let probing = scope.spawn(move || probe.run(start, &setting.stop));
-            wait_until(setting, after(self.parameters.before_s))?;
+            let probing = scope.spawn(move || probe.run(start, &config.stop));
+            wait_until(config, after(self.parameters.before_s))?;
             let began = Instant::now();
             bed.break_it(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;
-            wait_until(setting, began + BEFORE_LOGOUTS)?;
+            wait_until(config, began + BEFORE_LOGOUTS)?;
             for roll in rolls {
                 scope.spawn(move || roll.end_some(self.fault, heal_at));
             }
-            wait_until(setting, heal_at)?;
+            wait_until(config, heal_at)?;
             let healed = Instant::now();
             bed.put_right(self.fault)?;
             let probed = probing.join().expect("probing does not panic")?;
@@ -190,9 +190,9 @@ impl Case<'_> {
 }
 
 /// Waits, and fails if the run is interrupted meanwhile.
-fn wait_until(setting: &Setting, moment: Instant) -> Result<(), ExperimentError> {
+fn wait_until(config: &RunConfig, moment: Instant) -> Result<(), ExperimentError> {
     loop {
-        setting.go_on()?;
+        config.check_can_continue()?;
         let left = moment.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());

@@ -4,7 +4,7 @@ use contract::StoreKind;
 use lab::child::Bounds;
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// A store that contains only the data of the experiment.
 pub(crate) enum OwnStore<'a> {
@@ -19,32 +19,32 @@ pub(crate) enum OwnStore<'a> {
 impl<'a> OwnStore<'a> {
     /// Returns a new private store within these bounds, or the external one without the keys of this run.
     pub(crate) fn fresh(
-        bench: &Bench<'a>,
+        context: &RunContext<'a>,
         kind: StoreKind,
         experiment: &str,
         bounds: &Bounds,
     ) -> Result<Self, ExperimentError> {
-        let setting = bench.setting;
-        match setting.stores.get(&kind) {
-            None if kind.is_apart() => Err(ExperimentError::NoStore(kind)),
+        let config = context.config;
+        match config.stores.get(&kind) {
+            None if kind.is_external() => Err(ExperimentError::NoStore(kind)),
             None => Ok(Self::None),
             Some(outside) if !outside.is_private() => {
                 outside.clear()?;
                 Ok(Self::Outside(outside))
             }
-            Some(_) => Self::private(bench, kind, experiment, bounds),
+            Some(_) => Self::private(context, kind, experiment, bounds),
         }
     }
 
     /// Returns a new private store within these bounds.
     pub(crate) fn private(
-        bench: &Bench<'a>,
+        context: &RunContext<'a>,
         kind: StoreKind,
         experiment: &str,
         bounds: &Bounds,
     ) -> Result<Self, ExperimentError> {
-        let log = bench.log(&format!("{kind}-{experiment}"));
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let log = context.log(&format!("{kind}-{experiment}"));
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
         Ok(Self::Private(Box::new(Store::start(kind, &folder, &log, bounds)?)))
     }

@@ -29,10 +29,10 @@ use lab::store::Store;
 
 use self::allowance::Allowance;
 use self::crowd::Crowd;
-use crate::bench::{Bench, ExperimentError};
 use crate::own_store::OwnStore;
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunContext};
 use crate::visit::Watched;
 use crate::{Run, blocks, memory};
 
@@ -54,18 +54,18 @@ impl Run for PopulationExperiment {
         PopulationParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
-        let schemes = chosen(bench, parameters)?;
+    fn run(context: &mut RunContext<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
+        let schemes = chosen(context, parameters)?;
         let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
         let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
         let steps = schemes.iter().map(|scheme| {
             parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 }
         });
-        bench.progress.begin("population", steps.sum::<usize>() as u64);
+        context.progress.begin("population", steps.sum::<usize>() as u64);
         for scheme in schemes {
-            live(bench, parameters, scheme, &mut time)?;
+            live(context, parameters, scheme, &mut time)?;
             if is_revocable(scheme) {
-                revoked(bench, parameters, scheme, &time)?;
+                revoked(context, parameters, scheme, &time)?;
             }
         }
         Ok(())
@@ -73,9 +73,9 @@ impl Run for PopulationExperiment {
 }
 
 /// Returns the schemes of the run that are measured; records the others as left out.
-fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Vec<Scheme>, ExperimentError> {
+fn chosen(context: &mut RunContext<'_>, parameters: &PopulationParameters) -> Result<Vec<Scheme>, ExperimentError> {
     let mut chosen: Vec<Scheme> = Vec::new();
-    for &scheme in &bench.setting.schemes {
+    for &scheme in &context.config.schemes {
         let stands_for_it = |known: &&Scheme| !parameters.every_algorithm && keep_the_same(**known, scheme);
         match chosen.iter().find(stands_for_it) {
             None => chosen.push(scheme),
@@ -83,7 +83,7 @@ fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Ve
                 let reason = format!(
                     "it differs from {known} only in its signature, of which neither server nor store keeps state"
                 );
-                bench.journal.omit(&format!("population of {scheme}"), &reason)?;
+                context.journal.omit(&format!("population of {scheme}"), &reason)?;
             }
         }
     }
@@ -92,7 +92,7 @@ fn chosen(bench: &mut Bench<'_>, parameters: &PopulationParameters) -> Result<Ve
 
 /// Returns whether two schemes differ only in their signature algorithm.
 fn keep_the_same(one: Scheme, other: Scheme) -> bool {
-    let [one, other] = [one, other].map(|scheme| scheme.kind().early_end());
+    let [one, other] = [one, other].map(|scheme| scheme.kind().early_revocation());
     one.is_some() && one == other
 }
 
@@ -105,13 +105,13 @@ fn is_revocable(scheme: Scheme) -> bool {
     scheme.logout().is_some_and(|scope| scope != LogoutScope::Nothing)
 }
 
-fn own_store<'a>(bench: &Bench<'a>, scheme: Scheme, name: &str) -> Result<OwnStore<'a>, ExperimentError> {
-    let bounds = Bounds::on(&bench.setting.placement.store_cpus);
-    OwnStore::fresh(bench, scheme.store(), &format!("population-{name}"), &bounds)
+fn own_store<'a>(context: &RunContext<'a>, scheme: Scheme, name: &str) -> Result<OwnStore<'a>, ExperimentError> {
+    let bounds = Bounds::on(&context.config.placement.store_cpus);
+    OwnStore::fresh(context, scheme.store(), &format!("population-{name}"), &bounds)
 }
 
 fn start<'a>(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
     store: Option<&'a Store>,
@@ -122,100 +122,105 @@ fn start<'a>(
         users,
         credential_ttl_s: Some(CREDENTIAL_TTL_S),
         touch: Touch::Never,
-        log: bench.log(&format!("{scheme}-population-{name}")),
-        ..bench.spec(scheme, store)?
+        log: context.log(&format!("{scheme}-population-{name}")),
+        ..context.spec(scheme, store)?
     };
-    Ok(Crowd::new(scheme, bench.start(&spec)?, store))
+    Ok(Crowd::new(scheme, context.start(&spec)?, store))
 }
 
 /// Fills one server step by step, and measures it in alternation with one that has the smallest population.
 fn live(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
     time: &mut Allowance,
 ) -> Result<(), ExperimentError> {
     let Some(&fewest) = parameters.live.first() else { return Ok(()) };
-    let (store, few_store) = (own_store(bench, scheme, "many")?, own_store(bench, scheme, "few")?);
-    let mut many = start(bench, parameters, scheme, store.store(), "many")?;
-    let mut few = start(bench, parameters, scheme, few_store.store(), "few")?;
-    few.fill(bench.setting, fewest)?;
-    note(bench, &many, FillState::Live, Duration::ZERO)?;
+    let (store, few_store) = (own_store(context, scheme, "many")?, own_store(context, scheme, "few")?);
+    let mut many = start(context, parameters, scheme, store.store(), "many")?;
+    let mut few = start(context, parameters, scheme, few_store.store(), "few")?;
+    few.fill(context.config, fewest)?;
+    note(context, &many, FillState::Live, Duration::ZERO)?;
     for (number, &size) in parameters.live.iter().enumerate() {
         let is_timed = is_timed(parameters, size);
-        bench.step(&format!("{scheme}: {size} live credentials"))?;
+        context.step(&format!("{scheme}: {size} live credentials"))?;
         if let Some(reason) = many.cannot_hold(size, time) {
-            skip(bench, parameters, scheme, &parameters.live[number..], &reason)?;
+            skip(context, parameters, scheme, &parameters.live[number..], &reason)?;
             break;
         }
-        let took = many.fill(bench.setting, size)?;
-        note(bench, &many, FillState::Live, took)?;
+        let took = many.fill(context.config, size)?;
+        note(context, &many, FillState::Live, took)?;
         if is_timed {
-            bench.step(&format!("{scheme}: requests with {size} live credentials"))?;
+            context.step(&format!("{scheme}: requests with {size} live credentials"))?;
             let block = number as u32 * parameters.blocks;
-            visit(bench, parameters, block, &many, &few)?;
+            visit(context, parameters, block, &many, &few)?;
         }
     }
     time.spend(many.took);
     if let Some(store) = store.store() {
         let began = Instant::now();
         store.clear()?;
-        note(bench, &many, FillState::Freed, began.elapsed())?;
+        note(context, &many, FillState::Freed, began.elapsed())?;
     }
     Ok(())
 }
 
 /// Records why these sizes are left out, and counts their steps.
 fn skip(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
     sizes: &[u32],
     reason: &str,
 ) -> Result<(), ExperimentError> {
     let told: Vec<String> = sizes.iter().map(u32::to_string).collect();
-    bench.journal.omit(&format!("{scheme} with {} live credentials", told.join(", ")), reason)?;
+    context.journal.omit(&format!("{scheme} with {} live credentials", told.join(", ")), reason)?;
     let timed = sizes.iter().filter(|&&size| is_timed(parameters, size)).count();
     // The first of them has been reported already.
     for _ in 1..sizes.len() + timed {
-        bench.step(&format!("{scheme}: left out"))?;
+        context.step(&format!("{scheme}: left out"))?;
     }
     Ok(())
 }
 
 /// Fills a new server with revoked credentials.
 fn revoked(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
     time: &Allowance,
 ) -> Result<(), ExperimentError> {
-    let store = own_store(bench, scheme, "revoked")?;
-    let mut crowd = start(bench, parameters, scheme, store.store(), "revoked")?;
+    let store = own_store(context, scheme, "revoked")?;
+    let mut crowd = start(context, parameters, scheme, store.store(), "revoked")?;
     for &size in &parameters.revoked {
-        bench.step(&format!("{scheme}: {size} revoked credentials"))?;
+        context.step(&format!("{scheme}: {size} revoked credentials"))?;
         if let Some(reason) = crowd.cannot_hold(size, time) {
-            bench.journal.omit(&format!("{scheme} with {size} revoked credentials"), &reason)?;
+            context.journal.omit(&format!("{scheme} with {size} revoked credentials"), &reason)?;
             continue;
         }
-        let took = crowd.revoke(bench.setting, size)?;
-        note(bench, &crowd, FillState::Revoked, took)?;
+        let took = crowd.revoke(context.config, size)?;
+        note(context, &crowd, FillState::Revoked, took)?;
     }
     Ok(())
 }
 
 /// Records the memory that a server and its store use now.
-fn note(bench: &mut Bench<'_>, crowd: &Crowd<'_>, state: FillState, took: Duration) -> Result<(), ExperimentError> {
+fn note(
+    context: &mut RunContext<'_>,
+    crowd: &Crowd<'_>,
+    state: FillState,
+    took: Duration,
+) -> Result<(), ExperimentError> {
     crowd.server.process().check()?;
     let memory = memory::point(crowd.scheme, 0, crowd.filled, &crowd.server, crowd.store)?;
     let fill = Fill { state, took_s: took.as_secs_f64(), memory };
-    bench.journal.measured(|population: &mut PopulationExperiment| population.fills.push(fill))?;
+    context.journal.measured(|population: &mut PopulationExperiment| population.fills.push(fill))?;
     Ok(())
 }
 
 /// Visits both in turn, in an order redrawn for each block.
 fn visit(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     first_block: u32,
     many: &Crowd<'_>,
@@ -223,17 +228,17 @@ fn visit(
 ) -> Result<(), ExperimentError> {
     let loads = [Load::EqualRate { rate_rps: parameters.rate_rps }, Load::Saturated];
     let visits: Vec<(bool, Load)> = loads.into_iter().flat_map(|load| [(true, load), (false, load)]).collect();
-    let (many_target, few_target) = (many.target(bench.setting)?, few.target(bench.setting)?);
-    for turn in blocks::turns(&visits, first_block..first_block + parameters.blocks, bench.setting.seed) {
-        bench.go_on()?;
+    let (many_target, few_target) = (many.target(context.config)?, few.target(context.config)?);
+    for turn in blocks::turns(&visits, first_block..first_block + parameters.blocks, context.config.seed) {
+        context.check_can_continue()?;
         let (is_many, load) = turn.item;
         let (crowd, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
-        let plan = size(parameters, load, crowd).plan(bench.setting, turn.block, load.equal_rate_rps());
+        let plan = size(parameters, load, crowd).plan(context.config, turn.block, load.equal_rate_rps());
         let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store, balancer: None };
-        let round = turn.visit(load).drive(bench, crowd.scheme, target, watched, &plan)?;
+        let round = turn.visit(load).drive(context, crowd.scheme, target, watched, &plan)?;
         crowd.check()?;
         let round = RoundAt { at: LiveCredentials { live: u64::from(crowd.filled) }, round };
-        bench.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
+        context.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
     }
     Ok(())
 }

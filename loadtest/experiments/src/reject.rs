@@ -24,11 +24,11 @@ use driver::Target;
 use engine::plan::Plan;
 use engine::record::{Garbage, GarbageSent, Load, RejectExperiment, RoundAt};
 
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks::Turn;
-use crate::fleet::{self, ServerUnderTest};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::{Run, blocks};
 
 /// The parameters of the experiment `reject`.
@@ -46,7 +46,7 @@ pub struct RejectParameters {
 
 /// A server, and the invalid credentials for it.
 struct Besieged<'a> {
-    station: ServerUnderTest<'a>,
+    under_test: ServerUnderTest<'a>,
     garbage: Vec<(Garbage, Target)>,
 }
 
@@ -62,14 +62,14 @@ impl Run for RejectExperiment {
         }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &RejectParameters) -> Result<(), ExperimentError> {
+    fn run(context: &mut RunContext<'_>, parameters: &RejectParameters) -> Result<(), ExperimentError> {
         let mut servers = Vec::new();
-        for mut station in fleet::start(bench, parameters.population)? {
-            let garbage = garbage::against(bench, &mut station, parameters.population)?;
-            servers.push(Besieged { station, garbage });
+        for mut under_test in servers::start_all(context, parameters.population)? {
+            let garbage = garbage::against(context, &mut under_test, parameters.population)?;
+            servers.push(Besieged { under_test, garbage });
         }
-        for turn in blocks::begin(bench, "reject", &visits(&servers), parameters.blocks) {
-            visit(bench, &mut servers[turn.item.0], parameters, turn)?;
+        for turn in blocks::begin(context, "reject", &visits(&servers), parameters.blocks) {
+            visit(context, &mut servers[turn.item.0], parameters, turn)?;
         }
         Ok(())
     }
@@ -84,33 +84,33 @@ fn visits(servers: &[Besieged<'_>]) -> Vec<(usize, Option<usize>)> {
 
 /// Sends valid requests, or one kind of invalid credential.
 fn visit(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     server: &mut Besieged<'_>,
     parameters: &RejectParameters,
     turn: Turn<(usize, Option<usize>)>,
 ) -> Result<(), ExperimentError> {
-    let good = plan(bench, parameters, turn.block);
-    let Besieged { station, garbage } = server;
+    let good = plan(context, parameters, turn.block);
+    let Besieged { under_test, garbage } = server;
     let visit = turn.visit(Load::Saturated);
     let (garbage, round) = match turn.item.1.and_then(|kind| garbage.get(kind)) {
         None => {
-            bench.step(&format!("{}, valid credentials", station.scheme))?;
-            (None, visit.make(bench, station, &good)?)
+            context.step(&format!("{}, valid credentials", under_test.scheme))?;
+            (None, visit.make(context, under_test, &good)?)
         }
         Some((garbage, target)) => {
-            bench.step(&format!("{}, {garbage}", station.scheme))?;
+            context.step(&format!("{}, {garbage}", under_test.scheme))?;
             let plan = Plan { expected_status: garbage::status(*garbage), ..good };
-            (Some(*garbage), visit.load(bench, station, target, &plan)?)
+            (Some(*garbage), visit.load(context, under_test, target, &plan)?)
         }
     };
     let round = RoundAt { at: GarbageSent { garbage }, round };
-    bench.journal.measured(|reject: &mut RejectExperiment| reject.rounds.push(round))?;
+    context.journal.measured(|reject: &mut RejectExperiment| reject.rounds.push(round))?;
     Ok(())
 }
 
 /// Returns the plan of a saturated round, recorded in half as many intervals as in other experiments.
-fn plan(bench: &Bench<'_>, parameters: &RejectParameters, block: u32) -> Plan {
+fn plan(context: &RunContext<'_>, parameters: &RejectParameters, block: u32) -> Plan {
     let RejectParameters { round_s: duration_s, connections, population, .. } = *parameters;
-    let plan = RoundSize { duration_s, connections, population }.plan(bench.setting, block, None);
+    let plan = RoundSize { duration_s, connections, population }.plan(context.config, block, None);
     Plan { interval_s: duration_s / 10.0, ..plan }
 }

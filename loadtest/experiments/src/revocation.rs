@@ -22,8 +22,8 @@
 
 mod group;
 mod parameters;
-mod price;
 mod series;
+mod store_commands;
 mod trial;
 
 use contract::{RevocationClass, Scheme};
@@ -31,8 +31,8 @@ use engine::record::{PushLink, RevocationExperiment};
 use lab::store::Store;
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError};
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunContext};
 use series::SeriesPlan;
 
 pub use parameters::{EventCounts, RevocationParameters};
@@ -47,67 +47,67 @@ impl Run for RevocationExperiment {
         RevocationParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &RevocationParameters) -> Result<(), ExperimentError> {
-        let schemes = &bench.setting.schemes;
+    fn run(context: &mut RunContext<'_>, parameters: &RevocationParameters) -> Result<(), ExperimentError> {
+        let schemes = &context.config.schemes;
         let plans: Vec<(Scheme, Vec<SeriesPlan>)> =
-            schemes.iter().map(|&scheme| (scheme, plans(bench, parameters, scheme))).collect();
+            schemes.iter().map(|&scheme| (scheme, plans(context, parameters, scheme))).collect();
         let rounds = plans.iter().flat_map(|(_, plans)| plans).map(|plan| u64::from(plan.rounds)).sum::<u64>();
-        bench.progress.begin("revocation", rounds);
+        context.progress.begin("revocation", rounds);
         for (scheme, plans) in plans {
-            clear(bench, scheme)?;
-            price::take(bench, scheme)?;
+            clear(context, scheme)?;
+            store_commands::measure(context, scheme)?;
             for plan in plans {
-                clear(bench, scheme)?;
-                let series = series::measure(bench, parameters, scheme, &plan)?;
-                bench.journal.measured(|found: &mut RevocationExperiment| found.series.push(series))?;
+                clear(context, scheme)?;
+                let series = series::measure(context, parameters, scheme, &plan)?;
+                context.journal.measured(|found: &mut RevocationExperiment| found.series.push(series))?;
             }
-            leave_out(bench, scheme)?;
+            record_omissions(context, scheme)?;
         }
         Ok(())
     }
 }
 
-fn clear(bench: &Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
-    bench.go_on()?;
-    Ok(bench.setting.store(scheme).map_or(Ok(()), Store::clear)?)
+fn clear(context: &RunContext<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
+    context.check_can_continue()?;
+    Ok(context.config.store(scheme).map_or(Ok(()), Store::clear)?)
 }
 
 /// Returns the series of a scheme; none for the control, which issues no credential.
-fn plans(bench: &Bench<'_>, parameters: &RevocationParameters, scheme: Scheme) -> Vec<SeriesPlan> {
-    let waited = |link| SeriesPlan { link, rounds: parameters.waves, counts: parameters.waited, one_by_one: false };
-    let prompt = SeriesPlan { link: PushLink::Near, rounds: BLOCKS, counts: parameters.prompt, one_by_one: true };
+fn plans(context: &RunContext<'_>, parameters: &RevocationParameters, scheme: Scheme) -> Vec<SeriesPlan> {
+    let delayed = |link| SeriesPlan { link, rounds: parameters.waves, counts: parameters.waited, one_at_a_time: false };
+    let prompt = SeriesPlan { link: PushLink::Near, rounds: BLOCKS, counts: parameters.prompt, one_at_a_time: true };
     match scheme.revocation_class() {
         None => Vec::new(),
-        Some(RevocationClass::Propagation) if may_have_proxy(bench, scheme) => {
-            vec![prompt, waited(PushLink::Delayed { delay_ms: parameters.delay_ms }), waited(PushLink::Lost)]
+        Some(RevocationClass::Propagation) if may_have_proxy(context, scheme) => {
+            vec![prompt, delayed(PushLink::Delayed { delay_ms: parameters.delay_ms }), delayed(PushLink::Lost)]
         }
         Some(RevocationClass::Immediate | RevocationClass::Propagation) => vec![prompt],
-        Some(RevocationClass::Ttl | RevocationClass::Expiry) => vec![waited(PushLink::Near)],
+        Some(RevocationClass::Ttl | RevocationClass::Expiry) => vec![delayed(PushLink::Near)],
     }
 }
 
 /// Returns whether a delay proxy is possible between a node and this scheme's store.
-fn may_have_proxy(bench: &Bench<'_>, scheme: Scheme) -> bool {
-    bench.setting.store(scheme).and_then(Store::address).is_some()
+fn may_have_proxy(context: &RunContext<'_>, scheme: Scheme) -> bool {
+    context.config.store(scheme).and_then(Store::address).is_some()
 }
 
-fn leave_out(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
-    if scheme.revocation_class() == Some(RevocationClass::Propagation) && !may_have_proxy(bench, scheme) {
+fn record_omissions(context: &mut RunContext<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
+    if scheme.revocation_class() == Some(RevocationClass::Propagation) && !may_have_proxy(context, scheme) {
         let reason = "its store is external and may redirect its clients to other addresses; omit --redis-url";
-        bench.journal.omit(&format!("revocation with {scheme} over a slow and an interrupted link"), reason)?;
+        context.journal.omit(&format!("revocation with {scheme} over a slow and an interrupted link"), reason)?;
     }
     Ok(())
 }
 
 /// Returns the part of a total that belongs to one of several rounds.
-const fn share(whole: u32, round: u32, rounds: u32) -> u32 {
+const fn share_of_round(whole: u32, round: u32, rounds: u32) -> u32 {
     (whole * (round + 1)) / rounds - (whole * round) / rounds
 }
 
 impl EventCounts {
     /// Returns the part of these counts that belongs to a round.
     const fn in_round(self, round: u32, rounds: u32) -> Self {
-        Self { plain: share(self.plain, round, rounds), hashed: share(self.hashed, round, rounds) }
+        Self { plain: share_of_round(self.plain, round, rounds), hashed: share_of_round(self.hashed, round, rounds) }
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn rounds_share_the_total() {
         for whole in [0, 3, 10, 19, 320, 3200] {
-            let shares: Vec<u32> = (0..BLOCKS).map(|round| share(whole, round, BLOCKS)).collect();
+            let shares: Vec<u32> = (0..BLOCKS).map(|round| share_of_round(whole, round, BLOCKS)).collect();
             assert_eq!(shares.iter().sum::<u32>(), whole, "{shares:?}");
             assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
         }

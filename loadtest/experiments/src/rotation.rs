@@ -34,8 +34,8 @@ mod storms;
 use engine::record::RotationExperiment;
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError};
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunContext};
 use refreshing::Refreshing;
 
 pub use parameters::{RaceParameters, RollParameters, RotationParameters, StormParameters};
@@ -47,16 +47,16 @@ impl Run for RotationExperiment {
         RotationParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &RotationParameters) -> Result<(), ExperimentError> {
-        let rolls = rolls::planned(bench, &parameters.rolls);
-        let refreshing = Refreshing::of(bench)?;
+    fn run(context: &mut RunContext<'_>, parameters: &RotationParameters) -> Result<(), ExperimentError> {
+        let rolls = rolls::planned(context, &parameters.rolls);
+        let refreshing = Refreshing::of(context)?;
         let races = refreshing.as_ref().map_or(0, |_| races::steps(&parameters.races));
         let storms = refreshing.as_ref().map_or(0, |_| storms::steps(&parameters.storms));
-        bench.progress.begin("rotation", rolls.len() as u64 + races + storms);
-        rolls::run(bench, &parameters.rolls, rolls)?;
+        context.progress.begin("rotation", rolls.len() as u64 + races + storms);
+        rolls::run(context, &parameters.rolls, rolls)?;
         if let Some(refreshing) = refreshing {
-            races::run(bench, &parameters.races, &refreshing)?;
-            storms::run(bench, &parameters.storms, &refreshing)?;
+            races::run(context, &parameters.races, &refreshing)?;
+            storms::run(context, &parameters.storms, &refreshing)?;
         }
         Ok(())
     }

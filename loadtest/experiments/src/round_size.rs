@@ -2,7 +2,7 @@
 
 use engine::plan::{Arrivals, Plan, Population};
 
-use crate::bench::Setting;
+use crate::run_context::RunConfig;
 
 /// The size of an experiment's rounds.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +21,10 @@ impl RoundSize {
 
     /// Returns the plan of a round in this block: Poisson arrivals at this rate, in requests per second, or a closed
     /// loop without one.
-    pub(crate) fn plan(self, setting: &Setting, block: u32, rate_rps: Option<f64>) -> Plan {
+    pub(crate) fn plan(self, config: &RunConfig, block: u32, rate_rps: Option<f64>) -> Plan {
         let arrivals = rate_rps.map_or(Arrivals::Closed, |rate_rps| Arrivals::Poisson { rate_rps });
         Plan {
-            seed: setting.seed + u64::from(block),
+            seed: config.seed + u64::from(block),
             connections: self.connections,
             population: Population { size: self.population, ..Population::default() },
             interval_s: self.duration_s / Self::INTERVALS,

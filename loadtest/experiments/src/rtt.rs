@@ -21,10 +21,10 @@ use lab::proxy::{DelayProxy, Link};
 use lab::server::ServerSpec;
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError, Setting};
-use crate::fleet::{self, ServerUnderTest};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunConfig, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::{Run, blocks};
 
 /// The parameters of the experiment `rtt`.
@@ -64,58 +64,64 @@ impl Run for RttExperiment {
         }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &RttParameters) -> Result<(), ExperimentError> {
-        bench.setting.stores.values().try_for_each(Store::clear)?;
-        let mut stations = near(bench, parameters)?;
-        let near = stations.len();
-        stations.extend(far(bench, parameters)?);
-        let visits = visits(stations.len(), near, parameters);
-        for turn in blocks::begin(bench, "rtt", &visits, parameters.blocks) {
+    fn run(context: &mut RunContext<'_>, parameters: &RttParameters) -> Result<(), ExperimentError> {
+        context.config.stores.values().try_for_each(Store::clear)?;
+        let mut servers = near(context, parameters)?;
+        let near = servers.len();
+        servers.extend(far(context, parameters)?);
+        let visits = visits(servers.len(), near, parameters);
+        for turn in blocks::begin(context, "rtt", &visits, parameters.blocks) {
             let (index, at, load) = turn.item;
-            let station = &mut stations[index];
-            bench.step(&worded(station, at, load))?;
-            station.set_store_rtt(at.rtt_us);
-            let plan = plan(bench.setting, parameters, turn.block, load);
-            let round = turn.visit(load).make(bench, station, &plan)?;
-            bench.journal.measured(|rtt: &mut RttExperiment| rtt.rounds.push(RoundAt { at, round }))?;
+            let under_test = &mut servers[index];
+            context.step(&step_label(under_test, at, load))?;
+            under_test.set_store_rtt(at.rtt_us);
+            let plan = plan(context.config, parameters, turn.block, load);
+            let round = turn.visit(load).make(context, under_test, &plan)?;
+            context.journal.measured(|rtt: &mut RttExperiment| rtt.rounds.push(RoundAt { at, round }))?;
         }
         Ok(())
     }
 }
 
 /// Starts a server with a local store for every scheme.
-fn near<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
-    let setting = bench.setting;
+fn near<'a>(
+    context: &mut RunContext<'a>,
+    parameters: &RttParameters,
+) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
+    let config = context.config;
     let start = |&scheme: &Scheme| {
-        let spec = spec(bench, scheme)?;
-        fleet::station(bench, &spec, setting.store(scheme), None, parameters.population)
+        let spec = spec(context, scheme)?;
+        servers::start_one(context, &spec, config.store(scheme), None, parameters.population)
     };
-    setting.schemes.iter().map(start).collect()
+    config.schemes.iter().map(start).collect()
 }
 
 /// Starts a server behind a delay proxy for every scheme whose store this run started at a single address.
-fn far<'a>(bench: &mut Bench<'a>, parameters: &RttParameters) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
-    let setting = bench.setting;
-    let mut stations = Vec::new();
-    for &scheme in &setting.schemes {
-        let Some(store) = setting.store(scheme) else { continue };
+fn far<'a>(
+    context: &mut RunContext<'a>,
+    parameters: &RttParameters,
+) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
+    let config = context.config;
+    let mut servers = Vec::new();
+    for &scheme in &config.schemes {
+        let Some(store) = config.store(scheme) else { continue };
         let Some(address) = store.address() else {
             let reason = "a delay proxy needs a store that this run started at a single address; this store is external or \
                           redirects its clients to other addresses";
-            bench.journal.omit(&format!("{scheme} with a distant store"), reason)?;
+            context.journal.omit(&format!("{scheme} with a distant store"), reason)?;
             continue;
         };
-        let proxy = DelayProxy::start(address, Link::default(), &setting.placement.generator_cpus, setting.seed);
+        let proxy = DelayProxy::start(address, Link::default(), &config.placement.generator_cpus, config.seed);
         let proxy = proxy.map_err(|source| ExperimentError::Proxy { source })?;
-        let spec = spec(bench, scheme)?;
-        stations.push(fleet::station(bench, &spec, Some(store), Some(proxy), parameters.population)?);
+        let spec = spec(context, scheme)?;
+        servers.push(servers::start_one(context, &spec, Some(store), Some(proxy), parameters.population)?);
     }
-    Ok(stations)
+    Ok(servers)
 }
 
 /// Disables the extension of idle limits, which would be an occasional additional round trip.
-fn spec(bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
-    Ok(ServerSpec { touch: Touch::Never, ..bench.spec(scheme, bench.setting.store(scheme))? })
+fn spec(context: &RunContext<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
+    Ok(ServerSpec { touch: Touch::Never, ..context.spec(scheme, context.config.store(scheme))? })
 }
 
 /// Returns the visits of each block: a server by its index, the distance of its store, and a load.
@@ -129,19 +135,19 @@ fn visits(servers: usize, near: usize, parameters: &RttParameters) -> Vec<(usize
         .collect()
 }
 
-fn worded(station: &ServerUnderTest<'_>, StoreDistance { rtt_us }: StoreDistance, load: Load) -> String {
+fn step_label(under_test: &ServerUnderTest<'_>, StoreDistance { rtt_us }: StoreDistance, load: Load) -> String {
     match load.equal_rate_rps() {
-        Some(rate_rps) => format!("{}, store round trip {rtt_us} us, {rate_rps:.0} requests/s", station.scheme),
-        None => format!("{}, store round trip {rtt_us} us, saturated", station.scheme),
+        Some(rate_rps) => format!("{}, store round trip {rtt_us} us, {rate_rps:.0} requests/s", under_test.scheme),
+        None => format!("{}, store round trip {rtt_us} us, saturated", under_test.scheme),
     }
 }
 
-fn plan(setting: &Setting, parameters: &RttParameters, block: u32, load: Load) -> Plan {
+fn plan(config: &RunConfig, parameters: &RttParameters, block: u32, load: Load) -> Plan {
     let (duration_s, connections) = if load.is_saturated() {
         (parameters.saturated_s, parameters.saturated_connections)
     } else {
         (parameters.round_s, parameters.connections)
     };
     let size = RoundSize { duration_s, connections, population: parameters.population };
-    size.plan(setting, block, load.equal_rate_rps())
+    size.plan(config, block, load.equal_rate_rps())
 }

@@ -35,10 +35,10 @@ use lab::slice::{NoSlices, Slices, Throttling};
 use lab::store::Store;
 
 use crate::balancer::{Balancer, Front};
-use crate::bench::{Bench, ExperimentError};
 use crate::nodes::{Nodes, Shares, SlicedStore, WHOLE};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
+use crate::run_context::{ExperimentError, RunContext};
 use crate::visit::{Watched, alone, drive_round, workers};
 use crate::{Run, blocks};
 
@@ -71,53 +71,53 @@ impl Run for ScalingExperiment {
         ScalingParameters::of(profile)
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
-        let schemes = sliceable(bench)?;
-        match (bench.setting.slices)() {
-            Ok(slices) => nodes(bench, parameters, &schemes, &slices),
-            Err(none) => estimate(bench, parameters, &schemes, &none),
+    fn run(context: &mut RunContext<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
+        let schemes = sliceable(context)?;
+        match (context.config.slices)() {
+            Ok(slices) => nodes(context, parameters, &schemes, &slices),
+            Err(none) => estimate(context, parameters, &schemes, &none),
         }
     }
 }
 
 /// Measures the cost of a request on one node, if several cannot be measured; the report estimates the rest from it.
 fn estimate(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     schemes: &[Scheme],
     none: &NoSlices,
 ) -> Result<(), ExperimentError> {
     let reason = format!("{none}; the capacity of more nodes is estimated from the CPU time of a request instead");
-    bench.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
-    bench.journal.omit("scaling on more than one node", &reason)?;
-    bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.unsliced = Some(none.to_string()))?;
-    demand::measure(bench, parameters, schemes, parameters.blocks).map(drop)
+    context.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
+    context.journal.omit("scaling on more than one node", &reason)?;
+    context.journal.measured(|scaling: &mut ScalingExperiment| scaling.unsliced = Some(none.to_string()))?;
+    demand::measure(context, parameters, schemes, parameters.blocks).map(drop)
 }
 
 /// Measures the rate that one node and more sustain, each with its quota.
 fn nodes(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     schemes: &[Scheme],
     slices: &Slices,
 ) -> Result<(), ExperimentError> {
     let most = most(parameters);
-    let demands = demand::measure(bench, parameters, schemes, DEMAND_BLOCKS)?;
-    bench.progress.end();
-    let slicing = slicing(bench, slices, &demands, most);
-    bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
+    let demands = demand::measure(context, parameters, schemes, DEMAND_BLOCKS)?;
+    context.progress.end();
+    let slicing = slicing(context, slices, &demands, most);
+    context.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
     let balancer = slicing.balancer.as_ref().map(|balancer| balancer.share);
     let shares = Shares { slices, node: slicing.node_share, store: slicing.store_share, balancer };
-    let stores = stores(bench, schemes, &shares)?;
+    let stores = stores(context, schemes, &shares)?;
     let mut groups = Vec::new();
     for &scheme in schemes {
-        bench.go_on()?;
-        let group = Nodes::start(bench, scheme, stores.get(&scheme.store()), most, &shares, parameters.population)?;
-        warm_up(bench, parameters, &group, most)?;
+        context.check_can_continue()?;
+        let group = Nodes::start(context, scheme, stores.get(&scheme.store()), most, &shares, parameters.population)?;
+        warm_up(context, parameters, &group, most)?;
         groups.push(group);
     }
     groups.iter().try_for_each(Nodes::narrow)?;
-    visit(bench, parameters, &mut groups, &slicing)
+    visit(context, parameters, &mut groups, &slicing)
 }
 
 fn most(parameters: &ScalingParameters) -> u32 {
@@ -125,13 +125,13 @@ fn most(parameters: &ScalingParameters) -> u32 {
 }
 
 /// Returns the schemes whose store this run can observe and give a quota.
-fn sliceable(bench: &mut Bench<'_>) -> Result<Vec<Scheme>, ExperimentError> {
-    let lent = |scheme: &Scheme| bench.setting.store(*scheme).is_some_and(|store| !store.is_private());
-    let (without, with): (Vec<Scheme>, Vec<Scheme>) = bench.setting.schemes.iter().partition(|scheme| lent(scheme));
+fn sliceable(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+    let lent = |scheme: &Scheme| context.config.store(*scheme).is_some_and(|store| !store.is_private());
+    let (without, with): (Vec<Scheme>, Vec<Scheme>) = context.config.schemes.iter().partition(|scheme| lent(scheme));
     for scheme in without {
         let reason =
             "its store is external: this run can neither set its CPU quota nor read its CPU time; omit --redis-url";
-        bench.journal.omit(&format!("scaling of {scheme}"), reason)?;
+        context.journal.omit(&format!("scaling of {scheme}"), reason)?;
     }
     Ok(with)
 }
@@ -141,8 +141,8 @@ fn pid(front: Option<&Front>) -> Option<u32> {
 }
 
 /// Returns the largest quotas that leave enough CPU time to the generator and to the kernel.
-fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: u32) -> Slicing {
-    let placement = &bench.setting.placement;
+fn slicing(context: &RunContext<'_>, slices: &Slices, demands: &[ServiceDemand], most: u32) -> Slicing {
+    let placement = &context.config.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
     let most_of = |us: fn(&ServiceDemand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
     let generator_us = most_of(|demand| demand.generator_us);
@@ -159,8 +159,8 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: 
         method: slices.method().to_owned(),
         node_share,
         store_share: STORE_IN_NODES * node_share,
-        balancer: (bench.setting.balancer != Balancer::Generator)
-            .then(|| Balancing { program: bench.setting.balancer.to_string(), share: balancer_in_nodes * node_share }),
+        balancer: (context.config.balancer != Balancer::Generator)
+            .then(|| Balancing { program: context.config.balancer.to_string(), share: balancer_in_nodes * node_share }),
         generator_rps,
         expected_rps: f64::from(most) * node_share * 1e6 / cheapest_us,
     }
@@ -168,26 +168,26 @@ fn slicing(bench: &Bench<'_>, slices: &Slices, demands: &[ServiceDemand], most: 
 
 /// Starts one store of each kind outside the servers.
 fn stores<'a>(
-    bench: &Bench<'a>,
+    context: &RunContext<'a>,
     schemes: &[Scheme],
     shares: &Shares<'_>,
 ) -> Result<BTreeMap<StoreKind, SlicedStore<'a>>, ExperimentError> {
     let kinds: BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).collect();
-    let store = |kind| Ok((kind, SlicedStore::start(bench, kind, shares)?));
-    kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect()
+    let store = |kind| Ok((kind, SlicedStore::start(context, kind, shares)?));
+    kinds.into_iter().filter(|kind| kind.is_external()).map(store).collect()
 }
 
 /// Makes this number of nodes open their connections and fill their caches, with unrestricted CPU: a `PostgreSQL` with
 /// a small quota would spend whole rounds on it. Nothing is recorded.
 fn warm_up(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     parameters: &ScalingParameters,
     group: &Nodes<'_>,
     nodes: u32,
 ) -> Result<(), ExperimentError> {
-    let plan = plan(bench, parameters, nodes * parameters.connections_a_node, 0);
-    drive(bench, &plan, &group.target(nodes)?, group.scheme, Watched::default())?;
-    bench.go_on()
+    let plan = plan(context, parameters, nodes * parameters.connections_a_node, 0);
+    drive(context, &plan, &group.target(nodes)?, group.scheme, Watched::default())?;
+    context.check_can_continue()
 }
 
 /// Returns whether a server discards cached store data by itself, so that its cache is empty at its next visit.
@@ -197,7 +197,7 @@ fn forgets(scheme: Scheme) -> bool {
 
 /// Visits every scheme with every number of nodes, and saturates every store, once per block.
 fn visit(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     groups: &mut [Nodes<'_>],
     slicing: &Slicing,
@@ -207,49 +207,49 @@ fn visit(
         visits.extend(parameters.nodes.iter().map(|&nodes| (index, Some(nodes))));
         visits.extend(group.store().map(|_| (index, None)));
     }
-    for turn in blocks::begin(bench, "scaling", &visits, parameters.blocks) {
+    for turn in blocks::begin(context, "scaling", &visits, parameters.blocks) {
         let (index, nodes) = turn.item;
         let group = &mut groups[index];
-        bench.step(&match nodes {
+        context.step(&match nodes {
             Some(nodes) => format!("{} on {nodes} nodes", group.scheme),
             None => format!("{}, store saturated", group.scheme),
         })?;
         let filled_by = (1 + turn.block % FILLED_BY).min(most(parameters));
         let step = nodes.map_or(Step::StoreFilled { nodes: filled_by }, |nodes| Step::Nodes { nodes });
-        let point = measure(bench, parameters, group, slicing, (turn.block, step))?;
-        bench.go_on()?;
-        bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
+        let point = measure(context, parameters, group, slicing, (turn.block, step))?;
+        context.check_can_continue()?;
+        context.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
     }
     Ok(())
 }
 
 /// Measures one round of a step.
 fn measure(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     parameters: &ScalingParameters,
     group: &mut Nodes<'_>,
     slicing: &Slicing,
     (block, step): (u32, Step),
 ) -> Result<ScalingPoint, ExperimentError> {
     let (Step::Nodes { nodes } | Step::StoreFilled { nodes }) = step;
-    let plan = plan(bench, parameters, nodes * parameters.connections_a_node, block);
-    group.renew(bench, &plan)?;
+    let plan = plan(context, parameters, nodes * parameters.connections_a_node, block);
+    group.renew(context, &plan)?;
     if forgets(group.scheme) {
         group.widen()?;
-        warm_up(bench, parameters, group, nodes)?;
+        warm_up(context, parameters, group, nodes)?;
         group.narrow()?;
     }
     if matches!(step, Step::Nodes { .. }) {
-        return point(bench, &plan, group, nodes, (block, step));
+        return point(context, &plan, group, nodes, (block, step));
     }
     group.resize(nodes, WHOLE)?;
-    let found = point(bench, &plan, group, nodes, (block, step));
+    let found = point(context, &plan, group, nodes, (block, step));
     group.resize(nodes, slicing.node_share)?;
     found
 }
 
 fn point(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     plan: &Plan,
     group: &Nodes<'_>,
     nodes: u32,
@@ -268,7 +268,7 @@ fn point(
     let target = group.target(nodes)?;
     let before = throttling();
     let watched = Watched { servers: &pids, store, balancer: balancer_pid };
-    let round = drive(bench, plan, &target, group.scheme, watched)?;
+    let round = drive(context, plan, &target, group.scheme, watched)?;
     let after = throttling();
     for server in servers {
         server.process().check()?;
@@ -281,7 +281,7 @@ fn point(
     let [nodes_full, store_full, balancer_full] = [full(0), full(1), full(2)];
     let per_request = |ns: u64, requests: u64| ns as f64 / 1e3 / requests.max(1) as f64;
     let usage = round.usage.as_ref();
-    let generator_share = generator_share(&round, workers(&bench.setting.placement).count as u32).unwrap_or(0.0);
+    let generator_share = generator_share(&round, workers(&context.config.placement).count as u32).unwrap_or(0.0);
     let mut reasons = round.validity.reasons.clone();
     if generator_share > GENERATOR_SHARE {
         reasons.push(format!("the generator used {:.0} % of its processors", generator_share * 100.0));
@@ -312,19 +312,19 @@ fn point(
 }
 
 fn drive(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     plan: &Plan,
     target: &Target,
     scheme: Scheme,
     watched: Watched<'_>,
 ) -> Result<Round, ExperimentError> {
     let place = alone(scheme.id(), Load::Saturated);
-    let workers = workers(&bench.setting.placement);
-    Ok(drive_round(plan, target, place, watched, workers, &bench.setting.stop)?.0)
+    let workers = workers(&context.config.placement);
+    Ok(drive_round(plan, target, place, watched, workers, &context.config.stop)?.0)
 }
 
 /// Returns the plan of a saturated round over this number of connections.
-fn plan(bench: &Bench<'_>, parameters: &ScalingParameters, connections: u32, block: u32) -> Plan {
+fn plan(context: &RunContext<'_>, parameters: &ScalingParameters, connections: u32, block: u32) -> Plan {
     let size = RoundSize { duration_s: parameters.round_s, connections, population: parameters.population };
-    size.plan(bench.setting, block, None)
+    size.plan(context.config, block, None)
 }

@@ -34,7 +34,7 @@ pub use bounds::OutOfReach;
 use search::{Ask, search};
 use verdict::verdict;
 
-use crate::fleet::is_old;
+use crate::servers::is_past_half_life;
 use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
 
 /// Checks whether rounds of this length have enough requests for these objectives.
@@ -75,12 +75,12 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
     let end = search(&Bounds::of(objectives, plan.duration_s), plan.seed, |ask| {
         // A repeated round is no step: the number of repetitions is unknown in advance.
         if last.replace(ask) != Some(ask) {
-            progress.step(&words(&ask));
+            progress.step(&step_label(&ask));
         }
         let plan = Plan { seed: plan.seed.wrapping_add(made), ..at(plan, &ask) };
         made += 1;
         let age = renewed.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
-        if subject.ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
+        if subject.ttl_s.is_some_and(|ttl_s| is_past_half_life(age, ttl_s)) {
             target = (subject.renew)()?;
             renewed = Instant::now();
         }
@@ -108,7 +108,7 @@ fn note(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Resul
     Ok(journal.measured(change)?)
 }
 
-fn words(ask: &Ask) -> String {
+fn step_label(ask: &Ask) -> String {
     let what = match ask.step {
         SearchStep::Bracket => "finding the limit,",
         SearchStep::Grid { .. } => "grid,",

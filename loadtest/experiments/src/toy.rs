@@ -8,23 +8,23 @@ use engine::record::{ToyExperiment, ToyPoint};
 use lab::http::DEADLINE;
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError};
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunContext};
 
 impl Run for ToyExperiment {
     type Parameters = ();
 
     fn parameters(_: Profile) {}
 
-    fn run(bench: &mut Bench<'_>, (): &()) -> Result<(), ExperimentError> {
-        let setting = bench.setting;
-        bench.progress.begin("toy", setting.schemes.len() as u64);
-        for &scheme in &setting.schemes {
-            bench.step(scheme.id())?;
-            let server = bench.start(&bench.spec(scheme, setting.store(scheme))?)?;
+    fn run(context: &mut RunContext<'_>, (): &()) -> Result<(), ExperimentError> {
+        let config = context.config;
+        context.progress.begin("toy", config.schemes.len() as u64);
+        for &scheme in &config.schemes {
+            context.step(scheme.id())?;
+            let server = context.start(&context.spec(scheme, config.store(scheme))?)?;
             let answer = server.client().get(route::HEALTHZ, &BTreeMap::new(), DEADLINE)?;
             let point = ToyPoint { scheme: scheme.id().to_owned(), body_bytes: answer.body.len() as u64 };
-            bench.journal.measured(|toy: &mut ToyExperiment| toy.points.push(point))?;
+            context.journal.measured(|toy: &mut ToyExperiment| toy.points.push(point))?;
         }
         Ok(())
     }

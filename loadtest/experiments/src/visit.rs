@@ -14,8 +14,8 @@ use engine::round::Place;
 use lab::observe::{DEFAULT_PERIOD, Observation, Observer, Role};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
-use crate::fleet::ServerUnderTest;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::ServerUnderTest;
 
 /// Above this share of a processor the delay proxies, which share it with other threads, limit the rate.
 const PROXY_SHARE: f64 = 0.60;
@@ -43,29 +43,29 @@ impl Visit {
     /// Loads the server with credentials that outlast the round, and returns the round.
     pub(crate) fn make(
         self,
-        bench: &mut Bench<'_>,
-        station: &mut ServerUnderTest<'_>,
+        context: &mut RunContext<'_>,
+        under_test: &mut ServerUnderTest<'_>,
         plan: &Plan,
     ) -> Result<Round, ExperimentError> {
-        bench.go_on()?;
-        station.renew(bench, plan)?;
-        self.load(bench, station, &station.target, plan)
+        context.check_can_continue()?;
+        under_test.renew(context, plan)?;
+        self.load(context, under_test, &under_test.target, plan)
     }
 
     /// Loads the server with these credentials unchanged, and returns the round.
     pub(crate) fn load(
         self,
-        bench: &mut Bench<'_>,
-        station: &ServerUnderTest<'_>,
+        context: &mut RunContext<'_>,
+        under_test: &ServerUnderTest<'_>,
         target: &Target,
         plan: &Plan,
     ) -> Result<Round, ExperimentError> {
-        bench.go_on()?;
-        let links = station.links();
+        context.check_can_continue()?;
+        let links = under_test.links();
         let links_cpu_ns = links.cpu_ns();
-        let pids: Vec<u32> = station.servers().map(|server| server.process().pid()).collect();
-        let watched = Watched { servers: &pids, store: station.store, balancer: None };
-        let mut round = self.drive(bench, station.scheme, target, watched, plan)?;
+        let pids: Vec<u32> = under_test.servers().map(|server| server.process().pid()).collect();
+        let watched = Watched { servers: &pids, store: under_test.store, balancer: None };
+        let mut round = self.drive(context, under_test.scheme, target, watched, plan)?;
         let share = (links.cpu_ns() - links_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
         if share > PROXY_SHARE {
             let full = format!(
@@ -75,15 +75,15 @@ impl Visit {
             round.validity = Validity::from_reasons(round.validity.reasons.into_iter().chain([full]).collect());
         }
         (round.store_rtt_us, round.hop_rtt_us) = (links.store_rtt_us(), links.hop_rtt_us());
-        station.servers().try_for_each(|server| server.process().check())?;
-        station.store.map_or(Ok(()), Store::check)?;
+        under_test.servers().try_for_each(|server| server.process().check())?;
+        under_test.store.map_or(Ok(()), Store::check)?;
         Ok(round)
     }
 
     /// Drives the round and observes these processes meanwhile.
     pub(crate) fn drive(
         self,
-        bench: &mut Bench<'_>,
+        context: &mut RunContext<'_>,
         scheme: Scheme,
         target: &Target,
         watched: Watched<'_>,
@@ -96,10 +96,10 @@ impl Visit {
             load: self.load,
             started_at: crate::now(),
         };
-        let workers = workers(&bench.setting.placement);
-        let (round, class) = drive_round(plan, target, place, watched, workers, &bench.setting.stop)?;
-        bench.go_on()?;
-        bench.journal.generator_class(&round, class);
+        let workers = workers(&context.config.placement);
+        let (round, class) = drive_round(plan, target, place, watched, workers, &context.config.stop)?;
+        context.check_can_continue()?;
+        context.journal.generator_class(&round, class);
         Ok(round)
     }
 }
@@ -108,7 +108,7 @@ impl Visit {
 pub(crate) fn workers(placement: &Placement) -> Workers {
     let shared = |cpu: &u32| placement.server_cpus.contains(cpu) || placement.store_cpus.contains(cpu);
     let cpus = &placement.generator_cpus;
-    Workers { count: cpus.len().max(1), own_processors: !cpus.is_empty() && !cpus.iter().any(shared) }
+    Workers { count: cpus.len().max(1), dedicated_cpus: !cpus.is_empty() && !cpus.iter().any(shared) }
 }
 
 /// Returns the place of a round outside any block.
@@ -171,7 +171,9 @@ fn usage(
         server_cpu_ns: observation.cpu_ns(Role::Server, from, to)?,
         store_cpu_ns: observation.cpu_ns(Role::Store, from, to),
         balancer_cpu_ns: observation.cpu_ns(Role::Balancer, from, to),
-        generator_cpu_ns: observation.cpu_ns(Role::Generator, from, to)?.saturating_sub(drive.looked.as_nanos() as u64),
+        generator_cpu_ns: observation
+            .cpu_ns(Role::Generator, from, to)?
+            .saturating_sub(drive.idle_poll_time.as_nanos() as u64),
         store_commands,
         steal: observation.steal(from, to),
     })

@@ -16,8 +16,8 @@ use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
 
 use crate::Run;
-use crate::bench::{Bench, ExperimentError};
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunContext};
 
 /// The parameters of the experiment `wire`.
 #[derive(Clone, Debug)]
@@ -33,16 +33,16 @@ impl Run for WireExperiment {
         WireParameters { roles: vec![0, 10, 100] }
     }
 
-    fn run(bench: &mut Bench<'_>, parameters: &WireParameters) -> Result<(), ExperimentError> {
+    fn run(context: &mut RunContext<'_>, parameters: &WireParameters) -> Result<(), ExperimentError> {
         let carriers = [Carrier::Bearer, Carrier::Cookie];
-        let schemes = &bench.setting.schemes;
-        bench.progress.begin("wire", (schemes.len() * carriers.len() * parameters.roles.len()) as u64);
+        let schemes = &context.config.schemes;
+        context.progress.begin("wire", (schemes.len() * carriers.len() * parameters.roles.len()) as u64);
         for &scheme in schemes {
             for carrier in carriers {
                 for &roles in &parameters.roles {
-                    bench.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
-                    let point = point(bench, scheme, carrier, roles)?;
-                    bench.journal.measured(|wire: &mut WireExperiment| wire.points.push(point))?;
+                    context.step(&format!("{scheme}, {carrier}, {roles} roles"))?;
+                    let point = point(context, scheme, carrier, roles)?;
+                    context.journal.measured(|wire: &mut WireExperiment| wire.points.push(point))?;
                 }
             }
         }
@@ -50,11 +50,16 @@ impl Run for WireExperiment {
     }
 }
 
-fn point(bench: &mut Bench<'_>, scheme: Scheme, carrier: Carrier, roles: u16) -> Result<WirePoint, ExperimentError> {
-    let spec = ServerSpec { carrier, roles, ..bench.spec(scheme, bench.setting.store(scheme))? };
+fn point(
+    context: &mut RunContext<'_>,
+    scheme: Scheme,
+    carrier: Carrier,
+    roles: u16,
+) -> Result<WirePoint, ExperimentError> {
+    let spec = ServerSpec { carrier, roles, ..context.spec(scheme, context.config.store(scheme))? };
     let server = Server::start(&spec)?;
-    if carrier == bench.setting.carrier {
-        bench.journal.describe(server.descriptor().clone());
+    if carrier == context.config.carrier {
+        context.journal.describe(server.descriptor().clone());
     }
     let failed = |reason: String| ExperimentError::Wire { scheme, reason };
     let tap = Tap::start(server.address()).map_err(|error| failed(error.to_string()))?;

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "shared test code fails like the tests themselves")]
 
+mod login_burst;
 mod nodes;
 mod probe;
-mod prober;
+mod revocation_poller;
 mod saturator;
 mod server;
-mod storm;

@@ -13,7 +13,7 @@ use engine::plan::{Arrivals, Mix, Plan};
 use crate::server::{answer, body, head, serve};
 
 const NODES: usize = 3;
-const WORKERS: Workers = Workers { count: 2, own_processors: false };
+const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
 /// What a node has seen.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
 }
 
 #[test]
-fn every_node_gets_as_many_connections_of_the_saturator() {
+fn saturator_opens_equally_many_connections_per_node() {
     let (target, seen) = nodes();
     let plan = Plan { connections: 6, timeout_s: 2.0, ..Plan::new(Arrivals::Closed, 0.3) };
     let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
@@ -70,7 +70,7 @@ fn every_node_gets_as_many_connections_of_the_saturator() {
 }
 
 #[test]
-fn reads_at_a_set_rate_go_round() {
+fn reads_at_a_set_rate_cycle_through_the_nodes() {
     let (target, seen) = nodes();
     let arrivals = Arrivals::Fixed { rate_rps: 300.0 };
     let plan = Plan { connections: 8, timeout_s: 2.0, ..Plan::new(arrivals, 0.5) };
@@ -82,7 +82,7 @@ fn reads_at_a_set_rate_go_round() {
 }
 
 #[test]
-fn a_journey_stays_with_its_node() {
+fn journey_stays_with_its_node() {
     let (target, seen) = nodes();
     let mix = Mix::Journey { reads: 100_000 };
     let plan = Plan { connections: 6, timeout_s: 2.0, mix, ..Plan::new(Arrivals::Closed, 0.3) };

@@ -14,7 +14,7 @@ use engine::plan::{Arrivals, Plan, Population};
 
 use crate::server::{answer, head, serve};
 
-const WORKERS: Workers = Workers { count: 2, own_processors: false };
+const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
 /// Two users, whose requests go to these servers in turn.
 fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
@@ -33,7 +33,7 @@ fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
 }
 
 /// Returns the first user to every client.
-fn first_user() -> String {
+fn server_of_first_user() -> String {
     serve(|stream| {
         while head(stream).is_some() {
             let body = r#"{"id":1,"username":"user-000001","email":"e","roles":[]}"#;
@@ -45,26 +45,29 @@ fn first_user() -> String {
 }
 
 /// Reads and does not respond.
-fn silent() -> String {
+fn unresponsive_server() -> String {
     serve(|stream| while head(stream).is_some() {})
 }
 
 /// An address without a listener.
-fn dead() -> String {
+fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 #[test]
 fn outcome_of_every_request_is_reported() {
-    let lanes = [lane(&[first_user(), dead(), silent()], 0.6, 0.4), lane(&[first_user()], 0.2, 5.0)];
+    let lanes = [
+        lane(&[server_of_first_user(), closed_port(), unresponsive_server()], 0.6, 0.4),
+        lane(&[server_of_first_user()], 0.2, 5.0),
+    ];
     let probed = Probe::of(&lanes, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
     assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
     for (number, each) in probed[0].iter().enumerate() {
         assert_eq!(each.node, number % 3);
         match (each.node, each.reply) {
-            (0, Reply::Answered { status: 200, names_its_user, sent, done }) => {
-                assert_eq!(names_its_user, each.credential == 0, "the other response is for another user");
+            (0, Reply::Completed { status: 200, has_expected_user, sent, done }) => {
+                assert_eq!(has_expected_user, each.credential == 0, "the other response is for another user");
                 assert!(each.intended <= sent && sent < done);
             }
             (1, Reply::Disconnected) | (2, Reply::TimedOut) => {}

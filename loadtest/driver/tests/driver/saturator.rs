@@ -27,7 +27,7 @@ fn plan(seconds: f64) -> Plan {
     Plan { connections: 2, timeout_s: 0.5, ..Plan::new(Arrivals::Closed, seconds) }
 }
 
-const WORKERS: Workers = Workers { count: 2, own_processors: false };
+const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
 /// Saturates it over two connections.
 fn load(base_url: &str, seconds: f64, stop: &Arc<AtomicBool>) -> Counts {
@@ -81,14 +81,19 @@ fn unexpected_status_is_a_failure() {
 /// With an expected status, any other is a failure, and no user is expected.
 #[test]
 fn accepted_request_that_must_be_rejected_is_a_failure() {
-    let refusing = Plan { expected_status: 401, ..plan(0.2) };
+    let expecting_rejection = Plan { expected_status: 401, ..plan(0.2) };
     let load = |base_url: &str| {
-        driver::saturate(&refusing, &target(base_url), WORKERS, &Arc::default()).unwrap().driven.counts().clone()
+        driver::saturate(&expecting_rejection, &target(base_url), WORKERS, &Arc::default())
+            .unwrap()
+            .driven
+            .counts()
+            .clone()
     };
     let counts = load(&always(answer("401 Unauthorized", "{}")));
     assert!(counts.ok > 2 && counts.failed() == 0, "{counts:?}");
     assert_only_error(&load(&always(answer("200 OK", BODY))), "status 200");
-    let reads = driver::drive(&refusing, &target(&always(answer("200 OK", BODY))), WORKERS, &Arc::default()).unwrap();
+    let reads = driver::drive(&expecting_rejection, &target(&always(answer("200 OK", BODY))), WORKERS, &Arc::default())
+        .unwrap();
     assert_only_error(reads.driven.counts(), "status 200");
 }
 
@@ -121,7 +126,7 @@ fn non_http_response_is_a_failure() {
 }
 
 #[test]
-fn a_connection_that_is_closed_is_replaced() {
+fn closed_connection_is_replaced() {
     let counts = load(
         &serve(|stream| {
             if request(stream) {
@@ -145,7 +150,7 @@ fn unresponsive_server_times_out_as_planned() {
 }
 
 #[test]
-fn a_stop_ends_it_early() {
+fn stopped_saturator_ends_early() {
     let begun = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = stop.clone();
@@ -170,15 +175,19 @@ fn busy_polling_needs_dedicated_cpus_and_reports_its_time() {
         }
     });
     let plan = Plan { interval_s: 0.05, ..plan(0.5) };
-    let drive = |own_processors| {
-        let workers = Workers { own_processors, ..WORKERS };
+    let drive = |dedicated_cpus| {
+        let workers = Workers { dedicated_cpus, ..WORKERS };
         driver::saturate(&plan, &target(&base_url), workers, &Arc::default()).unwrap()
     };
-    assert_eq!(drive(false).looked, Duration::ZERO);
+    assert_eq!(drive(false).idle_poll_time, Duration::ZERO);
     let drive = drive(true);
     let window = drive.driven.window();
     let longest = Duration::from_secs_f64(window.end_s - window.start_s + plan.interval_s) * WORKERS.count as u32;
-    assert!(drive.looked > Duration::ZERO && drive.looked <= longest, "{:?} of {longest:?}", drive.looked);
+    assert!(
+        drive.idle_poll_time > Duration::ZERO && drive.idle_poll_time <= longest,
+        "{:?} of {longest:?}",
+        drive.idle_poll_time
+    );
     assert!(drive.driven.counts().ok > 2, "it polls and finds completions: {:?}", drive.driven.counts());
 }
 

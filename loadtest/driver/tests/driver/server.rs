@@ -18,7 +18,7 @@ pub(crate) fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
 
 /// Reads the body that follows this head.
 pub(crate) fn body(stream: &mut BufReader<TcpStream>, head: &str) -> Vec<u8> {
-    let mut space = http1::header_space::<32>();
+    let mut space = http1::header_buffer::<32>();
     let Framing::Length(length) = http1::request(head.as_bytes(), &mut space).unwrap().unwrap().body else {
         panic!("a body of unknown length: {head}")
     };

@@ -8,11 +8,11 @@ use engine::validity::{FULL_SHARE, OWN_LATE_SHARE, OWN_LATE_US};
 use lab::server::Server;
 
 use super::finding::{Judgement, grouped};
-use crate::bench::{ExperimentError, Setting};
 use crate::ceiling;
-use crate::fleet::ServerUnderTest;
 use crate::latency::LatencyParameters;
 use crate::profile::Profile;
+use crate::run_context::{ExperimentError, RunConfig};
+use crate::servers::ServerUnderTest;
 use crate::visit::{Watched, alone, drive_round, workers};
 
 /// Duration of a round, in seconds.
@@ -24,15 +24,15 @@ const LAG_RPS: f64 = 5_000.0;
 
 /// The control's server, and the results of the generator so far.
 pub(super) struct Generator<'a> {
-    setting: &'a Setting,
-    station: Option<ServerUnderTest<'a>>,
+    config: &'a RunConfig,
+    under_test: Option<ServerUnderTest<'a>>,
     capacity_rps: Option<f64>,
     ceiling_rps: Option<f64>,
 }
 
 impl<'a> Generator<'a> {
-    pub(super) const fn new(setting: &'a Setting) -> Self {
-        Self { setting, station: None, capacity_rps: None, ceiling_rps: None }
+    pub(super) const fn new(config: &'a RunConfig) -> Self {
+        Self { config, under_test: None, capacity_rps: None, ceiling_rps: None }
     }
 
     /// Saturates the control's server.
@@ -49,8 +49,8 @@ impl<'a> Generator<'a> {
 
     /// Finds the highest rate that the generator sustains.
     pub(super) fn ceiling(&mut self) -> Judgement {
-        let (Some(station), Some(capacity_rps)) = (&self.station, self.capacity_rps) else { return not_filled() };
-        match ceiling::find(self.setting, station, parameters().connections, capacity_rps) {
+        let (Some(under_test), Some(capacity_rps)) = (&self.under_test, self.capacity_rps) else { return not_filled() };
+        match ceiling::find(self.config, under_test, parameters().connections, capacity_rps) {
             Ok(ceiling_rps) => {
                 self.ceiling_rps = Some(ceiling_rps).filter(|rate| *rate > 0.0);
                 judge_ceiling(ceiling_rps, capacity_rps, &parameters())
@@ -71,31 +71,31 @@ impl<'a> Generator<'a> {
 
     /// Starts the control's server as `compare` does.
     fn start(&mut self) -> Result<(), ExperimentError> {
-        let (setting, control) = (self.setting, Scheme::CONTROL);
-        let log = setting.scratch.path().join("control.log");
-        let server = Server::start(&setting.spec(control, None, log)?)?;
-        self.station = Some(ServerUnderTest::of(setting, server, control, None, None, POPULATION)?);
+        let (config, control) = (self.config, Scheme::CONTROL);
+        let log = config.scratch.path().join("control.log");
+        let server = Server::start(&config.spec(control, None, log)?)?;
+        self.under_test = Some(ServerUnderTest::of(config, server, control, None, None, POPULATION)?);
         Ok(())
     }
 
     fn round(&self, arrivals: Arrivals, load: Load) -> Result<Round, ExperimentError> {
-        let setting = self.setting;
-        let station = self.station.as_ref().ok_or(ExperimentError::NoCapacity(Scheme::CONTROL))?;
+        let config = self.config;
+        let under_test = self.under_test.as_ref().ok_or(ExperimentError::NoCapacity(Scheme::CONTROL))?;
         let plan = Plan {
             connections: parameters().connections,
             population: Population { size: POPULATION, ..Population::default() },
             interval_s: ROUND_S / 20.0,
             ..Plan::new(arrivals, ROUND_S)
         };
-        let watched = Watched { servers: &[station.server.process().pid()], ..Watched::default() };
-        let place = alone(station.scheme.id(), load);
-        let workers = workers(&setting.placement);
-        Ok(drive_round(&plan, &station.target, place, watched, workers, &setting.stop)?.0)
+        let watched = Watched { servers: &[under_test.server.process().pid()], ..Watched::default() };
+        let place = alone(under_test.scheme.id(), load);
+        let workers = workers(&config.placement);
+        Ok(drive_round(&plan, &under_test.target, place, watched, workers, &config.stop)?.0)
     }
 
     /// Returns the share of its processors that the server used.
     fn server_share(&self, round: &Round) -> Option<f64> {
-        let processors = self.setting.placement.server_cpus.len().max(1) as f64;
+        let processors = self.config.placement.server_cpus.len().max(1) as f64;
         let window_ns = (round.window.end_s - round.window.start_s) * 1e9;
         round.usage.as_ref().map(|usage| usage.server_cpu_ns as f64 / window_ns / processors)
     }

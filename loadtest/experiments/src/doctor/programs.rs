@@ -9,13 +9,13 @@ use lab::server::MissingBinary;
 use lab::store::{Store, UnusableStore};
 
 use super::finding::Judgement;
-use crate::bench::Setting;
+use crate::run_context::RunConfig;
 
 /// Starts a private store and stops it again.
-pub(super) fn store(setting: &Setting, kind: StoreKind) -> Judgement {
-    let folder = setting.scratch.path().join(kind.to_string());
-    let log = setting.scratch.path().join(format!("{kind}.log"));
-    let started = Store::start(kind, &folder, &log, &Bounds::on(&setting.placement.store_cpus));
+pub(super) fn store(config: &RunConfig, kind: StoreKind) -> Judgement {
+    let folder = config.scratch.path().join(kind.to_string());
+    let log = config.scratch.path().join(format!("{kind}.log"));
+    let started = Store::start(kind, &folder, &log, &Bounds::on(&config.placement.store_cpus));
     judge_store(kind, started.map(|store| store.software().1.to_owned()))
 }
 

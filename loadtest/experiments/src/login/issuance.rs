@@ -7,9 +7,9 @@ use lab::observe::{CpuClock, ProcessGone};
 use lab::store::Store;
 
 use super::LoginParameters;
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks;
-use crate::fleet::{self, ServerUnderTest};
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{self, ServerUnderTest};
 
 /// The most credentials per measurement: a server over the shared store keeps them, and the store would otherwise grow
 /// by gigabytes.
@@ -24,60 +24,60 @@ pub(super) struct CpuTime {
 }
 
 impl CpuTime {
-    pub(super) fn of(station: &ServerUnderTest<'_>) -> Result<Self, ProcessGone> {
+    pub(super) fn of(under_test: &ServerUnderTest<'_>) -> Result<Self, ProcessGone> {
         let ns = |pid: u32| CpuClock::of(pid)?.ns();
-        let pids = station.store.map(Store::pids).filter(|pids| !pids.is_empty());
+        let pids = under_test.store.map(Store::pids).filter(|pids| !pids.is_empty());
         let store_ns = pids.map(|pids| pids.into_iter().map(ns).sum::<Result<u64, _>>()).transpose()?;
-        Ok(Self { server_ns: ns(station.server.process().pid())?, store_ns })
+        Ok(Self { server_ns: ns(under_test.server.process().pid())?, store_ns })
     }
 
     pub(super) fn since(self, before: &Self) -> Self {
-        let risen = |(now, before): (u64, u64)| now.saturating_sub(before);
+        let increase = |(now, before): (u64, u64)| now.saturating_sub(before);
         Self {
-            server_ns: risen((self.server_ns, before.server_ns)),
-            store_ns: self.store_ns.zip(before.store_ns).map(risen),
+            server_ns: increase((self.server_ns, before.server_ns)),
+            store_ns: self.store_ns.zip(before.store_ns).map(increase),
         }
     }
 }
 
-pub(super) fn run(bench: &mut Bench<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
-    let stations = fleet::start(bench, 1)?;
-    let numbers: Vec<usize> = (0..stations.len()).collect();
-    for turn in blocks::begin(bench, "login: issuance", &numbers, parameters.issue_blocks) {
-        let station = &stations[turn.item];
-        bench.step(station.scheme.id())?;
-        let issuance = issue(bench, station, parameters, turn.block)?;
-        bench.go_on()?;
-        bench.journal.measured(|login: &mut LoginExperiment| login.issuances.push(issuance))?;
+pub(super) fn run(context: &mut RunContext<'_>, parameters: &LoginParameters) -> Result<(), ExperimentError> {
+    let servers = servers::start_all(context, 1)?;
+    let numbers: Vec<usize> = (0..servers.len()).collect();
+    for turn in blocks::begin(context, "login: issuance", &numbers, parameters.issue_blocks) {
+        let under_test = &servers[turn.item];
+        context.step(under_test.scheme.id())?;
+        let issuance = issue(context, under_test, parameters, turn.block)?;
+        context.check_can_continue()?;
+        context.journal.measured(|login: &mut LoginExperiment| login.issuances.push(issuance))?;
     }
     Ok(())
 }
 
 fn issue(
-    bench: &Bench<'_>,
-    station: &ServerUnderTest<'_>,
+    context: &RunContext<'_>,
+    under_test: &ServerUnderTest<'_>,
     parameters: &LoginParameters,
     block: u32,
 ) -> Result<Issuance, ExperimentError> {
-    let client = station.server.client();
-    let lasts = Duration::from_secs_f64(parameters.issue_s);
+    let client = under_test.server.client();
+    let min_duration = Duration::from_secs_f64(parameters.issue_s);
     let started_at = crate::now();
     // Each batch is for other users, so that no user's index of sessions grows long.
     let mut first_user = block.wrapping_mul(MOST as u32);
     let mut credentials = 0;
-    let before = CpuTime::of(station)?;
-    let begun = Instant::now();
-    while credentials == 0 || (begun.elapsed() < lasts && credentials < MOST) {
-        bench.go_on()?;
+    let before = CpuTime::of(under_test)?;
+    let started = Instant::now();
+    while credentials == 0 || (started.elapsed() < min_duration && credentials < MOST) {
+        context.check_can_continue()?;
         credentials += client.mint(parameters.batch, first_user)?.len() as u64;
         first_user = first_user.wrapping_add(parameters.batch);
     }
-    let wall_s = begun.elapsed().as_secs_f64();
-    let spent = CpuTime::of(station)?.since(&before);
-    station.server.process().check()?;
-    station.store.map_or(Ok(()), Store::check)?;
+    let wall_s = started.elapsed().as_secs_f64();
+    let spent = CpuTime::of(under_test)?.since(&before);
+    under_test.server.process().check()?;
+    under_test.store.map_or(Ok(()), Store::check)?;
     Ok(Issuance {
-        scheme: station.scheme.id().to_owned(),
+        scheme: under_test.scheme.id().to_owned(),
         block,
         started_at,
         batch: parameters.batch,

@@ -12,7 +12,7 @@ use lab::redis::Redis;
 use lab::server::{Server, ServerError, ServerSpec};
 use lab::store::UnusableStore;
 
-use crate::bench::{Bench, ExperimentError, Setting};
+use crate::run_context::{ExperimentError, RunConfig, RunContext};
 
 /// Nodes of every scheme.
 pub(super) const NODES: usize = 2;
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// The processes that faults affect.
 pub(super) struct Bed {
     // Before the fields that they depend on, because fields are dropped in this order.
-    pub(super) stations: Vec<SchemeNodes>,
+    pub(super) schemes: Vec<SchemeNodes>,
     store: Option<(DelayProxy, Redis)>,
 }
 
@@ -41,42 +41,42 @@ pub(super) struct SchemeNodes {
 
 impl Bed {
     /// Starts a private store, if a scheme needs one, and the nodes of every scheme.
-    pub(super) fn start(bench: &mut Bench<'_>, schemes: &[Scheme]) -> Result<Self, ExperimentError> {
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+    pub(super) fn start(context: &mut RunContext<'_>, schemes: &[Scheme]) -> Result<Self, ExperimentError> {
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
-        let mut bed = Self { stations: Vec::new(), store: None };
-        if schemes.iter().any(|scheme| scheme.store().is_apart()) {
-            let placement = &bench.setting.placement;
-            let redis = Redis::start(&folder, &bench.log("redis-outage"), &Bounds::on(&placement.store_cpus));
+        let mut bed = Self { schemes: Vec::new(), store: None };
+        if schemes.iter().any(|scheme| scheme.store().is_external()) {
+            let placement = &context.config.placement;
+            let redis = Redis::start(&folder, &context.log("redis-outage"), &Bounds::on(&placement.store_cpus));
             let redis = redis.map_err(UnusableStore::from)?;
             let address = redis.address().ok_or(ExperimentError::NoStore(StoreKind::Redis))?;
-            let proxy = DelayProxy::start(address, Link::default(), &placement.generator_cpus, bench.setting.seed);
+            let proxy = DelayProxy::start(address, Link::default(), &placement.generator_cpus, context.config.seed);
             bed.store = Some((proxy.map_err(|source| ExperimentError::Proxy { source })?, redis));
         }
         for &scheme in schemes {
             let folder = tempfile::tempdir_in(&folder).map_err(|source| ExperimentError::Folder { source })?.keep();
             let key = lab::keys::make(scheme, &folder).map_err(|source| ExperimentError::Key { scheme, source })?;
-            let mut station = SchemeNodes { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
+            let mut nodes = SchemeNodes { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
             for number in 1..=NODES {
                 let spec = ServerSpec {
                     node: format!("node-{number}"),
                     key: key.clone(),
-                    log: bench.log(&format!("{scheme}-outage-{number}")),
-                    ..bed.spec(bench, scheme)?
+                    log: context.log(&format!("{scheme}-outage-{number}")),
+                    ..bed.spec(context, scheme)?
                 };
-                let server = bench.start(&spec)?;
-                station.specs.push(ServerSpec { listen: server.address(), ..spec });
-                station.servers.push(server);
+                let server = context.start(&spec)?;
+                nodes.specs.push(ServerSpec { listen: server.address(), ..spec });
+                nodes.servers.push(server);
             }
-            bed.stations.push(station);
+            bed.schemes.push(nodes);
         }
         Ok(bed)
     }
 
     /// Returns how to start a server of a scheme. Each scheme has its own key prefix in the store.
-    fn spec(&self, bench: &Bench<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
-        let plain = bench.spec(scheme, bench.setting.store(scheme))?;
-        let Some((proxy, _)) = self.store.as_ref().filter(|_| scheme.store().is_apart()) else { return Ok(plain) };
+    fn spec(&self, context: &RunContext<'_>, scheme: Scheme) -> Result<ServerSpec, ExperimentError> {
+        let plain = context.spec(scheme, context.config.store(scheme))?;
+        let Some((proxy, _)) = self.store.as_ref().filter(|_| scheme.store().is_external()) else { return Ok(plain) };
         Ok(ServerSpec {
             store_url: Some(("AUTHBENCH_REDIS_URL", format!("redis://{}/0", proxy.address()))),
             key_prefix: format!("authbench:{scheme}:"),
@@ -86,22 +86,22 @@ impl Bed {
 
     /// Returns the schemes that take part in the current fault.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &SchemeNodes> {
-        self.stations.iter().filter(|station| station.loaded)
+        self.schemes.iter().filter(|nodes| nodes.loaded)
     }
 
     /// Waits until every server is ready. A server that has not queried its store since a fault detects only now that
     /// its connection is lost.
-    pub(super) fn settle(&self, setting: &Setting) -> Result<(), ExperimentError> {
-        for (station, server) in
-            self.stations.iter().flat_map(|station| station.servers.iter().map(move |server| (station, server)))
+    pub(super) fn settle(&self, config: &RunConfig) -> Result<(), ExperimentError> {
+        for (nodes, server) in
+            self.schemes.iter().flat_map(|nodes| nodes.servers.iter().map(move |server| (nodes, server)))
         {
             let client = server.client();
             let deadline = Instant::now() + SETTLED;
             while !client.get(route::READYZ, &BTreeMap::new(), SETTLED).is_ok_and(|answer| answer.status == 200) {
-                setting.go_on()?;
+                config.check_can_continue()?;
                 server.process().check()?;
                 if Instant::now() >= deadline {
-                    return Err(ExperimentError::NeverWell { scheme: station.scheme, seconds: SETTLED.as_secs() });
+                    return Err(ExperimentError::NotRecovered { scheme: nodes.scheme, seconds: SETTLED.as_secs() });
                 }
                 thread::sleep(POLL);
             }
@@ -114,7 +114,7 @@ impl Bed {
         if let Some(process) = self.store.as_ref().and_then(|(_, redis)| redis.process()) {
             process.check()?;
         }
-        self.stations.iter().flat_map(|station| &station.servers).try_for_each(|server| server.process().check())?;
+        self.schemes.iter().flat_map(|nodes| &nodes.servers).try_for_each(|server| server.process().check())?;
         Ok(())
     }
 
@@ -126,8 +126,8 @@ impl Bed {
     /// Begins a fault.
     pub(super) fn break_it(&mut self, fault: OutageFault, slow_rtt: Duration) -> Result<(), ExperimentError> {
         if fault == OutageFault::NodeKilled {
-            for station in &self.stations {
-                station.servers[VICTIM].process().kill();
+            for nodes in &self.schemes {
+                nodes.servers[VICTIM].process().kill();
             }
             return Ok(());
         }
@@ -164,8 +164,7 @@ impl Bed {
     /// Starts all killed nodes at the same time.
     fn start_victims(&mut self) -> Result<(), ExperimentError> {
         thread::scope(|scope| {
-            let starting: Vec<_> =
-                self.stations.iter_mut().map(|station| scope.spawn(|| station.start_victim())).collect();
+            let starting: Vec<_> = self.schemes.iter_mut().map(|nodes| scope.spawn(|| nodes.start_victim())).collect();
             starting.into_iter().try_for_each(|each| each.join().expect("starting does not panic"))
         })?;
         Ok(())
@@ -175,7 +174,7 @@ impl Bed {
 impl Drop for Bed {
     /// Kills all servers at once: none needs a clean shutdown, and each would be waited for in turn.
     fn drop(&mut self) {
-        for server in self.stations.iter().flat_map(|station| &station.servers) {
+        for server in self.schemes.iter().flat_map(|nodes| &nodes.servers) {
             server.process().kill();
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contract::StoreKind;
-use driver::{Probed, Reply};
+use driver::{ProbedRequest, Reply};
 use engine::plan::Plan;
 use engine::record::{OutageFault, OutageRound, Outcome, Validity};
 
@@ -41,22 +41,22 @@ pub(super) fn judge(
     course: &Course,
     repetition: u32,
     started_at: &str,
-    station: &SchemeNodes,
+    nodes: &SchemeNodes,
     roll: &Roll,
     plan: &Plan,
-    probed: &[Probed],
+    probed: &[ProbedRequest],
 ) -> OutageRound {
     let intervals = (plan.duration_s / course.interval_s).ceil() as usize;
     let mut outcomes: BTreeMap<Outcome, Vec<u32>> = BTreeMap::new();
     for each in probed {
         let offset_s = (each.intended - course.start).as_secs_f64();
         let interval = ((offset_s / course.interval_s) as usize).min(intervals.saturating_sub(1));
-        let lost_from = course.lost_from(station.scheme.store(), each.node);
+        let lost_from = course.lost_from(nodes.scheme.store(), each.node);
         let outcome = outcome(each, roll.end_of(each.node, each.credential), roll.window, lost_from);
         outcomes.entry(outcome).or_insert_with(|| vec![0; intervals])[interval] += 1;
     }
     let mut round = OutageRound {
-        scheme: station.scheme.id().to_owned(),
+        scheme: nodes.scheme.id().to_owned(),
         fault: course.fault,
         repetition,
         started_at: started_at.to_owned(),
@@ -76,7 +76,7 @@ impl Course {
     /// Returns when valid credentials may become unknown because state was lost.
     fn lost_from(&self, store: StoreKind, node: usize) -> Option<Instant> {
         let gone = match self.fault {
-            OutageFault::StoreKilled => store.is_apart(),
+            OutageFault::StoreKilled => store.is_external(),
             OutageFault::NodeKilled => store == StoreKind::Memory && node == VICTIM,
             _ => false,
         };
@@ -84,10 +84,10 @@ impl Course {
     }
 }
 
-fn outcome(probed: &Probed, end: Option<End>, window: Duration, lost_from: Option<Instant>) -> Outcome {
+fn outcome(probed: &ProbedRequest, end: Option<End>, window: Duration, lost_from: Option<Instant>) -> Outcome {
     let (sent, done, status, named) = match probed.reply {
         Reply::Unsent => return Outcome::Unsent,
-        Reply::Answered { status, names_its_user, sent, done } => (sent, done, Some(status), names_its_user),
+        Reply::Completed { status, has_expected_user, sent, done } => (sent, done, Some(status), has_expected_user),
         Reply::TimedOut | Reply::Disconnected => (probed.intended, probed.intended, None, true),
     };
     let standing = standing(end, window, sent, done);
@@ -118,7 +118,7 @@ fn standing(end: Option<End>, window: Duration, sent: Instant, done: Instant) ->
     }
 }
 
-fn reasons(round: &OutageRound, course: &Course, probed: &[Probed]) -> Vec<String> {
+fn reasons(round: &OutageRound, course: &Course, probed: &[ProbedRequest]) -> Vec<String> {
     let unsent = round.count(Outcome::Unsent);
     // Requests planned shortly before the fault may have been sent, or in flight, when it began.
     let before = ((round.fault_s - LATE.as_secs_f64()) / course.interval_s) as usize;
@@ -126,7 +126,7 @@ fn reasons(round: &OutageRound, course: &Course, probed: &[Probed]) -> Vec<Strin
     let wrong = round.outcomes.iter().filter(|(outcome, _)| !fine.contains(outcome));
     let wrong: u32 = wrong.flat_map(|(_, counts)| counts.iter().take(before)).sum();
     let sent = probed.iter().filter_map(|each| match each.reply {
-        Reply::Answered { sent, .. } => Some(sent.saturating_duration_since(each.intended)),
+        Reply::Completed { sent, .. } => Some(sent.saturating_duration_since(each.intended)),
         _ => None,
     });
     let lags: Vec<Duration> = sent.collect();
@@ -148,14 +148,14 @@ mod tests {
     const WINDOW: Duration = Duration::from_secs(2);
 
     /// Returns a request sent this many milliseconds after the zero, with a response 5 ms later.
-    fn answered(zero: Instant, at_ms: u32, status: u16, names_its_user: bool) -> Probed {
+    fn answered(zero: Instant, at_ms: u32, status: u16, has_expected_user: bool) -> ProbedRequest {
         let sent = zero + at_ms * MS;
-        let reply = Reply::Answered { status, names_its_user, sent, done: sent + 5 * MS };
-        Probed { intended: sent, node: 0, credential: 0, reply }
+        let reply = Reply::Completed { status, has_expected_user, sent, done: sent + 5 * MS };
+        ProbedRequest { intended: sent, node: 0, credential: 0, reply }
     }
 
-    fn unanswered(zero: Instant, reply: Reply) -> Probed {
-        Probed { intended: zero + 3_000 * MS, node: 0, credential: 0, reply }
+    fn unanswered(zero: Instant, reply: Reply) -> ProbedRequest {
+        ProbedRequest { intended: zero + 3_000 * MS, node: 0, credential: 0, reply }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lab::http::Client;
 use lab::server::Server;
 
 use super::bed::{NODES, SchemeNodes, VICTIM};
-use crate::bench::{ExperimentError, Setting};
+use crate::run_context::{ExperimentError, RunConfig};
 
 /// One of this number of credentials is revoked before the load.
 const ENDED_OF: usize = 3;
@@ -52,27 +52,27 @@ struct Set {
 
 impl Roll {
     /// Mints credentials, and revokes some if the scheme supports it.
-    pub(super) fn call(setting: &Setting, station: &SchemeNodes, population: u32) -> Result<Self, ExperimentError> {
-        let minting = if station.sticky() { NODES } else { 1 };
+    pub(super) fn call(config: &RunConfig, nodes: &SchemeNodes, population: u32) -> Result<Self, ExperimentError> {
+        let minting = if nodes.sticky() { NODES } else { 1 };
         let mut sets = Vec::new();
-        for server in &station.servers[..minting] {
+        for server in &nodes.servers[..minting] {
             let minted = server.client().mint(population, 0)?;
             sets.push(Set { ends: vec![None; minted.len()], minted });
         }
-        let window_s = station.servers[0].descriptor().revocation_window_s.unwrap_or(0);
+        let window_s = nodes.servers[0].descriptor().revocation_window_s.unwrap_or(0);
         let mut roll = Self {
             sets,
             window: Duration::from_secs(window_s),
             asked_during: 0,
             acknowledged_during: 0,
-            clients: station.servers.iter().map(Server::client).collect(),
-            can_end: matches!(station.scheme.logout(), Some(LogoutScope::Credential | LogoutScope::User)),
+            clients: nodes.servers.iter().map(Server::client).collect(),
+            can_end: matches!(nodes.scheme.logout(), Some(LogoutScope::Credential | LogoutScope::User)),
         };
         for (node, number) in roll.each(|number| number % ENDED_OF == ENDED_OF - 1) {
-            setting.go_on()?;
+            config.check_can_continue()?;
             let status = roll.end(node, number);
             if status != Some(204) {
-                return Err(ExperimentError::Logout { scheme: station.scheme, status: status.unwrap_or(0) });
+                return Err(ExperimentError::Logout { scheme: nodes.scheme, status: status.unwrap_or(0) });
             }
         }
         Ok(roll)
@@ -138,8 +138,8 @@ impl Roll {
     }
 
     /// Returns the nodes with the credentials to send to each.
-    pub(super) fn nodes(&self, station: &SchemeNodes) -> Result<Vec<Node>, ExperimentError> {
-        let scheme = station.scheme;
+    pub(super) fn nodes(&self, nodes: &SchemeNodes) -> Result<Vec<Node>, ExperimentError> {
+        let scheme = nodes.scheme;
         let credentials = |set: &Set| {
             let made = Credentials::new(set.minted.clone());
             made.map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
@@ -149,6 +149,6 @@ impl Roll {
             base_url: server.base_url(),
             credentials: Arc::clone(sets.get(number).unwrap_or(&sets[0])),
         };
-        Ok(station.servers.iter().enumerate().map(node).collect())
+        Ok(nodes.servers.iter().enumerate().map(node).collect())
     }
 }

@@ -11,7 +11,7 @@ use lab::store::Store;
 
 use super::OF_AVAILABLE;
 use super::allowance::Allowance;
-use crate::bench::{ExperimentError, Setting};
+use crate::run_context::{ExperimentError, RunConfig};
 
 /// Credentials created at a time.
 const BATCH: u32 = 5_000;
@@ -54,24 +54,24 @@ impl<'a> Crowd<'a> {
     }
 
     /// Creates credentials up to this number, and returns the duration.
-    pub(super) fn fill(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
-        self.make(setting, size, lab::http::Client::mint)
+    pub(super) fn fill(&mut self, config: &RunConfig, size: u32) -> Result<Duration, ExperimentError> {
+        self.make(config, size, lab::http::Client::mint)
     }
 
     /// Creates and revokes credentials up to this number, and returns the duration.
-    pub(super) fn revoke(&mut self, setting: &Setting, size: u32) -> Result<Duration, ExperimentError> {
-        self.make(setting, size, lab::http::Client::mint_revoked)
+    pub(super) fn revoke(&mut self, config: &RunConfig, size: u32) -> Result<Duration, ExperimentError> {
+        self.make(config, size, lab::http::Client::mint_revoked)
     }
 
     fn make(
         &mut self,
-        setting: &Setting,
+        config: &RunConfig,
         size: u32,
         mint: fn(&lab::http::Client, u32, u32) -> Result<Vec<MintedCredential>, lab::http::HttpError>,
     ) -> Result<Duration, ExperimentError> {
         let (client, began) = (self.server.client(), Instant::now());
         while self.filled < size {
-            setting.go_on()?;
+            config.check_can_continue()?;
             let minted = mint(&client, BATCH.min(size - self.filled), self.filled)?;
             self.keep(minted);
         }
@@ -124,10 +124,10 @@ impl<'a> Crowd<'a> {
     }
 
     /// Returns the target with the kept credentials.
-    pub(super) fn target(&self, setting: &Setting) -> Result<Target, ExperimentError> {
+    pub(super) fn target(&self, config: &RunConfig) -> Result<Target, ExperimentError> {
         let credentials = Credentials::new(self.kept.clone());
         let credentials = credentials.map_err(|source| ExperimentError::Credentials { scheme: self.scheme, source })?;
-        Ok(Target::one(self.server.base_url(), Arc::new(credentials), setting.carrier))
+        Ok(Target::one(self.server.base_url(), Arc::new(credentials), config.carrier))
     }
 
     /// Fails if a process has exited.

@@ -8,8 +8,8 @@ use contract::{Carrier, MAX_HEAD_BYTES, ProblemKind};
 use driver::{Credentials, Target};
 use engine::record::Garbage;
 
-use crate::bench::{Bench, ExperimentError};
-use crate::fleet::ServerUnderTest;
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::ServerUnderTest;
 
 /// The greatest length of a credential with the rest of the head.
 const LONG_BYTES: usize = MAX_HEAD_BYTES - (2 << 10);
@@ -30,24 +30,24 @@ pub(super) const fn status(garbage: Garbage) -> u16 {
 /// Returns every kind that applies to this server; its valid credentials are new afterwards, because its clock is
 /// moved.
 pub(super) fn against(
-    bench: &Bench<'_>,
-    station: &mut ServerUnderTest<'_>,
+    context: &RunContext<'_>,
+    under_test: &mut ServerUnderTest<'_>,
     population: u32,
 ) -> Result<Vec<(Garbage, Target)>, ExperimentError> {
-    let scheme = station.scheme;
+    let scheme = under_test.scheme;
     let of = |minted: Vec<MintedCredential>| {
         Credentials::new(minted).map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
     };
-    let carrier = bench.setting.carrier;
+    let carrier = context.config.carrier;
     let carrying = |credential: &str| of(vec![minted(carried(carrier, credential))]);
     let mut garbage = Vec::new();
     if scheme.is_control() {
         // The control accepts every request as the same user, and rejects no credential.
         garbage.push((Garbage::TooLongHeader, carrying(&"a".repeat(TOO_LONG_BYTES))?));
     } else {
-        let expired = station.outlive_credentials(bench)?;
+        let expired = under_test.expire_credentials(context)?;
         // After the clock was moved forward, so that they are not expired as well.
-        let good = station.server.client().mint(population, 0)?;
+        let good = under_test.server.client().mint(population, 0)?;
         let forged = good.iter().map(|good| minted(good.headers.iter().map(forge).collect()));
         garbage.push((Garbage::NoCredential, of(vec![minted(BTreeMap::new())])?));
         garbage.push((Garbage::Malformed, carrying("malformed")?));
@@ -55,7 +55,7 @@ pub(super) fn against(
         garbage.extend(expired.map(|expired| (Garbage::Expired, expired)));
         garbage.push((Garbage::LongHeader, carrying(&"a".repeat(LONG_BYTES))?));
     }
-    let target = |(garbage, credentials)| (garbage, Target::one(station.server.base_url(), credentials, carrier));
+    let target = |(garbage, credentials)| (garbage, Target::one(under_test.server.base_url(), credentials, carrier));
     Ok(garbage.into_iter().map(target).collect())
 }
 

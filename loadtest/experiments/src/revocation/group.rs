@@ -2,42 +2,42 @@
 
 use std::time::Duration;
 
-use contract::{EarlyEnd, RevocationClass, Scheme, SchemeDescriptor, StoreKind};
-use driver::{ProbeError, Prober};
+use contract::{EarlyRevocation, RevocationClass, Scheme, SchemeDescriptor, StoreKind};
+use driver::{PollError, RevocationPoller};
 use engine::record::PushLink;
 use lab::http::Client;
 use lab::proxy::{DelayProxy, Link, LinkFault};
 use lab::server::{Server, ServerSpec};
 
 use super::RevocationParameters;
-use crate::bench::{Bench, ExperimentError};
 use crate::nodes::SharedKey;
+use crate::run_context::{ExperimentError, RunContext};
 
-pub(super) struct Group {
+pub(super) struct NodeGroup {
     pub(super) scheme: Scheme,
     pub(super) link: PushLink,
     pub(super) servers: Vec<Server>,
-    pub(super) prober: Prober,
+    pub(super) poller: RevocationPoller,
     /// The proxy between the last node and its store; none over a near link.
     proxy: Option<DelayProxy>,
 }
 
-impl Group {
+impl NodeGroup {
     /// Starts the nodes, and opens this number of connections to each.
     pub(super) fn start(
-        bench: &mut Bench<'_>,
+        context: &mut RunContext<'_>,
         parameters: &RevocationParameters,
         scheme: Scheme,
         link: PushLink,
         connections: u32,
     ) -> Result<Self, ExperimentError> {
-        let shared = SharedKey::make(bench, scheme)?;
-        let store = bench.setting.store(scheme);
+        let shared = SharedKey::make(context, scheme)?;
+        let store = context.config.store(scheme);
         let proxy = match (link, store.and_then(lab::store::Store::address)) {
             (PushLink::Near, _) | (_, None) => None,
             (PushLink::Delayed { .. } | PushLink::Lost, Some(address)) => {
-                let cpus = &bench.setting.placement.generator_cpus;
-                let proxy = DelayProxy::start(address, laid(link), cpus, bench.setting.seed);
+                let cpus = &context.config.placement.generator_cpus;
+                let proxy = DelayProxy::start(address, link_settings(link), cpus, context.config.seed);
                 Some(proxy.map_err(|source| ExperimentError::Proxy { source })?)
             }
         };
@@ -45,22 +45,23 @@ impl Group {
         let count = if scheme.store() == StoreKind::Memory { 1 } else { parameters.nodes };
         let mut servers = Vec::new();
         for number in 1..=count {
-            bench.go_on()?;
-            let spec = bench.spec(scheme, store)?;
-            let by_way_of = proxy.as_ref().filter(|_| number == count).zip(store);
-            let store_url = by_way_of.map(|(proxy, store)| store.url_by_way_of(proxy.address()));
+            context.check_can_continue()?;
+            let spec = context.spec(scheme, store)?;
+            let through_proxy = proxy.as_ref().filter(|_| number == count).zip(store);
+            let store_url = through_proxy.map(|(proxy, store)| store.url_by_way_of(proxy.address()));
             servers.push(Server::start(&ServerSpec {
                 node: format!("node-{number}"),
                 key: shared.key.clone(),
-                log: bench.log(&format!("{scheme}-revocation-{number}")),
-                settings: shorter(scheme, parameters),
+                log: context.log(&format!("{scheme}-revocation-{number}")),
+                settings: short_lifetimes(scheme, parameters),
                 store_url: store_url.or(spec.store_url),
                 ..spec
             })?);
         }
         let authorities: Vec<String> = servers.iter().map(|server| server.address().to_string()).collect();
-        let prober = Prober::connect(&authorities, connections).map_err(|source| failed(scheme, &servers, source))?;
-        Ok(Self { scheme, link, servers, prober, proxy })
+        let poller =
+            RevocationPoller::connect(&authorities, connections).map_err(|source| failed(scheme, &servers, source))?;
+        Ok(Self { scheme, link, servers, poller, proxy })
     }
 
     /// Returns the description of the nodes: all are the same.
@@ -73,13 +74,13 @@ impl Group {
     }
 
     /// Returns the number of nodes that may receive an event: one that cannot reach its store cannot propagate it.
-    pub(super) fn tellable(&self) -> usize {
+    pub(super) fn event_receivers(&self) -> usize {
         let last = usize::from(self.link != PushLink::Near && self.servers.len() > 1);
         self.servers.len() - last
     }
 
     /// Returns why polling failed: an exited node explains more than a lost connection.
-    pub(super) fn failed(&self, source: ProbeError) -> ExperimentError {
+    pub(super) fn failed(&self, source: PollError) -> ExperimentError {
         failed(self.scheme, &self.servers, source)
     }
 
@@ -92,8 +93,8 @@ impl Group {
     }
 }
 
-fn failed(scheme: Scheme, servers: &[Server], source: ProbeError) -> ExperimentError {
-    if matches!(source, ProbeError::Interrupted) {
+fn failed(scheme: Scheme, servers: &[Server], source: PollError) -> ExperimentError {
+    if matches!(source, PollError::Interrupted) {
         return ExperimentError::Interrupted;
     }
     match servers.iter().try_for_each(|server| server.process().check()) {
@@ -102,7 +103,7 @@ fn failed(scheme: Scheme, servers: &[Server], source: ProbeError) -> ExperimentE
     }
 }
 
-fn laid(link: PushLink) -> Link {
+fn link_settings(link: PushLink) -> Link {
     match link {
         PushLink::Delayed { delay_ms } => Link { delay: Duration::from_millis(u64::from(delay_ms)), ..Link::default() },
         PushLink::Near | PushLink::Lost => Link::default(),
@@ -110,8 +111,8 @@ fn laid(link: PushLink) -> Link {
 }
 
 /// Returns options for short lifetimes. Schemes that deny at once or by a push keep their own.
-fn shorter(scheme: Scheme, parameters: &RevocationParameters) -> Vec<(&'static str, String)> {
-    let epoch = scheme.kind().early_end() == Some(EarlyEnd::Epoch);
+fn short_lifetimes(scheme: Scheme, parameters: &RevocationParameters) -> Vec<(&'static str, String)> {
+    let epoch = scheme.kind().early_revocation() == Some(EarlyRevocation::Epoch);
     match scheme.revocation_class() {
         Some(RevocationClass::Ttl) if epoch => {
             vec![("AUTHBENCH_EPOCH_TTL_S", parameters.epoch_ttl_s.to_string())]

@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 use contract::{RevocationClass, Scheme};
-use driver::{Pace, Seen};
+use driver::{Polling, TrialResult};
 use engine::record::{Acceptances, EventKind, PushLink, RevocationEvent, RevocationSeries, Validity};
 use evidence::revocation_bound_us;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::group::Group;
-use super::trial::{Maker, Ready};
+use super::group::NodeGroup;
+use super::trial::{PreparedTrial, TrialFactory};
 use super::{EventCounts, RevocationParameters};
-use crate::bench::{Bench, ExperimentError};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// How long a node that still accepts is polled beyond the limit of its class.
-const PATIENCE: Duration = Duration::from_secs(1);
+const POLL_MARGIN: Duration = Duration::from_secs(1);
 /// Connections to each node with one event at a time: one sends while the other waits for a response.
 const CONNECTIONS: u32 = 2;
 /// The same for waves: a node whose store does not respond takes most of a second for each response.
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The same if the denial is due within a tenth of a second.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
 /// The share of events without a result above which the series is invalid.
-const FAULTY: f64 = 0.1;
+const MAX_FAULTY_SHARE: f64 = 0.1;
 
 /// The plan of a series.
 pub(super) struct SeriesPlan {
@@ -36,18 +36,18 @@ pub(super) struct SeriesPlan {
     /// Events in all rounds together, or in each wave.
     pub(super) counts: EventCounts,
     /// Whether there is one event at a time.
-    pub(super) one_by_one: bool,
+    pub(super) one_at_a_time: bool,
 }
 
 /// Measures the events of a series.
 pub(super) fn measure(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &RevocationParameters,
     scheme: Scheme,
     plan: &SeriesPlan,
 ) -> Result<RevocationSeries, ExperimentError> {
-    let connections = if plan.one_by_one { CONNECTIONS } else { CONNECTIONS_IN_WAVES };
-    let mut group = Group::start(bench, parameters, scheme, plan.link, connections)?;
+    let connections = if plan.one_at_a_time { CONNECTIONS } else { CONNECTIONS_IN_WAVES };
+    let mut group = NodeGroup::start(context, parameters, scheme, plan.link, connections)?;
     let described = group.descriptor();
     let mut series = RevocationSeries {
         scheme: scheme.id().to_owned(),
@@ -60,20 +60,20 @@ pub(super) fn measure(
         events: Vec::new(),
         validity: Validity::default(),
     };
-    let mut random = SmallRng::seed_from_u64(bench.setting.seed);
+    let mut random = SmallRng::seed_from_u64(context.config.seed);
     let mut next_user = 1;
     for round in 0..plan.rounds {
-        bench.step(&worded(scheme, plan, round))?;
+        context.step(&step_label(scheme, plan, round))?;
         if round > 0 && plan.link == PushLink::Lost {
-            group = Group::start(bench, parameters, scheme, plan.link, connections)?;
+            group = NodeGroup::start(context, parameters, scheme, plan.link, connections)?;
         }
-        let counts = if plan.one_by_one { plan.counts.in_round(round, plan.rounds) } else { plan.counts };
-        let kinds = kinds(counts, group.tellable(), &mut random);
-        let ready = trials(bench, &mut group, &kinds, &mut next_user)?;
-        let events = if plan.one_by_one {
-            one_by_one(bench, &mut group, &series, ready, round)?
+        let counts = if plan.one_at_a_time { plan.counts.in_round(round, plan.rounds) } else { plan.counts };
+        let kinds = kinds(counts, group.event_receivers(), &mut random);
+        let prepared = prepare_trials(context, &mut group, &kinds, &mut next_user)?;
+        let events = if plan.one_at_a_time {
+            one_at_a_time(context, &mut group, &series, prepared, round)?
         } else {
-            together(bench, &mut group, &series, &ready, round)?
+            measure_wave(context, &mut group, &series, &prepared, round)?
         };
         let endless = events.iter().any(|event| event.faults.is_empty() && event.denied_us.contains(&None));
         series.events.extend(events);
@@ -86,7 +86,7 @@ pub(super) fn measure(
     Ok(series)
 }
 
-fn worded(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
+fn step_label(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
     let over = match plan.link {
         PushLink::Near => String::new(),
         PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
@@ -96,7 +96,7 @@ fn worded(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
 }
 
 /// Returns the events in their order, and the node that receives each.
-fn kinds(counts: EventCounts, tellable: usize, random: &mut SmallRng) -> Vec<(EventKind, usize)> {
+fn kinds(counts: EventCounts, event_receivers: usize, random: &mut SmallRng) -> Vec<(EventKind, usize)> {
     let count = |kind| match kind {
         EventKind::PasswordChange | EventKind::Demote => counts.hashed,
         EventKind::Logout | EventKind::LogoutAll | EventKind::Disable => counts.plain,
@@ -107,36 +107,36 @@ fn kinds(counts: EventCounts, tellable: usize, random: &mut SmallRng) -> Vec<(Ev
     kinds.into_iter().map(|kind| (kind, random.random_range(0..tellable))).collect()
 }
 
-fn trials(
-    bench: &Bench<'_>,
-    group: &mut Group,
+fn prepare_trials(
+    context: &RunContext<'_>,
+    group: &mut NodeGroup,
     kinds: &[(EventKind, usize)],
     next_user: &mut u32,
-) -> Result<Vec<Ready>, ExperimentError> {
+) -> Result<Vec<PreparedTrial>, ExperimentError> {
     let clients: Vec<_> = (0..group.servers.len()).map(|node| group.client(node)).collect();
-    let maker = Maker {
+    let factory = TrialFactory {
         scheme: group.scheme,
-        carrier: bench.setting.carrier,
-        prober: &mut group.prober,
+        carrier: context.config.carrier,
+        poller: &mut group.poller,
         clients: &clients,
         next_user,
     };
-    { maker }.make(kinds)
+    { factory }.make(kinds)
 }
 
 /// Measures one event at a time, with polling without pauses.
-fn one_by_one(
-    bench: &Bench<'_>,
-    group: &mut Group,
+fn one_at_a_time(
+    context: &RunContext<'_>,
+    group: &mut NodeGroup,
     series: &RevocationSeries,
-    ready: Vec<Ready>,
+    prepared: Vec<PreparedTrial>,
     block: u32,
 ) -> Result<Vec<RevocationEvent>, ExperimentError> {
     let mut events = Vec::new();
-    for ready in ready {
-        bench.go_on()?;
-        let pace = Pace { pause: Duration::ZERO, patience: patience(series), at_a_time: CONNECTIONS };
-        let made = wave(bench, group, series, &[ready], pace, block)?;
+    for prepared in prepared {
+        context.check_can_continue()?;
+        let polling = Polling { pause: Duration::ZERO, timeout: poll_timeout(series), concurrency: CONNECTIONS };
+        let made = run_trials(context, group, series, &[prepared], polling, block)?;
         let endless = made.iter().any(|event| event.denied_us.contains(&None));
         events.extend(made);
         if endless {
@@ -146,66 +146,75 @@ fn one_by_one(
     Ok(events)
 }
 
-fn together(
-    bench: &Bench<'_>,
-    group: &mut Group,
+fn measure_wave(
+    context: &RunContext<'_>,
+    group: &mut NodeGroup,
     series: &RevocationSeries,
-    ready: &[Ready],
+    prepared: &[PreparedTrial],
     block: u32,
 ) -> Result<Vec<RevocationEvent>, ExperimentError> {
     let pause = if matches!(group.link, PushLink::Delayed { .. }) { SHORT_PAUSE } else { PAUSE };
-    let pace = Pace { pause, patience: patience(series), at_a_time: 1 };
-    wave(bench, group, series, ready, pace, block)
+    let polling = Polling { pause, timeout: poll_timeout(series), concurrency: 1 };
+    run_trials(context, group, series, prepared, polling, block)
 }
 
-fn patience(series: &RevocationSeries) -> Duration {
-    Duration::from_micros(revocation_bound_us(series.class, series.window_s, None)) + PATIENCE
+fn poll_timeout(series: &RevocationSeries) -> Duration {
+    Duration::from_micros(revocation_bound_us(series.class, series.window_s, None)) + POLL_MARGIN
 }
 
 /// Makes every node accept the credentials, revokes them, and polls which nodes still accept them.
-fn wave(
-    bench: &Bench<'_>,
-    group: &mut Group,
+fn run_trials(
+    context: &RunContext<'_>,
+    group: &mut NodeGroup,
     series: &RevocationSeries,
-    ready: &[Ready],
-    pace: Pace,
+    prepared: &[PreparedTrial],
+    polling: Polling,
     block: u32,
 ) -> Result<Vec<RevocationEvent>, ExperimentError> {
-    let trials: Vec<_> = ready.iter().map(|ready| ready.trial.clone()).collect();
-    let refused = group.prober.warm(&trials).map_err(|source| group.failed(source))?;
+    let trials: Vec<_> = prepared.iter().map(|prepared| prepared.trial.clone()).collect();
+    let rejected = group.poller.warm_up(&trials).map_err(|source| group.failed(source))?;
     group.break_link();
-    let seen = group.prober.run(&trials, pace, &bench.setting.stop).map_err(|source| group.failed(source))?;
-    let life = group.descriptor().credential_ttl_s.map(|ttl_s| ttl_s + group.descriptor().leeway_s.unwrap_or(0));
+    let results = group.poller.run(&trials, polling, &context.config.stop).map_err(|source| group.failed(source))?;
+    let lifetime = group.descriptor().credential_ttl_s.map(|ttl_s| ttl_s + group.descriptor().leeway_s.unwrap_or(0));
     // Activity extends the lifetime of sessions, but not that of signed tokens.
-    let ends = matches!(series.class, RevocationClass::Ttl | RevocationClass::Expiry);
-    let life = life.filter(|_| ends).map(Duration::from_secs);
-    let event = |((ready, seen), refused): ((&Ready, Seen), Option<String>)| event(ready, seen, refused, life, block);
-    Ok(ready.iter().zip(seen).zip(refused).map(event).collect())
+    let expires = matches!(series.class, RevocationClass::Ttl | RevocationClass::Expiry);
+    let lifetime = lifetime.filter(|_| expires).map(Duration::from_secs);
+    let event = |((prepared, result), rejected): ((&PreparedTrial, TrialResult), Option<String>)| {
+        event(prepared, result, rejected, lifetime, block)
+    };
+    Ok(prepared.iter().zip(results).zip(rejected).map(event).collect())
 }
 
-fn event(ready: &Ready, seen: Seen, refused: Option<String>, life: Option<Duration>, block: u32) -> RevocationEvent {
-    let left =
-        |acknowledged: Instant| life.map(|life| life.saturating_sub(acknowledged - ready.born).as_micros() as u64);
-    let accepted = (0..).zip(&seen.nodes).filter_map(|(node, found)| {
-        found.last_accepted_us.map(|last_us| Acceptances { node, count: found.accepted, last_us })
+fn event(
+    prepared: &PreparedTrial,
+    result: TrialResult,
+    rejected: Option<String>,
+    lifetime: Option<Duration>,
+    block: u32,
+) -> RevocationEvent {
+    let left = |acknowledged: Instant| {
+        lifetime.map(|lifetime| lifetime.saturating_sub(acknowledged - prepared.issued_at).as_micros() as u64)
+    };
+    let accepted = (0..).zip(&result.nodes).filter_map(|(node, node_result)| {
+        node_result.last_accepted_us.map(|last_us| Acceptances { node, count: node_result.accepted, last_us })
     });
-    let faults: Vec<String> = refused.into_iter().chain(seen.faults).collect();
+    let faults: Vec<String> = rejected.into_iter().chain(result.faults).collect();
     RevocationEvent {
-        kind: ready.kind,
+        kind: prepared.kind,
         block,
-        told: ready.trial.told as u32,
-        answered_us: seen.answered_us,
-        left_us: seen.acknowledged.and_then(left),
-        denied_us: seen.nodes.iter().map(|found| found.denied_us).collect(),
+        told: prepared.trial.event_node as u32,
+        answered_us: result.answered_us,
+        left_us: result.acknowledged.and_then(left),
+        denied_us: result.nodes.iter().map(|node_result| node_result.denied_us).collect(),
         accepted: accepted.collect(),
-        unavailable: seen.nodes.iter().map(|found| found.unavailable).sum(),
+        unavailable: result.nodes.iter().map(|node_result| node_result.unavailable).sum(),
         faults,
     }
 }
 
 fn validity(events: &[RevocationEvent]) -> Validity {
     let faulty: Vec<&RevocationEvent> = events.iter().filter(|event| !event.faults.is_empty()).collect();
-    let reason = faulty.first().filter(|_| faulty.len() as f64 > FAULTY * events.len() as f64).map(|first| {
+    let reason = faulty.first().filter(|_| faulty.len() as f64 > MAX_FAULTY_SHARE * events.len() as f64).map(|first| {
         format!(
             "{} of {} events have no result; the first because {}",
             faulty.len(),

@@ -5,11 +5,11 @@ use std::time::Instant;
 use contract::body::MintedCredential;
 use contract::user::{ADMIN_ROLE, PASSWORD, username};
 use contract::{Carrier, Scheme, route};
-use driver::{Call, ProbeError, Prober, Trial};
+use driver::{Call, PollError, RevocationPoller, Trial};
 use engine::record::EventKind;
 use lab::http::Client;
 
-use crate::bench::ExperimentError;
+use crate::run_context::ExperimentError;
 use crate::wire::sent_back;
 
 /// Long enough for any password rule.
@@ -20,10 +20,10 @@ const ADMIN: u32 = 0;
 type Headers = Vec<(String, String)>;
 
 /// Creates trials for nodes that share a store and keys.
-pub(super) struct Maker<'group> {
+pub(super) struct TrialFactory<'group> {
     pub(super) scheme: Scheme,
     pub(super) carrier: Carrier,
-    pub(super) prober: &'group mut Prober,
+    pub(super) poller: &'group mut RevocationPoller,
     /// One client per node.
     pub(super) clients: &'group [Client],
     /// Every event has a separate user, because the change is permanent.
@@ -31,30 +31,34 @@ pub(super) struct Maker<'group> {
 }
 
 /// A trial that is ready to start.
-pub(super) struct Ready {
+pub(super) struct PreparedTrial {
     pub(super) kind: EventKind,
     pub(super) trial: Trial,
     /// The latest time at which the credential was issued.
-    pub(super) born: Instant,
+    pub(super) issued_at: Instant,
 }
 
-impl Maker<'_> {
+impl TrialFactory<'_> {
     /// Creates one trial for each kind and receiving node.
-    pub(super) fn make(&mut self, kinds: &[(EventKind, usize)]) -> Result<Vec<Ready>, ExperimentError> {
+    pub(super) fn make(&mut self, kinds: &[(EventKind, usize)]) -> Result<Vec<PreparedTrial>, ExperimentError> {
         let (admin, _) = self.mint(1, ADMIN)?;
         let admin = &admin[0];
         // Logins first, because they take long, and credentials issued before would age meanwhile.
         let demoted = kinds.iter().filter(|(kind, _)| *kind == EventKind::Demote);
-        let mut ready: Vec<Ready> =
-            demoted.map(|&(_, told)| self.demotion(told, admin)).collect::<Result<_, ExperimentError>>()?;
+        let mut prepared: Vec<PreparedTrial> =
+            demoted.map(|&(_, event_node)| self.demotion(event_node, admin)).collect::<Result<_, ExperimentError>>()?;
         let others: Vec<&(EventKind, usize)> = kinds.iter().filter(|(kind, _)| *kind != EventKind::Demote).collect();
         let first = self.users(others.len() as u32);
-        let (credentials, born) = self.mint(others.len() as u32, first)?;
-        for ((&&(kind, told), headers), user) in others.iter().zip(credentials).zip(first..) {
+        let (credentials, issued_at) = self.mint(others.len() as u32, first)?;
+        for ((&&(kind, event_node), headers), user) in others.iter().zip(credentials).zip(first..) {
             let event = self.event(kind, &headers, admin, user);
-            ready.push(Ready { kind, trial: Trial { told, event, probe: Call::get(route::ME, headers) }, born });
+            prepared.push(PreparedTrial {
+                kind,
+                trial: Trial { event_node, event, probe: Call::get(route::ME, headers) },
+                issued_at,
+            });
         }
-        Ok(ready)
+        Ok(prepared)
     }
 
     fn users(&mut self, count: u32) -> u32 {
@@ -99,24 +103,24 @@ impl Maker<'_> {
     }
 
     /// Prepares a user who was given the role, has logged in with it, and will lose it.
-    fn demotion(&mut self, told: usize, admin: &Headers) -> Result<Ready, ExperimentError> {
+    fn demotion(&mut self, event_node: usize, admin: &Headers) -> Result<PreparedTrial, ExperimentError> {
         let user = self.users(1);
         let roles = serde_json::json!({ "username": username(user), "roles": [ADMIN_ROLE] });
         let promotion = self.post(route::ADMIN_USER, admin, Some(roles.to_string()));
-        let status = self.prober.send(told, &promotion).map_err(|source| self.failed(source))?;
+        let status = self.poller.send(event_node, &promotion).map_err(|source| self.failed(source))?;
         if status != 204 {
             return Err(ExperimentError::Prepared { scheme: self.scheme, what: "a promotion", status });
         }
-        let (login, answer) = self.clients[told].login(&username(user), PASSWORD)?;
-        let born = Instant::now();
-        let sent_back = sent_back(&self.clients[told], self.carrier, &login, &answer);
+        let (login, answer) = self.clients[event_node].login(&username(user), PASSWORD)?;
+        let issued_at = Instant::now();
+        let sent_back = sent_back(&self.clients[event_node], self.carrier, &login, &answer);
         let headers: Headers = sent_back.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
         let event = self.event(EventKind::Demote, &headers, admin, user);
-        let trial = Trial { told, event, probe: Call::get(route::ADMIN, headers) };
-        Ok(Ready { kind: EventKind::Demote, trial, born })
+        let trial = Trial { event_node, event, probe: Call::get(route::ADMIN, headers) };
+        Ok(PreparedTrial { kind: EventKind::Demote, trial, issued_at })
     }
 
-    fn failed(&self, source: ProbeError) -> ExperimentError {
+    fn failed(&self, source: PollError) -> ExperimentError {
         ExperimentError::Probe { scheme: self.scheme, source }
     }
 }

@@ -8,7 +8,7 @@ use engine::clock::{now_ns, sleep_until};
 use lab::http::{Client, DEADLINE, HttpError};
 use lab::server::Server;
 
-use crate::bench::{Bench, ExperimentError};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// Families minted between two checks for an interruption.
 const BATCH: u32 = 500;
@@ -36,11 +36,11 @@ pub(super) fn refresh(client: &Client, token: &str) -> Result<Refreshed, HttpErr
 }
 
 /// Returns the refresh tokens of this number of new families.
-pub(super) fn families(bench: &Bench<'_>, server: &Server, count: u32) -> Result<Vec<String>, ExperimentError> {
+pub(super) fn families(context: &RunContext<'_>, server: &Server, count: u32) -> Result<Vec<String>, ExperimentError> {
     let client = server.client();
     let mut tokens = Vec::with_capacity(count as usize);
     for first in (0..count).step_by(BATCH as usize) {
-        bench.go_on()?;
+        context.check_can_continue()?;
         let minted = client.mint(BATCH.min(count - first), first)?;
         tokens.extend(minted.into_iter().filter_map(|credential| credential.refresh_token));
     }

@@ -11,7 +11,7 @@ use lab::server::Server;
 use super::RaceParameters;
 use super::clients::{Refreshed, families, refresh, us_between};
 use super::refreshing::Refreshing;
-use crate::bench::{Bench, ExperimentError};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// Families that race between two checks for an interruption.
 const BATCH: u32 = 100;
@@ -24,23 +24,23 @@ pub(super) fn steps(parameters: &RaceParameters) -> u64 {
 }
 
 pub(super) fn run(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &RaceParameters,
     refreshing: &Refreshing<'_>,
 ) -> Result<(), ExperimentError> {
     let scheme = refreshing.scheme.id();
     for &grace_s in &parameters.graces_s {
-        let server = refreshing.start(bench, vec![("--refresh-grace-s", grace_s.to_string())])?;
+        let server = refreshing.start(context, vec![("--refresh-grace-s", grace_s.to_string())])?;
         for &clients in &parameters.clients {
-            bench.step(&format!("{clients} clients refresh at once, grace period {grace_s} s"))?;
-            let tally = race(bench, &server, clients, parameters.families)?;
+            context.step(&format!("{clients} clients refresh at once, grace period {grace_s} s"))?;
+            let tally = race(context, &server, clients, parameters.families)?;
             let race = tally.into_race(scheme, grace_s, clients);
-            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.races.push(race))?;
+            context.journal.measured(|rotation: &mut RotationExperiment| rotation.races.push(race))?;
         }
         for age_s in ages_s(grace_s) {
-            bench.step(&format!("copies are sent {age_s} s later, grace period {grace_s} s"))?;
-            let replay = replay(bench, &server, scheme, (grace_s, age_s), parameters.replays)?;
-            bench.journal.measured(|rotation: &mut RotationExperiment| rotation.replays.push(replay))?;
+            context.step(&format!("copies are sent {age_s} s later, grace period {grace_s} s"))?;
+            let replay = replay(context, &server, scheme, (grace_s, age_s), parameters.replays)?;
+            context.journal.measured(|rotation: &mut RotationExperiment| rotation.replays.push(replay))?;
         }
         refreshing.check(&server)?;
     }
@@ -87,12 +87,12 @@ fn answered(failed: u64) -> Validity {
     Validity::from_reasons(some.into_iter().collect())
 }
 
-fn race(bench: &Bench<'_>, server: &Server, clients: u32, count: u32) -> Result<Tally, ExperimentError> {
+fn race(context: &RunContext<'_>, server: &Server, clients: u32, count: u32) -> Result<Tally, ExperimentError> {
     let racers: Vec<Client> = (0..clients).map(|_| server.client()).collect();
     let owner = server.client();
     let mut tally = Tally::default();
     for first in (0..count).step_by(BATCH as usize) {
-        let tokens = families(bench, server, BATCH.min(count - first))?;
+        let tokens = families(context, server, BATCH.min(count - first))?;
         for sent in all_send(&racers, &tokens)? {
             judge(&owner, &sent, &mut tally)?;
         }
@@ -151,14 +151,14 @@ fn judge(owner: &Client, sent: &[Sent], tally: &mut Tally) -> Result<(), HttpErr
 
 /// Measures families whose owner refreshes, and of whose old token another client sends a copy at this age.
 fn replay(
-    bench: &Bench<'_>,
+    context: &RunContext<'_>,
     server: &Server,
     scheme: &str,
     (grace_s, age_s): (u64, u64),
     count: u32,
 ) -> Result<Replay, ExperimentError> {
     let client = server.client();
-    let copies = families(bench, server, count)?;
+    let copies = families(context, server, count)?;
     let owners: Vec<Refreshed> = copies.iter().map(|copy| refresh(&client, copy)).collect::<Result<_, _>>()?;
     client.advance_clock(age_s)?;
     let (mut passed, mut killed, mut failed) = (0, 0, 0);

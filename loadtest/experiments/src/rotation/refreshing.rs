@@ -1,12 +1,12 @@
 //! A scheme with refresh tokens, and the store of its families.
 
-use contract::{Carrier, EarlyEnd, Kind, Scheme, StoreKind};
+use contract::{Carrier, EarlyRevocation, Kind, Scheme, StoreKind};
 use lab::child::Bounds;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError};
 use crate::own_store::OwnStore;
+use crate::run_context::{ExperimentError, RunContext};
 
 /// The scheme for races and bursts, with its store.
 pub(super) struct Refreshing<'a> {
@@ -17,15 +17,17 @@ pub(super) struct Refreshing<'a> {
 impl<'a> Refreshing<'a> {
     /// Returns the first compared scheme with refresh tokens, or the variant of the first signature scheme that has
     /// them. Returns none, with a note in the record, if there is neither or Redis is not installed.
-    pub(super) fn of(bench: &mut Bench<'a>) -> Result<Option<Self>, ExperimentError> {
-        let Some(scheme) = chosen(&bench.setting.schemes) else {
-            bench.journal.omit(WHAT, "none of the compared schemes signs tokens; add one such as jwt-hs256-refresh")?;
+    pub(super) fn of(context: &mut RunContext<'a>) -> Result<Option<Self>, ExperimentError> {
+        let Some(scheme) = chosen(&context.config.schemes) else {
+            context
+                .journal
+                .omit(WHAT, "none of the compared schemes signs tokens; add one such as jwt-hs256-refresh")?;
             return Ok(None);
         };
-        match store(bench) {
+        match store(context) {
             Ok(store) => Ok(Some(Self { scheme, store })),
             Err(ExperimentError::Store(error)) if error.is_missing() => {
-                bench.journal.omit(WHAT, &error.to_string())?;
+                context.journal.omit(WHAT, &error.to_string())?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -36,12 +38,12 @@ impl<'a> Refreshing<'a> {
     /// compared schemes.
     pub(super) fn start(
         &self,
-        bench: &Bench<'_>,
+        context: &RunContext<'_>,
         flags: Vec<(&'static str, String)>,
     ) -> Result<Server, ExperimentError> {
-        bench.go_on()?;
-        let spec = bench.spec(self.scheme, self.store.store())?;
-        let log = bench.log(&format!("{}-rotation", self.scheme));
+        context.check_can_continue()?;
+        let spec = context.spec(self.scheme, self.store.store())?;
+        let log = context.log(&format!("{}-rotation", self.scheme));
         Ok(Server::start(&ServerSpec { carrier: Carrier::Bearer, flags, log, ..spec })?)
     }
 
@@ -55,28 +57,28 @@ impl<'a> Refreshing<'a> {
 const WHAT: &str = "rotation: races and bursts of refresh tokens";
 
 /// Returns a separate Redis, whether or not the compared schemes need one; or the external one.
-fn store<'a>(bench: &mut Bench<'a>) -> Result<OwnStore<'a>, ExperimentError> {
-    let bounds = Bounds::on(&bench.setting.placement.store_cpus);
-    if bench.setting.stores.contains_key(&StoreKind::Redis) {
-        return OwnStore::fresh(bench, StoreKind::Redis, "rotation", &bounds);
+fn store<'a>(context: &mut RunContext<'a>) -> Result<OwnStore<'a>, ExperimentError> {
+    let bounds = Bounds::on(&context.config.placement.store_cpus);
+    if context.config.stores.contains_key(&StoreKind::Redis) {
+        return OwnStore::fresh(context, StoreKind::Redis, "rotation", &bounds);
     }
-    let store = OwnStore::private(bench, StoreKind::Redis, "rotation", &bounds)?;
+    let store = OwnStore::private(context, StoreKind::Redis, "rotation", &bounds)?;
     if let Some((name, version)) = store.store().map(Store::software) {
         let version = version.to_owned();
-        bench.journal.software(name, &version);
+        context.journal.software(name, &version);
     }
     Ok(store)
 }
 
 fn chosen(schemes: &[Scheme]) -> Option<Scheme> {
-    let refreshes = |scheme: &&Scheme| scheme.kind().early_end() == Some(EarlyEnd::Refresh);
+    let refreshes = |scheme: &&Scheme| scheme.kind().early_revocation() == Some(EarlyRevocation::Refresh);
     schemes.iter().find(refreshes).copied().or_else(|| schemes.iter().find_map(|scheme| variant(*scheme)))
 }
 
 /// Returns the scheme with the same signature algorithm and refresh tokens.
 fn variant(scheme: Scheme) -> Option<Scheme> {
     let algorithm = scheme.kind().algorithm()?;
-    Scheme::of_kind(Kind::Token { algorithm, early_end: EarlyEnd::Refresh })
+    Scheme::of_kind(Kind::Token { algorithm, early_revocation: EarlyRevocation::Refresh })
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use lab::store::Store;
 
 use super::RollParameters;
 use super::clients::{us_between, wait_until};
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks::{Turn, turns};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// The interval between two logins of some clients.
 const LOGIN_EVERY: Duration = Duration::from_millis(50);
@@ -30,10 +30,10 @@ const FEWEST: u64 = 20;
 type Planned = (Scheme, Learning);
 
 /// Returns all rotations, block by block.
-pub(super) fn planned(bench: &Bench<'_>, parameters: &RollParameters) -> Vec<Turn<Planned>> {
+pub(super) fn planned(context: &RunContext<'_>, parameters: &RollParameters) -> Vec<Turn<Planned>> {
     let ways = |&scheme: &Scheme| learning(scheme).iter().map(move |&learning| (scheme, learning));
-    let all: Vec<Planned> = bench.setting.schemes.iter().flat_map(ways).collect();
-    turns(&all, 0..parameters.blocks, bench.setting.seed)
+    let all: Vec<Planned> = context.config.schemes.iter().flat_map(ways).collect();
+    turns(&all, 0..parameters.blocks, context.config.seed)
 }
 
 /// Returns the ways in which another node of this scheme can get a new key; none for a scheme without keys.
@@ -47,26 +47,26 @@ fn learning(scheme: Scheme) -> &'static [Learning] {
 }
 
 pub(super) fn run(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &RollParameters,
     planned: Vec<Turn<Planned>>,
 ) -> Result<(), ExperimentError> {
-    bench.setting.stores.values().try_for_each(Store::clear)?;
+    context.config.stores.values().try_for_each(Store::clear)?;
     for Turn { block, item: (scheme, learning), .. } in planned {
         let how = if learning == Learning::Never { "not published" } else { "published" };
-        bench.step(&format!("key rotation of {scheme}, {how}"))?;
-        let nodes = Nodes::start(bench, scheme, learning)?;
+        context.step(&format!("key rotation of {scheme}, {how}"))?;
+        let nodes = Nodes::start(context, scheme, learning)?;
         let started_at = crate::now();
-        let load = Load::new(bench, &nodes, parameters, block)?;
-        let (rolled_s, seen) = load.drive(bench, &nodes)?;
-        bench.go_on()?;
-        nodes.check(bench)?;
+        let load = Load::new(context, &nodes, parameters, block)?;
+        let (rolled_s, seen) = load.drive(context, &nodes)?;
+        context.check_can_continue()?;
+        nodes.check(context)?;
         let presented = presented(&seen);
         let validity = judge(&presented);
         let rate_rps = parameters.rate_rps;
         let scheme = scheme.id().to_owned();
         let roll = Roll { scheme, block, started_at, learning, rate_rps, rolled_s, presented, validity };
-        bench.journal.measured(|rotation: &mut RotationExperiment| rotation.rolls.push(roll))?;
+        context.journal.measured(|rotation: &mut RotationExperiment| rotation.rolls.push(roll))?;
     }
     Ok(())
 }
@@ -89,27 +89,27 @@ struct Way {
 }
 
 impl Nodes {
-    fn start(bench: &mut Bench<'_>, scheme: Scheme, learning: Learning) -> Result<Self, ExperimentError> {
+    fn start(context: &mut RunContext<'_>, scheme: Scheme, learning: Learning) -> Result<Self, ExperimentError> {
         if scheme.binary() == "edge-server" {
-            return Self::edge(bench, scheme);
+            return Self::edge(context, scheme);
         }
-        let store = bench.setting.store(scheme);
-        let spec = bench.spec(scheme, store)?;
-        let folder = tempfile::tempdir_in(bench.setting.scratch.path());
+        let store = context.config.store(scheme);
+        let spec = context.spec(scheme, store)?;
+        let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
         let key = match learning {
             Learning::Never => lab::keys::make(scheme, folder.path()),
             Learning::Published => Ok(None),
         };
         let key = key.map_err(|source| ExperimentError::Key { scheme, source })?;
-        let first = bench.start(&ServerSpec { key: key.clone(), ..spec.clone() })?;
+        let first = context.start(&ServerSpec { key: key.clone(), ..spec.clone() })?;
         let flags = match learning {
             Learning::Never => Vec::new(),
             Learning::Published => vec![("--trusted-jwks", jwks(first.address()))],
         };
         let node = "node-2".to_owned();
         let other =
-            bench.start(&ServerSpec { key, flags, node, log: bench.log(&format!("{scheme}-node-2")), ..spec })?;
+            context.start(&ServerSpec { key, flags, node, log: context.log(&format!("{scheme}-node-2")), ..spec })?;
         let way = |server: &Server, other_node| Way { base: server.base_url(), path: route::ME.to_owned(), other_node };
         let ways = vec![way(&first, false), way(&other, true)];
         Ok(Self { scheme, first, other, ways })
@@ -117,27 +117,27 @@ impl Nodes {
 
     /// Starts an edge, whose key is rotated, and a server behind it that fetches its key set: only that server checks
     /// the key.
-    fn edge(bench: &mut Bench<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
+    fn edge(context: &mut RunContext<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
         let address = free_address()?;
         let inner = "jwt-eddsa".parse().expect("the table has it");
         let behind = ServerSpec {
             flags: vec![("--trusted-jwks", jwks(address))],
-            log: bench.log(&format!("{scheme}-inner")),
-            ..bench.spec(inner, None)?
+            log: context.log(&format!("{scheme}-inner")),
+            ..context.spec(inner, None)?
         };
         let other = Server::start(&behind)?;
         let flags = vec![("--next-hop", other.base_url())];
-        let spec = bench.spec(scheme, bench.setting.store(scheme))?;
-        let first = bench.start(&ServerSpec { listen: address, flags, ..spec })?;
+        let spec = context.spec(scheme, context.config.store(scheme))?;
+        let first = context.start(&ServerSpec { listen: address, flags, ..spec })?;
         let path = format!("{}?hops=1", route::CHAIN);
         let ways = vec![Way { base: first.base_url(), path, other_node: true }];
         Ok(Self { scheme, first, other, ways })
     }
 
-    fn check(&self, bench: &Bench<'_>) -> Result<(), ExperimentError> {
+    fn check(&self, context: &RunContext<'_>) -> Result<(), ExperimentError> {
         self.first.process().check()?;
         self.other.process().check()?;
-        Ok(bench.setting.store(self.scheme).map_or(Ok(()), Store::check)?)
+        Ok(context.config.store(self.scheme).map_or(Ok(()), Store::check)?)
     }
 }
 
@@ -181,14 +181,14 @@ struct Seen {
 
 impl<'run> Load<'run> {
     fn new(
-        bench: &'run Bench<'_>,
+        context: &'run RunContext<'_>,
         nodes: &'run Nodes,
         parameters: &RollParameters,
         block: u32,
     ) -> Result<Self, ExperimentError> {
         let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
         let population = Population { size: parameters.population, ..Population::default() };
-        let seed = bench.setting.seed + u64::from(block);
+        let seed = context.config.seed + u64::from(block);
         let plan = Plan { seed, population, ..Plan::new(arrivals, parameters.round_s) };
         let held = log_in(&nodes.first.client(), parameters.population, 0, false)?;
         // Servers that fetch keys fetch the first ones before the load, and may fetch again a second later.
@@ -200,13 +200,13 @@ impl<'run> Load<'run> {
             clients: parameters.clients,
             ways: &nodes.ways,
             held: RwLock::new(held),
-            stop: &bench.setting.stop,
+            stop: &context.config.stop,
         })
     }
 
     /// Sends all requests, and rotates the key in the middle. Returns the time of the rotation in seconds since the
     /// start, and the requests.
-    fn drive(&self, bench: &Bench<'_>, nodes: &Nodes) -> Result<(f64, Vec<Seen>), ExperimentError> {
+    fn drive(&self, context: &RunContext<'_>, nodes: &Nodes) -> Result<(f64, Vec<Seen>), ExperimentError> {
         let start = Instant::now() + LOGIN_EVERY;
         let tickets = Mutex::new(Tickets::of(&self.plan, start));
         let (rolled, seen) = std::thread::scope(|scope| {
@@ -217,7 +217,7 @@ impl<'run> Load<'run> {
                 workers.into_iter().map(|worker| worker.join().expect("a client does not panic")).collect();
             (rolled, seen)
         });
-        bench.go_on()?;
+        context.check_can_continue()?;
         let rolled = rolled?;
         let after = |(due, seen): (Instant, Seen)| Seen { due_s: seconds(rolled, due), ..seen };
         Ok((seconds(start, rolled), seen.into_iter().flatten().map(after).collect()))

@@ -15,8 +15,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::StormParameters;
 use super::clients::{Refreshed, refresh, us_between, wait_until};
 use super::refreshing::Refreshing;
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks::{Turn, turns};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// The length of a bin, in seconds.
 const BIN_S: f64 = 0.1;
@@ -34,19 +34,19 @@ pub(super) fn steps(parameters: &StormParameters) -> u64 {
 }
 
 pub(super) fn run(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &StormParameters,
     refreshing: &Refreshing<'_>,
 ) -> Result<(), ExperimentError> {
-    for Turn { block, item: jitter, .. } in turns(&parameters.jitters, 0..parameters.blocks, bench.setting.seed) {
-        bench.step(&format!("refresh burst of {} credentials, jitter {jitter}", parameters.credentials))?;
-        let server = refreshing.start(bench, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
-        let weather = Weather::new(bench, parameters, jitter, &server);
-        let (issued_s, sent) = weather.pass(bench.setting.seed + u64::from(block))?;
-        bench.go_on()?;
+    for Turn { block, item: jitter, .. } in turns(&parameters.jitters, 0..parameters.blocks, context.config.seed) {
+        context.step(&format!("refresh burst of {} credentials, jitter {jitter}", parameters.credentials))?;
+        let server = refreshing.start(context, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
+        let weather = Weather::new(context, parameters, jitter, &server);
+        let (issued_s, sent) = weather.pass(context.config.seed + u64::from(block))?;
+        context.check_can_continue()?;
         refreshing.check(&server)?;
         let storm = weather.storm(refreshing.scheme.id(), block, issued_s, &sent);
-        bench.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
+        context.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
     }
     Ok(())
 }
@@ -78,10 +78,15 @@ struct Sent {
 }
 
 impl<'run> Weather<'run> {
-    fn new(bench: &'run Bench<'_>, parameters: &'run StormParameters, jitter: f64, server: &'run Server) -> Self {
+    fn new(
+        context: &'run RunContext<'_>,
+        parameters: &'run StormParameters,
+        jitter: f64,
+        server: &'run Server,
+    ) -> Self {
         let due = Due { clients: BinaryHeap::new(), random: SmallRng::seed_from_u64(0) };
         let start = Instant::now() + ISSUE_EVERY;
-        let stop = &bench.setting.stop;
+        let stop = &context.config.stop;
         Self { parameters, jitter, server, stop, due: Mutex::new(due), changed: Condvar::new(), start }
     }
 

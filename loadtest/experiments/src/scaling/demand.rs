@@ -7,38 +7,38 @@ use lab::child::Bounds;
 
 use super::{ScalingParameters, drive, pid, plan};
 use crate::balancer::{Balancer, Front};
-use crate::bench::{Bench, ExperimentError};
 use crate::blocks;
-use crate::fleet::{self, ServerUnderTest};
+use crate::run_context::{ExperimentError, RunContext};
+use crate::servers::{self, ServerUnderTest};
 use crate::visit::Watched;
 
 /// One node, and the balancer in front of it, if there is one.
 struct Subject<'a> {
-    station: ServerUnderTest<'a>,
+    under_test: ServerUnderTest<'a>,
     front: Option<Front>,
 }
 
 /// Visits one node of every scheme once per block, and returns the median demand of each, in order.
 pub(super) fn measure(
-    bench: &mut Bench<'_>,
+    context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     schemes: &[Scheme],
     blocks: u32,
 ) -> Result<Vec<ServiceDemand>, ExperimentError> {
     let numbers: Vec<usize> = (0..schemes.len()).collect();
-    let turns = blocks::begin(bench, "scaling: what a request costs", &numbers, blocks);
-    let stations = fleet::start(bench, parameters.population)?;
+    let turns = blocks::begin(context, "scaling: what a request costs", &numbers, blocks);
+    let servers = servers::start_all(context, parameters.population)?;
     let mut subjects = Vec::new();
-    for station in stations.into_iter().filter(|station| schemes.contains(&station.scheme)) {
-        subjects.push(Subject::of(bench, station)?);
+    for under_test in servers.into_iter().filter(|under_test| schemes.contains(&under_test.scheme)) {
+        subjects.push(Subject::of(context, under_test)?);
     }
     let mut demands = Vec::new();
     for turn in turns {
         let subject = &mut subjects[turn.item];
-        bench.step(subject.station.scheme.id())?;
-        let Some(demand) = subject.visit(bench, parameters, turn.block)? else { continue };
+        context.step(subject.under_test.scheme.id())?;
+        let Some(demand) = subject.visit(context, parameters, turn.block)? else { continue };
         demands.push(demand.clone());
-        bench.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
+        context.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
     }
     schemes.iter().map(|&scheme| middle(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
 }
@@ -51,31 +51,31 @@ fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
 }
 
 impl<'a> Subject<'a> {
-    fn of(bench: &Bench<'_>, station: ServerUnderTest<'a>) -> Result<Self, ExperimentError> {
-        let bounds = Bounds::on(&bench.setting.placement.server_cpus);
-        let front = match bench.setting.balancer {
+    fn of(context: &RunContext<'_>, under_test: ServerUnderTest<'a>) -> Result<Self, ExperimentError> {
+        let bounds = Bounds::on(&context.config.placement.server_cpus);
+        let front = match context.config.balancer {
             Balancer::Generator => None,
-            Balancer::Haproxy => Some(Front::start(bench, station.scheme, &station.target, &bounds)?),
+            Balancer::Haproxy => Some(Front::start(context, under_test.scheme, &under_test.target, &bounds)?),
         };
-        Ok(Self { station, front })
+        Ok(Self { under_test, front })
     }
 
     fn visit(
         &mut self,
-        bench: &Bench<'_>,
+        context: &RunContext<'_>,
         parameters: &ScalingParameters,
         block: u32,
     ) -> Result<Option<ServiceDemand>, ExperimentError> {
-        let plan = plan(bench, parameters, parameters.connections, block);
-        self.station.renew(bench, &plan)?;
-        let (station, scheme) = (&self.station, self.station.scheme);
-        let through = self.front.as_ref().map(|front| front.before(&station.target, scheme)).transpose()?;
-        let servers = [station.server.process().pid()];
-        let watched = Watched { servers: &servers, store: station.store, balancer: pid(self.front.as_ref()) };
+        let plan = plan(context, parameters, parameters.connections, block);
+        self.under_test.renew(context, &plan)?;
+        let (under_test, scheme) = (&self.under_test, self.under_test.scheme);
+        let through = self.front.as_ref().map(|front| front.before(&under_test.target, scheme)).transpose()?;
+        let servers = [under_test.server.process().pid()];
+        let watched = Watched { servers: &servers, store: under_test.store, balancer: pid(self.front.as_ref()) };
         let started_at = crate::now();
-        let round = drive(bench, &plan, through.as_ref().unwrap_or(&station.target), scheme, watched)?;
+        let round = drive(context, &plan, through.as_ref().unwrap_or(&under_test.target), scheme, watched)?;
         // An interrupted round has no result.
-        bench.go_on()?;
+        context.check_can_continue()?;
         Ok(demand(scheme, block, started_at, &round))
     }
 }

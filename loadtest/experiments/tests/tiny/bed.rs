@@ -21,7 +21,7 @@ use experiments::rotation::{RaceParameters, RollParameters, RotationParameters, 
 use experiments::rtt::RttParameters;
 use experiments::scaling::ScalingParameters;
 use experiments::wire::WireParameters;
-use experiments::{Balancer, Bench, Journal, Progress, Setting, run};
+use experiments::{Balancer, RunContext, Journal, Progress, RunConfig, run};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
 use lab::slice::{NoSlices, Slices};
@@ -254,8 +254,8 @@ fn measure_on(
         let log = folder.path().join(format!("logs/{kind}.log"));
         (kind, Store::start(kind, &at, &log, &Bounds::default()).unwrap())
     };
-    let stores = kinds.into_iter().filter(|kind| kind.is_apart()).map(store).collect();
-    let setting = Setting {
+    let stores = kinds.into_iter().filter(|kind| kind.is_external()).map(store).collect();
+    let config = RunConfig {
         schemes,
         carrier: Carrier::Bearer,
         stores,
@@ -268,8 +268,8 @@ fn measure_on(
     };
     let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
     let mut steps = Steps { announced: 0, made: 0 };
-    let mut bench = Bench { setting: &setting, journal: &mut journal, progress: &mut steps };
-    run(experiment, &mut bench, parameters).unwrap();
+    let mut context = RunContext { config: &config, journal: &mut journal, progress: &mut steps };
+    run(experiment, &mut context, parameters).unwrap();
     let written = engine::record::read(folder.path()).unwrap();
     assert_eq!(&written, journal.record(), "the record on disk has all measurements");
     written

@@ -13,12 +13,12 @@ use reqwest::Client;
 
 use crate::Target;
 use crate::credential::Credential;
-use crate::exchange::{Addresses, Exchange, exchange, names_its_user};
+use crate::exchange::{Addresses, Exchange, exchange, has_expected_user};
 use crate::issued::Issued;
 use crate::journey::{ActiveUsers, Journey, Step};
 
 /// What all users of a round share.
-pub(crate) struct Shift {
+pub(crate) struct RoundContext {
     pub(crate) plan: Plan,
     pub(crate) client: Client,
     pub(crate) target: Target,
@@ -38,7 +38,7 @@ pub(crate) struct Shift {
 
 /// The round has begun.
 #[derive(Clone)]
-pub(crate) struct Begun {
+pub(crate) struct StartedRound {
     pub(crate) start: Instant,
     pub(crate) recorder: Arc<Recorder>,
     /// The tickets of an open loop; none in a closed one.
@@ -52,9 +52,9 @@ const RETRY: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How a request ended.
-enum Served {
+enum Outcome {
     /// With the expected response.
-    Well,
+    Succeeded,
     /// With another response, or none.
     Failed,
     /// Before it was sent: this machine had no descriptor, port or memory for its connection.
@@ -62,61 +62,61 @@ enum Served {
 }
 
 /// One active virtual user: its connection's number, and its position.
-pub(crate) struct Worker<'a> {
-    shift: &'a Shift,
-    begun: &'a Begun,
+pub(crate) struct VirtualUser<'a> {
+    context: &'a RoundContext,
+    started: &'a StartedRound,
     number: usize,
     journey: Option<Journey>,
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(shift: &'a Shift, begun: &'a Begun, number: usize) -> Self {
-        let journey = match shift.plan.mix {
+impl<'a> VirtualUser<'a> {
+    pub(crate) fn new(context: &'a RoundContext, started: &'a StartedRound, number: usize) -> Self {
+        let journey = match context.plan.mix {
             Mix::Reads | Mix::Chain { .. } => None,
             Mix::Journey { reads } => Some(Journey::new(reads)),
         };
-        Self { shift, begun, number, journey }
+        Self { context, started, number, journey }
     }
 
-    pub(crate) async fn work(mut self) {
-        match &self.begun.tickets {
+    pub(crate) async fn run(mut self) {
+        match &self.started.tickets {
             Some(tickets) => self.open_loop(tickets).await,
             None => self.closed_loop().await,
         }
     }
 
     async fn open_loop(&mut self, tickets: &flume::Receiver<Ticket>) {
-        let plan = &self.shift.plan;
+        let plan = &self.context.plan;
         // An overrun target gets as long again as one request may take to work off its backlog.
-        let patience = self.begun.start + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
+        let give_up_at = self.started.start + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         while let Some((ticket, found_idle)) = take(tickets).await {
             if self.stopped() {
-                self.shift.cut.fetch_add(1, Ordering::Relaxed);
+                self.context.cut.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            if Instant::now() > patience {
-                self.shift.unsent.fetch_add(1, Ordering::Relaxed);
+            if Instant::now() > give_up_at {
+                self.context.unsent.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            self.serve(ticket.credential, Some(ticket.intended), found_idle).await;
+            self.send(ticket.credential, Some(ticket.intended), found_idle).await;
         }
     }
 
     async fn closed_loop(&mut self) {
-        let plan = &self.shift.plan;
-        let end = self.begun.start + Duration::from_secs_f64(plan.duration_s);
+        let plan = &self.context.plan;
+        let end = self.started.start + Duration::from_secs_f64(plan.duration_s);
         let mut chooser = Chooser::new(plan.population, plan.seed, self.number as u64 + 1);
-        tokio::time::sleep_until(self.begun.start.into()).await;
+        tokio::time::sleep_until(self.started.start.into()).await;
         let mut wait = RETRY;
         while !self.stopped() && Instant::now() < end {
-            let pause = match self.serve(chooser.choose(), None, true).await {
-                Served::Well => {
+            let pause = match self.send(chooser.choose(), None, true).await {
+                Outcome::Succeeded => {
                     wait = RETRY;
                     continue;
                 }
-                Served::Failed => RETRY,
+                Outcome::Failed => RETRY,
                 // Trying often would take from the machine more of what it is short of.
-                Served::Unsent => {
+                Outcome::Unsent => {
                     let longer = (wait * 2).min(LONGEST_WAIT);
                     std::mem::replace(&mut wait, longer)
                 }
@@ -126,19 +126,19 @@ impl<'a> Worker<'a> {
     }
 
     fn stopped(&self) -> bool {
-        let stopped = self.shift.stop.load(Ordering::Relaxed);
+        let stopped = self.context.stop.load(Ordering::Relaxed);
         if stopped {
-            self.shift.stopped_at.get_or_init(Instant::now);
+            self.context.stopped_at.get_or_init(Instant::now);
         }
         stopped
     }
 
     /// Sends one request and records it. Without an intended start it is meant to begin when it does.
-    async fn serve(&mut self, number: u32, intended: Option<Instant>, found_idle: bool) -> Served {
+    async fn send(&mut self, number: u32, intended: Option<Instant>, found_idle: bool) -> Outcome {
         let exchange = match &self.journey {
             None => {
-                let node = self.shift.turn.fetch_add(1, Ordering::Relaxed) % self.shift.addresses.len();
-                self.read(node, self.shift.target.nodes[node].credentials.get(number)).await
+                let node = self.context.turn.fetch_add(1, Ordering::Relaxed) % self.context.addresses.len();
+                self.read(node, self.context.target.nodes[node].credentials.get(number)).await
             }
             Some(_) => self.step(number).await,
         };
@@ -149,19 +149,20 @@ impl<'a> Worker<'a> {
             found_idle,
             failure: exchange.answer.as_ref().err().map(String::as_str),
         };
-        self.begun.recorder.record(self.number, sample);
+        self.started.recorder.record(self.number, sample);
         match sample.failure {
-            None => Served::Well,
-            Some(kind) if Shortage::of_kind(kind).is_some() => Served::Unsent,
-            Some(_) => Served::Failed,
+            None => Outcome::Succeeded,
+            Some(kind) if Shortage::of_kind(kind).is_some() => Outcome::Unsent,
+            Some(_) => Outcome::Failed,
         }
     }
 
     async fn read(&self, node: usize, credential: &Credential) -> Exchange {
-        let expected = self.shift.plan.expected_status;
-        let request = self.shift.addresses[node].read(credential);
-        let mut exchange = exchange(&self.shift.client, request, expected).await;
-        if expected == 200 && exchange.answer.as_ref().is_ok_and(|answer| !names_its_user(&answer.body, credential)) {
+        let expected = self.context.plan.expected_status;
+        let request = self.context.addresses[node].read(credential);
+        let mut exchange = exchange(&self.context.client, request, expected).await;
+        if expected == 200 && exchange.answer.as_ref().is_ok_and(|answer| !has_expected_user(&answer.body, credential))
+        {
             exchange.answer = Err("response for another user".to_owned());
         }
         exchange
@@ -173,15 +174,15 @@ impl<'a> Worker<'a> {
             Step::Login => self.log_in(&mut journey, number).await,
             Step::Read => self.read_on(journey.issued()).await,
             Step::Refresh => self.refresh(journey.issued()).await,
-            Step::Logout => exchange(&self.shift.client, self.addresses().logout(journey.issued()), 204).await,
+            Step::Logout => exchange(&self.context.client, self.addresses().logout(journey.issued()), 204).await,
         };
         if exchange.answer.is_ok() {
-            journey.went_well();
+            journey.advance();
         } else {
-            journey.failed();
+            journey.restart();
         }
         if let (Step::Login, Some(user)) = (journey.next(), journey.user.take()) {
-            self.shift.active.release(user);
+            self.context.active.release(user);
         }
         self.journey = Some(journey);
         exchange
@@ -189,22 +190,22 @@ impl<'a> Worker<'a> {
 
     /// The number of the node that this user's journeys stay with.
     fn node(&self) -> usize {
-        self.number % self.shift.addresses.len()
+        self.number % self.context.addresses.len()
     }
 
     fn addresses(&self) -> &'a Addresses {
-        &self.shift.addresses[self.node()]
+        &self.context.addresses[self.node()]
     }
 
     async fn log_in(&self, journey: &mut Journey, number: u32) -> Exchange {
-        let Target { nodes, carrier } = &self.shift.target;
-        let user = self.shift.active.claim(number);
+        let Target { nodes, carrier } = &self.context.target;
+        let user = self.context.active.claim(number);
         journey.user = Some(user);
         let request = self.addresses().login_by(*carrier, &contract::user::username(user));
-        let mut exchange = exchange(&self.shift.client, request, 200).await;
+        let mut exchange = exchange(&self.context.client, request, 200).await;
         if let Ok(answer) = &exchange.answer {
-            let nothing = || nodes[self.node()].credentials.are_none().then(Issued::nothing);
-            match Issued::at_login(*carrier, self.addresses(), answer).or_else(nothing) {
+            let none = || nodes[self.node()].credentials.are_none().then(Issued::none);
+            match Issued::at_login(*carrier, self.addresses(), answer).or_else(none) {
                 Some(issued) => journey.issued = Some(issued),
                 None => exchange.answer = Err(NO_CREDENTIAL.to_owned()),
             }
@@ -215,13 +216,13 @@ impl<'a> Worker<'a> {
     async fn read_on(&self, issued: &mut Issued) -> Exchange {
         let exchange = self.read(self.node(), issued.read()).await;
         if let Ok(answer) = &exchange.answer {
-            issued.keep_cookies_of_read(self.addresses(), &answer.headers);
+            issued.store_read_cookies(self.addresses(), &answer.headers);
         }
         exchange
     }
 
     async fn refresh(&self, issued: &mut Issued) -> Exchange {
-        let mut exchange = exchange(&self.shift.client, self.addresses().refresh(issued), 200).await;
+        let mut exchange = exchange(&self.context.client, self.addresses().refresh(issued), 200).await;
         if exchange.answer.as_ref().is_ok_and(|answer| !issued.renew(self.addresses(), answer)) {
             exchange.answer = Err(NO_CREDENTIAL.to_owned());
         }

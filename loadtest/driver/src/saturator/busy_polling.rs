@@ -16,9 +16,9 @@ use super::Round;
 
 /// How often the connections of a thread were found with something to do.
 #[derive(Debug, Default)]
-pub(super) struct Finds(AtomicU64);
+pub(super) struct Completions(AtomicU64);
 
-impl Finds {
+impl Completions {
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -26,9 +26,9 @@ impl Finds {
 
 /// CPU time spent on idle polls, by interval of the round.
 #[derive(Debug, Default)]
-pub(super) struct Looking(Vec<Duration>);
+pub(super) struct IdlePolls(Vec<Duration>);
 
-impl Looking {
+impl IdlePolls {
     fn add(&mut self, index: usize, time: Duration) {
         if self.0.len() <= index {
             self.0.resize(index + 1, Duration::ZERO);
@@ -44,23 +44,24 @@ impl Looking {
 }
 
 /// Keeps the thread polling from the round's start to its end.
-pub(super) async fn stay_awake(round: &Round, finds: &Finds) -> Looking {
-    let mut looking = Looking::default();
+pub(super) async fn busy_poll(round: &Round, completions: &Completions) -> IdlePolls {
+    let mut idle_polls = IdlePolls::default();
     let start = Instant::from(round.start);
     let end = start + Duration::from_secs_f64(round.plan.duration_s);
     tokio::time::sleep_until(start).await;
-    let (mut seen, mut before, mut cpu_before) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
+    let (mut seen, mut before, mut cpu_before) =
+        (completions.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
     while before < end && !round.stop.load(Ordering::Relaxed) {
         // Returns when every other task has had its turn and the kernel was polled for responses, without waiting.
         tokio::task::yield_now().await;
-        let (now_seen, now, cpu_now) = (finds.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
+        let (now_seen, now, cpu_now) = (completions.0.load(Ordering::Relaxed), Instant::now(), thread_cpu_ns());
         if now_seen == seen {
             let index = (before - start).as_secs_f64() / round.plan.interval_s;
-            looking.add(index as usize, Duration::from_nanos(cpu_now - cpu_before));
+            idle_polls.add(index as usize, Duration::from_nanos(cpu_now - cpu_before));
         }
         (seen, before, cpu_before) = (now_seen, now, cpu_now);
     }
-    looking
+    idle_polls
 }
 
 #[cfg(test)]
@@ -76,27 +77,27 @@ mod tests {
 
     #[test]
     fn only_polling_inside_the_window_counts() {
-        let mut looking = Looking::default();
+        let mut idle_polls = IdlePolls::default();
         for (index, ms) in [(0, 1), (1, 10), (1, 10), (3, 100), (4, 1000)] {
-            looking.add(index, Duration::from_millis(ms));
+            idle_polls.add(index, Duration::from_millis(ms));
         }
         let window = Window { start_s: 0.1, end_s: 0.4, warmup_detected: true };
-        assert_eq!(looking.inside(window, 0.1), Duration::from_millis(120));
+        assert_eq!(idle_polls.inside(window, 0.1), Duration::from_millis(120));
     }
 
     #[test]
     fn polling_time_of_threads_on_one_cpu_does_not_exceed_its_time() {
         let plan = Plan { interval_s: 0.1, ..Plan::new(Arrivals::Closed, 0.3) };
         let began = std::time::Instant::now();
-        let looked: Duration = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| on_one_processor(&plan, began))).collect();
+        let polled: Duration = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| poll_on_one_cpu(&plan, began))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let passed = began.elapsed();
-        assert!(looked > Duration::ZERO && looked <= passed, "polled for {looked:?} in {passed:?}");
+        assert!(polled > Duration::ZERO && polled <= passed, "polled for {polled:?} in {passed:?}");
     }
 
-    fn on_one_processor(plan: &Plan, start: std::time::Instant) -> Duration {
+    fn poll_on_one_cpu(plan: &Plan, start: std::time::Instant) -> Duration {
         let allowed = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap();
         let mut one = CpuSet::new();
         one.set((0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap()).unwrap()).unwrap();
@@ -104,7 +105,7 @@ mod tests {
         let recorder = Recorder::new(plan, start, 1);
         let round = Round { requests: Vec::new(), plan: plan.clone(), start, recorder, stop: Arc::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let looking = runtime.block_on(stay_awake(&round, &Finds::default()));
-        looking.inside(Window { start_s: 0.0, end_s: plan.duration_s, warmup_detected: false }, plan.interval_s)
+        let idle_polls = runtime.block_on(busy_poll(&round, &Completions::default()));
+        idle_polls.inside(Window { start_s: 0.0, end_s: plan.duration_s, warmup_detected: false }, plan.interval_s)
     }
 }

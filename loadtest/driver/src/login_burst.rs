@@ -9,19 +9,19 @@ use engine::plan::Mix;
 use tokio::task::JoinSet;
 
 use crate::client::client;
-use crate::exchange::{Addresses, exchange, names};
+use crate::exchange::{Addresses, contains_username, exchange};
 use crate::{DriveError, Node};
 
 /// How long a client waits before it tries a target again that has failed it.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// A storm of logins.
+/// A login burst.
 #[derive(Clone, Copy, Debug)]
-pub struct Storm {
+pub struct LoginBurst {
     /// Clients, each on a connection of its own.
     pub clients: u32,
     /// Whether each client logs in again after each response, until the burst is stopped; else once.
-    pub again: bool,
+    pub repeat: bool,
     /// The number of the first user; every login is that of the next one.
     pub first_user: u32,
     /// How many users there are; after the last comes the first.
@@ -30,7 +30,7 @@ pub struct Storm {
     pub timeout: Duration,
 }
 
-/// What came of a storm.
+/// The result of a login burst.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logins {
     /// Responses with 200 and the correct user.
@@ -43,19 +43,19 @@ pub struct Logins {
 
 /// What all clients share.
 struct Shared {
-    storm: Storm,
+    burst: LoginBurst,
     addresses: Addresses,
     next: AtomicU32,
     stop: Arc<AtomicBool>,
 }
 
-pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
+pub(crate) fn run(node: &Node, burst: LoginBurst, stop: &Arc<AtomicBool>) -> Result<Logins, DriveError> {
     let addresses = Addresses::of(node, Mix::Reads)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let begun = Instant::now();
-        let shared = Arc::new(Shared { storm, addresses, next: AtomicU32::new(0), stop: stop.clone() });
+        let shared = Arc::new(Shared { burst, addresses, next: AtomicU32::new(0), stop: stop.clone() });
         let mut clients = JoinSet::new();
-        for _ in 0..storm.clients {
+        for _ in 0..burst.clients {
             clients.spawn(log_in(shared.clone()));
         }
         let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
@@ -73,16 +73,16 @@ pub(crate) fn run(node: &Node, storm: Storm, stop: &Arc<AtomicBool>) -> Result<L
 
 /// One client, until the burst ends.
 async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
-    let Shared { storm, addresses, next, stop } = &*shared;
-    let client = client(storm.timeout)?;
+    let Shared { burst, addresses, next, stop } = &*shared;
+    let client = client(burst.timeout)?;
     let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
-        let number = storm.first_user.wrapping_add(place) % storm.users.max(1);
+        let number = burst.first_user.wrapping_add(place) % burst.users.max(1);
         let username = contract::user::username(number);
         let exchange = exchange(&client, addresses.login(&username), 200).await;
         let failure = match exchange.answer {
-            Ok(answer) if names(&answer.body, &username) => None,
+            Ok(answer) if contains_username(&answer.body, &username) => None,
             Ok(_) => Some("response for another user".to_owned()),
             Err(kind) => Some(kind),
         };
@@ -93,7 +93,7 @@ async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
                 tokio::time::sleep_until((Instant::now() + RETRY).into()).await;
             }
         }
-        if stop.load(Ordering::Relaxed) || !storm.again {
+        if stop.load(Ordering::Relaxed) || !burst.repeat {
             return Ok(logins);
         }
     }

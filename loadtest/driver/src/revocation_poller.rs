@@ -19,8 +19,8 @@ use tokio::time::{sleep_until, timeout};
 use crate::connection::Connection;
 
 /// A node that has not responded after this time counts as unresponsive: it waits for its store for less than a second.
-const EXCHANGE: Duration = Duration::from_secs(10);
-/// How often it is looked whether the run is to end.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the stop flag is checked.
 const POLL: Duration = Duration::from_millis(20);
 
 /// A request, wherever it is sent.
@@ -40,7 +40,7 @@ pub struct Call {
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The node that receives the event, from 0.
-    pub told: usize,
+    pub event_node: usize,
     /// What ends the credential; 204 acknowledges it.
     pub event: Call,
     /// What shows it: 200 accepts it; 401, 403 and 503 deny it.
@@ -49,31 +49,31 @@ pub struct Trial {
 
 /// The rate and duration of the polling.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Polling {
     /// The least time between two questions over one connection; a kernel's tick is its grain.
     pub pause: Duration,
     /// How long after an acknowledgement a node that still accepts is polled.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// Connections that poll a node for the same trial at the same time.
-    pub at_a_time: u32,
+    pub concurrency: u32,
 }
 
 /// What was seen of a trial. Times count from the acknowledgement, in microseconds.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct TrialResult {
     /// From sending the event to its acknowledgement, in microseconds.
     pub answered_us: u64,
     /// When the acknowledgement was in; none if there was none.
     pub acknowledged: Option<Instant>,
     /// One a node.
-    pub nodes: Vec<NodeSeen>,
+    pub nodes: Vec<NodeResult>,
     /// Faults, in sentences: with any the trial has no result.
     pub faults: Vec<String>,
 }
 
 /// What a node did after an acknowledgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NodeSeen {
+pub struct NodeResult {
     /// When its first denial was in.
     pub denied_us: Option<u64>,
     /// Requests that it accepted.
@@ -88,7 +88,7 @@ pub struct NodeSeen {
 
 /// Nodes cannot be polled.
 #[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
+pub enum PollError {
     /// A node cannot be reached.
     #[error("cannot reach the node at {authority}: {source}; see its log")]
     Unreachable {
@@ -107,7 +107,7 @@ pub enum ProbeError {
     },
     /// A node does not respond.
     #[error("the node at {authority} did not respond to {path}: {why}; see its log")]
-    Unanswered {
+    NoResponse {
         /// Host and port.
         authority: String,
         /// The path.
@@ -124,7 +124,7 @@ pub enum ProbeError {
 }
 
 /// Connections to the polled nodes. It blocks the calling thread, which must not belong to an asynchronous runtime.
-pub struct Prober {
+pub struct RevocationPoller {
     nodes: Vec<Node>,
     runtime: Runtime,
 }
@@ -132,12 +132,12 @@ pub struct Prober {
 struct Node {
     authority: String,
     /// For events.
-    telling: Connection,
+    event_connection: Connection,
     /// For probes.
-    asking: Vec<Connection>,
+    poll_connections: Vec<Connection>,
 }
 
-impl ProbeError {
+impl PollError {
     fn connect(authority: &str, source: io::Error) -> Self {
         let authority = authority.to_owned();
         match Shortage::of(&source) {
@@ -147,55 +147,60 @@ impl ProbeError {
     }
 }
 
-impl Prober {
+impl RevocationPoller {
     /// Connects to the nodes at these hosts and ports, with this many connections for probes to each.
-    pub fn connect(authorities: &[String], connections: u32) -> Result<Self, ProbeError> {
+    pub fn connect(authorities: &[String], connections: u32) -> Result<Self, PollError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let node = |authority: &String| {
-            let failed = |source| ProbeError::connect(authority, source);
+            let failed = |source| PollError::connect(authority, source);
             let connection = || TcpStream::connect(authority).and_then(Connection::of).map_err(failed);
-            let asking = (0..connections).map(|_| connection()).collect::<Result<_, _>>()?;
-            Ok(Node { authority: authority.clone(), telling: connection()?, asking })
+            let poll_connections = (0..connections).map(|_| connection()).collect::<Result<_, _>>()?;
+            Ok(Node { authority: authority.clone(), event_connection: connection()?, poll_connections })
         };
-        let nodes = authorities.iter().map(node).collect::<Result<_, ProbeError>>()?;
+        let nodes = authorities.iter().map(node).collect::<Result<_, PollError>>()?;
         drop(entered);
         Ok(Self { nodes, runtime })
     }
 
     /// Sends this to a node and returns the status of its response.
-    pub fn send(&mut self, node: usize, call: &Call) -> Result<u16, ProbeError> {
-        let Node { authority, telling, .. } = &mut self.nodes[node];
+    pub fn send(&mut self, node: usize, call: &Call) -> Result<u16, PollError> {
+        let Node { authority, event_connection, .. } = &mut self.nodes[node];
         let bytes = call.bytes(authority);
-        let sent = self.runtime.block_on(async { timeout(EXCHANGE, exchange(telling, &bytes)).await });
+        let sent = self.runtime.block_on(async { timeout(RESPONSE_TIMEOUT, exchange(event_connection, &bytes)).await });
         let answer = sent.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
-        answer.map_err(|why| ProbeError::Unanswered { authority: authority.clone(), path: call.path, why })
+        answer.map_err(|why| PollError::NoResponse { authority: authority.clone(), path: call.path, why })
     }
 
     /// Shows every trial's credential to every node once, and gives for each trial what a node did that did not accept it.
-    pub fn warm(&mut self, trials: &[Trial]) -> Result<Vec<Option<String>>, ProbeError> {
+    pub fn warm_up(&mut self, trials: &[Trial]) -> Result<Vec<Option<String>>, PollError> {
         let nodes = &mut self.nodes;
-        let asking = nodes.iter_mut().enumerate().flat_map(|(number, node)| {
-            let (authority, connections) = (&node.authority, node.asking.len());
-            let share = move |(first, connection)| warm(number, authority, connection, trials, (first, connections));
-            node.asking.iter_mut().enumerate().map(share)
+        let poll_connections = nodes.iter_mut().enumerate().flat_map(|(number, node)| {
+            let (authority, connections) = (&node.authority, node.poll_connections.len());
+            let share = move |(first, connection)| warm_up(number, authority, connection, trials, (first, connections));
+            node.poll_connections.iter_mut().enumerate().map(share)
         });
-        let refused = self.runtime.block_on(join_all(asking));
-        let mut found = vec![None; trials.len()];
-        for (trial, why) in refused.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-            found[trial] = Some(why);
+        let rejected = self.runtime.block_on(join_all(poll_connections));
+        let mut rejections = vec![None; trials.len()];
+        for (trial, why) in rejected.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+            rejections[trial] = Some(why);
         }
-        Ok(found)
+        Ok(rejections)
     }
 
     /// Revokes the trials' credentials one after another, and polls all nodes for each from its acknowledgement on, until
     /// each has denied it several times or the time limit has passed.
-    pub fn run(&mut self, trials: &[Trial], pace: Pace, stop: &AtomicBool) -> Result<Vec<Seen>, ProbeError> {
+    pub fn run(
+        &mut self,
+        trials: &[Trial],
+        polling: Polling,
+        stop: &AtomicBool,
+    ) -> Result<Vec<TrialResult>, PollError> {
         let Self { nodes, runtime } = self;
         runtime.block_on(async {
             tokio::select! {
-                seen = wave::run(nodes, trials, pace) => Ok(seen),
-                () = stopped(stop) => Err(ProbeError::Interrupted),
+                results = wave::run(nodes, trials, polling) => Ok(results),
+                () = stopped(stop) => Err(PollError::Interrupted),
             }
         })
     }
@@ -215,37 +220,37 @@ async fn exchange(connection: &mut Connection, bytes: &[u8]) -> Result<u16, Stri
         Ok(answer) => Ok(answer.status),
         Err(error) => {
             let why = error.to_string();
-            connection.renew().await;
+            connection.reconnect().await;
             Err(why)
         }
     }
 }
 
 /// Sends every `step`th credential to a node, and returns which ones it did not accept.
-async fn warm(
+async fn warm_up(
     node: usize,
     authority: &str,
     connection: &mut Connection,
     trials: &[Trial],
     (first, step): (usize, usize),
-) -> Result<Vec<(usize, String)>, ProbeError> {
-    let mut refused = Vec::new();
+) -> Result<Vec<(usize, String)>, PollError> {
+    let mut rejected = Vec::new();
     for (number, trial) in trials.iter().enumerate().skip(first).step_by(step) {
         let bytes = trial.probe.bytes(authority);
         // A connection that was idle for long may have been closed meanwhile.
         let status = match exchange(connection, &bytes).await {
             Ok(status) => status,
-            Err(_) => exchange(connection, &bytes).await.map_err(|why| ProbeError::Unanswered {
+            Err(_) => exchange(connection, &bytes).await.map_err(|why| PollError::NoResponse {
                 authority: authority.to_owned(),
                 path: trial.probe.path,
                 why,
             })?,
         };
         if status != 200 {
-            refused.push((number, format!("node {} did not accept it before the event (status {status})", node + 1)));
+            rejected.push((number, format!("node {} did not accept it before the event (status {status})", node + 1)));
         }
     }
-    Ok(refused)
+    Ok(rejected)
 }
 
 impl Call {
@@ -286,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_a_request_of_http_1_1() {
+    fn call_is_serialised_as_http_1_1_request() {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let get = Call::get("/me", vec![header("authorization", "Bearer x")]);
         assert_eq!(

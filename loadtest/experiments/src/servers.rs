@@ -11,8 +11,8 @@ use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::bench::{Bench, ExperimentError, Setting};
 use crate::links::Links;
+use crate::run_context::{ExperimentError, RunConfig, RunContext};
 
 /// A server that is ready to be loaded.
 pub(crate) struct ServerUnderTest<'a> {
@@ -27,23 +27,33 @@ pub(crate) struct ServerUnderTest<'a> {
     /// The delay proxy between server and store; none for a local store.
     proxy: Option<DelayProxy>,
     population: u32,
-    minted: Instant,
+    minted_at: Instant,
 }
 
 impl<'a> ServerUnderTest<'a> {
     /// Returns a started server with this number of credentials.
     pub(crate) fn of(
-        setting: &Setting,
+        config: &RunConfig,
         server: Server,
         scheme: Scheme,
         store: Option<&'a Store>,
         proxy: Option<DelayProxy>,
         population: u32,
     ) -> Result<Self, ExperimentError> {
-        let minted = Instant::now();
-        let credentials = mint(setting, scheme, &server.client(), population)?;
-        let target = Target::one(server.base_url(), credentials, setting.carrier);
-        Ok(Self { scheme, server, behind: Vec::new(), between: Vec::new(), store, target, proxy, population, minted })
+        let minted_at = Instant::now();
+        let credentials = mint_credentials(config, scheme, &server.client(), population)?;
+        let target = Target::one(server.base_url(), credentials, config.carrier);
+        Ok(Self {
+            scheme,
+            server,
+            behind: Vec::new(),
+            between: Vec::new(),
+            store,
+            target,
+            proxy,
+            population,
+            minted_at,
+        })
     }
 
     /// Returns the servers that its requests cross.
@@ -65,88 +75,92 @@ impl<'a> ServerUnderTest<'a> {
 
     /// Mints new credentials if more than half of their lifetime would be over at the end of such a round: a run may
     /// last longer than a token.
-    pub(crate) fn renew(&mut self, bench: &Bench<'_>, plan: &Plan) -> Result<(), ExperimentError> {
-        let age = self.minted.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
-        if self.server.descriptor().credential_ttl_s.is_some_and(|ttl_s| is_old(age, ttl_s)) {
-            self.mint(bench)?;
+    pub(crate) fn renew(&mut self, context: &RunContext<'_>, plan: &Plan) -> Result<(), ExperimentError> {
+        let age = self.minted_at.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
+        if self.server.descriptor().credential_ttl_s.is_some_and(|ttl_s| is_past_half_life(age, ttl_s)) {
+            self.mint_credentials(context)?;
         }
         Ok(())
     }
 
     /// Moves the server's clock forward until its credentials have expired, returns them, and mints new ones. Returns
     /// none for a scheme whose credentials do not expire.
-    pub(crate) fn outlive_credentials(
+    pub(crate) fn expire_credentials(
         &mut self,
-        bench: &Bench<'_>,
+        context: &RunContext<'_>,
     ) -> Result<Option<Arc<Credentials>>, ExperimentError> {
         let described = self.server.descriptor();
         let Some(ttl_s) = described.credential_ttl_s else { return Ok(None) };
         self.server.client().advance_clock(ttl_s + described.leeway_s.unwrap_or(0) + 1)?;
-        let over = Arc::clone(&self.target.nodes[0].credentials);
-        self.mint(bench)?;
-        Ok(Some(over))
+        let expired = Arc::clone(&self.target.nodes[0].credentials);
+        self.mint_credentials(context)?;
+        Ok(Some(expired))
     }
 
-    fn mint(&mut self, bench: &Bench<'_>) -> Result<(), ExperimentError> {
-        self.minted = Instant::now();
-        self.target.nodes[0].credentials = mint(bench.setting, self.scheme, &self.server.client(), self.population)?;
+    fn mint_credentials(&mut self, context: &RunContext<'_>) -> Result<(), ExperimentError> {
+        self.minted_at = Instant::now();
+        self.target.nodes[0].credentials =
+            mint_credentials(context.config, self.scheme, &self.server.client(), self.population)?;
         Ok(())
     }
 }
 
 /// Returns whether a credential of this age has reached half of its lifetime.
-pub(crate) fn is_old(age: Duration, ttl_s: u64) -> bool {
+pub(crate) fn is_past_half_life(age: Duration, ttl_s: u64) -> bool {
     age > Duration::from_secs(ttl_s) / 2
 }
 
 /// Starts a new server for every scheme, over empty stores.
-pub(crate) fn start<'a>(bench: &mut Bench<'a>, population: u32) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
-    let setting = bench.setting;
-    setting.stores.values().try_for_each(Store::clear)?;
-    let near = |&scheme: &Scheme| {
-        let spec = bench.spec(scheme, setting.store(scheme))?;
-        station(bench, &spec, setting.store(scheme), None, population)
+pub(crate) fn start_all<'a>(
+    context: &mut RunContext<'a>,
+    population: u32,
+) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
+    let config = context.config;
+    config.stores.values().try_for_each(Store::clear)?;
+    let local = |&scheme: &Scheme| {
+        let spec = context.spec(scheme, config.store(scheme))?;
+        start_one(context, &spec, config.store(scheme), None, population)
     };
-    setting.schemes.iter().map(near).collect()
+    config.schemes.iter().map(local).collect()
 }
 
 /// Stops these servers, and starts a new server for every scheme, over empty stores.
-pub(crate) fn restart<'a>(
-    bench: &mut Bench<'a>,
-    stations: &mut Vec<ServerUnderTest<'a>>,
+pub(crate) fn restart_all<'a>(
+    context: &mut RunContext<'a>,
+    servers: &mut Vec<ServerUnderTest<'a>>,
     population: u32,
 ) -> Result<(), ExperimentError> {
-    stations.clear();
-    *stations = start(bench, population)?;
+    servers.clear();
+    *servers = start_all(context, population)?;
     Ok(())
 }
 
 /// Starts a server over this store, behind the proxy if there is one, and mints credentials for it.
-pub(crate) fn station<'a>(
-    bench: &mut Bench<'_>,
+pub(crate) fn start_one<'a>(
+    context: &mut RunContext<'_>,
     spec: &ServerSpec,
     store: Option<&'a Store>,
     proxy: Option<DelayProxy>,
     population: u32,
 ) -> Result<ServerUnderTest<'a>, ExperimentError> {
-    let by_way_of = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_by_way_of(proxy.address()));
-    let spec = ServerSpec { store_url: by_way_of.or_else(|| spec.store_url.clone()), ..spec.clone() };
-    let server = bench.start(&spec)?;
-    ServerUnderTest::of(bench.setting, server, spec.scheme, store, proxy, population)
+    let proxied_url = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_by_way_of(proxy.address()));
+    let spec = ServerSpec { store_url: proxied_url.or_else(|| spec.store_url.clone()), ..spec.clone() };
+    let server = context.start(&spec)?;
+    ServerUnderTest::of(context.config, server, spec.scheme, store, proxy, population)
 }
 
 /// Credentials minted between two checks for an interruption.
 const BATCH: u32 = 2_000;
 
-pub(crate) fn mint(
-    setting: &Setting,
+pub(crate) fn mint_credentials(
+    config: &RunConfig,
     scheme: Scheme,
     client: &Client,
     population: u32,
 ) -> Result<Arc<Credentials>, ExperimentError> {
     let mut minted = Vec::with_capacity(population as usize);
     for first in (0..population).step_by(BATCH as usize) {
-        setting.go_on()?;
+        config.check_can_continue()?;
         minted.extend(client.mint(BATCH.min(population - first), first)?);
     }
     let credentials = Credentials::new(minted);
@@ -159,8 +173,8 @@ mod tests {
 
     #[test]
     fn credentials_are_renewed_at_half_of_their_life() {
-        assert!(!is_old(Duration::from_secs(150), 300));
-        assert!(is_old(Duration::from_millis(150_001), 300));
-        assert!(is_old(Duration::from_secs(1), 0), "a credential that expires at once is always old");
+        assert!(!is_past_half_life(Duration::from_secs(150), 300));
+        assert!(is_past_half_life(Duration::from_millis(150_001), 300));
+        assert!(is_past_half_life(Duration::from_secs(1), 0), "a credential that expires at once is always old");
     }
 }

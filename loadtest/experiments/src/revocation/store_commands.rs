@@ -3,38 +3,38 @@
 use std::collections::BTreeMap;
 
 use contract::Scheme;
-use driver::Prober;
+use driver::RevocationPoller;
 use engine::record::{EventKind, RevocationExperiment, RevocationPrice};
 use lab::store::Store;
 
-use super::trial::{Maker, Ready};
-use crate::bench::{Bench, ExperimentError};
+use super::trial::{PreparedTrial, TrialFactory};
+use crate::run_context::{ExperimentError, RunContext};
 
 /// Events of each kind. Periodic health checks of a server fall into some of them, so the least count is used.
 const REPEATS: u32 = 5;
 
 /// Starts one server with its default lifetimes, records its description, and counts commands if the store supports it.
-pub(super) fn take(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
-    let store = bench.setting.store(scheme);
-    let server = bench.start(&bench.spec(scheme, store)?)?;
+pub(super) fn measure(context: &mut RunContext<'_>, scheme: Scheme) -> Result<(), ExperimentError> {
+    let store = context.config.store(scheme);
+    let server = context.start(&context.spec(scheme, store)?)?;
     let Some(store) = store.filter(|_| scheme.revocation_class().is_some()) else { return Ok(()) };
     let failed = |source| ExperimentError::Probe { scheme, source };
-    let mut prober = Prober::connect(&[server.address().to_string()], 1).map_err(failed)?;
+    let mut poller = RevocationPoller::connect(&[server.address().to_string()], 1).map_err(failed)?;
     let clients = [server.client()];
     let mut next_user = 1;
     for kind in EventKind::ALL {
-        bench.go_on()?;
-        let mut maker = Maker {
+        context.check_can_continue()?;
+        let mut factory = TrialFactory {
             scheme,
-            carrier: bench.setting.carrier,
-            prober: &mut prober,
+            carrier: context.config.carrier,
+            poller: &mut poller,
             clients: &clients,
             next_user: &mut next_user,
         };
-        let ready = maker.make(&[(kind, 0); REPEATS as usize])?;
-        if let Some(commands) = commands(&mut prober, store, &ready, scheme)? {
+        let prepared = factory.make(&[(kind, 0); REPEATS as usize])?;
+        if let Some(commands) = commands(&mut poller, store, &prepared, scheme)? {
             let price = RevocationPrice { scheme: scheme.id().to_owned(), event: kind, commands, events: REPEATS };
-            bench.journal.measured(|found: &mut RevocationExperiment| found.prices.push(price))?;
+            context.journal.measured(|found: &mut RevocationExperiment| found.prices.push(price))?;
         }
     }
     Ok(())
@@ -42,24 +42,24 @@ pub(super) fn take(bench: &mut Bench<'_>, scheme: Scheme) -> Result<(), Experime
 
 /// Returns the least count of each command; none if the store does not count commands.
 fn commands(
-    prober: &mut Prober,
+    poller: &mut RevocationPoller,
     store: &Store,
-    ready: &[Ready],
+    prepared: &[PreparedTrial],
     scheme: Scheme,
 ) -> Result<Option<BTreeMap<String, u64>>, ExperimentError> {
     let mut least: Option<BTreeMap<String, u64>> = None;
-    for Ready { trial, .. } in ready {
+    for PreparedTrial { trial, .. } in prepared {
         // The credential is used once before, as in production, so that caches contain it.
         let failed = |source| ExperimentError::Probe { scheme, source };
-        prober.send(0, &trial.probe).map_err(failed)?;
+        poller.send(0, &trial.probe).map_err(failed)?;
         let Some(before) = store.command_counts()? else { return Ok(None) };
-        let status = prober.send(0, &trial.event).map_err(failed)?;
+        let status = poller.send(0, &trial.event).map_err(failed)?;
         if status != 204 {
             return Err(ExperimentError::Prepared { scheme, what: "an event that is counted", status });
         }
         let Some(after) = store.command_counts()? else { return Ok(None) };
-        let made = difference(&before, &after);
-        least = Some(least.map_or(made.clone(), |least| lesser(&least, &made)));
+        let increase = difference(&before, &after);
+        least = Some(least.map_or(increase.clone(), |least| minimum(&least, &increase)));
     }
     Ok(least)
 }
@@ -72,7 +72,7 @@ fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> 
     after.iter().filter_map(more).collect()
 }
 
-fn lesser(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+fn minimum(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let both = |(name, count): (&String, &u64)| Some((name.clone(), *other.get(name)?.min(count)));
     one.iter().filter_map(both).collect()
 }
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn commands_of_other_clients_are_not_counted() {
-        let made = difference(&counts(&[("get", 5), ("ping", 7)]), &counts(&[("get", 6), ("ping", 9), ("del", 1)]));
-        assert_eq!(made, counts(&[("get", 1), ("ping", 2), ("del", 1)]));
-        assert_eq!(lesser(&made, &counts(&[("get", 1), ("del", 1)])), counts(&[("get", 1), ("del", 1)]));
+        let increase = difference(&counts(&[("get", 5), ("ping", 7)]), &counts(&[("get", 6), ("ping", 9), ("del", 1)]));
+        assert_eq!(increase, counts(&[("get", 1), ("ping", 2), ("del", 1)]));
+        assert_eq!(minimum(&increase, &counts(&[("get", 1), ("del", 1)])), counts(&[("get", 1), ("del", 1)]));
     }
 }

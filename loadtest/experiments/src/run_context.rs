@@ -17,7 +17,7 @@ use crate::{Balancer, Journal, Progress};
 
 /// The configuration of a run.
 #[derive(Debug)]
-pub struct Setting {
+pub struct RunConfig {
     /// The schemes compared, the control first.
     pub schemes: Vec<Scheme>,
     /// The carrier of credentials.
@@ -38,7 +38,7 @@ pub struct Setting {
     pub scratch: Scratch,
 }
 
-impl Setting {
+impl RunConfig {
     /// Returns the store of this scheme, if it uses one outside the server.
     #[must_use]
     pub fn store(&self, scheme: Scheme) -> Option<&Store> {
@@ -47,15 +47,15 @@ impl Setting {
 
     /// Fails if the run was interrupted, or if a store or any other process exited unexpectedly: the current step may
     /// not use that process and so not notice.
-    pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
+    pub(crate) fn check_can_continue(&self) -> Result<(), ExperimentError> {
         if self.stop.load(Ordering::SeqCst) {
             return Err(ExperimentError::Interrupted);
         }
-        self.bereaved()
+        self.check_processes()
     }
 
     /// Fails if a store or any other process exited unexpectedly.
-    pub(crate) fn bereaved(&self) -> Result<(), ExperimentError> {
+    pub(crate) fn check_processes(&self) -> Result<(), ExperimentError> {
         self.stores.values().try_for_each(Store::check)?;
         Ok(lab::child::lost().into_iter().next().map_or(Ok(()), Err)?)
     }
@@ -67,7 +67,7 @@ impl Setting {
         store: Option<&Store>,
         log: PathBuf,
     ) -> Result<ServerSpec, ExperimentError> {
-        if scheme.store().is_apart() && store.is_none() {
+        if scheme.store().is_external() && store.is_none() {
             return Err(ExperimentError::NoStore(scheme.store()));
         }
         let cpus = &self.placement.server_cpus;
@@ -84,9 +84,9 @@ impl Setting {
 }
 
 /// The run context of an experiment.
-pub struct Bench<'a> {
+pub struct RunContext<'a> {
     /// The configuration of the run.
-    pub setting: &'a Setting,
+    pub config: &'a RunConfig,
     /// Receives the results.
     pub journal: &'a mut Journal,
     /// Receives progress reports.
@@ -133,7 +133,7 @@ pub enum ExperimentError {
     Drive(#[from] driver::DriveError),
     /// A process cannot be observed.
     #[error(transparent)]
-    Watch(#[from] lab::observe::ProcessGone),
+    Observe(#[from] lab::observe::ProcessGone),
     /// A process's memory cannot be read.
     #[error("cannot read the memory of process {pid}: {source}")]
     Memory {
@@ -190,7 +190,7 @@ pub enum ExperimentError {
     },
     /// A server did not recover after its fault.
     #[error("{scheme} was not ready {seconds} s after the end of its fault; see its log")]
-    NeverWell {
+    NotRecovered {
         /// Whose server.
         scheme: Scheme,
         /// The time waited, in seconds.
@@ -211,7 +211,7 @@ pub enum ExperimentError {
         /// Whose.
         scheme: Scheme,
         /// Why.
-        source: driver::ProbeError,
+        source: driver::PollError,
     },
     /// A request that prepares an event failed.
     #[error("{scheme} responded with {status} to {what} before an event; see its log")]
@@ -237,27 +237,27 @@ pub enum ExperimentError {
     Write(#[from] WriteError),
 }
 
-impl Bench<'_> {
+impl RunContext<'_> {
     /// Fails if the run was interrupted or a process exited unexpectedly.
-    pub(crate) fn go_on(&self) -> Result<(), ExperimentError> {
-        self.setting.go_on()
+    pub(crate) fn check_can_continue(&self) -> Result<(), ExperimentError> {
+        self.config.check_can_continue()
     }
 
     /// Reports the start of a step; fails if the run was interrupted.
     pub fn step(&mut self, what: &str) -> Result<(), ExperimentError> {
-        self.go_on()?;
+        self.check_can_continue()?;
         self.progress.step(what);
         Ok(())
     }
 
     /// Returns how to start the server of a scheme, with this store.
     pub fn spec(&self, scheme: Scheme, store: Option<&Store>) -> Result<ServerSpec, ExperimentError> {
-        self.setting.spec(scheme, store, self.log(scheme.id()))
+        self.config.spec(scheme, store, self.log(scheme.id()))
     }
 
     /// Starts a server and records its self-description.
     pub(crate) fn start(&mut self, spec: &ServerSpec) -> Result<Server, ExperimentError> {
-        self.go_on()?;
+        self.check_can_continue()?;
         let server = Server::start(spec)?;
         self.journal.describe(server.descriptor().clone());
         Ok(server)
