@@ -19,7 +19,7 @@ impl Operation for Verify<'_> {
             bencher.to_async(fixture.runtime).iter_custom(|count| fixture.time_verifying(count));
         });
         // One check at a time waits for the network; a server has many, and a multiplexed connection sends them together.
-        if scheme.store().is_apart() {
+        if scheme.store().is_external() {
             let row = BenchmarkId::new(scheme.id(), format!("{LANES}-concurrent"));
             self.0.throughput(Throughput::Elements(LANES as u64)).bench_function(row, |bencher| {
                 bencher.to_async(fixture.runtime).iter_custom(|count| fixture.time_verifying_at_once(count, LANES));

@@ -36,7 +36,7 @@ pub fn every_scheme(operation: &mut impl Operation) {
         let own = folder.path().join(scheme.id());
         let log = folder.path().join(format!("{scheme}.log"));
         let store = || Store::start(scheme.store(), &own, &log, &Bounds::default());
-        match scheme.store().is_apart().then(store).transpose() {
+        match scheme.store().is_external().then(store).transpose() {
             Ok(store) => measure_scheme(operation, scheme, store.as_ref()),
             Err(error) if error.is_missing() => eprintln!("\nSKIPPED: {scheme}: {error}\n"),
             Err(error) => panic!("{scheme}: {error}"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use contract::scheme::UnknownWord;
+use contract::scheme::UnknownName;
 use contract::{BaseUrl, BaseUrlError, Carrier, Scheme};
 use engine::Experiment;
 use engine::experiment::UnknownExperiment;
@@ -203,7 +203,7 @@ fn schemes(list: &str) -> Result<Schemes, String> {
         return Ok(Schemes(Scheme::all().collect()));
     }
     let selected: Vec<Scheme> =
-        items(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownWord| error.to_string())?;
+        items(list).map(str::parse).collect::<Result<_, _>>().map_err(|error: UnknownName| error.to_string())?;
     Ok(Schemes(Scheme::all().filter(|scheme| scheme.is_control() || selected.contains(scheme)).collect()))
 }
 

@@ -1,7 +1,7 @@
 //! Splits a stream into HTTP/1.1 messages (RFC 9112 section 6): separates head and body and keeps their
 //! bytes unchanged.
 
-use contract::http1::{Framing, HeadError, header_space, request, response};
+use contract::http1::{Framing, HeadError, header_buffer, request, response};
 
 /// Messages have fewer headers than this.
 const MOST_HEADERS: usize = 128;
@@ -79,7 +79,7 @@ fn measure(stream: &[u8]) -> Result<Option<(usize, usize)>, MessageError> {
 
 /// Bytes of the first head, and the body that follows it; none if the head is incomplete.
 fn framing(stream: &[u8]) -> Result<Option<(usize, Framing)>, HeadError> {
-    let mut space = header_space::<MOST_HEADERS>();
+    let mut space = header_buffer::<MOST_HEADERS>();
     // A method cannot contain a slash, so that no request begins with this.
     let is_response = RESPONSE.starts_with(&stream[..stream.len().min(RESPONSE.len())]);
     if is_response {

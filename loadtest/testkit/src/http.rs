@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use contract::http1::{header_space, response};
+use contract::http1::{header_buffer, response};
 use serde_json::Value;
 
 use crate::TIMEOUT;
@@ -37,7 +37,7 @@ impl Answer {
     }
 
     fn parse(text: &str) -> Self {
-        let mut space = header_space::<MOST_HEADERS>();
+        let mut space = header_buffer::<MOST_HEADERS>();
         let head = response(text.as_bytes(), &mut space).unwrap_or_else(|error| panic!("{error}: {text:?}"));
         let head = head.unwrap_or_else(|| panic!("no head in {text:?}"));
         let value = |value: &[u8]| str::from_utf8(value).expect("a part of a text with ASCII at both ends").to_owned();

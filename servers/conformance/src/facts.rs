@@ -84,7 +84,7 @@ impl Facts {
 
     /// Whether the store is a separate process.
     pub(crate) fn store_apart(&self) -> Option<bool> {
-        self.told(|told| Some(told.store.is_apart()))
+        self.told(|told| Some(told.store.is_external()))
     }
 
     /// Whether the credential is the sealed session itself: there is no store, and the credential is not a token.

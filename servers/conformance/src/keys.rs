@@ -14,7 +14,7 @@ impl SigningKeys {
     /// Reads the secret from the content of a file.
     #[must_use]
     pub fn secret(file: &[u8]) -> Self {
-        Self::Secret(contract::secret::in_file(file).to_vec())
+        Self::Secret(contract::secret::without_line_end(file).to_vec())
     }
 
     /// Reads the private key from the content of a PKCS #8 PEM file.

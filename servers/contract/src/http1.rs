@@ -8,11 +8,11 @@ use std::mem::MaybeUninit;
 pub use httparse::Header;
 
 /// Room for the headers of one head. A head with more headers is rejected.
-pub type HeaderSpace<'b, const N: usize> = [MaybeUninit<Header<'b>>; N];
+pub type HeaderBuffer<'b, const N: usize> = [MaybeUninit<Header<'b>>; N];
 
 /// Returns room for `N` headers.
 #[must_use]
-pub const fn header_space<'b, const N: usize>() -> HeaderSpace<'b, N> {
+pub const fn header_buffer<'b, const N: usize>() -> HeaderBuffer<'b, N> {
     [const { MaybeUninit::uninit() }; N]
 }
 
@@ -77,11 +77,11 @@ pub enum HeadError {
 /// Parses the head of the response with which `bytes` begin; none if the head is incomplete.
 pub fn response<'h, 'b>(
     bytes: &'b [u8],
-    space: &'h mut [MaybeUninit<Header<'b>>],
+    buffer: &'h mut [MaybeUninit<Header<'b>>],
 ) -> Result<Option<Response<'h, 'b>>, HeadError> {
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let httparse::Status::Complete(length) = parser.parse_response_with_uninit_headers(&mut parsed, bytes, space)?
+    let httparse::Status::Complete(length) = parser.parse_response_with_uninit_headers(&mut parsed, bytes, buffer)?
     else {
         return Ok(None);
     };
@@ -100,10 +100,10 @@ pub fn response<'h, 'b>(
 /// Parses the head of the request with which `bytes` begin; none if the head is incomplete.
 pub fn request<'h, 'b>(
     bytes: &'b [u8],
-    space: &'h mut [MaybeUninit<Header<'b>>],
+    buffer: &'h mut [MaybeUninit<Header<'b>>],
 ) -> Result<Option<Request<'h, 'b>>, HeadError> {
     let mut parsed = httparse::Request::new(&mut []);
-    let httparse::Status::Complete(length) = parsed.parse_with_uninit_headers(bytes, space)? else { return Ok(None) };
+    let httparse::Status::Complete(length) = parsed.parse_with_uninit_headers(bytes, buffer)? else { return Ok(None) };
     let fields = Fields::of(parsed.headers, &bytes[..length])?;
     let body = match fields.chunked {
         Some(true) => Framing::Chunked,
@@ -160,11 +160,11 @@ mod tests {
     use super::*;
 
     /// Status, whether the connection is closed, and the body.
-    type Read = (u16, bool, Framing);
+    type Parsed = (u16, bool, Framing);
 
-    fn read(head: &str) -> Result<Option<Read>, HeadError> {
-        let mut space = header_space::<4>();
-        let Some(read) = response(head.as_bytes(), &mut space)? else { return Ok(None) };
+    fn read(head: &str) -> Result<Option<Parsed>, HeadError> {
+        let mut buffer = header_buffer::<4>();
+        let Some(read) = response(head.as_bytes(), &mut buffer)? else { return Ok(None) };
         assert_eq!(read.length, head.len());
         Ok(Some((read.status, read.closes, read.body)))
     }
@@ -220,8 +220,8 @@ mod tests {
     #[test]
     fn request_without_a_length_has_no_body() {
         let read = |head: &'static str| {
-            let mut space = header_space::<4>();
-            request(head.as_bytes(), &mut space).map(|head| head.map(|head| (head.method, head.target, head.body)))
+            let mut buffer = header_buffer::<4>();
+            request(head.as_bytes(), &mut buffer).map(|head| head.map(|head| (head.method, head.target, head.body)))
         };
         let get = "GET /me HTTP/1.1\r\nHost: x\r\n\r\n";
         assert_eq!(read(get), Ok(Some(("GET", "/me", Framing::Length(0)))));

@@ -17,7 +17,7 @@ pub mod user;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use problem::{Problem, ProblemKind};
 pub use scheme::{
-    Algorithm, Carrier, EarlyEnd, Kind, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, SessionBackend,
+    Algorithm, Carrier, EarlyRevocation, Kind, LogoutScope, RevocationClass, Scheme, SchemeDescriptor, SessionBackend,
     StoreDown, StoreKind, Touch,
 };
 

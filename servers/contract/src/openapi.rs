@@ -28,17 +28,17 @@ struct Row {
     method: HttpMethod,
     summary: &'static str,
     /// The schema of the request's body.
-    takes: Option<&'static str>,
-    gives: Answer,
+    request_schema: Option<&'static str>,
+    success: Success,
     /// Whether it requires a credential.
-    guarded: bool,
+    authenticated: bool,
     /// The problems that it returns in addition to those of all such routes.
-    refuses: &'static [ProblemKind],
+    problems: &'static [ProblemKind],
 }
 
 /// The successful response of a route.
 #[derive(Clone, Copy)]
-enum Answer {
+enum Success {
     /// JSON of this schema.
     Json(&'static str),
     /// A JSON object that another document describes.
@@ -50,23 +50,24 @@ enum Answer {
 }
 
 /// The problems of every route with a credential.
-const GUARDED: [ProblemKind; 4] = [AmbiguousCredential, MissingCredential, InvalidCredential, StoreUnavailable];
+const AUTHENTICATED_PROBLEMS: [ProblemKind; 4] =
+    [AmbiguousCredential, MissingCredential, InvalidCredential, StoreUnavailable];
 /// The problems of every route with a body.
-const TAKING: [ProblemKind; 3] = [MalformedRequest, BodyTooLarge, UnsupportedMediaType];
+const BODY_PROBLEMS: [ProblemKind; 3] = [MalformedRequest, BodyTooLarge, UnsupportedMediaType];
 /// The problems of any route.
-const ANY: [ProblemKind; 2] = [MethodNotAllowed, Internal];
+const COMMON_PROBLEMS: [ProblemKind; 2] = [MethodNotAllowed, Internal];
 
 fn rows() -> [Row; route::ALL.len()] {
-    use Answer::{Json, Nothing, Object, Text};
+    use Success::{Json, Nothing, Object, Text};
     [
-        guarded(get(route::ME, "Returns the user of the credential", Json("Identity"))),
+        authenticated(get(route::ME, "Returns the user of the credential", Json("Identity"))),
         Row {
-            refuses: &[InsufficientRole],
-            ..guarded(get(route::ADMIN, "Returns this user; requires the role admin", Json("Identity")))
+            problems: &[InsufficientRole],
+            ..authenticated(get(route::ADMIN, "Returns this user; requires the role admin", Json("Identity")))
         },
         Row {
-            takes: Some("LoginRequest"),
-            refuses: &[
+            request_schema: Some("LoginRequest"),
+            problems: &[
                 LoginFailed,
                 CrossSite,
                 TooManyAttempts,
@@ -78,57 +79,61 @@ fn rows() -> [Row; route::ALL.len()] {
             ..post(route::LOGIN, "Issues a credential for a user name and a password", Json("LoginResponse"))
         },
         Row {
-            takes: Some("RefreshRequest"),
-            refuses: &[CrossSite, CredentialTooLarge, StoreNotWritable],
-            ..guarded(post(
+            request_schema: Some("RefreshRequest"),
+            problems: &[CrossSite, CredentialTooLarge, StoreNotWritable],
+            ..authenticated(post(
                 route::REFRESH,
                 "Issues a new credential for a valid one; if the scheme has refresh tokens and the carrier is bearer, \
                  the request has the body instead of the credential",
                 Json("LoginResponse"),
             ))
         },
-        leaving(
+        logout_row(
             route::LOGOUT,
             "Revokes this credential, and the login of the refresh token if the scheme has refresh tokens",
         ),
-        leaving(route::LOGOUT_ALL, "Revokes every credential of the user of this credential or refresh token"),
+        logout_row(route::LOGOUT_ALL, "Revokes every credential of the user of this credential or refresh token"),
         Row {
-            takes: Some("PasswordChange"),
-            refuses: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded, StoreNotWritable],
-            ..guarded(post(route::PASSWORD, "Changes the password; revokes every credential of the user", Nothing))
+            request_schema: Some("PasswordChange"),
+            problems: &[CrossSite, LoginFailed, TooManyAttempts, Overloaded, StoreNotWritable],
+            ..authenticated(post(
+                route::PASSWORD,
+                "Changes the password; revokes every credential of the user",
+                Nothing,
+            ))
         },
         Row {
-            takes: Some("UserChange"),
-            refuses: &[CrossSite, InsufficientRole, NotFound, StoreNotWritable],
-            ..guarded(post(
+            request_schema: Some("UserChange"),
+            problems: &[CrossSite, InsufficientRole, NotFound, StoreNotWritable],
+            ..authenticated(post(
                 route::ADMIN_USER,
                 "Disables a user or changes roles; revokes every credential of that user; requires the role admin",
                 Nothing,
             ))
         },
         Row {
-            refuses: &[MalformedRequest, NotFound, NextHopUnavailable],
-            ..guarded(get(
+            problems: &[MalformedRequest, NotFound, NextHopUnavailable],
+            ..authenticated(get(
                 route::CHAIN,
                 "As /me, forwarded to the last of several servers; hops=N in the query is their number after this one",
                 Json("Identity"),
             ))
         },
         Row {
-            refuses: &[NotFound],
+            problems: &[NotFound],
             ..get(route::JWKS, "Returns the public keys of schemes that have any (RFC 7517)", Object)
         },
         get(route::OPENAPI, "This document", Object),
         get(route::HEALTHZ, "The process is alive", Json("Health")),
         Row {
-            refuses: &[StoreUnavailable, StoreNotWritable],
+            problems: &[StoreUnavailable, StoreNotWritable],
             ..get(route::READYZ, "The store is reachable and writable", Json("Health"))
         },
         get(route::METRICS, "Requests by route and status", Text("application/openmetrics-text")),
         get(route::BENCH_SCHEME, "Returns the scheme and its properties", Json("SchemeDescriptor")),
         Row {
-            takes: Some("MintRequest"),
-            refuses: &[CrossSite, NotFound, StoreUnavailable, StoreNotWritable],
+            request_schema: Some("MintRequest"),
+            problems: &[CrossSite, NotFound, StoreUnavailable, StoreNotWritable],
             ..post(
                 route::BENCH_MINT,
                 "Issues credentials without a password; only with --bench, from loopback to a loopback Host",
@@ -136,8 +141,8 @@ fn rows() -> [Row; route::ALL.len()] {
             )
         },
         Row {
-            takes: Some("ClockRequest"),
-            refuses: &[CrossSite, NotFound],
+            request_schema: Some("ClockRequest"),
+            problems: &[CrossSite, NotFound],
             ..post(
                 route::BENCH_CLOCK,
                 "Advances the server's clock; only with --bench, from loopback to a loopback Host",
@@ -145,8 +150,8 @@ fn rows() -> [Row; route::ALL.len()] {
             )
         },
         Row {
-            takes: Some("RotateRequest"),
-            refuses: &[CrossSite, NotFound],
+            request_schema: Some("RotateRequest"),
+            problems: &[CrossSite, NotFound],
             ..post(
                 route::BENCH_ROTATE,
                 "Adds a new key and keeps the old one; only with --bench, from loopback to a loopback Host",
@@ -156,22 +161,22 @@ fn rows() -> [Row; route::ALL.len()] {
     ]
 }
 
-fn get(path: &'static str, summary: &'static str, gives: Answer) -> Row {
-    Row { path, method: HttpMethod::Get, summary, takes: None, gives, guarded: false, refuses: &[] }
+fn get(path: &'static str, summary: &'static str, success: Success) -> Row {
+    Row { path, method: HttpMethod::Get, summary, request_schema: None, success, authenticated: false, problems: &[] }
 }
 
-fn post(path: &'static str, summary: &'static str, gives: Answer) -> Row {
-    Row { method: HttpMethod::Post, ..get(path, summary, gives) }
+fn post(path: &'static str, summary: &'static str, success: Success) -> Row {
+    Row { method: HttpMethod::Post, ..get(path, summary, success) }
 }
 
-fn guarded(row: Row) -> Row {
-    Row { guarded: true, ..row }
+fn authenticated(row: Row) -> Row {
+    Row { authenticated: true, ..row }
 }
 
 /// A logout. The body is read only where the scheme has refresh tokens and the carrier is bearer.
-fn leaving(path: &'static str, summary: &'static str) -> Row {
-    let row = post(path, summary, Answer::Nothing);
-    Row { takes: Some("LogoutRequest"), refuses: &[CrossSite, StoreNotWritable], ..guarded(row) }
+fn logout_row(path: &'static str, summary: &'static str) -> Row {
+    let row = post(path, summary, Success::Nothing);
+    Row { request_schema: Some("LogoutRequest"), problems: &[CrossSite, StoreNotWritable], ..authenticated(row) }
 }
 
 /// The document, OpenAPI 3.1.
@@ -218,30 +223,30 @@ fn components() -> Components {
 }
 
 fn operation(row: &Row) -> Operation {
-    let refused = refused(row);
-    let (status, answer) = answer(row.gives);
+    let problem_kinds = problem_kinds(row);
+    let (status, response) = success_response(row.success);
     let mut operation = OperationBuilder::new()
         .summary(Some(row.summary))
-        .request_body(row.takes.map(request_body))
-        .response(status, answer);
-    for status in refused.iter().map(|kind| kind.status()).collect::<std::collections::BTreeSet<_>>() {
-        operation = operation.response(status.to_string(), refusal(status, &refused));
+        .request_body(row.request_schema.map(request_body))
+        .response(status, response);
+    for status in problem_kinds.iter().map(|kind| kind.status()).collect::<std::collections::BTreeSet<_>>() {
+        operation = operation.response(status.to_string(), problem_response(status, &problem_kinds));
     }
-    if row.guarded {
-        let either = ["bearer", "cookie"].map(|scheme| SecurityRequirement::new::<_, _, String>(scheme, []));
-        operation = operation.securities(Some(either));
+    if row.authenticated {
+        let carriers = ["bearer", "cookie"].map(|scheme| SecurityRequirement::new::<_, _, String>(scheme, []));
+        operation = operation.securities(Some(carriers));
     }
     operation.build()
 }
 
-fn refused(row: &Row) -> Vec<ProblemKind> {
-    let mut kinds = row.refuses.to_vec();
-    kinds.extend(ANY);
-    if row.guarded {
-        kinds.extend(GUARDED);
+fn problem_kinds(row: &Row) -> Vec<ProblemKind> {
+    let mut kinds = row.problems.to_vec();
+    kinds.extend(COMMON_PROBLEMS);
+    if row.authenticated {
+        kinds.extend(AUTHENTICATED_PROBLEMS);
     }
-    if row.takes.is_some() {
-        kinds.extend(TAKING);
+    if row.request_schema.is_some() {
+        kinds.extend(BODY_PROBLEMS);
     }
     kinds
 }
@@ -252,18 +257,18 @@ fn request_body(schema: &'static str) -> RequestBody {
     RequestBodyBuilder::new().required(Some(required)).content("application/json", content(schema)).build()
 }
 
-fn answer(gives: Answer) -> (&'static str, Response) {
+fn success_response(success: Success) -> (&'static str, Response) {
     let ok = ResponseBuilder::new().description("Done");
-    match gives {
-        Answer::Json(schema) => ("200", ok.content("application/json", content(schema)).build()),
-        Answer::Object => ("200", ok.content("application/json", any(Type::Object)).build()),
-        Answer::Text(media_type) => ("200", ok.content(media_type, any(Type::String)).build()),
-        Answer::Nothing => ("204", ok.build()),
+    match success {
+        Success::Json(schema) => ("200", ok.content("application/json", content(schema)).build()),
+        Success::Object => ("200", ok.content("application/json", any(Type::Object)).build()),
+        Success::Text(media_type) => ("200", ok.content(media_type, any(Type::String)).build()),
+        Success::Nothing => ("204", ok.build()),
     }
 }
 
 /// Returns the response with this status, which several kinds may share; each has its own `type` in the body.
-fn refusal(status: u16, kinds: &[ProblemKind]) -> Response {
+fn problem_response(status: u16, kinds: &[ProblemKind]) -> Response {
     let titles: Vec<_> = kinds.iter().filter(|kind| kind.status() == status).map(|kind| kind.title()).collect();
     let response =
         ResponseBuilder::new().description(titles.join("; or: ")).content(problem::MEDIA_TYPE, content("Problem"));
@@ -311,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn guarded_route_lists_both_carriers_and_its_problems() {
+    fn authenticated_route_lists_both_carriers_and_its_problems() {
         let document = serde_json::to_value(document()).unwrap();
         let admin = &document["paths"]["/admin"]["get"];
         assert_eq!(admin["security"], serde_json::json!([{"bearer": []}, {"cookie": []}]));

@@ -2,16 +2,16 @@
 
 mod descriptor;
 mod kind;
+mod properties;
 mod table;
-mod words;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use descriptor::SchemeDescriptor;
-pub use kind::{Algorithm, EarlyEnd, Kind, SessionBackend};
+pub use kind::{Algorithm, EarlyRevocation, Kind, SessionBackend};
+pub use properties::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch, UnknownName};
 use table::Row;
-pub use words::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch, UnknownWord};
 
 /// One way to authenticate that the reference servers know: a row of the table of schemes.
 #[derive(Clone, Copy)]
@@ -113,11 +113,11 @@ impl fmt::Display for Scheme {
 }
 
 impl FromStr for Scheme {
-    type Err = UnknownWord;
+    type Err = UnknownName;
 
-    fn from_str(id: &str) -> Result<Self, UnknownWord> {
-        Self::all().find(|scheme| scheme.id() == id).ok_or_else(|| UnknownWord {
-            word: id.to_owned(),
+    fn from_str(id: &str) -> Result<Self, UnknownName> {
+        Self::all().find(|scheme| scheme.id() == id).ok_or_else(|| UnknownName {
+            name: id.to_owned(),
             known: Self::all().map(Self::id).collect::<Vec<_>>().join(", "),
         })
     }

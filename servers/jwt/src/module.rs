@@ -6,7 +6,7 @@ use chassis::carrier;
 use chassis::directory::{Directory, InMemory};
 use chassis::module::{AuthModule, Built, Start, StartError};
 use contract::body::Identity;
-use contract::{EarlyEnd, Kind};
+use contract::{EarlyRevocation, Kind};
 use stores::directory::RedisDirectory;
 use stores::{Multiplexed, Redis, StoredData};
 
@@ -32,20 +32,20 @@ impl AuthModule for Jwt {
     type Authenticator = AnyTokens;
 
     async fn build(start: &Start, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
-        let Kind::Token { algorithm, early_end } = start.scheme.kind() else {
+        let Kind::Token { algorithm, early_revocation } = start.scheme.kind() else {
             return usage(format!("--scheme {}: its credential is not a token", start.scheme));
         };
         let windows = options.windows()?;
-        let ttl_s = if early_end == EarlyEnd::Refresh { DEFAULT_REFRESHED_TTL_S } else { DEFAULT_TTL_S };
+        let ttl_s = if early_revocation == EarlyRevocation::Refresh { DEFAULT_REFRESHED_TTL_S } else { DEFAULT_TTL_S };
         let policy = options.policy(start, ttl_s)?;
         let issuer = Issuer::new(options.signing_key(algorithm)?, policy).with_remote_keys(options.trusted_jwks_url()?);
-        check_token_size(start, &issuer, early_end)?;
-        match early_end {
-            EarlyEnd::Nothing => signature_only(start, issuer).await,
-            EarlyEnd::Refresh => refreshing(start, issuer, windows).await,
-            EarlyEnd::Denylist => denylist(start, issuer).await,
-            EarlyEnd::Push => push(start, issuer, windows).await,
-            EarlyEnd::Epoch => epochs(start, issuer, windows).await,
+        check_token_size(start, &issuer, early_revocation)?;
+        match early_revocation {
+            EarlyRevocation::Nothing => signature_only(start, issuer).await,
+            EarlyRevocation::Refresh => refreshing(start, issuer, windows).await,
+            EarlyRevocation::Denylist => denylist(start, issuer).await,
+            EarlyRevocation::Push => push(start, issuer, windows).await,
+            EarlyRevocation::Epoch => epochs(start, issuer, windows).await,
         }
     }
 }
@@ -92,11 +92,11 @@ fn over_redis(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> B
 }
 
 /// Better here than at the first login: a token too long to be sent or accepted is unusable.
-fn check_token_size(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Result<(), StartError> {
+fn check_token_size(start: &Start, issuer: &Issuer, early_revocation: EarlyRevocation) -> Result<(), StartError> {
     let roles = start.roles;
     // An admin has a role more, and most others have more digits.
     for user in [0, 999_999] {
-        let largest_token = issuer.largest_token(&Identity::seeded(user, roles), &largest_grant(early_end));
+        let largest_token = issuer.largest_token(&Identity::seeded(user, roles), &largest_grant(early_revocation));
         let token = largest_token.or_else(|error| usage(format!("--roles {roles}: {error}")))?;
         if !carrier::fits(start.carrier, &token) {
             let (bytes, most) = (token.len(), carrier::MAX_COOKIE_BYTES);
@@ -110,11 +110,11 @@ fn check_token_size(start: &Start, issuer: &Issuer, early_end: EarlyEnd) -> Resu
 }
 
 /// Returns a grant as large as any of this scheme.
-const fn largest_grant(early_end: EarlyEnd) -> Grant<'static> {
-    let (epoch, sid) = match early_end {
-        EarlyEnd::Nothing => (9999, None),
-        EarlyEnd::Refresh => (0, Some("a-family-of-22-letters")),
-        EarlyEnd::Denylist | EarlyEnd::Push | EarlyEnd::Epoch => (9_999_999_999_999_999, None),
+const fn largest_grant(early_revocation: EarlyRevocation) -> Grant<'static> {
+    let (epoch, sid) = match early_revocation {
+        EarlyRevocation::Nothing => (9999, None),
+        EarlyRevocation::Refresh => (0, Some("a-family-of-22-letters")),
+        EarlyRevocation::Denylist | EarlyRevocation::Push | EarlyRevocation::Epoch => (9_999_999_999_999_999, None),
     };
     Grant { auth_time: 0, ends_at: 0, epoch, sid }
 }

@@ -63,7 +63,7 @@ impl SigningKey {
         if !given.fits(algorithm) {
             return Err(KeyError::Wrong { algorithm, given });
         }
-        Self::from_secret(contract::secret::in_file(content))
+        Self::from_secret(contract::secret::without_line_end(content))
     }
 
     /// The HMAC key of at least 32 bytes that several servers may share.

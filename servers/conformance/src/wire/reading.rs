@@ -4,7 +4,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use contract::http1::{Framing, header_space, response};
+use contract::http1::{Framing, header_buffer, response};
 use memchr::memmem;
 
 use super::limits::Limits;
@@ -146,7 +146,7 @@ impl Source<'_, '_> {
 
 impl Head {
     fn of(head: &[u8]) -> Result<Self, Silence> {
-        let mut space = header_space::<MOST_HEADERS>();
+        let mut space = header_buffer::<MOST_HEADERS>();
         let head = response(head, &mut space)?.ok_or(Silence::Malformed("there is no status line"))?;
         let text = |value| String::from_utf8_lossy(value).into_owned();
         let headers = head.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();

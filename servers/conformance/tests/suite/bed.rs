@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
-use contract::{Algorithm, Carrier, EarlyEnd, Kind, Scheme, SessionBackend};
+use contract::{Algorithm, Carrier, EarlyRevocation, Kind, Scheme, SessionBackend};
 use tempfile::TempDir;
 
 use crate::hold::Hold;
@@ -37,7 +37,7 @@ struct Plain {
 impl Bed {
     /// The server of this scheme as it is shipped; two of them where they share a store.
     pub(crate) fn of(scheme: Scheme, carrier: Carrier) -> Self {
-        let nodes = if scheme.store().is_apart() { 2 } else { 1 };
+        let nodes = if scheme.store().is_external() { 2 } else { 1 };
         Self::with(program(scheme.binary()), scheme, carrier, nodes, &[])
     }
 
@@ -138,10 +138,10 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     // Long enough to detect a login without hashing; otherwise most of the suite's time goes into hashing.
     flags.extend(["--password-kib", if is_to_extent() { "19456" } else { "2048" }]);
     match scheme.kind() {
-        Kind::Token { early_end: EarlyEnd::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
+        Kind::Token { early_revocation: EarlyRevocation::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
             flags.extend(["--propagation-s", "1"]);
         }
-        Kind::Token { early_end: EarlyEnd::Epoch, .. } => flags.extend(["--epoch-ttl-s", "1"]),
+        Kind::Token { early_revocation: EarlyRevocation::Epoch, .. } => flags.extend(["--epoch-ttl-s", "1"]),
         _ => {}
     }
     flags.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()

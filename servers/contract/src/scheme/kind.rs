@@ -14,7 +14,7 @@ pub enum Kind {
         /// What signs it.
         algorithm: Algorithm,
         /// What ends it before it expires.
-        early_end: EarlyEnd,
+        early_revocation: EarlyRevocation,
     },
     /// A session at the edge, and a signed token for the servers behind it.
     Hybrid,
@@ -29,8 +29,8 @@ impl Kind {
 
     /// What ends a scheme's tokens before they expire, if it is one of tokens.
     #[must_use]
-    pub const fn early_end(self) -> Option<EarlyEnd> {
-        if let Self::Token { early_end, .. } = self { Some(early_end) } else { None }
+    pub const fn early_revocation(self) -> Option<EarlyRevocation> {
+        if let Self::Token { early_revocation, .. } = self { Some(early_revocation) } else { None }
     }
 }
 
@@ -100,7 +100,7 @@ impl std::fmt::Display for Algorithm {
 
 /// What ends a token before it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EarlyEnd {
+pub enum EarlyRevocation {
     /// Nothing.
     Nothing,
     /// It lives short, and the refresh token that renews it can be revoked.
@@ -135,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_its_algorithm_and_early_end_in_its_id() {
+    fn token_scheme_id_has_algorithm_and_early_revocation() {
         let tokens = Scheme::of_binary("jwt-server");
         let named = tokens.map(|scheme| {
-            let Kind::Token { algorithm, early_end } = scheme.kind() else { panic!("{scheme}") };
-            let end = format!("{early_end:?}").to_lowercase();
-            let suffix = if early_end == EarlyEnd::Nothing { String::new() } else { format!("-{end}") };
+            let Kind::Token { algorithm, early_revocation } = scheme.kind() else { panic!("{scheme}") };
+            let end = format!("{early_revocation:?}").to_lowercase();
+            let suffix = if early_revocation == EarlyRevocation::Nothing { String::new() } else { format!("-{end}") };
             assert_eq!(scheme.id(), format!("jwt-{}{suffix}", algorithm.name().to_lowercase()));
             scheme.id()
         });

@@ -1,6 +1,6 @@
 //! The table of schemes.
 
-use super::{Algorithm, EarlyEnd, Kind, LogoutScope, RevocationClass, SessionBackend, StoreDown, StoreKind};
+use super::{Algorithm, EarlyRevocation, Kind, LogoutScope, RevocationClass, SessionBackend, StoreDown, StoreKind};
 
 /// A row of the table.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ const SESSION: Row = Row {
 /// A signature and nothing else.
 const SIGNED: Row = Row {
     id: "jwt-hs256",
-    kind: Kind::Token { algorithm: Algorithm::Hs256, early_end: EarlyEnd::Nothing },
+    kind: Kind::Token { algorithm: Algorithm::Hs256, early_revocation: EarlyRevocation::Nothing },
     binary: "jwt-server",
     store: StoreKind::None,
     store_down: StoreDown::NotNeeded,
@@ -45,13 +45,13 @@ macro_rules! signed {
         [
             Row {
                 id: concat!("jwt-", $alg),
-                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Nothing },
+                kind: Kind::Token { algorithm: $algorithm, early_revocation: EarlyRevocation::Nothing },
                 summary: $summary,
                 ..SIGNED
             },
             Row {
                 id: concat!("jwt-", $alg, "-refresh"),
-                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Refresh },
+                kind: Kind::Token { algorithm: $algorithm, early_revocation: EarlyRevocation::Refresh },
                 store: StoreKind::Redis,
                 store_down: StoreDown::VerifyOnly,
                 revocation_class: Some(RevocationClass::Ttl),
@@ -61,7 +61,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-denylist"),
-                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Denylist },
+                kind: Kind::Token { algorithm: $algorithm, early_revocation: EarlyRevocation::Denylist },
                 store: StoreKind::Redis,
                 store_down: StoreDown::FailClosed,
                 revocation_class: Some(RevocationClass::Immediate),
@@ -71,7 +71,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-push"),
-                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Push },
+                kind: Kind::Token { algorithm: $algorithm, early_revocation: EarlyRevocation::Push },
                 store: StoreKind::Redis,
                 store_down: StoreDown::ServeCached,
                 revocation_class: Some(RevocationClass::Propagation),
@@ -81,7 +81,7 @@ macro_rules! signed {
             },
             Row {
                 id: concat!("jwt-", $alg, "-epoch"),
-                kind: Kind::Token { algorithm: $algorithm, early_end: EarlyEnd::Epoch },
+                kind: Kind::Token { algorithm: $algorithm, early_revocation: EarlyRevocation::Epoch },
                 store: StoreKind::Redis,
                 store_down: StoreDown::ServeCached,
                 revocation_class: Some(RevocationClass::Ttl),

@@ -110,11 +110,11 @@ impl Node {
     }
 
     /// Polls until the expected response arrives.
-    pub(crate) async fn until(&self, token: &str, expected_key: impl Fn(&Result<Identity, AuthError>) -> bool) {
+    pub(crate) async fn until(&self, token: &str, expected: impl Fn(&Result<Identity, AuthError>) -> bool) {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let verdict = self.verify(token).await;
-            if expected_key(&verdict) {
+            if expected(&verdict) {
                 return;
             }
             assert!(Instant::now() < deadline, "still {verdict:?}");

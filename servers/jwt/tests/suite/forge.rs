@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::Authenticator;
 use chassis::module::{AuthModule, Start};
 use contract::body::Identity;
-use contract::{Carrier, EarlyEnd, Kind, Scheme, Touch};
+use contract::{Carrier, EarlyRevocation, Kind, Scheme, Touch};
 use jsonwebtoken::EncodingKey;
 use jwt::{Algorithm, AnyTokens, Jwt, JwtOptions};
 use serde_json::{Map, Value};
@@ -26,7 +26,7 @@ pub(crate) fn secret() -> &'static [u8] {
 }
 
 pub(crate) fn scheme(algorithm: Algorithm) -> Scheme {
-    Scheme::of_kind(Kind::Token { algorithm, early_end: EarlyEnd::Nothing }).unwrap()
+    Scheme::of_kind(Kind::Token { algorithm, early_revocation: EarlyRevocation::Nothing }).unwrap()
 }
 
 /// The options of a server that signs with the key of [`key_file`].

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use contract::http1::{Framing, Request, header_space, request};
+use contract::http1::{Framing, Request, header_buffer, request};
 use engine::clock::{keep_time, now_ns, sleep_until};
 
 use crate::answer::{self, Answer};
@@ -61,7 +61,7 @@ impl Service {
     /// Responds to the complete requests received so far, in order, and keeps the rest. Returns false if it is not HTTP.
     fn answer_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
         loop {
-            let mut space = header_space::<MOST_HEADERS>();
+            let mut space = header_buffer::<MOST_HEADERS>();
             let (target, length, body) = match request(pending, &mut space) {
                 Ok(Some(Request { target, length, body: Framing::Length(body), .. })) => (target, length, body),
                 Ok(None) => return Ok(true),

@@ -1,4 +1,4 @@
-//! The words in which schemes are described, the same in code, flags, files and prose.
+//! The properties of schemes, and their names, the same in code, flags, files and prose.
 
 use std::fmt;
 use std::str::FromStr;
@@ -61,7 +61,7 @@ pub enum StoreKind {
 impl StoreKind {
     /// Returns whether it is a process separate from the server's.
     #[must_use]
-    pub const fn is_apart(self) -> bool {
+    pub const fn is_external(self) -> bool {
         matches!(self, Self::Redis | Self::RedisCluster | Self::Postgres)
     }
 }
@@ -108,41 +108,41 @@ pub enum Touch {
     Always,
 }
 
-macro_rules! words {
-    ($type:ty: $($variant:ident = $word:literal),+) => {
+macro_rules! impl_names {
+    ($type:ty: $($variant:ident = $name:literal),+) => {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $word),+ })
+                f.pad(match self { $(Self::$variant => $name),+ })
             }
         }
 
         impl FromStr for $type {
-            type Err = UnknownWord;
+            type Err = UnknownName;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                match word {
-                    $($word => Ok(Self::$variant),)+
-                    other => Err(UnknownWord { word: other.to_owned(), known: [$($word),+].join(", ") }),
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                match name {
+                    $($name => Ok(Self::$variant),)+
+                    other => Err(UnknownName { name: other.to_owned(), known: [$($name),+].join(", ") }),
                 }
             }
         }
     };
 }
 
-words!(RevocationClass: Immediate = "immediate", Propagation = "propagation", Ttl = "ttl", Expiry = "expiry");
-words!(Carrier: Cookie = "cookie", Bearer = "bearer");
-words!(StoreKind: None = "none", Memory = "memory", Redis = "redis",
+impl_names!(RevocationClass: Immediate = "immediate", Propagation = "propagation", Ttl = "ttl", Expiry = "expiry");
+impl_names!(Carrier: Cookie = "cookie", Bearer = "bearer");
+impl_names!(StoreKind: None = "none", Memory = "memory", Redis = "redis",
        RedisCluster = "redis-cluster", Postgres = "postgres");
-words!(StoreDown: NotNeeded = "not-needed", FailClosed = "fail-closed", ServeCached = "serve-cached",
+impl_names!(StoreDown: NotNeeded = "not-needed", FailClosed = "fail-closed", ServeCached = "serve-cached",
        VerifyOnly = "verify-only");
-words!(LogoutScope: Nothing = "nothing", Credential = "credential", User = "user");
-words!(Touch: Never = "never", Throttled = "throttled", Always = "always");
+impl_names!(LogoutScope: Nothing = "nothing", Credential = "credential", User = "user");
+impl_names!(Touch: Never = "never", Throttled = "throttled", Always = "always");
 
-/// A word that is not one of the supported ones.
+/// A name that is not one of the supported ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is unknown; supported: {known}")]
-pub struct UnknownWord {
-    pub(super) word: String,
+#[error("{name:?} is unknown; supported: {known}")]
+pub struct UnknownName {
+    pub(super) name: String,
     pub(super) known: String,
 }
 
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_on_the_wire_are_the_words_of_the_command_line() {
+    fn names_on_the_wire_are_the_names_of_the_command_line() {
         for touch in [Touch::Never, Touch::Throttled, Touch::Always] {
             assert_eq!(serde_json::to_string(&touch).unwrap(), format!("\"{touch}\""));
             assert_eq!(touch.to_string().parse(), Ok(touch));
