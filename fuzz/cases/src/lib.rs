@@ -1,7 +1,7 @@
-//! What is fuzzed: every parser of what strangers send, each with what must hold whatever it is given.
+//! The fuzz targets: every parser of untrusted input, each with the property that must hold for any input.
 //!
-//! A case panics when that does not hold. `cargo-fuzz` looks for such input (`fuzz/README.md` has the commands); the
-//! test `corpus` runs every case over what was saved.
+//! A case panics if its property does not hold. `cargo-fuzz` looks for such input (`fuzz/README.md` has the commands); the
+//! test `corpus` runs every case over the saved inputs.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -49,7 +49,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     KeySet::new(keys.into()).expect("fresh keys are different")
 });
 
-/// A compact serialisation: nobody can sign with keys that were made a moment ago.
+/// A compact serialisation: no input can be signed with keys that were just generated.
 pub fn verify_jws_case(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     assert!(verify_jws(text, &KEYS).is_err());
@@ -67,7 +67,7 @@ static GENUINE: LazyLock<String> = LazyLock::new(|| {
     issued.expect("it fits").credential.expect("there is one")
 });
 
-/// A sealed session. The first byte says where in a genuine one the rest is put; nothing but the genuine one is taken.
+/// A sealed session. The first byte says where in a genuine one the rest is put; only the genuine one is accepted.
 pub fn sealed(data: &[u8]) {
     let Some((at, rest)) = data.split_first() else { return };
     let Ok(rest) = str::from_utf8(rest) else { return };
@@ -82,7 +82,7 @@ pub fn sealed(data: &[u8]) {
     }
 }
 
-/// A plan file: what is taken can be run.
+/// A plan file: a plan that is accepted can be run.
 pub fn plan(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(plan) = Plan::parse(text, "plan.toml") {
@@ -90,7 +90,7 @@ pub fn plan(data: &[u8]) {
     }
 }
 
-/// A record: what is read can be told, or is refused.
+/// A record: one that is read can be evaluated.
 pub fn record(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(record) = engine::record::parse(text, Path::new("record.json")) {

@@ -1,9 +1,9 @@
-//! Every case over everything that was saved for it.
+//! Runs every case over its saved inputs.
 
 use std::path::Path;
 
 #[test]
-fn what_was_saved_holds() {
+fn saved_inputs_pass() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cases lie in fuzz").join("corpus");
     for (name, case) in cases::ALL {
         let folder = corpus.join(name);

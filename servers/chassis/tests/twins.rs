@@ -64,54 +64,54 @@ impl Twin {
     }
 
     /// Returns the response without its date, the only part that may differ from one instant to the next.
-    fn ask(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn send_request(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut answer = send(self.server.address, request_line, headers, body);
         answer.headers.retain(|(name, _)| name != "date");
         answer
     }
 
-    fn ask_as(&self, user: u32, request_line: &str) -> Answer {
-        self.ask_from(user, request_line, "http://localhost")
+    fn send_as(&self, user: u32, request_line: &str) -> Answer {
+        self.send_from_origin(user, request_line, "http://localhost")
     }
 
-    fn ask_from(&self, user: u32, request_line: &str, origin: &str) -> Answer {
+    fn send_from_origin(&self, user: u32, request_line: &str, origin: &str) -> Answer {
         let (name, value) = self.header(user);
-        self.ask(request_line, &[(name, &value), ("origin", origin)], "")
+        self.send_request(request_line, &[(name, &value), ("origin", origin)], "")
     }
 
     /// What must be the same, byte for byte and header by header.
-    fn answers(&self) -> Vec<(&'static str, Answer)> {
-        let garbage = match self.carrier {
-            Carrier::Bearer => ("authorization", "Bearer garbage"),
-            Carrier::Cookie => ("cookie", "__Host-authbench=garbage"),
+    fn responses(&self) -> Vec<(&'static str, Answer)> {
+        let invalid = match self.carrier {
+            Carrier::Bearer => ("authorization", "Bearer invalid"),
+            Carrier::Cookie => ("cookie", "__Host-authbench=invalid"),
         };
-        let both = [("authorization", "Bearer garbage"), ("cookie", "__Host-authbench=garbage")];
+        let both = [("authorization", "Bearer invalid"), ("cookie", "__Host-authbench=invalid")];
         let json = [("content-type", "application/json")];
         let wrong = r#"{"username":"user-000001","password":"wrong"}"#;
         vec![
-            ("me", self.ask_as(7, "GET /me")),
-            ("admin, as admin", self.ask_as(0, "GET /admin")),
-            ("admin, as another", self.ask_as(7, "GET /admin")),
-            ("logout", self.ask_as(7, "POST /logout")),
-            ("logout of all", self.ask_as(7, "POST /logout-all")),
-            ("logout, from elsewhere", self.ask_from(7, "POST /logout", "https://elsewhere.test")),
-            ("chain", self.ask_as(7, "GET /chain")),
-            ("chain, with nobody behind", self.ask_as(7, "GET /chain?hops=1")),
-            ("change of a user, as another", self.ask_as(7, "POST /admin/user")),
-            ("change of a user, as admin, without a body", self.ask_as(0, "POST /admin/user")),
-            ("password, without a body", self.ask_as(7, "POST /password")),
-            ("me, as nobody", self.ask("GET /me", &[], "")),
-            ("me, with garbage", self.ask("GET /me", &[garbage], "")),
-            ("me, twice", self.ask("GET /me", &both, "")),
-            ("refresh, with garbage", self.ask("POST /refresh", &[garbage], "")),
-            ("wrong password", self.ask("POST /login", &json, wrong)),
-            ("malformed login", self.ask("POST /login", &json, "{")),
-            ("login without a type", self.ask("POST /login", &[], wrong)),
-            ("health", self.ask("GET /healthz", &[], "")),
-            ("readiness", self.ask("GET /readyz", &[], "")),
-            ("description", self.ask("GET /openapi.json", &[], "")),
-            ("nowhere", self.ask("GET /nowhere", &[], "")),
-            ("wrong method", self.ask("DELETE /me", &[], "")),
+            ("me", self.send_as(7, "GET /me")),
+            ("admin, as admin", self.send_as(0, "GET /admin")),
+            ("admin, as another", self.send_as(7, "GET /admin")),
+            ("logout", self.send_as(7, "POST /logout")),
+            ("logout of all", self.send_as(7, "POST /logout-all")),
+            ("logout, from another origin", self.send_from_origin(7, "POST /logout", "https://elsewhere.test")),
+            ("chain", self.send_as(7, "GET /chain")),
+            ("chain, without a next hop", self.send_as(7, "GET /chain?hops=1")),
+            ("change of a user, as another", self.send_as(7, "POST /admin/user")),
+            ("change of a user, as admin, without a body", self.send_as(0, "POST /admin/user")),
+            ("password, without a body", self.send_as(7, "POST /password")),
+            ("me, without a credential", self.send_request("GET /me", &[], "")),
+            ("me, with an invalid credential", self.send_request("GET /me", &[invalid], "")),
+            ("me, twice", self.send_request("GET /me", &both, "")),
+            ("refresh, with an invalid credential", self.send_request("POST /refresh", &[invalid], "")),
+            ("wrong password", self.send_request("POST /login", &json, wrong)),
+            ("malformed login", self.send_request("POST /login", &json, "{")),
+            ("login without a type", self.send_request("POST /login", &[], wrong)),
+            ("health", self.send_request("GET /healthz", &[], "")),
+            ("readiness", self.send_request("GET /readyz", &[], "")),
+            ("description", self.send_request("GET /openapi.json", &[], "")),
+            ("nowhere", self.send_request("GET /nowhere", &[], "")),
+            ("wrong method", self.send_request("DELETE /me", &[], "")),
         ]
     }
 }
@@ -122,7 +122,7 @@ fn twins_return_equal_responses() {
     for carrier in [Carrier::Bearer, Carrier::Cookie] {
         let [session, jwt] = [0, 1].map(|twin| {
             let flags = ["--carrier", &carrier.to_string(), "--roles", "3"];
-            Twin { server: Server::start(&binaries[twin], &flags), carrier }.answers()
+            Twin { server: Server::start(&binaries[twin], &flags), carrier }.responses()
         });
         for ((what, session), (_, jwt)) in session.into_iter().zip(jwt) {
             assert_eq!(session, jwt, "{what}, by {carrier}");

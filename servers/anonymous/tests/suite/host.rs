@@ -6,7 +6,7 @@ use testkit::server::Server;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Sends a request of this version with these header lines and no other.
-fn ask(server: &Server, line: &str, version: &str, headers: &[&str], body: &str) -> Answer {
+fn send_request(server: &Server, line: &str, version: &str, headers: &[&str], body: &str) -> Answer {
     let (line, length) = (format!("{line} {version}"), format!("content-length: {}", body.len()));
     let lines = [&[line.as_str()], headers, &[&length, "connection: close", "", body]].concat();
     send_raw(server.address, lines.join("\r\n").as_bytes())
@@ -15,7 +15,7 @@ fn ask(server: &Server, line: &str, version: &str, headers: &[&str], body: &str)
 #[test]
 fn request_without_exactly_one_valid_host_is_rejected() {
     let server = Server::start(crate::BINARY, &[]);
-    let me = |version, headers: &[&str]| ask(&server, "GET /me", version, headers, "");
+    let me = |version, headers: &[&str]| send_request(&server, "GET /me", version, headers, "");
     for sound in ["host: localhost", "Host: h:8080", "host: [::1]:8080", "host: a_b.example:"] {
         assert_eq!(me("HTTP/1.1", &[sound]).status, 200, "{sound}");
     }
@@ -35,10 +35,10 @@ fn request_without_exactly_one_valid_host_is_rejected() {
     for (target, status) in
         [("http://localhost/me", 200), ("http://LOCALHOST:80/me", 200), ("http://elsewhere/me", 400)]
     {
-        let found = ask(&server, &format!("GET {target}"), "HTTP/1.1", &["host: localhost"], "").status;
+        let found = send_request(&server, &format!("GET {target}"), "HTTP/1.1", &["host: localhost"], "").status;
         assert_eq!(found, status, "{target}: a target in absolute form names its host");
     }
-    assert_eq!(ask(&server, "GET /nowhere", "HTTP/1.1", &[], "").status, 400, "on every path");
+    assert_eq!(send_request(&server, "GET /nowhere", "HTTP/1.1", &[], "").status, 400, "on every path");
     let counted = r#"authbench_http_requests_total{route="/me",status="400"} 11"#;
     let metrics = server.get("/metrics", &[]).body;
     assert!(metrics.lines().any(|line| line == counted), "{metrics}");
@@ -51,7 +51,7 @@ fn bench_routes_reject_requests_from_web_pages() {
     let own = format!("host: 127.0.0.1:{port}");
     let with = |path: &str, body: &str, headers: &[&str]| {
         let json = format!("{}: {}", JSON.0, JSON.1);
-        ask(&server, &format!("POST {path}"), "HTTP/1.1", &[&[json.as_str()], headers].concat(), body).status
+        send_request(&server, &format!("POST {path}"), "HTTP/1.1", &[&[json.as_str()], headers].concat(), body).status
     };
     // The control has no key, so that a rotation finds nothing.
     for (path, body, done) in [
@@ -78,8 +78,13 @@ fn bench_routes_reject_requests_from_web_pages() {
         for headers in foreign {
             assert_eq!(with(path, body, headers), 403, "{path} {headers:?}");
         }
-        let plain = ask(&server, &format!("POST {path}"), "HTTP/1.1", &[&own, "content-type: text/plain"], body);
+        let plain =
+            send_request(&server, &format!("POST {path}"), "HTTP/1.1", &[&own, "content-type: text/plain"], body);
         assert_eq!(plain.status, 415, "{path}, as a form of another site could send it");
-        assert_eq!(ask(&server, &format!("POST {path}"), "HTTP/1.1", &[&own], "").status, 415, "{path} without a body");
+        assert_eq!(
+            send_request(&server, &format!("POST {path}"), "HTTP/1.1", &[&own], "").status,
+            415,
+            "{path} without a body"
+        );
     }
 }

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod bodies;
-mod describing;
+mod description;
 mod hashing;
 mod host;
-mod minting;
-mod slow;
-mod stopping;
-mod telling;
+mod mint;
+mod settings;
+mod shutdown;
+mod slow_clients;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_anonymous-server");

@@ -4,23 +4,24 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::row::{free_address, row, url};
+use crate::server_chain::{free_address, start_chain, url};
 use testkit::TIMEOUT;
 use testkit::program::program;
 use testkit::redis::Redis;
 use testkit::server::Server;
 
 /// An edge with `count` servers behind it that trust its keys.
-struct Estate {
+struct Deployment {
     edge: Server,
     inner: Vec<Server>,
 }
 
-impl Estate {
+impl Deployment {
     fn new(redis: &Redis, count: usize, edge_flags: &[&str]) -> Self {
         let address = free_address();
         let keys = format!("http://{address}/.well-known/jwks.json");
-        let inner = row(&program("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);
+        let inner =
+            start_chain(&program("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);
         let behind = url(&inner[0]);
         let own =
             ["--listen", &address, "--redis-url", &redis.url(), "--next-hop", &behind, "--bench", "--users", "100"];
@@ -40,28 +41,28 @@ fn login(server: &Server, user: u32) -> String {
 #[test]
 fn session_is_looked_up_once_for_any_number_of_hops() {
     let redis = Redis::start();
-    let estate = Estate::new(&redis, 3, &[]);
-    let token = login(&estate.edge, 7);
+    let deployment = Deployment::new(&redis, 3, &[]);
+    let token = login(&deployment.edge, 7);
     for hops in 0..=3 {
         redis.forget_calls();
-        let answer = estate.edge.get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
+        let answer = deployment.edge.get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.json()["username"], "user-000007");
         assert_eq!(redis.calls().get("get"), Some(&1), "{hops} hops");
     }
     // The session itself is worth nothing inside.
-    assert_eq!(estate.inner[0].get("/me", &[("authorization", &token)]).status, 401);
+    assert_eq!(deployment.inner[0].get("/me", &[("authorization", &token)]).status, 401);
 }
 
 #[test]
 fn revoked_session_is_rejected_at_the_edge_at_once() {
     let redis = Redis::start();
-    let estate = Estate::new(&redis, 1, &[]);
+    let deployment = Deployment::new(&redis, 1, &[]);
     for end in ["/logout", "/logout-all", "/refresh"] {
-        let token = login(&estate.edge, 7);
-        assert_eq!(estate.chain(1, &token), 200);
-        assert!(estate.edge.post(end, &[("authorization", &token)]).status < 300);
-        assert_eq!(estate.chain(1, &token), 401, "{end}");
+        let token = login(&deployment.edge, 7);
+        assert_eq!(deployment.chain(1, &token), 200);
+        assert!(deployment.edge.post(end, &[("authorization", &token)]).status < 300);
+        assert_eq!(deployment.chain(1, &token), 401, "{end}");
     }
 }
 
@@ -75,18 +76,18 @@ fn user_change_at_one_edge_blocks_writes_at_the_other() {
 #[test]
 fn key_rotation_under_load_fails_no_request() {
     let redis = Redis::start();
-    let estate = Estate::new(&redis, 2, &["--inner-ttl-s", "2"]);
-    let tokens: Vec<_> = (0..8).map(|user| login(&estate.edge, user)).collect();
+    let deployment = Deployment::new(&redis, 2, &["--inner-ttl-s", "2"]);
+    let tokens: Vec<_> = (0..8).map(|user| login(&deployment.edge, user)).collect();
     let failed: Vec<u16> = std::thread::scope(|scope| {
         let loads: Vec<_> = tokens
             .iter()
             .map(|token| {
-                scope.spawn(|| (0..100).map(|_| estate.chain(2, token)).filter(|status| *status != 200).collect())
+                scope.spawn(|| (0..100).map(|_| deployment.chain(2, token)).filter(|status| *status != 200).collect())
             })
             .collect();
         for _ in 0..3 {
-            assert_eq!(estate.edge.post_json("/bench/rotate", &json!({})).status, 204);
-            let published = estate.edge.get("/.well-known/jwks.json", &[]).json();
+            assert_eq!(deployment.edge.post_json("/bench/rotate", &json!({})).status, 204);
+            let published = deployment.edge.get("/.well-known/jwks.json", &[]).json();
             assert!(published["keys"].as_array().unwrap().len() >= 2, "the old key is still trusted: {published}");
         }
         loads.into_iter().flat_map(|load| -> Vec<u16> { load.join().unwrap() }).collect()
@@ -97,7 +98,7 @@ fn key_rotation_under_load_fails_no_request() {
 #[test]
 fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
     let redis = Redis::start();
-    let estate = Estate::new(&redis, 1, &[]);
+    let deployment = Deployment::new(&redis, 1, &[]);
     let header = |n: usize| format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"unknown-{n}"}}"#);
     let encode = |text: &str| {
         use base64::Engine;
@@ -108,7 +109,7 @@ fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
         let floods: Vec<_> = (0..20)
             .map(|n| {
                 let token = format!("Bearer {}.{}.{}", encode(&header(n)), encode("{}"), encode(&"x".repeat(64)));
-                let inner = &estate.inner[0];
+                let inner = &deployment.inner[0];
                 scope.spawn(move || {
                     (0..5).filter(|_| inner.get("/me", &[("authorization", &token)]).status == 401).count()
                 })
@@ -117,7 +118,7 @@ fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
         floods.into_iter().map(|flood| flood.join().unwrap()).sum::<usize>()
     });
     assert_eq!(refused, 100);
-    let metrics = estate.edge.get("/metrics", &[]).body;
+    let metrics = deployment.edge.get("/metrics", &[]).body;
     let asked = metrics.lines().find(|line| line.contains(r#"route="/.well-known/jwks.json",status="200""#));
     let asked: u64 = asked.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
     let seconds = started.elapsed().as_secs() + 2;
@@ -139,15 +140,15 @@ fn an_edge_is_described_with_its_inner_window() {
 #[test]
 fn without_redis_the_edge_answers_503_and_recovers() {
     let mut redis = Redis::start();
-    let estate = Estate::new(&redis, 1, &[]);
-    let token = login(&estate.edge, 7);
-    assert_eq!(estate.chain(1, &token), 200);
+    let deployment = Deployment::new(&redis, 1, &[]);
+    let token = login(&deployment.edge, 7);
+    assert_eq!(deployment.chain(1, &token), 200);
     redis.kill();
-    assert_eq!(estate.chain(1, &token), 503, "a token that is still good inside opens no door");
+    assert_eq!(deployment.chain(1, &token), 503, "a token that is still good inside opens no door");
     redis.revive();
     let deadline = Instant::now() + TIMEOUT;
-    while estate.edge.get("/readyz", &[]).status != 200 {
+    while deployment.edge.get("/readyz", &[]).status != 200 {
         assert!(Instant::now() < deadline, "it does not recover");
     }
-    assert_eq!(estate.chain(1, &token), 401, "Redis comes back empty");
+    assert_eq!(deployment.chain(1, &token), 401, "Redis comes back empty");
 }

@@ -4,8 +4,8 @@
 
 mod chain;
 mod edge;
-mod row;
-mod store_trouble;
-mod telling;
+mod server_chain;
+mod settings;
+mod store_faults;
 
 const EDGE: &str = env!("CARGO_BIN_EXE_edge-server");

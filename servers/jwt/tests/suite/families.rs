@@ -5,7 +5,7 @@ use jwt::JwtOptions;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::bed::{Bed, NOW, Node};
+use crate::testbed::{NOW, Node, Testbed};
 
 const GRACE_S: u64 = 10;
 const MAX_SIBLINGS: usize = 8;
@@ -93,11 +93,11 @@ impl Model {
 }
 
 /// A refresh token and the access token that came with it.
-type Pair = (String, String);
+type TokenPair = (String, String);
 
-async fn agree(node: &Node, steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn assert_agrees(node: &Node, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (mut model, mut now) = (Model::default(), NOW);
-    let mut pairs: Vec<Pair> = vec![];
+    let mut pairs: Vec<TokenPair> = vec![];
     for user in [0, 1] {
         node.revoke_user(user).await.unwrap();
     }
@@ -135,11 +135,12 @@ async fn agree(node: &Node, steps: Vec<Step>) -> Result<(), TestCaseError> {
 #[test]
 fn families_match_the_model() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bed = Bed::of("-refresh");
-    let bed = Bed { options: JwtOptions { refresh_grace_s: Some(GRACE_S), ..bed.options.clone() }, ..bed };
-    let node = runtime.block_on(bed.node());
+    let testbed = Testbed::of("-refresh");
+    let testbed =
+        Testbed { options: JwtOptions { refresh_grace_s: Some(GRACE_S), ..testbed.options.clone() }, ..testbed };
+    let node = runtime.block_on(testbed.node());
     let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(steps in proptest::collection::vec(step(), 0..60))| {
-        runtime.block_on(agree(&node, steps))?;
+        runtime.block_on(assert_agrees(&node, steps))?;
     });
 }

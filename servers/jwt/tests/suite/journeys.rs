@@ -18,7 +18,7 @@ struct Client {
 }
 
 /// What a client holds after a login or a renewal.
-struct Held {
+struct IssuedTokens {
     token: String,
     refresh: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Client {
         Self { server, scheme: scheme.parse().unwrap(), carrier }
     }
 
-    fn held(&self, answer: &Answer) -> Held {
+    fn issued_tokens(&self, answer: &Answer) -> IssuedTokens {
         assert_eq!(answer.status, 200, "{}, {}: {answer:?}", self.scheme, self.carrier);
         let body = answer.json();
         let cookie = |name: &str| {
@@ -40,43 +40,45 @@ impl Client {
             line.map(|rest| rest.split(';').next().unwrap().to_owned())
         };
         match self.carrier {
-            Carrier::Bearer => Held {
+            Carrier::Bearer => IssuedTokens {
                 token: body["token"].as_str().unwrap().to_owned(),
                 refresh: body["refresh_token"].as_str().map(str::to_owned),
             },
-            Carrier::Cookie => {
-                Held { token: cookie(Carrier::COOKIE_NAME).unwrap(), refresh: cookie(Carrier::REFRESH_COOKIE_NAME) }
-            }
+            Carrier::Cookie => IssuedTokens {
+                token: cookie(Carrier::COOKIE_NAME).unwrap(),
+                refresh: cookie(Carrier::REFRESH_COOKIE_NAME),
+            },
         }
     }
 
-    fn login(&self, user: u32) -> Held {
-        self.held(&self.server.login(user))
+    fn login(&self, user: u32) -> IssuedTokens {
+        self.issued_tokens(&self.server.login(user))
     }
 
-    fn ask(&self, request_line: &str, held: &Held) -> Answer {
-        let credential = match (self.carrier, &held.refresh) {
-            (Carrier::Bearer, _) => ("authorization", format!("Bearer {}", held.token)),
-            (Carrier::Cookie, None) => ("cookie", format!("__Host-authbench={}", held.token)),
+    fn send_request(&self, request_line: &str, issued_tokens: &IssuedTokens) -> Answer {
+        let credential = match (self.carrier, &issued_tokens.refresh) {
+            (Carrier::Bearer, _) => ("authorization", format!("Bearer {}", issued_tokens.token)),
+            (Carrier::Cookie, None) => ("cookie", format!("__Host-authbench={}", issued_tokens.token)),
             (Carrier::Cookie, Some(refresh)) => {
-                ("cookie", format!("__Host-authbench={}; __Host-authbench-refresh={refresh}", held.token))
+                ("cookie", format!("__Host-authbench={}; __Host-authbench-refresh={refresh}", issued_tokens.token))
             }
         };
         let mut headers = vec![(credential.0, credential.1.as_str()), ("sec-fetch-site", "same-origin")];
         let mut body = String::new();
-        if let (Carrier::Bearer, Some(refresh), "POST /refresh") = (self.carrier, &held.refresh, request_line) {
+        if let (Carrier::Bearer, Some(refresh), "POST /refresh") = (self.carrier, &issued_tokens.refresh, request_line)
+        {
             headers = vec![("content-type", "application/json")];
             body = json!({ "refresh_token": refresh }).to_string();
         }
         send(self.server.address, request_line, &headers, &body)
     }
 
-    fn status(&self, request_line: &str, held: &Held) -> u16 {
-        self.ask(request_line, held).status
+    fn status(&self, request_line: &str, issued_tokens: &IssuedTokens) -> u16 {
+        self.send_request(request_line, issued_tokens).status
     }
 }
 
-fn over_all(test: impl Fn(&Client)) {
+fn for_every_scheme(test: impl Fn(&Client)) {
     let redis = Redis::start();
     for scheme in SHARED {
         for carrier in CARRIERS {
@@ -87,12 +89,12 @@ fn over_all(test: impl Fn(&Client)) {
 
 #[test]
 fn login_read_renewal_and_logout_work() {
-    over_all(|client| {
+    for_every_scheme(|client| {
         let (scheme, carrier) = (client.scheme, client.carrier);
         let first = client.login(1);
-        assert_eq!(client.ask("GET /me", &first).json()["username"], "user-000001");
+        assert_eq!(client.send_request("GET /me", &first).json()["username"], "user-000001");
         assert_eq!(client.status("GET /admin", &first), 403);
-        let second = client.held(&client.ask("POST /refresh", &first));
+        let second = client.issued_tokens(&client.send_request("POST /refresh", &first));
         assert_ne!(first.token, second.token);
         assert_eq!(client.status("GET /me", &second), 200, "{scheme}, {carrier}");
         assert_eq!(client.status("POST /logout", &second), 204, "{scheme}, {carrier}");
@@ -105,16 +107,16 @@ fn login_read_renewal_and_logout_work() {
 
 #[test]
 fn logout_revokes_its_declared_scope_and_logout_all_the_rest() {
-    over_all(|client| {
+    for_every_scheme(|client| {
         let (one, other) = (client.login(2), client.login(2));
         assert_eq!(client.status("POST /logout", &one), 204);
-        let renewed = client.ask("POST /refresh", &other);
+        let renewed = client.send_request("POST /refresh", &other);
         let user_wide = client.scheme.logout() == Some(LogoutScope::User);
         assert_eq!(renewed.status, if user_wide { 401 } else { 200 }, "{}", client.scheme);
         let left = [client.login(2), client.login(2)];
         assert_eq!(client.status("POST /logout-all", &left[0]), 204);
-        for held in &left {
-            assert_eq!(client.status("POST /refresh", held), 401, "{}, {}", client.scheme, client.carrier);
+        for issued_tokens in &left {
+            assert_eq!(client.status("POST /refresh", issued_tokens), 401, "{}, {}", client.scheme, client.carrier);
         }
         let new = client.login(2);
         assert_eq!(client.status("GET /me", &new), 200);
@@ -123,7 +125,7 @@ fn logout_revokes_its_declared_scope_and_logout_all_the_rest() {
 
 #[test]
 fn disabled_user_is_rejected_and_has_new_roles_after_enabling() {
-    over_all(|client| {
+    for_every_scheme(|client| {
         let (admin, user) = (client.login(0), client.login(3));
         let change = |body: &serde_json::Value| {
             let headers = match client.carrier {
@@ -154,10 +156,10 @@ fn outage_returns_503_and_clears_no_cookie() {
         for carrier in CARRIERS {
             let mut redis = Redis::start();
             let client = Client::start(scheme, carrier, &redis);
-            let held = client.login(1);
+            let issued_tokens = client.login(1);
             redis.kill();
             for path in ["POST /refresh", "POST /logout", "POST /logout-all", "GET /readyz"] {
-                let answer = client.ask(path, &held);
+                let answer = client.send_request(path, &issued_tokens);
                 assert_eq!(answer.status, 503, "{scheme}, {carrier}: {path}: {answer:?}");
                 assert_eq!(answer.header("set-cookie"), None);
                 assert_eq!(answer.header("retry-after"), Some("1"));
@@ -165,9 +167,9 @@ fn outage_returns_503_and_clears_no_cookie() {
             assert_eq!(client.server.login(1).status, 503);
             assert_eq!(client.server.get("/healthz", &[]).status, 200);
             match client.scheme.store_down() {
-                StoreDown::VerifyOnly => assert_eq!(client.status("GET /me", &held), 200),
-                StoreDown::FailClosed => assert_eq!(client.status("GET /me", &held), 503),
-                _ => assert!([200, 503].contains(&client.status("GET /me", &held))),
+                StoreDown::VerifyOnly => assert_eq!(client.status("GET /me", &issued_tokens), 200),
+                StoreDown::FailClosed => assert_eq!(client.status("GET /me", &issued_tokens), 503),
+                _ => assert!([200, 503].contains(&client.status("GET /me", &issued_tokens))),
             }
         }
     }

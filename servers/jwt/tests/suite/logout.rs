@@ -20,17 +20,17 @@ struct Client {
 
 /// What a login or a renewal issued, or what a request presents of it.
 #[derive(Clone, Default)]
-struct Held {
+struct IssuedTokens {
     access: Option<String>,
     refresh: Option<String>,
 }
 
-impl Held {
-    fn refresh_alone(&self) -> Self {
+impl IssuedTokens {
+    fn refresh_only(&self) -> Self {
         Self { access: None, ..self.clone() }
     }
 
-    fn access_alone(&self) -> Self {
+    fn access_only(&self) -> Self {
         Self { refresh: None, ..self.clone() }
     }
 }
@@ -43,7 +43,7 @@ impl Client {
         Self { server, carrier }
     }
 
-    fn held(&self, answer: &Answer) -> Held {
+    fn issued_tokens(&self, answer: &Answer) -> IssuedTokens {
         assert_eq!(answer.status, 200, "{}: {answer:?}", self.carrier);
         let body = answer.json();
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -53,38 +53,38 @@ impl Client {
             value.map(|rest| rest.split(';').next().unwrap().to_owned())
         };
         match self.carrier {
-            Carrier::Bearer => Held { access: text(&body["token"]), refresh: text(&body["refresh_token"]) },
+            Carrier::Bearer => IssuedTokens { access: text(&body["token"]), refresh: text(&body["refresh_token"]) },
             Carrier::Cookie => {
-                Held { access: cookie(Carrier::COOKIE_NAME), refresh: cookie(Carrier::REFRESH_COOKIE_NAME) }
+                IssuedTokens { access: cookie(Carrier::COOKIE_NAME), refresh: cookie(Carrier::REFRESH_COOKIE_NAME) }
             }
         }
     }
 
-    fn login(&self) -> Held {
-        self.held(&self.server.login(1))
+    fn login(&self) -> IssuedTokens {
+        self.issued_tokens(&self.server.login(1))
     }
 
-    fn post(&self, path: &str, held: &Held) -> Answer {
+    fn post(&self, path: &str, issued_tokens: &IssuedTokens) -> Answer {
         let line = format!("POST {path}");
         match self.carrier {
             Carrier::Bearer => {
-                let access = held.access.as_ref().map(|token| format!("Bearer {token}"));
+                let access = issued_tokens.access.as_ref().map(|token| format!("Bearer {token}"));
                 let mut headers: Vec<_> = access.iter().map(|value| ("authorization", value.as_str())).collect();
-                let body = held.refresh.as_ref().map(|token| json!({ "refresh_token": token }).to_string());
+                let body = issued_tokens.refresh.as_ref().map(|token| json!({ "refresh_token": token }).to_string());
                 headers.extend(body.iter().map(|_| ("content-type", "application/json")));
                 send(self.server.address, &line, &headers, &body.unwrap_or_default())
             }
-            Carrier::Cookie => send(self.server.address, &line, &[("cookie", &cookies(held)), SAME_SITE], ""),
+            Carrier::Cookie => send(self.server.address, &line, &[("cookie", &cookies(issued_tokens)), SAME_SITE], ""),
         }
     }
 
-    fn status(&self, path: &str, held: &Held) -> u16 {
-        self.post(path, held).status
+    fn status(&self, path: &str, issued_tokens: &IssuedTokens) -> u16 {
+        self.post(path, issued_tokens).status
     }
 
     /// Whether the refresh token still renews. It is used up by that.
-    fn renews(&self, held: &Held) -> bool {
-        self.status("/refresh", &held.refresh_alone()) == 200
+    fn renews(&self, issued_tokens: &IssuedTokens) -> bool {
+        self.status("/refresh", &issued_tokens.refresh_only()) == 200
     }
 
     fn expire_access_tokens(&self) {
@@ -92,16 +92,16 @@ impl Client {
     }
 }
 
-fn cookies(held: &Held) -> String {
+fn cookies(issued_tokens: &IssuedTokens) -> String {
     let pair = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}={value}"));
-    let access = pair(Carrier::COOKIE_NAME, &held.access);
-    let refresh = pair(Carrier::REFRESH_COOKIE_NAME, &held.refresh);
+    let access = pair(Carrier::COOKIE_NAME, &issued_tokens.access);
+    let refresh = pair(Carrier::REFRESH_COOKIE_NAME, &issued_tokens.refresh);
     [access, refresh].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// A refresh token of the right form that was never issued.
-fn unknown() -> Held {
-    Held { access: None, refresh: Some("A".repeat(65)) }
+fn unknown() -> IssuedTokens {
+    IssuedTokens { access: None, refresh: Some("A".repeat(65)) }
 }
 
 fn by_both_carriers(test: impl Fn(&Client)) {
@@ -116,7 +116,7 @@ fn expired_access_token_does_not_prevent_logout() {
     by_both_carriers(|client| {
         let (one, other) = (client.login(), client.login());
         client.expire_access_tokens();
-        assert_eq!(client.status("/logout", &one.access_alone()), 401);
+        assert_eq!(client.status("/logout", &one.access_only()), 401);
         let answer = client.post("/logout", &one);
         assert_eq!(answer.status, 204, "{}: {answer:?}", client.carrier);
         let cleared = answer.headers.iter().filter(|(name, value)| name == "set-cookie" && value.contains("Max-Age=0"));
@@ -131,11 +131,11 @@ fn expired_access_token_does_not_prevent_logout() {
 fn refresh_token_alone_logs_out_used_or_not() {
     by_both_carriers(|client| {
         let one = client.login();
-        assert_eq!(client.status("/logout", &one.refresh_alone()), 204);
+        assert_eq!(client.status("/logout", &one.refresh_only()), 204);
         assert!(!client.renews(&one));
         let old = client.login();
-        let new = client.held(&client.post("/refresh", &old.refresh_alone()));
-        assert_eq!(client.status("/logout", &old.refresh_alone()), 204);
+        let new = client.issued_tokens(&client.post("/refresh", &old.refresh_only()));
+        assert_eq!(client.status("/logout", &old.refresh_only()), 204);
         assert!(!client.renews(&new), "a token that was used up ends its family, as it does at a renewal");
     });
 }
@@ -143,15 +143,15 @@ fn refresh_token_alone_logs_out_used_or_not() {
 #[test]
 fn logout_without_a_login_is_rejected_unless_it_may_have_had_one() {
     by_both_carriers(|client| {
-        let malformed = Held { access: None, refresh: Some("malformed".to_owned()) };
+        let malformed = IssuedTokens { access: None, refresh: Some("malformed".to_owned()) };
         for path in ["/logout", "/logout-all"] {
-            assert_eq!(client.status(path, &Held::default()), 401, "{path}");
+            assert_eq!(client.status(path, &IssuedTokens::default()), 401, "{path}");
             assert_eq!(client.status(path, &malformed), 401, "{path}");
         }
         assert_eq!(client.status("/logout", &unknown()), 204, "RFC 7009 section 2.2");
         assert_eq!(client.status("/logout-all", &unknown()), 401, "whose logins?");
         let one = client.login();
-        let with_malformed = Held { refresh: malformed.refresh, ..one.clone() };
+        let with_malformed = IssuedTokens { refresh: malformed.refresh, ..one.clone() };
         assert_eq!(client.status("/logout", &with_malformed), 204, "the access token names it");
         assert!(!client.renews(&one));
     });
@@ -167,8 +167,8 @@ fn current_refresh_token_logs_out_everywhere_and_used_one_revokes_only_its_famil
         assert_eq!(client.status("/logout-all", &one), 401, "its family is over");
 
         let (old, other) = (client.login(), client.login());
-        let new = client.held(&client.post("/refresh", &old.refresh_alone()));
-        assert_eq!(client.status("/logout-all", &old.refresh_alone()), 401);
+        let new = client.issued_tokens(&client.post("/refresh", &old.refresh_only()));
+        assert_eq!(client.status("/logout-all", &old.refresh_only()), 401);
         assert!(!client.renews(&new), "it was used twice");
         assert!(client.renews(&other), "who copied it ends no other login");
     });
@@ -178,7 +178,7 @@ fn current_refresh_token_logs_out_everywhere_and_used_one_revokes_only_its_famil
 fn tokens_of_two_logins_revoke_both() {
     by_both_carriers(|client| {
         let (one, other) = (client.login(), client.login());
-        let mixed = Held { access: one.access.clone(), refresh: other.refresh.clone() };
+        let mixed = IssuedTokens { access: one.access.clone(), refresh: other.refresh.clone() };
         assert_eq!(client.status("/logout", &mixed), 204);
         assert!(!client.renews(&one) && !client.renews(&other));
     });
@@ -188,23 +188,23 @@ fn tokens_of_two_logins_revoke_both() {
 fn refresh_cookie_alone_is_protected_against_cross_site_requests() {
     let redis = Redis::start();
     let client = Client::start(Carrier::Cookie, &redis);
-    let held = client.login();
-    let cookie = cookies(&held.refresh_alone());
+    let issued_tokens = client.login();
+    let cookie = cookies(&issued_tokens.refresh_only());
     for path in ["/logout", "/logout-all"] {
         for source in [None, Some(("sec-fetch-site", "cross-site")), Some(("origin", "https://evil.test"))] {
             let headers: Vec<_> = [("cookie", cookie.as_str())].into_iter().chain(source).collect();
             assert_eq!(client.server.post(path, &headers).status, 403, "{path} {source:?}");
         }
     }
-    assert!(client.renews(&held));
+    assert!(client.renews(&issued_tokens));
 }
 
 #[test]
 fn logout_body_is_optional_and_must_be_valid() {
     let redis = Redis::start();
     let client = Client::start(Carrier::Bearer, &redis);
-    let held = client.login();
-    let token = format!("Bearer {}", held.access.as_ref().unwrap());
+    let issued_tokens = client.login();
+    let token = format!("Bearer {}", issued_tokens.access.as_ref().unwrap());
     let large = json!({ "refresh_token": "A".repeat(20_000) }).to_string();
     for (media_type, body, status) in [
         ("application/json", "[]", 400),
@@ -221,7 +221,7 @@ fn logout_body_is_optional_and_must_be_valid() {
     }
     let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
     assert_eq!(send(client.server.address, "POST /logout", &headers, "{}").status, 204);
-    assert!(!client.renews(&held));
+    assert!(!client.renews(&issued_tokens));
     let empty = [("authorization", token.as_str()), ("content-length", "0")];
     assert_eq!(send(client.server.address, "POST /logout", &empty, "").status, 204);
 }
@@ -230,11 +230,11 @@ fn logout_body_is_optional_and_must_be_valid() {
 fn without_redis_no_logout_is_acknowledged() {
     let mut redis = Redis::start();
     let clients = CARRIERS.map(|carrier| Client::start(carrier, &redis));
-    let held = clients.each_ref().map(Client::login);
+    let issued_tokens = clients.each_ref().map(Client::login);
     redis.kill();
-    for (client, held) in clients.iter().zip(&held) {
+    for (client, issued_tokens) in clients.iter().zip(&issued_tokens) {
         for path in ["/logout", "/logout-all"] {
-            assert_eq!(client.status(path, &held.refresh_alone()), 503, "{}, {path}", client.carrier);
+            assert_eq!(client.status(path, &issued_tokens.refresh_only()), 503, "{}, {path}", client.carrier);
         }
     }
 }

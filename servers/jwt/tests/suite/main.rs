@@ -3,24 +3,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
-mod bed;
 mod denylist;
 mod epoch;
 mod families;
 mod forge;
-mod hostile;
+mod invalid_tokens;
 mod journeys;
 mod keys;
 mod lifetime;
 mod logout;
 mod mutation;
-mod plain;
 mod push;
 mod refresh;
+mod remote_keys;
 mod rotation;
-mod serving;
-mod store_trouble;
-mod trusted;
+mod server;
+mod signature_only;
+mod store_faults;
+mod testbed;
 mod vectors;
 mod writes;
 

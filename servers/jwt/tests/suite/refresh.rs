@@ -5,16 +5,16 @@ use std::sync::Arc;
 use chassis::auth::{AuthError, Authenticator, Issued};
 use jwt::JwtOptions;
 
-use crate::bed::{Bed, NOW, Node, TTL_S, assert_down, assert_invalid, calls, claims};
 use crate::forge;
+use crate::testbed::{NOW, Node, TTL_S, Testbed, assert_invalid, assert_store_unavailable, calls, claims};
 
-fn bed() -> Bed {
-    Bed::of("-refresh")
+fn testbed() -> Testbed {
+    Testbed::of("-refresh")
 }
 
-fn graceful() -> Bed {
-    let bed = bed();
-    Bed { options: JwtOptions { refresh_grace_s: Some(10), ..bed.options.clone() }, ..bed }
+fn testbed_with_grace_period() -> Testbed {
+    let testbed = testbed();
+    Testbed { options: JwtOptions { refresh_grace_s: Some(10), ..testbed.options.clone() }, ..testbed }
 }
 
 /// What a login or a renewal issues.
@@ -41,23 +41,23 @@ async fn refresh(node: &Node, pair: &Pair) -> Result<Pair, AuthError> {
     refresh_at(node, &pair.refresh, NOW).await
 }
 
-async fn assert_refused(node: &Node, pair: &Pair) {
+async fn assert_rejected(node: &Node, pair: &Pair) {
     assert_invalid(&refresh(node, pair).await.map(|_| ()));
 }
 
 #[tokio::test]
 async fn request_sends_no_command_and_login_and_renewal_one_script() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let second = refresh(&node, &first).await.unwrap();
     let requests = async {
         for _ in 0..5 {
-            node.assert_good(&second.access).await;
+            node.assert_accepted(&second.access).await;
         }
     };
-    assert_eq!(bed.cost(requests).await, calls([]));
-    let renewal = bed.cost(async { drop(refresh(&node, &second).await.unwrap()) }).await;
+    assert_eq!(testbed.count_commands(requests).await, calls([]));
+    let renewal = testbed.count_commands(async { drop(refresh(&node, &second).await.unwrap()) }).await;
     assert_eq!(renewal, calls([("evalsha", 1), ("hmget", 1), ("hset", 1)]));
     let said = node.tokens.describe();
     assert_eq!((said.refresh_token, said.revocation_window_s), (true, Some(TTL_S)));
@@ -65,8 +65,8 @@ async fn request_sends_no_command_and_login_and_renewal_one_script() {
 
 #[tokio::test]
 async fn renewal_issues_two_new_tokens_of_the_same_login() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let (identity, issued) = node.tokens.renew(Some(&first.refresh), NOW + 50).await.unwrap();
     assert_eq!((identity.id, issued.expires_in), (1, TTL_S));
@@ -75,30 +75,30 @@ async fn renewal_issues_two_new_tokens_of_the_same_login() {
     assert_eq!(claims(&second.access)["auth_time"], NOW);
     assert_eq!(claims(&first.access)["sid"], claims(&second.access)["sid"]);
     assert_ne!(claims(&first.access)["jti"], claims(&second.access)["jti"]);
-    node.assert_good(&first.access).await;
+    node.assert_accepted(&first.access).await;
     assert!(node.tokens.verify(Some(&second.access), NOW + 50).await.is_ok());
 }
 
 #[tokio::test]
 async fn reused_refresh_token_revokes_its_family_on_every_node() {
-    let bed = bed();
-    let (one, two) = (bed.node().await, bed.node().await);
+    let testbed = testbed();
+    let (one, two) = (testbed.node().await, testbed.node().await);
     let (first, other) = (login(&one, 1).await, login(&one, 1).await);
     let second = refresh(&one, &first).await.unwrap();
     let third = refresh(&two, &second).await.unwrap();
-    assert_refused(&two, &first).await;
+    assert_rejected(&two, &first).await;
     for pair in [&first, &second, &third] {
-        assert_refused(&one, pair).await;
+        assert_rejected(&one, pair).await;
     }
     // An issued access token stays valid until it expires, and the other login is not affected.
-    one.assert_good(&third.access).await;
+    one.assert_accepted(&third.access).await;
     assert!(refresh(&one, &other).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_twenty_concurrent_refreshes_succeeds_and_the_family_is_revoked() {
-    let bed = bed();
-    let nodes = [bed.node().await, bed.node().await];
+    let testbed = testbed();
+    let nodes = [testbed.node().await, testbed.node().await];
     for _ in 0..5 {
         let first = Arc::new(login(&nodes[0], 1).await);
         let attempts: Vec<_> = (0..20)
@@ -112,14 +112,14 @@ async fn one_of_twenty_concurrent_refreshes_succeeds_and_the_family_is_revoked()
             winners.extend(attempt.await.unwrap().ok());
         }
         assert_eq!(winners.len(), 1);
-        assert_refused(&nodes[0], &winners[0]).await;
+        assert_rejected(&nodes[0], &winners[0]).await;
     }
 }
 
 #[tokio::test]
 async fn grace_period_accepts_only_the_immediate_predecessor() {
-    let bed = graceful();
-    let node = bed.node().await;
+    let testbed = testbed_with_grace_period();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let second = refresh(&node, &first).await.unwrap();
     let sibling = refresh(&node, &first).await.unwrap();
@@ -127,60 +127,60 @@ async fn grace_period_accepts_only_the_immediate_predecessor() {
     let third = refresh(&node, &sibling).await.unwrap();
     let late_sibling = refresh(&node, &second).await.unwrap();
     assert!(refresh(&node, &third).await.is_ok());
-    assert_refused(&node, &first).await;
+    assert_rejected(&node, &first).await;
     for pair in [&second, &sibling, &third, &late_sibling] {
-        assert_refused(&node, pair).await;
+        assert_rejected(&node, pair).await;
     }
 }
 
 #[tokio::test]
 async fn grace_period_expires() {
-    let bed = graceful();
-    let node = bed.node().await;
+    let testbed = testbed_with_grace_period();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let second = refresh(&node, &first).await.unwrap();
     assert!(refresh_at(&node, &first.refresh, NOW + 10).await.is_ok());
     assert_invalid(&refresh_at(&node, &first.refresh, NOW + 11).await.map(|_| ()));
-    assert_refused(&node, &second).await;
+    assert_rejected(&node, &second).await;
 }
 
 #[tokio::test]
 async fn a_generation_has_eight_tokens_at_most() {
-    let bed = graceful();
-    let node = bed.node().await;
+    let testbed = testbed_with_grace_period();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let mut generation = vec![];
     for _ in 0..8 {
         generation.push(refresh(&node, &first).await.unwrap());
     }
-    assert_refused(&node, &first).await;
-    assert_refused(&node, &generation[7]).await;
+    assert_rejected(&node, &first).await;
+    assert_rejected(&node, &generation[7]).await;
 }
 
 #[tokio::test]
 async fn logout_revokes_this_login_and_logout_all_every_login_of_the_user() {
-    let bed = bed();
-    let (one, two) = (bed.node().await, bed.node().await);
+    let testbed = testbed();
+    let (one, two) = (testbed.node().await, testbed.node().await);
     let (first, other, third) = (login(&one, 1).await, login(&two, 1).await, login(&one, 2).await);
     two.revoke(&first.access).await.unwrap();
-    assert_refused(&one, &first).await;
+    assert_rejected(&one, &first).await;
     // The token is valid until it expires, so a second logout is not rejected.
-    one.assert_good(&first.access).await;
+    one.assert_accepted(&first.access).await;
     two.revoke(&first.access).await.unwrap();
     let other = refresh(&one, &other).await.unwrap();
     one.revoke_user(1).await.unwrap();
-    assert_refused(&two, &other).await;
+    assert_rejected(&two, &other).await;
     assert!(refresh(&two, &third).await.is_ok());
-    assert_eq!(bed.redis.keys().len(), 2, "a family and a list: {:?}", bed.redis.keys());
+    assert_eq!(testbed.redis.keys().len(), 2, "a family and a list: {:?}", testbed.redis.keys());
 }
 
 #[tokio::test]
 async fn access_and_refresh_tokens_are_not_interchangeable() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let pair = login(&node, 1).await;
     assert_invalid(&node.renew(&pair.access).await);
-    node.assert_over(&pair.refresh).await;
+    node.assert_rejected(&pair.refresh).await;
     assert_invalid(&node.revoke(&pair.refresh).await);
     assert_eq!(node.tokens.renew(None, NOW).await.map(|_| ()), Err(AuthError::Missing));
     for text in ["", "a.b.c", &pair.refresh[1..], &format!("{}A", pair.refresh), &"A".repeat(65)] {
@@ -191,32 +191,32 @@ async fn access_and_refresh_tokens_are_not_interchangeable() {
 
 #[tokio::test]
 async fn family_id_without_the_secret_is_rejected() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let pair = login(&node, 1).await;
     let forged = format!("{}{}", &pair.refresh[..22], "A".repeat(43));
     assert_invalid(&node.renew(&forged).await);
-    assert_refused(&node, &pair).await;
+    assert_rejected(&node, &pair).await;
 }
 
 #[tokio::test]
 async fn renewal_does_not_exceed_the_absolute_timeout() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let second = refresh_at(&node, &first.refresh, NOW + 950).await.unwrap();
     assert_eq!(claims(&second.access)["exp"], NOW + 1000);
     assert_invalid(&refresh_at(&node, &second.refresh, NOW + 1000).await.map(|_| ()));
-    assert_eq!(bed.redis.keys(), [""; 0], "what is over is not kept");
+    assert_eq!(testbed.redis.keys(), [""; 0], "what is over is not kept");
 }
 
 #[tokio::test]
 async fn store_contains_no_usable_token() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let first = login(&node, 1).await;
     let second = refresh(&node, &first).await.unwrap();
-    let dump = bed.redis.dump();
+    let dump = testbed.redis.dump();
     let holds = |text: &str| dump.windows(text.len()).any(|window| window == text.as_bytes());
     let sid = claims(&second.access)["sid"].as_str().unwrap().to_owned();
     assert!(holds(&sid));
@@ -229,49 +229,51 @@ async fn store_contains_no_usable_token() {
 
 #[tokio::test]
 async fn every_family_is_listed_for_as_long_as_it_lives() {
-    let bed = bed();
-    let node = bed.node().await;
-    let () = bed.ask("ZADD test:fu:1 1 stale");
+    let testbed = testbed();
+    let node = testbed.node().await;
+    let () = testbed.query_redis("ZADD test:fu:1 1 stale");
     let pairs = [login(&node, 1).await, login(&node, 1).await];
     let mut sids = pairs.each_ref().map(|pair| claims(&pair.access)["sid"].as_str().unwrap().to_owned());
-    let mut listed: Vec<String> = bed.ask("ZRANGE test:fu:1 0 -1");
+    let mut listed: Vec<String> = testbed.query_redis("ZRANGE test:fu:1 0 -1");
     sids.sort();
     listed.sort();
     assert_eq!(listed, sids);
-    assert!(bed.ask::<u64>("TTL test:fu:1") >= bed.ask::<u64>(&format!("TTL test:f:{}", sids[0])));
+    assert!(
+        testbed.query_redis::<u64>("TTL test:fu:1") >= testbed.query_redis::<u64>(&format!("TTL test:f:{}", sids[0]))
+    );
     let next = refresh(&node, &pairs[0]).await.unwrap();
-    assert_refused(&node, &pairs[0]).await;
-    assert_refused(&node, &next).await;
-    assert_eq!(bed.ask::<u64>("ZCARD test:fu:1"), 1);
+    assert_rejected(&node, &pairs[0]).await;
+    assert_rejected(&node, &next).await;
+    assert_eq!(testbed.query_redis::<u64>("ZCARD test:fu:1"), 1);
 }
 
 #[tokio::test]
 async fn without_redis_only_token_verification_works() {
-    let mut bed = bed();
-    let node = bed.node().await;
+    let mut testbed = testbed();
+    let node = testbed.node().await;
     let pair = login(&node, 1).await;
-    bed.redis.kill();
-    node.assert_good(&pair.access).await;
-    assert_down(&refresh(&node, &pair).await.map(|_| ()));
-    assert_down(&node.revoke(&pair.access).await);
-    assert_down(&node.revoke_user(1).await);
-    assert_down(&node.tokens.ready().await);
-    bed.redis.revive();
-    node.until_ready(&[]).await;
-    assert_refused(&node, &pair).await;
+    testbed.redis.kill();
+    node.assert_accepted(&pair.access).await;
+    assert_store_unavailable(&refresh(&node, &pair).await.map(|_| ()));
+    assert_store_unavailable(&node.revoke(&pair.access).await);
+    assert_store_unavailable(&node.revoke_user(1).await);
+    assert_store_unavailable(&node.tokens.ready().await);
+    testbed.redis.revive();
+    node.await_ready(&[]).await;
+    assert_rejected(&node, &pair).await;
     let new = login(&node, 1).await;
     assert!(refresh(&node, &new).await.is_ok());
 }
 
 #[tokio::test]
 async fn hanging_redis_revokes_no_family() {
-    let bed = bed();
-    let node = bed.node().await;
+    let testbed = testbed();
+    let node = testbed.node().await;
     let pair = login(&node, 1).await;
-    bed.redis.suspend();
-    assert_down(&node.revoke_user(2).await);
-    node.assert_good(&pair.access).await;
-    bed.redis.resume();
-    node.until_ready(&[]).await;
+    testbed.redis.suspend();
+    assert_store_unavailable(&node.revoke_user(2).await);
+    node.assert_accepted(&pair.access).await;
+    testbed.redis.resume();
+    node.await_ready(&[]).await;
     assert!(refresh(&node, &pair).await.is_ok());
 }

@@ -9,8 +9,8 @@ use jwt::{Algorithm, AnyTokens};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::bed::NOW;
 use crate::forge::{self, Forge};
+use crate::testbed::NOW;
 use testkit::server::Server;
 
 /// Seconds a token lives by default.
@@ -124,7 +124,7 @@ async fn key_rotation_fails_no_request() {
         let before = checked.load(Ordering::Relaxed);
         server.rotate(NOW).await.unwrap();
         while checked.load(Ordering::Relaxed) < before + 100 && !load.iter().any(JoinHandle::is_finished) {
-            crate::bed::breathe().await;
+            crate::testbed::pause().await;
         }
     }
     rolling.store(false, Ordering::Relaxed);

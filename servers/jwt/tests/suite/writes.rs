@@ -2,8 +2,8 @@
 
 use chassis::auth::Authenticator;
 
-use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
 use crate::forge::key_file;
+use crate::testbed::{NOW, Testbed, assert_invalid, assert_store_unavailable, calls, claims};
 use testkit::redis::Redis;
 use testkit::server::Server;
 use testkit::writes::assert_changes_end_writes;
@@ -25,27 +25,28 @@ fn user_change_at_one_node_blocks_writes_at_the_other() {
 
 #[tokio::test]
 async fn missed_denial_blocks_writes_but_not_reads() {
-    let bed = Bed::of("-push");
-    let node = bed.node().await;
+    let testbed = Testbed::of("-push");
+    let node = testbed.node().await;
     let token = node.login(1).await;
     let denied = format!("SET test:d:{} 1", claims(&token)["jti"].as_str().unwrap());
-    let () = bed.ask(&denied);
-    node.assert_good(&token).await;
+    let () = testbed.query_redis(&denied);
+    node.assert_accepted(&token).await;
     assert_invalid(&node.tokens.verify_current(Some(&token), NOW).await);
 }
 
 #[tokio::test]
 async fn without_redis_writes_are_rejected() {
     for suffix in ["", "-refresh", "-denylist", "-push", "-epoch"] {
-        let mut bed = Bed::of(suffix);
-        let node = bed.node().await;
+        let mut testbed = Testbed::of(suffix);
+        let node = testbed.node().await;
         let token = node.login(1).await;
-        node.assert_good(&token).await;
-        let write = bed.cost(async { drop(node.tokens.verify_current(Some(&token), NOW).await.unwrap()) }).await;
+        node.assert_accepted(&token).await;
+        let write =
+            testbed.count_commands(async { drop(node.tokens.verify_current(Some(&token), NOW).await.unwrap()) }).await;
         assert_eq!(write.values().sum::<u64>(), 1, "{suffix}: {write:?}");
-        let reads = bed.cost(node.assert_good(&token)).await;
+        let reads = testbed.count_commands(node.assert_accepted(&token)).await;
         assert_eq!(reads, if suffix == "-denylist" { calls([("mget", 1)]) } else { calls([]) }, "{suffix}");
-        bed.redis.kill();
-        assert_down(&node.tokens.verify_current(Some(&token), NOW).await);
+        testbed.redis.kill();
+        assert_store_unavailable(&node.tokens.verify_current(Some(&token), NOW).await);
     }
 }

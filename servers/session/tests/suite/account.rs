@@ -4,7 +4,7 @@ use contract::Carrier;
 use serde_json::json;
 
 use crate::STORED;
-use crate::bed;
+use crate::testbed;
 use testkit::backend::Backend;
 use testkit::http::Answer;
 use testkit::server::Server;
@@ -61,7 +61,7 @@ impl<'s> Client<'s> {
         self.server.post(path, &[(name, &value), ("origin", "http://localhost")])
     }
 
-    fn assert_over(&self) {
+    fn assert_rejected(&self) {
         let answer = self.get("/me");
         let challenge = match self.carrier {
             Carrier::Bearer => r#"Bearer error="invalid_token""#,
@@ -74,11 +74,11 @@ impl<'s> Client<'s> {
     }
 }
 
-fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
+fn for_every_store_and_carrier(check: impl Fn(&Server, Carrier)) {
     for scheme in STORED {
-        let backend = Backend::of(bed::scheme(scheme));
+        let backend = Backend::of(testbed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            let server = bed::server(&backend, scheme, &["--carrier", &carrier.to_string(), "--bench"]);
+            let server = testbed::server(&backend, scheme, &["--carrier", &carrier.to_string(), "--bench"]);
             assert_eq!(server.ready["scheme"], scheme);
             check(&server, carrier);
         }
@@ -87,7 +87,7 @@ fn on_every_store_by_every_carrier(check: impl Fn(&Server, Carrier)) {
 
 #[test]
 fn login_renewal_and_logout_work() {
-    on_every_store_by_every_carrier(|server, carrier| {
+    for_every_store_and_carrier(|server, carrier| {
         let mut client = Client::login(server, carrier, 7);
         let user =
             json!({"id": 7, "username": "user-000007", "email": "user-000007@example.test", "roles": ["role-000"]});
@@ -103,28 +103,28 @@ fn login_renewal_and_logout_work() {
         assert_eq!(renewed.json()["user"], user);
         client.keep(&renewed);
         assert_ne!(client.credential, old.credential);
-        old.assert_over();
+        old.assert_rejected();
 
-        let elsewhere = Client::login(server, carrier, 7);
-        let goodbye = client.post("/logout");
-        assert_eq!((goodbye.status, goodbye.body.as_str()), (204, ""));
+        let other_session = Client::login(server, carrier, 7);
+        let logout = client.post("/logout");
+        assert_eq!((logout.status, logout.body.as_str()), (204, ""));
         let cleared = "__Host-authbench=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
-        assert_eq!(goodbye.header("set-cookie"), (carrier == Carrier::Cookie).then_some(cleared));
-        client.assert_over();
+        assert_eq!(logout.header("set-cookie"), (carrier == Carrier::Cookie).then_some(cleared));
+        client.assert_rejected();
         assert_eq!(client.post("/logout").status, 401);
-        assert_eq!(elsewhere.get("/me").status, 200);
+        assert_eq!(other_session.get("/me").status, 200);
 
         let (third, other) = (Client::login(server, carrier, 7), Client::login(server, carrier, 8));
         assert_eq!(third.post("/logout-all").status, 204);
-        elsewhere.assert_over();
-        third.assert_over();
+        other_session.assert_rejected();
+        third.assert_rejected();
         assert_eq!(other.get("/me").status, 200);
     });
 }
 
 #[test]
 fn admin_route_requires_the_role() {
-    on_every_store_by_every_carrier(|server, carrier| {
+    for_every_store_and_carrier(|server, carrier| {
         let admin = Client::login(server, carrier, 0);
         let shown = admin.get("/admin");
         assert_eq!(shown.json()["roles"], json!(["admin", "role-000"]));
@@ -138,7 +138,7 @@ fn admin_route_requires_the_role() {
 
 #[test]
 fn minted_credentials_work_unchanged() {
-    on_every_store_by_every_carrier(|server, _| {
+    for_every_store_and_carrier(|server, _| {
         let minted = server.post_json("/bench/mint", &json!({"count": 300, "first_user": 98})).json();
         let minted = minted["credentials"].as_array().unwrap();
         assert_eq!(minted.len(), 300);
@@ -156,7 +156,7 @@ fn minted_credentials_work_unchanged() {
 
 #[test]
 fn the_scheme_is_described() {
-    on_every_store_by_every_carrier(|server, carrier| {
+    for_every_store_and_carrier(|server, carrier| {
         let descriptor = server.get("/bench/scheme", &[]).json();
         let (store, store_down, class, window_s) = match server.ready["scheme"].as_str().unwrap() {
             "session-memory" => ("memory", "not-needed", "immediate", 0),

@@ -24,7 +24,7 @@ fn me(server: &Server, headers: &[(&str, &[u8])]) -> Answer {
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, status: u16, name: &str, challenge: Option<&str>) {
+fn assert_rejected(answer: &Answer, status: u16, name: &str, challenge: Option<&str>) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.json()["type"], format!("urn:authbench:problem:{name}"));
     assert_eq!(answer.header("www-authenticate"), challenge);
@@ -47,7 +47,7 @@ fn bearer_accepts_exactly_one_authorization_header() {
     for headers in
         [&[][..], &[("authorization", basic)], &[("cookie", b"theme=dark")], &[("authorization", b"Bearerx y")]]
     {
-        assert_refused(&me(&server, headers), 401, "missing-credential", Some("Bearer"));
+        assert_rejected(&me(&server, headers), 401, "missing-credential", Some("Bearer"));
     }
     let invalid = Some(r#"Bearer error="invalid_token""#);
     for value in [
@@ -61,10 +61,10 @@ fn bearer_accepts_exactly_one_authorization_header() {
         "Bearer x".to_owned(),
         format!("Bearer {}", "x".repeat(7000)),
     ] {
-        assert_refused(&me(&server, &[("authorization", value.as_bytes())]), 401, "invalid-credential", invalid);
+        assert_rejected(&me(&server, &[("authorization", value.as_bytes())]), 401, "invalid-credential", invalid);
     }
     let binary = [b"Bearer ", id.as_bytes(), b"\xff\xfe"].concat();
-    assert_refused(&me(&server, &[("authorization", &binary)]), 401, "invalid-credential", invalid);
+    assert_rejected(&me(&server, &[("authorization", &binary)]), 401, "invalid-credential", invalid);
 }
 
 #[test]
@@ -86,15 +86,15 @@ fn cookie_is_selected_by_its_exact_name() {
         format!("x__Host-authbench={id}"),
         format!("__host-authbench={id}"),
     ] {
-        assert_refused(&me(&server, &[("cookie", value.as_bytes())]), 401, "missing-credential", challenge);
+        assert_rejected(&me(&server, &[("cookie", value.as_bytes())]), 401, "missing-credential", challenge);
     }
     for value in
         [format!("__Host-authbench=\"{id}\""), "__Host-authbench=".to_owned(), format!("__Host-authbench={id} x")]
     {
-        assert_refused(&me(&server, &[("cookie", value.as_bytes())]), 401, "invalid-credential", challenge);
+        assert_rejected(&me(&server, &[("cookie", value.as_bytes())]), 401, "invalid-credential", challenge);
     }
     let binary = [b"__Host-authbench=", id.as_bytes(), b"\xff"].concat();
-    assert_refused(&me(&server, &[("cookie", &binary)]), 401, "invalid-credential", challenge);
+    assert_rejected(&me(&server, &[("cookie", &binary)]), 401, "invalid-credential", challenge);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn two_credentials_are_rejected() {
             &[cookie, cookie],
             &[("cookie", twice.as_bytes())],
         ] {
-            assert_refused(&me(&server, headers), 400, "ambiguous-credential", challenge);
+            assert_rejected(&me(&server, headers), 400, "ambiguous-credential", challenge);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use session::SessionStore;
 
-use crate::bed::{ALWAYS, Bed, NEVER, THROTTLED};
+use crate::testbed::{ALWAYS, NEVER, THROTTLED, Testbed};
 use testkit::cluster::Cluster;
 use testkit::postgres::Postgres;
 use testkit::redis::Redis;
@@ -16,58 +16,58 @@ fn calls<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
 }
 
 /// The commands of `uses` checks.
-async fn cost<S: SessionStore>(bed: &Bed<S>, id: &str, uses: usize) -> BTreeMap<String, u64> {
-    let redis = bed.redis().unwrap();
+async fn cost<S: SessionStore>(testbed: &Testbed<S>, id: &str, uses: usize) -> BTreeMap<String, u64> {
+    let redis = testbed.redis().unwrap();
     redis.forget_calls();
     for _ in 0..uses {
-        bed.assert_good(id).await;
+        testbed.assert_accepted(id).await;
     }
     redis.calls()
 }
 
 #[tokio::test]
 async fn touch_never_only_reads() {
-    let mut bed = Bed::over_redis(NEVER).await;
-    let id = bed.login(1).await;
-    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
-    bed.pass(90);
-    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+    let mut testbed = Testbed::over_redis(NEVER).await;
+    let id = testbed.login(1).await;
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
+    testbed.advance(90);
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
 }
 
 #[tokio::test]
 async fn touch_throttled_writes_once_per_interval() {
-    let mut bed = Bed::over_redis(THROTTLED).await;
-    let id = bed.login(1).await;
-    bed.pass(9);
-    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
-    bed.pass(1);
-    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5), ("set", 1)]));
-    bed.pass(9);
-    assert_eq!(cost(&bed, &id, 5).await, calls([("get", 5)]));
+    let mut testbed = Testbed::over_redis(THROTTLED).await;
+    let id = testbed.login(1).await;
+    testbed.advance(9);
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
+    testbed.advance(1);
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5), ("set", 1)]));
+    testbed.advance(9);
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
 }
 
 #[tokio::test]
 async fn touch_always_reads_and_extends_in_one_command() {
-    let mut bed = Bed::over_redis(ALWAYS).await;
-    let id = bed.login(1).await;
-    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5)]));
+    let mut testbed = Testbed::over_redis(ALWAYS).await;
+    let id = testbed.login(1).await;
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5)]));
     for _ in 0..10 {
-        bed.pass(90);
-        bed.assert_good(&id).await;
+        testbed.advance(90);
+        testbed.assert_accepted(&id).await;
     }
     // At 900 of 1000 seconds the idle limit ends with the absolute one; a second later it has to be cut.
-    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5)]));
-    bed.pass(1);
-    assert_eq!(cost(&bed, &id, 5).await, calls([("getex", 5), ("expire", 5)]));
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5)]));
+    testbed.advance(1);
+    assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5), ("expire", 5)]));
 }
 
 #[tokio::test]
 async fn malformed_id_sends_no_command() {
-    let bed = Bed::over_redis(THROTTLED).await;
-    let redis = bed.redis().unwrap();
+    let testbed = Testbed::over_redis(THROTTLED).await;
+    let redis = testbed.redis().unwrap();
     redis.forget_calls();
     for wrong in ["", "x", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"] {
-        bed.assert_over(wrong).await;
+        testbed.assert_rejected(wrong).await;
     }
     assert_eq!(redis.calls(), calls([]));
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use chassis::auth::{AuthError, Authenticator};
 use session::{SessionId, SessionStore};
 
-use crate::bed::Bed;
 use crate::over_every_store;
+use crate::testbed::Testbed;
 
 over_every_store! {
     session_id_identifies_its_user with THROTTLED,
@@ -14,25 +14,25 @@ over_every_store! {
     an_unknown_id_is_never_adopted with THROTTLED,
 }
 
-async fn session_id_identifies_its_user<S: SessionStore>(bed: Bed<S>) {
-    let (admin, ordinary) = (bed.login(0).await, bed.login(7).await);
-    let identity = bed.verify(&admin).await.unwrap();
+async fn session_id_identifies_its_user<S: SessionStore>(testbed: Testbed<S>) {
+    let (admin, ordinary) = (testbed.login(0).await, testbed.login(7).await);
+    let identity = testbed.verify(&admin).await.unwrap();
     assert_eq!(identity, contract::body::Identity::seeded(0, 1));
-    assert_eq!(bed.verify(&ordinary).await.unwrap().username, "user-000007");
+    assert_eq!(testbed.verify(&ordinary).await.unwrap().username, "user-000007");
 }
 
-async fn malformed_id_is_rejected<S: SessionStore>(bed: Bed<S>) {
-    let id = bed.login(1).await;
-    assert_eq!(bed.sessions.verify(None, bed.now).await, Err(AuthError::Missing));
+async fn malformed_id_is_rejected<S: SessionStore>(testbed: Testbed<S>) {
+    let id = testbed.login(1).await;
+    assert_eq!(testbed.sessions.verify(None, testbed.now).await, Err(AuthError::Missing));
     let last = id.as_bytes()[42];
     // The last character has two bits that decoding ignores: another spelling of the same bytes.
     let sibling = (b'-'..=b'z').find(|other| same_bytes(&id, *other)).unwrap();
     assert_ne!(sibling, last);
     let respelt = format!("{}{}", &id[..42], char::from(sibling));
     for wrong in ["", "x", &id[..42], &format!("{id}="), &format!("{id}A"), &respelt, &id.to_lowercase(), "*"] {
-        bed.assert_over(wrong).await;
+        testbed.assert_rejected(wrong).await;
     }
-    bed.assert_good(&id).await;
+    testbed.assert_accepted(&id).await;
 }
 
 fn same_bytes(id: &str, last: u8) -> bool {
@@ -47,16 +47,16 @@ fn same_bytes(id: &str, last: u8) -> bool {
     other != id && engine.decode(&other).ok() == engine.decode(id).ok()
 }
 
-async fn an_unknown_id_is_never_adopted<S: SessionStore>(bed: Bed<S>) {
+async fn an_unknown_id_is_never_adopted<S: SessionStore>(testbed: Testbed<S>) {
     let planted = SessionId::random(None).unwrap().into_credential();
-    bed.assert_over(&planted).await;
+    testbed.assert_rejected(&planted).await;
     for _ in 0..3 {
-        assert_ne!(bed.login(1).await, planted);
+        assert_ne!(testbed.login(1).await, planted);
     }
-    bed.assert_over(&planted).await;
-    assert!(bed.renew(&planted).await.is_err());
-    assert!(bed.revoke(&planted).await.is_err());
-    assert!(bed.renew(&planted).await.is_err());
+    testbed.assert_rejected(&planted).await;
+    assert!(testbed.renew(&planted).await.is_err());
+    assert!(testbed.revoke(&planted).await.is_err());
+    assert!(testbed.renew(&planted).await.is_err());
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 mod account;
 mod at_rest;
-mod bed;
 mod cached;
 mod carriers;
 mod commands;
@@ -13,13 +12,14 @@ mod ids;
 mod lifetime;
 mod outage;
 mod races;
+mod rejected_stores;
 mod removal;
 mod sealed;
-mod standing;
-mod store_trouble;
-mod telling;
+mod settings;
+mod store_faults;
+mod testbed;
 mod throttle;
-mod unfit_store;
+mod user_administration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_session-server");
 

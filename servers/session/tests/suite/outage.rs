@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::bed;
+use crate::testbed;
 use testkit::TIMEOUT;
 use testkit::backend::Backend;
 use testkit::http::Answer;
@@ -13,7 +13,7 @@ use testkit::server::Server;
 const SHARED: [&str; 4] = ["session-redis", "session-redis-pool", "session-redis-cluster", "session-postgres"];
 
 fn start(backend: &Backend, scheme: &str) -> (Server, String) {
-    let server = bed::server(backend, scheme, &["--carrier", "cookie", "--workers", "1"]);
+    let server = testbed::server(backend, scheme, &["--carrier", "cookie", "--workers", "1"]);
     let cookie = server.login(1).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     (server, cookie)
 }
@@ -54,7 +54,7 @@ fn await_ready(server: &Server) {
 #[test]
 fn stopped_store_returns_503_until_it_is_back() {
     for scheme in SHARED {
-        let mut backend = Backend::of(bed::scheme(scheme));
+        let mut backend = Backend::of(testbed::scheme(scheme));
         let (server, cookie) = start(&backend, scheme);
         backend.kill();
         assert_down(&server, &cookie);
@@ -72,7 +72,7 @@ fn stopped_store_returns_503_until_it_is_back() {
 #[test]
 fn hanging_store_returns_503_and_loses_no_session() {
     for scheme in SHARED {
-        let backend = Backend::of(bed::scheme(scheme));
+        let backend = Backend::of(testbed::scheme(scheme));
         let (server, cookie) = start(&backend, scheme);
         backend.suspend();
         assert_down(&server, &cookie);
@@ -87,8 +87,8 @@ fn hanging_store_returns_503_and_loses_no_session() {
 /// node, and never again queries the one that it was given.
 #[test]
 fn cluster_is_rediscovered_after_its_addresses_were_unreachable() {
-    let mut backend = Backend::of(bed::scheme("session-redis-cluster"));
-    let server = bed::server(&backend, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
+    let mut backend = Backend::of(testbed::scheme("session-redis-cluster"));
+    let server = testbed::server(&backend, "session-redis-cluster", &["--carrier", "cookie", "--workers", "1"]);
     let Backend::Cluster(cluster) = &mut backend else { panic!("no cluster") };
     let own: Vec<_> = cluster.nodes.iter().map(Redis::port).collect();
     cluster.announce(&[1, 2, 3]);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use session::SessionStore;
 
-use crate::bed::Bed;
 use crate::over_every_store;
+use crate::testbed::Testbed;
 
 over_every_store! {
     exactly_one_concurrent_renewal_succeeds with THROTTLED,
@@ -13,14 +13,14 @@ over_every_store! {
     no_use_undoes_a_logout with ALWAYS,
 }
 
-async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(bed: Bed<S>) {
-    let bed = Arc::new(bed);
+async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(testbed: Testbed<S>) {
+    let testbed = Arc::new(testbed);
     for _ in 0..20 {
-        let old = bed.login(1).await;
+        let old = testbed.login(1).await;
         let attempts: Vec<_> = (0..8)
             .map(|_| {
-                let (bed, old) = (Arc::clone(&bed), old.clone());
-                tokio::spawn(async move { bed.renew(&old).await })
+                let (testbed, old) = (Arc::clone(&testbed), old.clone());
+                tokio::spawn(async move { testbed.renew(&old).await })
             })
             .collect();
         let mut winners = vec![];
@@ -28,15 +28,15 @@ async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(bed: Bed<S>) {
             winners.extend(attempt.await.unwrap().ok());
         }
         assert_eq!(winners.len(), 1);
-        bed.assert_over(&old).await;
-        bed.assert_good(winners[0].credential.as_deref().unwrap()).await;
+        testbed.assert_rejected(&old).await;
+        testbed.assert_accepted(winners[0].credential.as_deref().unwrap()).await;
     }
 }
 
 /// Renews until it is rejected, and returns the last id.
-async fn renew_until_refused<S: SessionStore>(bed: Arc<Bed<S>>, mut id: String) -> String {
+async fn renew_until_refused<S: SessionStore>(testbed: Arc<Testbed<S>>, mut id: String) -> String {
     for _ in 0..100_000 {
-        match bed.renew(&id).await {
+        match testbed.renew(&id).await {
             Ok(issued) => id = issued.credential.unwrap(),
             Err(_) => return id,
         }
@@ -44,37 +44,37 @@ async fn renew_until_refused<S: SessionStore>(bed: Arc<Bed<S>>, mut id: String) 
     panic!("a session survived the logout of all");
 }
 
-async fn renewal_concurrent_with_logout_all_does_not_survive<S: SessionStore>(bed: Bed<S>) {
-    let bed = Arc::new(bed);
+async fn renewal_concurrent_with_logout_all_does_not_survive<S: SessionStore>(testbed: Testbed<S>) {
+    let testbed = Arc::new(testbed);
     for _ in 0..20 {
         let mut chains = vec![];
         for _ in 0..8 {
-            let id = bed.login(1).await;
-            chains.push(tokio::spawn(renew_until_refused(Arc::clone(&bed), id)));
+            let id = testbed.login(1).await;
+            chains.push(tokio::spawn(renew_until_refused(Arc::clone(&testbed), id)));
         }
         tokio::task::yield_now().await;
-        bed.sessions.store().remove_all(1).await.unwrap();
+        testbed.sessions.store().remove_all(1).await.unwrap();
         for chain in chains {
             let last = chain.await.unwrap();
-            bed.assert_over(&last).await;
+            testbed.assert_rejected(&last).await;
         }
     }
 }
 
-async fn no_use_undoes_a_logout<S: SessionStore>(bed: Bed<S>) {
-    let bed = Arc::new(bed);
+async fn no_use_undoes_a_logout<S: SessionStore>(testbed: Testbed<S>) {
+    let testbed = Arc::new(testbed);
     for _ in 0..20 {
-        let id = bed.login(1).await;
+        let id = testbed.login(1).await;
         let users: Vec<_> = (0..4)
             .map(|_| {
-                let (bed, id) = (Arc::clone(&bed), id.clone());
-                tokio::spawn(async move { while bed.verify(&id).await.is_ok() {} })
+                let (testbed, id) = (Arc::clone(&testbed), id.clone());
+                tokio::spawn(async move { while testbed.verify(&id).await.is_ok() {} })
             })
             .collect();
-        bed.revoke(&id).await.unwrap();
+        testbed.revoke(&id).await.unwrap();
         for user in users {
             user.await.unwrap();
         }
-        bed.assert_over(&id).await;
+        testbed.assert_rejected(&id).await;
     }
 }

@@ -117,9 +117,9 @@ fn session_too_large_for_a_cookie_is_not_issued() {
     let changed =
         testkit::http::send(server.address, "POST /admin/user", &[("cookie", &admin), own_site, json], &change);
     assert_eq!(changed.status, 204);
-    let refused = server.login(1);
-    assert_eq!((refused.status, refused.header("set-cookie")), (500, None));
-    assert_eq!(refused.json()["type"], "urn:authbench:problem:credential-too-large");
+    let rejected = server.login(1);
+    assert_eq!((rejected.status, rejected.header("set-cookie")), (500, None));
+    assert_eq!(rejected.json()["type"], "urn:authbench:problem:credential-too-large");
 }
 
 /// The server's clock advances by itself, too: a minute is allowed for that.

@@ -15,10 +15,10 @@ use testkit::server::Server;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 /// Where the owner of the account is.
-const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const OWNER_PEER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Other peers than [`HOME`], on the same machine.
-const fn elsewhere(number: u8) -> Ipv4Addr {
+/// Other peers than [`OWNER_PEER`], on the same machine.
+const fn other_peer(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1, number)
 }
 
@@ -57,25 +57,25 @@ fn guess(server: &Server, from: Ipv4Addr, name: &str) -> usize {
 }
 
 #[test]
-fn guesses_from_elsewhere_do_not_lock_the_owner_out() {
+fn guesses_from_other_peers_do_not_lock_the_owner_out() {
     let server = Server::start(crate::BINARY, &[]);
     for name in [&username(1), "nobody"] {
-        assert_eq!(guess(&server, elsewhere(1), name), 10, "{name}");
-        assert_eq!(login(&server, HOME, name, "wrong"), 401, "{name}: another peer may try");
+        assert_eq!(guess(&server, other_peer(1), name), 10, "{name}");
+        assert_eq!(login(&server, OWNER_PEER, name, "wrong"), 401, "{name}: another peer may try");
     }
-    assert_eq!(login(&server, elsewhere(1), &username(1), PASSWORD), 429, "or guessing would go on");
-    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+    assert_eq!(login(&server, other_peer(1), &username(1), PASSWORD), 429, "or guessing would go on");
+    assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
 }
 
 #[test]
-fn guesses_from_many_peers_are_bounded_and_leave_the_owner_in() {
+fn guesses_from_many_peers_are_bounded_and_do_not_lock_the_owner_out() {
     let server = Server::start(crate::BINARY, &[]);
-    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
-    let guesses: usize = (1..=12).map(|peer| guess(&server, elsewhere(peer), &username(1))).sum();
+    assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
+    let guesses: usize = (1..=12).map(|peer| guess(&server, other_peer(peer), &username(1))).sum();
     // While they were made, time has passed and made room for a few more.
     assert!((100..115).contains(&guesses), "{guesses}");
-    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200, "who has logged in from there before");
-    assert_eq!(login(&server, elsewhere(13), &username(2), PASSWORD), 200, "and all other users");
+    assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200, "who has logged in from there before");
+    assert_eq!(login(&server, other_peer(13), &username(2), PASSWORD), 200, "and all other users");
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn successful_login_resets_the_failure_count() {
     let server = Server::start(crate::BINARY, &[]);
     for _ in 0..3 {
         for _ in 0..9 {
-            assert_eq!(login(&server, HOME, &username(1), "wrong"), 401);
+            assert_eq!(login(&server, OWNER_PEER, &username(1), "wrong"), 401);
         }
-        assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
+        assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
     }
 }
 
@@ -102,17 +102,17 @@ fn session_can_change_the_password_despite_guesses() {
         testkit::http::send(server.address, "POST /password", &headers, &body).status
     };
     let (own, other) = (authorization(1), authorization(2));
-    guess(&server, HOME, &username(1));
-    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 429);
+    guess(&server, OWNER_PEER, &username(1));
+    assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 429);
     assert_eq!(change(&own, PASSWORD), 204);
     let guesses = (0..20).take_while(|_| change(&other, "wrong") == 401).count();
     assert_eq!(guesses, 10, "who has a session may not guess for ever either");
     assert_eq!(change(&other, PASSWORD), 429);
-    assert_eq!(login(&server, HOME, &username(2), PASSWORD), 200, "which has no effect on logins");
+    assert_eq!(login(&server, OWNER_PEER, &username(2), PASSWORD), 200, "which has no effect on logins");
 }
 
 /// Returns the status of the responses received so far, and all of the head; none where there is none yet.
-fn answered(stream: &mut TcpStream) -> Option<String> {
+fn peek_response(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = [0; 1024];
     match stream.peek(&mut bytes) {
         Ok(count) => Some(String::from_utf8_lossy(&bytes[..count]).to_ascii_lowercase()),
@@ -130,7 +130,7 @@ fn login_flood_is_bounded_and_does_not_delay_other_peers() {
     let server = Server::start(crate::BINARY, &[]);
     let mut flood: Vec<_> = (0..FLOOD)
         .map(|n| {
-            let mut stream = connect(&server, elsewhere(1));
+            let mut stream = connect(&server, other_peer(1));
             let guess = json!({ "username": format!("nobody-{n}"), "password": "wrong" });
             stream.write_all(&request("/login", "", &guess)).unwrap();
             stream.set_nonblocking(true).unwrap();
@@ -138,17 +138,18 @@ fn login_flood_is_bounded_and_does_not_delay_other_peers() {
         })
         .collect();
     let deadline = Instant::now() + TIMEOUT;
-    let turned_away = loop {
-        let found = flood.iter_mut().filter_map(answered).find(|answer| answer.starts_with("http/1.1 503 "));
+    let rejected = loop {
+        let found = flood.iter_mut().filter_map(peek_response).find(|answer| answer.starts_with("http/1.1 503 "));
         if let Some(answer) = found {
             break answer;
         }
         assert!(Instant::now() < deadline, "all of {FLOOD} wait");
         std::thread::sleep(Duration::from_millis(20));
     };
-    assert!(turned_away.contains("\r\nretry-after: 10\r\n"), "{turned_away}");
-    assert!(turned_away.contains("urn:authbench:problem:overloaded"), "{turned_away}");
-    assert_eq!(login(&server, HOME, &username(1), PASSWORD), 200);
-    let hashed = flood.iter_mut().filter_map(answered).filter(|answer| answer.starts_with("http/1.1 401 ")).count();
+    assert!(rejected.contains("\r\nretry-after: 10\r\n"), "{rejected}");
+    assert!(rejected.contains("urn:authbench:problem:overloaded"), "{rejected}");
+    assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
+    let hashed =
+        flood.iter_mut().filter_map(peek_response).filter(|answer| answer.starts_with("http/1.1 401 ")).count();
     assert!(hashed < FLOOD / 2, "{hashed} of {FLOOD} were hashed before one login of another peer");
 }

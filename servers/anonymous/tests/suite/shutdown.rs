@@ -10,7 +10,7 @@ use testkit::TIMEOUT;
 use testkit::server::Server;
 
 /// The chassis gives requests under way three seconds; a machine under load gets some more to end the process.
-const BOUND: Duration = Duration::from_secs(8);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
@@ -45,7 +45,7 @@ fn silent_connection_does_not_delay_shutdown() {
     server.signal("-TERM");
     let told = Instant::now();
     let (status, log) = server.ended();
-    assert!(status.success() && told.elapsed() < BOUND, "{status} after {:?}: {log}", told.elapsed());
+    assert!(status.success() && told.elapsed() < SHUTDOWN_TIMEOUT, "{status} after {:?}: {log}", told.elapsed());
     drop((silent, halting));
 }
 

@@ -8,9 +8,9 @@ use testkit::server::{Server, refusal};
 
 /// One line, which names the server and the fault; code 2 means that the settings are wrong.
 #[track_caller]
-fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
-    let (own, message) = refusal(crate::BINARY, arguments);
-    assert_eq!(own, code, "{arguments:?}: {message}");
+fn assert_start_fails(arguments: &[&str], code: i32, parts: &[&str]) {
+    let (exit_code, message) = refusal(crate::BINARY, arguments);
+    assert_eq!(exit_code, code, "{arguments:?}: {message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.starts_with("anonymous-server: "), "{message}");
     for part in parts {
@@ -18,7 +18,7 @@ fn assert_refused(arguments: &[&str], code: i32, parts: &[&str]) {
     }
 }
 
-fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+fn config_file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.toml");
     std::fs::write(&path, text).unwrap();
@@ -33,7 +33,7 @@ fn described(server: &Server) -> (String, String) {
 #[test]
 fn flags_override_environment_and_environment_overrides_file() {
     let (_folder, path) =
-        file("[server]\nnode = \"file\"\ncarrier = \"cookie\"\nusers = 5\nlisten = \"127.0.0.1:0\"\n");
+        config_file("[server]\nnode = \"file\"\ncarrier = \"cookie\"\nusers = 5\nlisten = \"127.0.0.1:0\"\n");
     let path = path.to_str().unwrap();
     let from_file = Server::start_with(crate::BINARY, &["--config", path], &[]);
     assert_eq!(described(&from_file), ("file".to_owned(), "cookie".to_owned()));
@@ -46,7 +46,7 @@ fn flags_override_environment_and_environment_overrides_file() {
 
 #[test]
 fn an_empty_variable_is_not_set() {
-    let (_folder, path) = file("[server]\nnode = \"file\"\nlisten = \"127.0.0.1:0\"\n");
+    let (_folder, path) = config_file("[server]\nnode = \"file\"\nlisten = \"127.0.0.1:0\"\n");
     let config = ("AUTHBENCH_CONFIG", path.to_str().unwrap());
     let empty = ["AUTHBENCH_WORKERS", "AUTHBENCH_NODE", "AUTHBENCH_SCHEME", "AUTHBENCH_USERS", "AUTHBENCH_LOG"];
     let variables: Vec<_> = empty.map(|name| (name, "")).into_iter().chain([config]).collect();
@@ -81,36 +81,40 @@ fn server_prints_its_address_in_one_line() {
 
 #[test]
 fn invalid_flags_are_rejected() {
-    assert_refused(&["--speed", "9"], 2, &["'--speed'", "--help"]);
-    assert_refused(&["--carrier", "pigeon"], 2, &["--carrier", "\"pigeon\" is unknown", "cookie, bearer"]);
-    assert_refused(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "supported: anonymous"]);
-    assert_refused(&["--users", "0"], 2, &["--users 0: must be at least 1"]);
-    assert_refused(&["--workers", "0"], 2, &["--workers 0: must be at least 1"]);
-    assert_refused(&["--workers", "999999999"], 2, &["--workers 999999999: must be at most 1024"]);
-    assert_refused(&["--password-kib", "64"], 2, &["--password-kib 64: must be between 19456 and", "require --bench"]);
-    assert_refused(&["--bench", "--password-kib", "7"], 2, &["--password-kib 7: must be between 8 and"]);
-    assert_refused(&["--log", "loud"], 2, &["--log loud", "off, error, warn, info, debug"]);
-    assert_refused(&["--absolute-ttl-s", "0"], 2, &["--absolute-ttl-s 0", "between 1 and"]);
-    assert_refused(&["--listen", "nowhere"], 2, &["--listen", "nowhere"]);
+    assert_start_fails(&["--speed", "9"], 2, &["'--speed'", "--help"]);
+    assert_start_fails(&["--carrier", "pigeon"], 2, &["--carrier", "\"pigeon\" is unknown", "cookie, bearer"]);
+    assert_start_fails(&["--scheme", "jwt-hs256"], 2, &["--scheme jwt-hs256", "supported: anonymous"]);
+    assert_start_fails(&["--users", "0"], 2, &["--users 0: must be at least 1"]);
+    assert_start_fails(&["--workers", "0"], 2, &["--workers 0: must be at least 1"]);
+    assert_start_fails(&["--workers", "999999999"], 2, &["--workers 999999999: must be at most 1024"]);
+    assert_start_fails(
+        &["--password-kib", "64"],
+        2,
+        &["--password-kib 64: must be between 19456 and", "require --bench"],
+    );
+    assert_start_fails(&["--bench", "--password-kib", "7"], 2, &["--password-kib 7: must be between 8 and"]);
+    assert_start_fails(&["--log", "loud"], 2, &["--log loud", "off, error, warn, info, debug"]);
+    assert_start_fails(&["--absolute-ttl-s", "0"], 2, &["--absolute-ttl-s 0", "between 1 and"]);
+    assert_start_fails(&["--listen", "nowhere"], 2, &["--listen", "nowhere"]);
 }
 
 #[test]
 fn invalid_file_is_rejected_with_name_and_line() {
-    let (_folder, path) = file("[server]\nusers = 5\ncarier = \"cookie\"\n");
+    let (_folder, path) = config_file("[server]\nusers = 5\ncarier = \"cookie\"\n");
     let name = path.to_str().unwrap();
-    assert_refused(&["--config", name], 2, &[name, "line 3", "`carier`", "carrier"]);
-    let (_folder, path) = file("[auth]\nkey-file = \"of another server\"\n");
-    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 2", "`key-file`"]);
-    let (_folder, path) = file("[sever]\n");
-    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 1", "`sever`"]);
-    let (_folder, path) = file("[server]\nusers = \"many\"\n");
-    assert_refused(&["--config", path.to_str().unwrap()], 2, &["line 2", "invalid type"]);
-    assert_refused(&["--config", "/nowhere/server.toml"], 2, &["/nowhere/server.toml", "No such file"]);
+    assert_start_fails(&["--config", name], 2, &[name, "line 3", "`carier`", "carrier"]);
+    let (_folder, path) = config_file("[auth]\nkey-file = \"of another server\"\n");
+    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "`key-file`"]);
+    let (_folder, path) = config_file("[sever]\n");
+    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 1", "`sever`"]);
+    let (_folder, path) = config_file("[server]\nusers = \"many\"\n");
+    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "invalid type"]);
+    assert_start_fails(&["--config", "/nowhere/server.toml"], 2, &["/nowhere/server.toml", "No such file"]);
 }
 
 #[test]
 fn port_in_use_exits_with_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_refused(&["--listen", &address], 1, &[&address, "in use", "--listen"]);
+    assert_start_fails(&["--listen", &address], 1, &[&address, "in use", "--listen"]);
 }

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::forge::{self, Forge};
 
 /// What is wrong with a token, and the token.
-pub(crate) type Hostile = (String, String);
+pub(crate) type InvalidToken = (String, String);
 
 /// Every hostile token against this server, as of `now`.
 ///
 /// `trap` is an address that no server may connect to.
-pub(crate) fn tokens(forge: &Forge, trap: &str, now: u64) -> Vec<Hostile> {
+pub(crate) fn tokens(forge: &Forge, trap: &str, now: u64) -> Vec<InvalidToken> {
     [
         unsigned(forge),
         confused(forge),
@@ -28,12 +28,12 @@ pub(crate) fn tokens(forge: &Forge, trap: &str, now: u64) -> Vec<Hostile> {
     .concat()
 }
 
-fn named(what: impl std::fmt::Display, token: String) -> Hostile {
+fn named(what: impl std::fmt::Display, token: String) -> InvalidToken {
     (what.to_string(), token)
 }
 
 /// RFC 8725 section 2.1: the header claims that there is no signature.
-fn unsigned(forge: &Forge) -> Vec<Hostile> {
+fn unsigned(forge: &Forge) -> Vec<InvalidToken> {
     let claims = forge::encode(forge.claims_json());
     let good = forge.good();
     let signature = forge::segments(&good)[2];
@@ -50,7 +50,7 @@ fn unsigned(forge: &Forge) -> Vec<Hostile> {
 }
 
 /// RFC 8725 section 3.1: a valid signature, but of another algorithm, or one that claims to be another.
-fn confused(forge: &Forge) -> Vec<Hostile> {
+fn confused(forge: &Forge) -> Vec<InvalidToken> {
     let with_alg = |name: &str, key: &EncodingKey, signature| {
         let mut header = forge.header.clone();
         header.insert("alg".to_owned(), name.into());
@@ -93,7 +93,7 @@ fn confused(forge: &Forge) -> Vec<Hostile> {
 }
 
 /// RFC 8725 sections 3.10 and 3.11, RFC 7515 section 4.1.11.
-fn headers(forge: &Forge, trap: &str) -> Vec<Hostile> {
+fn headers(forge: &Forge, trap: &str) -> Vec<InvalidToken> {
     let jwk = json!({ "kty": "oct", "k": forge::encode([7; 32]), "kid": "mine" });
     let values = [
         ("jwk", jwk.clone()),
@@ -146,7 +146,7 @@ fn headers(forge: &Forge, trap: &str) -> Vec<Hostile> {
 }
 
 /// RFC 8725 sections 3.8 and 3.9, RFC 9068 section 4: every claim is needed and every one is looked at.
-fn claims(forge: &Forge, now: u64) -> Vec<Hostile> {
+fn claims(forge: &Forge, now: u64) -> Vec<InvalidToken> {
     let values = [
         ("iss", json!("https://other.example.test")),
         ("iss", json!("https://auth.example.test/")),
@@ -204,7 +204,7 @@ fn fraction(seconds: u64, digits: &str) -> Value {
     serde_json::from_str(&format!("{seconds}.{digits}")).unwrap()
 }
 
-fn signatures(forge: &Forge) -> Vec<Hostile> {
+fn signatures(forge: &Forge) -> Vec<InvalidToken> {
     let good = forge.good();
     let [header, payload, signature] = forge::segments(&good);
     let bytes = forge::decode(signature);
@@ -228,7 +228,7 @@ fn signatures(forge: &Forge) -> Vec<Hostile> {
 }
 
 /// One token has one spelling, and nothing around it.
-fn spellings(forge: &Forge) -> Vec<Hostile> {
+fn spellings(forge: &Forge) -> Vec<InvalidToken> {
     let good = forge.good();
     let [header, payload, signature] = forge::segments(&good);
     let padded = |segment: &str| format!("{segment}{}", &"==="[..(4 - segment.len() % 4) % 4]);
@@ -271,7 +271,7 @@ fn spellings(forge: &Forge) -> Vec<Hostile> {
 }
 
 /// Signed with the right key, and still no JSON that two readers would read alike.
-fn documents(forge: &Forge) -> Vec<Hostile> {
+fn documents(forge: &Forge) -> Vec<InvalidToken> {
     let (header, claims) = (forge.header_json(), forge.claims_json());
     let and = |object: &str, members: &str| format!("{},{members}}}", object.strip_suffix('}').unwrap());
     let not_utf8 = claims.replace("role-000", "role-\u{ff}00").into_bytes();
@@ -308,7 +308,7 @@ fn documents(forge: &Forge) -> Vec<Hostile> {
 }
 
 #[tokio::test]
-async fn hostile_tokens_are_rejected() {
+async fn invalid_tokens_are_rejected() {
     let now = 1_800_000_000;
     for algorithm in Algorithm::ALL {
         let server = forge::authenticator(algorithm).await;

@@ -20,13 +20,13 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const TTL_S: u64 = 100;
 
 /// What servers stand on.
-pub(crate) struct Bed {
+pub(crate) struct Testbed {
     pub(crate) redis: Redis,
     pub(crate) start: Start,
     pub(crate) options: JwtOptions,
 }
 
-impl Bed {
+impl Testbed {
     /// For the scheme `jwt-hs256<suffix>`, with the shortest windows.
     pub(crate) fn of(suffix: &str) -> Self {
         let redis = Redis::start();
@@ -49,19 +49,19 @@ impl Bed {
     }
 
     /// The commands that this costs Redis, without the signs of life of a feed.
-    pub(crate) async fn cost(&self, of: impl Future<Output = ()>) -> BTreeMap<String, u64> {
+    pub(crate) async fn count_commands(&self, operation: impl Future<Output = ()>) -> BTreeMap<String, u64> {
         self.redis.forget_calls();
-        of.await;
+        operation.await;
         let mut calls = self.redis.calls();
         calls.remove("ping");
         calls
     }
 
     /// Returns the response to a command, sent directly to Redis.
-    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &str) -> T {
-        let mut words = command.split(' ');
-        let mut command = redis::cmd(words.next().unwrap());
-        command.arg(words.collect::<Vec<_>>());
+    pub(crate) fn query_redis<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        let mut arguments = command.split(' ');
+        let mut command = redis::cmd(arguments.next().unwrap());
+        command.arg(arguments.collect::<Vec<_>>());
         command.query(&mut self.redis.connection()).unwrap()
     }
 }
@@ -101,16 +101,16 @@ impl Node {
         self.tokens.revoke_user(user, NOW).await
     }
 
-    pub(crate) async fn assert_good(&self, token: &str) {
+    pub(crate) async fn assert_accepted(&self, token: &str) {
         self.verify(token).await.unwrap();
     }
 
-    pub(crate) async fn assert_over(&self, token: &str) {
+    pub(crate) async fn assert_rejected(&self, token: &str) {
         assert_invalid(&self.verify(token).await);
     }
 
     /// Polls until the expected response arrives.
-    pub(crate) async fn until(&self, token: &str, expected: impl Fn(&Result<Identity, AuthError>) -> bool) {
+    pub(crate) async fn await_verdict(&self, token: &str, expected: impl Fn(&Result<Identity, AuthError>) -> bool) {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let verdict = self.verify(token).await;
@@ -118,27 +118,27 @@ impl Node {
                 return;
             }
             assert!(Instant::now() < deadline, "still {verdict:?}");
-            breathe().await;
+            pause().await;
         }
     }
 
-    pub(crate) async fn until_over(&self, token: &str) {
-        self.until(token, |verdict| matches!(verdict, Err(AuthError::Invalid(_)))).await;
+    pub(crate) async fn await_rejected(&self, token: &str) {
+        self.await_verdict(token, |verdict| matches!(verdict, Err(AuthError::Invalid(_)))).await;
     }
 
-    pub(crate) async fn until_down(&self, token: &str) {
-        self.until(token, |verdict| matches!(verdict, Err(AuthError::StoreUnavailable(_)))).await;
+    pub(crate) async fn await_store_unavailable(&self, token: &str) {
+        self.await_verdict(token, |verdict| matches!(verdict, Err(AuthError::StoreUnavailable(_)))).await;
     }
 
     /// Waits for the store to be back. Meanwhile none of these credentials may be accepted.
-    pub(crate) async fn until_ready(&self, revoked: &[&str]) {
+    pub(crate) async fn await_ready(&self, revoked: &[&str]) {
         let deadline = Instant::now() + TIMEOUT;
         while self.tokens.ready().await.is_err() {
             assert!(Instant::now() < deadline, "it does not recover");
             for token in revoked {
                 assert!(self.verify(token).await.is_err());
             }
-            breathe().await;
+            pause().await;
         }
     }
 }
@@ -149,13 +149,13 @@ pub(crate) fn assert_invalid<T: std::fmt::Debug>(verdict: &Result<T, AuthError>)
 }
 
 #[track_caller]
-pub(crate) fn assert_down<T: std::fmt::Debug>(verdict: &Result<T, AuthError>) {
+pub(crate) fn assert_store_unavailable<T: std::fmt::Debug>(verdict: &Result<T, AuthError>) {
     assert!(matches!(verdict, Err(AuthError::StoreUnavailable(_))), "{verdict:?}");
 }
 
 /// Between two questions of a poll.
 #[expect(clippy::disallowed_methods, reason = "coarse waiting is intended")]
-pub(crate) async fn breathe() {
+pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn claims(token: &str) -> Value {
 }
 
 /// The renewed tokens of as many renewals of this one at once as there are `nodes`.
-pub(crate) async fn renewed_at_once(nodes: &[Arc<Node>], token: &str) -> Vec<String> {
+pub(crate) async fn renew_concurrently(nodes: &[Arc<Node>], token: &str) -> Vec<String> {
     let attempts: Vec<_> = nodes
         .iter()
         .map(|node| {
@@ -180,7 +180,7 @@ pub(crate) async fn renewed_at_once(nodes: &[Arc<Node>], token: &str) -> Vec<Str
 }
 
 /// Renews until it is rejected, and returns the last token.
-pub(crate) async fn renew_until_refused(node: Arc<Node>, mut token: String) -> String {
+pub(crate) async fn renew_until_rejected(node: Arc<Node>, mut token: String) -> String {
     let deadline = Instant::now() + TIMEOUT;
     while let Ok(new) = node.renew(&token).await {
         assert!(Instant::now() < deadline, "a token survived the logout of all");
@@ -192,18 +192,18 @@ pub(crate) async fn renew_until_refused(node: Arc<Node>, mut token: String) -> S
 }
 
 /// Chains of renewals at one server, in the middle of which another ends everything.
-pub(crate) async fn no_renewal_slips_through(renewing: &Arc<Node>, ending: &Arc<Node>) {
+pub(crate) async fn assert_no_renewal_survives_revocation(renewing: &Arc<Node>, revoking: &Arc<Node>) {
     for _ in 0..10 {
         let mut chains = vec![];
         for _ in 0..4 {
             let token = renewing.login(1).await;
-            chains.push(tokio::spawn(renew_until_refused(Arc::clone(renewing), token)));
+            chains.push(tokio::spawn(renew_until_rejected(Arc::clone(renewing), token)));
         }
         tokio::task::yield_now().await;
-        ending.revoke_user(1).await.unwrap();
+        revoking.revoke_user(1).await.unwrap();
         for chain in chains {
             let last = chain.await.unwrap();
-            renewing.until_over(&last).await;
+            renewing.await_rejected(&last).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use testkit::server::Server;
 
 /// The limit of the process, and how many connections are held open against it.
 const DESCRIPTORS: u32 = 256;
-const HELD: usize = 400;
+const HELD_CONNECTIONS: usize = 400;
 const GET: &[u8] = b"GET /me HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const POST: &[u8] =
     b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{";
@@ -21,7 +21,7 @@ fn connect(server: &Server) -> TcpStream {
 }
 
 /// Opens a connection and sends this and no more.
-fn begin(server: &Server, bytes: &[u8]) -> TcpStream {
+fn open_with(server: &Server, bytes: &[u8]) -> TcpStream {
     let mut stream = connect(server);
     stream.write_all(bytes).unwrap();
     stream
@@ -53,11 +53,11 @@ fn assert_closed(mut stream: TcpStream) -> String {
 
 #[test]
 fn half_open_connections_do_not_block_other_clients() {
-    for begun in [&b""[..], b"GET /me HTTP/1.1\r\nhost: local", POST] {
+    for sent_bytes in [&b""[..], b"GET /me HTTP/1.1\r\nhost: local", POST] {
         let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
         let mut existing = connect(&server);
         assert_served(&mut existing);
-        let held: Vec<_> = (0..HELD).map(|_| begin(&server, begun)).collect();
+        let held: Vec<_> = (0..HELD_CONNECTIONS).map(|_| open_with(&server, sent_bytes)).collect();
         assert_served(&mut existing);
         assert_served(&mut connect(&server));
         assert_served(&mut existing);
@@ -68,7 +68,7 @@ fn half_open_connections_do_not_block_other_clients() {
 #[test]
 fn idle_connections_do_not_block_other_clients() {
     let server = Server::start_limited(DESCRIPTORS, crate::BINARY, &[]);
-    let held: Vec<_> = (0..HELD).map(|_| begin(&server, GET)).collect();
+    let held: Vec<_> = (0..HELD_CONNECTIONS).map(|_| open_with(&server, GET)).collect();
     assert_served(&mut connect(&server));
     drop(held);
 }
@@ -78,8 +78,8 @@ fn incomplete_request_is_cut_off() {
     let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
     let mut idle = connect(&server);
     assert_served(&mut idle);
-    for begun in [&b""[..], b"GET /me HT", POST] {
-        assert_eq!(assert_closed(begin(&server, begun)), "", "{:?}", String::from_utf8_lossy(begun));
+    for sent_bytes in [&b""[..], b"GET /me HT", POST] {
+        assert_eq!(assert_closed(open_with(&server, sent_bytes)), "", "{:?}", String::from_utf8_lossy(sent_bytes));
     }
     assert_served(&mut idle);
 }
@@ -87,8 +87,8 @@ fn incomplete_request_is_cut_off() {
 #[test]
 fn slow_bytes_do_not_extend_the_request_timeout() {
     let server = Server::start(crate::BINARY, &["--request-timeout-s", "1"]);
-    for begun in [&b"GET /me HTTP/1.1\r\nx: "[..], POST] {
-        let mut stream = begin(&server, begun);
+    for sent_bytes in [&b"GET /me HTTP/1.1\r\nx: "[..], POST] {
+        let mut stream = open_with(&server, sent_bytes);
         let deadline = Instant::now() + TIMEOUT;
         while stream.write_all(b"x").is_ok() {
             assert!(Instant::now() < deadline, "still open");
@@ -109,6 +109,6 @@ fn an_idle_connection_is_closed() {
 fn oversized_head_is_rejected_before_it_is_complete() {
     let server = Server::start(crate::BINARY, &[]);
     let head = format!("GET /me HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(33 * 1024));
-    let answer = assert_closed(begin(&server, head.as_bytes()));
+    let answer = assert_closed(open_with(&server, head.as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
 }

@@ -1,6 +1,6 @@
 //! A store that is full, read-only, or has closed its connections: rows 19 and 25 of the security table.
 
-use crate::bed;
+use crate::testbed;
 use testkit::backend::Backend;
 use testkit::http::Answer;
 use testkit::server::Server;
@@ -11,13 +11,13 @@ const OVER_REDIS: [&str; 4] = ["session-redis", "session-redis-pool", "session-r
 /// Two servers whose sessions are touched every second.
 fn nodes(backend: &Backend, scheme: &str) -> [Server; 2] {
     let flags = ["--bench", "--workers", "1", "--touch", "throttled", "--touch-interval-s", "1"];
-    [bed::server(backend, scheme, &flags), bed::server(backend, scheme, &flags)]
+    [testbed::server(backend, scheme, &flags), testbed::server(backend, scheme, &flags)]
 }
 
 #[test]
 fn full_redis_rejects_logins_and_allows_revocations() {
     for scheme in OVER_REDIS {
-        let backend = Backend::of(bed::scheme(scheme));
+        let backend = Backend::of(testbed::scheme(scheme));
         let [first, second] = nodes(&backend, scheme);
         Servers::new(scheme, &first, &second).end_logins_at_the_limit(&backend);
     }
@@ -26,7 +26,7 @@ fn full_redis_rejects_logins_and_allows_revocations() {
 #[test]
 fn first_request_after_closed_connections_succeeds() {
     for scheme in OVER_REDIS.into_iter().chain(["session-postgres"]) {
-        let backend = Backend::of(bed::scheme(scheme));
+        let backend = Backend::of(testbed::scheme(scheme));
         let [first, second] = nodes(&backend, scheme);
         Servers::new(scheme, &first, &second).serve_after_lost_connections(&backend);
     }
@@ -36,9 +36,9 @@ fn first_request_after_closed_connections_succeeds() {
 #[test]
 fn read_only_postgres_serves_reads_and_reports_no_logout() {
     for touch in ["throttled", "always"] {
-        let backend = Backend::of(bed::scheme("session-postgres"));
+        let backend = Backend::of(testbed::scheme("session-postgres"));
         let flags = ["--bench", "--workers", "1", "--touch", touch, "--touch-interval-s", "1"];
-        let server = bed::server(&backend, "session-postgres", &flags);
+        let server = testbed::server(&backend, "session-postgres", &flags);
         let Backend::Postgres(postgres) = &backend else { panic!("no PostgreSQL") };
         let authorization = format!("Bearer {}", server.login(1).json()["token"].as_str().unwrap());
         let headers = [("authorization", authorization.as_str())];
@@ -62,8 +62,8 @@ fn read_only_postgres_serves_reads_and_reports_no_logout() {
 /// with which the server checks the database still fits, as happens on a full disk.
 #[test]
 fn full_postgres_disk_rejects_logins_and_allows_revocations() {
-    let backend = Backend::of(bed::scheme("session-postgres"));
-    let server = bed::server(&backend, "session-postgres", &["--workers", "1"]);
+    let backend = Backend::of(testbed::scheme("session-postgres"));
+    let server = testbed::server(&backend, "session-postgres", &["--workers", "1"]);
     let Backend::Postgres(postgres) = &backend else { panic!("no PostgreSQL") };
     let login = || format!("Bearer {}", server.login(1).json()["token"].as_str().unwrap());
     let (left, left_everywhere) = (login(), login());

@@ -3,7 +3,7 @@
 use contract::Carrier;
 use serde_json::{Value, json};
 
-use crate::bed;
+use crate::testbed;
 use testkit::backend::Backend;
 use testkit::http::{Answer, send, send_raw};
 use testkit::redis::Redis;
@@ -37,7 +37,7 @@ impl<'s> User<'s> {
         Ok(Self { server, number, header })
     }
 
-    fn ask(&self, request_line: &str, body: &Value) -> Answer {
+    fn send_request(&self, request_line: &str, body: &Value) -> Answer {
         let headers = [
             (self.header.0, self.header.1.as_str()),
             ("content-type", "application/json"),
@@ -52,19 +52,19 @@ impl<'s> User<'s> {
 
     /// Returns which of the credentials issued before a change are still valid.
     #[track_caller]
-    fn assert_ended(&self) {
+    fn assert_revoked(&self) {
         let class = self.server.get("/bench/scheme", &[]).json()["revocation_class"].clone();
         let name = contract::user::username(self.number);
         assert_eq!(self.me(), if class == "expiry" { 200 } else { 401 }, "{name}, class {class}");
-        assert_eq!(self.ask("POST /refresh", &Value::Null).status, 401, "nothing of it is renewed");
+        assert_eq!(self.send_request("POST /refresh", &Value::Null).status, 401, "nothing of it is renewed");
     }
 }
 
-fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
+fn for_every_scheme(check: impl Fn(&Server, Carrier)) {
     for scheme in crate::STORED.into_iter().chain(["cookie-sealed"]) {
-        let backend = Backend::of(bed::scheme(scheme));
+        let backend = Backend::of(testbed::scheme(scheme));
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
-            check(&bed::server(&backend, scheme, &["--carrier", &carrier.to_string()]), carrier);
+            check(&testbed::server(&backend, scheme, &["--carrier", &carrier.to_string()]), carrier);
             // What one server has changed, the next would find: with a fresh store it finds the seed.
             if !matches!(backend, Backend::Nothing) {
                 break;
@@ -75,18 +75,18 @@ fn on_every_scheme(check: impl Fn(&Server, Carrier)) {
 
 #[test]
 fn password_change_revokes_earlier_sessions() {
-    on_every_scheme(|server, carrier| {
+    for_every_scheme(|server, carrier| {
         let (one, other) = (User::login(server, carrier, 1), User::login(server, carrier, 1));
-        let wrong = one.ask("POST /password", &json!({ "password": "wrong", "new_password": NEW_PASSWORD }));
+        let wrong = one.send_request("POST /password", &json!({ "password": "wrong", "new_password": NEW_PASSWORD }));
         assert_eq!((wrong.status, one.me()), (401, 200));
         let old = contract::user::PASSWORD;
-        let short = one.ask("POST /password", &json!({ "password": old, "new_password": "too short" }));
+        let short = one.send_request("POST /password", &json!({ "password": old, "new_password": "too short" }));
         assert_eq!(short.status, 400);
         let bystander = User::login(server, carrier, 2);
-        let changed = one.ask("POST /password", &json!({ "password": old, "new_password": NEW_PASSWORD }));
+        let changed = one.send_request("POST /password", &json!({ "password": old, "new_password": NEW_PASSWORD }));
         assert_eq!(changed.status, 204, "{changed:?}");
-        one.assert_ended();
-        other.assert_ended();
+        one.assert_revoked();
+        other.assert_revoked();
         assert_eq!(bystander.me(), 200);
         assert_eq!(User::with(server, carrier, 1, old).err(), Some(401));
         assert_eq!(User::with(server, carrier, 1, NEW_PASSWORD).unwrap().me(), 200);
@@ -97,7 +97,7 @@ fn password_change_revokes_earlier_sessions() {
 #[test]
 fn exactly_one_concurrent_password_change_succeeds() {
     const AT_ONCE: usize = 5;
-    on_every_scheme(|server, carrier| {
+    for_every_scheme(|server, carrier| {
         let users: Vec<_> = (0..AT_ONCE).map(|_| User::login(server, carrier, 1)).collect();
         let password = |n: usize| format!("{NEW_PASSWORD} {n}");
         let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -106,7 +106,7 @@ fn exactly_one_concurrent_password_change_succeeds() {
                 .enumerate()
                 .map(|(n, user)| {
                     let body = json!({ "password": contract::user::PASSWORD, "new_password": password(n) });
-                    scope.spawn(move || user.ask("POST /password", &body).status)
+                    scope.spawn(move || user.send_request("POST /password", &body).status)
                 })
                 .collect();
             changes.into_iter().map(|change| change.join().unwrap()).collect()
@@ -115,42 +115,42 @@ fn exactly_one_concurrent_password_change_succeeds() {
         assert_eq!(winners.len(), 1, "{statuses:?}");
         assert!(statuses.iter().all(|status| [204, 401].contains(status)), "{statuses:?}");
         for n in 0..AT_ONCE {
-            let refused = User::with(server, carrier, 1, &password(n)).err();
-            assert_eq!(refused, (n != winners[0]).then_some(401), "password {n}");
+            let rejected = User::with(server, carrier, 1, &password(n)).err();
+            assert_eq!(rejected, (n != winners[0]).then_some(401), "password {n}");
         }
     });
 }
 
 #[test]
 fn disabled_user_is_rejected_until_enabled() {
-    on_every_scheme(|server, carrier| {
+    for_every_scheme(|server, carrier| {
         let (admin, user) = (User::login(server, carrier, 0), User::login(server, carrier, 1));
         let change = |disabled: bool| json!({ "username": "user-000001", "disabled": disabled });
-        assert_eq!(user.ask("POST /admin/user", &change(true)).status, 403);
-        assert_eq!(admin.ask("POST /admin/user", &change(true)).status, 204);
-        user.assert_ended();
+        assert_eq!(user.send_request("POST /admin/user", &change(true)).status, 403);
+        assert_eq!(admin.send_request("POST /admin/user", &change(true)).status, 204);
+        user.assert_revoked();
         assert_eq!(User::with(server, carrier, 1, contract::user::PASSWORD).err(), Some(401));
-        assert_eq!(admin.ask("POST /admin/user", &change(false)).status, 204);
+        assert_eq!(admin.send_request("POST /admin/user", &change(false)).status, 204);
         assert_eq!(User::login(server, carrier, 1).me(), 200);
-        let nobody = json!({ "username": "user-999999", "disabled": true });
-        assert_eq!(admin.ask("POST /admin/user", &nobody).status, 404);
+        let unknown_user = json!({ "username": "user-999999", "disabled": true });
+        assert_eq!(admin.send_request("POST /admin/user", &unknown_user).status, 404);
     });
 }
 
 #[test]
 fn roles_are_those_of_the_last_change() {
-    on_every_scheme(|server, carrier| {
+    for_every_scheme(|server, carrier| {
         let admin = User::login(server, carrier, 0);
         let user = User::login(server, carrier, 1);
         let promote = json!({ "username": "user-000001", "roles": ["admin", "auditor"] });
-        assert_eq!(admin.ask("POST /admin/user", &promote).status, 204);
-        user.assert_ended();
+        assert_eq!(admin.send_request("POST /admin/user", &promote).status, 204);
+        user.assert_revoked();
         let promoted = User::login(server, carrier, 1);
         let header = (promoted.header.0, promoted.header.1.as_str());
         assert_eq!(server.get("/admin", &[header]).json()["roles"], json!(["admin", "auditor"]));
         let demote = json!({ "username": "user-000001", "roles": [] });
-        assert_eq!(admin.ask("POST /admin/user", &demote).status, 204);
-        promoted.assert_ended();
+        assert_eq!(admin.send_request("POST /admin/user", &demote).status, 204);
+        promoted.assert_revoked();
         let demoted = User::login(server, carrier, 1);
         assert_eq!(server.get("/admin", &[(demoted.header.0, &demoted.header.1)]).status, 403);
     });
@@ -159,8 +159,8 @@ fn roles_are_those_of_the_last_change() {
 #[test]
 fn user_change_at_one_node_blocks_writes_at_the_other() {
     for scheme in crate::STORED.into_iter().filter(|scheme| *scheme != "session-memory") {
-        let backend = Backend::of(bed::scheme(scheme));
-        let node = || bed::server(&backend, scheme, &[]);
+        let backend = Backend::of(testbed::scheme(scheme));
+        let node = || testbed::server(&backend, scheme, &[]);
         assert_changes_end_writes(&node(), &node());
     }
 }
@@ -191,9 +191,9 @@ fn cross_site_state_change_by_cookie_is_rejected() {
             &[cookie, ("sec-fetch-site", "same-site"), ("origin", "https://localhost")],
         ];
         for headers in foreign {
-            let refused = server.post(path, headers);
-            assert_eq!(refused.status, 403, "{path} {headers:?}");
-            assert_eq!(refused.json()["type"], "urn:authbench:problem:cross-site");
+            let rejected = server.post(path, headers);
+            assert_eq!(rejected.status, 403, "{path} {headers:?}");
+            assert_eq!(rejected.json()["type"], "urn:authbench:problem:cross-site");
         }
     }
     assert_eq!(user.me(), 200, "nothing of that has happened");
@@ -266,8 +266,8 @@ fn concurrent_guesses_are_mostly_rejected_without_hashing() {
         let guesses: Vec<_> = (0..60).map(|_| scope.spawn(|| server.post_json("/login", &guess).status)).collect();
         guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
     });
-    let looked_at = statuses.iter().filter(|status| **status == 401).count();
-    let at_once = std::thread::available_parallelism().unwrap().get();
-    assert!((10..10 + at_once).contains(&looked_at), "{looked_at} of 60");
-    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 60 - looked_at);
+    let hashed = statuses.iter().filter(|status| **status == 401).count();
+    let parallelism = std::thread::available_parallelism().unwrap().get();
+    assert!((10..10 + parallelism).contains(&hashed), "{hashed} of 60");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 60 - hashed);
 }

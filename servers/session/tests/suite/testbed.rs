@@ -22,7 +22,7 @@ pub(crate) const NEVER: Limits = Limits { touch: Touch::Never, ..THROTTLED };
 pub(crate) const ALWAYS: Limits = Limits { touch: Touch::Always, ..THROTTLED };
 
 /// Sessions under test, with what they stand on.
-pub(crate) struct Bed<S> {
+pub(crate) struct Testbed<S> {
     pub(crate) sessions: Sessions<S>,
     pub(crate) now: UnixSeconds,
     pub(crate) backend: Backend,
@@ -41,7 +41,7 @@ pub(crate) fn scheme(id: &str) -> Scheme {
 
 const START: UnixSeconds = 1_800_000_000;
 
-impl Bed<MemoryStore> {
+impl Testbed<MemoryStore> {
     #[expect(clippy::unused_async, reason = "the stores are made in one way")]
     pub(crate) async fn in_memory(limits: Limits) -> Self {
         Self::new("session-memory", MemoryStore::default(), limits, Backend::Nothing)
@@ -54,7 +54,7 @@ async fn multiplexed(redis: &Redis) -> Arc<stores::Redis<Multiplexed>> {
     Arc::new(stores::Redis::new(link, "test:"))
 }
 
-impl Bed<RedisStore<Multiplexed>> {
+impl Testbed<RedisStore<Multiplexed>> {
     pub(crate) async fn over_redis(limits: Limits) -> Self {
         let redis = Redis::start();
         let store = RedisStore::new(multiplexed(&redis).await);
@@ -62,7 +62,7 @@ impl Bed<RedisStore<Multiplexed>> {
     }
 }
 
-impl Bed<RedisStore<Pooled>> {
+impl Testbed<RedisStore<Pooled>> {
     pub(crate) async fn over_pool(limits: Limits) -> Self {
         let redis = Redis::start();
         let link = Pooled::connect(address(&redis.url()).unwrap(), 8).await.unwrap();
@@ -71,7 +71,7 @@ impl Bed<RedisStore<Pooled>> {
     }
 }
 
-impl Bed<RedisStore<Clustered>> {
+impl Testbed<RedisStore<Clustered>> {
     pub(crate) async fn over_cluster(limits: Limits) -> Self {
         let cluster = Cluster::start();
         let link = Clustered::connect(address(&cluster.url()).unwrap()).await.unwrap();
@@ -80,7 +80,7 @@ impl Bed<RedisStore<Clustered>> {
     }
 }
 
-impl Bed<CachedStore> {
+impl Testbed<CachedStore> {
     pub(crate) async fn over_cache(limits: Limits) -> Self {
         let redis = Redis::start();
         let address = address(&redis.url()).unwrap();
@@ -89,16 +89,16 @@ impl Bed<CachedStore> {
     }
 }
 
-impl Bed<PostgresStore> {
+impl Testbed<PostgresStore> {
     pub(crate) async fn over_postgres(limits: Limits) -> Self {
         let postgres = Postgres::start();
-        let reached = stores::Postgres::connect(postgres.url().parse().unwrap(), 4).await.unwrap();
-        let store = PostgresStore::new(Arc::new(reached)).await.unwrap();
+        let postgres_client = stores::Postgres::connect(postgres.url().parse().unwrap(), 4).await.unwrap();
+        let store = PostgresStore::new(Arc::new(postgres_client)).await.unwrap();
         Self::new("session-postgres", store, limits, Backend::Postgres(postgres))
     }
 }
 
-impl<S: SessionStore> Bed<S> {
+impl<S: SessionStore> Testbed<S> {
     fn new(id: &str, store: S, limits: Limits, backend: Backend) -> Self {
         Self { sessions: Sessions::new(scheme(id), store, limits), now: START, backend }
     }
@@ -109,9 +109,9 @@ impl<S: SessionStore> Bed<S> {
     }
 }
 
-impl<S: SessionStore> Bed<S> {
+impl<S: SessionStore> Testbed<S> {
     /// Lets time pass, for us and for the store.
-    pub(crate) fn pass(&mut self, seconds: u64) {
+    pub(crate) fn advance(&mut self, seconds: u64) {
         self.now += seconds;
         match &self.backend {
             Backend::Redis(redis) => redis.age(seconds),
@@ -141,11 +141,11 @@ impl<S: SessionStore> Bed<S> {
         self.sessions.revoke_user(user, self.now).await
     }
 
-    pub(crate) async fn assert_good(&self, credential: &str) {
+    pub(crate) async fn assert_accepted(&self, credential: &str) {
         self.verify(credential).await.unwrap();
     }
 
-    pub(crate) async fn assert_over(&self, credential: &str) {
+    pub(crate) async fn assert_rejected(&self, credential: &str) {
         let verdict = self.verify(credential).await;
         assert!(matches!(verdict, Err(AuthError::Invalid(_))), "{verdict:?}");
     }
@@ -168,7 +168,7 @@ macro_rules! over_every_store {
                 // The workers of the server are as many.
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test($crate::bed::Bed::$store($crate::bed::$limits).await).await;
+                    super::$test($crate::testbed::Testbed::$store($crate::testbed::$limits).await).await;
                 }
             )+
         }

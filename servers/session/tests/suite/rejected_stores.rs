@@ -16,7 +16,7 @@ use testkit::redis::Redis;
 use testkit::server::{Server, refusal};
 
 #[track_caller]
-fn assert_refused(scheme: &str, flag: &str, url: &str, parts: &[&str]) {
+fn assert_start_fails(scheme: &str, flag: &str, url: &str, parts: &[&str]) {
     let (code, message) = refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, flag, url]);
     assert_eq!((code, message.lines().count()), (1, 1), "{scheme}: {message}");
     for part in parts {
@@ -38,7 +38,7 @@ fn redis_with_password_is_rejected_without_it() {
     let host = format!("127.0.0.1:{}", redis.port());
     for scheme in SINGLE.into_iter().chain(["session-redis-cluster"]) {
         for url in [redis.url(), format!("redis://:no-secret@{host}/0")] {
-            assert_refused(scheme, "--redis-url", &url, &["cannot use Redis at", &host, "PASSWORD@"]);
+            assert_start_fails(scheme, "--redis-url", &url, &["cannot use Redis at", &host, "PASSWORD@"]);
         }
     }
     starts("session-redis", "--redis-url", &format!("redis://:the-secret@{host}/0"));
@@ -49,7 +49,7 @@ fn cluster_node_is_rejected_by_single_redis_schemes() {
     let cluster = Cluster::start();
     for node in &cluster.nodes {
         for scheme in SINGLE {
-            assert_refused(scheme, "--redis-url", &node.url(), &["session-redis-cluster", "cluster-enabled no"]);
+            assert_start_fails(scheme, "--redis-url", &node.url(), &["session-redis-cluster", "cluster-enabled no"]);
         }
     }
 }
@@ -60,7 +60,7 @@ fn read_only_replica_is_rejected() {
     let mut follow = redis::cmd("REPLICAOF");
     let () = follow.arg("127.0.0.1").arg(primary.port()).query(&mut replica.connection()).unwrap();
     for scheme in SINGLE {
-        assert_refused(scheme, "--redis-url", &replica.url(), &["read-only replica", "primary"]);
+        assert_start_fails(scheme, "--redis-url", &replica.url(), &["read-only replica", "primary"]);
     }
 }
 
@@ -69,11 +69,11 @@ fn redis_with_eviction_is_rejected() {
     let redis = Redis::start();
     redis.set("maxmemory-policy", "allkeys-lru");
     for scheme in SINGLE {
-        assert_refused(scheme, "--redis-url", &redis.url(), &["allkeys-lru", "set maxmemory-policy noeviction"]);
+        assert_start_fails(scheme, "--redis-url", &redis.url(), &["allkeys-lru", "set maxmemory-policy noeviction"]);
     }
     redis.set("maxmemory-policy", "volatile-ttl");
     for scheme in &SINGLE[..3] {
-        assert_refused(scheme, "--redis-url", &redis.url(), &["volatile-ttl", "set maxmemory-policy noeviction"]);
+        assert_start_fails(scheme, "--redis-url", &redis.url(), &["volatile-ttl", "set maxmemory-policy noeviction"]);
     }
     // What it keeps there has no time to live.
     starts("cookie-sealed", "--redis-url", &redis.url());
@@ -83,7 +83,7 @@ fn redis_with_eviction_is_rejected() {
 fn every_node_of_a_cluster_is_checked_for_eviction() {
     let cluster = Cluster::start();
     cluster.nodes[2].set("maxmemory-policy", "allkeys-lfu");
-    assert_refused("session-redis-cluster", "--redis-url", &cluster.url(), &["allkeys-lfu", "noeviction"]);
+    assert_start_fails("session-redis-cluster", "--redis-url", &cluster.url(), &["allkeys-lfu", "noeviction"]);
     cluster.nodes[2].set("maxmemory-policy", "noeviction");
     cluster.nodes[1].set("maxmemory", "1");
     let server = starts("session-redis-cluster", "--redis-url", &cluster.url());
@@ -108,9 +108,9 @@ fn read_only_postgres_is_rejected() {
     let postgres = Postgres::start();
     postgres.set_read_only(true);
     let setting = ["read-only transaction", "default_transaction_read_only"];
-    assert_refused("session-postgres", "--postgres-url", &postgres.url(), &setting);
+    assert_start_fails("session-postgres", "--postgres-url", &postgres.url(), &setting);
     let standby = Postgres::start_standby();
-    assert_refused("session-postgres", "--postgres-url", &standby.url(), &["hot standby", "primary"]);
+    assert_start_fails("session-postgres", "--postgres-url", &standby.url(), &["hot standby", "primary"]);
 }
 
 /// A connection pooler before a database, gone with this value.
@@ -142,7 +142,7 @@ impl Pgbouncer {
         command.arg("-q").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
             // It does not run as root.
-            open(folder.path());
+            make_readable(folder.path());
             command.uid(NOBODY).gid(NOBODY);
         }
         let pooler = Self { child: command.spawn().unwrap(), port, _folder: folder };
@@ -163,7 +163,7 @@ impl Pgbouncer {
 const NOBODY: u32 = 65_534;
 
 /// Lets everyone read a folder.
-fn open(folder: &std::path::Path) {
+fn make_readable(folder: &std::path::Path) {
     assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status().unwrap().success());
 }
 
@@ -180,7 +180,7 @@ fn pooler_that_loses_prepared_statements_is_rejected() {
     for mode in ["transaction", "statement"] {
         let Some(pooler) = Pgbouncer::start(&postgres, mode) else { return };
         let parts = ["cannot use PostgreSQL at", "PgBouncer", "session mode"];
-        assert_refused("session-postgres", "--postgres-url", &pooler.url(), &parts);
+        assert_start_fails("session-postgres", "--postgres-url", &pooler.url(), &parts);
     }
     let Some(pooler) = Pgbouncer::start(&postgres, "session") else { return };
     let server = starts("session-postgres", "--postgres-url", &pooler.url());

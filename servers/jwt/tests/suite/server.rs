@@ -8,7 +8,7 @@ use jwt::Algorithm;
 use serde_json::json;
 
 use crate::forge::{self, Forge};
-use crate::hostile;
+use crate::invalid_tokens;
 use testkit::http::Answer;
 use testkit::server::{Server, refusal};
 
@@ -72,7 +72,7 @@ fn login_read_renewal_and_logout_work() {
 }
 
 #[test]
-fn hostile_tokens_are_rejected_and_no_key_is_fetched() {
+fn invalid_tokens_are_rejected_and_no_key_is_fetched() {
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let address = trap.local_addr().unwrap().to_string();
@@ -80,7 +80,7 @@ fn hostile_tokens_are_rejected_and_no_key_is_fetched() {
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
             let server = server(algorithm, &["--carrier", &carrier.to_string()]);
             let forge = Forge::new(algorithm, &token(carrier, &server.login(7)));
-            for (what, token) in hostile::tokens(&forge, &address, get_current_timestamp()) {
+            for (what, token) in invalid_tokens::tokens(&forge, &address, get_current_timestamp()) {
                 // HTTP itself trims such ends, and the rest may be valid.
                 if token.trim_end() == token {
                     let expected = if token.contains('\0') { 400 } else { 401 };

@@ -15,7 +15,7 @@ pub(crate) fn url(server: &Server) -> String {
 }
 
 /// `count` servers of this binary with these flags; the first passes on to the second, and so on.
-pub(crate) fn row(binary: &Path, flags: &[&str], count: usize) -> Vec<Server> {
+pub(crate) fn start_chain(binary: &Path, flags: &[&str], count: usize) -> Vec<Server> {
     let mut servers: Vec<Server> = vec![];
     for _ in 0..count {
         let next = servers.last().map(url);

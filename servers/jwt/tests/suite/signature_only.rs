@@ -4,20 +4,20 @@ use chassis::auth::{AuthError, Authenticator};
 use chassis::directory::Change;
 use jwt::Algorithm;
 
-use crate::bed::{Bed, NOW, assert_down, assert_invalid, calls, claims};
 use crate::forge;
+use crate::testbed::{NOW, Testbed, assert_invalid, assert_store_unavailable, calls, claims};
 
 #[tokio::test]
 async fn request_sends_no_command_even_with_redis() {
-    let bed = Bed::of("");
-    let node = bed.node().await;
+    let testbed = Testbed::of("");
+    let node = testbed.node().await;
     let token = node.login(1).await;
     let requests = async {
         for _ in 0..5 {
-            node.assert_good(&token).await;
+            node.assert_accepted(&token).await;
         }
     };
-    assert_eq!(bed.cost(requests).await, calls([]));
+    assert_eq!(testbed.count_commands(requests).await, calls([]));
 }
 
 #[tokio::test]
@@ -36,12 +36,12 @@ async fn revoked_user_cannot_renew_but_can_log_in() {
 
 #[tokio::test]
 async fn servers_with_one_redis_agree_on_renewals() {
-    let bed = Bed::of("");
-    let (one, two) = (bed.node().await, bed.node().await);
+    let testbed = Testbed::of("");
+    let (one, two) = (testbed.node().await, testbed.node().await);
     let (token, other) = (one.login(1).await, one.login(2).await);
     one.directory.change(1, Change { disabled: Some(true), ..Change::default() }).await.unwrap();
     assert_invalid(&two.renew(&token).await);
-    two.assert_good(&token).await;
+    two.assert_accepted(&token).await;
     let other = two.renew(&other).await.unwrap();
     one.revoke_user(2).await.unwrap();
     assert_invalid(&two.renew(&other).await);
@@ -52,8 +52,8 @@ async fn servers_with_one_redis_agree_on_renewals() {
 
 #[tokio::test]
 async fn renewed_token_has_the_current_roles() {
-    let bed = Bed::of("");
-    let node = bed.node().await;
+    let testbed = Testbed::of("");
+    let node = testbed.node().await;
     let roles = vec!["other".to_owned()];
     node.directory.change(1, Change { roles: Some(roles.clone()), ..Change::default() }).await.unwrap();
     let token = node.login(1).await;
@@ -64,11 +64,11 @@ async fn renewed_token_has_the_current_roles() {
 
 #[tokio::test]
 async fn without_redis_tokens_are_verified_and_renewal_fails() {
-    let mut bed = Bed::of("");
-    let node = bed.node().await;
+    let mut testbed = Testbed::of("");
+    let node = testbed.node().await;
     let token = node.login(1).await;
-    bed.redis.kill();
-    node.assert_good(&token).await;
-    assert_down(&node.renew(&token).await);
+    testbed.redis.kill();
+    node.assert_accepted(&token).await;
+    assert_store_unavailable(&node.renew(&token).await);
     assert_eq!(node.tokens.ready().await, Ok(()));
 }
