@@ -39,7 +39,7 @@ pub struct Capacity {
     /// CPUs in use by part: the median of the rounds. Empty if usage is unknown.
     pub busy: Vec<(Part, f64)>,
     /// The parts whose CPUs were saturated. Empty if there were none, or if usage is unknown.
-    pub full: Vec<Part>,
+    pub saturated: Vec<Part>,
     /// Whether a saturated part shares its CPUs with another part: more CPUs would then help.
     pub shared: bool,
 }
@@ -49,11 +49,11 @@ impl Capacity {
         let rates: Vec<f64> = group.valid().map(|round| round.achieved_rps).collect();
         let rps = median(&rates, CONFIDENCE)?;
         let busy = busy(group);
-        let loads: Vec<(Part, Fullness)> =
-            busy.iter().map(|(part, _)| (*part, Fullness::of(record, *part, &busy))).collect();
-        let full: Vec<&(Part, Fullness)> = loads.iter().filter(|(_, load)| load.share >= FULL_SHARE).collect();
-        let shared = full.iter().any(|(_, load)| load.shared);
-        Some(Self { rps, full: full.into_iter().map(|(part, _)| *part).collect(), shared, busy })
+        let loads: Vec<(Part, Saturation)> =
+            busy.iter().map(|(part, _)| (*part, Saturation::of(record, *part, &busy))).collect();
+        let saturated: Vec<&(Part, Saturation)> = loads.iter().filter(|(_, load)| load.share >= FULL_SHARE).collect();
+        let shared = saturated.iter().any(|(_, load)| load.shared);
+        Some(Self { rps, saturated: saturated.into_iter().map(|(part, _)| *part).collect(), shared, busy })
     }
 
     /// Returns whether the generator was saturated and the server alone was not.
@@ -61,30 +61,33 @@ impl Capacity {
     /// The scheme could then sustain more than was measured.
     #[must_use]
     pub fn is_lower_bound(&self) -> bool {
-        self.full.contains(&Part::Generator) && (self.shared || !self.full.contains(&Part::Server))
+        self.saturated.contains(&Part::Generator) && (self.shared || !self.saturated.contains(&Part::Server))
     }
 }
 
 /// How saturated the CPUs of a part were.
-struct Fullness {
+struct Saturation {
     share: f64,
     shared: bool,
 }
 
-impl Fullness {
+impl Saturation {
     fn of(record: &Record, part: Part, busy: &[(Part, f64)]) -> Self {
-        let own = cpus(record, part);
-        let touches = |other: &&(Part, f64)| cpus(record, other.0).iter().any(|cpu| own.contains(cpu));
-        let neighbours: Vec<&(Part, f64)> = busy.iter().filter(touches).collect();
+        let own_cpus = cpus(record, part);
+        let shares_cpus = |other: &&(Part, f64)| cpus(record, other.0).iter().any(|cpu| own_cpus.contains(cpu));
+        let neighbours: Vec<&(Part, f64)> = busy.iter().filter(shares_cpus).collect();
         let mut all: Vec<u32> = neighbours.iter().flat_map(|(other, _)| cpus(record, *other)).collect();
         all.sort_unstable();
         all.dedup();
         let used: f64 = neighbours.iter().map(|(_, cores)| cores).sum();
         let alone = busy.iter().find(|(other, _)| *other == part).map_or(0.0, |(_, cores)| *cores);
         // Redis runs commands on one thread, however many CPUs it may use.
-        let single = if part == Part::Store { alone } else { 0.0 };
-        let crowded = used / all.len().max(1) as f64;
-        Self { share: crowded.max(single), shared: neighbours.len() > 1 && single < FULL_SHARE }
+        let single_thread_share = if part == Part::Store { alone } else { 0.0 };
+        let shared_share = used / all.len().max(1) as f64;
+        Self {
+            share: shared_share.max(single_thread_share),
+            shared: neighbours.len() > 1 && single_thread_share < FULL_SHARE,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use engine::record::{CostExperiment, Load, Record, Round};
 use crate::capacity::{Capacity, Part};
 use crate::group::{Group, Place, RoundCounts, groups};
 use crate::level::{Level, Leveled};
-use crate::statistics::{CONFIDENCE, Estimate, fewest_samples, hodges_lehmann, hodges_lehmann_ratio};
+use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann, hodges_lehmann_ratio, min_samples};
 use crate::warning::{if_any, no_control, too_few_rounds};
 use crate::{Analyse, EvidenceError, Topic, Warning, warnings};
 
@@ -64,14 +64,14 @@ pub struct OverControl {
 
 /// CPU time per request of one round, in microseconds.
 #[derive(Clone, Copy)]
-struct Spent {
+struct CpuTime {
     server_us: f64,
     /// 0 without a store; none if there is one that was not observed.
     store_us: Option<f64>,
     generator_us: f64,
 }
 
-impl Spent {
+impl CpuTime {
     fn of(record: &Record, round: &Round) -> Option<Self> {
         let usage = round.usage.as_ref().filter(|usage| usage.requests > 0)?;
         let per_request_us = |spent_ns: u64| spent_ns as f64 / 1e3 / usage.requests as f64;
@@ -90,7 +90,7 @@ impl Spent {
 
 /// Returns whether the scheme keeps its state in a separate process.
 pub(crate) fn has_store(record: &Record, scheme: &str) -> bool {
-    record.schemes.iter().any(|described| described.scheme == scheme && described.store.is_apart())
+    record.schemes.iter().any(|described| described.scheme == scheme && described.store.is_external())
 }
 
 impl Analyse for CostExperiment {
@@ -101,7 +101,7 @@ impl Analyse for CostExperiment {
     }
 
     fn warnings(&self, record: &Record, table: Option<&CostTable>) -> Vec<Warning> {
-        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
+        let mut warnings = warnings::for_groups(Self::EXPERIMENT, &self.groups(record));
         warnings.extend(table.into_iter().flat_map(CostTable::warnings));
         warnings
     }
@@ -115,36 +115,36 @@ impl CostTable {
     fn of(record: &Record, groups: &[Group<'_>]) -> Self {
         let controls: Vec<&Round> = groups.iter().filter(|group| group.is_control()).flat_map(Group::valid).collect();
         Self {
-            control_rounds: controls.iter().filter(|round| Spent::of(record, round).is_some()).count(),
+            control_rounds: controls.iter().filter(|round| CpuTime::of(record, round).is_some()).count(),
             rows: groups.iter().map(|group| CostRow::of(record, group, &controls)).collect(),
         }
     }
 
     fn warnings(&self) -> Vec<Warning> {
         let experiment = CostExperiment::EXPERIMENT;
-        let named = |topic: Topic, wanted: &dyn Fn(&CostRow) -> bool, said: &dyn Fn(&str) -> String| {
-            let rows = self.rows.iter().filter(|row| row.rounds.used > 0 && wanted(row));
+        let warn_about = |topic: Topic, applies: &dyn Fn(&CostRow) -> bool, text: &dyn Fn(&str) -> String| {
+            let rows = self.rows.iter().filter(|row| row.rounds.used > 0 && applies(row));
             let schemes: Vec<&str> = rows.map(|row| row.scheme.as_str()).collect();
-            if_any(&schemes, |schemes| topic.warning(said(&schemes.join(", "))))
+            if_any(&schemes, |schemes| topic.warning(text(&schemes.join(", "))))
         };
-        let has = |row: &CostRow, wanted: fn(&Capacity) -> bool| row.capacity.as_ref().is_some_and(wanted);
+        let has = |row: &CostRow, applies: fn(&Capacity) -> bool| row.capacity.as_ref().is_some_and(applies);
         let few = self.differences().filter(|(_, over)| over.server_us.interval.is_none());
         let place = |scheme: &str| Place { experiment, scheme: scheme.to_owned(), level: Level::of(Load::Saturated) };
         let few: Vec<_> = few.map(|(row, over)| (place(&row.scheme), over.server_us.samples)).collect();
         let found = [
             (self.control_rounds == 0).then(|| no_control(experiment)),
-            too_few_rounds(experiment, fewest_samples(CONFIDENCE), &few),
-            named(Topic::Statistics, &|row| row.server_us.is_none(), &|schemes| {
+            too_few_rounds(experiment, min_samples(CONFIDENCE), &few),
+            warn_about(Topic::Statistics, &|row| row.server_us.is_none(), &|schemes| {
                 format!(
                     "The processes of {schemes} could not be observed, so there is no CPU time for them; run the servers on this machine."
                 )
             }),
-            named(Topic::Statistics, &|row| row.server_us.is_some() && row.total_us.is_none(), &|schemes| {
+            warn_about(Topic::Statistics, &|row| row.server_us.is_some() && row.total_us.is_none(), &|schemes| {
                 format!(
                     "The store of {schemes} could not be observed: its CPU time is missing from the cost, not zero."
                 )
             }),
-            named(
+            warn_about(
                 Topic::Comparison,
                 &|row| has(row, |capacity| capacity.is_lower_bound() && !capacity.shared),
                 &|schemes| {
@@ -153,9 +153,9 @@ impl CostTable {
                     )
                 },
             ),
-            named(
+            warn_about(
                 Topic::Comparison,
-                &|row| has(row, |capacity| capacity.full.is_empty() && !capacity.busy.is_empty()),
+                &|row| has(row, |capacity| capacity.saturated.is_empty() && !capacity.busy.is_empty()),
                 &|schemes| {
                     format!(
                         "No part was saturated at the capacity of {schemes}: there were too few connections, or \
@@ -164,11 +164,11 @@ impl CostTable {
                     )
                 },
             ),
-            named(Topic::Comparison, &|row| has(row, |capacity| capacity.shared), &|schemes| {
+            warn_about(Topic::Comparison, &|row| has(row, |capacity| capacity.shared), &|schemes| {
                 format!(
                     "{} shared saturated CPUs at the capacity of {schemes}: it is the capacity of the whole setup, \
                      including the generator, and not that of the server.",
-                    self.sharing().join(" and ")
+                    self.saturated_shared_parts().join(" and ")
                 )
             }),
         ];
@@ -176,10 +176,10 @@ impl CostTable {
     }
 
     /// Returns the parts that were saturated on CPUs that they share.
-    fn sharing(&self) -> Vec<String> {
+    fn saturated_shared_parts(&self) -> Vec<String> {
         let shared = || self.rows.iter().filter_map(|row| row.capacity.as_ref()).filter(|capacity| capacity.shared);
-        let full = |part: &Part| shared().any(|capacity| capacity.full.contains(part));
-        let parts = [Part::Server, Part::Store, Part::Generator].into_iter().filter(full);
+        let saturated = |part: &Part| shared().any(|capacity| capacity.saturated.contains(part));
+        let parts = [Part::Server, Part::Store, Part::Generator].into_iter().filter(saturated);
         parts.map(|part| part.to_string()).collect()
     }
 
@@ -191,16 +191,16 @@ impl CostTable {
 
 impl CostRow {
     pub(crate) fn of<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Self {
-        let spent: Vec<Spent> = group.valid().filter_map(|round| Spent::of(record, round)).collect();
+        let times: Vec<CpuTime> = group.valid().filter_map(|round| CpuTime::of(record, round)).collect();
         let with_store = has_store(record, group.scheme);
         Self {
             scheme: group.scheme.to_owned(),
             is_control: group.is_control(),
             rounds: group.count(),
-            server_us: typical(spent.iter().map(|each| Some(each.server_us))),
-            store_us: typical(spent.iter().map(|each| each.store_us.filter(|_| with_store))),
-            total_us: typical(spent.iter().map(Spent::total_us)),
-            generator_us: typical(spent.iter().map(|each| Some(each.generator_us))),
+            server_us: typical(times.iter().map(|each| Some(each.server_us))),
+            store_us: typical(times.iter().map(|each| each.store_us.filter(|_| with_store))),
+            total_us: typical(times.iter().map(CpuTime::total_us)),
+            generator_us: typical(times.iter().map(|each| Some(each.generator_us))),
             over_control: if group.is_control() { None } else { OverControl::of(record, group, controls) },
             capacity: Capacity::of(record, group),
             store_commands: store_commands(group),
@@ -214,8 +214,8 @@ impl OverControl {
         Self::of_pairs(&pairs(record, group, controls))
     }
 
-    fn of_pairs(pairs: &[(Spent, Spent)]) -> Option<Self> {
-        let total = |(scheme, control): &(Spent, Spent)| Some((scheme.total_us()?, control.total_us()?));
+    fn of_pairs(pairs: &[(CpuTime, CpuTime)]) -> Option<Self> {
+        let total = |(scheme, control): &(CpuTime, CpuTime)| Some((scheme.total_us()?, control.total_us()?));
         let totals: Option<Vec<(f64, f64)>> = pairs.iter().map(total).collect();
         Some(Self {
             server_us: typical(pairs.iter().map(|(scheme, control)| Some(scheme.server_us - control.server_us)))?,
@@ -234,13 +234,13 @@ fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
 /// Pairs the scheme's rounds with the control's rounds of the same block.
 ///
 /// The control uses no store, so one round of it serves for all store round-trip times.
-fn pairs<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Vec<(Spent, Spent)> {
+fn pairs<R: Leveled>(record: &Record, group: &Group<'_, R>, controls: &[&Round]) -> Vec<(CpuTime, CpuTime)> {
     let pair = |round: &Round| {
-        let beside = |control: &&&Round| {
+        let same_block = |control: &&&Round| {
             control.block == round.block && control.load.is_saturated() == round.load.is_saturated()
         };
-        let control = controls.iter().find(beside)?;
-        Some((Spent::of(record, round)?, Spent::of(record, control)?))
+        let control = controls.iter().find(same_block)?;
+        Some((CpuTime::of(record, round)?, CpuTime::of(record, control)?))
     };
     group.valid().filter_map(pair).collect()
 }

@@ -44,13 +44,13 @@ impl DemandRow {
     }
 
     fn of(scheme: &str, demands: &[ServiceDemand]) -> Option<Self> {
-        let own: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme).collect();
-        let valid: Vec<&ServiceDemand> = own.iter().copied().filter(|demand| demand.validity.valid).collect();
+        let of_scheme: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme).collect();
+        let valid: Vec<&ServiceDemand> = of_scheme.iter().copied().filter(|demand| demand.validity.valid).collect();
         let server_us: Vec<f64> = valid.iter().map(|demand| demand.server_us).collect();
         let store_us: Vec<f64> = valid.iter().filter_map(|demand| demand.store_us).filter(|us| *us > 0.0).collect();
         Some(Self {
             scheme: scheme.to_owned(),
-            rounds: RoundCounts { used: valid.len(), excluded: own.len() - valid.len() },
+            rounds: RoundCounts { used: valid.len(), excluded: of_scheme.len() - valid.len() },
             server_us: median(&server_us, CONFIDENCE)?,
             store_us: median(&store_us, CONFIDENCE),
         })

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::record::{FanoutExperiment, Hops, Record, RoundAt};
 
 use crate::cost::{has_store, is_control};
-use crate::group::{Group, groups, plain};
+use crate::group::{Group, groups, without_factor};
 use crate::latency::LatencyTable;
 use crate::level::Factor;
-use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, median_value};
 use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
 /// What each hop adds, by scheme.
@@ -26,7 +26,7 @@ pub struct FanoutRow {
     /// The scheme's id.
     pub scheme: String,
     /// From few to many.
-    pub ways: Vec<Crossed>,
+    pub by_hops: Vec<HopFigures>,
     /// What a hop adds to the median response time, in microseconds.
     pub response_slope_us: Option<HopSlope>,
     /// What a hop adds to the CPU time of servers and store, in microseconds.
@@ -35,32 +35,32 @@ pub struct FanoutRow {
     /// the control, and without it.
     pub cpu_slope_over_control_us: Option<HopSlope>,
     /// Results with network latency between servers and store; none if this was not measured.
-    pub apart: Option<Apart>,
+    pub delayed: Option<DelayedLinks>,
 }
 
 /// Results with network latency between the servers, and between servers and store.
 #[derive(Clone, Debug)]
-pub struct Apart {
+pub struct DelayedLinks {
     /// Round-trip time of every link as configured, in microseconds.
     pub link_rtt_us: u32,
     /// Round-trip time as measured between the servers, in microseconds: the median of the rounds.
-    pub given_us: Option<f64>,
+    pub measured_rtt_us: Option<f64>,
     /// Round trips over such links that each hop adds to those which a request waits for.
     ///
     /// The rise of the median per hop beyond that with local servers, divided by the same figure of
     /// the control, which waits for one round trip. None for the control, and without it.
-    pub trips: Option<HopSlope>,
+    pub round_trips: Option<HopSlope>,
 }
 
 /// The figures for one number of hops.
 #[derive(Clone, Debug)]
-pub struct Crossed {
+pub struct HopFigures {
     /// Servers behind the first one.
     pub hops: u32,
     /// Response times at the experiment's rate.
     pub response: Option<LatencyRow>,
     /// Response times with network latency between servers and store.
-    pub apart: Option<LatencyRow>,
+    pub delayed: Option<LatencyRow>,
     /// CPU time of servers and store per request, in microseconds, in saturated rounds: the median
     /// of the blocks.
     pub cpu_us: Option<f64>,
@@ -76,15 +76,15 @@ pub struct HopSlope {
 }
 
 /// The figures of one block: one for every number of hops.
-type Figures = BTreeMap<u32, f64>;
+type FiguresByHops = BTreeMap<u32, f64>;
 /// By block.
-type Blocks = BTreeMap<u32, Figures>;
+type FiguresByBlock = BTreeMap<u32, FiguresByHops>;
 
 /// A round with one number of hops.
-type Crossing = RoundAt<Hops>;
+type HopRound = RoundAt<Hops>;
 
 impl Factor for Hops {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         let hops = if self.hops == 1 { "hop" } else { "hops" };
         let link =
             if self.link_rtt_us > 0 { format!(" of {} ms", f64::from(self.link_rtt_us) / 1e3) } else { String::new() };
@@ -99,7 +99,7 @@ impl Factor for Hops {
     }
 
     /// Orders by link first: no path has a thousand hops.
-    fn height(&self) -> f64 {
+    fn sort_key(&self) -> f64 {
         f64::from(self.link_rtt_us) * 1e3 + f64::from(self.hops)
     }
 }
@@ -112,11 +112,11 @@ impl Analyse for FanoutExperiment {
     }
 
     fn warnings(&self, record: &Record, _: Option<&FanoutTable>) -> Vec<Warning> {
-        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+        warnings::for_groups(Self::EXPERIMENT, &self.groups(record))
     }
 
     fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
-        plain(&groups(record, &self.rounds))
+        without_factor(&groups(record, &self.rounds))
     }
 }
 
@@ -138,29 +138,29 @@ impl FanoutTable {
 }
 
 /// Returns whether this is a round at the experiment's rate with local servers and store.
-fn is_near(each: &Crossing) -> bool {
+fn is_local(each: &HopRound) -> bool {
     !each.round.load.is_saturated() && each.at.link_rtt_us == 0
 }
 
 /// Returns the CPU time of servers and store per request in a saturated round; none if a store was
 /// not observed.
-fn cpu_us(record: &Record, Crossing { round, .. }: &Crossing) -> Option<f64> {
+fn cpu_us(record: &Record, HopRound { round, .. }: &HopRound) -> Option<f64> {
     let usage = round.usage.as_ref().filter(|usage| usage.requests > 0 && round.load.is_saturated())?;
     let store_ns = if has_store(record, &round.scheme) { usage.store_cpu_ns? } else { 0 };
     Some((usage.server_cpu_ns + store_ns) as f64 / 1e3 / usage.requests as f64)
 }
 
-fn median_us(each: &Crossing) -> Option<f64> {
-    each.round.response_us.p50.filter(|_| is_near(each)).map(|us| us as f64)
+fn local_median_us(each: &HopRound) -> Option<f64> {
+    each.round.response_us.p50.filter(|_| is_local(each)).map(|us| us as f64)
 }
 
-fn apart_median_us(each: &Crossing) -> Option<f64> {
+fn delayed_median_us(each: &HopRound) -> Option<f64> {
     each.round.response_us.p50.filter(|_| each.at.link_rtt_us > 0).map(|us| us as f64)
 }
 
 /// Returns the figures of a scheme's valid rounds, by block and hops.
-fn by_block(groups: &[Group<'_, Crossing>], scheme: &str, of: impl Fn(&Crossing) -> Option<f64>) -> Blocks {
-    let mut blocks = Blocks::new();
+fn by_block(groups: &[Group<'_, HopRound>], scheme: &str, of: impl Fn(&HopRound) -> Option<f64>) -> FiguresByBlock {
+    let mut blocks = FiguresByBlock::new();
     for each in groups.iter().filter(|group| group.scheme == scheme).flat_map(Group::valid_at) {
         if let Some(figure) = of(each) {
             blocks.entry(each.round.block).or_default().insert(each.at.hops, figure);
@@ -170,13 +170,13 @@ fn by_block(groups: &[Group<'_, Crossing>], scheme: &str, of: impl Fn(&Crossing)
 }
 
 /// Returns the medians over blocks for every number of hops.
-fn over_blocks(blocks: &[&Figures]) -> Figures {
+fn over_blocks(blocks: &[&FiguresByHops]) -> FiguresByHops {
     let hops: BTreeSet<u32> = blocks.iter().flat_map(|figures| figures.keys().copied()).collect();
-    let at = |hops: u32| middle_of(blocks.iter().filter_map(|figures| figures.get(&hops).copied()));
+    let at = |hops: u32| median_value(blocks.iter().filter_map(|figures| figures.get(&hops).copied()));
     hops.into_iter().filter_map(|hops| Some((hops, at(hops)?))).collect()
 }
 
-fn rise(blocks: &[&Figures]) -> Option<f64> {
+fn slope_per_hop(blocks: &[&FiguresByHops]) -> Option<f64> {
     let points: Vec<(f64, f64)> =
         over_blocks(blocks).into_iter().map(|(hops, figure)| (f64::from(hops), figure)).collect();
     Some(least_squares(&points, CONFIDENCE)?.slope.value)
@@ -186,7 +186,7 @@ impl FanoutRow {
     fn of(
         record: &Record,
         scheme: &str,
-        groups: &[Group<'_, Crossing>],
+        groups: &[Group<'_, HopRound>],
         latency: &LatencyTable,
         control: Option<&str>,
     ) -> Self {
@@ -195,76 +195,79 @@ impl FanoutRow {
         let cpu_at = over_blocks(&cpu.values().collect::<Vec<_>>());
         let own = || groups.iter().filter(|group| group.scheme == scheme);
         let hops: BTreeSet<u32> = own().map(|group| group.at().hops).collect();
-        let row = |hops: u32, wanted: fn(&Crossing) -> bool| {
+        let row = |hops: u32, wanted: fn(&HopRound) -> bool| {
             let group = own().find(|group| group.at().hops == hops && wanted(group.rounds[0]))?;
             latency.rows.iter().find(|row| row.scheme == scheme && row.level == group.level).cloned()
         };
-        let crossed = |hops: u32| Crossed {
+        let figures = |hops: u32| HopFigures {
             hops,
-            response: row(hops, is_near),
-            apart: row(hops, |each| each.at.link_rtt_us > 0),
+            response: row(hops, is_local),
+            delayed: row(hops, |each| each.at.link_rtt_us > 0),
             cpu_us: cpu_at.get(&hops).copied(),
         };
         let over_control = control.filter(|_| !is_control(scheme));
         Self {
             scheme: scheme.to_owned(),
-            ways: hops.into_iter().map(crossed).collect(),
-            response_slope_us: HopSlope::of(&by_block(groups, scheme, median_us)),
+            by_hops: hops.into_iter().map(figures).collect(),
+            response_slope_us: HopSlope::of(&by_block(groups, scheme, local_median_us)),
             cpu_slope_us: HopSlope::of(&cpu),
             cpu_slope_over_control_us: over_control
                 .and_then(|control| HopSlope::of(&differences(&cpu, &cpu_of(control)))),
-            apart: Apart::of(scheme, groups, control),
+            delayed: DelayedLinks::of(scheme, groups, control),
         }
     }
 }
 
-impl Apart {
-    fn of(scheme: &str, groups: &[Group<'_, Crossing>], control: Option<&str>) -> Option<Self> {
+impl DelayedLinks {
+    fn of(scheme: &str, groups: &[Group<'_, HopRound>], control: Option<&str>) -> Option<Self> {
         let own = || groups.iter().filter(|group| group.scheme == scheme);
         let given = own().flat_map(Group::valid);
         let control = control.filter(|_| !is_control(scheme));
         Some(Self {
             link_rtt_us: own().map(|group| group.at().link_rtt_us).find(|us| *us > 0)?,
-            given_us: middle_of(given.filter_map(|round| round.hop_rtt_us)),
-            trips: control.and_then(|control| trips(&further(groups, scheme), &further(groups, control))),
+            measured_rtt_us: median_value(given.filter_map(|round| round.hop_rtt_us)),
+            round_trips: control.and_then(|control| {
+                round_trips_per_hop(&latency_increase(groups, scheme), &latency_increase(groups, control))
+            }),
         })
     }
 }
 
 /// Returns the increase of a scheme's median caused by network latency, in microseconds.
-fn further(groups: &[Group<'_, Crossing>], scheme: &str) -> Blocks {
-    differences(&by_block(groups, scheme, apart_median_us), &by_block(groups, scheme, median_us))
+fn latency_increase(groups: &[Group<'_, HopRound>], scheme: &str) -> FiguresByBlock {
+    differences(&by_block(groups, scheme, delayed_median_us), &by_block(groups, scheme, local_median_us))
 }
 
 /// Returns the number of links that a request waits for per hop.
 ///
 /// The unit is the control, which waits for one link, so the overhead of the proxy cancels out.
-fn trips(scheme: &Blocks, control: &Blocks) -> Option<HopSlope> {
-    let both = |(block, figures): (&u32, &Figures)| Some((figures.clone(), control.get(block)?.clone()));
-    let blocks: Vec<(Figures, Figures)> = scheme.iter().filter_map(both).collect();
-    let ratio = |blocks: &[&(Figures, Figures)]| {
-        let own: Vec<&Figures> = blocks.iter().map(|(own, _)| own).collect();
-        let controls: Vec<&Figures> = blocks.iter().map(|(_, control)| control).collect();
-        Some(rise(&own)? / rise(&controls).filter(|us| *us > 0.0)?)
+fn round_trips_per_hop(scheme: &FiguresByBlock, control: &FiguresByBlock) -> Option<HopSlope> {
+    let both = |(block, figures): (&u32, &FiguresByHops)| Some((figures.clone(), control.get(block)?.clone()));
+    let blocks: Vec<(FiguresByHops, FiguresByHops)> = scheme.iter().filter_map(both).collect();
+    let ratio = |blocks: &[&(FiguresByHops, FiguresByHops)]| {
+        let own: Vec<&FiguresByHops> = blocks.iter().map(|(own, _)| own).collect();
+        let controls: Vec<&FiguresByHops> = blocks.iter().map(|(_, control)| control).collect();
+        Some(slope_per_hop(&own)? / slope_per_hop(&controls).filter(|us| *us > 0.0)?)
     };
     let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?]))?;
     Some(HopSlope { value, interval })
 }
 
 /// Returns the differences in each block that has both figures.
-fn differences(one: &Blocks, other: &Blocks) -> Blocks {
-    let of_block = |(block, figures): (&u32, &Figures)| {
-        let beside = other.get(block)?;
-        let over = figures.iter().filter_map(|(hops, figure)| Some((*hops, figure - beside.get(hops)?)));
+fn differences(one: &FiguresByBlock, other: &FiguresByBlock) -> FiguresByBlock {
+    let of_block = |(block, figures): (&u32, &FiguresByHops)| {
+        let other_figures = other.get(block)?;
+        let over = figures.iter().filter_map(|(hops, figure)| Some((*hops, figure - other_figures.get(hops)?)));
         Some((*block, over.collect()))
     };
     one.iter().filter_map(of_block).collect()
 }
 
 impl HopSlope {
-    fn of(blocks: &Blocks) -> Option<Self> {
-        let blocks: Vec<Figures> = blocks.values().cloned().collect();
-        let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([rise(blocks)?]))?;
+    fn of(blocks: &FiguresByBlock) -> Option<Self> {
+        let blocks: Vec<FiguresByHops> = blocks.values().cloned().collect();
+        let [Estimate { value, interval, .. }] =
+            bootstrap(&blocks, CONFIDENCE, |blocks| Some([slope_per_hop(blocks)?]))?;
         Some(Self { value, interval })
     }
 }

@@ -97,7 +97,7 @@ impl<'record, R: Leveled> Group<'record, R> {
         self.scheme == Scheme::CONTROL.id()
     }
 
-    fn plain(&self) -> Group<'record> {
+    fn without_factor(&self) -> Group<'record> {
         let rounds = self.rounds.iter().map(|each| each.round()).collect();
         Group { scheme: self.scheme, level: self.level.clone(), rounds }
     }
@@ -111,8 +111,8 @@ impl<'record, F> Group<'record, RoundAt<F>> {
 }
 
 /// Returns the same groups without the varied factor.
-pub(crate) fn plain<'record, R: Leveled>(groups: &[Group<'record, R>]) -> Vec<Group<'record>> {
-    groups.iter().map(Group::plain).collect()
+pub(crate) fn without_factor<'record, R: Leveled>(groups: &[Group<'record, R>]) -> Vec<Group<'record>> {
+    groups.iter().map(Group::without_factor).collect()
 }
 
 /// Sorts rounds into groups: schemes in the order of the record, levels from low to high.

@@ -73,8 +73,8 @@ impl Analyse for LatencyExperiment {
     }
 
     fn warnings(&self, record: &Record, table: Option<&LatencyTable>) -> Vec<Warning> {
-        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
-        warnings.extend(table.into_iter().flat_map(warnings::of_latency));
+        let mut warnings = warnings::for_groups(Self::EXPERIMENT, &self.groups(record));
+        warnings.extend(table.into_iter().flat_map(warnings::for_latency));
         warnings
     }
 
@@ -104,7 +104,7 @@ impl LatencyTable {
 
 impl LatencyRow {
     pub(crate) fn of<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Result<Self, EvidenceError> {
-        let distribution = |of: Of, own: OwnQuantiles| Distribution::of(experiment, group, of, own);
+        let distribution = |of: IntervalHistogram, own: RoundQuantiles| Distribution::of(experiment, group, of, own);
         Ok(Self {
             scheme: group.scheme.to_owned(),
             level: group.level.clone(),
@@ -125,15 +125,15 @@ impl LatencyRow {
     }
 }
 
-type Of = fn(&Interval) -> &EncodedHistogram;
-type OwnQuantiles = fn(&Round) -> &Quantiles;
+type IntervalHistogram = fn(&Interval) -> &EncodedHistogram;
+type RoundQuantiles = fn(&Round) -> &Quantiles;
 
 impl Distribution {
     fn of<R: Leveled>(
         experiment: Experiment,
         group: &Group<'_, R>,
-        of: Of,
-        own: OwnQuantiles,
+        of: IntervalHistogram,
+        own: RoundQuantiles,
     ) -> Result<Self, EvidenceError> {
         let mut histogram = empty_histogram();
         for (round, interval, _) in group.intervals().filter(|(_, _, counts)| *counts) {

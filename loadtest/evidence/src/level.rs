@@ -5,20 +5,20 @@ use std::fmt;
 
 use engine::record::{Load, Round, RoundAt};
 
-use crate::words::grouped;
+use crate::number::grouped;
 
 /// What an experiment varies in addition to the scheme and the load.
 pub trait Factor {
     /// Returns the words that follow those of the load, such as `with a store round trip of 1 ms`.
     ///
     /// Empty if the factor has its normal value.
-    fn words(&self) -> String;
+    fn description(&self) -> String;
 
     /// Returns a part of a file name, such as `1000-us`; empty if the factor has its normal value.
     fn slug(&self) -> String;
 
     /// Returns the sort key.
-    fn height(&self) -> f64;
+    fn sort_key(&self) -> f64;
 }
 
 /// A round at some level.
@@ -46,7 +46,8 @@ impl<F: Factor> Leveled for RoundAt<F> {
     }
 
     fn level(&self) -> Level {
-        let factor = Varied { words: self.at.words(), slug: self.at.slug(), height: self.at.height() };
+        let factor =
+            VariedFactor { description: self.at.description(), slug: self.at.slug(), sort_key: self.at.sort_key() };
         Level { load: self.round.load, factor: Some(factor) }
     }
 }
@@ -57,15 +58,15 @@ pub struct Level {
     /// The planned load of a round.
     pub load: Load,
     /// None if nothing else is varied.
-    factor: Option<Varied>,
+    factor: Option<VariedFactor>,
 }
 
 /// A factor of any kind.
 #[derive(Clone, Debug, PartialEq)]
-struct Varied {
-    words: String,
+struct VariedFactor {
+    description: String,
     slug: String,
-    height: f64,
+    sort_key: f64,
 }
 
 impl Level {
@@ -92,15 +93,15 @@ impl Level {
 
     /// Orders by the kind of load, then from low to high.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let height = |level: &Self| level.factor.as_ref().map_or(0.0, |factor| factor.height);
-        let [(kind, load), (other_kind, other_load)] = [self, other].map(|level| load_height(level.load));
+        let factor_key = |level: &Self| level.factor.as_ref().map_or(0.0, |factor| factor.sort_key);
+        let [(kind, load), (other_kind, other_load)] = [self, other].map(|level| load_sort_key(level.load));
         kind.cmp(&other_kind)
             .then_with(|| load.total_cmp(&other_load))
-            .then_with(|| height(self).total_cmp(&height(other)))
+            .then_with(|| factor_key(self).total_cmp(&factor_key(other)))
     }
 }
 
-const fn load_height(load: Load) -> (u8, f64) {
+const fn load_sort_key(load: Load) -> (u8, f64) {
     match load {
         Load::AsPlanned => (0, 0.0),
         Load::OfCapacity { fraction } => (1, fraction),
@@ -119,7 +120,7 @@ impl fmt::Display for Level {
             Load::EqualRate { rate_rps } => write!(f, "{} requests/s", grouped(rate_rps))?,
         }
         match &self.factor {
-            Some(factor) if !factor.words.is_empty() => write!(f, " {}", factor.words),
+            Some(factor) if !factor.description.is_empty() => write!(f, " {}", factor.description),
             _ => Ok(()),
         }
     }
@@ -132,22 +133,23 @@ mod tests {
     use super::*;
 
     fn at(load: Load, factor: &impl Factor) -> Level {
-        let factor = Varied { words: factor.words(), slug: factor.slug(), height: factor.height() };
+        let factor =
+            VariedFactor { description: factor.description(), slug: factor.slug(), sort_key: factor.sort_key() };
         Level { load, factor: Some(factor) }
     }
 
     #[test]
-    fn level_has_words_and_a_file_name() {
+    fn level_has_a_description_and_a_file_name() {
         let rate = Load::EqualRate { rate_rps: 1000.0 };
-        let told = |level: &Level| (level.to_string(), level.slug());
+        let formatted = |level: &Level| (level.to_string(), level.slug());
         let half = Level::of(Load::OfCapacity { fraction: 0.5 });
-        assert_eq!(told(&half), ("50 % of its capacity".to_owned(), "-50-percent".to_owned()));
-        assert_eq!(told(&Level::of(Load::Saturated)), ("saturation".to_owned(), String::new()));
+        assert_eq!(formatted(&half), ("50 % of its capacity".to_owned(), "-50-percent".to_owned()));
+        assert_eq!(formatted(&Level::of(Load::Saturated)), ("saturation".to_owned(), String::new()));
         let far = at(rate, &StoreDistance { rtt_us: 200 });
-        let said = "1,000 requests/s with a store round trip of 0.2 ms";
-        assert_eq!(told(&far), (said.to_owned(), "-200-us-1000-rps".to_owned()));
+        let expected = "1,000 requests/s with a store round trip of 0.2 ms";
+        assert_eq!(formatted(&far), (expected.to_owned(), "-200-us-1000-rps".to_owned()));
         let good = at(Load::Saturated, &GarbageSent { garbage: None });
-        assert_eq!(told(&good), ("saturation".to_owned(), String::new()));
+        assert_eq!(formatted(&good), ("saturation".to_owned(), String::new()));
     }
 
     #[test]

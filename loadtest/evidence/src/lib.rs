@@ -15,6 +15,7 @@ mod level;
 mod load;
 mod login;
 mod memory;
+mod number;
 mod outage;
 mod population;
 mod reject;
@@ -30,16 +31,15 @@ mod violation;
 mod warning;
 mod warnings;
 mod wire;
-mod words;
 
 pub use capacity::{Capacity, FULL_SHARE, Part};
 pub use demand::DemandRow;
 pub use group::{Group, Place, RoundCounts};
 pub use level::Level;
+pub use number::grouped;
 pub use timeline::{Timeline, TimelinePoint};
 pub use violation::Violation;
 pub use warning::{InvalidRound, Topic, Warning};
-pub use words::grouped;
 
 use engine::record::{Data, HistogramError, Measurement, Record, Round};
 use engine::{Experiment, each_experiment};
@@ -87,10 +87,10 @@ macro_rules! evidence {
         impl Evidence {
             /// Computes the results of a record.
             pub fn of(record: &Record) -> Result<Self, EvidenceError> {
-                let mut found = Found { warnings: warnings::of_the_run(record), ..Found::default() };
-                $($(#[$on])* let $module = found.analyse::<engine::record::$data>(record)?;)*
-                let Found { mut warnings, invalid_rounds, violations } = found;
-                warnings.extend(warnings::of_the_machine(record));
+                let mut collected = Collected { warnings: warnings::for_run(record), ..Collected::default() };
+                $($(#[$on])* let $module = collected.analyse::<engine::record::$data>(record)?;)*
+                let Collected { mut warnings, invalid_rounds, violations } = collected;
+                warnings.extend(warnings::for_machine(record));
                 warnings.sort_by_key(|warning| warning.topic);
                 Ok(Self { $($(#[$on])* $module,)* warnings, invalid_rounds, violations })
             }
@@ -112,13 +112,13 @@ each_experiment!(evidence);
 
 /// Results so far, apart from figures.
 #[derive(Default)]
-struct Found {
+struct Collected {
     warnings: Vec<Warning>,
     invalid_rounds: Vec<InvalidRound>,
     violations: Vec<Violation>,
 }
 
-impl Found {
+impl Collected {
     fn analyse<D: Analyse>(&mut self, record: &Record) -> Result<Option<D::Table>, EvidenceError> {
         let Some(data) = record.data::<D>() else { return Ok(None) };
         let table = data.analyse(record)?;

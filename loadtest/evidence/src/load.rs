@@ -26,8 +26,8 @@ impl Analyse for LoadExperiment {
     }
 
     fn warnings(&self, record: &Record, table: Option<&LoadTable>) -> Vec<Warning> {
-        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
-        warnings.extend(table.into_iter().flat_map(|table| warnings::of_latency(&table.latency)));
+        let mut warnings = warnings::for_groups(Self::EXPERIMENT, &self.groups(record));
+        warnings.extend(table.into_iter().flat_map(|table| warnings::for_latency(&table.latency)));
         warnings
     }
 

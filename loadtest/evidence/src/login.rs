@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use engine::record::{BesideLogins, Issuance, LoginExperiment, LoginStorm, Record, Round, RoundAt};
 
 use crate::cost::has_store;
-use crate::group::{Group, RoundCounts, groups, plain, schemes_in_order};
+use crate::group::{Group, RoundCounts, groups, schemes_in_order, without_factor};
 use crate::latency::LatencyTable;
 use crate::level::{Factor, Leveled as _};
 use crate::statistics::{CONFIDENCE, Estimate, Interval, hodges_lehmann, hodges_lehmann_ratio, median};
@@ -36,7 +36,7 @@ pub struct LoginRow {
     /// Reads without concurrent logins.
     pub idle: Option<LatencyRow>,
     /// Reads during a login burst.
-    pub storm: Option<LatencyRow>,
+    pub burst: Option<LatencyRow>,
     /// The median during a login burst as a multiple of that without concurrent logins.
     pub p50_ratio: Option<Estimate>,
     /// The same for the 99th percentile.
@@ -47,14 +47,14 @@ pub struct LoginRow {
     /// not observed.
     pub cost: Option<LoginCost>,
     /// The cost of issuing a credential; none without a valid issuance.
-    pub issued: Option<Issued>,
+    pub issuance: Option<IssuanceCost>,
 }
 
 /// The cost of a login, without that of concurrent reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoginCost {
     /// The login bursts behind the figures.
-    pub storms: RoundCounts,
+    pub bursts: RoundCounts,
     /// CPU time of server and store per login, in microseconds.
     pub login_us: Estimate,
     /// Logins per second of that CPU time.
@@ -65,7 +65,7 @@ pub struct LoginCost {
 
 /// The cost of issuing a credential without password hashing, in microseconds of CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Issued {
+pub struct IssuanceCost {
     /// The issuances behind the figures.
     pub rounds: RoundCounts,
     /// Of the server.
@@ -82,7 +82,7 @@ pub struct Issued {
 type Reads = RoundAt<BesideLogins>;
 
 impl Factor for BesideLogins {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         match self.clients {
             0 => "without concurrent logins".to_owned(),
             clients => format!("during a login burst of {clients} clients"),
@@ -93,7 +93,7 @@ impl Factor for BesideLogins {
         format!("beside-{}", self.clients)
     }
 
-    fn height(&self) -> f64 {
+    fn sort_key(&self) -> f64 {
         f64::from(self.clients)
     }
 }
@@ -106,17 +106,17 @@ impl Analyse for LoginExperiment {
     }
 
     fn warnings(&self, record: &Record, _: Option<&LoginTable>) -> Vec<Warning> {
-        let storm = |storm: &LoginStorm| format!("the logins of {} in block {}", storm.scheme, storm.block);
-        let issued = |issued: &Issuance| format!("the issuance of {} in block {}", issued.scheme, issued.block);
-        let storms = self.storms.iter().map(|each| (storm(each), &each.validity));
-        let points = storms.chain(self.issuances.iter().map(|each| (issued(each), &each.validity)));
-        let mut warnings = warnings::of_groups(Self::EXPERIMENT, &self.groups(record));
+        let burst = |burst: &LoginStorm| format!("the logins of {} in block {}", burst.scheme, burst.block);
+        let issuance = |issuance: &Issuance| format!("the issuance of {} in block {}", issuance.scheme, issuance.block);
+        let bursts = self.storms.iter().map(|each| (burst(each), &each.validity));
+        let points = bursts.chain(self.issuances.iter().map(|each| (issuance(each), &each.validity)));
+        let mut warnings = warnings::for_groups(Self::EXPERIMENT, &self.groups(record));
         warnings.extend(invalid_points(Self::EXPERIMENT, points));
         warnings
     }
 
     fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
-        plain(&groups(record, &self.rounds))
+        without_factor(&groups(record, &self.rounds))
     }
 }
 
@@ -128,7 +128,7 @@ impl LoginTable {
         let row = |scheme: &str| LoginRow::of(record, scheme, login, &latency);
         Ok(Self {
             server_cpus: login.server_cpus.clone(),
-            clients: login.storms.iter().map(|storm| storm.clients).max().unwrap_or(0),
+            clients: login.storms.iter().map(|burst| burst.clients).max().unwrap_or(0),
             batch: login.issuances.iter().map(|issuance| issuance.batch).max().unwrap_or(0),
             rows: schemes.into_iter().map(row).collect(),
             latency,
@@ -148,17 +148,17 @@ impl LoginRow {
             latency.rows.iter().find(|row| row.scheme == scheme && row.level == level).cloned()
         };
         let rounds: Vec<&Reads> = own().filter(|each| each.round.validity.valid).collect();
-        let storms: Vec<&LoginStorm> = login.storms.iter().filter(|storm| storm.scheme == scheme).collect();
+        let bursts: Vec<&LoginStorm> = login.storms.iter().filter(|burst| burst.scheme == scheme).collect();
         let issuances: Vec<&Issuance> = login.issuances.iter().filter(|each| each.scheme == scheme).collect();
         let with_store = has_store(record, scheme);
         Self {
             scheme: scheme.to_owned(),
             idle: row(true),
-            storm: row(false),
+            burst: row(false),
             p50_ratio: ratio(&rounds, |round| round.response_us.p50),
             p99_ratio: ratio(&rounds, |round| round.response_us.p99),
-            cost: LoginCost::of(&storms, &rounds, with_store),
-            issued: Issued::of(&issuances, with_store),
+            cost: LoginCost::of(&bursts, &rounds, with_store),
+            issuance: IssuanceCost::of(&issuances, with_store),
         }
     }
 }
@@ -170,7 +170,7 @@ fn ratio(rounds: &[&Reads], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
         own.filter_map(|round| Some((round.block, of(round)? as f64))).collect()
     };
     let idle = by_block(true);
-    let pair = |(block, storm): (u32, f64)| Some((storm, *idle.get(&block)?));
+    let pair = |(block, burst): (u32, f64)| Some((burst, *idle.get(&block)?));
     hodges_lehmann_ratio(&by_block(false).into_iter().filter_map(pair).collect::<Vec<_>>(), CONFIDENCE)
 }
 
@@ -187,26 +187,26 @@ fn typical(values: impl Iterator<Item = Option<f64>>) -> Option<Estimate> {
 }
 
 /// Converts microseconds per operation to operations per second.
-fn a_second(us: Estimate) -> Estimate {
-    let turned = us.interval.map(|at| Interval { low: 1e6 / at.high, high: 1e6 / at.low, ..at });
-    Estimate { value: 1e6 / us.value, interval: turned, samples: us.samples }
+fn per_second(us: Estimate) -> Estimate {
+    let inverse = us.interval.map(|at| Interval { low: 1e6 / at.high, high: 1e6 / at.low, ..at });
+    Estimate { value: 1e6 / us.value, interval: inverse, samples: us.samples }
 }
 
 impl LoginCost {
     fn of(all: &[&LoginStorm], rounds: &[&Reads], with_store: bool) -> Option<Self> {
-        let storms: Vec<&LoginStorm> =
-            all.iter().copied().filter(|storm| storm.validity.valid && storm.answered > 0).collect();
+        let bursts: Vec<&LoginStorm> =
+            all.iter().copied().filter(|burst| burst.validity.valid && burst.answered > 0).collect();
         let read_us = read_us(rounds, with_store)?;
-        let each_us = |storm: &&LoginStorm| {
-            let total_us = total_ns(storm.server_cpu_ns, storm.store_cpu_ns, with_store)? / 1e3;
-            Some((total_us - read_us * storm.reads as f64) / storm.answered as f64)
+        let each_us = |burst: &&LoginStorm| {
+            let total_us = total_ns(burst.server_cpu_ns, burst.store_cpu_ns, with_store)? / 1e3;
+            Some((total_us - read_us * burst.reads as f64) / burst.answered as f64)
         };
-        let login_us = typical(storms.iter().map(each_us)).filter(|us| us.value > 0.0)?;
-        let rates: Vec<f64> = storms.iter().map(|storm| storm.answered as f64 / storm.wall_s).collect();
+        let login_us = typical(bursts.iter().map(each_us)).filter(|us| us.value > 0.0)?;
+        let rates: Vec<f64> = bursts.iter().map(|burst| burst.answered as f64 / burst.wall_s).collect();
         Some(Self {
-            storms: RoundCounts { used: storms.len(), excluded: all.len() - storms.len() },
+            bursts: RoundCounts { used: bursts.len(), excluded: all.len() - bursts.len() },
             login_us,
-            per_cpu_s: a_second(login_us),
+            per_cpu_s: per_second(login_us),
             rate_rps: median(&rates, CONFIDENCE)?,
         })
     }
@@ -223,23 +223,23 @@ fn read_us(rounds: &[&Reads], with_store: bool) -> Option<f64> {
     (requests > 0).then(|| spent_ns / 1e3 / requests as f64)
 }
 
-impl Issued {
+impl IssuanceCost {
     fn of(all: &[&Issuance], with_store: bool) -> Option<Self> {
         let valid: Vec<&Issuance> =
             all.iter().copied().filter(|each| each.validity.valid && each.credentials > 0).collect();
         let each = |issuance: &&Issuance, ns: f64| ns / 1e3 / issuance.credentials as f64;
         let store_us =
             |issuance: &&Issuance| Some(each(issuance, issuance.store_cpu_ns.filter(|_| with_store)? as f64));
-        let both_us = |issuance: &&Issuance| {
+        let total_us_of = |issuance: &&Issuance| {
             Some(each(issuance, total_ns(issuance.server_cpu_ns, issuance.store_cpu_ns, with_store)?))
         };
-        let total_us = typical(valid.iter().map(both_us));
+        let total_us = typical(valid.iter().map(total_us_of));
         Some(Self {
             rounds: RoundCounts { used: valid.len(), excluded: all.len() - valid.len() },
             server_us: typical(valid.iter().map(|issuance| Some(each(issuance, issuance.server_cpu_ns as f64))))?,
             store_us: typical(valid.iter().map(store_us)),
             total_us,
-            per_cpu_s: total_us.map(a_second),
+            per_cpu_s: total_us.map(per_second),
         })
     }
 }

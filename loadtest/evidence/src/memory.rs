@@ -9,9 +9,9 @@ use crate::warning::{if_any, invalid_points};
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// The fewest population sizes for a line: fewer do not show whether it is straight.
-pub const FEWEST_POPULATIONS: usize = 4;
+pub const MIN_POPULATIONS: usize = 4;
 /// The R² below which the points are reported as not lying on a line.
-const STRAIGHT: f64 = 0.98;
+const MIN_R_SQUARED: f64 = 0.98;
 
 /// Bytes per live credential, by scheme.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct MemoryRow {
     pub excluded: usize,
     /// Different population sizes among the valid points.
     pub populations: usize,
-    /// The slopes; none if no series has [`FEWEST_POPULATIONS`] valid sizes.
+    /// The slopes; none if no series has [`MIN_POPULATIONS`] valid sizes.
     pub slope: Option<Slope>,
 }
 
@@ -91,21 +91,21 @@ impl Analyse for MemoryExperiment {
 impl MemoryTable {
     fn warnings(&self) -> Vec<Warning> {
         let warning = |text: String| Topic::Statistics.warning(format!("memory: {text}"));
-        let unsloped = self.rows.iter().filter(|row| row.slope.is_none()).map(|row| {
+        let without_slope = self.rows.iter().filter(|row| row.slope.is_none()).map(|row| {
             warning(format!(
-                "no fill of {} has {FEWEST_POPULATIONS} valid population sizes ({} in total), so there is no slope.",
+                "no fill of {} has {MIN_POPULATIONS} valid population sizes ({} in total), so there is no slope.",
                 row.scheme, row.populations
             ))
         });
-        let sloped = || self.rows.iter().filter_map(|row| row.slope.as_ref().map(|slope| (row, slope)));
-        let crooked = sloped().filter(|(_, slope)| slope.r_squared < STRAIGHT && !slope.may_be_flat());
-        let crooked = crooked.map(|(row, slope)| {
+        let with_slope = || self.rows.iter().filter_map(|row| row.slope.as_ref().map(|slope| (row, slope)));
+        let nonlinear = with_slope().filter(|(_, slope)| slope.r_squared < MIN_R_SQUARED && !slope.may_be_flat());
+        let nonlinear = nonlinear.map(|(row, slope)| {
             warning(format!(
                 "the points of {} do not lie on a line (R² = {:.3}): the slope is an average over the sizes tried.",
                 row.scheme, slope.r_squared
             ))
         });
-        let single = sloped().filter(|(_, slope)| slope.basis == SlopeBasis::WithinSeries);
+        let single = with_slope().filter(|(_, slope)| slope.basis == SlopeBasis::WithinSeries);
         let single: Vec<&str> = single.map(|(row, _)| row.scheme.as_str()).collect();
         let single = if_any(&single, |schemes| {
             warning(format!(
@@ -114,7 +114,7 @@ impl MemoryTable {
                 schemes.join(", ")
             ))
         });
-        unsloped.chain(crooked).chain(single).collect()
+        without_slope.chain(nonlinear).chain(single).collect()
     }
 
     fn of(record: &Record, memory: &MemoryExperiment) -> Self {
@@ -128,7 +128,7 @@ impl MemoryRow {
         let own: Vec<&MemoryPoint> = points.iter().filter(|point| point.scheme == scheme).collect();
         let valid: Vec<MemoryPoint> = own.iter().copied().filter(|point| point.validity.valid).cloned().collect();
         let fills: Vec<Vec<&MemoryPoint>> =
-            series(&valid).into_iter().filter(|fill| sizes(fill) >= FEWEST_POPULATIONS).collect();
+            series(&valid).into_iter().filter(|fill| sizes(fill) >= MIN_POPULATIONS).collect();
         Self {
             scheme: scheme.to_owned(),
             series: fills.len(),
@@ -170,15 +170,15 @@ impl Slope {
     fn of(fills: &[Vec<&MemoryPoint>], with_store: bool) -> Option<Self> {
         let total = lines(fills, if with_store { BOTH } else { SERVER });
         let server = lines(fills, SERVER)?;
-        let whole = total.as_ref().unwrap_or(&server);
-        let seen_store = |of: Bytes| lines(fills, of).filter(|_| with_store).and_then(|lines| slope(&lines));
+        let combined = total.as_ref().unwrap_or(&server);
+        let store_slope = |of: Bytes| lines(fills, of).filter(|_| with_store).and_then(|lines| slope(&lines));
         Some(Self {
             server: slope(&server)?,
-            store: seen_store(STORE),
-            store_rss: seen_store(STORE_RSS),
-            fixed_bytes: mean(&whole.iter().map(|line| line.intercept).collect::<Vec<_>>(), CONFIDENCE)?.value,
+            store: store_slope(STORE),
+            store_rss: store_slope(STORE_RSS),
+            fixed_bytes: mean(&combined.iter().map(|line| line.intercept).collect::<Vec<_>>(), CONFIDENCE)?.value,
             basis: if fills.len() > 1 { SlopeBasis::BetweenSeries } else { SlopeBasis::WithinSeries },
-            r_squared: whole.iter().map(|line| line.r_squared).fold(1.0, f64::min),
+            r_squared: combined.iter().map(|line| line.r_squared).fold(1.0, f64::min),
             total: total.as_ref().and_then(|lines| slope(lines)),
         })
     }

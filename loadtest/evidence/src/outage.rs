@@ -10,13 +10,13 @@ use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Violation, Warning};
 
 /// Consecutive intervals without a failure after which a scheme counts as recovered.
-pub const WELL_INTERVALS: usize = 3;
+pub const RECOVERY_INTERVALS: usize = 3;
 /// The rounding error of tenths of a second in binary fractions.
 const ROUNDING_S: f64 = 1e-9;
 /// Outcomes without a failure. A client that has lost its session logs in again.
-const WELL: [Outcome; 4] = [Outcome::Good, Outcome::Lost, Outcome::RightlyDenied, Outcome::Tolerated];
+const SUCCESSFUL: [Outcome; 4] = [Outcome::Good, Outcome::Lost, Outcome::RightlyDenied, Outcome::Tolerated];
 /// Outcomes of a request with a valid credential.
-const OF_GOOD: [Outcome; 7] = [
+const OF_VALID_CREDENTIALS: [Outcome; 7] = [
     Outcome::Good,
     Outcome::Lost,
     Outcome::WronglyDenied,
@@ -118,7 +118,7 @@ impl Tally {
             rounds.iter().map(|round| counted(round, outcome, |interval| within(round, interval))).sum()
         };
         Self {
-            requests: OF_GOOD.into_iter().map(count).sum(),
+            requests: OF_VALID_CREDENTIALS.into_iter().map(count).sum(),
             good: count(Outcome::Good),
             lost: count(Outcome::Lost),
             wrongly_denied: count(Outcome::WronglyDenied),
@@ -144,20 +144,20 @@ impl Analyse for OutageExperiment {
     }
 
     fn warnings(&self, _: &Record, _: Option<&OutageTable>) -> Vec<Warning> {
-        let found: Vec<_> = self.rounds.iter().map(|round| (round, validity(round))).collect();
+        let validities: Vec<_> = self.rounds.iter().map(|round| (round, validity(round))).collect();
         let place =
             |round: &OutageRound| format!("{}, {} in repetition {}", round.scheme, round.fault, round.repetition);
-        invalid_points(Self::EXPERIMENT, found.iter().map(|(round, validity)| (place(round), validity)))
+        invalid_points(Self::EXPERIMENT, validities.iter().map(|(round, validity)| (place(round), validity)))
     }
 
     fn violations(table: &OutageTable) -> Vec<Violation> {
-        let broken = table.rows.iter().filter(|row| row.wrongly_allowed > 0);
+        let rows = table.rows.iter().filter(|row| row.wrongly_allowed > 0);
         let violation = |row: &OutageRow| {
             let requests = if row.wrongly_allowed == 1 { "request" } else { "requests" };
             let text = format!("{} wrongly allowed {} {requests} ({})", row.scheme, row.wrongly_allowed, row.fault);
             Violation { experiment: Self::EXPERIMENT, scheme: row.scheme.clone(), text }
         };
-        broken.map(violation).collect()
+        rows.map(violation).collect()
     }
 }
 
@@ -199,7 +199,7 @@ impl OutageRow {
     fn of(scheme: &str, fault: OutageFault, all: &[&OutageRound], interval_s: f64) -> Self {
         let rounds: Vec<&OutageRound> = all.iter().copied().filter(|round| validity(round).valid).collect();
         let shares = rounds.iter().filter_map(|round| {
-            let during = Tally::of(&[round], |round, interval| lasts(round, interval, interval_s));
+            let during = Tally::of(&[round], |round, interval| fault_covers(round, interval, interval_s));
             during.share(during.good)
         });
         let shares: Vec<f64> = shares.collect();
@@ -209,7 +209,7 @@ impl OutageRow {
             rounds: RoundCounts { used: rounds.len(), excluded: all.len() - rounds.len() },
             good_share: median(&shares, CONFIDENCE),
             good_range: range(&shares),
-            during: Tally::of(&rounds, |round, interval| lasts(round, interval, interval_s)),
+            during: Tally::of(&rounds, |round, interval| fault_covers(round, interval, interval_s)),
             whole: Tally::of(&rounds, |_, _| true),
             wrongly_allowed: all.iter().map(|round| round.count(Outcome::WronglyAllowed)).sum(),
             logouts: (
@@ -224,13 +224,13 @@ impl OutageRow {
 
 impl Recovery {
     fn of(rounds: &[&OutageRound], interval_s: f64) -> Option<Self> {
-        let took: Vec<f64> = rounds.iter().filter_map(|round| recovery_s(round, interval_s)).collect();
+        let times_s: Vec<f64> = rounds.iter().filter_map(|round| recovery_s(round, interval_s)).collect();
         // If one round did not recover, the median of the others would be too optimistic.
-        let all = took.len() == rounds.len();
+        let all = times_s.len() == rounds.len();
         Some(Self {
-            p50_s: median(&took, CONFIDENCE).filter(|_| all),
-            range_s: range(&took)?,
-            recovered: took.len(),
+            p50_s: median(&times_s, CONFIDENCE).filter(|_| all),
+            range_s: range(&times_s)?,
+            recovered: times_s.len(),
             of: rounds.len(),
         })
     }
@@ -242,14 +242,14 @@ impl OutageTimeline {
             rounds.iter().map(|round| of(round)).sum::<f64>() / rounds.len().max(1) as f64
         };
         let intervals = rounds.iter().flat_map(|round| round.outcomes.values()).map(Vec::len).max().unwrap_or(0);
-        let wrong = |at: usize| {
+        let wrongly_allowed = |at: usize| {
             rounds.iter().map(|round| counted(round, Outcome::WronglyAllowed, |interval| interval == at)).sum()
         };
         Self {
             fault_s: mean(|round| round.fault_s),
             healed_s: mean(|round| round.healed_s),
             intervals: (0..intervals).map(|at| Tally::of(rounds, |_, interval| interval == at)).collect(),
-            wrongly_allowed: (0..intervals).map(wrong).collect(),
+            wrongly_allowed: (0..intervals).map(wrongly_allowed).collect(),
         }
     }
 }
@@ -269,7 +269,7 @@ fn counted(round: &OutageRound, outcome: Outcome, within: impl Fn(usize) -> bool
 }
 
 /// Returns whether the fault lasts during the whole interval.
-fn lasts(round: &OutageRound, interval: usize, interval_s: f64) -> bool {
+fn fault_covers(round: &OutageRound, interval: usize, interval_s: f64) -> bool {
     let start_s = interval as f64 * interval_s;
     start_s >= round.fault_s - ROUNDING_S && start_s + interval_s <= round.healed_s + ROUNDING_S
 }
@@ -282,16 +282,16 @@ fn lasts(round: &OutageRound, interval: usize, interval_s: f64) -> bool {
 fn recovery_s(round: &OutageRound, interval_s: f64) -> Option<f64> {
     let intervals = round.outcomes.values().map(Vec::len).max()?;
     let first = ((round.healed_s + ROUNDING_S) / interval_s) as usize;
-    let sum = |interval: usize, well: bool| -> u64 {
-        let of_kind = round.outcomes.keys().filter(|outcome| WELL.contains(outcome) == well);
+    let sum = |interval: usize, successful: bool| -> u64 {
+        let of_kind = round.outcomes.keys().filter(|outcome| SUCCESSFUL.contains(outcome) == successful);
         of_kind.map(|outcome| counted(round, *outcome, |at| at == interval)).sum()
     };
-    let is_well = |from: usize| {
-        let stretch = || from..from + WELL_INTERVALS;
-        stretch().all(|interval| sum(interval, false) == 0)
-            && stretch().map(|interval| sum(interval, true)).sum::<u64>() > 0
+    let has_recovered = |from: usize| {
+        let window = || from..from + RECOVERY_INTERVALS;
+        window().all(|interval| sum(interval, false) == 0)
+            && window().map(|interval| sum(interval, true)).sum::<u64>() > 0
     };
-    let found = (first..(intervals + 1).saturating_sub(WELL_INTERVALS)).find(|from| is_well(*from))?;
+    let found = (first..(intervals + 1).saturating_sub(RECOVERY_INTERVALS)).find(|from| has_recovered(*from))?;
     Some((found as f64 * interval_s - round.healed_s).max(0.0))
 }
 

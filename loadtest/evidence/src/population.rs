@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use engine::record::{Fill, FillState, LiveCredentials, MemoryPoint, PopulationExperiment, Record, Round, RoundAt};
 
-use crate::group::{Group, groups, plain};
+use crate::group::{Group, groups, without_factor};
 use crate::level::Factor;
 use crate::memory::MemoryRow;
+use crate::number::grouped;
 use crate::statistics::{CONFIDENCE, Estimate, hodges_lehmann_ratio, least_squares, median};
 use crate::warning::invalid_points;
-use crate::words::grouped;
 use crate::{Analyse, EvidenceError, LatencyRow, Warning, warnings};
 
 /// Below this size the allocator's pages dominate, so the size predicts nothing for ten million.
@@ -17,7 +17,7 @@ const FIT_FROM: u64 = 5_000;
 /// A line predicts from sizes up to this share of the largest size.
 const FIT_UP_TO: f64 = 0.1;
 /// The tolerance for a size to count as the largest size halved several times.
-const OFF_A_HALF: f64 = 1e-3;
+const HALVING_TOLERANCE: f64 = 1e-3;
 /// Sizes that a prediction needs.
 const FIT_SIZES: usize = 2;
 
@@ -43,7 +43,7 @@ pub struct PopulationRow {
     /// The prediction for the largest size from small sizes.
     pub predicted: Option<Predicted>,
     /// Live credentials created per second, with everything that the scheme stores for each.
-    pub made_per_s: Option<f64>,
+    pub created_per_s: Option<f64>,
     /// Memory at the largest size, and after every key was removed; none without a separate store.
     pub freed: Option<Freed>,
 }
@@ -102,7 +102,7 @@ pub struct Freed {
 type LiveGroup<'record> = Group<'record, RoundAt<LiveCredentials>>;
 
 impl Factor for LiveCredentials {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         format!("with {} live credentials", grouped(self.live as f64))
     }
 
@@ -110,7 +110,7 @@ impl Factor for LiveCredentials {
         format!("{}-live", self.live)
     }
 
-    fn height(&self) -> f64 {
+    fn sort_key(&self) -> f64 {
         self.live as f64
     }
 }
@@ -133,12 +133,12 @@ impl Analyse for PopulationExperiment {
         };
         let fills = self.fills.iter().map(|fill| (place(fill), &fill.memory.validity));
         let mut warnings = invalid_points(Self::EXPERIMENT, fills);
-        warnings.extend(warnings::of_groups(Self::EXPERIMENT, &self.groups(record)));
+        warnings.extend(warnings::for_groups(Self::EXPERIMENT, &self.groups(record)));
         warnings
     }
 
     fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
-        plain(&groups(record, &self.rounds))
+        without_factor(&groups(record, &self.rounds))
     }
 }
 
@@ -146,9 +146,9 @@ impl PopulationTable {
     fn of(record: &Record, population: &PopulationExperiment) -> Result<Self, EvidenceError> {
         let groups = groups(record, &population.rounds);
         let row = |scheme: &str| PopulationRow::of(record, scheme, &population.fills, &groups);
-        let named = |scheme: &&str| population.fills.iter().any(|fill| fill.memory.scheme == *scheme);
+        let was_filled = |scheme: &&str| population.fills.iter().any(|fill| fill.memory.scheme == *scheme);
         let schemes = record.schemes.iter().map(|described| described.scheme.as_str());
-        Ok(Self { rows: schemes.filter(named).map(row).collect::<Result<_, _>>()? })
+        Ok(Self { rows: schemes.filter(was_filled).map(row).collect::<Result<_, _>>()? })
     }
 }
 
@@ -167,7 +167,7 @@ impl PopulationRow {
             sizes: sizes(scheme, groups)?,
             revoked: MemoryRow::of(record, scheme, &points(FillState::Revoked)),
             predicted: Predicted::of(&live),
-            made_per_s: (took_s > 0.0).then(|| most as f64 / took_s),
+            created_per_s: (took_s > 0.0).then(|| most as f64 / took_s),
             freed: Freed::of(points(FillState::Live), points(FillState::Freed)),
             live,
         })
@@ -187,15 +187,17 @@ impl Predicted {
         let largest = points.iter().max_by_key(|point| point.population)?;
         let highest = (largest.population as f64 * FIT_UP_TO) as u64;
         // Hash tables grow by doubling: these sizes have the same fill level as the largest.
-        let halved = |point: &MemoryPoint| {
+        let is_halved_size = |point: &MemoryPoint| {
             let halvings = (largest.population as f64 / point.population as f64).log2();
-            (halvings - halvings.round()).abs() < OFF_A_HALF
+            (halvings - halvings.round()).abs() < HALVING_TOLERANCE
         };
-        let small: Vec<&MemoryPoint> =
-            points.iter().filter(|point| (FIT_FROM..=highest).contains(&point.population) && halved(point)).collect();
-        let through: Vec<(f64, f64)> =
+        let small: Vec<&MemoryPoint> = points
+            .iter()
+            .filter(|point| (FIT_FROM..=highest).contains(&point.population) && is_halved_size(point))
+            .collect();
+        let line_points: Vec<(f64, f64)> =
             small.iter().map(|point| (point.population as f64, bytes(point) as f64)).collect();
-        let line = (small.len() >= FIT_SIZES).then(|| least_squares(&through, CONFIDENCE))??;
+        let line = (small.len() >= FIT_SIZES).then(|| least_squares(&line_points, CONFIDENCE))??;
         let fitted = small.iter().map(|point| point.population);
         Some(Self {
             population: largest.population,
@@ -228,20 +230,20 @@ fn sizes(scheme: &str, groups: &[LiveGroup<'_>]) -> Result<Vec<PopulationSize>, 
         own.iter().find(|group| group.at().live == population && group.level.load.is_saturated() == saturated).copied()
     };
     let size = |population: u64| {
-        let against = |saturated: bool, figure: fn(&Round) -> Option<f64>| {
+        let ratio_to_fewest = |saturated: bool, figure: fn(&Round) -> Option<f64>| {
             let (many, few) = (of(population, saturated)?, of(fewest?, saturated)?);
             (Some(population) != fewest).then(|| ratio(many, few, figure))?
         };
         let p99 = |round: &Round| round.response_us.p99.map(|us| us as f64);
         let rps = |round: &Round| Some(round.achieved_rps);
         let valid = of(population, false).filter(|group| group.count().used > 0);
-        let carried = |group: &LiveGroup<'_>| group.valid().map(|round| round.achieved_rps).collect::<Vec<f64>>();
+        let rates = |group: &LiveGroup<'_>| group.valid().map(|round| round.achieved_rps).collect::<Vec<f64>>();
         Ok(PopulationSize {
             live: population,
             response: valid.map(|group| LatencyRow::of(PopulationExperiment::EXPERIMENT, group)).transpose()?,
-            p99_ratio: against(false, p99),
-            capacity_rps: of(population, true).and_then(|group| median(&carried(group), CONFIDENCE)),
-            capacity_ratio: against(true, rps),
+            p99_ratio: ratio_to_fewest(false, p99),
+            capacity_rps: of(population, true).and_then(|group| median(&rates(group), CONFIDENCE)),
+            capacity_ratio: ratio_to_fewest(true, rps),
         })
     };
     populations.into_iter().map(size).collect()

@@ -4,7 +4,7 @@
 use engine::record::{Garbage, GarbageSent, Record, RejectExperiment, Round, RoundAt};
 
 use crate::cost::CostRow;
-use crate::group::{Group, RoundCounts, groups, plain};
+use crate::group::{Group, RoundCounts, groups, without_factor};
 use crate::level::Factor;
 use crate::statistics::Estimate;
 use crate::{Analyse, EvidenceError, OverControl, Warning, warnings};
@@ -24,12 +24,12 @@ pub struct RejectRow {
     /// The cost of accepting a valid request.
     pub accepting: Option<CostRow>,
     /// Rejected requests, in the order of [`Garbage`].
-    pub refusals: Vec<Refusal>,
+    pub rejections: Vec<Rejection>,
 }
 
 /// The cost of rejecting one kind of invalid request.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct Rejection {
     /// The defect of the requests.
     pub garbage: Garbage,
     /// The expected status.
@@ -47,7 +47,7 @@ pub struct Refusal {
 type SentGroup<'record> = Group<'record, RoundAt<GarbageSent>>;
 
 impl Factor for GarbageSent {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         self.garbage.map(|garbage| format!("with {garbage}")).unwrap_or_default()
     }
 
@@ -55,7 +55,7 @@ impl Factor for GarbageSent {
         self.garbage.map(|garbage| garbage.to_string().to_lowercase().replace(' ', "-")).unwrap_or_default()
     }
 
-    fn height(&self) -> f64 {
+    fn sort_key(&self) -> f64 {
         self.garbage.map_or(0.0, |garbage| f64::from(garbage as u8) + 1.0)
     }
 }
@@ -68,11 +68,11 @@ impl Analyse for RejectExperiment {
     }
 
     fn warnings(&self, record: &Record, _: Option<&RejectTable>) -> Vec<Warning> {
-        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+        warnings::for_groups(Self::EXPERIMENT, &self.groups(record))
     }
 
     fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
-        plain(&groups(record, &self.rounds))
+        without_factor(&groups(record, &self.rounds))
     }
 }
 
@@ -93,7 +93,7 @@ impl RejectTable {
     #[must_use]
     pub fn kinds(&self) -> Vec<Garbage> {
         let mut kinds: Vec<Garbage> =
-            self.rows.iter().flat_map(|row| &row.refusals).map(|refusal| refusal.garbage).collect();
+            self.rows.iter().flat_map(|row| &row.rejections).map(|rejection| rejection.garbage).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds
@@ -103,15 +103,15 @@ impl RejectTable {
 impl RejectRow {
     /// Returns the result for one kind, if it was measured.
     #[must_use]
-    pub fn refusal(&self, garbage: Garbage) -> Option<&Refusal> {
-        self.refusals.iter().find(|refusal| refusal.garbage == garbage)
+    pub fn rejection(&self, garbage: Garbage) -> Option<&Rejection> {
+        self.rejections.iter().find(|rejection| rejection.garbage == garbage)
     }
 
     fn of(record: &Record, scheme: &str, groups: &[&SentGroup<'_>]) -> Self {
         let accepting = groups.iter().find(|group| group.at().garbage.is_none());
         let accepted: Vec<&Round> = accepting.iter().flat_map(|group| group.valid()).collect();
-        let refusal = |group: &&SentGroup<'_>| {
-            Some(Refusal {
+        let rejection = |group: &&SentGroup<'_>| {
+            Some(Rejection {
                 garbage: group.at().garbage?,
                 status: group.rounds.first()?.round.plan.expected_status,
                 rounds: group.count(),
@@ -122,7 +122,7 @@ impl RejectRow {
         Self {
             scheme: scheme.to_owned(),
             accepting: accepting.map(|group| CostRow::of(record, group, &[])),
-            refusals: groups.iter().filter_map(refusal).collect(),
+            rejections: groups.iter().filter_map(rejection).collect(),
         }
     }
 }

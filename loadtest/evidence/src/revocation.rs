@@ -9,7 +9,7 @@ use engine::record::{
     EventKind, MIN_SAMPLES_ABOVE, PushLink, Record, RevocationEvent, RevocationExperiment, RevocationSeries,
 };
 
-use crate::statistics::{CONFIDENCE, Estimate, median, middle_of};
+use crate::statistics::{CONFIDENCE, Estimate, median, median_value};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Topic, Violation, Warning};
 
@@ -19,7 +19,7 @@ pub struct RevocationTable {
     /// One row per scheme, link and kind of event.
     pub rows: Vec<RevocationRow>,
     /// Violations of the revocation class.
-    pub broken: Vec<BrokenPromise>,
+    pub violations: Vec<GuaranteeViolation>,
 }
 
 /// The events of one kind with one scheme over one link.
@@ -86,7 +86,7 @@ pub struct Accepted {
 
 /// A node accepted a credential that its class requires it to reject. `Display` gives a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenPromise {
+pub struct GuaranteeViolation {
     /// The scheme's id.
     pub scheme: String,
     /// The link between the last node and the store.
@@ -108,14 +108,14 @@ pub struct BrokenPromise {
     pub bound_us: u64,
 }
 
-impl fmt::Display for BrokenPromise {
+impl fmt::Display for GuaranteeViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scheme, event, class, node, events, of, after_us, bound_us, .. } = self;
         write!(
             f,
             "{scheme} violates its revocation class {class}: after {events} of {of} events ({event}{}) node {} \
              accepted a request that was sent {:.1} ms after the acknowledgement; the limit is {:.1} ms",
-            over(self.link),
+            link_suffix(self.link),
             node + 1,
             *after_us as f64 / 1e3,
             *bound_us as f64 / 1e3,
@@ -124,7 +124,7 @@ impl fmt::Display for BrokenPromise {
 }
 
 /// Returns the suffix of a name that describes the link.
-fn over(link: PushLink) -> String {
+fn link_suffix(link: PushLink) -> String {
     match link {
         PushLink::Near => String::new(),
         PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
@@ -153,33 +153,33 @@ impl Analyse for RevocationExperiment {
     }
 
     fn warnings(&self, _: &Record, table: Option<&RevocationTable>) -> Vec<Warning> {
-        let place = |series: &RevocationSeries| format!("{}{}", series.scheme, over(series.link));
+        let place = |series: &RevocationSeries| format!("{}{}", series.scheme, link_suffix(series.link));
         let points = self.series.iter().map(|series| (place(series), &series.validity));
-        let broken = table.into_iter().flat_map(|table| &table.broken);
-        let broken = broken.map(|broken| {
-            Topic::Comparison.warning(format!("revocation: {broken}. Its costs do not count in that class."))
+        let violations = table.into_iter().flat_map(|table| &table.violations);
+        let violations = violations.map(|violation| {
+            Topic::Comparison.warning(format!("revocation: {violation}. Its costs do not count in that class."))
         });
-        invalid_points(Self::EXPERIMENT, points).into_iter().chain(broken).collect()
+        invalid_points(Self::EXPERIMENT, points).into_iter().chain(violations).collect()
     }
 
     fn violations(table: &RevocationTable) -> Vec<Violation> {
-        let violation = |broken: &BrokenPromise| Violation {
+        let violation = |violation: &GuaranteeViolation| Violation {
             experiment: Self::EXPERIMENT,
-            scheme: broken.scheme.clone(),
-            text: broken.to_string(),
+            scheme: violation.scheme.clone(),
+            text: violation.to_string(),
         };
-        table.broken.iter().map(violation).collect()
+        table.violations.iter().map(violation).collect()
     }
 }
 
 impl RevocationTable {
     fn of(record: &Record, experiment: &RevocationExperiment) -> Self {
         let rows = experiment.series.iter().flat_map(|series| {
-            let made = |kind: &EventKind| series.events.iter().any(|event| event.kind == *kind);
-            let kinds = EventKind::ALL.into_iter().filter(made);
+            let occurred = |kind: &EventKind| series.events.iter().any(|event| event.kind == *kind);
+            let kinds = EventKind::ALL.into_iter().filter(occurred);
             kinds.map(|kind| RevocationRow::of(record, experiment, series, kind)).collect::<Vec<_>>()
         });
-        Self { rows: rows.collect(), broken: experiment.series.iter().flat_map(broken).collect() }
+        Self { rows: rows.collect(), violations: experiment.series.iter().flat_map(guarantee_violations).collect() }
     }
 }
 
@@ -189,7 +189,7 @@ impl RevocationRow {
         let counts = |event: &&&RevocationEvent| series.validity.valid && event.faults.is_empty();
         let events: Vec<&RevocationEvent> = of_kind.iter().filter(counts).copied().collect();
         let described = record.schemes.iter().find(|described| described.scheme == series.scheme);
-        let price = experiment.prices.iter().find(|price| price.scheme == series.scheme && price.event == kind);
+        let store_cost = experiment.prices.iter().find(|cost| cost.scheme == series.scheme && cost.event == kind);
         Self {
             scheme: series.scheme.clone(),
             link: series.link,
@@ -204,7 +204,7 @@ impl RevocationRow {
             slowest_us: ascending(events.iter().filter_map(|event| Some(slowest(event)?.1))),
             accepted: Accepted::of(&events),
             unavailable: events.iter().filter(|event| event.unavailable > 0).count(),
-            commands: price.map(|price| price.commands.clone()),
+            commands: store_cost.map(|cost| cost.commands.clone()),
         }
     }
 }
@@ -216,7 +216,7 @@ impl Denied {
         let (_, slowest_node, max_us) = slowest.iter().copied().max_by_key(|(_, _, us)| *us)?;
         let blocks: BTreeSet<u32> = slowest.iter().map(|(event, ..)| event.block).collect();
         let of_block = |block: &u32| {
-            middle_of(slowest.iter().filter(|(event, ..)| event.block == *block).map(|(_, _, us)| *us as f64))
+            median_value(slowest.iter().filter(|(event, ..)| event.block == *block).map(|(_, _, us)| *us as f64))
         };
         let medians: Vec<f64> = blocks.iter().filter_map(of_block).collect();
         let sorted = ascending(slowest.iter().map(|(_, _, us)| *us));
@@ -258,14 +258,14 @@ impl Accepted {
 /// Returns the violations of the class of a series.
 ///
 /// Excluded events count too: an acceptance is a fact even if the rejection was not observed.
-fn broken(series: &RevocationSeries) -> Vec<BrokenPromise> {
-    let mut found: BTreeMap<(EventKind, u32), BrokenPromise> = BTreeMap::new();
+fn guarantee_violations(series: &RevocationSeries) -> Vec<GuaranteeViolation> {
+    let mut found: BTreeMap<(EventKind, u32), GuaranteeViolation> = BTreeMap::new();
     for event in &series.events {
         let bound_us = revocation_bound_us(series.class, series.window_s, event.left_us);
         // An immediate revocation allows no acceptance, however soon the request was sent.
-        let breaks = |last_us: u64| series.class == RevocationClass::Immediate || last_us > bound_us;
-        for accepted in event.accepted.iter().filter(|accepted| breaks(accepted.last_us)) {
-            let one = found.entry((event.kind, accepted.node)).or_insert_with(|| BrokenPromise {
+        let violates = |last_us: u64| series.class == RevocationClass::Immediate || last_us > bound_us;
+        for accepted in event.accepted.iter().filter(|accepted| violates(accepted.last_us)) {
+            let one = found.entry((event.kind, accepted.node)).or_insert_with(|| GuaranteeViolation {
                 scheme: series.scheme.clone(),
                 link: series.link,
                 event: event.kind,

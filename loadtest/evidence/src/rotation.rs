@@ -3,7 +3,7 @@
 use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm, Validity};
 
 use crate::group::scheme_order;
-use crate::statistics::{CONFIDENCE, Interval, middle_of, wilson};
+use crate::statistics::{CONFIDENCE, Interval, median_value, wilson};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Warning};
 
@@ -11,26 +11,26 @@ use crate::{Analyse, EvidenceError, Warning};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RotationTable {
     /// One row per scheme and way in which the other node learns of a new key.
-    pub rolls: Vec<RollRow>,
+    pub key_rotations: Vec<KeyRotationRow>,
     /// One row per grace period and number of clients.
     pub races: Vec<RaceRow>,
     /// One row per grace period and age of the copy.
     pub replays: Vec<ReplayRow>,
     /// One row per jitter.
-    pub storms: Vec<StormRow>,
+    pub refresh_bursts: Vec<RefreshBurstRow>,
     /// The scheme of the races and refresh bursts.
-    pub refreshing: Option<String>,
+    pub refreshing_scheme: Option<String>,
 }
 
 /// Key rotations of one scheme under load. Figures are sums over the valid rotations.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RollRow {
+pub struct KeyRotationRow {
     /// The scheme's id.
     pub scheme: String,
     /// How the other node learns of a new key.
     pub learning: Learning,
     /// Valid key rotations.
-    pub rolls: usize,
+    pub rotations: usize,
     /// Requests with any credential to the node that rotated its key; empty if it does not check
     /// the key.
     pub first: Requests,
@@ -40,7 +40,7 @@ pub struct RollRow {
     pub other_new: Requests,
     /// How long after the rotation the other node rejected the new key, in seconds: the longest of
     /// all rotations.
-    pub refused_for: RefusedFor,
+    pub rejected_for: RejectedFor,
     /// The longest response time of an accepted or rejected request with a new credential at the
     /// other node, in microseconds.
     pub slowest_us: Option<u64>,
@@ -52,20 +52,20 @@ pub struct Requests {
     /// Sent.
     pub sent: u64,
     /// Responses with status 401.
-    pub refused: u64,
+    pub rejected: u64,
     /// Other statuses than 200 and 401, or no response.
     pub failed: u64,
 }
 
 /// How long new credentials were rejected.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RefusedFor {
+pub enum RejectedFor {
     /// Never.
-    Nobody,
+    Never,
     /// At most this many seconds after the rotation; then they were accepted.
     Seconds(f64),
     /// Until the end of the load, this many seconds after the rotation.
-    Ever(f64),
+    UntilEnd(f64),
 }
 
 /// Token families whose refresh token several clients sent at the same time.
@@ -80,9 +80,9 @@ pub struct RaceRow {
     /// Clients of a family that got a token: the mean.
     pub granted: f64,
     /// Families that were revoked.
-    pub killed: u64,
+    pub revoked: u64,
     /// The same per million, with Wilson's interval.
-    pub killed_ppm: f64,
+    pub revoked_ppm: f64,
     /// The interval per million.
     pub interval_ppm: Interval,
     /// From the first client's send to the last one's, in microseconds.
@@ -101,16 +101,16 @@ pub struct ReplayRow {
     /// Copies that got a token.
     pub passed: u64,
     /// Families that were revoked, for the owner too.
-    pub killed: u64,
+    pub revoked: u64,
 }
 
 /// Refreshes after a burst of issued credentials, with one jitter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StormRow {
+pub struct RefreshBurstRow {
     /// The jitter, as a share of the refresh period, 0 to 1.
     pub jitter: f64,
     /// Valid bursts.
-    pub storms: usize,
+    pub bursts: usize,
     /// The busiest bin divided by the mean of all bins: the median of the bursts.
     pub peak_over_mean: f64,
     /// The same for each period, divided by the mean of all bins, from the first period on.
@@ -158,19 +158,20 @@ fn parts(measured: &RotationExperiment) -> impl Iterator<Item = (String, &Validi
 
 impl RotationTable {
     fn of(record: &Record, measured: &RotationExperiment) -> Self {
-        let refreshing = measured.races.first().map(|race| &race.scheme);
-        let refreshing = refreshing.or_else(|| measured.storms.first().map(|storm| &storm.scheme)).cloned();
+        let refreshing_scheme = measured.races.first().map(|race| &race.scheme);
+        let refreshing_scheme =
+            refreshing_scheme.or_else(|| measured.storms.first().map(|storm| &storm.scheme)).cloned();
         Self {
-            rolls: rolls(record, &measured.rolls),
+            key_rotations: key_rotation_rows(record, &measured.rolls),
             races: measured.races.iter().filter(|race| race.validity.valid).filter_map(RaceRow::of).collect(),
             replays: measured.replays.iter().filter(|replay| replay.validity.valid).map(ReplayRow::of).collect(),
-            storms: storms(&measured.storms),
-            refreshing,
+            refresh_bursts: refresh_burst_rows(&measured.storms),
+            refreshing_scheme,
         }
     }
 }
 
-fn rolls(record: &Record, rolls: &[Roll]) -> Vec<RollRow> {
+fn key_rotation_rows(record: &Record, rolls: &[Roll]) -> Vec<KeyRotationRow> {
     let mut kinds: Vec<(&str, Learning)> = Vec::new();
     for roll in rolls.iter().filter(|roll| roll.validity.valid) {
         if !kinds.contains(&(&roll.scheme, roll.learning)) {
@@ -180,23 +181,23 @@ fn rolls(record: &Record, rolls: &[Roll]) -> Vec<RollRow> {
     kinds.sort_by_key(|(scheme, learning)| (scheme_order(record, scheme), *learning));
     let of_kind = |(scheme, learning): (&str, Learning)| {
         let own = |roll: &&Roll| roll.validity.valid && roll.scheme == scheme && roll.learning == learning;
-        RollRow::of(scheme, learning, &rolls.iter().filter(own).collect::<Vec<_>>())
+        KeyRotationRow::of(scheme, learning, &rolls.iter().filter(own).collect::<Vec<_>>())
     };
     kinds.into_iter().map(of_kind).collect()
 }
 
-impl RollRow {
+impl KeyRotationRow {
     fn of(scheme: &str, learning: Learning, rolls: &[&Roll]) -> Self {
         let all = || rolls.iter().flat_map(|roll| &roll.presented);
         let new = |kind: &&Presented| kind.other_node && kind.new_key;
         Self {
             scheme: scheme.to_owned(),
             learning,
-            rolls: rolls.len(),
+            rotations: rolls.len(),
             first: sum(all().filter(|kind| !kind.other_node)),
             other_old: sum(all().filter(|kind| kind.other_node && !kind.new_key && kind.after_roll)),
             other_new: sum(all().filter(new)),
-            refused_for: RefusedFor::longest(rolls.iter().map(|roll| roll.presented.iter().filter(new))),
+            rejected_for: RejectedFor::longest(rolls.iter().map(|roll| roll.presented.iter().filter(new))),
             slowest_us: all().filter(new).filter_map(|kind| kind.response_us.max).max(),
         }
     }
@@ -205,12 +206,12 @@ impl RollRow {
 fn sum<'record>(kinds: impl Iterator<Item = &'record Presented>) -> Requests {
     kinds.fold(Requests::default(), |sum, kind| Requests {
         sent: sum.sent + kind.sent,
-        refused: sum.refused + kind.refused,
+        rejected: sum.rejected + kind.refused,
         failed: sum.failed + kind.failed,
     })
 }
 
-impl RefusedFor {
+impl RejectedFor {
     /// Returns the longest rejection of several rotations, from their requests with new
     /// credentials.
     fn longest<'record, Kinds>(rolls: impl Iterator<Item = Kinds>) -> Self
@@ -218,25 +219,25 @@ impl RefusedFor {
         Kinds: Iterator<Item = &'record Presented>,
     {
         let of_roll = |kinds: Kinds| {
-            let (mut refused, mut accepted) = (None, None);
+            let (mut rejected, mut accepted) = (None, None);
             for kind in kinds {
-                refused = later(refused, kind.last_refused_s);
+                rejected = later(rejected, kind.last_refused_s);
                 accepted = later(accepted, kind.last_accepted_s);
             }
-            match (refused, accepted) {
-                (None, _) => Self::Nobody,
-                (Some(refused), Some(accepted)) if accepted > refused => Self::Seconds(refused),
-                (Some(refused), _) => Self::Ever(refused),
+            match (rejected, accepted) {
+                (None, _) => Self::Never,
+                (Some(rejected), Some(accepted)) if accepted > rejected => Self::Seconds(rejected),
+                (Some(rejected), _) => Self::UntilEnd(rejected),
             }
         };
-        rolls.map(of_roll).max_by(|one, other| one.order().total_cmp(&other.order())).unwrap_or(Self::Nobody)
+        rolls.map(of_roll).max_by(|one, other| one.order().total_cmp(&other.order())).unwrap_or(Self::Never)
     }
 
     fn order(&self) -> f64 {
         match self {
-            Self::Nobody => -1.0,
+            Self::Never => -1.0,
             Self::Seconds(seconds) => *seconds,
-            Self::Ever(_) => f64::INFINITY,
+            Self::UntilEnd(_) => f64::INFINITY,
         }
     }
 }
@@ -254,8 +255,8 @@ impl RaceRow {
             clients: race.clients,
             families: race.families,
             granted: race.granted as f64 / race.families as f64,
-            killed: race.killed,
-            killed_ppm: of_million(race.killed as f64 / race.families as f64),
+            revoked: race.killed,
+            revoked_ppm: of_million(race.killed as f64 / race.families as f64),
             interval_ppm: Interval { low: of_million(share.low), high: of_million(share.high), level: share.level },
             spread_us: race.spread_us,
         })
@@ -269,18 +270,18 @@ impl ReplayRow {
             age_s: replay.age_s,
             families: replay.families,
             passed: replay.passed,
-            killed: replay.killed,
+            revoked: replay.killed,
         }
     }
 }
 
-fn storms(storms: &[Storm]) -> Vec<StormRow> {
+fn refresh_burst_rows(storms: &[Storm]) -> Vec<RefreshBurstRow> {
     let valid: Vec<&Storm> = storms.iter().filter(|storm| storm.validity.valid && mean(storm) > 0.0).collect();
     let mut jitters: Vec<f64> = valid.iter().map(|storm| storm.jitter).collect();
     jitters.sort_by(f64::total_cmp);
     jitters.dedup_by(|one, other| one.total_cmp(other).is_eq());
     let own = |jitter: f64| valid.iter().copied().filter(move |storm| storm.jitter.total_cmp(&jitter).is_eq());
-    jitters.into_iter().filter_map(|jitter| StormRow::of(jitter, &own(jitter).collect::<Vec<_>>())).collect()
+    jitters.into_iter().filter_map(|jitter| RefreshBurstRow::of(jitter, &own(jitter).collect::<Vec<_>>())).collect()
 }
 
 /// Returns the mean number of refreshes per bin.
@@ -295,7 +296,7 @@ fn peaks(storm: &Storm) -> Vec<f64> {
     storm.arrivals.chunks(bins).map(peak).collect()
 }
 
-impl StormRow {
+impl RefreshBurstRow {
     fn of(jitter: f64, storms: &[&Storm]) -> Option<Self> {
         let curve = *storms.first()?;
         let peaks: Vec<Vec<f64>> = storms.iter().map(|storm| peaks(storm)).collect();
@@ -303,11 +304,13 @@ impl StormRow {
         let periods = peaks.iter().map(Vec::len).min().unwrap_or(0);
         Some(Self {
             jitter,
-            storms: storms.len(),
-            peak_over_mean: middle_of(peaks.iter().map(highest))?,
-            by_period: (0..periods).filter_map(|period| middle_of(peaks.iter().map(|peaks| peaks[period]))).collect(),
-            without_jitter: middle_of(storms.iter().map(|storm| storm.period_s() / storm.issued_s))?,
-            response_us_p99: middle_of(storms.iter().filter_map(|storm| storm.response_us.p99).map(|us| us as f64)),
+            bursts: storms.len(),
+            peak_over_mean: median_value(peaks.iter().map(highest))?,
+            by_period: (0..periods)
+                .filter_map(|period| median_value(peaks.iter().map(|peaks| peaks[period])))
+                .collect(),
+            without_jitter: median_value(storms.iter().map(|storm| storm.period_s() / storm.issued_s))?,
+            response_us_p99: median_value(storms.iter().filter_map(|storm| storm.response_us.p99).map(|us| us as f64)),
             supported: storms.iter().all(|storm| storm.response_us.supports(0.99)),
             curve: curve.clone(),
         })

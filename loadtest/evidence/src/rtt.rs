@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::record::{Record, Round, RoundAt, RttExperiment, StoreDistance};
 
 use crate::cost::{has_store, is_control};
-use crate::group::{Group, groups, plain};
+use crate::group::{Group, groups, without_factor};
 use crate::latency::LatencyTable;
 use crate::level::Factor;
-use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, middle_of};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, bootstrap, least_squares, median_value};
 use crate::{Analyse, EvidenceError, LatencyRow, OverControl, Warning, warnings};
 
 /// The effect of the store round-trip time, by scheme.
@@ -20,7 +20,7 @@ pub struct RttTable {
     /// One row per scheme.
     pub rows: Vec<RttRow>,
     /// Every scheme that queries a store, compared with every scheme that does not.
-    pub crossings: Vec<Crossing>,
+    pub crossovers: Vec<Crossover>,
 }
 
 /// One scheme by store round-trip time.
@@ -32,7 +32,7 @@ pub struct RttRow {
     pub distances: Vec<Distance>,
     /// Round trips to the store that a request waits for: the rise of its median per round trip.
     /// None if only a local store was measured.
-    pub trips: Option<Trips>,
+    pub round_trips: Option<RoundTrips>,
 }
 
 /// One round-trip time to the store.
@@ -41,7 +41,7 @@ pub struct Distance {
     /// As configured, in microseconds.
     pub rtt_us: u32,
     /// As measured, in microseconds: the median of the rounds; none without a proxy.
-    pub given_us: Option<f64>,
+    pub measured_rtt_us: Option<f64>,
     /// Response times at the experiment's rate.
     pub response: Option<LatencyRow>,
     /// CPU time over the control, per saturated request.
@@ -50,7 +50,7 @@ pub struct Distance {
 
 /// Round trips a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trips {
+pub struct RoundTrips {
     /// How many.
     pub value: f64,
     /// The bootstrap interval over blocks; none for too few blocks.
@@ -59,13 +59,13 @@ pub struct Trips {
 
 /// The round-trip time at which querying a store is as fast as checking without one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Crossing {
+pub struct Crossover {
     /// The scheme that queries a store.
-    pub asks: String,
+    pub querying: String,
     /// The scheme that does not.
-    pub checks: String,
+    pub storeless: String,
     /// The round-trip time.
-    pub at: CrossingAt,
+    pub at: CrossoverRtt,
 }
 
 /// Where two medians are equal, as a store round-trip time in microseconds.
@@ -73,7 +73,7 @@ pub struct Crossing {
 /// Below it, the scheme that queries is faster. 0 if the other scheme is faster even with a local
 /// store, infinite if the scheme that queries is faster at any round-trip time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CrossingAt {
+pub struct CrossoverRtt {
     /// The estimate.
     pub rtt_us: f64,
     /// The bootstrap interval over blocks; none for too few blocks.
@@ -81,7 +81,7 @@ pub struct CrossingAt {
 }
 
 /// Fewer round trips than this count as none: the value is noise.
-const FEWEST_TRIPS: f64 = 0.05;
+const MIN_ROUND_TRIPS: f64 = 0.05;
 
 /// The figures of one block: configured round-trip time to measured round-trip time and median, in
 /// microseconds.
@@ -91,7 +91,7 @@ type Medians = BTreeMap<u32, (f64, f64)>;
 type RttGroup<'record> = Group<'record, RoundAt<StoreDistance>>;
 
 impl Factor for StoreDistance {
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         format!("with a store round trip of {} ms", f64::from(self.rtt_us) / 1e3)
     }
 
@@ -99,7 +99,7 @@ impl Factor for StoreDistance {
         format!("{}-us", self.rtt_us)
     }
 
-    fn height(&self) -> f64 {
+    fn sort_key(&self) -> f64 {
         f64::from(self.rtt_us)
     }
 }
@@ -112,11 +112,11 @@ impl Analyse for RttExperiment {
     }
 
     fn warnings(&self, record: &Record, _: Option<&RttTable>) -> Vec<Warning> {
-        warnings::of_groups(Self::EXPERIMENT, &self.groups(record))
+        warnings::for_groups(Self::EXPERIMENT, &self.groups(record))
     }
 
     fn groups<'record>(&'record self, record: &'record Record) -> Vec<Group<'record>> {
-        plain(&groups(record, &self.rounds))
+        without_factor(&groups(record, &self.rounds))
     }
 }
 
@@ -130,8 +130,8 @@ impl RttTable {
                 rows.push(RttRow::of(record, group.scheme, &groups, &latency));
             }
         }
-        let crossings = crossings(record, &rows, &groups);
-        Ok(Self { latency, rows, crossings })
+        let crossovers = crossovers(record, &rows, &groups);
+        Ok(Self { latency, rows, crossovers })
     }
 }
 
@@ -151,7 +151,7 @@ impl RttRow {
             let saturated = groups.iter().find(saturated).filter(|group| !group.is_control());
             Distance {
                 rtt_us,
-                given_us: middle_of(group.valid().filter_map(|round| round.store_rtt_us)),
+                measured_rtt_us: median_value(group.valid().filter_map(|round| round.store_rtt_us)),
                 response: row.cloned(),
                 cost: saturated.and_then(|group| OverControl::of(record, group, &controls)),
             }
@@ -159,7 +159,7 @@ impl RttRow {
         Self {
             scheme: scheme.to_owned(),
             distances: own.map(distance).collect(),
-            trips: Trips::of(&by_block(scheme, groups)),
+            round_trips: RoundTrips::of(&by_block(scheme, groups)),
         }
     }
 }
@@ -170,8 +170,8 @@ fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
     let mut blocks: BTreeMap<u32, Medians> = BTreeMap::new();
     for RoundAt { at, round } in own.flat_map(Group::valid_at) {
         if let Some(p50) = round.response_us.p50 {
-            let given_us = round.store_rtt_us.unwrap_or(0.0);
-            blocks.entry(round.block).or_default().insert(at.rtt_us, (given_us, p50 as f64));
+            let measured_rtt_us = round.store_rtt_us.unwrap_or(0.0);
+            blocks.entry(round.block).or_default().insert(at.rtt_us, (measured_rtt_us, p50 as f64));
         }
     }
     blocks
@@ -181,7 +181,7 @@ fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
 fn over_blocks(blocks: &[&Medians]) -> Medians {
     let distances: BTreeSet<u32> = blocks.iter().flat_map(|medians| medians.keys().copied()).collect();
     let at = |rtt_us: u32, of: fn(&(f64, f64)) -> f64| {
-        middle_of(blocks.iter().filter_map(|medians| medians.get(&rtt_us)).map(of))
+        median_value(blocks.iter().filter_map(|medians| medians.get(&rtt_us)).map(of))
     };
     let distances = distances.into_iter();
     distances
@@ -193,69 +193,71 @@ fn over_blocks(blocks: &[&Medians]) -> Medians {
 /// for.
 ///
 /// The slope covers only rounds with the proxy, because the proxy itself adds some time.
-fn near_and_trips(blocks: &[&Medians]) -> Option<(f64, f64)> {
+fn local_median_and_round_trips(blocks: &[&Medians]) -> Option<(f64, f64)> {
     let medians = over_blocks(blocks);
-    let (_, near_us) = *medians.get(&0)?;
+    let (_, local_us) = *medians.get(&0)?;
     let far: Vec<(f64, f64)> = medians.into_iter().filter(|(rtt_us, _)| *rtt_us > 0).map(|(_, point)| point).collect();
-    Some((near_us, least_squares(&far, CONFIDENCE)?.slope.value))
+    Some((local_us, least_squares(&far, CONFIDENCE)?.slope.value))
 }
 
-impl Trips {
+impl RoundTrips {
     fn of(blocks: &BTreeMap<u32, Medians>) -> Option<Self> {
         let blocks: Vec<Medians> = blocks.values().cloned().collect();
-        let trips = |blocks: &[&Medians]| near_and_trips(blocks).map(|(_, trips)| [trips]);
-        let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, trips)?;
+        let round_trips = |blocks: &[&Medians]| local_median_and_round_trips(blocks).map(|(_, value)| [value]);
+        let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, round_trips)?;
         Some(Self { value, interval })
     }
 }
 
-fn crossings(record: &Record, rows: &[RttRow], groups: &[RttGroup<'_>]) -> Vec<Crossing> {
-    let (asking, checking): (Vec<&RttRow>, Vec<&RttRow>) =
+fn crossovers(record: &Record, rows: &[RttRow], groups: &[RttGroup<'_>]) -> Vec<Crossover> {
+    let (querying_rows, storeless_rows): (Vec<&RttRow>, Vec<&RttRow>) =
         rows.iter().filter(|row| !is_control(&row.scheme)).partition(|row| has_store(record, &row.scheme));
-    let pairs = asking
+    let pairs = querying_rows
         .iter()
         .filter(|row| row.distances.len() > 1)
-        .flat_map(|asks| checking.iter().map(move |checks| (asks, checks)));
+        .flat_map(|querying| storeless_rows.iter().map(move |storeless| (querying, storeless)));
     pairs
-        .filter_map(|(asks, checks)| {
-            let at = crossing(&by_block(&asks.scheme, groups), &by_block(&checks.scheme, groups))?;
-            Some(Crossing { asks: asks.scheme.clone(), checks: checks.scheme.clone(), at })
+        .filter_map(|(querying, storeless)| {
+            let at = crossover(&by_block(&querying.scheme, groups), &by_block(&storeless.scheme, groups))?;
+            Some(Crossover { querying: querying.scheme.clone(), storeless: storeless.scheme.clone(), at })
         })
         .collect()
 }
 
 /// What one block saw of both.
 struct Both<'blocks> {
-    asks: Option<&'blocks Medians>,
-    checks_us: Option<f64>,
+    querying: Option<&'blocks Medians>,
+    storeless_us: Option<f64>,
 }
 
-fn crossing(asks: &BTreeMap<u32, Medians>, checks: &BTreeMap<u32, Medians>) -> Option<CrossingAt> {
-    let blocks: BTreeSet<&u32> = asks.keys().chain(checks.keys()).collect();
+fn crossover(querying: &BTreeMap<u32, Medians>, storeless: &BTreeMap<u32, Medians>) -> Option<CrossoverRtt> {
+    let blocks: BTreeSet<&u32> = querying.keys().chain(storeless.keys()).collect();
     let both = |block: &u32| Both {
-        asks: asks.get(block),
-        checks_us: checks.get(block).and_then(|medians| medians.get(&0)).map(|point| point.1),
+        querying: querying.get(block),
+        storeless_us: storeless.get(block).and_then(|medians| medians.get(&0)).map(|point| point.1),
     };
     let blocks: Vec<Both<'_>> = blocks.into_iter().map(both).collect();
-    let met = |blocks: &[&Both<'_>]| {
-        let (near_us, trips) = near_and_trips(&blocks.iter().filter_map(|both| both.asks).collect::<Vec<_>>())?;
-        Some(meets(near_us, trips, middle_of(blocks.iter().filter_map(|both| both.checks_us))?))
+    let crossover_of = |blocks: &[&Both<'_>]| {
+        let (local_us, round_trips) =
+            local_median_and_round_trips(&blocks.iter().filter_map(|both| both.querying).collect::<Vec<_>>())?;
+        Some(crossover_rtt_us(local_us, round_trips, median_value(blocks.iter().filter_map(|both| both.storeless_us))?))
     };
-    let [Estimate { value: rtt_us, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([met(blocks)?]))?;
-    Some(CrossingAt { rtt_us, interval })
+    let [Estimate { value: rtt_us, interval, .. }] =
+        bootstrap(&blocks, CONFIDENCE, |blocks| Some([crossover_of(blocks)?]))?;
+    Some(CrossoverRtt { rtt_us, interval })
 }
 
 /// Returns the round-trip time at which both schemes are equally fast.
 ///
-/// `near_us` is the median with a local store, `checks_us` the median of the scheme that queries no
-/// store. 0 if querying is always slower, infinite if it waits for no round trip.
-fn meets(near_us: f64, trips: f64, checks_us: f64) -> f64 {
-    if near_us >= checks_us {
+/// `local_us` is the median with a local store, `storeless_us` the median of the scheme that
+/// queries no store. 0 if querying is always slower, infinite if it waits for no round trip.
+fn crossover_rtt_us(local_us: f64, round_trips: f64, storeless_us: f64) -> f64 {
+    if local_us >= storeless_us {
         0.0
-    } else if trips < FEWEST_TRIPS {
+    } else if round_trips < MIN_ROUND_TRIPS {
         f64::INFINITY
     } else {
-        (checks_us - near_us) / trips
+        (storeless_us - local_us) / round_trips
     }
 }
 
@@ -264,10 +266,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crossing_is_the_difference_divided_by_the_round_trips() {
-        assert!((meets(160.0, 1.0, 185.0) - 25.0).abs() < 1e-9);
-        assert!((meets(160.0, 2.0, 185.0) - 12.5).abs() < 1e-9);
-        assert!(meets(160.0, 1.0, 120.0).abs() < 1e-9);
-        assert!(meets(140.0, 0.001, 185.0).is_infinite(), "a cached result waits for no round trip");
+    fn crossover_is_the_difference_divided_by_the_round_trips() {
+        assert!((crossover_rtt_us(160.0, 1.0, 185.0) - 25.0).abs() < 1e-9);
+        assert!((crossover_rtt_us(160.0, 2.0, 185.0) - 12.5).abs() < 1e-9);
+        assert!(crossover_rtt_us(160.0, 1.0, 120.0).abs() < 1e-9);
+        assert!(crossover_rtt_us(140.0, 0.001, 185.0).is_infinite(), "a cached result waits for no round trip");
     }
 }

@@ -9,7 +9,7 @@ use engine::record::{Record, ScalingExperiment, ScalingPoint, ServiceDemand, Sli
 use crate::cost::is_control;
 use crate::demand::DemandRow;
 use crate::group::{RoundCounts, schemes_in_order};
-use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, middle_of};
+use crate::statistics::{Bottleneck, CONFIDENCE, Estimate, Interval, Usl, bootstrap, median, median_value};
 use crate::warning::invalid_points;
 use crate::{Analyse, EvidenceError, Topic, Warning};
 
@@ -19,23 +19,23 @@ pub const FIT_NODES: u32 = 3;
 /// them.
 pub const ERROR_LIMIT: f64 = 0.10;
 /// The share of its periods in which a CPU quota is used up from which it counts as saturated.
-pub const FULL: f64 = 0.80;
+pub const SATURATED_SHARE: f64 = 0.80;
 /// The largest deviation of the control from linear scaling on the most nodes.
 ///
 /// With a larger deviation, something other than the nodes limited the run.
 const CONTROL_LIMIT: f64 = 0.15;
 /// The numbers of nodes that the Universal Scalability Law needs: it has three parameters.
-const FEWEST_SIZES: usize = 4;
+const MIN_SIZES: usize = 4;
 /// The widest interval at twice the most nodes, as a ratio, that still identifies the law.
-const WIDEST_AHEAD: f64 = 2.0;
+const MAX_EXTRAPOLATION_RATIO: f64 = 2.0;
 
 /// Capacity by number of nodes, by scheme.
 #[derive(Clone, Debug)]
 pub struct ScalingTable {
     /// The CPU quotas.
-    pub slicing: Option<Slicing>,
+    pub cpu_quotas: Option<Slicing>,
     /// Why no CPU quota could be set, so that only the demands are known; none if quotas were set.
-    pub unsliced: Option<String>,
+    pub no_quota_reason: Option<String>,
     /// CPU time per request with unrestricted CPU, by scheme.
     pub demands: Vec<DemandRow>,
     /// CPU time of the load balancer per request, in microseconds: the median of the rounds.
@@ -57,7 +57,7 @@ pub struct ScalingRow {
     /// [`FIT_NODES`] nodes, when it was not saturated.
     pub store_by_cpu_rps: Option<f64>,
     /// Requests per second that the store sustained when it was saturated.
-    pub store_filled: Option<Estimate>,
+    pub saturated_store_rps: Option<Estimate>,
     /// The bottleneck law, fitted on at most [`FIT_NODES`] nodes.
     pub law: Option<Bottleneck>,
     /// The predictions of that law for the node counts that it was not fitted on.
@@ -85,16 +85,16 @@ pub struct ScalingSize {
     pub rps_per_cpu: Option<f64>,
     /// The share of its periods in which a node's CPU quota was used up: the mean of the nodes, the
     /// median of the rounds.
-    pub nodes_full: f64,
+    pub nodes_saturated: f64,
     /// The same for the store.
-    pub store_full: Option<f64>,
+    pub store_saturated: Option<f64>,
     /// What was saturated.
-    pub full: Full,
+    pub saturated: Saturated,
 }
 
 /// What limited the throughput.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum Saturated {
     /// The CPU quotas of the nodes.
     Nodes,
     /// The CPU quota of the store.
@@ -127,11 +127,11 @@ pub struct UslFit {
     pub kappa: Interval,
     /// The largest error of the law on the nodes that it was fitted on, as a share of the measured
     /// value.
-    pub misfit: f64,
+    pub max_error: f64,
     /// Requests per second for twice the most nodes.
     ///
     /// None if the fit is poor or the interval too wide: the law is then not identifiable.
-    pub ahead: Option<Interval>,
+    pub extrapolation: Option<Interval>,
 }
 
 /// Why the scaling factors of a run are not in the headline.
@@ -145,7 +145,7 @@ pub enum NoHeadline {
         times: Option<f64>,
     },
     /// No CPU quota of these schemes was ever saturated, with any number of nodes.
-    NeverFull {
+    NeverSaturated {
         /// The schemes.
         schemes: Vec<String>,
     },
@@ -165,7 +165,7 @@ impl fmt::Display for NoHeadline {
                 "the control has no valid rounds on one node and on {nodes}, so it is not known whether the machine limited the \
                  other schemes. No scheme's multiple is in the headline."
             ),
-            Self::NeverFull { schemes } => write!(
+            Self::NeverSaturated { schemes } => write!(
                 f,
                 "no CPU quota was ever used up with {}: neither nodes nor store limited what they sustained. Their multiples are \
                  not in the headline.",
@@ -220,10 +220,10 @@ impl ScalingTable {
         let balancer_us =
             scaling.points.iter().filter(|point| point.validity.valid).filter_map(|point| point.balancer_us);
         Some(Self {
-            slicing: scaling.slicing.clone(),
-            unsliced: scaling.unsliced.clone(),
+            cpu_quotas: scaling.slicing.clone(),
+            no_quota_reason: scaling.unsliced.clone(),
             demands: DemandRow::all(record, &scaling.demands),
-            balancer_us: middle_of(balancer_us),
+            balancer_us: median_value(balancer_us),
             rows: schemes.into_iter().map(row).collect(),
         })
     }
@@ -243,22 +243,22 @@ impl ScalingTable {
     /// The control is not among them.
     #[must_use]
     pub fn headline(&self) -> Vec<(&ScalingRow, &ScalingSize)> {
-        let Some(most) = self.most_nodes().filter(|_| self.control_off().is_none()) else { return Vec::new() };
-        let told = self.rows.iter().filter(|row| !is_control(&row.scheme) && row.was_full());
-        told.filter_map(|row| Some((row, row.sizes.last().filter(|size| size.nodes == most)?))).collect()
+        let Some(most) = self.most_nodes().filter(|_| self.control_not_linear().is_none()) else { return Vec::new() };
+        let shown = self.rows.iter().filter(|row| !is_control(&row.scheme) && row.was_saturated());
+        shown.filter_map(|row| Some((row, row.sizes.last().filter(|size| size.nodes == most)?))).collect()
     }
 
     /// Returns why some or all of the schemes are not in the [headline](Self::headline).
     #[must_use]
     pub fn no_headline(&self) -> Vec<NoHeadline> {
-        let never =
-            self.rows.iter().filter(|row| self.most_nodes().is_some() && !row.sizes.is_empty() && !row.was_full());
-        let schemes: Vec<String> = never.map(|row| row.scheme.clone()).collect();
-        let never_full = (!schemes.is_empty()).then_some(NoHeadline::NeverFull { schemes });
-        self.control_off().into_iter().chain(never_full).collect()
+        let unsaturated =
+            self.rows.iter().filter(|row| self.most_nodes().is_some() && !row.sizes.is_empty() && !row.was_saturated());
+        let schemes: Vec<String> = unsaturated.map(|row| row.scheme.clone()).collect();
+        let never_saturated = (!schemes.is_empty()).then_some(NoHeadline::NeverSaturated { schemes });
+        self.control_not_linear().into_iter().chain(never_saturated).collect()
     }
 
-    fn control_off(&self) -> Option<NoHeadline> {
+    fn control_not_linear(&self) -> Option<NoHeadline> {
         let most = self.most_nodes()?;
         let control = self.rows.iter().find(|row| is_control(&row.scheme))?;
         let size = control.sizes.last().filter(|size| size.nodes == most);
@@ -272,13 +272,13 @@ impl ScalingTable {
 impl ScalingRow {
     /// Returns whether a CPU quota was saturated with any number of nodes.
     #[must_use]
-    pub fn was_full(&self) -> bool {
-        self.sizes.iter().any(|size| size.full != Full::Neither)
+    pub fn was_saturated(&self) -> bool {
+        self.sizes.iter().any(|size| size.saturated != Saturated::Neither)
     }
 
     /// Returns whether the law predicts the node counts that it was not fitted on.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub fn predicts_unfitted_sizes(&self) -> bool {
         !self.predictions.is_empty() && self.predictions.iter().all(|each| each.error().abs() <= ERROR_LIMIT)
     }
 
@@ -286,28 +286,28 @@ impl ScalingRow {
     ///
     /// None if the law does not hold.
     #[must_use]
-    pub fn ahead(&self) -> Option<(u32, f64)> {
+    pub fn extrapolation(&self) -> Option<(u32, f64)> {
         let nodes = 2 * self.sizes.last()?.nodes;
-        self.law.filter(|_| self.holds()).map(|law| (nodes, law.rps(nodes)))
+        self.law.filter(|_| self.predicts_unfitted_sizes()).map(|law| (nodes, law.rps(nodes)))
     }
 
-    fn of(scheme: &str, points: &[&ScalingPoint], slicing: Option<&Slicing>) -> Self {
+    fn of(scheme: &str, points: &[&ScalingPoint], quotas: Option<&Slicing>) -> Self {
         let counts: BTreeSet<u32> = points.iter().filter_map(|point| nodes(point)).collect();
-        let one = sizes_of(points, 1).and_then(|points| rate(&points)).map(|rps| rps.value);
+        let one = existing_points_with(points, 1).and_then(|points| rate(&points)).map(|rps| rps.value);
         let sizes: Vec<ScalingSize> = counts
             .into_iter()
-            .filter_map(|nodes| ScalingSize::of(nodes, &with_nodes(points, nodes), one, slicing))
+            .filter_map(|nodes| ScalingSize::of(nodes, &points_with(points, nodes), one, quotas))
             .collect();
         let few: Vec<&ScalingPoint> =
             valid(points).filter(|point| nodes(point).is_some_and(|count| count <= FIT_NODES)).collect();
-        let filled: Vec<&ScalingPoint> = valid(points).filter(|point| fills_store(point)).collect();
-        let store_filled = rate(&filled);
-        let law = slicing.and_then(|slicing| law(&few, slicing, store_filled));
-        let store_us = middle_of(few.iter().filter_map(|point| point.store_us)).filter(|us| *us > 0.0);
+        let saturated: Vec<&ScalingPoint> = valid(points).filter(|point| saturates_store(point)).collect();
+        let saturated_store_rps = rate(&saturated);
+        let law = quotas.and_then(|quotas| law(&few, quotas, saturated_store_rps));
+        let store_us = median_value(few.iter().filter_map(|point| point.store_us)).filter(|us| *us > 0.0);
         Self {
             scheme: scheme.to_owned(),
-            store_by_cpu_rps: slicing.zip(store_us).map(|(slicing, us)| slicing.store_share * 1e6 / us),
-            store_filled,
+            store_by_cpu_rps: quotas.zip(store_us).map(|(quotas, us)| quotas.store_share * 1e6 / us),
+            saturated_store_rps,
             predictions: law.map(|law| predictions(&law, &sizes)).unwrap_or_default(),
             usl: UslFit::of(points, &sizes),
             law,
@@ -325,7 +325,7 @@ fn with_nodes<'record>(points: &[&'record ScalingPoint], count: u32) -> Vec<&'re
 }
 
 fn sizes_of<'record>(points: &[&'record ScalingPoint], count: u32) -> Option<Vec<&'record ScalingPoint>> {
-    Some(with_nodes(points, count)).filter(|points| !points.is_empty())
+    Some(points_with(points, count)).filter(|points| !points.is_empty())
 }
 
 fn valid<'record>(points: &[&'record ScalingPoint]) -> impl Iterator<Item = &'record ScalingPoint> {
@@ -341,53 +341,59 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl ScalingSize {
-    fn of(nodes: u32, points: &[&ScalingPoint], one: Option<f64>, slicing: Option<&Slicing>) -> Option<Self> {
+    fn of(nodes: u32, points: &[&ScalingPoint], one: Option<f64>, quotas: Option<&Slicing>) -> Option<Self> {
         let rps = rate(points)?;
-        let store_full = middle_of(valid(points).filter_map(|point| point.store_full));
-        let nodes_full = middle_of(valid(points).map(|point| mean(&point.nodes_full)))?;
+        let store_saturated = median_value(valid(points).filter_map(|point| point.store_full));
+        let nodes_saturated = median_value(valid(points).map(|point| mean(&point.nodes_full)))?;
         let used = valid(points).count();
-        let cpus = slicing.map(|slicing| {
-            let store = if store_full.is_some() { slicing.store_share } else { 0.0 };
-            f64::from(nodes) * slicing.node_share + store
+        let cpus = quotas.map(|quotas| {
+            let store = if store_saturated.is_some() { quotas.store_share } else { 0.0 };
+            f64::from(nodes) * quotas.node_share + store
         });
         Some(Self {
             nodes,
             rounds: RoundCounts { used, excluded: points.len() - used },
             rps,
             efficiency: one.map(|one| rps.value / (one * f64::from(nodes))),
-            nodes_us: middle_of(valid(points).map(|point| point.nodes_us))?,
-            store_us: middle_of(valid(points).filter_map(|point| point.store_us)),
+            nodes_us: median_value(valid(points).map(|point| point.nodes_us))?,
+            store_us: median_value(valid(points).filter_map(|point| point.store_us)),
             rps_per_cpu: cpus.map(|cpus| rps.value / cpus),
-            nodes_full,
-            store_full,
-            full: match (nodes_full >= FULL, store_full.is_some_and(|share| share >= FULL)) {
-                (true, false) => Full::Nodes,
-                (false, true) => Full::Store,
-                (true, true) => Full::Both,
-                (false, false) => Full::Neither,
+            nodes_saturated,
+            store_saturated,
+            saturated: match (
+                nodes_saturated >= SATURATED_SHARE,
+                store_saturated.is_some_and(|share| share >= SATURATED_SHARE),
+            ) {
+                (true, false) => Saturated::Nodes,
+                (false, true) => Saturated::Store,
+                (true, true) => Saturated::Both,
+                (false, false) => Saturated::Neither,
             },
         })
     }
 }
 
 /// Returns whether the point shows the capacity of the store: only the store's quota limited it.
-fn fills_store(point: &ScalingPoint) -> bool {
-    let filled = matches!(point.step, Step::StoreFilled { .. }) && point.store_full.is_some_and(|share| share >= FULL);
-    filled && mean(&point.nodes_full) < FULL
+fn saturates_store(point: &ScalingPoint) -> bool {
+    let saturated = matches!(point.step, Step::StoreFilled { .. })
+        && point.store_full.is_some_and(|share| share >= SATURATED_SHARE);
+    saturated && mean(&point.nodes_full) < SATURATED_SHARE
 }
 
 /// Returns the law from the capacity of a node and of the store.
 ///
 /// The capacity of a node is its rate while the store was not saturated; that of the store was
 /// measured at saturation. None if the store was never saturated.
-fn law(few: &[&ScalingPoint], slicing: &Slicing, store_filled: Option<Estimate>) -> Option<Bottleneck> {
-    let left = |point: &&&ScalingPoint| point.store_full.is_none_or(|share| share < FULL);
-    let of_rounds = middle_of(few.iter().filter(left).filter_map(|point| Some(point.rps / f64::from(nodes(point)?))));
+fn law(few: &[&ScalingPoint], quotas: &Slicing, saturated_store_rps: Option<Estimate>) -> Option<Bottleneck> {
+    let store_unsaturated = |point: &&&ScalingPoint| point.store_full.is_none_or(|share| share < SATURATED_SHARE);
+    let of_rounds = median_value(
+        few.iter().filter(store_unsaturated).filter_map(|point| Some(point.rps / f64::from(nodes(point)?))),
+    );
     // If even one node saturates the store, the capacity of a node follows from its CPU quota.
-    let of_slice = middle_of(few.iter().map(|point| slicing.node_share * 1e6 / point.nodes_us));
-    let store_rps = store_filled.map(|filled| filled.value);
+    let of_quota = median_value(few.iter().map(|point| quotas.node_share * 1e6 / point.nodes_us));
+    let store_rps = saturated_store_rps.map(|saturated| saturated.value);
     let has_store = few.iter().any(|point| point.store_us.is_some());
-    (store_rps.is_some() == has_store).then_some(Bottleneck { node_rps: of_rounds.or(of_slice)?, store_rps })
+    (store_rps.is_some() == has_store).then_some(Bottleneck { node_rps: of_rounds.or(of_quota)?, store_rps })
 }
 
 fn predictions(law: &Bottleneck, sizes: &[ScalingSize]) -> Vec<Prediction> {
@@ -399,7 +405,7 @@ fn predictions(law: &Bottleneck, sizes: &[ScalingSize]) -> Vec<Prediction> {
 
 impl UslFit {
     fn of(points: &[&ScalingPoint], sizes: &[ScalingSize]) -> Option<Self> {
-        if sizes.len() < FEWEST_SIZES {
+        if sizes.len() < MIN_SIZES {
             return None;
         }
         let blocks: BTreeSet<u32> = valid(points).map(|point| point.block).collect();
@@ -413,14 +419,17 @@ impl UslFit {
             let usl = Usl::fit(&medians(blocks))?;
             Some([usl.lambda, usl.sigma, usl.kappa, usl.rps(2.0 * most)])
         };
-        let [lambda, sigma, kappa, ahead] = bootstrap(&blocks, CONFIDENCE, numbers)?;
+        let [lambda, sigma, kappa, extrapolation] = bootstrap(&blocks, CONFIDENCE, numbers)?;
         let usl = Usl { lambda: lambda.value, sigma: sigma.value, kappa: kappa.value };
-        let off = |size: &ScalingSize| (usl.rps(f64::from(size.nodes)) / size.rps.value - 1.0).abs();
-        let misfit = sizes.iter().map(off).fold(0.0, f64::max);
-        let identifiable =
-            |ahead: &Interval| misfit <= ERROR_LIMIT && ahead.low > 0.0 && ahead.high / ahead.low <= WIDEST_AHEAD;
-        let ahead = ahead.interval.filter(identifiable);
-        Some(Self { usl, sigma: sigma.interval?, kappa: kappa.interval?, misfit, ahead })
+        let error = |size: &ScalingSize| (usl.rps(f64::from(size.nodes)) / size.rps.value - 1.0).abs();
+        let max_error = sizes.iter().map(error).fold(0.0, f64::max);
+        let identifiable = |extrapolation: &Interval| {
+            max_error <= ERROR_LIMIT
+                && extrapolation.low > 0.0
+                && extrapolation.high / extrapolation.low <= MAX_EXTRAPOLATION_RATIO
+        };
+        let extrapolation = extrapolation.interval.filter(identifiable);
+        Some(Self { usl, sigma: sigma.interval?, kappa: kappa.interval?, max_error, extrapolation })
     }
 }
 
@@ -430,6 +439,6 @@ fn medians(blocks: &[&Vec<(u32, f64)>]) -> Vec<(f64, f64)> {
     for (nodes, rps) in blocks.iter().copied().flatten() {
         by_nodes.entry(*nodes).or_default().push(*rps);
     }
-    let median = |(nodes, rps): (u32, Vec<f64>)| Some((f64::from(nodes), middle_of(rps)?));
+    let median = |(nodes, rps): (u32, Vec<f64>)| Some((f64::from(nodes), median_value(rps)?));
     by_nodes.into_iter().filter_map(median).collect()
 }

@@ -50,13 +50,13 @@ pub struct SloRate {
     pub missed: u32,
     /// Rounds that say nothing about the target.
     pub void: u32,
-    /// For each objective, the median of its percentile over the judged rounds, in microseconds.
+    /// For each objective, the median of its percentile over the conclusive rounds, in microseconds.
     pub times_us: Vec<Option<f64>>,
 }
 
 /// A round that says something about the target.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Judged {
+pub struct ConclusiveRound {
     /// Rounds that are adjacent in time share a block.
     pub block: u32,
     /// Requests per second.
@@ -93,17 +93,17 @@ impl SloFit {
     /// None unless some rounds met the objectives, others did not, and more of them did at lower
     /// rates.
     #[must_use]
-    pub fn of(rounds: &[Judged]) -> Option<Self> {
+    pub fn of(rounds: &[ConclusiveRound]) -> Option<Self> {
         let outcomes: Vec<(f64, bool)> = rounds.iter().map(|round| (round.rate_rps, round.met)).collect();
-        let law = falling(&outcomes)?;
+        let law = fit_falling_curve(&outcomes)?;
         let rate_rps = law.at(SLO_SHARE);
         // The curve uses the penalised likelihood, the profile the plain one.
-        let interval = interval(rounds, &outcomes).map(|interval| interval.holding(rate_rps));
+        let interval = interval(rounds, &outcomes).map(|interval| interval.extended_to(rate_rps));
         Some(Self { law, rate_rps, interval })
     }
 }
 
-fn falling(outcomes: &[(f64, bool)]) -> Option<Logistic> {
+fn fit_falling_curve(outcomes: &[(f64, bool)]) -> Option<Logistic> {
     let both = outcomes.iter().any(|(_, met)| *met) && outcomes.iter().any(|(_, met)| !met);
     Logistic::fit(outcomes).filter(|law| both && law.slope < 0.0)
 }
@@ -112,7 +112,7 @@ fn falling(outcomes: &[(f64, bool)]) -> Option<Logistic> {
 ///
 /// The profile assumes independent rounds. The bootstrap over blocks does not, but sees no scatter
 /// if the rounds separate perfectly.
-fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
+fn interval(rounds: &[ConclusiveRound], outcomes: &[(f64, bool)]) -> Option<Interval> {
     let profile = profile_interval(outcomes, SLO_SHARE, CONFIDENCE)?;
     let numbers: BTreeSet<u32> = rounds.iter().map(|round| round.block).collect();
     let of_block = |number: &u32| -> Vec<(f64, bool)> {
@@ -122,10 +122,10 @@ fn interval(rounds: &[Judged], outcomes: &[(f64, bool)]) -> Option<Interval> {
     let blocks: Vec<Vec<(f64, bool)>> = numbers.iter().map(of_block).collect();
     let rate = |drawn: &[&Vec<(f64, bool)>]| {
         let drawn: Vec<(f64, bool)> = drawn.iter().copied().flatten().copied().collect();
-        Some([falling(&drawn)?.at(SLO_SHARE)])
+        Some([fit_falling_curve(&drawn)?.at(SLO_SHARE)])
     };
     let drawn = bootstrap(&blocks, CONFIDENCE, rate).and_then(|[rate]| rate.interval).unwrap_or(profile);
-    Some(profile.holding(drawn.low).holding(drawn.high))
+    Some(profile.extended_to(drawn.low).extended_to(drawn.high))
 }
 
 impl Analyse for SloExperiment {
@@ -139,19 +139,21 @@ impl Analyse for SloExperiment {
     ///
     /// A round in which the target did not sustain the load is a result of the search, and counts.
     fn warnings(&self, _: &Record, _: Option<&SloTable>) -> Vec<Warning> {
-        let says_nothing = |round: &&SloRound| matches!(round.verdict, SloVerdict::Generator | SloVerdict::Unsettled);
-        let void: Vec<&SloRound> = self.rounds.iter().filter(says_nothing).collect();
-        if void.is_empty() {
+        let is_inconclusive =
+            |round: &&SloRound| matches!(round.verdict, SloVerdict::Generator | SloVerdict::Unsettled);
+        let inconclusive: Vec<&SloRound> = self.rounds.iter().filter(is_inconclusive).collect();
+        if inconclusive.is_empty() {
             return Vec::new();
         }
-        let with = |fault: Fault| void.iter().filter(|round| round.round.validity.faults.contains(&fault)).count();
-        let reasons = WHY_VOID.map(|(fault, words)| (words, with(fault)));
+        let with =
+            |fault: Fault| inconclusive.iter().filter(|round| round.round.validity.faults.contains(&fault)).count();
+        let reasons = INCONCLUSIVE_REASONS.map(|(fault, text)| (text, with(fault)));
         let reasons = reasons.into_iter().filter(|(_, rounds)| *rounds > 0);
         let reasons: Vec<String> = reasons.map(|(what, rounds)| format!("{what} in {rounds}")).collect();
         vec![Topic::Invalid.warning(format!(
             "{}: {} of {} rounds say nothing about the target and were repeated: {}.",
             Self::EXPERIMENT,
-            void.len(),
+            inconclusive.len(),
             self.rounds.len(),
             reasons.join(", ")
         ))]
@@ -159,7 +161,7 @@ impl Analyse for SloExperiment {
 }
 
 /// The reasons why a round says nothing about the target.
-const WHY_VOID: [(Fault, &str); 7] = [
+const INCONCLUSIVE_REASONS: [(Fault, &str); 7] = [
     (Fault::GeneratorExhausted, "the generator ran out of file descriptors, local ports or memory"),
     (Fault::GeneratorLate, "the generator sent too late"),
     (Fault::GeneratorFull, "the generator was saturated"),
@@ -174,7 +176,7 @@ impl SloTable {
         let (confirming, searching): (Vec<&SloRound>, Vec<&SloRound>) =
             slo.rounds.iter().partition(|round| matches!(round.step, SearchStep::Confirmation { .. }));
         let confirmations = by_rate(&slo.objectives, &confirming);
-        let fit = SloFit::of(&searching.iter().filter_map(|round| judged(round)).collect::<Vec<_>>());
+        let fit = SloFit::of(&searching.iter().filter_map(|round| conclusive_round(round)).collect::<Vec<_>>());
         let mut rates = by_rate(&slo.objectives, &searching);
         rates.sort_by(|one, other| one.rate_rps.total_cmp(&other.rate_rps));
         Self {
@@ -189,15 +191,15 @@ impl SloTable {
     }
 }
 
-/// Returns a judged round of the grid; the rates of other rounds depend on earlier results.
-fn judged(round: &SloRound) -> Option<Judged> {
+/// Returns a conclusive round of the grid; the rates of other rounds depend on earlier results.
+fn conclusive_round(round: &SloRound) -> Option<ConclusiveRound> {
     let SearchStep::Grid { block } = round.step else { return None };
     let met = match round.verdict {
         SloVerdict::Met => true,
         SloVerdict::Missed => false,
         SloVerdict::Generator | SloVerdict::Unsettled => return None,
     };
-    Some(Judged { block, rate_rps: round.rate_rps, met })
+    Some(ConclusiveRound { block, rate_rps: round.rate_rps, met })
 }
 
 /// Groups rounds by rate, in the order in which the rates were first measured.
@@ -214,10 +216,10 @@ fn by_rate(objectives: &[Objective], rounds: &[&SloRound]) -> Vec<SloRate> {
 
 impl SloRate {
     fn of(rate_rps: f64, objectives: &[Objective], rounds: &[&SloRound]) -> Self {
-        let says = |round: &&&SloRound| matches!(round.verdict, SloVerdict::Met | SloVerdict::Missed);
+        let is_conclusive = |round: &&&SloRound| matches!(round.verdict, SloVerdict::Met | SloVerdict::Missed);
         let count = |wanted: SloVerdict| rounds.iter().filter(|round| round.verdict == wanted).count() as u32;
         let time = |objective: &Objective| {
-            let times = rounds.iter().filter(says).filter_map(|round| objective.percentile.of(&round.round));
+            let times = rounds.iter().filter(is_conclusive).filter_map(|round| objective.percentile.of(&round.round));
             median(&times.map(|us| us as f64).collect::<Vec<_>>(), CONFIDENCE).map(|found| found.value)
         };
         Self {

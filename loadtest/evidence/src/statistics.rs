@@ -7,18 +7,18 @@ mod bootstrap;
 mod line;
 mod logistic;
 mod median;
+mod proportion;
 mod scalability;
-mod share;
 mod signed_rank;
 mod student;
 
 pub use bootstrap::bootstrap;
-pub(crate) use engine::median::median as middle_of;
+pub(crate) use engine::median::median as median_value;
 pub use line::{Line, least_squares};
 pub use logistic::{Logistic, profile_interval};
 pub use median::median;
+pub use proportion::wilson;
 pub use scalability::{Bottleneck, Usl};
-pub use share::wilson;
 pub use signed_rank::{hodges_lehmann, hodges_lehmann_ratio};
 pub use student::mean;
 
@@ -33,7 +33,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Their widest interval misses only when all samples lie on one side of the truth, which happens
 /// with probability 2 / 2^n.
 #[must_use]
-pub fn fewest_samples(confidence: f64) -> usize {
+pub fn min_samples(confidence: f64) -> usize {
     (2.0 / (1.0 - confidence)).log2().ceil() as usize
 }
 
@@ -57,7 +57,7 @@ impl Interval {
 
     /// Returns the same interval, extended to this value if it lies outside.
     #[must_use]
-    pub const fn holding(self, value: f64) -> Self {
+    pub const fn extended_to(self, value: f64) -> Self {
         Self { low: self.low.min(value), high: self.high.max(value), level: self.level }
     }
 }

@@ -8,7 +8,7 @@ use crate::{EvidenceError, UnusableHistogram};
 
 /// The most points that a chart can show. If there are more intervals, adjacent ones are merged,
 /// including their histograms.
-const MOST_POINTS: usize = 1_000;
+const MAX_POINTS: usize = 1_000;
 
 /// One round of a load over time.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct TimelinePoint {
 
 impl Timeline {
     pub(crate) fn of(round: &Round) -> Result<Self, EvidenceError> {
-        let intervals_per_point = round.intervals.len().div_ceil(MOST_POINTS).max(1);
+        let intervals_per_point = round.intervals.len().div_ceil(MAX_POINTS).max(1);
         let counts = |interval: &Interval| round.window.contains(interval.start_s);
         // No point spans the edge of the window.
         let sides = round.intervals.chunk_by(|one, other| counts(one) == counts(other));

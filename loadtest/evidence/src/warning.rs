@@ -55,12 +55,12 @@ pub enum Topic {
     /// Limitations of the comparison.
     Comparison,
     /// Effects of the machine and the setup.
-    Bench,
+    Setup,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Run, Self::Invalid, Self::Statistics, Self::Comparison, Self::Bench];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Invalid, Self::Statistics, Self::Comparison, Self::Setup];
 
     /// Creates a caveat of this topic.
     pub(crate) fn warning(self, text: impl Into<String>) -> Warning {
@@ -75,7 +75,7 @@ impl fmt::Display for Topic {
             Self::Invalid => "Invalid measurements",
             Self::Statistics => "Statistical limitations",
             Self::Comparison => "Limitations of the comparison",
-            Self::Bench => "Machine and setup",
+            Self::Setup => "Machine and setup",
         })
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn by_level<'place>(places: impl Iterator<Item = &'place Place>) -> S
             None => levels.push((name, vec![&place.scheme])),
         }
     }
-    let told: Vec<String> =
+    let items: Vec<String> =
         levels.into_iter().map(|(name, schemes)| format!("{name} ({})", schemes.join(", "))).collect();
-    told.join("; ")
+    items.join("; ")
 }

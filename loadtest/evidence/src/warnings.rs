@@ -7,10 +7,10 @@ use engine::record::{Omission, Record, Status};
 
 use crate::{Topic, Warning};
 
-pub(crate) use rounds::{of_groups, of_latency};
+pub(crate) use rounds::{for_groups, for_latency};
 
 /// Returns caveats about what is missing from the run.
-pub(crate) fn of_the_run(record: &Record) -> Vec<Warning> {
+pub(crate) fn for_run(record: &Record) -> Vec<Warning> {
     let incomplete = match &record.run.status {
         Status::Complete => None,
         Status::Incomplete { reason } => Some(
@@ -25,6 +25,6 @@ pub(crate) fn of_the_run(record: &Record) -> Vec<Warning> {
 }
 
 /// Returns caveats about the machine and the placement of the processes.
-pub(crate) fn of_the_machine(record: &Record) -> Vec<Warning> {
+pub(crate) fn for_machine(record: &Record) -> Vec<Warning> {
     machine::all(record)
 }

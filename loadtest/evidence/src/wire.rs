@@ -46,7 +46,7 @@ impl Analyse for WireExperiment {
         let place = |point: &WirePoint| format!("{} by {} with {} roles", point.scheme, point.carrier, point.roles);
         let points = self.points.iter().map(|point| (place(point), &point.validity));
         let valid = || self.points.iter().filter(|point| point.validity.valid);
-        let without = !valid().any(|point| is_control(&point.scheme));
+        let control_missing = !valid().any(|point| is_control(&point.scheme));
         let large =
             valid().filter(|point| point.carrier == Carrier::Cookie && point.credential_bytes > COOKIE_LIMIT_BYTES);
         let large = large.map(|point| {
@@ -57,7 +57,7 @@ impl Analyse for WireExperiment {
             ))
         });
         let mut warnings = invalid_points(Self::EXPERIMENT, points);
-        warnings.extend(without.then(|| no_control(Self::EXPERIMENT)).into_iter().chain(large));
+        warnings.extend(control_missing.then(|| no_control(Self::EXPERIMENT)).into_iter().chain(large));
         warnings
     }
 }
@@ -72,13 +72,13 @@ impl WireTable {
 
 impl WireRow {
     fn of(point: &WirePoint, all: &[WirePoint]) -> Self {
-        let beside = |other: &&WirePoint| {
+        let same_carrier_and_roles = |other: &&WirePoint| {
             is_control(&other.scheme)
                 && other.validity.valid
                 && (other.carrier, other.roles) == (point.carrier, point.roles)
         };
         let comparable = point.validity.valid && !is_control(&point.scheme);
-        let control = all.iter().find(beside).filter(|_| comparable);
+        let control = all.iter().find(same_carrier_and_roles).filter(|_| comparable);
         Self {
             point: point.clone(),
             request_over_control: control

@@ -10,7 +10,7 @@ use engine::record::{
     RttExperiment, Status,
 };
 use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Topic};
-use synthetic::kit::{invalidate, near, of, told};
+use synthetic::testkit::{assert_near, count_warnings, invalidate, of};
 
 fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
     evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
@@ -38,8 +38,8 @@ fn cost_over_control_matches_the_truth() {
         let (server, total) = (over.server_us, over.total_us.unwrap());
         assert!(server.interval.unwrap().contains(server_us), "{scheme}: {server:?}");
         assert!(total.interval.unwrap().contains(server_us + store_us), "{scheme}: {total:?}");
-        near(over.store_us.unwrap().value, store_us, 0.5);
-        near(over.ratio.unwrap().value, (6.5 + server_us + store_us) / 6.5, 0.1);
+        assert_near(over.store_us.unwrap().value, store_us, 0.5);
+        assert_near(over.ratio.unwrap().value, (6.5 + server_us + store_us) / 6.5, 0.1);
     }
     assert!(cost_row(&evidence, "anonymous").over_control.is_none());
 }
@@ -51,9 +51,9 @@ fn invalid_round_is_counted_and_excluded() {
     let row = cost_row(&before, "session-redis");
     assert_eq!((row.rounds.used, row.rounds.excluded), (7, 1));
     let mut worse = record.clone();
-    let spoilt = cost_rounds(&mut worse).iter_mut().find(|round| !round.validity.valid).unwrap();
-    spoilt.usage.as_mut().unwrap().server_cpu_ns *= 100;
-    spoilt.achieved_rps = 1.0;
+    let invalidated = cost_rounds(&mut worse).iter_mut().find(|round| !round.validity.valid).unwrap();
+    invalidated.usage.as_mut().unwrap().server_cpu_ns *= 100;
+    invalidated.achieved_rps = 1.0;
     let after = of(&worse);
     assert_eq!(cost_row(&after, "session-redis").over_control, row.over_control);
     assert_eq!(cost_row(&after, "session-redis").capacity, row.capacity);
@@ -68,7 +68,7 @@ fn pairs_are_formed_within_a_block_only() {
         round.usage.as_mut().unwrap().server_cpu_ns += drift_ns;
     }
     let over = cost_row(&of(&record), "jwt-hs256").over_control.unwrap();
-    near(over.server_us.value, 2.1, 0.2);
+    assert_near(over.server_us.value, 2.1, 0.2);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn no_valid_control_gives_no_difference() {
     let evidence = of(&record);
     assert!(evidence.cost.as_ref().unwrap().differences().next().is_none());
     assert!(cost_row(&evidence, "jwt-hs256").server_us.is_some());
-    assert_eq!(told(&evidence, &["cost: the control has no valid figures"]), 1);
+    assert_eq!(count_warnings(&evidence, &["cost: the control has no valid figures"]), 1);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn unobserved_store_has_no_cost_instead_of_zero() {
     let evidence = of(&record);
     let over = cost_row(&evidence, "session-redis").over_control.unwrap();
     assert_eq!((over.store_us, over.total_us, over.ratio), (None, None, None));
-    assert_eq!(told(&evidence, &["The store of session-redis could not be observed"]), 1);
+    assert_eq!(count_warnings(&evidence, &["The store of session-redis could not be observed"]), 1);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn store_commands_match_the_counts() {
     let commands = &cost_row(&evidence, "session-redis-pool").store_commands;
     assert_eq!(commands.keys().collect::<Vec<_>>(), ["GET", "PING", "UNWATCH"]);
     for each in commands.values() {
-        near(*each, 1.0, 1e-9);
+        assert_near(*each, 1.0, 1e-9);
     }
     assert!(cost_row(&evidence, "jwt-hs256").store_commands.is_empty());
 }
@@ -111,7 +111,7 @@ fn saturated_part_is_found_from_cpu_usage() {
     let mut record = synthetic::compare();
     let capacity = |record: &Record, scheme: &str| cost_row(&of(record), scheme).capacity.clone().unwrap();
     let server_bound = capacity(&record, "jwt-eddsa");
-    assert_eq!((server_bound.full.clone(), server_bound.is_lower_bound()), (vec![Part::Server], false));
+    assert_eq!((server_bound.saturated.clone(), server_bound.is_lower_bound()), (vec![Part::Server], false));
     // The generator's share of its own CPU grows until it is the saturated part.
     record.placement.store_cpus = vec![2];
     for round in cost_rounds(&mut record) {
@@ -120,10 +120,10 @@ fn saturated_part_is_found_from_cpu_usage() {
         usage.generator_cpu_ns = ((round.window.end_s - round.window.start_s) * 0.99e9) as u64;
     }
     let generator_bound = capacity(&record, "jwt-eddsa");
-    assert_eq!((generator_bound.full.clone(), generator_bound.is_lower_bound()), (vec![Part::Generator], true));
+    assert_eq!((generator_bound.saturated.clone(), generator_bound.is_lower_bound()), (vec![Part::Generator], true));
     record.placement.generator_cpus = vec![0];
-    let crowded = capacity(&record, "jwt-eddsa");
-    assert_eq!((crowded.full.clone(), crowded.shared), (vec![Part::Server, Part::Generator], true));
+    let shared = capacity(&record, "jwt-eddsa");
+    assert_eq!((shared.saturated.clone(), shared.shared), (vec![Part::Server, Part::Generator], true));
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn memory_slope_matches_the_truth() {
     assert_eq!((slope.basis, row.series), (SlopeBasis::BetweenSeries, 3));
     let (store, total) = (slope.store.unwrap(), slope.total.unwrap());
     assert!(store.interval.unwrap().contains(310.0), "{store:?}");
-    near(slope.server.value + store.value, total.value, 1e-6);
-    near(slope.fixed_bytes, 25.1e6, 0.1e6);
+    assert_near(slope.server.value + store.value, total.value, 1e-6);
+    assert_near(slope.fixed_bytes, 25.1e6, 0.1e6);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn three_population_sizes_give_no_slope() {
     let row = evidence.memory.as_ref().unwrap().rows.iter().find(|row| row.scheme == "session-redis").unwrap();
     assert_eq!((row.slope.as_ref(), row.excluded, row.populations), (None, 6, 3));
     let words = ["no fill of session-redis has 4 valid population sizes (3 in total)"];
-    assert_eq!(told(&evidence, &words), 1, "{:?}", evidence.warnings);
+    assert_eq!(count_warnings(&evidence, &words), 1, "{:?}", evidence.warnings);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn damaged_histogram_is_an_error_with_its_place() {
 fn round_with_inconsistent_percentiles_is_reported() {
     let mut record = synthetic::compare();
     latency_rounds(&mut record)[0].response_us.p99 = Some(1);
-    assert_eq!(told(&of(&record), &["do not match its own histograms"]), 1);
+    assert_eq!(count_warnings(&of(&record), &["do not match its own histograms"]), 1);
 }
 
 #[test]
@@ -215,12 +215,12 @@ fn sound_record_gets_only_the_expected_warnings() {
     let invalid: Vec<(&str, u32)> =
         evidence.invalid_rounds.iter().map(|round| (round.place.scheme.as_str(), round.block)).collect();
     assert_eq!(invalid, [("session-redis", 3)]);
-    let told: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
+    let reported: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
     let expected = ["p99.99", "p99.9 ", "needs 6 valid rounds", "ran on this machine", "virtual machine"];
     for part in expected {
-        assert!(told.iter().any(|sentence| sentence.contains(part)), "{part} is missing in {told:#?}");
+        assert!(reported.iter().any(|sentence| sentence.contains(part)), "{part} is missing in {reported:#?}");
     }
-    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(reported.len(), 5, "{reported:#?}");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn timeline_shows_the_stall() {
     assert!(points[9].service_us_p99.unwrap() < 1_000, "{:?}", points[9]);
     assert!(!points[0].in_window && points[1].in_window);
     let row = &evidence.load.as_ref().unwrap().latency.rows[0];
-    near(row.cpu.unwrap().server_us, 12.8, 1.0);
+    assert_near(row.cpu.unwrap().server_us, 12.8, 1.0);
 }
 
 /// More intervals than a chart can show are merged by their histograms.
@@ -273,7 +273,7 @@ fn long_load_has_merged_points_with_all_requests() {
     let shown: f64 = line.points.iter().map(|point| point.rate_rps * point.length_s).sum();
     assert_eq!(shown.round() as u64, all);
     let covered_s: f64 = line.points.iter().map(|point| point.length_s).sum();
-    near(covered_s, length_s, 1e-6);
+    assert_near(covered_s, length_s, 1e-6);
     assert!(line.points.iter().all(|point| point.in_window == (point.start_s >= 100.0)), "none is on both sides");
     let slowest = line.points.iter().max_by_key(|point| point.response_us_p99).unwrap();
     assert!((slowest.start_s..slowest.start_s + slowest.length_s).contains(&f64::from(STALLED)), "{slowest:?}");
@@ -287,35 +287,35 @@ fn unsaturated_server_is_reported() {
     for round in cost_rounds(&mut record).iter_mut().filter(|round| round.scheme == "jwt-eddsa") {
         round.usage.as_mut().unwrap().server_cpu_ns /= 3;
     }
-    assert_eq!(told(&of(&record), &["No part was saturated at the capacity of jwt-eddsa:"]), 1);
+    assert_eq!(count_warnings(&of(&record), &["No part was saturated at the capacity of jwt-eddsa:"]), 1);
 }
 
 #[test]
-fn round_trips_and_crossings_match_the_truth() {
+fn round_trips_and_crossovers_match_the_truth() {
     let evidence = of(&synthetic::compare());
     let table = evidence.rtt.as_ref().unwrap();
     let row = |scheme: &str| table.rows.iter().find(|row| row.scheme == scheme).unwrap();
     for (scheme, truth) in [("session-redis", 1.0), ("session-redis-pool", 2.0)] {
-        let trips = row(scheme).trips.unwrap();
-        near(trips.value, truth, 0.02);
+        let trips = row(scheme).round_trips.unwrap();
+        assert_near(trips.value, truth, 0.02);
         let interval = trips.interval.unwrap();
         assert!(interval.contains(trips.value) && interval.high - interval.low < 0.05, "{scheme}: {trips:?}");
-        let given: Vec<Option<f64>> = row(scheme).distances.iter().map(|at| at.given_us).collect();
-        assert_eq!(given, [None, Some(220.0), Some(1_020.0), Some(5_020.0)]);
+        let measured: Vec<Option<f64>> = row(scheme).distances.iter().map(|at| at.measured_rtt_us).collect();
+        assert_eq!(measured, [None, Some(220.0), Some(1_020.0), Some(5_020.0)]);
         assert!(row(scheme).distances.iter().all(|at| at.cost.is_some() && at.response.is_some()));
     }
-    assert!(row("jwt-hs256").trips.is_none() && row("jwt-hs256").distances.len() == 1);
+    assert!(row("jwt-hs256").round_trips.is_none() && row("jwt-hs256").distances.len() == 1);
     // Service takes 90 us, the server's CPU time and four times the store's: 115.6 against 130.1 us, over one trip.
-    let at = |asks: &str, checks: &str| {
-        table.crossings.iter().find(|each| each.asks == asks && each.checks == checks).unwrap().at
+    let at = |querying: &str, storeless: &str| {
+        table.crossovers.iter().find(|each| each.querying == querying && each.storeless == storeless).unwrap().at
     };
     let eddsa = at("session-redis", "jwt-eddsa");
-    near(eddsa.rtt_us, 14.5, 6.0);
+    assert_near(eddsa.rtt_us, 14.5, 6.0);
     let interval = eddsa.interval.unwrap();
     assert!(interval.contains(eddsa.rtt_us) && interval.low > 0.0 && interval.high < 30.0, "{eddsa:?}");
     let hs256 = at("session-redis", "jwt-hs256");
     assert!(hs256.rtt_us <= 0.0 && hs256.interval.unwrap().high <= 0.0, "never sooner: {hs256:?}");
-    assert!(!table.crossings.iter().any(|each| each.checks == "anonymous"), "the control checks nothing");
+    assert!(!table.crossovers.iter().any(|each| each.storeless == "anonymous"), "the control checks nothing");
 }
 
 fn rtt_rounds(record: &mut Record) -> impl Iterator<Item = &mut Round> {
@@ -323,16 +323,16 @@ fn rtt_rounds(record: &mut Record) -> impl Iterator<Item = &mut Round> {
 }
 
 #[test]
-fn invalid_rounds_do_not_change_a_crossing() {
+fn invalid_rounds_do_not_change_a_crossover() {
     let mut record = synthetic::compare();
-    let before = of(&record).rtt.unwrap().crossings;
+    let all_blocks = of(&record).rtt.unwrap().crossovers;
     for round in rtt_rounds(&mut record).filter(|round| round.block == 3) {
         invalidate(&mut round.validity);
     }
-    let without: Vec<_> = of(&record).rtt.unwrap().crossings;
+    let without_block: Vec<_> = of(&record).rtt.unwrap().crossovers;
     for round in rtt_rounds(&mut record).filter(|round| round.block == 3) {
         round.response_us.p50 = round.response_us.p50.map(|us| us * 10);
     }
-    assert_eq!(of(&record).rtt.unwrap().crossings, without);
-    assert_ne!(before, without, "the block did count before");
+    assert_eq!(of(&record).rtt.unwrap().crossovers, without_block);
+    assert_ne!(all_blocks, without_block, "the block did count before");
 }

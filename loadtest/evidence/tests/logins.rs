@@ -7,12 +7,12 @@ mod synthetic;
 
 use engine::record::{Garbage, LoginExperiment, Record, RejectExperiment};
 use evidence::{Evidence, LoginRow};
-use synthetic::kit::{invalidate, of, told};
 use synthetic::logins;
+use synthetic::testkit::{count_warnings, invalidate, of};
 
 /// The largest tolerated error.
 #[track_caller]
-fn near(found: f64, truth: f64, share: f64) {
+fn assert_near(found: f64, truth: f64, share: f64) {
     assert!((found - truth).abs() <= truth.abs() * share, "{found} is not within {share} of {truth}");
 }
 
@@ -32,17 +32,17 @@ fn login_and_issuing_costs_match_the_truth() {
         let (server_us, store_us) = logins::issuing_us(scheme);
         let cost = row.cost.unwrap();
         let truth_us = logins::HASHING_US + server_us + store_us;
-        near(cost.login_us.value, truth_us, 0.01);
+        assert_near(cost.login_us.value, truth_us, 0.01);
         assert!(cost.login_us.interval.unwrap().contains(truth_us), "{scheme}: {cost:?}");
         let per_cpu_s = cost.per_cpu_s.interval.unwrap();
         assert!(per_cpu_s.low < per_cpu_s.high && per_cpu_s.contains(1e6 / truth_us), "{scheme}: {cost:?}");
-        let issued = row.issued.unwrap();
-        near(issued.server_us.value, server_us, 0.02);
-        near(issued.total_us.unwrap().value, server_us + store_us, 0.02);
-        near(issued.per_cpu_s.unwrap().value, 1e6 / (server_us + store_us), 0.02);
-        assert_eq!(issued.store_us.is_some(), store_us > 0.0, "{scheme}");
+        let issuance = row.issuance.unwrap();
+        assert_near(issuance.server_us.value, server_us, 0.02);
+        assert_near(issuance.total_us.unwrap().value, server_us + store_us, 0.02);
+        assert_near(issuance.per_cpu_s.unwrap().value, 1e6 / (server_us + store_us), 0.02);
+        assert_eq!(issuance.store_us.is_some(), store_us > 0.0, "{scheme}");
         assert!(row.p50_ratio.unwrap().interval.unwrap().low > 1.5, "a login burst delays reads: {:?}", row.p50_ratio);
-        assert_eq!((row.idle.as_ref().unwrap().rounds.used, row.storm.as_ref().unwrap().rounds.used), (8, 8));
+        assert_eq!((row.idle.as_ref().unwrap().rounds.used, row.burst.as_ref().unwrap().rounds.used), (8, 8));
     }
 }
 
@@ -50,12 +50,12 @@ fn login_and_issuing_costs_match_the_truth() {
 fn failed_bursts_and_unobserved_stores_are_excluded() {
     let mut record = synthetic::compare();
     let login = login_of(&mut record);
-    for storm in login.storms.iter_mut().filter(|storm| storm.scheme == "jwt-hs256" && storm.block < 2) {
-        storm.server_cpu_ns *= 5;
-        invalidate(&mut storm.validity);
+    for burst in login.storms.iter_mut().filter(|burst| burst.scheme == "jwt-hs256" && burst.block < 2) {
+        burst.server_cpu_ns *= 5;
+        invalidate(&mut burst.validity);
     }
-    for storm in login.storms.iter_mut().filter(|storm| storm.scheme == "session-redis") {
-        storm.store_cpu_ns = None;
+    for burst in login.storms.iter_mut().filter(|burst| burst.scheme == "session-redis") {
+        burst.store_cpu_ns = None;
     }
     login.issuances.iter_mut().filter(|each| each.scheme == "session-redis").for_each(|each| each.store_cpu_ns = None);
     for round in login.rounds.iter_mut().map(|each| &mut each.round).filter(|round| round.scheme == "jwt-eddsa") {
@@ -63,13 +63,17 @@ fn failed_bursts_and_unobserved_stores_are_excluded() {
     }
     let evidence = of(&record);
     let cost = login_row(&evidence, "jwt-hs256").cost.unwrap();
-    assert_eq!((cost.storms.used, cost.storms.excluded), (6, 2));
-    near(cost.login_us.value, logins::HASHING_US, 0.02);
-    let unseen = login_row(&evidence, "session-redis");
-    assert_eq!((unseen.cost, unseen.issued.unwrap().total_us), (None, None), "an unobserved store is not free");
+    assert_eq!((cost.bursts.used, cost.bursts.excluded), (6, 2));
+    assert_near(cost.login_us.value, logins::HASHING_US, 0.02);
+    let unobserved = login_row(&evidence, "session-redis");
+    assert_eq!(
+        (unobserved.cost, unobserved.issuance.unwrap().total_us),
+        (None, None),
+        "an unobserved store is not free"
+    );
     assert_eq!(login_row(&evidence, "jwt-eddsa").cost, None, "the cost of reads without concurrent logins is unknown");
-    let words = "login: invalid results for the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: spoilt on purpose.";
-    assert_eq!(told(&evidence, &[words]), 1, "{:#?}", evidence.warnings);
+    let words = "login: invalid results for the logins of jwt-hs256 in block 0, the logins of jwt-hs256 in block 1: invalid on purpose.";
+    assert_eq!(count_warnings(&evidence, &[words]), 1, "{:#?}", evidence.warnings);
 }
 
 #[test]
@@ -81,15 +85,15 @@ fn rejecting_is_compared_with_accepting_within_a_block() {
         let expected: Vec<(Garbage, f64)> = if row.scheme == "anonymous" {
             vec![(Garbage::TooLongHeader, logins::TOO_LONG_US / accepting_us)]
         } else {
-            logins::REFUSING.into()
+            logins::REJECTION_COST_SHARES.into()
         };
-        assert_eq!(row.refusals.len(), expected.len(), "{}", row.scheme);
+        assert_eq!(row.rejections.len(), expected.len(), "{}", row.scheme);
         for (garbage, share) in expected {
-            let refusal = row.refusal(garbage).unwrap();
-            let over = refusal.over_accepting.unwrap();
-            near(over.ratio.unwrap().value, share, 0.05);
-            near(accepting_us + over.total_us.unwrap().value, accepting_us * share, 0.05);
-            assert_eq!(refusal.status, if garbage == Garbage::TooLongHeader { 431 } else { 401 });
+            let rejection = row.rejection(garbage).unwrap();
+            let over = rejection.over_accepting.unwrap();
+            assert_near(over.ratio.unwrap().value, share, 0.05);
+            assert_near(accepting_us + over.total_us.unwrap().value, accepting_us * share, 0.05);
+            assert_eq!(rejection.status, if garbage == Garbage::TooLongHeader { 431 } else { 401 });
         }
     }
 }
@@ -105,9 +109,9 @@ fn round_with_accepted_invalid_requests_is_excluded_and_reported() {
     }
     let evidence = of(&record);
     let row = evidence.reject.as_ref().unwrap().rows.iter().find(|row| row.scheme == "jwt-hs256").unwrap();
-    let refusal = row.refusal(Garbage::Forged).unwrap();
-    assert_eq!((refusal.rounds.used, refusal.rounds.excluded), (0, 8));
-    assert_eq!((refusal.total_us, refusal.over_accepting), (None, None));
+    let rejection = row.rejection(Garbage::Forged).unwrap();
+    assert_eq!((rejection.rounds.used, rejection.rounds.excluded), (0, 8));
+    assert_eq!((rejection.total_us, rejection.over_accepting), (None, None));
     let shown =
         evidence.invalid_rounds.iter().filter(|round| round.place.level.to_string().ends_with("a forged credential"));
     assert_eq!(shown.count(), 8);

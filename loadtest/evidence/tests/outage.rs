@@ -44,8 +44,11 @@ fn round_with_missing_outcomes_is_excluded_and_reported() {
     let damaged = row(&evidence, "session-redis", OutageFault::StorePaused);
     assert_eq!((damaged.rounds.used, damaged.rounds.excluded), (REPETITIONS as usize - 1, 1));
     assert_eq!(damaged.during.requests, 5 * 60);
-    let told: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
-    assert!(told.iter().any(|text| text.contains("270 requests were planned, and the outcomes of 269")), "{told:#?}");
+    let reported: Vec<String> = evidence.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        reported.iter().any(|text| text.contains("270 requests were planned, and the outcomes of 269")),
+        "{reported:#?}"
+    );
 }
 
 #[test]
@@ -74,6 +77,6 @@ fn accepted_revoked_credential_is_a_violation_even_in_an_invalid_round() {
         // Two more than planned: the round is invalid, but the requests were accepted.
         round.outcomes.insert(Outcome::WronglyAllowed, wrong);
     });
-    let told: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["outage: session-redis-pool wrongly allowed 2 requests (store paused)"]);
+    let reported: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
+    assert_eq!(reported, ["outage: session-redis-pool wrongly allowed 2 requests (store paused)"]);
 }

@@ -8,8 +8,8 @@ mod synthetic;
 
 use engine::record::{Fill, FillState, PopulationExperiment, Validity};
 use evidence::{Evidence, PopulationRow};
-use synthetic::kit::{near, told};
-use synthetic::population::{CARRIED, FEWEST, MOST, REVOKED_BYTES};
+use synthetic::population::{FEWEST, MOST, REVOKED_BYTES, SUSTAINED_SHARE};
+use synthetic::testkit::{assert_near, count_warnings};
 
 /// The synthetic fill after a change.
 fn after(change: impl FnOnce(&mut PopulationExperiment)) -> Evidence {
@@ -27,21 +27,21 @@ fn bytes_ratios_and_predictions_match_the_truth() {
     let evidence = after(|_| {});
     let session = row(&evidence, "session-redis");
     let store = |memory: &evidence::MemoryRow| memory.slope.as_ref().unwrap().store.unwrap().value;
-    near(store(&session.live), 310.0, 1.0);
-    near(store(&session.revoked), REVOKED_BYTES, 1.0);
+    assert_near(store(&session.live), 310.0, 1.0);
+    assert_near(store(&session.revoked), REVOKED_BYTES, 1.0);
     let predicted = session.predicted.unwrap();
     assert_eq!((predicted.population, predicted.fitted), (MOST, (15_625, 62_500)), "a tenth of the largest at most");
     assert!(predicted.grows && predicted.error().abs() < 0.01, "{predicted:?}");
     assert!(!row(&evidence, "jwt-hs256").predicted.unwrap().grows, "nothing is stored per token");
     let freed = session.freed.as_ref().unwrap();
     assert!(freed.full.store_used_bytes > freed.freed.store_used_bytes.map(|bytes| bytes * 100));
-    near(session.made_per_s.unwrap(), 1e6 / (1_459_125.0 / 400_000.0), 1.0);
+    assert_near(session.created_per_s.unwrap(), 1e6 / (1_459_125.0 / 400_000.0), 1.0);
 
     let [few, many] = &session.sizes[..] else { panic!("two sizes were timed") };
     assert_eq!((few.live, many.live), (FEWEST, MOST));
     assert!(few.capacity_ratio.is_none() && few.p99_ratio.is_none(), "the fewest have no reference");
     let ratio = many.capacity_ratio.unwrap();
-    near(ratio.value, CARRIED, 0.02);
+    assert_near(ratio.value, SUSTAINED_SHARE, 0.02);
     assert!(ratio.interval.unwrap().high < 1.0, "{ratio:?}");
     assert!(row(&evidence, "jwt-hs256").sizes[1].capacity_ratio.unwrap().interval.unwrap().contains(1.0));
     assert!(row(&evidence, "jwt-hs256").freed.is_none());
@@ -75,21 +75,21 @@ fn wrong_prediction_reports_its_error() {
 
 #[test]
 fn invalid_measurements_are_excluded_and_reported() {
-    let spoilt = || Validity::from_reasons(vec!["spoilt on purpose".to_owned()]);
+    let invalidated = || Validity::from_reasons(vec!["invalid on purpose".to_owned()]);
     let evidence = after(|population| {
         for fill in population.fills.iter_mut().filter(|fill| [62_500, 80_000].contains(&fill.memory.population)) {
             fill.memory.store_used_bytes = Some(1);
-            fill.memory.validity = spoilt();
+            fill.memory.validity = invalidated();
         }
         for each in &mut population.rounds {
             if each.at.live == MOST && each.round.load.is_saturated() {
-                each.round.validity = spoilt();
+                each.round.validity = invalidated();
             }
         }
     });
     let session = row(&evidence, "session-redis");
-    near(session.live.slope.as_ref().unwrap().store.unwrap().value, 310.0, 1.0);
+    assert_near(session.live.slope.as_ref().unwrap().store.unwrap().value, 310.0, 1.0);
     assert!(session.predicted.is_none(), "one size is left below a tenth of the largest");
     assert!(session.sizes[1].capacity_ratio.is_none() && session.sizes[1].p99_ratio.is_some());
-    assert_eq!(told(&evidence, &["population: invalid results for"]), 1);
+    assert_eq!(count_warnings(&evidence, &["population: invalid results for"]), 1);
 }

@@ -6,8 +6,8 @@
 mod synthetic;
 
 use engine::record::{Record, ScalingExperiment, ScalingPoint, Step};
-use evidence::{Evidence, FIT_NODES, Full, NoHeadline, ScalingRow};
-use synthetic::kit::{invalidate, near, of, told};
+use evidence::{Evidence, FIT_NODES, NoHeadline, Saturated, ScalingRow};
+use synthetic::testkit::{assert_near, count_warnings, invalidate, of};
 
 fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
     evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()
@@ -30,26 +30,32 @@ fn bottleneck_law_fitted_on_few_nodes_predicts_more() {
     for (scheme, node_rps, store_rps) in truths {
         let row = scaling_row(&evidence, scheme);
         let law = row.law.unwrap();
-        near(law.node_rps, node_rps, node_rps * 0.02);
+        assert_near(law.node_rps, node_rps, node_rps * 0.02);
         assert_eq!(law.store_rps.is_some(), store_rps.is_some(), "{scheme}");
-        near(law.store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0) * 0.02);
-        near(
-            row.store_filled.map_or(0.0, |filled| filled.value),
+        assert_near(law.store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0), store_rps.unwrap_or(0.0) * 0.02);
+        assert_near(
+            row.saturated_store_rps.map_or(0.0, |found| found.value),
             store_rps.unwrap_or(0.0),
             store_rps.unwrap_or(0.0) * 0.02,
         );
         let unseen: Vec<u32> = row.predictions.iter().map(|prediction| prediction.nodes).collect();
         assert_eq!(unseen, [4, 6, 8], "{scheme}: not on what it was found on");
-        assert!(row.holds(), "{scheme}: {:?}", row.predictions);
-        let full: Vec<Full> = row.sizes.iter().map(|size| size.full).collect();
-        let bend = store_rps.map_or(8, |store| (store / node_rps) as usize);
-        let of = |size: &evidence::ScalingSize| if size.nodes as usize <= bend { Full::Nodes } else { Full::Store };
-        for (size, full) in row.sizes.iter().zip(full) {
-            assert!(full == of(size) || full == Full::Both, "{scheme} on {} nodes: {full:?}", size.nodes);
+        assert!(row.predicts_unfitted_sizes(), "{scheme}: {:?}", row.predictions);
+        let saturated: Vec<Saturated> = row.sizes.iter().map(|size| size.saturated).collect();
+        let saturation_nodes = store_rps.map_or(8, |store| (store / node_rps) as usize);
+        let of = |size: &evidence::ScalingSize| {
+            if size.nodes as usize <= saturation_nodes { Saturated::Nodes } else { Saturated::Store }
+        };
+        for (size, saturated) in row.sizes.iter().zip(saturated) {
+            assert!(
+                saturated == of(size) || saturated == Saturated::Both,
+                "{scheme} on {} nodes: {saturated:?}",
+                size.nodes
+            );
         }
     }
     let usl = scaling_row(&evidence, "jwt-hs256").usl.unwrap();
-    assert!(usl.ahead.is_some() && usl.usl.sigma < 0.01 && usl.usl.kappa < 0.001, "linear: {usl:?}");
+    assert!(usl.extrapolation.is_some() && usl.usl.sigma < 0.01 && usl.usl.kappa < 0.001, "linear: {usl:?}");
 }
 
 #[test]
@@ -63,10 +69,10 @@ fn law_that_fails_on_more_nodes_predicts_nothing_beyond() {
     }
     let evidence = of(&record);
     let row = scaling_row(&evidence, "jwt-hs256");
-    near(row.predictions[0].error(), 0.05, 0.02);
-    near(row.predictions[2].error(), 0.25, 0.03);
-    assert!(!row.holds());
-    assert!(scaling_row(&evidence, "session-redis").holds(), "the others are not touched");
+    assert_near(row.predictions[0].error(), 0.05, 0.02);
+    assert_near(row.predictions[2].error(), 0.25, 0.03);
+    assert!(!row.predicts_unfitted_sizes());
+    assert!(scaling_row(&evidence, "session-redis").predicts_unfitted_sizes(), "the others are not touched");
 }
 
 #[test]
@@ -79,14 +85,14 @@ fn capacity_uses_valid_points_only_and_curves_need_enough_points() {
     let evidence = of(&record);
     let row = scaling_row(&evidence, "session-redis");
     assert_eq!((row.sizes[0].rounds.used, row.sizes[0].rounds.excluded), (5, 1));
-    near(row.sizes[0].rps.value, 7_031.0, 150.0);
-    assert!(row.holds() && row.usl.is_some());
+    assert_near(row.sizes[0].rps.value, 7_031.0, 150.0);
+    assert!(row.predicts_unfitted_sizes() && row.usl.is_some());
 
     points_of(&mut record).retain(|point| !matches!(point.step, Step::Nodes { nodes: 4.. }));
     let few = of(&record);
     let row = scaling_row(&few, "session-redis");
     assert!(row.usl.is_none(), "three numbers of nodes for three numbers of the law");
-    assert!(!row.holds() && row.predictions.is_empty(), "what was held against nothing is not believed");
+    assert!(!row.predicts_unfitted_sizes() && row.predictions.is_empty(), "an untested law predicts nothing");
 }
 
 #[test]
@@ -98,7 +104,12 @@ fn store_that_was_never_saturated_has_no_law() {
     }
     let evidence = of(&record);
     let row = scaling_row(&evidence, "session-redis");
-    assert!(row.store_filled.is_none() && row.law.is_none() && row.predictions.is_empty() && row.ahead().is_none());
+    assert!(
+        row.saturated_store_rps.is_none()
+            && row.law.is_none()
+            && row.predictions.is_empty()
+            && row.extrapolation().is_none()
+    );
     assert!(
         scaling_row(&evidence, "session-redis-pool").law.is_some() && scaling_row(&evidence, "jwt-hs256").law.is_some()
     );
@@ -120,7 +131,7 @@ fn slow_down(record: &mut Record, factor: f64, schemes: &[&str]) {
     }
 }
 
-fn never_full(record: &mut Record, scheme: &str) {
+fn never_saturated(record: &mut Record, scheme: &str) {
     for point in points_of(record).iter_mut().filter(|point| point.scheme == scheme) {
         point.nodes_full.fill(0.4);
         point.store_full = point.store_full.map(|_| 0.3);
@@ -135,7 +146,7 @@ fn headline(evidence: &Evidence) -> Vec<&str> {
 fn no_headline(evidence: &Evidence) -> Vec<NoHeadline> {
     let why = evidence.scaling.as_ref().unwrap().no_headline();
     for each in &why {
-        assert_eq!(told(evidence, &[&format!("scaling: {each}")]), 1, "{:?}", evidence.warnings);
+        assert_eq!(count_warnings(evidence, &[&format!("scaling: {each}")]), 1, "{:?}", evidence.warnings);
     }
     why
 }
@@ -156,7 +167,7 @@ fn no_scheme_has_a_headline_if_the_control_did_not_scale() {
     let [NoHeadline::ControlNotLinear { nodes: 8, times: Some(times) }] = no_headline(&disturbed)[..] else {
         panic!("{:?}", disturbed.warnings)
     };
-    near(times, 8.0 * 0.9 * 0.7, 0.2);
+    assert_near(times, 8.0 * 0.9 * 0.7, 0.2);
 
     points_of(&mut record).iter_mut().filter(|point| point.scheme == "anonymous").for_each(|point| {
         invalidate(&mut point.validity);
@@ -169,13 +180,13 @@ fn no_scheme_has_a_headline_if_the_control_did_not_scale() {
 #[test]
 fn scheme_without_a_saturated_quota_is_not_in_the_headline() {
     let mut record = scaling_alone();
-    never_full(&mut record, "jwt-hs256");
+    never_saturated(&mut record, "jwt-hs256");
     let evidence = of(&record);
     assert_eq!(headline(&evidence), ["session-redis", "session-redis-pool", "jwt-eddsa"]);
-    assert_eq!(no_headline(&evidence), [NoHeadline::NeverFull { schemes: vec!["jwt-hs256".to_owned()] }]);
+    assert_eq!(no_headline(&evidence), [NoHeadline::NeverSaturated { schemes: vec!["jwt-hs256".to_owned()] }]);
 
     for scheme in ["session-redis", "session-redis-pool", "jwt-eddsa"] {
-        never_full(&mut record, scheme);
+        never_saturated(&mut record, scheme);
     }
     assert!(headline(&of(&record)).is_empty());
 }
@@ -202,7 +213,7 @@ fn law_parameters_are_inside_their_intervals() {
 #[test]
 fn without_quotas_scaling_is_estimated_from_the_cost_per_request() {
     let mut record = synthetic::compare();
-    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
+    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::scaling_without_quotas();
     let demands = |record: &Record| of(record).scaling.unwrap().demands;
     // Microseconds per request in server and store.
     let truths = [
@@ -214,16 +225,16 @@ fn without_quotas_scaling_is_estimated_from_the_cost_per_request() {
     for (scheme, server_us, store_us) in truths {
         let found = demands(&record);
         let row = found.iter().find(|row| row.scheme == scheme).unwrap();
-        near(row.server_us.value, server_us, server_us * 0.02);
+        assert_near(row.server_us.value, server_us, server_us * 0.02);
         assert!(row.server_us.interval.is_some(), "{scheme}: six rounds bear one");
         let law = row.law();
-        near(law.node_rps, 1e6 / server_us, 1e6 / server_us * 0.02);
-        assert_eq!(law.bend().is_some(), store_us.is_some(), "{scheme}");
-        near(law.bend().unwrap_or(0.0), store_us.map_or(0.0, |us| server_us / us), 0.1);
-        near(row.rps_per_cpu(), 1e6 / (server_us + store_us.unwrap_or(0.0)), 2_000.0);
+        assert_near(law.node_rps, 1e6 / server_us, 1e6 / server_us * 0.02);
+        assert_eq!(law.saturation_nodes().is_some(), store_us.is_some(), "{scheme}");
+        assert_near(law.saturation_nodes().unwrap_or(0.0), store_us.map_or(0.0, |us| server_us / us), 0.1);
+        assert_near(row.rps_per_cpu(), 1e6 / (server_us + store_us.unwrap_or(0.0)), 2_000.0);
     }
 
-    let mut spoil = |scheme: &str, blocks: std::ops::Range<u32>| {
+    let mut invalidate_blocks = |scheme: &str, blocks: std::ops::Range<u32>| {
         let scaling = record.data_mut::<ScalingExperiment>().unwrap();
         let of_scheme = scaling.demands.iter_mut().filter(|demand| demand.scheme == scheme);
         for demand in of_scheme.filter(|demand| blocks.contains(&demand.block)) {
@@ -231,11 +242,11 @@ fn without_quotas_scaling_is_estimated_from_the_cost_per_request() {
             invalidate(&mut demand.validity);
         }
     };
-    spoil("anonymous", 0..3);
-    spoil("jwt-hs256", 0..6);
+    invalidate_blocks("anonymous", 0..3);
+    invalidate_blocks("jwt-hs256", 0..6);
     let found = demands(&record);
     assert_eq!((found[0].rounds.used, found[0].rounds.excluded), (3, 3));
-    near(found[0].server_us.value, 6.5, 0.2);
+    assert_near(found[0].server_us.value, 6.5, 0.2);
     assert!(found.iter().all(|row| row.scheme != "jwt-hs256"), "no row without a valid round");
     assert!(of(&record).warnings.iter().any(|warning| warning.to_string().contains("unrestricted CPU")));
 }
@@ -244,6 +255,6 @@ fn without_quotas_scaling_is_estimated_from_the_cost_per_request() {
 fn run_that_ended_before_its_quotas_were_set_has_no_estimate() {
     let mut record = synthetic::compare();
     let scaling = record.data_mut::<ScalingExperiment>().unwrap();
-    *scaling = ScalingExperiment { unsliced: None, ..synthetic::unsliced() };
+    *scaling = ScalingExperiment { unsliced: None, ..synthetic::scaling_without_quotas() };
     assert!(of(&record).scaling.is_none());
 }

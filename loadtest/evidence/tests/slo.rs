@@ -7,7 +7,7 @@ mod synthetic;
 
 use engine::record::{SearchEnd, SearchStep, SloExperiment, SloVerdict};
 use evidence::Evidence;
-use synthetic::kit::{near, of, told};
+use synthetic::testkit::{assert_near, count_warnings, of};
 
 /// The synthetic search after a change.
 fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {
@@ -22,10 +22,15 @@ fn search_finds_the_rate_at_which_nine_of_ten_rounds_meet_the_objectives() {
     let table = evidence.slo.as_ref().unwrap();
     let fit = table.fit.unwrap();
     assert!(fit.interval.unwrap().contains(synthetic::slo::TRUE_RPS), "{fit:?}");
-    near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
+    assert_near(fit.rate_rps, synthetic::slo::TRUE_RPS, 300.0);
     assert_eq!((table.answer.rate_rps, table.answer.confirmed, table.answer.lower_bound), (Some(4_700.0), true, false));
     assert_eq!(table.rates.iter().map(|rate| rate.void).sum::<u32>(), 2);
-    assert_eq!(told(&evidence, &["slo: 2 of 54 rounds say nothing about the target"]), 1, "{:?}", evidence.warnings);
+    assert_eq!(
+        count_warnings(&evidence, &["slo: 2 of 54 rounds say nothing about the target"]),
+        1,
+        "{:?}",
+        evidence.warnings
+    );
 }
 
 #[test]
@@ -37,12 +42,12 @@ fn void_rounds_do_not_change_the_curve() {
 
 #[test]
 fn rate_that_misses_again_is_not_confirmed() {
-    let spoilt = |slo: &mut SloExperiment| {
+    let invalidated = |slo: &mut SloExperiment| {
         let confirming = |step: SearchStep| matches!(step, SearchStep::Confirmation { .. });
         let rounds = slo.rounds.iter_mut().filter(|round| confirming(round.step));
         rounds.take(2).for_each(|round| round.verdict = SloVerdict::Missed);
     };
-    assert!(!searched(spoilt).slo.unwrap().answer.confirmed, "three of five are too few");
+    assert!(!searched(invalidated).slo.unwrap().answer.confirmed, "three of five are too few");
     let broken_off = searched(|slo| slo.end = None);
     assert!(!broken_off.slo.unwrap().answer.confirmed, "an interrupted confirmation is unknown");
 }

@@ -421,7 +421,7 @@ fn summary_uses_the_carrier_of_the_run() {
 #[test]
 fn scaling_without_cpu_quotas_is_reported_as_an_estimate() {
     let mut record = synthetic::compare();
-    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::unsliced();
+    *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::scaling_without_quotas();
     let folder = Folder::of(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("Horizontal scaling: not measured") && markdown.contains("An estimate."));

@@ -7,9 +7,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::{Estimate, Interval};
 
 /// Resamples: each end of a 95 % interval then rests on fifty of them.
-const DRAWS: usize = 2_000;
+const RESAMPLES: usize = 2_000;
 /// Fewer samples repeat too often within a resample to show their scatter.
-const FEWEST_SAMPLES: usize = 5;
+const MIN_SAMPLES: usize = 5;
 /// The seed is fixed: a report is a function of its record.
 const SEED: u64 = 1;
 
@@ -26,10 +26,12 @@ pub fn bootstrap<Sample, const N: usize>(
     of: impl Fn(&[&Sample]) -> Option<[f64; N]>,
 ) -> Option<[Estimate; N]> {
     let values = of(&samples.iter().collect::<Vec<_>>())?;
-    let found = draws(samples, of);
+    let resampled = resample(samples, of);
     Some(std::array::from_fn(|number| Estimate {
         value: values[number],
-        interval: found.as_deref().map(|found| interval(found, number, confidence).holding(values[number])),
+        interval: resampled
+            .as_deref()
+            .map(|resampled| interval(resampled, number, confidence).extended_to(values[number])),
         samples: samples.len(),
     }))
 }
@@ -40,14 +42,14 @@ fn draws<Sample, const N: usize>(
     samples: &[Sample],
     of: impl Fn(&[&Sample]) -> Option<[f64; N]>,
 ) -> Option<Vec<[f64; N]>> {
-    if samples.len() < FEWEST_SAMPLES {
+    if samples.len() < MIN_SAMPLES {
         return None;
     }
     let mut random = SmallRng::seed_from_u64(SEED);
     let mut draw =
         || -> Vec<&Sample> { samples.iter().map(|_| &samples[random.random_range(0..samples.len())]).collect() };
-    let found: Vec<[f64; N]> = (0..DRAWS).filter_map(|_| of(&draw())).collect();
-    (found.len() > DRAWS / 2).then_some(found)
+    let found: Vec<[f64; N]> = (0..RESAMPLES).filter_map(|_| of(&draw())).collect();
+    (found.len() > RESAMPLES / 2).then_some(found)
 }
 
 fn interval<const N: usize>(found: &[[f64; N]], number: usize, confidence: f64) -> Interval {
@@ -82,8 +84,8 @@ mod tests {
         let [few] = bootstrap(&[1.0, 2.0, 3.0, 4.0], 0.95, mean).unwrap();
         assert_eq!((few.value, few.interval), (2.5, None));
         assert_eq!(bootstrap(&[1.0; 10], 0.95, |_| None::<[f64; 1]>), None);
-        let only_whole = |samples: &[&f64]| mean(samples).filter(|[mean]| mean.total_cmp(&4.5).is_eq());
-        let [whole] = bootstrap(&(0..10).map(f64::from).collect::<Vec<_>>(), 0.95, only_whole).unwrap();
+        let only_if_exact = |samples: &[&f64]| mean(samples).filter(|[mean]| mean.total_cmp(&4.5).is_eq());
+        let [whole] = bootstrap(&(0..10).map(f64::from).collect::<Vec<_>>(), 0.95, only_if_exact).unwrap();
         assert_eq!((whole.value, whole.interval), (4.5, None), "most draws find nothing");
     }
 

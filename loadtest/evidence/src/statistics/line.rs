@@ -25,13 +25,13 @@ pub fn least_squares(points: &[(f64, f64)], confidence: f64) -> Option<Line> {
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
     let spread_x: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
     let spread_y: f64 = points.iter().map(|(_, y)| (y - mean_y).powi(2)).sum();
-    let together: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    let slope = (spread_x > 0.0).then(|| together / spread_x)?;
-    let left: f64 = points.iter().map(|(x, y)| (y - mean_y - slope * (x - mean_x)).powi(2)).sum();
-    let error = (left / (count - 2.0) / spread_x).sqrt();
-    let interval = student::around(slope, error, count - 2.0, confidence);
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let slope = (spread_x > 0.0).then(|| covariance / spread_x)?;
+    let residual: f64 = points.iter().map(|(x, y)| (y - mean_y - slope * (x - mean_x)).powi(2)).sum();
+    let error = (residual / (count - 2.0) / spread_x).sqrt();
+    let interval = student::t_interval(slope, error, count - 2.0, confidence);
     let slope = Estimate { value: slope, interval, samples: points.len() };
-    let r_squared = if spread_y > 0.0 { 1.0 - left / spread_y } else { 1.0 };
+    let r_squared = if spread_y > 0.0 { 1.0 - residual / spread_y } else { 1.0 };
     Some(Line { intercept: mean_y - slope.value * mean_x, slope, r_squared })
 }
 

@@ -12,14 +12,14 @@ use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 use super::Interval;
 
 /// Newton steps; about ten are enough.
-const STEPS: usize = 100;
+const MAX_NEWTON_STEPS: usize = 100;
 /// The search range for the ends of an interval, in standard deviations of the logarithms from the
 /// mean.
-const REACH: f64 = 6.0;
+const SEARCH_RANGE: f64 = 6.0;
 /// Grid points in that range for the search of the maximum.
-const PLACES: u32 = 300;
+const GRID_POINTS: u32 = 300;
 /// The flattest and the steepest slope that a profile tries, per standard deviation.
-const SLOPES: (f64, f64) = (0.05, 400.0);
+const SLOPE_RANGE: (f64, f64) = (0.05, 400.0);
 
 /// The share at x is 1 / (1 + exp(-(intercept + slope ln x))).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,22 +60,23 @@ pub fn profile_interval(outcomes: &[(f64, bool)], share: f64, confidence: f64) -
     let scaled = Scaled::of(outcomes)?;
     let sign = scaled.fit()?[1].signum();
     let profile = |at: f64| scaled.profile(at, share, sign);
-    let places = (0..=PLACES).map(|place| REACH * (2.0 * f64::from(place) / f64::from(PLACES) - 1.0));
-    let tried: Vec<(f64, f64)> = places.map(|at| (at, profile(at))).collect();
-    let &(middle, best) = tried.iter().max_by(|one, other| one.1.total_cmp(&other.1))?;
+    let positions =
+        (0..=GRID_POINTS).map(|place| SEARCH_RANGE * (2.0 * f64::from(place) / f64::from(GRID_POINTS) - 1.0));
+    let profiles: Vec<(f64, f64)> = positions.map(|at| (at, profile(at))).collect();
+    let &(middle, best) = profiles.iter().max_by(|one, other| one.1.total_cmp(&other.1))?;
     let least = best - ChiSquared::new(1.0).ok()?.inverse_cdf(confidence) / 2.0;
-    let end = |side: f64| edge(middle, side * REACH, |at| profile(at) >= least).map(|at| scaled.x(at));
+    let end = |side: f64| bisect(middle, side * SEARCH_RANGE, |at| profile(at) >= least).map(|at| scaled.x(at));
     Some(Interval { low: end(-1.0)?, high: end(1.0)?, level: confidence })
 }
 
 /// Returns the boundary of a condition that holds at `inside` and not at `outside`, by bisection.
-fn edge(mut inside: f64, mut outside: f64, so: impl Fn(f64) -> bool) -> Option<f64> {
-    if so(outside) {
+fn bisect(mut inside: f64, mut outside: f64, condition: impl Fn(f64) -> bool) -> Option<f64> {
+    if condition(outside) {
         return None;
     }
     for _ in 0..40 {
         let middle = f64::midpoint(inside, outside);
-        *(if so(middle) { &mut inside } else { &mut outside }) = middle;
+        *(if condition(middle) { &mut inside } else { &mut outside }) = middle;
     }
     Some(inside)
 }
@@ -118,12 +119,12 @@ impl Scaled {
     /// Fits by Newton steps on the penalised score, halved while they decrease the likelihood.
     fn fit(&self) -> Option<[f64; 2]> {
         let mut at = [0.0, 0.0];
-        for _ in 0..STEPS {
+        for _ in 0..MAX_NEWTON_STEPS {
             let step = self.step(at)?;
-            let here = self.penalised(at);
+            let here = self.penalised_likelihood(at);
             let moved = |share: f64| [at[0] + share * step[0], at[1] + share * step[1]];
             let shares = (0..30).map(|halvings| 0.5_f64.powi(halvings));
-            let next = shares.map(moved).find(|&next| self.penalised(next) >= here);
+            let next = shares.map(moved).find(|&next| self.penalised_likelihood(next) >= here);
             let Some(next) = next else { return Some(at) };
             let length = (next[0] - at[0]).hypot(next[1] - at[1]);
             at = next;
@@ -153,27 +154,27 @@ impl Scaled {
         for (x, good) in &self.outcomes {
             let share = probability(at[0] + at[1] * x);
             let leverage = share * (1.0 - share) * (square - 2.0 * both * x + one * x * x) / determinant;
-            let surprise = good - share + leverage * (0.5 - share);
-            score = [score[0] + surprise, score[1] + surprise * x];
+            let residual = good - share + leverage * (0.5 - share);
+            score = [score[0] + residual, score[1] + residual * x];
         }
         Some([(square * score[0] - both * score[1]) / determinant, (one * score[1] - both * score[0]) / determinant])
     }
 
     /// Returns the log-likelihood.
-    fn plain(&self, [intercept, slope]: [f64; 2]) -> f64 {
-        let of = |(x, good): &(f64, f64)| {
+    fn log_likelihood(&self, [intercept, slope]: [f64; 2]) -> f64 {
+        let term = |(x, good): &(f64, f64)| {
             let log_odds = intercept + slope * x;
             // The logarithm of a share and of its complement, without losing digits near 0.
             -(if *good > 0.5 { -log_odds } else { log_odds }).exp().ln_1p()
         };
-        self.outcomes.iter().map(of).sum::<f64>()
+        self.outcomes.iter().map(term).sum::<f64>()
     }
 
     /// Returns the log-likelihood plus half of the log-determinant of the information: Jeffreys'
     /// prior.
-    fn penalised(&self, at: [f64; 2]) -> f64 {
+    fn penalised_likelihood(&self, at: [f64; 2]) -> f64 {
         let [one, both, square] = self.information(at);
-        let sum = self.plain(at) + 0.5 * (one * square - both * both).ln();
+        let sum = self.log_likelihood(at) + 0.5 * (one * square - both * both).ln();
         if sum.is_nan() { f64::NEG_INFINITY } else { sum }
     }
 
@@ -181,17 +182,17 @@ impl Scaled {
     ///
     /// Uses golden-section search over the logarithm of the slope.
     fn profile(&self, at: f64, share: f64, sign: f64) -> f64 {
-        let of = |log_slope: f64| {
+        let likelihood = |log_slope: f64| {
             let slope = sign * log_slope.exp();
-            self.plain([log_odds(share) - slope * at, slope])
+            self.log_likelihood([log_odds(share) - slope * at, slope])
         };
         let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
-        let (mut low, mut high) = (SLOPES.0.ln(), SLOPES.1.ln());
+        let (mut low, mut high) = (SLOPE_RANGE.0.ln(), SLOPE_RANGE.1.ln());
         for _ in 0..40 {
             let width = golden * (high - low);
-            if of(high - width) < of(low + width) { low = high - width } else { high = low + width }
+            if likelihood(high - width) < likelihood(low + width) { low = high - width } else { high = low + width }
         }
-        of(f64::midpoint(low, high))
+        likelihood(f64::midpoint(low, high))
     }
 }
 
@@ -248,14 +249,14 @@ mod tests {
         let truth = Logistic { intercept: 25.0 * 1000.0_f64.ln(), slope: -25.0 };
         let grid: Vec<f64> = (0..7).map(|step| 850.0 * 1.06_f64.powi(step)).collect();
         let mut random = SmallRng::seed_from_u64(1);
-        let mut held = 0;
+        let mut covered = 0;
         for _ in 0..200 {
             let drawn = (0..6).flat_map(|_| &grid);
             let drawn: Vec<_> = drawn.map(|&x| (x, random.random_bool(truth.share(x)))).collect();
             let interval = profile_interval(&drawn, 0.9, 0.95);
-            held += usize::from(interval.is_some_and(|interval| interval.contains(truth.at(0.9))));
+            covered += usize::from(interval.is_some_and(|interval| interval.contains(truth.at(0.9))));
         }
         // Three deviations of a binomial with 200 draws are 4.6 %.
-        assert!((180..=200).contains(&held), "{held} of 200");
+        assert!((180..=200).contains(&covered), "{covered} of 200");
     }
 }

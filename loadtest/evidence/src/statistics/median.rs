@@ -20,12 +20,12 @@ pub fn median(samples: &[f64], confidence: f64) -> Option<Estimate> {
 
 fn interval(sorted: &[f64], confidence: f64) -> Option<Interval> {
     let count = sorted.len();
-    let deepest = (1..=count / 2).take_while(|&depth| reached(depth, count) >= confidence).last()?;
-    Some(Interval { low: sorted[deepest - 1], high: sorted[count - deepest], level: reached(deepest, count) })
+    let deepest = (1..=count / 2).take_while(|&depth| level_at_depth(depth, count) >= confidence).last()?;
+    Some(Interval { low: sorted[deepest - 1], high: sorted[count - deepest], level: level_at_depth(deepest, count) })
 }
 
 /// Returns the level of the interval between the samples that are `depth` places in from both ends.
-fn reached(depth: usize, samples: usize) -> f64 {
+fn level_at_depth(depth: usize, samples: usize) -> f64 {
     let below = Binomial::new(0.5, samples as u64).expect("one half is a probability");
     1.0 - 2.0 * below.cdf(depth as u64 - 1)
 }

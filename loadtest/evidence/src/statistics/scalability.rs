@@ -18,13 +18,13 @@ impl Bottleneck {
     /// Returns requests per second for this number of nodes.
     #[must_use]
     pub fn rps(&self, nodes: u32) -> f64 {
-        let together = f64::from(nodes) * self.node_rps;
-        self.store_rps.map_or(together, |store| together.min(store))
+        let sum = f64::from(nodes) * self.node_rps;
+        self.store_rps.map_or(sum, |store| sum.min(store))
     }
 
-    /// How many nodes fill the store.
+    /// Returns the number of nodes that saturate the store.
     #[must_use]
-    pub fn bend(&self) -> Option<f64> {
+    pub fn saturation_nodes(&self) -> Option<f64> {
         self.store_rps.map(|store| store / self.node_rps)
     }
 }
@@ -56,10 +56,10 @@ impl Usl {
     /// problem, and the best solution inside the bounds is the result.
     #[must_use]
     pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
-        let mut tried: Vec<f64> = points.iter().map(|(nodes, _)| *nodes).collect();
-        tried.sort_by(f64::total_cmp);
-        tried.dedup();
-        if tried.len() < 3 {
+        let mut counts: Vec<f64> = points.iter().map(|(nodes, _)| *nodes).collect();
+        counts.sort_by(f64::total_cmp);
+        counts.dedup();
+        if counts.len() < 3 {
             return None;
         }
         // Every row is divided by N / X, so that the residual is the relative error.
@@ -67,18 +67,18 @@ impl Usl {
             .iter()
             .map(|&(nodes, rps)| [1.0, nodes - 1.0, nodes * (nodes - 1.0)].map(|term| term * rps / nodes))
             .collect();
-        let fits = EDGES.iter().filter_map(|edge| fit_on(edge, &rows)).filter(|[a, b, c]| {
+        let fits = CONSTRAINT_CASES.iter().filter_map(|case| fit_case(case, &rows)).filter(|[a, b, c]| {
             let slack = 1e-12 * a.abs();
             *a > 0.0 && *b >= -slack && *b <= a + slack && *c >= -slack
         });
-        let [a, b, c] = fits.min_by(|one, other| left(&rows, one).total_cmp(&left(&rows, other)))?;
+        let [a, b, c] = fits.min_by(|one, other| squared_error(&rows, one).total_cmp(&squared_error(&rows, other)))?;
         Some(Self { lambda: 1.0 / a, sigma: (b / a).clamp(0.0, 1.0), kappa: (c / a).max(0.0) })
     }
 }
 
 /// How a, b and c depend on the free parameters: each row gives the share of a, b and c of one
 /// parameter.
-const EDGES: [&[[f64; 3]]; 6] = [
+const CONSTRAINT_CASES: [&[[f64; 3]]; 6] = [
     &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
     &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
     &[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
@@ -88,8 +88,8 @@ const EDGES: [&[[f64; 3]]; 6] = [
 ];
 
 /// Returns the least-squares solution of `rows * [a, b, c] = 1` in this case.
-fn fit_on(edge: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
-    let columns: Vec<Vec<f64>> = edge.iter().map(|free| rows.iter().map(|row| dot(row, free)).collect()).collect();
+fn fit_case(case: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
+    let columns: Vec<Vec<f64>> = case.iter().map(|free| rows.iter().map(|row| dot(row, free)).collect()).collect();
     let of = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
     let matrix: Vec<Vec<f64>> = columns
         .iter()
@@ -97,7 +97,7 @@ fn fit_on(edge: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
         .collect();
     let solved = solve(matrix)?;
     let mut found = [0.0; 3];
-    for (value, free) in solved.iter().zip(edge) {
+    for (value, free) in solved.iter().zip(case) {
         for (to, part) in found.iter_mut().zip(free) {
             *to += value * part;
         }
@@ -105,7 +105,7 @@ fn fit_on(edge: &[[f64; 3]], rows: &[[f64; 3]]) -> Option<[f64; 3]> {
     Some(found)
 }
 
-fn left(rows: &[[f64; 3]], found: &[f64; 3]) -> f64 {
+fn squared_error(rows: &[[f64; 3]], found: &[f64; 3]) -> f64 {
     rows.iter().map(|row| (dot(row, found) - 1.0).powi(2)).sum()
 }
 
@@ -146,11 +146,11 @@ mod tests {
     #[test]
     fn nodes_add_up_until_the_store_is_saturated() {
         let law = Bottleneck { node_rps: 6_000.0, store_rps: Some(27_000.0) };
-        let carried = [1, 4, 5, 8].map(|nodes| law.rps(nodes).round() as u64);
-        assert_eq!(carried, [6_000, 24_000, 27_000, 27_000]);
-        assert_eq!(law.bend(), Some(4.5));
+        let rps = [1, 4, 5, 8].map(|nodes| law.rps(nodes).round() as u64);
+        assert_eq!(rps, [6_000, 24_000, 27_000, 27_000]);
+        assert_eq!(law.saturation_nodes(), Some(4.5));
         let free = Bottleneck { store_rps: None, ..law };
-        assert_eq!((free.rps(8), free.bend()), (48_000.0, None));
+        assert_eq!((free.rps(8), free.saturation_nodes()), (48_000.0, None));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 use super::{Estimate, Interval};
 
 /// Up to this size the exact distribution is used; above it, the normal approximation.
-const MOST_EXACT: usize = 50;
+const MAX_EXACT_SAMPLES: usize = 50;
 
 /// Returns the typical difference. None without differences.
 #[must_use]
@@ -45,14 +45,14 @@ fn walsh_averages(values: &[f64]) -> Vec<f64> {
 
 fn interval(averages: &[f64], samples: usize, confidence: f64) -> Option<Interval> {
     let tail = Tail::of(samples);
-    let deepest = (1..=averages.len() / 2).take_while(|&depth| reached(depth, &tail) >= confidence).last()?;
+    let deepest = (1..=averages.len() / 2).take_while(|&depth| level_at_depth(depth, &tail) >= confidence).last()?;
     let (low, high) = (averages[deepest - 1], averages[averages.len() - deepest]);
-    Some(Interval { low, high, level: reached(deepest, &tail) })
+    Some(Interval { low, high, level: level_at_depth(deepest, &tail) })
 }
 
 /// Returns the level of the interval between the averages that are `depth` places in from both
 /// ends.
-fn reached(depth: usize, tail: &Tail) -> f64 {
+fn level_at_depth(depth: usize, tail: &Tail) -> f64 {
     1.0 - 2.0 * tail.at_most(depth - 1)
 }
 
@@ -66,7 +66,7 @@ enum Tail {
 
 impl Tail {
     fn of(samples: usize) -> Self {
-        if samples <= MOST_EXACT { Self::exact(samples) } else { Self::normal(samples) }
+        if samples <= MAX_EXACT_SAMPLES { Self::exact(samples) } else { Self::normal(samples) }
     }
 
     /// Counts below 2^50 are whole numbers in an `f64`.
@@ -100,7 +100,7 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::fewest_samples;
+    use crate::statistics::min_samples;
 
     #[expect(clippy::approx_constant, reason = "a patient's score, not a circle's")]
     const AFTER: [f64; 9] = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
@@ -118,32 +118,33 @@ mod tests {
     }
 
     #[track_caller]
-    fn expect(found: Option<Estimate>, value: f64, low: f64, high: f64, tolerance: f64) -> f64 {
+    fn assert_estimate(found: Option<Estimate>, value: f64, low: f64, high: f64, tolerance: f64) -> f64 {
         let found = found.unwrap();
         let interval = found.interval.unwrap();
-        let near = |actual: f64, wanted: f64| assert!((actual - wanted).abs() <= tolerance, "{actual} is not {wanted}");
-        near(found.value, value);
-        near(interval.low, low);
-        near(interval.high, high);
+        let assert_near =
+            |actual: f64, wanted: f64| assert!((actual - wanted).abs() <= tolerance, "{actual} is not {wanted}");
+        assert_near(found.value, value);
+        assert_near(interval.low, low);
+        assert_near(interval.high, high);
         interval.level
     }
 
     #[test]
     fn estimate_matches_r_on_its_own_example() {
         // wilcox.test(x, y, paired = TRUE, conf.int = TRUE): 0.46 [0.010, 0.786]
-        let level = expect(hodges_lehmann(&depression(), 0.95), 0.46, 0.010, 0.786, 1e-9);
+        let level = assert_estimate(hodges_lehmann(&depression(), 0.95), 0.46, 0.010, 0.786, 1e-9);
         // 1 - 2 * psignrank(5, 9)
         assert!((level - 0.960_937_5).abs() < 1e-12, "{level}");
-        let level = expect(hodges_lehmann(&depression(), 0.99), 0.46, -0.1135, 0.9870, 1e-9);
+        let level = assert_estimate(hodges_lehmann(&depression(), 0.99), 0.46, -0.1135, 0.9870, 1e-9);
         assert!((level - 0.992_187_5).abs() < 1e-12, "{level}");
     }
 
     #[test]
     fn estimate_matches_r_at_the_last_exact_size_and_beyond() {
         // wilcox.test(w, conf.int = TRUE, exact = TRUE), n = 50
-        expect(hodges_lehmann(&waves(50), 0.95), 1.301_887_753_8, 0.647_646_095_149, 1.982_251_268_876, 1e-9);
+        assert_estimate(hodges_lehmann(&waves(50), 0.95), 1.301_887_753_8, 0.647_646_095_149, 1.982_251_268_876, 1e-9);
         // the same with n = 60: our normal interval is R's exact one there
-        expect(hodges_lehmann(&waves(60), 0.95), 1.567_924_030_84, 0.945_702_779_57, 2.187_904_132_66, 1e-9);
+        assert_estimate(hodges_lehmann(&waves(60), 0.95), 1.567_924_030_84, 0.945_702_779_57, 2.187_904_132_66, 1e-9);
     }
 
     #[test]
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn too_few_pairs_give_an_estimate_without_an_interval() {
-        assert_eq!((fewest_samples(0.95), fewest_samples(0.99)), (6, 8));
+        assert_eq!((min_samples(0.95), min_samples(0.99)), (6, 8));
         let five = hodges_lehmann(&depression()[..5], 0.95).unwrap();
         assert_eq!((five.interval, five.samples), (None, 5));
         let six = hodges_lehmann(&depression()[..6], 0.95).unwrap().interval.unwrap();
@@ -178,12 +179,12 @@ mod tests {
     fn ratio_is_symmetric_and_rejects_values_without_a_logarithm() {
         let pairs: Vec<_> = BEFORE.into_iter().zip(AFTER).collect();
         let swapped: Vec<_> = AFTER.into_iter().zip(BEFORE).collect();
-        let (there, back) =
+        let (forward, backward) =
             (hodges_lehmann_ratio(&pairs, 0.95).unwrap(), hodges_lehmann_ratio(&swapped, 0.95).unwrap());
-        assert!((there.value * back.value - 1.0).abs() < 1e-12);
-        assert!((there.interval.unwrap().low * back.interval.unwrap().high - 1.0).abs() < 1e-12);
+        assert!((forward.value * backward.value - 1.0).abs() < 1e-12);
+        assert!((forward.interval.unwrap().low * backward.interval.unwrap().high - 1.0).abs() < 1e-12);
         // exp of wilcox.test(log(x / y), conf.int = TRUE)
-        expect(Some(there), R_RATIO.0, R_RATIO.1, R_RATIO.2, 1e-9);
+        assert_estimate(Some(forward), R_RATIO.0, R_RATIO.1, R_RATIO.2, 1e-9);
         assert_eq!(hodges_lehmann_ratio(&[(1.0, 0.0)], 0.95), None);
     }
 

@@ -12,11 +12,11 @@ pub fn mean(values: &[f64], confidence: f64) -> Option<Estimate> {
     let squares: f64 = values.iter().map(|each| (each - value).powi(2)).sum();
     let freedom = count as f64 - 1.0;
     let error = (squares / freedom / count as f64).sqrt();
-    Some(Estimate { value, interval: around(value, error, freedom, confidence), samples: count })
+    Some(Estimate { value, interval: t_interval(value, error, freedom, confidence), samples: count })
 }
 
 /// Returns the interval about a value whose standard error has this many degrees of freedom.
-pub(super) fn around(value: f64, error: f64, freedom: f64, confidence: f64) -> Option<Interval> {
+pub(super) fn t_interval(value: f64, error: f64, freedom: f64, confidence: f64) -> Option<Interval> {
     let student = (freedom >= 1.0).then(|| StudentsT::new(0.0, 1.0, freedom).expect("the freedom is positive"))?;
     let reach = student.inverse_cdf(f64::midpoint(1.0, confidence)) * error;
     Some(Interval { low: value - reach, high: value + reach, level: confidence })
@@ -49,7 +49,7 @@ mod tests {
             (20.0, 2.085_963_447_27),
         ];
         for (freedom, reach) in wanted {
-            let found = around(0.0, 1.0, freedom, 0.95).unwrap().high;
+            let found = t_interval(0.0, 1.0, freedom, 0.95).unwrap().high;
             assert!((found - reach).abs() < 1e-6, "{freedom}: {found}");
         }
     }

@@ -10,28 +10,28 @@ pub(super) fn all(record: &Record) -> Vec<Warning> {
         carriers(record),
         local_stores(record),
         (record.placement.method == "none").then(|| {
-            Topic::Bench.warning(
+            Topic::Setup.warning(
                 "Server, store and generator were not pinned to CPUs: the kernel moved them between CPUs, and they \
                  disturbed each other.",
             )
         }),
         not_realtime(record),
         record.host.virtualized.then(|| {
-            Topic::Bench.warning(
+            Topic::Setup.warning(
                 "This is a virtual machine: absolute times depend on the load of its host. Compare only within this \
                  run.",
             )
         }),
-        steal_unseen(record)
-            .then(|| Topic::Bench.warning("CPU time that a hypervisor takes away (steal) cannot be observed here.")),
-        other_than(record.host.cpu_governor.as_deref(), "performance").map(|name| {
-            Topic::Bench.warning(format!(
+        steal_unobservable(record)
+            .then(|| Topic::Setup.warning("CPU time that a hypervisor takes away (steal) cannot be observed here.")),
+        unless_equal(record.host.cpu_governor.as_deref(), "performance").map(|name| {
+            Topic::Setup.warning(format!(
                 "The CPU frequency governor is {name}, not performance: the clock frequency follows the load and \
                  changes CPU times."
             ))
         }),
-        other_than(record.host.clock_source.as_deref(), "tsc").map(|name| {
-            Topic::Bench.warning(format!(
+        unless_equal(record.host.clock_source.as_deref(), "tsc").map(|name| {
+            Topic::Setup.warning(format!(
                 "The kernel's clock source is {name}, not tsc: reading the clock is slow here and adds to every \
                  measured time."
             ))
@@ -41,40 +41,40 @@ pub(super) fn all(record: &Record) -> Vec<Warning> {
     found.into_iter().flatten().collect()
 }
 
-fn other_than<'name>(name: Option<&'name str>, good: &str) -> Option<&'name str> {
+fn unless_equal<'name>(name: Option<&'name str>, good: &str) -> Option<&'name str> {
     name.filter(|name| *name != good)
 }
 
 fn uncommitted(record: &Record) -> Option<Warning> {
     match &record.run.revision {
-        Some(revision) if revision.ends_with("-dirty") => Some(Topic::Bench.warning(format!(
+        Some(revision) if revision.ends_with("-dirty") => Some(Topic::Setup.warning(format!(
             "authbench was built from {revision} with uncommitted changes: the build cannot be reproduced."
         ))),
         Some(_) => None,
-        None => Some(Topic::Bench.warning("authbench was built outside a Git checkout: its revision is unknown.")),
+        None => Some(Topic::Setup.warning("authbench was built outside a Git checkout: its revision is unknown.")),
     }
 }
 
 fn carriers(record: &Record) -> Option<Warning> {
     let described: Vec<_> = record.schemes.iter().filter(|described| !is_control(&described.scheme)).collect();
     let differ = described.iter().any(|each| each.carrier != described[0].carrier);
-    let told: Vec<String> = described.iter().map(|each| format!("{} by {}", each.scheme, each.carrier)).collect();
+    let items: Vec<String> = described.iter().map(|each| format!("{} by {}", each.scheme, each.carrier)).collect();
     differ.then(|| {
         Topic::Comparison.warning(format!(
             "The schemes use different carriers ({}): part of the difference comes from the carrier.",
-            told.join(", ")
+            items.join(", ")
         ))
     })
 }
 
 /// Returns the caveat about schemes whose store ran on this machine.
 fn local_stores(record: &Record) -> Option<Warning> {
-    let watched = |scheme: &str| {
+    let is_observed = |scheme: &str| {
         let own = rounds(record).filter(|round| round.scheme == scheme);
         own.filter_map(|round| round.usage.as_ref()).any(|usage| usage.store_cpu_ns.is_some())
     };
     let schemes = record.schemes.iter().map(|described| described.scheme.as_str());
-    let schemes: Vec<&str> = schemes.filter(|scheme| has_store(record, scheme) && watched(scheme)).collect();
+    let schemes: Vec<&str> = schemes.filter(|scheme| has_store(record, scheme) && is_observed(scheme)).collect();
     (!schemes.is_empty()).then(|| {
         Topic::Comparison.warning(format!(
             "The store of {} ran on this machine, so its round-trip time is close to zero. A network between server \
@@ -89,14 +89,14 @@ fn not_realtime(record: &Record) -> Option<Warning> {
     let placed = !record.placement.generator_cpus.is_empty();
     let paced = rounds(record).any(|round| round.planned_rps.is_some());
     (placed && paced && class != "SCHED_FIFO").then(|| {
-        Topic::Bench.warning(format!(
+        Topic::Setup.warning(format!(
             "The generator ran in scheduling class {class}, not SCHED_FIFO: where other programs use its CPUs, it \
              wakes up late, which shows as lag. Grant CAP_SYS_NICE to avoid this."
         ))
     })
 }
 
-fn steal_unseen(record: &Record) -> bool {
+fn steal_unobservable(record: &Record) -> bool {
     let usages: Vec<&Usage> = rounds(record).filter_map(|round| round.usage.as_ref()).collect();
     !usages.is_empty() && usages.iter().all(|usage| usage.steal.is_none())
 }

@@ -39,7 +39,7 @@ pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
                 let slowed = Truth { server_us: truth.server_us + f64::from(clients) * 50.0, ..*truth };
                 let of = if clients > 0 { &slowed } else { truth };
                 let round = round(of, load, block, plan, 1000.0, noise);
-                login.storms.extend((clients > 0).then(|| storm(truth, &round, noise)));
+                login.storms.extend((clients > 0).then(|| login_burst(truth, &round, noise)));
                 login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
             }
             login.issuances.push(issuance(truth, block, noise));
@@ -48,7 +48,7 @@ pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
     login
 }
 
-fn storm(truth: &Truth, round: &Round, noise: &mut Noise) -> LoginStorm {
+fn login_burst(truth: &Truth, round: &Round, noise: &mut Noise) -> LoginStorm {
     let (answered, reads) = (150, round.counts.sent());
     let (server_us, store_us) = issuing_us(truth.id);
     let ns = |us: f64| (us * 1e3) as u64;
@@ -86,7 +86,7 @@ fn issuance(truth: &Truth, block: u32, noise: &mut Noise) -> Issuance {
 }
 
 /// The cost of rejecting as a share of that of accepting; the control rejects only another kind.
-pub const REFUSING: [(Garbage, f64); 3] =
+pub const REJECTION_COST_SHARES: [(Garbage, f64); 3] =
     [(Garbage::NoCredential, 0.1), (Garbage::Forged, 1.2), (Garbage::LongHeader, 20.0)];
 /// CPU time of the server for a header that is too long, in microseconds.
 pub const TOO_LONG_US: f64 = 400.0;
@@ -101,13 +101,13 @@ pub(super) fn reject(noise: &mut Noise) -> RejectExperiment {
                 rounds.push(RoundAt { at: GarbageSent { garbage }, round });
             };
             sent(None, truth, 200);
-            let refused = |garbage, share: f64| {
+            let rejected = |garbage, share: f64| {
                 (garbage, Truth { server_us: truth.server_us * share, store_us: truth.store_us * share, ..*truth })
             };
             let kinds: Vec<(Garbage, Truth)> = if truth.class.is_some() {
-                REFUSING.into_iter().map(|(garbage, share)| refused(garbage, share)).collect()
+                REJECTION_COST_SHARES.into_iter().map(|(garbage, share)| rejected(garbage, share)).collect()
             } else {
-                vec![refused(Garbage::TooLongHeader, TOO_LONG_US / truth.server_us)]
+                vec![rejected(Garbage::TooLongHeader, TOO_LONG_US / truth.server_us)]
             };
             for (garbage, cheaper) in kinds {
                 let status = if garbage == Garbage::TooLongHeader { 431 } else { 401 };

@@ -7,7 +7,7 @@ use engine::record::{Fill, FillState, LiveCredentials, Load, MemoryPoint, Popula
 use super::{Noise, TRUTHS, Truth, round};
 
 /// The rate of a server with a store at the most credentials, as a share of that at the fewest.
-pub const CARRIED: f64 = 0.9;
+pub const SUSTAINED_SHARE: f64 = 0.9;
 pub const FEWEST: u64 = 1_000;
 pub const MOST: u64 = 1_000_000;
 /// Bytes of a revoked credential in the store.
@@ -28,7 +28,7 @@ pub fn population(noise: &mut Noise) -> PopulationExperiment {
         }
         for block in 0..6 {
             for live in [FEWEST, MOST] {
-                let slower = if live == MOST && truth.store == StoreKind::Redis { CARRIED } else { 1.0 };
+                let slower = if live == MOST && truth.store == StoreKind::Redis { SUSTAINED_SHARE } else { 1.0 };
                 let loads = [
                     (Load::EqualRate { rate_rps: 5000.0 }, Arrivals::Poisson { rate_rps: 5000.0 }, 5000.0),
                     (Load::Saturated, Arrivals::Closed, truth.capacity_rps() * slower),

@@ -8,7 +8,6 @@
     reason = "each test uses a part of this module"
 )]
 
-pub mod kit;
 pub mod logins;
 pub mod outage;
 pub mod population;
@@ -16,6 +15,7 @@ pub mod revocation;
 pub mod rotation;
 mod scaling;
 pub mod slo;
+pub mod testkit;
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -106,8 +106,8 @@ impl Noise {
 /// Returns a complete comparison of five schemes with every experiment; one cost round of it is
 /// invalid.
 pub fn compare() -> Record {
-    static MADE: OnceLock<Record> = OnceLock::new();
-    MADE.get_or_init(make_comparison).clone()
+    static RECORD: OnceLock<Record> = OnceLock::new();
+    RECORD.get_or_init(make_comparison).clone()
 }
 
 fn make_comparison() -> Record {
@@ -149,8 +149,8 @@ fn make_comparison() -> Record {
 }
 
 /// Returns the `scaling` of a machine without CPU quotas.
-pub fn unsliced() -> ScalingExperiment {
-    scaling::unsliced(&mut Noise(43))
+pub fn scaling_without_quotas() -> ScalingExperiment {
+    scaling::scaling_without_quotas(&mut Noise(43))
 }
 
 /// Returns one load on one target, with a stall of two seconds in the middle.
@@ -234,9 +234,10 @@ fn cost(noise: &mut Noise) -> CostExperiment {
             rounds.push(round(truth, Load::Saturated, block, plan.clone(), truth.capacity_rps(), noise));
         }
     }
-    let spoilt: &mut Round = &mut rounds[16];
-    spoilt.usage.as_mut().unwrap().server_cpu_ns *= 3;
-    spoilt.validity = Validity::from_reasons(vec!["the hypervisor took 9.1 % of the CPU time for others".to_owned()]);
+    let disturbed: &mut Round = &mut rounds[16];
+    disturbed.usage.as_mut().unwrap().server_cpu_ns *= 3;
+    disturbed.validity =
+        Validity::from_reasons(vec!["the hypervisor took 9.1 % of the CPU time for others".to_owned()]);
     CostExperiment { rounds }
 }
 
@@ -272,9 +273,12 @@ fn rtt(noise: &mut Noise) -> RttExperiment {
                 ];
                 for (load, plan, rate_rps) in loads {
                     let store_rtt_us = (rtt_us > 0).then(|| f64::from(rtt_us) + 20.0);
-                    let away =
-                        Away { us: store_rtt_us.map_or(0.0, |us| us * trips(truth)), store_rtt_us, hop_rtt_us: None };
-                    let round = round_away(truth, load, block, plan, rate_rps, away, noise);
+                    let delay = LinkDelay {
+                        us: store_rtt_us.map_or(0.0, |us| us * round_trips(truth)),
+                        store_rtt_us,
+                        hop_rtt_us: None,
+                    };
+                    let round = round_with_delay(truth, load, block, plan, rate_rps, delay, noise);
                     rounds.push(RoundAt { at: StoreDistance { rtt_us }, round });
                 }
             }
@@ -287,13 +291,13 @@ fn rtt(noise: &mut Noise) -> RttExperiment {
 const RTT_RPS: f64 = 1000.0;
 
 /// Returns the round trips that a request of this scheme waits for.
-fn trips(truth: &Truth) -> f64 {
+fn round_trips(truth: &Truth) -> f64 {
     if truth.id == "session-redis-pool" { 2.0 } else { 1.0 }
 }
 
 /// The link between servers and store.
 #[derive(Clone, Copy, Default)]
-struct Away {
+struct LinkDelay {
     /// The time that a request waits for the link, in microseconds.
     us: f64,
     store_rtt_us: Option<f64>,
@@ -301,23 +305,23 @@ struct Away {
 }
 
 fn round(truth: &Truth, load: Load, block: u32, plan: Plan, rate_rps: f64, noise: &mut Noise) -> Round {
-    round_away(truth, load, block, plan, rate_rps, Away::default(), noise)
+    round_with_delay(truth, load, block, plan, rate_rps, LinkDelay::default(), noise)
 }
 
-fn round_away(
+fn round_with_delay(
     truth: &Truth,
     load: Load,
     block: u32,
     plan: Plan,
     rate_rps: f64,
-    away: Away,
+    delay: LinkDelay,
     noise: &mut Noise,
 ) -> Round {
     let rate_rps = rate_rps * noise.factor(0.01);
     let busy = (rate_rps / truth.capacity_rps()).min(0.97);
     let service_us = (90.0 + truth.server_us + 4.0 * truth.store_us) * noise.factor(0.03);
     let intervals: Vec<Interval> = (0..plan.duration_s as u32)
-        .map(|second| interval(second, rate_rps, (service_us, away.us), busy, noise))
+        .map(|second| interval(second, rate_rps, (service_us, delay.us), busy, noise))
         .collect();
     let requests = (rate_rps * (plan.duration_s - 1.0)) as u64;
     let drift = noise.factor(0.02);
@@ -351,8 +355,8 @@ fn round_away(
         plan,
         intervals,
         usage: Some(usage),
-        store_rtt_us: away.store_rtt_us,
-        hop_rtt_us: away.hop_rtt_us,
+        store_rtt_us: delay.store_rtt_us,
+        hop_rtt_us: delay.hop_rtt_us,
         validity: Validity::from_reasons(Vec::new()),
     };
     requantile(&mut round);
@@ -361,13 +365,13 @@ fn round_away(
 
 /// Returns one second: log-normal service times, and waiting that grows with the utilization of the
 /// server.
-fn interval(second: u32, rate_rps: f64, (service_us, away_us): (f64, f64), busy: f64, noise: &mut Noise) -> Interval {
+fn interval(second: u32, rate_rps: f64, (service_us, delay_us): (f64, f64), busy: f64, noise: &mut Noise) -> Interval {
     let [mut response, mut service, mut lag] = std::array::from_fn(|_| empty_histogram());
     let draws = 500;
     let weight = ((rate_rps / f64::from(draws)) as u64).max(1);
     let slow = if second == 0 { 3.0 } else { 1.0 };
     for _ in 0..draws {
-        let served = service_us * slow * noise.factor(0.35) + away_us;
+        let served = service_us * slow * noise.factor(0.35) + delay_us;
         let late = 15.0 * noise.factor(0.5) - service_us * busy / (1.0 - busy) * (1.0 - noise.uniform()).ln() * 0.3;
         service.record_n(served as u64, weight).unwrap();
         lag.record_n(late as u64, weight).unwrap();

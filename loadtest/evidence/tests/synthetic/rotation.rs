@@ -7,7 +7,7 @@ use engine::record::{
     Storm, Validity,
 };
 
-use super::{Away, Noise, TRUTHS, Truth, round, round_away};
+use super::{LinkDelay, Noise, TRUTHS, Truth, round, round_with_delay};
 
 /// Returns rounds in which each hop costs as much as the first server.
 pub fn fanout(noise: &mut Noise) -> FanoutExperiment {
@@ -28,7 +28,7 @@ pub fn fanout(noise: &mut Noise) -> FanoutExperiment {
             }
         }
     }
-    rounds.extend(apart(noise));
+    rounds.extend(delayed_rounds(noise));
     FanoutExperiment { rounds }
 }
 
@@ -39,16 +39,17 @@ fn at_all(truth: &Truth, hops: u32) -> Truth {
 }
 
 /// Returns the same with links of a millisecond.
-fn apart(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
+fn delayed_rounds(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
     let mut rounds = Vec::new();
     for block in 0..6 {
         for truth in &TRUTHS {
             for hops in [1, 3, 10] {
                 let plan = Plan { mix: Mix::Chain { hops }, ..Plan::new(Arrivals::Poisson { rate_rps: 200.0 }, 2.0) };
-                let given_us = 1_010.0;
-                let away = Away { us: given_us * trips(truth, hops), store_rtt_us: None, hop_rtt_us: Some(given_us) };
+                let rtt_us = 1_010.0;
+                let delay =
+                    LinkDelay { us: rtt_us * round_trips(truth, hops), store_rtt_us: None, hop_rtt_us: Some(rtt_us) };
                 let load = Load::EqualRate { rate_rps: 200.0 };
-                let round = round_away(&at_all(truth, hops), load, block, plan, 200.0, away, noise);
+                let round = round_with_delay(&at_all(truth, hops), load, block, plan, 200.0, delay, noise);
                 rounds.push(RoundAt { at: Hops { hops, link_rtt_us: 1_000 }, round });
             }
         }
@@ -58,12 +59,12 @@ fn apart(noise: &mut Noise) -> Vec<RoundAt<Hops>> {
 
 /// Returns the round trips that a request waits for: one per hop, and those of a look-up at each
 /// server.
-fn trips(truth: &Truth, hops: u32) -> f64 {
-    let look_up = if truth.store == StoreKind::Redis { super::trips(truth) } else { 0.0 };
+fn round_trips(truth: &Truth, hops: u32) -> f64 {
+    let look_up = if truth.store == StoreKind::Redis { super::round_trips(truth) } else { 0.0 };
     f64::from(hops) + look_up * f64::from(hops + 1)
 }
 
-fn good() -> Validity {
+fn valid() -> Validity {
     Validity::from_reasons(Vec::new())
 }
 
@@ -86,7 +87,7 @@ fn presented(other_node: bool, new_key: bool, after_roll: bool, refused_of_200: 
     }
 }
 
-fn roll(scheme: &str, block: u32, learning: Learning, refused: u64) -> Roll {
+fn key_rotation(scheme: &str, block: u32, learning: Learning, refused: u64) -> Roll {
     Roll {
         scheme: scheme.to_owned(),
         block,
@@ -102,7 +103,7 @@ fn roll(scheme: &str, block: u32, learning: Learning, refused: u64) -> Roll {
             presented(true, false, true, 0),
             presented(true, true, true, refused),
         ],
-        validity: good(),
+        validity: valid(),
     }
 }
 
@@ -118,7 +119,7 @@ fn race(grace_s: u64, clients: u32) -> Race {
         refused: all - granted,
         killed: if grace_s == 0 { 400 } else { 0 },
         spread_us: 40.0 * f64::from(clients),
-        validity: good(),
+        validity: valid(),
     }
 }
 
@@ -127,12 +128,12 @@ const REFRESHING: &str = "jwt-hs256-refresh";
 fn replay(grace_s: u64, age_s: u64) -> Replay {
     let passes = grace_s > 0 && age_s <= grace_s;
     let (passed, killed) = if passes { (20, 0) } else { (0, 20) };
-    Replay { scheme: REFRESHING.to_owned(), grace_s, age_s, families: 20, passed, killed, validity: good() }
+    Replay { scheme: REFRESHING.to_owned(), grace_s, age_s, families: 20, passed, killed, validity: valid() }
 }
 
 /// Returns three periods of 4 s: each within half a second, or over an increasingly wide part.
-fn storm(jitter: f64) -> Storm {
-    let busy = |bin: usize| {
+fn refresh_burst(jitter: f64) -> Storm {
+    let refreshes = |bin: usize| {
         let (period, within) = (bin / 40, bin % 40);
         let wide = if jitter > 0.0 { 20 + 10 * period.min(2) } else { 5 };
         if within < wide { 3_000 / wide as u64 } else { 0 }
@@ -146,12 +147,12 @@ fn storm(jitter: f64) -> Storm {
         ttl_s: 5,
         share: 0.8,
         bin_s: 0.1,
-        arrivals: (0..120).map(busy).collect(),
+        arrivals: (0..120).map(refreshes).collect(),
         sent: 9_000,
         failed: 0,
         response_us: times(if jitter > 0.0 { 800 } else { 7_000 }, 9_000),
         lag_us: times(90, 9_000),
-        validity: good(),
+        validity: valid(),
     }
 }
 
@@ -160,15 +161,15 @@ fn storm(jitter: f64) -> Storm {
 pub fn rotation() -> RotationExperiment {
     let rolls = (0..2).flat_map(|block| {
         [
-            roll("jwt-hs256", block, Learning::Never, 200),
-            roll("jwt-eddsa", block, Learning::Never, 200),
-            roll("jwt-eddsa", block, Learning::Published, if block == 0 { 0 } else { 3 }),
+            key_rotation("jwt-hs256", block, Learning::Never, 200),
+            key_rotation("jwt-eddsa", block, Learning::Never, 200),
+            key_rotation("jwt-eddsa", block, Learning::Published, if block == 0 { 0 } else { 3 }),
         ]
     });
     RotationExperiment {
         rolls: rolls.collect(),
         races: [0, 5].into_iter().flat_map(|grace_s| [2, 8].map(|clients| race(grace_s, clients))).collect(),
         replays: vec![replay(0, 0), replay(0, 2), replay(5, 0), replay(5, 4), replay(5, 7)],
-        storms: vec![storm(0.2), storm(0.0)],
+        storms: vec![refresh_burst(0.2), refresh_burst(0.0)],
     }
 }

@@ -30,7 +30,7 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
 }
 
 /// Returns the same on a machine without CPU quotas.
-pub fn unsliced(noise: &mut Noise) -> ScalingExperiment {
+pub fn scaling_without_quotas(noise: &mut Noise) -> ScalingExperiment {
     let unsliced = Some("no control groups are mounted".to_owned());
     ScalingExperiment { slicing: None, unsliced, demands: demands(noise), points: Vec::new() }
 }

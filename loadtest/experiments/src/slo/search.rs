@@ -3,7 +3,7 @@
 //! It is independent of HTTP and reads no clock, so that tests can run it on known targets.
 
 use engine::record::{SearchEnd, SearchStep, SloVerdict};
-use evidence::{CONFIRMED_BY, CONFIRMING, Judged, SloFit};
+use evidence::{CONFIRMED_BY, CONFIRMING, ConclusiveRound, SloFit};
 
 use crate::blocks::{Turn, turns};
 use crate::slo::bounds::{Bounds, neat};
@@ -78,7 +78,7 @@ struct Search<'a, Round> {
     rounds: u32,
     spent_s: f64,
     /// Rounds of the grid with a verdict.
-    grid: Vec<Judged>,
+    grid: Vec<ConclusiveRound>,
     /// Blocks of the grid so far.
     blocks: u32,
     /// Number of rates of the grid at which the generator was the limit, once per visit.
@@ -210,8 +210,8 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         for Turn { block, item: rate, .. } in turns(rates, self.blocks..self.blocks + blocks, self.seed) {
             let rate_rps = self.bounds.within(rate);
             match self.visit(SearchStep::Grid { block }, rate_rps)? {
-                SloVerdict::Met => self.grid.push(Judged { block, rate_rps, met: true }),
-                SloVerdict::Missed => self.grid.push(Judged { block, rate_rps, met: false }),
+                SloVerdict::Met => self.grid.push(ConclusiveRound { block, rate_rps, met: true }),
+                SloVerdict::Missed => self.grid.push(ConclusiveRound { block, rate_rps, met: false }),
                 SloVerdict::Generator | SloVerdict::Unsettled => self.void += 1,
             }
         }

@@ -24,7 +24,7 @@ use experiments::wire::WireParameters;
 use experiments::{Balancer, RunContext, Journal, Progress, RunConfig, run};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
-use lab::slice::{NoSlices, Slices};
+use lab::cpu_quota::{NoCpuQuotas, CpuQuotas};
 use lab::store::Store;
 use tempfile::TempDir;
 
@@ -224,19 +224,19 @@ pub(crate) fn measure_behind(
     schemes: &[&str],
     parameters: &Parameters,
 ) -> Record {
-    measure_on((balancer, Slices::here), experiment, schemes, parameters)
+    measure_on((balancer, CpuQuotas::detect), experiment, schemes, parameters)
 }
 
 /// Measures on a machine without CPU quotas.
 pub(crate) fn measure_unsliced(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
-    let none = || Err(NoSlices { reasons: "this is a test".to_owned() });
+    let none = || Err(NoCpuQuotas { reasons: "this is a test".to_owned() });
     measure_on((Balancer::default(), none), experiment, schemes, parameters)
 }
 
-type Machine = (Balancer, fn() -> Result<Slices, NoSlices>);
+type Machine = (Balancer, fn() -> Result<CpuQuotas, NoCpuQuotas>);
 
 fn measure_on(
-    (balancer, slices): Machine,
+    (balancer, cpu_quotas): Machine,
     experiment: Experiment,
     schemes: &[&str],
     parameters: &Parameters,
@@ -261,7 +261,7 @@ fn measure_on(
         stores,
         placement: Placement::default(),
         balancer,
-        slices,
+        cpu_quotas,
         seed: 1,
         stop: std::sync::Arc::default(),
         scratch,

@@ -22,7 +22,7 @@ fn revocation_of(record: &Record) -> &RevocationExperiment {
 
 fn broken(record: &Record) -> Vec<String> {
     let table = Evidence::of(record).unwrap().revocation.unwrap();
-    table.broken.iter().map(ToString::to_string).collect()
+    table.violations.iter().map(ToString::to_string).collect()
 }
 
 #[test]

@@ -2,28 +2,28 @@
 
 use engine::record::{ScalingExperiment, Step};
 use experiments::Balancer;
-use lab::slice::Slices;
+use lab::cpu_quota::CpuQuotas;
 
 use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, only, tiny};
 
 /// Returns the cgroup backend; none if the machine has none, which another test covers. With `REQUIRE_CPU_QUOTAS` it
 /// must have one.
-fn slices() -> Option<Slices> {
-    let slices = Slices::here();
-    if let Err(none) = &slices {
+fn cpu_quotas() -> Option<CpuQuotas> {
+    let cpu_quotas = CpuQuotas::detect();
+    if let Err(none) = &cpu_quotas {
         assert!(std::env::var_os("REQUIRE_CPU_QUOTAS").is_none(), "{none}");
         eprintln!("{none}");
     }
-    slices.ok()
+    cpu_quotas.ok()
 }
 
 #[test]
 fn scaling_sets_quotas_and_reports_saturated_processes() {
-    let Some(slices) = slices() else { return };
+    let Some(cpu_quotas) = cpu_quotas() else { return };
     let record = measure(ScalingExperiment::EXPERIMENT);
     let scaling = only::<ScalingExperiment>(&record);
     let slicing = scaling.slicing.as_ref().unwrap();
-    assert_eq!((&scaling.unsliced, slicing.method.as_str()), (&None, slices.method()));
+    assert_eq!((&scaling.unsliced, slicing.method.as_str()), (&None, cpu_quotas.method()));
     assert!(slicing.node_share > 0.0 && slicing.node_share < 1.0 && slicing.store_share > 0.0, "{slicing:?}");
     assert_eq!(scaling.demands.len(), SCHEMES.len() * 3, "what the slices were cut by is kept");
     assert!(slicing.expected_rps <= slicing.generator_rps * 0.6 * 1.001, "room is left to the generator: {slicing:?}");
@@ -51,7 +51,7 @@ fn scaling_sets_quotas_and_reports_saturated_processes() {
 /// experiment used to fail there. Later problems of such a store are covered by the validity of the rounds.
 #[test]
 fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
-    let Some(_) = slices() else { return };
+    let Some(_) = cpu_quotas() else { return };
     let mut parameters = tiny();
     parameters.scaling.nodes = vec![1, 16];
     let record = measure_with(ScalingExperiment::EXPERIMENT, &["anonymous", "session-postgres"], &parameters);
@@ -82,7 +82,7 @@ fn scaling_without_quotas_measures_one_node_and_records_the_omission() {
 /// its node.
 #[test]
 fn scaling_with_a_balancer_reaches_every_node_and_measures_its_cpu_time() {
-    let Some(_) = slices() else { return };
+    let Some(_) = cpu_quotas() else { return };
     let schemes = ["anonymous", "session-memory", "session-redis"];
     let record = measure_behind(Balancer::Haproxy, ScalingExperiment::EXPERIMENT, &schemes, &tiny());
     let scaling = only::<ScalingExperiment>(&record);

@@ -192,13 +192,13 @@ fn capacity_cells(record: &Record, row: &CostRow) -> Vec<Cell> {
     vec![
         name,
         Cell::new(format!("{bound}{}", grouped(capacity.rps.value))).with_note(rps),
-        Cell::new(full(capacity)),
-        Cell::new(busy(capacity)),
+        Cell::new(saturated_parts(capacity)),
+        Cell::new(cpus_used(capacity)),
     ]
 }
 
-fn full(capacity: &Capacity) -> String {
-    let parts: Vec<String> = capacity.full.iter().map(ToString::to_string).collect();
+fn saturated_parts(capacity: &Capacity) -> String {
+    let parts: Vec<String> = capacity.saturated.iter().map(ToString::to_string).collect();
     match (parts.is_empty(), capacity.busy.is_empty(), capacity.shared) {
         (_, true, _) => "unknown: the processes were not observed".to_owned(),
         (true, _, _) => "none: limited by waiting, not by CPU".to_owned(),
@@ -207,7 +207,7 @@ fn full(capacity: &Capacity) -> String {
     }
 }
 
-fn busy(capacity: &Capacity) -> String {
+fn cpus_used(capacity: &Capacity) -> String {
     let parts: Vec<String> = capacity.busy.iter().map(|(part, cores)| format!("{part} {cores:.2}")).collect();
     if parts.is_empty() { NONE.to_owned() } else { parts.join(" · ") }
 }

@@ -1,7 +1,7 @@
 //! The section on requests across several servers.
 
 use engine::record::Record;
-use evidence::{Apart, Crossed, FanoutRow, FanoutTable, HopSlope, LatencyRow, is_control};
+use evidence::{DelayedLinks, FanoutRow, FanoutTable, HopFigures, HopSlope, LatencyRow, is_control};
 
 use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
@@ -31,7 +31,7 @@ fn blocks(record: &Record, table: &FanoutTable) -> Vec<Block> {
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(cpu_table(record, table)));
     blocks.push(Block::Table(response_table(record, table)));
-    blocks.extend(apart_table(record, table).map(Block::Table));
+    blocks.extend(delayed_table(record, table).map(Block::Table));
     blocks.extend(method(method_items(), limitations()));
     blocks
 }
@@ -55,17 +55,17 @@ fn sentence(record: &Record, table: &FanoutTable) -> Option<String> {
             list_after_colon(record, parts, listed)
         )
     });
-    let sentences: Vec<String> = cost.into_iter().chain(apart_sentence(record, table)).collect();
+    let sentences: Vec<String> = cost.into_iter().chain(delayed_sentence(record, table)).collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn apart_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
-    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.apart.as_ref()?.trips?.value)));
-    let parts: Vec<SchemeText<'_>> = trips
-        .map(|(scheme, trips)| SchemeText {
+fn delayed_sentence(record: &Record, table: &FanoutTable) -> Option<String> {
+    let round_trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.delayed.as_ref()?.round_trips?.value)));
+    let parts: Vec<SchemeText<'_>> = round_trips
+        .map(|(scheme, round_trips)| SchemeText {
             scheme,
-            figure: trips,
-            text: format!("{} with `{scheme}`", two_decimals(trips)),
+            figure: round_trips,
+            text: format!("{} with `{scheme}`", two_decimals(round_trips)),
         })
         .collect();
     (!parts.is_empty()).then(|| {
@@ -84,7 +84,7 @@ fn rate(table: &FanoutTable) -> String {
 
 /// Returns the numbers of hops of all schemes, ascending.
 fn all_hops(table: &FanoutTable) -> Vec<u32> {
-    let mut hops: Vec<u32> = table.rows.iter().flat_map(|row| &row.ways).map(|way| way.hops).collect();
+    let mut hops: Vec<u32> = table.rows.iter().flat_map(|row| &row.by_hops).map(|figures| figures.hops).collect();
     hops.sort_unstable();
     hops.dedup();
     hops
@@ -95,8 +95,8 @@ fn hops_name(hops: u32) -> String {
 }
 
 /// Returns one cell per number of hops.
-fn cells_by_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&Crossed) -> Option<Cell>) -> Vec<Cell> {
-    let at = |hops: &u32| row.ways.iter().find(|way| way.hops == *hops).and_then(&cell);
+fn cells_by_hops(table: &FanoutTable, row: &FanoutRow, cell: impl Fn(&HopFigures) -> Option<Cell>) -> Vec<Cell> {
+    let at = |hops: &u32| row.by_hops.iter().find(|figures| figures.hops == *hops).and_then(&cell);
     all_hops(table).iter().map(|hops| at(hops).unwrap_or(Cell::new(NONE))).collect()
 }
 
@@ -113,7 +113,7 @@ fn cpu_table(record: &Record, table: &FanoutTable) -> Table {
     columns.push(Column::figure("Authentication per hop", "µs over the control"));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(cells_by_hops(table, row, |way| way.cpu_us.map(|us| Cell::new(plain(us)))));
+        cells.extend(cells_by_hops(table, row, |figures| figures.cpu_us.map(|us| Cell::new(plain(us)))));
         cells.push(slope(row.cpu_slope_us));
         let control = Cell::new("0").with_note("control");
         cells.push(if is_control(&row.scheme) { control } else { slope(row.cpu_slope_over_control_us) });
@@ -136,10 +136,10 @@ fn response_table(record: &Record, table: &FanoutTable) -> Table {
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
     columns.push(Column::figure("Each hop adds", "µs at p50"));
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p99")));
-    let p99 = |way: &Crossed| Some(percentile(&way.response.as_ref()?.response, 0.99, |found| found.p99));
+    let p99 = |figures: &HopFigures| Some(percentile(&figures.response.as_ref()?.response, 0.99, |found| found.p99));
     let cells = |row: &FanoutRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(cells_by_hops(table, row, |way| way.response.as_ref().map(p50)));
+        cells.extend(cells_by_hops(table, row, |figures| figures.response.as_ref().map(p50)));
         cells.push(slope(row.response_slope_us));
         cells.extend(cells_by_hops(table, row, p99));
         cells
@@ -158,23 +158,23 @@ fn p50(times: &LatencyRow) -> Cell {
 }
 
 /// Returns the table with network latency; none if only local servers were measured.
-fn apart_table(record: &Record, table: &FanoutTable) -> Option<Table> {
-    let rows: Vec<(&FanoutRow, &Apart)> =
-        table.rows.iter().filter_map(|row| Some((row, row.apart.as_ref()?))).collect();
+fn delayed_table(record: &Record, table: &FanoutTable) -> Option<Table> {
+    let rows: Vec<(&FanoutRow, &DelayedLinks)> =
+        table.rows.iter().filter_map(|row| Some((row, row.delayed.as_ref()?))).collect();
     let link_ms = f64::from(rows.first()?.1.link_rtt_us) / 1e3;
     let mut columns = vec![Column::text("Scheme")];
     columns.extend(all_hops(table).into_iter().map(|hops| Column::figure(hops_name(hops), "p50")));
     columns.push(Column::figure("Each hop adds", "round trips"));
     columns.push(Column::figure("Link", "measured round trip"));
-    let cells = |row: &FanoutRow, apart: &Apart| {
+    let cells = |row: &FanoutRow, delayed: &DelayedLinks| {
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(cells_by_hops(table, row, |way| way.apart.as_ref().map(p50)));
+        cells.extend(cells_by_hops(table, row, |figures| figures.delayed.as_ref().map(p50)));
         let control = Cell::new("1").with_note("control");
-        cells.push(if is_control(&row.scheme) { control } else { slope(apart.trips) });
-        cells.push(apart.given_us.map_or(Cell::new(NONE), |us| Cell::new(time(us))));
+        cells.push(if is_control(&row.scheme) { control } else { slope(delayed.round_trips) });
+        cells.push(delayed.measured_rtt_us.map_or(Cell::new(NONE), |us| Cell::new(time(us))));
         cells
     };
-    let rows = rows.into_iter().map(|(row, apart)| (row.scheme.clone(), cells(row, apart))).collect();
+    let rows = rows.into_iter().map(|(row, delayed)| (row.scheme.clone(), cells(row, delayed))).collect();
     Some(Table {
         caption: format!("Response times with {link_ms} ms round trips between servers and store"),
         columns,
@@ -238,7 +238,7 @@ fn chart(record: &Record, panel: &Panel<&FanoutRow>) -> Chart {
 }
 
 fn points(row: &FanoutRow) -> Vec<(f64, f64)> {
-    row.ways.iter().filter_map(|way| Some((f64::from(way.hops), way.cpu_us?))).collect()
+    row.by_hops.iter().filter_map(|figures| Some((f64::from(figures.hops), figures.cpu_us?))).collect()
 }
 
 fn range_text(row: &FanoutRow) -> Option<String> {

@@ -29,7 +29,7 @@ fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
         count(table.clients as usize, "client")
     ))];
     if table.clients > 0 {
-        let rows: Vec<&LatencyRow> = table.rows.iter().filter_map(|row| row.storm.as_ref()).collect();
+        let rows: Vec<&LatencyRow> = table.rows.iter().filter_map(|row| row.burst.as_ref()).collect();
         blocks.extend(percentile_charts(record, table.latency.experiment, &rows).into_iter().map(Block::Chart));
         blocks.push(Block::Table(reads_table(record, table)));
     }
@@ -41,18 +41,18 @@ fn blocks(record: &Record, table: &LoginTable) -> Vec<Block> {
 /// Returns the range of the effect of login bursts, and the cost without password hashing.
 fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
     let issuing = table.rows.iter().filter(|row| !is_control(&row.scheme));
-    let issued = issuing.filter_map(|row| Some((&row.scheme, row.issued?.per_cpu_s?.value)));
-    let issued: Vec<SchemeText<'_>> = issued
+    let credentials = issuing.filter_map(|row| Some((&row.scheme, row.issuance?.per_cpu_s?.value)));
+    let credentials: Vec<SchemeText<'_>> = credentials
         .map(|(scheme, each)| SchemeText { scheme, figure: each, text: format!("{} with `{scheme}`", grouped(each)) })
         .collect();
-    let logins = ends(table.rows.iter().filter_map(|row| row.cost.map(|cost| cost.per_cpu_s.value)));
-    let slower = ends(table.rows.iter().filter_map(|row| row.p99_ratio.map(|ratio| ratio.value)));
+    let logins = format_range(table.rows.iter().filter_map(|row| row.cost.map(|cost| cost.per_cpu_s.value)));
+    let slower = format_range(table.rows.iter().filter_map(|row| row.p99_ratio.map(|ratio| ratio.value)));
     let parts = [
         logins.map(|ends| format!("one second of CPU time is enough for {ends} logins, depending on the scheme")),
-        (!issued.is_empty()).then(|| {
+        (!credentials.is_empty()).then(|| {
             format!(
                 "without password hashing, one second of CPU time is enough for this number of credentials{}",
-                list_after_colon(record, issued, listed)
+                list_after_colon(record, credentials, listed)
             )
         }),
         slower.map(|ends| {
@@ -68,7 +68,7 @@ fn sentence(record: &Record, table: &LoginTable) -> Option<String> {
 }
 
 /// Formats a range, "12.1 to 14.0", or one figure if all are the same.
-fn ends(values: impl Iterator<Item = f64>) -> Option<String> {
+fn format_range(values: impl Iterator<Item = f64>) -> Option<String> {
     let (low, high) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), each| (low.min(each), high.max(each)));
     let (least, most) = (plain(low), plain(high));
@@ -108,16 +108,16 @@ fn reads(record: &Record, row: &LoginRow) -> Vec<Cell> {
             percentile(&row.response, 0.99, |found| found.p99).with_note(of_rounds(row.response.p99_of_rounds))
         })
     };
-    let rounds = row.storm.as_ref().map_or(Cell::new(NONE), |row| {
+    let rounds = row.burst.as_ref().map_or(Cell::new(NONE), |row| {
         Cell::new(row.rounds.used.to_string()).with_note(invalid_count(row.rounds.excluded))
     });
     vec![
         name_cell(record, &row.scheme),
         p50(&row.idle),
-        p50(&row.storm),
+        p50(&row.burst),
         estimated(row.p50_ratio),
         p99(&row.idle),
-        p99(&row.storm),
+        p99(&row.burst),
         estimated(row.p99_ratio),
         rounds,
     ]
@@ -148,17 +148,17 @@ fn cost_table(record: &Record, table: &LoginTable) -> Table {
 }
 
 fn cost(record: &Record, row: &LoginRow) -> Vec<Cell> {
-    let (cost, issued) = (row.cost, row.issued);
-    let share = cost.zip(issued.and_then(|issued| issued.total_us));
+    let (cost, issuance) = (row.cost, row.issuance);
+    let share = cost.zip(issuance.and_then(|issuance| issuance.total_us));
     let share = share.map(|(cost, issued_us)| issued_us.value / cost.login_us.value * 100.0);
     vec![
         name_cell(record, &row.scheme),
         estimated(cost.map(|cost| cost.login_us.map(|us| us / 1e3))),
         estimated(cost.map(|cost| cost.per_cpu_s)),
         estimated(cost.map(|cost| cost.rate_rps)),
-        estimated(issued.map(|issued| issued.server_us)),
-        estimated(issued.and_then(|issued| issued.store_us)),
-        estimated(issued.and_then(|issued| issued.per_cpu_s)),
+        estimated(issuance.map(|issuance| issuance.server_us)),
+        estimated(issuance.and_then(|issuance| issuance.store_us)),
+        estimated(issuance.and_then(|issuance| issuance.per_cpu_s)),
         Cell::new(share.map_or(NONE.to_owned(), plain)),
     ]
 }

@@ -143,7 +143,7 @@ fn method_items(table: &MemoryTable) -> Vec<String> {
             .to_owned(),
         format!(
             "A line is fitted to each fill by least squares, with at least {} sizes per fill. {basis}",
-            evidence::FEWEST_POPULATIONS
+            evidence::MIN_POPULATIONS
         ),
     ]
 }

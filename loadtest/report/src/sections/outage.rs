@@ -1,7 +1,7 @@
 //! The section on outages.
 
 use engine::record::{OutageFault, Record};
-use evidence::{OutageRow, OutageTable, Recovery, Tally, WELL_INTERVALS};
+use evidence::{OutageRow, OutageTable, RECOVERY_INTERVALS, Recovery, Tally};
 
 use super::grouping::{SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
@@ -120,7 +120,7 @@ fn table_of(record: &Record, table: &OutageTable, fault: OutageFault) -> Table {
         footnotes: vec![format!(
             "Below the accepted share: the lowest and highest of the repetitions. Lost: rejected because the state \
              of the credential is lost for good. Wrongly accepted: accepted although it was revoked. Recovery: the \
-             median time from the start of the repair until {WELL_INTERVALS} consecutive intervals without a \
+             median time from the start of the repair until {RECOVERY_INTERVALS} consecutive intervals without a \
              failure, then the longest; 0 if no interval after the start of the repair had a failure."
         )],
     }

@@ -148,7 +148,7 @@ fn byte_cells(record: &Record, row: &PopulationRow) -> Vec<Cell> {
         live.map_or(Cell::new(NONE), |slope| Cell::new(bytes(slope.fixed_bytes))),
         server(&row.revoked),
         store(&row.revoked),
-        row.made_per_s.map_or(Cell::new(NONE), |made| Cell::new(grouped(made))),
+        row.created_per_s.map_or(Cell::new(NONE), |made| Cell::new(grouped(made))),
     ]
 }
 

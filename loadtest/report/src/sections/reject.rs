@@ -1,7 +1,7 @@
 //! The section on invalid requests.
 
 use engine::record::{Garbage, Record};
-use evidence::{Refusal, RejectRow, RejectTable};
+use evidence::{RejectRow, RejectTable, Rejection};
 
 use super::grouping::{SchemeText, list_after_colon};
 use super::parts::{Show, estimated, method, paragraph};
@@ -33,7 +33,7 @@ fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
 /// Returns the sentence about forged credentials, which take the most work to detect.
 fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts = table.rows.iter().filter_map(|row| {
-        let ratio = row.refusal(Garbage::Forged)?.over_accepting?.ratio?.value;
+        let ratio = row.rejection(Garbage::Forged)?.over_accepting?.ratio?.value;
         let text = format!("{} times with `{}`", two_decimals(ratio), row.scheme);
         Some(SchemeText { scheme: &row.scheme, figure: ratio, text })
     });
@@ -49,15 +49,15 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
 
 /// Formats the expected status of this kind, which is the same for every scheme.
 fn expected_status(table: &RejectTable, garbage: Garbage) -> String {
-    let status = table.rows.iter().find_map(|row| row.refusal(garbage)).map(|refusal| refusal.status);
+    let status = table.rows.iter().find_map(|row| row.rejection(garbage)).map(|rejection| rejection.status);
     status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
 /// Returns one cell per kind.
-fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Refusal) -> Cell) -> Vec<Cell> {
-    let of = |garbage: &Garbage| match row.refusal(*garbage) {
-        Some(refusal) if refusal.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
-        Some(refusal) => cell(refusal),
+fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Rejection) -> Cell) -> Vec<Cell> {
+    let of = |garbage: &Garbage| match row.rejection(*garbage) {
+        Some(rejection) if rejection.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
+        Some(rejection) => cell(rejection),
         None => Cell::new(NONE),
     };
     table.kinds().iter().map(of).collect()
@@ -70,7 +70,7 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
     let cells = |row: &RejectRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.push(estimated(row.accepting.as_ref().and_then(|accepting| accepting.total_us)));
-        cells.extend(cells_by_kind(table, row, |refusal| estimated(refusal.total_us)));
+        cells.extend(cells_by_kind(table, row, |rejection| estimated(rejection.total_us)));
         cells
     };
     Table {
@@ -93,9 +93,9 @@ fn ratio_table(record: &Record, table: &RejectTable) -> Table {
         columns.push(Column::figure(garbage.to_string(), "additional µs"));
     }
     let cells = |row: &RejectRow| {
-        let over = |refusal: &Refusal| refusal.over_accepting;
-        let ratios = cells_by_kind(table, row, |refusal| estimated(over(refusal).and_then(|over| over.ratio)));
-        let more = cells_by_kind(table, row, |refusal| estimated(over(refusal).and_then(|over| over.total_us)));
+        let over = |rejection: &Rejection| rejection.over_accepting;
+        let ratios = cells_by_kind(table, row, |rejection| estimated(over(rejection).and_then(|over| over.ratio)));
+        let more = cells_by_kind(table, row, |rejection| estimated(over(rejection).and_then(|over| over.total_us)));
         let both = ratios.into_iter().zip(more).flat_map(|(ratio, more)| [ratio, more]);
         [name_cell(record, &row.scheme)].into_iter().chain(both).collect()
     };

@@ -22,11 +22,11 @@ impl Show for RevocationTable {
     }
 
     fn notices(&self) -> Vec<String> {
-        self.broken.iter().map(|broken| format!("Revocation guarantee violated: {broken}.")).collect()
+        self.violations.iter().map(|violation| format!("Revocation guarantee violated: {violation}.")).collect()
     }
 
     fn lines(&self) -> Vec<String> {
-        self.broken.iter().map(|broken| format!("REVOCATION GUARANTEE VIOLATED: {broken}.")).collect()
+        self.violations.iter().map(|violation| format!("REVOCATION GUARANTEE VIOLATED: {violation}.")).collect()
     }
 }
 
@@ -305,8 +305,9 @@ fn sentence(record: &Record, table: &RevocationTable) -> Option<String> {
         })
         .collect();
     let mut sentences = Vec::new();
-    if !table.broken.is_empty() {
-        let mut schemes: Vec<String> = table.broken.iter().map(|broken| format!("`{}`", broken.scheme)).collect();
+    if !table.violations.is_empty() {
+        let mut schemes: Vec<String> =
+            table.violations.iter().map(|violation| format!("`{}`", violation.scheme)).collect();
         schemes.dedup();
         sentences.push(format!(
             "REVOCATION GUARANTEE VIOLATED: {} accepted a credential that must be rejected; see “{}”.",

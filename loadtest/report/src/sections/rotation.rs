@@ -1,7 +1,7 @@
 //! The section on key and refresh token rotation under load.
 
 use engine::record::{Learning, Record};
-use evidence::{RaceRow, RefusedFor, ReplayRow, Requests, RollRow, RotationTable, StormRow};
+use evidence::{KeyRotationRow, RaceRow, RefreshBurstRow, RejectedFor, ReplayRow, Requests, RotationTable};
 
 use super::parts::{Show, method, paragraph};
 use super::scheme::{described, name_cell, row_groups};
@@ -25,7 +25,7 @@ fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
          that are rejected during a key rotation, logins that are revoked because two requests of the same client \
          refreshed concurrently, and bursts of refreshes.",
     )];
-    if !table.rolls.is_empty() {
+    if !table.key_rotations.is_empty() {
         blocks.push(Block::Table(key_rotation_table(record, table)));
     }
     blocks.extend(stand_in_notice(record, table).map(Block::Notice));
@@ -35,7 +35,7 @@ fn blocks(record: &Record, table: &RotationTable) -> Vec<Block> {
     if !table.replays.is_empty() {
         blocks.push(Block::Table(replay_table(table)));
     }
-    if !table.storms.is_empty() {
+    if !table.refresh_bursts.is_empty() {
         blocks.push(Block::Chart(chart(table)));
         blocks.push(Block::Table(refresh_burst_table(table)));
     }
@@ -52,13 +52,13 @@ fn sentence(table: &RotationTable) -> Option<String> {
 
 fn key_rotation_sentence(table: &RotationTable) -> Option<String> {
     let of = |learning: Learning| {
-        let rows = || table.rolls.iter().filter(move |row| row.learning == learning);
-        let sum = |of: fn(&RollRow) -> u64| rows().map(of).sum::<u64>();
-        (sum(|row| row.other_new.refused), sum(|row| row.other_new.sent))
+        let rows = || table.key_rotations.iter().filter(move |row| row.learning == learning);
+        let sum = |of: fn(&KeyRotationRow) -> u64| rows().map(of).sum::<u64>();
+        (sum(|row| row.other_new.rejected), sum(|row| row.other_new.sent))
     };
     let share = |learning: Learning, how: &str| {
-        let (refused, sent) = of(learning);
-        (sent > 0).then(|| format!("{} of {} {how}", grouped(refused as f64), grouped(sent as f64)))
+        let (rejected, sent) = of(learning);
+        (sent > 0).then(|| format!("{} of {} {how}", grouped(rejected as f64), grouped(sent as f64)))
     };
     let parts = [
         share(Learning::Never, "where the key was not published"),
@@ -82,7 +82,7 @@ fn race_sentence(table: &RotationTable) -> Option<String> {
         let sum = |of: fn(&RaceRow) -> u64| rows().map(of).sum::<u64>() as f64;
         format!(
             "{} of {} with a grace period of {grace_s} s",
-            grouped(sum(|row| row.killed)),
+            grouped(sum(|row| row.revoked)),
             grouped(sum(|row| row.families))
         )
     };
@@ -96,7 +96,7 @@ fn race_sentence(table: &RotationTable) -> Option<String> {
 }
 
 fn refresh_burst_sentence(table: &RotationTable) -> Option<String> {
-    let of = |row: &StormRow| {
+    let of = |row: &RefreshBurstRow| {
         let jitter = if row.jitter > 0.0 {
             format!("with ±{:.0} % jitter", row.jitter * 100.0)
         } else {
@@ -104,13 +104,13 @@ fn refresh_burst_sentence(table: &RotationTable) -> Option<String> {
         };
         format!("{} times the mean {jitter}", plain(row.peak_over_mean))
     };
-    let parts: Vec<String> = table.storms.iter().map(of).collect();
+    let parts: Vec<String> = table.refresh_bursts.iter().map(of).collect();
     (!parts.is_empty()).then(|| format!("After a login burst, the refresh rate peaked at {}.", listed(&parts)))
 }
 
 /// Names the scheme of races and refresh bursts if it is not one of the compared schemes.
 fn stand_in_notice(record: &Record, table: &RotationTable) -> Option<String> {
-    let scheme = table.refreshing.as_ref().filter(|scheme| described(record, scheme).is_none())?;
+    let scheme = table.refreshing_scheme.as_ref().filter(|scheme| described(record, scheme).is_none())?;
     Some(format!(
         "None of the compared schemes has refresh tokens. The following results were measured with `{scheme}` as a \
          stand-in; it is not compared with the other schemes."
@@ -130,7 +130,7 @@ fn rejected_cell(of: Requests) -> Cell {
     }
     let failed =
         if of.failed > 0 { format!("; {} failed otherwise", grouped(of.failed as f64)) } else { String::new() };
-    Cell::new(grouped(of.refused as f64)).with_note(format!("of {}{failed}", grouped(of.sent as f64)))
+    Cell::new(grouped(of.rejected as f64)).with_note(format!("of {}{failed}", grouped(of.sent as f64)))
 }
 
 fn key_rotation_table(record: &Record, table: &RotationTable) -> Table {
@@ -143,21 +143,21 @@ fn key_rotation_table(record: &Record, table: &RotationTable) -> Table {
         Column::text("New credentials rejected"),
         Column::figure("Longest response there", "new credentials"),
     ];
-    let cells = |row: &RollRow| {
+    let cells = |row: &KeyRotationRow| {
         vec![
             name_cell(record, &row.scheme),
             Cell::new(learning(row.learning)),
             rejected_cell(row.first),
             rejected_cell(row.other_old),
             rejected_cell(row.other_new),
-            Cell::new(refused_for(row.refused_for)),
+            Cell::new(rejected_for_text(row.rejected_for)),
             row.slowest_us.map_or(Cell::new(NONE), |us| Cell::new(time(us as f64))),
         ]
     };
     Table {
         caption: "Requests rejected because of a key rotation".to_owned(),
         columns,
-        groups: row_groups(record, table.rolls.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
+        groups: row_groups(record, table.key_rotations.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
             "One of two nodes rotates its key under load. Old credentials were issued before the rotation, new ones \
              after it. Published: the other node fetches the public keys when a token names an unknown key; a secret \
@@ -167,11 +167,11 @@ fn key_rotation_table(record: &Record, table: &RotationTable) -> Table {
     }
 }
 
-fn refused_for(found: RefusedFor) -> String {
+fn rejected_for_text(found: RejectedFor) -> String {
     match found {
-        RefusedFor::Nobody => "never".to_owned(),
-        RefusedFor::Seconds(seconds) => format!("for {}", time(seconds * 1e6)),
-        RefusedFor::Ever(seconds) => format!("until the end of the load, {} later", time(seconds * 1e6)),
+        RejectedFor::Never => "never".to_owned(),
+        RejectedFor::Seconds(seconds) => format!("for {}", time(seconds * 1e6)),
+        RejectedFor::UntilEnd(seconds) => format!("until the end of the load, {} later", time(seconds * 1e6)),
     }
 }
 
@@ -187,8 +187,8 @@ fn race_table(table: &RotationTable) -> Table {
             Cell::new(row.clients.to_string()),
             Cell::new(grouped(row.families as f64)),
             Cell::new(plain(row.granted)),
-            Cell::new(grouped(row.killed as f64)),
-            Cell::new(grouped(row.killed_ppm)).with_note(interval),
+            Cell::new(grouped(row.revoked as f64)),
+            Cell::new(grouped(row.revoked_ppm)).with_note(interval),
         ]
     };
     let widest = table.races.iter().map(|row| row.spread_us).fold(0.0, f64::max);
@@ -220,7 +220,7 @@ fn replay_table(table: &RotationTable) -> Table {
             Cell::new(format!("{} s", row.grace_s)),
             Cell::new(format!("{} s", row.age_s)),
             of(row.passed, row),
-            of(row.killed, row),
+            of(row.revoked, row),
         ]
     };
     Table {
@@ -245,11 +245,11 @@ fn jitter_name(jitter: f64) -> String {
 }
 
 fn refresh_burst_table(table: &RotationTable) -> Table {
-    let periods = table.storms.iter().map(|row| row.by_period.len()).max().unwrap_or(0);
+    let periods = table.refresh_bursts.iter().map(|row| row.by_period.len()).max().unwrap_or(0);
     let mut columns = vec![Column::text("Jitter of clients"), Column::figure("Peak over mean", "refreshes")];
     columns.extend((1..=periods).map(|period| Column::figure(format!("Period {period}"), "peak over mean")));
     columns.push(Column::figure("Response p99", "of /refresh"));
-    let cells = |row: &StormRow| {
+    let cells = |row: &RefreshBurstRow| {
         let calculated = format!("{} calculated", plain(row.without_jitter));
         let note = if row.jitter > 0.0 { String::new() } else { calculated };
         let mut cells = vec![Cell::new(jitter_name(row.jitter)), Cell::new(plain(row.peak_over_mean)).with_note(note)];
@@ -260,7 +260,7 @@ fn refresh_burst_table(table: &RotationTable) -> Table {
         cells.push(p99.greyed_if(!row.supported));
         cells
     };
-    let footnote = table.storms.first().map(|row| {
+    let footnote = table.refresh_bursts.first().map(|row| {
         format!(
             "{} credentials with a lifetime of {} s were issued within {:.1} s, and each was refreshed after about \
              {:.1} s. Peak: the busiest {:.0} ms. Calculated: the time between two refreshes divided by the duration \
@@ -275,18 +275,19 @@ fn refresh_burst_table(table: &RotationTable) -> Table {
     Table {
         caption: "Refreshes after a login burst".to_owned(),
         columns,
-        groups: ungrouped(table.storms.iter().map(cells).collect()),
+        groups: ungrouped(table.refresh_bursts.iter().map(cells).collect()),
         footnotes: footnote.into_iter().collect(),
     }
 }
 
 fn chart(table: &RotationTable) -> Chart {
     let texts: Vec<String> = table
-        .storms
+        .refresh_bursts
         .iter()
         .map(|row| format!("{}: at most {} times the mean", jitter_name(row.jitter), plain(row.peak_over_mean)))
         .collect();
-    let longest = table.storms.iter().map(|row| row.curve.arrivals.len() as f64 * row.curve.bin_s).fold(0.0, f64::max);
+    let longest =
+        table.refresh_bursts.iter().map(|row| row.curve.arrivals.len() as f64 * row.curve.bin_s).fold(0.0, f64::max);
     Chart {
         name: "refreshes".to_owned(),
         title: "Refreshes after a login burst".to_owned(),
@@ -300,13 +301,13 @@ fn chart(table: &RotationTable) -> Chart {
                 step: (longest / 8.0).ceil().max(1.0),
             },
             y: LineUnit::Rate,
-            series: table.storms.iter().enumerate().map(|(color, row)| curve(color, row)).collect(),
+            series: table.refresh_bursts.iter().enumerate().map(|(color, row)| curve(color, row)).collect(),
         },
     }
 }
 
 /// Returns refreshes per second, one point in the middle of every bin.
-fn curve(color: usize, row: &StormRow) -> LineSeries {
+fn curve(color: usize, row: &RefreshBurstRow) -> LineSeries {
     let bin_s = row.curve.bin_s;
     let corner = |(bin, count): (usize, &u64)| ((bin as f64 + 0.5) * bin_s, *count as f64 / bin_s);
     LineSeries {

@@ -1,7 +1,7 @@
 //! The section on the store round-trip time.
 
 use engine::record::Record;
-use evidence::{Crossing, CrossingAt, Distance, LatencyRow, RttRow, RttTable, Trips, is_control};
+use evidence::{Crossover, CrossoverRtt, Distance, LatencyRow, RoundTrips, RttRow, RttTable, is_control};
 
 use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, estimated, method, paragraph};
@@ -11,7 +11,7 @@ use crate::chart::{Chart, ChartData, LineAxis, LineSeries, LineUnit, Subject};
 use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, grouped, listed, time, two_decimals};
 
-/// The end of the chart, in microseconds: crossings are at short round-trip times.
+/// The end of the chart, in microseconds: crossovers are at short round-trip times.
 const CHART_US: u32 = 1_000;
 
 impl Show for RttTable {
@@ -32,8 +32,8 @@ fn blocks(record: &Record, table: &RttTable) -> Vec<Block> {
     ))];
     blocks.extend(charts(record, table).into_iter().map(Block::Chart));
     blocks.push(Block::Table(response_table(record, table)));
-    if !table.crossings.is_empty() {
-        blocks.push(Block::Table(crossing_table(record, table)));
+    if !table.crossovers.is_empty() {
+        blocks.push(Block::Table(crossover_table(record, table)));
     }
     blocks.push(Block::Table(cost_table(record, table)));
     blocks.extend(method(method_items(), limitations()));
@@ -41,7 +41,7 @@ fn blocks(record: &Record, table: &RttTable) -> Vec<Block> {
 }
 
 fn sentence(record: &Record, table: &RttTable) -> Option<String> {
-    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.trips?.value)));
+    let trips = table.rows.iter().filter_map(|row| Some((&row.scheme, row.round_trips?.value)));
     let parts: Vec<SchemeText<'_>> = trips
         .map(|(scheme, trips)| SchemeText {
             scheme,
@@ -92,7 +92,7 @@ fn response_table(record: &Record, table: &RttTable) -> Table {
     let cells = |row: &RttRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.extend(cells_by_distance(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p50)));
-        cells.push(row.trips.map_or(Cell::new(NONE), trips_cell));
+        cells.push(row.round_trips.map_or(Cell::new(NONE), trips_cell));
         cells.extend(cells_by_distance(table, row, |at| at.response.as_ref().map_or(Cell::new(NONE), p99)));
         cells
     };
@@ -109,7 +109,7 @@ fn response_table(record: &Record, table: &RttTable) -> Table {
     }
 }
 
-fn trips_cell(found: Trips) -> Cell {
+fn trips_cell(found: RoundTrips) -> Cell {
     let interval =
         found.interval.map(|interval| format!("[{}, {}]", two_decimals(interval.low), two_decimals(interval.high)));
     Cell::new(two_decimals(found.value)).with_note(interval.unwrap_or_default())
@@ -119,7 +119,7 @@ fn trips_cell(found: Trips) -> Cell {
 fn measured_delays(table: &RttTable) -> String {
     let of = |rtt_us: u32| {
         let all = table.rows.iter().flat_map(|row| &row.distances).filter(|at| at.rtt_us == rtt_us);
-        let delays: Vec<f64> = all.filter_map(|at| at.given_us).collect();
+        let delays: Vec<f64> = all.filter_map(|at| at.measured_rtt_us).collect();
         let (low, high) = delays.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), us| (low.min(*us), high.max(*us)));
         (!delays.is_empty()).then(|| format!("{}: {:.0} to {:.0} µs", time(f64::from(rtt_us)), low, high))
     };
@@ -127,29 +127,30 @@ fn measured_delays(table: &RttTable) -> String {
     format!("Median delay measured at the delay proxy: {}.", texts.join("; "))
 }
 
-fn crossing_table(record: &Record, table: &RttTable) -> Table {
-    let mut checks: Vec<&str> = Vec::new();
-    for crossing in &table.crossings {
-        if !checks.contains(&crossing.checks.as_str()) {
-            checks.push(&crossing.checks);
+fn crossover_table(record: &Record, table: &RttTable) -> Table {
+    let mut storeless: Vec<&str> = Vec::new();
+    for crossover in &table.crossovers {
+        if !storeless.contains(&crossover.storeless.as_str()) {
+            storeless.push(&crossover.storeless);
         }
     }
     let mut columns = vec![Column::text("Queries a store")];
-    columns.extend(checks.iter().map(|checks| Column::figure((*checks).to_owned(), "does not query")));
+    columns.extend(storeless.iter().map(|storeless| Column::figure((*storeless).to_owned(), "does not query")));
     let cells = |row: &RttRow| {
-        let of = |checks: &&str| {
-            let found = table.crossings.iter().find(|each| each.asks == row.scheme && each.checks == *checks);
-            found.map_or(Cell::new(NONE), crossing_cell)
+        let of = |storeless: &&str| {
+            let found =
+                table.crossovers.iter().find(|each| each.querying == row.scheme && each.storeless == *storeless);
+            found.map_or(Cell::new(NONE), crossover_cell)
         };
         let mut cells = vec![name_cell(record, &row.scheme)];
-        cells.extend(checks.iter().map(of));
+        cells.extend(storeless.iter().map(of));
         cells
     };
-    let asking = table.rows.iter().filter(|row| table.crossings.iter().any(|each| each.asks == row.scheme));
+    let querying = table.rows.iter().filter(|row| table.crossovers.iter().any(|each| each.querying == row.scheme));
     Table {
         caption: "Round-trip time up to which querying a store is faster".to_owned(),
         columns,
-        groups: row_groups(record, asking.map(|row| (row.scheme.clone(), cells(row))).collect()),
+        groups: row_groups(record, querying.map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
             "The difference of the medians with a local store, in network round trips. Brackets hold 95 % bootstrap \
              intervals over blocks; an interval from 0 means that the other scheme may be faster even with a local \
@@ -159,8 +160,8 @@ fn crossing_table(record: &Record, table: &RttTable) -> Table {
     }
 }
 
-fn crossing_cell(crossing: &Crossing) -> Cell {
-    let CrossingAt { rtt_us, interval } = crossing.at;
+fn crossover_cell(crossover: &Crossover) -> Cell {
+    let CrossoverRtt { rtt_us, interval } = crossover.at;
     let rtt_text = |us: f64| if us.is_finite() { time(us) } else { "any RTT".to_owned() };
     let value = if rtt_us > 0.0 { rtt_text(rtt_us) } else { "never faster".to_owned() };
     let note = match interval {

@@ -3,7 +3,9 @@
 mod estimate;
 
 use engine::record::{Record, Slicing};
-use evidence::{ERROR_LIMIT, FIT_NODES, FULL, Full, Prediction, ScalingRow, ScalingSize, ScalingTable, UslFit};
+use evidence::{
+    ERROR_LIMIT, FIT_NODES, Prediction, SATURATED_SHARE, Saturated, ScalingRow, ScalingSize, ScalingTable, UslFit,
+};
 
 use super::grouping::{Panel, SchemeText, list_after_colon, panels};
 use super::parts::{Show, method, paragraph};
@@ -14,7 +16,7 @@ use crate::figure::{NONE, bracket, count, grouped, listed, plain, signed_percent
 
 impl Show for ScalingTable {
     fn blocks(&self, record: &Record) -> Vec<Block> {
-        if self.unsliced.is_some() { estimate::blocks(record, self) } else { blocks(record, self) }
+        if self.no_quota_reason.is_some() { estimate::blocks(record, self) } else { blocks(record, self) }
     }
 
     fn sentence(&self, record: &Record) -> Option<String> {
@@ -25,18 +27,18 @@ impl Show for ScalingTable {
 /// Returns the scaling factor on the most nodes, or its estimate. None if the run shows nothing
 /// about its schemes.
 fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
-    if table.unsliced.is_some() {
+    if table.no_quota_reason.is_some() {
         return estimate::sentence(record, table);
     }
     let most = table.most_nodes()?;
     let parts = table.headline().into_iter().filter_map(|(row, size)| {
         let figure = size.efficiency? * f64::from(most);
-        let full = match size.full {
-            Full::Store => " (store saturated)",
-            Full::Neither => " (nothing saturated)",
-            Full::Nodes | Full::Both => "",
+        let saturated = match size.saturated {
+            Saturated::Store => " (store saturated)",
+            Saturated::Neither => " (nothing saturated)",
+            Saturated::Nodes | Saturated::Both => "",
         };
-        Some(SchemeText { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{full}", row.scheme) })
+        Some(SchemeText { scheme: &row.scheme, figure, text: format!("{figure:.1} with `{}`{saturated}", row.scheme) })
     });
     let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
@@ -68,7 +70,7 @@ fn capitalized(sentence: &str) -> String {
 }
 
 fn describe_quotas(table: &ScalingTable) -> String {
-    let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.slicing
+    let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.cpu_quotas
     else {
         return "The CPU quotas are not known.".to_owned();
     };
@@ -127,21 +129,21 @@ fn capacity_table(record: &Record, table: &ScalingTable) -> Table {
         footnotes: vec![format!(
             "The median of the rounds; below it, the percentage of linear scaling from one node, and which CPU \
              quotas were saturated: used up in {:.0} % of their periods or more.",
-            FULL * 100.0
+            SATURATED_SHARE * 100.0
         )],
     }
 }
 
 fn throughput_cell(size: &ScalingSize) -> Cell {
     let share = size.efficiency.map(|share| format!("{:.0} %, ", share * 100.0)).unwrap_or_default();
-    let full = match size.full {
-        Full::Nodes => "nodes",
-        Full::Store => "store",
-        Full::Both => "both",
-        Full::Neither => "none",
+    let saturated = match size.saturated {
+        Saturated::Nodes => "nodes",
+        Saturated::Store => "store",
+        Saturated::Both => "both",
+        Saturated::Neither => "none",
     };
     let excluded = if size.rounds.excluded > 0 { format!(", {} invalid", size.rounds.excluded) } else { String::new() };
-    Cell::new(grouped(size.rps.value)).with_note(format!("{share}{full}{excluded}"))
+    Cell::new(grouped(size.rps.value)).with_note(format!("{share}{saturated}{excluded}"))
 }
 
 fn law_table(record: &Record, table: &ScalingTable) -> Table {
@@ -161,13 +163,14 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
         let mut cells = vec![
             name_cell(record, &row.scheme),
             rps(law.map(|law| law.node_rps)),
-            rps(row.store_filled.map(|filled| filled.value)),
+            rps(row.saturated_store_rps.map(|found| found.value)),
             rps(row.store_by_cpu_rps),
-            law.and_then(|law| law.bend()).map_or(Cell::new(NONE), |bend| Cell::new(plain(bend))),
+            law.and_then(|law| law.saturation_nodes())
+                .map_or(Cell::new(NONE), |saturation_nodes| Cell::new(plain(saturation_nodes))),
         ];
         let of = |size: &u32| row.predictions.iter().find(|each| each.nodes == *size);
         cells.extend(unseen.iter().map(|size| of(size).map_or(Cell::new(NONE), prediction_cell)));
-        cells.push(row.ahead().map_or(Cell::new("not predicted"), |(nodes, rps)| {
+        cells.push(row.extrapolation().map_or(Cell::new("not predicted"), |(nodes, rps)| {
             Cell::new(grouped(rps)).with_note(format!("{nodes} nodes"))
         }));
         cells
@@ -194,7 +197,7 @@ fn usl_table(record: &Record, table: &ScalingTable) -> Table {
     let cells = |row: &ScalingRow| {
         let name = name_cell(record, &row.scheme);
         let none = || Cell::new(NONE);
-        let Some(UslFit { usl, sigma, kappa, misfit, ahead }) = row.usl else {
+        let Some(UslFit { usl, sigma, kappa, max_error, extrapolation }) = row.usl else {
             return vec![name, none(), none(), none(), none(), Cell::new("too few sizes or blocks")];
         };
         let share = |value: f64| format!("{value:.4}");
@@ -205,9 +208,9 @@ fn usl_table(record: &Record, table: &ScalingTable) -> Table {
             Cell::new(grouped(usl.lambda)),
             Cell::new(share(usl.sigma)).with_note(within(sigma)),
             Cell::new(share(usl.kappa)).with_note(within(kappa)),
-            Cell::new(format!("{:.1} %", misfit * 100.0)),
-            ahead.map_or(Cell::new("not identifiable"), |ahead| {
-                Cell::new(format!("{} to {}", grouped(ahead.low), grouped(ahead.high)))
+            Cell::new(format!("{:.1} %", max_error * 100.0)),
+            extrapolation.map_or(Cell::new("not identifiable"), |extrapolation| {
+                Cell::new(format!("{} to {}", grouped(extrapolation.low), grouped(extrapolation.high)))
             }),
         ]
     };
@@ -306,8 +309,10 @@ fn line(record: &Record, row: &ScalingRow) -> LineSeries {
     let mut law: Vec<(f64, f64)> = Vec::new();
     if let Some(bottleneck) = row.law {
         law.push((0.0, 0.0));
-        if let Some(bend) = bottleneck.bend().filter(|bend| *bend < f64::from(most)) {
-            law.push((bend, (bend * bottleneck.node_rps).round()));
+        if let Some(saturation_nodes) =
+            bottleneck.saturation_nodes().filter(|saturation_nodes| *saturation_nodes < f64::from(most))
+        {
+            law.push((saturation_nodes, (saturation_nodes * bottleneck.node_rps).round()));
         }
         law.push((f64::from(most), bottleneck.rps(most).round()));
     }

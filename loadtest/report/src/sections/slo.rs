@@ -157,8 +157,8 @@ fn limitations() -> Vec<String> {
 
 fn chart(record: &Record, table: &SloTable) -> Option<Chart> {
     let of = |rate: &SloRate| {
-        let judged = rate.met + rate.missed;
-        (judged > 0).then(|| (rate.rate_rps, f64::from(rate.met) / f64::from(judged), judged))
+        let conclusive = rate.met + rate.missed;
+        (conclusive > 0).then(|| (rate.rate_rps, f64::from(rate.met) / f64::from(conclusive), conclusive))
     };
     // The first doublings are far below and would compress the interesting part.
     let middle = table.fit.map(|fit| fit.rate_rps).or(table.answer.rate_rps)?;

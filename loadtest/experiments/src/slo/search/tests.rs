@@ -17,7 +17,7 @@ impl Found {
     fn fit(&self) -> SloFit {
         let judged = self.asked.iter().filter_map(|(ask, verdict)| {
             let SearchStep::Grid { block } = ask.step else { return None };
-            Some(Judged { block, rate_rps: ask.rate_rps, met: *verdict == SloVerdict::Met })
+            Some(ConclusiveRound { block, rate_rps: ask.rate_rps, met: *verdict == SloVerdict::Met })
         });
         SloFit::of(&judged.collect::<Vec<_>>()).unwrap()
     }

@@ -25,8 +25,12 @@ pub(super) fn blocks(record: &Record, table: &ScalingTable) -> Vec<Block> {
 /// Returns the number of nodes that saturates the store.
 pub(super) fn sentence(record: &Record, table: &ScalingTable) -> Option<String> {
     let parts = table.demands.iter().filter(|row| !is_control(&row.scheme)).filter_map(|row| {
-        let bend = row.law().bend()?;
-        Some(SchemeText { scheme: &row.scheme, figure: bend, text: format!("{} with `{}`", plain(bend), row.scheme) })
+        let saturation_nodes = row.law().saturation_nodes()?;
+        Some(SchemeText {
+            scheme: &row.scheme,
+            figure: saturation_nodes,
+            text: format!("{} with `{}`", plain(saturation_nodes), row.scheme),
+        })
     });
     let parts: Vec<SchemeText<'_>> = parts.collect();
     (!parts.is_empty()).then(|| {
@@ -48,7 +52,7 @@ fn demand_table(record: &Record, table: &ScalingTable) -> Table {
             estimated(row.store_us),
             rps(law.node_rps),
             law.store_rps.map_or_else(none, rps),
-            law.bend().map_or_else(none, |bend| Cell::new(plain(bend))),
+            law.saturation_nodes().map_or_else(none, |saturation_nodes| Cell::new(plain(saturation_nodes))),
             rps(row.rps_per_cpu()),
         ]
     };

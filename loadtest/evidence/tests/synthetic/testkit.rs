@@ -8,7 +8,7 @@ pub fn of(record: &Record) -> Evidence {
 }
 
 #[track_caller]
-pub fn near(found: f64, truth: f64, tolerance: f64) {
+pub fn assert_near(found: f64, truth: f64, tolerance: f64) {
     assert!((found - truth).abs() <= tolerance, "{found} is not within {tolerance} of {truth}");
 }
 
@@ -17,11 +17,11 @@ pub fn invalidate(validity: &mut Validity) {
 }
 
 pub fn invalid() -> Validity {
-    Validity::from_reasons(vec!["spoilt on purpose".to_owned()])
+    Validity::from_reasons(vec!["invalid on purpose".to_owned()])
 }
 
 /// Returns the number of caveats that contain all of these words.
-pub fn told(evidence: &Evidence, words: &[&str]) -> usize {
+pub fn count_warnings(evidence: &Evidence, words: &[&str]) -> usize {
     let holds = |text: &str| words.iter().all(|word| text.contains(word));
     evidence.warnings.iter().filter(|warning| holds(&warning.text)).count()
 }

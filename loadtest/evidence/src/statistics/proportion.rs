@@ -19,7 +19,7 @@ pub fn wilson(hits: u64, count: u64, confidence: f64) -> Option<Interval> {
     let reach = z * (share * (1.0 - share) / count + z * z / (4.0 * count * count)).sqrt();
     let end = |value: f64| (value / scale).clamp(0.0, 1.0);
     // In exact arithmetic it contains the share; at 0 and 1 rounding may exclude it.
-    Some(Interval { low: end(middle - reach), high: end(middle + reach), level: confidence }.holding(share))
+    Some(Interval { low: end(middle - reach), high: end(middle + reach), level: confidence }.extended_to(share))
 }
 
 #[cfg(test)]
