@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use engine::record::{Record, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step};
+use engine::record::{Record, ScalingExperiment, ScalingPoint, ServiceDemand, QuotaSizes, Step};
 
 use crate::cost::is_control;
 use crate::demand::DemandRow;
@@ -33,7 +33,7 @@ const MAX_EXTRAPOLATION_RATIO: f64 = 2.0;
 #[derive(Clone, Debug)]
 pub struct ScalingTable {
     /// The CPU quotas.
-    pub cpu_quotas: Option<Slicing>,
+    pub cpu_quotas: Option<QuotaSizes>,
     /// Why no CPU quota could be set, so that only the demands are known; none if quotas were set.
     pub no_quota_reason: Option<String>,
     /// CPU time per request with unrestricted CPU, by scheme.
@@ -291,7 +291,7 @@ impl ScalingRow {
         self.law.filter(|_| self.predicts_unfitted_sizes()).map(|law| (nodes, law.rps(nodes)))
     }
 
-    fn of(scheme: &str, points: &[&ScalingPoint], quotas: Option<&Slicing>) -> Self {
+    fn of(scheme: &str, points: &[&ScalingPoint], quotas: Option<&QuotaSizes>) -> Self {
         let counts: BTreeSet<u32> = points.iter().filter_map(|point| nodes(point)).collect();
         let one = existing_points_with(points, 1).and_then(|points| rate(&points)).map(|rps| rps.value);
         let sizes: Vec<ScalingSize> = counts
@@ -320,11 +320,11 @@ fn nodes(point: &ScalingPoint) -> Option<u32> {
     if let Step::Nodes { nodes } = point.step { Some(nodes) } else { None }
 }
 
-fn with_nodes<'record>(points: &[&'record ScalingPoint], count: u32) -> Vec<&'record ScalingPoint> {
+fn points_with<'record>(points: &[&'record ScalingPoint], count: u32) -> Vec<&'record ScalingPoint> {
     points.iter().copied().filter(|point| nodes(point) == Some(count)).collect()
 }
 
-fn sizes_of<'record>(points: &[&'record ScalingPoint], count: u32) -> Option<Vec<&'record ScalingPoint>> {
+fn existing_points_with<'record>(points: &[&'record ScalingPoint], count: u32) -> Option<Vec<&'record ScalingPoint>> {
     Some(points_with(points, count)).filter(|points| !points.is_empty())
 }
 
@@ -341,7 +341,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl ScalingSize {
-    fn of(nodes: u32, points: &[&ScalingPoint], one: Option<f64>, quotas: Option<&Slicing>) -> Option<Self> {
+    fn of(nodes: u32, points: &[&ScalingPoint], one: Option<f64>, quotas: Option<&QuotaSizes>) -> Option<Self> {
         let rps = rate(points)?;
         let store_saturated = median_value(valid(points).filter_map(|point| point.store_full));
         let nodes_saturated = median_value(valid(points).map(|point| mean(&point.nodes_full)))?;
@@ -384,7 +384,7 @@ fn saturates_store(point: &ScalingPoint) -> bool {
 ///
 /// The capacity of a node is its rate while the store was not saturated; that of the store was
 /// measured at saturation. None if the store was never saturated.
-fn law(few: &[&ScalingPoint], quotas: &Slicing, saturated_store_rps: Option<Estimate>) -> Option<Bottleneck> {
+fn law(few: &[&ScalingPoint], quotas: &QuotaSizes, saturated_store_rps: Option<Estimate>) -> Option<Bottleneck> {
     let store_unsaturated = |point: &&&ScalingPoint| point.store_full.is_none_or(|share| share < SATURATED_SHARE);
     let of_rounds = median_value(
         few.iter().filter(store_unsaturated).filter_map(|point| Some(point.rps / f64::from(nodes(point)?))),

@@ -38,7 +38,7 @@ pub fn bootstrap<Sample, const N: usize>(
 
 /// Returns the values of the resamples; none for too few samples, or too few resamples with a
 /// value.
-fn draws<Sample, const N: usize>(
+fn resample<Sample, const N: usize>(
     samples: &[Sample],
     of: impl Fn(&[&Sample]) -> Option<[f64; N]>,
 ) -> Option<Vec<[f64; N]>> {
