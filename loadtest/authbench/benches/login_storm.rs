@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Carrier, Scheme};
-use driver::{Credentials, Logins, Storm, Target, Workers};
+use driver::{Credentials, LoginBurst, Logins, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Plan};
 use engine::record::{Load, Round};
@@ -126,12 +126,12 @@ fn peak_bytes(server: &Server) -> u64 {
 
 /// Logs this number of users in at once, each over a separate connection: returns how many got 200, and the duration.
 fn log_in(target: &Target, logins: u32) -> Logins {
-    let storm = Storm {
+    let burst = LoginBurst {
         clients: logins,
-        again: false,
+        repeat: false,
         first_user: 0,
         users: contract::user::DEFAULT_USERS,
         timeout: Duration::from_mins(5),
     };
-    driver::log_in(&target.nodes[0], storm, &Arc::default()).expect("the server is there")
+    driver::log_in(&target.nodes[0], burst, &Arc::default()).expect("the server is there")
 }

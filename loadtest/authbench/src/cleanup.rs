@@ -1,15 +1,15 @@
 //! Cleanup after killed runs.
 
 use experiments::Progress as _;
+use lab::cpu_quota::CpuQuotas;
 use lab::scratch::Scratch;
-use lab::slice::Slices;
 
 use crate::janitor::Janitor;
 use crate::progress::StderrProgress;
 
 /// Removes what killed runs left, prints it, and starts a janitor for this run.
 pub(crate) fn clean_up(progress: &mut StderrProgress) -> Option<Janitor> {
-    for path in Scratch::reclaim().into_iter().chain(Slices::reclaim()) {
+    for path in Scratch::reclaim().into_iter().chain(CpuQuotas::reclaim()) {
         progress.note(&format!("removed {}, left by a killed run", path.display()));
     }
     let failed = |error| {

@@ -9,12 +9,12 @@ use contract::{Scheme, StoreKind};
 use engine::Experiment;
 use engine::record::{Placement, ScalingExperiment};
 use evidence::Evidence;
-use experiments::{Balancer, Bench, ExperimentError, Journal, Progress as _, Setting};
+use experiments::{Balancer, ExperimentError, Journal, Progress as _, RunConfig, RunContext};
 use lab::child::Bounds;
+use lab::cpu_quota::CpuQuotas;
 use lab::haproxy::HaproxyError;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
-use lab::slice::Slices;
 use lab::store::{Store, UnusableStore};
 
 use crate::conformance_gate::{self, NotConformant};
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &cli::Compare, stop: &Arc<AtomicBool>) -> ExitResult {
     let profile = Some(args.profile.to_string());
     let record = provenance::record("compare", &folder, profile, args.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
-    let setting = set_up(args, placement, stop, (&mut journal, &mut progress), janitor.as_mut())
+    let config = set_up(args, placement, stop, (&mut journal, &mut progress), janitor.as_mut())
         .or_else(|error| Err(start_error(&error, &mut journal)?))?;
-    let measured = measure(args, experiments, &setting, &mut journal, &mut progress);
-    drop(setting);
+    let measured = measure(args, experiments, &config, &mut journal, &mut progress);
+    drop(config);
     // All processes have exited before the reports are written.
     finish_run(measured, &mut journal)
 }
@@ -56,7 +56,7 @@ fn set_up(
     stop: &Arc<AtomicBool>,
     (journal, progress): (&mut Journal, &mut StderrProgress),
     mut janitor: Option<&mut Janitor>,
-) -> anyhow::Result<Setting> {
+) -> anyhow::Result<RunConfig> {
     let scratch = Scratch::new()?;
     if args.balancer == Balancer::Haproxy {
         // An explicit option has no fallback.
@@ -64,7 +64,7 @@ fn set_up(
     }
     let mut schemes = args.schemes.clone().map_or_else(|| args.profile.schemes(), |schemes| schemes.0);
     let mut stores = BTreeMap::new();
-    for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_apart()).collect::<BTreeSet<_>>() {
+    for kind in schemes.iter().map(|scheme| scheme.store()).filter(|kind| kind.is_external()).collect::<BTreeSet<_>>() {
         let external_url = args.redis_url.as_deref().filter(|_| kind == StoreKind::Redis);
         let store = match external_url {
             Some(url) => connect_redis(url, args.redis_in_use, progress, janitor.as_deref_mut()),
@@ -80,13 +80,13 @@ fn set_up(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Setting {
+    Ok(RunConfig {
         schemes,
         carrier: args.carrier,
         stores,
         placement,
         balancer: args.balancer,
-        slices: Slices::here,
+        cpu_quotas: CpuQuotas::detect,
         seed: args.seed,
         stop: stop.clone(),
         scratch,
@@ -96,18 +96,18 @@ fn set_up(
 fn measure(
     args: &cli::Compare,
     experiments: Vec<Experiment>,
-    setting: &Setting,
+    config: &RunConfig,
     journal: &mut Journal,
     progress: &mut StderrProgress,
 ) -> anyhow::Result<()> {
     let parameters = args.profile.parameters();
-    let mut bench = Bench { setting, journal, progress };
+    let mut context = RunContext { config, journal, progress };
     if args.unsafe_skip_conformance {
-        bench.journal.omit("conformance", "--unsafe-skip-conformance: the conformance checks were not run")?;
+        context.journal.omit("conformance", "--unsafe-skip-conformance: the conformance checks were not run")?;
     } else {
-        conformance_gate::check(&mut bench)?;
+        conformance_gate::check(&mut context)?;
     }
-    Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut bench, &parameters))?)
+    Ok(experiments.into_iter().try_for_each(|experiment| experiments::run(experiment, &mut context, &parameters))?)
 }
 
 /// Returns the error of a run that cannot start. Removes the run's folder unless it contains other files.
@@ -161,7 +161,7 @@ fn check_violations(journal: &Journal) -> ExitResult {
 
 /// Assigns processors to server, store and generator, and pins this process, the generator, to its own.
 fn assign_cpus(progress: &mut StderrProgress) -> Placement {
-    let (placement, error) = lab::placement::settle();
+    let (placement, error) = lab::placement::pin_generator();
     if let Some(error) = error {
         progress.note(&error.to_string());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use conformance::checks::Check;
-use conformance::{Base, CheckResult, Ending, Extent, Observer, Report, SigningKeys, Subject, Verdict};
+use conformance::{Base, CheckOutcome, Ending, Extent, Observer, Report, SigningKeys, Subject, Verdict};
 use engine::input::{self, MOST_SETTING_BYTES};
 use experiments::Progress as _;
 use lab::listener::process_behind;
@@ -22,7 +22,7 @@ struct CheckProgress {
 }
 
 impl Observer for CheckProgress {
-    fn begins(&mut self, check: &Check, _: usize, count: usize) {
+    fn check_started(&mut self, check: &Check, _: usize, count: usize) {
         if !self.begun {
             self.progress.begin("conform", count as u64);
             self.begun = true;
@@ -30,7 +30,7 @@ impl Observer for CheckProgress {
         self.progress.step(check.id);
     }
 
-    fn ends(&mut self, _: &CheckResult) {}
+    fn check_finished(&mut self, _: &CheckOutcome) {}
 }
 
 pub(crate) fn run(args: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
@@ -114,7 +114,7 @@ fn format_report(report: &Report) -> String {
     text + &format!("{passed} passed, {failed} failed, {not_applicable} not applicable\n")
 }
 
-fn line(outcome: &CheckResult) -> String {
+fn line(outcome: &CheckOutcome) -> String {
     let attempts = match outcome.attempts {
         1 => String::new(),
         more => {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn repeated_check_shows_its_attempt() {
-        let outcome = |attempts| CheckResult {
+        let outcome = |attempts| CheckOutcome {
             id: "ids-distinct".to_owned(),
             row: 1,
             title: "A title.".to_owned(),

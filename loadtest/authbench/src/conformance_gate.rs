@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use conformance::{Base, Ending, Extent, MemoryGauge, Report, RunError, Subject, Verdict};
 use contract::Scheme;
 use engine::record::Conformance;
-use experiments::{Bench, ExperimentError};
+use experiments::{ExperimentError, RunContext};
 use lab::server::Server;
 
 use crate::conform;
@@ -32,22 +32,22 @@ pub(crate) struct NotConformant {
 }
 
 /// Starts a separate server of each scheme for the conformance suite, which moves its clock and changes its users.
-pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let schemes: Vec<Scheme> = bench.setting.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
+pub(crate) fn check(context: &mut RunContext<'_>) -> anyhow::Result<()> {
+    let schemes: Vec<Scheme> = context.config.schemes.iter().copied().filter(|scheme| !scheme.is_control()).collect();
     conform::check_descriptor_limit(&EXTENT).map_err(anyhow::Error::msg)?;
-    bench.progress.begin("conformance", schemes.len() as u64);
+    context.progress.begin("conformance", schemes.len() as u64);
     for scheme in schemes {
-        bench.step(scheme.id())?;
-        let store = bench.setting.store(scheme);
-        let server = Server::start(&bench.spec(scheme, store)?)?;
+        context.step(scheme.id())?;
+        let store = context.config.store(scheme);
+        let server = Server::start(&context.spec(scheme, store)?)?;
         let memory = memory_gauge(server.process().pid());
         let subject = Subject { extent: EXTENT, memory: Some(memory), ..Subject::new(Base::from(server.address())) };
-        let report = run_suite(subject, &bench.setting.stop)?;
+        let report = run_suite(subject, &context.config.stop)?;
         let failed: Vec<String> = report.failures().map(|outcome| outcome.id.clone()).collect();
         let count = |wanted: fn(&Verdict) -> bool| {
             report.outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count() as u32
         };
-        bench.journal.conformance(Conformance {
+        context.journal.conformance(Conformance {
             scheme: scheme.id().to_owned(),
             passed: count(|verdict| matches!(verdict, Verdict::Pass)),
             not_applicable: count(|verdict| matches!(verdict, Verdict::NotApplicable { .. })),
@@ -57,7 +57,7 @@ pub(crate) fn check(bench: &mut Bench<'_>) -> anyhow::Result<()> {
             return Err(NotConformant { scheme, failed }.into());
         }
     }
-    bench.progress.end();
+    context.progress.end();
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use contract::Scheme;
-use experiments::doctor::{Finding, Outlook, Reach, State, examine};
+use experiments::doctor::{Capabilities, Finding, Measurability, State, examine};
 
 use crate::doctor_json::DoctorResult;
 use crate::exit::ExitResult;
@@ -18,20 +18,20 @@ pub(crate) fn run(args: &cli::Doctor, stop: &Arc<AtomicBool>) -> ExitResult {
     let mut progress = StderrProgress::new();
     let _janitor = cleanup::clean_up(&mut progress);
     let findings = examine(stop, &mut progress)?;
-    let outlook = Outlook::of(&findings);
+    let capabilities = Capabilities::of(&findings);
     let result = if args.json {
-        serde_json::to_string(&DoctorResult::of(&findings, &outlook))? + "\n"
+        serde_json::to_string(&DoctorResult::of(&findings, &capabilities))? + "\n"
     } else {
-        format_findings(&findings, &outlook)
+        format_findings(&findings, &capabilities)
     };
     Ok(terminal::result(&result)?)
 }
 
 /// Formats the findings in their order, followed by a summary.
-fn format_findings(findings: &[Finding], outlook: &Outlook) -> String {
+fn format_findings(findings: &[Finding], capabilities: &Capabilities) -> String {
     let names = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let findings: String = findings.iter().map(|finding| paragraph(finding, names)).collect();
-    findings + "\n" + &summary(outlook)
+    findings + "\n" + &summary(capabilities)
 }
 
 /// Formats what was found; unless it is good, also what it means and what to do.
@@ -45,12 +45,12 @@ fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
     text
 }
 
-fn summary(outlook: &Outlook) -> String {
+fn summary(capabilities: &Capabilities) -> String {
     let mut text = String::new();
     for (head, lines) in [
-        ("can be measured", measurable(outlook)),
-        ("less accurate", less_accurate(outlook)),
-        ("not possible", not_possible(outlook)),
+        ("can be measured", measurable(capabilities)),
+        ("less accurate", less_accurate(capabilities)),
+        ("not possible", not_possible(capabilities)),
     ] {
         for (place, line) in lines.iter().enumerate() {
             text.push_str(&wrap(&format!("{:<17}", if place == 0 { head } else { "" }), line));
@@ -60,34 +60,40 @@ fn summary(outlook: &Outlook) -> String {
 }
 
 /// Lists the experiments that can be measured, accurately or not, and the number of schemes.
-fn measurable(outlook: &Outlook) -> Vec<String> {
-    let measurable = outlook.experiments.iter().filter(|(_, reach)| !matches!(reach, Reach::Nothing(_)));
+fn measurable(capabilities: &Capabilities) -> Vec<String> {
+    let measurable = capabilities
+        .experiments
+        .iter()
+        .filter(|(_, measurability)| !matches!(measurability, Measurability::Impossible(_)));
     let measurable: Vec<String> = measurable.map(|(experiment, _)| experiment.to_string()).collect();
     let measurable = if measurable.is_empty() { "nothing".to_owned() } else { measurable.join(", ") };
-    vec![format!("{measurable}; {} of {} schemes", outlook.schemes.len(), Scheme::all().count())]
+    vec![format!("{measurable}; {} of {} schemes", capabilities.schemes.len(), Scheme::all().count())]
 }
 
-fn less_accurate(outlook: &Outlook) -> Vec<String> {
-    group_by_reasons(outlook, |reach| match reach {
-        Reach::LessExact(because) => Some(because),
-        Reach::Whole | Reach::Nothing(_) => None,
+fn less_accurate(capabilities: &Capabilities) -> Vec<String> {
+    group_by_reasons(capabilities, |measurability| match measurability {
+        Measurability::LessAccurate(because) => Some(because),
+        Measurability::Full | Measurability::Impossible(_) => None,
     })
 }
 
-fn not_possible(outlook: &Outlook) -> Vec<String> {
-    let none = group_by_reasons(outlook, |reach| match reach {
-        Reach::Nothing(because) => Some(because),
-        Reach::Whole | Reach::LessExact(_) => None,
+fn not_possible(capabilities: &Capabilities) -> Vec<String> {
+    let none = group_by_reasons(capabilities, |measurability| match measurability {
+        Measurability::Impossible(because) => Some(because),
+        Measurability::Full | Measurability::LessAccurate(_) => None,
     });
-    let schemes: Vec<&str> = outlook.left_out.iter().map(|scheme| scheme.id()).collect();
+    let schemes: Vec<&str> = capabilities.left_out.iter().map(|scheme| scheme.id()).collect();
     none.into_iter().chain((!schemes.is_empty()).then(|| schemes.join(", "))).collect()
 }
 
 /// Lists the experiments with reasons, one line for those with the same reasons.
-fn group_by_reasons(outlook: &Outlook, reasons: impl Fn(&Reach) -> Option<&Vec<&'static str>>) -> Vec<String> {
+fn group_by_reasons(
+    capabilities: &Capabilities,
+    reasons: impl Fn(&Measurability) -> Option<&Vec<&'static str>>,
+) -> Vec<String> {
     let mut groups: Vec<(&Vec<&'static str>, Vec<String>)> = Vec::new();
-    for (experiment, reach) in &outlook.experiments {
-        let Some(reasons) = reasons(reach) else { continue };
+    for (experiment, measurability) in &capabilities.experiments {
+        let Some(reasons) = reasons(measurability) else { continue };
         match groups.iter_mut().find(|(known, _)| *known == reasons) {
             Some((_, experiments)) => experiments.push(experiment.to_string()),
             None => groups.push((reasons, vec![experiment.to_string()])),
@@ -125,17 +131,18 @@ mod tests {
 
     #[test]
     fn experiments_with_the_same_reasons_share_a_line() {
-        let reach = |experiment, because: &[&'static str]| (experiment, Reach::LessExact(because.to_owned()));
+        let measurability =
+            |experiment, because: &[&'static str]| (experiment, Measurability::LessAccurate(because.to_owned()));
         let experiments = vec![
-            reach(CostExperiment::EXPERIMENT, &["processors"]),
-            reach(LatencyExperiment::EXPERIMENT, &["processors", "lag"]),
-            reach(RejectExperiment::EXPERIMENT, &["processors"]),
-            (WireExperiment::EXPERIMENT, Reach::Whole),
-            (ScalingExperiment::EXPERIMENT, Reach::Nothing(vec!["slices"])),
+            measurability(CostExperiment::EXPERIMENT, &["processors"]),
+            measurability(LatencyExperiment::EXPERIMENT, &["processors", "lag"]),
+            measurability(RejectExperiment::EXPERIMENT, &["processors"]),
+            (WireExperiment::EXPERIMENT, Measurability::Full),
+            (ScalingExperiment::EXPERIMENT, Measurability::Impossible(vec!["slices"])),
         ];
-        let outlook = Outlook { experiments, schemes: vec![], left_out: vec![] };
-        assert_eq!(less_accurate(&outlook), ["cost, reject (see processors)", "latency (see processors, lag)"]);
-        assert_eq!(not_possible(&outlook), ["scaling (see slices)"]);
+        let capabilities = Capabilities { experiments, schemes: vec![], left_out: vec![] };
+        assert_eq!(less_accurate(&capabilities), ["cost, reject (see processors)", "latency (see processors, lag)"]);
+        assert_eq!(not_possible(&capabilities), ["scaling (see slices)"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The output of `doctor --json`: one object with stable keys.
 
-use experiments::doctor::{Finding, Outlook, Reach};
+use experiments::doctor::{Capabilities, Finding, Measurability};
 use serde::Serialize;
 
 /// The findings, and what can be measured according to them.
@@ -42,15 +42,15 @@ struct ExperimentResult<'a> {
 }
 
 impl<'a> DoctorResult<'a> {
-    pub(crate) fn of(findings: &'a [Finding], outlook: &'a Outlook) -> Self {
+    pub(crate) fn of(findings: &'a [Finding], capabilities: &'a Capabilities) -> Self {
         Self {
             findings: findings.iter().map(finding_result).collect(),
-            experiments: outlook
+            experiments: capabilities
                 .experiments
                 .iter()
-                .map(|(name, reach)| experiment_result(name.to_string(), reach))
+                .map(|(name, measurability)| experiment_result(name.to_string(), measurability))
                 .collect(),
-            schemes: outlook.schemes.iter().map(|scheme| scheme.id()).collect(),
+            schemes: capabilities.schemes.iter().map(|scheme| scheme.id()).collect(),
         }
     }
 }
@@ -67,11 +67,11 @@ fn finding_result(Finding { name, judgement }: &Finding) -> FindingResult<'_> {
     }
 }
 
-fn experiment_result(name: String, reach: &Reach) -> ExperimentResult<'_> {
-    let (measurable, because): (_, &[_]) = match reach {
-        Reach::Whole => ("whole", &[]),
-        Reach::LessExact(because) => ("less-exact", because),
-        Reach::Nothing(because) => ("nothing", because),
+fn experiment_result(name: String, measurability: &Measurability) -> ExperimentResult<'_> {
+    let (measurable, because): (_, &[_]) = match measurability {
+        Measurability::Full => ("whole", &[]),
+        Measurability::LessAccurate(because) => ("less-exact", because),
+        Measurability::Impossible(because) => ("nothing", because),
     };
     ExperimentResult { name, measurable, because }
 }

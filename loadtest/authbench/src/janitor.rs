@@ -12,9 +12,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lab::cpu_quota::CpuQuotas;
 use lab::redis::Redis;
 use lab::scratch::Scratch;
-use lab::slice::Slices;
 
 use crate::cli;
 use crate::exit::ExitResult;
@@ -76,7 +76,7 @@ pub(crate) fn clean_up_after(pid: u32) -> ExitResult {
     }
     for _ in 0..CLEANUP_PASSES {
         // There is no reader for errors. The next run removes what cannot be removed now.
-        let _ = (Scratch::reclaim(), Slices::reclaim());
+        let _ = (Scratch::reclaim(), CpuQuotas::reclaim());
         for (key_prefix, url) in &external_redis {
             let _ = Redis::reclaim_run(url, key_prefix);
         }

@@ -193,10 +193,10 @@ impl FanoutRow {
         let cpu_of = |scheme: &str| by_block(groups, scheme, |each| cpu_us(record, each));
         let cpu = cpu_of(scheme);
         let cpu_at = over_blocks(&cpu.values().collect::<Vec<_>>());
-        let own = || groups.iter().filter(|group| group.scheme == scheme);
-        let hops: BTreeSet<u32> = own().map(|group| group.at().hops).collect();
+        let of_scheme = || groups.iter().filter(|group| group.scheme == scheme);
+        let hops: BTreeSet<u32> = of_scheme().map(|group| group.at().hops).collect();
         let row = |hops: u32, wanted: fn(&HopRound) -> bool| {
-            let group = own().find(|group| group.at().hops == hops && wanted(group.rounds[0]))?;
+            let group = of_scheme().find(|group| group.at().hops == hops && wanted(group.rounds[0]))?;
             latency.rows.iter().find(|row| row.scheme == scheme && row.level == group.level).cloned()
         };
         let figures = |hops: u32| HopFigures {
@@ -220,12 +220,12 @@ impl FanoutRow {
 
 impl DelayedLinks {
     fn of(scheme: &str, groups: &[Group<'_, HopRound>], control: Option<&str>) -> Option<Self> {
-        let own = || groups.iter().filter(|group| group.scheme == scheme);
-        let given = own().flat_map(Group::valid);
+        let of_scheme = || groups.iter().filter(|group| group.scheme == scheme);
+        let rounds = of_scheme().flat_map(Group::valid);
         let control = control.filter(|_| !is_control(scheme));
         Some(Self {
-            link_rtt_us: own().map(|group| group.at().link_rtt_us).find(|us| *us > 0)?,
-            measured_rtt_us: median_value(given.filter_map(|round| round.hop_rtt_us)),
+            link_rtt_us: of_scheme().map(|group| group.at().link_rtt_us).find(|us| *us > 0)?,
+            measured_rtt_us: median_value(rounds.filter_map(|round| round.hop_rtt_us)),
             round_trips: control.and_then(|control| {
                 round_trips_per_hop(&latency_increase(groups, scheme), &latency_increase(groups, control))
             }),
@@ -245,9 +245,9 @@ fn round_trips_per_hop(scheme: &FiguresByBlock, control: &FiguresByBlock) -> Opt
     let both = |(block, figures): (&u32, &FiguresByHops)| Some((figures.clone(), control.get(block)?.clone()));
     let blocks: Vec<(FiguresByHops, FiguresByHops)> = scheme.iter().filter_map(both).collect();
     let ratio = |blocks: &[&(FiguresByHops, FiguresByHops)]| {
-        let own: Vec<&FiguresByHops> = blocks.iter().map(|(own, _)| own).collect();
+        let figures: Vec<&FiguresByHops> = blocks.iter().map(|(figures, _)| figures).collect();
         let controls: Vec<&FiguresByHops> = blocks.iter().map(|(_, control)| control).collect();
-        Some(slope_per_hop(&own)? / slope_per_hop(&controls).filter(|us| *us > 0.0)?)
+        Some(slope_per_hop(&figures)? / slope_per_hop(&controls).filter(|us| *us > 0.0)?)
     };
     let [Estimate { value, interval, .. }] = bootstrap(&blocks, CONFIDENCE, |blocks| Some([ratio(blocks)?]))?;
     Some(HopSlope { value, interval })

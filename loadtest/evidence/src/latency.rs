@@ -104,7 +104,8 @@ impl LatencyTable {
 
 impl LatencyRow {
     pub(crate) fn of<R: Leveled>(experiment: Experiment, group: &Group<'_, R>) -> Result<Self, EvidenceError> {
-        let distribution = |of: IntervalHistogram, own: RoundQuantiles| Distribution::of(experiment, group, of, own);
+        let distribution =
+            |of: IntervalHistogram, quantiles: RoundQuantiles| Distribution::of(experiment, group, of, quantiles);
         Ok(Self {
             scheme: group.scheme.to_owned(),
             level: group.level.clone(),
@@ -133,20 +134,21 @@ impl Distribution {
         experiment: Experiment,
         group: &Group<'_, R>,
         of: IntervalHistogram,
-        own: RoundQuantiles,
+        quantiles: RoundQuantiles,
     ) -> Result<Self, EvidenceError> {
         let mut histogram = empty_histogram();
         for (round, interval, _) in group.intervals().filter(|(_, _, counts)| *counts) {
             merge(&mut histogram, of(interval)).map_err(|source| EvidenceError::new(experiment, round, source))?;
         }
         let over_rounds = |pick: fn(&Quantiles) -> Option<u64>| {
-            let values: Vec<f64> = group.valid().filter_map(|round| pick(own(round))).map(|us| us as f64).collect();
+            let values: Vec<f64> =
+                group.valid().filter_map(|round| pick(quantiles(round))).map(|us| us as f64).collect();
             median(&values, CONFIDENCE)
         };
         Ok(Self {
             quantiles: Quantiles::of(&histogram),
-            p50_of_rounds: over_rounds(|own| own.p50),
-            p99_of_rounds: over_rounds(|own| own.p99),
+            p50_of_rounds: over_rounds(|found| found.p50),
+            p99_of_rounds: over_rounds(|found| found.p99),
             histogram,
         })
     }

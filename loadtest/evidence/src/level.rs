@@ -128,7 +128,7 @@ impl fmt::Display for Level {
 
 #[cfg(test)]
 mod tests {
-    use engine::record::{GarbageSent, Hops, StoreDistance};
+    use engine::record::{Hops, SentCredential, StoreDistance};
 
     use super::*;
 
@@ -148,7 +148,7 @@ mod tests {
         let far = at(rate, &StoreDistance { rtt_us: 200 });
         let expected = "1,000 requests/s with a store round trip of 0.2 ms";
         assert_eq!(formatted(&far), (expected.to_owned(), "-200-us-1000-rps".to_owned()));
-        let good = at(Load::Saturated, &GarbageSent { garbage: None });
+        let good = at(Load::Saturated, &SentCredential { garbage: None });
         assert_eq!(formatted(&good), ("saturation".to_owned(), String::new()));
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::record::{BesideLogins, Issuance, LoginExperiment, LoginStorm, Record, Round, RoundAt};
+use engine::record::{ConcurrentLogins, Issuance, LoginBurstRound, LoginExperiment, Record, Round, RoundAt};
 
 use crate::cost::has_store;
 use crate::group::{Group, RoundCounts, groups, schemes_in_order, without_factor};
@@ -79,9 +79,9 @@ pub struct IssuanceCost {
 }
 
 /// A round of reads.
-type Reads = RoundAt<BesideLogins>;
+type Reads = RoundAt<ConcurrentLogins>;
 
-impl Factor for BesideLogins {
+impl Factor for ConcurrentLogins {
     fn description(&self) -> String {
         match self.clients {
             0 => "without concurrent logins".to_owned(),
@@ -106,7 +106,7 @@ impl Analyse for LoginExperiment {
     }
 
     fn warnings(&self, record: &Record, _: Option<&LoginTable>) -> Vec<Warning> {
-        let burst = |burst: &LoginStorm| format!("the logins of {} in block {}", burst.scheme, burst.block);
+        let burst = |burst: &LoginBurstRound| format!("the logins of {} in block {}", burst.scheme, burst.block);
         let issuance = |issuance: &Issuance| format!("the issuance of {} in block {}", issuance.scheme, issuance.block);
         let bursts = self.storms.iter().map(|each| (burst(each), &each.validity));
         let points = bursts.chain(self.issuances.iter().map(|each| (issuance(each), &each.validity)));
@@ -142,13 +142,13 @@ const fn is_idle(each: &Reads) -> bool {
 
 impl LoginRow {
     fn of(record: &Record, scheme: &str, login: &LoginExperiment, latency: &LatencyTable) -> Self {
-        let own = || login.rounds.iter().filter(|each| each.round.scheme == scheme);
+        let of_scheme = || login.rounds.iter().filter(|each| each.round.scheme == scheme);
         let row = |idle: bool| {
-            let level = own().find(|each| is_idle(each) == idle)?.level();
+            let level = of_scheme().find(|each| is_idle(each) == idle)?.level();
             latency.rows.iter().find(|row| row.scheme == scheme && row.level == level).cloned()
         };
-        let rounds: Vec<&Reads> = own().filter(|each| each.round.validity.valid).collect();
-        let bursts: Vec<&LoginStorm> = login.storms.iter().filter(|burst| burst.scheme == scheme).collect();
+        let rounds: Vec<&Reads> = of_scheme().filter(|each| each.round.validity.valid).collect();
+        let bursts: Vec<&LoginBurstRound> = login.storms.iter().filter(|burst| burst.scheme == scheme).collect();
         let issuances: Vec<&Issuance> = login.issuances.iter().filter(|each| each.scheme == scheme).collect();
         let with_store = has_store(record, scheme);
         Self {
@@ -166,8 +166,8 @@ impl LoginRow {
 /// Returns the ratio of rounds during a login burst to rounds without concurrent logins, by block.
 fn ratio(rounds: &[&Reads], of: fn(&Round) -> Option<u64>) -> Option<Estimate> {
     let by_block = |idle: bool| -> BTreeMap<u32, f64> {
-        let own = rounds.iter().filter(|each| is_idle(each) == idle).map(|each| &each.round);
-        own.filter_map(|round| Some((round.block, of(round)? as f64))).collect()
+        let selected = rounds.iter().filter(|each| is_idle(each) == idle).map(|each| &each.round);
+        selected.filter_map(|round| Some((round.block, of(round)? as f64))).collect()
     };
     let idle = by_block(true);
     let pair = |(block, burst): (u32, f64)| Some((burst, *idle.get(&block)?));
@@ -193,11 +193,11 @@ fn per_second(us: Estimate) -> Estimate {
 }
 
 impl LoginCost {
-    fn of(all: &[&LoginStorm], rounds: &[&Reads], with_store: bool) -> Option<Self> {
-        let bursts: Vec<&LoginStorm> =
+    fn of(all: &[&LoginBurstRound], rounds: &[&Reads], with_store: bool) -> Option<Self> {
+        let bursts: Vec<&LoginBurstRound> =
             all.iter().copied().filter(|burst| burst.validity.valid && burst.answered > 0).collect();
         let read_us = read_us(rounds, with_store)?;
-        let each_us = |burst: &&LoginStorm| {
+        let each_us = |burst: &&LoginBurstRound| {
             let total_us = total_ns(burst.server_cpu_ns, burst.store_cpu_ns, with_store)? / 1e3;
             Some((total_us - read_us * burst.reads as f64) / burst.answered as f64)
         };

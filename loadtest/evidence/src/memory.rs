@@ -125,14 +125,14 @@ impl MemoryTable {
 
 impl MemoryRow {
     pub(crate) fn of(record: &Record, scheme: &str, points: &[MemoryPoint]) -> Self {
-        let own: Vec<&MemoryPoint> = points.iter().filter(|point| point.scheme == scheme).collect();
-        let valid: Vec<MemoryPoint> = own.iter().copied().filter(|point| point.validity.valid).cloned().collect();
+        let of_scheme: Vec<&MemoryPoint> = points.iter().filter(|point| point.scheme == scheme).collect();
+        let valid: Vec<MemoryPoint> = of_scheme.iter().copied().filter(|point| point.validity.valid).cloned().collect();
         let fills: Vec<Vec<&MemoryPoint>> =
             series(&valid).into_iter().filter(|fill| sizes(fill) >= MIN_POPULATIONS).collect();
         Self {
             scheme: scheme.to_owned(),
             series: fills.len(),
-            excluded: own.len() - valid.len(),
+            excluded: of_scheme.len() - valid.len(),
             populations: sizes(&valid.iter().collect::<Vec<_>>()),
             slope: Slope::of(&fills, has_store(record, scheme)),
             points: valid,

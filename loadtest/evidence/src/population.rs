@@ -154,13 +154,13 @@ impl PopulationTable {
 
 impl PopulationRow {
     fn of(record: &Record, scheme: &str, fills: &[Fill], groups: &[LiveGroup<'_>]) -> Result<Self, EvidenceError> {
-        let own =
+        let of_scheme =
             |state: FillState| fills.iter().filter(move |fill| fill.memory.scheme == scheme && fill.state == state);
-        let points = |state: FillState| own(state).map(|fill| fill.memory.clone()).collect::<Vec<_>>();
+        let points = |state: FillState| of_scheme(state).map(|fill| fill.memory.clone()).collect::<Vec<_>>();
         let filled: Vec<MemoryPoint> =
             points(FillState::Live).into_iter().filter(|point| point.population > 0).collect();
         let live = MemoryRow::of(record, scheme, &filled);
-        let took_s: f64 = own(FillState::Live).map(|fill| fill.took_s).sum();
+        let took_s: f64 = of_scheme(FillState::Live).map(|fill| fill.took_s).sum();
         let most = filled.iter().map(|point| point.population).max().unwrap_or(0);
         Ok(Self {
             scheme: scheme.to_owned(),
@@ -221,13 +221,16 @@ impl Freed {
 }
 
 fn sizes(scheme: &str, groups: &[LiveGroup<'_>]) -> Result<Vec<PopulationSize>, EvidenceError> {
-    let own: Vec<&LiveGroup<'_>> = groups.iter().filter(|group| group.scheme == scheme).collect();
-    let fewest = own.iter().map(|group| group.at().live).min();
-    let mut populations: Vec<u64> = own.iter().map(|group| group.at().live).collect();
+    let of_scheme: Vec<&LiveGroup<'_>> = groups.iter().filter(|group| group.scheme == scheme).collect();
+    let fewest = of_scheme.iter().map(|group| group.at().live).min();
+    let mut populations: Vec<u64> = of_scheme.iter().map(|group| group.at().live).collect();
     populations.sort_unstable();
     populations.dedup();
     let of = |population: u64, saturated: bool| {
-        own.iter().find(|group| group.at().live == population && group.level.load.is_saturated() == saturated).copied()
+        of_scheme
+            .iter()
+            .find(|group| group.at().live == population && group.level.load.is_saturated() == saturated)
+            .copied()
     };
     let size = |population: u64| {
         let ratio_to_fewest = |saturated: bool, figure: fn(&Round) -> Option<f64>| {

@@ -1,7 +1,7 @@
 //! The `reject` experiment: the cost of rejecting invalid requests compared with accepting valid
 //! ones.
 
-use engine::record::{Garbage, GarbageSent, Record, RejectExperiment, Round, RoundAt};
+use engine::record::{InvalidCredential, Record, RejectExperiment, Round, RoundAt, SentCredential};
 
 use crate::cost::CostRow;
 use crate::group::{Group, RoundCounts, groups, without_factor};
@@ -23,7 +23,7 @@ pub struct RejectRow {
     pub scheme: String,
     /// The cost of accepting a valid request.
     pub accepting: Option<CostRow>,
-    /// Rejected requests, in the order of [`Garbage`].
+    /// Rejected requests, in the order of [`InvalidCredential`].
     pub rejections: Vec<Rejection>,
 }
 
@@ -31,7 +31,7 @@ pub struct RejectRow {
 #[derive(Clone, Debug)]
 pub struct Rejection {
     /// The defect of the requests.
-    pub garbage: Garbage,
+    pub garbage: InvalidCredential,
     /// The expected status.
     pub status: u16,
     /// The rounds behind the figures.
@@ -44,9 +44,9 @@ pub struct Rejection {
 }
 
 /// The rounds of one scheme with one kind of requests.
-type SentGroup<'record> = Group<'record, RoundAt<GarbageSent>>;
+type SentGroup<'record> = Group<'record, RoundAt<SentCredential>>;
 
-impl Factor for GarbageSent {
+impl Factor for SentCredential {
     fn description(&self) -> String {
         self.garbage.map(|garbage| format!("with {garbage}")).unwrap_or_default()
     }
@@ -82,8 +82,9 @@ impl RejectTable {
         let mut rows: Vec<RejectRow> = Vec::new();
         for group in &groups {
             if rows.last().is_none_or(|row| row.scheme != group.scheme) {
-                let own: Vec<&SentGroup<'_>> = groups.iter().filter(|other| other.scheme == group.scheme).collect();
-                rows.push(RejectRow::of(record, group.scheme, &own));
+                let of_scheme: Vec<&SentGroup<'_>> =
+                    groups.iter().filter(|other| other.scheme == group.scheme).collect();
+                rows.push(RejectRow::of(record, group.scheme, &of_scheme));
             }
         }
         Self { rows }
@@ -91,8 +92,8 @@ impl RejectTable {
 
     /// Returns every kind that was measured with any scheme, in their order.
     #[must_use]
-    pub fn kinds(&self) -> Vec<Garbage> {
-        let mut kinds: Vec<Garbage> =
+    pub fn kinds(&self) -> Vec<InvalidCredential> {
+        let mut kinds: Vec<InvalidCredential> =
             self.rows.iter().flat_map(|row| &row.rejections).map(|rejection| rejection.garbage).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -103,7 +104,7 @@ impl RejectTable {
 impl RejectRow {
     /// Returns the result for one kind, if it was measured.
     #[must_use]
-    pub fn rejection(&self, garbage: Garbage) -> Option<&Rejection> {
+    pub fn rejection(&self, garbage: InvalidCredential) -> Option<&Rejection> {
         self.rejections.iter().find(|rejection| rejection.garbage == garbage)
     }
 

@@ -1,6 +1,8 @@
 //! The `rotation` experiment: the effect of key and refresh token rotation on clients.
 
-use engine::record::{Learning, Presented, Race, Record, Replay, Roll, RotationExperiment, Storm, Validity};
+use engine::record::{
+    KeyDistribution, KeyRotation, Presented, Race, Record, RefreshBurst, Replay, RotationExperiment, Validity,
+};
 
 use crate::group::scheme_order;
 use crate::statistics::{CONFIDENCE, Interval, median_value, wilson};
@@ -28,7 +30,7 @@ pub struct KeyRotationRow {
     /// The scheme's id.
     pub scheme: String,
     /// How the other node learns of a new key.
-    pub learning: Learning,
+    pub learning: KeyDistribution,
     /// Valid key rotations.
     pub rotations: usize,
     /// Requests with any credential to the node that rotated its key; empty if it does not check
@@ -123,7 +125,7 @@ pub struct RefreshBurstRow {
     /// Whether the percentile has enough samples above it in every burst.
     pub supported: bool,
     /// The first valid burst, for its curve.
-    pub curve: Storm,
+    pub curve: RefreshBurst,
 }
 
 impl Analyse for RotationExperiment {
@@ -141,7 +143,7 @@ impl Analyse for RotationExperiment {
 /// Returns every measurement, with its name.
 fn parts(measured: &RotationExperiment) -> impl Iterator<Item = (String, &Validity)> {
     let rolls = measured.rolls.iter().map(|roll| {
-        let how = if roll.learning == Learning::Never { "not published" } else { "published" };
+        let how = if roll.learning == KeyDistribution::Never { "not published" } else { "published" };
         (format!("the key rotation of {}, {how}, in block {}", roll.scheme, roll.block), &roll.validity)
     });
     let races = measured.races.iter().map(|race| {
@@ -171,23 +173,24 @@ impl RotationTable {
     }
 }
 
-fn key_rotation_rows(record: &Record, rolls: &[Roll]) -> Vec<KeyRotationRow> {
-    let mut kinds: Vec<(&str, Learning)> = Vec::new();
+fn key_rotation_rows(record: &Record, rolls: &[KeyRotation]) -> Vec<KeyRotationRow> {
+    let mut kinds: Vec<(&str, KeyDistribution)> = Vec::new();
     for roll in rolls.iter().filter(|roll| roll.validity.valid) {
         if !kinds.contains(&(&roll.scheme, roll.learning)) {
             kinds.push((&roll.scheme, roll.learning));
         }
     }
     kinds.sort_by_key(|(scheme, learning)| (scheme_order(record, scheme), *learning));
-    let of_kind = |(scheme, learning): (&str, Learning)| {
-        let own = |roll: &&Roll| roll.validity.valid && roll.scheme == scheme && roll.learning == learning;
-        KeyRotationRow::of(scheme, learning, &rolls.iter().filter(own).collect::<Vec<_>>())
+    let of_kind = |(scheme, learning): (&str, KeyDistribution)| {
+        let is_of_kind =
+            |roll: &&KeyRotation| roll.validity.valid && roll.scheme == scheme && roll.learning == learning;
+        KeyRotationRow::of(scheme, learning, &rolls.iter().filter(is_of_kind).collect::<Vec<_>>())
     };
     kinds.into_iter().map(of_kind).collect()
 }
 
 impl KeyRotationRow {
-    fn of(scheme: &str, learning: Learning, rolls: &[&Roll]) -> Self {
+    fn of(scheme: &str, learning: KeyDistribution, rolls: &[&KeyRotation]) -> Self {
         let all = || rolls.iter().flat_map(|roll| &roll.presented);
         let new = |kind: &&Presented| kind.other_node && kind.new_key;
         Self {
@@ -275,29 +278,32 @@ impl ReplayRow {
     }
 }
 
-fn refresh_burst_rows(storms: &[Storm]) -> Vec<RefreshBurstRow> {
-    let valid: Vec<&Storm> = storms.iter().filter(|storm| storm.validity.valid && mean(storm) > 0.0).collect();
+fn refresh_burst_rows(storms: &[RefreshBurst]) -> Vec<RefreshBurstRow> {
+    let valid: Vec<&RefreshBurst> = storms.iter().filter(|storm| storm.validity.valid && mean(storm) > 0.0).collect();
     let mut jitters: Vec<f64> = valid.iter().map(|storm| storm.jitter).collect();
     jitters.sort_by(f64::total_cmp);
     jitters.dedup_by(|one, other| one.total_cmp(other).is_eq());
-    let own = |jitter: f64| valid.iter().copied().filter(move |storm| storm.jitter.total_cmp(&jitter).is_eq());
-    jitters.into_iter().filter_map(|jitter| RefreshBurstRow::of(jitter, &own(jitter).collect::<Vec<_>>())).collect()
+    let with_jitter = |jitter: f64| valid.iter().copied().filter(move |storm| storm.jitter.total_cmp(&jitter).is_eq());
+    jitters
+        .into_iter()
+        .filter_map(|jitter| RefreshBurstRow::of(jitter, &with_jitter(jitter).collect::<Vec<_>>()))
+        .collect()
 }
 
 /// Returns the mean number of refreshes per bin.
-fn mean(storm: &Storm) -> f64 {
+fn mean(storm: &RefreshBurst) -> f64 {
     storm.arrivals.iter().sum::<u64>() as f64 / storm.arrivals.len().max(1) as f64
 }
 
 /// Returns the busiest bin of each period, divided by the mean of all bins.
-fn peaks(storm: &Storm) -> Vec<f64> {
+fn peaks(storm: &RefreshBurst) -> Vec<f64> {
     let bins = ((storm.period_s() / storm.bin_s).round() as usize).max(1);
     let peak = |period: &[u64]| period.iter().copied().max().unwrap_or(0) as f64 / mean(storm);
     storm.arrivals.chunks(bins).map(peak).collect()
 }
 
 impl RefreshBurstRow {
-    fn of(jitter: f64, storms: &[&Storm]) -> Option<Self> {
+    fn of(jitter: f64, storms: &[&RefreshBurst]) -> Option<Self> {
         let curve = *storms.first()?;
         let peaks: Vec<Vec<f64>> = storms.iter().map(|storm| peaks(storm)).collect();
         let highest = |peaks: &Vec<f64>| peaks.iter().copied().fold(0.0, f64::max);

@@ -142,7 +142,7 @@ fn is_at_rate(group: &RttGroup<'_>) -> bool {
 impl RttRow {
     fn of(record: &Record, scheme: &str, groups: &[RttGroup<'_>], latency: &LatencyTable) -> Self {
         let controls: Vec<&Round> = groups.iter().filter(|group| group.is_control()).flat_map(Group::valid).collect();
-        let own = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
+        let of_scheme = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
         let distance = |group: &RttGroup<'_>| {
             let rtt_us = group.at().rtt_us;
             let row = latency.rows.iter().find(|row| row.scheme == scheme && row.level == group.level);
@@ -158,7 +158,7 @@ impl RttRow {
         };
         Self {
             scheme: scheme.to_owned(),
-            distances: own.map(distance).collect(),
+            distances: of_scheme.map(distance).collect(),
             round_trips: RoundTrips::of(&by_block(scheme, groups)),
         }
     }
@@ -166,9 +166,9 @@ impl RttRow {
 
 /// Returns the valid rounds at the experiment's rate, by block.
 fn by_block(scheme: &str, groups: &[RttGroup<'_>]) -> BTreeMap<u32, Medians> {
-    let own = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
+    let of_scheme = groups.iter().filter(|group| group.scheme == scheme && is_at_rate(group));
     let mut blocks: BTreeMap<u32, Medians> = BTreeMap::new();
-    for RoundAt { at, round } in own.flat_map(Group::valid_at) {
+    for RoundAt { at, round } in of_scheme.flat_map(Group::valid_at) {
         if let Some(p50) = round.response_us.p50 {
             let measured_rtt_us = round.store_rtt_us.unwrap_or(0.0);
             blocks.entry(round.block).or_default().insert(at.rtt_us, (measured_rtt_us, p50 as f64));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use engine::record::{Record, ScalingExperiment, ScalingPoint, ServiceDemand, QuotaSizes, Step};
+use engine::record::{QuotaSizes, Record, ScalingExperiment, ScalingPoint, ServiceDemand, Step};
 
 use crate::cost::is_control;
 use crate::demand::DemandRow;
@@ -410,8 +410,8 @@ impl UslFit {
         }
         let blocks: BTreeSet<u32> = valid(points).map(|point| point.block).collect();
         let of_block = |block: &u32| -> Vec<(u32, f64)> {
-            let own = valid(points).filter(|point| point.block == *block);
-            own.filter_map(|point| Some((nodes(point)?, point.rps))).collect()
+            let in_block = valid(points).filter(|point| point.block == *block);
+            in_block.filter_map(|point| Some((nodes(point)?, point.rps))).collect()
         };
         let blocks: Vec<Vec<(u32, f64)>> = blocks.iter().map(of_block).collect();
         let most = f64::from(sizes.last()?.nodes);

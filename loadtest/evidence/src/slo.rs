@@ -116,8 +116,8 @@ fn interval(rounds: &[ConclusiveRound], outcomes: &[(f64, bool)]) -> Option<Inte
     let profile = profile_interval(outcomes, SLO_SHARE, CONFIDENCE)?;
     let numbers: BTreeSet<u32> = rounds.iter().map(|round| round.block).collect();
     let of_block = |number: &u32| -> Vec<(f64, bool)> {
-        let own = rounds.iter().filter(|round| round.block == *number);
-        own.map(|round| (round.rate_rps, round.met)).collect()
+        let in_block = rounds.iter().filter(|round| round.block == *number);
+        in_block.map(|round| (round.rate_rps, round.met)).collect()
     };
     let blocks: Vec<Vec<(f64, bool)>> = numbers.iter().map(of_block).collect();
     let rate = |drawn: &[&Vec<(f64, bool)>]| {
@@ -207,11 +207,11 @@ fn by_rate(objectives: &[Objective], rounds: &[&SloRound]) -> Vec<SloRate> {
     let mut groups: Vec<(f64, Vec<&SloRound>)> = Vec::new();
     for round in rounds {
         match groups.iter_mut().find(|(rate, _)| rate.total_cmp(&round.rate_rps).is_eq()) {
-            Some((_, own)) => own.push(round),
+            Some((_, at_rate)) => at_rate.push(round),
             None => groups.push((round.rate_rps, vec![round])),
         }
     }
-    groups.into_iter().map(|(rate, own)| SloRate::of(rate, objectives, &own)).collect()
+    groups.into_iter().map(|(rate, at_rate)| SloRate::of(rate, objectives, &at_rate)).collect()
 }
 
 impl SloRate {
@@ -233,7 +233,7 @@ impl SloRate {
 
     /// Returns whether the rounds confirm the rate.
     #[must_use]
-    pub const fn holds(&self) -> bool {
+    pub const fn is_confirmed(&self) -> bool {
         self.met >= CONFIRMED_BY
     }
 }
@@ -246,7 +246,7 @@ fn answer(end: Option<SearchEnd>, fit: Option<&SloFit>, rates: &[SloRate], confi
     let guess = || fit.map(|fit| fit.rate_rps).filter(|_| !lower_bound).or_else(|| met().map(|rate| rate.rate_rps));
     SloAnswer {
         rate_rps: last.map(|last| last.rate_rps).or_else(guess).filter(|_| end != Some(SearchEnd::NothingMet)),
-        confirmed: last.is_some_and(SloRate::holds) && end.is_some_and(|end| end != SearchEnd::OutOfTime),
+        confirmed: last.is_some_and(SloRate::is_confirmed) && end.is_some_and(|end| end != SearchEnd::OutOfTime),
         lower_bound,
     }
 }

@@ -5,7 +5,7 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{FanoutExperiment, Learning, Record, RotationExperiment, Round};
+use engine::record::{FanoutExperiment, KeyDistribution, Record, RotationExperiment, Round};
 use evidence::{Evidence, FanoutRow, KeyRotationRow, RejectedFor, RotationTable, Warning};
 use synthetic::testkit::{assert_near, invalid, of};
 
@@ -79,30 +79,30 @@ fn rotated(change: impl FnOnce(&mut RotationExperiment)) -> (RotationTable, Vec<
     (evidence.rotation.unwrap(), evidence.warnings)
 }
 
-fn key_rotation_row(table: &RotationTable, scheme: &str, learning: Learning) -> KeyRotationRow {
+fn key_rotation_row(table: &RotationTable, scheme: &str, learning: KeyDistribution) -> KeyRotationRow {
     table.key_rotations.iter().find(|row| row.scheme == scheme && row.learning == learning).unwrap().clone()
 }
 
 #[test]
 fn key_rotation_reports_rejections_and_their_duration() {
     let (table, _) = rotated(|_| {});
-    let never = key_rotation_row(&table, "jwt-eddsa", Learning::Never);
+    let never = key_rotation_row(&table, "jwt-eddsa", KeyDistribution::Never);
     assert_eq!((never.rotations, never.other_new.sent, never.other_new.rejected), (2, 400, 400));
     assert_eq!(
         (never.first.sent, never.first.rejected, never.other_old.sent, never.other_old.rejected),
         (1_200, 0, 400, 0)
     );
     assert_eq!(never.rejected_for, RejectedFor::UntilEnd(1.2), "nothing was accepted later");
-    let published = key_rotation_row(&table, "jwt-eddsa", Learning::Published);
+    let published = key_rotation_row(&table, "jwt-eddsa", KeyDistribution::Published);
     assert_eq!((published.other_new.rejected, published.slowest_us), (3, Some(900)));
     assert_eq!(published.rejected_for, RejectedFor::Seconds(0.3), "the longest of both rotations");
     let order: Vec<&str> = table.key_rotations.iter().map(|row| row.scheme.as_str()).collect();
     assert_eq!(order, ["jwt-hs256", "jwt-eddsa", "jwt-eddsa"]);
     let (table, _) = rotated(|rotation| rotation.rolls[0].presented[5].last_accepted_s = Some(0.1));
-    let sooner = key_rotation_row(&table, "jwt-hs256", Learning::Never).rejected_for;
+    let sooner = key_rotation_row(&table, "jwt-hs256", KeyDistribution::Never).rejected_for;
     assert_eq!(sooner, RejectedFor::UntilEnd(1.2), "what was accepted before the last rejection ends nothing");
     let (table, _) = rotated(|rotation| rotation.rolls.retain(|roll| roll.block == 0));
-    assert_eq!(key_rotation_row(&table, "jwt-eddsa", Learning::Published).rejected_for, RejectedFor::Never);
+    assert_eq!(key_rotation_row(&table, "jwt-eddsa", KeyDistribution::Published).rejected_for, RejectedFor::Never);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn invalid_measurements_are_excluded_and_reported() {
         rotation.replays[0].validity = invalid();
         rotation.storms[0].validity = invalid();
     });
-    assert_eq!(key_rotation_row(&table, "jwt-hs256", Learning::Never).rotations, 1);
+    assert_eq!(key_rotation_row(&table, "jwt-hs256", KeyDistribution::Never).rotations, 1);
     assert_eq!((table.races.len(), table.replays.len(), table.refresh_bursts.len()), (3, 4, 1));
     let reported: Vec<String> =
         warnings.iter().map(ToString::to_string).filter(|text| text.contains("invalid on purpose")).collect();

@@ -5,7 +5,7 @@
 #[path = "synthetic/record.rs"]
 mod synthetic;
 
-use engine::record::{Garbage, LoginExperiment, Record, RejectExperiment};
+use engine::record::{InvalidCredential, LoginExperiment, Record, RejectExperiment};
 use evidence::{Evidence, LoginRow};
 use synthetic::logins;
 use synthetic::testkit::{count_warnings, invalidate, of};
@@ -82,8 +82,8 @@ fn rejecting_is_compared_with_accepting_within_a_block() {
     let table = evidence.reject.as_ref().unwrap();
     for row in &table.rows {
         let accepting_us = row.accepting.as_ref().unwrap().total_us.unwrap().value;
-        let expected: Vec<(Garbage, f64)> = if row.scheme == "anonymous" {
-            vec![(Garbage::TooLongHeader, logins::TOO_LONG_US / accepting_us)]
+        let expected: Vec<(InvalidCredential, f64)> = if row.scheme == "anonymous" {
+            vec![(InvalidCredential::TooLongHeader, logins::TOO_LONG_US / accepting_us)]
         } else {
             logins::REJECTION_COST_SHARES.into()
         };
@@ -93,7 +93,7 @@ fn rejecting_is_compared_with_accepting_within_a_block() {
             let over = rejection.over_accepting.unwrap();
             assert_near(over.ratio.unwrap().value, share, 0.05);
             assert_near(accepting_us + over.total_us.unwrap().value, accepting_us * share, 0.05);
-            assert_eq!(rejection.status, if garbage == Garbage::TooLongHeader { 431 } else { 401 });
+            assert_eq!(rejection.status, if garbage == InvalidCredential::TooLongHeader { 431 } else { 401 });
         }
     }
 }
@@ -101,7 +101,7 @@ fn rejecting_is_compared_with_accepting_within_a_block() {
 #[test]
 fn round_with_accepted_invalid_requests_is_excluded_and_reported() {
     let mut record = synthetic::compare();
-    let forged = Some(Garbage::Forged);
+    let forged = Some(InvalidCredential::Forged);
     for each in &mut record.data_mut::<RejectExperiment>().unwrap().rounds {
         if each.round.scheme == "jwt-hs256" && each.at.garbage == forged {
             invalidate(&mut each.round.validity);
@@ -109,7 +109,7 @@ fn round_with_accepted_invalid_requests_is_excluded_and_reported() {
     }
     let evidence = of(&record);
     let row = evidence.reject.as_ref().unwrap().rows.iter().find(|row| row.scheme == "jwt-hs256").unwrap();
-    let rejection = row.rejection(Garbage::Forged).unwrap();
+    let rejection = row.rejection(InvalidCredential::Forged).unwrap();
     assert_eq!((rejection.rounds.used, rejection.rounds.excluded), (0, 8));
     assert_eq!((rejection.total_us, rejection.over_accepting), (None, None));
     let shown =

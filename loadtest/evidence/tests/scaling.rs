@@ -116,7 +116,7 @@ fn store_that_was_never_saturated_has_no_law() {
 }
 
 /// The synthetic comparison without its other experiments.
-fn scaling_alone() -> Record {
+fn only_scaling() -> Record {
     let mut record = synthetic::compare();
     record.experiments.retain(|measured| measured.experiment() == ScalingExperiment::EXPERIMENT);
     record
@@ -153,7 +153,7 @@ fn no_headline(evidence: &Evidence) -> Vec<NoHeadline> {
 
 #[test]
 fn no_scheme_has_a_headline_if_the_control_did_not_scale() {
-    let mut record = scaling_alone();
+    let mut record = only_scaling();
     let good = of(&record);
     assert_eq!(headline(&good), ["session-redis", "session-redis-pool", "jwt-hs256", "jwt-eddsa"]);
     assert!(no_headline(&good).is_empty());
@@ -179,7 +179,7 @@ fn no_scheme_has_a_headline_if_the_control_did_not_scale() {
 
 #[test]
 fn scheme_without_a_saturated_quota_is_not_in_the_headline() {
-    let mut record = scaling_alone();
+    let mut record = only_scaling();
     never_saturated(&mut record, "jwt-hs256");
     let evidence = of(&record);
     assert_eq!(headline(&evidence), ["session-redis", "session-redis-pool", "jwt-eddsa"]);
@@ -195,7 +195,7 @@ fn scheme_without_a_saturated_quota_is_not_in_the_headline() {
 #[test]
 fn law_parameters_are_inside_their_intervals() {
     for seed in 0..20 {
-        let mut record = scaling_alone();
+        let mut record = only_scaling();
         for point in points_of(&mut record).iter_mut().filter(|point| point.scheme == "jwt-hs256") {
             let Step::Nodes { nodes } = point.step else { continue };
             let chance = (seed * 7919 + point.block * 104_729 + nodes * 1_299_709) % 1000;

@@ -217,8 +217,8 @@ impl Subject {
         let mut others: Vec<_> = record.schemes.iter().filter(|each| each.scheme != Scheme::CONTROL.id()).collect();
         others.sort_by_key(|each| in_table(&each.scheme));
         if others.len() > COLORS {
-            let own = others.iter().find(|each| each.scheme == scheme).and_then(|each| each.revocation_class);
-            others.retain(|each| each.revocation_class == own);
+            let class = others.iter().find(|each| each.scheme == scheme).and_then(|each| each.revocation_class);
+            others.retain(|each| each.revocation_class == class);
         }
         let color = others.iter().position(|each| each.scheme == scheme);
         Self { scheme: scheme.to_owned(), color }

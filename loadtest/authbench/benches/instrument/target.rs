@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The processors of each process; determined before any thread is pinned.
-pub(crate) static PLACEMENT: LazyLock<Placement> = LazyLock::new(lab::placement::here);
+pub(crate) static PLACEMENT: LazyLock<Placement> = LazyLock::new(lab::placement::detect);
 
 /// A server without a store on one processor, with a temporary folder for its log.
 pub(crate) struct Reference {

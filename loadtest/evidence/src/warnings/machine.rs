@@ -70,8 +70,8 @@ fn carriers(record: &Record) -> Option<Warning> {
 /// Returns the caveat about schemes whose store ran on this machine.
 fn local_stores(record: &Record) -> Option<Warning> {
     let is_observed = |scheme: &str| {
-        let own = rounds(record).filter(|round| round.scheme == scheme);
-        own.filter_map(|round| round.usage.as_ref()).any(|usage| usage.store_cpu_ns.is_some())
+        let of_scheme = rounds(record).filter(|round| round.scheme == scheme);
+        of_scheme.filter_map(|round| round.usage.as_ref()).any(|usage| usage.store_cpu_ns.is_some())
     };
     let schemes = record.schemes.iter().map(|described| described.scheme.as_str());
     let schemes: Vec<&str> = schemes.filter(|scheme| has_store(record, scheme) && is_observed(scheme)).collect();

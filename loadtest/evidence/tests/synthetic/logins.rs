@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use contract::StoreKind;
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
-    BesideLogins, Garbage, GarbageSent, Issuance, Load, LoginExperiment, LoginStorm, RejectExperiment, Round, RoundAt,
-    Validity,
+    ConcurrentLogins, InvalidCredential, Issuance, Load, LoginBurstRound, LoginExperiment, RejectExperiment, Round,
+    RoundAt, SentCredential, Validity,
 };
 
 use super::{Noise, TRUTHS, Truth, round};
@@ -40,7 +40,7 @@ pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
                 let of = if clients > 0 { &slowed } else { truth };
                 let round = round(of, load, block, plan, 1000.0, noise);
                 login.storms.extend((clients > 0).then(|| login_burst(truth, &round, noise)));
-                login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
+                login.rounds.push(RoundAt { at: ConcurrentLogins { clients }, round });
             }
             login.issuances.push(issuance(truth, block, noise));
         }
@@ -48,11 +48,11 @@ pub(super) fn login(noise: &mut Noise) -> LoginExperiment {
     login
 }
 
-fn login_burst(truth: &Truth, round: &Round, noise: &mut Noise) -> LoginStorm {
+fn login_burst(truth: &Truth, round: &Round, noise: &mut Noise) -> LoginBurstRound {
     let (answered, reads) = (150, round.counts.sent());
     let (server_us, store_us) = issuing_us(truth.id);
     let ns = |us: f64| (us * 1e3) as u64;
-    LoginStorm {
+    LoginBurstRound {
         scheme: truth.id.to_owned(),
         block: round.block,
         clients: 8,
@@ -86,8 +86,8 @@ fn issuance(truth: &Truth, block: u32, noise: &mut Noise) -> Issuance {
 }
 
 /// The cost of rejecting as a share of that of accepting; the control rejects only another kind.
-pub const REJECTION_COST_SHARES: [(Garbage, f64); 3] =
-    [(Garbage::NoCredential, 0.1), (Garbage::Forged, 1.2), (Garbage::LongHeader, 20.0)];
+pub const REJECTION_COST_SHARES: [(InvalidCredential, f64); 3] =
+    [(InvalidCredential::NoCredential, 0.1), (InvalidCredential::Forged, 1.2), (InvalidCredential::LongHeader, 20.0)];
 /// CPU time of the server for a header that is too long, in microseconds.
 pub const TOO_LONG_US: f64 = 400.0;
 
@@ -96,21 +96,21 @@ pub(super) fn reject(noise: &mut Noise) -> RejectExperiment {
     let mut rounds = Vec::new();
     for block in 0..8 {
         for truth in &TRUTHS {
-            let mut sent = |garbage: Option<Garbage>, truth: &Truth, status: u16| {
+            let mut sent = |garbage: Option<InvalidCredential>, truth: &Truth, status: u16| {
                 let round = round(truth, Load::Saturated, block, plan(status), truth.capacity_rps(), noise);
-                rounds.push(RoundAt { at: GarbageSent { garbage }, round });
+                rounds.push(RoundAt { at: SentCredential { garbage }, round });
             };
             sent(None, truth, 200);
             let rejected = |garbage, share: f64| {
                 (garbage, Truth { server_us: truth.server_us * share, store_us: truth.store_us * share, ..*truth })
             };
-            let kinds: Vec<(Garbage, Truth)> = if truth.class.is_some() {
+            let kinds: Vec<(InvalidCredential, Truth)> = if truth.class.is_some() {
                 REJECTION_COST_SHARES.into_iter().map(|(garbage, share)| rejected(garbage, share)).collect()
             } else {
-                vec![rejected(Garbage::TooLongHeader, TOO_LONG_US / truth.server_us)]
+                vec![rejected(InvalidCredential::TooLongHeader, TOO_LONG_US / truth.server_us)]
             };
             for (garbage, cheaper) in kinds {
-                let status = if garbage == Garbage::TooLongHeader { 431 } else { 401 };
+                let status = if garbage == InvalidCredential::TooLongHeader { 431 } else { 401 };
                 sent(Some(garbage), &cheaper, status);
             }
         }

@@ -2,8 +2,7 @@
 
 use contract::RevocationClass;
 use engine::record::{
-    Acceptances, EventKind, PushLink, RevocationEvent, RevocationExperiment, RevocationPrice, RevocationSeries,
-    Validity,
+    Acceptances, EventKind, PushLink, RevocationCost, RevocationEvent, RevocationExperiment, RevocationSeries, Validity,
 };
 
 use super::{EXPIRY, TRUTHS, Truth};
@@ -14,7 +13,7 @@ const EVENTS: u64 = 100;
 /// Returns events of every scheme with a class over a near link.
 pub fn all() -> RevocationExperiment {
     let classed: Vec<&Truth> = TRUTHS.iter().filter(|truth| truth.class.is_some()).collect();
-    let price = |event: EventKind, commands: &[(&str, u64)]| RevocationPrice {
+    let price = |event: EventKind, commands: &[(&str, u64)]| RevocationCost {
         scheme: "session-redis".to_owned(),
         event,
         commands: commands.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),

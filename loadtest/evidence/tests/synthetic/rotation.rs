@@ -3,8 +3,8 @@
 use contract::StoreKind;
 use engine::plan::{Arrivals, Mix, Plan};
 use engine::record::{
-    FanoutExperiment, Hops, Learning, Load, Presented, Quantiles, Race, Replay, Roll, RotationExperiment, RoundAt,
-    Storm, Validity,
+    FanoutExperiment, Hops, KeyDistribution, KeyRotation, Load, Presented, Quantiles, Race, RefreshBurst, Replay,
+    RotationExperiment, RoundAt, Validity,
 };
 
 use super::{LinkDelay, Noise, TRUTHS, Truth, round, round_with_delay};
@@ -87,8 +87,8 @@ fn presented(other_node: bool, new_key: bool, after_roll: bool, refused_of_200: 
     }
 }
 
-fn key_rotation(scheme: &str, block: u32, learning: Learning, refused: u64) -> Roll {
-    Roll {
+fn key_rotation(scheme: &str, block: u32, learning: KeyDistribution, refused: u64) -> KeyRotation {
+    KeyRotation {
         scheme: scheme.to_owned(),
         block,
         started_at: "2026-11-22T10:18:00Z".to_owned(),
@@ -132,13 +132,13 @@ fn replay(grace_s: u64, age_s: u64) -> Replay {
 }
 
 /// Returns three periods of 4 s: each within half a second, or over an increasingly wide part.
-fn refresh_burst(jitter: f64) -> Storm {
+fn refresh_burst(jitter: f64) -> RefreshBurst {
     let refreshes = |bin: usize| {
         let (period, within) = (bin / 40, bin % 40);
         let wide = if jitter > 0.0 { 20 + 10 * period.min(2) } else { 5 };
         if within < wide { 3_000 / wide as u64 } else { 0 }
     };
-    Storm {
+    RefreshBurst {
         scheme: REFRESHING.to_owned(),
         block: 0,
         jitter,
@@ -161,9 +161,9 @@ fn refresh_burst(jitter: f64) -> Storm {
 pub fn rotation() -> RotationExperiment {
     let rolls = (0..2).flat_map(|block| {
         [
-            key_rotation("jwt-hs256", block, Learning::Never, 200),
-            key_rotation("jwt-eddsa", block, Learning::Never, 200),
-            key_rotation("jwt-eddsa", block, Learning::Published, if block == 0 { 0 } else { 3 }),
+            key_rotation("jwt-hs256", block, KeyDistribution::Never, 200),
+            key_rotation("jwt-eddsa", block, KeyDistribution::Never, 200),
+            key_rotation("jwt-eddsa", block, KeyDistribution::Published, if block == 0 { 0 } else { 3 }),
         ]
     });
     RotationExperiment {

@@ -1,7 +1,7 @@
 //! The synthetic `scaling`.
 
 use contract::StoreKind;
-use engine::record::{ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity};
+use engine::record::{QuotaSizes, ScalingExperiment, ScalingPoint, ServiceDemand, Step, Validity};
 
 use super::{Noise, TRUTHS, Truth};
 
@@ -18,7 +18,7 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
             points.extend(steps.into_iter().chain(filled).map(|step| scaling_point(truth, block, step, noise)));
         }
     }
-    let slicing = Slicing {
+    let slicing = QuotaSizes {
         method: "cgroup v2".to_owned(),
         node_share: NODE_SHARE,
         store_share: STORE_SHARE,

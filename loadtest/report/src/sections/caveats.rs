@@ -22,8 +22,8 @@ fn blocks(record: &Record, evidence: &Evidence) -> Vec<Block> {
     for topic in Topic::ALL {
         let invalid = topic == Topic::Invalid && !evidence.invalid_rounds.is_empty();
         let counted = if invalid { invalid_counts(record, evidence) } else { Vec::new() };
-        let own = evidence.warnings.iter().filter(|each| each.topic == topic);
-        let items: Vec<String> = counted.into_iter().chain(own.map(ToString::to_string)).collect();
+        let of_topic = evidence.warnings.iter().filter(|each| each.topic == topic);
+        let items: Vec<String> = counted.into_iter().chain(of_topic.map(ToString::to_string)).collect();
         if !items.is_empty() {
             blocks.push(Block::Heading(topic.to_string()));
             blocks.push(Block::List(items));

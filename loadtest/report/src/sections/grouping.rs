@@ -37,8 +37,8 @@ pub(super) fn panels<T: Copy>(record: &Record, items: &[(&str, T)]) -> Vec<Panel
     }
     let class_of = |scheme: &str| described(record, scheme).and_then(|described| described.revocation_class);
     let panel = |class: Option<RevocationClass>| {
-        let own = |scheme: &str| is_control(scheme) || class_of(scheme) == class;
-        let items: Vec<T> = items.iter().filter(|(scheme, _)| own(scheme)).map(|(_, item)| *item).collect();
+        let is_in_panel = |scheme: &str| is_control(scheme) || class_of(scheme) == class;
+        let items: Vec<T> = items.iter().filter(|(scheme, _)| is_in_panel(scheme)).map(|(_, item)| *item).collect();
         Panel { class, items }
     };
     let has_scheme = |class: &Option<RevocationClass>| {

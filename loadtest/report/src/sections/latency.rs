@@ -87,8 +87,8 @@ fn throughput_charts(record: &Record, table: &LatencyTable) -> Vec<Chart> {
 
 fn throughput_chart(record: &Record, rows: &[&LatencyRow], panel: &Panel<&str>) -> Chart {
     let series = panel.items.iter().map(|scheme| {
-        let own: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
-        throughput(record, &own)
+        let of_scheme: Vec<&LatencyRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
+        throughput(record, &of_scheme)
     });
     Chart {
         name: format!("throughput{}", panel.suffix()),

@@ -62,11 +62,11 @@ fn load_of(row: &LatencyRow) -> String {
         );
     };
     let planned = row.planned_rps.map(|planned| format!(" of {} planned", grouped(planned))).unwrap_or_default();
-    let carried = grouped(row.achieved_rps.unwrap_or(0.0));
+    let achieved = grouped(row.achieved_rps.unwrap_or(0.0));
     let (p50, p99) = (time(p50 as f64), time(p99 as f64));
     let service = row.service.quantiles.p99.map(|us| time(us as f64)).unwrap_or_default();
     format!(
-        "`{scheme}` achieved {carried} requests/s{planned}. Half of the requests completed within {p50} of their \
+        "`{scheme}` achieved {achieved} requests/s{planned}. Half of the requests completed within {p50} of their \
          intended start, 99 % within {p99}; measured from the actual send, 99 % completed within {service}."
     )
 }

@@ -1,6 +1,6 @@
 //! The section on invalid requests.
 
-use engine::record::{Garbage, Record};
+use engine::record::{InvalidCredential, Record};
 use evidence::{RejectRow, RejectTable, Rejection};
 
 use super::grouping::{SchemeText, list_after_colon};
@@ -33,7 +33,7 @@ fn blocks(record: &Record, table: &RejectTable) -> Vec<Block> {
 /// Returns the sentence about forged credentials, which take the most work to detect.
 fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     let parts = table.rows.iter().filter_map(|row| {
-        let ratio = row.rejection(Garbage::Forged)?.over_accepting?.ratio?.value;
+        let ratio = row.rejection(InvalidCredential::Forged)?.over_accepting?.ratio?.value;
         let text = format!("{} times with `{}`", two_decimals(ratio), row.scheme);
         Some(SchemeText { scheme: &row.scheme, figure: ratio, text })
     });
@@ -41,21 +41,21 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
     (!parts.is_empty()).then(|| {
         format!(
             "Rejection: CPU time to reject {}, as a multiple of that to accept a valid one{}.",
-            Garbage::Forged,
+            InvalidCredential::Forged,
             list_after_colon(record, parts, listed)
         )
     })
 }
 
 /// Formats the expected status of this kind, which is the same for every scheme.
-fn expected_status(table: &RejectTable, garbage: Garbage) -> String {
+fn expected_status(table: &RejectTable, garbage: InvalidCredential) -> String {
     let status = table.rows.iter().find_map(|row| row.rejection(garbage)).map(|rejection| rejection.status);
     status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
 /// Returns one cell per kind.
 fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Rejection) -> Cell) -> Vec<Cell> {
-    let of = |garbage: &Garbage| match row.rejection(*garbage) {
+    let of = |garbage: &InvalidCredential| match row.rejection(*garbage) {
         Some(rejection) if rejection.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
         Some(rejection) => cell(rejection),
         None => Cell::new(NONE),

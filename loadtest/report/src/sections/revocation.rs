@@ -59,8 +59,8 @@ fn undisturbed_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
     schemes.dedup();
     let of_panel = |panel: &Panel<&str>| {
         let series = panel.items.iter().map(|scheme| {
-            let own: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
-            curve(Subject::of(record, scheme), slowest_us(&own), events(&own))
+            let of_scheme: Vec<&RevocationRow> = rows.iter().copied().filter(|row| row.scheme == *scheme).collect();
+            curve(Subject::of(record, scheme), slowest_us(&of_scheme), events(&of_scheme))
         });
         let title = format!("Time until the slowest node rejects, all events{}", panel.subtitle());
         chart(format!("revocation{}", panel.suffix()), title, series.collect())
@@ -74,15 +74,15 @@ fn disturbed_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     for row in rows {
         let name = format!("{}{}", row.scheme, link_suffix(row.link));
         match lines.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, own)) => own.push(row),
+            Some((_, rows)) => rows.push(row),
             None => lines.push((name, vec![row])),
         }
     }
     let series = lines
         .iter()
         .enumerate()
-        .map(|(place, (name, own))| (Subject { scheme: name.clone(), color: Some(place % COLORS) }, own))
-        .map(|(subject, own)| curve(subject, slowest_us(own), events(own)));
+        .map(|(place, (name, rows))| (Subject { scheme: name.clone(), color: Some(place % COLORS) }, rows))
+        .map(|(subject, rows)| curve(subject, slowest_us(rows), events(rows)));
     let title = "Time until the slowest node rejects, with pushes to one node delayed or lost".to_owned();
     chart("revocation-links".to_owned(), title, series.collect())
 }

@@ -1,6 +1,6 @@
 //! The section on key and refresh token rotation under load.
 
-use engine::record::{Learning, Record};
+use engine::record::{KeyDistribution, Record};
 use evidence::{KeyRotationRow, RaceRow, RefreshBurstRow, RejectedFor, ReplayRow, Requests, RotationTable};
 
 use super::parts::{Show, method, paragraph};
@@ -51,18 +51,18 @@ fn sentence(table: &RotationTable) -> Option<String> {
 }
 
 fn key_rotation_sentence(table: &RotationTable) -> Option<String> {
-    let of = |learning: Learning| {
+    let of = |learning: KeyDistribution| {
         let rows = || table.key_rotations.iter().filter(move |row| row.learning == learning);
         let sum = |of: fn(&KeyRotationRow) -> u64| rows().map(of).sum::<u64>();
         (sum(|row| row.other_new.rejected), sum(|row| row.other_new.sent))
     };
-    let share = |learning: Learning, how: &str| {
+    let share = |learning: KeyDistribution, how: &str| {
         let (rejected, sent) = of(learning);
         (sent > 0).then(|| format!("{} of {} {how}", grouped(rejected as f64), grouped(sent as f64)))
     };
     let parts = [
-        share(Learning::Never, "where the key was not published"),
-        share(Learning::Published, "where it fetched the published keys"),
+        share(KeyDistribution::Never, "where the key was not published"),
+        share(KeyDistribution::Published, "where it fetched the published keys"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| {
@@ -117,10 +117,10 @@ fn stand_in_notice(record: &Record, table: &RotationTable) -> Option<String> {
     ))
 }
 
-pub(super) const fn learning(how: Learning) -> &'static str {
+pub(super) const fn learning(how: KeyDistribution) -> &'static str {
     match how {
-        Learning::Never => "not published",
-        Learning::Published => "published",
+        KeyDistribution::Never => "not published",
+        KeyDistribution::Published => "published",
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod estimate;
 
-use engine::record::{Record, Slicing};
+use engine::record::{QuotaSizes, Record};
 use evidence::{
     ERROR_LIMIT, FIT_NODES, Prediction, SATURATED_SHARE, Saturated, ScalingRow, ScalingSize, ScalingTable, UslFit,
 };
@@ -70,7 +70,7 @@ fn capitalized(sentence: &str) -> String {
 }
 
 fn describe_quotas(table: &ScalingTable) -> String {
-    let Some(Slicing { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.cpu_quotas
+    let Some(QuotaSizes { method, node_share, store_share, balancer, generator_rps, expected_rps }) = &table.cpu_quotas
     else {
         return "The CPU quotas are not known.".to_owned();
     };

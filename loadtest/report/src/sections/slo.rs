@@ -11,7 +11,7 @@ use crate::document::{Block, Cell, Column, RowGroup, Table};
 use crate::figure::{NONE, count, grouped, listed, time};
 
 /// The chart shows rates up to this factor above and below the rate that was found.
-const NEAR: f64 = 2.5;
+const CHART_RANGE_FACTOR: f64 = 2.5;
 
 impl Show for SloTable {
     fn blocks(&self, record: &Record) -> Vec<Block> {
@@ -71,9 +71,9 @@ pub(crate) fn sentence(table: &SloTable) -> String {
 }
 
 fn objectives(objectives: &[Objective]) -> String {
-    let words =
+    let text =
         |objective: &Objective| format!("{} of at most {}", objective.percentile, time(objective.most_us as f64));
-    listed(&objectives.iter().map(words).collect::<Vec<_>>())
+    listed(&objectives.iter().map(text).collect::<Vec<_>>())
 }
 
 fn interval(table: &SloTable) -> String {
@@ -162,8 +162,9 @@ fn chart(record: &Record, table: &SloTable) -> Option<Chart> {
     };
     // The first doublings are far below and would compress the interesting part.
     let middle = table.fit.map(|fit| fit.rate_rps).or(table.answer.rate_rps)?;
-    let near = |rate: &&SloRate| rate.rate_rps * NEAR > middle && rate.rate_rps < middle * NEAR;
-    let points: Vec<(f64, f64, u32)> = table.rates.iter().filter(near).filter_map(of).collect();
+    let in_range =
+        |rate: &&SloRate| rate.rate_rps * CHART_RANGE_FACTOR > middle && rate.rate_rps < middle * CHART_RANGE_FACTOR;
+    let points: Vec<(f64, f64, u32)> = table.rates.iter().filter(in_range).filter_map(of).collect();
     let (first, last) = (points.first()?.0, points.last()?.0);
     let places = (0..=80).map(|place| first * (last / first).powf(f64::from(place) / 80.0));
     let law = table.fit.map(|fit| places.map(|rate| (rate, fit.law.share(rate))).collect()).unwrap_or_default();
