@@ -239,8 +239,8 @@ fn goose_attack(
             std::future::pending().await
         })
     }));
-    // Goose's own client obeys the environment's proxies and follows redirects. It stays unused, and this way there is one
-    // of it instead of one for each user.
+    // Goose's own client obeys the environment's proxies and follows redirects. It stays unused, and this way there is
+    // one of it instead of one for each user.
     let unused = GooseClientBuilder::new().without_cookies();
     Ok(GooseAttack::initialize_with_config(configuration(context)?)?
         .set_client_builder_without_cookies(unused)?

@@ -1,4 +1,5 @@
-//! The HTTP client of all loads but those of the [saturator](crate::saturate) and the [revocation poller](crate::RevocationPoller).
+//! The HTTP client of all loads but those of the [saturator](crate::saturate) and the [revocation
+//! poller](crate::RevocationPoller).
 
 use std::time::Duration;
 

@@ -64,7 +64,8 @@ impl Addresses {
         request
     }
 
-    /// Returns what renews the credential: the refresh token in the body where there is one, else the credential itself.
+    /// Returns what renews the credential: the refresh token in the body where there is one, else the credential
+    /// itself.
     pub(crate) fn refresh(&self, issued: &Issued) -> Request {
         let mut request = Request::new(Method::POST, self.refresh.clone());
         match issued.refresh_token() {
@@ -98,8 +99,8 @@ impl Addresses {
         request
     }
 
-    /// Adds the `Origin` that a browser sends with every `POST` of a page of this very site, for servers that accept a state
-    /// change by cookie from their own site only.
+    /// Adds the `Origin` that a browser sends with every `POST` of a page of this very site, for servers that accept a
+    /// state change by cookie from their own site only.
     fn add_origin(&self, request: &mut Request, is_by_cookie: bool) {
         if is_by_cookie {
             request.headers_mut().insert(ORIGIN, self.origin.clone());

@@ -1,10 +1,10 @@
 //! Goose under the engine, with a [saturator](saturate) and a [revocation poller](RevocationPoller).
 //!
-//! Goose provides the virtual users, each an asynchronous task. The engine provides what Goose lacks: arrivals that do not
-//! wait for responses, and times that count from the intended start. A Goose user here runs one transaction per round:
-//! it takes tickets until there are no more. Goose's own client is not used, because it obeys the
-//! environment's proxies and follows redirects. Goose's own metrics stay off, since its clock starts after the throttle,
-//! stops at the response's headers, and costs CPU time that would count in the measurement.
+//! Goose provides the virtual users, each an asynchronous task. The engine provides what Goose lacks: arrivals that do
+//! not wait for responses, and times that count from the intended start. A Goose user here runs one transaction per
+//! round: it takes tickets until there are no more. Goose's own client is not used, because it obeys the environment's
+//! proxies and follows redirects. Goose's own metrics stay off, since its clock starts after the throttle, stops at the
+//! response's headers, and costs CPU time that would count in the measurement.
 
 mod attack;
 mod client;

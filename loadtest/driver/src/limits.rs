@@ -7,7 +7,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Target;
 
-/// File descriptors of a load in addition to its connections: its threads' event queues, its timer, the files of the run.
+/// File descriptors of a load in addition to its connections: its threads' event queues, its timer, the files of the
+/// run.
 const OTHER_DESCRIPTORS: u64 = 24;
 /// What is still to be opened when a plan is checked before anything is sent.
 const PENDING_DESCRIPTORS: u64 = 8;

@@ -1,4 +1,5 @@
-//! One request before a load, so that a target that is wrong from the first request does not take the whole load to show it.
+//! One request before a load, so that a target that is wrong from the first request does not take the whole load to
+//! show it.
 
 use std::error::Error;
 use std::fmt;

@@ -71,8 +71,8 @@ pub enum Reply {
     Unsent,
 }
 
-/// Sends reads (`GET /me`) on every lane at once, each at its intended time regardless of earlier ones. All slow work is
-/// done when it is created, so that the first request is as punctual as the last.
+/// Sends reads (`GET /me`) on every lane at once, each at its intended time regardless of earlier ones. All slow work
+/// is done when it is created, so that the first request is as punctual as the last.
 pub struct Probe {
     runtime: Runtime,
     lanes: Vec<PreparedLane>,
@@ -86,8 +86,8 @@ impl Probe {
         Ok(Self { runtime, lanes })
     }
 
-    /// Sends from `start` on. Returns one list per lane, with an entry for every request of its plan, in the order of the
-    /// intended starts. Setting `stop` ends it early; unsent requests are reported as such.
+    /// Sends from `start` on. Returns one list per lane, with an entry for every request of its plan, in the order of
+    /// the intended starts. Setting `stop` ends it early; unsent requests are reported as such.
     ///
     /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last response or timeout.
     pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<ProbedRequest>>, DriveError> {

@@ -1,4 +1,5 @@
-//! What a target sent or was sent, as it may be shown on a terminal: without credentials and without control characters.
+//! What a target sent or was sent, as it may be shown on a terminal: without credentials and without control
+//! characters.
 
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE};
 
@@ -67,7 +68,8 @@ fn may_be_credential(word: &str) -> bool {
     word.len() >= MIN_CREDENTIAL_LENGTH && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
-/// Whether tokens and session ids have this character: those of base64, in both spellings, of hexadecimal numbers and of JWTs.
+/// Whether tokens and session ids have this character: those of base64, in both spellings, of hexadecimal numbers and
+/// of JWTs.
 fn is_credential_char(each: char) -> bool {
     each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.' | '+' | '=' | '~')
 }

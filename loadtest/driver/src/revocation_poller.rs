@@ -172,7 +172,8 @@ impl RevocationPoller {
         answer.map_err(|why| PollError::NoResponse { authority: authority.clone(), path: call.path, why })
     }
 
-    /// Shows every trial's credential to every node once, and gives for each trial what a node did that did not accept it.
+    /// Shows every trial's credential to every node once, and gives for each trial what a node did that did not accept
+    /// it.
     pub fn warm_up(&mut self, trials: &[Trial]) -> Result<Vec<Option<String>>, PollError> {
         let nodes = &mut self.nodes;
         let poll_connections = nodes.iter_mut().enumerate().flat_map(|(number, node)| {
@@ -188,8 +189,8 @@ impl RevocationPoller {
         Ok(rejections)
     }
 
-    /// Revokes the trials' credentials one after another, and polls all nodes for each from its acknowledgement on, until
-    /// each has denied it several times or the time limit has passed.
+    /// Revokes the trials' credentials one after another, and polls all nodes for each from its acknowledgement on,
+    /// until each has denied it several times or the time limit has passed.
     pub fn run(
         &mut self,
         trials: &[Trial],

@@ -48,12 +48,12 @@ pub(crate) fn is_sticky(scheme: Scheme) -> bool {
 }
 
 /// A balancer for the nodes of one scheme, with one address for the first node, one for the first two, and so on.
-pub(crate) struct Front {
+pub(crate) struct RunningBalancer {
     haproxy: Haproxy,
     sticky: bool,
 }
 
-impl Front {
+impl RunningBalancer {
     /// Starts a balancer in front of all nodes of the target.
     pub(crate) fn start(
         context: &RunContext<'_>,
@@ -73,12 +73,12 @@ impl Front {
     }
 
     /// Returns the target that reaches these nodes, the first ones, through the balancer.
-    pub(crate) fn before(&self, target: &Target, scheme: Scheme) -> Result<Target, ExperimentError> {
+    pub(crate) fn target_through(&self, target: &Target, scheme: Scheme) -> Result<Target, ExperimentError> {
         let base_url = self.haproxy.base_url(target.nodes.len() - 1);
         let node = |(number, node): (usize, &Node)| {
             let credentials = if self.sticky {
-                let beside = node.credentials.with_cookie(&cookie(number));
-                Arc::new(beside.map_err(|source| ExperimentError::Credentials { scheme, source })?)
+                let credentials = node.credentials.with_cookie(&cookie(number));
+                Arc::new(credentials.map_err(|source| ExperimentError::Credentials { scheme, source })?)
             } else {
                 Arc::clone(&node.credentials)
             };

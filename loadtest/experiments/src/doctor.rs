@@ -4,10 +4,10 @@
 //! `compare` looks, sets CPU quotas, sleeps, and loads the control. All tests together take some seconds; every process
 //! that was started is stopped again.
 
+mod capabilities;
 mod finding;
 mod generator;
 mod machine;
-mod outlook;
 mod permissions;
 mod programs;
 mod timing;
@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use contract::{Carrier, Scheme, StoreKind};
 use engine::record::Host;
+use lab::cpu_quota::{CgroupLimits, CpuQuotas};
 use lab::observe::{DEFAULT_PERIOD, Observer, Role, busy_share};
-use lab::placement::{allowed, cores, settle};
+use lab::placement::{allowed, cores, pin_generator};
 use lab::scratch::Scratch;
-use lab::slice::{Allowance, Slices};
 
+pub use capabilities::{Capabilities, Measurability};
 pub use finding::{Finding, Judgement, State};
-pub use outlook::{Outlook, Reach};
 
 use crate::Progress;
 use crate::balancer::Balancer;
@@ -34,11 +34,11 @@ use crate::visit::workers;
 use generator::Generator;
 
 /// The machine under examination.
-struct Patient<'a> {
+struct Examination<'a> {
     host: Host,
     /// The logical processors that share each physical core.
     cores: Vec<Vec<u32>>,
-    allowance: Allowance,
+    cgroup_limits: CgroupLimits,
     config: &'a RunConfig,
     generator: Generator<'a>,
     observer: Option<Observer>,
@@ -46,32 +46,40 @@ struct Patient<'a> {
 }
 
 /// How long the load of other programs is observed.
-const LISTENING: Duration = Duration::from_millis(600);
+const OBSERVATION_TIME: Duration = Duration::from_millis(600);
 
-type Probe = fn(&mut Patient<'_>) -> Judgement;
+type Probe = fn(&mut Examination<'_>) -> Judgement;
 
 /// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then,
 /// and the steal time covers all probes.
 const PROBES: [(&str, Probe); 20] = [
-    ("processors", |patient| machine::processors(&patient.cores, patient.allowance.processors)),
-    ("memory", |patient| machine::memory(patient.host.memory_bytes, machine::available_bytes(&patient.allowance))),
-    ("virtual-machine", |patient| machine::virtual_machine(patient.host.virtualized)),
-    ("clock-source", |patient| machine::clock(patient.host.clock_source.as_deref(), lab::timer::reading_ns())),
-    ("frequency-governor", |patient| machine::governor(patient.host.cpu_governor.as_deref(), patient.host.virtualized)),
-    ("other-load", |_| machine::other_load(busy_share(LISTENING))),
-    ("pinning", |patient| permissions::pinning(&patient.config.placement, patient.host.cpus)),
-    ("priority", |_| permissions::priority(lab::timer::class())),
-    ("slices", |_| permissions::slices(Slices::here())),
-    ("redis", |patient| programs::store(patient.config, StoreKind::Redis)),
-    ("redis-cluster", |patient| programs::store(patient.config, StoreKind::RedisCluster)),
-    ("postgres", |patient| programs::store(patient.config, StoreKind::Postgres)),
+    ("processors", |examination| machine::processors(&examination.cores, examination.cgroup_limits.processors)),
+    ("memory", |examination| {
+        machine::memory(examination.host.memory_bytes, machine::available_bytes(&examination.cgroup_limits))
+    }),
+    ("virtual-machine", |examination| machine::virtual_machine(examination.host.virtualized)),
+    ("clock-source", |examination| {
+        machine::clock(examination.host.clock_source.as_deref(), lab::timer::measure_reading_ns())
+    }),
+    ("frequency-governor", |examination| {
+        machine::governor(examination.host.cpu_governor.as_deref(), examination.host.virtualized)
+    }),
+    ("other-load", |_| machine::other_load(busy_share(OBSERVATION_TIME))),
+    ("pinning", |examination| permissions::pinning(&examination.config.placement, examination.host.cpus)),
+    ("priority", |_| permissions::priority(lab::timer::request_fifo())),
+    ("slices", |_| permissions::cpu_quotas(CpuQuotas::detect())),
+    ("redis", |examination| programs::store(examination.config, StoreKind::Redis)),
+    ("redis-cluster", |examination| programs::store(examination.config, StoreKind::RedisCluster)),
+    ("postgres", |examination| programs::store(examination.config, StoreKind::Postgres)),
     ("haproxy", |_| programs::haproxy(lab::host::haproxy_version())),
     ("server-binaries", |_| programs::server_binaries(lab::server::locate)),
-    ("timer", |patient| timing::timer(&timing::sleeps(workers(&patient.config.placement).dedicated_cpus))),
-    ("delay-proxy", |patient| timing::delay_proxy(timing::trials(&patient.config.placement.store_cpus))),
-    ("saturator", |patient| patient.generator.saturator()),
-    ("generator-ceiling", |patient| patient.generator.ceiling()),
-    ("lag", |patient| patient.generator.lag()),
+    ("timer", |examination| {
+        timing::timer(&timing::measure_sleeps(workers(&examination.config.placement).dedicated_cpus))
+    }),
+    ("delay-proxy", |examination| timing::delay_proxy(timing::trials(&examination.config.placement.store_cpus))),
+    ("saturator", |examination| examination.generator.saturator()),
+    ("generator-ceiling", |examination| examination.generator.ceiling()),
+    ("lag", |examination| examination.generator.lag()),
     ("steal", steal),
 ];
 
@@ -82,10 +90,10 @@ pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Ve
     let (host, cores) = (lab::host::host(), cores(&allowed()));
     let config = config(stop)?;
     let observer = Observer::start(&[(Role::Generator, std::process::id())], DEFAULT_PERIOD)?;
-    let mut patient = Patient {
+    let mut examination = Examination {
         host,
         cores,
-        allowance: Allowance::here(),
+        cgroup_limits: CgroupLimits::detect(),
         config: &config,
         generator: Generator::new(&config),
         observer: Some(observer),
@@ -95,7 +103,7 @@ pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Ve
     let mut findings = Vec::new();
     for (name, probe) in PROBES {
         progress.step(name);
-        findings.push(Finding { name, judgement: probe(&mut patient) });
+        findings.push(Finding { name, judgement: probe(&mut examination) });
         // An interrupted probe has no result.
         config.check_can_continue()?;
     }
@@ -110,9 +118,9 @@ fn config(stop: &Arc<AtomicBool>) -> Result<RunConfig, ExperimentError> {
         carrier: Carrier::Bearer,
         stores: BTreeMap::new(),
         // The method says why pinning failed, if it did.
-        placement: settle().0,
+        placement: pin_generator().0,
         balancer: Balancer::default(),
-        slices: Slices::here,
+        cpu_quotas: CpuQuotas::detect,
         seed: 1,
         stop: stop.clone(),
         scratch: Scratch::new()?,
@@ -120,8 +128,8 @@ fn config(stop: &Arc<AtomicBool>) -> Result<RunConfig, ExperimentError> {
 }
 
 /// Judges the steal time during all probes before.
-fn steal(patient: &mut Patient<'_>) -> Judgement {
-    let (began, now) = (patient.began, Instant::now());
-    let observation = patient.observer.take().map(Observer::finish);
+fn steal(examination: &mut Examination<'_>) -> Judgement {
+    let (began, now) = (examination.began, Instant::now());
+    let observation = examination.observer.take().map(Observer::finish);
     machine::steal(observation.and_then(|observation| observation.steal(began, now)))
 }

@@ -8,6 +8,7 @@ mod blocks;
 mod ceiling;
 pub mod cost;
 pub mod doctor;
+mod experiment_store;
 pub mod fanout;
 mod journal;
 pub mod latency;
@@ -17,7 +18,6 @@ pub mod memory;
 mod nodes;
 mod order;
 pub mod outage;
-mod own_store;
 pub mod population;
 pub mod profile;
 pub mod reject;
@@ -83,7 +83,7 @@ pub fn run(
     parameters: &Parameters,
 ) -> Result<(), ExperimentError> {
     // Discard exits from before.
-    drop(lab::child::lost());
+    drop(lab::child::take_unexpected_exits());
     let outcome = measure(experiment, context, parameters);
     if !matches!(outcome, Err(ExperimentError::Interrupted)) {
         // An unexpected exit explains more than the error that followed; and without an error, it is unclear what was

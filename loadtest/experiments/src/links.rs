@@ -16,7 +16,7 @@ impl<'a> Links<'a> {
     pub(crate) fn of(store: Option<&'a DelayProxy>, hops: &'a [DelayProxy]) -> Self {
         let links = Self { store, hops };
         // Discards what was counted before.
-        links.all().for_each(|link| drop(link.given()));
+        links.all().for_each(|link| drop(link.take_delays()));
         links
     }
 
@@ -28,12 +28,12 @@ impl<'a> Links<'a> {
     /// Returns the median round-trip time to the store that the proxy produced, in microseconds; none for a local
     /// store.
     pub(crate) fn store_rtt_us(self) -> Option<f64> {
-        given_us(self.store.into_iter())
+        round_trip_us(self.store.into_iter())
     }
 
     /// Returns the same from one server to the next.
     pub(crate) fn hop_rtt_us(self) -> Option<f64> {
-        given_us(self.hops.iter())
+        round_trip_us(self.hops.iter())
     }
 
     fn all(self) -> impl Iterator<Item = &'a DelayProxy> {
@@ -41,8 +41,8 @@ impl<'a> Links<'a> {
     }
 }
 
-fn given_us<'a>(links: impl Iterator<Item = &'a DelayProxy>) -> Option<f64> {
-    let together = links.map(DelayProxy::given).reduce(|mut together, link| {
+fn round_trip_us<'a>(links: impl Iterator<Item = &'a DelayProxy>) -> Option<f64> {
+    let together = links.map(DelayProxy::take_delays).reduce(|mut together, link| {
         together.merge(&link);
         together
     })?;

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use driver::{LoginBurst, Logins};
-use engine::record::{BesideLogins, Load, LoginExperiment, LoginStorm, Placement, Round, RoundAt, Validity};
+use engine::record::{ConcurrentLogins, Load, LoginBurstRound, LoginExperiment, Placement, Round, RoundAt, Validity};
 use engine::validity::Fault;
 use lab::child::Bounds;
 use lab::server::ServerSpec;
@@ -136,7 +136,7 @@ fn visit(
     under_test.store.map_or(Ok(()), Store::check)?;
     let login_burst = logins.map(|logins| burst_record(&round, clients, logins, spent));
     context.journal.measured(|login: &mut LoginExperiment| {
-        login.rounds.push(RoundAt { at: BesideLogins { clients }, round });
+        login.rounds.push(RoundAt { at: ConcurrentLogins { clients }, round });
         login.storms.extend(login_burst);
     })?;
     Ok(())
@@ -159,8 +159,8 @@ fn login_burst(under_test: &ServerUnderTest<'_>, clients: u32, block: u32) -> Lo
 /// A login waits for those before it in the queue, and much longer if requests saturate the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn burst_record(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginStorm {
-    LoginStorm {
+fn burst_record(round: &Round, clients: u32, logins: Logins, spent: CpuTime) -> LoginBurstRound {
+    LoginBurstRound {
         scheme: round.scheme.clone(),
         block: round.block,
         clients,

@@ -18,7 +18,7 @@ use lab::store::Store;
 
 use crate::Run;
 use crate::blocks::{Turn, turns};
-use crate::own_store::OwnStore;
+use crate::experiment_store::ExperimentStore;
 use crate::profile::Profile;
 use crate::run_context::{ExperimentError, RunContext};
 
@@ -56,7 +56,7 @@ impl Run for MemoryExperiment {
         context.progress.begin("memory", steps);
         for Turn { block: series, item: scheme, .. } in turns(schemes, 0..parameters.series, context.config.seed) {
             let bounds = Bounds::on(&context.config.placement.store_cpus);
-            let store = OwnStore::fresh(context, scheme.store(), "memory", &bounds)?;
+            let store = ExperimentStore::start_empty(context, scheme.store(), "memory", &bounds)?;
             let server = context.start(&context.spec(scheme, store.store())?)?;
             fill(context, parameters, scheme, series, &server, store.store())?;
         }

@@ -25,10 +25,10 @@
 //! that a stopped one appears as a connection reset, not a refusal; and the store is one Redis: no replica takes over.
 //! Schemes over a cluster or PostgreSQL are left out.
 
-mod bed;
-mod judge;
+mod classify;
+mod credential_ledger;
 mod parameters;
-mod roll;
+mod testbed;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,9 +43,9 @@ use crate::order::shuffled;
 use crate::profile::Profile;
 use crate::run_context::{ExperimentError, RunConfig, RunContext};
 use crate::visit::workers;
-use bed::{Bed, NODES, SchemeNodes};
-use judge::{Course, judge};
-use roll::Roll;
+use classify::{FaultTimeline, classify};
+use credential_ledger::CredentialLedger;
+use testbed::{NODES, SchemeNodes, Testbed};
 
 pub use parameters::OutageParameters;
 
@@ -56,7 +56,7 @@ const LEAD: Duration = Duration::from_millis(50);
 /// The time from the start of the fault to the first logout.
 const BEFORE_LOGOUTS: Duration = Duration::from_millis(200);
 /// The longest sleep between two checks for an interruption.
-const NAP: Duration = Duration::from_millis(20);
+const MAX_SLEEP: Duration = Duration::from_millis(20);
 
 impl Run for OutageExperiment {
     type Parameters = OutageParameters;
@@ -66,7 +66,7 @@ impl Run for OutageExperiment {
     }
 
     fn run(context: &mut RunContext<'_>, parameters: &OutageParameters) -> Result<(), ExperimentError> {
-        let schemes = taking_part(context)?;
+        let schemes = participating_schemes(context)?;
         let stored = schemes.iter().any(|scheme| scheme.store().is_external());
         let faults: Vec<OutageFault> =
             OutageFault::ALL.into_iter().filter(|fault| stored || !fault.is_of_store()).collect();
@@ -81,11 +81,11 @@ impl Run for OutageExperiment {
             });
         })?;
         for repetition in 0..parameters.repetitions {
-            let mut bed = Bed::start(context, &schemes)?;
+            let mut testbed = Testbed::start(context, &schemes)?;
             for fault in shuffled(&faults, context.config.seed, repetition) {
                 context.step(&format!("{fault}, {} of {}", repetition + 1, parameters.repetitions))?;
-                let case = Case { fault, repetition, parameters };
-                case.make(context, &mut bed)?;
+                let fault_run = FaultRun { fault, repetition, parameters };
+                fault_run.make(context, &mut testbed)?;
             }
         }
         Ok(())
@@ -93,10 +93,11 @@ impl Run for OutageExperiment {
 }
 
 /// Returns the schemes without a store or with one that supports the faults.
-fn taking_part(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+fn participating_schemes(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
     let config = context.config;
-    let breakable = |scheme: &Scheme| matches!(scheme.store(), StoreKind::None | StoreKind::Memory | StoreKind::Redis);
-    let (taken, left): (Vec<Scheme>, Vec<Scheme>) = config.schemes.iter().partition(|scheme| breakable(scheme));
+    let supports_faults =
+        |scheme: &Scheme| matches!(scheme.store(), StoreKind::None | StoreKind::Memory | StoreKind::Redis);
+    let (taken, left): (Vec<Scheme>, Vec<Scheme>) = config.schemes.iter().partition(|scheme| supports_faults(scheme));
     for scheme in left {
         context.journal.omit(
             &format!("outage of {scheme}"),
@@ -107,45 +108,54 @@ fn taking_part(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentEr
 }
 
 /// One fault, once.
-struct Case<'a> {
+struct FaultRun<'a> {
     fault: OutageFault,
     repetition: u32,
     parameters: &'a OutageParameters,
 }
 
-impl Case<'_> {
+impl FaultRun<'_> {
     /// Injects a fault under load, repairs it, and records the outcome of every request.
-    fn make(&self, context: &mut RunContext<'_>, bed: &mut Bed) -> Result<(), ExperimentError> {
-        let concerned = |nodes: &SchemeNodes| nodes.scheme.store().is_external() || !self.fault.is_of_store();
-        bed.schemes.iter_mut().for_each(|nodes| nodes.loaded = concerned(nodes));
+    fn make(&self, context: &mut RunContext<'_>, testbed: &mut Testbed) -> Result<(), ExperimentError> {
+        let is_affected = |nodes: &SchemeNodes| nodes.scheme.store().is_external() || !self.fault.is_of_store();
+        testbed.schemes.iter_mut().for_each(|nodes| nodes.is_loaded = is_affected(nodes));
         let config = context.config;
-        bed.settle(config)?;
-        let mut rolls = Vec::new();
-        for nodes in bed.loaded() {
+        testbed.wait_until_ready(config)?;
+        let mut ledgers = Vec::new();
+        for nodes in testbed.loaded() {
             config.check_can_continue()?;
-            rolls.push(Roll::call(config, nodes, self.parameters.population)?);
+            ledgers.push(CredentialLedger::issue(config, nodes, self.parameters.population)?);
         }
-        wait_until(config, rolls.iter().filter_map(Roll::settled).max().unwrap_or_else(Instant::now))?;
-        let lanes = bed.loaded().zip(&rolls).map(|(nodes, roll)| self.lane(config, nodes, roll));
+        wait_until(
+            config,
+            ledgers.iter().filter_map(CredentialLedger::windows_end).max().unwrap_or_else(Instant::now),
+        )?;
+        let lanes = testbed.loaded().zip(&ledgers).map(|(nodes, ledger)| self.lane(config, nodes, ledger));
         let lanes = lanes.collect::<Result<Vec<Lane>, ExperimentError>>()?;
         let probe = Probe::of(&lanes, workers(&config.placement))?;
         let started_at = crate::now();
         let start = Instant::now() + LEAD;
-        let (probed, times) = self.play(config, bed, &mut rolls, probe, start)?;
+        let (probed, times) = self.run_under_load(config, testbed, &mut ledgers, probe, start)?;
         config.check_can_continue()?;
-        bed.check()?;
-        let [fault, healed] = times;
-        let rounds: Vec<_> = (bed.loaded().zip(&rolls).zip(&lanes).zip(&probed))
-            .map(|(((nodes, roll), lane), probed)| {
-                let course = Course { fault: self.fault, start, began: fault, healed, interval_s: INTERVAL_S };
-                judge(&course, self.repetition, &started_at, nodes, roll, &lane.plan, probed)
+        testbed.check()?;
+        let [fault, repaired] = times;
+        let rounds: Vec<_> = (testbed.loaded().zip(&ledgers).zip(&lanes).zip(&probed))
+            .map(|(((nodes, ledger), lane), probed)| {
+                let timeline =
+                    FaultTimeline { fault: self.fault, start, began: fault, repaired, interval_s: INTERVAL_S };
+                classify(&timeline, self.repetition, &started_at, nodes, ledger, &lane.plan, probed)
             })
             .collect();
         context.journal.measured(|outage: &mut OutageExperiment| outage.rounds.extend(rounds))?;
         Ok(())
     }
 
-    fn lane(&self, config: &RunConfig, nodes: &SchemeNodes, roll: &Roll) -> Result<Lane, ExperimentError> {
+    fn lane(
+        &self,
+        config: &RunConfig,
+        nodes: &SchemeNodes,
+        ledger: &CredentialLedger,
+    ) -> Result<Lane, ExperimentError> {
         let parameters = self.parameters;
         let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
         let round = u64::from(self.repetition) * OutageFault::ALL.len() as u64 + self.fault as u64;
@@ -156,35 +166,35 @@ impl Case<'_> {
             timeout_s: parameters.timeout_s,
             ..Plan::new(arrivals, parameters.before_s + parameters.fault_s + parameters.after_s)
         };
-        Ok(Lane { plan, target: Target { nodes: roll.nodes(nodes)?, carrier: config.carrier } })
+        Ok(Lane { plan, target: Target { nodes: ledger.nodes(nodes)?, carrier: config.carrier } })
     }
 
     /// Runs the load in one thread, logouts in others, and the fault at the same time. Returns the responses, and when
     /// the fault and its repair began.
-    fn play(
+    fn run_under_load(
         &self,
         config: &RunConfig,
-        bed: &mut Bed,
-        rolls: &mut [Roll],
+        testbed: &mut Testbed,
+        ledgers: &mut [CredentialLedger],
         probe: Probe,
         start: Instant,
     ) -> Result<(Vec<Vec<ProbedRequest>>, [Instant; 2]), ExperimentError> {
         let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        let heal_at = after(self.parameters.before_s + self.parameters.fault_s);
+        let repair_at = after(self.parameters.before_s + self.parameters.fault_s);
         thread::scope(|scope| {
             let probing = scope.spawn(move || probe.run(start, &config.stop));
             wait_until(config, after(self.parameters.before_s))?;
             let began = Instant::now();
-            bed.break_it(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;
+            testbed.inject(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;
             wait_until(config, began + BEFORE_LOGOUTS)?;
-            for roll in rolls {
-                scope.spawn(move || roll.end_some(self.fault, heal_at));
+            for ledger in ledgers {
+                scope.spawn(move || ledger.revoke_some(self.fault, repair_at));
             }
-            wait_until(config, heal_at)?;
-            let healed = Instant::now();
-            bed.put_right(self.fault)?;
+            wait_until(config, repair_at)?;
+            let repaired = Instant::now();
+            testbed.repair(self.fault)?;
             let probed = probing.join().expect("probing does not panic")?;
-            Ok((probed, [began, healed]))
+            Ok((probed, [began, repaired]))
         })
     }
 }
@@ -197,6 +207,6 @@ fn wait_until(config: &RunConfig, moment: Instant) -> Result<(), ExperimentError
         if left.is_zero() {
             return Ok(());
         }
-        thread::sleep(left.min(NAP));
+        thread::sleep(left.min(MAX_SLEEP));
     }
 }

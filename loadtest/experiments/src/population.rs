@@ -27,9 +27,9 @@ use lab::child::Bounds;
 use lab::server::ServerSpec;
 use lab::store::Store;
 
-use self::allowance::Allowance;
-use self::crowd::Crowd;
-use crate::own_store::OwnStore;
+use self::populated_server::PopulatedServer;
+use self::time_budget::TimeBudget;
+use crate::experiment_store::ExperimentStore;
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
 use crate::run_context::{ExperimentError, RunContext};
@@ -38,14 +38,14 @@ use crate::{Run, blocks, memory};
 
 pub use self::parameters::PopulationParameters;
 
-mod allowance;
-mod crowd;
 mod parameters;
+mod populated_server;
+mod time_budget;
 
 /// The lifetime of credentials, in seconds: nothing expires during fills and visits.
 const CREDENTIAL_TTL_S: u64 = 4 * 3600;
 /// The share of the available memory that a fill may use, because a store grows by doubling.
-const OF_AVAILABLE: f64 = 0.6;
+const MAX_MEMORY_SHARE: f64 = 0.6;
 
 impl Run for PopulationExperiment {
     type Parameters = PopulationParameters;
@@ -56,7 +56,7 @@ impl Run for PopulationExperiment {
 
     fn run(context: &mut RunContext<'_>, parameters: &PopulationParameters) -> Result<(), ExperimentError> {
         let schemes = chosen(context, parameters)?;
-        let mut time = Allowance { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
+        let mut time = TimeBudget { each_s: parameters.fill_s, spare_s: parameters.long_fills_s };
         let timed = parameters.live.iter().filter(|&&live| is_timed(parameters, live)).count();
         let steps = schemes.iter().map(|scheme| {
             parameters.live.len() + timed + if is_revocable(*scheme) { parameters.revoked.len() } else { 0 }
@@ -76,8 +76,9 @@ impl Run for PopulationExperiment {
 fn chosen(context: &mut RunContext<'_>, parameters: &PopulationParameters) -> Result<Vec<Scheme>, ExperimentError> {
     let mut chosen: Vec<Scheme> = Vec::new();
     for &scheme in &context.config.schemes {
-        let stands_for_it = |known: &&Scheme| !parameters.every_algorithm && keep_the_same(**known, scheme);
-        match chosen.iter().find(stands_for_it) {
+        let represents_scheme =
+            |known: &&Scheme| !parameters.every_algorithm && differ_only_in_signature(**known, scheme);
+        match chosen.iter().find(represents_scheme) {
             None => chosen.push(scheme),
             Some(known) => {
                 let reason = format!(
@@ -91,7 +92,7 @@ fn chosen(context: &mut RunContext<'_>, parameters: &PopulationParameters) -> Re
 }
 
 /// Returns whether two schemes differ only in their signature algorithm.
-fn keep_the_same(one: Scheme, other: Scheme) -> bool {
+fn differ_only_in_signature(one: Scheme, other: Scheme) -> bool {
     let [one, other] = [one, other].map(|scheme| scheme.kind().early_revocation());
     one.is_some() && one == other
 }
@@ -105,9 +106,13 @@ fn is_revocable(scheme: Scheme) -> bool {
     scheme.logout().is_some_and(|scope| scope != LogoutScope::Nothing)
 }
 
-fn own_store<'a>(context: &RunContext<'a>, scheme: Scheme, name: &str) -> Result<OwnStore<'a>, ExperimentError> {
+fn experiment_store<'a>(
+    context: &RunContext<'a>,
+    scheme: Scheme,
+    name: &str,
+) -> Result<ExperimentStore<'a>, ExperimentError> {
     let bounds = Bounds::on(&context.config.placement.store_cpus);
-    OwnStore::fresh(context, scheme.store(), &format!("population-{name}"), &bounds)
+    ExperimentStore::start_empty(context, scheme.store(), &format!("population-{name}"), &bounds)
 }
 
 fn start<'a>(
@@ -116,7 +121,7 @@ fn start<'a>(
     scheme: Scheme,
     store: Option<&'a Store>,
     name: &str,
-) -> Result<Crowd<'a>, ExperimentError> {
+) -> Result<PopulatedServer<'a>, ExperimentError> {
     let users = parameters.live.iter().chain(&parameters.revoked).copied().max().unwrap_or(1);
     let spec = ServerSpec {
         users,
@@ -125,7 +130,7 @@ fn start<'a>(
         log: context.log(&format!("{scheme}-population-{name}")),
         ..context.spec(scheme, store)?
     };
-    Ok(Crowd::new(scheme, context.start(&spec)?, store))
+    Ok(PopulatedServer::new(scheme, context.start(&spec)?, store))
 }
 
 /// Fills one server step by step, and measures it in alternation with one that has the smallest population.
@@ -133,23 +138,23 @@ fn live(
     context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
-    time: &mut Allowance,
+    time: &mut TimeBudget,
 ) -> Result<(), ExperimentError> {
     let Some(&fewest) = parameters.live.first() else { return Ok(()) };
-    let (store, few_store) = (own_store(context, scheme, "many")?, own_store(context, scheme, "few")?);
+    let (store, few_store) = (experiment_store(context, scheme, "many")?, experiment_store(context, scheme, "few")?);
     let mut many = start(context, parameters, scheme, store.store(), "many")?;
     let mut few = start(context, parameters, scheme, few_store.store(), "few")?;
     few.fill(context.config, fewest)?;
-    note(context, &many, FillState::Live, Duration::ZERO)?;
+    record_memory(context, &many, FillState::Live, Duration::ZERO)?;
     for (number, &size) in parameters.live.iter().enumerate() {
         let is_timed = is_timed(parameters, size);
         context.step(&format!("{scheme}: {size} live credentials"))?;
-        if let Some(reason) = many.cannot_hold(size, time) {
+        if let Some(reason) = many.reason_to_skip(size, time) {
             skip(context, parameters, scheme, &parameters.live[number..], &reason)?;
             break;
         }
         let took = many.fill(context.config, size)?;
-        note(context, &many, FillState::Live, took)?;
+        record_memory(context, &many, FillState::Live, took)?;
         if is_timed {
             context.step(&format!("{scheme}: requests with {size} live credentials"))?;
             let block = number as u32 * parameters.blocks;
@@ -160,7 +165,7 @@ fn live(
     if let Some(store) = store.store() {
         let began = Instant::now();
         store.clear()?;
-        note(context, &many, FillState::Freed, began.elapsed())?;
+        record_memory(context, &many, FillState::Freed, began.elapsed())?;
     }
     Ok(())
 }
@@ -173,8 +178,8 @@ fn skip(
     sizes: &[u32],
     reason: &str,
 ) -> Result<(), ExperimentError> {
-    let told: Vec<String> = sizes.iter().map(u32::to_string).collect();
-    context.journal.omit(&format!("{scheme} with {} live credentials", told.join(", ")), reason)?;
+    let size_list: Vec<String> = sizes.iter().map(u32::to_string).collect();
+    context.journal.omit(&format!("{scheme} with {} live credentials", size_list.join(", ")), reason)?;
     let timed = sizes.iter().filter(|&&size| is_timed(parameters, size)).count();
     // The first of them has been reported already.
     for _ in 1..sizes.len() + timed {
@@ -188,31 +193,31 @@ fn revoked(
     context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     scheme: Scheme,
-    time: &Allowance,
+    time: &TimeBudget,
 ) -> Result<(), ExperimentError> {
-    let store = own_store(context, scheme, "revoked")?;
-    let mut crowd = start(context, parameters, scheme, store.store(), "revoked")?;
+    let store = experiment_store(context, scheme, "revoked")?;
+    let mut populated = start(context, parameters, scheme, store.store(), "revoked")?;
     for &size in &parameters.revoked {
         context.step(&format!("{scheme}: {size} revoked credentials"))?;
-        if let Some(reason) = crowd.cannot_hold(size, time) {
+        if let Some(reason) = populated.reason_to_skip(size, time) {
             context.journal.omit(&format!("{scheme} with {size} revoked credentials"), &reason)?;
             continue;
         }
-        let took = crowd.revoke(context.config, size)?;
-        note(context, &crowd, FillState::Revoked, took)?;
+        let took = populated.revoke(context.config, size)?;
+        record_memory(context, &populated, FillState::Revoked, took)?;
     }
     Ok(())
 }
 
 /// Records the memory that a server and its store use now.
-fn note(
+fn record_memory(
     context: &mut RunContext<'_>,
-    crowd: &Crowd<'_>,
+    populated: &PopulatedServer<'_>,
     state: FillState,
     took: Duration,
 ) -> Result<(), ExperimentError> {
-    crowd.server.process().check()?;
-    let memory = memory::point(crowd.scheme, 0, crowd.filled, &crowd.server, crowd.store)?;
+    populated.server.process().check()?;
+    let memory = memory::point(populated.scheme, 0, populated.filled, &populated.server, populated.store)?;
     let fill = Fill { state, took_s: took.as_secs_f64(), memory };
     context.journal.measured(|population: &mut PopulationExperiment| population.fills.push(fill))?;
     Ok(())
@@ -223,8 +228,8 @@ fn visit(
     context: &mut RunContext<'_>,
     parameters: &PopulationParameters,
     first_block: u32,
-    many: &Crowd<'_>,
-    few: &Crowd<'_>,
+    many: &PopulatedServer<'_>,
+    few: &PopulatedServer<'_>,
 ) -> Result<(), ExperimentError> {
     let loads = [Load::EqualRate { rate_rps: parameters.rate_rps }, Load::Saturated];
     let visits: Vec<(bool, Load)> = loads.into_iter().flat_map(|load| [(true, load), (false, load)]).collect();
@@ -232,20 +237,20 @@ fn visit(
     for turn in blocks::turns(&visits, first_block..first_block + parameters.blocks, context.config.seed) {
         context.check_can_continue()?;
         let (is_many, load) = turn.item;
-        let (crowd, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
-        let plan = size(parameters, load, crowd).plan(context.config, turn.block, load.equal_rate_rps());
-        let watched = Watched { servers: &[crowd.server.process().pid()], store: crowd.store, balancer: None };
-        let round = turn.visit(load).drive(context, crowd.scheme, target, watched, &plan)?;
-        crowd.check()?;
-        let round = RoundAt { at: LiveCredentials { live: u64::from(crowd.filled) }, round };
+        let (populated, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
+        let plan = size(parameters, load, populated).plan(context.config, turn.block, load.equal_rate_rps());
+        let watched = Watched { servers: &[populated.server.process().pid()], store: populated.store, balancer: None };
+        let round = turn.visit(load).drive(context, populated.scheme, target, watched, &plan)?;
+        populated.check()?;
+        let round = RoundAt { at: LiveCredentials { live: u64::from(populated.filled) }, round };
         context.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;
     }
     Ok(())
 }
 
-fn size(parameters: &PopulationParameters, load: Load, crowd: &Crowd<'_>) -> RoundSize {
+fn size(parameters: &PopulationParameters, load: Load, populated: &PopulatedServer<'_>) -> RoundSize {
     let duration_s = if load.is_saturated() { parameters.saturated_s } else { parameters.round_s };
-    RoundSize { duration_s, connections: parameters.connections, population: crowd.in_use() }
+    RoundSize { duration_s, connections: parameters.connections, population: populated.in_use() }
 }
 
 #[cfg(test)]
@@ -254,16 +259,16 @@ mod tests {
 
     #[test]
     fn scheme_represents_only_those_with_other_signatures() {
-        let stand_for = |id: &str| -> Vec<&str> {
+        let represented_by = |id: &str| -> Vec<&str> {
             let scheme: Scheme = id.parse().unwrap();
-            Scheme::all().filter(|other| keep_the_same(scheme, *other)).map(Scheme::id).collect()
+            Scheme::all().filter(|other| differ_only_in_signature(scheme, *other)).map(Scheme::id).collect()
         };
         for variant in ["", "-refresh", "-denylist", "-push", "-epoch"] {
             let alike = ["hs256", "eddsa", "es256", "rs256"].map(|algorithm| format!("jwt-{algorithm}{variant}"));
-            assert_eq!(stand_for(&alike[0]), alike);
+            assert_eq!(represented_by(&alike[0]), alike);
         }
         for scheme in Scheme::all().filter(|scheme| scheme.binary() != "jwt-server") {
-            assert_eq!(stand_for(scheme.id()), [""; 0], "{scheme}");
+            assert_eq!(represented_by(scheme.id()), [""; 0], "{scheme}");
         }
     }
 }

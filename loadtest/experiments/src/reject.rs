@@ -18,11 +18,11 @@
 //! store has deleted it, and it is like an unknown one. A long header travels over loopback, where copying is its only
 //! cost. See also `cost`.
 
-mod garbage;
+mod invalid_credentials;
 
 use driver::Target;
 use engine::plan::Plan;
-use engine::record::{Garbage, GarbageSent, Load, RejectExperiment, RoundAt};
+use engine::record::{InvalidCredential, Load, RejectExperiment, RoundAt, SentCredential};
 
 use crate::blocks::Turn;
 use crate::profile::Profile;
@@ -45,9 +45,9 @@ pub struct RejectParameters {
 }
 
 /// A server, and the invalid credentials for it.
-struct Besieged<'a> {
+struct TestedServer<'a> {
     under_test: ServerUnderTest<'a>,
-    garbage: Vec<(Garbage, Target)>,
+    invalid: Vec<(InvalidCredential, Target)>,
 }
 
 impl Run for RejectExperiment {
@@ -65,8 +65,8 @@ impl Run for RejectExperiment {
     fn run(context: &mut RunContext<'_>, parameters: &RejectParameters) -> Result<(), ExperimentError> {
         let mut servers = Vec::new();
         for mut under_test in servers::start_all(context, parameters.population)? {
-            let garbage = garbage::against(context, &mut under_test, parameters.population)?;
-            servers.push(Besieged { under_test, garbage });
+            let invalid = invalid_credentials::create(context, &mut under_test, parameters.population)?;
+            servers.push(TestedServer { under_test, invalid });
         }
         for turn in blocks::begin(context, "reject", &visits(&servers), parameters.blocks) {
             visit(context, &mut servers[turn.item.0], parameters, turn)?;
@@ -77,33 +77,33 @@ impl Run for RejectExperiment {
 
 /// Returns the visits of each block: a server by its index, and a kind of invalid credential by its index; none for
 /// valid requests.
-fn visits(servers: &[Besieged<'_>]) -> Vec<(usize, Option<usize>)> {
-    let kinds = |server: &Besieged<'_>| [None].into_iter().chain((0..server.garbage.len()).map(Some));
+fn visits(servers: &[TestedServer<'_>]) -> Vec<(usize, Option<usize>)> {
+    let kinds = |server: &TestedServer<'_>| [None].into_iter().chain((0..server.invalid.len()).map(Some));
     servers.iter().enumerate().flat_map(|(index, server)| kinds(server).map(move |kind| (index, kind))).collect()
 }
 
 /// Sends valid requests, or one kind of invalid credential.
 fn visit(
     context: &mut RunContext<'_>,
-    server: &mut Besieged<'_>,
+    server: &mut TestedServer<'_>,
     parameters: &RejectParameters,
     turn: Turn<(usize, Option<usize>)>,
 ) -> Result<(), ExperimentError> {
-    let good = plan(context, parameters, turn.block);
-    let Besieged { under_test, garbage } = server;
+    let valid = plan(context, parameters, turn.block);
+    let TestedServer { under_test, invalid } = server;
     let visit = turn.visit(Load::Saturated);
-    let (garbage, round) = match turn.item.1.and_then(|kind| garbage.get(kind)) {
+    let (invalid, round) = match turn.item.1.and_then(|kind| invalid.get(kind)) {
         None => {
             context.step(&format!("{}, valid credentials", under_test.scheme))?;
-            (None, visit.make(context, under_test, &good)?)
+            (None, visit.make(context, under_test, &valid)?)
         }
-        Some((garbage, target)) => {
-            context.step(&format!("{}, {garbage}", under_test.scheme))?;
-            let plan = Plan { expected_status: garbage::status(*garbage), ..good };
-            (Some(*garbage), visit.load(context, under_test, target, &plan)?)
+        Some((invalid, target)) => {
+            context.step(&format!("{}, {invalid}", under_test.scheme))?;
+            let plan = Plan { expected_status: invalid_credentials::status(*invalid), ..valid };
+            (Some(*invalid), visit.load(context, under_test, target, &plan)?)
         }
     };
-    let round = RoundAt { at: GarbageSent { garbage }, round };
+    let round = RoundAt { at: SentCredential { garbage: invalid }, round };
     context.journal.measured(|reject: &mut RejectExperiment| reject.rounds.push(round))?;
     Ok(())
 }

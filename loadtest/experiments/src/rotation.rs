@@ -25,11 +25,11 @@
 //! duration of the burst.
 
 mod clients;
+mod key_rotations;
 mod parameters;
 mod races;
+mod refresh_bursts;
 mod refreshing;
-mod rolls;
-mod storms;
 
 use engine::record::RotationExperiment;
 
@@ -38,7 +38,7 @@ use crate::profile::Profile;
 use crate::run_context::{ExperimentError, RunContext};
 use refreshing::Refreshing;
 
-pub use parameters::{RaceParameters, RollParameters, RotationParameters, StormParameters};
+pub use parameters::{KeyRotationParameters, RaceParameters, RefreshBurstParameters, RotationParameters};
 
 impl Run for RotationExperiment {
     type Parameters = RotationParameters;
@@ -48,15 +48,15 @@ impl Run for RotationExperiment {
     }
 
     fn run(context: &mut RunContext<'_>, parameters: &RotationParameters) -> Result<(), ExperimentError> {
-        let rolls = rolls::planned(context, &parameters.rolls);
+        let key_rotations = key_rotations::planned(context, &parameters.key_rotations);
         let refreshing = Refreshing::of(context)?;
         let races = refreshing.as_ref().map_or(0, |_| races::steps(&parameters.races));
-        let storms = refreshing.as_ref().map_or(0, |_| storms::steps(&parameters.storms));
-        context.progress.begin("rotation", rolls.len() as u64 + races + storms);
-        rolls::run(context, &parameters.rolls, rolls)?;
+        let refresh_bursts = refreshing.as_ref().map_or(0, |_| refresh_bursts::steps(&parameters.refresh_bursts));
+        context.progress.begin("rotation", key_rotations.len() as u64 + races + refresh_bursts);
+        key_rotations::run(context, &parameters.key_rotations, key_rotations)?;
         if let Some(refreshing) = refreshing {
             races::run(context, &parameters.races, &refreshing)?;
-            storms::run(context, &parameters.storms, &refreshing)?;
+            refresh_bursts::run(context, &parameters.refresh_bursts, &refreshing)?;
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contract::{Carrier, Scheme, StoreKind};
 use engine::record::{Placement, WriteError};
 use lab::child::Bounds;
+use lab::cpu_quota::{CpuQuotas, NoCpuQuotas};
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
-use lab::slice::{NoSlices, Slices};
 use lab::store::{Store, UnusableStore};
 
 use crate::{Balancer, Journal, Progress};
@@ -29,7 +29,7 @@ pub struct RunConfig {
     /// The load balancer of `scaling`.
     pub balancer: Balancer,
     /// Returns the cgroup backend for CPU quotas, or why there is none; called when an experiment needs it.
-    pub slices: fn() -> Result<Slices, NoSlices>,
+    pub cpu_quotas: fn() -> Result<CpuQuotas, NoCpuQuotas>,
     /// The seed for all random choices.
     pub seed: u64,
     /// Set when the run is to end early.
@@ -57,7 +57,7 @@ impl RunConfig {
     /// Fails if a store or any other process exited unexpectedly.
     pub(crate) fn check_processes(&self) -> Result<(), ExperimentError> {
         self.stores.values().try_for_each(Store::check)?;
-        Ok(lab::child::lost().into_iter().next().map_or(Ok(()), Err)?)
+        Ok(lab::child::take_unexpected_exits().into_iter().next().map_or(Ok(()), Err)?)
     }
 
     /// Returns how to start the server of a scheme, with this store and this log file.
@@ -155,7 +155,7 @@ pub enum ExperimentError {
     Balancer(#[from] lab::haproxy::HaproxyError),
     /// A CPU quota cannot be created.
     #[error(transparent)]
-    Slice(#[from] lab::slice::SliceError),
+    CpuQuota(#[from] lab::cpu_quota::CpuQuotaError),
     /// A CPU quota cannot be changed.
     #[error("cannot set the CPU quota of {name}: {source}")]
     Resize {

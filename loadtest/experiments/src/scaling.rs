@@ -29,13 +29,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{RevocationClass, Scheme, StoreDown, StoreKind};
 use driver::Target;
 use engine::plan::Plan;
-use engine::record::{Balancing, Load, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Slicing, Step, Validity};
+use engine::record::{
+    Balancing, Load, QuotaSizes, Round, ScalingExperiment, ScalingPoint, ServiceDemand, Step, Validity,
+};
 use engine::validity::{GENERATOR_SHARE, generator_share};
-use lab::slice::{NoSlices, Slices, Throttling};
+use lab::cpu_quota::{CpuQuotas, NoCpuQuotas, Throttling};
 use lab::store::Store;
 
-use crate::balancer::{Balancer, Front};
-use crate::nodes::{Nodes, Shares, SlicedStore, WHOLE};
+use crate::balancer::{Balancer, RunningBalancer};
+use crate::nodes::{FULL_CPU, Nodes, QuotaStore, Quotas};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
 use crate::run_context::{ExperimentError, RunContext};
@@ -58,9 +60,9 @@ const STORE_IN_NODES: f64 = 1.0;
 /// saturated.
 const BALANCER_SPARE: f64 = 2.0;
 /// A balancer whose quota is used up in more than this share of its periods limits the rate.
-const BALANCER_FULL: f64 = 0.10;
+const BALANCER_SATURATED: f64 = 0.10;
 /// At most this number of nodes saturates the store: no more than the laws are fitted on.
-const FILLED_BY: u32 = 3;
+const MAX_SATURATING_NODES: u32 = 3;
 /// Rounds with unrestricted CPU for each scheme, of which the median counts.
 const DEMAND_BLOCKS: u32 = 3;
 
@@ -72,9 +74,9 @@ impl Run for ScalingExperiment {
     }
 
     fn run(context: &mut RunContext<'_>, parameters: &ScalingParameters) -> Result<(), ExperimentError> {
-        let schemes = sliceable(context)?;
-        match (context.config.slices)() {
-            Ok(slices) => nodes(context, parameters, &schemes, &slices),
+        let schemes = schemes_with_quotas(context)?;
+        match (context.config.cpu_quotas)() {
+            Ok(cpu_quotas) => nodes(context, parameters, &schemes, &cpu_quotas),
             Err(none) => estimate(context, parameters, &schemes, &none),
         }
     }
@@ -85,7 +87,7 @@ fn estimate(
     context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     schemes: &[Scheme],
-    none: &NoSlices,
+    none: &NoCpuQuotas,
 ) -> Result<(), ExperimentError> {
     let reason = format!("{none}; the capacity of more nodes is estimated from the CPU time of a request instead");
     context.progress.note(&format!("LEFT OUT: scaling on more than one node. {reason}"));
@@ -99,35 +101,37 @@ fn nodes(
     context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     schemes: &[Scheme],
-    slices: &Slices,
+    cpu_quotas: &CpuQuotas,
 ) -> Result<(), ExperimentError> {
-    let most = most(parameters);
+    let max_nodes = max_nodes(parameters);
     let demands = demand::measure(context, parameters, schemes, DEMAND_BLOCKS)?;
     context.progress.end();
-    let slicing = slicing(context, slices, &demands, most);
-    context.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(slicing.clone()))?;
-    let balancer = slicing.balancer.as_ref().map(|balancer| balancer.share);
-    let shares = Shares { slices, node: slicing.node_share, store: slicing.store_share, balancer };
-    let stores = stores(context, schemes, &shares)?;
+    let quota_sizes = choose_quotas(context, cpu_quotas, &demands, max_nodes);
+    context.journal.measured(|scaling: &mut ScalingExperiment| scaling.slicing = Some(quota_sizes.clone()))?;
+    let balancer = quota_sizes.balancer.as_ref().map(|balancer| balancer.share);
+    let quotas = Quotas { cpu_quotas, node: quota_sizes.node_share, store: quota_sizes.store_share, balancer };
+    let stores = stores(context, schemes, &quotas)?;
     let mut groups = Vec::new();
     for &scheme in schemes {
         context.check_can_continue()?;
-        let group = Nodes::start(context, scheme, stores.get(&scheme.store()), most, &shares, parameters.population)?;
-        warm_up(context, parameters, &group, most)?;
+        let group =
+            Nodes::start(context, scheme, stores.get(&scheme.store()), max_nodes, &quotas, parameters.population)?;
+        warm_up(context, parameters, &group, max_nodes)?;
         groups.push(group);
     }
-    groups.iter().try_for_each(Nodes::narrow)?;
-    visit(context, parameters, &mut groups, &slicing)
+    groups.iter().try_for_each(Nodes::apply_quotas)?;
+    visit(context, parameters, &mut groups, &quota_sizes)
 }
 
-fn most(parameters: &ScalingParameters) -> u32 {
+fn max_nodes(parameters: &ScalingParameters) -> u32 {
     parameters.nodes.iter().copied().max().unwrap_or(1)
 }
 
 /// Returns the schemes whose store this run can observe and give a quota.
-fn sliceable(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
-    let lent = |scheme: &Scheme| context.config.store(*scheme).is_some_and(|store| !store.is_private());
-    let (without, with): (Vec<Scheme>, Vec<Scheme>) = context.config.schemes.iter().partition(|scheme| lent(scheme));
+fn schemes_with_quotas(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentError> {
+    let is_external = |scheme: &Scheme| context.config.store(*scheme).is_some_and(|store| !store.is_private());
+    let (without, with): (Vec<Scheme>, Vec<Scheme>) =
+        context.config.schemes.iter().partition(|scheme| is_external(scheme));
     for scheme in without {
         let reason =
             "its store is external: this run can neither set its CPU quota nor read its CPU time; omit --redis-url";
@@ -136,12 +140,17 @@ fn sliceable(context: &mut RunContext<'_>) -> Result<Vec<Scheme>, ExperimentErro
     Ok(with)
 }
 
-fn pid(front: Option<&Front>) -> Option<u32> {
-    front.map(|front| front.process().pid())
+fn pid(balancer: Option<&RunningBalancer>) -> Option<u32> {
+    balancer.map(|balancer| balancer.process().pid())
 }
 
 /// Returns the largest quotas that leave enough CPU time to the generator and to the kernel.
-fn slicing(context: &RunContext<'_>, slices: &Slices, demands: &[ServiceDemand], most: u32) -> Slicing {
+fn choose_quotas(
+    context: &RunContext<'_>,
+    cpu_quotas: &CpuQuotas,
+    demands: &[ServiceDemand],
+    max_nodes: u32,
+) -> QuotaSizes {
     let placement = &context.config.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
     let most_of = |us: fn(&ServiceDemand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
@@ -150,19 +159,19 @@ fn slicing(context: &RunContext<'_>, slices: &Slices, demands: &[ServiceDemand],
     let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
     let together = placement.server_cpus == placement.store_cpus;
     // At most, the nodes sustain the rate of the cheapest scheme.
-    let balancer_in_nodes = BALANCER_SPARE * balancer_us / cheapest_us * f64::from(most);
-    let in_nodes = f64::from(most) + balancer_in_nodes + if together { STORE_IN_NODES } else { 0.0 };
+    let balancer_in_nodes = BALANCER_SPARE * balancer_us / cheapest_us * f64::from(max_nodes);
+    let in_nodes = f64::from(max_nodes) + balancer_in_nodes + if together { STORE_IN_NODES } else { 0.0 };
     let of_processors = OF_PROCESSORS / in_nodes;
-    let of_generator = OF_GENERATOR * generator_rps * cheapest_us / 1e6 / f64::from(most);
+    let of_generator = OF_GENERATOR * generator_rps * cheapest_us / 1e6 / f64::from(max_nodes);
     let node_share = of_processors.min(of_generator);
-    Slicing {
-        method: slices.method().to_owned(),
+    QuotaSizes {
+        method: cpu_quotas.method().to_owned(),
         node_share,
         store_share: STORE_IN_NODES * node_share,
         balancer: (context.config.balancer != Balancer::Generator)
             .then(|| Balancing { program: context.config.balancer.to_string(), share: balancer_in_nodes * node_share }),
         generator_rps,
-        expected_rps: f64::from(most) * node_share * 1e6 / cheapest_us,
+        expected_rps: f64::from(max_nodes) * node_share * 1e6 / cheapest_us,
     }
 }
 
@@ -170,10 +179,10 @@ fn slicing(context: &RunContext<'_>, slices: &Slices, demands: &[ServiceDemand],
 fn stores<'a>(
     context: &RunContext<'a>,
     schemes: &[Scheme],
-    shares: &Shares<'_>,
-) -> Result<BTreeMap<StoreKind, SlicedStore<'a>>, ExperimentError> {
+    quotas: &Quotas<'_>,
+) -> Result<BTreeMap<StoreKind, QuotaStore<'a>>, ExperimentError> {
     let kinds: BTreeSet<StoreKind> = schemes.iter().map(|scheme| scheme.store()).collect();
-    let store = |kind| Ok((kind, SlicedStore::start(context, kind, shares)?));
+    let store = |kind| Ok((kind, QuotaStore::start(context, kind, quotas)?));
     kinds.into_iter().filter(|kind| kind.is_external()).map(store).collect()
 }
 
@@ -191,7 +200,7 @@ fn warm_up(
 }
 
 /// Returns whether a server discards cached store data by itself, so that its cache is empty at its next visit.
-fn forgets(scheme: Scheme) -> bool {
+fn discards_its_cache(scheme: Scheme) -> bool {
     scheme.store_down() == StoreDown::ServeCached && scheme.revocation_class() == Some(RevocationClass::Ttl)
 }
 
@@ -200,7 +209,7 @@ fn visit(
     context: &mut RunContext<'_>,
     parameters: &ScalingParameters,
     groups: &mut [Nodes<'_>],
-    slicing: &Slicing,
+    quota_sizes: &QuotaSizes,
 ) -> Result<(), ExperimentError> {
     let mut visits = Vec::new();
     for (index, group) in groups.iter().enumerate() {
@@ -214,9 +223,9 @@ fn visit(
             Some(nodes) => format!("{} on {nodes} nodes", group.scheme),
             None => format!("{}, store saturated", group.scheme),
         })?;
-        let filled_by = (1 + turn.block % FILLED_BY).min(most(parameters));
-        let step = nodes.map_or(Step::StoreFilled { nodes: filled_by }, |nodes| Step::Nodes { nodes });
-        let point = measure(context, parameters, group, slicing, (turn.block, step))?;
+        let saturating_nodes = (1 + turn.block % MAX_SATURATING_NODES).min(max_nodes(parameters));
+        let step = nodes.map_or(Step::StoreFilled { nodes: saturating_nodes }, |nodes| Step::Nodes { nodes });
+        let point = measure_step(context, parameters, group, quota_sizes, (turn.block, step))?;
         context.check_can_continue()?;
         context.journal.measured(|scaling: &mut ScalingExperiment| scaling.points.push(point))?;
     }
@@ -224,27 +233,27 @@ fn visit(
 }
 
 /// Measures one round of a step.
-fn measure(
+fn measure_step(
     context: &RunContext<'_>,
     parameters: &ScalingParameters,
     group: &mut Nodes<'_>,
-    slicing: &Slicing,
+    quota_sizes: &QuotaSizes,
     (block, step): (u32, Step),
 ) -> Result<ScalingPoint, ExperimentError> {
     let (Step::Nodes { nodes } | Step::StoreFilled { nodes }) = step;
     let plan = plan(context, parameters, nodes * parameters.connections_a_node, block);
     group.renew(context, &plan)?;
-    if forgets(group.scheme) {
-        group.widen()?;
+    if discards_its_cache(group.scheme) {
+        group.lift_quotas()?;
         warm_up(context, parameters, group, nodes)?;
-        group.narrow()?;
+        group.apply_quotas()?;
     }
     if matches!(step, Step::Nodes { .. }) {
         return point(context, &plan, group, nodes, (block, step));
     }
-    group.resize(nodes, WHOLE)?;
+    group.resize(nodes, FULL_CPU)?;
     let found = point(context, &plan, group, nodes, (block, step));
-    group.resize(nodes, slicing.node_share)?;
+    group.resize(nodes, quota_sizes.node_share)?;
     found
 }
 
@@ -259,7 +268,7 @@ fn point(
     let pids: Vec<u32> = servers.iter().map(|server| server.process().pid()).collect();
     let store = group.store();
     let store_pid = store.and_then(|store| store.pids().first().copied());
-    let balancer_pid = pid(group.front.as_ref());
+    let balancer_pid = pid(group.balancer.as_ref());
     let throttling = || {
         let of = |pid: &u32| Throttling::of(*pid).unwrap_or_default();
         [&pids[..], store_pid.as_slice(), balancer_pid.as_slice()].map(|pids| pids.iter().map(of).collect::<Vec<_>>())
@@ -274,11 +283,11 @@ fn point(
         server.process().check()?;
     }
     store.map_or(Ok(()), Store::check)?;
-    group.front.as_ref().map_or(Ok(()), |front| front.process().check())?;
-    let full = |of: usize| -> Vec<f64> {
+    group.balancer.as_ref().map_or(Ok(()), |balancer| balancer.process().check())?;
+    let used_up_shares = |of: usize| -> Vec<f64> {
         after[of].iter().zip(&before[of]).map(|(after, before)| after.since(*before).share()).collect()
     };
-    let [nodes_full, store_full, balancer_full] = [full(0), full(1), full(2)];
+    let [nodes_full, store_full, balancer_full] = [used_up_shares(0), used_up_shares(1), used_up_shares(2)];
     let per_request = |ns: u64, requests: u64| ns as f64 / 1e3 / requests.max(1) as f64;
     let usage = round.usage.as_ref();
     let generator_share = generator_share(&round, workers(&context.config.placement).count as u32).unwrap_or(0.0);
@@ -287,7 +296,7 @@ fn point(
         reasons.push(format!("the generator used {:.0} % of its processors", generator_share * 100.0));
     }
     let balancer_full = balancer_full.first().copied();
-    if let Some(share) = balancer_full.filter(|share| *share > BALANCER_FULL) {
+    if let Some(share) = balancer_full.filter(|share| *share > BALANCER_SATURATED) {
         let share = share * 100.0;
         reasons.push(format!(
             "the balancer used up its CPU quota in {share:.0} % of its periods: the balancer was saturated, and not a node"

@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_found_in_a_url() {
+    fn numeric_address_is_parsed_from_a_url() {
         let at = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
         assert_eq!(authority("redis://127.0.0.1:6379/0"), at(6379));
         assert_eq!(authority("redis://:secret@127.0.0.1:6379"), at(6379));

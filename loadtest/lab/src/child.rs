@@ -9,7 +9,8 @@
 //! through one thread that lives as long as the program. A child has its own process group: a
 //! Ctrl-C at the terminal reaches this program alone, which then decides.
 //!
-//! A child that exits unexpectedly, without this having been noticed, is detected when it is stopped: see [`lost`].
+//! A child that exits unexpectedly, without this having been noticed, is detected when it is stopped, and reported by
+//! [`take_unexpected_exits`].
 
 mod launch;
 mod log;
@@ -26,25 +27,25 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use launch::{Account, Bounds, Launch, LaunchError, OWN_VARIABLES};
+pub use launch::{Account, Bounds, ENV_PREFIX, Launch, LaunchError};
 
-use crate::slice::Slice;
+use crate::cpu_quota::CpuQuota;
 
 use log::Log;
 
-/// How long [`Child::stop`] waits between asking and SIGKILL.
-pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long [`Child::stop`] waits between the stop signal and SIGKILL.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long `Drop` waits: this program is on its way out, perhaps with several children.
-const DROP_PATIENCE: Duration = Duration::from_millis(250);
-/// How often an awaited event is looked for.
+const DROP_TIMEOUT: Duration = Duration::from_millis(250);
+/// How often an awaited event is checked for.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Unexpected exits that have not been [queried](lost) yet.
-static LOST: Mutex<Vec<Exited>> = Mutex::new(Vec::new());
+/// Unexpected exits that have not been [returned](take_unexpected_exits) yet.
+static UNEXPECTED_EXITS: Mutex<Vec<Exited>> = Mutex::new(Vec::new());
 
 /// Returns the processes that had exited unexpectedly and unnoticed before they were stopped, since the last call.
-pub fn lost() -> Vec<Exited> {
-    std::mem::take(&mut LOST.lock().unwrap_or_else(PoisonError::into_inner))
+pub fn take_unexpected_exits() -> Vec<Exited> {
+    std::mem::take(&mut UNEXPECTED_EXITS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A process that this program started. Dropping it stops it.
@@ -57,11 +58,11 @@ pub struct Child {
     pid: u32,
     process: Mutex<std::process::Child>,
     /// Whether its exit is expected, or has been noticed already.
-    dismissed: AtomicBool,
+    exit_expected: AtomicBool,
     log: Log,
     stop_signal: Signal,
     /// Removed after the process has had the chance to shut down gracefully.
-    _slice: Option<Arc<Slice>>,
+    _cpu_quota: Option<Arc<CpuQuota>>,
 }
 
 /// A process ended that should be running.
@@ -121,7 +122,7 @@ impl Child {
 
     /// An error if it has ended, with its exit status and the last lines of its log.
     pub fn check(&self) -> Result<(), Exited> {
-        self.running(&mut self.lock())
+        self.check_running(&mut self.lock())
     }
 
     /// Stops its clock (SIGSTOP): it keeps its memory and its connections but does nothing.
@@ -134,27 +135,28 @@ impl Child {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Sends SIGTERM, or the signal it was launched with, waits for at most [`STOP_PATIENCE`], then kills it (SIGKILL).
+    /// Sends SIGTERM, or the signal it was launched with, waits for at most [`STOP_TIMEOUT`], then kills it (SIGKILL).
     /// Returns how it exited. A second call returns the same.
     pub fn stop(&self) -> ExitStatus {
-        self.dismiss();
-        stop(&mut self.lock(), self.stop_signal, STOP_PATIENCE)
+        self.expect_exit();
+        stop(&mut self.lock(), self.stop_signal, STOP_TIMEOUT)
     }
 
     /// Kills it (SIGKILL), like a crash: it cannot clean up. Returns how it exited.
     pub fn kill(&self) -> ExitStatus {
-        self.dismiss();
+        self.expect_exit();
         let mut process = self.lock();
-        exit_status(&mut process).unwrap_or_else(|| end(&mut process))
+        exit_status(&mut process).unwrap_or_else(|| kill_and_wait(&mut process))
     }
 
-    /// Marks its exit as expected from now on, as it was or will be stopped. If it has exited before, it is [`lost`].
-    pub fn dismiss(&self) {
-        if self.dismissed.swap(true, Ordering::Relaxed) {
+    /// Marks its exit as expected from now on, as it was or will be stopped. If it has exited before,
+    /// [`take_unexpected_exits`] reports that.
+    pub fn expect_exit(&self) {
+        if self.exit_expected.swap(true, Ordering::Relaxed) {
             return;
         }
         if let Err(exited) = self.check() {
-            LOST.lock().unwrap_or_else(PoisonError::into_inner).push(exited);
+            UNEXPECTED_EXITS.lock().unwrap_or_else(PoisonError::into_inner).push(exited);
         }
     }
 
@@ -177,7 +179,7 @@ impl Child {
 
     fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         let mut process = self.lock();
-        self.running(&mut process)?;
+        self.check_running(&mut process)?;
         kill(pid_of(&process), signal).map_err(|source| SignalError::Refused {
             name: self.name.clone(),
             pid: self.pid,
@@ -186,10 +188,10 @@ impl Child {
         })
     }
 
-    fn running(&self, process: &mut std::process::Child) -> Result<(), Exited> {
+    fn check_running(&self, process: &mut std::process::Child) -> Result<(), Exited> {
         let Some(status) = exit_status(process) else { return Ok(()) };
         // The caller knows now.
-        self.dismissed.store(true, Ordering::Relaxed);
+        self.exit_expected.store(true, Ordering::Relaxed);
         Err(Exited {
             name: self.name.clone(),
             pid: self.pid,
@@ -207,12 +209,12 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.dismiss();
-        stop(&mut self.lock(), self.stop_signal, DROP_PATIENCE);
+        self.expect_exit();
+        stop(&mut self.lock(), self.stop_signal, DROP_TIMEOUT);
     }
 }
 
-fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -> ExitStatus {
+fn stop(process: &mut std::process::Child, signal: Signal, timeout: Duration) -> ExitStatus {
     if let Some(status) = exit_status(process) {
         return status;
     }
@@ -220,30 +222,30 @@ fn stop(process: &mut std::process::Child, signal: Signal, patience: Duration) -
     let _ = kill(pid_of(process), signal);
     // A suspended process handles it only when it is resumed.
     let _ = kill(pid_of(process), Signal::SIGCONT);
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     while Instant::now() < deadline {
         if let Some(status) = exit_status(process) {
             return status;
         }
         sleep(POLL);
     }
-    end(process)
+    kill_and_wait(process)
 }
 
-fn end(process: &mut std::process::Child) -> ExitStatus {
+fn kill_and_wait(process: &mut std::process::Child) -> ExitStatus {
     // If this fails the wait does not end; the kernel always permits signals to the own child.
     let _ = process.kill();
-    waited(process)
+    wait(process)
 }
 
 /// Returns how it exited, if it has; its id may be reused afterwards. A broken connection implies that it has exited.
 fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
     let ended = process.try_wait().expect("no other code waits for the child");
-    ended.or_else(|| is_dying(process.id()).then(|| waited(process)))
+    ended.or_else(|| is_exiting(process.id()).then(|| wait(process)))
 }
 
 /// Returns whether the kernel is tearing a process down: it closes connections before the process can be waited for.
-fn is_dying(pid: u32) -> bool {
+fn is_exiting(pid: u32) -> bool {
     /// `include/linux/sched.h` of the kernel.
     const PF_EXITING: u32 = 0x4;
     let flags = || {
@@ -254,7 +256,7 @@ fn is_dying(pid: u32) -> bool {
     flags().is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
-fn waited(process: &mut std::process::Child) -> ExitStatus {
+fn wait(process: &mut std::process::Child) -> ExitStatus {
     process.wait().expect("no other code waits for the child")
 }
 

@@ -13,7 +13,7 @@ const PRIMARIES: u16 = 3;
 /// Hash slots of any cluster.
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.
-const FORMING: Duration = Duration::from_secs(20);
+const FORM_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A cluster that serves. Dropping it stops its nodes.
@@ -27,9 +27,10 @@ impl Cluster {
     /// agree. Each has a folder of its own in `folder`, and all append their output to `log`.
     pub fn start(folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, UnusableRedis> {
         let start = |number: u16| {
-            let own = folder.join(format!("node-{number}"));
-            std::fs::create_dir_all(&own).map_err(|source| UnusableRedis::Folder { path: own.clone(), source })?;
-            Redis::start_node(&own, log, bounds)
+            let node_folder = folder.join(format!("node-{number}"));
+            std::fs::create_dir_all(&node_folder)
+                .map_err(|source| UnusableRedis::Folder { path: node_folder.clone(), source })?;
+            Redis::start_node(&node_folder, log, bounds)
         };
         let nodes = (0..PRIMARIES).map(start).collect::<Result<Vec<_>, _>>()?;
         let cluster = Self { nodes };
@@ -46,7 +47,7 @@ impl Cluster {
             node.command::<()>("CLUSTER", &["ADDSLOTSRANGE", &first.to_string(), &last.to_string()])?;
             node.command::<()>("CLUSTER", &["MEET", "127.0.0.1", &port, &bus])?;
         }
-        let deadline = Instant::now() + FORMING;
+        let deadline = Instant::now() + FORM_TIMEOUT;
         self.nodes.iter().try_for_each(|node| await_agreement(node, deadline))
     }
 
@@ -105,7 +106,7 @@ fn await_agreement(node: &Redis, deadline: Instant) -> Result<(), UnusableRedis>
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(UnusableRedis::NoAgreement { seconds: FORMING.as_secs() });
+            return Err(UnusableRedis::NoAgreement { seconds: FORM_TIMEOUT.as_secs() });
         }
         sleep(POLL);
     }

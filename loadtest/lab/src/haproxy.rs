@@ -157,8 +157,8 @@ defaults
             line(format_args!("    cookie {COOKIE} insert indirect nocache"));
         }
         for (number, server) in farm.servers.iter().enumerate() {
-            let own = if farm.sticky { format!(" cookie {number}") } else { String::new() };
-            line(format_args!("    server server-{number} {server}{own}"));
+            let cookie_option = if farm.sticky { format!(" cookie {number}") } else { String::new() };
+            line(format_args!("    server server-{number} {server}{cookie_option}"));
         }
     }
     text

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use engine::record::Host;
 
-/// Returns what this machine is, and how much of it this thread may use: call it before the thread is pinned. Unavailable
-/// facts are null or `unknown`.
+/// Returns what this machine is, and how much of it this thread may use: call it before the thread is pinned.
+/// Unavailable facts are null or `unknown`.
 #[must_use]
 pub fn host() -> Host {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -47,7 +47,8 @@ pub fn haproxy_version() -> Option<String> {
     parse_haproxy_version(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// From a line such as `HAProxy version 2.6.12-1+deb12u1 2023/12/16 - https://haproxy.org/`; before 2.2 it began with `HA-Proxy`.
+/// From a line such as `HAProxy version 2.6.12-1+deb12u1 2023/12/16 - https://haproxy.org/`; before 2.2 it began with
+/// `HA-Proxy`.
 fn parse_haproxy_version(text: &str) -> Option<String> {
     let (_, version) = text.lines().next()?.split_once("Proxy version ")?;
     version.split_whitespace().next().map(str::to_owned)
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_a_kernel_processors_and_memory() {
+    fn host_reports_kernel_cpus_and_memory() {
         let host = host();
         assert!(host.kernel.starts_with("Linux "), "{}", host.kernel);
         assert!(host.cpus >= 1);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_read_from_the_kernels_own_format() {
+    fn host_facts_are_parsed_from_proc_files() {
         let cpuinfo =
             "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu vme hypervisor lahf_lm\n\nprocessor\t: 1\n";
         assert_eq!(cpu_model(cpuinfo), "AMD EPYC");
@@ -125,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn the_version_of_redis_is_the_word_after_v() {
+    fn redis_version_is_parsed() {
         let line = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0\n";
         assert_eq!(parse_redis_version(line).as_deref(), Some("7.0.15"));
         assert_eq!(parse_redis_version("not redis"), None);
     }
 
     #[test]
-    fn haproxy_version_is_in_the_first_line() {
+    fn haproxy_version_is_parsed() {
         let version = |text| parse_haproxy_version(text).unwrap_or_default();
         assert_eq!(version("HAProxy version 2.6.12-1 2023/12/16 - https://haproxy.org/\nStatus: ...\n"), "2.6.12-1");
         assert_eq!(version("HA-Proxy version 1.8.30 2021/04/12\n"), "1.8.30");

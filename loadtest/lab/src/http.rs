@@ -22,11 +22,11 @@ const LOGIN_DEADLINE: Duration = Duration::from_mins(1);
 /// Credentials requested at once: a body of a few megabytes.
 const MINT_BATCH: u32 = 10_000;
 /// The largest body that is received, in bytes.
-const LARGEST_BODY: u64 = 1 << 20;
+const MAX_BODY_BYTES: u64 = 1 << 20;
 /// Additional bytes allowed for each requested credential: ten times a token with a hundred roles.
 const PER_CREDENTIAL: u64 = 25 << 10;
 /// Characters of an unexpected response that an error quotes.
-const QUOTED: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// A connection-reusing client of one server.
 #[derive(Clone, Debug)]
@@ -131,12 +131,12 @@ impl Client {
         let url = self.url(path);
         let plain = self.agent.get(&url).config().timeout_global(Some(deadline)).build();
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
-        read(request.call(), url, LARGEST_BODY)
+        read(request.call(), url, MAX_BODY_BYTES)
     }
 
     /// Sends `POST path` with a JSON body and returns the response within `deadline`, whatever its status.
     pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Answer, HttpError> {
-        self.post_bounded(path, body, deadline, LARGEST_BODY)
+        self.post_bounded(path, body, deadline, MAX_BODY_BYTES)
     }
 
     fn post_bounded(
@@ -161,37 +161,38 @@ impl Client {
         let origin = headers.contains_key("cookie").then(|| self.base.parse::<BaseUrl>().ok()).flatten();
         let plain = origin.into_iter().fold(plain, |request, base| request.header("origin", base.origin()));
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
-        read(request.send_empty(), url, LARGEST_BODY)
+        read(request.send_empty(), url, MAX_BODY_BYTES)
     }
 
     /// Returns what the server states about its scheme, from `/bench/scheme`.
     pub fn scheme(&self) -> Result<SchemeDescriptor, HttpError> {
-        let refuse = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
+        let not_auth_server = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
         let answer = match self.get(route::BENCH_SCHEME, &BTreeMap::new(), DEADLINE) {
             Err(HttpError::Unreachable { source, .. }) if matches!(*source, ureq::Error::Protocol(_)) => {
-                return Err(refuse(format!("it does not speak HTTP/1.1: {source}")));
+                return Err(not_auth_server(format!("it does not speak HTTP/1.1: {source}")));
             }
             reached => reached?,
         };
         if answer.status != 200 {
-            return Err(refuse(format!("{} returns status {}", route::BENCH_SCHEME, answer.status)));
+            return Err(not_auth_server(format!("{} returns status {}", route::BENCH_SCHEME, answer.status)));
         }
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| refuse(format!("{} does not return a scheme descriptor: {error}", route::BENCH_SCHEME)))
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            not_auth_server(format!("{} does not return a scheme descriptor: {error}", route::BENCH_SCHEME))
+        })
     }
 
     /// Ready credentials of `count` users from `first_user` on, in batches. A server that does not mint (404)
     /// gives [`HttpError::Status`].
     pub fn mint(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
-        self.minted(MintRequest { count, first_user, revoked: false })
+        self.mint_batches(MintRequest { count, first_user, revoked: false })
     }
 
     /// Issues credentials like [`Client::mint`], and revokes each at once.
     pub fn mint_revoked(&self, count: u32, first_user: u32) -> Result<Vec<MintedCredential>, HttpError> {
-        self.minted(MintRequest { count, first_user, revoked: true })
+        self.mint_batches(MintRequest { count, first_user, revoked: true })
     }
 
-    fn minted(&self, all: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
+    fn mint_batches(&self, all: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
         let mut credentials = Vec::with_capacity(all.count as usize);
         while (credentials.len() as u32) < all.count {
             let done = credentials.len() as u32;
@@ -203,12 +204,12 @@ impl Client {
     }
 
     fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
-        let limit = LARGEST_BODY + u64::from(request.count) * PER_CREDENTIAL;
+        let limit = MAX_BODY_BYTES + u64::from(request.count) * PER_CREDENTIAL;
         let answer = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
         let mut credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
-        let companions = self.cookies_after(route::BENCH_MINT, &answer, route::ME);
-        for credential in credentials.iter_mut().filter(|_| !companions.is_empty()) {
-            accompany(&mut credential.headers, &companions);
+        let cookies = self.cookies_after(route::BENCH_MINT, &answer, route::ME);
+        for credential in credentials.iter_mut().filter(|_| !cookies.is_empty()) {
+            add_cookies(&mut credential.headers, &cookies);
         }
         let (found, expected) = (credentials.len(), request.count as usize);
         if found == expected {
@@ -243,12 +244,12 @@ impl Client {
         self.cookies_after(route::LOGIN, login, path)
     }
 
-    /// Returns the cookies for this path after this response to a request of `asked`.
-    fn cookies_after(&self, asked: &str, answer: &Answer, path: &str) -> Vec<(String, String)> {
+    /// Returns the cookies for this path after this response to a request of `request_path`.
+    fn cookies_after(&self, request_path: &str, answer: &Answer, path: &str) -> Vec<(String, String)> {
         let Ok(base) = self.base.parse::<BaseUrl>() else { return Vec::new() };
         let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
         let mut jar = CookieJar::default();
-        jar.store(&base.at(asked), set.map(|(_, line)| line.as_str()));
+        jar.store(&base.at(request_path), set.map(|(_, line)| line.as_str()));
         let cookies = jar.cookies(&base.at(path));
         cookies.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -263,7 +264,7 @@ impl Client {
         if answer.status == expected {
             return Ok(());
         }
-        let body = String::from_utf8_lossy(&answer.body).chars().take(QUOTED).collect();
+        let body = String::from_utf8_lossy(&answer.body).chars().take(MAX_QUOTED_CHARS).collect();
         Err(HttpError::Status { url: self.url(path), status: answer.status, expected, body })
     }
 
@@ -273,12 +274,12 @@ impl Client {
 }
 
 /// Adds cookies to those in these headers: of equal names the added one counts.
-fn accompany(headers: &mut BTreeMap<String, String>, cookies: &[(String, String)]) {
-    let own = headers.get("cookie").cloned().unwrap_or_default();
-    let has = |name: &str| own.split("; ").any(|pair| pair.split('=').next() == Some(name));
+fn add_cookies(headers: &mut BTreeMap<String, String>, cookies: &[(String, String)]) {
+    let existing = headers.get("cookie").cloned().unwrap_or_default();
+    let has = |name: &str| existing.split("; ").any(|pair| pair.split('=').next() == Some(name));
     let others: Vec<_> = cookies.iter().filter(|(name, _)| !has(name)).cloned().collect();
     if let Some(others) = cookie_header(&others) {
-        let all = if own.is_empty() { others } else { format!("{own}; {others}") };
+        let all = if existing.is_empty() { others } else { format!("{existing}; {others}") };
         headers.insert("cookie".to_owned(), all);
     }
 }
@@ -294,14 +295,14 @@ type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 /// Reads a whole response with a body of at most this many bytes.
 fn read(reply: Reply, url: String, limit: u64) -> Result<Answer, HttpError> {
-    whole(reply, limit).map_err(|error| match error {
+    read_response(reply, limit).map_err(|error| match error {
         ureq::Error::BodyExceedsLimit(limit) => HttpError::TooLarge { url, limit },
         ureq::Error::LargeResponseHeader(_, limit) => HttpError::TooLarge { url, limit: limit as u64 },
         source => HttpError::Unreachable { url, source: Box::new(source) },
     })
 }
 
-fn whole(reply: Reply, limit: u64) -> Result<Answer, ureq::Error> {
+fn read_response(reply: Reply, limit: u64) -> Result<Answer, ureq::Error> {
     let mut response = reply?;
     let text = |value: &ureq::http::HeaderValue| str::from_utf8(value.as_bytes()).ok().map(str::to_owned);
     let headers =

@@ -9,6 +9,7 @@
 mod authority;
 pub mod child;
 pub mod cluster;
+pub mod cpu_quota;
 pub mod haproxy;
 pub mod host;
 pub mod http;
@@ -24,7 +25,6 @@ pub mod redis;
 pub mod scratch;
 pub mod server;
 pub mod signals;
-pub mod slice;
 pub mod store;
 pub mod tap;
 pub mod timer;

@@ -1,5 +1,5 @@
-//! Where a process can listen, and which one listens at an address, so that an externally started target can be observed,
-//! too.
+//! Where a process can listen, and which one listens at an address, so that an externally started target can be
+//! observed, too.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::{fs, io};
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_found_behind_its_own_listeners() {
+    fn process_is_found_by_its_listening_socket() {
         for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let port = listener.local_addr().unwrap().port();
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn no_process_is_found_behind_foreign_addresses() {
+    fn unused_or_remote_address_has_no_process() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert_eq!(process_behind(&format!("http://{free}")), None, "its listener has been dropped");
         assert_eq!(process_behind("http://192.0.2.1:80"), None);

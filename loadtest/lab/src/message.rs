@@ -4,7 +4,7 @@
 use contract::http1::{Framing, HeadError, header_buffer, request, response};
 
 /// Messages have fewer headers than this.
-const MOST_HEADERS: usize = 128;
+const MAX_HEADERS: usize = 128;
 /// What every response begins with.
 const RESPONSE: &[u8] = b"HTTP/";
 
@@ -79,7 +79,7 @@ fn measure(stream: &[u8]) -> Result<Option<(usize, usize)>, MessageError> {
 
 /// Bytes of the first head, and the body that follows it; none if the head is incomplete.
 fn framing(stream: &[u8]) -> Result<Option<(usize, Framing)>, HeadError> {
-    let mut space = header_buffer::<MOST_HEADERS>();
+    let mut space = header_buffer::<MAX_HEADERS>();
     // A method cannot contain a slash, so that no request begins with this.
     let is_response = RESPONSE.starts_with(&stream[..stream.len().min(RESPONSE.len())]);
     if is_response {
@@ -101,19 +101,19 @@ mod tests {
 
     const GET: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\n\r\n";
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    const GONE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+    const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
     #[test]
-    fn messages_are_cut_where_their_length_says() {
-        let messages = split(&[OK, GONE, OK].concat()).unwrap();
+    fn stream_is_split_by_content_length() {
+        let messages = split(&[OK, NO_CONTENT, OK].concat()).unwrap();
         assert_eq!(messages.iter().map(|message| message.body.len()).collect::<Vec<_>>(), [5, 0, 5]);
         assert_eq!(messages[0].head.len() + 5, OK.len());
-        assert_eq!(messages[1].size_bytes(), GONE.len());
+        assert_eq!(messages[1].size_bytes(), NO_CONTENT.len());
         assert_eq!(split(GET).unwrap()[0].head, GET);
     }
 
     #[test]
-    fn a_message_is_measured_only_when_it_is_whole() {
+    fn incomplete_message_has_no_size() {
         for cut in 0..OK.len() {
             assert_eq!(measure(&OK[..cut]), Ok(None), "{cut}");
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn message_without_a_clear_end_is_rejected() {
+    fn message_without_a_length_is_rejected() {
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert!(matches!(split(chunked), Err(MessageError::Unsized { .. })));
         let twice = b"POST / HTTP/1.1\r\nContent-Length: 5\r\ncontent-length: 6\r\n\r\nhello";

@@ -11,7 +11,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// More than this the generator never needs to fill one processor of a server.
-const MOST_GENERATOR_CPUS: usize = 4;
+const MAX_GENERATOR_CPUS: usize = 4;
 
 /// The processors may not be chosen.
 #[derive(Debug, thiserror::Error)]
@@ -26,23 +26,23 @@ pub struct PinError {
 /// Returns the placement on this machine, with CPUs that this thread may use. Call it before any thread
 /// is pinned: a pinned thread sees only its own CPUs.
 #[must_use]
-pub fn here() -> Placement {
+pub fn detect() -> Placement {
     let cpus = allowed();
     // Keeping a thread where it may already run changes nothing but shows whether it is permitted.
     match pin_current_thread(&cpus) {
         Ok(()) => place(&cores(&cpus)),
-        Err(error) => unplaced(&error.source.to_string()),
+        Err(error) => unpinned(&error.source.to_string()),
     }
 }
 
-/// The placement on this machine, with the calling thread, which makes the load, and every thread that it starts from now
-/// on kept on the generator's processors; and why they cannot be, if so.
+/// The placement on this machine, with the calling thread, which makes the load, and every thread that it starts from
+/// now on kept on the generator's processors; and why they cannot be, if so.
 #[must_use]
-pub fn settle() -> (Placement, Option<PinError>) {
-    let placement = here();
+pub fn pin_generator() -> (Placement, Option<PinError>) {
+    let placement = detect();
     match pin_current_thread(&placement.generator_cpus) {
         Ok(()) => (placement, None),
-        Err(error) => (unplaced(&error.to_string()), Some(error)),
+        Err(error) => (unpinned(&error.to_string()), Some(error)),
     }
 }
 
@@ -60,8 +60,8 @@ pub fn settle() -> (Placement, Option<PinError>) {
 /// is `SCHED_OTHER` until an open loop says otherwise.
 #[must_use]
 pub fn place(cores: &[Vec<u32>]) -> Placement {
-    match (cores, across(cores).as_slice()) {
-        (_, [] | [_]) => unplaced("there is only one CPU"),
+    match (cores, interleave_cores(cores).as_slice()) {
+        (_, [] | [_]) => unpinned("there is only one CPU"),
         (_, &[shared, generator]) => pinned(shared, shared, &[generator]),
         ([server, store, others @ ..], _) if !others.is_empty() => pinned(server[0], store[0], &others.concat()),
         (_, &[server, store, ref others @ ..]) => pinned(server, store, others),
@@ -69,7 +69,7 @@ pub fn place(cores: &[Vec<u32>]) -> Placement {
 }
 
 /// Returns the CPUs in an order in which neighbours are on different cores, as far as possible.
-fn across(cores: &[Vec<u32>]) -> Vec<u32> {
+fn interleave_cores(cores: &[Vec<u32>]) -> Vec<u32> {
     let widest = cores.iter().map(Vec::len).max().unwrap_or(0);
     (0..widest).flat_map(|thread| cores.iter().filter_map(move |core| core.get(thread))).copied().collect()
 }
@@ -79,12 +79,12 @@ fn pinned(server: u32, store: u32, others: &[u32]) -> Placement {
         method: "sched_setaffinity".to_owned(),
         server_cpus: vec![server],
         store_cpus: vec![store],
-        generator_cpus: others.iter().copied().take(MOST_GENERATOR_CPUS).collect(),
+        generator_cpus: others.iter().copied().take(MAX_GENERATOR_CPUS).collect(),
         generator_class: engine::clock::SchedulingClass::Other.to_string(),
     }
 }
 
-fn unplaced(reason: &str) -> Placement {
+fn unpinned(reason: &str) -> Placement {
     Placement {
         method: format!("none: {reason}"),
         generator_class: engine::clock::SchedulingClass::Other.to_string(),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn one_processor_is_left_to_the_kernel() {
+    fn single_cpu_is_not_pinned() {
         let placement = place(&[vec![3]]);
         assert_eq!(placement.method, "none: there is only one CPU");
         assert!(placement.server_cpus.is_empty() && placement.generator_cpus.is_empty());
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_thread_sees_its_own_processor_and_others_keep_theirs() {
+    fn pinning_affects_only_the_calling_thread() {
         let before = allowed();
         let last = *before.last().unwrap();
         let seen = std::thread::spawn(move || {

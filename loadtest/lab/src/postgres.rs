@@ -177,8 +177,8 @@ impl Postgres {
     /// Empties our tables, if they are there.
     pub fn clear(&self) -> Result<(), PostgresError> {
         for table in TABLES {
-            let there: bool = self.client().query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])?.get(0);
-            if there {
+            let exists: bool = self.client().query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])?.get(0);
+            if exists {
                 self.client().batch_execute(&format!("TRUNCATE {table}"))?;
             }
         }

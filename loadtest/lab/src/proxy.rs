@@ -4,13 +4,13 @@
 //! does all the work, woken by a kernel timer with a resolution of one nanosecond, under `SCHED_FIFO` where
 //! permitted; it busy polls during the last microseconds instead of sleeping.
 //!
-//! The actual delays are measured: [`DelayProxy::given`]. One limitation: a connection opens at once,
+//! The actual delays are measured: [`DelayProxy::take_delays`]. One limitation: a connection opens at once,
 //! where a real one would take a round trip.
 
+mod accuracy;
 mod arrival;
 mod flow;
 mod pump;
-mod trial;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -22,7 +22,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-pub use trial::{EXACT_US, Spread, Trial, try_out};
+pub use accuracy::{MAX_ERROR_US, Percentiles, ProxyAccuracy, measure_accuracy};
 
 /// What a stretch of network does to what passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,11 +61,11 @@ pub enum LinkFault {
 /// The delay that was really given, one way, from when a piece came, by the kernel's account, to when it was passed on,
 /// in nanoseconds.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct MeasuredDelays {
     /// Towards the target.
-    pub there: Histogram<u64>,
+    pub to_target: Histogram<u64>,
     /// From the target.
-    pub back: Histogram<u64>,
+    pub from_target: Histogram<u64>,
 }
 
 /// A proxy at work. Dropping it closes every connection.
@@ -78,16 +78,16 @@ pub struct DelayProxy {
 
 #[derive(Debug)]
 struct Shared {
-    orders: Mutex<Orders>,
-    /// Rung when the orders are new.
-    bell: EventFd,
-    given: Mutex<Given>,
+    settings: Mutex<Settings>,
+    /// Signalled when the settings have changed.
+    wakeup: EventFd,
+    delays: Mutex<MeasuredDelays>,
     /// What the thread has used, in nanoseconds, up to about a millisecond ago.
     cpu_ns: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Orders {
+struct Settings {
     link: Link,
     fault: LinkFault,
     stop: bool,
@@ -98,22 +98,22 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
-impl Given {
-    fn nothing() -> Self {
-        Self { there: histogram(), back: histogram() }
+impl MeasuredDelays {
+    fn empty() -> Self {
+        Self { to_target: histogram(), from_target: histogram() }
     }
 
-    /// Takes in what another stretch has given.
+    /// Adds the delays of another proxy.
     pub fn merge(&mut self, other: &Self) {
         let all_fit = "all have the same bounds";
-        self.there.add(&other.there).expect(all_fit);
-        self.back.add(&other.back).expect(all_fit);
+        self.to_target.add(&other.to_target).expect(all_fit);
+        self.from_target.add(&other.from_target).expect(all_fit);
     }
 
     /// The medians of both directions together: the round trip, without the time of the target.
     #[must_use]
     pub fn round_trip_p50(&self) -> Duration {
-        Duration::from_nanos(self.there.value_at_quantile(0.5) + self.back.value_at_quantile(0.5))
+        Duration::from_nanos(self.to_target.value_at_quantile(0.5) + self.from_target.value_at_quantile(0.5))
     }
 }
 
@@ -124,9 +124,9 @@ impl DelayProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            orders: Mutex::new(Orders { link, fault: LinkFault::None, stop: false }),
-            bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
-            given: Mutex::new(Given::nothing()),
+            settings: Mutex::new(Settings { link, fault: LinkFault::None, stop: false }),
+            wakeup: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
+            delays: Mutex::new(MeasuredDelays::empty()),
             cpu_ns: AtomicU64::new(0),
         });
         let pump = pump::Pump::new(listener, target, Arc::clone(&shared), seed)?;
@@ -141,20 +141,20 @@ impl DelayProxy {
         self.address
     }
 
-    /// Has what comes from now on take this link.
+    /// Sets the link for data that arrives from now on.
     pub fn set_link(&self, link: Link) {
-        self.order(|orders| orders.link = link);
+        self.update(|settings| settings.link = link);
     }
 
-    /// Has this be wrong from now on.
+    /// Sets the fault from now on.
     pub fn set_fault(&self, fault: LinkFault) {
-        self.order(|orders| orders.fault = fault);
+        self.update(|settings| settings.fault = fault);
     }
 
     /// Returns the actual delays since the start, or since the last call.
     #[must_use]
-    pub fn given(&self) -> Given {
-        std::mem::replace(&mut *lock(&self.shared.given), Given::nothing())
+    pub fn take_delays(&self) -> MeasuredDelays {
+        std::mem::replace(&mut *lock(&self.shared.delays), MeasuredDelays::empty())
     }
 
     /// What the proxy has cost so far, in nanoseconds of CPU time of this process.
@@ -163,16 +163,16 @@ impl DelayProxy {
         self.shared.cpu_ns.load(Ordering::Relaxed)
     }
 
-    fn order(&self, change: impl FnOnce(&mut Orders)) {
-        change(&mut lock(&self.shared.orders));
+    fn update(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut lock(&self.shared.settings));
         // The counter overflows only after 2^64 unread signals, and then it is readable.
-        let _ = self.shared.bell.write(1);
+        let _ = self.shared.wakeup.write(1);
     }
 }
 
 impl Drop for DelayProxy {
     fn drop(&mut self) {
-        self.order(|orders| orders.stop = true);
+        self.update(|settings| settings.stop = true);
         if let Some(thread) = self.thread.take() {
             // It has no result; if it panicked, its connections are closed, too.
             let _ = thread.join();

@@ -1,7 +1,7 @@
 //! A Redis for an experiment: a private one, or an external one that is left as it was found.
 
+mod external;
 mod info;
-mod outside;
 mod private;
 mod run_keys;
 
@@ -19,10 +19,10 @@ use crate::child::{Bounds, Child, Exited, LaunchError};
 use crate::observe;
 
 /// The time limit for connecting and for each response.
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long Redis may take to free the memory of deleted keys, and how often it is polled.
-const FREEING: Duration = Duration::from_mins(1);
+const FREE_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(2);
 const NO_ARGS: &[&str] = &[];
 
@@ -35,7 +35,7 @@ pub struct Redis {
     pid: Option<u32>,
     process: Option<Child>,
     /// How a private one is started again.
-    again: Option<private::Again>,
+    restart_spec: Option<private::RestartSpec>,
 }
 
 /// By hand, because the URL may hold a password.
@@ -85,7 +85,7 @@ pub enum UnusableRedis {
     /// The URL is none.
     #[error("the Redis URL is malformed: {0}; expected a URL such as redis://127.0.0.1:6379/0")]
     Url(RedisError),
-    /// An outside Redis cannot be reached.
+    /// An external Redis cannot be reached.
     #[error(
         "cannot reach Redis at {place}: {}; check that it is running, and check address, database and password",
         line(.source)
@@ -96,7 +96,7 @@ pub enum UnusableRedis {
         /// Why.
         source: RedisError,
     },
-    /// An outside database is in use.
+    /// An external database is in use.
     #[error(
         "the Redis database at {place} has {keys} keys and may be in use; give an empty one (such as /1 at the end \
          of the URL), or allow a database in use"
@@ -173,17 +173,17 @@ impl Redis {
     /// Uses a running one. Rejects a database that is not empty unless `allow_used`; accesses no
     /// keys except those under [`key_prefix`](Self::key_prefix), which no other run has.
     pub fn at(url: &str, allow_used: bool) -> Result<Self, UnusableRedis> {
-        outside::connect(url, allow_used)
+        external::connect(url, allow_used)
     }
 
     /// Removes the keys that killed runs of this machine left in the Redis at `url`, and returns how many there were.
     pub fn reclaim(url: &str) -> Result<u64, UnusableRedis> {
-        run_keys::reclaim(&mut outside::reach(url)?, url)
+        run_keys::reclaim(&mut external::open_connection(url)?, url)
     }
 
     /// Removes the keys of the run with this prefix from the Redis at `url`, and returns how many there were.
     pub fn reclaim_run(url: &str, key_prefix: &str) -> Result<u64, UnusableRedis> {
-        run_keys::unlink_prefix(&mut outside::reach(url)?, url, key_prefix)
+        run_keys::unlink_prefix(&mut external::open_connection(url)?, url, key_prefix)
     }
 
     /// Its URL, with the password if there is one.
@@ -253,13 +253,13 @@ impl Redis {
 
     /// Removes every key of a private Redis.
     pub fn flush(&self) -> Result<(), UnusableRedis> {
-        self.own()?;
+        self.private_process()?;
         // Freeing ten million keys takes longer than the time limit of a response.
         self.command::<()>("FLUSHALL", "ASYNC")?;
-        let deadline = Instant::now() + FREEING;
+        let deadline = Instant::now() + FREE_TIMEOUT;
         while self.info("memory")?.get("lazyfree_pending_objects").is_some_and(|pending| pending != "0") {
             if Instant::now() >= deadline {
-                return Err(UnusableRedis::NotFreed { seconds: FREEING.as_secs() });
+                return Err(UnusableRedis::NotFreed { seconds: FREE_TIMEOUT.as_secs() });
             }
             sleep(POLL);
         }
@@ -268,22 +268,22 @@ impl Redis {
 
     /// Ends a private one as a crash would (SIGKILL): what it held is lost.
     pub fn crash(&self) -> Result<(), UnusableRedis> {
-        self.own()?.kill();
+        self.private_process()?.kill();
         Ok(())
     }
 
-    /// Shuts a private one down gracefully: its data is saved for [`start_again`](Self::start_again).
+    /// Shuts a private one down gracefully: its data is saved for [`restart`](Self::restart).
     pub fn shut_down(&self) -> Result<(), UnusableRedis> {
-        private::shut_down(self, self.own()?)
+        private::shut_down(self, self.private_process()?)
     }
 
     /// Restarts an exited private one at the same address: with its data after a graceful shutdown, empty after
     /// a crash.
-    pub fn start_again(&mut self) -> Result<(), UnusableRedis> {
-        private::start_again(self)
+    pub fn restart(&mut self) -> Result<(), UnusableRedis> {
+        private::restart(self)
     }
 
-    fn own(&self) -> Result<&Child, UnusableRedis> {
+    fn private_process(&self) -> Result<&Child, UnusableRedis> {
         self.process.as_ref().ok_or_else(|| UnusableRedis::NotPrivate { place: place(&self.url) })
     }
 
@@ -314,7 +314,7 @@ impl Redis {
 
     pub(crate) fn command<T: FromRedisValue>(&self, name: &str, args: impl ToRedisArgs) -> Result<T, UnusableRedis> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        ask(&mut connection, &self.url, name, args)
+        run_command(&mut connection, &self.url, name, args)
     }
 }
 
@@ -328,13 +328,13 @@ impl Drop for Redis {
 }
 
 fn open(url: &str) -> Result<Connection, RedisError> {
-    let connection = redis::Client::open(url)?.get_connection_with_timeout(DEADLINE)?;
-    connection.set_read_timeout(Some(DEADLINE))?;
-    connection.set_write_timeout(Some(DEADLINE))?;
+    let connection = redis::Client::open(url)?.get_connection_with_timeout(TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.set_write_timeout(Some(TIMEOUT))?;
     Ok(connection)
 }
 
-fn ask<T: FromRedisValue>(
+fn run_command<T: FromRedisValue>(
     connection: &mut Connection,
     url: &str,
     name: &str,
@@ -345,12 +345,13 @@ fn ask<T: FromRedisValue>(
     command.arg(args);
     match command.query(connection) {
         // The store may have closed an idle connection, and a process that was stopped and continued finds its wait
-        // interrupted, signal(7). The command is sent again over a new connection; this one may still get a late response.
+        // interrupted, signal(7). The command is sent again over a new connection; this one may still get a late
+        // response.
         Err(error) if error.is_io_error() && !error.is_timeout() => {
             *connection = open(url).map_err(failed)?;
             command.query(connection)
         }
-        answered => answered,
+        result => result,
     }
     .map_err(failed)
 }

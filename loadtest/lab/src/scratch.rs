@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_names_are_recognised() {
+    fn only_authbench_names_are_recognised() {
         assert!(is_our_name("authbench-1234-aB3xYz"));
         for name in [
             "authbench",

@@ -121,8 +121,8 @@ impl ServerSpec {
             ("touch", self.touch.to_string(), found.touch.unwrap_or(self.touch).to_string()),
             ("node", self.node.clone(), found.node.clone()),
         ];
-        let wrong = pairs.into_iter().find(|(_, asked, found)| asked != found);
-        wrong.map(|(what, asked, found)| Mismatch { what, asked, found })
+        let wrong = pairs.into_iter().find(|(_, requested, found)| requested != found);
+        wrong.map(|(what, requested, found)| Mismatch { what, requested, found })
     }
 }
 
@@ -132,7 +132,7 @@ pub struct Mismatch {
     /// The fact's name.
     pub what: &'static str,
     /// The requested value.
-    pub asked: String,
+    pub requested: String,
     /// What the server reports.
     pub found: String,
 }
@@ -166,8 +166,8 @@ pub enum ServerError {
     Http(#[from] HttpError),
     /// It is not the requested server.
     #[error(
-        "{program} was started with {what} {asked:?} but reports {found:?}; rebuild the whole workspace",
-        program = program.display(), what = mismatch.what, asked = mismatch.asked, found = mismatch.found
+        "{program} was started with {what} {requested:?} but reports {found:?}; rebuild the whole workspace",
+        program = program.display(), what = mismatch.what, requested = mismatch.requested, found = mismatch.found
     )]
     Mismatch {
         /// The binary.

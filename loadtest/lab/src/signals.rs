@@ -1,7 +1,7 @@
 //! How this process and its children handle signals.
 //!
-//! The parent of a program decides which signals it ignores: `nohup` ignores SIGHUP, a shell without job control ignores
-//! SIGINT for background programs. A program that sets a handler anyway undoes that.
+//! The parent of a program decides which signals it ignores: `nohup` ignores SIGHUP, a shell without job control
+//! ignores SIGINT for background programs. A program that sets a handler anyway undoes that.
 
 use std::io;
 
@@ -19,8 +19,8 @@ pub fn is_ignored(signal: Signal) -> bool {
     mask().is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 1)
 }
 
-/// Runs what sets handlers for these signals, and has those that were ignored before ignored again. None of the ignored ones
-/// is delivered meanwhile.
+/// Runs what sets handlers for these signals, and has those that were ignored before ignored again. None of the ignored
+/// ones is delivered meanwhile.
 pub fn keep_ignored<T>(signals: &[Signal], set_handlers: impl FnOnce() -> T) -> io::Result<T> {
     let ignored: Vec<Signal> = signals.iter().copied().filter(|signal| is_ignored(*signal)).collect();
     let mut before = SigSet::empty();

@@ -52,8 +52,8 @@ impl UnusableStore {
 }
 
 impl Store {
-    /// Starts a private one of this kind, with its files in `folder`, which is made if need be, and its output appended to `log`, within
-    /// `bounds`.
+    /// Starts a private one of this kind, with its files in `folder`, which is made if need be, and its output appended
+    /// to `log`, within `bounds`.
     ///
     /// # Panics
     /// If the kind is not a process of its own.

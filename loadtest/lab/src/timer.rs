@@ -34,7 +34,7 @@ impl Sleeps {
 /// Sleeps this many times from one moment of a steady schedule to the next, in its own thread, with `SCHED_FIFO`
 /// if `fifo`. Moments that have already passed, because a sleep ended late, count as late as they are.
 #[must_use]
-pub fn sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
+pub fn measure_sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
     let sleeping = thread::spawn(move || {
         let class = keep_time(fifo);
         let mut late_ns = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order");
@@ -51,13 +51,13 @@ pub fn sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
 
 /// Returns the scheduling class of a thread that requests `SCHED_FIFO`.
 #[must_use]
-pub fn class() -> SchedulingClass {
+pub fn request_fifo() -> SchedulingClass {
     thread::spawn(|| keep_time(true)).join().expect("measuring does not panic")
 }
 
 /// What it takes to read the monotonic clock once, in nanoseconds: the best of some batches, which nothing interrupted.
 #[must_use]
-pub fn reading_ns() -> f64 {
+pub fn measure_reading_ns() -> f64 {
     let batch = |_| {
         let start = now_ns();
         for _ in 0..READINGS_A_BATCH {
@@ -75,14 +75,14 @@ mod tests {
     #[test]
     fn every_sleep_is_counted_and_none_ends_early() {
         let before = now_ns();
-        let sleeps = sleeps(50, Duration::from_micros(200), false);
+        let sleeps = measure_sleeps(50, Duration::from_micros(200), false);
         assert!(now_ns() - before >= 50 * 200_000, "the delays were slept");
         assert_eq!((sleeps.late_ns.len(), sleeps.class), (50, SchedulingClass::Other));
         assert!(sleeps.late_us(0.5) <= sleeps.late_us(0.99));
     }
 
     #[test]
-    fn the_share_of_late_sleeps_is_of_those_beyond_the_bound() {
+    fn share_of_late_sleeps_counts_those_above_the_bound() {
         let mut late_ns = Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap();
         for us in [100, 400, 600, 900] {
             late_ns.record(us * 1_000).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_the_clock_takes_time() {
-        assert!(reading_ns() > 0.0 && reading_ns().is_finite());
+    fn clock_reading_takes_time() {
+        assert!(measure_reading_ns() > 0.0 && measure_reading_ns().is_finite());
     }
 }

@@ -11,7 +11,8 @@ use crate::server::{answer, head, serve};
 
 const POLLING: Polling = Polling { pause: Duration::ZERO, timeout: Duration::from_secs(5), concurrency: 1 };
 
-/// A node that acknowledges an event with this status, and responds to the following reads with these, and then with 401.
+/// A node that acknowledges an event with this status, and responds to the following reads with these, and then with
+/// 401.
 fn node(acknowledgement: &'static str, reads: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
     node_with_final_status(acknowledgement, reads, "401 Unauthorized")
 }

@@ -14,9 +14,9 @@ pub struct LoginExperiment {
     /// The server's processors while others log in; empty where the kernel chose.
     pub server_cpus: Vec<u32>,
     /// Reads at a set rate, without concurrent logins and during a login burst, in the order in which they were measured.
-    pub rounds: Vec<RoundAt<BesideLogins>>,
+    pub rounds: Vec<RoundAt<ConcurrentLogins>>,
     /// The login burst of each round that had one, with its scheme and block.
-    pub storms: Vec<LoginStorm>,
+    pub storms: Vec<LoginBurstRound>,
     /// Credentials issued without a password, in the order in which they were measured.
     pub issuances: Vec<Issuance>,
 }
@@ -31,7 +31,7 @@ impl Measured for LoginExperiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct BesideLogins {
+pub struct ConcurrentLogins {
     /// Clients that log in again after each response; 0 for no concurrent logins.
     pub clients: u32,
 }
@@ -40,7 +40,7 @@ pub struct BesideLogins {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct LoginStorm {
+pub struct LoginBurstRound {
     /// The scheme's id.
     pub scheme: String,
     /// The block of its round.

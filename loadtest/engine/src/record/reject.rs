@@ -12,23 +12,23 @@ use super::{Measured, Round, RoundAt};
 #[serde(deny_unknown_fields)]
 pub struct RejectExperiment {
     /// In the order in which they were measured.
-    pub rounds: Vec<RoundAt<GarbageSent>>,
+    pub rounds: Vec<RoundAt<SentCredential>>,
 }
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct GarbageSent {
+pub struct SentCredential {
     /// What is wrong with all requests; null for valid ones.
-    pub garbage: Option<Garbage>,
+    pub garbage: Option<InvalidCredential>,
 }
 
 /// What is wrong with a request that must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Garbage {
+pub enum InvalidCredential {
     /// It has no credential.
     NoCredential,
     /// Its credential is malformed.
@@ -43,7 +43,7 @@ pub enum Garbage {
     TooLongHeader,
 }
 
-impl fmt::Display for Garbage {
+impl fmt::Display for InvalidCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::NoCredential => "no credential",

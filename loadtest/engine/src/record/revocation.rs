@@ -16,7 +16,7 @@ pub struct RevocationExperiment {
     /// In the order in which they were measured.
     pub series: Vec<RevocationSeries>,
     /// What the store did for an event, in a quiet pass.
-    pub prices: Vec<RevocationPrice>,
+    pub prices: Vec<RevocationCost>,
 }
 
 impl Measured for RevocationExperiment {}
@@ -145,7 +145,7 @@ pub struct Acceptances {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct RevocationPrice {
+pub struct RevocationCost {
     /// The scheme's id.
     pub scheme: String,
     /// The kind.

@@ -10,13 +10,13 @@ use super::{Measured, Quantiles, Validity};
 #[serde(deny_unknown_fields)]
 pub struct RotationExperiment {
     /// Keys that rolled under load.
-    pub rolls: Vec<Roll>,
+    pub rolls: Vec<KeyRotation>,
     /// The same refresh token, sent several times at once.
     pub races: Vec<Race>,
     /// Used refresh tokens sent again by another client.
     pub replays: Vec<Replay>,
     /// Credentials issued all at once, and when they were refreshed.
-    pub storms: Vec<Storm>,
+    pub storms: Vec<RefreshBurst>,
 }
 
 impl Measured for RotationExperiment {}
@@ -25,7 +25,7 @@ impl Measured for RotationExperiment {}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Roll {
+pub struct KeyRotation {
     /// The scheme's id.
     pub scheme: String,
     /// Rolls of one block are neighbours in time.
@@ -33,7 +33,7 @@ pub struct Roll {
     /// UTC, RFC 3339.
     pub started_at: String,
     /// How the other node comes to the new key.
-    pub learning: Learning,
+    pub learning: KeyDistribution,
     /// Requests planned per second, to both nodes together.
     pub rate_rps: f64,
     /// When the roll was acknowledged, in seconds since the load began.
@@ -48,7 +48,7 @@ pub struct Roll {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Learning {
+pub enum KeyDistribution {
     /// Not at all: both began with one key file, and the new key is not distributed.
     Never,
     /// It fetches the public keys of the first when a token names one that it does not know.
@@ -130,7 +130,7 @@ pub struct Replay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Storm {
+pub struct RefreshBurst {
     /// The scheme's id.
     pub scheme: String,
     /// Storms of one block are neighbours in time.
@@ -162,7 +162,7 @@ pub struct Storm {
     pub validity: Validity,
 }
 
-impl Storm {
+impl RefreshBurst {
     /// From one refresh of a client to the next without jitter, in seconds.
     #[must_use]
     pub fn period_s(&self) -> f64 {

@@ -10,7 +10,7 @@ use super::{Measured, Validity};
 #[serde(deny_unknown_fields)]
 pub struct ScalingExperiment {
     /// How large the slices were, and why; null where nothing was sliced.
-    pub slicing: Option<Slicing>,
+    pub slicing: Option<QuotaSizes>,
     /// Why nothing could be sliced, so that the demands are all there is; null where something could.
     #[serde(default)]
     pub unsliced: Option<String>,
@@ -52,7 +52,7 @@ pub struct ServiceDemand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Slicing {
+pub struct QuotaSizes {
     /// By what, such as `cgroup v2`.
     pub method: String,
     /// Processors that one node is worth.

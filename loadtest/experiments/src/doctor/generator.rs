@@ -43,29 +43,31 @@ impl<'a> Generator<'a> {
                 self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
                 judge_saturated(round.achieved_rps, self.server_share(&round))
             }
-            Err(error) => untried(&error.to_string()).of(Need::Filled),
+            Err(error) => not_tested(&error.to_string()).of(Need::Filled),
         }
     }
 
     /// Finds the highest rate that the generator sustains.
     pub(super) fn ceiling(&mut self) -> Judgement {
-        let (Some(under_test), Some(capacity_rps)) = (&self.under_test, self.capacity_rps) else { return not_filled() };
+        let (Some(under_test), Some(capacity_rps)) = (&self.under_test, self.capacity_rps) else {
+            return not_saturated();
+        };
         match ceiling::find(self.config, under_test, parameters().connections, capacity_rps) {
             Ok(ceiling_rps) => {
                 self.ceiling_rps = Some(ceiling_rps).filter(|rate| *rate > 0.0);
                 judge_ceiling(ceiling_rps, capacity_rps, &parameters())
             }
-            Err(error) => untried(&error.to_string()).of(Need::RateOfCapacity),
+            Err(error) => not_tested(&error.to_string()).of(Need::RateOfCapacity),
         }
     }
 
     /// Measures how late the generator sends at a rate that it sustains easily.
     pub(super) fn lag(&mut self) -> Judgement {
-        let Some(ceiling_rps) = self.ceiling_rps else { return not_filled() };
+        let Some(ceiling_rps) = self.ceiling_rps else { return not_saturated() };
         let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
         match self.round(Arrivals::Poisson { rate_rps }, Load::AsPlanned) {
             Ok(round) => judge_lag(rate_rps, &round),
-            Err(error) => untried(&error.to_string()).of(Need::Paced),
+            Err(error) => not_tested(&error.to_string()).of(Need::Paced),
         }
     }
 
@@ -106,12 +108,12 @@ fn parameters() -> LatencyParameters {
     Profile::Full.parameters().latency
 }
 
-fn untried(why: &str) -> Judgement {
+fn not_tested(why: &str) -> Judgement {
     let means = "the generator's performance is unknown, and so is whether the experiments that depend on it can run";
     Judgement::missing(format!("not tested: {why}"), means, "fix the reported error")
 }
 
-fn not_filled() -> Judgement {
+fn not_saturated() -> Judgement {
     let means = "the generator's performance is unknown";
     Judgement::missing("not tested, because the control could not be loaded", means, "see `saturator`")
         .of(Need::RateOfCapacity)
@@ -154,14 +156,14 @@ fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParame
 fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
     let found = format!(
         "requests are sent {} µs late at the median, {} µs at the 99th percentile, at {} requests/s",
-        told(round.own_lag_us.p50),
-        told(round.own_lag_us.p99),
+        format_us(round.own_lag_us.p50),
+        format_us(round.own_lag_us.p99),
         grouped(rate_rps)
     );
     judge_late(found, round.own_late_share)
 }
 
-fn told(us: Option<u64>) -> String {
+fn format_us(us: Option<u64>) -> String {
     us.map_or_else(|| "an unknown number of".to_owned(), |us| us.to_string())
 }
 
@@ -217,9 +219,9 @@ mod tests {
     #[test]
     fn generator_is_not_judged_without_the_control() {
         assert_eq!(
-            (not_filled().state, not_filled().experiments),
+            (not_saturated().state, not_saturated().experiments),
             (State::Missing, vec![LatencyExperiment::EXPERIMENT])
         );
-        assert!(untried("no server").found.contains("no server"));
+        assert!(not_tested("no server").found.contains("no server"));
     }
 }

@@ -2,27 +2,27 @@
 
 use engine::experiment::Need;
 use engine::validity::STEAL_SHARE;
-use lab::slice::Allowance;
+use lab::cpu_quota::CgroupLimits;
 
 use super::finding::Judgement;
 
 /// Estimated memory for the largest comparison: servers of all schemes at the same time, some 10 MB each, and 200,000
 /// credentials in the store, in the server and in the generator.
-const ENOUGH_BYTES: u64 = 1 << 30;
+const MIN_MEMORY_BYTES: u64 = 1 << 30;
 /// Above this time per clock reading, in nanoseconds, the generator's capacity falls: a request reads the clock some
 /// ten times.
-const DEAR_READING_NS: f64 = 300.0;
+const SLOW_READING_NS: f64 = 300.0;
 /// The share of CPU time that other programs may use; an idle desktop uses less.
-const QUIET: f64 = 0.10;
+const MAX_OTHER_LOAD: f64 = 0.10;
 /// The steal share above which some rounds are invalid.
 const STEAL_WARNING: f64 = STEAL_SHARE / 3.0;
 
-pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgement {
+pub(super) fn processors(cores: &[Vec<u32>], cpu_limit: Option<f64>) -> Judgement {
     let count: usize = cores.iter().map(Vec::len).sum();
-    let there = format!("{} on {}", counted(count, "processor"), counted(cores.len(), "core"));
-    if let Some(share) = allowance.filter(|share| *share < count as f64) {
+    let hardware = format!("{} on {}", pluralize(count, "processor"), pluralize(cores.len(), "core"));
+    if let Some(share) = cpu_limit.filter(|share| *share < count as f64) {
         return Judgement::limited(
-            format!("{there}; a control group limits them to {share:.2} CPUs"),
+            format!("{hardware}; a control group limits them to {share:.2} CPUs"),
             "when the quota is used up, all processes are throttled; the pauses appear as latency that no scheme causes",
             "run authbench outside the group, or raise its quota (`docker run --cpus`, `CPUQuota=` of a systemd unit)",
         )
@@ -31,32 +31,32 @@ pub(super) fn processors(cores: &[Vec<u32>], allowance: Option<f64>) -> Judgemen
     let more = "use a machine with at least three cores";
     match (count, cores.len()) {
         (0 | 1, _) => Judgement::limited(
-            there,
+            hardware,
             "server, store and generator compete for one processor: latencies are too long, and expensive checks look too \
              expensive",
             more,
         )
         .of(Need::Timed),
         (2, _) => Judgement::limited(
-            there,
+            hardware,
             "server and store share one processor, the generator has the other: with the store on another machine, capacity \
              would be higher",
             more,
         )
         .of(Need::Timed),
         (_, 0..3) => Judgement::limited(
-            there,
+            hardware,
             "the generator shares cores with server and store, which slows every scheme equally",
             more,
         )
         .of(Need::Timed),
-        _ => Judgement::good(there, "server, store and generator each have their own cores"),
+        _ => Judgement::good(hardware, "server, store and generator each have their own cores"),
     }
 }
 
 /// Returns the available memory, limited by the machine and by the control groups of this process.
-pub(super) fn available_bytes(allowance: &Allowance) -> Option<u64> {
-    lab::host::available_memory_bytes().into_iter().chain(allowance.memory_bytes).min()
+pub(super) fn available_bytes(cgroup_limits: &CgroupLimits) -> Option<u64> {
+    lab::host::available_memory_bytes().into_iter().chain(cgroup_limits.memory_bytes).min()
 }
 
 pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgement {
@@ -70,11 +70,12 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
         .of(Need::Held);
     };
     let found = format!("{:.1} GiB available of {:.1} GiB", gib(available_bytes), gib(total_bytes));
-    if available_bytes >= ENOUGH_BYTES {
+    if available_bytes >= MIN_MEMORY_BYTES {
         return Judgement::good(found, "the servers of all schemes and the largest store fit into memory");
     }
     let means = "with servers of all schemes or with the largest stores, processes may swap or be killed";
-    let advice = format!("free up to {:.0} GiB, or compare fewer schemes at a time (`--schemes`)", gib(ENOUGH_BYTES));
+    let advice =
+        format!("free up to {:.0} GiB, or compare fewer schemes at a time (`--schemes`)", gib(MIN_MEMORY_BYTES));
     Judgement::limited(found, means, advice).of_all()
 }
 
@@ -94,7 +95,7 @@ pub(super) fn virtual_machine(virtualized: bool) -> Judgement {
 
 pub(super) fn clock(source: Option<&str>, reading_ns: f64) -> Judgement {
     let found = format!("{}; one reading takes {reading_ns:.0} ns", source.unwrap_or("the kernel does not name it"));
-    if reading_ns <= DEAR_READING_NS {
+    if reading_ns <= SLOW_READING_NS {
         return Judgement::good(found, "the cost of reading the clock is negligible");
     }
     Judgement::limited(
@@ -136,7 +137,7 @@ pub(super) fn other_load(share: Option<f64>) -> Judgement {
         .of(Need::Timed);
     };
     let found = format!("other programs use {:.0} % of the CPU time", share * 100.0);
-    if share <= QUIET {
+    if share <= MAX_OTHER_LOAD {
         return Judgement::good(found, "other programs do not disturb the measurements");
     }
     let means =
@@ -167,7 +168,7 @@ pub(super) fn steal(share: Option<f64>) -> Judgement {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn pluralize(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
@@ -178,8 +179,8 @@ mod tests {
 
     #[test]
     fn three_cores_are_good_and_two_with_hyperthreads_are_limited() {
-        let state = |cores: &[&[u32]], allowance| {
-            processors(&cores.iter().map(|core| core.to_vec()).collect::<Vec<_>>(), allowance).state
+        let state = |cores: &[&[u32]], cpu_limit| {
+            processors(&cores.iter().map(|core| core.to_vec()).collect::<Vec<_>>(), cpu_limit).state
         };
         assert_eq!(state(&[&[0], &[1], &[2]], None), Good);
         assert_eq!(state(&[&[0, 1], &[2, 3]], None), Limited);
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn other_load_of_an_idle_desktop_is_good() {
-        assert_eq!(other_load(Some(QUIET)).state, Good);
+        assert_eq!(other_load(Some(MAX_OTHER_LOAD)).state, Good);
         assert_eq!(other_load(Some(0.5)).found, "other programs use 50 % of the CPU time");
         assert_eq!(other_load(Some(0.5)).state, Limited);
         assert_eq!(other_load(None).state, Limited);
@@ -224,8 +225,8 @@ mod tests {
 
     #[test]
     fn little_memory_and_slow_clocks_are_limited() {
-        assert_eq!(memory(8 << 30, Some(ENOUGH_BYTES)).state, Good);
-        assert_eq!(memory(8 << 30, Some(ENOUGH_BYTES - 1)).state, Limited);
+        assert_eq!(memory(8 << 30, Some(MIN_MEMORY_BYTES)).state, Good);
+        assert_eq!(memory(8 << 30, Some(MIN_MEMORY_BYTES - 1)).state, Limited);
         assert_eq!(memory(8 << 30, None).state, Limited);
         assert_eq!(clock(Some("tsc"), 25.0).state, Good);
         assert_eq!(clock(Some("acpi_pm"), 1_500.0).state, Limited);

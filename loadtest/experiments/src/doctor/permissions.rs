@@ -3,7 +3,7 @@
 use engine::clock::SchedulingClass;
 use engine::experiment::Need;
 use engine::record::Placement;
-use lab::slice::{NoSlices, Slices};
+use lab::cpu_quota::{CpuQuotas, NoCpuQuotas};
 
 use super::finding::Judgement;
 
@@ -40,10 +40,10 @@ pub(super) fn priority(class: SchedulingClass) -> Judgement {
     }
 }
 
-pub(super) fn slices(slices: Result<Slices, NoSlices>) -> Judgement {
-    match slices {
-        Ok(slices) => Judgement::good(slices.method(), "nodes and store can be given CPU quotas"),
-        Err(NoSlices { reasons }) => Judgement::missing(
+pub(super) fn cpu_quotas(cpu_quotas: Result<CpuQuotas, NoCpuQuotas>) -> Judgement {
+    match cpu_quotas {
+        Ok(cpu_quotas) => Judgement::good(cpu_quotas.method(), "nodes and store can be given CPU quotas"),
+        Err(NoCpuQuotas { reasons }) => Judgement::missing(
             reasons,
             "no node can be given a CPU quota: `scaling` measures one node, and estimates the capacity of more from it",
             "run as root, or in a delegated control group: `systemd-run --user --scope -p Delegate=yes authbench compare …`, \
@@ -75,7 +75,7 @@ mod tests {
     fn missing_permission_comes_with_advice() {
         assert_eq!(priority(SchedulingClass::Fifo).state, State::Good);
         assert!(priority(SchedulingClass::Other).advice.unwrap().contains("rtprio"));
-        let none = slices(Err(NoSlices { reasons: "no control groups are mounted".to_owned() }));
+        let none = cpu_quotas(Err(NoCpuQuotas { reasons: "no control groups are mounted".to_owned() }));
         assert_eq!((none.state, none.experiments.as_slice()), (State::Missing, &[ScalingExperiment::EXPERIMENT][..]));
         assert!(none.found.contains("no control groups") && none.advice.unwrap().contains("Delegate=yes"));
     }

@@ -27,18 +27,18 @@ fn judge_store(kind: StoreKind, version: Result<String, UnusableStore>) -> Judge
             Judgement::good(found, format!("{} schemes that use it can be measured", schemes.len()))
         }
         Err(error) if error.is_missing() => {
-            let means = format!("{} are left out", listed(&schemes));
-            Judgement::missing("not installed", means, install(kind)).without(schemes)
+            let means = format!("{} are left out", join_ids(&schemes));
+            Judgement::missing("not installed", means, install_hint(kind)).without(schemes)
         }
         Err(error) => {
-            let means = format!("`compare` fails with this error if it is to measure one of {}", listed(&schemes));
+            let means = format!("`compare` fails with this error if it is to measure one of {}", join_ids(&schemes));
             let advice = "fix the reported error, or leave these schemes out (`--schemes`)";
             Judgement::missing(format!("does not start: {error}"), means, advice).without(schemes)
         }
     }
 }
 
-fn install(kind: StoreKind) -> &'static str {
+fn install_hint(kind: StoreKind) -> &'static str {
     match kind {
         StoreKind::Redis => "`apt-get install redis-server`, or use a running Redis (`compare --redis-url`)",
         StoreKind::RedisCluster => "`apt-get install redis-server`",
@@ -47,7 +47,7 @@ fn install(kind: StoreKind) -> &'static str {
     }
 }
 
-fn listed(schemes: &[Scheme]) -> String {
+fn join_ids(schemes: &[Scheme]) -> String {
     schemes.iter().map(|scheme| scheme.id()).collect::<Vec<_>>().join(", ")
 }
 
@@ -65,18 +65,19 @@ pub(super) fn haproxy(version: Option<String>) -> Judgement {
 /// Checks whether the server binary of every scheme exists.
 pub(super) fn server_binaries(locate: impl Fn(&str) -> Result<PathBuf, MissingBinary>) -> Judgement {
     let wanted: BTreeSet<&str> = Scheme::all().map(Scheme::binary).collect();
-    let looked: Vec<(&str, Result<PathBuf, MissingBinary>)> = wanted.iter().map(|name| (*name, locate(name))).collect();
-    let Some((_, Err(MissingBinary { folders, .. }))) = looked.iter().find(|(_, found)| found.is_err()) else {
+    let located: Vec<(&str, Result<PathBuf, MissingBinary>)> =
+        wanted.iter().map(|name| (*name, locate(name))).collect();
+    let Some((_, Err(MissingBinary { folders, .. }))) = located.iter().find(|(_, found)| found.is_err()) else {
         let names = wanted.iter().copied().collect::<Vec<_>>().join(", ");
         return Judgement::good(names, "the server of every scheme can be started");
     };
-    let absent: Vec<&str> = looked.iter().filter(|(_, found)| found.is_err()).map(|(name, _)| *name).collect();
+    let absent: Vec<&str> = located.iter().filter(|(_, found)| found.is_err()).map(|(name, _)| *name).collect();
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| absent.contains(&scheme.binary())).collect();
     let without_control = schemes.iter().any(|scheme| scheme.is_control());
     let means = if without_control {
         "without the control no scheme can be compared, and the generator cannot be tested".to_owned()
     } else {
-        format!("{} cannot be measured", listed(&schemes))
+        format!("{} cannot be measured", join_ids(&schemes))
     };
     let judgement = Judgement::missing(
         format!("{} not found in {folders}", absent.join(", ")),
@@ -118,8 +119,8 @@ mod tests {
         };
         assert_eq!(without("nothing").state, State::Good);
         let hybrid = without("edge-server");
-        let listed = listed(&hybrid.left_out);
-        assert_eq!((hybrid.found.as_str(), listed.as_str()), ("edge-server not found in /bin", "hybrid"));
+        let join_ids = join_ids(&hybrid.left_out);
+        assert_eq!((hybrid.found.as_str(), join_ids.as_str()), ("edge-server not found in /bin", "hybrid"));
         assert!(hybrid.experiments.is_empty(), "the others can be compared");
         let nothing = without("anonymous-server").experiments;
         assert!(nothing.into_iter().eq(Experiment::all()), "every experiment needs the control");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::experiment::Need;
 use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US};
-use lab::proxy::{EXACT_US, Trial, try_out};
+use lab::proxy::{MAX_ERROR_US, ProxyAccuracy, measure_accuracy};
 use lab::timer::Sleeps;
 
 use super::finding::Judgement;
@@ -20,8 +20,8 @@ const MESSAGES_PER_S: u32 = 5_000;
 const TRIAL: Duration = Duration::from_millis(300);
 
 /// Sleeps as the generator does between two requests.
-pub(super) fn sleeps(fifo: bool) -> Sleeps {
-    lab::timer::sleeps(SLEEPS, PACE, fifo)
+pub(super) fn measure_sleeps(fifo: bool) -> Sleeps {
+    lab::timer::measure_sleeps(SLEEPS, PACE, fifo)
 }
 
 pub(super) fn timer(sleeps: &Sleeps) -> Judgement {
@@ -48,12 +48,12 @@ fn judge_timer(found: String, late_share: f64) -> Judgement {
     .of(Need::Paced)
 }
 
-pub(super) fn trials(proxy_cpus: &[u32]) -> io::Result<Vec<Trial>> {
-    let trial = |us| try_out(Duration::from_micros(us), MESSAGES_PER_S, TRIAL, proxy_cpus);
+pub(super) fn trials(proxy_cpus: &[u32]) -> io::Result<Vec<ProxyAccuracy>> {
+    let trial = |us| measure_accuracy(Duration::from_micros(us), MESSAGES_PER_S, TRIAL, proxy_cpus);
     ROUND_TRIPS_US.into_iter().map(trial).collect()
 }
 
-pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
+pub(super) fn delay_proxy(trials: io::Result<Vec<ProxyAccuracy>>) -> Judgement {
     let trials = match trials {
         Ok(trials) => trials,
         Err(error) => {
@@ -65,14 +65,14 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
             .of(Need::Proxied);
         }
     };
-    let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.off_us(), trial.set_us));
+    let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.error_us(), trial.set_us));
     let found = format!("median error: {}", each.collect::<Vec<_>>().join(", "));
-    if trials.iter().all(|trial| trial.off_us().abs() <= EXACT_US) {
-        return Judgement::good(found, format!("a store's round-trip time can be set to within {EXACT_US:.0} µs"));
+    if trials.iter().all(|trial| trial.error_us().abs() <= MAX_ERROR_US) {
+        return Judgement::good(found, format!("a store's round-trip time can be set to within {MAX_ERROR_US:.0} µs"));
     }
     Judgement::limited(
         found,
-        format!("the simulated delay is off by more than {EXACT_US:.0} µs; use the delay that the proxy reports, not the set one"),
+        format!("the simulated delay is off by more than {MAX_ERROR_US:.0} µs; use the delay that the proxy reports, not the set one"),
         "see `other-load`, `priority` and `processors`",
     )
     .of(Need::Proxied)
@@ -80,19 +80,24 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<Trial>>) -> Judgement {
 
 #[cfg(test)]
 mod tests {
-    use lab::proxy::Spread;
+    use lab::proxy::Percentiles;
 
     use super::super::finding::State;
     use super::*;
 
-    fn trial(given_us: f64) -> Trial {
-        let direct = Spread { p50: 100.0, p99: 200.0 };
-        Trial { set_us: 1_000.0, direct, through: Spread { p50: 100.0 + given_us, p99: 9_000.0 }, cpu_us: 1.0 }
+    fn trial(added_us: f64) -> ProxyAccuracy {
+        let direct = Percentiles { p50: 100.0, p99: 200.0 };
+        ProxyAccuracy {
+            set_us: 1_000.0,
+            direct,
+            through: Percentiles { p50: 100.0 + added_us, p99: 9_000.0 },
+            cpu_us: 1.0,
+        }
     }
 
     #[test]
     fn proxy_error_is_limited_in_both_directions() {
-        let state = |given_us: &[f64]| delay_proxy(Ok(given_us.iter().copied().map(trial).collect())).state;
+        let state = |added_us: &[f64]| delay_proxy(Ok(added_us.iter().copied().map(trial).collect())).state;
         assert_eq!(state(&[1_000.0, 1_049.0, 951.0]), State::Good);
         assert_eq!(state(&[1_000.0, 1_051.0]), State::Limited);
         assert_eq!(state(&[949.0]), State::Limited);

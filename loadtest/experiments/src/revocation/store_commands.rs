@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::Scheme;
 use driver::RevocationPoller;
-use engine::record::{EventKind, RevocationExperiment, RevocationPrice};
+use engine::record::{EventKind, RevocationCost, RevocationExperiment};
 use lab::store::Store;
 
 use super::trial::{PreparedTrial, TrialFactory};
@@ -33,7 +33,7 @@ pub(super) fn measure(context: &mut RunContext<'_>, scheme: Scheme) -> Result<()
         };
         let prepared = factory.make(&[(kind, 0); REPEATS as usize])?;
         if let Some(commands) = commands(&mut poller, store, &prepared, scheme)? {
-            let price = RevocationPrice { scheme: scheme.id().to_owned(), event: kind, commands, events: REPEATS };
+            let price = RevocationCost { scheme: scheme.id().to_owned(), event: kind, commands, events: REPEATS };
             context.journal.measured(|found: &mut RevocationExperiment| found.prices.push(price))?;
         }
     }

@@ -19,7 +19,7 @@ pub(super) enum Refreshed {
     /// The next refresh token.
     Granted(String),
     /// 401.
-    Refused,
+    Rejected,
     /// Anything else.
     Failed,
 }
@@ -30,7 +30,7 @@ pub(super) fn refresh(client: &Client, token: &str) -> Result<Refreshed, HttpErr
     let next = || serde_json::from_slice::<LoginResponse>(&answer.body).ok()?.refresh_token;
     Ok(match answer.status {
         200 => next().map_or(Refreshed::Failed, Refreshed::Granted),
-        401 => Refreshed::Refused,
+        401 => Refreshed::Rejected,
         _ => Refreshed::Failed,
     })
 }

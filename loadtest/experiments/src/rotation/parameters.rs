@@ -6,16 +6,16 @@ use crate::profile::Profile;
 #[derive(Clone, Debug)]
 pub struct RotationParameters {
     /// Key rotation.
-    pub rolls: RollParameters,
+    pub key_rotations: KeyRotationParameters,
     /// Refresh races.
     pub races: RaceParameters,
     /// Refresh bursts.
-    pub storms: StormParameters,
+    pub refresh_bursts: RefreshBurstParameters,
 }
 
 /// The parameters of key rotation under load.
 #[derive(Clone, Debug)]
-pub struct RollParameters {
+pub struct KeyRotationParameters {
     /// Rotations of every scheme's key, for each way in which the other node gets it.
     pub blocks: u32,
     /// Duration of the load, in seconds; the key is rotated in its middle.
@@ -43,7 +43,7 @@ pub struct RaceParameters {
 
 /// The parameters of refresh bursts.
 #[derive(Clone, Debug)]
-pub struct StormParameters {
+pub struct RefreshBurstParameters {
     /// Jitters of the fraction of the lifetime at which clients refresh, as fractions of the time between two
     /// refreshes.
     pub jitters: Vec<f64>,
@@ -52,7 +52,7 @@ pub struct StormParameters {
     /// Number of credentials issued.
     pub credentials: u32,
     /// The duration of issuing, in seconds.
-    pub storm_s: f64,
+    pub burst_s: f64,
     /// The lifetime of a credential, in seconds.
     pub ttl_s: u64,
     /// The fraction of its lifetime after which it is refreshed, 0 to 1.
@@ -67,7 +67,7 @@ impl RotationParameters {
     /// Returns the parameters of a profile.
     pub(super) fn of(profile: Profile) -> Self {
         Self {
-            rolls: RollParameters {
+            key_rotations: KeyRotationParameters {
                 blocks: profile.pick(1, 2, 2),
                 round_s: 2.4,
                 rate_rps: 200.0,
@@ -80,11 +80,11 @@ impl RotationParameters {
                 families: profile.pick(200, 400, 2_000),
                 replays: 20,
             },
-            storms: StormParameters {
+            refresh_bursts: RefreshBurstParameters {
                 jitters: vec![0.0, 0.2],
                 blocks: profile.pick(1, 1, 3),
                 credentials: profile.pick(1_500, 3_000, 3_000),
-                storm_s: profile.pick(0.6, 0.8, 0.8),
+                burst_s: profile.pick(0.6, 0.8, 0.8),
                 ttl_s: profile.pick(3, 4, 4),
                 share: 0.8,
                 periods: profile.pick(2, 3, 3),

@@ -33,8 +33,8 @@ pub(super) fn run(
         let server = refreshing.start(context, vec![("--refresh-grace-s", grace_s.to_string())])?;
         for &clients in &parameters.clients {
             context.step(&format!("{clients} clients refresh at once, grace period {grace_s} s"))?;
-            let tally = race(context, &server, clients, parameters.families)?;
-            let race = tally.into_race(scheme, grace_s, clients);
+            let outcomes = race(context, &server, clients, parameters.families)?;
+            let race = outcomes.into_race(scheme, grace_s, clients);
             context.journal.measured(|rotation: &mut RotationExperiment| rotation.races.push(race))?;
         }
         for age_s in ages_s(grace_s) {
@@ -56,16 +56,16 @@ fn ages_s(grace_s: u64) -> Vec<u64> {
 
 /// The outcome of families.
 #[derive(Default)]
-struct Tally {
+struct Outcomes {
     families: u64,
     granted: u64,
-    refused: u64,
+    rejected: u64,
     failed: u64,
-    killed: u64,
+    revoked: u64,
     spreads_us: Vec<u64>,
 }
 
-impl Tally {
+impl Outcomes {
     fn into_race(self, scheme: &str, grace_s: u64, clients: u32) -> Race {
         Race {
             scheme: scheme.to_owned(),
@@ -73,55 +73,55 @@ impl Tally {
             clients,
             families: self.families,
             granted: self.granted,
-            refused: self.refused,
-            killed: self.killed,
+            refused: self.rejected,
+            killed: self.revoked,
             spread_us: median(self.spreads_us.into_iter().map(|us| us as f64)).unwrap_or(0.0),
-            validity: answered(self.failed),
+            validity: no_failures(self.failed),
         }
     }
 }
 
 /// Invalidates the result if a refresh was neither granted nor rejected.
-fn answered(failed: u64) -> Validity {
+fn no_failures(failed: u64) -> Validity {
     let some = (failed > 0).then(|| format!("{failed} refreshes got neither a token nor 401"));
     Validity::from_reasons(some.into_iter().collect())
 }
 
-fn race(context: &RunContext<'_>, server: &Server, clients: u32, count: u32) -> Result<Tally, ExperimentError> {
-    let racers: Vec<Client> = (0..clients).map(|_| server.client()).collect();
+fn race(context: &RunContext<'_>, server: &Server, clients: u32, count: u32) -> Result<Outcomes, ExperimentError> {
+    let clients_racing: Vec<Client> = (0..clients).map(|_| server.client()).collect();
     let owner = server.client();
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     for first in (0..count).step_by(BATCH as usize) {
         let tokens = families(context, server, BATCH.min(count - first))?;
-        for sent in all_send(&racers, &tokens)? {
-            judge(&owner, &sent, &mut tally)?;
+        for sent in send_all(&clients_racing, &tokens)? {
+            count_outcomes(&owner, &sent, &mut outcomes)?;
         }
     }
-    Ok(tally)
+    Ok(outcomes)
 }
 
 /// The time at which a client sent, and the outcome.
 type Sent = (Instant, Refreshed);
 
 /// Makes every client send every token, all at the same instant. Returns by token the outcome of each client.
-fn all_send(racers: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, HttpError> {
-    let start = Barrier::new(racers.len());
-    let send = |racer: &Client| -> Vec<Result<Sent, HttpError>> {
+fn send_all(clients_racing: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, HttpError> {
+    let start = Barrier::new(clients_racing.len());
+    let send = |client: &Client| -> Vec<Result<Sent, HttpError>> {
         let one = |token: &String| {
             start.wait();
             let sent = Instant::now();
-            Ok((sent, refresh(racer, token)?))
+            Ok((sent, refresh(client, token)?))
         };
         tokens.iter().map(one).collect()
     };
     let by_client = std::thread::scope(|scope| {
-        let threads: Vec<_> = racers.iter().map(|racer| scope.spawn(|| send(racer))).collect();
+        let threads: Vec<_> = clients_racing.iter().map(|client| scope.spawn(|| send(client))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a client does not panic")).collect::<Vec<_>>()
     });
     let mut by_token: Vec<Vec<Sent>> = tokens.iter().map(|_| Vec::new()).collect();
     for sent in by_client {
-        for (place, one) in by_token.iter_mut().zip(sent) {
-            place.push(one?);
+        for (outcomes_of_token, one) in by_token.iter_mut().zip(sent) {
+            outcomes_of_token.push(one?);
         }
     }
     Ok(by_token)
@@ -129,23 +129,23 @@ fn all_send(racers: &[Client], tokens: &[String]) -> Result<Vec<Vec<Sent>>, Http
 
 /// Counts the outcomes of the clients, and checks whether one of them can still refresh: a client refreshes with its
 /// latest token, and a rejected token revokes the rest of its family.
-fn judge(owner: &Client, sent: &[Sent], tally: &mut Tally) -> Result<(), HttpError> {
-    let mut got = None;
+fn count_outcomes(owner: &Client, sent: &[Sent], outcomes: &mut Outcomes) -> Result<(), HttpError> {
+    let mut latest = None;
     for (_, refreshed) in sent {
         match refreshed {
-            Refreshed::Granted(token) => (got, tally.granted) = (Some(token), tally.granted + 1),
-            Refreshed::Refused => tally.refused += 1,
-            Refreshed::Failed => tally.failed += 1,
+            Refreshed::Granted(token) => (latest, outcomes.granted) = (Some(token), outcomes.granted + 1),
+            Refreshed::Rejected => outcomes.rejected += 1,
+            Refreshed::Failed => outcomes.failed += 1,
         }
     }
-    let alive = match got {
+    let is_alive = match latest {
         None => false,
         Some(token) => matches!(refresh(owner, token)?, Refreshed::Granted(_)),
     };
-    tally.families += 1;
-    tally.killed += u64::from(!alive);
+    outcomes.families += 1;
+    outcomes.revoked += u64::from(!is_alive);
     let moments = || sent.iter().map(|(at, _)| *at);
-    tally.spreads_us.extend(moments().min().zip(moments().max()).map(|(first, last)| us_between(first, last)));
+    outcomes.spreads_us.extend(moments().min().zip(moments().max()).map(|(first, last)| us_between(first, last)));
     Ok(())
 }
 
@@ -161,21 +161,29 @@ fn replay(
     let copies = families(context, server, count)?;
     let owners: Vec<Refreshed> = copies.iter().map(|copy| refresh(&client, copy)).collect::<Result<_, _>>()?;
     client.advance_clock(age_s)?;
-    let (mut passed, mut killed, mut failed) = (0, 0, 0);
+    let (mut passed, mut revoked, mut failed) = (0, 0, 0);
     for (copy, owner) in copies.iter().zip(owners) {
         match refresh(&client, copy)? {
             Refreshed::Granted(_) => passed += 1,
-            Refreshed::Refused => {}
+            Refreshed::Rejected => {}
             Refreshed::Failed => failed += 1,
         }
         let Refreshed::Granted(token) = owner else {
             failed += 1;
             continue;
         };
-        killed += u64::from(!matches!(refresh(&client, &token)?, Refreshed::Granted(_)));
+        revoked += u64::from(!matches!(refresh(&client, &token)?, Refreshed::Granted(_)));
     }
     let families = copies.len() as u64;
-    Ok(Replay { scheme: scheme.to_owned(), grace_s, age_s, families, passed, killed, validity: answered(failed) })
+    Ok(Replay {
+        scheme: scheme.to_owned(),
+        grace_s,
+        age_s,
+        families,
+        passed,
+        killed: revoked,
+        validity: no_failures(failed),
+    })
 }
 
 #[cfg(test)]

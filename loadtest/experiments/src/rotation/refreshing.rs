@@ -5,13 +5,13 @@ use lab::child::Bounds;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
-use crate::own_store::OwnStore;
+use crate::experiment_store::ExperimentStore;
 use crate::run_context::{ExperimentError, RunContext};
 
 /// The scheme for races and bursts, with its store.
 pub(super) struct Refreshing<'a> {
     pub(super) scheme: Scheme,
-    store: OwnStore<'a>,
+    store: ExperimentStore<'a>,
 }
 
 impl<'a> Refreshing<'a> {
@@ -57,12 +57,12 @@ impl<'a> Refreshing<'a> {
 const WHAT: &str = "rotation: races and bursts of refresh tokens";
 
 /// Returns a separate Redis, whether or not the compared schemes need one; or the external one.
-fn store<'a>(context: &mut RunContext<'a>) -> Result<OwnStore<'a>, ExperimentError> {
+fn store<'a>(context: &mut RunContext<'a>) -> Result<ExperimentStore<'a>, ExperimentError> {
     let bounds = Bounds::on(&context.config.placement.store_cpus);
     if context.config.stores.contains_key(&StoreKind::Redis) {
-        return OwnStore::fresh(context, StoreKind::Redis, "rotation", &bounds);
+        return ExperimentStore::start_empty(context, StoreKind::Redis, "rotation", &bounds);
     }
-    let store = OwnStore::private(context, StoreKind::Redis, "rotation", &bounds)?;
+    let store = ExperimentStore::start_private(context, StoreKind::Redis, "rotation", &bounds)?;
     if let Some((name, version)) = store.store().map(Store::software) {
         let version = version.to_owned();
         context.journal.software(name, &version);

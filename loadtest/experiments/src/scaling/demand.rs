@@ -6,7 +6,7 @@ use engine::record::{Round, ScalingExperiment, ServiceDemand, Usage};
 use lab::child::Bounds;
 
 use super::{ScalingParameters, drive, pid, plan};
-use crate::balancer::{Balancer, Front};
+use crate::balancer::{Balancer, RunningBalancer};
 use crate::blocks;
 use crate::run_context::{ExperimentError, RunContext};
 use crate::servers::{self, ServerUnderTest};
@@ -15,7 +15,7 @@ use crate::visit::Watched;
 /// One node, and the balancer in front of it, if there is one.
 struct Subject<'a> {
     under_test: ServerUnderTest<'a>,
-    front: Option<Front>,
+    balancer: Option<RunningBalancer>,
 }
 
 /// Visits one node of every scheme once per block, and returns the median demand of each, in order.
@@ -53,11 +53,11 @@ fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
 impl<'a> Subject<'a> {
     fn of(context: &RunContext<'_>, under_test: ServerUnderTest<'a>) -> Result<Self, ExperimentError> {
         let bounds = Bounds::on(&context.config.placement.server_cpus);
-        let front = match context.config.balancer {
+        let balancer = match context.config.balancer {
             Balancer::Generator => None,
-            Balancer::Haproxy => Some(Front::start(context, under_test.scheme, &under_test.target, &bounds)?),
+            Balancer::Haproxy => Some(RunningBalancer::start(context, under_test.scheme, &under_test.target, &bounds)?),
         };
-        Ok(Self { under_test, front })
+        Ok(Self { under_test, balancer })
     }
 
     fn visit(
@@ -69,9 +69,10 @@ impl<'a> Subject<'a> {
         let plan = plan(context, parameters, parameters.connections, block);
         self.under_test.renew(context, &plan)?;
         let (under_test, scheme) = (&self.under_test, self.under_test.scheme);
-        let through = self.front.as_ref().map(|front| front.before(&under_test.target, scheme)).transpose()?;
+        let through =
+            self.balancer.as_ref().map(|balancer| balancer.target_through(&under_test.target, scheme)).transpose()?;
         let servers = [under_test.server.process().pid()];
-        let watched = Watched { servers: &servers, store: under_test.store, balancer: pid(self.front.as_ref()) };
+        let watched = Watched { servers: &servers, store: under_test.store, balancer: pid(self.balancer.as_ref()) };
         let started_at = crate::now();
         let round = drive(context, &plan, through.as_ref().unwrap_or(&under_test.target), scheme, watched)?;
         // An interrupted round has no result.

@@ -17,14 +17,14 @@ use experiments::population::PopulationParameters;
 use experiments::profile::{Parameters, Profile};
 use experiments::reject::RejectParameters;
 use experiments::revocation::{EventCounts, RevocationParameters};
-use experiments::rotation::{RaceParameters, RollParameters, RotationParameters, StormParameters};
+use experiments::rotation::{KeyRotationParameters, RaceParameters, RefreshBurstParameters, RotationParameters};
 use experiments::rtt::RttParameters;
 use experiments::scaling::ScalingParameters;
 use experiments::wire::WireParameters;
-use experiments::{Balancer, RunContext, Journal, Progress, RunConfig, run};
+use experiments::{Balancer, Journal, Progress, RunConfig, RunContext, run};
 use lab::child::Bounds;
+use lab::cpu_quota::{CpuQuotas, NoCpuQuotas};
 use lab::scratch::Scratch;
-use lab::cpu_quota::{NoCpuQuotas, CpuQuotas};
 use lab::store::Store;
 use tempfile::TempDir;
 
@@ -147,13 +147,13 @@ pub(crate) fn tiny() -> Parameters {
 
 fn tiny_rotation() -> RotationParameters {
     RotationParameters {
-        rolls: RollParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
+        key_rotations: KeyRotationParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
         races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
-        storms: StormParameters {
+        refresh_bursts: RefreshBurstParameters {
             jitters: vec![0.0, 0.2],
             blocks: 1,
             credentials: 200,
-            storm_s: 0.2,
+            burst_s: 0.2,
             ttl_s: 2,
             share: 0.8,
             periods: 2,

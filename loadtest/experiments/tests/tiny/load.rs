@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::record::{
-    CostExperiment, Garbage, LatencyExperiment, Load, RejectExperiment, Round, RoundAt, RttExperiment,
+    CostExperiment, InvalidCredential, LatencyExperiment, Load, RejectExperiment, Round, RoundAt, RttExperiment,
 };
 
 use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
@@ -66,7 +66,7 @@ fn rtt_delays_only_schemes_that_query_the_store() {
 fn reject_sends_invalid_credentials_and_expects_their_status() {
     let record = measure(RejectExperiment::EXPERIMENT);
     let reject = only::<RejectExperiment>(&record);
-    let mut seen: BTreeMap<(&str, Option<Garbage>), (u16, u64)> = BTreeMap::new();
+    let mut seen: BTreeMap<(&str, Option<InvalidCredential>), (u16, u64)> = BTreeMap::new();
     for RoundAt { at, round } in &reject.rounds {
         assert_eq!(round.counts.failed(), 0, "{} at {at:?}: {:?}", round.scheme, round.counts);
         assert!(round.load.is_saturated());
@@ -74,8 +74,8 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
         of.1 += round.counts.ok;
     }
     let expected = |scheme: &'static str| {
-        use Garbage::{Expired, Forged, LongHeader, Malformed, NoCredential, TooLongHeader};
-        let refused: &[(Garbage, u16)] = if scheme == "anonymous" {
+        use InvalidCredential::{Expired, Forged, LongHeader, Malformed, NoCredential, TooLongHeader};
+        let refused: &[(InvalidCredential, u16)] = if scheme == "anonymous" {
             &[(TooLongHeader, 431)]
         } else {
             &[(NoCredential, 401), (Malformed, 401), (Forged, 401), (Expired, 401), (LongHeader, 401)]
@@ -87,7 +87,9 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
     assert_eq!(statuses, SCHEMES.into_iter().flat_map(expected).collect());
     assert!(seen.values().all(|(_, answered)| *answered > 0), "{seen:?}");
     // Only well-formed session ids are looked up.
-    for (garbage, asks) in [(Garbage::Forged, true), (Garbage::Expired, true), (Garbage::Malformed, false)] {
+    for (garbage, asks) in
+        [(InvalidCredential::Forged, true), (InvalidCredential::Expired, true), (InvalidCredential::Malformed, false)]
+    {
         let own = reject.rounds.iter().filter(|each| each.at.garbage == Some(garbage)).map(|each| &each.round);
         for round in own.filter(|round| round.scheme == "session-redis") {
             let commands = round.usage.as_ref().unwrap().store_commands.as_ref().unwrap();

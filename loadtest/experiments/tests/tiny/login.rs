@@ -1,6 +1,6 @@
 //! `login`.
 
-use engine::record::{BesideLogins, LoginExperiment, RoundAt};
+use engine::record::{ConcurrentLogins, LoginExperiment, RoundAt};
 
 use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
@@ -13,7 +13,7 @@ fn login_measures_bursts_with_reads_and_issuance_without_a_password() {
     for storm in &login.storms {
         assert!(storm.validity.valid && storm.answered >= 3, "every client logged in: {storm:?}");
         assert_eq!(storm.store_cpu_ns.is_some(), storm.scheme == "session-redis");
-        let beside = |each: &&RoundAt<BesideLogins>| {
+        let beside = |each: &&RoundAt<ConcurrentLogins>| {
             each.at.clients == 3
                 && each.round.scheme == storm.scheme
                 && each.round.block == storm.block

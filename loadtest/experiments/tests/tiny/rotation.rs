@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::record::{Learning, RotationExperiment};
+use engine::record::{KeyDistribution, RotationExperiment};
 
 use crate::bed::{measure_all, only};
 
@@ -12,7 +12,7 @@ fn rotation_replaces_keys_under_load_and_counts_rejections() {
     let record = measure_all(RotationExperiment::EXPERIMENT, &schemes);
     let rotation = only::<RotationExperiment>(&record);
     let rolled: BTreeSet<_> = rotation.rolls.iter().map(|roll| (roll.scheme.as_str(), roll.learning)).collect();
-    let (never, published) = (Learning::Never, Learning::Published);
+    let (never, published) = (KeyDistribution::Never, KeyDistribution::Published);
     let expected = [
         ("jwt-hs256", never),
         ("jwt-eddsa", never),

@@ -15,12 +15,12 @@ use nix::unistd::{Pid, getppid};
 
 use super::log::Log;
 use super::{Child, spawner};
+use crate::cpu_quota::CpuQuota;
 use crate::placement::cpu_set;
 use crate::signals::restore_defaults;
-use crate::slice::Slice;
 
 /// What the names of this workspace's own environment variables begin with.
-pub const OWN_VARIABLES: &str = "AUTHBENCH_";
+pub const ENV_PREFIX: &str = "AUTHBENCH_";
 
 /// What to start, where and with which log.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Launch {
     /// Its arguments.
     pub args: Vec<OsString>,
     /// Additions to its environment, which it otherwise inherits except for the variables that would
-    /// change its settings: those whose names begin with [`OWN_VARIABLES`].
+    /// change its settings: those whose names begin with [`ENV_PREFIX`].
     pub env: Vec<(OsString, OsString)>,
     /// What it and all it starts may use.
     pub bounds: Bounds,
@@ -49,15 +49,15 @@ pub struct Launch {
 pub struct Bounds {
     /// The logical processors it is kept on; with none it gets those of the thread that started the first child.
     pub cpus: Vec<u32>,
-    /// The share of processor time that it has to do with; none leaves it unbounded.
-    pub slice: Option<Arc<Slice>>,
+    /// Its CPU quota; none leaves it unrestricted.
+    pub cpu_quota: Option<Arc<CpuQuota>>,
 }
 
 impl Bounds {
     /// All the time of these processors.
     #[must_use]
     pub fn on(cpus: &[u32]) -> Self {
-        Self { cpus: cpus.to_owned(), slice: None }
+        Self { cpus: cpus.to_owned(), cpu_quota: None }
     }
 }
 
@@ -131,16 +131,16 @@ impl Launch {
             name: self.name,
             pid: process.id(),
             process: Mutex::new(process),
-            dismissed: AtomicBool::new(false),
+            exit_expected: AtomicBool::new(false),
             log,
             stop_signal: self.stop_signal,
-            _slice: self.bounds.slice,
+            _cpu_quota: self.bounds.cpu_quota,
         })
     }
 
     fn command(&self, output: std::fs::File) -> io::Result<Command> {
-        let (program, args) = match &self.bounds.slice {
-            Some(slice) => slice.wrap(self.program.clone().into(), self.args.clone()),
+        let (program, args) = match &self.bounds.cpu_quota {
+            Some(cpu_quota) => cpu_quota.wrap(self.program.clone().into(), self.args.clone()),
             None => (self.program.clone().into(), self.args.clone()),
         };
         let mut command = Command::new(program);
@@ -149,34 +149,34 @@ impl Launch {
             // It may not be let into the folder that this program was started in.
             command.uid(uid).gid(gid).current_dir("/");
         }
-        for name in own_variables() {
+        for name in authbench_variables() {
             command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let cpus = if self.bounds.cpus.is_empty() { None } else { Some(cpu_set(&self.bounds.cpus)?) };
-        bind(&mut command, cpus, [Signal::SIGTERM, self.stop_signal]);
-        self.bounds.slice.as_ref().map_or(Ok(()), |slice| slice.enter(&mut command))?;
+        prepare_child(&mut command, cpus, [Signal::SIGTERM, self.stop_signal]);
+        self.bounds.cpu_quota.as_ref().map_or(Ok(()), |cpu_quota| cpu_quota.enter(&mut command))?;
         Ok(command)
     }
 }
 
 /// A setting left in the user's shell would go unrecorded into every number.
-fn own_variables() -> impl Iterator<Item = OsString> {
+fn authbench_variables() -> impl Iterator<Item = OsString> {
     let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| name.as_encoded_bytes().starts_with(OWN_VARIABLES.as_bytes()))
+    names.filter(|name| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()))
 }
 
-/// Ties the process to this program and to its processors. The signals that stop it do so even where this program was started
-/// with them ignored, which a child inherits.
+/// Ties the process to this program and to its processors. The signals that stop it do so even where this program was
+/// started with them ignored, which a child inherits.
 #[expect(unsafe_code, reason = "std has no other way to run code between fork and exec")]
-fn bind(command: &mut Command, cpus: Option<CpuSet>, stop_signals: [Signal; 2]) {
+fn prepare_child(command: &mut Command, cpus: Option<CpuSet>, stop_signals: [Signal; 2]) {
     let parent = Pid::this();
     // SAFETY: between fork and exec in a process with threads only async-signal-safe calls are
-    // allowed. `die_with`, `restore_defaults` and `sched_setaffinity` make system calls on values made
+    // allowed. `kill_with_parent`, `restore_defaults` and `sched_setaffinity` make system calls on values made
     // beforehand; they take no lock and no memory, nor do their errors.
     unsafe {
         command.pre_exec(move || {
-            die_with(parent)?;
+            kill_with_parent(parent)?;
             restore_defaults(&stop_signals)?;
             cpus.map_or(Ok(()), |cpus| Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?))
         });
@@ -184,7 +184,7 @@ fn bind(command: &mut Command, cpus: Option<CpuSet>, stop_signals: [Signal; 2]) 
 }
 
 /// Has the kernel kill this process when its parent ends, and fails if that has happened already.
-fn die_with(parent: Pid) -> io::Result<()> {
+fn kill_with_parent(parent: Pid) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
 }

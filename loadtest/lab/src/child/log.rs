@@ -33,7 +33,7 @@ impl Log {
     /// The whole lines written so far; none where the file cannot be read.
     pub(super) fn lines(&self) -> Vec<String> {
         let text = self.read_from(self.start).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let whole = text.rfind('\n').map_or("", |kill_and_wait| &text[..kill_and_wait]);
         whole.lines().map(str::to_owned).collect()
     }
 

@@ -35,8 +35,8 @@ impl Machine {
     }
 }
 
-/// The share of all processors' time that is used while this thread sleeps for so long, by whomever, 0 to 1. It comes in
-/// ticks of 10 ms: look for no less than half a second. None where it cannot be seen.
+/// The share of all processors' time that is used while this thread sleeps for so long, by whomever, 0 to 1. It comes
+/// in ticks of 10 ms: look for no less than half a second. None where it cannot be seen.
 #[must_use]
 pub fn busy_share(during: Duration) -> Option<f64> {
     let machine = Machine::open();
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guests_are_not_counted_twice() {
+    fn guest_time_is_not_counted_twice() {
         let stat = "cpu  10 20 30 40 50 60 70 80 5 6\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
         assert_eq!(parse(stat), Some(Ticks { steal: 80, idle: 90, total: 360 }));
         assert_eq!(parse("cpu  10 20 30 40\n"), None);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_rise_from_reading_to_reading() {
+    fn ticks_increase_between_readings() {
         let machine = Machine::open();
         let first = machine.ticks().unwrap();
         assert!(first.total > 0 && first.steal <= first.total);

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_sees_itself_grow() {
+    fn memory_of_this_process_grows_with_allocations() {
         let before = memory(std::process::id()).unwrap();
         let held = std::hint::black_box(vec![1_u8; 32 << 20]);
         let after = memory(std::process::id()).unwrap();
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_apart_by_their_whole_name() {
+    fn memory_field_is_matched_by_its_whole_name() {
         let rollup = "Rss:                1000 kB\nPss:                 900 kB\nPss_Dirty:           10 kB\n";
         assert_eq!(bytes(rollup, "Pss:"), Some(900 * 1024));
         assert_eq!(bytes(rollup, "Rss:"), Some(1000 * 1024));

@@ -126,8 +126,8 @@ impl Observation {
         }
     }
 
-    /// Returns the CPU time in nanoseconds that the processes of this role used between two instants; none if there is no
-    /// such process, or if it was not observed all that time.
+    /// Returns the CPU time in nanoseconds that the processes of this role used between two instants; none if there is
+    /// no such process, or if it was not observed all that time.
     #[must_use]
     pub fn cpu_ns(&self, role: Role, from: Instant, to: Instant) -> Option<u64> {
         let mut rises =

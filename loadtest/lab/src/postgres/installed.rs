@@ -11,9 +11,9 @@ use super::PostgresError;
 use crate::child::Account;
 
 /// Where Debian and its derivatives keep the programs, which are not in PATH.
-const PACKAGED: &str = "/usr/lib/postgresql";
+const PACKAGE_DIR: &str = "/usr/lib/postgresql";
 /// The users that may run it where this program runs as root.
-const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
+const UNPRIVILEGED_USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Returns the user that it runs as, with the user's name; none where that is the user of this program.
 ///
@@ -22,7 +22,7 @@ pub fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let found = UNPRIVILEGED.into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    let found = UNPRIVILEGED_USERS.into_iter().find_map(|name| User::from_name(name).ok().flatten());
     let user = found.ok_or(PostgresError::NoAccount)?;
     Ok(Some((Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, user.name)))
 }
@@ -33,10 +33,10 @@ pub fn prepare(folder: &Path, account: Option<&(Account, String)>) -> Result<(),
     std::fs::create_dir_all(folder).map_err(failed)?;
     let Some((account, _)) = account else { return Ok(()) };
     chown(folder, Some(account.uid), Some(account.gid)).map_err(failed)?;
-    if let Some(around) = folder.parent() {
-        let mut permissions = std::fs::metadata(around).map_err(failed)?.permissions();
+    if let Some(parent) = folder.parent() {
+        let mut permissions = std::fs::metadata(parent).map_err(failed)?.permissions();
         permissions.set_mode(permissions.mode() | 0o011);
-        std::fs::set_permissions(around, permissions).map_err(failed)?;
+        std::fs::set_permissions(parent, permissions).map_err(failed)?;
     }
     Ok(())
 }
@@ -57,10 +57,10 @@ pub fn init(data: &Path, account: Option<&(Account, String)>) -> Result<(), Post
         return Ok(());
     }
     let user = account.map_or_else(|| "this user".to_owned(), |(_, name)| name.clone());
-    Err(PostgresError::Init { output: last_words(&output), user, path: data.to_owned() })
+    Err(PostgresError::Init { output: last_line(&output), user, path: data.to_owned() })
 }
 
-fn last_words(output: &Output) -> String {
+fn last_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no output").to_owned()
 }
@@ -68,7 +68,7 @@ fn last_words(output: &Output) -> String {
 /// Returns a program such as `psql`: of the newest version that is packaged, or the one in PATH.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir(PACKAGED).into_iter().flatten().flatten();
+    let versions = std::fs::read_dir(PACKAGE_DIR).into_iter().flatten().flatten();
     let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
     let found = numbered.map(|(version, path)| (version, path.join("bin").join(name)));
     found.filter(|(_, path)| path.exists()).max().map_or_else(|| name.into(), |(_, path)| path)

@@ -12,10 +12,10 @@ use nix::time::ClockId;
 use engine::clock::{nanoseconds, now_ns};
 
 /// The kernel stamps by a clock that may be set; an account further back than this is none.
-const LONGEST_AGO_NS: u64 = 50_000_000;
+const MAX_AGE_NS: u64 = 50_000_000;
 
 /// Has the kernel note when bytes come. Where it does not, their arrival is when they are read.
-pub(super) fn stamp(stream: &TcpStream) {
+pub(super) fn enable_timestamps(stream: &TcpStream) {
     let _ = setsockopt(stream, sockopt::ReceiveTimestampns, &true);
 }
 
@@ -24,16 +24,16 @@ pub(super) fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, u6
     let mut control = nix::cmsg_space!(TimeSpec);
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(from.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty())?;
-    let stamped = message.cmsgs().ok().and_then(|mut notes| {
-        notes.find_map(|note| if let ControlMessageOwned::ScmTimestampns(at) = note { Some(at) } else { None })
+    let timestamp = message.cmsgs().ok().and_then(|mut messages| {
+        messages.find_map(|message| if let ControlMessageOwned::ScmTimestampns(at) = message { Some(at) } else { None })
     });
-    Ok((message.bytes, came_ns(stamped)))
+    Ok((message.bytes, arrived_ns(timestamp)))
 }
 
 /// From a time of day to one on the monotonic clock.
-fn came_ns(stamped: Option<TimeSpec>) -> u64 {
+fn arrived_ns(timestamp: Option<TimeSpec>) -> u64 {
     let now = now_ns();
     let time_of_day = ClockId::CLOCK_REALTIME.now().map(nanoseconds);
-    let ago_ns = stamped.zip(time_of_day.ok()).and_then(|(at, today)| today.checked_sub(nanoseconds(at)));
-    now - ago_ns.filter(|ago_ns| *ago_ns < LONGEST_AGO_NS).unwrap_or(0)
+    let age_ns = timestamp.zip(time_of_day.ok()).and_then(|(at, today)| today.checked_sub(nanoseconds(at)));
+    now - age_ns.filter(|age_ns| *age_ns < MAX_AGE_NS).unwrap_or(0)
 }

@@ -11,13 +11,13 @@ use rand::rngs::SmallRng;
 use super::Link;
 
 /// The maximum buffered; the sender blocks beyond it, as on a full network.
-const MOST_HELD_BYTES: usize = 4 << 20;
+const MAX_BUFFERED_BYTES: usize = 4 << 20;
 
 /// Pieces on their way, the first to arrive first.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
     pieces: VecDeque<Piece>,
-    held_bytes: usize,
+    buffered_bytes: usize,
     /// When the last piece of all is due; a later one is never due before it.
     last_due_ns: u64,
     /// When the line has transmitted everything queued on it.
@@ -25,21 +25,21 @@ pub(super) struct Flow {
     /// The end of the stream was received.
     pub(super) ended: bool,
     /// The end of the stream was passed on.
-    over: bool,
+    closed: bool,
 }
 
 #[derive(Debug)]
 struct Piece {
-    came_ns: u64,
+    arrived_ns: u64,
     due_ns: u64,
     /// Empty at the end of the stream.
     bytes: Vec<u8>,
-    passed: usize,
+    forwarded: usize,
 }
 
-/// How far what is due was passed on.
+/// How much of the due data was forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(super) enum Forwarded {
     /// All of it.
     All,
     /// The receiver accepts no more for now.
@@ -49,18 +49,18 @@ pub(super) enum Passed {
 }
 
 impl Flow {
-    /// Takes in what came at this moment; no bytes are the end of the stream.
-    pub(super) fn take_in(&mut self, bytes: &[u8], came_ns: u64, link: &Link, random: &mut SmallRng) {
+    /// Queues bytes that arrived at this moment; no bytes are the end of the stream.
+    pub(super) fn receive(&mut self, bytes: &[u8], arrived_ns: u64, link: &Link, random: &mut SmallRng) {
         let jitter_ns = match nanoseconds(link.jitter) {
             0 => 0,
             most => random.random_range(0..=most),
         };
         let line_ns = link.bytes_per_s.map_or(0, |rate| bytes.len() as u64 * 1_000_000_000 / rate.max(1));
-        self.line_free_ns = self.line_free_ns.max(came_ns) + line_ns;
+        self.line_free_ns = self.line_free_ns.max(arrived_ns) + line_ns;
         self.last_due_ns = self.last_due_ns.max(self.line_free_ns + nanoseconds(link.delay) + jitter_ns);
-        self.held_bytes += bytes.len();
+        self.buffered_bytes += bytes.len();
         self.ended |= bytes.is_empty();
-        self.pieces.push_back(Piece { came_ns, due_ns: self.last_due_ns, bytes: bytes.to_vec(), passed: 0 });
+        self.pieces.push_back(Piece { arrived_ns, due_ns: self.last_due_ns, bytes: bytes.to_vec(), forwarded: 0 });
     }
 
     /// When the next piece is due.
@@ -70,36 +70,36 @@ impl Flow {
 
     /// Whether more may come in.
     pub(super) const fn has_room(&self) -> bool {
-        self.held_bytes < MOST_HELD_BYTES
+        self.buffered_bytes < MAX_BUFFERED_BYTES
     }
 
     /// Forwards what is due, and records how long each whole piece has taken.
-    pub(super) fn pass(
+    pub(super) fn forward(
         &mut self,
         now: impl Fn() -> u64,
         to: &mut impl Write,
-        given: &mut Histogram<u64>,
-    ) -> io::Result<Passed> {
+        delays: &mut Histogram<u64>,
+    ) -> io::Result<Forwarded> {
         while let Some(piece) = self.pieces.front_mut().filter(|piece| piece.due_ns <= now()) {
             if piece.bytes.is_empty() {
                 self.pieces.pop_front();
-                self.over = true;
+                self.closed = true;
                 break;
             }
-            match to.write(&piece.bytes[piece.passed..]) {
+            match to.write(&piece.bytes[piece.forwarded..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => piece.passed += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Passed::Blocked),
+                Ok(count) => piece.forwarded += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Forwarded::Blocked),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if piece.passed == piece.bytes.len() {
-                given.saturating_record(now().saturating_sub(piece.came_ns));
-                self.held_bytes -= piece.bytes.len();
+            if piece.forwarded == piece.bytes.len() {
+                delays.saturating_record(now().saturating_sub(piece.arrived_ns));
+                self.buffered_bytes -= piece.bytes.len();
                 self.pieces.pop_front();
             }
         }
-        Ok(if self.over { Passed::End } else { Passed::All })
+        Ok(if self.closed { Forwarded::End } else { Forwarded::All })
     }
 }
 
@@ -123,16 +123,16 @@ mod tests {
     #[test]
     fn data_does_not_pass_early() {
         let (mut flow, mut random, mut to) = (Flow::default(), SmallRng::seed_from_u64(1), Vec::new());
-        flow.take_in(b"one", MS, &link(5, 0, None), &mut random);
-        flow.take_in(b"two", 2 * MS, &link(5, 0, None), &mut random);
+        flow.receive(b"one", MS, &link(5, 0, None), &mut random);
+        flow.receive(b"two", 2 * MS, &link(5, 0, None), &mut random);
         assert_eq!(flow.due_ns(), Some(6 * MS));
-        let mut given = histogram();
-        assert_eq!(flow.pass(|| 6 * MS - 1, &mut to, &mut given).unwrap(), Passed::All);
+        let mut delays = histogram();
+        assert_eq!(flow.forward(|| 6 * MS - 1, &mut to, &mut delays).unwrap(), Forwarded::All);
         assert!(to.is_empty());
-        flow.pass(|| 6 * MS, &mut to, &mut given).unwrap();
+        flow.forward(|| 6 * MS, &mut to, &mut delays).unwrap();
         assert_eq!(to, b"one");
-        assert_eq!((given.len(), flow.due_ns()), (1, Some(7 * MS)));
-        assert!(given.equivalent(given.max(), 5 * MS), "{}", given.max());
+        assert_eq!((delays.len(), flow.due_ns()), (1, Some(7 * MS)));
+        assert!(delays.equivalent(delays.max(), 5 * MS), "{}", delays.max());
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
         let mut dues = Vec::new();
         for came in 0..1_000 {
-            flow.take_in(b"x", came * MS, &link(5, 3, None), &mut random);
+            flow.receive(b"x", came * MS, &link(5, 3, None), &mut random);
             dues.push(flow.last_due_ns);
         }
         assert!(dues.is_sorted());
@@ -153,11 +153,11 @@ mod tests {
     fn narrow_line_transmits_pieces_in_sequence() {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
         let narrow = link(0, 0, Some(1_000_000));
-        flow.take_in(&[0; 2_000], 0, &narrow, &mut random);
+        flow.receive(&[0; 2_000], 0, &narrow, &mut random);
         assert_eq!(flow.last_due_ns, 2 * MS);
-        flow.take_in(&[0; 1_000], 0, &narrow, &mut random);
+        flow.receive(&[0; 1_000], 0, &narrow, &mut random);
         assert_eq!(flow.last_due_ns, 3 * MS, "it waits for the first one");
-        flow.take_in(&[0; 1_000], 10 * MS, &narrow, &mut random);
+        flow.receive(&[0; 1_000], 10 * MS, &narrow, &mut random);
         assert_eq!(flow.last_due_ns, 11 * MS, "the line was idle");
     }
 
@@ -175,13 +175,13 @@ mod tests {
                 Ok(())
             }
         }
-        let (mut flow, mut random, mut given) = (Flow::default(), SmallRng::seed_from_u64(1), histogram());
-        flow.take_in(b"abcdef", 0, &Link::default(), &mut random);
-        flow.take_in(b"", 0, &Link::default(), &mut random);
+        let (mut flow, mut random, mut delays) = (Flow::default(), SmallRng::seed_from_u64(1), histogram());
+        flow.receive(b"abcdef", 0, &Link::default(), &mut random);
+        flow.receive(b"", 0, &Link::default(), &mut random);
         let mut to = Narrow(Vec::new(), 4);
-        assert_eq!(flow.pass(|| 1, &mut to, &mut given).unwrap(), Passed::Blocked);
+        assert_eq!(flow.forward(|| 1, &mut to, &mut delays).unwrap(), Forwarded::Blocked);
         to.1 = 10;
-        assert_eq!(flow.pass(|| 1, &mut to, &mut given).unwrap(), Passed::End);
+        assert_eq!(flow.forward(|| 1, &mut to, &mut delays).unwrap(), Forwarded::End);
         assert_eq!(to.0, b"abcdef");
         assert!(flow.ended);
     }
@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn sender_blocks_when_the_buffer_is_full() {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
-        flow.take_in(&vec![0; MOST_HELD_BYTES], 0, &Link::default(), &mut random);
+        flow.receive(&vec![0; MAX_BUFFERED_BYTES], 0, &Link::default(), &mut random);
         assert!(!flow.has_room());
-        flow.pass(|| 0, &mut io::sink(), &mut histogram()).unwrap();
+        flow.forward(|| 0, &mut io::sink(), &mut histogram()).unwrap();
         assert!(flow.has_room());
     }
 }

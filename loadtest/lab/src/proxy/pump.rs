@@ -17,42 +17,42 @@ use rand::rngs::SmallRng;
 
 use engine::clock::{keep_time, now_ns, thread_cpu_ns};
 
-use super::flow::{Flow, Passed};
-use super::{Given, Link, LinkFault, Orders, Shared, arrival, lock};
+use super::flow::{Flow, Forwarded};
+use super::{Link, LinkFault, MeasuredDelays, Settings, Shared, arrival, lock};
 use crate::placement::pin_current_thread;
 
 /// A target on loopback is there at once or not at all; meanwhile nothing else passes.
 const CONNECT_DEADLINE: Duration = Duration::from_millis(200);
 /// How early a sleep may end; the rest of the wait is busy polling.
-const MOST_EARLY_NS: u64 = 30_000;
+const MAX_EARLY_NS: u64 = 30_000;
 /// The maximum size of a piece.
-const READ_AT_ONCE_BYTES: usize = 64 * 1024;
-/// How often the cost is written down.
-const COST_EVERY_NS: u64 = 1_000_000;
+const MAX_READ_BYTES: usize = 64 * 1024;
+/// How often the CPU time is recorded.
+const RECORD_CPU_EVERY_NS: u64 = 1_000_000;
 
 const LISTENER: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
+const WAKEUP: u64 = u64::MAX - 1;
 const TIMER: u64 = u64::MAX - 2;
 
 pub(super) struct Pump {
     epoll: Epoll,
     listener: TcpListener,
     timer: TimerFd,
-    /// When the timer will ring, if it is set.
-    ringing_ns: Option<u64>,
+    /// When the timer expires, if it is set.
+    timer_due_ns: Option<u64>,
     /// How late sleeps have ended, in nanoseconds: the mean, the last ones weighing the most.
     late_ns: u64,
     target: SocketAddr,
     shared: Arc<Shared>,
-    orders: Orders,
-    intake: Intake,
+    settings: Settings,
+    receive_buffer: ReceiveBuffer,
     pairs: BTreeMap<u64, Pair>,
     opened: u64,
-    cost_noted_ns: u64,
+    cpu_recorded_ns: u64,
 }
 
-/// What taking in needs, whosever bytes they are.
-struct Intake {
+/// A buffer for received data, and random numbers.
+struct ReceiveBuffer {
     buffer: Vec<u8>,
     /// Of the jitter.
     random: SmallRng,
@@ -63,10 +63,10 @@ struct Pair {
     client: TcpStream,
     /// None during a fault that has removed it.
     target: Option<TcpStream>,
-    there: Flow,
-    back: Flow,
+    to_target: Flow,
+    from_target: Flow,
     /// The events last registered with the kernel for each.
-    asked: [EpollFlags; 2],
+    registered: [EpollFlags; 2],
     /// Whether the receiver of each direction accepts no more for now.
     blocked: [bool; 2],
 }
@@ -88,10 +88,10 @@ impl Side {
 
 /// A pair is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Over {
+enum Closed {
     /// Both sides have closed, and the close was forwarded to each.
-    InGoodOrder,
-    /// One side is gone without a word: the other learns of it the same way.
+    Gracefully,
+    /// One side is gone without a close: the other is reset, too.
     Broken,
 }
 
@@ -101,22 +101,22 @@ impl Pump {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-        epoll.add(&shared.bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        epoll.add(&shared.wakeup, EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
         epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
-        let orders = *lock(&shared.orders);
+        let settings = *lock(&shared.settings);
         Ok(Self {
             epoll,
             listener,
             timer,
-            ringing_ns: None,
+            timer_due_ns: None,
             late_ns: 0,
             target,
             shared,
-            orders,
-            intake: Intake { buffer: vec![0; READ_AT_ONCE_BYTES], random: SmallRng::seed_from_u64(seed) },
+            settings,
+            receive_buffer: ReceiveBuffer { buffer: vec![0; MAX_READ_BYTES], random: SmallRng::seed_from_u64(seed) },
             pairs: BTreeMap::new(),
             opened: 0,
-            cost_noted_ns: 0,
+            cpu_recorded_ns: 0,
         })
     }
 
@@ -126,32 +126,32 @@ impl Pump {
         let _ = pin_current_thread(cpus);
         let _ = keep_time(true);
         let mut events = [EpollEvent::empty(); 64];
-        while !self.orders.stop {
+        while !self.settings.stop {
             let timeout = self.wait_for_next();
             let ready = self.epoll.wait(&mut events, timeout).unwrap_or(0);
             for event in &events[..ready] {
                 match event.data() {
                     LISTENER => self.accept(),
-                    BELL => self.obey(),
-                    TIMER => self.wake(),
-                    token => self.take_in(token, event.events()),
+                    WAKEUP => self.apply_settings(),
+                    TIMER => self.record_lateness(),
+                    token => self.receive(token, event.events()),
                 }
             }
-            self.pass();
-            self.note_cost();
+            self.forward();
+            self.record_cpu_time();
         }
     }
 
     /// How to wait for what is due next: asleep, or looking again at once because that is too near.
     fn wait_for_next(&mut self) -> EpollTimeout {
-        let stalled = self.orders.fault == LinkFault::Stalled;
+        let stalled = self.settings.fault == LinkFault::Stalled;
         let due = if stalled { None } else { self.pairs.values().filter_map(Pair::due_ns).min() };
-        let early_ns = (2 * self.late_ns).min(MOST_EARLY_NS);
+        let early_ns = (2 * self.late_ns).min(MAX_EARLY_NS);
         let wake_ns = due.map(|due_ns| due_ns.saturating_sub(early_ns));
         if wake_ns.is_some_and(|wake_ns| wake_ns <= now_ns()) {
             return EpollTimeout::ZERO;
         }
-        if self.ringing_ns != wake_ns {
+        if self.timer_due_ns != wake_ns {
             // A time of zero would mean never, and is past in any case.
             let set = match wake_ns {
                 Some(wake_ns) => self.timer.set(
@@ -160,7 +160,7 @@ impl Pump {
                 ),
                 None => self.timer.unset(),
             };
-            self.ringing_ns = wake_ns.filter(|_| set.is_ok());
+            self.timer_due_ns = wake_ns.filter(|_| set.is_ok());
             if set.is_err() {
                 return EpollTimeout::ZERO;
             }
@@ -168,19 +168,19 @@ impl Pump {
         EpollTimeout::NONE
     }
 
-    /// Learns how late the sleep has ended.
-    fn wake(&mut self) {
+    /// Records how late the sleep ended.
+    fn record_lateness(&mut self) {
         // It stays readable until it is read. An error means that it was set again meanwhile.
         let _ = self.timer.wait();
-        if let Some(rung_ns) = self.ringing_ns.take() {
-            let late_ns = now_ns().saturating_sub(rung_ns).min(MOST_EARLY_NS);
+        if let Some(due_ns) = self.timer_due_ns.take() {
+            let late_ns = now_ns().saturating_sub(due_ns).min(MAX_EARLY_NS);
             self.late_ns = (7 * self.late_ns + late_ns) / 8;
         }
     }
 
     fn accept(&mut self) {
         while let Ok((client, _)) = self.listener.accept() {
-            match self.orders.fault {
+            match self.settings.fault {
                 LinkFault::Cut => reset(&client),
                 LinkFault::HalfOpen => self.open(client, None),
                 LinkFault::None | LinkFault::Stalled => {
@@ -200,9 +200,9 @@ impl Pump {
         let mut pair = Pair {
             client,
             target,
-            there: Flow::default(),
-            back: Flow::default(),
-            asked: [EpollFlags::EPOLLIN; 2],
+            to_target: Flow::default(),
+            from_target: Flow::default(),
+            registered: [EpollFlags::EPOLLIN; 2],
             blocked: [false; 2],
         };
         if pair.prepare(&self.epoll, number).is_ok() {
@@ -212,13 +212,13 @@ impl Pump {
         }
     }
 
-    /// Follows new orders.
-    fn obey(&mut self) {
-        let _ = self.shared.bell.read();
-        let before = std::mem::replace(&mut self.orders, *lock(&self.shared.orders)).fault;
-        match self.orders.fault {
+    /// Applies new settings.
+    fn apply_settings(&mut self) {
+        let _ = self.shared.wakeup.read();
+        let before = std::mem::replace(&mut self.settings, *lock(&self.shared.settings)).fault;
+        match self.settings.fault {
             LinkFault::Cut => self.drop_pairs(|_| true),
-            LinkFault::HalfOpen => self.pairs.values_mut().for_each(Pair::forget_target),
+            LinkFault::HalfOpen => self.pairs.values_mut().for_each(Pair::drop_target),
             // A peer that is back does not know them.
             LinkFault::None | LinkFault::Stalled if before == LinkFault::HalfOpen => {
                 self.drop_pairs(|pair| pair.target.is_none());
@@ -229,43 +229,43 @@ impl Pump {
 
     fn drop_pairs(&mut self, which: impl Fn(&Pair) -> bool) {
         self.pairs.retain(|_, pair| {
-            let over = which(pair);
-            if over {
+            let closed = which(pair);
+            if closed {
                 pair.reset();
             }
-            !over
+            !closed
         });
     }
 
-    fn take_in(&mut self, token: u64, events: EpollFlags) {
+    fn receive(&mut self, token: u64, events: EpollFlags) {
         let number = token / 2;
         // One that was closed while its event was on the way.
         let Some(pair) = self.pairs.get_mut(&number) else { return };
         let side = Side::BOTH[(token % 2) as usize];
         pair.blocked[1 - side as usize] = false;
-        if let Err(over) = pair.read(side, events, &self.orders.link, &mut self.intake) {
-            pair.end(over);
+        if let Err(closed) = pair.read(side, events, &self.settings.link, &mut self.receive_buffer) {
+            pair.end(closed);
             self.pairs.remove(&number);
         }
     }
 
     /// Forwards what is due, and registers the events of interest with the kernel.
-    fn pass(&mut self) {
-        let stalled = self.orders.fault == LinkFault::Stalled;
+    fn forward(&mut self) {
+        let stalled = self.settings.fault == LinkFault::Stalled;
         let now = now_ns();
-        let mut given = lock(&self.shared.given);
+        let mut delays = lock(&self.shared.delays);
         let epoll = &self.epoll;
         self.pairs.retain(|&number, pair| {
             let due = !stalled && pair.due_ns().is_some_and(|due_ns| due_ns <= now);
-            let passed = if due { pair.pass(&mut given) } else { Ok(()) };
-            passed.and_then(|()| pair.ask(epoll, number)).inspect_err(|over| pair.end(*over)).is_ok()
+            let forwarded = if due { pair.forward(&mut delays) } else { Ok(()) };
+            forwarded.and_then(|()| pair.register_events(epoll, number)).inspect_err(|closed| pair.end(*closed)).is_ok()
         });
     }
 
-    fn note_cost(&mut self) {
+    fn record_cpu_time(&mut self) {
         let now = now_ns();
-        if now - self.cost_noted_ns > COST_EVERY_NS {
-            self.cost_noted_ns = now;
+        if now - self.cpu_recorded_ns > RECORD_CPU_EVERY_NS {
+            self.cpu_recorded_ns = now;
             self.shared.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
         }
     }
@@ -277,8 +277,8 @@ impl Pair {
             if let Some(stream) = self.stream(side) {
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
-                arrival::stamp(stream);
-                epoll.add(stream.as_fd(), EpollEvent::new(self.asked[side as usize], side.token(number)))?;
+                arrival::enable_timestamps(stream);
+                epoll.add(stream.as_fd(), EpollEvent::new(self.registered[side as usize], side.token(number)))?;
             }
         }
         Ok(())
@@ -293,79 +293,89 @@ impl Pair {
 
     /// When something can be passed on next.
     fn due_ns(&self) -> Option<u64> {
-        let [there, back] = self.blocked;
-        let there = self.there.due_ns().filter(|_| !there);
-        let back = self.back.due_ns().filter(|_| !back);
-        there.into_iter().chain(back).min()
+        let [to_target, from_target] = self.blocked;
+        let to_target = self.to_target.due_ns().filter(|_| !to_target);
+        let from_target = self.from_target.due_ns().filter(|_| !from_target);
+        to_target.into_iter().chain(from_target).min()
     }
 
     /// Takes in what this side has sent.
-    fn read(&mut self, side: Side, events: EpollFlags, link: &Link, intake: &mut Intake) -> Result<(), Over> {
+    fn read(
+        &mut self,
+        side: Side,
+        events: EpollFlags,
+        link: &Link,
+        receive_buffer: &mut ReceiveBuffer,
+    ) -> Result<(), Closed> {
         let (from, flow) = match (side, &self.target) {
-            (Side::Client, _) => (&self.client, &mut self.there),
-            (Side::Target, Some(target)) => (target, &mut self.back),
+            (Side::Client, _) => (&self.client, &mut self.to_target),
+            (Side::Target, Some(target)) => (target, &mut self.from_target),
             (Side::Target, None) => return Ok(()),
         };
         if flow.ended {
             // The kernel reports a broken connection whether registered or not.
             let broken = events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-            return if broken { Err(Over::Broken) } else { Ok(()) };
+            return if broken { Err(Closed::Broken) } else { Ok(()) };
         }
-        match arrival::read(from, &mut intake.buffer) {
+        match arrival::read(from, &mut receive_buffer.buffer) {
             // No receiver is left.
             Ok((count, _)) if self.target.is_none() => flow.ended = count == 0,
-            Ok((count, came_ns)) => flow.take_in(&intake.buffer[..count], came_ns, link, &mut intake.random),
+            Ok((count, arrived_ns)) => {
+                flow.receive(&receive_buffer.buffer[..count], arrived_ns, link, &mut receive_buffer.random)
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => return Err(Over::Broken),
+            Err(_) => return Err(Closed::Broken),
         }
         Ok(())
     }
 
     /// Passes on what is due in both directions.
-    fn pass(&mut self, given: &mut Given) -> Result<(), Over> {
+    fn forward(&mut self, delays: &mut MeasuredDelays) -> Result<(), Closed> {
         let Some(mut target) = self.target.as_ref() else { return Ok(()) };
         let mut client = &self.client;
-        let there = self.there.pass(now_ns, &mut target, &mut given.there).map_err(|_| Over::Broken)?;
-        let back = self.back.pass(now_ns, &mut client, &mut given.back).map_err(|_| Over::Broken)?;
-        self.blocked = [there == Passed::Blocked, back == Passed::Blocked];
-        for (passed, to) in [(there, target), (back, client)] {
-            if passed == Passed::End {
+        let to_target =
+            self.to_target.forward(now_ns, &mut target, &mut delays.to_target).map_err(|_| Closed::Broken)?;
+        let from_target =
+            self.from_target.forward(now_ns, &mut client, &mut delays.from_target).map_err(|_| Closed::Broken)?;
+        self.blocked = [to_target == Forwarded::Blocked, from_target == Forwarded::Blocked];
+        for (forwarded, to) in [(to_target, target), (from_target, client)] {
+            if forwarded == Forwarded::End {
                 // An error means that it is closed already.
                 let _ = to.shutdown(Shutdown::Write);
             }
         }
-        if (there, back) == (Passed::End, Passed::End) { Err(Over::InGoodOrder) } else { Ok(()) }
+        if (to_target, from_target) == (Forwarded::End, Forwarded::End) { Err(Closed::Gracefully) } else { Ok(()) }
     }
 
     /// Registers the events that are possible now.
-    fn ask(&mut self, epoll: &Epoll, number: u64) -> Result<(), Over> {
-        let reads = [&self.there, &self.back].map(|flow| !flow.ended && flow.has_room());
+    fn register_events(&mut self, epoll: &Epoll, number: u64) -> Result<(), Closed> {
+        let reads = [&self.to_target, &self.from_target].map(|flow| !flow.ended && flow.has_room());
         // Data in this direction is written to the target, and data in the other to the client.
         let writes = [self.blocked[1], self.blocked[0]];
         Side::BOTH.into_iter().try_for_each(|side| {
             let index = side as usize;
-            let mut wanted = EpollFlags::empty();
-            wanted.set(EpollFlags::EPOLLIN, reads[index]);
-            wanted.set(EpollFlags::EPOLLOUT, writes[index]);
-            if std::mem::replace(&mut self.asked[index], wanted) == wanted {
+            let mut events_of_interest = EpollFlags::empty();
+            events_of_interest.set(EpollFlags::EPOLLIN, reads[index]);
+            events_of_interest.set(EpollFlags::EPOLLOUT, writes[index]);
+            if std::mem::replace(&mut self.registered[index], events_of_interest) == events_of_interest {
                 return Ok(());
             }
-            let mut event = EpollEvent::new(wanted, side.token(number));
+            let mut event = EpollEvent::new(events_of_interest, side.token(number));
             let stream = self.stream(side);
-            stream.map_or(Ok(()), |stream| epoll.modify(stream.as_fd(), &mut event)).map_err(|_| Over::Broken)
+            stream.map_or(Ok(()), |stream| epoll.modify(stream.as_fd(), &mut event)).map_err(|_| Closed::Broken)
         })
     }
 
-    /// Loses the far end without a word.
-    fn forget_target(&mut self) {
+    /// Drops the connection to the target without a close.
+    fn drop_target(&mut self) {
         if let Some(target) = self.target.take() {
             reset(&target);
         }
-        (self.there, self.back) = (Flow::default(), Flow::default());
+        (self.to_target, self.from_target) = (Flow::default(), Flow::default());
     }
 
-    fn end(&self, over: Over) {
-        if over == Over::Broken {
+    fn end(&self, closed: Closed) {
+        if closed == Closed::Broken {
             self.reset();
         }
     }
@@ -379,9 +389,9 @@ impl Pair {
     }
 }
 
-/// Has the connection end with a reset when it is closed, not with a farewell.
+/// Makes the connection end with a reset when it is closed.
 fn reset(stream: &TcpStream) {
-    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // An error means that it is closed already.
-    let _ = setsockopt(stream, sockopt::Linger, &at_once);
+    let _ = setsockopt(stream, sockopt::Linger, &linger);
 }

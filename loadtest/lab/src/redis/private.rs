@@ -16,12 +16,12 @@ const POLL: Duration = Duration::from_millis(5);
 /// Redis does not accept port 0, so another program may take the free port before it does.
 const ATTEMPTS: u32 = 5;
 /// The file into which a Redis that is shut down writes what it holds.
-const SAVED: &str = "dump.rdb";
+const DUMP_FILE: &str = "dump.rdb";
 
 /// How one is started again.
-pub(super) struct Again {
+pub(super) struct RestartSpec {
     launch: Launch,
-    saved: PathBuf,
+    dump: PathBuf,
 }
 
 /// On its own, or as a node of a cluster that is still to be formed.
@@ -53,13 +53,13 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
         version,
         pid: Some(process.pid()),
         process: Some(process),
-        again: Some(Again { launch, saved: folder.join(SAVED) }),
+        restart_spec: Some(RestartSpec { launch, dump: folder.join(DUMP_FILE) }),
     })
 }
 
 /// Has it write down what it holds, and end.
 pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), UnusableRedis> {
-    process.dismiss();
+    process.expect_exit();
     // It exits without a response; the process shows whether it does.
     let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
     let deadline = Instant::now() + READY_DEADLINE;
@@ -74,14 +74,14 @@ pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), UnusableRe
 }
 
 /// On the same port, in the same folder. What it has read there is removed, so that it holds all in memory alone again.
-pub(super) fn start_again(redis: &mut Redis) -> Result<(), UnusableRedis> {
+pub(super) fn restart(redis: &mut Redis) -> Result<(), UnusableRedis> {
     let not_private = || UnusableRedis::NotPrivate { place: place(&redis.url) };
-    let Again { launch, saved } = redis.again.as_ref().ok_or_else(not_private)?;
+    let RestartSpec { launch, dump } = redis.restart_spec.as_ref().ok_or_else(not_private)?;
     let process = launch.clone().start().map_err(missing)?;
     let (connection, _) = wait(&process, &redis.url)?;
-    match std::fs::remove_file(saved) {
+    match std::fs::remove_file(dump) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(UnusableRedis::Folder { path: saved.clone(), source });
+            return Err(UnusableRedis::Folder { path: dump.clone(), source });
         }
         _ => {}
     }
@@ -123,7 +123,7 @@ fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), Unusa
     let deadline = Instant::now() + READY_DEADLINE;
     while Instant::now() < deadline {
         process.check()?;
-        if let Some((connection, pid, version)) = greet(url)
+        if let Some((connection, pid, version)) = identify(url)
             && pid == process.pid()
         {
             return Ok((connection, version));
@@ -133,7 +133,7 @@ fn wait(process: &Child, url: &str) -> Result<(redis::Connection, String), Unusa
     Err(UnusableRedis::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() })
 }
 
-fn greet(url: &str) -> Option<(redis::Connection, u32, String)> {
+fn identify(url: &str) -> Option<(redis::Connection, u32, String)> {
     let mut connection = open(url).ok()?;
     redis::cmd("PING").query::<String>(&mut connection).ok()?;
     let text: String = redis::cmd("INFO").arg("server").query(&mut connection).ok()?;

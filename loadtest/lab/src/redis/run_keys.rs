@@ -1,5 +1,5 @@
-//! The keys of a run in an external Redis: their prefix identifies the process that made them, so that those of a killed
-//! run can be removed.
+//! The keys of a run in an external Redis: their prefix identifies the process that made them, so that those of a
+//! killed run can be removed.
 
 use std::fs::{read_link, read_to_string};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use redis::Connection;
 
-use super::{UnusableRedis, ask};
+use super::{UnusableRedis, run_command};
 use crate::process_id::ProcessId;
 
 const NAME: &str = "authbench:";
@@ -62,10 +62,10 @@ fn unlink(
     let mut removed = 0;
     loop {
         let scan = [&cursor, "MATCH", pattern, "COUNT", BATCH];
-        let (next, mut keys): (String, Vec<Vec<u8>>) = ask(connection, url, "SCAN", &scan)?;
+        let (next, mut keys): (String, Vec<Vec<u8>>) = run_command(connection, url, "SCAN", &scan)?;
         keys.retain(|key| wanted(key));
         if !keys.is_empty() {
-            removed += ask::<u64>(connection, url, "UNLINK", &keys)?;
+            removed += run_command::<u64>(connection, url, "UNLINK", &keys)?;
         }
         if next == "0" {
             return Ok(removed);
@@ -80,9 +80,9 @@ mod tests {
 
     #[test]
     fn keys_of_an_exited_process_are_abandoned() {
-        let own = unique_prefix();
-        assert_ne!(own, unique_prefix());
-        assert!(!is_abandoned(format!("{own}session:x").as_bytes()));
+        let prefix = unique_prefix();
+        assert_ne!(prefix, unique_prefix());
+        assert!(!is_abandoned(format!("{prefix}session:x").as_bytes()));
         // Process ids end at 2^22 on Linux.
         assert!(is_abandoned(format!("{NAME}{}-8388608-1-0:user:7", namespace()).as_bytes()));
         for key in ["authbench:session:x", "authbench:00000000-x-1-0:a", "authbench:a-8388608:b", "authbench:", "other"]

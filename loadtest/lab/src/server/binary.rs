@@ -19,25 +19,25 @@ pub struct MissingBinary {
     pub folders: String,
 }
 
-/// Returns the path of a binary of this workspace: in the directory `AUTHBENCH_BIN_DIR`; if that is not set, next to the
-/// running program, or one directory above it, where tests find it.
+/// Returns the path of a binary of this workspace: in the directory `AUTHBENCH_BIN_DIR`; if that is not set, next to
+/// the running program, or one directory above it, where tests find it.
 pub fn locate(name: &str) -> Result<PathBuf, MissingBinary> {
-    let own = env::current_exe().unwrap_or_default();
-    find(name, &folders(env::var_os(BIN_DIR).map(PathBuf::from), &own))
+    let current_exe = env::current_exe().unwrap_or_default();
+    find(name, &folders(env::var_os(BIN_DIR).map(PathBuf::from), &current_exe))
 }
 
-fn folders(named: Option<PathBuf>, own: &Path) -> Vec<PathBuf> {
+fn folders(named: Option<PathBuf>, current_exe: &Path) -> Vec<PathBuf> {
     match named {
         Some(folder) => vec![folder],
-        None => own.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
+        None => current_exe.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
     }
 }
 
 fn find(name: &str, folders: &[PathBuf]) -> Result<PathBuf, MissingBinary> {
     let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-        MissingBinary { name: name.to_owned(), folders: looked.join(" or ") }
+        let searched: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        MissingBinary { name: name.to_owned(), folders: searched.join(" or ") }
     })
 }
 
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn configured_directory_has_precedence() {
-        let own = Path::new("/repo/target/debug/deps/test-1234");
-        assert_eq!(folders(None, own), [Path::new("/repo/target/debug/deps"), Path::new("/repo/target/debug")]);
-        assert_eq!(folders(Some("/opt/bin".into()), own), [Path::new("/opt/bin")]);
+        let current_exe = Path::new("/repo/target/debug/deps/test-1234");
+        assert_eq!(folders(None, current_exe), [Path::new("/repo/target/debug/deps"), Path::new("/repo/target/debug")]);
+        assert_eq!(folders(Some("/opt/bin".into()), current_exe), [Path::new("/opt/bin")]);
     }
 
     #[test]
-    fn a_missing_binary_says_how_to_build_it() {
+    fn missing_binary_error_says_how_to_build_it() {
         let folder = tempfile::tempdir().unwrap();
         let folders = [folder.path().join("none"), folder.path().to_owned()];
         let message = find("jwt-server", &folders).unwrap_err().to_string();

@@ -15,7 +15,7 @@ use crate::http::Client;
 /// How often `/readyz` is polled.
 const POLL: Duration = Duration::from_millis(10);
 /// How long one such question may take.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The line that a server prints once it listens.
 #[derive(Deserialize)]
@@ -25,12 +25,12 @@ struct ReadyLine {
 }
 
 /// Waits until the server listens and reports that it is ready, and returns its address.
-pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, ServerError> {
-    let deadline = Instant::now() + patience;
+pub(super) fn wait(child: &Child, timeout: Duration) -> Result<SocketAddr, ServerError> {
+    let deadline = Instant::now() + timeout;
     let late = |what: String| ServerError::Late {
         name: child.name().to_owned(),
         what,
-        seconds: patience.as_secs(),
+        seconds: timeout.as_secs(),
         log: child.log().to_owned(),
     };
     let address = child.find_line(deadline, |line| address_of(child.pid(), line))?;
@@ -39,7 +39,7 @@ pub(super) fn wait(child: &Child, patience: Duration) -> Result<SocketAddr, Serv
     let mut answer = String::new();
     while Instant::now() < deadline {
         child.check()?;
-        match client.get(route::READYZ, &BTreeMap::new(), ANSWER_DEADLINE) {
+        match client.get(route::READYZ, &BTreeMap::new(), RESPONSE_TIMEOUT) {
             Ok(ready) if ready.status == 200 => return Ok(address),
             Ok(other) => answer = format!("status {}", other.status),
             Err(error) => answer = error.to_string(),

@@ -8,7 +8,7 @@ use lab::child::{Child, LaunchError, SignalError};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Pid, getpgid, getpgrp};
 
-use crate::patience::{launch, lives, rerun, shell, state, until};
+use crate::processes::{ignored_test_command, is_running, launch, shell, state, wait_until};
 
 const FOREVER: &str = "exec sleep 1000";
 
@@ -18,7 +18,7 @@ fn stop_sends_sigterm_first() {
     let child = shell(&folder, FOREVER);
     child.check().unwrap();
     assert_eq!(child.stop().signal(), Some(libc::SIGTERM));
-    assert!(!lives(child.pid()));
+    assert!(!is_running(child.pid()));
     assert_eq!(child.stop().signal(), Some(libc::SIGTERM), "a second stop reports the same");
 }
 
@@ -36,7 +36,7 @@ fn stop_reaches_a_suspended_child() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, FOREVER);
     child.suspend().unwrap();
-    until(10, "the child is stopped", || state(child.pid()) == Some('T'));
+    wait_until(10, "the child is stopped", || state(child.pid()) == Some('T'));
     assert_eq!(child.stop().signal(), Some(libc::SIGTERM));
 }
 
@@ -45,9 +45,9 @@ fn suspended_child_continues_after_resume() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, FOREVER);
     child.suspend().unwrap();
-    until(10, "the child is stopped", || state(child.pid()) == Some('T'));
+    wait_until(10, "the child is stopped", || state(child.pid()) == Some('T'));
     child.resume().unwrap();
-    until(10, "the child sleeps again", || state(child.pid()) == Some('S'));
+    wait_until(10, "the child sleeps again", || state(child.pid()) == Some('S'));
     child.check().unwrap();
 }
 
@@ -56,17 +56,18 @@ fn unexpected_exit_is_reported_unless_already_checked() {
     let folder = tempfile::tempdir().unwrap();
     let mine = [(); 4].map(|()| shell(&folder, FOREVER));
     let pids: Vec<u32> = mine.iter().map(Child::pid).collect();
-    let [lost, missed, dismissed, stopped] = mine;
-    dismissed.dismiss();
-    for child in [&lost, &missed, &dismissed] {
+    let [unexpected, checked, expected, stopped] = mine;
+    expected.expect_exit();
+    for child in [&unexpected, &checked, &expected] {
         kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();
-        until(10, "it has exited", || state(child.pid()) == Some('Z'));
+        wait_until(10, "it has exited", || state(child.pid()) == Some('Z'));
     }
-    missed.check().unwrap_err();
+    checked.check().unwrap_err();
     stopped.stop();
-    drop((lost, missed, dismissed, stopped));
-    // Other tests lose some, too.
-    let found: Vec<u32> = lab::child::lost().iter().map(|exited| exited.pid).filter(|pid| pids.contains(pid)).collect();
+    drop((unexpected, checked, expected, stopped));
+    // Other tests have unexpected exits, too.
+    let found: Vec<u32> =
+        lab::child::take_unexpected_exits().iter().map(|exited| exited.pid).filter(|pid| pids.contains(pid)).collect();
     assert_eq!(found, pids[..1]);
 }
 
@@ -91,7 +92,7 @@ fn drop_and_panic_stop_the_child() {
     let child = shell(&folder, FOREVER);
     let pid = child.pid();
     drop(child);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 
     let mut pid = 0;
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -99,7 +100,7 @@ fn drop_and_panic_stop_the_child() {
         pid = child.pid();
         panic!("intended");
     }));
-    assert!(panicked.is_err() && pid != 0 && !lives(pid));
+    assert!(panicked.is_err() && pid != 0 && !is_running(pid));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn exited_child_is_reported_with_the_end_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("process.log"), "words of another process\n").unwrap();
     let child = shell(&folder, "echo out; echo err >&2; exit 3");
-    until(10, "the child exits", || child.check().is_err());
+    wait_until(10, "the child exits", || child.check().is_err());
     let exited = child.check().unwrap_err();
     assert_eq!((exited.status.code(), exited.tail.as_str()), (Some(3), "out\nerr"));
     assert!(exited.to_string().contains("exit status: 3"), "{exited}");
@@ -152,27 +153,30 @@ fn failed_start_reports_the_reason() {
 }
 
 #[test]
-fn an_ignored_sigchld_does_not_lose_children() {
-    let output = rerun("child::learn_of_a_child_while_sigchld_was_ignored").output().unwrap();
+fn ignored_sigchld_does_not_lose_exit_status() {
+    let output = ignored_test_command("child::wait_for_a_child_with_ignored_sigchld").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
 #[ignore = "the program that the test above runs, because signals belong to a whole process"]
 #[expect(unsafe_code, reason = "like a parent that ignores SIGCHLD, which children inherit")]
-fn learn_of_a_child_while_sigchld_was_ignored() {
+fn wait_for_a_child_with_ignored_sigchld() {
     // SAFETY: no handler is installed that could be unsound.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, "exit 3");
-    until(10, "the child exits", || child.check().is_err());
+    wait_until(10, "the child exits", || child.check().is_err());
     assert_eq!(child.stop().code(), Some(3));
 }
 
 #[test]
 fn settings_in_the_environment_do_not_reach_a_child() {
-    let output =
-        rerun("child::print_environment").env("AUTHBENCH_TOUCH", "always").env("OTHER", "kept").output().unwrap();
+    let output = ignored_test_command("child::print_environment")
+        .env("AUTHBENCH_TOUCH", "always")
+        .env("OTHER", "kept")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
@@ -184,6 +188,6 @@ fn print_environment() {
         launch(&folder, "/bin/sh", &["-c", "echo \"[$AUTHBENCH_TOUCH] [$OTHER] [$AUTHBENCH_USERS]\"; exit 3"]);
     env.env = vec![("AUTHBENCH_USERS".into(), "7".into())];
     let child = env.start().unwrap();
-    until(10, "the child exits", || child.check().is_err());
+    wait_until(10, "the child exits", || child.check().is_err());
     assert_eq!(child.check().unwrap_err().tail, "[] [kept] [7]");
 }

@@ -10,7 +10,7 @@ use lab::message::{Message, split};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::patience::launch;
+use crate::processes::launch;
 
 /// A delay-server, where it listens, and the folder of its log.
 pub(crate) struct DelayServer {
@@ -79,7 +79,7 @@ fn every_response_takes_the_delay_and_is_well_formed() {
 }
 
 #[test]
-fn a_post_is_answered_after_its_last_byte() {
+fn post_gets_its_response_after_its_last_byte() {
     let server = DelayServer::start(&["--delay-us", "1000", "--workers-fifo"]);
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(b"POST /login HTTP/1.1\r\nContent-Length: 5\r\n\r\nhell").unwrap();

@@ -43,7 +43,7 @@ fn ask(base_url: &str, cookie: Option<&str>) -> String {
 }
 
 #[test]
-fn clients_go_round_the_servers_or_stay_with_theirs() {
+fn clients_cycle_through_servers_or_stay_with_one_if_sticky() {
     let scratch = Scratch::new().unwrap();
     let servers = vec![server("first"), server("second")];
     let farms = [false, true].map(|sticky| Farm { servers: servers.clone(), sticky });

@@ -3,16 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "shared test code fails like the tests themselves")]
 
 mod child;
+mod cpu_quota;
 mod delay_server;
 mod haproxy;
 mod http;
 mod observe;
 mod parent;
-mod patience;
+mod processes;
 mod proxy;
 mod redis;
 mod scratch;
 mod server;
-mod slice;
 mod stores;
 mod tap;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lab::observe::{CpuClock, Observer, Role};
 
-use crate::patience::{shell, until};
+use crate::processes::{shell, wait_until};
 
 const BUSY: &str = "while :; do :; done";
 const PERIOD: Duration = Duration::from_millis(5);
@@ -21,13 +21,13 @@ fn ticks_ns(pid: u32) -> u64 {
 const TICK_NS: u64 = 10_000_000;
 
 #[test]
-fn the_cpu_clock_agrees_with_the_kernels_accounting() {
+fn cpu_clock_agrees_with_proc_stat() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, BUSY);
     let clock = CpuClock::of(child.pid()).unwrap();
-    until(30, "the child uses CPU time", || clock.ns().unwrap() > 300_000_000);
+    wait_until(30, "the child uses CPU time", || clock.ns().unwrap() > 300_000_000);
     child.suspend().unwrap();
-    until(10, "the child is stopped", || crate::patience::state(child.pid()) == Some('T'));
+    wait_until(10, "the child is stopped", || crate::processes::state(child.pid()) == Some('T'));
     let (ns, ticks) = (clock.ns().unwrap(), ticks_ns(child.pid()));
     // User and system time are each cut to a whole tick.
     assert!(ticks <= ns && ns <= ticks + 2 * TICK_NS, "{ns} ns and {ticks} ns");
@@ -44,7 +44,7 @@ fn observation_separates_the_roles() {
     let before = clock.ns().unwrap();
     let observer = Observer::start(&[(Role::Server, busy.pid()), (Role::Store, idle.pid())], PERIOD).unwrap();
     let (from, inner) = (Instant::now(), clock.ns().unwrap());
-    until(30, "the child uses CPU time", || clock.ns().unwrap() > inner + 300_000_000);
+    wait_until(30, "the child uses CPU time", || clock.ns().unwrap() > inner + 300_000_000);
     let to = Instant::now();
     let observation = observer.finish();
     let after = clock.ns().unwrap();

@@ -1,10 +1,10 @@
-//! A private Redis is ours alone; an outside one stays as it was.
+//! A private Redis is ours alone; an external one stays unchanged.
 
 use lab::child::Bounds;
 use lab::redis::{Redis, UnusableRedis};
 use tempfile::TempDir;
 
-use crate::patience::{lives, rerun, until};
+use crate::processes::{ignored_test_command, is_running, wait_until};
 
 fn private() -> (Redis, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -25,7 +25,7 @@ fn fill(connection: &mut redis::Connection, prefix: &str, count: u32) {
 }
 
 #[test]
-fn a_private_redis_is_observed_and_ends_with_its_owner() {
+fn private_redis_is_observed_and_stops_when_dropped() {
     let (redis, _folder) = private();
     let pid = redis.pid().unwrap();
     assert!(!format!("{redis:?}").contains("redis://"), "a URL may hold a password");
@@ -46,12 +46,12 @@ fn a_private_redis_is_observed_and_ends_with_its_owner() {
     redis.flush().unwrap();
     assert_eq!(redis.keys().unwrap(), 0);
     drop(redis);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }
 
 /// Like an idle connection that a managed service closes, or one whose process was stopped and continued.
 #[test]
-fn a_connection_that_was_lost_is_opened_again() {
+fn lost_connection_is_reopened() {
     let (redis, _folder) = private();
     let mut connection = connect(&redis);
     fill(&mut connection, "authbench:", 10);
@@ -63,7 +63,7 @@ fn a_connection_that_was_lost_is_opened_again() {
 }
 
 #[test]
-fn a_private_redis_writes_nothing_to_disk() {
+fn private_redis_writes_nothing_to_disk() {
     let (redis, folder) = private();
     fill(&mut connect(&redis), "authbench:", 10);
     redis.process().unwrap().stop();
@@ -75,44 +75,44 @@ fn a_private_redis_writes_nothing_to_disk() {
 fn crashed_private_redis_is_detected() {
     let (redis, _folder) = private();
     connect(&redis).send_packed_command(&redis::cmd("SHUTDOWN").arg("NOSAVE").get_packed_command()).unwrap();
-    until(10, "the exit is noticed", || redis.process().unwrap().check().is_err());
+    wait_until(10, "the exit is noticed", || redis.process().unwrap().check().is_err());
     assert!(matches!(redis.memory(), Err(UnusableRedis::Command { .. })));
 }
 
 #[test]
 fn used_database_is_rejected_unless_allowed() {
-    let (outside, _folder) = private();
-    fill(&mut connect(&outside), "theirs:", 3);
-    let refused = Redis::at(outside.url(), false).unwrap_err();
-    assert!(matches!(refused, UnusableRedis::NotEmpty { keys: 3, .. }), "{refused}");
-    assert!(Redis::at(outside.url(), true).is_ok());
+    let (server, _folder) = private();
+    fill(&mut connect(&server), "theirs:", 3);
+    let error = Redis::at(server.url(), false).unwrap_err();
+    assert!(matches!(error, UnusableRedis::NotEmpty { keys: 3, .. }), "{error}");
+    assert!(Redis::at(server.url(), true).is_ok());
     assert!(
-        Redis::at(&outside.url().replace("/0", "/1"), false).is_ok(),
+        Redis::at(&server.url().replace("/0", "/1"), false).is_ok(),
         "an empty database of the same server is accepted"
     );
 }
 
 #[test]
 fn external_redis_keeps_all_foreign_keys() {
-    let (outside, _folder) = private();
-    let mut connection = connect(&outside);
+    let (server, _folder) = private();
+    let mut connection = connect(&server);
     fill(&mut connection, "theirs:", 1500);
-    let lent = Redis::at(outside.url(), true).unwrap();
-    let other = Redis::at(outside.url(), true).unwrap();
-    assert_eq!(lent.pid(), outside.pid());
-    assert_ne!(lent.key_prefix(), other.key_prefix());
+    let external = Redis::at(server.url(), true).unwrap();
+    let other = Redis::at(server.url(), true).unwrap();
+    assert_eq!(external.pid(), server.pid());
+    assert_ne!(external.key_prefix(), other.key_prefix());
     fill(&mut connection, other.key_prefix(), 10);
-    fill(&mut connection, lent.key_prefix(), 2500);
-    assert!(matches!(lent.flush(), Err(UnusableRedis::NotPrivate { .. })));
-    assert_eq!(lent.clear().unwrap(), 2500);
-    assert_eq!(outside.keys().unwrap(), 1510);
+    fill(&mut connection, external.key_prefix(), 2500);
+    assert!(matches!(external.flush(), Err(UnusableRedis::NotPrivate { .. })));
+    assert_eq!(external.clear().unwrap(), 2500);
+    assert_eq!(server.keys().unwrap(), 1510);
 
-    fill(&mut connection, lent.key_prefix(), 7);
-    drop(lent);
-    assert_eq!(outside.keys().unwrap(), 1510);
+    fill(&mut connection, external.key_prefix(), 7);
+    drop(external);
+    assert_eq!(server.keys().unwrap(), 1510);
     drop(other);
-    assert_eq!(outside.keys().unwrap(), 1500);
-    assert!(lives(outside.pid().unwrap()));
+    assert_eq!(server.keys().unwrap(), 1500);
+    assert!(is_running(server.pid().unwrap()));
 }
 
 #[test]
@@ -124,14 +124,15 @@ fn errors_contain_no_password() {
 }
 
 #[test]
-fn without_redis_server_the_error_says_how_to_get_it() {
-    let output = rerun("redis::start_without_a_path").env("PATH", "/nonexistent").output().unwrap();
+fn missing_redis_server_error_says_how_to_install_it() {
+    let output =
+        ignored_test_command("redis::start_without_redis_in_path").env("PATH", "/nonexistent").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
 #[ignore = "the program that the test above runs without a PATH"]
-fn start_without_a_path() {
+fn start_without_redis_in_path() {
     let folder = tempfile::tempdir().unwrap();
     let error = Redis::start(folder.path(), &folder.path().join("redis.log"), &Bounds::default()).unwrap_err();
     assert!(matches!(error, UnusableRedis::Missing));
@@ -144,15 +145,15 @@ fn private_redis_loses_data_on_crash_and_keeps_it_on_shutdown() {
     let (first, url) = (redis.pid().unwrap(), redis.url().to_owned());
     fill(&mut connect(&redis), "authbench:", 10);
     redis.shut_down().unwrap();
-    assert!(!lives(first), "it has exited when this returns");
-    redis.start_again().unwrap();
+    assert!(!is_running(first), "it has exited when this returns");
+    redis.restart().unwrap();
     assert_ne!(redis.pid(), Some(first));
     assert_eq!((redis.url(), redis.keys().unwrap()), (url.as_str(), 10), "at the same address, with its data");
 
     let second = redis.pid().unwrap();
     redis.crash().unwrap();
-    assert!(!lives(second));
-    redis.start_again().unwrap();
+    assert!(!is_running(second));
+    redis.restart().unwrap();
     assert_eq!(redis.keys().unwrap(), 0, "the data of the last dump is gone, too");
     assert_eq!(redis.url(), url);
     drop(redis);

@@ -8,7 +8,7 @@ use lab::observe::memory;
 use lab::server::{Server, ServerError, ServerSpec};
 use tempfile::TempDir;
 
-use crate::patience::lives;
+use crate::processes::is_running;
 
 /// A program in the place of a server: a shell script.
 fn script(folder: &TempDir, body: &str) -> PathBuf {
@@ -23,7 +23,7 @@ fn spec(folder: &TempDir) -> ServerSpec {
 }
 
 #[test]
-fn a_real_server_becomes_ready_and_is_stopped() {
+fn server_becomes_ready_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let spec = ServerSpec { roles: 3, workers: Some(1), node: "left".to_owned(), ..spec(&folder) };
     let server = Server::start_program(&lab::server::locate("anonymous-server").unwrap(), &spec).unwrap();
@@ -34,7 +34,7 @@ fn a_real_server_becomes_ready_and_is_stopped() {
     server.process().check().unwrap();
     assert!(server.process().stop().success(), "SIGTERM shuts it down gracefully");
     drop(server);
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }
 
 #[test]

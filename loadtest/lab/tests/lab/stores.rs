@@ -4,7 +4,7 @@ use contract::StoreKind;
 use lab::child::Bounds;
 use lab::store::Store;
 
-use crate::patience::lives;
+use crate::processes::is_running;
 
 const KINDS: [StoreKind; 3] = [StoreKind::Redis, StoreKind::RedisCluster, StoreKind::Postgres];
 
@@ -44,11 +44,11 @@ fn each_store_keeps_sessions_and_stops_with_its_owner() {
         store.clear().unwrap();
         assert!(store.memory().unwrap().used_bytes < after.used_bytes, "{kind} was emptied");
         let pids = store.pids();
-        assert!(!pids.is_empty() && pids.iter().all(|pid| lives(*pid)), "{kind}: {pids:?}");
+        assert!(!pids.is_empty() && pids.iter().all(|pid| is_running(*pid)), "{kind}: {pids:?}");
         drop(server);
         drop(store);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while pids.iter().any(|pid| lives(*pid)) {
+        while pids.iter().any(|pid| is_running(*pid)) {
             assert!(std::time::Instant::now() < deadline, "{kind} is still running");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }

@@ -11,7 +11,7 @@ const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n
 const LOGIN: &[u8] = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
 
 #[test]
-fn exchanges_are_what_was_sent_and_received() {
+fn exchanges_equal_the_transferred_bytes() {
     let server = DelayServer::start(&["--delay-us", "0"]);
     let direct = ask(server.address, ME, 1);
     let tap = Tap::start(server.address).unwrap();
@@ -45,7 +45,7 @@ fn request_without_a_response_is_an_error() {
 }
 
 #[test]
-fn an_unused_tap_ends_and_frees_its_port() {
+fn unused_tap_stops_and_frees_its_port() {
     let server = DelayServer::start(&["--delay-us", "0"]);
     let tap = Tap::start(server.address).unwrap();
     let address = tap.addr();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use contract::http1::{Framing, Request, header_buffer, request};
 use engine::clock::{keep_time, now_ns, sleep_until};
 
-use crate::answer::{self, Answer};
+use crate::reply::{self, Reply};
 use crate::report::Report;
 use crate::station::Station;
 
@@ -15,9 +15,9 @@ use crate::station::Station;
 const STACK_BYTES: usize = 256 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 /// No request of a load is longer; more without an end is not HTTP.
-const LONGEST_REQUEST_BYTES: usize = 1 << 20;
+const MAX_REQUEST_BYTES: usize = 1 << 20;
 /// Requests have fewer headers than this.
-const MOST_HEADERS: usize = 128;
+const MAX_HEADERS: usize = 128;
 
 /// What all connections share.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(station: Station, report: Arc<Mutex<Report>>, fifo: bool) -> Self {
-        Self { station: Arc::new(Mutex::new(station)), report, delayed: answer::delayed().into(), fifo }
+        Self { station: Arc::new(Mutex::new(station)), report, delayed: reply::delayed().into(), fifo }
     }
 
     /// Serves every connection until the process ends.
@@ -51,17 +51,18 @@ impl Service {
         while let count @ 1.. = stream.read(&mut buffer)? {
             let arrival = now_ns();
             pending.extend_from_slice(&buffer[..count]);
-            if !self.answer_pending(&mut stream, &mut pending, arrival)? || pending.len() > LONGEST_REQUEST_BYTES {
-                return stream.write_all(&answer::bad_request());
+            if !self.reply_to_pending(&mut stream, &mut pending, arrival)? || pending.len() > MAX_REQUEST_BYTES {
+                return stream.write_all(&reply::bad_request());
             }
         }
         Ok(())
     }
 
-    /// Responds to the complete requests received so far, in order, and keeps the rest. Returns false if it is not HTTP.
-    fn answer_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
+    /// Responds to the complete requests received so far, in order, and keeps the rest. Returns false if it is not
+    /// HTTP.
+    fn reply_to_pending(&self, stream: &mut TcpStream, pending: &mut Vec<u8>, arrival: u64) -> io::Result<bool> {
         loop {
-            let mut space = header_buffer::<MOST_HEADERS>();
+            let mut space = header_buffer::<MAX_HEADERS>();
             let (target, length, body) = match request(pending, &mut space) {
                 Ok(Some(Request { target, length, body: Framing::Length(body), .. })) => (target, length, body),
                 Ok(None) => return Ok(true),
@@ -69,15 +70,15 @@ impl Service {
             };
             let Some(body) = pending[length..].get(..body) else { return Ok(true) };
             let end = length + body.len();
-            match answer::to(target, body) {
-                Answer::Now(bytes) => stream.write_all(&bytes)?,
-                Answer::Delayed => self.answer_when_due(stream, arrival)?,
+            match reply::to(target, body) {
+                Reply::Now(bytes) => stream.write_all(&bytes)?,
+                Reply::Delayed => self.reply_when_due(stream, arrival)?,
             }
             pending.drain(..end);
         }
     }
 
-    fn answer_when_due(&self, stream: &mut TcpStream, arrival: u64) -> io::Result<()> {
+    fn reply_when_due(&self, stream: &mut TcpStream, arrival: u64) -> io::Result<()> {
         let due = self.station.lock().expect("a departure does not panic").departure(arrival);
         sleep_until(due);
         let sent = now_ns();

@@ -7,8 +7,8 @@
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
-mod answer;
 mod connection;
+mod reply;
 mod report;
 mod station;
 
@@ -24,7 +24,7 @@ use report::Report;
 use station::Station;
 
 /// The longest time that can be set, in microseconds: the reach of the histograms.
-const LONGEST_US: u64 = engine::record::HIGHEST_US;
+const MAX_DELAY_US: u64 = engine::record::HIGHEST_US;
 
 /// Responds to HTTP requests after a known delay, and on SIGTERM prints the actual delays.
 #[derive(Parser)]
@@ -38,11 +38,11 @@ struct Args {
         long,
         conflicts_with = "service_us",
         required_unless_present = "service_us",
-        value_parser = clap::value_parser!(u64).range(..=LONGEST_US)
+        value_parser = clap::value_parser!(u64).range(..=MAX_DELAY_US)
     )]
     delay_us: Option<u64>,
     /// Microseconds that one server takes for one request; a request waits until a server is free.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=LONGEST_US))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_DELAY_US))]
     service_us: Option<u64>,
     /// Number of servers.
     #[arg(long, default_value_t = 1, requires = "service_us", value_parser = clap::value_parser!(u32).range(1..))]
@@ -66,16 +66,16 @@ fn main() -> io::Result<()> {
     let args = Args::parse();
     // Blocked before any thread is started, so that all inherit it and only `wait` receives them.
     // A blocked signal is received even where it is ignored, so those that were ignored at start are left out.
-    let endings: SigSet =
+    let stop_signals: SigSet =
         [Signal::SIGTERM, Signal::SIGINT].into_iter().filter(|signal| !lab::signals::is_ignored(*signal)).collect();
-    endings.thread_block()?;
+    stop_signals.thread_block()?;
     let listener = TcpListener::bind(args.listen)?;
     let address = listener.local_addr()?;
     let report = Arc::new(Mutex::new(Report::new()));
     let service = Service::new(args.station(), Arc::clone(&report), args.workers_fifo);
     std::thread::spawn(move || service.accept(&listener));
-    print_line(&serde_json::json!({ "listening": address, "scheme": answer::SCHEME, "pid": std::process::id() }))?;
-    endings.wait()?;
+    print_line(&serde_json::json!({ "listening": address, "scheme": reply::SCHEME, "pid": std::process::id() }))?;
+    stop_signals.wait()?;
     let summary = report.lock().expect("recording does not panic").summary();
     print_line(&summary)
 }

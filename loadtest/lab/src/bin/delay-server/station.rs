@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_the_same_for_all() {
+    fn every_request_gets_the_same_delay() {
         assert_eq!(departures(Station::delay(5), &[0, 0, 1, 100]), [5, 5, 6, 105]);
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub(crate) const SCHEME: &str = "delay-reference";
 
 /// What to send, and when.
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     /// After the set time.
     Delayed,
     /// At once, because it is not part of a load.
@@ -16,11 +16,11 @@ pub(crate) enum Answer {
 }
 
 /// Returns the response to a complete request.
-pub(crate) fn to(target: &str, body: &[u8]) -> Answer {
+pub(crate) fn to(target: &str, body: &[u8]) -> Reply {
     match target {
-        route::BENCH_SCHEME => Answer::Now(json("200 OK", &descriptor())),
-        route::BENCH_MINT => Answer::Now(mint(body)),
-        _ => Answer::Delayed,
+        route::BENCH_SCHEME => Reply::Now(json("200 OK", &descriptor())),
+        route::BENCH_MINT => Reply::Now(mint(body)),
+        _ => Reply::Delayed,
     }
 }
 

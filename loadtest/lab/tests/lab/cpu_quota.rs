@@ -1,25 +1,26 @@
-//! Slices, by the kernel's own account.
+//! CPU quotas, by the kernel's own account.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab::child::{Bounds, Launch};
+use lab::cpu_quota::{CpuQuotas, Throttling};
 use lab::observe::CpuClock;
-use lab::slice::{Slices, Throttling};
 
-use crate::patience::{launch, lives, rerun, until};
+use crate::processes::{ignored_test_command, is_running, launch, wait_until};
 
-/// None where the machine has no CPU quotas, and then it prints what to do. With `REQUIRE_CPU_QUOTAS` they are mandatory.
-fn slices() -> Option<Slices> {
-    let slices = Slices::here();
-    if let Err(none) = &slices {
+/// None where the machine has no CPU quotas, and then it prints what to do. With `REQUIRE_CPU_QUOTAS` they are
+/// mandatory.
+fn cpu_quotas() -> Option<CpuQuotas> {
+    let cpu_quotas = CpuQuotas::detect();
+    if let Err(none) = &cpu_quotas {
         let text = none.to_string();
         assert!(text.contains("run as root") && !none.reasons.is_empty(), "{text}");
         assert!(std::env::var_os("REQUIRE_CPU_QUOTAS").is_none(), "{text}");
         eprintln!("{text}");
     }
-    slices.ok()
+    cpu_quotas.ok()
 }
 
 /// Returns the directories of the groups whose name ends like this.
@@ -43,19 +44,19 @@ fn groups(ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn quota_limits_a_process_and_its_children() {
-    let Some(slices) = slices() else { return };
+    let Some(cpu_quotas) = cpu_quotas() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let slice = Arc::new(slices.cut("busy", 0.2).unwrap());
+    let cpu_quota = Arc::new(cpu_quotas.create("busy", 0.2).unwrap());
     // The one that burns is a child of the one that was started.
     let script = "(while :; do :; done) & echo burns $!; wait";
-    let bounds = Bounds { slice: Some(slice), ..Bounds::default() };
+    let bounds = Bounds { cpu_quota: Some(cpu_quota), ..Bounds::default() };
     let busy = Launch { bounds, ..launch(&folder, "sh", &["-c", script]) }.start().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     let burning = |line: &str| line.strip_prefix("burns ").and_then(|pid| pid.parse::<u32>().ok());
     let pid = busy.find_line(deadline, burning).unwrap().unwrap();
     let clock = CpuClock::of(pid).unwrap();
     let (began, before) = (Instant::now(), clock.ns().unwrap());
-    until(60, "it has used 100 ms", || clock.ns().unwrap() - before >= 100_000_000);
+    wait_until(60, "it has used 100 ms", || clock.ns().unwrap() - before >= 100_000_000);
     let elapsed = began.elapsed();
     // A fifth of a processor uses 100 ms in 500 ms, and may have begun and ended with what a period allows.
     assert!(elapsed >= Duration::from_millis(450), "{elapsed:?}");
@@ -64,46 +65,46 @@ fn quota_limits_a_process_and_its_children() {
     let group = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     assert_eq!(group(busy.pid()), group(pid));
     drop(busy);
-    assert!(!lives(pid), "the remaining child processes end with the slice");
+    assert!(!is_running(pid), "the remaining child processes end with the quota");
     assert_eq!(groups("-busy"), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn group_is_removed_with_its_process() {
-    let Some(slices) = slices() else { return };
+    let Some(cpu_quotas) = cpu_quotas() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let slice = Some(Arc::new(slices.cut("goes", 0.5).unwrap()));
-    let bounds = Bounds { slice, ..Bounds::default() };
+    let cpu_quota = Some(Arc::new(cpu_quotas.create("goes", 0.5).unwrap()));
+    let bounds = Bounds { cpu_quota, ..Bounds::default() };
     let child = Launch { bounds, ..launch(&folder, "sleep", &["1000"]) }.start().unwrap();
     let of_child = std::fs::read_to_string(format!("/proc/{}/cgroup", child.pid())).unwrap();
     assert!(of_child.contains("-goes"), "{of_child}");
-    assert!(Slices::reclaim().iter().all(|path| !path.ends_with("-goes")), "the groups of a running owner are kept");
-    assert!(!groups("-goes").is_empty() || slices.method().starts_with("systemd"));
+    assert!(CpuQuotas::reclaim().iter().all(|path| !path.ends_with("-goes")), "the groups of a running owner are kept");
+    assert!(!groups("-goes").is_empty() || cpu_quotas.method().starts_with("systemd"));
     drop(child);
     assert_eq!(groups("-goes"), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn groups_of_a_killed_program_are_reclaimed() {
-    let Some(slices) = slices() else { return };
-    if slices.method().starts_with("systemd") {
+    let Some(cpu_quotas) = cpu_quotas() else { return };
+    if cpu_quotas.method().starts_with("systemd") {
         return; // It removes its scopes itself.
     }
-    let mut holder = rerun("slice::hold").spawn().unwrap();
-    until(10, "the program has its slice", || !groups("-held").is_empty());
-    assert!(!Slices::reclaim().iter().any(|path| path.to_string_lossy().ends_with("-held")), "it is running");
+    let mut holder = ignored_test_command("cpu_quota::hold_quota").spawn().unwrap();
+    wait_until(10, "the program has its quota", || !groups("-held").is_empty());
+    assert!(!CpuQuotas::reclaim().iter().any(|path| path.to_string_lossy().ends_with("-held")), "it is running");
     holder.kill().unwrap();
     holder.wait().unwrap();
     // Another test's reclaim may be faster.
-    let _ = Slices::reclaim();
+    let _ = CpuQuotas::reclaim();
     assert_eq!(groups("-held"), Vec::<PathBuf>::new());
 }
 
-/// A program that holds a slice.
+/// A program that holds a quota.
 #[test]
 #[ignore = "the program that the test above kills"]
-fn hold() {
-    let _slice = Slices::here().unwrap().cut("held", 0.5).unwrap();
+fn hold_quota() {
+    let _cpu_quota = CpuQuotas::detect().unwrap().create("held", 0.5).unwrap();
     loop {
         std::thread::park();
     }
@@ -111,11 +112,11 @@ fn hold() {
 
 #[test]
 fn quotas_with_equal_names_are_separate() {
-    let Some(slices) = slices() else { return };
+    let Some(cpu_quotas) = cpu_quotas() else { return };
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..20).for_each(|_| drop(slices.cut("twin", 0.1).unwrap())));
-            scope.spawn(|| Slices::here().unwrap());
+            scope.spawn(|| (0..20).for_each(|_| drop(cpu_quotas.create("twin", 0.1).unwrap())));
+            scope.spawn(|| CpuQuotas::detect().unwrap());
         }
     });
 }

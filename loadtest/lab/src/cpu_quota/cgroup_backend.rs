@@ -3,9 +3,9 @@
 use std::fs::{self, read_to_string};
 use std::path::{Path, PathBuf};
 
-/// Where slices are cut.
+/// How quotas are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(super) enum CgroupBackend {
     /// As groups of our own.
     Groups(Hierarchy),
     /// By the user's systemd.
@@ -43,19 +43,19 @@ impl Resource {
 }
 
 /// Returns the backends that may work, the best first, and adds the reason for each that cannot.
-pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<Ground> {
-    let mut grounds: Vec<Ground> = Vec::new();
+pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<CgroupBackend> {
+    let mut backends: Vec<CgroupBackend> = Vec::new();
     for hierarchy in hierarchies(Resource::Processor) {
         match hierarchy.offers_processor() {
-            Ok(()) => grounds.push(Ground::Groups(hierarchy)),
+            Ok(()) => backends.push(CgroupBackend::Groups(hierarchy)),
             Err(reason) => reasons.push(format!("{}: {reason}", hierarchy.folder.display())),
         }
     }
-    if grounds.is_empty() && reasons.is_empty() {
+    if backends.is_empty() && reasons.is_empty() {
         reasons.push("no control groups are mounted".to_owned());
     }
-    grounds.push(Ground::Systemd);
-    grounds
+    backends.push(CgroupBackend::Systemd);
+    backends
 }
 
 /// Our own group and its ancestors, in every hierarchy that may have the resource. The own group may not allow
@@ -160,7 +160,7 @@ mod tests {
 ";
 
     #[test]
-    fn hierarchies_are_found_in_the_kernels_own_format() {
+    fn hierarchies_are_parsed_from_mountinfo() {
         let at = |version, at: &str| Mount { version, at: at.into() };
         let expected = [at(Version::V2, "/sys/fs/cgroup/unified"), at(Version::V1, "/sys/fs/cgroup/cpu,cpuacct")];
         assert_eq!(mounts(MIXED, Resource::Processor), expected);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_found_in_each_hierarchy() {
+    fn group_path_is_parsed_for_each_hierarchy() {
         let path = |groups, version| super::path(groups, version, Resource::Processor);
         let groups = "3:cpuset:/\n2:cpu,cpuacct:/part\n0::/user.slice/session-2.scope\n";
         assert_eq!(path(groups, Version::V1), Some("/part".into()));

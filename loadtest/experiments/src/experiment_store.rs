@@ -7,18 +7,18 @@ use lab::store::Store;
 use crate::run_context::{ExperimentError, RunContext};
 
 /// A store that contains only the data of the experiment.
-pub(crate) enum OwnStore<'a> {
+pub(crate) enum ExperimentStore<'a> {
     /// The scheme uses no store outside the server.
     None,
     /// A new one.
     Private(Box<Store>),
     /// The external one, without the keys of this run.
-    Outside(&'a Store),
+    External(&'a Store),
 }
 
-impl<'a> OwnStore<'a> {
+impl<'a> ExperimentStore<'a> {
     /// Returns a new private store within these bounds, or the external one without the keys of this run.
-    pub(crate) fn fresh(
+    pub(crate) fn start_empty(
         context: &RunContext<'a>,
         kind: StoreKind,
         experiment: &str,
@@ -28,16 +28,16 @@ impl<'a> OwnStore<'a> {
         match config.stores.get(&kind) {
             None if kind.is_external() => Err(ExperimentError::NoStore(kind)),
             None => Ok(Self::None),
-            Some(outside) if !outside.is_private() => {
-                outside.clear()?;
-                Ok(Self::Outside(outside))
+            Some(external) if !external.is_private() => {
+                external.clear()?;
+                Ok(Self::External(external))
             }
-            Some(_) => Self::private(context, kind, experiment, bounds),
+            Some(_) => Self::start_private(context, kind, experiment, bounds),
         }
     }
 
     /// Returns a new private store within these bounds.
-    pub(crate) fn private(
+    pub(crate) fn start_private(
         context: &RunContext<'a>,
         kind: StoreKind,
         experiment: &str,
@@ -53,7 +53,7 @@ impl<'a> OwnStore<'a> {
         match self {
             Self::None => None,
             Self::Private(store) => Some(store),
-            Self::Outside(store) => Some(store),
+            Self::External(store) => Some(store),
         }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::record::{Quantiles, RotationExperiment, Storm, Validity, empty_histogram};
+use engine::record::{Quantiles, RefreshBurst, RotationExperiment, Validity, empty_histogram};
 use lab::http::{Client, HttpError};
 use lab::server::Server;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::StormParameters;
+use super::RefreshBurstParameters;
 use super::clients::{Refreshed, refresh, us_between, wait_until};
 use super::refreshing::Refreshing;
 use crate::blocks::{Turn, turns};
@@ -23,37 +23,37 @@ const BIN_S: f64 = 0.1;
 /// The interval between two batches of issued credentials.
 const ISSUE_EVERY: Duration = Duration::from_millis(20);
 /// The interval at which an idle worker checks for an interruption.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// A burst that took longer than planned by more than this factor is invalid.
-const MOST_STRETCH: f64 = 1.5;
+const MAX_STRETCH: f64 = 1.5;
 /// If 1 % of the refreshes were sent later than this, the clients were saturated.
-const MOST_LAG_US: u64 = 50_000;
+const MAX_LAG_US: u64 = 50_000;
 
-pub(super) fn steps(parameters: &StormParameters) -> u64 {
+pub(super) fn steps(parameters: &RefreshBurstParameters) -> u64 {
     u64::from(parameters.blocks) * parameters.jitters.len() as u64
 }
 
 pub(super) fn run(
     context: &mut RunContext<'_>,
-    parameters: &StormParameters,
+    parameters: &RefreshBurstParameters,
     refreshing: &Refreshing<'_>,
 ) -> Result<(), ExperimentError> {
     for Turn { block, item: jitter, .. } in turns(&parameters.jitters, 0..parameters.blocks, context.config.seed) {
         context.step(&format!("refresh burst of {} credentials, jitter {jitter}", parameters.credentials))?;
         let server = refreshing.start(context, vec![("--credential-ttl-s", parameters.ttl_s.to_string())])?;
-        let weather = Weather::new(context, parameters, jitter, &server);
-        let (issued_s, sent) = weather.pass(context.config.seed + u64::from(block))?;
+        let burst = Burst::new(context, parameters, jitter, &server);
+        let (issued_s, sent) = burst.run(context.config.seed + u64::from(block))?;
         context.check_can_continue()?;
         refreshing.check(&server)?;
-        let storm = weather.storm(refreshing.scheme.id(), block, issued_s, &sent);
-        context.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(storm))?;
+        let refresh_burst = burst.refresh_burst(refreshing.scheme.id(), block, issued_s, &sent);
+        context.journal.measured(|rotation: &mut RotationExperiment| rotation.storms.push(refresh_burst))?;
     }
     Ok(())
 }
 
 /// A running burst.
-struct Weather<'run> {
-    parameters: &'run StormParameters,
+struct Burst<'run> {
+    parameters: &'run RefreshBurstParameters,
     jitter: f64,
     server: &'run Server,
     stop: &'run AtomicBool,
@@ -77,10 +77,10 @@ struct Sent {
     granted: bool,
 }
 
-impl<'run> Weather<'run> {
+impl<'run> Burst<'run> {
     fn new(
         context: &'run RunContext<'_>,
-        parameters: &'run StormParameters,
+        parameters: &'run RefreshBurstParameters,
         jitter: f64,
         server: &'run Server,
     ) -> Self {
@@ -106,7 +106,7 @@ impl<'run> Weather<'run> {
 
     /// Issues credentials, and refreshes them until the end. Returns the duration of issuing in seconds, and every
     /// refresh.
-    fn pass(&self, seed: u64) -> Result<(f64, Vec<Sent>), ExperimentError> {
+    fn run(&self, seed: u64) -> Result<(f64, Vec<Sent>), ExperimentError> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner).random = SmallRng::seed_from_u64(seed);
         let (issued, sent) = std::thread::scope(|scope| {
             let work = |_| scope.spawn(|| self.work());
@@ -123,7 +123,7 @@ impl<'run> Weather<'run> {
     /// Issues all credentials, evenly over the burst, and returns the duration in seconds.
     fn issue(&self) -> Result<f64, HttpError> {
         let client = self.server.client();
-        let batches = (self.parameters.storm_s / ISSUE_EVERY.as_secs_f64()).round().max(1.0) as u32;
+        let batches = (self.parameters.burst_s / ISSUE_EVERY.as_secs_f64()).round().max(1.0) as u32;
         let until =
             |batch: u32| (u64::from(self.parameters.credentials) * u64::from(batch) / u64::from(batches)) as u32;
         for batch in 0..batches {
@@ -142,8 +142,8 @@ impl<'run> Weather<'run> {
     /// Schedules the next refresh of the client with this token.
     fn schedule(&self, now: Instant, token: String) {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let strays = if self.jitter > 0.0 { due.random.random_range(-self.jitter..=self.jitter) } else { 0.0 };
-        let at = now + Duration::from_secs_f64(self.period_s() * (1.0 + strays));
+        let offset = if self.jitter > 0.0 { due.random.random_range(-self.jitter..=self.jitter) } else { 0.0 };
+        let at = now + Duration::from_secs_f64(self.period_s() * (1.0 + offset));
         due.clients.push(Reverse((at, token)));
         drop(due);
         self.changed.notify_one();
@@ -174,16 +174,16 @@ impl<'run> Weather<'run> {
             if now >= self.end() || self.stop.load(Ordering::SeqCst) {
                 return None;
             }
-            let ahead = due.clients.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
-            if ahead == Some(Duration::ZERO) {
+            let time_left = due.clients.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
+            if time_left == Some(Duration::ZERO) {
                 return due.clients.pop().map(|Reverse(first)| first);
             }
-            let wait = ahead.map_or(LOOK_EVERY, |ahead| ahead.min(LOOK_EVERY));
+            let wait = time_left.map_or(STOP_CHECK_INTERVAL, |time_left| time_left.min(STOP_CHECK_INTERVAL));
             due = self.changed.wait_timeout(due, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn storm(&self, scheme: &str, block: u32, issued_s: f64, sent: &[Sent]) -> Storm {
+    fn refresh_burst(&self, scheme: &str, block: u32, issued_s: f64, sent: &[Sent]) -> RefreshBurst {
         let parameters = self.parameters;
         let bins = (self.period_s() * f64::from(parameters.periods) / BIN_S).round() as usize;
         let from = self.counted_from();
@@ -195,7 +195,7 @@ impl<'run> Weather<'run> {
         }
         let lag_us = Quantiles::of(&lag);
         let failed = sent.iter().filter(|one| !one.granted).count() as u64;
-        Storm {
+        RefreshBurst {
             scheme: scheme.to_owned(),
             block,
             jitter: self.jitter,
@@ -209,7 +209,7 @@ impl<'run> Weather<'run> {
             failed,
             response_us: Quantiles::of(&response),
             lag_us,
-            validity: judge(parameters.storm_s, issued_s, failed, lag_us.p99),
+            validity: burst_validity(parameters.burst_s, issued_s, failed, lag_us.p99),
         }
     }
 }
@@ -225,11 +225,11 @@ fn binned(offsets_s: impl Iterator<Item = f64>, bins: usize) -> Vec<u64> {
     counts
 }
 
-fn judge(storm_s: f64, issued_s: f64, failed: u64, lag_us_p99: Option<u64>) -> Validity {
-    let stretched = (issued_s > storm_s * MOST_STRETCH)
-        .then(|| format!("issuing took {issued_s:.2} s instead of the planned {storm_s} s: the server was saturated"));
+fn burst_validity(burst_s: f64, issued_s: f64, failed: u64, lag_us_p99: Option<u64>) -> Validity {
+    let stretched = (issued_s > burst_s * MAX_STRETCH)
+        .then(|| format!("issuing took {issued_s:.2} s instead of the planned {burst_s} s: the server was saturated"));
     let failed = (failed > 0).then(|| format!("{failed} refreshes got no token, and their clients stopped"));
-    let late = lag_us_p99.is_none_or(|us| us > MOST_LAG_US);
+    let late = lag_us_p99.is_none_or(|us| us > MAX_LAG_US);
     let late = late
         .then(|| "at least 1 % of the refreshes were sent more than 50 ms late: the clients were saturated".to_owned());
     Validity::from_reasons([stretched, failed, late].into_iter().flatten().collect())
@@ -246,11 +246,14 @@ mod tests {
 
     #[test]
     fn burst_that_deviates_from_its_plan_is_invalid() {
-        assert!(judge(1.0, 1.1, 0, Some(300)).valid);
-        for reasons in [judge(1.0, 1.6, 0, Some(300)), judge(1.0, 1.0, 1, Some(300)), judge(1.0, 1.0, 0, Some(60_000))]
-        {
-            assert_eq!(reasons.reasons.len(), 1, "{reasons:?}");
+        assert!(burst_validity(1.0, 1.1, 0, Some(300)).valid);
+        for validity in [
+            burst_validity(1.0, 1.6, 0, Some(300)),
+            burst_validity(1.0, 1.0, 1, Some(300)),
+            burst_validity(1.0, 1.0, 0, Some(60_000)),
+        ] {
+            assert_eq!(validity.reasons.len(), 1, "{validity:?}");
         }
-        assert!(!judge(1.0, 1.0, 0, None).valid, "no refresh was sent");
+        assert!(!burst_validity(1.0, 1.0, 0, None).valid, "no refresh was sent");
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 /// The time for each fill, and the additional time for all together, in seconds.
-pub(super) struct Allowance {
+pub(super) struct TimeBudget {
     pub(super) each_s: f64,
     pub(super) spare_s: f64,
 }
 
-impl Allowance {
+impl TimeBudget {
     /// Returns why a fill of this duration is not allowed, if it is not.
-    pub(super) fn denies(&self, fill_s: f64) -> Option<String> {
+    pub(super) fn reason_to_skip(&self, fill_s: f64) -> Option<String> {
         let Self { each_s, spare_s } = self;
         let spare =
             if *spare_s > 0.0 { format!(" plus the {spare_s:.0} s left of its extra time") } else { String::new() };
@@ -31,18 +31,18 @@ mod tests {
 
     #[test]
     fn long_fills_share_the_extra_time() {
-        let mut time = Allowance { each_s: 30.0, spare_s: 100.0 };
+        let mut time = TimeBudget { each_s: 30.0, spare_s: 100.0 };
         time.spend(Duration::from_secs(20));
-        assert_eq!(time.denies(130.0), None, "a fill within its own time uses no extra time");
+        assert_eq!(time.reason_to_skip(130.0), None, "a fill within its own time uses no extra time");
         time.spend(Duration::from_secs(90));
-        assert_eq!(time.denies(70.0), None);
-        let why = time.denies(71.0).unwrap();
+        assert_eq!(time.reason_to_skip(70.0), None);
+        let why = time.reason_to_skip(71.0).unwrap();
         assert!(
             why.contains("71 s") && why.contains("30 s") && why.contains("the 40 s left of its extra time"),
             "{why}"
         );
         time.spend(Duration::from_secs(90));
-        assert_eq!(time.denies(30.0), None);
-        assert!(time.denies(31.0).unwrap().ends_with("this profile allows"));
+        assert_eq!(time.reason_to_skip(30.0), None);
+        assert!(time.reason_to_skip(31.0).unwrap().ends_with("this profile allows"));
     }
 }

@@ -15,65 +15,70 @@ use super::{DelayProxy, Link, histogram};
 /// Long enough for a small request, and for the moment it was sent.
 const MESSAGE_BYTES: usize = 64;
 /// What a proxy gives at the median may be so far from what it was set to, in microseconds.
-pub const EXACT_US: f64 = 50.0;
+pub const MAX_ERROR_US: f64 = 50.0;
 /// The first messages find everything cold.
 const WARMUP: usize = 200;
 
 /// What round trips took past a proxy and through it, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trial {
+pub struct ProxyAccuracy {
     /// The configured delay.
     pub set_us: f64,
     /// Past the proxy, as the sender saw it.
-    pub direct: Spread,
+    pub direct: Percentiles,
     /// Through the proxy, as the sender saw it.
-    pub through: Spread,
-    /// What the proxy cost for each message, there and back, in microseconds of CPU time.
+    pub through: Percentiles,
+    /// What the proxy cost for each message, per round trip, in microseconds of CPU time.
     pub cpu_us: f64,
 }
 
 /// Two percentiles, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct Percentiles {
     /// The median.
     pub p50: f64,
     /// The 99th percentile.
     pub p99: f64,
 }
 
-impl Spread {
+impl Percentiles {
     fn of(histogram: &Histogram<u64>) -> Self {
         let us = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
         Self { p50: us(0.5), p99: us(0.99) }
     }
 }
 
-impl Trial {
-    /// What it gave: how much longer the median round trip took through it than past it.
+impl ProxyAccuracy {
+    /// Returns the delay that the proxy added: median round trip through it minus the direct one.
     #[must_use]
-    pub fn given_us(&self) -> f64 {
+    pub fn added_us(&self) -> f64 {
         self.through.p50 - self.direct.p50
     }
 
-    /// How much more it gave than it was set to; less if negative.
+    /// Returns the added delay minus the configured one.
     #[must_use]
-    pub fn off_us(&self) -> f64 {
-        self.given_us() - self.set_us
+    pub fn error_us(&self) -> f64 {
+        self.added_us() - self.set_us
     }
 }
 
-/// Sends messages at this rate for this long, past a proxy and through it, and compares. The proxy is kept on `proxy_cpus`
-/// unless these are empty.
-pub fn try_out(round_trip: Duration, messages_per_s: u32, duration: Duration, proxy_cpus: &[u32]) -> io::Result<Trial> {
+/// Sends messages at this rate for this long, past a proxy and through it, and compares. The proxy is kept on
+/// `proxy_cpus` unless these are empty.
+pub fn measure_accuracy(
+    round_trip: Duration,
+    messages_per_s: u32,
+    duration: Duration,
+    proxy_cpus: &[u32],
+) -> io::Result<ProxyAccuracy> {
     let echo = start_echo()?;
     let count = WARMUP + (duration.as_secs_f64() * f64::from(messages_per_s)) as usize;
     let direct = round_trips(echo, messages_per_s, count)?;
     let proxy = DelayProxy::start(echo, Link::of_round_trip(round_trip), proxy_cpus, 1)?;
     let through = round_trips(proxy.address(), messages_per_s, count)?;
-    Ok(Trial {
+    Ok(ProxyAccuracy {
         set_us: round_trip.as_secs_f64() * 1e6,
-        direct: Spread::of(&direct),
-        through: Spread::of(&through),
+        direct: Percentiles::of(&direct),
+        through: Percentiles::of(&through),
         cpu_us: proxy.cpu_ns() as f64 / 1e3 / count as f64,
     })
 }

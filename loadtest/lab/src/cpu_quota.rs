@@ -1,8 +1,8 @@
 //! A CPU quota for a process and its children: a control group with a bandwidth limit.
 //!
-//! With quotas one machine acts as several small ones: the rate that a node sustains is bounded by its quota, not by its
-//! neighbours. Quotas are for *capacity* only: inside a period a node runs at full speed and is then throttled,
-//! so its latency is neither that of a small machine nor that of a large one.
+//! With quotas one machine acts as several small ones: the rate that a node sustains is bounded by its quota, not by
+//! its neighbours. Quotas are for *capacity* only: inside a period a node runs at full speed and is then throttled, so
+//! its latency is neither that of a small machine nor that of a large one.
 //!
 //! | where | how |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | cgroup v1, as root | a group of our own with `cpu.cfs_quota_us` |
 //! | a systemd user manager | `systemd-run --user --scope` with `CPUQuota` |
 
-mod allowance;
-mod ground;
+mod cgroup_backend;
+mod cgroup_limits;
 mod owner;
 
 use std::ffi::OsString;
@@ -25,45 +25,45 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use allowance::Allowance;
-use ground::{Ground, Hierarchy, Resource, Version};
+use cgroup_backend::{CgroupBackend, Hierarchy, Resource, Version};
+pub use cgroup_limits::CgroupLimits;
 use owner::Owner;
 
 /// The shortest quota period: a node that has used up its quota is throttled for less than this.
 const PERIOD_US: u64 = 10_000;
 /// The kernel accepts no smaller quota; smaller ones get a longer period.
-const LEAST_QUOTA_US: u64 = 1_000;
+const MIN_QUOTA_US: u64 = 1_000;
 /// How long a group may take to become empty once what is left in it was killed.
-const EMPTY_PATIENCE: Duration = Duration::from_secs(1);
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(2);
 
-/// How many this process has cut: two of the same name may be there at a time.
-static CUT: AtomicU64 = AtomicU64::new(0);
+/// How many quotas this process has created: two of the same name may exist at a time.
+static CREATED: AtomicU64 = AtomicU64::new(0);
 
-/// A place where slices can be cut.
+/// The CPU quotas of this machine: creates them with its cgroup backend.
 #[derive(Clone, Debug)]
-pub struct Slices {
-    ground: Ground,
+pub struct CpuQuotas {
+    cgroup_backend: CgroupBackend,
 }
 
-/// No slices can be cut on this machine.
+/// CPU quotas are not available on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "CPU quotas are not available here: {reasons}; run as root, or in a session with a systemd user \
      manager (`systemd-run --user --scope true` then works)"
 )]
-pub struct NoSlices {
-    /// Why not, a clause for every way that was tried.
+pub struct NoCpuQuotas {
+    /// Why not, a clause for every backend that was tried.
     pub reasons: String,
 }
 
-/// A slice cannot be cut.
+/// A CPU quota cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot create a CPU quota of {share} CPUs at {path}: {source}; check that you may create control groups there",
     path = path.display()
 )]
-pub struct SliceError {
+pub struct CpuQuotaError {
     /// The requested quota.
     pub share: f64,
     /// Where.
@@ -72,17 +72,17 @@ pub struct SliceError {
     pub source: io::Error,
 }
 
-/// A share of processor time. Dropping it ends whatever still runs in it, and removes the group.
+/// A CPU quota. Dropping it kills the processes that still run with it, and removes the group.
 #[derive(Debug)]
-pub struct Slice {
-    /// What it was cut with.
+pub struct CpuQuota {
+    /// The share of a CPU that it was created with.
     share: f64,
     kind: Kind,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// A group, and the file in which a process writes itself down to be in it.
+    /// A group, and the file that a process writes its id to in order to join it.
     Group { version: Version, folder: PathBuf, entry: File },
     /// A transient unit of this name, removed by systemd when it is empty.
     Scope { unit: String },
@@ -99,73 +99,74 @@ pub struct Throttling {
     pub throttled_ns: u64,
 }
 
-impl Slices {
-    /// The best way there is on this machine, tried with a slice that is gone again.
-    pub fn here() -> Result<Self, NoSlices> {
+impl CpuQuotas {
+    /// Returns the best backend of this machine, tested with a quota that is removed again.
+    pub fn detect() -> Result<Self, NoCpuQuotas> {
         let mut reasons = Vec::new();
-        for ground in ground::candidates(&mut reasons) {
-            let slices = Self { ground };
-            match slices.try_out() {
-                Ok(()) => return Ok(slices),
+        for cgroup_backend in cgroup_backend::candidates(&mut reasons) {
+            let quotas = Self { cgroup_backend };
+            match quotas.test_quota() {
+                Ok(()) => return Ok(quotas),
                 Err(reason) => reasons.push(reason),
             }
         }
-        Err(NoSlices { reasons: reasons.join("; ") })
+        Err(NoCpuQuotas { reasons: reasons.join("; ") })
     }
 
-    /// How they are cut, as the record names it.
+    /// Returns how they are created, as the record names it.
     #[must_use]
     pub const fn method(&self) -> &'static str {
-        match &self.ground {
-            Ground::Groups(Hierarchy { version: Version::V2, .. }) => "cgroup v2",
-            Ground::Groups(Hierarchy { version: Version::V1, .. }) => "cgroup v1",
-            Ground::Systemd => "systemd-run --user --scope",
+        match &self.cgroup_backend {
+            CgroupBackend::Groups(Hierarchy { version: Version::V2, .. }) => "cgroup v2",
+            CgroupBackend::Groups(Hierarchy { version: Version::V1, .. }) => "cgroup v1",
+            CgroupBackend::Systemd => "systemd-run --user --scope",
         }
     }
 
     /// Creates a quota of this many CPUs (0.1 is a tenth of one). The group's name contains the given name.
-    pub fn cut(&self, name: &str, share: f64) -> Result<Slice, SliceError> {
-        let number = CUT.fetch_add(1, Ordering::Relaxed);
+    pub fn create(&self, name: &str, share: f64) -> Result<CpuQuota, CpuQuotaError> {
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}-{name}", Owner::this());
-        let kind = match &self.ground {
-            Ground::Systemd => Kind::Scope { unit: name },
-            Ground::Groups(hierarchy) => {
+        let kind = match &self.cgroup_backend {
+            CgroupBackend::Systemd => Kind::Scope { unit: name },
+            CgroupBackend::Groups(hierarchy) => {
                 let folder = hierarchy.folder.join(name);
-                let made = make(hierarchy.version, &folder, share);
-                let entry = made.map_err(|source| SliceError { share, path: folder.clone(), source })?;
+                let created = create_group(hierarchy.version, &folder, share);
+                let entry = created.map_err(|source| CpuQuotaError { share, path: folder.clone(), source })?;
                 Kind::Group { version: hierarchy.version, folder, entry }
             }
         };
-        Ok(Slice { share, kind })
+        Ok(CpuQuota { share, kind })
     }
 
     /// Removes the groups that killed runs have left, with any processes in them, and returns their names.
     #[must_use]
     pub fn reclaim() -> Vec<PathBuf> {
-        let groups =
-            ground::hierarchies(Resource::Processor).into_iter().flat_map(|hierarchy| fs::read_dir(hierarchy.folder));
-        let left_over = groups.flatten().flatten().map(|entry| entry.path());
-        left_over.filter(|folder| Owner::is_gone(folder) && clear(folder).is_ok()).collect()
+        let groups = cgroup_backend::hierarchies(Resource::Processor)
+            .into_iter()
+            .flat_map(|hierarchy| fs::read_dir(hierarchy.folder));
+        let leftover = groups.flatten().flatten().map(|entry| entry.path());
+        leftover.filter(|folder| Owner::is_gone(folder) && remove_group(folder).is_ok()).collect()
     }
 
     /// Starts a process with a quota, or returns why that is not possible.
-    fn try_out(&self) -> Result<(), String> {
+    fn test_quota(&self) -> Result<(), String> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", self.method());
-        let slice = self.cut("trial", 0.5).map_err(|error| failed(&error))?;
-        let (program, args) = slice.wrap("true".into(), Vec::new());
+        let quota = self.create("trial", 0.5).map_err(|error| failed(&error))?;
+        let (program, args) = quota.wrap("true".into(), Vec::new());
         let mut command = std::process::Command::new(program);
         command.args(args);
-        slice.enter(&mut command).map_err(|error| failed(&error))?;
+        quota.enter(&mut command).map_err(|error| failed(&error))?;
         let output = command.output().map_err(|error| failed(&error))?;
         if output.status.success() { Ok(()) } else { Err(failed(&String::from_utf8_lossy(&output.stderr).trim())) }
     }
 }
 
 /// Makes a group with its quota, or leaves nothing behind.
-fn make(version: Version, folder: &Path, share: f64) -> io::Result<File> {
+fn create_group(version: Version, folder: &Path, share: f64) -> io::Result<File> {
     fs::create_dir(folder)?;
-    let made = set_quota(version, folder, share);
-    made.and_then(|()| File::options().write(true).open(folder.join("cgroup.procs"))).inspect_err(|_| {
+    let created = set_quota(version, folder, share);
+    created.and_then(|()| File::options().write(true).open(folder.join("cgroup.procs"))).inspect_err(|_| {
         // The error that led here is the one to report.
         let _ = fs::remove_dir(folder);
     })
@@ -192,12 +193,12 @@ fn scope_quota(share: f64) -> [String; 2] {
 
 /// Microseconds of processor time, and the period in which they may be used.
 fn quota(share: f64) -> (u64, u64) {
-    let period_us = PERIOD_US.max((LEAST_QUOTA_US as f64 / share).ceil() as u64);
+    let period_us = PERIOD_US.max((MIN_QUOTA_US as f64 / share).ceil() as u64);
     ((share * period_us as f64).round() as u64, period_us)
 }
 
-impl Slice {
-    /// Gives what runs in it another share from now on.
+impl CpuQuota {
+    /// Changes the quota of the processes in it.
     pub fn resize(&self, share: f64) -> io::Result<()> {
         match &self.kind {
             Kind::Group { folder, version, .. } => set_quota(*version, folder, share)?,
@@ -215,7 +216,7 @@ impl Slice {
         Ok(())
     }
 
-    /// The program and arguments that run this program in the slice.
+    /// Returns the program and arguments that run this program with the quota.
     pub(crate) fn wrap(&self, program: OsString, args: Vec<OsString>) -> (OsString, Vec<OsString>) {
         let Kind::Scope { unit } = &self.kind else { return (program, args) };
         let [quota, period] = scope_quota(self.share);
@@ -250,18 +251,18 @@ impl Slice {
     }
 }
 
-impl Drop for Slice {
+impl Drop for CpuQuota {
     fn drop(&mut self) {
         if let Kind::Group { folder, .. } = &self.kind {
             // What cannot be removed now is removed at the next start.
-            let _ = clear(folder);
+            let _ = remove_group(folder);
         }
     }
 }
 
 /// Ends whatever is left in the group, which are descendants of what was started in it, and removes it.
-fn clear(folder: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + EMPTY_PATIENCE;
+fn remove_group(folder: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + EMPTY_TIMEOUT;
     loop {
         match fs::remove_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {}
@@ -284,7 +285,7 @@ fn pids(members: &str) -> impl Iterator<Item = Pid> {
 impl Throttling {
     /// Of the group that this process is in.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let folder = ground::group_of(pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let folder = cgroup_backend::group_of(pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Ok(Self::parse(&fs::read_to_string(folder.join("cpu.stat"))?))
     }
 
@@ -298,7 +299,7 @@ impl Throttling {
         }
     }
 
-    /// The share of its periods in which the quota was used up, 0 to 1: near 1 the slice is full.
+    /// The share of its periods in which the quota was used up, 0 to 1: near 1 the process is saturated.
     #[must_use]
     pub fn share(self) -> f64 {
         if self.periods == 0 { 0.0 } else { self.throttled as f64 / self.periods as f64 }
@@ -328,12 +329,12 @@ mod tests {
         assert_eq!(quota(0.5), (5_000, 10_000));
         assert_eq!(quota(2.5), (25_000, 10_000));
         let (quota_us, period_us) = quota(0.03);
-        assert!(quota_us >= LEAST_QUOTA_US, "{quota_us}");
+        assert!(quota_us >= MIN_QUOTA_US, "{quota_us}");
         assert!((quota_us as f64 / period_us as f64 - 0.03).abs() < 1e-4, "{quota_us} of {period_us}");
     }
 
     #[test]
-    fn throttling_is_read_in_both_versions() {
+    fn throttling_is_read_in_both_cgroup_versions() {
         let expected = Throttling { periods: 10, throttled: 4, throttled_ns: 7_000 };
         assert_eq!(Throttling::parse("nr_periods 10\nnr_throttled 4\nthrottled_time 7000\n"), expected);
         let v2 = "usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_periods 10\nnr_throttled 4\nthrottled_usec 7\n";
@@ -350,8 +351,8 @@ mod tests {
 
     #[test]
     fn scope_gets_its_quota() {
-        let slice = Slice { share: 0.125, kind: Kind::Scope { unit: "authbench-1-2-node".to_owned() } };
-        let (program, args) = slice.wrap("/bin/server".into(), vec!["--bench".into()]);
+        let quota = CpuQuota { share: 0.125, kind: Kind::Scope { unit: "authbench-1-2-node".to_owned() } };
+        let (program, args) = quota.wrap("/bin/server".into(), vec!["--bench".into()]);
         assert_eq!(program, "systemd-run");
         let args: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
         let (options, command) = args.split_at(args.iter().position(|arg| *arg == "--").unwrap());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contract::body::MintedCredential;
 use contract::{Carrier, MAX_HEAD_BYTES, ProblemKind};
 use driver::{Credentials, Target};
-use engine::record::Garbage;
+use engine::record::InvalidCredential;
 
 use crate::run_context::{ExperimentError, RunContext};
 use crate::servers::ServerUnderTest;
@@ -16,47 +16,48 @@ const LONG_BYTES: usize = MAX_HEAD_BYTES - (2 << 10);
 const TOO_LONG_BYTES: usize = 2 * MAX_HEAD_BYTES;
 
 /// Returns the status that the contract requires.
-pub(super) const fn status(garbage: Garbage) -> u16 {
-    match garbage {
-        Garbage::NoCredential => ProblemKind::MissingCredential.status(),
-        Garbage::Malformed | Garbage::Forged | Garbage::Expired | Garbage::LongHeader => {
-            ProblemKind::InvalidCredential.status()
-        }
+pub(super) const fn status(invalid: InvalidCredential) -> u16 {
+    match invalid {
+        InvalidCredential::NoCredential => ProblemKind::MissingCredential.status(),
+        InvalidCredential::Malformed
+        | InvalidCredential::Forged
+        | InvalidCredential::Expired
+        | InvalidCredential::LongHeader => ProblemKind::InvalidCredential.status(),
         // Rejected before routing and authentication (RFC 6585 section 5).
-        Garbage::TooLongHeader => 431,
+        InvalidCredential::TooLongHeader => 431,
     }
 }
 
 /// Returns every kind that applies to this server; its valid credentials are new afterwards, because its clock is
 /// moved.
-pub(super) fn against(
+pub(super) fn create(
     context: &RunContext<'_>,
     under_test: &mut ServerUnderTest<'_>,
     population: u32,
-) -> Result<Vec<(Garbage, Target)>, ExperimentError> {
+) -> Result<Vec<(InvalidCredential, Target)>, ExperimentError> {
     let scheme = under_test.scheme;
     let of = |minted: Vec<MintedCredential>| {
         Credentials::new(minted).map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
     };
     let carrier = context.config.carrier;
-    let carrying = |credential: &str| of(vec![minted(carried(carrier, credential))]);
-    let mut garbage = Vec::new();
+    let of_credential = |credential: &str| of(vec![minted(headers_with(carrier, credential))]);
+    let mut invalid = Vec::new();
     if scheme.is_control() {
         // The control accepts every request as the same user, and rejects no credential.
-        garbage.push((Garbage::TooLongHeader, carrying(&"a".repeat(TOO_LONG_BYTES))?));
+        invalid.push((InvalidCredential::TooLongHeader, of_credential(&"a".repeat(TOO_LONG_BYTES))?));
     } else {
         let expired = under_test.expire_credentials(context)?;
         // After the clock was moved forward, so that they are not expired as well.
-        let good = under_test.server.client().mint(population, 0)?;
-        let forged = good.iter().map(|good| minted(good.headers.iter().map(forge).collect()));
-        garbage.push((Garbage::NoCredential, of(vec![minted(BTreeMap::new())])?));
-        garbage.push((Garbage::Malformed, carrying("malformed")?));
-        garbage.push((Garbage::Forged, of(forged.collect())?));
-        garbage.extend(expired.map(|expired| (Garbage::Expired, expired)));
-        garbage.push((Garbage::LongHeader, carrying(&"a".repeat(LONG_BYTES))?));
+        let valid = under_test.server.client().mint(population, 0)?;
+        let forged = valid.iter().map(|valid| minted(valid.headers.iter().map(forge).collect()));
+        invalid.push((InvalidCredential::NoCredential, of(vec![minted(BTreeMap::new())])?));
+        invalid.push((InvalidCredential::Malformed, of_credential("malformed")?));
+        invalid.push((InvalidCredential::Forged, of(forged.collect())?));
+        invalid.extend(expired.map(|expired| (InvalidCredential::Expired, expired)));
+        invalid.push((InvalidCredential::LongHeader, of_credential(&"a".repeat(LONG_BYTES))?));
     }
-    let target = |(garbage, credentials)| (garbage, Target::one(under_test.server.base_url(), credentials, carrier));
-    Ok(garbage.into_iter().map(target).collect())
+    let target = |(invalid, credentials)| (invalid, Target::one(under_test.server.base_url(), credentials, carrier));
+    Ok(invalid.into_iter().map(target).collect())
 }
 
 /// Returns a credential without a user: a rejected request names none.
@@ -64,7 +65,7 @@ fn minted(headers: BTreeMap<String, String>) -> MintedCredential {
     MintedCredential { username: String::new(), headers, refresh_token: None }
 }
 
-fn carried(carrier: Carrier, credential: &str) -> BTreeMap<String, String> {
+fn headers_with(carrier: Carrier, credential: &str) -> BTreeMap<String, String> {
     let (name, value) = match carrier {
         Carrier::Bearer => ("authorization", format!("Bearer {credential}")),
         Carrier::Cookie => ("cookie", format!("{}={credential}", Carrier::COOKIE_NAME)),
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn long_header_has_the_documented_length() {
-        assert_eq!(Garbage::LongHeader.to_string(), format!("a header of {} KiB", LONG_BYTES >> 10));
+        assert_eq!(InvalidCredential::LongHeader.to_string(), format!("a header of {} KiB", LONG_BYTES >> 10));
     }
 
     #[test]

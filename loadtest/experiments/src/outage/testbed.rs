@@ -17,14 +17,14 @@ use crate::run_context::{ExperimentError, RunConfig, RunContext};
 /// Nodes of every scheme.
 pub(super) const NODES: usize = 2;
 /// The node that is killed.
-pub(super) const VICTIM: usize = 0;
+pub(super) const KILLED_NODE: usize = 0;
 
 /// The time limit for a server to be ready again after a fault, before the next.
-const SETTLED: Duration = Duration::from_secs(10);
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
 /// The processes that faults affect.
-pub(super) struct Bed {
+pub(super) struct Testbed {
     // Before the fields that they depend on, because fields are dropped in this order.
     pub(super) schemes: Vec<SchemeNodes>,
     store: Option<(DelayProxy, Redis)>,
@@ -35,42 +35,42 @@ pub(super) struct SchemeNodes {
     pub(super) scheme: Scheme,
     pub(super) servers: Vec<Server>,
     /// Whether it takes part in the current fault.
-    pub(super) loaded: bool,
+    pub(super) is_loaded: bool,
     specs: Vec<ServerSpec>,
 }
 
-impl Bed {
+impl Testbed {
     /// Starts a private store, if a scheme needs one, and the nodes of every scheme.
     pub(super) fn start(context: &mut RunContext<'_>, schemes: &[Scheme]) -> Result<Self, ExperimentError> {
         let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();
-        let mut bed = Self { schemes: Vec::new(), store: None };
+        let mut testbed = Self { schemes: Vec::new(), store: None };
         if schemes.iter().any(|scheme| scheme.store().is_external()) {
             let placement = &context.config.placement;
             let redis = Redis::start(&folder, &context.log("redis-outage"), &Bounds::on(&placement.store_cpus));
             let redis = redis.map_err(UnusableStore::from)?;
             let address = redis.address().ok_or(ExperimentError::NoStore(StoreKind::Redis))?;
             let proxy = DelayProxy::start(address, Link::default(), &placement.generator_cpus, context.config.seed);
-            bed.store = Some((proxy.map_err(|source| ExperimentError::Proxy { source })?, redis));
+            testbed.store = Some((proxy.map_err(|source| ExperimentError::Proxy { source })?, redis));
         }
         for &scheme in schemes {
             let folder = tempfile::tempdir_in(&folder).map_err(|source| ExperimentError::Folder { source })?.keep();
             let key = lab::keys::make(scheme, &folder).map_err(|source| ExperimentError::Key { scheme, source })?;
-            let mut nodes = SchemeNodes { scheme, servers: Vec::new(), loaded: true, specs: Vec::new() };
+            let mut nodes = SchemeNodes { scheme, servers: Vec::new(), is_loaded: true, specs: Vec::new() };
             for number in 1..=NODES {
                 let spec = ServerSpec {
                     node: format!("node-{number}"),
                     key: key.clone(),
                     log: context.log(&format!("{scheme}-outage-{number}")),
-                    ..bed.spec(context, scheme)?
+                    ..testbed.spec(context, scheme)?
                 };
                 let server = context.start(&spec)?;
                 nodes.specs.push(ServerSpec { listen: server.address(), ..spec });
                 nodes.servers.push(server);
             }
-            bed.schemes.push(nodes);
+            testbed.schemes.push(nodes);
         }
-        Ok(bed)
+        Ok(testbed)
     }
 
     /// Returns how to start a server of a scheme. Each scheme has its own key prefix in the store.
@@ -86,22 +86,25 @@ impl Bed {
 
     /// Returns the schemes that take part in the current fault.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &SchemeNodes> {
-        self.schemes.iter().filter(|nodes| nodes.loaded)
+        self.schemes.iter().filter(|nodes| nodes.is_loaded)
     }
 
     /// Waits until every server is ready. A server that has not queried its store since a fault detects only now that
     /// its connection is lost.
-    pub(super) fn settle(&self, config: &RunConfig) -> Result<(), ExperimentError> {
+    pub(super) fn wait_until_ready(&self, config: &RunConfig) -> Result<(), ExperimentError> {
         for (nodes, server) in
             self.schemes.iter().flat_map(|nodes| nodes.servers.iter().map(move |server| (nodes, server)))
         {
             let client = server.client();
-            let deadline = Instant::now() + SETTLED;
-            while !client.get(route::READYZ, &BTreeMap::new(), SETTLED).is_ok_and(|answer| answer.status == 200) {
+            let deadline = Instant::now() + READY_TIMEOUT;
+            while !client.get(route::READYZ, &BTreeMap::new(), READY_TIMEOUT).is_ok_and(|answer| answer.status == 200) {
                 config.check_can_continue()?;
                 server.process().check()?;
                 if Instant::now() >= deadline {
-                    return Err(ExperimentError::NotRecovered { scheme: nodes.scheme, seconds: SETTLED.as_secs() });
+                    return Err(ExperimentError::NotRecovered {
+                        scheme: nodes.scheme,
+                        seconds: READY_TIMEOUT.as_secs(),
+                    });
                 }
                 thread::sleep(POLL);
             }
@@ -124,10 +127,10 @@ impl Bed {
     }
 
     /// Begins a fault.
-    pub(super) fn break_it(&mut self, fault: OutageFault, slow_rtt: Duration) -> Result<(), ExperimentError> {
+    pub(super) fn inject(&mut self, fault: OutageFault, slow_rtt: Duration) -> Result<(), ExperimentError> {
         if fault == OutageFault::NodeKilled {
             for nodes in &self.schemes {
-                nodes.servers[VICTIM].process().kill();
+                nodes.servers[KILLED_NODE].process().kill();
             }
             return Ok(());
         }
@@ -144,14 +147,14 @@ impl Bed {
     }
 
     /// Ends a fault. A restarted process is ready when this returns.
-    pub(super) fn put_right(&mut self, fault: OutageFault) -> Result<(), ExperimentError> {
+    pub(super) fn repair(&mut self, fault: OutageFault) -> Result<(), ExperimentError> {
         if fault == OutageFault::NodeKilled {
-            return self.start_victims();
+            return self.restart_killed_nodes();
         }
         let (proxy, redis) = self.store()?;
         match fault {
             OutageFault::StoreKilled | OutageFault::StoreRestarted => {
-                redis.start_again().map_err(UnusableStore::from)?;
+                redis.restart().map_err(UnusableStore::from)?;
             }
             OutageFault::StorePaused => redis.process().map_or(Ok(()), lab::child::Child::resume)?,
             OutageFault::StoreCut => proxy.set_fault(LinkFault::None),
@@ -162,16 +165,17 @@ impl Bed {
     }
 
     /// Starts all killed nodes at the same time.
-    fn start_victims(&mut self) -> Result<(), ExperimentError> {
+    fn restart_killed_nodes(&mut self) -> Result<(), ExperimentError> {
         thread::scope(|scope| {
-            let starting: Vec<_> = self.schemes.iter_mut().map(|nodes| scope.spawn(|| nodes.start_victim())).collect();
+            let starting: Vec<_> =
+                self.schemes.iter_mut().map(|nodes| scope.spawn(|| nodes.restart_killed_node())).collect();
             starting.into_iter().try_for_each(|each| each.join().expect("starting does not panic"))
         })?;
         Ok(())
     }
 }
 
-impl Drop for Bed {
+impl Drop for Testbed {
     /// Kills all servers at once: none needs a clean shutdown, and each would be waited for in turn.
     fn drop(&mut self) {
         for server in self.schemes.iter().flat_map(|nodes| &nodes.servers) {
@@ -181,8 +185,8 @@ impl Drop for Bed {
 }
 
 impl SchemeNodes {
-    fn start_victim(&mut self) -> Result<(), ServerError> {
-        self.servers[VICTIM] = Server::start(&self.specs[VICTIM])?;
+    fn restart_killed_node(&mut self) -> Result<(), ServerError> {
+        self.servers[KILLED_NODE] = Server::start(&self.specs[KILLED_NODE])?;
         Ok(())
     }
 

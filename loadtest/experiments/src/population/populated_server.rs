@@ -9,20 +9,20 @@ use driver::{Credentials, Target};
 use lab::server::Server;
 use lab::store::Store;
 
-use super::OF_AVAILABLE;
-use super::allowance::Allowance;
+use super::MAX_MEMORY_SHARE;
+use super::time_budget::TimeBudget;
 use crate::run_context::{ExperimentError, RunConfig};
 
 /// Credentials created at a time.
 const BATCH: u32 = 5_000;
 /// At most this number of live credentials is kept for requests: up to twice as many, before every other one is
 /// dropped.
-const KEPT: usize = 100_000;
+const SAMPLE_SIZE: usize = 100_000;
 /// Fewer credentials than this do not predict the duration of a larger fill.
-const TELLING: u32 = 10_000;
+const MIN_FOR_PREDICTION: u32 = 10_000;
 
 /// A server, its store, and a sample of its credentials, spread evenly over all.
-pub(super) struct Crowd<'a> {
+pub(super) struct PopulatedServer<'a> {
     pub(super) scheme: Scheme,
     pub(super) server: Server,
     pub(super) store: Option<&'a Store>,
@@ -37,9 +37,9 @@ pub(super) struct Crowd<'a> {
     empty_bytes: u64,
 }
 
-impl<'a> Crowd<'a> {
+impl<'a> PopulatedServer<'a> {
     pub(super) fn new(scheme: Scheme, server: Server, store: Option<&'a Store>) -> Self {
-        let mut crowd = Self {
+        let mut populated = Self {
             scheme,
             server,
             store,
@@ -49,21 +49,21 @@ impl<'a> Crowd<'a> {
             took: Duration::ZERO,
             empty_bytes: 0,
         };
-        crowd.empty_bytes = crowd.taken_bytes();
-        crowd
+        populated.empty_bytes = populated.used_bytes();
+        populated
     }
 
     /// Creates credentials up to this number, and returns the duration.
     pub(super) fn fill(&mut self, config: &RunConfig, size: u32) -> Result<Duration, ExperimentError> {
-        self.make(config, size, lab::http::Client::mint)
+        self.mint_up_to(config, size, lab::http::Client::mint)
     }
 
     /// Creates and revokes credentials up to this number, and returns the duration.
     pub(super) fn revoke(&mut self, config: &RunConfig, size: u32) -> Result<Duration, ExperimentError> {
-        self.make(config, size, lab::http::Client::mint_revoked)
+        self.mint_up_to(config, size, lab::http::Client::mint_revoked)
     }
 
-    fn make(
+    fn mint_up_to(
         &mut self,
         config: &RunConfig,
         size: u32,
@@ -73,19 +73,19 @@ impl<'a> Crowd<'a> {
         while self.filled < size {
             config.check_can_continue()?;
             let minted = mint(&client, BATCH.min(size - self.filled), self.filled)?;
-            self.keep(minted);
+            self.add_to_sample(minted);
         }
         let took = began.elapsed();
         self.took += took;
         Ok(took)
     }
 
-    fn keep(&mut self, minted: Vec<MintedCredential>) {
+    fn add_to_sample(&mut self, minted: Vec<MintedCredential>) {
         let first = self.filled;
         self.filled += minted.len() as u32;
         let stride = self.stride;
         self.kept.extend((first..).zip(minted).filter(|(number, _)| number % stride == 0).map(|(_, minted)| minted));
-        if self.kept.len() > 2 * KEPT {
+        if self.kept.len() > 2 * SAMPLE_SIZE {
             self.stride *= 2;
             let mut number = 0;
             self.kept.retain(|_| {
@@ -96,24 +96,24 @@ impl<'a> Crowd<'a> {
     }
 
     /// Returns why it cannot be filled up to this size, if it cannot: insufficient time or memory.
-    pub(super) fn cannot_hold(&self, size: u32, time: &Allowance) -> Option<String> {
-        if self.filled < TELLING {
+    pub(super) fn reason_to_skip(&self, size: u32, time: &TimeBudget) -> Option<String> {
+        if self.filled < MIN_FOR_PREDICTION {
             return None;
         }
-        let (there, to_come) = (f64::from(self.filled), f64::from(size - self.filled));
-        let whole_s = self.took.as_secs_f64() * (1.0 + to_come / there);
-        if let Some(reason) = time.denies(whole_s) {
+        let (filled, remaining) = (f64::from(self.filled), f64::from(size - self.filled));
+        let total_s = self.took.as_secs_f64() * (1.0 + remaining / filled);
+        if let Some(reason) = time.reason_to_skip(total_s) {
             return Some(reason);
         }
-        let grown = self.taken_bytes().saturating_sub(self.empty_bytes) as f64 * to_come / there;
+        let growth = self.used_bytes().saturating_sub(self.empty_bytes) as f64 * remaining / filled;
         let available = lab::host::available_memory_bytes()? as f64;
-        (grown > available * OF_AVAILABLE).then(|| {
+        (growth > available * MAX_MEMORY_SHARE).then(|| {
             let gib = |bytes: f64| bytes / f64::from(1 << 30);
-            format!("it would take {:.1} GiB more, of {:.1} GiB that are available", gib(grown), gib(available))
+            format!("it would take {:.1} GiB more, of {:.1} GiB that are available", gib(growth), gib(available))
         })
     }
 
-    fn taken_bytes(&self) -> u64 {
+    fn used_bytes(&self) -> u64 {
         let server = lab::observe::memory(self.server.process().pid()).map_or(0, |memory| memory.rss_bytes);
         server + self.store.and_then(|store| store.memory().ok()).map_or(0, |memory| memory.rss_bytes)
     }

@@ -3,21 +3,21 @@
 use std::fs::read_to_string;
 use std::path::Path;
 
-use super::ground::{Hierarchy, Resource, Version, hierarchies};
+use super::cgroup_backend::{Hierarchy, Resource, Version, hierarchies};
 
 /// Returns the CPU limits of this process, as set by a container or a systemd unit. None where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Allowance {
+pub struct CgroupLimits {
     /// Of processor time, in processors.
     pub processors: Option<f64>,
     /// Of memory, in bytes.
     pub memory_bytes: Option<u64>,
 }
 
-impl Allowance {
+impl CgroupLimits {
     /// The narrowest bounds of our own group and those above it.
     #[must_use]
-    pub fn here() -> Self {
+    pub fn detect() -> Self {
         let processors = hierarchies(Resource::Processor).into_iter().filter_map(|group| processors(&group));
         let memory = hierarchies(Resource::Memory).into_iter().filter_map(|group| memory_bytes(&group));
         Self { processors: processors.min_by(f64::total_cmp), memory_bytes: memory.min() }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_read_in_both_versions() {
+    fn limits_are_read_in_both_cgroup_versions() {
         let (_keep, v2) = group(Version::V2, &[("cpu.max", "150000 100000\n"), ("memory.max", "536870912\n")]);
         assert_eq!((processors(&v2), memory_bytes(&v2)), (Some(1.5), Some(512 << 20)));
         let files =

@@ -1,14 +1,14 @@
-//! Waiting for what must come to pass, and looking at processes from outside.
+//! Starts processes, waits for them and reads their state.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::child::{Child, Launch};
 
-/// Waits until `come` is true; fails the test if it is not within `seconds`.
-pub(crate) fn until(seconds: u64, what: &str, mut come: impl FnMut() -> bool) {
+/// Waits until `condition` is true; fails the test if it is not within `seconds`.
+pub(crate) fn wait_until(seconds: u64, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    while !come() {
+    while !condition() {
         assert!(Instant::now() < deadline, "timeout after {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -20,8 +20,8 @@ pub(crate) fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Whether a process still does anything; one that only waits to be reaped does not.
-pub(crate) fn lives(pid: u32) -> bool {
+/// Returns whether a process is running; a zombie is not.
+pub(crate) fn is_running(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
@@ -37,8 +37,8 @@ pub(crate) fn launch(folder: &tempfile::TempDir, program: &str, args: &[&str]) -
     }
 }
 
-/// This test program again, to run only the ignored test of this name in a process of its own.
-pub(crate) fn rerun(test: &str) -> Command {
+/// Returns the command that runs the ignored test of this name in a separate process.
+pub(crate) fn ignored_test_command(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", test]);
     command

@@ -7,9 +7,9 @@ use super::finding::{Finding, State};
 
 /// What can be measured on this machine.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Capabilities {
     /// Every experiment, and whether it can be measured.
-    pub experiments: Vec<(Experiment, Reach)>,
+    pub experiments: Vec<(Experiment, Measurability)>,
     /// The schemes that can be measured.
     pub schemes: Vec<Scheme>,
     /// The schemes that cannot be measured.
@@ -18,38 +18,39 @@ pub struct Outlook {
 
 /// Whether an experiment can be measured. The names are those of the findings that restrict it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Measurability {
     /// Without restriction.
-    Whole,
+    Full,
     /// Less accurately.
-    LessExact(Vec<&'static str>),
+    LessAccurate(Vec<&'static str>),
     /// Not at all.
-    Nothing(Vec<&'static str>),
+    Impossible(Vec<&'static str>),
 }
 
-impl Outlook {
-    /// Derives the outlook from the findings.
+impl Capabilities {
+    /// Derives the capabilities from the findings.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
         let is_left_out = |scheme: &Scheme| findings.iter().any(|each| each.judgement.left_out.contains(scheme));
         let (left_out, schemes) = Scheme::all().partition(is_left_out);
-        let experiments = Experiment::all().map(|experiment| (experiment, reach(findings, experiment))).collect();
+        let experiments =
+            Experiment::all().map(|experiment| (experiment, measurability(findings, experiment))).collect();
         Self { experiments, schemes, left_out }
     }
 }
 
-fn reach(findings: &[Finding], experiment: Experiment) -> Reach {
+fn measurability(findings: &[Finding], experiment: Experiment) -> Measurability {
     let reasons = |state| {
         let of_state = findings.iter().filter(|each| each.judgement.state == state);
         of_state.filter(|each| each.judgement.experiments.contains(&experiment)).map(|each| each.name).collect()
     };
     let (prevent, limit): (Vec<_>, Vec<_>) = (reasons(State::Missing), reasons(State::Limited));
     if !prevent.is_empty() {
-        Reach::Nothing(prevent)
+        Measurability::Impossible(prevent)
     } else if !limit.is_empty() {
-        Reach::LessExact(limit)
+        Measurability::LessAccurate(limit)
     } else {
-        Reach::Whole
+        Measurability::Full
     }
 }
 
@@ -72,12 +73,13 @@ mod tests {
             Finding { name: "redis", judgement: Judgement::missing("", "", "").without(redis.clone()) },
             Finding { name: "lag", judgement: Judgement::good("", "").of(Need::RateOfCapacity) },
         ];
-        let outlook = Outlook::of(&findings);
-        let reach = |wanted| &outlook.experiments.iter().find(|(experiment, _)| *experiment == wanted).unwrap().1;
-        assert_eq!(*reach(scaling), Reach::Nothing(vec!["slices"]));
-        assert_eq!(*reach(cost), Reach::LessExact(vec!["processors"]));
-        assert_eq!(*reach(LatencyExperiment::EXPERIMENT), Reach::Whole);
-        assert_eq!(outlook.left_out, redis);
-        assert_eq!(outlook.schemes.len() + 1, Scheme::all().count());
+        let capabilities = Capabilities::of(&findings);
+        let measurability =
+            |wanted| &capabilities.experiments.iter().find(|(experiment, _)| *experiment == wanted).unwrap().1;
+        assert_eq!(*measurability(scaling), Measurability::Impossible(vec!["slices"]));
+        assert_eq!(*measurability(cost), Measurability::LessAccurate(vec!["processors"]));
+        assert_eq!(*measurability(LatencyExperiment::EXPERIMENT), Measurability::Full);
+        assert_eq!(capabilities.left_out, redis);
+        assert_eq!(capabilities.schemes.len() + 1, Scheme::all().count());
     }
 }

@@ -6,16 +6,16 @@ use std::sync::Mutex;
 use redis::Connection;
 
 use super::run_keys::unique_prefix;
-use super::{NO_ARGS, Redis, UnusableRedis, ask, info, is_loopback, open, place};
+use super::{NO_ARGS, Redis, UnusableRedis, info, is_loopback, open, place, run_command};
 
 pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, UnusableRedis> {
-    let mut connection = reach(url)?;
+    let mut connection = open_connection(url)?;
     let client = redis::Client::open(url).map_err(UnusableRedis::Url)?;
-    let keys = ask(&mut connection, url, "DBSIZE", NO_ARGS)?;
+    let keys = run_command(&mut connection, url, "DBSIZE", NO_ARGS)?;
     if keys > 0 && !allow_used {
         return Err(UnusableRedis::NotEmpty { place: place(url), keys });
     }
-    let server = info::parse(&ask::<String>(&mut connection, url, "INFO", "server")?);
+    let server = info::parse(&run_command::<String>(&mut connection, url, "INFO", "server")?);
     Ok(Redis {
         url: url.to_owned(),
         key_prefix: unique_prefix(),
@@ -23,12 +23,12 @@ pub(super) fn connect(url: &str, allow_used: bool) -> Result<Redis, UnusableRedi
         version: server.get("redis_version").cloned().unwrap_or_else(|| "unknown".to_owned()),
         pid: local_pid(&server).filter(|_| is_loopback(client.get_connection_info().addr())),
         process: None,
-        again: None,
+        restart_spec: None,
     })
 }
 
 /// Connects.
-pub(super) fn reach(url: &str) -> Result<Connection, UnusableRedis> {
+pub(super) fn open_connection(url: &str) -> Result<Connection, UnusableRedis> {
     redis::Client::open(url).map_err(UnusableRedis::Url)?;
     open(url).map_err(|source| UnusableRedis::Unreachable { place: place(url), source })
 }
