@@ -28,10 +28,10 @@ mod sessions;
 mod slow;
 mod start;
 
-pub(crate) use slow::HALF_OPEN;
+pub(crate) use slow::HALF_OPEN_CONNECTIONS;
 
-use crate::case::Case;
-use crate::stop::Step;
+use crate::check_context::CheckContext;
+use crate::check_error::CheckResult;
 
 /// One check.
 pub struct Check {
@@ -43,7 +43,7 @@ pub struct Check {
     pub title: &'static str,
     /// The source: an RFC section, a cheat sheet.
     pub source: &'static str,
-    pub(crate) run: fn(&Case<'_>) -> Step,
+    pub(crate) run: fn(&CheckContext<'_>) -> CheckResult,
 }
 
 /// Every check, by subject. Keys are rotated last, because a given key is no longer the signing key afterwards;

@@ -3,7 +3,7 @@
 
 use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
 
-use crate::login::Handed;
+use crate::login::IssuedCredential;
 use crate::token::Token;
 
 /// The facts.
@@ -26,15 +26,15 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Reads the server's description and what it has issued.
-    pub(crate) fn of(descriptor: Option<SchemeDescriptor>, handed: &Handed, clock: bool) -> Self {
+    pub(crate) fn of(descriptor: Option<SchemeDescriptor>, issued: &IssuedCredential, clock: bool) -> Self {
         Self {
-            carrier: handed.carrier,
-            jws: Token::open(&handed.credential).is_some(),
-            refresh_token: handed.refresh_token.is_some(),
-            cookie: handed.cookie.clone(),
-            refresh_cookie: handed.refresh_cookie.clone(),
+            carrier: issued.carrier,
+            jws: Token::open(&issued.credential).is_some(),
+            refresh_token: issued.refresh_token.is_some(),
+            cookie: issued.cookie.clone(),
+            refresh_cookie: issued.refresh_cookie.clone(),
             clock,
-            users: descriptor.as_ref().map_or(FEW_USERS, |descriptor| descriptor.users),
+            users: descriptor.as_ref().map_or(DEFAULT_USER_COUNT, |descriptor| descriptor.users),
             descriptor,
         }
     }
@@ -46,52 +46,52 @@ impl Facts {
         !name.is_empty() && (name == self.cookie || name == self.refresh_cookie)
     }
 
-    fn told<T>(&self, fact: impl FnOnce(&SchemeDescriptor) -> Option<T>) -> Option<T> {
+    fn declared<T>(&self, fact: impl FnOnce(&SchemeDescriptor) -> Option<T>) -> Option<T> {
         self.descriptor.as_ref().and_then(fact)
     }
 
     pub(crate) fn class(&self) -> Option<RevocationClass> {
-        self.told(|told| told.revocation_class)
+        self.declared(|declared| declared.revocation_class)
     }
 
     pub(crate) fn window_s(&self) -> Option<u64> {
-        self.told(|told| told.revocation_window_s)
+        self.declared(|declared| declared.revocation_window_s)
     }
 
     pub(crate) fn logout(&self) -> Option<LogoutScope> {
-        self.told(|told| told.logout)
+        self.declared(|declared| declared.logout)
     }
 
     pub(crate) fn store_down(&self) -> Option<StoreDown> {
-        self.told(|told| Some(told.store_down))
+        self.declared(|declared| Some(declared.store_down))
     }
 
     pub(crate) fn credential_ttl_s(&self) -> Option<u64> {
-        self.told(|told| told.credential_ttl_s)
+        self.declared(|declared| declared.credential_ttl_s)
     }
 
     pub(crate) fn absolute_ttl_s(&self) -> Option<u64> {
-        self.told(|told| told.absolute_ttl_s)
+        self.declared(|declared| declared.absolute_ttl_s)
     }
 
     pub(crate) fn touch(&self) -> Option<Touch> {
-        self.told(|told| told.touch)
+        self.declared(|declared| declared.touch)
     }
 
     pub(crate) fn leeway_s(&self) -> Option<u64> {
-        self.told(|told| told.leeway_s)
+        self.declared(|declared| declared.leeway_s)
     }
 
     /// Whether the store is a separate process.
-    pub(crate) fn store_apart(&self) -> Option<bool> {
-        self.told(|told| Some(told.store.is_external()))
+    pub(crate) fn has_external_store(&self) -> Option<bool> {
+        self.declared(|declared| Some(declared.store.is_external()))
     }
 
     /// Whether the credential is the sealed session itself: there is no store, and the credential is not a token.
     pub(crate) fn sealed(&self) -> Option<bool> {
-        self.told(|told| Some(told.store == StoreKind::None && !self.jws))
+        self.declared(|declared| Some(declared.store == StoreKind::None && !self.jws))
     }
 }
 
 /// The number of users assumed where the server does not state it.
-pub(crate) const FEW_USERS: u32 = 100;
+pub(crate) const DEFAULT_USER_COUNT: u32 = 100;

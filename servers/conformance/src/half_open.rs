@@ -15,11 +15,11 @@ use crate::wire::Base;
 /// How often it is checked whether a connection is still open.
 const POLL: Duration = Duration::from_millis(100);
 /// The time after which a growing head gets one more line.
-const LINE_EVERY: Duration = Duration::from_secs(1);
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit to connect.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The value of a connection that is still open.
-const OPEN: u64 = u64::MAX;
+const STILL_OPEN: u64 = u64::MAX;
 
 /// How a request stays incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl HalfOpenKind {
     }
 
     /// Returns what is sent first.
-    pub(crate) fn beginning(self, base: &Base) -> String {
+    pub(crate) fn partial_request(self, base: &Base) -> String {
         let path = base.path(route::LOGIN);
         let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", base.authority());
         match self {
@@ -57,60 +57,60 @@ impl HalfOpenKind {
 
 /// One connection of each kind, open until this value is dropped.
 pub(crate) struct HalfOpen {
-    began: Instant,
-    watched: Arc<Watched>,
-    watching: Option<JoinHandle<()>>,
+    started: Instant,
+    state: Arc<ConnectionWatch>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Watched {
-    over: AtomicBool,
+struct ConnectionWatch {
+    stopped: AtomicBool,
     /// Milliseconds from the beginning to the end of each connection.
-    ended_ms: [AtomicU64; 3],
+    closed_ms: [AtomicU64; 3],
 }
 
 impl HalfOpen {
     pub(crate) fn begin(base: &Base) -> Self {
-        let began = Instant::now();
-        let watched = Arc::new(Watched::default());
+        let started = Instant::now();
+        let state = Arc::new(ConnectionWatch::default());
         let streams = HalfOpenKind::ALL.map(|kind| {
-            let stream = base.connect(CONNECT).ok();
-            stream.filter(|mut stream| stream.write_all(kind.beginning(base).as_bytes()).is_ok())
+            let stream = base.connect(CONNECT_TIMEOUT).ok();
+            stream.filter(|mut stream| stream.write_all(kind.partial_request(base).as_bytes()).is_ok())
         });
-        for (stream, ended_ms) in streams.iter().zip(&watched.ended_ms) {
-            ended_ms.store(if stream.is_some() { OPEN } else { 0 }, Ordering::Relaxed);
+        for (stream, closed_ms) in streams.iter().zip(&state.closed_ms) {
+            closed_ms.store(if stream.is_some() { STILL_OPEN } else { 0 }, Ordering::Relaxed);
         }
-        let own = Arc::clone(&watched);
-        let watching = std::thread::spawn(move || own.watch(streams, began));
-        Self { began, watched, watching: Some(watching) }
+        let watcher = Arc::clone(&state);
+        let thread = std::thread::spawn(move || watcher.watch(streams, started));
+        Self { started, state, thread: Some(thread) }
     }
 
     /// Returns how long the connection of this kind stayed open; none if it still is.
-    pub(crate) fn stayed_open(&self, kind: HalfOpenKind) -> Option<Duration> {
-        let ended_ms = self.watched.ended_ms[kind as usize].load(Ordering::Relaxed);
-        (ended_ms != OPEN).then(|| Duration::from_millis(ended_ms))
+    pub(crate) fn closed_after(&self, kind: HalfOpenKind) -> Option<Duration> {
+        let closed_ms = self.state.closed_ms[kind as usize].load(Ordering::Relaxed);
+        (closed_ms != STILL_OPEN).then(|| Duration::from_millis(closed_ms))
     }
 
     /// Returns the time since the connections were opened.
     pub(crate) fn age(&self) -> Duration {
-        self.began.elapsed()
+        self.started.elapsed()
     }
 }
 
-impl Watched {
-    fn watch(&self, mut streams: [Option<TcpStream>; 3], began: Instant) {
+impl ConnectionWatch {
+    fn watch(&self, mut streams: [Option<TcpStream>; 3], started: Instant) {
         let mut lines = 0;
-        while !self.over.load(Ordering::Relaxed) && streams.iter().any(Option::is_some) {
+        while !self.stopped.load(Ordering::Relaxed) && streams.iter().any(Option::is_some) {
             std::thread::sleep(POLL);
-            let due = began.elapsed() >= LINE_EVERY * (lines + 1);
+            let due = started.elapsed() >= LINE_INTERVAL * (lines + 1);
             lines += u32::from(due);
             for kind in HalfOpenKind::ALL {
-                let grows = due && kind == HalfOpenKind::GrowingHead;
+                let append_line = due && kind == HalfOpenKind::GrowingHead;
                 let stream = &mut streams[kind as usize];
-                if stream.as_mut().is_some_and(|stream| has_ended(stream, grows)) {
+                if stream.as_mut().is_some_and(|stream| is_closed(stream, append_line)) {
                     *stream = None;
-                    let ended_ms = began.elapsed().as_millis() as u64;
-                    self.ended_ms[kind as usize].store(ended_ms, Ordering::Relaxed);
+                    let closed_ms = started.elapsed().as_millis() as u64;
+                    self.closed_ms[kind as usize].store(closed_ms, Ordering::Relaxed);
                 }
             }
         }
@@ -118,8 +118,8 @@ impl Watched {
 }
 
 /// Returns whether the server has responded or closed the connection.
-fn has_ended(stream: &mut TcpStream, grows: bool) -> bool {
-    if stream.set_nonblocking(true).is_err() || (grows && stream.write_all(b"x-more: 1\r\n").is_err()) {
+fn is_closed(stream: &mut TcpStream, append_line: bool) -> bool {
+    if stream.set_nonblocking(true).is_err() || (append_line && stream.write_all(b"x-more: 1\r\n").is_err()) {
         return true;
     }
     !matches!(stream.read(&mut [0; 64]), Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted))
@@ -127,9 +127,9 @@ fn has_ended(stream: &mut TcpStream, grows: bool) -> bool {
 
 impl Drop for HalfOpen {
     fn drop(&mut self) {
-        self.watched.over.store(true, Ordering::Relaxed);
-        if let Some(watching) = self.watching.take() {
-            let _ = watching.join();
+        self.state.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! Deliberately absent: any server crate, any scheme's name, any client library that would correct a request.
 
-mod case;
+mod check_context;
+mod check_error;
 pub mod checks;
 mod facts;
 mod half_open;
@@ -16,16 +17,15 @@ mod login;
 mod matrix;
 mod mutation;
 mod outcome;
+mod pause_detector;
 mod run;
-mod standstill;
-mod stop;
 mod subject;
 mod token;
 mod wire;
 
 pub use keys::SigningKeys;
 pub use matrix::matrix;
-pub use outcome::{CheckResult, Ending, Exchange, Report, Verdict};
-pub use run::{Observer, RunError, run, run_those};
-pub use subject::{Extent, MemoryGauge, Start, Starter, StoreControl, Subject};
+pub use outcome::{CheckOutcome, Ending, Exchange, Report, Verdict};
+pub use run::{Observer, RunError, run, run_selected};
+pub use subject::{Extent, MemoryGauge, StartOutcome, Starter, StoreControl, Subject};
 pub use wire::{Base, BaseError};

@@ -87,11 +87,11 @@ fn table<'r>(ids: &[&'r str], cells: &'r BTreeMap<(&str, &'r str), Cell>) -> (St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{CheckResult, Ending};
+    use crate::outcome::{CheckOutcome, Ending};
 
     fn report(verdict: Verdict) -> Report {
         let check = checks::all().next().unwrap();
-        let outcome = CheckResult {
+        let outcome = CheckOutcome {
             id: check.id.to_owned(),
             row: check.row,
             title: check.title.to_owned(),

@@ -3,10 +3,10 @@
 use contract::SchemeDescriptor;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Answer, Request, Silence};
+use crate::wire::{Request, RequestError, Response};
 
 /// Maximum bytes of a body that an exchange shows.
-const SHOWN_BYTES: usize = 2048;
+const MAX_SHOWN_BYTES: usize = 2048;
 
 /// What was sent, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,10 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn of(request: &Request, answer: Result<&Answer, &Silence>) -> Self {
-        let received = answer.map_or_else(ToString::to_string, |answer| answer.shown(SHOWN_BYTES));
-        let took_ms = answer.ok().map(|answer| answer.took.as_millis() as u64);
-        Self { sent: request.shown(SHOWN_BYTES), received, took_ms }
+    pub(crate) fn of(request: &Request, response: Result<&Response, &RequestError>) -> Self {
+        let received = response.map_or_else(ToString::to_string, |response| response.describe(MAX_SHOWN_BYTES));
+        let took_ms = response.ok().map(|response| response.took.as_millis() as u64);
+        Self { sent: request.describe(MAX_SHOWN_BYTES), received, took_ms }
     }
 }
 
@@ -49,7 +49,7 @@ pub enum Verdict {
 
 /// One check of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckResult {
+pub struct CheckOutcome {
     /// The check's stable id, such as `alg-none`.
     pub id: String,
     /// The row of the security table that it belongs to.
@@ -87,7 +87,7 @@ pub struct Report {
     /// What the server states of itself; null where it has no `/bench/scheme`.
     pub scheme: Option<SchemeDescriptor>,
     /// In the order of the table.
-    pub outcomes: Vec<CheckResult>,
+    pub outcomes: Vec<CheckOutcome>,
     /// Whether these are all checks, or why some are missing.
     #[serde(default)]
     pub ending: Ending,
@@ -101,7 +101,7 @@ impl Report {
     }
 
     /// Returns the failed checks.
-    pub fn failures(&self) -> impl Iterator<Item = &CheckResult> {
+    pub fn failures(&self) -> impl Iterator<Item = &CheckOutcome> {
         self.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Fail { .. }))
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn report_survives_a_json_round_trip() {
         let exchanges =
             vec![Exchange { sent: "GET /me\n\n".to_owned(), received: "200\n\n".to_owned(), took_ms: Some(1) }];
-        let outcome = |verdict| CheckResult {
+        let outcome = |verdict| CheckOutcome {
             id: "alg-none".to_owned(),
             row: 1,
             title: "A title.".to_owned(),

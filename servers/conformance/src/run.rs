@@ -7,21 +7,21 @@ use std::time::Instant;
 use contract::{SchemeDescriptor, route, user};
 use serde_json::json;
 
-use crate::case::{Case, Shared, Users};
+use crate::check_context::{CheckContext, RunState, Users};
+use crate::check_error::CheckError;
 use crate::checks::{self, Check};
-use crate::facts::{FEW_USERS, Facts};
+use crate::facts::{DEFAULT_USER_COUNT, Facts};
 use crate::half_open::HalfOpen;
-use crate::login::Handed;
-use crate::outcome::{CheckResult, Ending, Report, Verdict};
-use crate::standstill::Watch;
-use crate::stop::Stop;
+use crate::login::IssuedCredential;
+use crate::outcome::{CheckOutcome, Ending, Report, Verdict};
+use crate::pause_detector::PauseDetector;
 use crate::subject::Subject;
-use crate::wire::{self, Base, Request, Silence};
+use crate::wire::{self, Base, Request, RequestError};
 
 /// Attempts at a check that is disturbed each time.
 const ATTEMPTS: u32 = 3;
 /// Checks in a row with a request without a response in time after which the run ends.
-const UNRESPONSIVE: u32 = 8;
+const MAX_CONSECUTIVE_TIMEOUTS: u32 = 8;
 
 /// A server cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum RunError {
     NoNode,
     /// The server does not respond.
     #[error("{route}: {what}; check that the server runs at this address and speaks plain http")]
-    Silent {
+    NoResponse {
         /// The route.
         route: &'static str,
         /// What happened instead.
@@ -58,26 +58,26 @@ pub enum RunError {
 /// Follows a run from check to check.
 pub trait Observer {
     /// A check begins: its position, counted from 0, and the number of checks.
-    fn begins(&mut self, check: &Check, place: usize, count: usize);
+    fn check_started(&mut self, check: &Check, place: usize, count: usize);
     /// A check has ended.
-    fn ends(&mut self, outcome: &CheckResult);
+    fn check_finished(&mut self, outcome: &CheckOutcome);
 }
 
 /// An observer that does nothing.
 impl Observer for () {
-    fn begins(&mut self, _: &Check, _: usize, _: usize) {}
+    fn check_started(&mut self, _: &Check, _: usize, _: usize) {}
 
-    fn ends(&mut self, _: &CheckResult) {}
+    fn check_finished(&mut self, _: &CheckOutcome) {}
 }
 
 /// Runs every check of the table, until `stop` is set: then the run ends within a second, and the report has the checks that
 /// were done.
 pub fn run(subject: &Subject, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Report, RunError> {
-    run_those(subject, |_| true, observer, stop)
+    run_selected(subject, |_| true, observer, stop)
 }
 
 /// Runs those checks of the table that are wanted, as [`run`] does.
-pub fn run_those(
+pub fn run_selected(
     subject: &Subject,
     wanted: impl Fn(&Check) -> bool,
     observer: &mut dyn Observer,
@@ -86,55 +86,62 @@ pub fn run_those(
     let node = subject.nodes.first().ok_or(RunError::NoNode)?;
     let checks: Vec<_> = checks::all().filter(|check| wanted(check)).collect();
     let (users, half_open) = (Users::begin(), HalfOpen::begin(node));
-    let facts = facts(node, &users, stop)?;
-    let shared = Shared { users, stop, guessed: OnceLock::new(), half_open };
-    let mut run = Run { subject, facts: &facts, shared: &shared, watch: Watch::start(), late: 0, outcomes: vec![] };
-    let ending = run.all(&checks, observer);
-    let outcomes = run.outcomes;
+    let facts = discover_facts(node, &users, stop)?;
+    let shared = RunState { users, stop, throttled_login: OnceLock::new(), half_open };
+    let mut runner = Runner {
+        subject,
+        facts: &facts,
+        shared: &shared,
+        pauses: PauseDetector::start(),
+        consecutive_timeouts: 0,
+        outcomes: vec![],
+    };
+    let ending = runner.run_checks(&checks, observer);
+    let outcomes = runner.outcomes;
     Ok(Report { scheme: facts.descriptor, outcomes, ending })
 }
 
 /// A run under way.
-struct Run<'a> {
+struct Runner<'a> {
     subject: &'a Subject,
     facts: &'a Facts,
-    shared: &'a Shared<'a>,
-    watch: Watch,
+    shared: &'a RunState<'a>,
+    pauses: PauseDetector,
     /// Consecutive checks, including the last, with a request that got no response in time.
-    late: u32,
-    outcomes: Vec<CheckResult>,
+    consecutive_timeouts: u32,
+    outcomes: Vec<CheckOutcome>,
 }
 
-impl Run<'_> {
-    fn all(&mut self, checks: &[&Check], observer: &mut dyn Observer) -> Ending {
+impl Runner<'_> {
+    fn run_checks(&mut self, checks: &[&Check], observer: &mut dyn Observer) -> Ending {
         for (place, check) in checks.iter().enumerate() {
-            observer.begins(check, place, checks.len());
-            let outcome = self.outcome(check);
+            observer.check_started(check, place, checks.len());
+            let outcome = self.run_check(check);
             // The result of a check after the stop does not count.
             if self.shared.stop.load(Ordering::Relaxed) {
                 return Ending::Stopped;
             }
-            observer.ends(&outcome);
+            observer.check_finished(&outcome);
             self.outcomes.push(outcome);
-            if self.late == UNRESPONSIVE {
+            if self.consecutive_timeouts == MAX_CONSECUTIVE_TIMEOUTS {
                 return Ending::Unresponsive;
             }
         }
         Ending::Complete
     }
 
-    fn outcome(&mut self, check: &Check) -> CheckResult {
+    fn run_check(&mut self, check: &Check) -> CheckOutcome {
         let started = Instant::now();
         let mut timed_out = false;
-        let (verdict, attempts) = settled(|| {
-            self.watch.stood_still();
-            let case = Case::new(self.subject, self.facts, self.shared);
-            let verdict = verdict(check, &case);
-            timed_out |= case.timed_out();
-            (verdict, self.watch.stood_still() || case.missed_store())
+        let (verdict, attempts) = run_until_undisturbed(|| {
+            self.pauses.take_pause();
+            let context = CheckContext::new(self.subject, self.facts, self.shared);
+            let verdict = run_once(check, &context);
+            timed_out |= context.timed_out();
+            (verdict, self.pauses.take_pause() || context.store_unavailable())
         });
-        self.late = if timed_out { self.late + 1 } else { 0 };
-        CheckResult {
+        self.consecutive_timeouts = if timed_out { self.consecutive_timeouts + 1 } else { 0 };
+        CheckOutcome {
             id: check.id.to_owned(),
             row: check.row,
             title: check.title.to_owned(),
@@ -148,7 +155,7 @@ impl Run<'_> {
 
 /// Returns the verdict of several attempts at a check and their number; each attempt states whether it was disturbed. The
 /// first one that passes or is undisturbed is the last.
-fn settled(mut attempt: impl FnMut() -> (Verdict, bool)) -> (Verdict, u32) {
+fn run_until_undisturbed(mut attempt: impl FnMut() -> (Verdict, bool)) -> (Verdict, u32) {
     let mut failed = None;
     let mut attempts = 0;
     loop {
@@ -166,43 +173,43 @@ fn settled(mut attempt: impl FnMut() -> (Verdict, bool)) -> (Verdict, u32) {
     }
 }
 
-fn verdict(check: &Check, case: &Case<'_>) -> Verdict {
-    match (check.run)(case) {
+fn run_once(check: &Check, context: &CheckContext<'_>) -> Verdict {
+    match (check.run)(context) {
         Ok(()) => Verdict::Pass,
-        Err(Stop::Fail(why)) => Verdict::Fail { why, exchanges: case.exchanges() },
-        Err(Stop::NotApplicable(reason)) => Verdict::NotApplicable { reason },
+        Err(CheckError::Fail(why)) => Verdict::Fail { why, exchanges: context.exchanges() },
+        Err(CheckError::NotApplicable(reason)) => Verdict::NotApplicable { reason },
     }
 }
 
-fn facts(node: &Base, users: &Users, stop: &AtomicBool) -> Result<Facts, RunError> {
+fn discover_facts(node: &Base, users: &Users, stop: &AtomicBool) -> Result<Facts, RunError> {
     let described = wire::send(node, &Request::get(route::BENCH_SCHEME), stop)
-        .map_err(|silence| silent(route::BENCH_SCHEME, silence))?;
+        .map_err(|error| no_response(route::BENCH_SCHEME, error))?;
     let descriptor: Option<SchemeDescriptor> = serde_json::from_slice(&described.body).ok();
-    let count = descriptor.as_ref().map_or(FEW_USERS, |descriptor| descriptor.users);
-    let handed = handed(node, users, count, stop)?;
-    let standing = Request::post(route::BENCH_CLOCK).json(&json!({ "advance_s": 0 }));
-    let clock = wire::send(node, &standing, stop).is_ok_and(|answer| answer.status == 200);
-    Ok(Facts::of(descriptor, &handed, clock))
+    let count = descriptor.as_ref().map_or(DEFAULT_USER_COUNT, |descriptor| descriptor.users);
+    let issued = first_credential(node, users, count, stop)?;
+    let unchanged_clock = Request::post(route::BENCH_CLOCK).json(&json!({ "advance_s": 0 }));
+    let clock = wire::send(node, &unchanged_clock, stop).is_ok_and(|response| response.status == 200);
+    Ok(Facts::of(descriptor, &issued, clock))
 }
 
 /// Returns what one of the first users that can log in is issued.
-fn handed(node: &Base, users: &Users, count: u32, stop: &AtomicBool) -> Result<Handed, RunError> {
+fn first_credential(node: &Base, users: &Users, count: u32, stop: &AtomicBool) -> Result<IssuedCredential, RunError> {
     let mut status = 0;
     for _ in 0..5 {
-        let request = Case::login_request(&users.next(count), user::PASSWORD);
-        let answer = wire::send(node, &request, stop).map_err(|silence| silent(route::LOGIN, silence))?;
-        if answer.status == 200 {
-            return Handed::at_first_login(node, &answer, stop).ok_or(RunError::NoCredential);
+        let request = CheckContext::login_request(&users.next(count), user::PASSWORD);
+        let response = wire::send(node, &request, stop).map_err(|error| no_response(route::LOGIN, error))?;
+        if response.status == 200 {
+            return IssuedCredential::from_first_login(node, &response, stop).ok_or(RunError::NoCredential);
         }
-        status = answer.status;
+        status = response.status;
     }
     Err(RunError::NoLogin { status })
 }
 
-fn silent(route: &'static str, silence: Silence) -> RunError {
-    match silence {
-        Silence::Stopped => RunError::Stopped,
-        other => RunError::Silent { route, what: other.to_string() },
+fn no_response(route: &'static str, error: RequestError) -> RunError {
+    match error {
+        RequestError::Stopped => RunError::Stopped,
+        other => RunError::NoResponse { route, what: other.to_string() },
     }
 }
 
@@ -216,46 +223,53 @@ mod tests {
     use super::*;
 
     /// Sends a request and gets no response.
-    static UNANSWERED: Check = Check {
+    static NO_RESPONSE: Check = Check {
         id: "unanswered",
         row: 1,
         title: "A title.",
         source: "a source",
-        run: |case| case.send(&Request::get("/me").within(Duration::from_millis(20))).map(drop),
+        run: |context| context.send(&Request::get("/me").within(Duration::from_millis(20))).map(drop),
     };
-    static SILENT: Check = Check { id: "silent", run: |_| Ok(()), ..UNANSWERED };
+    static PASSES: Check = Check { id: "silent", run: |_| Ok(()), ..NO_RESPONSE };
 
     /// Returns how a run of these checks ends, and after how many, against a server that accepts connections only.
-    fn ended(checks: &[&Check], stop: bool) -> (Ending, usize) {
+    fn run_result(checks: &[&Check], stop: bool) -> (Ending, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let subject = Subject::new(Base::from(listener.local_addr().unwrap()));
         let (cookie, refresh_cookie) = (String::new(), String::new());
-        let handed = Handed {
+        let issued = IssuedCredential {
             carrier: Carrier::Bearer,
             credential: "id".to_owned(),
             refresh_token: None,
             cookie,
             refresh_cookie,
         };
-        let (facts, stop) = (Facts::of(None, &handed, false), AtomicBool::new(stop));
+        let (facts, stop) = (Facts::of(None, &issued, false), AtomicBool::new(stop));
         let half_open = HalfOpen::begin(&subject.nodes[0]);
-        let shared = Shared { users: Users::begin(), stop: &stop, guessed: OnceLock::new(), half_open };
-        let watch = Watch::start();
-        let mut run = Run { subject: &subject, facts: &facts, shared: &shared, watch, late: 0, outcomes: vec![] };
-        (run.all(checks, &mut ()), run.outcomes.len())
+        let shared = RunState { users: Users::begin(), stop: &stop, throttled_login: OnceLock::new(), half_open };
+        let pauses = PauseDetector::start();
+        let mut runner = Runner {
+            subject: &subject,
+            facts: &facts,
+            shared: &shared,
+            pauses,
+            consecutive_timeouts: 0,
+            outcomes: vec![],
+        };
+        (runner.run_checks(checks, &mut ()), runner.outcomes.len())
     }
 
     #[test]
     fn repeatedly_unresponsive_server_ends_the_run() {
-        let enough = UNRESPONSIVE as usize;
-        assert_eq!(ended(&vec![&UNANSWERED; 2 * enough], false), (Ending::Unresponsive, enough));
-        let now_and_then = [&vec![&UNANSWERED; enough - 1][..], &[&SILENT], &vec![&UNANSWERED; enough - 1]].concat();
-        assert_eq!(ended(&now_and_then, false), (Ending::Complete, now_and_then.len()));
+        let enough = MAX_CONSECUTIVE_TIMEOUTS as usize;
+        assert_eq!(run_result(&vec![&NO_RESPONSE; 2 * enough], false), (Ending::Unresponsive, enough));
+        let now_and_then = [&vec![&NO_RESPONSE; enough - 1][..], &[&PASSES], &vec![&NO_RESPONSE; enough - 1]].concat();
+        assert_eq!(run_result(&now_and_then, false), (Ending::Complete, now_and_then.len()));
     }
 
     #[test]
     fn interrupted_check_is_not_reported() {
-        assert_eq!(ended(&[&UNANSWERED, &SILENT], true), (Ending::Stopped, 0));
+        assert_eq!(run_result(&[&NO_RESPONSE, &PASSES], true), (Ending::Stopped, 0));
     }
 
     #[test]
@@ -263,16 +277,16 @@ mod tests {
         let pass = || Verdict::Pass;
         let fail = |why: &str| Verdict::Fail { why: why.to_owned(), exchanges: vec![] };
         let none = || Verdict::NotApplicable { reason: "used up".to_owned() };
-        let told = |attempts: Vec<(Verdict, bool)>| {
+        let result_of = |attempts: Vec<(Verdict, bool)>| {
             let mut attempts = attempts.into_iter();
-            settled(|| attempts.next().unwrap())
+            run_until_undisturbed(|| attempts.next().unwrap())
         };
-        assert_eq!(told(vec![(pass(), true)]), (pass(), 1));
-        assert_eq!(told(vec![(fail("a"), false)]), (fail("a"), 1));
-        assert_eq!(told(vec![(fail("a"), true), (pass(), true)]), (pass(), 2));
-        assert_eq!(told(vec![(none(), true), (fail("b"), false)]), (fail("b"), 2));
-        assert_eq!(told(vec![(fail("a"), true), (none(), false)]), (fail("a"), 2));
-        assert_eq!(told(vec![(fail("a"), true), (none(), true), (none(), false)]), (fail("a"), 3));
-        assert_eq!(told(vec![(fail("a"), true), (fail("b"), true), (fail("c"), true)]), (fail("c"), 3));
+        assert_eq!(result_of(vec![(pass(), true)]), (pass(), 1));
+        assert_eq!(result_of(vec![(fail("a"), false)]), (fail("a"), 1));
+        assert_eq!(result_of(vec![(fail("a"), true), (pass(), true)]), (pass(), 2));
+        assert_eq!(result_of(vec![(none(), true), (fail("b"), false)]), (fail("b"), 2));
+        assert_eq!(result_of(vec![(fail("a"), true), (none(), false)]), (fail("a"), 2));
+        assert_eq!(result_of(vec![(fail("a"), true), (none(), true), (none(), false)]), (fail("a"), 3));
+        assert_eq!(result_of(vec![(fail("a"), true), (fail("b"), true), (fail("c"), true)]), (fail("c"), 3));
     }
 }

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::checks::HALF_OPEN;
+use crate::checks::HALF_OPEN_CONNECTIONS;
 use crate::keys::SigningKeys;
 use crate::wire::Base;
 
 /// Connections in addition to those of concurrent logins or of a flood: reused and half-open ones.
-const OTHERS: u64 = 32;
+const OTHER_CONNECTIONS: u64 = 32;
 
 /// A server, or several equal ones that share their state.
 ///
@@ -69,7 +69,7 @@ impl Extent {
     #[must_use]
     pub const fn connections(&self) -> u64 {
         let logins = self.logins as u64;
-        OTHERS + if logins > HALF_OPEN as u64 { logins } else { HALF_OPEN as u64 }
+        OTHER_CONNECTIONS + if logins > HALF_OPEN_CONNECTIONS as u64 { logins } else { HALF_OPEN_CONNECTIONS as u64 }
     }
 }
 
@@ -99,8 +99,8 @@ pub trait StoreControl: Send + Sync {
     /// Ends [`cut`](Self::cut).
     fn heal(&self) -> io::Result<()>;
     /// Makes it reject every write but deletions, like a full store, and serve reads.
-    fn refuse_writes(&self) -> io::Result<()>;
-    /// Ends [`refuse_writes`](Self::refuse_writes).
+    fn reject_writes(&self) -> io::Result<()>;
+    /// Ends [`reject_writes`](Self::refuse_writes).
     fn accept_writes(&self) -> io::Result<()>;
     /// Returns everything it contains, as it would be on a disk, uncompressed.
     fn dump(&self) -> io::Result<Vec<u8>>;
@@ -109,16 +109,16 @@ pub trait StoreControl: Send + Sync {
 /// A way to start another server of the same scheme.
 pub trait Starter: Send + Sync {
     /// Starts one with these flags added, and waits until it exits or serves. A server that serves is stopped.
-    fn start(&self, flags: &[&str]) -> io::Result<Start>;
+    fn start(&self, flags: &[&str]) -> io::Result<StartOutcome>;
 }
 
 /// The result of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartOutcome {
     /// It serves.
-    Serves,
+    Started,
     /// It did not start.
-    Refused {
+    Failed {
         /// The exit code.
         code: i32,
         /// Its standard error.

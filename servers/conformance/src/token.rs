@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value};
 
-use crate::stop::{Step, not_applicable};
+use crate::check_error::{CheckResult, not_applicable};
 
 /// A decoded token that a server has issued.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub(crate) fn sign(
     algorithm: Algorithm,
     header: impl AsRef<[u8]>,
     payload: impl AsRef<[u8]>,
-) -> Step<String> {
+) -> CheckResult<String> {
     let message = format!("{}.{}", encode(header), encode(payload));
     match jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm) {
         Ok(signature) => Ok(format!("{message}.{signature}")),

@@ -5,10 +5,10 @@
 //! thousands are sent do they share a [`Connection`]. A response is read to its end and no further (RFC 9112 section 6.3),
 //! within a time and a size.
 
-mod answer;
 mod connection;
 mod limits;
-mod reading;
+mod response;
+mod response_reader;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -21,9 +21,9 @@ use contract::{BaseUrl, BaseUrlError};
 use serde_json::Value;
 use url::Url;
 
-pub(crate) use answer::Answer;
 pub(crate) use connection::Connection;
 use limits::Limits;
+pub(crate) use response::Response;
 
 /// The time limit of a whole request, from connecting to the last byte of the response.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -184,10 +184,10 @@ impl Request {
         }
     }
 
-    fn bytes(&self, base: &Base, connection: Use) -> Vec<u8> {
+    fn bytes(&self, base: &Base, connection: ConnectionMode) -> Vec<u8> {
         let (authority, prefix) = (base.url.authority(), base.url.path());
         let Self { method, path, hosts, headers, body, .. } = self;
-        let close = if connection == Use::Once { "connection: close\r\n" } else { "" };
+        let close = if connection == ConnectionMode::Close { "connection: close\r\n" } else { "" };
         let hosts: String = match hosts {
             None => format!("host: {authority}\r\n"),
             Some(hosts) => hosts.iter().map(|host| format!("host: {host}\r\n")).collect::<Vec<_>>().concat(),
@@ -205,40 +205,40 @@ impl Request {
     }
 
     /// Returns the request as text, with at most this much of the body and of a header's value.
-    pub(crate) fn shown(&self, most: usize) -> String {
-        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value, most)));
+    pub(crate) fn describe(&self, max_bytes: usize) -> String {
+        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", truncate(value, max_bytes)));
         let hosts = self.hosts.iter().flatten().map(|host| format!("host: {host}"));
-        let first = format!("{} {}", self.method, cut(self.path.as_bytes(), most));
+        let first = format!("{} {}", self.method, truncate(self.path.as_bytes(), max_bytes));
         let lines: Vec<_> = std::iter::once(first).chain(hosts).chain(headers).collect();
-        format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
+        format!("{}\n\n{}", lines.join("\n"), truncate(&self.body, max_bytes))
     }
 }
 
 /// The use of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum ConnectionMode {
     /// One request.
-    Once,
+    Close,
     /// As many requests as the server responds to over it.
-    Again,
+    KeepAlive,
 }
 
-fn cut(bytes: &[u8], most: usize) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned();
-    if bytes.len() > most { format!("{text}... ({} bytes)", bytes.len()) } else { text }
+fn truncate(bytes: &[u8], max_bytes: usize) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(max_bytes)]).into_owned();
+    if bytes.len() > max_bytes { format!("{text}... ({} bytes)", bytes.len()) } else { text }
 }
 
 /// Why there is no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Silence {
+pub(crate) enum RequestError {
     #[error("the connection is refused")]
     Refused,
     #[error("there is no connection: {}", std::io::Error::from_raw_os_error(*.0))]
-    Unconnected(i32),
+    NoConnection(i32),
     #[error("the connection is closed before the response is complete")]
     Closed,
     #[error("no complete response within {} s", .0.as_secs())]
-    Late(Duration),
+    TimedOut(Duration),
     #[error("the response has a head of more than {} KiB", .0 >> 10)]
     HeadTooLarge(usize),
     #[error("the response has a body of more than {} KiB", .0 >> 10)]
@@ -252,18 +252,18 @@ pub(crate) enum Silence {
 }
 
 /// Sends one request over its own connection, unless `stop` is set or becomes set meanwhile.
-pub(crate) fn send(base: &Base, request: &Request, stop: &AtomicBool) -> Result<Answer, Silence> {
+pub(crate) fn send(base: &Base, request: &Request, stop: &AtomicBool) -> Result<Response, RequestError> {
     let started = Instant::now();
     let limits = request.limits(stop);
     let mut stream = connect(base.address, &limits)?;
-    limits.write(&mut stream, &request.bytes(base, Use::Once))?;
-    let (answer, _) = reading::answer(&mut stream, &limits)?;
-    Ok(Answer { took: started.elapsed(), ..answer })
+    limits.write(&mut stream, &request.bytes(base, ConnectionMode::Close))?;
+    let (response, _) = response_reader::read_response(&mut stream, &limits)?;
+    Ok(Response { took: started.elapsed(), ..response })
 }
 
-fn connect(address: SocketAddr, limits: &Limits<'_>) -> Result<TcpStream, Silence> {
+fn connect(address: SocketAddr, limits: &Limits<'_>) -> Result<TcpStream, RequestError> {
     let stream = limits.connect(address)?;
-    stream.set_nodelay(true).map(|()| stream).map_err(|_| Silence::Closed)
+    stream.set_nodelay(true).map(|()| stream).map_err(|_| RequestError::Closed)
 }
 
 #[cfg(test)]
@@ -294,8 +294,8 @@ mod tests {
             assert!(std::process::Command::new("sh").args(["-c", pause]).status().unwrap().success());
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
         });
-        let answer = send(&base, &Request::get("/me"), &AtomicBool::new(false));
-        assert_eq!(answer.map(|answer| answer.body), Ok(b"ok".to_vec()));
+        let response = send(&base, &Request::get("/me"), &AtomicBool::new(false));
+        assert_eq!(response.map(|response| response.body), Ok(b"ok".to_vec()));
         server.join().unwrap();
     }
 
@@ -304,14 +304,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = Base::from(listener.local_addr().unwrap());
         let stop = AtomicBool::new(false);
-        let answer = std::thread::scope(|scope| {
+        let response = std::thread::scope(|scope| {
             let sent = scope.spawn(|| send(&base, &Request::get("/me"), &stop));
             let (mut stream, _) = listener.accept().unwrap();
             assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
             stop.store(true, Ordering::Relaxed);
             sent.join().unwrap()
         });
-        assert_eq!(answer.map(drop), Err(Silence::Stopped));
+        assert_eq!(response.map(drop), Err(RequestError::Stopped));
     }
 
     #[test]
@@ -320,6 +320,6 @@ mod tests {
         let base = Base::from(listener.local_addr().unwrap());
         let timeout = Duration::from_millis(300);
         let request = Request::post("/login").body(vec![b'x'; 64 << 20]).within(timeout);
-        assert_eq!(send(&base, &request, &AtomicBool::new(false)).map(drop), Err(Silence::Late(timeout)));
+        assert_eq!(send(&base, &request, &AtomicBool::new(false)).map(drop), Err(RequestError::TimedOut(timeout)));
     }
 }

@@ -3,19 +3,19 @@
 //! A faulty authenticator wraps the real one. Faults that the chassis makes impossible come from a proxy in the tests
 //! instead.
 
-mod directory;
 mod faults;
-mod faulty;
-mod launder;
+mod faulty_authenticator;
 mod module;
+mod recording_directory;
+mod token_rewriter;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let jwt = std::env::args().any(|argument| argument.starts_with("jwt-"));
     if jwt {
-        chassis::main::<module::Faulted<jwt::Jwt>>()
+        chassis::main::<module::FaultyModule<jwt::Jwt>>()
     } else {
-        chassis::main::<module::Faulted<session::Session>>()
+        chassis::main::<module::FaultyModule<session::Session>>()
     }
 }

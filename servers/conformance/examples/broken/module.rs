@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use chassis::module::{AuthModule, Built, Layered, Start, StartError};
 
-use crate::directory::{Changes, Telling};
 use crate::faults::Fault;
-use crate::faulty::Faulty;
-use crate::launder::Launderer;
+use crate::faulty_authenticator::FaultyAuthenticator;
+use crate::recording_directory::{Changes, RecordingDirectory};
+use crate::token_rewriter::TokenRewriter;
 
 /// The seconds of a limit that is never reached.
 const FOREVER_S: u64 = 10 * 365 * 24 * 3600;
@@ -61,15 +61,15 @@ impl Keyed for jwt::JwtOptions {
 }
 
 /// The module.
-pub(crate) struct Faulted<M>(std::marker::PhantomData<M>);
+pub(crate) struct FaultyModule<M>(std::marker::PhantomData<M>);
 
-impl<M: AuthModule> AuthModule for Faulted<M>
+impl<M: AuthModule> AuthModule for FaultyModule<M>
 where
     M::Options: Keyed + Sync,
 {
     const BINARY: &'static str = M::BINARY;
     type Options = Options<M::Options>;
-    type Authenticator = Faulty<M::Authenticator>;
+    type Authenticator = FaultyAuthenticator<M::Authenticator>;
 
     async fn build(start: &Start, options: Self::Options) -> Result<Built<Self::Authenticator>, StartError> {
         let fault = options.fault.unwrap_or_default();
@@ -77,7 +77,7 @@ where
         if fault == Fault::WeakKey {
             inner.forget_key();
         }
-        let launderer = inner.key_file().map(|(path, secret)| Launderer::new(fault, &path, secret));
+        let rewriter = inner.key_file().map(|(path, secret)| TokenRewriter::new(fault, &path, secret));
         let declared = M::build(start, M::Options::default()).await.ok().map(|built| {
             use chassis::auth::Authenticator;
             built.authenticator.describe()
@@ -95,9 +95,9 @@ where
             (built, _) => built?,
         };
         let changes = Changes::default();
-        let telling = Telling { inner: directory, changes: Arc::clone(&changes) };
+        let recording_directory = RecordingDirectory { inner: directory, changes: Arc::clone(&changes) };
         let redis_url = start.redis_url.clone();
-        let authenticator = Faulty::new(authenticator, fault, declared, launderer, changes, redis_url);
-        Ok(Built { authenticator, directory: Arc::new(telling) })
+        let authenticator = FaultyAuthenticator::new(authenticator, fault, declared, rewriter, changes, redis_url);
+        Ok(Built { authenticator, directory: Arc::new(recording_directory) })
     }
 }

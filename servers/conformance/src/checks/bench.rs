@@ -4,8 +4,8 @@ use contract::route;
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, reason};
 use crate::wire::Request;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -41,40 +41,40 @@ fn requests() -> [(&'static str, Value); 3] {
     ]
 }
 
-fn foreign_host(case: &Case<'_>) -> Step {
-    applicable(case.facts.clock, reason::NO_CLOCK)?;
+fn foreign_host(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.clock, reason::NO_CLOCK)?;
     for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1"] {
         for (path, body) in requests() {
-            let answer = case.send(&Request::post(path).hosts(&[host]).json(&body))?;
-            answer.must_be_4xx(&format!("{path} with Host {host}"))?;
+            let response = context.send(&Request::post(path).hosts(&[host]).json(&body))?;
+            response.must_be_4xx(&format!("{path} with Host {host}"))?;
         }
     }
     for host in ["localhost", "127.0.0.1:8080", "[::1]:8080"] {
         let moved = Request::post(route::BENCH_CLOCK).hosts(&[host]).json(&json!({ "advance_s": 0 }));
-        case.send(&moved)?.must_be(200, &format!("{} with Host {host}", route::BENCH_CLOCK))?;
+        context.send(&moved)?.must_be(200, &format!("{} with Host {host}", route::BENCH_CLOCK))?;
     }
     Ok(())
 }
 
-fn foreign_site(case: &Case<'_>) -> Step {
-    applicable(case.facts.clock, reason::NO_CLOCK)?;
+fn foreign_site(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.clock, reason::NO_CLOCK)?;
     let foreign = [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")];
     for (name, value) in foreign {
         for (path, body) in requests() {
-            let answer = case.send(&Request::post(path).header(name, value).json(&body))?;
-            answer.must_be_4xx(&format!("{path} with {name}: {value}"))?;
+            let response = context.send(&Request::post(path).header(name, value).json(&body))?;
+            response.must_be_4xx(&format!("{path} with {name}: {value}"))?;
         }
     }
     Ok(())
 }
 
-fn body_required(case: &Case<'_>) -> Step {
-    applicable(case.facts.clock, reason::NO_CLOCK)?;
+fn body_required(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.clock, reason::NO_CLOCK)?;
     for (path, body) in requests() {
-        case.send(&Request::post(path))?.must_be_4xx(&format!("{path} without a body"))?;
+        context.send(&Request::post(path))?.must_be_4xx(&format!("{path} without a body"))?;
         for media_type in ["text/plain", "application/x-www-form-urlencoded"] {
             let form = Request::post(path).body(body.to_string()).header("content-type", media_type);
-            case.send(&form)?.must_be_4xx(&format!("{path} with a body of {media_type}"))?;
+            context.send(&form)?.must_be_4xx(&format!("{path} with a body of {media_type}"))?;
         }
     }
     Ok(())

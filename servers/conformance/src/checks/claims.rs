@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, fail, not_applicable, reason};
 use crate::token::Forge;
 
 /// The maximum declared leeway in seconds.
-const MOST_LEEWAY_S: u64 = 5;
+const MAX_LEEWAY_S: u64 = 5;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -16,28 +16,28 @@ pub(super) const CHECKS: &[Check] = &[
         row: 3,
         title: "A token without iss is rejected.",
         source: "RFC 8725 section 3.8",
-        run: |case| absent(case, "iss"),
+        run: |context| absent(context, "iss"),
     },
     Check {
         id: "iss-exact",
         row: 3,
         title: "A token from another issuer is rejected.",
         source: "RFC 8725 section 3.8",
-        run: |case| other(case, "iss"),
+        run: |context| other(context, "iss"),
     },
     Check {
         id: "aud-required",
         row: 3,
         title: "A token without aud is rejected.",
         source: "RFC 8725 section 3.9",
-        run: |case| absent(case, "aud"),
+        run: |context| absent(context, "aud"),
     },
     Check {
         id: "aud-exact",
         row: 3,
         title: "A token for another audience is rejected.",
         source: "RFC 8725 section 3.9",
-        run: |case| other(case, "aud"),
+        run: |context| other(context, "aud"),
     },
     Check {
         id: "aud-array",
@@ -97,14 +97,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn absent(case: &Case<'_>, claim: &str) -> Step {
-    let forge = case.forge()?;
-    case.must_be_refused(forge.without_claim(claim), &format!("no {claim}"))?;
-    case.must_be_refused(forge.with_claims([(claim, Value::Null)]), &format!("{claim} null"))
+fn absent(context: &CheckContext<'_>, claim: &str) -> CheckResult {
+    let forge = context.forge()?;
+    context.must_be_rejected(forge.without_claim(claim), &format!("no {claim}"))?;
+    context.must_be_rejected(forge.with_claims([(claim, Value::Null)]), &format!("{claim} null"))
 }
 
-fn other(case: &Case<'_>, claim: &str) -> Step {
-    let forge = case.forge()?;
+fn other(context: &CheckContext<'_>, claim: &str) -> CheckResult {
+    let forge = context.forge()?;
     let own = forge.token.claims.get(claim).and_then(Value::as_str).unwrap_or_default();
     let others = [
         json!("https://other.example.test"),
@@ -117,26 +117,26 @@ fn other(case: &Case<'_>, claim: &str) -> Step {
         json!(7),
     ];
     for value in others {
-        case.must_be_refused(forge.with_claims([(claim, value.clone())]), &format!("{claim} {value}"))?;
+        context.must_be_rejected(forge.with_claims([(claim, value.clone())]), &format!("{claim} {value}"))?;
     }
     Ok(())
 }
 
-fn aud_array(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn aud_array(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     let own = match &forge.token.claims["aud"] {
         Value::Array(audiences) => audiences.first().cloned().unwrap_or_default(),
         own => own.clone(),
     };
     let others = "https://other.example.test";
     for aud in [json!([own]), json!([others, own]), json!([own, others])] {
-        case.must_be_good(forge.with_claims([("aud", aud.clone())]), &format!("aud {aud}"))?;
+        context.must_be_accepted(forge.with_claims([("aud", aud.clone())]), &format!("aud {aud}"))?;
     }
     Ok(())
 }
 
-fn typ(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn typ(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     let others = [
         json!("JWT"),
         json!("rt+jwt"),
@@ -152,84 +152,85 @@ fn typ(case: &Case<'_>) -> Step {
         json!(["at+jwt"]),
     ];
     for typ in others {
-        case.must_be_refused(forge.with_header("typ", typ.clone()), &format!("typ {typ}"))?;
+        context.must_be_rejected(forge.with_header("typ", typ.clone()), &format!("typ {typ}"))?;
     }
-    case.must_be_refused(forge.without_header("typ"), "no typ")
+    context.must_be_rejected(forge.without_header("typ"), "no typ")
 }
 
-fn refresh_token(case: &Case<'_>) -> Step {
-    applicable(case.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
-    let login = case.login()?;
+fn refresh_token(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
+    let login = context.login()?;
     let Some(token) = &login.refresh_token else { return fail("a login without a refresh token") };
-    case.must_be_refused(token, "a refresh token at the API")?;
-    case.send(&case.renewal_by(&login.credential))?.must_be(401, "a credential as a refresh token")?;
-    case.must_be_good(&login.credential, "after that")
+    context.must_be_rejected(token, "a refresh token at the API")?;
+    context.send(&context.renewal_request_with(&login.credential))?.must_be(401, "a credential as a refresh token")?;
+    context.must_be_accepted(&login.credential, "after that")
 }
 
 /// Returns the time according to a new token of the server; no other clock counts.
-fn now(forge: &Forge) -> Step<u64> {
-    let told = forge.token.number("iat").or_else(|| forge.token.number("nbf"));
-    told.map_or_else(|| not_applicable("the tokens have neither iat nor nbf"), Ok)
+fn now(forge: &Forge) -> CheckResult<u64> {
+    let issued_at = forge.token.number("iat").or_else(|| forge.token.number("nbf"));
+    issued_at.map_or_else(|| not_applicable("the tokens have neither iat nor nbf"), Ok)
 }
 
 /// Returns a token that expired this many seconds ago, otherwise unchanged: same lifetime, issued earlier.
-fn over_for(forge: &Forge, seconds: u64) -> Step<String> {
+fn expired_for(forge: &Forge, seconds: u64) -> CheckResult<String> {
     let now = now(forge)?;
     let end = now.saturating_sub(seconds);
     let start = json!(end.saturating_sub(60));
     Ok(forge.with_claims([("exp", json!(end)), ("iat", start.clone()), ("nbf", start.clone()), ("auth_time", start)]))
 }
 
-fn exp(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
-    let leeway_s = case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S);
+fn exp(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
+    let leeway_s = context.facts.leeway_s().unwrap_or(MAX_LEEWAY_S);
     for seconds in [1, 2, 10, 3600] {
-        let token = over_for(&forge, leeway_s + seconds)?;
-        case.must_be_refused(token, &format!("expired for {} s, with a leeway of {leeway_s} s", leeway_s + seconds))?;
+        let token = expired_for(&forge, leeway_s + seconds)?;
+        context
+            .must_be_rejected(token, &format!("expired for {} s, with a leeway of {leeway_s} s", leeway_s + seconds))?;
     }
     for exp in [json!(0), json!(-1)] {
-        case.must_be_refused(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
+        context.must_be_rejected(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
     }
     Ok(())
 }
 
-fn exp_required(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
-    case.must_be_refused(forge.without_claim("exp"), "no exp")?;
+fn exp_required(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
+    context.must_be_rejected(forge.without_claim("exp"), "no exp")?;
     let later = now(&forge)? + 60;
     for exp in [Value::Null, json!(later.to_string()), json!([later]), json!(true)] {
-        case.must_be_refused(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
+        context.must_be_rejected(forge.with_claims([("exp", exp.clone())]), &format!("exp {exp}"))?;
     }
     Ok(())
 }
 
-fn nbf(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
-    let later = now(&forge)? + case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S) + 60;
+fn nbf(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
+    let later = now(&forge)? + context.facts.leeway_s().unwrap_or(MAX_LEEWAY_S) + 60;
     for claim in ["nbf", "iat"] {
-        case.must_be_refused(forge.with_claims([(claim, json!(later))]), &format!("{claim} a minute from now"))?;
+        context.must_be_rejected(forge.with_claims([(claim, json!(later))]), &format!("{claim} a minute from now"))?;
     }
-    case.must_be_refused(forge.with_claims([("nbf", json!("0"))]), "nbf that is a string")
+    context.must_be_rejected(forge.with_claims([("nbf", json!("0"))]), "nbf that is a string")
 }
 
-fn fractional(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
-    let (now, leeway_s) = (now(&forge)? as f64, case.facts.leeway_s().unwrap_or(MOST_LEEWAY_S) as f64);
+fn fractional(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
+    let (now, leeway_s) = (now(&forge)? as f64, context.facts.leeway_s().unwrap_or(MAX_LEEWAY_S) as f64);
     let with = |begins: f64, ends: f64| {
         let claims = ["iat", "nbf", "auth_time"].map(|claim| (claim, json!(begins)));
         let [iat, nbf, auth_time] = claims;
         forge.with_claims([iat, nbf, auth_time, ("exp", json!(ends))])
     };
-    case.must_be_good(with(now - 0.5, now + 60.5), "dates with fractional seconds")?;
-    let over = with(now - leeway_s - 61.5, now - leeway_s - 1.5);
-    case.must_be_refused(over, &format!("expired for 1.5 s, with a leeway of {leeway_s} s"))
+    context.must_be_accepted(with(now - 0.5, now + 60.5), "dates with fractional seconds")?;
+    let expired = with(now - leeway_s - 61.5, now - leeway_s - 1.5);
+    context.must_be_rejected(expired, &format!("expired for 1.5 s, with a leeway of {leeway_s} s"))
 }
 
-fn leeway(case: &Case<'_>) -> Step {
-    applicable(case.facts.jws, reason::NOT_JWS)?;
-    let declared_s = Case::fact(case.facts.leeway_s())?;
-    ensure(declared_s <= MOST_LEEWAY_S, || format!("the declared leeway is {declared_s} s"))?;
-    let forge = case.forge()?;
-    let token = over_for(&forge, MOST_LEEWAY_S + 1)?;
-    case.must_be_refused(token, &format!("expired for {} s", MOST_LEEWAY_S + 1))
+fn leeway(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.jws, reason::NOT_JWS)?;
+    let declared_s = CheckContext::require(context.facts.leeway_s())?;
+    ensure(declared_s <= MAX_LEEWAY_S, || format!("the declared leeway is {declared_s} s"))?;
+    let forge = context.forge()?;
+    let token = expired_for(&forge, MAX_LEEWAY_S + 1)?;
+    context.must_be_rejected(token, &format!("expired for {} s", MAX_LEEWAY_S + 1))
 }

@@ -3,9 +3,9 @@
 use contract::{Carrier, route};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, reason};
-use crate::wire::Answer;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, reason};
+use crate::wire::Response;
 
 const SOURCE: &str = "RFC 6265bis section 4.1; OWASP Session Management Cheat Sheet";
 
@@ -15,42 +15,42 @@ pub(super) const CHECKS: &[Check] = &[
         row: 12,
         title: "Every cookie name begins with __Host-.",
         source: "RFC 6265bis section 4.1.3.2",
-        run: |case| every(case, |cookie| cookie.name.starts_with("__Host-")),
+        run: |context| every(context, |cookie| cookie.name.starts_with("__Host-")),
     },
     Check {
         id: "cookie-secure",
         row: 12,
         title: "Every cookie has Secure.",
         source: SOURCE,
-        run: |case| every(case, |cookie| cookie.attribute("secure").is_some()),
+        run: |context| every(context, |cookie| cookie.attribute("secure").is_some()),
     },
     Check {
         id: "cookie-http-only",
         row: 12,
         title: "Every cookie has HttpOnly.",
         source: SOURCE,
-        run: |case| every(case, |cookie| cookie.attribute("httponly").is_some()),
+        run: |context| every(context, |cookie| cookie.attribute("httponly").is_some()),
     },
     Check {
         id: "cookie-same-site",
         row: 12,
         title: "Every cookie has SameSite Lax or Strict.",
         source: SOURCE,
-        run: |case| every(case, Cookie::is_same_site),
+        run: |context| every(context, Cookie::is_same_site),
     },
     Check {
         id: "cookie-path",
         row: 12,
         title: "Every cookie has Path=/.",
         source: SOURCE,
-        run: |case| every(case, |cookie| cookie.attribute("path") == Some("/")),
+        run: |context| every(context, |cookie| cookie.attribute("path") == Some("/")),
     },
     Check {
         id: "cookie-no-domain",
         row: 12,
         title: "No cookie has a Domain.",
         source: SOURCE,
-        run: |case| every(case, |cookie| cookie.attribute("domain").is_none()),
+        run: |context| every(context, |cookie| cookie.attribute("domain").is_none()),
     },
     Check {
         id: "cookie-cleared-at-logout",
@@ -99,32 +99,32 @@ impl Cookie {
 }
 
 /// Returns the cookies of this response that have the credential or the refresh token, without a balancer's.
-fn cookies(case: &Case<'_>, answer: &Answer) -> Vec<Cookie> {
-    case.set_credentials(answer).map(Cookie::parse).collect()
+fn cookies(context: &CheckContext<'_>, response: &Response) -> Vec<Cookie> {
+    context.set_credentials(response).map(Cookie::parse).collect()
 }
 
 /// Returns every cookie of the responses to a login, a renewal and a logout.
-fn every(case: &Case<'_>, good: impl Fn(&Cookie) -> bool) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let login = case.login()?;
-    let renewed = case.renew(&login)?;
-    let logout = case.send(&case.post(route::LOGOUT, &renewed.credential))?;
-    for answer in [&login.answer, &renewed.answer, &logout] {
-        for cookie in cookies(case, answer) {
+fn every(context: &CheckContext<'_>, good: impl Fn(&Cookie) -> bool) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = context.login()?;
+    let renewed = context.renew(&login)?;
+    let logout = context.send(&context.post(route::LOGOUT, &renewed.credential))?;
+    for response in [&login.response, &renewed.response, &logout] {
+        for cookie in cookies(context, response) {
             ensure(good(&cookie), || format!("Set-Cookie: {}", cookie.line))?;
         }
     }
     Ok(())
 }
 
-fn cleared(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+fn cleared(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
     for path in [route::LOGOUT, route::LOGOUT_ALL] {
-        let login = case.login()?;
-        let logout = case.send(&case.post(path, &login.credential))?;
+        let login = context.login()?;
+        let logout = context.send(&context.post(path, &login.credential))?;
         logout.must_be(204, path)?;
-        for set in cookies(case, &login.answer) {
-            let gone = cookies(case, &logout).iter().any(|cookie| {
+        for set in cookies(context, &login.response) {
+            let gone = cookies(context, &logout).iter().any(|cookie| {
                 cookie.name == set.name && cookie.value.is_empty() && cookie.attribute("max-age") == Some("0")
             });
             ensure(gone, || format!("{path} does not clear {}", set.name))?;
@@ -133,12 +133,12 @@ fn cleared(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-fn not_in_body(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let login = case.login()?;
-    let renewed = case.renew(&login)?;
+fn not_in_body(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = context.login()?;
+    let renewed = context.renew(&login)?;
     for login in [&login, &renewed] {
-        let body = String::from_utf8_lossy(&login.answer.body).into_owned();
+        let body = String::from_utf8_lossy(&login.response.body).into_owned();
         for secret in [Some(&login.credential), login.refresh_token.as_ref()].into_iter().flatten() {
             ensure(!body.contains(secret.as_str()), || {
                 "the response has the credential in its body and in a cookie".to_owned()

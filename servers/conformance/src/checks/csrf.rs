@@ -3,8 +3,8 @@
 use contract::{Carrier, route, user};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, reason};
 use crate::wire::Request;
 
 const SOURCE: &str = "OWASP Cross-Site Request Forgery Prevention Cheat Sheet; Fetch Metadata";
@@ -15,14 +15,14 @@ pub(super) const CHECKS: &[Check] = &[
         row: 17,
         title: "A state change by cookie gets 403 unless the browser marks the request as same-origin.",
         source: SOURCE,
-        run: refused,
+        run: cross_site_is_rejected,
     },
     Check {
         id: "csrf-own-site-passes",
         row: 17,
         title: "A state change by cookie is accepted if Origin is the server's host or Sec-Fetch-Site is same-origin.",
         source: SOURCE,
-        run: own_site,
+        run: same_origin_is_accepted,
     },
     Check {
         id: "csrf-default-port",
@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Headers of a request from another site.
-fn foreign(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
+fn cross_site_headers(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
     let own_origin = format!("https://{own}");
     [
         ("neither Origin nor Sec-Fetch-Site", vec![]),
@@ -66,54 +66,57 @@ fn foreign(own: &str) -> [(&'static str, Vec<(&'static str, String)>); 9] {
     ]
 }
 
-fn and(request: Request, headers: &[(&'static str, String)]) -> Request {
+fn with_headers(request: Request, headers: &[(&'static str, String)]) -> Request {
     headers.iter().fold(request, |request, (name, value)| request.header(*name, value.clone()))
 }
 
-fn refused(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let login = case.login()?;
+fn cross_site_is_rejected(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = context.login()?;
     for path in [route::LOGOUT, route::LOGOUT_ALL, route::REFRESH, route::PASSWORD, route::ADMIN_USER] {
-        for (what, headers) in foreign(case.first().authority()) {
-            let request = and(case.with(Request::post(path), &login.credential), &headers);
-            let answer = case.send(&request)?;
-            answer.must_be(403, &format!("{path} with {what}"))?;
-            ensure(case.set_credentials(&answer).next().is_none(), || format!("{path} with {what} sets a cookie"))?;
+        for (what, headers) in cross_site_headers(context.first_node().authority()) {
+            let request = with_headers(context.with(Request::post(path), &login.credential), &headers);
+            let response = context.send(&request)?;
+            response.must_be(403, &format!("{path} with {what}"))?;
+            ensure(context.set_credentials(&response).next().is_none(), || {
+                format!("{path} with {what} sets a cookie")
+            })?;
         }
     }
-    case.must_be_good(&login.credential, "after rejected state changes")
+    context.must_be_accepted(&login.credential, "after rejected state changes")
 }
 
-fn own_site(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let own = case.first().authority();
+fn same_origin_is_accepted(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let own = context.first_node().authority();
     for (name, value) in [
         ("origin", format!("http://{own}")),
         ("origin", format!("https://{own}")),
         ("sec-fetch-site", "same-origin".to_owned()),
     ] {
-        let login = case.login()?;
-        let request = and(case.with(Request::post(route::LOGOUT), &login.credential), &[(name, value.clone())]);
-        case.send(&request)?.must_be(204, &format!("/logout with {name}: {value}"))?;
+        let login = context.login()?;
+        let request =
+            with_headers(context.with(Request::post(route::LOGOUT), &login.credential), &[(name, value.clone())]);
+        context.send(&request)?.must_be(204, &format!("/logout with {name}: {value}"))?;
     }
     Ok(())
 }
 
 /// The change itself is incomplete: a same-origin request gets the error for that, any other gets 403.
-fn default_port(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let (login, own) = (case.login()?, case.first().host());
+fn default_port(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let (login, own) = (context.login()?, context.first_node().host());
     let post = |host: &str, origin: &str| {
-        let request = case.with(Request::post(route::PASSWORD), &login.credential).hosts(&[host]);
-        case.send(&request.header("origin", origin))
+        let request = context.with(Request::post(route::PASSWORD), &login.credential).hosts(&[host]);
+        context.send(&request.header("origin", origin))
     };
     for (host_port, scheme, origin_port) in
         [(":443", "https", ""), ("", "https", ":443"), (":80", "http", ""), ("", "http", ":80")]
     {
         let (host, origin) = (format!("{own}{host_port}"), format!("{scheme}://{own}{origin_port}"));
-        let answer = post(&host, &origin)?;
-        let passed = (400..500).contains(&answer.status) && answer.status != 403;
-        ensure(passed, || format!("Host {host} and Origin {origin}, without a body: {}", answer.status))?;
+        let response = post(&host, &origin)?;
+        let passed = (400..500).contains(&response.status) && response.status != 403;
+        ensure(passed, || format!("Host {host} and Origin {origin}, without a body: {}", response.status))?;
     }
     for (host, origin) in
         [(format!("{own}:444"), format!("https://{own}")), (own.to_owned(), format!("https://{own}:444"))]
@@ -123,22 +126,23 @@ fn default_port(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-fn login(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    for (what, headers) in foreign(case.first().authority()).into_iter().skip(1) {
-        let answer = case.send(&and(Case::login_request(&case.fresh_user(), user::PASSWORD), &headers))?;
-        answer.must_be(403, &format!("/login with {what}"))?;
-        ensure(case.set_credentials(&answer).next().is_none(), || format!("/login with {what} sets a cookie"))?;
+fn login(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    for (what, headers) in cross_site_headers(context.first_node().authority()).into_iter().skip(1) {
+        let response = context
+            .send(&with_headers(CheckContext::login_request(&context.fresh_user(), user::PASSWORD), &headers))?;
+        response.must_be(403, &format!("/login with {what}"))?;
+        ensure(context.set_credentials(&response).next().is_none(), || format!("/login with {what} sets a cookie"))?;
     }
     Ok(())
 }
 
-fn exempt(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Bearer, reason::NOT_BEARER)?;
-    for (what, headers) in foreign(case.first().authority()) {
-        let login = case.login()?;
-        let answer = case.send(&and(case.post(route::LOGOUT, &login.credential), &headers))?;
-        answer.must_be(204, &format!("/logout by bearer with {what}"))?;
+fn exempt(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Bearer, reason::NOT_BEARER)?;
+    for (what, headers) in cross_site_headers(context.first_node().authority()) {
+        let login = context.login()?;
+        let response = context.send(&with_headers(context.post(route::LOGOUT, &login.credential), &headers))?;
+        response.must_be(204, &format!("/logout by bearer with {what}"))?;
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use contract::{RevocationClass, StoreDown, route, user};
 
 use super::Check;
-use crate::case::Case;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, not_applicable, reason};
 use crate::login::Login;
-use crate::stop::{Step, applicable, ensure, not_applicable, reason};
 use crate::subject::StoreControl;
 use crate::wire::Request;
 
@@ -21,59 +21,59 @@ pub(super) const CHECKS: &[Check] = &[Check {
     row: 25,
     title: "While the store rejects writes, logouts work, and a login either works with its logout or gets 503.",
     source: "OWASP Fail Securely; CWE-636",
-    run: lets_out,
+    run: logouts_work,
 }];
 
 /// A store that rejects writes until this value is dropped.
-struct Full<'c>(&'c dyn StoreControl);
+struct FullStore<'c>(&'c dyn StoreControl);
 
-impl<'c> Full<'c> {
-    fn begin(store: &'c dyn StoreControl) -> Step<Self> {
-        match store.refuse_writes() {
+impl<'c> FullStore<'c> {
+    fn begin(store: &'c dyn StoreControl) -> CheckResult<Self> {
+        match store.reject_writes() {
             Ok(()) => Ok(Self(store)),
             Err(error) => not_applicable(format!("the store cannot be made to reject writes: {error}")),
         }
     }
 }
 
-impl Drop for Full<'_> {
+impl Drop for FullStore<'_> {
     fn drop(&mut self) {
         let _ = self.0.accept_writes();
     }
 }
 
-fn lets_out(case: &Case<'_>) -> Step {
-    let store = case.store()?;
-    applicable(Case::fact(case.facts.store_down())? != StoreDown::NotNeeded, reason::STORE_WITHIN)?;
-    let logins = [case.login()?, case.login()?];
-    let full = Full::begin(store)?;
-    let checked = without_writes(case, &logins);
+fn logouts_work(context: &CheckContext<'_>) -> CheckResult {
+    let store = context.store_control()?;
+    applicable(CheckContext::require(context.facts.store_down())? != StoreDown::NotNeeded, reason::STORE_WITHIN)?;
+    let logins = [context.login()?, context.login()?];
+    let full = FullStore::begin(store)?;
+    let checked = check_without_writes(context, &logins);
     drop(full);
-    let again = case.comes_to_hold(RECOVERY, || Ok(case.login().is_ok()))?;
+    let again = context.wait_until(RECOVERY, || Ok(context.login().is_ok()))?;
     ensure(again, || format!("no login works within {RECOVERY:?} after the store accepts writes again"))?;
     checked
 }
 
-fn without_writes(case: &Case<'_>, [one, other]: &[Login; 2]) -> Step {
-    must_let_out(case, route::LOGOUT, one)?;
-    must_let_out(case, route::LOGOUT_ALL, other)?;
-    let answer = case.send(&Case::login_request(&case.fresh_user(), user::PASSWORD))?;
-    match case.handed(&answer) {
-        Some(handed) => must_let_out(case, route::LOGOUT, &Login::new("", handed, answer)),
-        None => answer.must_be(503, "a login while the store rejects writes"),
+fn check_without_writes(context: &CheckContext<'_>, [one, other]: &[Login; 2]) -> CheckResult {
+    must_log_out(context, route::LOGOUT, one)?;
+    must_log_out(context, route::LOGOUT_ALL, other)?;
+    let response = context.send(&CheckContext::login_request(&context.fresh_user(), user::PASSWORD))?;
+    match context.issued_credential(&response) {
+        Some(issued) => must_log_out(context, route::LOGOUT, &Login::new("", issued, response)),
+        None => response.must_be(503, "a login while the store rejects writes"),
     }
 }
 
-fn must_let_out(case: &Case<'_>, path: &str, login: &Login) -> Step {
+fn must_log_out(context: &CheckContext<'_>, path: &str, login: &Login) -> CheckResult {
     let what = format!("{path} while the store rejects writes");
-    case.send(&case.post(path, &login.credential))?.must_be(204, &what)?;
-    if case.facts.class() == Some(RevocationClass::Expiry) || login.refresh_token.is_some() {
-        return case.send(&case.renewal(login))?.must_be(401, &format!("the renewal after {what}"));
+    context.send(&context.post(path, &login.credential))?.must_be(204, &what)?;
+    if context.facts.class() == Some(RevocationClass::Expiry) || login.refresh_token.is_some() {
+        return context.send(&context.renewal_request(login))?.must_be(401, &format!("the renewal after {what}"));
     }
-    let window = Duration::from_secs(Case::fact(case.facts.window_s())?);
-    let me = case.with(Request::get(route::ME), &login.credential);
-    let ended = case.comes_to_hold(window + SLACK, || Ok(case.send(&me)?.status == 401))?;
-    ensure(ended, || {
+    let window = Duration::from_secs(CheckContext::require(context.facts.window_s())?);
+    let me = context.with(Request::get(route::ME), &login.credential);
+    let rejected = context.wait_until(window + SLACK, || Ok(context.send(&me)?.status == 401))?;
+    ensure(rejected, || {
         format!("after {what} its credential is accepted for longer than the revocation window of {window:?}")
     })
 }

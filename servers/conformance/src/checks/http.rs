@@ -3,8 +3,8 @@
 use contract::{Carrier, route, user};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, reason};
 use crate::wire::Request;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -24,30 +24,30 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn host(case: &Case<'_>) -> Step {
-    let login = case.login()?;
-    let own = case.first().authority();
+fn host(context: &CheckContext<'_>) -> CheckResult {
+    let login = context.login()?;
+    let own = context.first_node().authority();
     let hosts: [(&str, Vec<&str>); 3] =
         [("no Host", vec![]), ("the same Host twice", vec![own, own]), ("two Hosts", vec![own, "evil.example"])];
     for (what, hosts) in hosts {
-        let me = case.with(Request::get(route::ME), &login.credential).hosts(&hosts);
-        case.send(&me)?.must_be(400, &format!("/me with {what}"))?;
-        let again = Case::login_request(&login.username, user::PASSWORD).hosts(&hosts);
-        case.send(&again)?.must_be(400, &format!("/login with {what}"))?;
+        let me = context.with(Request::get(route::ME), &login.credential).hosts(&hosts);
+        context.send(&me)?.must_be(400, &format!("/me with {what}"))?;
+        let again = CheckContext::login_request(&login.username, user::PASSWORD).hosts(&hosts);
+        context.send(&again)?.must_be(400, &format!("/login with {what}"))?;
     }
-    case.must_be_good(&login.credential, "the credential with one Host")
+    context.must_be_accepted(&login.credential, "the credential with one Host")
 }
 
 /// Shared caches do not store a response to a bearer request in any case (RFC 9111 section 3.5).
-fn not_cached(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let login = case.login()?;
+fn not_cached(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = context.login()?;
     // The rest is checked even without an administrator.
-    let admin = case.admin().ok().map(|admin| (route::ADMIN, admin.credential));
+    let admin = context.admin().ok().map(|admin| (route::ADMIN, admin.credential));
     for (path, credential) in [(route::ME, login.credential)].into_iter().chain(admin) {
-        let answer = case.send(&case.with(Request::get(path), credential))?;
-        answer.must_be(200, path)?;
-        let cached = answer.header("cache-control").unwrap_or_default();
+        let response = context.send(&context.with(Request::get(path), credential))?;
+        response.must_be(200, path)?;
+        let cached = response.header("cache-control").unwrap_or_default();
         ensure(cached.contains("no-store"), || format!("{path} has Cache-Control {cached:?} instead of no-store"))?;
     }
     Ok(())

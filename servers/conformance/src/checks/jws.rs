@@ -5,8 +5,8 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, fail, not_applicable, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, fail, not_applicable, reason};
 use crate::token::{Forge, Token, encode, pem, sign};
 use crate::wire::Request;
 
@@ -61,21 +61,22 @@ fn with_alg(token: &Token, alg: impl Into<Value>) -> String {
     Value::Object(header).to_string()
 }
 
-fn none(case: &Case<'_>) -> Step {
-    let token = case.token()?;
+fn none(context: &CheckContext<'_>) -> CheckResult {
+    let token = context.token()?;
     for alg in ["none", "None", "NONE", "nOnE", "none ", ""] {
         let unsigned = format!("{}.{}", encode(with_alg(&token, alg)), encode(token.claims_json()));
-        case.must_be_refused(format!("{unsigned}."), &format!("alg {alg:?} without a signature"))?;
-        case.must_be_refused(&unsigned, &format!("alg {alg:?} without a third segment"))?;
-        case.must_be_refused(format!("{unsigned}.{}", token.signature), &format!("alg {alg:?} with a signature"))?;
+        context.must_be_rejected(format!("{unsigned}."), &format!("alg {alg:?} without a signature"))?;
+        context.must_be_rejected(&unsigned, &format!("alg {alg:?} without a third segment"))?;
+        context
+            .must_be_rejected(format!("{unsigned}.{}", token.signature), &format!("alg {alg:?} with a signature"))?;
     }
     Ok(())
 }
 
 /// The forms in which a public key may be available: PEM with and without its last line end, and DER.
-fn confused(case: &Case<'_>) -> Step {
-    let token = case.token()?;
-    let set = case.send(&Request::get(route::JWKS))?.json();
+fn confused(context: &CheckContext<'_>) -> CheckResult {
+    let token = context.token()?;
+    let set = context.send(&Request::get(route::JWKS))?.json();
     let keys = set["keys"].as_array().cloned().unwrap_or_default();
     let spki: Vec<_> = keys.iter().filter_map(public_der).collect();
     if spki.is_empty() {
@@ -89,7 +90,7 @@ fn confused(case: &Case<'_>) -> Step {
             let secret = EncodingKey::from_secret(secret);
             let header = with_alg(&token, "HS256");
             let forged = sign(&secret, Algorithm::HS256, header, token.claims_json())?;
-            case.must_be_refused(forged, &format!("HS256 with the public key in {form}"))?;
+            context.must_be_rejected(forged, &format!("HS256 with the public key in {form}"))?;
         }
     }
     Ok(())
@@ -127,9 +128,9 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag][..], &length, content].concat()
 }
 
-fn other(case: &Case<'_>) -> Step {
+fn other(context: &CheckContext<'_>) -> CheckResult {
     use Algorithm::{HS256, HS384, HS512, PS256, PS512, RS256, RS384, RS512};
-    let forge = case.forge()?;
+    let forge = context.forge()?;
     let all: &[Algorithm] = match forge.algorithm {
         HS256 | HS384 | HS512 => &[HS256, HS384, HS512],
         RS256 | RS384 | RS512 | PS256 | PS512 => &[RS256, RS384, RS512, PS256, PS512],
@@ -137,50 +138,50 @@ fn other(case: &Case<'_>) -> Step {
     };
     for algorithm in all.iter().copied().filter(|algorithm| *algorithm != forge.algorithm) {
         let name = format!("{algorithm:?}");
-        let said = sign(&forge.key, algorithm, with_alg(&forge.token, name.as_str()), forge.token.claims_json());
-        case.must_be_refused(said?, &format!("{name} with the same key"))?;
-        let unsaid = sign(&forge.key, algorithm, forge.token.header_json(), forge.token.claims_json());
-        case.must_be_refused(unsaid?, &format!("{name} with alg {:?}", forge.algorithm))?;
+        let declared = sign(&forge.key, algorithm, with_alg(&forge.token, name.as_str()), forge.token.claims_json());
+        context.must_be_rejected(declared?, &format!("{name} with the same key"))?;
+        let undeclared = sign(&forge.key, algorithm, forge.token.header_json(), forge.token.claims_json());
+        context.must_be_rejected(undeclared?, &format!("{name} with alg {:?}", forge.algorithm))?;
     }
     for name in ["HS256", "EdDSA", "ES256", "RS256", "HS512", "PS256", "ES256K"] {
         if Some(name) != forge.token.header["alg"].as_str() {
-            case.must_be_refused(forge.with_header("alg", name), &format!("a valid signature with alg {name}"))?;
+            context.must_be_rejected(forge.with_header("alg", name), &format!("a valid signature with alg {name}"))?;
         }
     }
     Ok(())
 }
 
-fn exact(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn exact(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     let Some(name) = forge.token.header["alg"].as_str() else { return fail("alg is not a string") };
     let spelled = [json!(name.to_lowercase()), json!(format!("{name} ")), json!(format!("{name}\0"))];
     let no_text = [Value::Null, json!(1), json!([name]), json!({ "name": name })];
     let swapped = name.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
     for alg in spelled.into_iter().chain(no_text).chain([json!(swapped.collect::<String>())]) {
-        case.must_be_refused(forge.with_header("alg", alg.clone()), &format!("alg {alg}"))?;
+        context.must_be_rejected(forge.with_header("alg", alg.clone()), &format!("alg {alg}"))?;
     }
-    case.must_be_refused(forge.without_header("alg"), "no alg")
+    context.must_be_rejected(forge.without_header("alg"), "no alg")
 }
 
-fn crit(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn crit(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     for crit in [json!([]), json!(["urn:example:unknown"]), json!(["exp"]), json!(["alg"]), json!("exp"), Value::Null] {
-        case.must_be_refused(forge.with_header("crit", crit.clone()), &format!("crit {crit}"))?;
+        context.must_be_rejected(forge.with_header("crit", crit.clone()), &format!("crit {crit}"))?;
     }
-    case.must_be_refused(understood(&forge), "crit with an unknown parameter that is present")
+    context.must_be_rejected(with_unknown_critical_parameter(&forge), "crit with an unknown parameter that is present")
 }
 
-fn understood(forge: &Forge) -> String {
+fn with_unknown_critical_parameter(forge: &Forge) -> String {
     let mut header = forge.token.header.clone();
     header.insert("crit".to_owned(), json!(["urn:example:unknown"]));
     header.insert("urn:example:unknown".to_owned(), json!(true));
     forge.sign(Value::Object(header).to_string(), forge.token.claims_json())
 }
 
-fn signature(case: &Case<'_>) -> Step {
-    let (one, other) = (case.token()?, case.token()?);
+fn signature(context: &CheckContext<'_>) -> CheckResult {
+    let (one, other) = (context.token()?, context.token()?);
     let segments = &one.message;
-    case.must_be_good(format!("{segments}.{}", one.signature), "the valid signature")?;
+    context.must_be_accepted(format!("{segments}.{}", one.signature), "the valid signature")?;
     let Some(bytes) = crate::token::decode(&one.signature) else { return fail("the signature is not base64url") };
     let mut signatures = vec![vec![], vec![0; bytes.len()], [&bytes[..], &[0]].concat(), bytes.repeat(2)];
     signatures.extend([1, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec()));
@@ -190,7 +191,7 @@ fn signature(case: &Case<'_>) -> Step {
         signatures.push(flipped);
     }
     for signature in signatures.iter().map(encode).chain([other.signature]) {
-        case.must_be_refused(format!("{segments}.{signature}"), &format!("the signature {signature:?}"))?;
+        context.must_be_rejected(format!("{segments}.{signature}"), &format!("the signature {signature:?}"))?;
     }
     Ok(())
 }

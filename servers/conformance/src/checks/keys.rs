@@ -11,8 +11,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, ensure, fail, not_applicable};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, ensure, fail, not_applicable};
 use crate::token::{Token, encode, pem, sign};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -40,12 +40,12 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// A key of an attacker, with its public half as a JWK.
-struct Own {
+struct AttackerKey {
     key: EncodingKey,
     jwk: Value,
 }
 
-impl Own {
+impl AttackerKey {
     /// Generates a key for this algorithm; none if that is not possible here.
     fn for_algorithm(algorithm: Algorithm) -> Option<Self> {
         let (key, public) = match algorithm {
@@ -89,35 +89,36 @@ fn with(token: &Token, members: &[(&str, Value)]) -> String {
     Value::Object(header).to_string()
 }
 
-fn attacker(case: &Case<'_>) -> Step<(Token, Algorithm, Own)> {
-    let token = case.token()?;
+fn attacker(context: &CheckContext<'_>) -> CheckResult<(Token, Algorithm, AttackerKey)> {
+    let token = context.token()?;
     let Some(algorithm) = token.algorithm() else {
         return not_applicable("the suite does not support the token's alg");
     };
-    match Own::for_algorithm(algorithm) {
-        Some(own) => Ok((token, algorithm, own)),
+    match AttackerKey::for_algorithm(algorithm) {
+        Some(attacker_key) => Ok((token, algorithm, attacker_key)),
         None => not_applicable("the suite cannot generate keys for the token's alg"),
     }
 }
 
-fn embedded(case: &Case<'_>) -> Step {
-    let (token, algorithm, own) = attacker(case)?;
+fn embedded(context: &CheckContext<'_>) -> CheckResult {
+    let (token, algorithm, attacker_key) = attacker(context)?;
     let kid = token.header.get("kid").cloned().unwrap_or(Value::Null);
-    let mut named = own.jwk.clone();
+    let mut named = attacker_key.jwk.clone();
     named["kid"] = kid.clone();
-    let brought = [("jwk", own.jwk.clone()), ("jwk", named), ("x5c", json!(["MIIB"])), ("x5c", json!([]))];
-    for (name, value) in brought {
+    let embedded_keys =
+        [("jwk", attacker_key.jwk.clone()), ("jwk", named), ("x5c", json!(["MIIB"])), ("x5c", json!([]))];
+    for (name, value) in embedded_keys {
         for kid in [kid.clone(), json!("mine")] {
             let header = with(&token, &[(name, value.clone()), ("kid", kid)]);
-            let forged = sign(&own.key, algorithm, header, token.claims_json())?;
-            case.must_be_refused(forged, &format!("signed with the key in its own {name} header"))?;
+            let forged = sign(&attacker_key.key, algorithm, header, token.claims_json())?;
+            context.must_be_rejected(forged, &format!("signed with the key in its own {name} header"))?;
         }
     }
     Ok(())
 }
 
-fn by_url(case: &Case<'_>) -> Step {
-    let (token, algorithm, own) = attacker(case)?;
+fn by_url(context: &CheckContext<'_>) -> CheckResult {
+    let (token, algorithm, attacker_key) = attacker(context)?;
     let Ok(trap) = TcpListener::bind("127.0.0.1:0") else {
         return not_applicable("no free port for the listener that detects a connection");
     };
@@ -127,20 +128,20 @@ fn by_url(case: &Case<'_>) -> Step {
     for name in ["jku", "x5u"] {
         for kid in [token.header.get("kid").cloned().unwrap_or(Value::Null), json!("mine")] {
             let header = with(&token, &[(name, json!(format!("http://{address}/keys"))), ("kid", kid)]);
-            let forged = sign(&own.key, algorithm, header, token.claims_json())?;
-            case.must_be_refused(forged, &format!("a key to fetch from the address in {name}"))?;
+            let forged = sign(&attacker_key.key, algorithm, header, token.claims_json())?;
+            context.must_be_rejected(forged, &format!("a key to fetch from the address in {name}"))?;
         }
     }
     let kid = with(&token, &[("kid", json!(format!("http://{address}/key")))]);
-    case.must_be_refused(sign(&own.key, algorithm, kid, token.claims_json())?, "a kid that is a URL")?;
+    context.must_be_rejected(sign(&attacker_key.key, algorithm, kid, token.claims_json())?, "a kid that is a URL")?;
     match trap.accept() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
         _ => fail("the server connected to the address in the token"),
     }
 }
 
-fn kid(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn kid(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     if !forge.token.header.contains_key("kid") {
         return not_applicable("the tokens have no kid");
     }
@@ -160,12 +161,12 @@ fn kid(case: &Case<'_>) -> Step {
         json!(["unknown"]),
     ];
     for kid in hostile {
-        case.must_be_refused(forge.with_header("kid", kid.clone()), &format!("kid {kid}"))?;
+        context.must_be_rejected(forge.with_header("kid", kid.clone()), &format!("kid {kid}"))?;
     }
-    let own = forge.token.header["kid"].as_str().unwrap_or_default();
-    let status = case.me(forge.with_header("kid", format!("{own}\0")))?;
+    let own_kid = forge.token.header["kid"].as_str().unwrap_or_default();
+    let status = context.me_status(forge.with_header("kid", format!("{own_kid}\0")))?;
     ensure(status == 401, || format!("kid followed by NUL: {status} instead of 401"))?;
-    case.must_be_good(forge.good(), "the valid token after that")
+    context.must_be_accepted(forge.good(), "the valid token after that")
 }
 
 #[cfg(test)]
@@ -175,10 +176,10 @@ mod tests {
     #[test]
     fn signature_of_the_attackers_key_verifies_with_its_jwk() {
         for algorithm in [Algorithm::HS256, Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256] {
-            let own = Own::for_algorithm(algorithm).unwrap();
-            let token = sign(&own.key, algorithm, "{}", "{}").unwrap();
+            let attacker_key = AttackerKey::for_algorithm(algorithm).unwrap();
+            let token = sign(&attacker_key.key, algorithm, "{}", "{}").unwrap();
             let (message, signature) = token.rsplit_once('.').unwrap();
-            let key = DecodingKey::from_jwk(&serde_json::from_value(own.jwk).unwrap()).unwrap();
+            let key = DecodingKey::from_jwk(&serde_json::from_value(attacker_key.jwk).unwrap()).unwrap();
             let verified = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, algorithm);
             assert!(verified.unwrap(), "{algorithm:?}");
         }

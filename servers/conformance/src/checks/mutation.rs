@@ -3,10 +3,10 @@
 use contract::route;
 
 use super::Check;
-use crate::case::Case;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, ensure, not_applicable, reason};
 use crate::mutation::Mutator;
-use crate::stop::{Step, ensure, not_applicable, reason};
-use crate::wire::{Answer, Connection, Request};
+use crate::wire::{Connection, Request, Response};
 
 /// Users whose credentials are mutated.
 const USERS: usize = 4;
@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
         row: 21,
         title: "No randomly mutated credential is accepted or causes a server error.",
         source: "RFC 8725 section 3.3; OWASP ASVS 7.2",
-        run: refused,
+        run: are_rejected,
     },
     Check {
         id: "mutated-memory",
@@ -33,17 +33,17 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn refused(case: &Case<'_>) -> Step {
-    let mut flood = Flood::of(case)?;
-    flood.send(case.subject.extent.mutations, |what, answer| answer.must_be_4xx(what))?;
-    flood.good.iter().try_for_each(|good| case.must_be_good(good, "a valid credential after that"))
+fn are_rejected(context: &CheckContext<'_>) -> CheckResult {
+    let mut flood = MutationFlood::of(context)?;
+    flood.send(context.subject.extent.mutations, |what, response| response.must_be_4xx(what))?;
+    flood.valid.iter().try_for_each(|valid| context.must_be_accepted(valid, "a valid credential after that"))
 }
 
-fn memory(case: &Case<'_>) -> Step {
-    let Some(memory) = &case.subject.memory else { return not_applicable(reason::NO_MEMORY) };
+fn memory(context: &CheckContext<'_>) -> CheckResult {
+    let Some(memory) = &context.subject.memory else { return not_applicable(reason::NO_MEMORY) };
     let bytes = || memory().or_else(|error| not_applicable(format!("the server's memory cannot be read: {error}")));
-    let mut flood = Flood::of(case)?;
-    let half = case.subject.extent.mutations / 2;
+    let mut flood = MutationFlood::of(context)?;
+    let half = context.subject.extent.mutations / 2;
     flood.send(half, |_, _| Ok(()))?;
     let before = bytes()?;
     flood.send(half, |_, _| Ok(()))?;
@@ -54,41 +54,41 @@ fn memory(case: &Case<'_>) -> Step {
 }
 
 /// A connection for mutated credentials.
-struct Flood<'c> {
-    case: &'c Case<'c>,
+struct MutationFlood<'c> {
+    context: &'c CheckContext<'c>,
     connection: Connection<'c>,
-    good: Vec<String>,
+    valid: Vec<String>,
     credentials: Mutator,
     refresh_tokens: Option<Mutator>,
     sent: u32,
 }
 
-impl<'c> Flood<'c> {
-    fn of(case: &'c Case<'_>) -> Step<Self> {
-        let logins = (0..USERS).map(|_| case.login()).collect::<Step<Vec<_>>>()?;
-        let good: Vec<String> = logins.iter().map(|login| login.credential.clone()).collect();
+impl<'c> MutationFlood<'c> {
+    fn of(context: &'c CheckContext<'_>) -> CheckResult<Self> {
+        let logins = (0..USERS).map(|_| context.login()).collect::<CheckResult<Vec<_>>>()?;
+        let valid: Vec<String> = logins.iter().map(|login| login.credential.clone()).collect();
         let refresh_tokens: Vec<String> = logins.into_iter().filter_map(|login| login.refresh_token).collect();
-        let carrier = case.facts.carrier;
+        let carrier = context.facts.carrier;
         Ok(Self {
-            case,
-            connection: case.connection(case.first()),
-            credentials: Mutator::of(carrier, good.clone()),
+            context,
+            connection: context.connection(context.first_node()),
+            credentials: Mutator::of(carrier, valid.clone()),
             refresh_tokens: (!refresh_tokens.is_empty()).then(|| Mutator::of(carrier, refresh_tokens)),
-            good,
+            valid,
             sent: 0,
         })
     }
 
     /// Sends this many and checks each response.
-    fn send(&mut self, count: u32, judge: impl Fn(&str, &Answer) -> Step) -> Step {
+    fn send(&mut self, count: u32, check: impl Fn(&str, &Response) -> CheckResult) -> CheckResult {
         for _ in 0..count {
             let (what, request) = self.next();
-            let mut answer = self.case.send_over(&mut self.connection, &request)?;
-            if answer.status == 503 && self.case.facts.store_apart() != Some(false) {
+            let mut response = self.context.send_over(&mut self.connection, &request)?;
+            if response.status == 503 && self.context.facts.has_external_store() != Some(false) {
                 // When the machine pauses, a server may report its store as unavailable: once.
-                answer = self.case.send_over(&mut self.connection, &request)?;
+                response = self.context.send_over(&mut self.connection, &request)?;
             }
-            judge(what, &answer)?;
+            check(what, &response)?;
         }
         Ok(())
     }
@@ -98,11 +98,11 @@ impl<'c> Flood<'c> {
         match &mut self.refresh_tokens {
             Some(tokens) if self.sent.is_multiple_of(REFRESH_EVERY) => {
                 let (what, token) = tokens.next();
-                (what, self.case.renewal_by(&String::from_utf8_lossy(&token)))
+                (what, self.context.renewal_request_with(&String::from_utf8_lossy(&token)))
             }
             _ => {
                 let (what, credential) = self.credentials.next();
-                (what, self.case.with(Request::get(route::ME), credential))
+                (what, self.context.with(Request::get(route::ME), credential))
             }
         }
     }

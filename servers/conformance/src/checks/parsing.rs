@@ -4,15 +4,15 @@ use contract::{Carrier, route, user};
 use serde_json::Value;
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, fail, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, fail, reason};
 use crate::token::{Forge, and_members};
-use crate::wire::{Request, Silence};
+use crate::wire::{Request, RequestError};
 
 /// A size that no header needs.
-const OVERSIZED: usize = 1024 * 1024;
+const OVERSIZED_BYTES: usize = 1024 * 1024;
 /// Positions of a credential at which one character is replaced.
-const EXCHANGED: usize = 40;
+const MAX_REPLACED: usize = 40;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -74,21 +74,21 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Continues if this credential is rejected with 4xx.
-fn must_be_4xx(case: &Case<'_>, credential: impl AsRef<[u8]>, what: &str) -> Step {
-    case.send(&case.with(Request::get(route::ME), credential))?.must_be_4xx(what)
+fn must_be_4xx(context: &CheckContext<'_>, credential: impl AsRef<[u8]>, what: &str) -> CheckResult {
+    context.send(&context.with(Request::get(route::ME), credential))?.must_be_4xx(what)
 }
 
-fn malformed(case: &Case<'_>) -> Step {
-    let good = case.login()?.credential;
+fn malformed(context: &CheckContext<'_>) -> CheckResult {
+    let good = context.login()?.credential;
     let bytes = good.as_bytes();
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     let around = |middle: &[u8]| [head, middle, tail].concat();
     for byte in
         (0..=0x20).chain(0x7f..=0xff).chain(*b"\"\\,%<>@[]{}()?!#$^&*|`'").filter(|byte| !b"\r\n".contains(byte))
     {
-        must_be_4xx(case, around(&[byte]), &format!("a credential with the byte {byte:#04x} inside"))?;
+        must_be_4xx(context, around(&[byte]), &format!("a credential with the byte {byte:#04x} inside"))?;
     }
-    let wholes: [(&str, Vec<u8>); 14] = [
+    let credentials: [(&str, Vec<u8>); 14] = [
         ("nothing", vec![]),
         ("a credential in quotes", format!("\"{good}\"").into()),
         ("a credential followed by an escape", format!("{good}%00").into()),
@@ -104,69 +104,70 @@ fn malformed(case: &Case<'_>) -> Step {
         ("eight thousand characters", "a".repeat(8000).into()),
         ("JSON", b"{}".into()),
     ];
-    for (what, credential) in wholes {
-        must_be_4xx(case, credential, what)?;
+    for (what, credential) in credentials {
+        must_be_4xx(context, credential, what)?;
     }
-    exchanged(case, bytes)?;
-    case.must_be_good(&good, "the valid credential after that")
+    replace_characters(context, bytes)?;
+    context.must_be_accepted(&good, "the valid credential after that")
 }
 
 /// Replaces one character at positions all over it, including the last, which may have unused bits.
-fn exchanged(case: &Case<'_>, good: &[u8]) -> Step {
+fn replace_characters(context: &CheckContext<'_>, good: &[u8]) -> CheckResult {
     let last = good.len() - 1;
-    for place in (0..good.len()).step_by(good.len().div_ceil(EXCHANGED)).chain([last]) {
+    for place in (0..good.len()).step_by(good.len().div_ceil(MAX_REPLACED)).chain([last]) {
         let mut other = good.to_vec();
         other[place] = match other[place] {
             b'A'..=b'Y' | b'a'..=b'y' | b'0'..=b'8' => other[place] + 1,
             _ => b'A',
         };
-        must_be_4xx(case, other, &format!("another character at position {place}"))?;
+        must_be_4xx(context, other, &format!("another character at position {place}"))?;
     }
     Ok(())
 }
 
-fn duplicate_cookies(case: &Case<'_>) -> Step {
-    applicable(case.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
-    let login = case.login()?;
-    let own = format!("{}={}", case.facts.cookie, login.credential);
-    let mut doubles = vec![(route::ME, own.clone()), (route::LOGOUT, own.clone()), (route::LOGOUT_ALL, own.clone())];
+fn duplicate_cookies(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.carrier == Carrier::Cookie, reason::NOT_COOKIE)?;
+    let login = context.login()?;
+    let own = format!("{}={}", context.facts.cookie, login.credential);
+    let mut duplicates = vec![(route::ME, own.clone()), (route::LOGOUT, own.clone()), (route::LOGOUT_ALL, own.clone())];
     match &login.refresh_token {
-        Some(token) => doubles.push((route::REFRESH, format!("{}={token}", case.facts.refresh_cookie))),
-        None => doubles.push((route::REFRESH, own)),
+        Some(token) => duplicates.push((route::REFRESH, format!("{}={token}", context.facts.refresh_cookie))),
+        None => duplicates.push((route::REFRESH, own)),
     }
-    for (path, pair) in doubles {
-        let request = || case.as_own_site(if path == route::ME { Request::get(path) } else { Request::post(path) });
-        let one_line = case.with_cookie(request(), format!("{pair}; {pair}"));
-        let two_lines = case.with_cookie(request(), pair.as_str()).header("cookie", pair.as_str());
-        case.send(&one_line)?.must_be_4xx(&format!("{path} with a cookie twice in one header line"))?;
-        case.send(&two_lines)?.must_be_4xx(&format!("{path} with a cookie in two header lines"))?;
+    for (path, pair) in duplicates {
+        let request =
+            || context.as_same_origin(if path == route::ME { Request::get(path) } else { Request::post(path) });
+        let one_line = context.with_cookie(request(), format!("{pair}; {pair}"));
+        let two_lines = context.with_cookie(request(), pair.as_str()).header("cookie", pair.as_str());
+        context.send(&one_line)?.must_be_4xx(&format!("{path} with a cookie twice in one header line"))?;
+        context.send(&two_lines)?.must_be_4xx(&format!("{path} with a cookie in two header lines"))?;
     }
     Ok(())
 }
 
-fn oversized(case: &Case<'_>) -> Step {
-    let good = case.login()?.credential;
-    let me = || case.with(Request::get(route::ME), &good);
+fn oversized(context: &CheckContext<'_>) -> CheckResult {
+    let good = context.login()?.credential;
+    let me = || context.with(Request::get(route::ME), &good);
     let many = (0..1000).fold(me(), |request, n| request.header(format!("x-{n}"), "x"));
     let requests = [
-        ("a header of a megabyte", me().header("x-large", "x".repeat(OVERSIZED))),
+        ("a header of a megabyte", me().header("x-large", "x".repeat(OVERSIZED_BYTES))),
         ("a thousand headers", many),
-        ("a credential of a megabyte", case.with(Request::get(route::ME), "a".repeat(OVERSIZED))),
-        ("a path of a megabyte", case.with(Request::get(format!("/{}", "a".repeat(OVERSIZED))), &good)),
+        ("a credential of a megabyte", context.with(Request::get(route::ME), "a".repeat(OVERSIZED_BYTES))),
+        ("a path of a megabyte", context.with(Request::get(format!("/{}", "a".repeat(OVERSIZED_BYTES))), &good)),
     ];
     for (what, request) in requests {
-        match case.try_send(case.first(), &request) {
-            Ok(answer) => answer.must_be_4xx(what)?,
+        match context.try_send(context.first_node(), &request) {
+            Ok(response) => response.must_be_4xx(what)?,
             // Closing the connection before everything is read is a rejection, too.
-            Err(Silence::Closed) => {}
-            Err(silence) => return fail(format!("{what}: {silence}")),
+            Err(RequestError::Closed) => {}
+            Err(error) => return fail(format!("{what}: {error}")),
         }
     }
-    case.must_be_good(&good, "a valid request after that")
+    context.must_be_accepted(&good, "a valid request after that")
 }
 
-fn bodies(case: &Case<'_>) -> Step {
-    let name = case.fresh_user();
+fn bodies(context: &CheckContext<'_>) -> CheckResult {
+    let name = context.fresh_user();
     let (name, password) = (name.as_str(), user::PASSWORD);
     let good = format!(r#"{{"username":"{name}","password":"{password}"}}"#);
     let bodies: Vec<(&str, Vec<u8>)> = vec![
@@ -192,31 +193,31 @@ fn bodies(case: &Case<'_>) -> Step {
         ("comments", format!("{good} // comment").into()),
         ("single quotes", good.replace('"', "'").into()),
         ("10,000 opening brackets", "[".repeat(10_000).into()),
-        ("a body of a megabyte", and_members(&good, &format!(r#""x":"{}""#, "x".repeat(OVERSIZED))).into()),
+        ("a body of a megabyte", and_members(&good, &format!(r#""x":"{}""#, "x".repeat(OVERSIZED_BYTES))).into()),
     ];
     for (what, body) in bodies {
-        must_refuse_login(case, &Request::post(route::LOGIN).raw_json(body), what)?;
+        must_reject_login(context, &Request::post(route::LOGIN).raw_json(body), what)?;
     }
     for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
-        must_refuse_login(
-            case,
+        must_reject_login(
+            context,
             &Request::post(route::LOGIN).body(good.clone()).header("content-type", media_type),
             media_type,
         )?;
     }
-    case.login_as(name).map(drop)
+    context.login_as(name).map(drop)
 }
 
-fn must_refuse_login(case: &Case<'_>, request: &Request, what: &str) -> Step {
-    match case.try_send(case.first(), request) {
-        Ok(answer) => answer.must_be_4xx(&format!("a login with {what}")),
-        Err(Silence::Closed) => Ok(()),
-        Err(silence) => fail(format!("a login with {what}: {silence}")),
+fn must_reject_login(context: &CheckContext<'_>, request: &Request, what: &str) -> CheckResult {
+    match context.try_send(context.first_node(), request) {
+        Ok(response) => response.must_be_4xx(&format!("a login with {what}")),
+        Err(RequestError::Closed) => Ok(()),
+        Err(error) => fail(format!("a login with {what}: {error}")),
     }
 }
 
-fn paths(case: &Case<'_>) -> Step {
-    let odd = [
+fn paths(context: &CheckContext<'_>) -> CheckResult {
+    let unusual = [
         "/me%00",
         "/me%2f..%2fme",
         "/%6d%65",
@@ -239,19 +240,19 @@ fn paths(case: &Case<'_>) -> Step {
         "/.well-known/jwks.json/..",
         "/healthz/..;/admin",
     ];
-    for path in odd {
-        match case.try_send(case.first(), &Request::get(path)) {
-            Ok(answer) => answer.must_be_4xx(&format!("GET {path} without a credential"))?,
-            Err(Silence::Closed) => {}
-            Err(silence) => return fail(format!("GET {path}: {silence}")),
+    for path in unusual {
+        match context.try_send(context.first_node(), &Request::get(path)) {
+            Ok(response) => response.must_be_4xx(&format!("GET {path} without a credential"))?,
+            Err(RequestError::Closed) => {}
+            Err(error) => return fail(format!("GET {path}: {error}")),
         }
     }
     Ok(())
 }
 
-fn spelling(case: &Case<'_>) -> Step {
-    applicable(case.facts.jws, reason::NOT_JWS)?;
-    let good = case.login()?.credential;
+fn spelling(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.jws, reason::NOT_JWS)?;
+    let good = context.login()?.credential;
     let Ok([header, payload, signature]): Result<[&str; 3], _> = good.split('.').collect::<Vec<_>>().try_into() else {
         return fail("the token does not have three segments");
     };
@@ -279,13 +280,13 @@ fn spelling(case: &Case<'_>) -> Step {
         ("a non-ASCII character", format!("{good}\u{e9}")),
     ];
     for (what, token) in spellings.into_iter().filter(|(_, token)| *token != good) {
-        must_be_4xx(case, token, what)?;
+        must_be_4xx(context, token, what)?;
     }
-    case.must_be_good(&good, "the valid token after that")
+    context.must_be_accepted(&good, "the valid token after that")
 }
 
-fn duplicate_names(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn duplicate_names(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     let (header, claims) = (forge.token.header_json(), forge.token.claims_json());
     let alg = forge.token.header["alg"].to_string();
     let headers = [
@@ -295,31 +296,31 @@ fn duplicate_names(case: &Case<'_>) -> Step {
         ("an unknown parameter twice", and_members(&header, r#""x":1,"x":1"#)),
     ];
     for (what, header) in headers {
-        case.must_be_refused(forge.sign(header, &claims), what)?;
+        context.must_be_rejected(forge.sign(header, &claims), what)?;
     }
     let exp = &forge.token.claims["exp"];
-    let doubles = [
+    let duplicates = [
         ("exp twice", and_members(&claims, &format!(r#""exp":{exp}"#))),
         ("sub twice, once escaped", and_members(&claims, &format!(r#""s\u0075b":{}"#, forge.token.claims["sub"]))),
         ("roles twice", format!(r#"{{"roles":["admin"],{}"#, &claims[1..])),
         ("an unknown claim twice", and_members(&claims, r#""x":1,"x":2"#)),
     ];
-    for (what, claims) in doubles {
-        case.must_be_refused(forge.sign(&header, claims), what)?;
+    for (what, claims) in duplicates {
+        context.must_be_rejected(forge.sign(&header, claims), what)?;
     }
     Ok(())
 }
 
-fn documents(case: &Case<'_>) -> Step {
-    let forge = case.forge()?;
+fn documents(context: &CheckContext<'_>) -> CheckResult {
+    let forge = context.forge()?;
     let (header, claims) = (forge.token.header_json(), forge.token.claims_json());
     for (what, document) in not_objects(&header) {
-        case.must_be_refused(forge.sign(document, &claims), &format!("a header {what}"))?;
+        context.must_be_rejected(forge.sign(document, &claims), &format!("a header {what}"))?;
     }
     for (what, document) in not_objects(&claims) {
-        case.must_be_refused(forge.sign(&header, document), &format!("a claims document {what}"))?;
+        context.must_be_rejected(forge.sign(&header, document), &format!("a claims document {what}"))?;
     }
-    oversized_token(case, &forge)
+    oversized_token(context, &forge)
 }
 
 fn not_objects(object: &str) -> Vec<(&'static str, Vec<u8>)> {
@@ -336,8 +337,8 @@ fn not_objects(object: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn oversized_token(case: &Case<'_>, forge: &Forge) -> Step {
+fn oversized_token(context: &CheckContext<'_>, forge: &Forge) -> CheckResult {
     let huge = and_members(&forge.token.claims_json(), &format!(r#""x":"{}""#, "a".repeat(64 * 1024)));
     let token = forge.sign(forge.token.header_json(), huge);
-    must_be_4xx(case, token, "a token of 64 kB")
+    must_be_4xx(context, token, "a token of 64 kB")
 }

@@ -3,12 +3,12 @@
 use contract::route;
 
 use super::Check;
-use crate::case::Case;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, fail, reason};
 use crate::login::Login;
-use crate::stop::{Step, applicable, ensure, fail, reason};
 
 /// Number of concurrent renewals.
-const AT_ONCE: usize = 20;
+const CONCURRENCY: usize = 20;
 const SOURCE: &str = "RFC 9700 section 4.14.2";
 
 pub(super) const CHECKS: &[Check] = &[
@@ -51,70 +51,80 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Returns a login and several renewals of it, the login first.
-fn chain(case: &Case<'_>, renewals: usize) -> Step<Vec<Login>> {
-    applicable(case.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
-    let mut chain = vec![case.login()?];
+fn chain(context: &CheckContext<'_>, renewals: usize) -> CheckResult<Vec<Login>> {
+    applicable(context.facts.refresh_token, reason::NO_REFRESH_TOKEN)?;
+    let mut chain = vec![context.login()?];
     for n in 0..renewals {
-        chain.push(case.renew(&chain[n])?);
+        chain.push(context.renew(&chain[n])?);
     }
     Ok(chain)
 }
 
-fn token(login: &Login) -> Step<&str> {
+fn token(login: &Login) -> CheckResult<&str> {
     login.refresh_token.as_deref().map_or_else(|| fail("a login or renewal without a refresh token"), Ok)
 }
 
-fn rotates(case: &Case<'_>) -> Step {
-    let chain = chain(case, 3)?;
+fn rotates(context: &CheckContext<'_>) -> CheckResult {
+    let chain = chain(context, 3)?;
     for pair in chain.windows(2) {
         ensure(token(&pair[0])? != token(&pair[1])?, || "a renewal issues the same refresh token again".to_owned())?;
-        case.must_be_good(&pair[1].credential, "a renewed credential")?;
+        context.must_be_accepted(&pair[1].credential, "a renewed credential")?;
     }
     Ok(())
 }
 
-fn reuse_refused(case: &Case<'_>) -> Step {
-    let long = chain(case, 2)?;
-    case.send(&case.renewal_by(token(&long[0])?))?.must_be(401, "the refresh token before the last one")?;
-    if case.subject.refresh_grace_s == 0 {
-        let short = chain(case, 1)?;
-        case.send(&case.renewal_by(token(&short[0])?))?.must_be(401, "a refresh token that was just used")?;
+fn reuse_refused(context: &CheckContext<'_>) -> CheckResult {
+    let long = chain(context, 2)?;
+    context
+        .send(&context.renewal_request_with(token(&long[0])?))?
+        .must_be(401, "the refresh token before the last one")?;
+    if context.subject.refresh_grace_s == 0 {
+        let short = chain(context, 1)?;
+        context
+            .send(&context.renewal_request_with(token(&short[0])?))?
+            .must_be(401, "a refresh token that was just used")?;
     }
     Ok(())
 }
 
-fn reuse_ends_family(case: &Case<'_>) -> Step {
-    let family = chain(case, 2)?;
-    let other = case.login_as(&family[0].username)?;
-    let _ = case.send(&case.renewal_by(token(&family[0])?))?;
-    case.send(&case.renewal_by(token(&family[2])?))?
+fn reuse_ends_family(context: &CheckContext<'_>) -> CheckResult {
+    let family = chain(context, 2)?;
+    let other = context.login_as(&family[0].username)?;
+    let _ = context.send(&context.renewal_request_with(token(&family[0])?))?;
+    context
+        .send(&context.renewal_request_with(token(&family[2])?))?
         .must_be(401, "the newest refresh token after an old one was reused")?;
-    case.renew(&other).map(drop)
+    context.renew(&other).map(drop)
 }
 
-fn one_winner(case: &Case<'_>) -> Step {
-    applicable(case.subject.refresh_grace_s == 0, reason::GRACE)?;
-    let login = chain(case, 0)?.remove(0);
-    let request = case.renewal_by(token(&login)?);
-    let nodes = case.subject.nodes.iter().cycle().take(AT_ONCE);
-    let answers = std::thread::scope(|scope| {
-        let asked: Vec<_> = nodes.map(|node| scope.spawn(|| case.send_to(node, &request))).collect();
-        asked.into_iter().map(|asked| asked.join().expect("sending does not panic")).collect::<Step<Vec<_>>>()
+fn one_winner(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.subject.refresh_grace_s == 0, reason::GRACE)?;
+    let login = chain(context, 0)?.remove(0);
+    let request = context.renewal_request_with(token(&login)?);
+    let nodes = context.subject.nodes.iter().cycle().take(CONCURRENCY);
+    let responses = std::thread::scope(|scope| {
+        let sent: Vec<_> = nodes.map(|node| scope.spawn(|| context.send_to(node, &request))).collect();
+        sent.into_iter().map(|sent| sent.join().expect("sending does not panic")).collect::<CheckResult<Vec<_>>>()
     })?;
-    let winners = answers.iter().filter(|answer| answer.status == 200 && case.handed(answer).is_some()).count();
-    let refused = answers.iter().filter(|answer| answer.status == 401).count();
-    ensure((winners, refused) == (1, AT_ONCE - 1), || {
-        format!("of {AT_ONCE} concurrent renewals {winners} succeed and {refused} are rejected with 401")
+    let winners = responses
+        .iter()
+        .filter(|response| response.status == 200 && context.issued_credential(response).is_some())
+        .count();
+    let refused = responses.iter().filter(|response| response.status == 401).count();
+    ensure((winners, refused) == (1, CONCURRENCY - 1), || {
+        format!("of {CONCURRENCY} concurrent renewals {winners} succeed and {refused} are rejected with 401")
     })
 }
 
-fn unknown_refused(case: &Case<'_>) -> Step {
-    let login = chain(case, 0)?.remove(0);
+fn unknown_refused(context: &CheckContext<'_>) -> CheckResult {
+    let login = chain(context, 0)?.remove(0);
     let own = token(&login)?;
     let reversed: String = own.chars().rev().collect();
     for unknown in [reversed.as_str(), "unknown", &own[1..], &format!("{own}A")] {
-        case.send(&case.renewal_by(unknown))?.must_be_4xx("an unknown refresh token")?;
+        context.send(&context.renewal_request_with(unknown))?.must_be_4xx("an unknown refresh token")?;
     }
-    case.send(&case.as_own_site(crate::wire::Request::post(route::REFRESH)))?.must_be_4xx("no refresh token")?;
-    case.renew(&login).map(drop)
+    context
+        .send(&context.as_same_origin(crate::wire::Request::post(route::REFRESH)))?
+        .must_be_4xx("no refresh token")?;
+    context.renew(&login).map(drop)
 }

@@ -6,12 +6,12 @@ use contract::{LogoutScope, RevocationClass, route, user};
 use serde_json::json;
 
 use super::Check;
-use crate::case::Case;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, fail, not_applicable, reason};
 use crate::login::Login;
-use crate::stop::{Step, applicable, ensure, fail, not_applicable, reason};
 
 /// The longest window in seconds that is waited for in real time.
-const WAITED_S: u64 = 15;
+const MAX_WAITED_WINDOW_S: u64 = 15;
 /// Tolerance in addition to a revocation window.
 const SLACK: Duration = Duration::from_secs(2);
 /// Long enough for any password rule.
@@ -66,168 +66,174 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Continues if every node rejects this credential within the window of its class. With class expiry only
 /// its renewal must be rejected.
-fn must_end(case: &Case<'_>, login: &Login, what: &str) -> Step {
-    let class = Case::fact(case.facts.class())?;
-    let at_once = class == RevocationClass::Expiry || login.refresh_token.is_some();
-    if at_once {
-        must_not_renew(case, login, what)?;
+fn must_be_revoked(context: &CheckContext<'_>, login: &Login, what: &str) -> CheckResult {
+    let class = CheckContext::require(context.facts.class())?;
+    let renewal_ends_at_once = class == RevocationClass::Expiry || login.refresh_token.is_some();
+    if renewal_ends_at_once {
+        must_not_renew(context, login, what)?;
     }
     if class == RevocationClass::Expiry {
         return Ok(());
     }
-    must_be_denied(case, login, what)?;
-    if at_once { Ok(()) } else { must_not_renew(case, login, what) }
+    must_be_rejected(context, login, what)?;
+    if renewal_ends_at_once { Ok(()) } else { must_not_renew(context, login, what) }
 }
 
-fn must_not_renew(case: &Case<'_>, login: &Login, what: &str) -> Step {
-    case.send(&case.renewal(login))?.must_be(401, &format!("{what}: its renewal"))
+fn must_not_renew(context: &CheckContext<'_>, login: &Login, what: &str) -> CheckResult {
+    context.send(&context.renewal_request(login))?.must_be(401, &format!("{what}: its renewal"))
 }
 
-fn must_be_denied(case: &Case<'_>, login: &Login, what: &str) -> Step {
-    let window_s = Case::fact(case.facts.window_s())?;
-    if window_s > WAITED_S {
-        case.advance(window_s)?;
+fn must_be_rejected(context: &CheckContext<'_>, login: &Login, what: &str) -> CheckResult {
+    let window_s = CheckContext::require(context.facts.window_s())?;
+    if window_s > MAX_WAITED_WINDOW_S {
+        context.advance(window_s)?;
     }
     let within = match window_s {
         0 => Duration::ZERO,
-        waited if waited <= WAITED_S => Duration::from_secs(waited) + SLACK,
+        window_s if window_s <= MAX_WAITED_WINDOW_S => Duration::from_secs(window_s) + SLACK,
         _ => SLACK,
     };
-    for (number, node) in case.subject.nodes.iter().enumerate() {
-        let denied = case.comes_to_hold(within, || match case.me_at(node, &login.credential)? {
+    for (number, node) in context.subject.nodes.iter().enumerate() {
+        let rejected = context.wait_until(within, || match context.me_status_at(node, &login.credential)? {
             200 => Ok(false),
             401 => Ok(true),
             other => fail(format!("{what}: node {number} returns {other}")),
         })?;
-        let unmoved = window_s > WAITED_S && login.refresh_token.is_none();
-        if !denied && unmoved {
+        let clock_not_advanced = window_s > MAX_WAITED_WINDOW_S && login.refresh_token.is_none();
+        if !rejected && clock_not_advanced {
             return not_applicable(reason::LONG_WINDOW);
         }
-        ensure(denied, || {
+        ensure(rejected, || {
             format!("{what}: node {number} still accepts it after the revocation window of {window_s} s")
         })?;
     }
     Ok(())
 }
 
-fn must_live(case: &Case<'_>, login: &Login, what: &str) -> Step {
-    for node in &case.subject.nodes {
-        let status = case.me_at(node, &login.credential)?;
+fn must_be_accepted(context: &CheckContext<'_>, login: &Login, what: &str) -> CheckResult {
+    for node in &context.subject.nodes {
+        let status = context.me_status_at(node, &login.credential)?;
         ensure(status == 200, || format!("{what}: /me returns {status} instead of 200"))?;
     }
     Ok(())
 }
 
-fn post(case: &Case<'_>, path: &str, login: &Login) -> Step {
-    case.send(&case.post(path, &login.credential))?.must_be(204, path)
+fn post(context: &CheckContext<'_>, path: &str, login: &Login) -> CheckResult {
+    context.send(&context.post(path, &login.credential))?.must_be(204, path)
 }
 
 /// Every node has accepted it, so that a node with a cache has it cached.
-fn seen(case: &Case<'_>, login: &Login) -> Step {
-    must_live(case, login, "a new credential")
+fn must_be_accepted_once(context: &CheckContext<'_>, login: &Login) -> CheckResult {
+    must_be_accepted(context, login, "a new credential")
 }
 
-fn logout(case: &Case<'_>) -> Step {
-    let scope = Case::fact(case.facts.logout())?;
+fn logout(context: &CheckContext<'_>) -> CheckResult {
+    let scope = CheckContext::require(context.facts.logout())?;
     applicable(scope != LogoutScope::Nothing, reason::ENDS_NOTHING)?;
-    let login = case.login()?;
-    seen(case, &login)?;
-    post(case, route::LOGOUT, &login)?;
-    must_end(case, &login, "after its logout")
+    let login = context.login()?;
+    must_be_accepted_once(context, &login)?;
+    post(context, route::LOGOUT, &login)?;
+    must_be_revoked(context, &login, "after its logout")
 }
 
-fn scope(case: &Case<'_>) -> Step {
-    let scope = Case::fact(case.facts.logout())?;
-    let (one, bystander) = (case.login()?, case.login()?);
-    let other = case.login_as(&one.username)?;
-    seen(case, &other)?;
-    post(case, route::LOGOUT, &one)?;
-    must_live(case, &bystander, "another user's credential after a logout")?;
+fn scope(context: &CheckContext<'_>) -> CheckResult {
+    let scope = CheckContext::require(context.facts.logout())?;
+    let (one, bystander) = (context.login()?, context.login()?);
+    let other = context.login_as(&one.username)?;
+    must_be_accepted_once(context, &other)?;
+    post(context, route::LOGOUT, &one)?;
+    must_be_accepted(context, &bystander, "another user's credential after a logout")?;
     match scope {
-        LogoutScope::User => must_end(case, &other, "the user's other credential after a logout, as declared"),
+        LogoutScope::User => {
+            must_be_revoked(context, &other, "the user's other credential after a logout, as declared")
+        }
         LogoutScope::Nothing | LogoutScope::Credential => {
-            must_live(case, &other, "the user's other credential after a logout")?;
-            case.renew(&other).map(drop)
+            must_be_accepted(context, &other, "the user's other credential after a logout")?;
+            context.renew(&other).map(drop)
         }
     }
 }
 
 /// Two credentials of a user, and one of another user.
-fn three(case: &Case<'_>) -> Step<(Login, Login, Login)> {
-    let one = case.login()?;
-    let (other, bystander) = (case.login_as(&one.username)?, case.login()?);
+fn three_logins(context: &CheckContext<'_>) -> CheckResult<(Login, Login, Login)> {
+    let one = context.login()?;
+    let (other, bystander) = (context.login_as(&one.username)?, context.login()?);
     for login in [&one, &other, &bystander] {
-        seen(case, login)?;
+        must_be_accepted_once(context, login)?;
     }
     Ok((one, other, bystander))
 }
 
 /// Both credentials of the user are revoked; that of the other user is not.
-fn must_end_all(case: &Case<'_>, (one, other, bystander): &(Login, Login, Login), what: &str) -> Step {
-    must_live(case, bystander, &format!("another user's credential {what}"))?;
-    must_end(case, one, &format!("a credential {what}"))?;
-    must_end(case, other, &format!("the user's other credential {what}"))
+fn must_revoke_all(
+    context: &CheckContext<'_>,
+    (one, other, bystander): &(Login, Login, Login),
+    what: &str,
+) -> CheckResult {
+    must_be_accepted(context, bystander, &format!("another user's credential {what}"))?;
+    must_be_revoked(context, one, &format!("a credential {what}"))?;
+    must_be_revoked(context, other, &format!("the user's other credential {what}"))
 }
 
-fn logout_all(case: &Case<'_>) -> Step {
-    let three = three(case)?;
-    post(case, route::LOGOUT_ALL, &three.0)?;
-    must_end_all(case, &three, "after a logout-all")?;
-    must_live(case, &case.login_as(&three.0.username)?, "a login after a logout-all")
+fn logout_all(context: &CheckContext<'_>) -> CheckResult {
+    let logins = three_logins(context)?;
+    post(context, route::LOGOUT_ALL, &logins.0)?;
+    must_revoke_all(context, &logins, "after a logout-all")?;
+    must_be_accepted(context, &context.login_as(&logins.0.username)?, "a login after a logout-all")
 }
 
-fn password(case: &Case<'_>) -> Step {
-    let three = three(case)?;
-    change_password(case, &three.0, user::PASSWORD, NEW_PASSWORD)?;
-    let checked = must_have_new_password(case, &three);
-    let again = case.login_with(&three.0.username, NEW_PASSWORD)?;
-    change_password(case, &again, NEW_PASSWORD, user::PASSWORD)?;
+fn password(context: &CheckContext<'_>) -> CheckResult {
+    let logins = three_logins(context)?;
+    change_password(context, &logins.0, user::PASSWORD, NEW_PASSWORD)?;
+    let checked = must_have_new_password(context, &logins);
+    let again = context.login_with(&logins.0.username, NEW_PASSWORD)?;
+    change_password(context, &again, NEW_PASSWORD, user::PASSWORD)?;
     checked
 }
 
-fn change_password(case: &Case<'_>, login: &Login, old: &str, new: &str) -> Step {
-    case.send(&case.password_change(login, old, new))?.must_be(204, "a password change")
+fn change_password(context: &CheckContext<'_>, login: &Login, old: &str, new: &str) -> CheckResult {
+    context.send(&context.password_change_request(login, old, new))?.must_be(204, "a password change")
 }
 
-fn must_have_new_password(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
-    must_end_all(case, three, "after a password change")?;
-    let old = case.send(&Case::login_request(&three.0.username, user::PASSWORD))?;
+fn must_have_new_password(context: &CheckContext<'_>, logins: &(Login, Login, Login)) -> CheckResult {
+    must_revoke_all(context, logins, "after a password change")?;
+    let old = context.send(&CheckContext::login_request(&logins.0.username, user::PASSWORD))?;
     old.must_be(401, "a login with the old password")?;
-    let others = case.send(&Case::login_request(&three.2.username, NEW_PASSWORD))?;
+    let others = context.send(&CheckContext::login_request(&logins.2.username, NEW_PASSWORD))?;
     others.must_be(401, "another user's login with the new password")
 }
 
-fn disabled(case: &Case<'_>) -> Step {
-    let (admin, three) = (case.admin()?, three(case)?);
-    let change = |disabled: bool| json!({ "username": three.0.username, "disabled": disabled });
-    case.change_user(&admin, &change(true))?;
-    let checked = must_be_out(case, &three);
+fn disabled(context: &CheckContext<'_>) -> CheckResult {
+    let (admin, logins) = (context.admin()?, three_logins(context)?);
+    let change = |disabled: bool| json!({ "username": logins.0.username, "disabled": disabled });
+    context.change_user(&admin, &change(true))?;
+    let checked = must_be_disabled(context, &logins);
     // The clock may have been advanced past the expiry of the first.
-    case.change_user(&case.admin()?, &change(false))?;
+    context.change_user(&context.admin()?, &change(false))?;
     checked?;
-    must_live(case, &case.login_as(&three.0.username)?, "a login of a user who was enabled again")
+    must_be_accepted(context, &context.login_as(&logins.0.username)?, "a login of a user who was enabled again")
 }
 
-fn must_be_out(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
-    must_end_all(case, three, "after its user was disabled")?;
-    let refused = case.send(&Case::login_request(&three.0.username, user::PASSWORD))?;
+fn must_be_disabled(context: &CheckContext<'_>, logins: &(Login, Login, Login)) -> CheckResult {
+    must_revoke_all(context, logins, "after its user was disabled")?;
+    let refused = context.send(&CheckContext::login_request(&logins.0.username, user::PASSWORD))?;
     refused.must_be(401, "a login of a disabled user")
 }
 
-fn roles(case: &Case<'_>) -> Step {
-    let (admin, three) = (case.admin()?, three(case)?);
-    let name = &three.0.username;
-    let old = three.0.answer.json()["user"]["roles"].clone();
+fn roles(context: &CheckContext<'_>) -> CheckResult {
+    let (admin, logins) = (context.admin()?, three_logins(context)?);
+    let name = &logins.0.username;
+    let old = logins.0.response.json()["user"]["roles"].clone();
     let new = json!(["auditor", user::ADMIN_ROLE]);
-    case.change_user(&admin, &json!({ "username": name, "roles": new }))?;
-    let checked = must_have_roles(case, &three);
-    case.change_user(&case.admin()?, &json!({ "username": name, "roles": old }))?;
+    context.change_user(&admin, &json!({ "username": name, "roles": new }))?;
+    let checked = must_have_roles(context, &logins);
+    context.change_user(&context.admin()?, &json!({ "username": name, "roles": old }))?;
     checked
 }
 
-fn must_have_roles(case: &Case<'_>, three: &(Login, Login, Login)) -> Step {
-    must_end_all(case, three, "after a role change of its user")?;
-    let promoted = case.login_as(&three.0.username)?;
-    let admin = case.send(&case.with(crate::wire::Request::get(route::ADMIN), &promoted.credential))?;
+fn must_have_roles(context: &CheckContext<'_>, logins: &(Login, Login, Login)) -> CheckResult {
+    must_revoke_all(context, logins, "after a role change of its user")?;
+    let promoted = context.login_as(&logins.0.username)?;
+    let admin = context.send(&context.with(crate::wire::Request::get(route::ADMIN), &promoted.credential))?;
     admin.must_be(200, "/admin for a user who was given the role")
 }

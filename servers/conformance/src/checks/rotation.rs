@@ -7,8 +7,8 @@ use contract::route;
 use serde_json::{Value, json};
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, fail, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, fail, reason};
 use crate::token::{Token, encode};
 use crate::wire::Request;
 
@@ -41,61 +41,61 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn flood(case: &Case<'_>) -> Step {
-    let token = case.token()?;
-    let good = case.login()?.credential;
-    for n in 0..case.subject.extent.unknown_kids {
+fn flood(context: &CheckContext<'_>) -> CheckResult {
+    let token = context.token()?;
+    let good = context.login()?.credential;
+    for n in 0..context.subject.extent.unknown_kids {
         let mut header = token.header.clone();
         header.insert("kid".to_owned(), json!(format!("unknown-{n}")));
         let segments = format!("{}.{}", encode(Value::Object(header).to_string()), encode(token.claims_json()));
-        case.must_be_refused(format!("{segments}.{}", token.signature), "an unknown kid")?;
+        context.must_be_rejected(format!("{segments}.{}", token.signature), "an unknown kid")?;
         if n % 100 == 0 {
-            case.must_be_good(&good, "a valid token during a flood of unknown kids")?;
+            context.must_be_accepted(&good, "a valid token during a flood of unknown kids")?;
         }
     }
     Ok(())
 }
 
-fn rotate(case: &Case<'_>) -> Step {
-    let rotated = case.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
+fn rotate(context: &CheckContext<'_>) -> CheckResult {
+    let rotated = context.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
     // The response to an unknown path is not specified.
     applicable(rotated.status == 204, reason::NO_ROTATION)
 }
 
-fn under_load(case: &Case<'_>) -> Step {
-    rotate(case)?;
-    let old = case.login()?.credential;
+fn under_load(context: &CheckContext<'_>) -> CheckResult {
+    rotate(context)?;
+    let old = context.login()?.credential;
     let stop = AtomicBool::new(false);
     let counts = [const { std::sync::atomic::AtomicUsize::new(0) }; 2];
-    let asking = |place: usize, ask: &(dyn Fn() -> Step + Sync)| {
+    let send_until_stopped = |place: usize, request: &(dyn Fn() -> CheckResult + Sync)| {
         while !stop.load(Ordering::Relaxed) {
-            ask()?;
+            request()?;
             counts[place].fetch_add(1, Ordering::Relaxed);
         }
-        Step::Ok(())
+        CheckResult::Ok(())
     };
-    let fresh = || case.must_be_good(case.login()?.credential, "a new credential during a rotation");
-    let kept = || case.must_be_good(&old, "an old credential during a rotation");
+    let fresh = || context.must_be_accepted(context.login()?.credential, "a new credential during a rotation");
+    let kept = || context.must_be_accepted(&old, "an old credential during a rotation");
     std::thread::scope(|scope| {
-        let threads = [scope.spawn(|| asking(0, &fresh)), scope.spawn(|| asking(1, &kept))];
+        let threads = [scope.spawn(|| send_until_stopped(0, &fresh)), scope.spawn(|| send_until_stopped(1, &kept))];
         let rotated = (0..ROTATIONS).try_for_each(|_| {
             let before = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-            rotate(case)?;
-            let busy = || {
+            rotate(context)?;
+            let requests_sent = || {
                 counts[1].load(Ordering::Relaxed) >= before[1] + REQUESTS
                     && counts[0].load(Ordering::Relaxed) > before[0]
             };
-            let over = || threads.iter().any(std::thread::ScopedJoinHandle::is_finished);
-            case.comes_to_hold(Duration::from_secs(20), || Ok(busy() || over())).map(drop)
+            let finished = || threads.iter().any(std::thread::ScopedJoinHandle::is_finished);
+            context.wait_until(Duration::from_secs(20), || Ok(requests_sent() || finished())).map(drop)
         });
         stop.store(true, Ordering::Relaxed);
-        let asked = threads.into_iter().try_for_each(|thread| thread.join().expect("sending does not panic"));
-        rotated.and(asked)
+        let sent = threads.into_iter().try_for_each(|thread| thread.join().expect("sending does not panic"));
+        rotated.and(sent)
     })
 }
 
-fn kids(case: &Case<'_>) -> Step<Vec<String>> {
-    let set = case.send(&Request::get(route::JWKS))?;
+fn kids(context: &CheckContext<'_>) -> CheckResult<Vec<String>> {
+    let set = context.send(&Request::get(route::JWKS))?;
     applicable(set.status == 200, reason::NO_PUBLIC_KEY)?;
     let set = set.json();
     let keys = set["keys"].as_array().cloned().unwrap_or_default();
@@ -107,23 +107,23 @@ fn kids(case: &Case<'_>) -> Step<Vec<String>> {
     Ok(keys.iter().filter_map(|key| key["kid"].as_str().map(str::to_owned)).collect())
 }
 
-fn kid(case: &Case<'_>) -> Step<(String, String)> {
-    let credential = case.login()?.credential;
+fn kid(context: &CheckContext<'_>) -> CheckResult<(String, String)> {
+    let credential = context.login()?.credential;
     let token = Token::open(&credential);
     let kid = token.and_then(|token| token.header.get("kid")?.as_str().map(str::to_owned));
     kid.map_or_else(|| fail("a token without kid"), |kid| Ok((kid, credential)))
 }
 
-fn publishes(case: &Case<'_>) -> Step {
-    applicable(case.facts.jws, reason::NOT_JWS)?;
-    kids(case)?;
-    let (old, credential) = kid(case)?;
-    rotate(case)?;
-    let (new, _) = kid(case)?;
+fn publishes(context: &CheckContext<'_>) -> CheckResult {
+    applicable(context.facts.jws, reason::NOT_JWS)?;
+    kids(context)?;
+    let (old, credential) = kid(context)?;
+    rotate(context)?;
+    let (new, _) = kid(context)?;
     ensure(old != new, || "the key id does not change".to_owned())?;
-    let published = kids(case)?;
+    let published = kids(context)?;
     for kid in [&old, &new] {
         ensure(published.contains(kid), || format!("the key set {published:?} lacks {kid:?}"))?;
     }
-    case.must_be_good(credential, "a token of the old key")
+    context.must_be_accepted(credential, "a token of the old key")
 }

@@ -4,8 +4,8 @@ use contract::route;
 use serde_json::json;
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, applicable, ensure, fail, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, applicable, ensure, fail, reason};
 use crate::token::{decode, encode};
 use crate::wire::Request;
 
@@ -50,53 +50,53 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Returns the bytes of a sealed session and the user name.
-fn sealed(case: &Case<'_>) -> Step<(Vec<u8>, String)> {
-    applicable(Case::fact(case.facts.sealed())?, reason::NOT_SEALED)?;
-    let login = case.login()?;
+fn sealed(context: &CheckContext<'_>) -> CheckResult<(Vec<u8>, String)> {
+    applicable(CheckContext::require(context.facts.sealed())?, reason::NOT_SEALED)?;
+    let login = context.login()?;
     match decode(&login.credential) {
         Some(bytes) if bytes.len() > 32 => Ok((bytes, login.username)),
         _ => fail("a sealed session that is not base64url of more than 32 bytes"),
     }
 }
 
-fn bits(case: &Case<'_>) -> Step {
-    let (bytes, _) = sealed(case)?;
+fn bits(context: &CheckContext<'_>) -> CheckResult {
+    let (bytes, _) = sealed(context)?;
     for bit in 0..8 * bytes.len() {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        case.must_be_refused(encode(flipped), &format!("bit {bit} flipped"))?;
+        context.must_be_rejected(encode(flipped), &format!("bit {bit} flipped"))?;
     }
-    case.must_be_good(encode(bytes), "the unchanged session")
+    context.must_be_accepted(encode(bytes), "the unchanged session")
 }
 
-fn truncated(case: &Case<'_>) -> Step {
-    let (bytes, _) = sealed(case)?;
+fn truncated(context: &CheckContext<'_>) -> CheckResult {
+    let (bytes, _) = sealed(context)?;
     for length in 1..bytes.len() {
-        case.must_be_refused(encode(&bytes[..length]), &format!("cut to {length} of {} bytes", bytes.len()))?;
-        case.must_be_refused(encode(&bytes[length..]), &format!("without its first {length} bytes"))?;
+        context.must_be_rejected(encode(&bytes[..length]), &format!("cut to {length} of {} bytes", bytes.len()))?;
+        context.must_be_rejected(encode(&bytes[length..]), &format!("without its first {length} bytes"))?;
     }
     for more in [&b"\0"[..], b"AAAA", &bytes] {
-        case.must_be_refused(encode([&bytes, more].concat()), &format!("followed by {} more bytes", more.len()))?;
+        context.must_be_rejected(encode([&bytes, more].concat()), &format!("followed by {} more bytes", more.len()))?;
     }
-    case.must_be_good(encode(bytes), "the unchanged session")
+    context.must_be_accepted(encode(bytes), "the unchanged session")
 }
 
-fn swapped(case: &Case<'_>) -> Step {
-    let ((one, _), (other, _)) = (sealed(case)?, sealed(case)?);
+fn swapped(context: &CheckContext<'_>) -> CheckResult {
+    let ((one, _), (other, _)) = (sealed(context)?, sealed(context)?);
     let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
     let least = one.len().min(other.len());
     for cut in same + 1..least - 1 {
         let swapped = [&one[..cut], &other[cut..]].concat();
         if swapped != one && swapped != other {
-            case.must_be_refused(encode(swapped), &format!("{cut} bytes of one session, the rest of another"))?;
+            context.must_be_rejected(encode(swapped), &format!("{cut} bytes of one session, the rest of another"))?;
         }
     }
     Ok(())
 }
 
-fn unreadable(case: &Case<'_>) -> Step {
-    let (bytes, name) = sealed(case)?;
-    let again = decode(&case.login_as(&name)?.credential).unwrap_or_default();
+fn unreadable(context: &CheckContext<'_>) -> CheckResult {
+    let (bytes, name) = sealed(context)?;
+    let again = decode(&context.login_as(&name)?.credential).unwrap_or_default();
     ensure(bytes != again, || "two sealed sessions of a user are equal".to_owned())?;
     for known in [name.as_str(), "username", "roles", "expires", "@"] {
         let readable = known.len() > 1 && bytes.windows(known.len()).any(|window| window == known.as_bytes());
@@ -105,16 +105,16 @@ fn unreadable(case: &Case<'_>) -> Step {
     Ok(())
 }
 
-fn retired(case: &Case<'_>) -> Step {
-    let ttl_s = Case::fact(case.facts.credential_ttl_s())?;
-    let old = encode(sealed(case)?.0);
-    let rotated = case.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
+fn retired(context: &CheckContext<'_>) -> CheckResult {
+    let ttl_s = CheckContext::require(context.facts.credential_ttl_s())?;
+    let old = encode(sealed(context)?.0);
+    let rotated = context.send(&Request::post(route::BENCH_ROTATE).json(&json!({})))?;
     applicable(rotated.status == 204, reason::NO_ROTATION)?;
-    let new = encode(sealed(case)?.0);
-    case.must_be_good(&old, "sealed before the key was retired")?;
-    case.must_be_good(&new, "sealed after the key was retired")?;
-    case.advance(ttl_s + 1)?;
-    case.must_be_refused(&old, "replayed after its key was retired and its lifetime has passed")?;
-    let last = encode(sealed(case)?.0);
-    case.must_be_good(last, "sealed after that")
+    let new = encode(sealed(context)?.0);
+    context.must_be_accepted(&old, "sealed before the key was retired")?;
+    context.must_be_accepted(&new, "sealed after the key was retired")?;
+    context.advance(ttl_s + 1)?;
+    context.must_be_rejected(&old, "replayed after its key was retired and its lifetime has passed")?;
+    let last = encode(sealed(context)?.0);
+    context.must_be_accepted(last, "sealed after that")
 }

@@ -5,15 +5,15 @@ use std::collections::{HashMap, HashSet};
 use contract::user;
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, ensure, fail, reason};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, ensure, fail, reason};
 use crate::token::Token;
 
 /// Bits that make guessing infeasible.
-const LEAST_BITS: f64 = 128.0;
+const MIN_BITS: f64 = 128.0;
 /// Bits by which an estimate from few samples may be too low: 22 characters of base64url are estimated 0.1 bits too low
 /// from 10,000 samples, and a correct server must not fail.
-const ESTIMATE_BITS: f64 = 2.0;
+const ESTIMATE_TOLERANCE_BITS: f64 = 2.0;
 /// Credentials requested in one call.
 const BATCH: u32 = 10_000;
 /// How long minting may take together: RSA signs some thousand times a second.
@@ -39,43 +39,43 @@ pub(super) const CHECKS: &[Check] = &[
         row: 14,
         title: "Of 100,000 credentials no two are equal.",
         source: "OWASP Session Management Cheat Sheet; RFC 7519 section 4.1.7",
-        run: distinct,
+        run: are_distinct,
     },
     Check {
         id: "ids-wide",
         row: 14,
         title: "A credential, or the id in a token, has at least 128 bits that vary from one to the next.",
         source: "SP 800-63B section 7.1; OWASP ASVS 7.2.3",
-        run: wide,
+        run: have_entropy,
     },
 ];
 
-fn new_id(case: &Case<'_>) -> Step {
-    let (own, others) = (case.login()?, case.login()?);
+fn new_id(context: &CheckContext<'_>) -> CheckResult {
+    let (own, others) = (context.login()?, context.login()?);
     for planted in [&own.credential, &others.credential] {
-        let request = case.with(Case::login_request(&own.username, user::PASSWORD), planted);
-        let answer = case.send(&case.as_own_site(request))?;
-        answer.must_be(200, "a login request with a valid credential")?;
-        let Some(handed) = case.handed(&answer) else { return fail("a login issues no credential") };
-        ensure(handed.credential != *planted, || {
+        let request = context.with(CheckContext::login_request(&own.username, user::PASSWORD), planted);
+        let response = context.send(&context.as_same_origin(request))?;
+        response.must_be(200, "a login request with a valid credential")?;
+        let Some(issued) = context.issued_credential(&response) else { return fail("a login issues no credential") };
+        ensure(issued.credential != *planted, || {
             "a login issues the credential that its request contained".to_owned()
         })?;
     }
     Ok(())
 }
 
-fn not_adopted(case: &Case<'_>) -> Step {
-    let login = case.login()?;
+fn not_adopted(context: &CheckContext<'_>) -> CheckResult {
+    let login = context.login()?;
     for planted in [unknown(&login.credential), "planted".to_owned()] {
-        case.must_be_refused(&planted, "a credential invented by the client, before a login")?;
-        let request = case.with(Case::login_request(&login.username, user::PASSWORD), &planted);
-        let answer = case.send(&case.as_own_site(request))?;
-        if let Some(handed) = case.handed(&answer) {
-            ensure(handed.credential != planted, || {
+        context.must_be_rejected(&planted, "a credential invented by the client, before a login")?;
+        let request = context.with(CheckContext::login_request(&login.username, user::PASSWORD), &planted);
+        let response = context.send(&context.as_same_origin(request))?;
+        if let Some(issued) = context.issued_credential(&response) {
+            ensure(issued.credential != planted, || {
                 "the server adopts a credential invented by the client".to_owned()
             })?;
         }
-        case.must_be_refused(&planted, "a credential invented by the client, after a login request with it")?;
+        context.must_be_rejected(&planted, "a credential invented by the client, after a login request with it")?;
     }
     Ok(())
 }
@@ -91,19 +91,19 @@ fn unknown(credential: &str) -> String {
 }
 
 /// Returns the random part of many credentials: an opaque credential as a whole, a token's id.
-fn ids(case: &Case<'_>) -> Step<Vec<String>> {
-    let wanted = case.subject.extent.minted;
+fn ids(context: &CheckContext<'_>) -> CheckResult<Vec<String>> {
+    let wanted = context.subject.extent.minted;
     let (started, mut ids) = (std::time::Instant::now(), vec![]);
     while (ids.len() as u32) < wanted && (ids.is_empty() || started.elapsed().as_millis() < MINTING_MS) {
         let count = BATCH.min(wanted - ids.len() as u32);
-        for (credential, _) in case.mint(count, ids.len() as u32 % case.facts.users)? {
+        for (credential, _) in context.mint(count, ids.len() as u32 % context.facts.users)? {
             ids.push(id(credential)?);
         }
     }
     Ok(ids)
 }
 
-fn id(credential: String) -> Step<String> {
+fn id(credential: String) -> CheckResult<String> {
     let Some(token) = Token::open(&credential) else { return Ok(credential) };
     token
         .claims
@@ -112,36 +112,36 @@ fn id(credential: String) -> Step<String> {
         .map_or_else(|| fail("a token without jti"), |id| Ok(id.to_owned()))
 }
 
-fn distinct(case: &Case<'_>) -> Step {
-    let ids = ids(case)?;
+fn are_distinct(context: &CheckContext<'_>) -> CheckResult {
+    let ids = ids(context)?;
     let different: HashSet<_> = ids.iter().collect();
     ensure(different.len() == ids.len(), || {
         format!("{} of {} credentials are equal", ids.len() - different.len() + 1, ids.len())
     })
 }
 
-fn wide(case: &Case<'_>) -> Step {
-    let ids = match case.mint(BATCH.min(case.subject.extent.minted), 1) {
-        Ok(minted) => minted.into_iter().map(|(credential, _)| id(credential)).collect::<Step<Vec<_>>>()?,
-        Err(_) => return crate::stop::not_applicable(reason::NO_MINT),
+fn have_entropy(context: &CheckContext<'_>) -> CheckResult {
+    let ids = match context.mint(BATCH.min(context.subject.extent.minted), 1) {
+        Ok(minted) => minted.into_iter().map(|(credential, _)| id(credential)).collect::<CheckResult<Vec<_>>>()?,
+        Err(_) => return crate::check_error::not_applicable(reason::NO_MINT),
     };
     let bits = entropy_bits(&ids);
-    let least = LEAST_BITS - ESTIMATE_BITS;
-    ensure(bits >= least, || format!("{bits:.1} bits vary over {} credentials; required: {LEAST_BITS}", ids.len()))
+    let min_bits = MIN_BITS - ESTIMATE_TOLERANCE_BITS;
+    ensure(bits >= min_bits, || format!("{bits:.1} bits vary over {} credentials; required: {MIN_BITS}", ids.len()))
 }
 
 /// Returns the summed entropy of all character positions: the maximum if no position depends on another.
 fn entropy_bits(ids: &[String]) -> f64 {
-    let places = ids.iter().map(String::len).min().unwrap_or(0);
-    let place = |place: usize| {
+    let positions = ids.iter().map(String::len).min().unwrap_or(0);
+    let position = |position: usize| {
         let mut counts: HashMap<u8, f64> = HashMap::new();
         for id in ids {
-            *counts.entry(id.as_bytes()[place]).or_default() += 1.0;
+            *counts.entry(id.as_bytes()[position]).or_default() += 1.0;
         }
         let all = ids.len() as f64;
         counts.values().map(|count| -(count / all) * (count / all).log2()).sum::<f64>()
     };
-    (0..places).map(place).sum()
+    (0..positions).map(position).sum()
 }
 
 #[cfg(test)]

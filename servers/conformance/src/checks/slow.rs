@@ -7,13 +7,13 @@ use std::time::Duration;
 use contract::route;
 
 use super::Check;
-use crate::case::Case;
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, ensure, fail, not_applicable};
 use crate::half_open::HalfOpenKind;
-use crate::stop::{Step, ensure, fail, not_applicable};
-use crate::wire::{Request, Silence};
+use crate::wire::{Request, RequestError};
 
 /// Number of half-open connections: more than a server has threads or processes, and fewer than descriptors.
-pub(crate) const HALF_OPEN: usize = 100;
+pub(crate) const HALF_OPEN_CONNECTIONS: usize = 100;
 /// The time limit to open each of them.
 const CONNECT: Duration = Duration::from_secs(2);
 /// A size that no head needs, in one header or in many.
@@ -47,56 +47,56 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn flood(case: &Case<'_>) -> Step {
-    let login = case.login()?;
-    let me = case.with(Request::get(route::ME), &login.credential);
-    let mut kept = case.connection(case.first());
-    case.send_over(&mut kept, &me)?.must_be(200, "/me before the flood")?;
-    let held = half_open(case)?;
-    case.send_over(&mut kept, &me)?.must_be(200, "/me over an old connection, during the flood")?;
-    case.send(&me)?.must_be(200, "/me over a new connection, during the flood")?;
-    drop(case.login()?);
+fn flood(context: &CheckContext<'_>) -> CheckResult {
+    let login = context.login()?;
+    let me = context.with(Request::get(route::ME), &login.credential);
+    let mut existing = context.connection(context.first_node());
+    context.send_over(&mut existing, &me)?.must_be(200, "/me before the flood")?;
+    let held = open_half_open_connections(context)?;
+    context.send_over(&mut existing, &me)?.must_be(200, "/me over an old connection, during the flood")?;
+    context.send(&me)?.must_be(200, "/me over a new connection, during the flood")?;
+    drop(context.login()?);
     drop(held);
-    case.must_be_good(&login.credential, "/me after the flood")
+    context.must_be_accepted(&login.credential, "/me after the flood")
 }
 
 /// Opens many half-open connections, of every kind.
-fn half_open(case: &Case<'_>) -> Step<Vec<TcpStream>> {
-    let node = case.first();
+fn open_half_open_connections(context: &CheckContext<'_>) -> CheckResult<Vec<TcpStream>> {
+    let node = context.first_node();
     let open = |number: usize| {
         let mut stream = node.connect(CONNECT)?;
         let kind = HalfOpenKind::ALL[number % HalfOpenKind::ALL.len()];
-        stream.write_all(kind.beginning(node).as_bytes()).map(|()| stream)
+        stream.write_all(kind.partial_request(node).as_bytes()).map(|()| stream)
     };
-    let opened: Vec<_> = (0..HALF_OPEN).map_while(|number| open(number).ok()).collect();
+    let opened: Vec<_> = (0..HALF_OPEN_CONNECTIONS).map_while(|number| open(number).ok()).collect();
     match opened.len() {
         0 => not_applicable("no concurrent connection can be opened"),
         _ => Ok(opened),
     }
 }
 
-fn large_head(case: &Case<'_>) -> Step {
-    let good = case.login()?.credential;
-    let me = || case.with(Request::get(route::ME), &good);
+fn large_head(context: &CheckContext<'_>) -> CheckResult {
+    let good = context.login()?.credential;
+    let me = || context.with(Request::get(route::ME), &good);
     let many = (0..LARGE_HEAD / LINE).fold(me(), |request, n| request.header(format!("x-{n}"), "x".repeat(LINE)));
     for (what, request) in [("one header", me().header("x-large", "x".repeat(LARGE_HEAD))), ("many headers", many)] {
-        match case.try_send(case.first(), &request) {
-            Ok(answer) => answer.must_be_4xx(&format!("a head of {} KiB in {what}", LARGE_HEAD >> 10))?,
+        match context.try_send(context.first_node(), &request) {
+            Ok(response) => response.must_be_4xx(&format!("a head of {} KiB in {what}", LARGE_HEAD >> 10))?,
             // Closing the connection before everything is read is a rejection, too.
-            Err(Silence::Closed) => {}
-            Err(silence) => return fail(format!("a head of {} KiB in {what}: {silence}", LARGE_HEAD >> 10)),
+            Err(RequestError::Closed) => {}
+            Err(error) => return fail(format!("a head of {} KiB in {what}: {error}", LARGE_HEAD >> 10)),
         }
     }
-    case.must_be_good(&good, "a valid request after that")
+    context.must_be_accepted(&good, "a valid request after that")
 }
 
 /// The connections were opened at the beginning of the run, so that there is mostly nothing to wait for.
-fn closed(case: &Case<'_>) -> Step {
-    let (half_open, limit) = (&case.shared.half_open, Duration::from_secs(case.subject.extent.half_open_s));
+fn closed(context: &CheckContext<'_>) -> CheckResult {
+    let (half_open, limit) = (&context.shared.half_open, Duration::from_secs(context.subject.extent.half_open_s));
     for kind in HalfOpenKind::ALL {
         let left = (limit + SLACK).saturating_sub(half_open.age());
-        case.comes_to_hold(left, || Ok(half_open.stayed_open(kind).is_some()))?;
-        let stayed = half_open.stayed_open(kind);
+        context.wait_until(left, || Ok(half_open.closed_after(kind).is_some()))?;
+        let stayed = half_open.closed_after(kind);
         ensure(stayed.is_some_and(|stayed| stayed <= limit + SLACK), || {
             format!(
                 "a connection on which the client sent {} is still open after {:?}",

@@ -6,9 +6,9 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::Check;
-use crate::case::Case;
-use crate::stop::{Step, ensure, fail, not_applicable, reason};
-use crate::subject::{Start, Starter};
+use crate::check_context::CheckContext;
+use crate::check_error::{CheckResult, ensure, fail, not_applicable, reason};
+use crate::subject::{StartOutcome, Starter};
 
 /// A key of 1024 bits, made for this check: no library here makes one so weak.
 const RSA_1024: &[u8] = include_bytes!("start/rsa-1024.pem");
@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
 
 /// A temporary file that only this user can read, removed with this value. Suites run concurrently in one
 /// process: with a shared name one would remove the other's key.
-fn key_file(content: &[u8]) -> Step<NamedTempFile> {
+fn key_file(content: &[u8]) -> CheckResult<NamedTempFile> {
     let write = || {
         let mut file = NamedTempFile::with_prefix("authbench-conformance-")?;
         file.write_all(content)?;
@@ -38,46 +38,48 @@ fn key_file(content: &[u8]) -> Step<NamedTempFile> {
     })
 }
 
-fn weak_key(case: &Case<'_>) -> Step {
-    let Some(starter) = case.subject.starter.as_deref() else { return not_applicable(reason::NO_STARTER) };
-    let login = case.login()?;
+fn weak_key(context: &CheckContext<'_>) -> CheckResult {
+    let Some(starter) = context.subject.starter.as_deref() else { return not_applicable(reason::NO_STARTER) };
+    let login = context.login()?;
     let token = crate::token::Token::open(&login.credential);
     let alg = token.as_ref().and_then(|token| token.header["alg"].as_str()).unwrap_or_default();
     match alg.get(..2) {
         Some("HS") => short_secrets(starter, "--secret-file"),
-        Some("RS" | "PS") => must_refuse(starter, "--key-file", RSA_1024, "2048"),
+        Some("RS" | "PS") => must_not_start(starter, "--key-file", RSA_1024, "2048"),
         Some(_) => not_applicable("keys of this algorithm have a fixed strength"),
-        None if case.facts.sealed() == Some(true) => short_secrets(starter, "--sealing-key-file"),
+        None if context.facts.sealed() == Some(true) => short_secrets(starter, "--sealing-key-file"),
         None => not_applicable("the server has no key"),
     }
 }
 
-fn short_secrets(starter: &dyn Starter, flag: &str) -> Step {
-    must_refuse(starter, flag, &[7; 31], "32")?;
-    must_refuse(starter, flag, b"secret", "32")?;
+fn short_secrets(starter: &dyn Starter, flag: &str) -> CheckResult {
+    must_not_start(starter, flag, &[7; 31], "32")?;
+    must_not_start(starter, flag, b"secret", "32")?;
     let good = key_file(&[7; 32])?;
     match start(starter, flag, good.path())? {
-        Start::Serves => Ok(()),
-        Start::Refused { stderr, .. } => fail(format!("a key of 32 bytes is rejected, too: {stderr}")),
+        StartOutcome::Started => Ok(()),
+        StartOutcome::Failed { stderr, .. } => fail(format!("a key of 32 bytes is rejected, too: {stderr}")),
     }
 }
 
-/// `least` is the minimum key size, which the error must state.
-fn must_refuse(starter: &dyn Starter, flag: &str, key: &[u8], least: &str) -> Step {
+/// `min_size` is the minimum key size, which the error must state.
+fn must_not_start(starter: &dyn Starter, flag: &str, key: &[u8], min_size: &str) -> CheckResult {
     let file = key_file(key)?;
     match start(starter, flag, file.path())? {
-        Start::Serves => fail(format!("the server starts with {flag} and a key of less than {least}")),
-        Start::Refused { code, stderr } => {
+        StartOutcome::Started => fail(format!("the server starts with {flag} and a key of less than {min_size}")),
+        StartOutcome::Failed { code, stderr } => {
             ensure(code != 0, || "the server exits with code 0".to_owned())?;
             // The file name is random and does not count.
-            let said = stderr.replace(&*file.path().to_string_lossy(), "FILE");
-            let clear = said.contains(flag) && said.contains(least);
-            ensure(clear, || format!("the error does not name both {flag} and the minimum size {least}: {said:?}"))
+            let message = stderr.replace(&*file.path().to_string_lossy(), "FILE");
+            let is_clear = message.contains(flag) && message.contains(min_size);
+            ensure(is_clear, || {
+                format!("the error does not name both {flag} and the minimum size {min_size}: {message:?}")
+            })
         }
     }
 }
 
-fn start(starter: &dyn Starter, flag: &str, file: &Path) -> Step<Start> {
+fn start(starter: &dyn Starter, flag: &str, file: &Path) -> CheckResult<StartOutcome> {
     let path = file.display().to_string();
     starter
         .start(&[flag, &path])

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{Answer, Base, Request, Silence, Use, connect, reading};
+use super::{Base, ConnectionMode, Request, RequestError, Response, connect, response_reader};
 
 /// A connection that is reopened where the server has closed it.
 pub(crate) struct Connection<'b> {
@@ -20,24 +20,24 @@ impl<'b> Connection<'b> {
 
     /// Sends one request and waits for its response. A server may close a connection at any time between two requests,
     /// so that only a missing response over a new one counts.
-    pub(crate) fn send(&mut self, request: &Request) -> Result<Answer, Silence> {
+    pub(crate) fn send(&mut self, request: &Request) -> Result<Response, RequestError> {
         if let Some(stream) = self.stream.take() {
             match self.send_over(stream, request) {
-                Err(Silence::Closed) => {}
-                answered => return answered,
+                Err(RequestError::Closed) => {}
+                result => return result,
             }
         }
         let stream = connect(self.base.address, &request.limits(self.stop))?;
         self.send_over(stream, request)
     }
 
-    fn send_over(&mut self, mut stream: TcpStream, request: &Request) -> Result<Answer, Silence> {
+    fn send_over(&mut self, mut stream: TcpStream, request: &Request) -> Result<Response, RequestError> {
         let started = Instant::now();
         let limits = request.limits(self.stop);
-        limits.write(&mut stream, &request.bytes(self.base, Use::Again))?;
-        let (answer, kept) = reading::answer(&mut stream, &limits)?;
+        limits.write(&mut stream, &request.bytes(self.base, ConnectionMode::KeepAlive))?;
+        let (response, kept) = response_reader::read_response(&mut stream, &limits)?;
         self.stream = kept.then_some(stream);
-        Ok(Answer { took: started.elapsed(), ..answer })
+        Ok(Response { took: started.elapsed(), ..response })
     }
 }
 
@@ -71,6 +71,6 @@ mod tests {
             assert_eq!(connection.send(&Request::get("/me")).unwrap().body, b"ok");
         }
         server.join().unwrap();
-        assert_eq!(connection.send(&Request::get("/me")).unwrap_err(), Silence::Refused, "the listener is closed");
+        assert_eq!(connection.send(&Request::get("/me")).unwrap_err(), RequestError::Refused, "the listener is closed");
     }
 }

@@ -1,8 +1,8 @@
 //! Servers with one fault each: exactly the named checks must fail.
 
 mod balancer;
+mod faults;
 mod hardening;
-mod spoilers;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
@@ -12,25 +12,24 @@ use conformance::Subject;
 use conformance::checks::{self, Check};
 use contract::Carrier::{self, Bearer, Cookie};
 
-use crate::bed::{Bed, SMALL, failures, is_full};
-use crate::proxy::{Message, Proxy, Spoiler};
+use crate::proxy::{Message, Proxy, TrafficFault};
+use crate::testbed::{SMALL, Testbed, failures, is_full};
 use balancer::Balancer;
-use spoilers as spoil;
 use testkit::program::program;
 
 /// The place of a fault.
-enum Where {
+enum FaultLocation {
     /// In the authenticator: the example `broken` with this `--fault`.
     Server(&'static str),
     /// Between the suite and a correct server.
-    Proxy(Arc<dyn Spoiler>),
+    Proxy(Arc<dyn TrafficFault>),
 }
 
 /// A broken server.
-struct Broken {
+struct FaultyServer {
     scheme: &'static str,
     carrier: Carrier,
-    place: Where,
+    location: FaultLocation,
     name: &'static str,
     /// Servers like it.
     nodes: usize,
@@ -38,26 +37,26 @@ struct Broken {
     fails: &'static [&'static str],
 }
 
-fn server(scheme: &'static str, carrier: Carrier, fault: &'static str, fails: &'static [&'static str]) -> Broken {
-    Broken { scheme, carrier, place: Where::Server(fault), name: fault, nodes: 1, fails }
+fn server(scheme: &'static str, carrier: Carrier, fault: &'static str, fails: &'static [&'static str]) -> FaultyServer {
+    FaultyServer { scheme, carrier, location: FaultLocation::Server(fault), name: fault, nodes: 1, fails }
 }
 
 fn proxy(
     scheme: &'static str,
     carrier: Carrier,
     name: &'static str,
-    spoiler: impl Spoiler + 'static,
+    fault: impl TrafficFault + 'static,
     fails: &'static [&'static str],
-) -> Broken {
-    Broken { scheme, carrier, place: Where::Proxy(Arc::new(spoiler)), name, nodes: 1, fails }
+) -> FaultyServer {
+    FaultyServer { scheme, carrier, location: FaultLocation::Proxy(Arc::new(fault)), name, nodes: 1, fails }
 }
 
 /// All broken servers, and some correct ones, by family.
-fn families() -> [Vec<Broken>; 7] {
-    [tokens(), sessions(), outages(), cookies(), manners(), answers(), hardening::all()]
+fn families() -> [Vec<FaultyServer>; 7] {
+    [tokens(), sessions(), outages(), cookies(), general(), changed_responses(), hardening::all()]
 }
 
-fn tokens() -> Vec<Broken> {
+fn tokens() -> Vec<FaultyServer> {
     const HS256: &str = "jwt-hs256";
     const RS256: &str = "jwt-rs256";
     const REFRESH: &str = "jwt-hs256-refresh";
@@ -94,7 +93,7 @@ fn tokens() -> Vec<Broken> {
     ]
 }
 
-fn sessions() -> Vec<Broken> {
+fn sessions() -> Vec<FaultyServer> {
     const MEMORY: &str = "session-memory";
     vec![
         server(MEMORY, Cookie, "none", &[]),
@@ -114,11 +113,17 @@ fn sessions() -> Vec<Broken> {
             "sealed-loose",
             &["credential-malformed", "sealed-bits", "sealed-swapped", "mutated-refused"],
         ),
-        proxy(MEMORY, Cookie, "adopted-id", spoil::AdoptedId, &["login-gives-new-id", "planted-id-not-adopted"]),
+        proxy(
+            MEMORY,
+            Cookie,
+            "adopted-id",
+            faults::AdoptedCredential,
+            &["login-gives-new-id", "planted-id-not-adopted"],
+        ),
     ]
 }
 
-fn outages() -> Vec<Broken> {
+fn outages() -> Vec<FaultyServer> {
     const REDIS: &str = "session-redis";
     const REFUSES: [&str; 5] =
         ["outage-hanging-store", "outage-dead-store", "outage-load-hanging", "outage-load-dead", "outage-load-cut"];
@@ -138,22 +143,28 @@ fn outages() -> Vec<Broken> {
         server(REDIS, Bearer, "outage-allows", &ALLOWS),
         server(REDIS, Bearer, "outage-forgets", &["outage-recovers", "outage-load-hanging", "outage-load-cut"]),
         server("jwt-hs256-refresh", Bearer, "asks-store", &REFUSES),
-        Broken { nodes: 2, ..server("session-redis-cached", Bearer, "serves-stale", &["cut-off-node-obeys"]) },
-        proxy(REDIS, Cookie, "outage-clears-cookie", spoil::ClearedOnOutage, &CLEARS),
+        FaultyServer { nodes: 2, ..server("session-redis-cached", Bearer, "serves-stale", &["cut-off-node-obeys"]) },
+        proxy(REDIS, Cookie, "outage-clears-cookie", faults::CookieClearedInOutage, &CLEARS),
         // Before an outage by the suite that is a disturbance; after it, a fault.
-        proxy(REDIS, Bearer, "stands-still", spoil::StandsStill::default(), &["outage-recovers"]),
+        proxy(
+            REDIS,
+            Bearer,
+            "stalled-login-after-outage",
+            faults::StalledLoginAfterOutage::default(),
+            &["outage-recovers"],
+        ),
     ]
 }
 
-fn cookies() -> Vec<Broken> {
+fn cookies() -> Vec<FaultyServer> {
     const MEMORY: &str = "session-memory";
     vec![
-        proxy(MEMORY, Cookie, "no-host-prefix", spoil::NoPrefix, &["cookie-host-prefix"]),
-        proxy(MEMORY, Cookie, "no-secure", spoil::Without("; Secure"), &["cookie-secure"]),
-        proxy(MEMORY, Cookie, "no-http-only", spoil::Without("; HttpOnly"), &["cookie-http-only"]),
-        proxy(MEMORY, Cookie, "no-same-site", spoil::Without("; SameSite=Lax"), &["cookie-same-site"]),
-        proxy(MEMORY, Cookie, "no-path", spoil::Without("; Path=/"), &["cookie-path"]),
-        proxy(MEMORY, Cookie, "a-domain", spoil::And("; Domain=example.test"), &["cookie-no-domain"]),
+        proxy(MEMORY, Cookie, "no-host-prefix", faults::NoHostPrefix, &["cookie-host-prefix"]),
+        proxy(MEMORY, Cookie, "no-secure", faults::WithoutAttribute("; Secure"), &["cookie-secure"]),
+        proxy(MEMORY, Cookie, "no-http-only", faults::WithoutAttribute("; HttpOnly"), &["cookie-http-only"]),
+        proxy(MEMORY, Cookie, "no-same-site", faults::WithoutAttribute("; SameSite=Lax"), &["cookie-same-site"]),
+        proxy(MEMORY, Cookie, "no-path", faults::WithoutAttribute("; Path=/"), &["cookie-path"]),
+        proxy(MEMORY, Cookie, "a-domain", faults::WithAttribute("; Domain=example.test"), &["cookie-no-domain"]),
         proxy(MEMORY, Cookie, "behind-renaming-balancer", Balancer("sid"), &["cookie-host-prefix"]),
         proxy("jwt-hs256-refresh", Cookie, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
         proxy("jwt-hs256", Bearer, "behind-balancer", Balancer(Carrier::COOKIE_NAME), &[]),
@@ -161,75 +172,81 @@ fn cookies() -> Vec<Broken> {
             MEMORY,
             Cookie,
             "csrf-unchecked",
-            spoil::CsrfUnchecked,
+            faults::CsrfUnchecked,
             &["csrf-refused", "csrf-default-port", "csrf-login-refused"],
         ),
-        proxy(MEMORY, Cookie, "cookie-kept-at-logout", spoil::KeptAtLogout, &["cookie-cleared-at-logout"]),
+        proxy(MEMORY, Cookie, "cookie-kept-at-logout", faults::CookieKeptAtLogout, &["cookie-cleared-at-logout"]),
     ]
 }
 
-fn manners() -> Vec<Broken> {
+fn general() -> Vec<FaultyServer> {
     const MEMORY: &str = "session-memory";
     vec![
-        proxy(MEMORY, Bearer, "nothing", spoil::Nothing, &[]),
-        proxy(MEMORY, Cookie, "undescribed", spoil::Undescribed, &[]),
-        proxy("jwt-hs256", Bearer, "undescribed", spoil::Undescribed, &[]),
-        proxy(MEMORY, Bearer, "no-throttle", spoil::NoThrottle, &["login-throttled"]),
-        proxy(MEMORY, Bearer, "unknown-user-at-once", spoil::UnknownAtOnce, &["login-time-even"]),
-        proxy(MEMORY, Bearer, "two-credentials", spoil::FirstCounts, &["two-credentials"]),
-        proxy(MEMORY, Bearer, "few-logins-at-once", spoil::FewLogins::default(), &["logins-parallel"]),
+        proxy(MEMORY, Bearer, "nothing", faults::NoFault, &[]),
+        proxy(MEMORY, Cookie, "undescribed", faults::NoBenchRoutes, &[]),
+        proxy("jwt-hs256", Bearer, "undescribed", faults::NoBenchRoutes, &[]),
+        proxy(MEMORY, Bearer, "no-throttle", faults::NoThrottle, &["login-throttled"]),
+        proxy(MEMORY, Bearer, "fast-unknown-user", faults::FastUnknownUser, &["login-time-even"]),
+        proxy(MEMORY, Bearer, "two-credentials", faults::FirstCredentialCounts, &["two-credentials"]),
+        proxy(
+            MEMORY,
+            Bearer,
+            "concurrent-logins-rejected",
+            faults::ConcurrentLoginsRejected::default(),
+            &["logins-parallel"],
+        ),
         server(MEMORY, Bearer, "remembers-refused", &["mutated-memory"]),
-        proxy(MEMORY, Bearer, "no-challenge", spoil::NoChallenge, &["no-credential", "bad-credential"]),
-        proxy(MEMORY, Bearer, "fault-on-garbage", spoil::FaultOnGarbage, &["credential-malformed", "mutated-refused"]),
-        proxy(MEMORY, Bearer, "cached", spoil::Cached, &["credentials-not-cached"]),
-        proxy(MEMORY, Bearer, "first-name-counts", spoil::FirstNameCounts, &["body-malformed"]),
+        proxy(MEMORY, Bearer, "no-challenge", faults::NoChallenge, &["no-credential", "bad-credential"]),
+        proxy(MEMORY, Bearer, "error-on-binary", faults::ErrorOnBinary, &["credential-malformed", "mutated-refused"]),
+        proxy(MEMORY, Bearer, "cached", faults::WithoutCacheControl, &["credentials-not-cached"]),
+        proxy(MEMORY, Bearer, "first-name-counts", faults::FirstNameCounts, &["body-malformed"]),
     ]
 }
 
 /// Returns another response in place of one.
-fn answer(
+fn changed_response(
     scheme: &'static str,
     carrier: Carrier,
     name: &'static str,
     when: fn(&Message, &Message) -> bool,
-    spoil: fn(&Message, &mut Message),
+    change: fn(&Message, &mut Message),
     fails: &'static [&'static str],
-) -> Broken {
-    proxy(scheme, carrier, name, spoil::Other { when, spoil }, fails)
+) -> FaultyServer {
+    proxy(scheme, carrier, name, faults::ChangedResponse { when, change }, fails)
 }
 
 #[rustfmt::skip]
-fn answers() -> Vec<Broken> {
+fn changed_responses() -> Vec<FaultyServer> {
     const MEMORY: &str = "session-memory";
     const REFRESH: &str = "jwt-hs256-refresh";
     vec![
-        answer(MEMORY, Bearer, "somebody-else", |request, _| request.is("GET /me "),
-            |_, answer| spoil::replace(answer, "user-", "uzer-"), &["credential-works"]),
-        answer(MEMORY, Bearer, "everybody-is-admin", |request, answer| request.is("GET /admin ") && answer.status() == "403",
-            |_, answer| spoil::status(answer, 200), &["role-missing"]),
-        answer(MEMORY, Cookie, "credential-in-body", |request, _| request.is("POST /login "),
-            |_, answer| spoil::tell(answer), &["cookie-not-in-body"]),
-        answer(MEMORY, Bearer, "nobody-told", |request, _| spoil::is_of_nobody(request),
-            |_, answer| answer.add("x-nobody", "1"), &["login-answer-even"]),
-        answer(MEMORY, Cookie, "own-site-refused", |request, _| request.text("origin").is_some(),
-            |_, answer| spoil::status(answer, 403), &["csrf-own-site-passes", "csrf-default-port"]),
-        answer(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.text("origin").is_some(),
-            |_, answer| spoil::status(answer, 403), &["csrf-bearer-exempt"]),
-        answer(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),
-            |_, answer| spoil::status(answer, 500), &["paths-odd"]),
-        answer(MEMORY, Bearer, "wrong-expiry", |request, _| request.is("POST /login "),
-            |_, answer| spoil::replace(answer, r#""expires_in":1800"#, r#""expires_in":7"#), &["expiry-told"]),
-        answer("session-redis", Bearer, "others-unserved", |request, _| request.is("GET /openapi.json "),
-            |_, answer| spoil::status(answer, 503), &["outage-others-served"]),
-        answer("jwt-hs256", Bearer, "fault-on-unknown-kid", |request, _| spoil::says(request, "unknown-"),
-            |_, answer| spoil::status(answer, 500), &["unknown-kid-flood"]),
-        answer(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.text("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
-            |_, answer| spoil::status(answer, 200), &["refresh-token-at-api"]),
-        answer(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
-            |_, answer| spoil::status(answer, 500), &["refresh-unknown-refused"]),
-        proxy(MEMORY, Cookie, "first-cookie-counts", spoil::FirstCounts, &["two-credentials", "cookies-duplicate"]),
-        proxy(MEMORY, Bearer, "dropped-headers", spoil::DroppedHeaders, &["headers-oversized", "head-bounded"]),
-        proxy(MEMORY, Bearer, "telling-metrics", spoil::TellingMetrics, &["metrics-hold-no-secret"]),
+        changed_response(MEMORY, Bearer, "wrong-user", |request, _| request.is("GET /me "),
+            |_, response| faults::replace(response, "user-", "uzer-"), &["credential-works"]),
+        changed_response(MEMORY, Bearer, "every-user-is-admin", |request, response| request.is("GET /admin ") && response.status() == "403",
+            |_, response| faults::status(response, 200), &["role-missing"]),
+        changed_response(MEMORY, Cookie, "credential-in-body", |request, _| request.is("POST /login "),
+            |_, response| faults::copy_cookie_into_body(response), &["cookie-not-in-body"]),
+        changed_response(MEMORY, Bearer, "unknown-user-header", |request, _| faults::is_login_of_unknown_user(request),
+            |_, response| response.add("x-unknown-user", "1"), &["login-answer-even"]),
+        changed_response(MEMORY, Cookie, "own-site-refused", |request, _| request.text("origin").is_some(),
+            |_, response| faults::status(response, 403), &["csrf-own-site-passes", "csrf-default-port"]),
+        changed_response(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.text("origin").is_some(),
+            |_, response| faults::status(response, 403), &["csrf-bearer-exempt"]),
+        changed_response(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),
+            |_, response| faults::status(response, 500), &["paths-odd"]),
+        changed_response(MEMORY, Bearer, "wrong-expiry", |request, _| request.is("POST /login "),
+            |_, response| faults::replace(response, r#""expires_in":1800"#, r#""expires_in":7"#), &["expiry-told"]),
+        changed_response("session-redis", Bearer, "others-unserved", |request, _| request.is("GET /openapi.json "),
+            |_, response| faults::status(response, 503), &["outage-others-served"]),
+        changed_response("jwt-hs256", Bearer, "fault-on-unknown-kid", |request, _| faults::header_contains(request, "unknown-"),
+            |_, response| faults::status(response, 500), &["unknown-kid-flood"]),
+        changed_response(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.text("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
+            |_, response| faults::status(response, 200), &["refresh-token-at-api"]),
+        changed_response(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
+            |_, response| faults::status(response, 500), &["refresh-unknown-refused"]),
+        proxy(MEMORY, Cookie, "first-cookie-counts", faults::FirstCredentialCounts, &["two-credentials", "cookies-duplicate"]),
+        proxy(MEMORY, Bearer, "dropped-headers", faults::DroppedHeaders, &["headers-oversized", "head-bounded"]),
+        proxy(MEMORY, Bearer, "credential-in-metrics", faults::CredentialInMetrics, &["metrics-hold-no-secret"]),
         server("jwt-hs256", Bearer, "key-fetched", &["key-by-url"]),
         server("jwt-hs256", Bearer, "nbf-ignored", &["nbf-enforced"]),
         server("jwt-hs256", Bearer, "alg-ignored", &["alg-exact", "alg-other"]),
@@ -254,74 +271,79 @@ fn every_check_can_fail() {
 }
 
 /// Number of broken servers that are checked at a time.
-const AT_ONCE: usize = 3;
+const CONCURRENCY: usize = 3;
 
 /// The checks that a broken server must pass, in addition to those that it must fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Others {
+enum CheckSelection {
     /// All others of the table.
     All,
     /// Those of the same rows of the security table.
-    OfItsRows,
+    SameRows,
 }
 
 /// Returns how the suite's verdict on this server is wrong.
-fn misjudged(broken: &Broken, others: Others) -> Option<String> {
+fn wrong_verdict(broken: &FaultyServer, others: CheckSelection) -> Option<String> {
     let scheme = broken.scheme.parse().unwrap();
-    let more = if let Where::Server(fault) = broken.place { vec!["--fault", fault] } else { vec![] };
-    let bed = match &broken.place {
-        Where::Server(_) => Bed::with(program("examples/broken"), scheme, broken.carrier, broken.nodes, &more),
-        Where::Proxy(_) => Bed::with(program(scheme.binary()), scheme, broken.carrier, broken.nodes, &more),
+    let more = if let FaultLocation::Server(fault) = broken.location { vec!["--fault", fault] } else { vec![] };
+    let testbed = match &broken.location {
+        FaultLocation::Server(_) => {
+            Testbed::with(program("examples/broken"), scheme, broken.carrier, broken.nodes, &more)
+        }
+        FaultLocation::Proxy(_) => Testbed::with(program(scheme.binary()), scheme, broken.carrier, broken.nodes, &more),
     };
-    let proxy = match &broken.place {
-        Where::Proxy(spoiler) => Some(Proxy::start(bed.address(), Arc::clone(spoiler))),
-        Where::Server(_) => None,
+    let proxy = match &broken.location {
+        FaultLocation::Proxy(fault) => Some(Proxy::start(testbed.address(), Arc::clone(fault))),
+        FaultLocation::Server(_) => None,
     };
-    let mut subject = Subject { extent: SMALL, ..bed.subject() };
+    let mut subject = Subject { extent: SMALL, ..testbed.subject() };
     if let Some(proxy) = &proxy {
         subject.nodes = vec![proxy.address.into()];
     }
-    let must: BTreeSet<_> = broken.fails.iter().copied().collect();
-    let is_named = |check: &&Check| must.contains(check.id);
+    let expected: BTreeSet<_> = broken.fails.iter().copied().collect();
+    let is_named = |check: &&Check| expected.contains(check.id);
     let rows: BTreeSet<_> = checks::all().filter(is_named).map(|check| check.row).collect();
-    let wanted = |check: &Check| others == Others::All || rows.contains(&check.row);
-    let report = conformance::run_those(&subject, wanted, &mut (), &AtomicBool::new(false))
+    let wanted = |check: &Check| others == CheckSelection::All || rows.contains(&check.row);
+    let report = conformance::run_selected(&subject, wanted, &mut (), &AtomicBool::new(false))
         .unwrap_or_else(|error| panic!("{}: {error}", broken.name));
     let failed: BTreeSet<_> = report.failures().map(|outcome| outcome.id.as_str()).collect();
-    let accused: Vec<_> = failed.difference(&must).collect();
-    let missed: Vec<_> = must.difference(&failed).collect();
-    (failed != must).then(|| {
+    let wrongly_failed: Vec<_> = failed.difference(&expected).collect();
+    let wrongly_passed: Vec<_> = expected.difference(&failed).collect();
+    (failed != expected).then(|| {
         let (name, scheme) = (broken.name, broken.scheme);
-        format!("{name} of {scheme}: wrongly accused of {accused:?}, not accused of {missed:?}\n{}", failures(&report))
+        format!(
+            "{name} of {scheme}: wrongly failed {wrongly_failed:?}, wrongly passed {wrongly_passed:?}\n{}",
+            failures(&report)
+        )
     })
 }
 
 /// Returns every broken server with the checks of its rows; with all checks the first of each family, correct ones, and
 /// under `--full` every server.
-fn examinations() -> Vec<(Broken, Others)> {
+fn selected_servers() -> Vec<(FaultyServer, CheckSelection)> {
     let wanted = std::env::var("CONFORMANCE_FAULTS").unwrap_or_default();
-    let wanted = |broken: &Broken| wanted.is_empty() || wanted.split(',').any(|name| name == broken.name);
-    let others = |first: bool| if first || is_full() { Others::All } else { Others::OfItsRows };
+    let wanted = |broken: &FaultyServer| wanted.is_empty() || wanted.split(',').any(|name| name == broken.name);
+    let others = |first: bool| if first || is_full() { CheckSelection::All } else { CheckSelection::SameRows };
     let examined = families().into_iter().flat_map(|family| {
-        let (sound, broken): (Vec<_>, Vec<_>) = family.into_iter().partition(|broken| broken.fails.is_empty());
-        let broken = broken.into_iter().enumerate().map(|(place, broken)| (broken, others(place == 0)));
-        sound.into_iter().map(|sound| (sound, Others::All)).chain(broken).collect::<Vec<_>>()
+        let (correct, broken): (Vec<_>, Vec<_>) = family.into_iter().partition(|broken| broken.fails.is_empty());
+        let broken = broken.into_iter().enumerate().map(|(location, broken)| (broken, others(location == 0)));
+        correct.into_iter().map(|correct| (correct, CheckSelection::All)).chain(broken).collect::<Vec<_>>()
     });
     examined.filter(|(broken, _)| wanted(broken)).collect()
 }
 
 #[test]
 fn each_fault_fails_its_checks_and_no_others() {
-    let queue = Mutex::new(examinations());
+    let queue = Mutex::new(selected_servers());
     let wrong = Mutex::new(vec![]);
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENCY {
             scope.spawn(|| {
                 while let Some((broken, others)) = { queue.lock().unwrap().pop() } {
                     let started = std::time::Instant::now();
-                    let opinion = misjudged(&broken, others);
-                    eprintln!("{} of {}: {:?} {}", broken.name, broken.scheme, started.elapsed(), opinion.is_none());
-                    wrong.lock().unwrap().extend(opinion);
+                    let verdict = wrong_verdict(&broken, others);
+                    eprintln!("{} of {}: {:?} {}", broken.name, broken.scheme, started.elapsed(), verdict.is_none());
+                    wrong.lock().unwrap().extend(verdict);
                 }
             });
         }

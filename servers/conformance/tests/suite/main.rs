@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
-mod bed;
 mod broken;
-mod hold;
 mod proxy;
 mod relay;
 mod repeat;
 mod schemes;
 mod server;
+mod store_control;
+mod testbed;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time limit for a request to become complete, so that no check waits for one that never does.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -81,7 +81,7 @@ impl Message {
 pub(crate) type Memory = HashMap<String, String>;
 
 /// A fault that changes the traffic.
-pub(crate) trait Spoiler: Send + Sync {
+pub(crate) trait TrafficFault: Send + Sync {
     /// Returns the number of connections served at a time.
     fn connections(&self) -> usize {
         usize::MAX
@@ -98,69 +98,74 @@ pub(crate) trait Spoiler: Send + Sync {
     }
 
     /// Changes the response to this request, which is as it was forwarded.
-    fn answer(&self, _request: &Message, _answer: &mut Message, _memory: &mut Memory) {}
+    fn response(&self, _request: &Message, _answer: &mut Message, _memory: &mut Memory) {}
 }
 
 /// A running proxy, until this value is dropped.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    pub(crate) fn start(behind: SocketAddr, spoiler: Arc<dyn Spoiler>) -> Self {
+    pub(crate) fn start(upstream: SocketAddr, fault: Arc<dyn TrafficFault>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let over = Arc::new(AtomicBool::new(false));
-        let (done, memory) = (Arc::clone(&over), Arc::new(Mutex::new(Memory::new())));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (stop_flag, memory) = (Arc::clone(&stopped), Arc::new(Mutex::new(Memory::new())));
         let served = Arc::new(AtomicUsize::new(0));
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                while served.load(Ordering::SeqCst) >= spoiler.connections() && !done.load(Ordering::Relaxed) {
+                while served.load(Ordering::SeqCst) >= fault.connections() && !stop_flag.load(Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                if done.load(Ordering::Relaxed) {
+                if stop_flag.load(Ordering::Relaxed) {
                     return;
                 }
                 served.fetch_add(1, Ordering::SeqCst);
-                let (spoiler, memory, served) = (Arc::clone(&spoiler), Arc::clone(&memory), Arc::clone(&served));
+                let (fault, memory, served) = (Arc::clone(&fault), Arc::clone(&memory), Arc::clone(&served));
                 std::thread::spawn(move || {
-                    pass(stream, behind, spoiler.as_ref(), &memory);
+                    forward(stream, upstream, fault.as_ref(), &memory);
                     served.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, over }
+        Self { address, stopped }
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
     }
 }
 
-fn pass(mut client: TcpStream, behind: SocketAddr, spoiler: &dyn Spoiler, memory: &Mutex<Memory>) -> Option<()> {
-    let deadline = spoiler.request_timeout().map(|timeout| Instant::now() + timeout);
+fn forward(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    fault: &dyn TrafficFault,
+    memory: &Mutex<Memory>,
+) -> Option<()> {
+    let deadline = fault.request_timeout().map(|timeout| Instant::now() + timeout);
     let mut request = read_request(&mut client, deadline)?;
     // One request per connection, whatever the client requested.
     request.without("connection");
     request.add("connection", "close");
-    let early = spoiler.request(&mut request, &mut memory.lock().unwrap());
-    let answer = if let Some(answer) = early {
-        answer
+    let direct_response = fault.request(&mut request, &mut memory.lock().unwrap());
+    let response = if let Some(response) = direct_response {
+        response
     } else {
-        let mut answer = ask(behind, &request)?;
-        spoiler.answer(&request, &mut answer, &mut memory.lock().unwrap());
-        answer
+        let mut response = send_to_server(upstream, &request)?;
+        fault.response(&request, &mut response, &mut memory.lock().unwrap());
+        response
     };
-    client.write_all(&answer.bytes()).ok()
+    client.write_all(&response.bytes()).ok()
 }
 
-fn ask(behind: SocketAddr, request: &Message) -> Option<Message> {
-    let mut server = TcpStream::connect(behind).ok()?;
-    server.set_read_timeout(Some(PATIENCE)).ok()?;
+fn send_to_server(upstream: SocketAddr, request: &Message) -> Option<Message> {
+    let mut server = TcpStream::connect(upstream).ok()?;
+    server.set_read_timeout(Some(SERVER_TIMEOUT)).ok()?;
     let _ = server.write_all(&request.bytes());
     let mut bytes = vec![];
     let _ = server.read_to_end(&mut bytes);

@@ -28,10 +28,10 @@ impl Relays {
     }
 
     /// Returns these flags, which name the backend, with the links in place of the addresses.
-    pub(crate) fn lead(&self, flags: Vec<String>) -> Vec<String> {
+    pub(crate) fn redirect(&self, flags: Vec<String>) -> Vec<String> {
         let of = |port: u16| format!(":{port}/");
-        let led = |flag: String, relay: &Relay| flag.replace(&of(relay.port), &of(relay.proxy.address().port()));
-        flags.into_iter().map(|flag| self.0.iter().fold(flag, led)).collect()
+        let redirected = |flag: String, relay: &Relay| flag.replace(&of(relay.port), &of(relay.proxy.address().port()));
+        flags.into_iter().map(|flag| self.0.iter().fold(flag, redirected)).collect()
     }
 
     pub(crate) fn cut(&self) {

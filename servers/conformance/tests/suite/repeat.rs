@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use contract::{Carrier, Scheme};
 
-use crate::bed::{Bed, SMALL, failures};
+use crate::testbed::{SMALL, Testbed, failures};
 
 const TIMES: usize = 50;
 
@@ -15,8 +15,8 @@ fn correct_servers_pass_fifty_runs() {
         let scheme: Scheme = scheme.parse().unwrap();
         for time in 0..TIMES {
             let carrier = if time % 2 == 0 { Carrier::Bearer } else { Carrier::Cookie };
-            let bed = Bed::of(scheme, carrier);
-            let mut subject = bed.subject();
+            let testbed = Testbed::of(scheme, carrier);
+            let mut subject = testbed.subject();
             subject.extent = SMALL;
             let report = conformance::run(&subject, &mut (), &AtomicBool::new(false)).unwrap();
             assert!(report.is_conformant(), "{scheme}, {carrier}, run {time}: {}", failures(&report));

@@ -9,31 +9,31 @@ use std::time::Instant;
 use conformance::{Report, Verdict, matrix};
 use contract::{Carrier, Scheme};
 
-use crate::bed::{Bed, failures, is_full, is_to_extent};
+use crate::testbed::{Testbed, failures, has_full_extent, is_full};
 
 /// Concurrent runs, in addition to those of the broken servers. Outages and windows are mostly waits; but several
 /// full-extent floods of requests at a time slow down the store's responses on a small machine.
-fn at_once() -> usize {
-    if is_to_extent() { 1 } else { 4 }
+fn concurrency() -> usize {
+    if has_full_extent() { 1 } else { 4 }
 }
 
 /// A scheme and a carrier.
-type Case = (Scheme, Carrier);
+type SchemeAndCarrier = (Scheme, Carrier);
 
 /// Whether the whole matrix is checked: every scheme with both carriers.
-fn is_whole() -> bool {
+fn is_full_matrix() -> bool {
     (is_full() || std::env::var_os("UPDATE_MATRIX").is_some()) && std::env::var_os("CONFORMANCE_SCHEMES").is_none()
 }
 
 /// Returns what is checked: every scheme with both carriers, or with one of them. Tokens are signed by four algorithms
 /// and revoked early in five ways, in the order of the table: alternating covers every pair of algorithm, end and carrier.
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<SchemeAndCarrier> {
     let wanted = std::env::var("CONFORMANCE_SCHEMES").unwrap_or_default();
     let wanted = |scheme: &Scheme| wanted.is_empty() || wanted.split(',').any(|id| id == scheme.id());
     let examined = Scheme::all().filter(|scheme| !scheme.is_control()).filter(wanted).enumerate();
     let both = [Carrier::Bearer, Carrier::Cookie];
-    let carriers = |place: usize| if is_whole() { both.to_vec() } else { vec![both[place % 2]] };
-    examined.flat_map(|(place, scheme)| carriers(place).into_iter().map(move |carrier| (scheme, carrier))).collect()
+    let carriers = |index: usize| if is_full_matrix() { both.to_vec() } else { vec![both[index % 2]] };
+    examined.flat_map(|(index, scheme)| carriers(index).into_iter().map(move |carrier| (scheme, carrier))).collect()
 }
 
 /// Returns the reports on all of them.
@@ -41,24 +41,24 @@ fn reports() -> Vec<Report> {
     let queue: Mutex<VecDeque<_>> = Mutex::new(cases().into_iter().enumerate().collect());
     let done = Mutex::new(vec![]);
     std::thread::scope(|scope| {
-        for _ in 0..at_once() {
+        for _ in 0..concurrency() {
             scope.spawn(|| {
-                while let Some((place, case)) = { queue.lock().unwrap().pop_front() } {
-                    let report = examined(case);
-                    done.lock().unwrap().push((place, report));
+                while let Some((index, case)) = { queue.lock().unwrap().pop_front() } {
+                    let report = run_suite(case);
+                    done.lock().unwrap().push((index, report));
                 }
             });
         }
     });
     let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, report)| report).collect()
 }
 
-fn examined((scheme, carrier): Case) -> Report {
-    let bed = Bed::of(scheme, carrier);
+fn run_suite((scheme, carrier): SchemeAndCarrier) -> Report {
+    let testbed = Testbed::of(scheme, carrier);
     let started = Instant::now();
-    let report = conformance::run(&bed.subject(), &mut (), &AtomicBool::new(false))
+    let report = conformance::run(&testbed.subject(), &mut (), &AtomicBool::new(false))
         .unwrap_or_else(|error| panic!("{scheme}, {carrier}: {error}"));
     let mut slowest: Vec<_> = report.outcomes.iter().map(|outcome| (outcome.took_ms, outcome.id.as_str())).collect();
     slowest.sort_unstable_by(|one, other| other.cmp(one));
@@ -70,7 +70,7 @@ fn examined((scheme, carrier): Case) -> Report {
                 eprintln!("{scheme}, {carrier}: {} failed: {why}", outcome.id);
             }
         }
-        eprintln!("{scheme}, {carrier}: its servers said:\n{}", bed.warnings());
+        eprintln!("{scheme}, {carrier}: its servers said:\n{}", testbed.warnings());
     }
     report
 }
@@ -78,29 +78,29 @@ fn examined((scheme, carrier): Case) -> Report {
 #[test]
 fn reference_servers_pass_and_matrix_is_up_to_date() {
     let reports = reports();
-    is_conformant(&reports);
-    is_documented(&reports);
+    assert_conformant(&reports);
+    assert_documented(&reports);
 }
 
-fn is_conformant(reports: &[Report]) {
-    let accused: Vec<_> = reports.iter().filter(|report| !report.is_conformant()).collect();
-    let text = accused.iter().map(|report| {
+fn assert_conformant(reports: &[Report]) {
+    let failing: Vec<_> = reports.iter().filter(|report| !report.is_conformant()).collect();
+    let text = failing.iter().map(|report| {
         let carrier = report.scheme.as_ref().map(|scheme| scheme.carrier.to_string()).unwrap_or_default();
         format!("{}, {carrier}:\n{}", report.id(), failures(report))
     });
     let text: String = text.collect();
-    assert!(accused.is_empty(), "{text}");
+    assert!(failing.is_empty(), "{text}");
 }
 
-fn is_documented(reports: &[Report]) {
+fn assert_documented(reports: &[Report]) {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance.md"));
-    let text = format!("{HEAD}\n{}", matrix(reports));
-    let is_updated = std::env::var_os("UPDATE_MATRIX").is_some() && is_whole();
+    let text = format!("{MATRIX_HEADER}\n{}", matrix(reports));
+    let is_updated = std::env::var_os("UPDATE_MATRIX").is_some() && is_full_matrix();
     if is_updated {
         std::fs::write(&path, &text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap();
-    assert!(found == text || !is_whole(), "{} is out of date: run with UPDATE_MATRIX=1", path.display());
+    assert!(found == text || !is_full_matrix(), "{} is out of date: run with UPDATE_MATRIX=1", path.display());
     let (documented, examined) = (cells(&found), cells(&text));
     let checks = |cells: &BTreeMap<(&str, &str), &str>| {
         cells.keys().map(|(check, _)| (*check).to_owned()).collect::<BTreeSet<_>>()
@@ -108,7 +108,7 @@ fn is_documented(reports: &[Report]) {
     assert_eq!(checks(&documented), checks(&examined), "{} is out of date", path.display());
     for (cell, mark) in examined {
         // What does not apply to one carrier may apply to the other.
-        let is_so = documented.get(&cell) == Some(&mark) || mark == "–" && !is_whole();
+        let is_so = documented.get(&cell) == Some(&mark) || mark == "–" && !is_full_matrix();
         assert!(is_so, "{cell:?} is {mark}: {} is out of date: run with UPDATE_MATRIX=1", path.display());
     }
 }
@@ -129,7 +129,7 @@ fn cells(matrix: &str) -> BTreeMap<(&str, &str), &str> {
 }
 
 /// The text above the table.
-const HEAD: &str = "# Conformance of the reference servers
+const MATRIX_HEADER: &str = "# Conformance of the reference servers
 
 Generated by `UPDATE_MATRIX=1 cargo test --workspace --test suite schemes`; a test compares this file with the result.
 The rows are those of the security table, the checks those of `servers/conformance/src/checks`. The servers are real

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use contract::{StoreDown, route};
 
-use super::{Down, Outage, await_ready, ended, in_time, settled};
-use crate::case::{Case, STALL};
-use crate::stop::{Step, ensure, fail, not_applicable, reason};
-use crate::wire::{Answer, Base, Request};
+use super::{Outage, OutageKind, await_ready, ensure_in_time, ensure_recovery, revoked_credential};
+use crate::check_context::{CheckContext, STALL};
+use crate::check_error::{CheckResult, ensure, fail, not_applicable, reason};
+use crate::wire::{Base, Request, Response};
 
 /// Number of concurrent connections.
 const CONNECTIONS: usize = 6;
@@ -47,96 +47,100 @@ impl Stage {
 
 /// The kind of a credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum CredentialKind {
     /// A valid credential.
-    Good,
+    Valid,
     /// A revoked or unknown credential.
-    Nobody,
+    Invalid,
 }
 
 /// Starts an outage for the servers, or for the last of them, during load, and ends it.
-pub(super) fn during(case: &Case<'_>, down: Down) -> Step {
-    case.store()?;
-    let policy = Case::fact(case.facts.store_down())?;
+pub(super) fn during(context: &CheckContext<'_>, kind: OutageKind) -> CheckResult {
+    context.store_control()?;
+    let policy = CheckContext::require(context.facts.store_down())?;
     if policy == StoreDown::NotNeeded {
         return not_applicable(reason::STORE_WITHIN);
     }
-    let node = case.subject.nodes.last().unwrap_or(case.first());
-    let ended = ended(case)?;
-    let good = (0..CONNECTIONS).map(|_| Ok(case.login()?.credential)).collect::<Step<Vec<_>>>()?;
+    let node = context.subject.nodes.last().unwrap_or(context.first_node());
+    let revoked = revoked_credential(context)?;
+    let valid = (0..CONNECTIONS).map(|_| Ok(context.login()?.credential)).collect::<CheckResult<Vec<_>>>()?;
     let stage = Stage(AtomicU8::new(0));
-    let client = |good: &str| Client { case, node, policy, down, stage: &stage }.ask(good, ended.as_deref());
-    let asked = std::thread::scope(|scope| {
-        let clients: Vec<_> = good.iter().map(|good| scope.spawn(|| client(good))).collect();
-        let played = play(case, down, &stage);
+    let client =
+        |valid: &str| Client { context, node, policy, kind, stage: &stage }.send_requests(valid, revoked.as_deref());
+    let sent = std::thread::scope(|scope| {
+        let clients: Vec<_> = valid.iter().map(|valid| scope.spawn(|| client(valid))).collect();
+        let stages = run_stages(context, kind, &stage);
         stage.enter(Phase::Over);
-        let asked = clients.into_iter().map(|client| client.join().expect("a client does not panic"));
-        let asked = asked.collect::<Step<Vec<u32>>>();
-        played.and(asked)
+        let sent = clients.into_iter().map(|client| client.join().expect("a client does not panic"));
+        let sent = sent.collect::<CheckResult<Vec<u32>>>();
+        stages.and(sent)
     });
-    let settled = settled(case);
-    let answers = asked?;
-    settled?;
-    ensure(answers.iter().all(|answers| *answers > 0), || "a connection got no response during the outage".to_owned())
+    let recovery = ensure_recovery(context);
+    let responses = sent?;
+    recovery?;
+    ensure(responses.iter().all(|responses| *responses > 0), || {
+        "a connection got no response during the outage".to_owned()
+    })
 }
 
 /// Runs one phase after the other.
-fn play(case: &Case<'_>, down: Down, stage: &Stage) -> Step {
+fn run_stages(context: &CheckContext<'_>, kind: OutageKind, stage: &Stage) -> CheckResult {
     sleep(SPAN);
     stage.enter(Phase::Begins);
-    let outage = Outage::begin(case, down)?;
+    let outage = Outage::start(context, kind)?;
     sleep(SPAN);
     stage.enter(Phase::Away);
     sleep(AWAY);
     stage.enter(Phase::Ends);
     drop(outage);
-    await_ready(case)?;
+    await_ready(context)?;
     stage.enter(Phase::After);
     sleep(SPAN);
     Ok(())
 }
 
 struct Client<'c> {
-    case: &'c Case<'c>,
+    context: &'c CheckContext<'c>,
     node: &'c Base,
     policy: StoreDown,
-    down: Down,
+    kind: OutageKind,
     stage: &'c Stage,
 }
 
 impl Client<'_> {
     /// Sends requests until the end; returns the number of responses during the outage.
-    fn ask(&self, good: &str, ended: Option<&str>) -> Step<u32> {
-        let unknown: String = good.chars().rev().collect();
-        let nobodies = ended.into_iter().chain([unknown.as_str()]).map(|credential| (Who::Nobody, credential));
-        let all: Vec<_> = std::iter::once((Who::Good, good)).chain(nobodies).collect();
-        let mut connection = self.case.connection(self.node);
-        let mut answers = 0;
-        for (who, credential) in all.iter().cycle() {
+    fn send_requests(&self, valid: &str, revoked: Option<&str>) -> CheckResult<u32> {
+        let unknown: String = valid.chars().rev().collect();
+        let invalid =
+            revoked.into_iter().chain([unknown.as_str()]).map(|credential| (CredentialKind::Invalid, credential));
+        let all: Vec<_> = std::iter::once((CredentialKind::Valid, valid)).chain(invalid).collect();
+        let mut connection = self.context.connection(self.node);
+        let mut responses = 0;
+        for (kind, credential) in all.iter().cycle() {
             let began = self.stage.phase();
             if began == Phase::Over {
                 break;
             }
-            let me = self.case.with(Request::get(route::ME), credential);
-            let answer = self.case.send_over(&mut connection, &me)?;
+            let me = self.context.with(Request::get(route::ME), credential);
+            let response = self.context.send_over(&mut connection, &me)?;
             let ended = self.stage.phase();
-            self.judge(*who, &answer, began, ended)?;
-            answers += u32::from(began == Phase::Away);
+            self.check_response(*kind, &response, began, ended)?;
+            responses += u32::from(began == Phase::Away);
             sleep(PAUSE);
         }
-        Ok(answers)
+        Ok(responses)
     }
 
-    fn judge(&self, who: Who, answer: &Answer, began: Phase, ended: Phase) -> Step {
-        in_time(answer, route::ME)?;
-        let status = answer.status;
-        match who {
-            Who::Nobody => ensure(matches!(status, 401 | 503), || {
+    fn check_response(&self, kind: CredentialKind, response: &Response, began: Phase, ended: Phase) -> CheckResult {
+        ensure_in_time(response, route::ME)?;
+        let status = response.status;
+        match kind {
+            CredentialKind::Invalid => ensure(matches!(status, 401 | 503), || {
                 format!("a revoked or unknown credential gets {status} instead of 401 or 503")
             })?,
-            Who::Good => {
+            CredentialKind::Valid => {
                 let allowed = [self.allowed(began), self.allowed(ended)].concat();
-                let (policy, took) = (self.policy, answer.took);
+                let (policy, took) = (self.policy, response.took);
                 // A server that needs no store to accept has no reason to wait.
                 let stalled = status == 503 && took >= STALL && policy != StoreDown::VerifyOnly;
                 ensure(stalled || allowed.contains(&status), || {
@@ -147,7 +151,7 @@ impl Client<'_> {
                 })?;
             }
         }
-        match self.case.set_credentials(answer).next() {
+        match self.context.set_credentials(response).next() {
             Some(cookie) => fail(format!("{status} with Set-Cookie: {cookie}")),
             None => Ok(()),
         }
@@ -155,7 +159,7 @@ impl Client<'_> {
 
     /// Returns the statuses allowed for a valid credential in this phase.
     fn allowed(&self, phase: Phase) -> &'static [u16] {
-        let emptied = self.down == Down::Dead;
+        let emptied = self.kind == OutageKind::Dead;
         match (phase, self.policy) {
             (_, StoreDown::VerifyOnly) | (Phase::Before, _) => &[200],
             (Phase::Away, StoreDown::FailClosed) => &[503],

@@ -3,7 +3,7 @@
 
 use contract::Carrier;
 
-use crate::proxy::{Memory, Message, Spoiler};
+use crate::proxy::{Memory, Message, TrafficFault};
 
 /// The balancer's cookie.
 const COOKIE: &str = "AWSALB";
@@ -11,25 +11,26 @@ const COOKIE: &str = "AWSALB";
 /// The credential's cookie has this name in front of the balancer.
 pub(super) struct Balancer(pub(super) &'static str);
 
-impl Spoiler for Balancer {
+impl TrafficFault for Balancer {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         request
             .edit("cookie", |cookies| cookies.replace(&format!("{}=", self.0), &format!("{}=", Carrier::COOKIE_NAME)));
         None
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
         let cookies = request.text("cookie").unwrap_or_default();
         let carries = request.text("authorization").is_some() || cookies.contains("__Host-");
         let name = format!("{COOKIE}=");
         let known =
             cookies.split("; ").filter_map(|pair| pair.strip_prefix(&name)).any(|value| memory.contains_key(value));
-        if carries && !known && answer.status().starts_with('2') {
-            "HTTP/1.1 401 Unauthorized".clone_into(&mut answer.line);
+        if carries && !known && response.status().starts_with('2') {
+            "HTTP/1.1 401 Unauthorized".clone_into(&mut response.line);
         }
-        answer.edit("set-cookie", |line| line.replace(&format!("{}=", Carrier::COOKIE_NAME), &format!("{}=", self.0)));
+        response
+            .edit("set-cookie", |line| line.replace(&format!("{}=", Carrier::COOKIE_NAME), &format!("{}=", self.0)));
         let value = format!("balanced-{}", memory.len());
-        answer.headers.insert(0, ("set-cookie".to_owned(), format!("{name}{value}; Path=/").into_bytes()));
+        response.headers.insert(0, ("set-cookie".to_owned(), format!("{name}{value}; Path=/").into_bytes()));
         memory.insert(value, String::new());
     }
 }

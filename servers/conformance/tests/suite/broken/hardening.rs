@@ -7,41 +7,41 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Carrier::{Bearer, Cookie};
 use serde_json::Value;
 
-use super::{Broken, answer, proxy, server, spoil};
-use crate::proxy::{Memory, Message, Spoiler};
+use super::{FaultyServer, changed_response, faults, proxy, server};
+use crate::proxy::{Memory, Message, TrafficFault};
 
 const MEMORY: &str = "session-memory";
 const HS256: &str = "jwt-hs256";
 const REFRESH: &str = "jwt-hs256-refresh";
 
-pub(super) fn all() -> Vec<Broken> {
+pub(super) fn all() -> Vec<FaultyServer> {
     [administrators(), logouts(), slow(), guessing(), bench(), http(), accepted()].into_iter().flatten().collect()
 }
 
-fn administrators() -> Vec<Broken> {
+fn administrators() -> Vec<FaultyServer> {
     const WRITES: [&str; 2] = ["disabled-admin-writes-nothing", "demoted-admin-writes-nothing"];
     vec![
         proxy(MEMORY, Bearer, "former-admin-writes", FormerAdmin, &WRITES),
-        answer(
+        changed_response(
             MEMORY,
             Bearer,
             "both-password-changes",
-            |request, answer| request.is("POST /password ") && answer.status().starts_with('4'),
-            |_, answer| spoil::status(answer, 204),
+            |request, response| request.is("POST /password ") && response.status().starts_with('4'),
+            |_, response| faults::status(response, 204),
             &["password-changes-once"],
         ),
     ]
 }
 
-fn logouts() -> Vec<Broken> {
+fn logouts() -> Vec<FaultyServer> {
     const LATE: [&str; 2] = ["logout-by-refresh-token", "logout-all-by-refresh-token"];
     vec![
-        answer(
+        changed_response(
             REFRESH,
             Bearer,
             "logout-wants-access-token",
             |request, _| request.is("POST /logout") && request.text("authorization").is_none(),
-            |_, answer| spoil::status(answer, 401),
+            |_, response| faults::status(response, 401),
             &LATE,
         ),
         proxy(REFRESH, Cookie, "late-logout-nothing", LateLogoutNothing, &LATE),
@@ -49,76 +49,76 @@ fn logouts() -> Vec<Broken> {
     ]
 }
 
-fn slow() -> Vec<Broken> {
+fn slow() -> Vec<FaultyServer> {
     vec![
         proxy(MEMORY, Bearer, "few-connections", FewConnections, &["half-open-flood-served"]),
         proxy(MEMORY, Bearer, "half-open-kept", HalfOpenKept, &["half-open-closed"]),
-        proxy(MEMORY, Bearer, "large-head-taken", LargeHeadTaken, &["head-bounded"]),
+        proxy(MEMORY, Bearer, "large-head-accepted", LargeHeadAccepted, &["head-bounded"]),
     ]
 }
 
-fn guessing() -> Vec<Broken> {
+fn guessing() -> Vec<FaultyServer> {
     vec![
         proxy(MEMORY, Bearer, "failures-kept", FailuresKept, &["success-forgets-failures"]),
         proxy(MEMORY, Bearer, "owner-throttled", OwnerThrottled, &["throttle-spares-session"]),
     ]
 }
 
-fn bench() -> Vec<Broken> {
+fn bench() -> Vec<FaultyServer> {
     vec![
         proxy(MEMORY, Bearer, "bench-for-any-host", BenchForAnyHost, &["bench-host-loopback"]),
         proxy(MEMORY, Bearer, "bench-for-any-site", BenchForAnySite, &["bench-other-site-refused"]),
-        proxy(HS256, Bearer, "bench-takes-forms", BenchTakesForms, &["bench-body-required"]),
+        proxy(HS256, Bearer, "bench-accepts-forms", BenchAcceptsForms, &["bench-body-required"]),
     ]
 }
 
-fn http() -> Vec<Broken> {
+fn http() -> Vec<FaultyServer> {
     vec![
         proxy(MEMORY, Bearer, "any-number-of-hosts", AnyNumberOfHosts, &["host-exactly-one"]),
-        answer(
+        changed_response(
             MEMORY,
             Cookie,
             "me-cached",
             |request, _| request.is("GET /me ") || request.is("GET /admin "),
-            |_, answer| answer.without("cache-control"),
+            |_, response| response.without("cache-control"),
             &["answers-by-cookie-not-cached"],
         ),
-        answer(
+        changed_response(
             MEMORY,
             Cookie,
             "default-port-foreign",
             |request, _| request.text("host").is_some_and(|host| host.ends_with(":443")),
-            |_, answer| spoil::status(answer, 403),
+            |_, response| faults::status(response, 403),
             &["csrf-default-port"],
         ),
     ]
 }
 
 /// Rejects what a correct server accepts.
-fn accepted() -> Vec<Broken> {
+fn accepted() -> Vec<FaultyServer> {
     vec![
-        answer(
+        changed_response(
             MEMORY,
             Bearer,
             "one-space",
             |request, _| request.text("authorization").is_some_and(|text| text.starts_with("Bearer  ")),
-            |_, answer| spoil::status(answer, 401),
+            |_, response| faults::status(response, 401),
             &["bearer-spelling"],
         ),
-        answer(
+        changed_response(
             HS256,
             Bearer,
             "one-audience",
             |request, _| claims(request)["aud"].is_array(),
-            |_, answer| spoil::status(answer, 401),
+            |_, response| faults::status(response, 401),
             &["aud-array"],
         ),
-        answer(
+        changed_response(
             HS256,
             Bearer,
             "whole-seconds",
             |request, _| claims(request)["exp"].as_f64().is_some_and(|exp| exp.fract() > 0.0),
-            |_, answer| spoil::status(answer, 401),
+            |_, response| faults::status(response, 401),
             &["dates-fractional"],
         ),
     ]
@@ -141,25 +141,25 @@ fn username(request: &Message) -> Option<String> {
 }
 
 /// Returns the bearer token that this login response issues.
-fn bearer(request: &Message, answer: &Message) -> Option<String> {
-    let token = json(answer)["token"].as_str().map(|token| format!("Bearer {token}"));
-    token.filter(|_| request.is("POST /login ") && answer.status() == "200")
+fn bearer(request: &Message, response: &Message) -> Option<String> {
+    let token = json(response)["token"].as_str().map(|token| format!("Bearer {token}"));
+    token.filter(|_| request.is("POST /login ") && response.status() == "200")
 }
 
-fn response(status: &str) -> Message {
+fn error_response(status: &str) -> Message {
     Message { line: format!("HTTP/1.1 {status} Spoiled"), ..Message::default() }
 }
 
 fn throttled() -> Message {
-    let mut answer = response("429");
-    answer.add("retry-after", "30");
-    answer
+    let mut response = error_response("429");
+    response.add("retry-after", "30");
+    response
 }
 
 /// A user who was an administrator once may update users again: the updates run as the administrator.
 struct FormerAdmin;
 
-impl Spoiler for FormerAdmin {
+impl TrafficFault for FormerAdmin {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
         let own = request.text("authorization").filter(|_| request.is("POST /admin/user "))?;
         if let (true, Some(admin)) = (memory.contains_key(&own), memory.get("admin")) {
@@ -168,11 +168,11 @@ impl Spoiler for FormerAdmin {
         None
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
-        if let (Some("user-000000"), Some(bearer)) = (username(request).as_deref(), bearer(request, answer)) {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
+        if let (Some("user-000000"), Some(bearer)) = (username(request).as_deref(), bearer(request, response)) {
             memory.insert("admin".to_owned(), bearer);
         }
-        let changed = request.is("POST /admin/user ") && answer.status() == "204";
+        let changed = request.is("POST /admin/user ") && response.status() == "204";
         memory.extend(request.text("authorization").filter(|_| changed).map(|own| (own, String::new())));
     }
 }
@@ -180,18 +180,18 @@ impl Spoiler for FormerAdmin {
 /// A logout without an access token revokes nothing, and does not report that.
 struct LateLogoutNothing;
 
-impl Spoiler for LateLogoutNothing {
+impl TrafficFault for LateLogoutNothing {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         let cookies = request.text("cookie").unwrap_or_default();
         let late = cookies.starts_with(contract::Carrier::REFRESH_COOKIE_NAME) && !cookies.contains(';');
-        (request.is("POST /logout") && late).then(|| response("204"))
+        (request.is("POST /logout") && late).then(|| error_response("204"))
     }
 }
 
 /// Of many connections some are served, the others when those have closed.
 struct FewConnections;
 
-impl Spoiler for FewConnections {
+impl TrafficFault for FewConnections {
     fn connections(&self) -> usize {
         50
     }
@@ -205,16 +205,16 @@ impl Spoiler for FewConnections {
 /// A request may stay incomplete without limit.
 struct HalfOpenKept;
 
-impl Spoiler for HalfOpenKept {
+impl TrafficFault for HalfOpenKept {
     fn request_timeout(&self) -> Option<Duration> {
         None
     }
 }
 
 /// A head of some hundred kilobytes is accepted like any other.
-struct LargeHeadTaken;
+struct LargeHeadAccepted;
 
-impl Spoiler for LargeHeadTaken {
+impl TrafficFault for LargeHeadAccepted {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         request.headers.retain(|(name, value)| name != "x-large" || value.len() > 512 * 1024);
         None
@@ -224,14 +224,14 @@ impl Spoiler for LargeHeadTaken {
 /// Ten failures are too many, whatever happens between them.
 struct FailuresKept;
 
-impl Spoiler for FailuresKept {
+impl TrafficFault for FailuresKept {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
         let failures = memory.get(&username(request)?)?.len();
         (failures >= 10).then(throttled)
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
-        if let (Some(name), "401") = (username(request), answer.status()) {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
+        if let (Some(name), "401") = (username(request), response.status()) {
             memory.entry(name).or_default().push('x');
         }
     }
@@ -240,17 +240,17 @@ impl Spoiler for FailuresKept {
 /// A throttled user name is throttled everywhere.
 struct OwnerThrottled;
 
-impl Spoiler for OwnerThrottled {
+impl TrafficFault for OwnerThrottled {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
         let own = request.text("authorization").filter(|_| request.is("POST /password "))?;
         memory.get(memory.get(&own)?).map(|_| throttled())
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
         let Some(name) = username(request) else { return };
-        if let Some(bearer) = bearer(request, answer) {
+        if let Some(bearer) = bearer(request, response) {
             memory.insert(bearer, name);
-        } else if answer.status() == "429" {
+        } else if response.status() == "429" {
             memory.insert(name, String::new());
         }
     }
@@ -259,7 +259,7 @@ impl Spoiler for OwnerThrottled {
 /// The bench routes accept every host name.
 struct BenchForAnyHost;
 
-impl Spoiler for BenchForAnyHost {
+impl TrafficFault for BenchForAnyHost {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if request.is("POST /bench/") {
             request.edit("host", |_| "localhost".to_owned());
@@ -271,7 +271,7 @@ impl Spoiler for BenchForAnyHost {
 /// The bench routes accept requests from every page.
 struct BenchForAnySite;
 
-impl Spoiler for BenchForAnySite {
+impl TrafficFault for BenchForAnySite {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if request.is("POST /bench/") {
             request.without("origin");
@@ -282,9 +282,9 @@ impl Spoiler for BenchForAnySite {
 }
 
 /// The bench routes accept an HTML form.
-struct BenchTakesForms;
+struct BenchAcceptsForms;
 
-impl Spoiler for BenchTakesForms {
+impl TrafficFault for BenchAcceptsForms {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if request.is("POST /bench/") {
             request.edit("content-type", |_| "application/json".to_owned());
@@ -296,7 +296,7 @@ impl Spoiler for BenchTakesForms {
 /// A missing `Host` is accepted, and of two the first counts.
 struct AnyNumberOfHosts;
 
-impl Spoiler for AnyNumberOfHosts {
+impl TrafficFault for AnyNumberOfHosts {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         let host = request.text("host").unwrap_or_else(|| "localhost".to_owned());
         request.without("host");

@@ -4,13 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use conformance::{Extent, Report, SigningKeys, Start, Starter, Subject};
+use conformance::{Extent, Report, SigningKeys, StartOutcome, Starter, Subject};
 use contract::{Algorithm, Carrier, EarlyRevocation, Kind, Scheme, SessionBackend};
 use tempfile::TempDir;
 
-use crate::hold::Hold;
 use crate::relay::Relays;
 use crate::server::Server;
+use crate::store_control::TestStoreControl;
 use testkit::backend::Backend;
 use testkit::program::program;
 
@@ -18,23 +18,23 @@ use testkit::program::program;
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/suite/keys");
 
 /// Running servers and everything that they depend on.
-pub(crate) struct Bed {
+pub(crate) struct Testbed {
     nodes: Vec<Server>,
     backend: Arc<Mutex<Backend>>,
     relays: Arc<Relays>,
     keys: Option<(&'static str, PathBuf)>,
-    plain: Plain,
+    command: ServerCommand,
     folder: TempDir,
 }
 
 /// A program with the flags of its scheme, without backend and keys.
 #[derive(Clone)]
-struct Plain {
+struct ServerCommand {
     program: PathBuf,
     flags: Vec<String>,
 }
 
-impl Bed {
+impl Testbed {
     /// The server of this scheme as it is shipped; two of them where they share a store.
     pub(crate) fn of(scheme: Scheme, carrier: Carrier) -> Self {
         let nodes = if scheme.store().is_external() { 2 } else { 1 };
@@ -45,19 +45,19 @@ impl Bed {
     pub(crate) fn with(program: PathBuf, scheme: Scheme, carrier: Carrier, nodes: usize, more: &[&str]) -> Self {
         let (mut backend, keys) = (Backend::of(scheme), key_file(scheme));
         let relays = Relays::to(&mut backend);
-        let plain = Plain { program, flags: flags(scheme, carrier, more) };
+        let command = ServerCommand { program, flags: flags(scheme, carrier, more) };
         let folder = tempfile::tempdir().unwrap();
         let key_flags = keys.iter().flat_map(|(flag, path)| [(*flag).to_owned(), path.display().to_string()]);
-        let own: Vec<_> = plain.flags.iter().cloned().chain(key_flags).collect();
+        let own_flags: Vec<_> = command.flags.iter().cloned().chain(key_flags).collect();
         let start = |node: usize| {
             let log = folder.path().join(format!("log-{node}"));
             // The last one can be cut off from the store.
-            let way = if node + 1 == nodes { relays.lead(backend.flags()) } else { backend.flags() };
-            let server = Server::start(&plain.program, &[own.as_slice(), &way].concat(), &log);
+            let backend_flags = if node + 1 == nodes { relays.redirect(backend.flags()) } else { backend.flags() };
+            let server = Server::start(&command.program, &[own_flags.as_slice(), &backend_flags].concat(), &log);
             server.unwrap_or_else(|code| panic!("{scheme}: {code}: {}", std::fs::read_to_string(&log).unwrap()))
         };
         let nodes = (0..nodes).map(start).collect();
-        Self { nodes, backend: Arc::new(Mutex::new(backend)), relays: Arc::new(relays), keys, plain, folder }
+        Self { nodes, backend: Arc::new(Mutex::new(backend)), relays: Arc::new(relays), keys, command, folder }
     }
 
     /// Returns the address of the first server.
@@ -70,18 +70,19 @@ impl Bed {
         let log = |node| std::fs::read_to_string(self.folder.path().join(format!("log-{node}"))).unwrap();
         let logs: Vec<String> = (0..self.nodes.len()).map(log).collect();
         // Everything but debug output: a panic is not a line in the log's own format.
-        let spoken = |line: &&str| !line.contains("DEBUG") && !line.contains("INFO");
-        logs.iter().flat_map(|log| log.lines()).filter(spoken).collect::<Vec<_>>().join("\n")
+        let is_not_debug = |line: &&str| !line.contains("DEBUG") && !line.contains("INFO");
+        logs.iter().flat_map(|log| log.lines()).filter(is_not_debug).collect::<Vec<_>>().join("\n")
     }
 
     /// Returns the subject with everything that can be given to the suite.
     pub(crate) fn subject(&self) -> Subject {
         let without = matches!(*self.backend.lock().unwrap(), Backend::Nothing);
-        let starter = Other { plain: self.plain.clone(), backend: self.backend.lock().unwrap().flags() };
+        let starter =
+            OtherServerStarter { command: self.command.clone(), backend: self.backend.lock().unwrap().flags() };
         Subject {
             nodes: self.nodes.iter().map(|node| node.address.into()).collect(),
             keys: self.keys.as_ref().map(|(flag, path)| signing_keys(flag, &std::fs::read(path).unwrap())),
-            store: (!without).then(|| Box::new(self.hold()) as _),
+            store: (!without).then(|| Box::new(self.store_control()) as _),
             log: Some(self.folder.path().join("log-0")),
             starter: Some(Box::new(starter)),
             memory: Some(self.nodes[0].memory()),
@@ -91,9 +92,9 @@ impl Bed {
     }
 }
 
-impl Bed {
-    fn hold(&self) -> Hold {
-        Hold { backend: Arc::clone(&self.backend), relays: Arc::clone(&self.relays) }
+impl Testbed {
+    fn store_control(&self) -> TestStoreControl {
+        TestStoreControl { backend: Arc::clone(&self.backend), relays: Arc::clone(&self.relays) }
     }
 }
 
@@ -107,12 +108,12 @@ pub(crate) fn is_full() -> bool {
 }
 
 /// Whether the number of requests is that of the security table, and passwords are hashed as in production.
-pub(crate) fn is_to_extent() -> bool {
+pub(crate) fn has_full_extent() -> bool {
     std::env::var_os("CONFORMANCE_EXTENT").is_some()
 }
 
 fn extent() -> Extent {
-    if is_to_extent() { Extent::default() } else { SMALL }
+    if has_full_extent() { Extent::default() } else { SMALL }
 }
 
 fn signing_keys(flag: &str, file: &[u8]) -> SigningKeys {
@@ -136,7 +137,7 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     let mut flags = vec!["--scheme", scheme.id(), "--carrier", &carrier, "--bench", "--listen", "127.0.0.1:0"];
     flags.extend(["--users", "2000", "--absolute-ttl-s", "7200", "--log", "debug"]);
     // Long enough to detect a login without hashing; otherwise most of the suite's time goes into hashing.
-    flags.extend(["--password-kib", if is_to_extent() { "19456" } else { "2048" }]);
+    flags.extend(["--password-kib", if has_full_extent() { "19456" } else { "2048" }]);
     match scheme.kind() {
         Kind::Token { early_revocation: EarlyRevocation::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
             flags.extend(["--propagation-s", "1"]);
@@ -148,19 +149,19 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
 }
 
 /// Starts another server of the same scheme on the same backend, with no key but the given one.
-struct Other {
-    plain: Plain,
+struct OtherServerStarter {
+    command: ServerCommand,
     backend: Vec<String>,
 }
 
-impl Starter for Other {
-    fn start(&self, flags: &[&str]) -> io::Result<Start> {
+impl Starter for OtherServerStarter {
+    fn start(&self, flags: &[&str]) -> io::Result<StartOutcome> {
         let log = tempfile::NamedTempFile::new()?;
         let more = flags.iter().map(|flag| (*flag).to_owned());
-        let flags: Vec<_> = self.plain.flags.iter().chain(&self.backend).cloned().chain(more).collect();
-        match Server::start(&self.plain.program, &flags, log.path()) {
-            Ok(_) => Ok(Start::Serves),
-            Err(code) => Ok(Start::Refused { code, stderr: std::fs::read_to_string(log.path())? }),
+        let flags: Vec<_> = self.command.flags.iter().chain(&self.backend).cloned().chain(more).collect();
+        match Server::start(&self.command.program, &flags, log.path()) {
+            Ok(_) => Ok(StartOutcome::Started),
+            Err(code) => Ok(StartOutcome::Failed { code, stderr: std::fs::read_to_string(log.path())? }),
         }
     }
 }

@@ -9,13 +9,16 @@ use chassis::directory::{Change, Directory, UserState};
 /// How an authenticator learns why it is called to revoke a user's credentials.
 pub(crate) type Changes = Arc<Mutex<HashMap<u32, Change>>>;
 
-pub(crate) struct Telling {
+pub(crate) struct RecordingDirectory {
     pub(crate) inner: Arc<dyn Directory>,
     pub(crate) changes: Changes,
 }
 
-impl Directory for Telling {
-    fn user_state(&self, user: u32) -> std::pin::Pin<Box<dyn Future<Output = Result<UserState, AuthError>> + Send + '_>> {
+impl Directory for RecordingDirectory {
+    fn user_state(
+        &self,
+        user: u32,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<UserState, AuthError>> + Send + '_>> {
         self.inner.user_state(user)
     }
 

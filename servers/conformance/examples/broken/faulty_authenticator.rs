@@ -9,20 +9,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::{AuthError, Authenticator, Description, Issued, Presented, UnixSeconds};
 use chassis::directory::Change;
 use contract::body::Identity;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::Mutex as AsyncMutex;
 
-use crate::directory::Changes;
 use crate::faults::Fault;
-use crate::launder::Launderer;
+use crate::recording_directory::Changes;
+use crate::token_rewriter::TokenRewriter;
 
 /// Characters of an id that is too short: 48 bits.
-const SHORT: usize = 8;
+const SHORT_ID_CHARS: usize = 8;
 /// Memory kept for each rejected credential.
-const GARBAGE_BYTES: usize = 64 * 1024;
+const REJECTED_CREDENTIAL_BYTES: usize = 64 * 1024;
 /// How long a write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The position at which an id is issued twice.
-const TWICE: usize = 1500;
+const DUPLICATE_AT: usize = 1500;
 
 /// State of the faulty authenticator.
 #[derive(Default)]
@@ -30,7 +30,7 @@ struct Memory {
     /// Credentials issued in place of real ones.
     aliases: HashMap<String, String>,
     /// The credentials of every user, the newest last.
-    handed: HashMap<u32, Vec<String>>,
+    issued_credentials: HashMap<u32, Vec<String>>,
     /// The user of each of these credentials.
     owners: HashMap<String, u32>,
     /// The family of every refresh token, and the newest of each family.
@@ -43,33 +43,33 @@ struct Memory {
     /// The user of a credential while it was valid.
     remembered: HashMap<String, Identity>,
     /// One entry for each rejection.
-    garbage: Vec<Vec<u8>>,
+    rejected: Vec<Vec<u8>>,
 }
 
-pub(crate) struct Faulty<A> {
+pub(crate) struct FaultyAuthenticator<A> {
     inner: A,
     fault: Fault,
     declared: Option<Description>,
-    launderer: Option<Launderer>,
+    rewriter: Option<TokenRewriter>,
     changes: Changes,
     redis_url: Option<String>,
     memory: Mutex<Memory>,
-    renewing: Turn<()>,
+    renewing: AsyncMutex<()>,
 }
 
-const REFUSED: AuthError = AuthError::Invalid("refused by mistake, or not");
+const REJECTED_BY_FAULT: AuthError = AuthError::Invalid("refused by mistake, or not");
 
-impl<A: Authenticator> Faulty<A> {
+impl<A: Authenticator> FaultyAuthenticator<A> {
     pub(crate) fn new(
         inner: A,
         fault: Fault,
         declared: Option<Description>,
-        launderer: Option<Launderer>,
+        rewriter: Option<TokenRewriter>,
         changes: Changes,
         redis_url: Option<String>,
     ) -> Self {
-        let (memory, renewing) = (Mutex::default(), Turn::new(()));
-        Self { inner, fault, declared, launderer, changes, redis_url, memory, renewing }
+        let (memory, renewing) = (Mutex::default(), AsyncMutex::new(()));
+        Self { inner, fault, declared, rewriter, changes, redis_url, memory, renewing }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -81,29 +81,29 @@ impl<A: Authenticator> Faulty<A> {
         let credential = credential?;
         let memory = self.memory();
         match self.fault {
-            Fault::SealedLoose => return Some(memory.alike(credential).unwrap_or(credential).to_owned()),
-            Fault::SealedCut => return Some(memory.longer(credential).unwrap_or(credential).to_owned()),
+            Fault::SealedLoose => return Some(memory.similar_issued(credential).unwrap_or(credential).to_owned()),
+            Fault::SealedCut => return Some(memory.longer_issued(credential).unwrap_or(credential).to_owned()),
             _ => {}
         }
         Some(memory.aliases.get(credential).map_or(credential, String::as_str).to_owned())
     }
 
     /// Returns what is issued in place of this credential.
-    fn handed(&self, user: u32, mut issued: Issued) -> Issued {
+    fn issue_alias(&self, user: u32, mut issued: Issued) -> Issued {
         let Some(real) = issued.credential.clone() else { return issued };
-        self.launderer.iter().for_each(|launderer| launderer.see(&real));
+        self.rewriter.iter().for_each(|rewriter| rewriter.record_valid_token(&real));
         let mut memory = self.memory();
-        let shown = memory.alias(self.fault, user, &real);
+        let alias = memory.alias(self.fault, user, &real);
         memory.owners.insert(real.clone(), user);
-        memory.handed.entry(user).or_default().push(real);
+        memory.issued_credentials.entry(user).or_default().push(real);
         drop(memory);
         if self.fault == Fault::IdInClear {
-            let _ = self.write(&shown);
+            let _ = self.write(&alias);
         }
         if let (Fault::IdleIgnored, Some(declared)) = (self.fault, &self.declared) {
             issued.expires_in = declared.credential_ttl_s.unwrap_or(issued.expires_in).min(issued.expires_in);
         }
-        Issued { credential: Some(shown), ..issued }
+        Issued { credential: Some(alias), ..issued }
     }
 
     /// Returns whether this can be written to the store.
@@ -116,7 +116,7 @@ impl<A: Authenticator> Faulty<A> {
     }
 
     /// Returns whether a change of this kind revokes nothing here.
-    fn overlooked(&self, change: Option<&Change>) -> bool {
+    fn revokes_nothing(&self, change: Option<&Change>) -> bool {
         match (self.fault, change) {
             (Fault::PasswordNothing, Some(change)) => change.password.is_some(),
             (Fault::DisabledNothing, Some(change)) => change.disabled.is_some(),
@@ -161,9 +161,9 @@ impl Memory {
     fn alias(&mut self, fault: Fault, user: u32, real: &str) -> String {
         self.count += 1;
         let alias = match fault {
-            Fault::ShortIds => real[..SHORT].to_owned(),
+            Fault::ShortIds => real[..SHORT_ID_CHARS].to_owned(),
             Fault::SealedReadable => readable(user, real),
-            Fault::EqualIds if self.count.is_multiple_of(TWICE) => self.last.clone(),
+            Fault::EqualIds if self.count.is_multiple_of(DUPLICATE_AT) => self.last.clone(),
             _ => real.to_owned(),
         };
         self.last.clone_from(&alias);
@@ -172,13 +172,13 @@ impl Memory {
     }
 
     /// Returns the issued credentials that stay valid when this one is revoked.
-    fn longer(&self, credential: &str) -> Option<&str> {
+    fn longer_issued(&self, credential: &str) -> Option<&str> {
         let begins = |real: &&String| real.starts_with(credential) && 2 * credential.len() > real.len();
-        self.handed.values().flatten().find(begins).map(String::as_str)
+        self.issued_credentials.values().flatten().find(begins).map(String::as_str)
     }
 
     /// Returns this verdict as changed by earlier ones.
-    fn recalled(
+    fn apply_memory(
         &mut self,
         fault: Fault,
         credential: &str,
@@ -189,7 +189,7 @@ impl Memory {
                 self.forgotten.insert(credential.to_owned());
                 Err(error)
             }
-            (Fault::OutageForgets, Ok(_)) if self.forgotten.contains(credential) => Err(REFUSED),
+            (Fault::OutageForgets, Ok(_)) if self.forgotten.contains(credential) => Err(REJECTED_BY_FAULT),
             (Fault::ServesStale, Ok(identity)) => {
                 self.remembered.insert(credential.to_owned(), identity.clone());
                 Ok(identity)
@@ -202,7 +202,7 @@ impl Memory {
                 Err(error)
             }
             (Fault::RemembersRefused, Err(error)) => {
-                self.garbage.push(vec![1; GARBAGE_BYTES]);
+                self.rejected.push(vec![1; REJECTED_CREDENTIAL_BYTES]);
                 Err(error)
             }
             (_, verdict) => verdict,
@@ -211,7 +211,7 @@ impl Memory {
 
     /// Returns what has been issued so far.
     fn forget(&mut self) {
-        self.forgotten = self.handed.values().flatten().cloned().collect();
+        self.forgotten = self.issued_credentials.values().flatten().cloned().collect();
     }
 
     /// Returns the user of this credential, if it was issued.
@@ -220,12 +220,12 @@ impl Memory {
     }
 
     /// Returns the issued credential that differs from this one in a few positions only.
-    fn alike(&self, credential: &str) -> Option<&str> {
+    fn similar_issued(&self, credential: &str) -> Option<&str> {
         let near = |real: &&String| {
             let same = real.bytes().zip(credential.bytes()).filter(|(one, other)| one == other).count();
             real.len() == credential.len() && same + 3 > real.len()
         };
-        self.handed.values().flatten().find(near).map(String::as_str)
+        self.issued_credentials.values().flatten().find(near).map(String::as_str)
     }
 }
 
@@ -236,7 +236,7 @@ fn readable(user: u32, real: &str) -> String {
     URL_SAFE_NO_PAD.encode([contract::user::username(user).as_bytes(), &sealed].concat())
 }
 
-impl<A: Authenticator> Authenticator for Faulty<A> {
+impl<A: Authenticator> Authenticator for FaultyAuthenticator<A> {
     fn describe(&self) -> Description {
         match (self.fault, &self.declared) {
             (Fault::AbsoluteIgnored | Fault::IdleIgnored | Fault::NoTouch, Some(declared)) => declared.clone(),
@@ -247,7 +247,7 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
     async fn issue(&self, identity: &Identity, now: UnixSeconds) -> Result<Issued, AuthError> {
         let issued = self.inner.issue(identity, now).await?;
         self.begin_family(issued.refresh_token.as_ref());
-        Ok(self.handed(identity.id, issued))
+        Ok(self.issue_alias(identity.id, issued))
     }
 
     async fn verify(&self, credential: Option<&str>, now: UnixSeconds) -> Result<Identity, AuthError> {
@@ -257,26 +257,26 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
         if self.fault == Fault::AsksStore && credential.is_some() {
             self.inner.ready().await?;
         }
-        if let (Some(launderer), Some(credential)) = (&self.launderer, credential) {
-            launderer.fetch(credential);
+        if let (Some(rewriter), Some(credential)) = (&self.rewriter, credential) {
+            rewriter.fetch(credential);
         }
         let real = self.real(credential);
         if self.fault == Fault::RotationForgets && self.memory().forgotten.contains(real.as_deref().unwrap_or_default())
         {
-            return Err(REFUSED);
+            return Err(REJECTED_BY_FAULT);
         }
         let verdict = self.inner.verify(real.as_deref(), now).await;
-        let verdict = self.memory().recalled(self.fault, real.as_deref().unwrap_or_default(), verdict);
+        let verdict = self.memory().apply_memory(self.fault, real.as_deref().unwrap_or_default(), verdict);
         let owner = real.as_deref().and_then(|real| self.memory().owner(real));
         match (verdict, self.fault) {
-            (Err(AuthError::StoreUnavailable(_)), Fault::OutageRefuses) => Err(REFUSED),
+            (Err(AuthError::StoreUnavailable(_)), Fault::OutageRefuses) => Err(REJECTED_BY_FAULT),
             (Err(AuthError::StoreUnavailable(_)), Fault::OutageAllows) => Ok(Identity::seeded(1, 1)),
             (Err(AuthError::Invalid(_)), Fault::SealedForever) => {
-                owner.map(|user| Identity::seeded(user, 1)).ok_or(REFUSED)
+                owner.map(|user| Identity::seeded(user, 1)).ok_or(REJECTED_BY_FAULT)
             }
             (Err(AuthError::Invalid(reason)), _) => {
-                let laundered = self.launderer.as_ref().and_then(|launderer| launderer.laundered(credential?, now));
-                match laundered {
+                let rewritten = self.rewriter.as_ref().and_then(|rewriter| rewriter.rewrite(credential?, now));
+                match rewritten {
                     Some(token) => self.inner.verify(Some(&token), now).await,
                     None => Err(AuthError::Invalid(reason)),
                 }
@@ -293,12 +293,12 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
         let _turn = self.renewing.lock().await;
         let real = self.real(credential);
         let presented = match real.as_deref() {
-            Some(token) if self.describes_refresh_token() => Some(self.presented(token).ok_or(REFUSED)?),
+            Some(token) if self.describes_refresh_token() => Some(self.presented(token).ok_or(REJECTED_BY_FAULT)?),
             other => other.map(str::to_owned),
         };
         let (identity, issued) = self.inner.renew(presented.as_deref(), now).await?;
         self.continue_family(presented.as_deref().unwrap_or_default(), issued.refresh_token.as_ref());
-        let mut issued = self.handed(identity.id, issued);
+        let mut issued = self.issue_alias(identity.id, issued);
         if self.fault == Fault::RefreshStays {
             issued.refresh_token = real;
         }
@@ -337,11 +337,11 @@ impl<A: Authenticator> Authenticator for Faulty<A> {
 
     async fn revoke_user(&self, user: u32, now: UnixSeconds) -> Result<(), AuthError> {
         let change = self.changes.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
-        if self.overlooked(change.as_ref()) {
+        if self.revokes_nothing(change.as_ref()) {
             return Ok(());
         }
         if self.fault == Fault::LogoutAllOne && change.is_none() {
-            let newest = self.memory().handed.get_mut(&user).and_then(Vec::pop);
+            let newest = self.memory().issued_credentials.get_mut(&user).and_then(Vec::pop);
             let _ = self.inner.revoke(newest.as_deref(), now).await;
             return Ok(());
         }

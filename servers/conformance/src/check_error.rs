@@ -1,10 +1,10 @@
 //! Why a check ends early.
 
-use crate::wire::Answer;
+use crate::wire::Response;
 
 /// A check that does not continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum CheckError {
     /// The server violates the check.
     Fail(String),
     /// The check does not apply here.
@@ -12,36 +12,36 @@ pub(crate) enum Stop {
 }
 
 /// The result of a step of a check.
-pub(crate) type Step<T = ()> = Result<T, Stop>;
+pub(crate) type CheckResult<T = ()> = Result<T, CheckError>;
 
 /// Ends the check with a failure.
-pub(crate) fn fail<T>(why: impl Into<String>) -> Step<T> {
-    Err(Stop::Fail(why.into()))
+pub(crate) fn fail<T>(why: impl Into<String>) -> CheckResult<T> {
+    Err(CheckError::Fail(why.into()))
 }
 
 /// Ends the check as not applicable to this server.
-pub(crate) fn not_applicable<T>(reason: impl Into<String>) -> Step<T> {
-    Err(Stop::NotApplicable(reason.into()))
+pub(crate) fn not_applicable<T>(reason: impl Into<String>) -> CheckResult<T> {
+    Err(CheckError::NotApplicable(reason.into()))
 }
 
 /// Continues if this holds.
-pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Step {
+pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> CheckResult {
     if holds { Ok(()) } else { fail(why()) }
 }
 
 /// Continues if the check applies.
-pub(crate) fn applicable(holds: bool, reason: &str) -> Step {
+pub(crate) fn applicable(holds: bool, reason: &str) -> CheckResult {
     if holds { Ok(()) } else { not_applicable(reason) }
 }
 
-impl Answer {
+impl Response {
     /// Continues if the status is this one.
-    pub(crate) fn must_be(&self, status: u16, what: &str) -> Step {
+    pub(crate) fn must_be(&self, status: u16, what: &str) -> CheckResult {
         ensure(self.status == status, || format!("{what}: {} instead of {status}", self.status))
     }
 
     /// Continues if it is a client error: 4xx.
-    pub(crate) fn must_be_4xx(&self, what: &str) -> Step {
+    pub(crate) fn must_be_4xx(&self, what: &str) -> CheckResult {
         ensure((400..500).contains(&self.status), || format!("{what}: {} instead of a 4xx", self.status))
     }
 }

@@ -9,13 +9,13 @@ use crate::relay::Relays;
 use testkit::backend::Backend;
 
 /// The store and its links.
-pub(crate) struct Hold {
+pub(crate) struct TestStoreControl {
     pub(crate) backend: Arc<Mutex<Backend>>,
     /// The links of the last server.
     pub(crate) relays: Arc<Relays>,
 }
 
-impl StoreControl for Hold {
+impl StoreControl for TestStoreControl {
     fn suspend(&self) -> io::Result<()> {
         self.backend.lock().unwrap().suspend();
         Ok(())
@@ -46,7 +46,7 @@ impl StoreControl for Hold {
         Ok(())
     }
 
-    fn refuse_writes(&self) -> io::Result<()> {
+    fn reject_writes(&self) -> io::Result<()> {
         self.limit_memory("1")
     }
 
@@ -59,7 +59,7 @@ impl StoreControl for Hold {
     }
 }
 
-impl Hold {
+impl TestStoreControl {
     /// Sets the memory limit of a Redis in bytes; 0 is no limit. Over it only commands that free memory are accepted.
     fn limit_memory(&self, bytes: &str) -> io::Result<()> {
         let backend = self.backend.lock().unwrap();

@@ -8,17 +8,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Carrier;
 use serde_json::{Map, Value};
 
-use crate::proxy::{Memory, Message, Spoiler};
+use crate::proxy::{Memory, Message, TrafficFault};
 
 /// No fault.
-pub(crate) struct Nothing;
+pub(crate) struct NoFault;
 
-impl Spoiler for Nothing {}
+impl TrafficFault for NoFault {}
 
 /// A server of another vendor: it has no bench routes.
-pub(crate) struct Undescribed;
+pub(crate) struct NoBenchRoutes;
 
-impl Spoiler for Undescribed {
+impl TrafficFault for NoBenchRoutes {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         let bench = request.is("GET /bench") || request.is("POST /bench");
         bench.then(|| Message { line: "HTTP/1.1 404 Not Found".to_owned(), ..Message::default() })
@@ -26,47 +26,47 @@ impl Spoiler for Undescribed {
 }
 
 /// Removes this attribute from cookies.
-pub(crate) struct Without(pub(crate) &'static str);
+pub(crate) struct WithoutAttribute(pub(crate) &'static str);
 
-impl Spoiler for Without {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        answer.edit("set-cookie", |cookie| cookie.replace(self.0, ""));
+impl TrafficFault for WithoutAttribute {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        response.edit("set-cookie", |cookie| cookie.replace(self.0, ""));
     }
 }
 
 /// Adds this attribute to cookies.
-pub(crate) struct And(pub(crate) &'static str);
+pub(crate) struct WithAttribute(pub(crate) &'static str);
 
-impl Spoiler for And {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        answer.edit("set-cookie", |cookie| format!("{cookie}{}", self.0));
+impl TrafficFault for WithAttribute {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        response.edit("set-cookie", |cookie| format!("{cookie}{}", self.0));
     }
 }
 
 /// Uses a cookie name that any site of the domain could set.
-pub(crate) struct NoPrefix;
+pub(crate) struct NoHostPrefix;
 
-impl Spoiler for NoPrefix {
+impl TrafficFault for NoHostPrefix {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         for (name, value) in &mut request.headers {
             if name == "cookie" {
-                *value = replaced(value, b"authbench=", Carrier::COOKIE_NAME.as_bytes());
+                *value = replace_cookie_name(value, b"authbench=", Carrier::COOKIE_NAME.as_bytes());
             }
         }
         None
     }
 
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        answer.edit("set-cookie", |cookie| cookie.replace("__Host-", ""));
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        response.edit("set-cookie", |cookie| cookie.replace("__Host-", ""));
     }
 }
 
 /// Returns these bytes with each `name=` of a cookie under another name.
-fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replace_cookie_name(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let (mut out, mut rest) = (vec![], value);
-    while let Some(place) = rest.windows(from.len()).position(|window| window == from) {
-        out.extend([&rest[..place], to, b"="].concat());
-        rest = &rest[place + from.len()..];
+    while let Some(location) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend([&rest[..location], to, b"="].concat());
+        rest = &rest[location + from.len()..];
     }
     [&out, rest].concat()
 }
@@ -74,7 +74,7 @@ fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 /// Makes every request look same-origin.
 pub(crate) struct CsrfUnchecked;
 
-impl Spoiler for CsrfUnchecked {
+impl TrafficFault for CsrfUnchecked {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if !request.is("POST /bench/") {
             request.without("origin");
@@ -86,32 +86,32 @@ impl Spoiler for CsrfUnchecked {
 }
 
 /// A logout that does not clear the cookie.
-pub(crate) struct KeptAtLogout;
+pub(crate) struct CookieKeptAtLogout;
 
-impl Spoiler for KeptAtLogout {
-    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
+impl TrafficFault for CookieKeptAtLogout {
+    fn response(&self, request: &Message, response: &mut Message, _: &mut Memory) {
         if request.is("POST /logout ") {
-            answer.without("set-cookie");
+            response.without("set-cookie");
         }
     }
 }
 
 /// An outage that clears the cookie.
-pub(crate) struct ClearedOnOutage;
+pub(crate) struct CookieClearedInOutage;
 
-impl Spoiler for ClearedOnOutage {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        if answer.status() == "503" {
+impl TrafficFault for CookieClearedInOutage {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        if response.status() == "503" {
             let cleared = format!("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", Carrier::COOKIE_NAME);
-            answer.add("set-cookie", &cleared);
+            response.add("set-cookie", &cleared);
         }
     }
 }
 
 /// A login that makes the credential of its request valid.
-pub(crate) struct AdoptedId;
+pub(crate) struct AdoptedCredential;
 
-impl Spoiler for AdoptedId {
+impl TrafficFault for AdoptedCredential {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
         let planted = request.text("cookie").and_then(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
         if request.is("POST /login ") {
@@ -125,11 +125,11 @@ impl Spoiler for AdoptedId {
         None
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
-        let handed = answer.text("set-cookie");
-        let real = handed.and_then(|cookie| Some(cookie.split(';').next()?.split_once('=')?.1.to_owned()));
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
+        let set_cookie = response.text("set-cookie");
+        let real = set_cookie.and_then(|cookie| Some(cookie.split(';').next()?.split_once('=')?.1.to_owned()));
         if let (Some(planted), Some(real)) = (request.text("x-planted"), real) {
-            answer.edit("set-cookie", |cookie| cookie.replace(&real, &planted));
+            response.edit("set-cookie", |cookie| cookie.replace(&real, &planted));
             memory.insert(planted, real);
         }
     }
@@ -138,40 +138,40 @@ impl Spoiler for AdoptedId {
 /// A throttled login looks like any other rejection.
 pub(crate) struct NoThrottle;
 
-impl Spoiler for NoThrottle {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        if answer.status() == "429" {
-            "HTTP/1.1 401 Unauthorized".clone_into(&mut answer.line);
+impl TrafficFault for NoThrottle {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        if response.status() == "429" {
+            "HTTP/1.1 401 Unauthorized".clone_into(&mut response.line);
         }
     }
 }
 
 /// Unknown user names are rejected without hashing, as long as that is not throttled. The rejection is a real one.
-pub(crate) struct UnknownAtOnce;
+pub(crate) struct FastUnknownUser;
 
-const REFUSAL: &str = "a refusal";
+const REJECTION: &str = "a refusal";
 
-impl Spoiler for UnknownAtOnce {
+impl TrafficFault for FastUnknownUser {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
         let name = name(request)?;
         let tries = memory.entry(name).or_default();
         tries.push('x');
         let early = tries.len() < 5;
-        let refusal = memory.get(REFUSAL).filter(|_| early)?;
-        let headers: Vec<(String, String)> = serde_json::from_str(refusal).ok()?;
-        let mut answer = Message { line: "HTTP/1.1 401 Unauthorized".to_owned(), ..Message::default() };
+        let rejection = memory.get(REJECTION).filter(|_| early)?;
+        let headers: Vec<(String, String)> = serde_json::from_str(rejection).ok()?;
+        let mut response = Message { line: "HTTP/1.1 401 Unauthorized".to_owned(), ..Message::default() };
         for (name, value) in headers {
-            if name == "body" { answer.body = value.into_bytes() } else { answer.add(&name, &value) }
+            if name == "body" { response.body = value.into_bytes() } else { response.add(&name, &value) }
         }
-        Some(answer)
+        Some(response)
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
-        if request.is("POST /login ") && answer.status() == "401" {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
+        if request.is("POST /login ") && response.status() == "401" {
             let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let mut parts: Vec<_> = answer.headers.iter().map(|(name, value)| (name.clone(), lossy(value))).collect();
-            parts.push(("body".to_owned(), lossy(&answer.body)));
-            memory.insert(REFUSAL.to_owned(), serde_json::to_string(&parts).unwrap());
+            let mut parts: Vec<_> = response.headers.iter().map(|(name, value)| (name.clone(), lossy(value))).collect();
+            parts.push(("body".to_owned(), lossy(&response.body)));
+            memory.insert(REJECTION.to_owned(), serde_json::to_string(&parts).unwrap());
         }
     }
 }
@@ -183,9 +183,9 @@ fn name(request: &Message) -> Option<String> {
 }
 
 /// Of several credentials the first counts.
-pub(crate) struct FirstCounts;
+pub(crate) struct FirstCredentialCounts;
 
-impl Spoiler for FirstCounts {
+impl TrafficFault for FirstCredentialCounts {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         let mut seen = false;
         request.headers.retain(|(name, _)| {
@@ -200,23 +200,23 @@ impl Spoiler for FirstCounts {
 
 /// Of many concurrent logins some are rejected.
 #[derive(Default)]
-pub(crate) struct FewLogins(AtomicUsize);
+pub(crate) struct ConcurrentLoginsRejected(AtomicUsize);
 
-const LOGINS_AT_ONCE: usize = 4;
+const MAX_CONCURRENT_LOGINS: usize = 4;
 
-impl Spoiler for FewLogins {
+impl TrafficFault for ConcurrentLoginsRejected {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if !request.is("POST /login ") {
             return None;
         }
-        let turned_away = self.0.load(Ordering::SeqCst) == LOGINS_AT_ONCE;
-        if !turned_away {
+        let rejected = self.0.load(Ordering::SeqCst) == MAX_CONCURRENT_LOGINS;
+        if !rejected {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
-        turned_away.then(|| Message { line: "HTTP/1.1 503 Spoiled".to_owned(), ..Message::default() })
+        rejected.then(|| Message { line: "HTTP/1.1 503 Spoiled".to_owned(), ..Message::default() })
     }
 
-    fn answer(&self, request: &Message, _: &mut Message, _: &mut Memory) {
+    fn response(&self, request: &Message, _: &mut Message, _: &mut Memory) {
         if request.is("POST /login ") {
             self.0.fetch_sub(1, Ordering::SeqCst);
         }
@@ -225,24 +225,24 @@ impl Spoiler for FewLogins {
 
 /// The first login after an outage waits for the store in vain, as on a machine that paused.
 #[derive(Default)]
-pub(crate) struct StandsStill(AtomicUsize);
+pub(crate) struct StalledLoginAfterOutage(AtomicUsize);
 
 /// The last state: no outage, then the server is ready, and then a credential is accepted.
 const NOTHING: usize = 0;
 const READY: usize = 1;
 const RECOVERED: usize = 2;
 
-impl Spoiler for StandsStill {
+impl TrafficFault for StalledLoginAfterOutage {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
-        let stands = request.is("POST /login ") && self.0.swap(NOTHING, Ordering::SeqCst) == RECOVERED;
-        stands.then(|| {
+        let stalls = request.is("POST /login ") && self.0.swap(NOTHING, Ordering::SeqCst) == RECOVERED;
+        stalls.then(|| {
             std::thread::sleep(Duration::from_millis(600));
             Message { line: "HTTP/1.1 503 Service Unavailable".to_owned(), ..Message::default() }
         })
     }
 
-    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
-        let good = answer.status() == "200";
+    fn response(&self, request: &Message, response: &mut Message, _: &mut Memory) {
+        let good = response.status() == "200";
         if request.is("GET /readyz ") {
             self.0.store(if good { READY } else { NOTHING }, Ordering::SeqCst);
         } else if request.is("GET /me ") && self.0.load(Ordering::SeqCst) == READY {
@@ -254,39 +254,39 @@ impl Spoiler for StandsStill {
 /// A 401 without a challenge.
 pub(crate) struct NoChallenge;
 
-impl Spoiler for NoChallenge {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        if answer.status() == "401" {
-            answer.without("www-authenticate");
+impl TrafficFault for NoChallenge {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        if response.status() == "401" {
+            response.without("www-authenticate");
         }
     }
 }
 
 /// Bytes that are not text crash the server.
-pub(crate) struct FaultOnGarbage;
+pub(crate) struct ErrorOnBinary;
 
-impl Spoiler for FaultOnGarbage {
-    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
-        let garbage = |(name, value): &(String, Vec<u8>)| name == "authorization" && str::from_utf8(value).is_err();
-        if request.headers.iter().any(garbage) {
-            "HTTP/1.1 500 Internal Server Error".clone_into(&mut answer.line);
+impl TrafficFault for ErrorOnBinary {
+    fn response(&self, request: &Message, response: &mut Message, _: &mut Memory) {
+        let is_binary = |(name, value): &(String, Vec<u8>)| name == "authorization" && str::from_utf8(value).is_err();
+        if request.headers.iter().any(is_binary) {
+            "HTTP/1.1 500 Internal Server Error".clone_into(&mut response.line);
         }
     }
 }
 
 /// Caches may store credentials.
-pub(crate) struct Cached;
+pub(crate) struct WithoutCacheControl;
 
-impl Spoiler for Cached {
-    fn answer(&self, _: &Message, answer: &mut Message, _: &mut Memory) {
-        answer.without("cache-control");
+impl TrafficFault for WithoutCacheControl {
+    fn response(&self, _: &Message, response: &mut Message, _: &mut Memory) {
+        response.without("cache-control");
     }
 }
 
 /// Of a duplicate member one counts, as in most parsers.
 pub(crate) struct FirstNameCounts;
 
-impl Spoiler for FirstNameCounts {
+impl TrafficFault for FirstNameCounts {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&request.body) {
             request.body = Value::Object(object).to_string().into_bytes();
@@ -296,45 +296,45 @@ impl Spoiler for FirstNameCounts {
 }
 
 /// Changes the response to some requests.
-pub(crate) struct Other {
+pub(crate) struct ChangedResponse {
     /// The responses to change.
     pub(crate) when: fn(&Message, &Message) -> bool,
     /// The change.
-    pub(crate) spoil: fn(&Message, &mut Message),
+    pub(crate) change: fn(&Message, &mut Message),
 }
 
-impl Spoiler for Other {
-    fn answer(&self, request: &Message, answer: &mut Message, _: &mut Memory) {
-        if (self.when)(request, answer) {
-            (self.spoil)(request, answer);
+impl TrafficFault for ChangedResponse {
+    fn response(&self, request: &Message, response: &mut Message, _: &mut Memory) {
+        if (self.when)(request, response) {
+            (self.change)(request, response);
         }
     }
 }
 
 /// Sets the status of a response.
-pub(crate) fn status(answer: &mut Message, status: u16) {
-    answer.line = format!("HTTP/1.1 {status} Spoiled");
+pub(crate) fn status(response: &mut Message, status: u16) {
+    response.line = format!("HTTP/1.1 {status} Spoiled");
 }
 
 /// Replaces text in the body of a response.
-pub(crate) fn replace(answer: &mut Message, from: &str, to: &str) {
-    answer.body = String::from_utf8_lossy(&answer.body).replace(from, to).into_bytes();
+pub(crate) fn replace(response: &mut Message, from: &str, to: &str) {
+    response.body = String::from_utf8_lossy(&response.body).replace(from, to).into_bytes();
 }
 
 /// Copies the value of a cookie into the body.
-pub(crate) fn tell(answer: &mut Message) {
-    let cookie = answer.text("set-cookie").unwrap_or_default();
+pub(crate) fn copy_cookie_into_body(response: &mut Message) {
+    let cookie = response.text("set-cookie").unwrap_or_default();
     let value = cookie.split(';').next().and_then(|pair| pair.split_once('=')).unwrap_or_default().1.to_owned();
-    replace(answer, "{\"user\"", &format!("{{\"copy\":\"{value}\",\"user\""));
+    replace(response, "{\"user\"", &format!("{{\"copy\":\"{value}\",\"user\""));
 }
 
 /// Returns whether a login is of an unknown user.
-pub(crate) fn is_of_nobody(request: &Message) -> bool {
+pub(crate) fn is_login_of_unknown_user(request: &Message) -> bool {
     name(request).is_some()
 }
 
 /// Returns whether the header of a bearer token contains this text.
-pub(crate) fn says(request: &Message, text: &str) -> bool {
+pub(crate) fn header_contains(request: &Message, text: &str) -> bool {
     let bearer = request.text("authorization").unwrap_or_default();
     let header = bearer.trim_start_matches("Bearer ").split('.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
@@ -344,7 +344,7 @@ pub(crate) fn says(request: &Message, text: &str) -> bool {
 /// Drops headers that are too large.
 pub(crate) struct DroppedHeaders;
 
-impl Spoiler for DroppedHeaders {
+impl TrafficFault for DroppedHeaders {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
         request.headers.retain(|(name, value)| value.len() < 10_000 || name == "authorization");
         None
@@ -352,15 +352,15 @@ impl Spoiler for DroppedHeaders {
 }
 
 /// The metrics contain the last credential.
-pub(crate) struct TellingMetrics;
+pub(crate) struct CredentialInMetrics;
 
-impl Spoiler for TellingMetrics {
-    fn answer(&self, request: &Message, answer: &mut Message, memory: &mut Memory) {
+impl TrafficFault for CredentialInMetrics {
+    fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
         if let Some(credential) = request.text("authorization") {
             memory.insert("last".to_owned(), credential);
         }
         if let (true, Some(last)) = (request.is("GET /metrics"), memory.get("last")) {
-            answer.body.extend(last.bytes());
+            response.body.extend(last.bytes());
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cut;
+use super::truncate;
 
 /// The response of a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// In the order of the wire.
     pub(crate) headers: Vec<(String, String)>,
@@ -17,7 +17,7 @@ pub(crate) struct Answer {
     pub(crate) took: Duration,
 }
 
-impl Answer {
+impl Response {
     /// Returns the value of the first header of this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
@@ -34,9 +34,10 @@ impl Answer {
     }
 
     /// Returns the response as text, with at most this much of the body.
-    pub(crate) fn shown(&self, most: usize) -> String {
-        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}", cut(value.as_bytes(), most)));
+    pub(crate) fn describe(&self, max_bytes: usize) -> String {
+        let headers =
+            self.headers.iter().map(|(name, value)| format!("{name}: {}", truncate(value.as_bytes(), max_bytes)));
         let lines: Vec<_> = std::iter::once(self.status.to_string()).chain(headers).collect();
-        format!("{}\n\n{}", lines.join("\n"), cut(&self.body, most))
+        format!("{}\n\n{}", lines.join("\n"), truncate(&self.body, max_bytes))
     }
 }

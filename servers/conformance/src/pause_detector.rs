@@ -9,62 +9,62 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The pause between two beats.
-const BEAT: Duration = Duration::from_millis(5);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(5);
 /// Minimum length of a pause: far longer than busy CPUs delay a beat.
-const STANDSTILL: Duration = Duration::from_millis(100);
+const PAUSE_THRESHOLD: Duration = Duration::from_millis(100);
 
 /// A heartbeat thread that runs until this value is dropped.
-pub(crate) struct Watch {
-    pulse: Arc<Pulse>,
-    beating: Option<JoinHandle<()>>,
+pub(crate) struct PauseDetector {
+    heartbeat: Arc<Heartbeat>,
+    thread: Option<JoinHandle<()>>,
 }
 
-struct Pulse {
-    born: Instant,
+struct Heartbeat {
+    started: Instant,
     last_us: AtomicU64,
     longest_us: AtomicU64,
-    ended: AtomicBool,
+    stopped: AtomicBool,
 }
 
-impl Watch {
+impl PauseDetector {
     pub(crate) fn start() -> Self {
-        let pulse = Arc::new(Pulse {
-            born: Instant::now(),
+        let heartbeat = Arc::new(Heartbeat {
+            started: Instant::now(),
             last_us: AtomicU64::new(0),
             longest_us: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         });
-        let heart = Arc::clone(&pulse);
-        let beating = std::thread::spawn(move || {
-            while !heart.ended.load(Ordering::Relaxed) {
-                heart.beat();
-                std::thread::sleep(BEAT);
+        let shared = Arc::clone(&heartbeat);
+        let thread = std::thread::spawn(move || {
+            while !shared.stopped.load(Ordering::Relaxed) {
+                shared.beat();
+                std::thread::sleep(HEARTBEAT_INTERVAL);
             }
         });
-        Self { pulse, beating: Some(beating) }
+        Self { heartbeat, thread: Some(thread) }
     }
 
     /// Returns whether there was a pause since the last call.
-    pub(crate) fn stood_still(&self) -> bool {
+    pub(crate) fn take_pause(&self) -> bool {
         // It may have ended just now, before the next beat.
-        self.pulse.beat();
-        Duration::from_micros(self.pulse.longest_us.swap(0, Ordering::Relaxed)) >= STANDSTILL
+        self.heartbeat.beat();
+        Duration::from_micros(self.heartbeat.longest_us.swap(0, Ordering::Relaxed)) >= PAUSE_THRESHOLD
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     fn beat(&self) {
-        let now_us = self.born.elapsed().as_micros() as u64;
+        let now_us = self.started.elapsed().as_micros() as u64;
         let last_us = self.last_us.swap(now_us, Ordering::Relaxed);
         self.longest_us.fetch_max(now_us.saturating_sub(last_us), Ordering::Relaxed);
     }
 }
 
-impl Drop for Watch {
+impl Drop for PauseDetector {
     fn drop(&mut self) {
-        self.pulse.ended.store(true, Ordering::Relaxed);
-        if let Some(beating) = self.beating.take() {
-            let _ = beating.join();
+        self.heartbeat.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn suspended_process_reports_one_pause() {
-        let watch = Watch::start();
-        watch.stood_still();
+        let detector = PauseDetector::start();
+        detector.take_pause();
         let pause = "kill -STOP $PPID; sleep 0.3; kill -CONT $PPID";
         assert!(std::process::Command::new("sh").args(["-c", pause]).status().unwrap().success());
-        assert!(watch.stood_still());
-        assert!(!watch.stood_still());
+        assert!(detector.take_pause());
+        assert!(!detector.take_pause());
     }
 }

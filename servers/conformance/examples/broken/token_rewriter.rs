@@ -17,7 +17,7 @@ const PUBLIC_PEM: &[u8] = include_bytes!("../../../jwt/tests/suite/keys/rsa-2048
 const LONG_LEEWAY_S: u64 = 60;
 
 /// Holder of the server's own key.
-pub(crate) struct Launderer {
+pub(crate) struct TokenRewriter {
     fault: Fault,
     key: EncodingKey,
     algorithm: Algorithm,
@@ -34,10 +34,10 @@ struct Parts<'t> {
     /// Whether its JSON has each name once, in order and without white space.
     canonical: bool,
     /// Whether text that does not belong to the JSON follows it.
-    trailed: bool,
+    has_trailing_text: bool,
 }
 
-impl Launderer {
+impl TokenRewriter {
     pub(crate) fn new(fault: Fault, path: &Path, secret: bool) -> Self {
         let file = std::fs::read(path).unwrap_or_default();
         let (key, algorithm) = if secret {
@@ -49,19 +49,19 @@ impl Launderer {
     }
 
     /// Records a valid token.
-    pub(crate) fn see(&self, token: &str) {
+    pub(crate) fn record_valid_token(&self, token: &str) {
         if let Some(parts) = Parts::of(token) {
             let _ = self.own.set((parts.header, parts.claims));
         }
     }
 
     /// Returns the token that this one is treated as at `now`; none if it stays rejected.
-    pub(crate) fn laundered(&self, token: &str, now: u64) -> Option<String> {
+    pub(crate) fn rewrite(&self, token: &str, now: u64) -> Option<String> {
         let mut parts = Parts::of(token)?;
         let (own_header, own_claims) = self.own.get()?;
         let signed = self.signature(parts.message) == parts.signature;
         let strict = signed && parts.canonical;
-        let taken = match self.fault {
+        let is_accepted = match self.fault {
             Fault::AudIgnored => strict && overwrite(&mut parts.claims, own_claims, "aud"),
             Fault::IssIgnored => strict && overwrite(&mut parts.claims, own_claims, "iss"),
             Fault::TypIgnored => strict && overwrite(&mut parts.header, own_header, "typ"),
@@ -72,21 +72,21 @@ impl Launderer {
             Fault::AlgIgnored => strict && overwrite(&mut parts.header, own_header, "alg"),
             Fault::SignatureIgnored => !signed && !parts.canonical && parts.header == *own_header,
             Fault::CritIgnored => strict && parts.header.remove("crit").is_some(),
-            Fault::DuplicateNames => signed && !parts.canonical && !parts.trailed && !token.contains('='),
-            Fault::JsonLenient => signed && parts.trailed,
-            Fault::ExpOptional => strict && missing(&mut parts.claims, now),
-            Fault::LongLeeway => signed && late(&mut parts.claims, now),
+            Fault::DuplicateNames => signed && !parts.canonical && !parts.has_trailing_text && !token.contains('='),
+            Fault::JsonLenient => signed && parts.has_trailing_text,
+            Fault::ExpOptional => strict && lacks_exp(&mut parts.claims, now),
+            Fault::LongLeeway => signed && expired_within_leeway(&mut parts.claims, now),
             Fault::AlgNone => parts.canonical && unsigned(&parts) && overwrite(&mut parts.header, own_header, "alg"),
             Fault::PublicKeyAsSecret => confused(&parts) && overwrite(&mut parts.header, own_header, "alg"),
             Fault::EmbeddedJwk => {
-                brought(&parts, self.algorithm)
+                signed_by_embedded_key(&parts, self.algorithm)
                     && parts.header.remove("jwk").is_some()
                     && overwrite(&mut parts.header, own_header, "kid")
             }
             _ => false,
         };
         let message = format!("{}.{}", encode(&parts.header), encode(&parts.claims));
-        taken.then(|| format!("{message}.{}", self.signature(&message)))
+        is_accepted.then(|| format!("{message}.{}", self.signature(&message)))
     }
 
     /// Fetches the key from the address in the token.
@@ -111,8 +111,8 @@ impl<'t> Parts<'t> {
         let (header, claims) = (URL_SAFE_NO_PAD.decode(header).ok()?, URL_SAFE_NO_PAD.decode(claims).ok()?);
         let ((header_map, header_end), (claims_map, claims_end)) = (object(&header)?, object(&claims)?);
         let canonical = text(&header_map).as_bytes() == header && text(&claims_map).as_bytes() == claims;
-        let trailed = header_end < header.len() || claims_end < claims.len();
-        Some(Self { message, signature, header: header_map, claims: claims_map, canonical, trailed })
+        let has_trailing_text = header_end < header.len() || claims_end < claims.len();
+        Some(Self { message, signature, header: header_map, claims: claims_map, canonical, has_trailing_text })
     }
 }
 
@@ -139,17 +139,17 @@ fn overwrite(object: &mut Map<String, Value>, own: &Map<String, Value>, name: &s
     true
 }
 
-fn missing(claims: &mut Map<String, Value>, now: u64) -> bool {
-    let missing = !claims.contains_key("exp");
+fn lacks_exp(claims: &mut Map<String, Value>, now: u64) -> bool {
+    let lacks_exp = !claims.contains_key("exp");
     claims.entry("exp").or_insert_with(|| (now + 60).into());
-    missing
+    lacks_exp
 }
 
-fn late(claims: &mut Map<String, Value>, now: u64) -> bool {
+fn expired_within_leeway(claims: &mut Map<String, Value>, now: u64) -> bool {
     let exp = claims.get("exp").and_then(Value::as_u64).unwrap_or_default();
-    let late = exp <= now && now < exp + LONG_LEEWAY_S;
+    let expired_within_leeway = exp <= now && now < exp + LONG_LEEWAY_S;
     claims.insert("exp".to_owned(), (now + 1).into());
-    late
+    expired_within_leeway
 }
 
 fn alg<'p>(parts: &'p Parts<'_>) -> &'p str {
@@ -166,7 +166,7 @@ fn confused(parts: &Parts<'_>) -> bool {
     alg(parts) == "HS256" && signature.is_ok_and(|signature| signature == parts.signature)
 }
 
-fn brought(parts: &Parts<'_>, algorithm: Algorithm) -> bool {
+fn signed_by_embedded_key(parts: &Parts<'_>, algorithm: Algorithm) -> bool {
     let jwk: Option<Jwk> = parts.header.get("jwk").and_then(|jwk| serde_json::from_value(jwk.clone()).ok());
     let Some(key) = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk).ok()) else { return false };
     jsonwebtoken::crypto::verify(parts.signature, parts.message.as_bytes(), &key, algorithm).unwrap_or(false)
