@@ -11,7 +11,7 @@ use crate::visit::{Watched, alone, drive_round, workers};
 
 /// The generator sustains a rate if it uses at most this share of its processors; a round is invalid only above
 /// [`engine::validity::GENERATOR_SHARE`].
-const SHARE: f64 = 0.80;
+const MAX_CPU_SHARE: f64 = 0.80;
 /// Rounds of a search: each halves the undecided range.
 const STEPS: u32 = 6;
 /// Duration of each round, in seconds.
@@ -24,16 +24,20 @@ pub(crate) fn find(
     connections: u32,
     at_most: f64,
 ) -> Result<f64, ExperimentError> {
-    let (mut carried, mut too_much) = (0.0, at_most);
+    let (mut sustained, mut not_sustained) = (0.0, at_most);
     for _ in 0..STEPS {
         config.check_can_continue()?;
-        let rate_rps = f64::midpoint(carried, too_much);
-        if keeps_pace(config, under_test, connections, rate_rps)? { carried = rate_rps } else { too_much = rate_rps }
+        let rate_rps = f64::midpoint(sustained, not_sustained);
+        if sustains(config, under_test, connections, rate_rps)? {
+            sustained = rate_rps
+        } else {
+            not_sustained = rate_rps
+        }
     }
-    Ok(carried)
+    Ok(sustained)
 }
 
-fn keeps_pace(
+fn sustains(
     config: &RunConfig,
     under_test: &ServerUnderTest<'_>,
     connections: u32,
@@ -45,5 +49,5 @@ fn keeps_pace(
     let watched = Watched { servers: &[under_test.server.process().pid()], ..Watched::default() };
     let workers = workers(&config.placement);
     let (round, _) = drive_round(&plan, &under_test.target, place, watched, workers, &config.stop)?;
-    Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= SHARE))
+    Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= MAX_CPU_SHARE))
 }

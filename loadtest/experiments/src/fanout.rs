@@ -194,7 +194,7 @@ fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> 
     let loads = if link_rtt_us == 0 {
         vec![at_rate(parameters.rate_rps), Load::Saturated]
     } else {
-        vec![at_rate(parameters.apart_rps)]
+        vec![at_rate(parameters.delayed_rps)]
     };
     let over = |&hops: &u32| loads.iter().map(move |&load| (Hops { hops, link_rtt_us }, load));
     parameters.hops.iter().flat_map(over).collect()
@@ -213,7 +213,7 @@ fn plan(config: &RunConfig, parameters: &FanoutParameters, block: u32, at: Hops,
     let (duration_s, connections) = match load {
         Load::Saturated => (parameters.saturated_s, parameters.saturated_connections),
         _ if at.link_rtt_us == 0 => (parameters.round_s, parameters.connections),
-        _ => (parameters.apart_s, parameters.connections),
+        _ => (parameters.delayed_s, parameters.connections),
     };
     let size = RoundSize { duration_s, connections, population: parameters.population };
     let plan = size.plan(config, block, load.equal_rate_rps());

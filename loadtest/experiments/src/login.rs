@@ -14,7 +14,7 @@
 //! several free: on a single processor every read would wait for the scheduler. If the generator shares it, its threads
 //! take the place of another machine, and run before all ordinary threads (`SCHED_FIFO`) if that is permitted.
 //!
-//! Issuance: a login without the password. `POST /context/mint` issues credentials in large batches, one after another;
+//! Issuance: a login without the password. `POST /bench/mint` issues credentials in large batches, one after another;
 //! CPU time of server and store is read before the first and after the last. Compared with a login it excludes the
 //! separate request, the password, and the second look-up of the user. It creates 256 credentials concurrently, so that
 //! commands to a store overlap and share their wake-ups, and it writes all of them into one response, as the control

@@ -30,15 +30,15 @@ use engine::round::Place;
 use engine::slo::Objective;
 
 use bounds::Bounds;
-pub use bounds::OutOfReach;
-use search::{Ask, search};
+pub use bounds::TooFewRequests;
+use search::{RoundRequest, search};
 use verdict::verdict;
 
 use crate::servers::is_past_half_life;
 use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
 
 /// Checks whether rounds of this length have enough requests for these objectives.
-pub fn check(objectives: &[Objective], round_s: f64) -> Result<(), OutOfReach> {
+pub fn check(objectives: &[Objective], round_s: f64) -> Result<(), TooFewRequests> {
     Bounds::of(objectives, round_s).check()
 }
 
@@ -66,37 +66,37 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
     journal: &mut Journal,
     progress: &mut dyn Progress,
 ) -> Result<SearchEnd, E> {
-    note(journal, |slo| slo.objectives = objectives.to_vec())?;
+    record(journal, |slo| slo.objectives = objectives.to_vec())?;
     progress.begin("slo", u64::from(TYPICAL_ROUNDS));
     let shared = shared_cpus(subject.servers);
     let mut target = (subject.renew)()?;
-    let mut renewed = Instant::now();
-    let (mut made, mut last) = (0, None);
-    let end = search(&Bounds::of(objectives, plan.duration_s), plan.seed, |ask| {
+    let mut renewed_at = Instant::now();
+    let (mut rounds, mut last) = (0, None);
+    let end = search(&Bounds::of(objectives, plan.duration_s), plan.seed, |request| {
         // A repeated round is no step: the number of repetitions is unknown in advance.
-        if last.replace(ask) != Some(ask) {
-            progress.step(&step_label(&ask));
+        if last.replace(request) != Some(request) {
+            progress.step(&step_label(&request));
         }
-        let plan = Plan { seed: plan.seed.wrapping_add(made), ..at(plan, &ask) };
-        made += 1;
-        let age = renewed.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
+        let plan = Plan { seed: plan.seed.wrapping_add(rounds), ..plan_at(plan, &request) };
+        rounds += 1;
+        let age = renewed_at.elapsed() + Duration::from_secs_f64(plan.duration_s + plan.timeout_s);
         if subject.ttl_s.is_some_and(|ttl_s| is_past_half_life(age, ttl_s)) {
             target = (subject.renew)()?;
-            renewed = Instant::now();
+            renewed_at = Instant::now();
         }
         let watched = Watched { servers: subject.servers, ..Watched::default() };
-        let place = place(subject.scheme, &ask, made);
+        let place = place(subject.scheme, &request, rounds);
         let (mut round, class) = drive_round(&plan, &target, place, watched, subject.workers, subject.stop)?;
         if subject.stop.load(Ordering::SeqCst) {
             return Err(ExperimentError::Interrupted.into());
         }
         let verdict = verdict(&mut round, objectives, shared);
         journal.generator_class(&round, class);
-        let round = SloRound { step: ask.step, rate_rps: ask.rate_rps, verdict, round };
-        note(journal, |slo| slo.rounds.push(round))?;
+        let round = SloRound { step: request.step, rate_rps: request.rate_rps, verdict, round };
+        record(journal, |slo| slo.rounds.push(round))?;
         Ok::<SloVerdict, E>(verdict)
     })?;
-    note(journal, |slo| slo.end = Some(end))?;
+    record(journal, |slo| slo.end = Some(end))?;
     progress.end();
     Ok(end)
 }
@@ -104,43 +104,43 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
 /// The number of rounds of a search without repetitions: two grids, a confirmation, and some doublings.
 const TYPICAL_ROUNDS: u32 = 55;
 
-fn note(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Result<(), ExperimentError> {
+fn record(journal: &mut Journal, change: impl FnOnce(&mut SloExperiment)) -> Result<(), ExperimentError> {
     Ok(journal.measured(change)?)
 }
 
-fn step_label(ask: &Ask) -> String {
-    let what = match ask.step {
+fn step_label(request: &RoundRequest) -> String {
+    let what = match request.step {
         SearchStep::Bracket => "finding the limit,",
         SearchStep::Grid { .. } => "grid,",
         SearchStep::Confirmation { .. } => "confirmation,",
     };
-    format!("{what} {:.0} requests/s", ask.rate_rps)
+    format!("{what} {:.0} requests/s", request.rate_rps)
 }
 
 /// Returns the plan of one round.
-fn at(plan: &Plan, ask: &Ask) -> Plan {
-    let rate_rps = ask.rate_rps;
+fn plan_at(plan: &Plan, request: &RoundRequest) -> Plan {
+    let rate_rps = request.rate_rps;
     let arrivals = match plan.arrivals {
         Arrivals::Fixed { .. } => Arrivals::Fixed { rate_rps },
         Arrivals::Poisson { .. } | Arrivals::Closed => Arrivals::Poisson { rate_rps },
     };
-    let interval_s = (ask.duration_s / 20.0).clamp(0.01, 1.0);
-    Plan { arrivals, duration_s: ask.duration_s, interval_s, ..plan.clone() }
+    let interval_s = (request.duration_s / 20.0).clamp(0.01, 1.0);
+    Plan { arrivals, duration_s: request.duration_s, interval_s, ..plan.clone() }
 }
 
-fn place(scheme: &str, ask: &Ask, position: u64) -> Place {
+fn place(scheme: &str, request: &RoundRequest, position: u64) -> Place {
     Place {
         scheme: scheme.to_owned(),
-        block: if let SearchStep::Grid { block } = ask.step { block } else { 0 },
+        block: if let SearchStep::Grid { block } = request.step { block } else { 0 },
         position: position as u32,
-        load: Load::EqualRate { rate_rps: ask.rate_rps },
+        load: Load::EqualRate { rate_rps: request.rate_rps },
         started_at: crate::now(),
     }
 }
 
 /// Returns the number of processors that generator and servers on this machine share; none if they have none in common.
 fn shared_cpus(servers: &[u32]) -> Option<usize> {
-    let own: BTreeSet<u32> = lab::placement::allowed().into_iter().collect();
-    let theirs: BTreeSet<u32> = servers.iter().flat_map(|&pid| lab::placement::allowed_to(pid)).collect();
-    (!own.is_disjoint(&theirs)).then(|| own.union(&theirs).count())
+    let generator_cpus: BTreeSet<u32> = lab::placement::allowed().into_iter().collect();
+    let server_cpus: BTreeSet<u32> = servers.iter().flat_map(|&pid| lab::placement::allowed_to(pid)).collect();
+    (!generator_cpus.is_disjoint(&server_cpus)).then(|| generator_cpus.union(&server_cpus).count())
 }

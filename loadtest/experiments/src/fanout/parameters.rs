@@ -23,9 +23,9 @@ pub struct FanoutParameters {
     /// microseconds.
     pub link_rtt_us: u32,
     /// The rate at which response times are measured with network delay, in requests per second.
-    pub apart_rps: f64,
+    pub delayed_rps: f64,
     /// Duration of a visit with network delay, in seconds.
-    pub apart_s: f64,
+    pub delayed_s: f64,
     /// Number of connections.
     pub connections: u32,
     /// Users of the closed loop.
@@ -50,8 +50,8 @@ impl FanoutParameters {
             link_rtt_us: 1_000,
             // Each link takes a proxy about 90 µs of CPU time per round trip, and a request over ten hops crosses up to
             // 21.
-            apart_rps: 200.0,
-            apart_s: 0.8,
+            delayed_rps: 200.0,
+            delayed_s: 0.8,
             connections: 32,
             saturated_connections: 4,
             population: 500,

@@ -40,14 +40,14 @@ pub(super) fn measure(
         demands.push(demand.clone());
         context.journal.measured(|scaling: &mut ScalingExperiment| scaling.demands.push(demand))?;
     }
-    schemes.iter().map(|&scheme| middle(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
+    schemes.iter().map(|&scheme| median_demand(&demands, scheme).ok_or(ExperimentError::NoCapacity(scheme))).collect()
 }
 
 /// Returns the median by the CPU time of the server.
-fn middle(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
-    let mut own: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme.id()).collect();
-    own.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
-    own.get(own.len() / 2).copied().cloned()
+fn median_demand(demands: &[ServiceDemand], scheme: Scheme) -> Option<ServiceDemand> {
+    let mut of_scheme: Vec<&ServiceDemand> = demands.iter().filter(|demand| demand.scheme == scheme.id()).collect();
+    of_scheme.sort_by(|one, other| one.server_us.total_cmp(&other.server_us));
+    of_scheme.get(of_scheme.len() / 2).copied().cloned()
 }
 
 impl<'a> Subject<'a> {
@@ -82,8 +82,8 @@ impl<'a> Subject<'a> {
 }
 
 fn demand(scheme: Scheme, block: u32, started_at: String, round: &Round) -> Option<ServiceDemand> {
-    let seen = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
-    let usage = round.usage.as_ref().filter(seen)?;
+    let is_complete = |usage: &&Usage| usage.requests > 0 && usage.server_cpu_ns > 0 && usage.generator_cpu_ns > 0;
+    let usage = round.usage.as_ref().filter(is_complete)?;
     let us = |ns: u64| ns as f64 / 1e3 / usage.requests as f64;
     Some(ServiceDemand {
         scheme: scheme.id().to_owned(),

@@ -3,26 +3,26 @@
 use engine::slo::Objective;
 
 /// Factor of planned requests to needed ones, because the warm-up is excluded.
-const SPARE: f64 = 1.25;
+const REQUEST_MARGIN: f64 = 1.25;
 /// At low rates rounds are longer than requested, by up to this factor.
-const LONGEST: f64 = 10.0;
+const MAX_ROUND_FACTOR: f64 = 10.0;
 /// The most rounds of a search.
-const MOST_ROUNDS: u32 = 120;
+const MAX_ROUNDS: u32 = 120;
 /// The most seconds of load of a search.
-const MOST_S: f64 = 1_200.0;
+const MAX_TOTAL_S: f64 = 1_200.0;
 /// The highest initial rate, in requests per second.
-const HIGHEST_START_RPS: f64 = 1_000.0;
+const MAX_START_RPS: f64 = 1_000.0;
 /// The highest rate, in requests per second; the generator does not reach it.
-const HIGHEST_RPS: f64 = 1_000_000.0;
+const MAX_RPS: f64 = 1_000_000.0;
 
 /// An objective needs more requests than a round can contain.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
     "a round needs {requests:.0} requests to estimate so extreme a percentile, but with --duration {round_s} s the longest \
      round has {:.0}; use at least --duration {needed_s:.3}s, or a percentile closer to 50",
-    .highest_rps * LONGEST * .round_s
+    .highest_rps * MAX_ROUND_FACTOR * .round_s
 )]
-pub struct OutOfReach {
+pub struct TooFewRequests {
     requests: f64,
     highest_rps: f64,
     round_s: f64,
@@ -35,8 +35,8 @@ pub(crate) struct Bounds {
     pub(crate) start_rps: f64,
     pub(crate) lowest_rps: f64,
     pub(crate) highest_rps: f64,
-    pub(crate) most_rounds: u32,
-    pub(crate) most_s: f64,
+    pub(crate) max_rounds: u32,
+    pub(crate) max_total_s: f64,
     pub(super) round_s: f64,
     pub(super) requests: f64,
 }
@@ -46,26 +46,26 @@ impl Bounds {
     /// a percentile: at low rates it is longer, and rates below the one with the longest round are not tried.
     pub(crate) fn of(objectives: &[Objective], round_s: f64) -> Self {
         let needed = objectives.iter().map(|objective| objective.percentile.needs()).fold(0.0, f64::max);
-        let requests = needed * SPARE;
-        let lowest_rps = requests / (LONGEST * round_s);
+        let requests = needed * REQUEST_MARGIN;
+        let lowest_rps = requests / (MAX_ROUND_FACTOR * round_s);
         Self {
-            start_rps: (requests / round_s).min(HIGHEST_START_RPS).max(lowest_rps),
+            start_rps: (requests / round_s).min(MAX_START_RPS).max(lowest_rps),
             lowest_rps,
-            highest_rps: HIGHEST_RPS,
-            most_rounds: MOST_ROUNDS,
-            most_s: MOST_S,
+            highest_rps: MAX_RPS,
+            max_rounds: MAX_ROUNDS,
+            max_total_s: MAX_TOTAL_S,
             round_s,
             requests,
         }
     }
 
     /// Rejects objectives for which no rate sends enough requests in the longest round.
-    pub(crate) fn check(&self) -> Result<(), OutOfReach> {
+    pub(crate) fn check(&self) -> Result<(), TooFewRequests> {
         let Self { requests, round_s, highest_rps, .. } = *self;
         if self.lowest_rps <= highest_rps {
             return Ok(());
         }
-        Err(OutOfReach { requests, highest_rps, round_s, needed_s: requests / (LONGEST * highest_rps) })
+        Err(TooFewRequests { requests, highest_rps, round_s, needed_s: requests / (MAX_ROUND_FACTOR * highest_rps) })
     }
 
     /// Returns the duration of a round at this rate, in seconds.
@@ -75,12 +75,12 @@ impl Bounds {
 
     /// Returns the nearest allowed rate, with three significant digits.
     pub(crate) fn within(&self, rate_rps: f64) -> f64 {
-        neat(rate_rps).clamp(self.lowest_rps, self.highest_rps)
+        round_down(rate_rps).clamp(self.lowest_rps, self.highest_rps)
     }
 }
 
 /// Rounds the rate down to three significant digits, the precision of a search.
-pub(crate) fn neat(rate_rps: f64) -> f64 {
+pub(crate) fn round_down(rate_rps: f64) -> f64 {
     let unit = 10_f64.powf(rate_rps.log10().floor() - 2.0);
     // A small margin, so that a rate with three digits keeps them.
     let digits = (rate_rps / unit + 1e-6).floor();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn rates_have_three_significant_digits() {
-        let found = [1234.0, 999.9, 5430.0, 54.329, 1_000.0, 7.0, 123_456.0].map(|rate| neat(rate).to_string());
+        let found = [1234.0, 999.9, 5430.0, 54.329, 1_000.0, 7.0, 123_456.0].map(|rate| round_down(rate).to_string());
         assert_eq!(found, ["1230", "999", "5430", "54.3", "1000", "7", "123000"]);
     }
 }

@@ -6,21 +6,21 @@ use engine::record::{SearchEnd, SearchStep, SloVerdict};
 use evidence::{CONFIRMED_BY, CONFIRMING, ConclusiveRound, SloFit};
 
 use crate::blocks::{Turn, turns};
-use crate::slo::bounds::{Bounds, neat};
+use crate::slo::bounds::{Bounds, round_down};
 
 /// Number of rates of a grid.
-const RATES: u32 = 7;
+const GRID_RATES: u32 = 7;
 /// Blocks of the first grid, which covers the whole bracket.
 const COARSE_BLOCKS: u32 = 2;
 /// Blocks of the second grid, which covers the undecided range.
 const FINE_BLOCKS: u32 = 4;
 /// The first grid extends by this factor below the rate that was met and above the one that was missed.
-const BEYOND: f64 = 1.1;
+const GRID_MARGIN: f64 = 1.1;
 /// The second grid covers the rates between this share of met rounds and its complement; its width is at least
-/// `NARROWEST`.
-const OPEN_SHARE: f64 = 0.9;
+/// `MIN_GRID_RATIO`.
+const UNDECIDED_SHARE: f64 = 0.9;
 /// The least ratio between the last and the first rate of the second grid.
-const NARROWEST: f64 = 1.12;
+const MIN_GRID_RATIO: f64 = 1.12;
 /// The most attempts for a round without a verdict.
 const ATTEMPTS: u32 = 3;
 /// How often the interval below the generator's limit is halved.
@@ -34,14 +34,14 @@ const STEP_DOWN: f64 = 0.93;
 
 /// A round that the search requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Ask {
+pub(crate) struct RoundRequest {
     pub(crate) step: SearchStep,
     pub(crate) rate_rps: f64,
     pub(crate) duration_s: f64,
 }
 
 /// Why the search stopped.
-enum Halt<E> {
+enum EarlyEnd<E> {
     OutOfTime,
     Failed(E),
 }
@@ -61,13 +61,14 @@ enum Bracket {
 pub(crate) fn search<E>(
     bounds: &Bounds,
     seed: u64,
-    round: impl FnMut(Ask) -> Result<SloVerdict, E>,
+    round: impl FnMut(RoundRequest) -> Result<SloVerdict, E>,
 ) -> Result<SearchEnd, E> {
-    let mut search = Search { bounds, seed, round, rounds: 0, spent_s: 0.0, grid: Vec::new(), blocks: 0, void: 0 };
+    let mut search =
+        Search { bounds, seed, round, rounds: 0, spent_s: 0.0, grid: Vec::new(), blocks: 0, inconclusive: 0 };
     match search.run() {
         Ok(end) => Ok(end),
-        Err(Halt::OutOfTime) => Ok(SearchEnd::OutOfTime),
-        Err(Halt::Failed(error)) => Err(error),
+        Err(EarlyEnd::OutOfTime) => Ok(SearchEnd::OutOfTime),
+        Err(EarlyEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -82,11 +83,11 @@ struct Search<'a, Round> {
     /// Blocks of the grid so far.
     blocks: u32,
     /// Number of rates of the grid at which the generator was the limit, once per visit.
-    void: usize,
+    inconclusive: usize,
 }
 
-impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
-    fn run(&mut self) -> Result<SearchEnd, Halt<E>> {
+impl<E, Round: FnMut(RoundRequest) -> Result<SloVerdict, E>> Search<'_, Round> {
+    fn run(&mut self) -> Result<SearchEnd, EarlyEnd<E>> {
         let mut start = self.bounds.start_rps;
         for _ in 0..BRACKETS {
             let (met, missed) = match self.bracket(start)? {
@@ -94,21 +95,21 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
                 Bracket::Generator(met) => return self.lower_bound(met),
                 Bracket::NothingMet => return Ok(SearchEnd::NothingMet),
             };
-            let coarse = spread(met / BEYOND, missed * BEYOND);
+            let coarse = geometric_grid(met / GRID_MARGIN, missed * GRID_MARGIN);
             self.visit_grid(&coarse, COARSE_BLOCKS)?;
             match SloFit::of(&self.grid) {
                 Some(fit) => return self.refine(&fit, &coarse),
-                None if self.is_voided() => return self.lower_bound(self.all_met_up_to()),
+                None if self.is_generator_limited() => return self.lower_bound(self.all_met_up_to()),
                 // Either the round that was missed was an outlier, or the one that was met.
-                None if self.grid.iter().all(|round| round.met) => start = missed * BEYOND,
-                None => start = met / BEYOND,
+                None if self.grid.iter().all(|round| round.met) => start = missed * GRID_MARGIN,
+                None => start = met / GRID_MARGIN,
             }
         }
         Ok(SearchEnd::Unclear)
     }
 
     /// Doubles the rate from its start until it is missed, or halves it until it is met.
-    fn bracket(&mut self, start: f64) -> Result<Bracket, Halt<E>> {
+    fn bracket(&mut self, start: f64) -> Result<Bracket, EarlyEnd<E>> {
         let (mut met, mut beyond) = (None, None);
         let mut rate = self.bounds.within(start);
         while met.is_none() || beyond.is_none() {
@@ -129,14 +130,14 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         }
         match (met, beyond) {
             (Some(met), Some((missed, SloVerdict::Missed))) => Ok(Bracket::Between(met, missed)),
-            (Some(met), Some((limit, _))) => self.narrow(met, limit),
+            (Some(met), Some((limit, _))) => self.check_generator_limit(met, limit),
             (_, Some((_, SloVerdict::Missed))) => Ok(Bracket::NothingMet),
             _ => Ok(Bracket::Generator(met)),
         }
     }
 
     /// Checks whether the target's limit is below the generator's.
-    fn narrow(&mut self, mut met: f64, mut limit: f64) -> Result<Bracket, Halt<E>> {
+    fn check_generator_limit(&mut self, mut met: f64, mut limit: f64) -> Result<Bracket, EarlyEnd<E>> {
         for _ in 0..HALVINGS {
             let rate = self.bounds.within((met * limit).sqrt());
             match self.visit(SearchStep::Bracket, rate)? {
@@ -149,14 +150,14 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
     }
 
     /// Visits a finer grid in the undecided range, and fits all rounds.
-    fn refine(&mut self, fit: &SloFit, coarse: &[f64]) -> Result<SearchEnd, Halt<E>> {
+    fn refine(&mut self, fit: &SloFit, coarse: &[f64]) -> Result<SearchEnd, EarlyEnd<E>> {
         let middle = fit.law.at(0.5);
         let (first, last) = (coarse[0], coarse[coarse.len() - 1]);
-        let low = fit.law.at(OPEN_SHARE).min(middle / NARROWEST.sqrt()).max(first);
-        let high = fit.law.at(1.0 - OPEN_SHARE).max(middle * NARROWEST.sqrt()).min(last);
-        let (low, high) = if high / low >= NARROWEST { (low, high) } else { (first, last) };
-        self.visit_grid(&spread(low, high), FINE_BLOCKS)?;
-        if self.is_voided() {
+        let low = fit.law.at(UNDECIDED_SHARE).min(middle / MIN_GRID_RATIO.sqrt()).max(first);
+        let high = fit.law.at(1.0 - UNDECIDED_SHARE).max(middle * MIN_GRID_RATIO.sqrt()).min(last);
+        let (low, high) = if high / low >= MIN_GRID_RATIO { (low, high) } else { (first, last) };
+        self.visit_grid(&geometric_grid(low, high), FINE_BLOCKS)?;
+        if self.is_generator_limited() {
             return self.lower_bound(self.all_met_up_to());
         }
         let Some(fit) = SloFit::of(&self.grid) else { return Ok(SearchEnd::Unclear) };
@@ -165,8 +166,8 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
     }
 
     /// Returns whether the grid shows the generator's limit more often than the target's.
-    fn is_voided(&self) -> bool {
-        self.void > self.grid.iter().filter(|round| !round.met).count()
+    fn is_generator_limited(&self) -> bool {
+        self.inconclusive > self.grid.iter().filter(|round| !round.met).count()
     }
 
     /// Returns the highest rate of the grid below every rate that was missed.
@@ -177,26 +178,26 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         met.map(|round| round.rate_rps).reduce(f64::max)
     }
 
-    fn lower_bound(&mut self, met: Option<f64>) -> Result<SearchEnd, Halt<E>> {
+    fn lower_bound(&mut self, met: Option<f64>) -> Result<SearchEnd, EarlyEnd<E>> {
         met.map_or(Ok(SearchEnd::Generator), |met| self.confirm(met, met, SearchEnd::Generator))
     }
 
     /// Repeats the rate, and tries lower ones if it is not confirmed: first the lower end of its interval.
-    fn confirm(&mut self, rate: f64, lowest: f64, end: SearchEnd) -> Result<SearchEnd, Halt<E>> {
+    fn confirm(&mut self, rate: f64, lowest: f64, end: SearchEnd) -> Result<SearchEnd, EarlyEnd<E>> {
         let mut rate = self.bounds.within(rate);
         for attempt in 0..CONFIRMATIONS {
-            let mut refused = Vec::new();
+            let mut not_met = Vec::new();
             for _ in 0..CONFIRMING {
                 let verdict = self.visit(SearchStep::Confirmation { attempt }, rate)?;
-                refused.extend((verdict != SloVerdict::Met).then_some(verdict));
-                if refused.len() as u32 > CONFIRMING - CONFIRMED_BY {
+                not_met.extend((verdict != SloVerdict::Met).then_some(verdict));
+                if not_met.len() as u32 > CONFIRMING - CONFIRMED_BY {
                     break;
                 }
             }
-            if refused.len() as u32 <= CONFIRMING - CONFIRMED_BY {
+            if not_met.len() as u32 <= CONFIRMING - CONFIRMED_BY {
                 return Ok(end);
             }
-            if refused.iter().all(|verdict| *verdict == SloVerdict::Generator) {
+            if not_met.iter().all(|verdict| *verdict == SloVerdict::Generator) {
                 return Ok(SearchEnd::Generator);
             }
             let below = rate * STEP_DOWN;
@@ -206,13 +207,13 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
     }
 
     /// Visits every rate once per block, in a redrawn order, so that drift affects all rates equally.
-    fn visit_grid(&mut self, rates: &[f64], blocks: u32) -> Result<(), Halt<E>> {
+    fn visit_grid(&mut self, rates: &[f64], blocks: u32) -> Result<(), EarlyEnd<E>> {
         for Turn { block, item: rate, .. } in turns(rates, self.blocks..self.blocks + blocks, self.seed) {
             let rate_rps = self.bounds.within(rate);
             match self.visit(SearchStep::Grid { block }, rate_rps)? {
                 SloVerdict::Met => self.grid.push(ConclusiveRound { block, rate_rps, met: true }),
                 SloVerdict::Missed => self.grid.push(ConclusiveRound { block, rate_rps, met: false }),
-                SloVerdict::Generator | SloVerdict::Unsettled => self.void += 1,
+                SloVerdict::Generator | SloVerdict::Unsettled => self.inconclusive += 1,
             }
         }
         self.blocks += blocks;
@@ -221,11 +222,11 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
 
     /// Repeats a round while it has no verdict. The generator is the limit only if it was in every attempt; if the
     /// target settles in none of the rounds, it has missed.
-    fn visit(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, Halt<E>> {
+    fn visit(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, EarlyEnd<E>> {
         let mut last = SloVerdict::Unsettled;
         for _ in 0..ATTEMPTS {
-            last = match (self.make(step, rate_rps)?, last) {
-                (said @ (SloVerdict::Met | SloVerdict::Missed), _) => return Ok(said),
+            last = match (self.run_round(step, rate_rps)?, last) {
+                (verdict @ (SloVerdict::Met | SloVerdict::Missed), _) => return Ok(verdict),
                 (SloVerdict::Generator, _) | (_, SloVerdict::Generator) => SloVerdict::Generator,
                 (SloVerdict::Unsettled, _) => SloVerdict::Unsettled,
             };
@@ -233,21 +234,21 @@ impl<E, Round: FnMut(Ask) -> Result<SloVerdict, E>> Search<'_, Round> {
         Ok(if last == SloVerdict::Generator { last } else { SloVerdict::Missed })
     }
 
-    fn make(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, Halt<E>> {
+    fn run_round(&mut self, step: SearchStep, rate_rps: f64) -> Result<SloVerdict, EarlyEnd<E>> {
         let duration_s = self.bounds.round_s(rate_rps);
         self.rounds += 1;
         self.spent_s += duration_s;
-        if self.rounds > self.bounds.most_rounds || self.spent_s > self.bounds.most_s {
-            return Err(Halt::OutOfTime);
+        if self.rounds > self.bounds.max_rounds || self.spent_s > self.bounds.max_total_s {
+            return Err(EarlyEnd::OutOfTime);
         }
-        (self.round)(Ask { step, rate_rps, duration_s }).map_err(Halt::Failed)
+        (self.round)(RoundRequest { step, rate_rps, duration_s }).map_err(EarlyEnd::Failed)
     }
 }
 
 /// Returns rates that grow by the same factor.
-fn spread(low: f64, high: f64) -> Vec<f64> {
-    let factor = (high / low).powf(1.0 / f64::from(RATES - 1));
-    (0..RATES).map(|place| neat(low * factor.powf(f64::from(place)))).collect()
+fn geometric_grid(low: f64, high: f64) -> Vec<f64> {
+    let factor = (high / low).powf(1.0 / f64::from(GRID_RATES - 1));
+    (0..GRID_RATES).map(|place| round_down(low * factor.powf(f64::from(place)))).collect()
 }
 
 #[cfg(test)]

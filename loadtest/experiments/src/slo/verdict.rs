@@ -5,13 +5,13 @@ use engine::slo::Objective;
 use engine::validity::{Fault, GENERATOR_SHARE, OWN_LATE_SHARE, Side};
 
 /// The share of an objective's time by which the generator may be late, at the same percentile.
-const OWN_SHARE: f64 = 0.1;
+const MAX_LAG_SHARE: f64 = 0.1;
 
 /// Classifies a round. `shared` is the number of processors that generator and server both may use, if any.
 pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Option<usize>) -> SloVerdict {
-    let found = without_sharing(round, objectives);
-    let share = shared.and_then(|cpus| used(round, cpus)).filter(|share| *share > GENERATOR_SHARE);
-    match (found, share) {
+    let verdict = without_sharing(round, objectives);
+    let share = shared.and_then(|cpus| cpu_share(round, cpus)).filter(|share| *share > GENERATOR_SHARE);
+    match (verdict, share) {
         (SloVerdict::Missed, Some(share)) => {
             let reason = format!(
                 "generator and server together used {:.0} % of the processors that they share: it is unknown which of them \
@@ -21,7 +21,7 @@ pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Optio
             round.validity.object(Fault::ProcessorsShared, reason);
             SloVerdict::Generator
         }
-        _ => found,
+        _ => verdict,
     }
 }
 
@@ -48,15 +48,15 @@ fn without_sharing(round: &Round, objectives: &[Objective]) -> SloVerdict {
 /// ones, and a single late one is a large share of them, but it does not explain the waiting time of all others.
 fn is_too_late(round: &Round, objectives: &[Objective]) -> bool {
     let late = round.own_late_share * round.own_lag_us.count as f64;
-    let weighs = |objective: &Objective| {
-        let own_us = objective.percentile.bound(&round.own_lag_us).unwrap_or(0);
-        own_us as f64 > OWN_SHARE * objective.most_us as f64
+    let matters = |objective: &Objective| {
+        let lag_us = objective.percentile.bound(&round.own_lag_us).unwrap_or(0);
+        lag_us as f64 > MAX_LAG_SHARE * objective.most_us as f64
     };
-    late > OWN_LATE_SHARE * round.counts.sent() as f64 && objectives.iter().any(weighs)
+    late > OWN_LATE_SHARE * round.counts.sent() as f64 && objectives.iter().any(matters)
 }
 
 /// Returns the share of these processors that generator, server and store used inside the window.
-fn used(round: &Round, cpus: usize) -> Option<f64> {
+fn cpu_share(round: &Round, cpus: usize) -> Option<f64> {
     let usage = round.usage.as_ref()?;
     let spent_ns = usage.generator_cpu_ns + usage.server_cpu_ns + usage.store_cpu_ns.unwrap_or(0);
     Some(spent_ns as f64 / ((round.window.end_s - round.window.start_s) * 1e9 * cpus as f64))
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     /// Returns a round with 10,000 requests in 10 s, and a p99 of 9 ms.
-    fn good() -> Round {
+    fn valid_round() -> Round {
         let times = Quantiles { p50: Some(500), p99: Some(9_000), count: 10_000, ..Quantiles::default() };
         Round {
             scheme: "jwt-hs256".to_owned(),
@@ -107,11 +107,11 @@ mod tests {
     }
 
     #[track_caller]
-    fn says(spoil: impl FnOnce(&mut Round), shared: Option<usize>, wanted: SloVerdict) -> Round {
-        let mut round = good();
-        spoil(&mut round);
+    fn assert_verdict(change: impl FnOnce(&mut Round), shared: Option<usize>, expected: SloVerdict) -> Round {
+        let mut round = valid_round();
+        change(&mut round);
         let objectives = ["p99=10ms", "p50=1ms"].map(|text| text.parse().unwrap());
-        assert_eq!(verdict(&mut round, &objectives, shared), wanted, "{:?}", round.validity);
+        assert_eq!(verdict(&mut round, &objectives, shared), expected, "{:?}", round.validity);
         round
     }
 
@@ -125,48 +125,47 @@ mod tests {
 
     #[test]
     fn round_is_met_only_if_every_objective_is_met() {
-        says(|_| {}, None, SloVerdict::Met);
-        says(slow, None, SloVerdict::Missed);
-        says(|round| round.response_us.p50 = Some(1_001), None, SloVerdict::Missed);
-        says(|round| round.service_us.p99 = Some(90_000), None, SloVerdict::Met);
+        assert_verdict(|_| {}, None, SloVerdict::Met);
+        assert_verdict(slow, None, SloVerdict::Missed);
+        assert_verdict(|round| round.response_us.p50 = Some(1_001), None, SloVerdict::Missed);
+        assert_verdict(|round| round.service_us.p99 = Some(90_000), None, SloVerdict::Met);
     }
 
     #[test]
     fn target_faults_are_misses_and_generator_faults_have_no_verdict() {
-        says(fault(Fault::NotCarried), None, SloVerdict::Missed);
-        says(fault(Fault::RequestsFailed), None, SloVerdict::Missed);
-        says(fault(Fault::CpuStolen), None, SloVerdict::Generator);
-        says(fault(Fault::GeneratorFull), None, SloVerdict::Generator);
-        says(fault(Fault::NeverSettled), None, SloVerdict::Unsettled);
+        assert_verdict(fault(Fault::NotCarried), None, SloVerdict::Missed);
+        assert_verdict(fault(Fault::RequestsFailed), None, SloVerdict::Missed);
+        assert_verdict(fault(Fault::CpuStolen), None, SloVerdict::Generator);
+        assert_verdict(fault(Fault::GeneratorFull), None, SloVerdict::Generator);
+        assert_verdict(fault(Fault::NeverSettled), None, SloVerdict::Unsettled);
         let both = |round: &mut Round| {
             fault(Fault::NotCarried)(round);
             fault(Fault::GeneratorFull)(round);
         };
-        says(both, None, SloVerdict::Generator);
+        assert_verdict(both, None, SloVerdict::Generator);
     }
 
     #[test]
-    fn late_generator_voids_a_round_only_if_it_could_change_the_verdict() {
-        let late = |(waited, own_us): (u64, u64)| {
+    fn late_generator_makes_a_round_inconclusive_only_if_it_could_change_the_verdict() {
+        let late = |(count, lag_us): (u64, u64)| {
             move |round: &mut Round| {
                 fault(Fault::GeneratorLate)(round);
                 fault(Fault::NotCarried)(round);
                 round.own_late_share = 0.01;
-                round.own_lag_us =
-                    Quantiles { p50: Some(80), p99: Some(own_us), count: waited, ..Quantiles::default() };
+                round.own_lag_us = Quantiles { p50: Some(80), p99: Some(lag_us), count, ..Quantiles::default() };
             }
         };
-        says(late((10_000, 1_001)), None, SloVerdict::Generator);
-        says(late((10_000, 1_000)), None, SloVerdict::Missed);
-        says(late((100, 9_000)), None, SloVerdict::Missed);
+        assert_verdict(late((10_000, 1_001)), None, SloVerdict::Generator);
+        assert_verdict(late((10_000, 1_000)), None, SloVerdict::Missed);
+        assert_verdict(late((100, 9_000)), None, SloVerdict::Missed);
     }
 
     #[test]
     fn miss_on_saturated_shared_processors_has_no_verdict() {
-        let round = says(slow, Some(2), SloVerdict::Generator);
+        let round = assert_verdict(slow, Some(2), SloVerdict::Generator);
         assert_eq!(round.validity.faults, [Fault::ProcessorsShared]);
         assert!(round.validity.reasons[0].contains("95 %"), "{:?}", round.validity);
-        says(slow, Some(4), SloVerdict::Missed);
-        says(|_| {}, Some(2), SloVerdict::Met);
+        assert_verdict(slow, Some(4), SloVerdict::Missed);
+        assert_verdict(|_| {}, Some(2), SloVerdict::Met);
     }
 }

@@ -2,7 +2,7 @@
 
 use engine::record::{ConcurrentLogins, LoginExperiment, RoundAt};
 
-use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
+use crate::testbed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
 #[test]
 fn login_measures_bursts_with_reads_and_issuance_without_a_password() {
@@ -10,18 +10,18 @@ fn login_measures_bursts_with_reads_and_issuance_without_a_password() {
     let login = only::<LoginExperiment>(&record);
     every_scheme_at_every_level(login.rounds.iter().map(|each| (&each.round, each.at)), 2);
     assert_eq!((login.rounds.len(), login.storms.len()), (2 * 2 * SCHEMES.len(), 2 * SCHEMES.len()));
-    for storm in &login.storms {
-        assert!(storm.validity.valid && storm.answered >= 3, "every client logged in: {storm:?}");
-        assert_eq!(storm.store_cpu_ns.is_some(), storm.scheme == "session-redis");
-        let beside = |each: &&RoundAt<ConcurrentLogins>| {
+    for burst in &login.storms {
+        assert!(burst.validity.valid && burst.answered >= 3, "every client logged in: {burst:?}");
+        assert_eq!(burst.store_cpu_ns.is_some(), burst.scheme == "session-redis");
+        let concurrent = |each: &&RoundAt<ConcurrentLogins>| {
             each.at.clients == 3
-                && each.round.scheme == storm.scheme
-                && each.round.block == storm.block
+                && each.round.scheme == burst.scheme
+                && each.round.block == burst.block
                 && each.round.load.equal_rate_rps() == Some(200.0)
         };
-        assert_eq!(login.rounds.iter().find(beside).map(|each| each.round.counts.sent()), Some(storm.reads));
+        assert_eq!(login.rounds.iter().find(concurrent).map(|each| each.round.counts.sent()), Some(burst.reads));
         // Each login passes over 19 MiB twice, which takes milliseconds on any machine.
-        assert!(storm.server_cpu_ns > storm.answered * 1_000_000, "a login hashes: {storm:?}");
+        assert!(burst.server_cpu_ns > burst.answered * 1_000_000, "a login hashes: {burst:?}");
     }
     assert_eq!(login.issuances.len(), 2 * SCHEMES.len());
     for issuance in &login.issuances {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use engine::record::{EventKind, PushLink, Record, RevocationExperiment};
 use evidence::Evidence;
 
-use crate::bed::{measure_schemes, only};
+use crate::testbed::{measure_schemes, only};
 
 fn revocation_of(record: &Record) -> &RevocationExperiment {
     let found = only::<RevocationExperiment>(record);
@@ -20,7 +20,7 @@ fn revocation_of(record: &Record) -> &RevocationExperiment {
     found
 }
 
-fn broken(record: &Record) -> Vec<String> {
+fn violations(record: &Record) -> Vec<String> {
     let table = Evidence::of(record).unwrap().revocation.unwrap();
     table.violations.iter().map(ToString::to_string).collect()
 }
@@ -35,16 +35,16 @@ fn immediate_revocation_reaches_every_node_and_its_cost_is_measured() {
     for event in found.series.iter().flat_map(|series| &series.events) {
         assert_eq!(event.accepted, [], "{event:?}");
     }
-    let told: BTreeSet<u32> = found.series[1].events.iter().map(|event| event.told).collect();
-    assert_eq!(told, BTreeSet::from([0, 1, 2]), "every node receives some events");
-    assert_eq!(broken(&record), Vec::<String>::new());
+    let event_nodes: BTreeSet<u32> = found.series[1].events.iter().map(|event| event.told).collect();
+    assert_eq!(event_nodes, BTreeSet::from([0, 1, 2]), "every node receives some events");
+    assert_eq!(violations(&record), Vec::<String>::new());
 
-    let price = |event| found.prices.iter().find(|price| price.event == event).unwrap();
+    let cost_of = |event| found.prices.iter().find(|cost| cost.event == event).unwrap();
     assert_eq!(found.prices.len(), 5, "a session in the server's memory queries no store");
     let logout: Vec<(&str, u64)> =
-        price(EventKind::Logout).commands.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        cost_of(EventKind::Logout).commands.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(logout, [("del", 1), ("get", 1), ("zrem", 1)], "no transaction, which a full Redis refuses");
-    assert!(price(EventKind::PasswordChange).commands.contains_key("hset"), "the directory is updated");
+    assert!(cost_of(EventKind::PasswordChange).commands.contains_key("hset"), "the directory is updated");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn ttl_revocation_ends_within_the_remaining_lifetime() {
         }
     }
     assert_eq!(record.schemes[1].revocation_window_s, Some(900), "the scheme is described with its own life");
-    assert_eq!(broken(&record), Vec::<String>::new());
+    assert_eq!(violations(&record), Vec::<String>::new());
 }
 
 #[test]
@@ -81,14 +81,14 @@ fn push_revocation_is_delayed_with_its_push_and_bounded() {
     }
     assert!(delayed.events.iter().all(|event| event.denied_us[2] >= Some(100_000)), "a push is never early");
     assert!(lost.events.iter().all(|event| event.unavailable > 0), "a node without pushes stops accepting");
-    assert_eq!(broken(&record), Vec::<String>::new());
+    assert_eq!(violations(&record), Vec::<String>::new());
 
     // The same servers would violate the guarantee of another class.
     let found: &mut RevocationExperiment = record.data_mut().unwrap();
     found.series.iter_mut().for_each(|series| series.class = contract::RevocationClass::Immediate);
-    let told = broken(&record);
+    let violations = violations(&record);
     assert!(
-        told.len() >= 10 && told.iter().any(|one| one.contains("node 3")),
-        "each kind over each bad link: {told:?}"
+        violations.len() >= 10 && violations.iter().any(|one| one.contains("node 3")),
+        "each kind over each bad link: {violations:?}"
     );
 }

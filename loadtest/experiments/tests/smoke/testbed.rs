@@ -29,27 +29,27 @@ use lab::store::Store;
 use tempfile::TempDir;
 
 /// Lets one experiment run at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+static EXPERIMENT_LOCK: Mutex<()> = Mutex::new(());
 
-struct Steps {
-    announced: u64,
+struct CountedSteps {
+    planned: u64,
     made: u64,
 }
 
-impl Progress for Steps {
+impl Progress for CountedSteps {
     fn begin(&mut self, _title: &str, steps: u64) {
-        (self.announced, self.made) = (steps, 0);
+        (self.planned, self.made) = (steps, 0);
     }
     fn step(&mut self, _what: &str) {
         self.made += 1;
     }
     fn end(&mut self) {
-        assert_eq!(self.made, self.announced, "steps announced and made");
+        assert_eq!(self.made, self.planned, "steps planned and made");
     }
     fn note(&mut self, _text: &str) {}
 }
 
-pub(crate) fn tiny() -> Parameters {
+pub(crate) fn smallest_parameters() -> Parameters {
     let mut parameters = Profile::Quick.parameters();
     parameters.cost = CostParameters { blocks: 2, round_s: 0.6, connections: 4, population: 50, restart_every: 1 };
     parameters.latency = LatencyParameters {
@@ -116,20 +116,20 @@ pub(crate) fn tiny() -> Parameters {
         delay_ms: 100,
     };
     parameters.fanout = FanoutParameters {
-        schemes: CROSSING.iter().map(|id| id.parse().unwrap()).collect(),
+        schemes: FANOUT_SCHEMES.iter().map(|id| id.parse().unwrap()).collect(),
         hops: vec![1, 3],
         blocks: 1,
         rate_rps: 150.0,
         round_s: 1.0,
         saturated_s: 0.4,
         link_rtt_us: 10_000,
-        apart_rps: 60.0,
-        apart_s: 1.0,
+        delayed_rps: 60.0,
+        delayed_s: 1.0,
         connections: 8,
         saturated_connections: 2,
         population: 50,
     };
-    parameters.rotation = tiny_rotation();
+    parameters.rotation = smallest_rotation();
     parameters.outage = OutageParameters {
         repetitions: 1,
         rate_rps: 100.0,
@@ -145,7 +145,7 @@ pub(crate) fn tiny() -> Parameters {
     parameters
 }
 
-fn tiny_rotation() -> RotationParameters {
+fn smallest_rotation() -> RotationParameters {
     RotationParameters {
         key_rotations: KeyRotationParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
         races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
@@ -166,7 +166,7 @@ pub(crate) fn record() -> Record {
     Record {
         format: FORMAT,
         run: Run {
-            id: "tiny".to_owned(),
+            id: "smoke".to_owned(),
             command: "compare".to_owned(),
             command_line: Vec::new(),
             profile: None,
@@ -188,7 +188,7 @@ pub(crate) fn record() -> Record {
 }
 
 /// The schemes whose requests cross several servers.
-pub(crate) const CROSSING: [&str; 4] = ["anonymous", "session-redis", "jwt-hs256", "hybrid"];
+pub(crate) const FANOUT_SCHEMES: [&str; 4] = ["anonymous", "session-redis", "jwt-hs256", "hybrid"];
 pub(crate) const SCHEMES: [&str; 3] = ["anonymous", "session-redis", "jwt-hs256"];
 
 pub(crate) fn measure(experiment: Experiment) -> Record {
@@ -196,10 +196,10 @@ pub(crate) fn measure(experiment: Experiment) -> Record {
 }
 
 pub(crate) fn measure_schemes(experiment: Experiment, schemes: &[&str]) -> Record {
-    described(measure_with(experiment, schemes, &tiny()), schemes)
+    check_descriptions(measure_with(experiment, schemes, &smallest_parameters()), schemes)
 }
 
-pub(crate) fn described(written: Record, schemes: &[&str]) -> Record {
+pub(crate) fn check_descriptions(written: Record, schemes: &[&str]) -> Record {
     let described: Vec<&str> = written.schemes.iter().map(|known| known.scheme.as_str()).collect();
     assert_eq!(
         BTreeSet::from_iter(described),
@@ -211,7 +211,7 @@ pub(crate) fn described(written: Record, schemes: &[&str]) -> Record {
 }
 
 pub(crate) fn measure_all(experiment: Experiment, schemes: &[&str]) -> Record {
-    measure_with(experiment, schemes, &tiny())
+    measure_with(experiment, schemes, &smallest_parameters())
 }
 
 pub(crate) fn measure_with(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
@@ -228,20 +228,20 @@ pub(crate) fn measure_behind(
 }
 
 /// Measures on a machine without CPU quotas.
-pub(crate) fn measure_unsliced(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
+pub(crate) fn measure_without_quotas(experiment: Experiment, schemes: &[&str], parameters: &Parameters) -> Record {
     let none = || Err(NoCpuQuotas { reasons: "this is a test".to_owned() });
     measure_on((Balancer::default(), none), experiment, schemes, parameters)
 }
 
-type Machine = (Balancer, fn() -> Result<CpuQuotas, NoCpuQuotas>);
+type MachineSetup = (Balancer, fn() -> Result<CpuQuotas, NoCpuQuotas>);
 
 fn measure_on(
-    (balancer, cpu_quotas): Machine,
+    (balancer, cpu_quotas): MachineSetup,
     experiment: Experiment,
     schemes: &[&str],
     parameters: &Parameters,
 ) -> Record {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = EXPERIMENT_LOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     let scratch = Scratch::new().unwrap();
@@ -267,7 +267,7 @@ fn measure_on(
         scratch,
     };
     let mut journal = Journal::begin(folder.path().to_owned(), record()).unwrap();
-    let mut steps = Steps { announced: 0, made: 0 };
+    let mut steps = CountedSteps { planned: 0, made: 0 };
     let mut context = RunContext { config: &config, journal: &mut journal, progress: &mut steps };
     run(experiment, &mut context, parameters).unwrap();
     let written = engine::record::read(folder.path()).unwrap();
@@ -278,7 +278,7 @@ fn measure_on(
 /// Returns the data of this experiment, which is the only one in the record.
 #[track_caller]
 pub(crate) fn only<D: Data>(record: &Record) -> &D {
-    let [measurement] = &record.experiments[..] else { panic!("{} was asked for", D::EXPERIMENT) };
+    let [measurement] = &record.experiments[..] else { panic!("{} was requested", D::EXPERIMENT) };
     D::of(measurement).unwrap()
 }
 

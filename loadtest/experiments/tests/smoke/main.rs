@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
-mod bed;
 mod credentials;
 mod fanout;
 mod journal;
@@ -12,5 +11,6 @@ mod outage;
 mod revocation;
 mod rotation;
 mod scaling;
+mod testbed;
 #[cfg(feature = "toy-experiment")]
 mod toy;

@@ -2,7 +2,7 @@
 
 use engine::record::{OutageExperiment, OutageFault, Outcome};
 
-use crate::bed::{SCHEMES, measure, only};
+use crate::testbed::{SCHEMES, measure, only};
 
 #[test]
 fn outage_injects_every_fault_and_classifies_every_request() {

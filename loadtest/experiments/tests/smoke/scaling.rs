@@ -4,7 +4,10 @@ use engine::record::{ScalingExperiment, Step};
 use experiments::Balancer;
 use lab::cpu_quota::CpuQuotas;
 
-use crate::bed::{SCHEMES, described, measure, measure_behind, measure_unsliced, measure_with, only, tiny};
+use crate::testbed::{
+    SCHEMES, check_descriptions, measure, measure_behind, measure_with, measure_without_quotas, only,
+    smallest_parameters,
+};
 
 /// Returns the cgroup backend; none if the machine has none, which another test covers. With `REQUIRE_CPU_QUOTAS` it
 /// must have one.
@@ -52,7 +55,7 @@ fn scaling_sets_quotas_and_reports_saturated_processes() {
 #[test]
 fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
     let Some(_) = cpu_quotas() else { return };
-    let mut parameters = tiny();
+    let mut parameters = smallest_parameters();
     parameters.scaling.nodes = vec![1, 16];
     let record = measure_with(ScalingExperiment::EXPERIMENT, &["anonymous", "session-postgres"], &parameters);
     let scaling = only::<ScalingExperiment>(&record);
@@ -63,14 +66,17 @@ fn scaling_sets_quotas_after_nodes_and_stores_have_started() {
 
 #[test]
 fn scaling_without_quotas_measures_one_node_and_records_the_omission() {
-    let record = described(measure_unsliced(ScalingExperiment::EXPERIMENT, &SCHEMES, &tiny()), &SCHEMES);
+    let record = check_descriptions(
+        measure_without_quotas(ScalingExperiment::EXPERIMENT, &SCHEMES, &smallest_parameters()),
+        &SCHEMES,
+    );
     let [omitted] = &record.omitted[..] else { panic!("{:?}", record.omitted) };
     assert_eq!(omitted.what, "scaling on more than one node");
     assert!(omitted.reason.contains("this is a test") && omitted.reason.contains("estimated"), "{}", omitted.reason);
     let scaling = only::<ScalingExperiment>(&record);
     assert!(scaling.slicing.is_none() && scaling.points.is_empty(), "{scaling:?}");
     assert!(scaling.unsliced.as_ref().unwrap().contains("this is a test"), "{scaling:?}");
-    assert_eq!(scaling.demands.len(), SCHEMES.len() * tiny().scaling.blocks as usize);
+    assert_eq!(scaling.demands.len(), SCHEMES.len() * smallest_parameters().scaling.blocks as usize);
     for demand in &scaling.demands {
         assert!(demand.requests > 0 && demand.server_us > 0.0 && demand.generator_us > 0.0, "{demand:?}");
         assert_eq!(demand.store_us.is_some_and(|us| us > 0.0), demand.scheme == "session-redis", "{demand:?}");
@@ -84,7 +90,7 @@ fn scaling_without_quotas_measures_one_node_and_records_the_omission() {
 fn scaling_with_a_balancer_reaches_every_node_and_measures_its_cpu_time() {
     let Some(_) = cpu_quotas() else { return };
     let schemes = ["anonymous", "session-memory", "session-redis"];
-    let record = measure_behind(Balancer::Haproxy, ScalingExperiment::EXPERIMENT, &schemes, &tiny());
+    let record = measure_behind(Balancer::Haproxy, ScalingExperiment::EXPERIMENT, &schemes, &smallest_parameters());
     let scaling = only::<ScalingExperiment>(&record);
     let balancer = scaling.slicing.as_ref().unwrap().balancer.as_ref().unwrap();
     assert_eq!(balancer.program, "haproxy");

@@ -2,10 +2,8 @@
 
 use contract::Carrier;
 use engine::record::{Fill, FillState, MemoryExperiment, MemoryPoint, PopulationExperiment, RoundAt, WireExperiment};
-use experiments::population::PopulationParameters;
-use experiments::profile::Parameters;
 
-use crate::bed::{SCHEMES, measure, measure_all, measure_with, only, tiny};
+use crate::testbed::{SCHEMES, measure, measure_all, measure_with, only, smallest_parameters};
 
 #[test]
 fn memory_growth_appears_only_in_schemes_with_a_store() {
@@ -33,8 +31,8 @@ fn population_fills_a_server_measures_it_and_empties_its_store() {
     assert_eq!(omitted, ["population of jwt-eddsa"], "jwt-hs256 keeps the same");
     for scheme in SCHEMES {
         let memory = |state: FillState| -> Vec<&MemoryPoint> {
-            let own = |fill: &&Fill| fill.state == state && fill.memory.scheme == scheme;
-            population.fills.iter().filter(own).map(|fill| &fill.memory).collect()
+            let of_scheme = |fill: &&Fill| fill.state == state && fill.memory.scheme == scheme;
+            population.fills.iter().filter(of_scheme).map(|fill| &fill.memory).collect()
         };
         let sizes = |state: FillState| memory(state).iter().map(|point| point.population).collect::<Vec<_>>();
         let (with_store, revocable) = (scheme == "session-redis", scheme == "session-redis");
@@ -50,12 +48,12 @@ fn population_fills_a_server_measures_it_and_empties_its_store() {
             assert!(freed[0] - live[0] < (live[4] - live[0]) / 4, "before {}, after {}", live[0], freed[0]);
         }
         // Each size is measured in alternation with the smallest.
-        let own = population.rounds.iter().filter(|each| each.round.scheme == scheme);
+        let rounds = population.rounds.iter().filter(|each| each.round.scheme == scheme);
         let mut levels: Vec<(u64, bool)> =
-            own.map(|each| (each.at.live, each.round.load.equal_rate_rps().is_some())).collect();
+            rounds.map(|each| (each.at.live, each.round.load.equal_rate_rps().is_some())).collect();
         levels.sort_unstable();
-        let twice = |live| [(live, false), (live, true)];
-        let mut expected = [twice(100), twice(100), twice(20_000), twice(40_000)].concat();
+        let both_loads = |live| [(live, false), (live, true)];
+        let mut expected = [both_loads(100), both_loads(100), both_loads(20_000), both_loads(40_000)].concat();
         expected.sort_unstable();
         assert_eq!(levels, expected, "{scheme}");
     }
@@ -66,11 +64,12 @@ fn population_fills_a_server_measures_it_and_empties_its_store() {
 
 #[test]
 fn fill_that_takes_too_long_is_omitted_and_recorded() {
-    let parameters = Parameters { population: PopulationParameters { fill_s: 1e-3, ..tiny().population }, ..tiny() };
+    let mut parameters = smallest_parameters();
+    parameters.population.fill_s = 1e-3;
     let record = measure_with(PopulationExperiment::EXPERIMENT, &SCHEMES, &parameters);
-    let left_out: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
-    assert_eq!(left_out.len(), SCHEMES.len(), "{left_out:?}");
-    assert!(left_out.contains(&"session-redis with 40000 live credentials"), "{left_out:?}");
+    let omitted: Vec<&str> = record.omitted.iter().map(|omission| omission.what.as_str()).collect();
+    assert_eq!(omitted.len(), SCHEMES.len(), "{omitted:?}");
+    assert!(omitted.contains(&"session-redis with 40000 live credentials"), "{omitted:?}");
     assert!(record.omitted[0].reason.contains("this profile allows"), "{}", record.omitted[0].reason);
 }
 

@@ -2,7 +2,7 @@
 
 use engine::record::ToyExperiment;
 
-use crate::bed::{SCHEMES, measure, only};
+use crate::testbed::{SCHEMES, measure, only};
 
 #[test]
 fn toy_records_the_size_of_one_response_per_scheme() {

@@ -6,7 +6,7 @@ use engine::record::{
     CostExperiment, InvalidCredential, LatencyExperiment, Load, RejectExperiment, Round, RoundAt, RttExperiment,
 };
 
-use crate::bed::{SCHEMES, every_scheme_at_every_level, measure, only};
+use crate::testbed::{SCHEMES, every_scheme_at_every_level, measure, only};
 
 #[test]
 fn cost_visits_every_scheme_once_a_block_and_counts_the_stores_commands() {
@@ -42,18 +42,18 @@ fn latency_visits_every_level_at_its_rate() {
 fn rtt_delays_only_schemes_that_query_the_store() {
     let record = measure(RttExperiment::EXPERIMENT);
     let rtt = only::<RttExperiment>(&record);
-    let of = |scheme: &str, distance_us: u32| -> Vec<&Round> {
-        let here = rtt.rounds.iter().filter(|each| each.at.rtt_us == distance_us);
-        here.map(|each| &each.round).filter(|round| round.scheme == scheme).collect()
+    let of = |scheme: &str, rtt_us: u32| -> Vec<&Round> {
+        let rounds = rtt.rounds.iter().filter(|each| each.at.rtt_us == rtt_us);
+        rounds.map(|each| &each.round).filter(|round| round.scheme == scheme).collect()
     };
-    for (scheme, distance_us, rounds) in
+    for (scheme, rtt_us, rounds) in
         [("session-redis", 0, 4), ("session-redis", 5_000, 4), ("jwt-hs256", 0, 4), ("jwt-hs256", 5_000, 0)]
     {
-        assert_eq!(of(scheme, distance_us).len(), rounds, "{scheme} over {distance_us} us: two blocks, two loads");
+        assert_eq!(of(scheme, rtt_us).len(), rounds, "{scheme} over {rtt_us} us: two blocks, two loads");
     }
     assert!(of("session-redis", 0).iter().chain(&of("anonymous", 0)).all(|round| round.store_rtt_us.is_none()));
-    for (distance_us, least_us) in [(5_000, 5_000.0), (20_000, 20_000.0)] {
-        for round in of("session-redis", distance_us) {
+    for (rtt_us, least_us) in [(5_000, 5_000.0), (20_000, 20_000.0)] {
+        for round in of("session-redis", rtt_us) {
             assert_eq!(round.counts.failed(), 0, "{:?}", round.counts);
             // A delay is never shorter than its set value, however busy the machine is.
             assert!(round.store_rtt_us.unwrap() >= least_us, "{:?}", round.store_rtt_us);
@@ -75,28 +75,28 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
     }
     let expected = |scheme: &'static str| {
         use InvalidCredential::{Expired, Forged, LongHeader, Malformed, NoCredential, TooLongHeader};
-        let refused: &[(InvalidCredential, u16)] = if scheme == "anonymous" {
+        let rejected: &[(InvalidCredential, u16)] = if scheme == "anonymous" {
             &[(TooLongHeader, 431)]
         } else {
             &[(NoCredential, 401), (Malformed, 401), (Forged, 401), (Expired, 401), (LongHeader, 401)]
         };
-        let refused = refused.iter().map(move |&(garbage, status)| ((scheme, Some(garbage)), status));
-        [((scheme, None), 200)].into_iter().chain(refused)
+        let rejected = rejected.iter().map(move |&(invalid, status)| ((scheme, Some(invalid)), status));
+        [((scheme, None), 200)].into_iter().chain(rejected)
     };
     let statuses: BTreeMap<_, u16> = seen.iter().map(|(place, (status, _))| (*place, *status)).collect();
     assert_eq!(statuses, SCHEMES.into_iter().flat_map(expected).collect());
-    assert!(seen.values().all(|(_, answered)| *answered > 0), "{seen:?}");
+    assert!(seen.values().all(|(_, requests)| *requests > 0), "{seen:?}");
     // Only well-formed session ids are looked up.
-    for (garbage, asks) in
+    for (invalid, looked_up) in
         [(InvalidCredential::Forged, true), (InvalidCredential::Expired, true), (InvalidCredential::Malformed, false)]
     {
-        let own = reject.rounds.iter().filter(|each| each.at.garbage == Some(garbage)).map(|each| &each.round);
-        for round in own.filter(|round| round.scheme == "session-redis") {
+        let rounds = reject.rounds.iter().filter(|each| each.at.garbage == Some(invalid)).map(|each| &each.round);
+        for round in rounds.filter(|round| round.scheme == "session-redis") {
             let commands = round.usage.as_ref().unwrap().store_commands.as_ref().unwrap();
             assert_eq!(
                 commands.get("get").copied().unwrap_or(0),
-                if asks { round.counts.ok } else { 0 },
-                "{garbage:?}"
+                if looked_up { round.counts.ok } else { 0 },
+                "{invalid:?}"
             );
         }
     }

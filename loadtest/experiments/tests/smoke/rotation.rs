@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use engine::record::{KeyDistribution, RotationExperiment};
 
-use crate::bed::{measure_all, only};
+use crate::testbed::{measure_all, only};
 
 #[test]
 fn rotation_replaces_keys_under_load_and_counts_rejections() {
     let schemes = ["anonymous", "session-redis", "jwt-hs256", "jwt-eddsa", "cookie-sealed", "hybrid"];
     let record = measure_all(RotationExperiment::EXPERIMENT, &schemes);
     let rotation = only::<RotationExperiment>(&record);
-    let rolled: BTreeSet<_> = rotation.rolls.iter().map(|roll| (roll.scheme.as_str(), roll.learning)).collect();
+    let rotated: BTreeSet<_> = rotation.rolls.iter().map(|one| (one.scheme.as_str(), one.learning)).collect();
     let (never, published) = (KeyDistribution::Never, KeyDistribution::Published);
     let expected = [
         ("jwt-hs256", never),
@@ -20,15 +20,16 @@ fn rotation_replaces_keys_under_load_and_counts_rejections() {
         ("cookie-sealed", never),
         ("hybrid", published),
     ];
-    assert_eq!((rolled, rotation.rolls.len()), (BTreeSet::from(expected), 5));
-    for roll in &rotation.rolls {
-        for kind in &roll.presented {
-            let strange = kind.other_node && kind.new_key && roll.learning == never;
-            assert_eq!(kind.failed, 0, "{} {kind:?}", roll.scheme);
-            assert_eq!(kind.refused, if strange { kind.sent } else { 0 }, "{} {kind:?}", roll.scheme);
+    assert_eq!((rotated, rotation.rolls.len()), (BTreeSet::from(expected), 5));
+    for key_rotation in &rotation.rolls {
+        for kind in &key_rotation.presented {
+            let unknown_key = kind.other_node && kind.new_key && key_rotation.learning == never;
+            assert_eq!(kind.failed, 0, "{} {kind:?}", key_rotation.scheme);
+            assert_eq!(kind.refused, if unknown_key { kind.sent } else { 0 }, "{} {kind:?}", key_rotation.scheme);
         }
-        let new = roll.presented.iter().find(|kind| kind.other_node && kind.new_key && kind.after_roll).unwrap();
-        assert!(new.sent > 0 && roll.validity.valid, "{roll:?}");
+        let new =
+            key_rotation.presented.iter().find(|kind| kind.other_node && kind.new_key && kind.after_roll).unwrap();
+        assert!(new.sent > 0 && key_rotation.validity.valid, "{key_rotation:?}");
     }
 }
 
@@ -46,15 +47,15 @@ fn refresh_races_revoke_families_without_grace_and_bursts_recur() {
     let replays: Vec<_> =
         rotation.replays.iter().map(|replay| (replay.grace_s, replay.age_s, replay.passed, replay.killed)).collect();
     assert_eq!(replays, [(0, 0, 0, 5), (0, 2, 0, 5), (5, 0, 5, 0), (5, 4, 5, 0), (5, 7, 0, 5)]);
-    for storm in &rotation.storms {
-        assert_eq!((storm.failed, storm.arrivals.len()), (0, 32), "{storm:?}");
-        let counted: u64 = storm.arrivals.iter().sum();
+    for burst in &rotation.storms {
+        assert_eq!((burst.failed, burst.arrivals.len()), (0, 32), "{burst:?}");
+        let counted: u64 = burst.arrivals.iter().sum();
         assert!(
-            storm.sent > 200 && counted > 200 && counted <= storm.sent,
-            "every client came back, and again: {storm:?}"
+            burst.sent > 200 && counted > 200 && counted <= burst.sent,
+            "every client came back, and again: {burst:?}"
         );
-        let busiest = storm.arrivals.iter().max().unwrap();
-        assert!(busiest * 32 > counted, "it is no even stream: {storm:?}");
+        let busiest = burst.arrivals.iter().max().unwrap();
+        assert!(busiest * 32 > counted, "it is no even stream: {burst:?}");
     }
     assert_eq!(rotation.storms.len(), 2);
 }
