@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use conformance::checks::Check;
 use conformance::{Base, CheckOutcome, Ending, Extent, Observer, Report, SigningKeys, Subject, Verdict};
-use engine::input::{self, MOST_SETTING_BYTES};
+use engine::input::{self, MAX_CONFIG_FILE_BYTES};
 use experiments::Progress as _;
 use lab::listener::process_behind;
 
@@ -90,7 +90,7 @@ fn verdict(report: &Report) -> ExitResult {
 
 fn keys(args: &cli::Conform) -> Result<Option<SigningKeys>, Failure> {
     let read = |flag: &str, file: &Path| {
-        input::read(file, MOST_SETTING_BYTES)
+        input::read(file, MAX_CONFIG_FILE_BYTES)
             .map_err(|error| Failure::usage(format!("{flag} {}: {error}", file.display())))
     };
     Ok(match (&args.secret_file, &args.key_file) {

@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use contract::BaseUrlError;
-use engine::clock::{SchedulingClass, keep_time};
+use engine::clock::{SchedulingClass, enable_precise_wakeups};
 use engine::plan::{Arrivals, Plan};
 use engine::recorder::Recorder;
-use engine::round::Driven;
+use engine::round::DrivenLoad;
 use engine::shortage::Shortage;
 use engine::ticket::{Ticket, Tickets};
 use goose::client::GooseClientBuilder;
@@ -113,14 +113,14 @@ pub(crate) fn runtime(workers: usize, on_time: bool) -> io::Result<(Runtime, Arc
         .worker_threads(workers)
         .thread_name("generator")
         .on_thread_start(move || {
-            chosen_class.set(keep_time(on_time)).ok();
+            chosen_class.set(enable_precise_wakeups(on_time)).ok();
         })
         .enable_all()
         .build()?;
     Ok((runtime, class))
 }
 
-async fn attack(context: Arc<RoundContext>, workers: usize) -> Result<(Instant, Driven), DriveError> {
+async fn attack(context: Arc<RoundContext>, workers: usize) -> Result<(Instant, DrivenLoad), DriveError> {
     let (start_signal, started) = watch::channel(None);
     let (report_sender, mut reports) = mpsc::unbounded_channel();
     let goose = goose_attack(&context, started, report_sender)?;
@@ -139,7 +139,7 @@ async fn round(
     start_signal: &watch::Sender<Option<StartedRound>>,
     reports: &mut mpsc::UnboundedReceiver<()>,
     goose: &mut Goose,
-) -> Result<(Instant, Driven), DriveError> {
+) -> Result<(Instant, DrivenLoad), DriveError> {
     let plan = &context.plan;
     let users = plan.connections;
     await_all_users(reports, users, START_LIMIT, "start", goose).await?;
@@ -164,7 +164,7 @@ async fn round(
     };
     let recorded =
         Arc::into_inner(recorder).expect("every virtual user returned its handle before it reported so").finish();
-    Ok((start, Driven::new(plan, recorded, planned, context.unsent.load(Ordering::Relaxed))))
+    Ok((start, DrivenLoad::new(plan, recorded, planned, context.unsent.load(Ordering::Relaxed))))
 }
 
 type Pacer = JoinHandle<io::Result<u64>>;

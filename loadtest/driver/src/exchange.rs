@@ -182,7 +182,7 @@ pub(crate) async fn read_body(mut response: Response) -> Result<Bytes, BodyError
 pub(crate) fn kind(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() {
         "timeout"
-    } else if let Some(shortage) = Shortage::behind(error) {
+    } else if let Some(shortage) = Shortage::find_cause(error) {
         shortage.kind()
     } else if is_head_too_large(error) {
         "response head too large"

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use contract::{BaseUrl, BaseUrlError};
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
-use engine::round::Driven;
+use engine::round::DrivenLoad;
 
 pub use attack::DriveError;
 pub use credential::{CredentialError, Credentials};
@@ -93,7 +93,7 @@ pub struct Drive {
     /// The round's start: all its offsets count from here.
     pub started: Instant,
     /// What was measured.
-    pub driven: Driven,
+    pub driven: DrivenLoad,
     /// The class that the sending threads got.
     pub class: SchedulingClass,
     /// CPU time that the sending threads spent inside the window on idle polls: none

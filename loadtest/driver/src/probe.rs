@@ -177,7 +177,7 @@ async fn send_request(client: &Client, request: Request, credential: &Credential
             done: Instant::now(),
         },
         Err(BodyError::Lost(error)) if error.is_timeout() => Reply::TimedOut,
-        Err(BodyError::Lost(error)) if Shortage::behind(&error).is_some() => Reply::Unsent,
+        Err(BodyError::Lost(error)) if Shortage::find_cause(&error).is_some() => Reply::Unsent,
         Err(_) => Reply::Disconnected,
     }
 }

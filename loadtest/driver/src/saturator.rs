@@ -20,7 +20,7 @@ use engine::chooser::Chooser;
 use engine::clock::SchedulingClass;
 use engine::plan::Plan;
 use engine::recorder::{Recorder, Sample};
-use engine::round::Driven;
+use engine::round::DrivenLoad;
 use tokio::task::JoinSet;
 
 use self::busy_polling::{Completions, IdlePolls};
@@ -80,7 +80,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
     })?;
     let Round { plan, recorder, .. } = Arc::into_inner(round).expect("every connection has returned its handle");
     let interval_s = plan.interval_s;
-    let driven = Driven::new(plan, recorder.finish(), None, 0);
+    let driven = DrivenLoad::new(plan, recorder.finish(), None, 0);
     let idle_poll_time = idle_polls.iter().map(|idle_polls| idle_polls.inside(driven.window(), interval_s)).sum();
     Ok(Drive { started: start, driven, class: SchedulingClass::Other, idle_poll_time })
 }

@@ -49,7 +49,7 @@ pub(crate) struct StartedRound {
 /// does not count millions of failed connections.
 const RETRY: Duration = Duration::from_millis(10);
 /// The longest such wait where the generator's machine is what has failed; each is twice as long as the one before.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// How a request ended.
 enum Outcome {
@@ -117,7 +117,7 @@ impl<'a> VirtualUser<'a> {
                 Outcome::Failed => RETRY,
                 // Trying often would take from the machine more of what it is short of.
                 Outcome::Unsent => {
-                    let longer = (wait * 2).min(LONGEST_WAIT);
+                    let longer = (wait * 2).min(MAX_WAIT);
                     std::mem::replace(&mut wait, longer)
                 }
             };

@@ -86,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides() {
+    fn seed_determines_the_schedule() {
         let poisson = Arrivals::Poisson { rate_rps: 50.0 };
         assert_eq!(offsets(poisson, 3), offsets(poisson, 3));
         assert_ne!(offsets(poisson, 3), offsets(poisson, 4));
     }
 
     #[test]
-    fn a_closed_loop_has_no_schedule() {
+    fn closed_loop_has_no_schedule() {
         assert!(offsets(Arrivals::Closed, 1).is_empty());
     }
 }

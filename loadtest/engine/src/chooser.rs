@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn a_uniform_choice_takes_each_about_as_often() {
+    fn uniform_choice_takes_each_about_as_often() {
         let counts = counts(Choice::Uniform);
         assert!(counts.iter().all(|&count| (850..1150).contains(&count)), "{counts:?}");
     }
 
     #[test]
-    fn a_zipf_choice_takes_the_first_twice_as_often_as_the_second() {
+    fn zipf_choice_takes_the_first_twice_as_often_as_the_second() {
         let counts = counts(Choice::Zipf { exponent: 1.0 });
         let ratio = f64::from(counts[0]) / f64::from(counts[1]);
         assert!((ratio - 2.0).abs() < 0.1, "{ratio}");

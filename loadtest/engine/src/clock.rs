@@ -54,7 +54,7 @@ impl std::fmt::Display for SchedulingClass {
 /// `fifo` is requested and permitted; threads that it starts do not inherit that. Returns the class of the
 /// thread.
 #[must_use]
-pub fn keep_time(fifo: bool) -> SchedulingClass {
+pub fn enable_precise_wakeups(fifo: bool) -> SchedulingClass {
     // It cannot fail for the thread itself, and is a matter of microseconds if it did.
     let _ = prctl::set_timerslack(1);
     if fifo && set_fifo() { SchedulingClass::Fifo } else { SchedulingClass::Other }

@@ -31,18 +31,18 @@ macro_rules! each_comparison {
     ($then:ident $($before:tt)*) => {
         $then! {
             $($before)*
-            cost "cost" CostExperiment: [Timed, Filled] "CPU time per request", "schemes with the control";
-            latency "latency" LatencyExperiment: [Timed, Filled, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal fractions of their capacities";
-            rtt "rtt" RttExperiment: [Timed, Filled, Paced, Proxied] "Store round-trip time", "each scheme over a local store with itself over a remote one";
+            cost "cost" CostExperiment: [Timed, Saturated] "CPU time per request", "schemes with the control";
+            latency "latency" LatencyExperiment: [Timed, Saturated, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal fractions of their capacities";
+            rtt "rtt" RttExperiment: [Timed, Saturated, Paced, Proxied] "Store round-trip time", "each scheme over a local store with itself over a remote one";
             login "login" LoginExperiment: [Timed, Paced] "Login cost", "reads during a login burst with reads without concurrent logins";
-            reject "reject" RejectExperiment: [Timed, Filled] "Rejecting invalid requests", "rejecting with accepting";
-            scaling "scaling" ScalingExperiment: [Timed, Filled, Sliced] "Horizontal scaling", "several nodes with one";
-            population "population" PopulationExperiment: [Timed, Filled, Paced, Held] "Growing number of live credentials", "many live credentials with few";
+            reject "reject" RejectExperiment: [Timed, Saturated] "Rejecting invalid requests", "rejecting with accepting";
+            scaling "scaling" ScalingExperiment: [Timed, Saturated, CpuQuotas] "Horizontal scaling", "several nodes with one";
+            population "population" PopulationExperiment: [Timed, Saturated, Paced, FillsMemory] "Growing number of live credentials", "many live credentials with few";
             revocation "revocation" RevocationExperiment: [Timed, Proxied] "Revocation delay", "the observed delay with the limit of the scheme's revocation class";
             outage "outage" OutageExperiment: [Timed, Paced, Proxied] "Outages", "schemes during the same fault at the same time";
-            fanout "fanout" FanoutExperiment: [Timed, Filled, Paced] "Requests across several servers", "several hops with none, minus the same difference of the control";
+            fanout "fanout" FanoutExperiment: [Timed, Saturated, Paced] "Requests across several servers", "several hops with none, minus the same difference of the control";
             rotation "rotation" RotationExperiment: [Timed, Paced] "Key and token rotation", "before, during and after a rotation";
-            memory "memory" MemoryExperiment: [Held] "Memory per live credential", "many live credentials with few";
+            memory "memory" MemoryExperiment: [FillsMemory] "Memory per live credential", "many live credentials with few";
             wire "wire" WireExperiment: [] "Bytes on the wire", "schemes with the control";
             #[cfg(feature = "toy-experiment")] toy "toy" ToyExperiment: [] "Toy experiment", "nothing";
         }
@@ -71,7 +71,7 @@ pub enum Need {
     /// Its figures are times and rates.
     Timed,
     /// It saturates a server.
-    Filled,
+    Saturated,
     /// It sends at times that a plan sets.
     Paced,
     /// It sends at a fraction of the capacity of a server.
@@ -79,9 +79,9 @@ pub enum Need {
     /// It puts the delay proxy in front of a store.
     Proxied,
     /// It creates credentials up to a memory limit.
-    Held,
+    FillsMemory,
     /// It sets a CPU quota for each server.
-    Sliced,
+    CpuQuotas,
 }
 
 /// `authbench compare` has no experiment of this name.
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn experiments_with_load_need_timing() {
         let timed = |experiment: &Experiment| experiment.needs(Need::Timed);
-        let others = [Need::Filled, Need::Paced, Need::RateOfCapacity, Need::Proxied, Need::Sliced];
+        let others = [Need::Saturated, Need::Paced, Need::RateOfCapacity, Need::Proxied, Need::CpuQuotas];
         let others = Experiment::all().filter(|each| others.iter().any(|need| each.needs(*need)));
         assert_eq!(others.filter(|each| !timed(each)).collect::<Vec<_>>(), []);
         assert!(record::CostExperiment::EXPERIMENT.needs(Need::Timed));

@@ -9,26 +9,26 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// The largest file that holds a setting, a plan or a key, in bytes.
-pub const MOST_SETTING_BYTES: u64 = 1 << 20;
+pub const MAX_CONFIG_FILE_BYTES: u64 = 1 << 20;
 
 /// Returns the text of a regular file of at most this many bytes.
-pub fn read_text(path: &Path, most_bytes: u64) -> io::Result<String> {
-    let bytes = read(path, most_bytes)?;
+pub fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
+    let bytes = read(path, max_bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
 /// Returns the bytes of a regular file of at most this many bytes.
-pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let mut bytes = Vec::new();
-    if file.metadata()?.len() <= most_bytes {
+    if file.metadata()?.len() <= max_bytes {
         // One byte more than there may be, because a file can grow while it is read.
-        file.take(most_bytes + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 <= most_bytes {
+        file.take(max_bytes + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 <= max_bytes {
             return Ok(bytes);
         }
     }
-    let much = format!("larger than the limit of {most_bytes} bytes");
+    let much = format!("larger than the limit of {max_bytes} bytes");
     Err(io::Error::new(io::ErrorKind::FileTooLarge, much))
 }
 

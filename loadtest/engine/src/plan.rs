@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::{MOST_SETTING_BYTES, read_text};
+use crate::input::{MAX_CONFIG_FILE_BYTES, read_text};
 
 /// A load. In TOML every field but `arrivals` and `duration_s` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,13 +188,13 @@ pub enum PlanError {
 }
 
 /// The longest plan: a day.
-const LONGEST_S: f64 = 86_400.0;
+const MAX_DURATION_S: f64 = 86_400.0;
 /// The most credentials of a plan: a token and what belongs to it take up to a kilobyte of memory each.
-const MOST_CREDENTIALS: u32 = 1_000_000;
+const MAX_CREDENTIALS: u32 = 1_000_000;
 /// The most intervals that a plan is recorded in. Each takes some kilobytes of memory and of the record.
-const MOST_INTERVALS: f64 = 100_000.0;
+const MAX_INTERVALS: f64 = 100_000.0;
 /// The highest rate of a plan, in requests per second.
-const HIGHEST_RPS: f64 = 5_000_000.0;
+const MAX_RPS: f64 = 5_000_000.0;
 
 impl Plan {
     /// A plan with every default.
@@ -228,7 +228,7 @@ impl Plan {
     /// Reads and checks a plan file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let name = || path.display().to_string();
-        let text = read_text(path, MOST_SETTING_BYTES).map_err(|source| PlanError::Io { path: name(), source })?;
+        let text = read_text(path, MAX_CONFIG_FILE_BYTES).map_err(|source| PlanError::Io { path: name(), source })?;
         Self::parse(&text, &name())
     }
 
@@ -242,59 +242,64 @@ impl Plan {
 
     /// Rejects plans that cannot run.
     pub fn check(&self) -> Result<(), PlanError> {
-        let within = |what, value: f64, good: bool, must| {
-            if good { Ok(()) } else { Err(PlanError::OutOfRange { what, value, must }) }
+        let check_range = |what, value: f64, in_range: bool, must| {
+            if in_range { Ok(()) } else { Err(PlanError::OutOfRange { what, value, must }) }
         };
         if let Some(rate) = self.arrivals.rate_rps() {
-            within(
+            check_range(
                 "the rate",
                 rate,
-                rate > 0.0 && rate <= HIGHEST_RPS,
+                rate > 0.0 && rate <= MAX_RPS,
                 "above 0 and at most 5,000,000 requests per second",
             )?;
         }
         let duration = self.duration_s;
-        within("the duration", duration, duration > 0.0 && duration <= LONGEST_S, "above 0 s and at most one day")?;
-        within(
+        check_range(
+            "the duration",
+            duration,
+            duration > 0.0 && duration <= MAX_DURATION_S,
+            "above 0 s and at most one day",
+        )?;
+        check_range(
             "the interval",
             self.interval_s,
-            self.interval_s >= 0.01 && self.interval_s <= LONGEST_S,
+            self.interval_s >= 0.01 && self.interval_s <= MAX_DURATION_S,
             "at least 0.01 s",
         )?;
         let intervals = (duration / self.interval_s).ceil();
-        within(
+        check_range(
             "the number of intervals",
             intervals,
-            intervals <= MOST_INTERVALS,
+            intervals <= MAX_INTERVALS,
             "at most 100,000: use a longer interval_s or a shorter duration_s",
         )?;
-        within(
+        check_range(
             "the timeout",
             self.timeout_s,
             self.timeout_s > 0.0 && self.timeout_s <= 600.0,
             "above 0 s and at most 600 s",
         )?;
         let connections = self.connections;
-        within(
+        check_range(
             "the number of connections",
             f64::from(connections),
             (1..=65_000).contains(&connections),
             "1 to 65,000",
         )?;
         let status = self.expected_status;
-        within("the expected status", f64::from(status), (200..=599).contains(&status), "200 to 599")?;
+        check_range("the expected status", f64::from(status), (200..=599).contains(&status), "200 to 599")?;
         let credentials = self.population.size;
-        within(
+        check_range(
             "the population",
             f64::from(credentials),
-            (1..=MOST_CREDENTIALS).contains(&credentials),
+            (1..=MAX_CREDENTIALS).contains(&credentials),
             "1 to 1,000,000, because all credentials are kept in memory",
         )?;
         if let Choice::Zipf { exponent } = self.population.choice {
-            within("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;
+            check_range("the Zipf exponent", exponent, exponent > 0.0 && exponent <= 10.0, "above 0 and at most 10")?;
         }
         if let Warmup::Fixed { seconds } = self.warmup {
-            within(
+            check_range(
                 "the warm-up",
                 seconds,
                 seconds >= 0.0 && seconds < duration,

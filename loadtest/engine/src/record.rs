@@ -39,7 +39,7 @@ use crate::experiment::Experiment;
 #[cfg(feature = "schema")]
 pub use file::schema;
 pub use file::{FILE_NAME, ReadError, WriteError, parse, read, write};
-pub use histogram::{EncodedHistogram, HIGHEST_US, HistogramError, LOWEST_US, SIGNIFICANT_DIGITS, empty_histogram};
+pub use histogram::{EncodedHistogram, HistogramError, MAX_US, MIN_US, SIGNIFICANT_DIGITS, empty_histogram};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
 pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window};
 pub use run::{Conformance, Host, Omission, Placement, Run, Status};

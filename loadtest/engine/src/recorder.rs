@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 
 use self::intervals::Intervals;
 use crate::plan::Plan;
-use crate::record::{HIGHEST_US, Interval, empty_histogram};
+use crate::record::{Interval, MAX_US, empty_histogram};
 
 /// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ pub struct Recorded {
     pub ok: u64,
     /// Requests that failed, by kind.
     pub errors: BTreeMap<String, u64>,
-    /// Times above [`HIGHEST_US`].
+    /// Times above [`MAX_US`].
     pub saturated: u64,
     /// When the last request was done, in seconds since the round's start.
     pub last_done_s: f64,
@@ -154,7 +154,7 @@ fn micros(from: Instant, to: Instant) -> u64 {
 /// Records a value, and returns 1 if it was too high and had to be capped, else 0.
 fn record(histogram: &mut Histogram<u64>, value_us: u64) -> u64 {
     histogram.saturating_record(value_us);
-    u64::from(value_us > HIGHEST_US)
+    u64::from(value_us > MAX_US)
 }
 
 fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_counts_in_the_interval_of_its_intended_start() {
+    fn sample_counts_in_the_interval_of_its_intended_start() {
         let start = Instant::now();
         let recorder = Recorder::new(&plan(), start, 1);
         recorder.record(0, sample(start, 900, 3_000_000, 500));
@@ -239,7 +239,7 @@ mod tests {
     fn time_beyond_the_histogram_range_is_counted() {
         let start = Instant::now();
         let recorder = Recorder::new(&plan(), start, 1);
-        recorder.record(0, sample(start, 0, 0, HIGHEST_US + 1));
+        recorder.record(0, sample(start, 0, 0, MAX_US + 1));
         let recorded = recorder.finish();
         assert_eq!(recorded.saturated, 2, "response and service time");
         assert_eq!(recorded.intervals[0].response_us.decode().unwrap().len(), 1);

@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::record::{Counts, EncodedHistogram, Interval, Load, Quantiles, Round, Usage, Window, empty_histogram};
 use crate::recorder::Recorded;
 use crate::validity;
-use crate::warmup::{self, Found};
+use crate::warmup::{self, Detection};
 
 /// The position of a round in its experiment.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Place {
 
 /// A load that has been driven, cut to its window, before it is known what the processes used.
 #[derive(Debug)]
-pub struct Driven {
+pub struct DrivenLoad {
     plan: Plan,
     window: Window,
     settled: bool,
@@ -44,14 +44,14 @@ struct Merged {
     lag_us: Quantiles,
 }
 
-impl Driven {
+impl DrivenLoad {
     /// Cuts the warm-up and sums up. `planned` are the arrivals that came due, `unsent` those of
     /// them that were given up.
     #[must_use]
     pub fn new(plan: Plan, recorded: Recorded, planned: Option<u64>, unsent: u64) -> Self {
         let (window, settled) = match warmup::window(&plan, &recorded.intervals) {
-            Found::Settled(window) => (window, true),
-            Found::NeverSettled(window) => (window, false),
+            Detection::Settled(window) => (window, true),
+            Detection::NeverSettled(window) => (window, false),
         };
         let inside: Vec<&Interval> =
             recorded.intervals.iter().filter(|interval| window.contains(interval.start_s)).collect();
@@ -95,7 +95,7 @@ impl Driven {
         &self.counts
     }
 
-    /// The round, judged. `generator_cpus` are the processors the generator may use.
+    /// Returns the round with its validity. `generator_cpus` are the processors the generator may use.
     #[must_use]
     pub fn into_round(self, place: Place, usage: Option<Usage>, generator_cpus: u32) -> Round {
         let mut round = Round {
@@ -120,7 +120,7 @@ impl Driven {
             usage,
             validity: crate::record::Validity::default(),
         };
-        round.validity = validity::judge(&round, self.settled, generator_cpus);
+        round.validity = validity::check_round(&round, self.settled, generator_cpus);
         round
     }
 }

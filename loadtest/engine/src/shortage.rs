@@ -35,11 +35,11 @@ impl Shortage {
 
     /// The shortage that this error or one of its causes reports, if any does.
     #[must_use]
-    pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
+    pub fn find_cause(error: &(dyn Error + 'static)) -> Option<Self> {
         let causes = std::iter::successors(Some(error), |&error| error.source());
         causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).find_map(|cause| {
             // An I/O error that wraps another one gives the cause of that one as its source.
-            Self::of(cause).or_else(|| Self::behind(cause.get_ref()?))
+            Self::of(cause).or_else(|| Self::find_cause(cause.get_ref()?))
         })
     }
 
@@ -82,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn a_shortage_is_found_below_the_errors_that_wrap_it() {
+    fn shortage_is_found_below_the_errors_that_wrap_it() {
         let wrapped = io::Error::other(os(Errno::EMFILE));
-        assert_eq!(Shortage::behind(&wrapped), Some(Shortage::ProcessDescriptors));
-        assert_eq!(Shortage::behind(&io::Error::other(os(Errno::ECONNREFUSED))), None);
+        assert_eq!(Shortage::find_cause(&wrapped), Some(Shortage::ProcessDescriptors));
+        assert_eq!(Shortage::find_cause(&io::Error::other(os(Errno::ECONNREFUSED))), None);
     }
 
     #[test]
-    fn a_shortage_is_found_again_by_its_kind() {
+    fn shortage_is_found_again_by_its_kind() {
         for shortage in Shortage::ALL {
             assert_eq!(Shortage::of_kind(shortage.kind()), Some(shortage));
         }

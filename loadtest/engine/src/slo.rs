@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{HIGHEST_US, Quantiles, Round};
-use crate::validity::FEWEST_REQUESTS;
+use crate::record::{MAX_US, Quantiles, Round};
+use crate::validity::MIN_REQUESTS;
 
 /// Requests that must be above a percentile for a single round to support it. A tenth of what a figure in a report
 /// needs, because the statistics of a search cover many rounds.
-const BEYOND: f64 = 10.0;
+const MIN_REQUESTS_ABOVE: f64 = 10.0;
 
 /// One objective, such as `p99=10ms`: the percentile of the response times is at most this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Objective {
 pub struct Percentile(u32);
 
 /// One per cent.
-const PER_CENT: u32 = 1_000_000;
+const PERCENT: u32 = 1_000_000;
 /// Digits of a percentile behind the point.
 const DECIMALS: usize = 6;
 
@@ -39,7 +39,7 @@ impl Percentile {
     /// Its value among the response times inside a round's window, in microseconds; none if there are none.
     #[must_use]
     pub fn of(self, round: &Round) -> Option<u64> {
-        match stated(&round.response_us).into_iter().find(|(percentile, _)| *percentile == self.0) {
+        match recorded_percentiles(&round.response_us).into_iter().find(|(percentile, _)| *percentile == self.0) {
             Some((_, value)) => value,
             None => round.response_us_at(self.quantile()),
         }
@@ -48,32 +48,35 @@ impl Percentile {
     /// An upper bound of its value, in microseconds: the next percentile that these quantiles state.
     #[must_use]
     pub fn bound(self, quantiles: &Quantiles) -> Option<u64> {
-        let stated = stated(quantiles);
-        stated.into_iter().find(|(percentile, _)| *percentile >= self.0).map_or(quantiles.max, |(_, value)| value)
+        let recorded_percentiles = recorded_percentiles(quantiles);
+        recorded_percentiles
+            .into_iter()
+            .find(|(percentile, _)| *percentile >= self.0)
+            .map_or(quantiles.max, |(_, value)| value)
     }
 
     /// As a share of the requests, above 0 and below 1.
     fn quantile(self) -> f64 {
-        f64::from(self.0) / f64::from(100 * PER_CENT)
+        f64::from(self.0) / f64::from(100 * PERCENT)
     }
 
     /// How many requests a round needs to speak of it.
     #[must_use]
-    pub fn needs(self) -> f64 {
-        let beyond = self.0.min(100 * PER_CENT - self.0);
-        (BEYOND * f64::from(100 * PER_CENT) / f64::from(beyond)).max(FEWEST_REQUESTS as f64)
+    pub fn required_requests(self) -> f64 {
+        let beyond = self.0.min(100 * PERCENT - self.0);
+        (MIN_REQUESTS_ABOVE * f64::from(100 * PERCENT) / f64::from(beyond)).max(MIN_REQUESTS as f64)
     }
 }
 
 /// The percentiles that quantiles state, from low to high.
-const fn stated(quantiles: &Quantiles) -> [(u32, Option<u64>); 5] {
+const fn recorded_percentiles(quantiles: &Quantiles) -> [(u32, Option<u64>); 5] {
     let Quantiles { p50, p90, p99, p99_9, p99_99, .. } = *quantiles;
-    [(50 * PER_CENT, p50), (90 * PER_CENT, p90), (99 * PER_CENT, p99), (99_900_000, p99_9), (99_990_000, p99_99)]
+    [(50 * PERCENT, p50), (90 * PERCENT, p90), (99 * PERCENT, p99), (99_900_000, p99_9), (99_990_000, p99_99)]
 }
 
 impl fmt::Display for Percentile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / PER_CENT, self.0 % PER_CENT);
+        let (whole, part) = (self.0 / PERCENT, self.0 % PERCENT);
         if part == 0 {
             return write!(f, "p{whole}");
         }
@@ -108,9 +111,9 @@ impl FromStr for Percentile {
             if !digits(whole) || !digits(part) || part.len() > DECIMALS {
                 return None;
             }
-            let whole = whole.parse::<u32>().ok()?.checked_mul(PER_CENT)?;
+            let whole = whole.parse::<u32>().ok()?.checked_mul(PERCENT)?;
             let millionths = whole.checked_add(format!("{part:0<DECIMALS$}").parse().ok()?)?;
-            (1..100 * PER_CENT).contains(&millionths).then_some(Self(millionths))
+            (1..100 * PERCENT).contains(&millionths).then_some(Self(millionths))
         };
         parse().ok_or_else(|| ObjectiveError::Percentile(text.to_owned()))
     }
@@ -174,7 +177,7 @@ fn microseconds(time: &str) -> Result<u64, ObjectiveError> {
         _ => return Err(malformed()),
     };
     let us = (number.trim().parse::<f64>().map_err(|_| malformed())? * scale).round();
-    if (1.0..=HIGHEST_US as f64).contains(&us) { Ok(us as u64) } else { Err(ObjectiveError::Reach(time.to_owned())) }
+    if (1.0..=MAX_US as f64).contains(&us) { Ok(us as u64) } else { Err(ObjectiveError::Reach(time.to_owned())) }
 }
 
 #[cfg(test)]
@@ -185,7 +188,7 @@ mod tests {
     use crate::plan::{Arrivals, Plan, Warmup};
     use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
-    use crate::round::{Driven, Place};
+    use crate::round::{DrivenLoad, Place};
 
     #[test]
     fn objectives_are_read_and_written_alike() {
@@ -246,17 +249,18 @@ mod tests {
             load: Load::AsPlanned,
             started_at: "2026-01-01T00:00:00Z".to_owned(),
         };
-        Driven::new(plan, recorder.finish(), None, 0).into_round(place, None, 1)
+        DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(place, None, 1)
     }
 
     #[test]
     fn any_percentile_is_that_of_the_response_times_in_the_window() {
         let mut round = round();
         let value = |round: &Round, text: &str| text.parse::<Percentile>().unwrap().of(round).unwrap() as f64;
-        for (text, wanted) in [("p1", 100.0), ("p50", 5_000.0), ("p75", 7_500.0), ("p99", 9_900.0), ("p99.5", 9_950.0)]
+        for (text, expected) in
+            [("p1", 100.0), ("p50", 5_000.0), ("p75", 7_500.0), ("p99", 9_900.0), ("p99.5", 9_950.0)]
         {
             let found = value(&round, text);
-            assert!((found / wanted - 1.0).abs() < 0.005, "{text}: {found}");
+            assert!((found / expected - 1.0).abs() < 0.005, "{text}: {found}");
         }
         round.window.end_s = 5.0;
         let found = value(&round, "p75");
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_at_the_bound_is_good_and_one_above_is_not() {
+    fn percentile_at_the_bound_is_good_and_one_above_is_not() {
         let mut round = round();
         let objective: Objective = "p99=10ms".parse().unwrap();
         let mut met = |p99| {
@@ -284,9 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn far_percentiles_need_many_requests() {
+    fn extreme_percentiles_need_many_requests() {
         let texts = ["p50", "p90", "p95", "p99", "p99.9", "p99.99", "p1"];
-        let needs = texts.map(|text| text.parse::<Percentile>().unwrap().needs().round() as u64);
-        assert_eq!(needs, [100, 100, 200, 1_000, 10_000, 100_000, 1_000]);
+        let required_requests =
+            texts.map(|text| text.parse::<Percentile>().unwrap().required_requests().round() as u64);
+        assert_eq!(required_requests, [100, 100, 200, 1_000, 10_000, 100_000, 1_000]);
     }
 }

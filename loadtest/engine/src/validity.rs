@@ -1,4 +1,4 @@
-//! Whether a round may feed a claim: the instrument judges itself.
+//! Whether a round may feed a claim: the instrument checks itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +16,12 @@ pub const ACHIEVED_SHARE: f64 = 0.99;
 pub const FAILED_SHARE: f64 = 0.001;
 /// The share of its processors that the generator may use in an open loop: above, it queues on itself.
 pub const GENERATOR_SHARE: f64 = 0.90;
-/// The share of its processors from which on a part of the bench is called full.
-pub const FULL_SHARE: f64 = 0.90;
+/// The share of its processors from which on generator, server or store counts as saturated.
+pub const SATURATED_SHARE: f64 = 0.90;
 /// The share of CPU time that a hypervisor may take away.
 pub const STEAL_SHARE: f64 = 0.03;
 /// Requests that must be in the window for a round to have a result.
-pub const FEWEST_REQUESTS: u64 = 100;
+pub const MIN_REQUESTS: u64 = 100;
 
 /// What can be wrong with a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,45 +77,45 @@ impl Fault {
     }
 }
 
-/// Judges a round by everything it holds.
+/// Returns whether a round may feed a claim, and the faults that it has.
 #[must_use]
-pub fn judge(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
+pub fn check_round(round: &Round, settled: bool, generator_cpus: u32) -> Validity {
     let drifts = "the service time did not settle but drifts, so no warm-up could be cut";
     let found = [
-        (Fault::TooFewRequests, too_few(round)),
-        (Fault::GeneratorExhausted, exhausted(round)),
-        (Fault::RequestsFailed, failed(round)),
-        (Fault::NotCarried, not_carried(round)),
-        (Fault::GeneratorLate, late(round)),
+        (Fault::TooFewRequests, too_few_requests(round)),
+        (Fault::GeneratorExhausted, generator_exhausted(round)),
+        (Fault::RequestsFailed, requests_failed(round)),
+        (Fault::NotCarried, not_sustained(round)),
+        (Fault::GeneratorLate, generator_late(round)),
         (Fault::NeverSettled, (!settled).then(|| drifts.to_owned())),
-        (Fault::CpuStolen, round.usage.as_ref().and_then(stolen)),
-        (Fault::GeneratorFull, generator_full(round, generator_cpus)),
-        (Fault::TimesTooLong, too_long(round)),
+        (Fault::CpuStolen, round.usage.as_ref().and_then(cpu_stolen)),
+        (Fault::GeneratorFull, generator_saturated(round, generator_cpus)),
+        (Fault::TimesTooLong, times_too_long(round)),
     ];
     let mut validity = Validity::from_reasons(Vec::new());
     for (fault, reason) in found.into_iter().filter_map(|(fault, reason)| Some((fault, reason?))) {
-        validity.object(fault, reason);
+        validity.add_reason(fault, reason);
     }
     validity
 }
 
-fn too_long(round: &Round) -> Option<String> {
+fn times_too_long(round: &Round) -> Option<String> {
     let saturated = round.counts.saturated;
     (saturated > 0).then(|| format!("{saturated} times exceeded the range of the histograms"))
 }
 
-fn too_few(round: &Round) -> Option<String> {
+fn too_few_requests(round: &Round) -> Option<String> {
     let count = round.response_us.count;
-    (count < FEWEST_REQUESTS).then(|| format!("the window has only {count} requests; {FEWEST_REQUESTS} are required"))
+    (count < MIN_REQUESTS).then(|| format!("the window has only {count} requests; {MIN_REQUESTS} are required"))
 }
 
-fn failed(round: &Round) -> Option<String> {
+fn requests_failed(round: &Round) -> Option<String> {
     let failures = Failures::of(round, |kind| Shortage::of_kind(kind).is_none());
     let Failures { count, sent, .. } = failures;
     failures.are_too_many().then(|| format!("{count} of {sent} requests failed ({})", failures.kinds()))
 }
 
-fn exhausted(round: &Round) -> Option<String> {
+fn generator_exhausted(round: &Round) -> Option<String> {
     let failures = Failures::of(round, |kind| Shortage::of_kind(kind).is_some());
     let Failures { count, sent, .. } = failures;
     failures.are_too_many().then(|| {
@@ -151,7 +151,7 @@ impl<'a> Failures<'a> {
     }
 }
 
-fn not_carried(round: &Round) -> Option<String> {
+fn not_sustained(round: &Round) -> Option<String> {
     let planned = round.counts.planned?;
     let unsent = round.counts.unsent;
     if unsent > 0 {
@@ -167,7 +167,7 @@ fn not_carried(round: &Round) -> Option<String> {
     })
 }
 
-fn late(round: &Round) -> Option<String> {
+fn generator_late(round: &Round) -> Option<String> {
     round.planned_rps?;
     let share = round.own_late_share;
     (share > OWN_LATE_SHARE).then(|| {
@@ -179,7 +179,7 @@ fn late(round: &Round) -> Option<String> {
     })
 }
 
-fn stolen(usage: &Usage) -> Option<String> {
+fn cpu_stolen(usage: &Usage) -> Option<String> {
     let steal = usage.steal?;
     (steal > STEAL_SHARE)
         .then(|| format!("the hypervisor gave {:.1} % of the CPU time to other guests (steal)", steal * 100.0))
@@ -192,7 +192,7 @@ pub fn generator_share(round: &Round, generator_cpus: u32) -> Option<f64> {
     round.usage.as_ref().map(|usage| usage.generator_cpu_ns as f64 / available_ns)
 }
 
-fn generator_full(round: &Round, generator_cpus: u32) -> Option<String> {
+fn generator_saturated(round: &Round, generator_cpus: u32) -> Option<String> {
     round.planned_rps?;
     let share = generator_share(round, generator_cpus)?;
     (share > GENERATOR_SHARE).then(|| {
@@ -212,10 +212,10 @@ mod tests {
     use crate::plan::{Arrivals, Plan, Warmup};
     use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
-    use crate::round::{Driven, Place};
+    use crate::round::{DrivenLoad, Place};
 
     /// 10 s at 100 requests/s, without any fault.
-    fn good() -> Round {
+    fn valid_round() -> Round {
         let plan =
             Plan { warmup: Warmup::Fixed { seconds: 0.0 }, ..Plan::new(Arrivals::Fixed { rate_rps: 100.0 }, 10.0) };
         let start = Instant::now();
@@ -241,14 +241,14 @@ mod tests {
             store_commands: None,
             steal: Some(0.0),
         };
-        Driven::new(plan, recorder.finish(), Some(1000), 0).into_round(place, Some(usage), 1)
+        DrivenLoad::new(plan, recorder.finish(), Some(1000), 0).into_round(place, Some(usage), 1)
     }
 
     #[track_caller]
-    fn expect_reason(spoil: impl FnOnce(&mut Round), fault: Fault, reason: &str) {
-        let mut round = good();
-        spoil(&mut round);
-        let validity = judge(&round, true, 1);
+    fn assert_reason(change: impl FnOnce(&mut Round), fault: Fault, reason: &str) {
+        let mut round = valid_round();
+        change(&mut round);
+        let validity = check_round(&round, true, 1);
         assert!(!validity.valid);
         assert_eq!(validity.faults, [fault]);
         assert_eq!(validity.reasons.len(), 1, "{:?}", validity.reasons);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn round_without_faults_is_valid() {
-        let round = good();
+        let round = valid_round();
         assert_eq!(round.validity.reasons, Vec::<String>::new());
         assert!(round.validity.valid);
         assert!((round.achieved_rps - 100.0).abs() < 0.5, "{}", round.achieved_rps);
@@ -265,27 +265,27 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        expect_reason(|round| round.response_us.count = 99, Fault::TooFewRequests, "has only 99 requests");
-        expect_reason(
+        assert_reason(|round| round.response_us.count = 99, Fault::TooFewRequests, "has only 99 requests");
+        assert_reason(
             |round| round.counts.errors = BTreeMap::from([("status 503".to_owned(), 9)]),
             Fault::RequestsFailed,
             "(status 503: 9)",
         );
-        expect_reason(
+        assert_reason(
             |round| round.counts.errors = BTreeMap::from([(Shortage::Ports.kind().to_owned(), 9)]),
             Fault::GeneratorExhausted,
             "could not send 9 of 1009 requests (generator out of local ports",
         );
-        expect_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "dropped");
-        expect_reason(|round| round.achieved_rps = 80.0, Fault::NotCarried, "80 requests/s of 100 planned");
-        expect_reason(
+        assert_reason(|round| round.counts.unsent = 1, Fault::NotCarried, "dropped");
+        assert_reason(|round| round.achieved_rps = 80.0, Fault::NotCarried, "80 requests/s of 100 planned");
+        assert_reason(
             |round| round.own_late_share = 0.006,
             Fault::GeneratorLate,
             "0.6 % of the requests more than 500 µs late",
         );
-        expect_reason(|round| round.counts.saturated = 1, Fault::TimesTooLong, "range of the histograms");
-        expect_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), Fault::CpuStolen, "5.0 %");
-        expect_reason(
+        assert_reason(|round| round.counts.saturated = 1, Fault::TimesTooLong, "range of the histograms");
+        assert_reason(|round| round.usage.as_mut().unwrap().steal = Some(0.05), Fault::CpuStolen, "5.0 %");
+        assert_reason(
             |round| round.usage.as_mut().unwrap().generator_cpu_ns = 9_500_000_000,
             Fault::GeneratorFull,
             "95 %",
@@ -293,18 +293,18 @@ mod tests {
     }
 
     #[test]
-    fn a_drifting_round_is_invalid() {
-        let validity = judge(&good(), false, 1);
+    fn drifting_round_is_invalid() {
+        let validity = check_round(&valid_round(), false, 1);
         assert!(validity.reasons[0].contains("did not settle"));
         assert_eq!(validity.faults, [Fault::NeverSettled]);
     }
 
     #[test]
-    fn a_closed_loop_may_saturate_its_generator() {
-        let mut round = good();
+    fn closed_loop_may_saturate_its_generator() {
+        let mut round = valid_round();
         round.planned_rps = None;
         round.counts.planned = None;
         round.usage.as_mut().unwrap().generator_cpu_ns = 9_900_000_000;
-        assert!(judge(&round, true, 1).valid);
+        assert!(check_round(&round, true, 1).valid);
     }
 }

@@ -11,15 +11,15 @@ use crate::plan::{Plan, Warmup};
 use crate::record::{Interval, Window};
 
 /// How far above the second half's median an interval of warm-up is, as a share of it.
-const SLOWER: f64 = 0.25;
+const SLOW_MARGIN: f64 = 0.25;
 /// A request that is sent so much later than intended has queued, in microseconds.
 const QUEUED_US: u64 = 10_000;
 /// No more than this share of a round is cut.
-const LONGEST_SHARE: f64 = 0.5;
+const MAX_WARMUP_SHARE: f64 = 0.5;
 
-/// What was found.
+/// The result of the detection.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Found {
+pub enum Detection {
     /// The round settled; this counts.
     Settled(Window),
     /// It did not settle within its first half; the second half is all that can be shown.
@@ -28,33 +28,33 @@ pub enum Found {
 
 /// The window of a round that counts.
 #[must_use]
-pub fn window(plan: &Plan, intervals: &[Interval]) -> Found {
+pub fn window(plan: &Plan, intervals: &[Interval]) -> Detection {
     match plan.warmup {
         Warmup::Fixed { seconds } => {
             let start_s = ((seconds / plan.interval_s).ceil() * plan.interval_s).min(plan.duration_s);
-            Found::Settled(Window { start_s, end_s: plan.duration_s, warmup_detected: false })
+            Detection::Settled(Window { start_s, end_s: plan.duration_s, warmup_detected: false })
         }
         Warmup::Detect => {
             let from = |start_s| Window { start_s, end_s: plan.duration_s, warmup_detected: true };
             match settled_at(plan.duration_s, intervals) {
-                Some(start_s) => Found::Settled(from(start_s)),
-                None => Found::NeverSettled(from(plan.duration_s * LONGEST_SHARE)),
+                Some(start_s) => Detection::Settled(from(start_s)),
+                None => Detection::NeverSettled(from(plan.duration_s * MAX_WARMUP_SHARE)),
             }
         }
     }
 }
 
 fn settled_at(duration_s: f64, intervals: &[Interval]) -> Option<f64> {
-    let paces: Vec<Pace> = intervals.iter().filter_map(Pace::of).collect();
-    let half = duration_s * LONGEST_SHARE;
-    let second_half = paces.iter().filter(|pace| pace.start_s >= half).map(|pace| pace.service_us);
-    let slow = median(second_half)? * (1.0 + SLOWER);
-    let settled = paces.iter().find(|pace| pace.service_us <= slow || pace.queued)?;
+    let times: Vec<IntervalTimes> = intervals.iter().filter_map(IntervalTimes::of).collect();
+    let half = duration_s * MAX_WARMUP_SHARE;
+    let second_half = times.iter().filter(|interval| interval.start_s >= half).map(|interval| interval.service_us);
+    let slow = median(second_half)? * (1.0 + SLOW_MARGIN);
+    let settled = times.iter().find(|interval| interval.service_us <= slow || interval.queued)?;
     (settled.start_s <= half).then_some(settled.start_s)
 }
 
-/// How an interval went.
-struct Pace {
+/// The times of an interval.
+struct IntervalTimes {
     start_s: f64,
     /// The median.
     service_us: f64,
@@ -62,7 +62,7 @@ struct Pace {
     queued: bool,
 }
 
-impl Pace {
+impl IntervalTimes {
     /// None of an interval without requests.
     fn of(interval: &Interval) -> Option<Self> {
         let (service, lag) = (interval.service_us.decode().ok()?, interval.lag_us.decode().ok()?);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_at_the_very_beginning_is_not_taken_for_warmup() {
+    fn stall_at_the_very_beginning_is_not_taken_for_warmup() {
         let mut intervals = intervals(&[300, 2_000, 900, 200, 201, 200, 199, 200]);
         let mut lag = empty_histogram();
         lag.record_n(0, 600).unwrap();
@@ -110,56 +110,56 @@ mod tests {
         assert_eq!(window(&Plan::new(Arrivals::Closed, 8.0), &intervals), settled(0.0, 8.0));
     }
 
-    fn found(medians_us: &[u64]) -> Found {
+    fn detected(medians_us: &[u64]) -> Detection {
         window(&Plan::new(Arrivals::Closed, medians_us.len() as f64), &intervals(medians_us))
     }
 
-    fn settled(start_s: f64, end_s: f64) -> Found {
-        Found::Settled(Window { start_s, end_s, warmup_detected: true })
+    fn settled(start_s: f64, end_s: f64) -> Detection {
+        Detection::Settled(Window { start_s, end_s, warmup_detected: true })
     }
 
     #[test]
-    fn a_slow_start_is_cut() {
-        assert_eq!(found(&[900, 400, 205, 200, 198, 201, 200, 202, 199, 200]), settled(2.0, 10.0));
+    fn slow_start_is_cut() {
+        assert_eq!(detected(&[900, 400, 205, 200, 198, 201, 200, 202, 199, 200]), settled(2.0, 10.0));
     }
 
     #[test]
-    fn a_round_that_is_steady_from_the_start_is_kept_whole() {
-        assert_eq!(found(&[200, 204, 199, 200, 198, 201, 200, 202]), settled(0.0, 8.0));
+    fn round_that_is_steady_from_the_start_is_kept_whole() {
+        assert_eq!(detected(&[200, 204, 199, 200, 198, 201, 200, 202]), settled(0.0, 8.0));
     }
 
     #[test]
-    fn a_noisy_round_is_not_cut_down_to_its_quietest_part() {
+    fn noisy_round_is_not_cut_down_to_its_quietest_part() {
         let noisy = [210, 290, 180, 300, 170, 280, 310, 200, 205, 200, 200, 200];
-        assert_eq!(found(&noisy), settled(0.0, 12.0));
+        assert_eq!(detected(&noisy), settled(0.0, 12.0));
     }
 
     #[test]
-    fn a_stall_in_the_middle_is_not_taken_for_warmup() {
+    fn stall_in_the_middle_is_not_taken_for_warmup() {
         assert_eq!(
-            found(&[200, 201, 200, 9_000_000, 9_000_000, 200, 201, 200, 199, 200, 200, 200]),
+            detected(&[200, 201, 200, 9_000_000, 9_000_000, 200, 201, 200, 199, 200, 200, 200]),
             settled(0.0, 12.0)
         );
     }
 
     #[test]
-    fn a_round_that_drifts_to_its_end_never_settles() {
+    fn round_that_drifts_to_its_end_never_settles() {
         let drifting: Vec<u64> = (0..20).map(|n| 2000 - 95 * n).collect();
-        assert!(matches!(found(&drifting), Found::NeverSettled(window) if (window.start_s - 10.0).abs() < 1e-9));
+        assert!(matches!(detected(&drifting), Detection::NeverSettled(window) if (window.start_s - 10.0).abs() < 1e-9));
     }
 
     #[test]
-    fn an_empty_round_never_settles() {
-        assert!(matches!(window(&Plan::new(Arrivals::Closed, 5.0), &[]), Found::NeverSettled(_)));
+    fn empty_round_never_settles() {
+        assert!(matches!(window(&Plan::new(Arrivals::Closed, 5.0), &[]), Detection::NeverSettled(_)));
     }
 
     #[test]
-    fn a_set_warmup_ends_with_the_interval_it_falls_in() {
+    fn set_warmup_ends_with_the_interval_it_falls_in() {
         let plan = Plan { warmup: Warmup::Fixed { seconds: 1.5 }, ..Plan::new(Arrivals::Closed, 5.0) };
         let expected = Window { start_s: 2.0, end_s: 5.0, warmup_detected: false };
-        assert_eq!(window(&plan, &[]), Found::Settled(expected));
+        assert_eq!(window(&plan, &[]), Detection::Settled(expected));
         let cut_short = plan.ended_after(1.2);
         let empty = Window { start_s: 1.2, end_s: 1.2, warmup_detected: false };
-        assert_eq!(window(&cut_short, &[]), Found::Settled(empty), "it ended during its warm-up");
+        assert_eq!(window(&cut_short, &[]), Detection::Settled(empty), "it ended during its warm-up");
     }
 }

@@ -181,7 +181,7 @@ fn burst_validity(answered: u64, failed: &BTreeMap<String, u64>) -> Validity {
     if count > 0 {
         let kinds: Vec<String> = failed.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
         let reason = format!("{count} of {} logins failed ({})", answered + count, kinds.join(", "));
-        validity.object(Fault::RequestsFailed, reason);
+        validity.add_reason(Fault::RequestsFailed, reason);
     }
     validity
 }

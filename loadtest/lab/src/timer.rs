@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use engine::clock::{SchedulingClass, keep_time, now_ns, sleep_until};
+use engine::clock::{SchedulingClass, enable_precise_wakeups, now_ns, sleep_until};
 use hdrhistogram::Histogram;
 
 const BATCHES: u32 = 20;
@@ -36,7 +36,7 @@ impl Sleeps {
 #[must_use]
 pub fn measure_sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
     let sleeping = thread::spawn(move || {
-        let class = keep_time(fifo);
+        let class = enable_precise_wakeups(fifo);
         let mut late_ns = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order");
         let start = now_ns();
         for number in 1..=u64::from(count) {
@@ -52,7 +52,7 @@ pub fn measure_sleeps(count: u32, pace: Duration, fifo: bool) -> Sleeps {
 /// Returns the scheduling class of a thread that requests `SCHED_FIFO`.
 #[must_use]
 pub fn request_fifo() -> SchedulingClass {
-    thread::spawn(|| keep_time(true)).join().expect("measuring does not panic")
+    thread::spawn(|| enable_precise_wakeups(true)).join().expect("measuring does not panic")
 }
 
 /// What it takes to read the monotonic clock once, in nanoseconds: the best of some batches, which nothing interrupted.

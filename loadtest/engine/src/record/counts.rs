@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The largest whole number in a record: sums of thousands of them fit into 64 bits, and every reader of JSON reads it exactly.
-const LARGEST: u64 = 1 << 53;
+const MAX_NUMBER: u64 = 1 << 53;
 /// The one field that may hold any number.
 const SEED: &str = "seed";
 
@@ -28,7 +28,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Countable, E> {
-        if value <= LARGEST {
+        if value <= MAX_NUMBER {
             Ok(Countable)
         } else {
             Err(E::custom(format_args!("{value} is too large for a counter")))

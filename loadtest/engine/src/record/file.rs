@@ -13,7 +13,7 @@ use crate::output::replace;
 pub const FILE_NAME: &str = "record.json";
 
 /// The largest record that is read, in bytes. A day of one-second intervals has a tenth of it.
-const MOST_RECORD_BYTES: u64 = 1 << 30;
+const MAX_RECORD_BYTES: u64 = 1 << 30;
 
 /// A record cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub struct WriteError {
 /// Reads the record of a run, given its folder or its file.
 pub fn read(run: &Path) -> Result<Record, ReadError> {
     let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_owned() };
-    let text = read_text(&path, MOST_RECORD_BYTES).map_err(|source| ReadError::Io { path: path.clone(), source })?;
+    let text = read_text(&path, MAX_RECORD_BYTES).map_err(|source| ReadError::Io { path: path.clone(), source })?;
     parse(&text, &path)
 }
 

@@ -11,22 +11,22 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 /// The lowest time that is distinguished from zero, in microseconds.
-pub const LOWEST_US: u64 = 1;
+pub const MIN_US: u64 = 1;
 /// The highest time that fits: ten minutes in microseconds. Longer ones are counted as saturated.
-pub const HIGHEST_US: u64 = 600_000_000;
+pub const MAX_US: u64 = 600_000_000;
 /// Decimal digits that every value keeps.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A histogram in the one shape that authbench uses.
 #[must_use]
 pub fn empty_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, SIGNIFICANT_DIGITS).expect("the bounds are in order")
+    Histogram::new_with_bounds(MIN_US, MAX_US, SIGNIFICANT_DIGITS).expect("the bounds are in order")
 }
 
 /// Longer than the counts of a full histogram, each in nine bytes.
-const MOST_PAYLOAD_BYTES: u64 = 1 << 18;
+const MAX_PAYLOAD_BYTES: u64 = 1 << 18;
 /// The same in base64, which deflation may not make shorter.
-const MOST_TEXT_BYTES: usize = 1 << 19;
+const MAX_TEXT_BYTES: usize = 1 << 19;
 /// Cookie, payload length, offset, digits, lowest, highest and ratio, as HdrHistogram's `EncodeIntoByteBuffer` writes them.
 const HEADER_BYTES: usize = 40;
 /// Cookie and length of what is compressed.
@@ -34,7 +34,7 @@ const ENVELOPE_BYTES: usize = 8;
 /// How the envelope of version 2 of the compressed format begins.
 const COMPRESSED_COOKIE: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// The encoding of the one number whose negation overflows: no count, and no sequence of zeros, is so long.
-const LEAST_NUMBER: [u8; 9] = [0xFF; 9];
+const MIN_NUMBER: [u8; 9] = [0xFF; 9];
 
 /// A histogram in JSON: base64 of the compressed V2 format, which every
 /// `HdrHistogram` library reads.
@@ -74,7 +74,7 @@ impl EncodedHistogram {
 
     /// Decodes a histogram. Uses little memory whatever the text contains, because a record may be damaged or hostile.
     pub fn decode(&self) -> Result<Histogram<u64>, HistogramError> {
-        if self.0.len() > MOST_TEXT_BYTES {
+        if self.0.len() > MAX_TEXT_BYTES {
             return Err(HistogramError::Header { what: "too long a text" });
         }
         let bytes = unpack(&STANDARD.decode(&self.0)?)?;
@@ -96,7 +96,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, HistogramError> {
     if !envelope.starts_with(&COMPRESSED_COOKIE) {
         return Err(HistogramError::Header { what: "another format" });
     }
-    let most = HEADER_BYTES as u64 + MOST_PAYLOAD_BYTES;
+    let most = HEADER_BYTES as u64 + MAX_PAYLOAD_BYTES;
     let mut plain = Vec::new();
     ZlibDecoder::new(compressed).take(most + 1).read_to_end(&mut plain)?;
     if plain.len() as u64 > most { Err(HistogramError::Header { what: "too long a payload" }) } else { Ok(plain) }
@@ -111,9 +111,9 @@ fn check_header(plain: &[u8]) -> Result<(), HistogramError> {
     let wrong = [
         (word(4) != payload.len() as u64, "another payload length"),
         (word(12) > u64::from(SIGNIFICANT_DIGITS), "more digits"),
-        (wide(16) != LOWEST_US, "another lowest value"),
-        (wide(24) > HIGHEST_US, "a higher value"),
-        (memmem::find(payload, &LEAST_NUMBER).is_some(), "an impossible count"),
+        (wide(16) != MIN_US, "another lowest value"),
+        (wide(24) > MAX_US, "a higher value"),
+        (memmem::find(payload, &MIN_NUMBER).is_some(), "an impossible count"),
     ];
     wrong.into_iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, what)| Err(HistogramError::Header { what }))
 }
@@ -128,7 +128,7 @@ mod tests {
 
     fn some() -> Histogram<u64> {
         let mut histogram = empty_histogram();
-        for value in [1, 250, 251, 90_000, HIGHEST_US] {
+        for value in [1, 250, 251, 90_000, MAX_US] {
             histogram.record_n(value, value % 7 + 1).unwrap();
         }
         histogram
@@ -147,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_decoded_as_it_was_encoded() {
+    fn histogram_is_decoded_as_it_was_encoded() {
         assert_eq!(EncodedHistogram::encode(&some()).decode().unwrap(), some());
         assert_eq!(EncodedHistogram::encode(&empty_histogram()).decode().unwrap(), empty_histogram());
         assert_eq!(changed(|_| ()).unwrap(), some());
         let mut full = empty_histogram();
-        for step in empty_histogram().iter_all().take_while(|step| step.value_iterated_to() <= HIGHEST_US) {
+        for step in empty_histogram().iter_all().take_while(|step| step.value_iterated_to() <= MAX_US) {
             full.record_n(step.value_iterated_to(), u64::from(u32::MAX) * 1000).unwrap();
         }
         assert_eq!(EncodedHistogram::encode(&full).decode().unwrap(), full);

@@ -232,7 +232,7 @@ impl Validity {
     }
 
     /// Adds a reason against it.
-    pub fn object(&mut self, fault: Fault, reason: String) {
+    pub fn add_reason(&mut self, fault: Fault, reason: String) {
         self.valid = false;
         self.reasons.push(reason);
         self.faults.push(fault);

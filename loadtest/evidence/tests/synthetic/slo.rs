@@ -32,7 +32,7 @@ pub fn search() -> Record {
     for disturbed in [7, 20] {
         let mut again = rounds[disturbed].clone();
         again.verdict = SloVerdict::Generator;
-        again.round.validity.object(Fault::GeneratorLate, "the generator itself was late".to_owned());
+        again.round.validity.add_reason(Fault::GeneratorLate, "the generator itself was late".to_owned());
         rounds.insert(disturbed, again);
     }
     let objectives = vec!["p99=10ms".parse().unwrap()];

@@ -69,7 +69,7 @@ mod tests {
         let limited = Judgement { experiments: vec![scaling, cost], ..Judgement::limited("", "", "") };
         let findings = [
             Finding { name: "processors", judgement: limited },
-            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(Need::Sliced) },
+            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(Need::CpuQuotas) },
             Finding { name: "redis", judgement: Judgement::missing("", "", "").without(redis.clone()) },
             Finding { name: "lag", judgement: Judgement::good("", "").of(Need::RateOfCapacity) },
         ];

@@ -4,7 +4,7 @@ use contract::Scheme;
 use engine::experiment::Need;
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Load, Round};
-use engine::validity::{FULL_SHARE, OWN_LATE_SHARE, OWN_LATE_US};
+use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US, SATURATED_SHARE};
 use lab::server::Server;
 
 use super::finding::{Judgement, grouped};
@@ -43,7 +43,7 @@ impl<'a> Generator<'a> {
                 self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
                 judge_saturated(round.achieved_rps, self.server_share(&round))
             }
-            Err(error) => not_tested(&error.to_string()).of(Need::Filled),
+            Err(error) => not_tested(&error.to_string()).of(Need::Saturated),
         }
     }
 
@@ -122,7 +122,7 @@ fn not_saturated() -> Judgement {
 fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
     let share = server_share.unwrap_or(0.0);
     let found = format!("{} requests/s from the control, whose server is {:.0} % busy", grouped(rps), share * 100.0);
-    if share >= FULL_SHARE {
+    if share >= SATURATED_SHARE {
         return Judgement::good(
             found,
             "the generator saturates even the cheapest server, so that costs and capacities are those of the server",
@@ -133,7 +133,7 @@ fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
         "the cheapest servers are not saturated: their capacity is higher than measured, and their cost includes wake-ups",
         "see `other-load`, or give the generator more processors",
     )
-    .of(Need::Filled)
+    .of(Need::Saturated)
 }
 
 fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn unsaturated_server_limits_the_finding() {
-        assert_eq!(judge_saturated(50_000.0, Some(FULL_SHARE)).state, State::Good);
+        assert_eq!(judge_saturated(50_000.0, Some(SATURATED_SHARE)).state, State::Good);
         assert_eq!(judge_saturated(50_000.0, Some(0.5)).state, State::Limited);
         assert_eq!(judge_saturated(50_000.0, None).state, State::Limited);
     }

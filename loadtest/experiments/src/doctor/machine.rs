@@ -67,7 +67,7 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Judgemen
             "it is unknown whether stores and servers fit into memory",
             "mount /proc",
         )
-        .of(Need::Held);
+        .of(Need::FillsMemory);
     };
     let found = format!("{:.1} GiB available of {:.1} GiB", gib(available_bytes), gib(total_bytes));
     if available_bytes >= MIN_MEMORY_BYTES {

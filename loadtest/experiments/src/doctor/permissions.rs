@@ -50,7 +50,7 @@ pub(super) fn cpu_quotas(cpu_quotas: Result<CpuQuotas, NoCpuQuotas>) -> Judgemen
              which needs a systemd user manager (`loginctl enable-linger` starts one); a container needs write access to \
              /sys/fs/cgroup",
         )
-        .of(Need::Sliced),
+        .of(Need::CpuQuotas),
     }
 }
 

@@ -45,7 +45,7 @@ impl Bounds {
     /// Returns the bounds for these objectives and rounds of this length. A round with too few requests cannot estimate
     /// a percentile: at low rates it is longer, and rates below the one with the longest round are not tried.
     pub(crate) fn of(objectives: &[Objective], round_s: f64) -> Self {
-        let needed = objectives.iter().map(|objective| objective.percentile.needs()).fold(0.0, f64::max);
+        let needed = objectives.iter().map(|objective| objective.percentile.required_requests()).fold(0.0, f64::max);
         let requests = needed * REQUEST_MARGIN;
         let lowest_rps = requests / (MAX_ROUND_FACTOR * round_s);
         Self {

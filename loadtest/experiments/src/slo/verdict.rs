@@ -18,7 +18,7 @@ pub(crate) fn verdict(round: &mut Round, objectives: &[Objective], shared: Optio
                  delayed the other",
                 share * 100.0
             );
-            round.validity.object(Fault::ProcessorsShared, reason);
+            round.validity.add_reason(Fault::ProcessorsShared, reason);
             SloVerdict::Generator
         }
         _ => verdict,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn fault(fault: Fault) -> impl Fn(&mut Round) {
-        move |round| round.validity.object(fault, String::new())
+        move |round| round.validity.add_reason(fault, String::new())
     }
 
     #[test]

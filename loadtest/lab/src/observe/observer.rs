@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::cpu_clock::{CpuClock, ProcessGone};
 use super::machine::Machine;
 use super::series::Series;
-use engine::clock::{keep_time, now_ns, sleep_until, thread_cpu_ns};
+use engine::clock::{enable_precise_wakeups, now_ns, sleep_until, thread_cpu_ns};
 
 /// Fine enough for windows of a second, and coarse enough to cost little: a sample takes some 50 us of CPU time, most
 /// of it to wake up, which is a quarter of a percent of one processor.
@@ -84,7 +84,7 @@ fn observe(
     period: Duration,
     stopping: &AtomicBool,
 ) -> Observation {
-    let _ = keep_time(false);
+    let _ = enable_precise_wakeups(false);
     let cpu_before = thread_cpu_ns();
     let mut next = now_ns();
     loop {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use engine::clock::{keep_time, now_ns, sleep_until};
+use engine::clock::{enable_precise_wakeups, now_ns, sleep_until};
 
 use super::{DelayProxy, Link, histogram};
 
@@ -91,7 +91,7 @@ fn round_trips(to: SocketAddr, messages_per_s: u32, count: usize) -> io::Result<
     thread::scope(|scope| {
         let reading = scope.spawn(move || read_echoes(receiver, count));
         let writing = scope.spawn(move || {
-            let _ = keep_time(true);
+            let _ = enable_precise_wakeups(true);
             let start = now_ns();
             for number in 0..count as u64 {
                 sleep_until(start + number * 1_000_000_000 / u64::from(messages_per_s));
@@ -107,7 +107,7 @@ fn round_trips(to: SocketAddr, messages_per_s: u32, count: usize) -> io::Result<
 }
 
 fn read_echoes(mut from: TcpStream, count: usize) -> io::Result<Histogram<u64>> {
-    let _ = keep_time(true);
+    let _ = enable_precise_wakeups(true);
     from.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut histogram = histogram();
     let mut message = [0; MESSAGE_BYTES];
@@ -134,7 +134,7 @@ fn start_echo() -> io::Result<SocketAddr> {
 }
 
 fn echo(mut client: TcpStream) -> io::Result<()> {
-    let _ = keep_time(true);
+    let _ = enable_precise_wakeups(true);
     client.set_nodelay(true)?;
     let mut buffer = [0; 16 * 1024];
     while let count @ 1.. = client.read(&mut buffer)? {

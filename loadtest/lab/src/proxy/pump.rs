@@ -15,7 +15,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
-use engine::clock::{keep_time, now_ns, thread_cpu_ns};
+use engine::clock::{enable_precise_wakeups, now_ns, thread_cpu_ns};
 
 use super::flow::{Flow, Forwarded};
 use super::{Link, LinkFault, MeasuredDelays, Settings, Shared, arrival, lock};
@@ -124,7 +124,7 @@ impl Pump {
     pub(super) fn run(mut self, cpus: &[u32]) {
         // Where it may not be kept it runs elsewhere; what it gave shows how well.
         let _ = pin_current_thread(cpus);
-        let _ = keep_time(true);
+        let _ = enable_precise_wakeups(true);
         let mut events = [EpollEvent::empty(); 64];
         while !self.settings.stop {
             let timeout = self.wait_for_next();

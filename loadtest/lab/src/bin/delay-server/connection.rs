@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use contract::http1::{Framing, Request, header_buffer, request};
-use engine::clock::{keep_time, now_ns, sleep_until};
+use engine::clock::{enable_precise_wakeups, now_ns, sleep_until};
 
 use crate::reply::{self, Reply};
 use crate::report::Report;
@@ -44,7 +44,7 @@ impl Service {
     }
 
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
-        let _ = keep_time(self.fifo);
+        let _ = enable_precise_wakeups(self.fifo);
         stream.set_nodelay(true)?;
         let mut pending = Vec::new();
         let mut buffer = vec![0; READ_BYTES];

@@ -24,7 +24,7 @@ use report::Report;
 use station::Station;
 
 /// The longest time that can be set, in microseconds: the reach of the histograms.
-const MAX_DELAY_US: u64 = engine::record::HIGHEST_US;
+const MAX_DELAY_US: u64 = engine::record::MAX_US;
 
 /// Responds to HTTP requests after a known delay, and on SIGTERM prints the actual delays.
 #[derive(Parser)]
