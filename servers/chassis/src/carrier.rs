@@ -160,8 +160,8 @@ mod tests {
             b"Bearer\t abc",
             b"Bearer a\t",
         ] {
-            let refused = bearer_of(value);
-            assert!(matches!(refused, Err(ProblemKind::InvalidCredential) | Ok(None)), "{value:?}: {refused:?}");
+            let rejected = bearer_of(value);
+            assert!(matches!(rejected, Err(ProblemKind::InvalidCredential) | Ok(None)), "{value:?}: {rejected:?}");
         }
     }
 }

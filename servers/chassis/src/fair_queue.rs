@@ -134,7 +134,7 @@ impl Drop for Permit {
             match next.send(Self(Some(Arc::clone(&queue)))) {
                 Ok(()) => return,
                 // The client has disconnected. The returned value is not a turn, or its drop would pass on another.
-                Err(mut refused) => drop(mem::take(&mut refused.0)),
+                Err(mut rejected) => drop(mem::take(&mut rejected.0)),
             }
         }
     }

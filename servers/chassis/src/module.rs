@@ -44,9 +44,9 @@ impl<A> Built<A> {
 
 /// Settings that come in layers: flags over environment over file.
 pub trait Layered {
-    /// `self`, with its gaps filled from `below`.
+    /// `self`, with its gaps filled from `defaults`.
     #[must_use]
-    fn over(self, below: Self) -> Self;
+    fn with_defaults(self, defaults: Self) -> Self;
 }
 
 /// The settings that every server has and that an auth module may need.
@@ -90,7 +90,7 @@ pub enum StartError {
 pub struct NoOptions {}
 
 impl Layered for NoOptions {
-    fn over(self, _below: Self) -> Self {
+    fn with_defaults(self, _defaults: Self) -> Self {
         self
     }
 }

@@ -25,7 +25,7 @@ use crate::peer::Peer;
 use crate::request_body::track_body;
 use crate::routes::Routes;
 
-/// How long requests in progress may take to finish after the server is told to stop.
+/// How long requests in progress may take to finish after the server receives a stop signal.
 const GRACE_PERIOD: Duration = Duration::from_secs(3);
 /// How long to wait when the process has no descriptor left for a connection.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);

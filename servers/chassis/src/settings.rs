@@ -107,27 +107,27 @@ pub(crate) struct ServerOptions {
 }
 
 impl Layered for ServerOptions {
-    fn over(self, below: Self) -> Self {
+    fn with_defaults(self, defaults: Self) -> Self {
         Self {
-            scheme: self.scheme.or(below.scheme),
-            carrier: self.carrier.or(below.carrier),
-            redis_url: self.redis_url.or(below.redis_url),
-            postgres_url: self.postgres_url.or(below.postgres_url),
-            touch: self.touch.or(below.touch),
-            bench: self.bench.or(below.bench),
-            listen: self.listen.or(below.listen),
-            users: self.users.or(below.users),
-            roles: self.roles.or(below.roles),
-            password_kib: self.password_kib.or(below.password_kib),
-            workers: self.workers.or(below.workers),
-            node: self.node.or(below.node),
-            key_prefix: self.key_prefix.or(below.key_prefix),
-            credential_ttl_s: self.credential_ttl_s.or(below.credential_ttl_s),
-            absolute_ttl_s: self.absolute_ttl_s.or(below.absolute_ttl_s),
-            next_hop: self.next_hop.or(below.next_hop),
-            request_timeout_s: self.request_timeout_s.or(below.request_timeout_s),
-            idle_timeout_s: self.idle_timeout_s.or(below.idle_timeout_s),
-            log: self.log.or(below.log),
+            scheme: self.scheme.or(defaults.scheme),
+            carrier: self.carrier.or(defaults.carrier),
+            redis_url: self.redis_url.or(defaults.redis_url),
+            postgres_url: self.postgres_url.or(defaults.postgres_url),
+            touch: self.touch.or(defaults.touch),
+            bench: self.bench.or(defaults.bench),
+            listen: self.listen.or(defaults.listen),
+            users: self.users.or(defaults.users),
+            roles: self.roles.or(defaults.roles),
+            password_kib: self.password_kib.or(defaults.password_kib),
+            workers: self.workers.or(defaults.workers),
+            node: self.node.or(defaults.node),
+            key_prefix: self.key_prefix.or(defaults.key_prefix),
+            credential_ttl_s: self.credential_ttl_s.or(defaults.credential_ttl_s),
+            absolute_ttl_s: self.absolute_ttl_s.or(defaults.absolute_ttl_s),
+            next_hop: self.next_hop.or(defaults.next_hop),
+            request_timeout_s: self.request_timeout_s.or(defaults.request_timeout_s),
+            idle_timeout_s: self.idle_timeout_s.or(defaults.idle_timeout_s),
+            log: self.log.or(defaults.log),
         }
     }
 }
@@ -166,7 +166,7 @@ pub(crate) fn parse<M: AuthModule>(
         Some(path) => config_file::read(path)?,
         None => Default::default(),
     };
-    Ok((line.server.over(server).check(M::BINARY)?, line.auth.over(auth)))
+    Ok((line.server.with_defaults(server).check(M::BINARY)?, line.auth.with_defaults(auth)))
 }
 
 fn command<M: AuthModule>() -> clap::Command {

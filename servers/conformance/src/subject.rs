@@ -100,7 +100,7 @@ pub trait StoreControl: Send + Sync {
     fn heal(&self) -> io::Result<()>;
     /// Makes it reject every write but deletions, like a full store, and serve reads.
     fn reject_writes(&self) -> io::Result<()>;
-    /// Ends [`reject_writes`](Self::refuse_writes).
+    /// Ends [`reject_writes`](Self::reject_writes).
     fn accept_writes(&self) -> io::Result<()>;
     /// Returns everything it contains, as it would be on a disk, uncompressed.
     fn dump(&self) -> io::Result<Vec<u8>>;

@@ -279,8 +279,8 @@ mod tests {
         let base: Base = "http://127.0.0.1:8080/auth/".parse().unwrap();
         assert_eq!((base.authority(), base.url.path()), ("127.0.0.1:8080", "/auth"));
         assert_eq!("http://[::1]".parse::<Base>().unwrap().address, "[::1]:80".parse().unwrap());
-        let refused = "https://example.test".parse::<Base>().unwrap_err().to_string();
-        assert!(refused.contains("TLS is not supported"), "{refused}");
+        let rejected = "https://example.test".parse::<Base>().unwrap_err().to_string();
+        assert!(rejected.contains("TLS is not supported"), "{rejected}");
     }
 
     #[test]

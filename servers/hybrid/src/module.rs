@@ -40,12 +40,12 @@ pub struct HybridOptions {
 }
 
 impl Layered for HybridOptions {
-    fn over(self, below: Self) -> Self {
+    fn with_defaults(self, defaults: Self) -> Self {
         Self {
-            inner_algorithm: self.inner_algorithm.or(below.inner_algorithm),
-            inner_ttl_s: self.inner_ttl_s.or(below.inner_ttl_s),
-            inner_key_file: self.inner_key_file.or(below.inner_key_file),
-            touch_interval_s: self.touch_interval_s.or(below.touch_interval_s),
+            inner_algorithm: self.inner_algorithm.or(defaults.inner_algorithm),
+            inner_ttl_s: self.inner_ttl_s.or(defaults.inner_ttl_s),
+            inner_key_file: self.inner_key_file.or(defaults.inner_key_file),
+            touch_interval_s: self.touch_interval_s.or(defaults.touch_interval_s),
         }
     }
 }

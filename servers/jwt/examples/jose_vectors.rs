@@ -1,7 +1,7 @@
 //! Runs published JOSE vectors through the signature step that serves requests.
 //!
 //! `jose_vectors FILE` reads a JSON array of `{"id", "jws", "jwks"}`, where `jwks` is a JWK set or a text that holds
-//! one, and prints a line for each: `<id> accepted`, or `<id> refused: <reason>`. It exits with code 0 when all lines
+//! one, and prints a line for each: `<id> accepted`, or `<id> rejected: <reason>`. It exits with code 0 when all lines
 //! are printed, and with 2 when the file cannot be read or contains something else.
 
 use std::process::ExitCode;

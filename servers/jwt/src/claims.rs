@@ -134,7 +134,7 @@ impl TokenPolicy {
             (claims.auth_time > claims.iat, "issued before login"),
             (self.absolute_expiry(auth_time) <= now, "past the absolute timeout"),
         ];
-        if let Some((_, reason)) = rejections.into_iter().find(|(refused, _)| *refused) {
+        if let Some((_, reason)) = rejections.into_iter().find(|(rejected, _)| *rejected) {
             return Err(reason);
         }
         let identity = Identity {

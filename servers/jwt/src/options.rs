@@ -56,17 +56,17 @@ pub struct JwtOptions {
 }
 
 impl Layered for JwtOptions {
-    fn over(self, below: Self) -> Self {
+    fn with_defaults(self, defaults: Self) -> Self {
         Self {
-            key_file: self.key_file.or(below.key_file),
-            secret_file: self.secret_file.or(below.secret_file),
-            issuer: self.issuer.or(below.issuer),
-            audience: self.audience.or(below.audience),
-            leeway_s: self.leeway_s.or(below.leeway_s),
-            trusted_jwks: self.trusted_jwks.or(below.trusted_jwks),
-            propagation_s: self.propagation_s.or(below.propagation_s),
-            epoch_ttl_s: self.epoch_ttl_s.or(below.epoch_ttl_s),
-            refresh_grace_s: self.refresh_grace_s.or(below.refresh_grace_s),
+            key_file: self.key_file.or(defaults.key_file),
+            secret_file: self.secret_file.or(defaults.secret_file),
+            issuer: self.issuer.or(defaults.issuer),
+            audience: self.audience.or(defaults.audience),
+            leeway_s: self.leeway_s.or(defaults.leeway_s),
+            trusted_jwks: self.trusted_jwks.or(defaults.trusted_jwks),
+            propagation_s: self.propagation_s.or(defaults.propagation_s),
+            epoch_ttl_s: self.epoch_ttl_s.or(defaults.epoch_ttl_s),
+            refresh_grace_s: self.refresh_grace_s.or(defaults.refresh_grace_s),
         }
     }
 }

@@ -49,13 +49,13 @@ pub struct SessionOptions {
 }
 
 impl Layered for SessionOptions {
-    fn over(self, below: Self) -> Self {
+    fn with_defaults(self, defaults: Self) -> Self {
         Self {
-            touch_interval_s: self.touch_interval_s.or(below.touch_interval_s),
-            pool_size: self.pool_size.or(below.pool_size),
-            cache_entries: self.cache_entries.or(below.cache_entries),
-            propagation_s: self.propagation_s.or(below.propagation_s),
-            sealing_key_file: self.sealing_key_file.or(below.sealing_key_file),
+            touch_interval_s: self.touch_interval_s.or(defaults.touch_interval_s),
+            pool_size: self.pool_size.or(defaults.pool_size),
+            cache_entries: self.cache_entries.or(defaults.cache_entries),
+            propagation_s: self.propagation_s.or(defaults.propagation_s),
+            sealing_key_file: self.sealing_key_file.or(defaults.sealing_key_file),
         }
     }
 }

@@ -40,12 +40,12 @@ fn login_accepts_only_the_correct_password_and_issues_nothing() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 
     let wrong = json!({"username": "user-000007", "password": "correct horse"});
-    let refused = server.post_json("/login", &wrong);
-    assert_problem(&refused, 401, "login-failed");
-    assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    let rejected = server.post_json("/login", &wrong);
+    assert_problem(&rejected, 401, "login-failed");
+    assert_eq!(rejected.header("www-authenticate"), Some("Bearer"));
     for nobody in ["user-000100", "user-7", "root", ""] {
         let unknown = json!({"username": nobody, "password": contract::user::PASSWORD});
-        assert_eq!(server.post_json("/login", &unknown).body, refused.body, "{nobody:?}");
+        assert_eq!(server.post_json("/login", &unknown).body, rejected.body, "{nobody:?}");
     }
 }
 

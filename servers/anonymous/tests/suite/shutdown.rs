@@ -43,9 +43,13 @@ fn silent_connection_does_not_delay_shutdown() {
     halting.write_all(b"POST /login HTTP/1.1\r\nhost: local").unwrap();
     assert_eq!(server.get("/healthz", &[]).status, 200);
     server.signal("-TERM");
-    let told = Instant::now();
+    let signalled_at = Instant::now();
     let (status, log) = server.ended();
-    assert!(status.success() && told.elapsed() < SHUTDOWN_TIMEOUT, "{status} after {:?}: {log}", told.elapsed());
+    assert!(
+        status.success() && signalled_at.elapsed() < SHUTDOWN_TIMEOUT,
+        "{status} after {:?}: {log}",
+        signalled_at.elapsed()
+    );
     drop((silent, halting));
 }
 
@@ -57,9 +61,9 @@ fn request_in_progress_completes_during_shutdown() {
     let mut stream = connect(&server);
     stream.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
     // The server has begun to read the body once it sends 100 Continue.
-    let mut asked = [0; 25];
-    stream.read_exact(&mut asked).unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.signal("-TERM");
     let deadline = Instant::now() + TIMEOUT;
     while TcpStream::connect(server.address).is_ok() {

@@ -26,8 +26,8 @@ pub(crate) struct Options<O: clap::Args + Default> {
 }
 
 impl<O: Layered + clap::Args + Default> Layered for Options<O> {
-    fn over(self, below: Self) -> Self {
-        Self { fault: self.fault.or(below.fault), inner: self.inner.over(below.inner) }
+    fn with_defaults(self, defaults: Self) -> Self {
+        Self { fault: self.fault.or(defaults.fault), inner: self.inner.with_defaults(defaults.inner) }
     }
 }
 

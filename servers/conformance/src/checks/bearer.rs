@@ -101,10 +101,10 @@ fn invalid_is_rejected(context: &CheckContext<'_>) -> CheckResult {
 fn role(context: &CheckContext<'_>) -> CheckResult {
     let admin = context.admin()?;
     let login = context.login()?;
-    let refused = context.send(&context.with(Request::get(route::ADMIN), &login.credential))?;
-    refused.must_be(403, "/admin for an ordinary user")?;
+    let rejected = context.send(&context.with(Request::get(route::ADMIN), &login.credential))?;
+    rejected.must_be(403, "/admin for an ordinary user")?;
     if context.facts.carrier == Carrier::Bearer {
-        let challenge = refused.header("www-authenticate").unwrap_or_default();
+        let challenge = rejected.header("www-authenticate").unwrap_or_default();
         let has_error_code = challenge.contains(r#"error="insufficient_scope""#);
         ensure(has_error_code, || format!("{challenge:?} does not name insufficient_scope"))?;
     }

@@ -53,8 +53,8 @@ fn throttled_login(context: &CheckContext<'_>) -> CheckResult<ThrottledLogin> {
 /// The new password equals the old one, because a throttled user could not log in to change it back.
 fn session_can_change_password(context: &CheckContext<'_>) -> CheckResult {
     let ThrottledLogin { login, .. } = throttled_login(context)?;
-    let refused = context.send(&CheckContext::login_request(&login.username, "a wrong password of some length"))?;
-    applicable(refused.status == 429, "the user name is no longer throttled")?;
+    let rejected = context.send(&CheckContext::login_request(&login.username, "a wrong password of some length"))?;
+    applicable(rejected.status == 429, "the user name is no longer throttled")?;
     match context.send(&context.password_change_request(&login, user::PASSWORD, user::PASSWORD))?.status {
         204 => Ok(()),
         400 | 409 | 422 => not_applicable("a new password must not be the old one"),

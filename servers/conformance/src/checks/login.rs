@@ -104,11 +104,11 @@ fn same_response(context: &CheckContext<'_>) -> CheckResult {
 fn throttled(context: &CheckContext<'_>) -> CheckResult {
     let login = context.login()?;
     for name in [login.username.clone(), unknown_user(0)] {
-        let Some((refused, guesses)) = guessing::guess_until_throttled(context, &name)? else {
+        let Some((rejected, guesses)) = guessing::guess_until_throttled(context, &name)? else {
             context.shared.throttled_login.get_or_init(|| None);
             return fail(format!("no 429 after more than {} wrong passwords for one user name", guessing::MAX_GUESSES));
         };
-        let wait_s = refused.header("retry-after").and_then(|text| text.parse::<u64>().ok());
+        let wait_s = rejected.header("retry-after").and_then(|text| text.parse::<u64>().ok());
         ensure(wait_s.is_some_and(|wait_s| wait_s > 0), || "429 without Retry-After in seconds".to_owned())?;
         let right = context.send(&CheckContext::login_request(&name, user::PASSWORD))?;
         right.must_be(429, "the correct password while the user name is throttled")?;

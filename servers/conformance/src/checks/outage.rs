@@ -237,10 +237,10 @@ fn clears_no_cookie(context: &CheckContext<'_>) -> CheckResult {
         let all = state_changes(context, login).into_iter().chain([(route::ME, me)]);
         for (path, request) in all.filter(|(path, _)| *path != route::LOGIN) {
             let response = context.send(&request)?;
-            let refused = response.status != 200 && context.set_credentials(&response).next().is_some();
+            let rejected = response.status != 200 && context.set_credentials(&response).next().is_some();
             let cleared =
                 context.set_credentials(&response).any(|cookie| cookie.to_ascii_lowercase().contains("max-age=0"));
-            ensure(!refused && !cleared, || format!("{path}: {} with Set-Cookie", response.status))?;
+            ensure(!rejected && !cleared, || format!("{path}: {} with Set-Cookie", response.status))?;
         }
         Ok(())
     })

@@ -25,28 +25,28 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A refresh token older than the last used one is rejected, and without a grace period the last used \
                 one, too.",
         source: SOURCE,
-        run: reuse_refused,
+        run: reuse_is_rejected,
     },
     Check {
         id: "refresh-reuse-ends-family",
         row: 11,
         title: "After a refresh token is used twice, the newest of its family is rejected; other logins stay valid.",
         source: SOURCE,
-        run: reuse_ends_family,
+        run: reuse_revokes_family,
     },
     Check {
         id: "refresh-one-winner",
         row: 11,
         title: "Of many concurrent renewals with the same refresh token exactly one succeeds.",
         source: SOURCE,
-        run: one_winner,
+        run: exactly_one_succeeds,
     },
     Check {
         id: "refresh-unknown-refused",
         row: 11,
         title: "A refresh token that was never issued is rejected and affects no family.",
         source: SOURCE,
-        run: unknown_refused,
+        run: unknown_is_rejected,
     },
 ];
 
@@ -73,7 +73,7 @@ fn rotates(context: &CheckContext<'_>) -> CheckResult {
     Ok(())
 }
 
-fn reuse_refused(context: &CheckContext<'_>) -> CheckResult {
+fn reuse_is_rejected(context: &CheckContext<'_>) -> CheckResult {
     let long = chain(context, 2)?;
     context
         .send(&context.renewal_request_with(token(&long[0])?))?
@@ -87,7 +87,7 @@ fn reuse_refused(context: &CheckContext<'_>) -> CheckResult {
     Ok(())
 }
 
-fn reuse_ends_family(context: &CheckContext<'_>) -> CheckResult {
+fn reuse_revokes_family(context: &CheckContext<'_>) -> CheckResult {
     let family = chain(context, 2)?;
     let other = context.login_as(&family[0].username)?;
     let _ = context.send(&context.renewal_request_with(token(&family[0])?))?;
@@ -97,7 +97,7 @@ fn reuse_ends_family(context: &CheckContext<'_>) -> CheckResult {
     context.renew(&other).map(drop)
 }
 
-fn one_winner(context: &CheckContext<'_>) -> CheckResult {
+fn exactly_one_succeeds(context: &CheckContext<'_>) -> CheckResult {
     applicable(context.subject.refresh_grace_s == 0, reason::GRACE)?;
     let login = chain(context, 0)?.remove(0);
     let request = context.renewal_request_with(token(&login)?);
@@ -110,13 +110,13 @@ fn one_winner(context: &CheckContext<'_>) -> CheckResult {
         .iter()
         .filter(|response| response.status == 200 && context.issued_credential(response).is_some())
         .count();
-    let refused = responses.iter().filter(|response| response.status == 401).count();
-    ensure((winners, refused) == (1, CONCURRENCY - 1), || {
-        format!("of {CONCURRENCY} concurrent renewals {winners} succeed and {refused} are rejected with 401")
+    let rejected = responses.iter().filter(|response| response.status == 401).count();
+    ensure((winners, rejected) == (1, CONCURRENCY - 1), || {
+        format!("of {CONCURRENCY} concurrent renewals {winners} succeed and {rejected} are rejected with 401")
     })
 }
 
-fn unknown_refused(context: &CheckContext<'_>) -> CheckResult {
+fn unknown_is_rejected(context: &CheckContext<'_>) -> CheckResult {
     let login = chain(context, 0)?.remove(0);
     let own = token(&login)?;
     let reversed: String = own.chars().rev().collect();

@@ -216,8 +216,8 @@ fn disabled(context: &CheckContext<'_>) -> CheckResult {
 
 fn must_be_disabled(context: &CheckContext<'_>, logins: &(Login, Login, Login)) -> CheckResult {
     must_revoke_all(context, logins, "after its user was disabled")?;
-    let refused = context.send(&CheckContext::login_request(&logins.0.username, user::PASSWORD))?;
-    refused.must_be(401, "a login of a disabled user")
+    let rejected = context.send(&CheckContext::login_request(&logins.0.username, user::PASSWORD))?;
+    rejected.must_be(401, "a login of a disabled user")
 }
 
 fn roles(context: &CheckContext<'_>) -> CheckResult {

@@ -47,8 +47,8 @@ fn a_token_is_checked_at_every_hop_without_a_store() {
     // The second server checks by itself: it rejects what the first would accept.
     let strangers = start_chain(&program("jwt-server"), &[], 2);
     let token = login(&strangers[0], 7);
-    let refused = strangers[0].get("/chain?hops=1", &[("authorization", &token)]);
-    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(r#"Bearer error="invalid_token""#)));
+    let rejected = strangers[0].get("/chain?hops=1", &[("authorization", &token)]);
+    assert_eq!((rejected.status, rejected.header("www-authenticate")), (401, Some(r#"Bearer error="invalid_token""#)));
 }
 
 #[test]

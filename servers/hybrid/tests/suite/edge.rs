@@ -105,7 +105,7 @@ fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
     };
     let started = Instant::now();
-    let refused = std::thread::scope(|scope| {
+    let rejected = std::thread::scope(|scope| {
         let floods: Vec<_> = (0..20)
             .map(|n| {
                 let token = format!("Bearer {}.{}.{}", encode(&header(n)), encode("{}"), encode(&"x".repeat(64)));
@@ -117,12 +117,12 @@ fn unknown_key_flood_fetches_keys_at_most_once_a_second() {
             .collect();
         floods.into_iter().map(|flood| flood.join().unwrap()).sum::<usize>()
     });
-    assert_eq!(refused, 100);
+    assert_eq!(rejected, 100);
     let metrics = deployment.edge.get("/metrics", &[]).body;
-    let asked = metrics.lines().find(|line| line.contains(r#"route="/.well-known/jwks.json",status="200""#));
-    let asked: u64 = asked.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
+    let fetches = metrics.lines().find(|line| line.contains(r#"route="/.well-known/jwks.json",status="200""#));
+    let fetches: u64 = fetches.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
     let seconds = started.elapsed().as_secs() + 2;
-    assert!((1..=seconds).contains(&asked), "{asked} times in {seconds} s");
+    assert!((1..=seconds).contains(&fetches), "{fetches} times in {seconds} s");
 }
 
 #[test]
@@ -130,10 +130,10 @@ fn an_edge_is_described_with_its_inner_window() {
     let redis = Redis::start();
     let flags = ["--redis-url", &redis.url(), "--inner-ttl-s", "30", "--inner-algorithm", "ES256"];
     let edge = Server::start(crate::EDGE, &flags);
-    let told: Value = edge.get("/bench/scheme", &[]).json();
-    assert_eq!(told["scheme"], "hybrid");
-    assert_eq!(told["revocation_class"], "immediate");
-    assert_eq!((&told["revocation_window_s"], &told["inner_window_s"]), (&json!(0), &json!(30)));
+    let descriptor: Value = edge.get("/bench/scheme", &[]).json();
+    assert_eq!(descriptor["scheme"], "hybrid");
+    assert_eq!(descriptor["revocation_class"], "immediate");
+    assert_eq!((&descriptor["revocation_window_s"], &descriptor["inner_window_s"]), (&json!(0), &json!(30)));
     assert_eq!(edge.get("/.well-known/jwks.json", &[]).json()["keys"][0]["alg"], "ES256");
 }
 

@@ -124,10 +124,10 @@ async fn epochs_are_whole_microseconds() {
     let node = testbed.node().await;
     let token = node.login(1).await;
     node.revoke_user(1).await.unwrap();
-    let said = claims(&token)["epoch"].as_u64().unwrap();
+    let epoch = claims(&token)["epoch"].as_u64().unwrap();
     let stored: u64 = testbed.query_redis("GET test:e:1");
     let [seconds, _]: [u64; 2] = testbed.query_redis::<Vec<u64>>("TIME").try_into().unwrap();
-    assert!(said < stored && stored / 1_000_000 <= seconds && stored / 1_000_000 + 60 > seconds, "{said} {stored}");
+    assert!(epoch < stored && stored / 1_000_000 <= seconds && stored / 1_000_000 + 60 > seconds, "{epoch} {stored}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::testbed::{NOW, Node, Testbed};
 
 const GRACE_S: u64 = 10;
 const MAX_SIBLINGS: usize = 8;
-/// Seconds of a login, as the bed has them.
+/// Seconds of a login, as the testbed has them.
 const ABSOLUTE_S: u64 = 1000;
 
 #[derive(Clone, Debug)]

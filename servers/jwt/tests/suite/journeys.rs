@@ -185,13 +185,13 @@ fn descriptor_states_class_window_and_ttl() {
         ("jwt-rs256-epoch", "ttl", 1, 900),
     ] {
         let client = Client::start(scheme, Carrier::Bearer, &redis);
-        let said = client.server.get("/bench/scheme", &[]).json();
-        assert_eq!(said["scheme"], scheme);
-        assert_eq!(said["revocation_class"], class);
-        assert_eq!(said["revocation_window_s"], window_s, "{scheme}");
-        assert_eq!(said["credential_ttl_s"], ttl_s, "{scheme}");
-        assert_eq!(said["refresh_token"], scheme.ends_with("-refresh"));
-        assert_eq!(said["store"], "redis");
+        let descriptor = client.server.get("/bench/scheme", &[]).json();
+        assert_eq!(descriptor["scheme"], scheme);
+        assert_eq!(descriptor["revocation_class"], class);
+        assert_eq!(descriptor["revocation_window_s"], window_s, "{scheme}");
+        assert_eq!(descriptor["credential_ttl_s"], ttl_s, "{scheme}");
+        assert_eq!(descriptor["refresh_token"], scheme.ends_with("-refresh"));
+        assert_eq!(descriptor["store"], "redis");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::forge;
 
-fn refusal(algorithm: Algorithm, pem: &[u8]) -> String {
+fn rejection(algorithm: Algorithm, pem: &[u8]) -> String {
     SigningKey::from_pem(algorithm, pem).err().unwrap().to_string()
 }
 
@@ -28,7 +28,7 @@ fn short_secrets_are_rejected() {
 
 #[test]
 fn short_rsa_keys_are_rejected() {
-    let text = refusal(Algorithm::Rs256, include_bytes!("keys/rsa-1024.pem"));
+    let text = rejection(Algorithm::Rs256, include_bytes!("keys/rsa-1024.pem"));
     assert!(text.contains("TooSmall") && text.contains("at least 2048 bits"), "{text}");
     let jwk = |n: &[u8]| json!({ "keys": [{ "kty": "RSA", "e": "AQAB", "n": forge::encode(n) }] }).to_string();
     let mut modulus = vec![0xff; 256];
@@ -65,7 +65,7 @@ fn wrong_key_file_is_rejected_with_its_type_and_the_command_for_the_right_one() 
         (Algorithm::Rs256, b"hello", "no recognised key", "rsa_keygen_bits:2048"),
         (Algorithm::Hs256, ed25519, "of type Ed25519", "openssl rand"),
     ] {
-        let text = refusal(algorithm, pem);
+        let text = rejection(algorithm, pem);
         assert!(text.contains(given) && text.contains(command), "{algorithm}: {text}");
     }
 }
@@ -100,8 +100,8 @@ fn kid_selects_the_key_and_without_kid_every_key_of_the_algorithm_is_tried() {
     let verdict = |header: Value| verify_jws(&compact(&keys[0], &header), &trusted);
     assert_eq!(verdict(json!({ "alg": "EdDSA" })), Ok(b"payload".to_vec()));
     assert_eq!(verdict(json!({ "alg": "ES256" })), Err(JwsError::Algorithm));
-    let stranger = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    assert_eq!(verify_jws(&compact(&stranger, &json!({ "alg": "EdDSA" })), &trusted), Err(JwsError::Signature));
+    let unknown_key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    assert_eq!(verify_jws(&compact(&unknown_key, &json!({ "alg": "EdDSA" })), &trusted), Err(JwsError::Signature));
     assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": "other" })), Err(JwsError::UnknownKey));
     assert_eq!(verdict(json!({ "alg": "EdDSA", "kid": keys[1].kid() })), Err(JwsError::Signature));
 }

@@ -32,9 +32,9 @@ async fn leeway_is_what_was_declared() {
     let server = forge::build(&forge::start(Algorithm::Hs256), options).await;
     assert_eq!(server.describe().leeway_s, Some(5));
     let forge = Forge::new(Algorithm::Hs256, &forge::issued(&server, NOW).await);
-    for (name, taken, refused) in [("exp", NOW - 4, NOW - 5), ("nbf", NOW + 5, NOW + 6), ("iat", NOW + 5, NOW + 6)] {
+    for (name, taken, rejected) in [("exp", NOW - 4, NOW - 5), ("nbf", NOW + 5, NOW + 6), ("iat", NOW + 5, NOW + 6)] {
         assert!(server.verify(Some(&forge.with_claim(name, taken)), NOW).await.is_ok(), "{name} {taken}");
-        assert!(server.verify(Some(&forge.with_claim(name, refused)), NOW).await.is_err(), "{name} {refused}");
+        assert!(server.verify(Some(&forge.with_claim(name, rejected)), NOW).await.is_err(), "{name} {rejected}");
     }
 }
 

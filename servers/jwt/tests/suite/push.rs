@@ -86,8 +86,8 @@ async fn a_server_that_cannot_read_the_whole_list_does_not_start() {
     let testbed = testbed();
     testbed.node().await;
     let () = testbed.query_redis("ZADD test:denied 9999999999 nonsense");
-    let refused = Jwt::build(&testbed.start, testbed.options.clone()).await.map(|_| ());
-    assert!(matches!(&refused, Err(StartError::Failed(text)) if text.contains("not a denial")), "{refused:?}");
+    let rejected = Jwt::build(&testbed.start, testbed.options.clone()).await.map(|_| ());
+    assert!(matches!(&rejected, Err(StartError::Failed(text)) if text.contains("not a denial")), "{rejected:?}");
 }
 
 #[tokio::test]

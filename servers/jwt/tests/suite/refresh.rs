@@ -59,8 +59,8 @@ async fn request_sends_no_command_and_login_and_renewal_one_script() {
     assert_eq!(testbed.count_commands(requests).await, calls([]));
     let renewal = testbed.count_commands(async { drop(refresh(&node, &second).await.unwrap()) }).await;
     assert_eq!(renewal, calls([("evalsha", 1), ("hmget", 1), ("hset", 1)]));
-    let said = node.tokens.describe();
-    assert_eq!((said.refresh_token, said.revocation_window_s), (true, Some(TTL_S)));
+    let descriptor = node.tokens.describe();
+    assert_eq!((descriptor.refresh_token, descriptor.revocation_window_s), (true, Some(TTL_S)));
 }
 
 #[tokio::test]

@@ -118,8 +118,8 @@ fn unusable_keys_are_logged_once_and_the_others_work() {
     }
     assert_eq!(me(&server, &forge.without_header("kid")), 200, "its own key is one of those that are tried");
     // The set is fetched again for each of these, and holds nothing new.
-    for refused in [Some("padded"), Some("unknown"), None] {
-        assert_eq!(me(&server, &signed(&forge, Algorithm::Rs256, refused)), 401, "{refused:?}");
+    for rejected in [Some("padded"), Some("unknown"), None] {
+        assert_eq!(me(&server, &signed(&forge, Algorithm::Rs256, rejected)), 401, "{rejected:?}");
     }
     // RFC 8725 section 2.1: the parts of a public key are not secret.
     for public in [good[0]["x"].as_str().unwrap().as_bytes().to_vec(), forge::decode(good[0]["x"].as_str().unwrap())] {

@@ -115,13 +115,13 @@ fn the_published_keys_are_those_that_sign() {
 #[test]
 fn descriptor_states_how_long_a_revoked_token_is_accepted() {
     let server = server(Algorithm::EdDsa, &["--credential-ttl-s", "60", "--leeway-s", "2"]);
-    let said = server.get("/bench/scheme", &[]).json();
-    assert_eq!(said["scheme"], "jwt-eddsa");
-    assert_eq!(said["revocation_class"], "expiry");
-    assert_eq!(said["revocation_window_s"], 62);
-    assert_eq!(said["credential_ttl_s"], 60);
-    assert_eq!(said["leeway_s"], 2);
-    assert_eq!(said["store"], "none");
+    let descriptor = server.get("/bench/scheme", &[]).json();
+    assert_eq!(descriptor["scheme"], "jwt-eddsa");
+    assert_eq!(descriptor["revocation_class"], "expiry");
+    assert_eq!(descriptor["revocation_window_s"], 62);
+    assert_eq!(descriptor["credential_ttl_s"], 60);
+    assert_eq!(descriptor["leeway_s"], 2);
+    assert_eq!(descriptor["store"], "none");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn first_request_after_closed_connections_succeeds() {
 fn redis_with_eviction_is_rejected() {
     let redis = Redis::start();
     let url = redis.url();
-    let refused = |scheme: &str, policy: &str| {
+    let rejected = |scheme: &str, policy: &str| {
         redis.set("maxmemory-policy", policy);
         let (code, message) =
             refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, "--redis-url", &url]);
@@ -48,10 +48,10 @@ fn redis_with_eviction_is_rejected() {
         assert!(message.contains(policy) && message.contains("maxmemory-policy noeviction"), "{scheme}: {message}");
     };
     for scheme in OVER_REDIS {
-        refused(scheme, "allkeys-lru");
-        refused(scheme, "volatile-lru");
+        rejected(scheme, "allkeys-lru");
+        rejected(scheme, "volatile-lru");
     }
-    refused("jwt-hs256", "allkeys-random");
+    rejected("jwt-hs256", "allkeys-random");
     // The changed users alone have no time to live.
     redis.set("maxmemory-policy", "volatile-lru");
     Server::start(crate::BINARY, &["--scheme", "jwt-hs256", "--redis-url", &url]);

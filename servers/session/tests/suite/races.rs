@@ -34,7 +34,7 @@ async fn exactly_one_concurrent_renewal_succeeds<S: SessionStore>(testbed: Testb
 }
 
 /// Renews until it is rejected, and returns the last id.
-async fn renew_until_refused<S: SessionStore>(testbed: Arc<Testbed<S>>, mut id: String) -> String {
+async fn renew_until_rejected<S: SessionStore>(testbed: Arc<Testbed<S>>, mut id: String) -> String {
     for _ in 0..100_000 {
         match testbed.renew(&id).await {
             Ok(issued) => id = issued.credential.unwrap(),
@@ -50,7 +50,7 @@ async fn renewal_concurrent_with_logout_all_does_not_survive<S: SessionStore>(te
         let mut chains = vec![];
         for _ in 0..8 {
             let id = testbed.login(1).await;
-            chains.push(tokio::spawn(renew_until_refused(Arc::clone(&testbed), id)));
+            chains.push(tokio::spawn(renew_until_rejected(Arc::clone(&testbed), id)));
         }
         tokio::task::yield_now().await;
         testbed.sessions.store().remove_all(1).await.unwrap();
