@@ -17,7 +17,7 @@ pub const FAILED_SHARE: f64 = 0.001;
 /// The share of its processors that the generator may use in an open loop: above, it queues on itself.
 pub const GENERATOR_SHARE: f64 = 0.90;
 /// The share of its processors from which on generator, server or store counts as saturated.
-pub const SATURATED_SHARE: f64 = 0.90;
+pub const SATURATED_CPU_SHARE: f64 = 0.90;
 /// The share of CPU time that a hypervisor may take away.
 pub const STEAL_SHARE: f64 = 0.03;
 /// Requests that must be in the window for a round to have a result.

@@ -8,7 +8,7 @@ use crate::group::Group;
 use crate::level::Leveled;
 use crate::statistics::{CONFIDENCE, Estimate, median};
 
-pub use engine::validity::SATURATED_SHARE;
+pub use engine::validity::SATURATED_CPU_SHARE;
 
 /// A part of the setup that uses CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,8 @@ impl Capacity {
         let busy = busy(group);
         let loads: Vec<(Part, Saturation)> =
             busy.iter().map(|(part, _)| (*part, Saturation::of(record, *part, &busy))).collect();
-        let saturated: Vec<&(Part, Saturation)> = loads.iter().filter(|(_, load)| load.share >= SATURATED_SHARE).collect();
+        let saturated: Vec<&(Part, Saturation)> =
+            loads.iter().filter(|(_, load)| load.share >= SATURATED_CPU_SHARE).collect();
         let shared = saturated.iter().any(|(_, load)| load.shared);
         Some(Self { rps, saturated: saturated.into_iter().map(|(part, _)| *part).collect(), shared, busy })
     }
@@ -86,7 +87,7 @@ impl Saturation {
         let shared_share = used / all.len().max(1) as f64;
         Self {
             share: shared_share.max(single_thread_share),
-            shared: neighbours.len() > 1 && single_thread_share < SATURATED_SHARE,
+            shared: neighbours.len() > 1 && single_thread_share < SATURATED_CPU_SHARE,
         }
     }
 }

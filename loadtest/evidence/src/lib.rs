@@ -32,7 +32,7 @@ mod warning;
 mod warnings;
 mod wire;
 
-pub use capacity::{Capacity, Part, SATURATED_SHARE};
+pub use capacity::{Capacity, Part, SATURATED_CPU_SHARE};
 pub use demand::DemandRow;
 pub use group::{Group, Place, RoundCounts};
 pub use level::Level;

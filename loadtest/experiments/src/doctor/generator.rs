@@ -4,7 +4,7 @@ use contract::Scheme;
 use engine::experiment::Need;
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{Load, Round};
-use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US, SATURATED_SHARE};
+use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US, SATURATED_CPU_SHARE};
 use lab::server::Server;
 
 use super::finding::{Judgement, grouped};
@@ -122,7 +122,7 @@ fn not_saturated() -> Judgement {
 fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
     let share = server_share.unwrap_or(0.0);
     let found = format!("{} requests/s from the control, whose server is {:.0} % busy", grouped(rps), share * 100.0);
-    if share >= SATURATED_SHARE {
+    if share >= SATURATED_CPU_SHARE {
         return Judgement::good(
             found,
             "the generator saturates even the cheapest server, so that costs and capacities are those of the server",
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn unsaturated_server_limits_the_finding() {
-        assert_eq!(judge_saturated(50_000.0, Some(SATURATED_SHARE)).state, State::Good);
+        assert_eq!(judge_saturated(50_000.0, Some(SATURATED_CPU_SHARE)).state, State::Good);
         assert_eq!(judge_saturated(50_000.0, Some(0.5)).state, State::Limited);
         assert_eq!(judge_saturated(50_000.0, None).state, State::Limited);
     }

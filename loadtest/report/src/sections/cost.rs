@@ -173,8 +173,8 @@ fn capacity_table(record: &Record, table: &CostTable) -> Table {
         footnotes: vec![format!(
             "Median of the rounds. A part is saturated if it uses at least {:.0} % of its CPUs; a store, if it uses \
              at least {:.0} % of the CPU that runs its commands.",
-            evidence::SATURATED_SHARE * 100.0,
-            evidence::SATURATED_SHARE * 100.0
+            evidence::SATURATED_CPU_SHARE * 100.0,
+            evidence::SATURATED_CPU_SHARE * 100.0
         )],
     }
 }
