@@ -5,7 +5,7 @@
 mod fixture;
 
 use chassis::auth::Authenticator;
-use chassis::module::{AuthModule, Start};
+use chassis::module::{AuthModule, ModuleSettings};
 use contract::{Carrier, Scheme, Touch, user};
 use lab::child::Bounds;
 use lab::scratch::Scratch;
@@ -63,7 +63,7 @@ fn measure<M: AuthModule>(operation: &mut impl Operation, scheme: Scheme, store:
 
 async fn authenticator<M: AuthModule>(scheme: Scheme, store: Option<&Store>) -> M::Authenticator {
     let url = |variable| store.map(Store::url).filter(|(name, _)| *name == variable).map(|(_, url)| url);
-    let start = Start {
+    let start = ModuleSettings {
         scheme,
         carrier: Carrier::default(),
         redis_url: url("AUTHBENCH_REDIS_URL"),

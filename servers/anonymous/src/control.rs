@@ -1,7 +1,7 @@
 //! The control: every request comes from the same user, and nothing is looked at.
 
 use chassis::auth::{AuthError, Authenticator, Description, Issued, UnixSeconds};
-use chassis::module::{AuthModule, Built, NoOptions, Start, StartError};
+use chassis::module::{AuthModule, Built, ModuleSettings, NoOptions, StartError};
 use contract::Scheme;
 use contract::body::Identity;
 
@@ -19,7 +19,7 @@ impl AuthModule for Module {
     type Options = NoOptions;
     type Authenticator = Control;
 
-    async fn build(start: &Start, _: NoOptions) -> Result<Built<Control>, StartError> {
+    async fn build(start: &ModuleSettings, _: NoOptions) -> Result<Built<Control>, StartError> {
         Ok(Built::with_memory_directory(Control { identity: Identity::seeded(USER, start.roles) }))
     }
 }

@@ -22,7 +22,7 @@ pub trait AuthModule: 'static {
 
     /// Makes the authenticator ready to serve: keys prepared, store connected.
     fn build(
-        start: &Start,
+        start: &ModuleSettings,
         options: Self::Options,
     ) -> impl Future<Output = Result<Built<Self::Authenticator>, StartError>> + Send;
 }
@@ -51,7 +51,7 @@ pub trait Layered {
 
 /// The settings that every server has and that an auth module may need.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct ModuleSettings {
     /// Which of the binary's schemes.
     pub scheme: Scheme,
     /// Where the credential travels.

@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config_file;
 use crate::connections::Limits;
-use crate::module::{AuthModule, Layered, Start, StartError};
+use crate::module::{AuthModule, Layered, ModuleSettings, StartError};
 use crate::password::Memory;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -31,7 +31,7 @@ const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 
 /// Everything that the chassis itself has to know.
 pub(crate) struct Settings {
-    pub(crate) start: Start,
+    pub(crate) start: ModuleSettings,
     pub(crate) next_hop: Option<BaseUrl>,
     pub(crate) bench: bool,
     pub(crate) listen: SocketAddr,
@@ -232,7 +232,7 @@ impl ServerOptions {
                 )?,
             },
             log: level(self.log.as_deref().unwrap_or("warn"))?,
-            start: Start {
+            start: ModuleSettings {
                 scheme: scheme(binary, self.scheme.as_deref())?,
                 carrier: self.carrier.unwrap_or_default(),
                 redis_url: self.redis_url,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chassis::module::{AuthModule, Built, Layered, Start, StartError};
+use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
 use jwt::{Algorithm, DownstreamIssuer};
 use session::store::RedisStore;
 use session::{SessionOptions, Sessions};
@@ -58,7 +58,7 @@ impl AuthModule for Hybrid {
     type Options = HybridOptions;
     type Authenticator = Edge;
 
-    async fn build(start: &Start, options: HybridOptions) -> Result<Built<Edge>, StartError> {
+    async fn build(start: &ModuleSettings, options: HybridOptions) -> Result<Built<Edge>, StartError> {
         let outside = SessionOptions { touch_interval_s: options.touch_interval_s, ..SessionOptions::default() };
         let limits = outside.limits(start)?;
         let inner_ttl_s = inner_ttl_s(&options)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chassis::auth::{AuthError, Issued, UnixSeconds};
-use chassis::module::{Start, StartError};
+use chassis::module::{ModuleSettings, StartError};
 use contract::body::Identity;
 
 use crate::claims::Grant;
@@ -16,13 +16,18 @@ pub struct DownstreamIssuer(Issuer);
 
 impl DownstreamIssuer {
     /// With the key in this file, or a fresh one, for tokens that live for `ttl_s` seconds.
-    pub fn new(start: &Start, algorithm: Algorithm, key: Option<&Path>, ttl_s: u64) -> Result<Self, StartError> {
+    pub fn new(
+        start: &ModuleSettings,
+        algorithm: Algorithm,
+        key: Option<&Path>,
+        ttl_s: u64,
+    ) -> Result<Self, StartError> {
         let options = JwtOptions::default();
         let key = match key {
             Some(file) => read_key("--inner-key-file", file, algorithm)?,
             None => options.signing_key(algorithm)?,
         };
-        let start = Start { credential_ttl_s: Some(ttl_s), ..start.clone() };
+        let start = ModuleSettings { credential_ttl_s: Some(ttl_s), ..start.clone() };
         let issuer = Self(Issuer::new(key, options.policy(&start, ttl_s)?));
         let grant = Grant { auth_time: 0, ends_at: 0, epoch: 0, sid: None };
         let largest_token = issuer.0.largest_token(&Identity::seeded(0, start.roles), &grant);

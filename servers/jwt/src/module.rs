@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::carrier;
 use chassis::directory::{Directory, InMemory};
-use chassis::module::{AuthModule, Built, Start, StartError};
+use chassis::module::{AuthModule, Built, ModuleSettings, StartError};
 use contract::body::Identity;
 use contract::{EarlyRevocation, Kind};
 use stores::directory::RedisDirectory;
@@ -31,7 +31,7 @@ impl AuthModule for Jwt {
     type Options = JwtOptions;
     type Authenticator = AnyTokens;
 
-    async fn build(start: &Start, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
+    async fn build(start: &ModuleSettings, options: JwtOptions) -> Result<Built<AnyTokens>, StartError> {
         let Kind::Token { algorithm, early_revocation } = start.scheme.kind() else {
             return usage(format!("--scheme {}: its credential is not a token", start.scheme));
         };
@@ -51,7 +51,7 @@ impl AuthModule for Jwt {
 }
 
 /// The signature alone. With Redis, servers agree on who may log in and renew.
-async fn signature_only(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
+async fn signature_only(start: &ModuleSettings, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let directory: Arc<dyn Directory> = match start.redis_url {
         Some(_) => Arc::new(RedisDirectory::new(stores::multiplexed(start, StoredData::Users).await?)),
         None => Arc::new(InMemory::default()),
@@ -60,19 +60,19 @@ async fn signature_only(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens
     Ok(Built { authenticator: Tokens::new(start.scheme, issuer, revocation).into(), directory })
 }
 
-async fn refreshing(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+async fn refreshing(start: &ModuleSettings, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let families = Families::new(Arc::clone(&redis), windows.refresh_grace_s);
     Ok(over_redis(redis, Refreshing::new(start.scheme, issuer, families)))
 }
 
-async fn denylist(start: &Start, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
+async fn denylist(start: &ModuleSettings, issuer: Issuer) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let ledger = Ledger::new(Arc::clone(&redis), issuer.policy());
     Ok(over_redis(redis, Tokens::new(start.scheme, issuer, Denylist::new(ledger))))
 }
 
-async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+async fn push(start: &ModuleSettings, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let (redis, address) = (stores::multiplexed(start, StoredData::Credentials).await?, stores::redis_address(start)?);
     let ledger = Ledger::new(Arc::clone(&redis), issuer.policy()).with_push();
     let push = Push::start(ledger, address.clone(), windows.propagation_s).await;
@@ -80,7 +80,7 @@ async fn push(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<A
     Ok(over_redis(redis, Tokens::new(start.scheme, issuer, push)))
 }
 
-async fn epochs(start: &Start, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
+async fn epochs(start: &ModuleSettings, issuer: Issuer, windows: Windows) -> Result<Built<AnyTokens>, StartError> {
     let redis = stores::multiplexed(start, StoredData::Credentials).await?;
     let ledger = Ledger::new(Arc::clone(&redis), issuer.policy());
     Ok(over_redis(redis, Tokens::new(start.scheme, issuer, Epochs::new(ledger, windows.epoch_ttl_s))))
@@ -92,7 +92,11 @@ fn over_redis(redis: Arc<Redis<Multiplexed>>, tokens: impl Into<AnyTokens>) -> B
 }
 
 /// Better here than at the first login: a token too long to be sent or accepted is unusable.
-fn check_token_size(start: &Start, issuer: &Issuer, early_revocation: EarlyRevocation) -> Result<(), StartError> {
+fn check_token_size(
+    start: &ModuleSettings,
+    issuer: &Issuer,
+    early_revocation: EarlyRevocation,
+) -> Result<(), StartError> {
     let roles = start.roles;
     // An admin has a role more, and most others have more digits.
     for user in [0, 999_999] {

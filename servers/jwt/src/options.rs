@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use chassis::module::{Layered, Start, StartError};
+use chassis::module::{Layered, ModuleSettings, StartError};
 
 use crate::claims::TokenPolicy;
 use crate::{Algorithm, SigningKey};
@@ -81,7 +81,7 @@ pub(crate) struct Windows {
 
 impl JwtOptions {
     /// Returns the terms of the tokens, with a lifetime of `default_ttl_s` seconds unless configured.
-    pub(crate) fn policy(&self, start: &Start, default_ttl_s: u64) -> Result<TokenPolicy, StartError> {
+    pub(crate) fn policy(&self, start: &ModuleSettings, default_ttl_s: u64) -> Result<TokenPolicy, StartError> {
         let leeway_s = self.leeway_s.unwrap_or(0);
         if leeway_s > MAX_LEEWAY_S {
             return usage(format!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chassis::directory::{Directory, InMemory};
-use chassis::module::{AuthModule, Built, Layered, Start, StartError};
+use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
 use contract::body::Identity;
 use contract::{Kind, SessionBackend, Touch};
 use stores::directory::{PostgresDirectory, RedisDirectory};
@@ -62,7 +62,7 @@ impl Layered for SessionOptions {
 
 impl SessionOptions {
     /// How long sessions live, if that can be.
-    pub fn limits(&self, start: &Start) -> Result<Limits, StartError> {
+    pub fn limits(&self, start: &ModuleSettings) -> Result<Limits, StartError> {
         let absolute_s = start.absolute_ttl_s;
         let idle_s = start.credential_ttl_s.unwrap_or(DEFAULT_IDLE_S.min(absolute_s));
         if idle_s > absolute_s {
@@ -89,7 +89,7 @@ impl AuthModule for Session {
     type Options = SessionOptions;
     type Authenticator = AnySessions;
 
-    async fn build(start: &Start, options: SessionOptions) -> Result<Built<AnySessions>, StartError> {
+    async fn build(start: &ModuleSettings, options: SessionOptions) -> Result<Built<AnySessions>, StartError> {
         let backend = match start.scheme.kind() {
             Kind::Session(backend) => backend,
             Kind::Sealed => return sealed(start, &options).await,
@@ -106,7 +106,7 @@ impl AuthModule for Session {
 /// Returns the store of a scheme and its directory. This is the only registration that a new store needs here.
 async fn open_store(
     backend: SessionBackend,
-    start: &Start,
+    start: &ModuleSettings,
     options: &SessionOptions,
 ) -> Result<(AnyStore, Arc<dyn Directory>), StartError> {
     Ok(match backend {
@@ -152,7 +152,7 @@ fn directory<L: Link>(redis: Arc<Redis<L>>) -> Arc<dyn Directory> {
 }
 
 /// Sealed sessions. With `--redis-url` servers share what they know of changed users; sessions never go there.
-async fn sealed(start: &Start, options: &SessionOptions) -> Result<Built<AnySessions>, StartError> {
+async fn sealed(start: &ModuleSettings, options: &SessionOptions) -> Result<Built<AnySessions>, StartError> {
     let Limits { idle_s: ttl_s, absolute_s, .. } = options.limits(start)?;
     let directory: Arc<dyn Directory> = match start.redis_url {
         Some(_) => directory(stores::multiplexed(start, StoredData::Users).await?),

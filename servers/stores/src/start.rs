@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use ::redis::{ConnectionInfo, ErrorKind, RedisError};
-use chassis::module::{Start, StartError};
+use chassis::module::{ModuleSettings, StartError};
 use tokio_postgres::config::Host;
 
 use crate::timeout::with_timeout;
@@ -16,21 +16,24 @@ use crate::{Clustered, Link, Multiplexed, Pooled, Postgres, Redis, address};
 pub use redis::StoredData;
 
 /// Redis over one connection.
-pub async fn multiplexed(start: &Start, stored_data: StoredData) -> Result<Arc<Redis<Multiplexed>>, StartError> {
+pub async fn multiplexed(
+    start: &ModuleSettings,
+    stored_data: StoredData,
+) -> Result<Arc<Redis<Multiplexed>>, StartError> {
     let address = redis_address(start)?;
     let link = Multiplexed::connect(address.clone()).await;
     check(start, link.map_err(|error| unreachable(&address, &error))?, &address, stored_data).await
 }
 
 /// Redis over a pool of this many connections.
-pub async fn pooled(start: &Start, size: usize) -> Result<Arc<Redis<Pooled>>, StartError> {
+pub async fn pooled(start: &ModuleSettings, size: usize) -> Result<Arc<Redis<Pooled>>, StartError> {
     let address = redis_address(start)?;
     let link = Pooled::connect(address.clone(), size).await;
     check(start, link.map_err(|error| unreachable(&address, &error))?, &address, StoredData::Credentials).await
 }
 
 /// The cluster that a node of it knows.
-pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartError> {
+pub async fn clustered(start: &ModuleSettings) -> Result<Arc<Redis<Clustered>>, StartError> {
     let address = redis_address(start)?;
     if start.key_prefix.contains(['{', '}']) {
         let text = format!(
@@ -46,7 +49,7 @@ pub async fn clustered(start: &Start) -> Result<Arc<Redis<Clustered>>, StartErro
 }
 
 /// Returns why there is no cluster at this address: a plain connection finds out more than the failure of all nodes.
-async fn no_cluster_error(start: &Start, address: &ConnectionInfo, error: &RedisError) -> StartError {
+async fn no_cluster_error(start: &ModuleSettings, address: &ConnectionInfo, error: &RedisError) -> StartError {
     let location = address.addr();
     let plain = match Multiplexed::connect(address.clone()).await {
         Ok(link) => Redis::new(link, &start.key_prefix),
@@ -64,7 +67,7 @@ async fn no_cluster_error(start: &Start, address: &ConnectionInfo, error: &Redis
 }
 
 /// `PostgreSQL` over a pool of this many connections.
-pub async fn postgres(start: &Start, size: usize) -> Result<Arc<Postgres>, StartError> {
+pub async fn postgres(start: &ModuleSettings, size: usize) -> Result<Arc<Postgres>, StartError> {
     const EXAMPLE_URL: &str = "postgresql://user@127.0.0.1:5432/database";
     let Some(url) = &start.postgres_url else {
         return Err(StartError::Usage(format!("{} needs --postgres-url, such as {EXAMPLE_URL}", start.scheme)));
@@ -106,7 +109,7 @@ fn location(config: &tokio_postgres::Config) -> String {
 }
 
 /// The address that was given.
-pub fn redis_address(start: &Start) -> Result<ConnectionInfo, StartError> {
+pub fn redis_address(start: &ModuleSettings) -> Result<ConnectionInfo, StartError> {
     let Some(url) = &start.redis_url else {
         let text = format!("{} needs --redis-url, such as redis://127.0.0.1:6379/0", start.scheme);
         return Err(StartError::Usage(text));
@@ -129,7 +132,7 @@ pub fn unreachable(address: &ConnectionInfo, error: &RedisError) -> StartError {
 
 /// A Redis that can keep what is stored in it.
 async fn check<L: Link>(
-    start: &Start,
+    start: &ModuleSettings,
     link: L,
     address: &ConnectionInfo,
     stored_data: StoredData,

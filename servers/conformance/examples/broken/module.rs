@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chassis::module::{AuthModule, Built, Layered, Start, StartError};
+use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
 
 use crate::faults::Fault;
 use crate::faulty_authenticator::FaultyAuthenticator;
@@ -71,7 +71,7 @@ where
     type Options = Options<M::Options>;
     type Authenticator = FaultyAuthenticator<M::Authenticator>;
 
-    async fn build(start: &Start, options: Self::Options) -> Result<Built<Self::Authenticator>, StartError> {
+    async fn build(start: &ModuleSettings, options: Self::Options) -> Result<Built<Self::Authenticator>, StartError> {
         let fault = options.fault.unwrap_or_default();
         let mut inner = options.inner;
         if fault == Fault::WeakKey {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::auth::Authenticator;
-use chassis::module::{AuthModule, Start};
+use chassis::module::{AuthModule, ModuleSettings};
 use contract::body::Identity;
 use contract::{Carrier, EarlyRevocation, Kind, Scheme, Touch};
 use jsonwebtoken::EncodingKey;
@@ -40,8 +40,8 @@ pub(crate) fn options(algorithm: Algorithm) -> JwtOptions {
 }
 
 /// The settings of a server with only its scheme configured.
-pub(crate) fn start(algorithm: Algorithm) -> Start {
-    Start {
+pub(crate) fn start(algorithm: Algorithm) -> ModuleSettings {
+    ModuleSettings {
         scheme: scheme(algorithm),
         carrier: Carrier::Bearer,
         redis_url: None,
@@ -58,7 +58,7 @@ pub(crate) async fn authenticator(algorithm: Algorithm) -> AnyTokens {
     build(&start(algorithm), options(algorithm)).await
 }
 
-pub(crate) async fn build(start: &Start, options: JwtOptions) -> AnyTokens {
+pub(crate) async fn build(start: &ModuleSettings, options: JwtOptions) -> AnyTokens {
     Jwt::build(start, options).await.unwrap_or_else(|error| panic!("{error}")).authenticator
 }
 

@@ -1,7 +1,7 @@
 //! How long a token lives, on a clock that the test holds.
 
 use chassis::auth::{AuthError, Authenticator};
-use chassis::module::{AuthModule, Start, StartError};
+use chassis::module::{AuthModule, ModuleSettings, StartError};
 use contract::body::Identity;
 use contract::{Carrier, StoreDown};
 use jwt::{Algorithm, Jwt, JwtOptions};
@@ -40,7 +40,7 @@ async fn leeway_is_what_was_declared() {
 
 #[tokio::test]
 async fn renewal_keeps_the_login_time_and_stops_at_the_absolute_timeout() {
-    let start = Start { absolute_ttl_s: 1000, ..forge::start(Algorithm::Hs256) };
+    let start = ModuleSettings { absolute_ttl_s: 1000, ..forge::start(Algorithm::Hs256) };
     let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     let first = server.issue(&user(), NOW).await.unwrap();
     let (identity, second) = server.renew(first.credential.as_deref(), NOW + 800).await.unwrap();
@@ -56,7 +56,7 @@ async fn renewal_keeps_the_login_time_and_stops_at_the_absolute_timeout() {
 
 #[tokio::test]
 async fn token_lifetime_does_not_exceed_the_absolute_timeout() {
-    let start = Start { absolute_ttl_s: 60, ..forge::start(Algorithm::Hs256) };
+    let start = ModuleSettings { absolute_ttl_s: 60, ..forge::start(Algorithm::Hs256) };
     let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     assert_eq!(server.describe().credential_ttl_s, Some(60));
     assert_eq!(server.issue(&user(), NOW).await.unwrap().expires_in, 60);
@@ -119,12 +119,12 @@ async fn token_ids_have_128_bits_and_do_not_repeat() {
 
 #[tokio::test]
 async fn too_many_roles_for_a_token_prevent_the_start() {
-    let start = Start { roles: 2000, ..forge::start(Algorithm::Hs256) };
+    let start = ModuleSettings { roles: 2000, ..forge::start(Algorithm::Hs256) };
     let Err(StartError::Usage(text)) = Jwt::build(&start, forge::options(Algorithm::Hs256)).await else {
         panic!("a token of 2000 roles is longer than any that is taken");
     };
     assert!(text.contains("--roles 2000"), "{text}");
-    let start = Start { roles: 1000, ..forge::start(Algorithm::Hs256) };
+    let start = ModuleSettings { roles: 1000, ..forge::start(Algorithm::Hs256) };
     let server = forge::build(&start, forge::options(Algorithm::Hs256)).await;
     let many = Identity::seeded(1, 1000);
     let token = server.issue(&many, NOW).await.unwrap().credential;
@@ -133,7 +133,7 @@ async fn too_many_roles_for_a_token_prevent_the_start() {
 
 #[tokio::test]
 async fn too_many_roles_for_a_cookie_prevent_the_start_and_fewer_are_issued() {
-    let start = |roles| Start { roles, carrier: Carrier::Cookie, ..forge::start(Algorithm::EdDsa) };
+    let start = |roles| ModuleSettings { roles, carrier: Carrier::Cookie, ..forge::start(Algorithm::EdDsa) };
     let mut most = 0;
     for roles in 100..400 {
         match Jwt::build(&start(roles), forge::options(Algorithm::EdDsa)).await {

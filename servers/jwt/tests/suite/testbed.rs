@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chassis::auth::{AuthError, Authenticator, Issued};
 use chassis::directory::Directory;
-use chassis::module::{AuthModule, Start};
+use chassis::module::{AuthModule, ModuleSettings};
 use contract::body::Identity;
 use jwt::{Algorithm, AnyTokens, Jwt, JwtOptions};
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(crate) const TTL_S: u64 = 100;
 /// What servers stand on.
 pub(crate) struct Testbed {
     pub(crate) redis: Redis,
-    pub(crate) start: Start,
+    pub(crate) start: ModuleSettings,
     pub(crate) options: JwtOptions,
 }
 
@@ -30,7 +30,7 @@ impl Testbed {
     /// For the scheme `jwt-hs256<suffix>`, with the shortest windows.
     pub(crate) fn of(suffix: &str) -> Self {
         let redis = Redis::start();
-        let start = Start {
+        let start = ModuleSettings {
             scheme: format!("jwt-hs256{suffix}").parse().unwrap(),
             redis_url: Some(redis.url()),
             key_prefix: "test:".to_owned(),
