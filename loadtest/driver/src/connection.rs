@@ -35,7 +35,7 @@ impl From<HeadError> for ExchangeError {
 }
 
 /// A response in the connection's buffer.
-pub(crate) struct Answer<'a> {
+pub(crate) struct BorrowedResponse<'a> {
     pub(crate) status: u16,
     /// Whether the server closes the connection behind it.
     pub(crate) closes: bool,
@@ -72,7 +72,7 @@ impl Connection {
 
     /// Sends a request and reads the response to its last byte. A server may respond and close before it has
     /// read everything (RFC 9112 section 9.5): then the rest cannot be written, but the response counts.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ExchangeError> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<BorrowedResponse<'_>, ExchangeError> {
         if let Some(shortage) = self.shortage {
             return Err(ExchangeError::Shortage(shortage));
         }
@@ -90,7 +90,7 @@ impl Connection {
                     return Err(ExchangeError::Malformed);
                 }
                 if self.received.len() == end {
-                    return Ok(Answer {
+                    return Ok(BorrowedResponse {
                         status: head.status,
                         closes: head.closes,
                         body: &self.received[head.length..],
@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn complete_incomplete_and_malformed_heads_are_distinguished() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        assert_eq!(Head::of(answer).unwrap(), Some(Head { status: 200, closes: false, length: 38, body_length: 2 }));
-        assert_eq!(Head::of(&answer[..20]).unwrap(), None);
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        assert_eq!(Head::of(response).unwrap(), Some(Head { status: 200, closes: false, length: 38, body_length: 2 }));
+        assert_eq!(Head::of(&response[..20]).unwrap(), None);
         let last = b"HTTP/1.1 431 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(Head::of(last).unwrap(), Some(Head { status: 431, closes: true, length: 56, body_length: 0 }));
         let empty = b"HTTP/1.1 204 No Content\r\n\r\n";

@@ -125,11 +125,11 @@ pub(crate) fn read_path(mix: Mix) -> String {
 pub(crate) struct Exchange {
     pub(crate) sent: Instant,
     pub(crate) done: Instant,
-    pub(crate) answer: Result<Answer, String>,
+    pub(crate) response: Result<ReceivedResponse, String>,
 }
 
 /// The response, if it is as expected.
-pub(crate) struct Answer {
+pub(crate) struct ReceivedResponse {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -137,16 +137,16 @@ pub(crate) struct Answer {
 /// Sends a request and reads the response to its last byte.
 pub(crate) async fn exchange(client: &Client, request: Request, expected_status: u16) -> Exchange {
     let sent = Instant::now();
-    let answer = receive_response(client, request, expected_status).await;
-    Exchange { sent, done: Instant::now(), answer }
+    let response = receive_response(client, request, expected_status).await;
+    Exchange { sent, done: Instant::now(), response }
 }
 
-async fn receive_response(client: &Client, request: Request, expected_status: u16) -> Result<Answer, String> {
+async fn receive_response(client: &Client, request: Request, expected_status: u16) -> Result<ReceivedResponse, String> {
     let mut response = client.execute(request).await.map_err(|error| kind(&error))?;
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
     let body = read_body(response).await.map_err(|error| error.to_string())?;
-    if status == expected_status { Ok(Answer { headers, body }) } else { Err(format!("status {status}")) }
+    if status == expected_status { Ok(ReceivedResponse { headers, body }) } else { Err(format!("status {status}")) }
 }
 
 /// A body could not be received. In few words, so that equal failures count as one.

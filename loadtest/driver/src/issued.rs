@@ -7,7 +7,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 
 use crate::credential::Credential;
-use crate::exchange::{Addresses, Answer};
+use crate::exchange::{Addresses, ReceivedResponse};
 
 /// The tokens and cookies of one user.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ struct Tokens {
 impl Issued {
     /// Parses a login response. With the carrier `bearer` a server that issues no token may have set cookies instead.
     /// None if it issued neither.
-    pub(crate) fn at_login(carrier: Carrier, addresses: &Addresses, answer: &Answer) -> Option<Self> {
-        let response: LoginResponse = serde_json::from_slice(&answer.body).ok()?;
-        let tokens = Tokens::of(carrier, &response);
+    pub(crate) fn at_login(carrier: Carrier, addresses: &Addresses, response: &ReceivedResponse) -> Option<Self> {
+        let login: LoginResponse = serde_json::from_slice(&response.body).ok()?;
+        let tokens = Tokens::of(carrier, &login);
         let carrier = if tokens.access.is_some() { Carrier::Bearer } else { Carrier::Cookie };
-        let read = Credential { headers: Vec::new(), username: Some(response.user.username) };
+        let read = Credential { headers: Vec::new(), username: Some(login.user.username) };
         let mut issued = Self { carrier, cookies: CookieJar::default(), tokens, read };
-        issued.store_cookies(addresses, addresses.login_url(), &answer.headers);
+        issued.store_cookies(addresses, addresses.login_url(), &response.headers);
         (!issued.read.headers.is_empty()).then_some(issued)
     }
 
@@ -45,9 +45,9 @@ impl Issued {
     }
 
     /// Parses a refresh response. Returns false if it issued no credential.
-    pub(crate) fn renew(&mut self, addresses: &Addresses, answer: &Answer) -> bool {
-        let Ok(response) = serde_json::from_slice::<LoginResponse>(&answer.body) else { return false };
-        let renewed = Tokens::of(self.carrier, &response);
+    pub(crate) fn renew(&mut self, addresses: &Addresses, response: &ReceivedResponse) -> bool {
+        let Ok(login) = serde_json::from_slice::<LoginResponse>(&response.body) else { return false };
+        let renewed = Tokens::of(self.carrier, &login);
         if self.carrier == Carrier::Bearer && self.tokens.access.is_some() && renewed.access.is_none() {
             return false;
         }
@@ -55,7 +55,7 @@ impl Issued {
         // A server that does not rotate its refresh tokens issues none here.
         self.tokens.refresh = renewed.refresh.or(self.tokens.refresh.take());
         self.read.headers.clear();
-        self.store_cookies(addresses, addresses.refresh_url(), &answer.headers);
+        self.store_cookies(addresses, addresses.refresh_url(), &response.headers);
         true
     }
 
@@ -104,10 +104,10 @@ impl Issued {
 }
 
 impl Tokens {
-    fn of(carrier: Carrier, response: &LoginResponse) -> Self {
-        let token = response.token.as_ref().filter(|_| carrier == Carrier::Bearer);
+    fn of(carrier: Carrier, login: &LoginResponse) -> Self {
+        let token = login.token.as_ref().filter(|_| carrier == Carrier::Bearer);
         let access = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
-        Self { access, refresh: response.refresh_token.clone() }
+        Self { access, refresh: login.refresh_token.clone() }
     }
 }
 
@@ -127,13 +127,13 @@ mod tests {
             .unwrap()
     }
 
-    fn answer(set_cookie: &[&'static str], more: &str) -> Answer {
+    fn response(set_cookie: &[&'static str], more: &str) -> ReceivedResponse {
         let mut headers = HeaderMap::new();
         for line in set_cookie {
             headers.append(SET_COOKIE, HeaderValue::from_static(line));
         }
         let user = r#"{"id":1,"username":"user-000001","email":"e","roles":[]}"#;
-        Answer { headers, body: format!(r#"{{"user":{user},"expires_in":9{more}}}"#).into() }
+        ReceivedResponse { headers, body: format!(r#"{{"user":{user},"expires_in":9{more}}}"#).into() }
     }
 
     fn read(issued: &Issued) -> Vec<(&str, &str)> {
@@ -143,14 +143,14 @@ mod tests {
     #[test]
     fn bearer_token_is_sent_in_authorization_and_refresh_replaces_it() {
         let at = addresses("http://h/auth");
-        let login = answer(&["AWSALB=1; Path=/"], r#","token":"abc","refresh_token":"r1""#);
+        let login = response(&["AWSALB=1; Path=/"], r#","token":"abc","refresh_token":"r1""#);
         let mut issued = Issued::at_login(Carrier::Bearer, &at, &login).unwrap();
         assert_eq!(read(&issued), [("authorization", "Bearer abc"), ("cookie", "AWSALB=1")]);
         assert_eq!((issued.refresh_token(), issued.is_by_cookie()), (Some("r1"), false));
-        assert!(issued.renew(&at, &answer(&["AWSALB=2; Path=/"], r#","token":"def""#)));
+        assert!(issued.renew(&at, &response(&["AWSALB=2; Path=/"], r#","token":"def""#)));
         assert_eq!(read(&issued), [("authorization", "Bearer def"), ("cookie", "AWSALB=2")]);
         assert_eq!(issued.refresh_token(), Some("r1"), "it was not rotated");
-        assert!(!issued.renew(&at, &answer(&[], "")), "a refresh must issue a token");
+        assert!(!issued.renew(&at, &response(&[], "")), "a refresh must issue a token");
     }
 
     #[test]
@@ -158,14 +158,14 @@ mod tests {
         let at = addresses("http://h/auth");
         let set = ["AWSALB=1; Path=/", "__Host-authbench=xyz; Secure; Path=/", "renewal=r; Path=/auth/refresh"];
         for carrier in [Carrier::Cookie, Carrier::Bearer] {
-            let mut issued = Issued::at_login(carrier, &at, &answer(&set, "")).unwrap();
+            let mut issued = Issued::at_login(carrier, &at, &response(&set, "")).unwrap();
             assert_eq!(read(&issued), [("cookie", "AWSALB=1; __Host-authbench=xyz")]);
             let (_, at_refresh) = issued.cookie(at.refresh_url()).unwrap();
             assert_eq!(at_refresh, "renewal=r; AWSALB=1; __Host-authbench=xyz");
             assert!(issued.is_by_cookie());
-            issued.store_read_cookies(&at, &answer(&["AWSALB=2; Path=/"], "").headers);
+            issued.store_read_cookies(&at, &response(&["AWSALB=2; Path=/"], "").headers);
             assert_eq!(read(&issued), [("cookie", "AWSALB=2; __Host-authbench=xyz")]);
         }
-        assert!(Issued::at_login(Carrier::Cookie, &at, &answer(&[], "")).is_none());
+        assert!(Issued::at_login(Carrier::Cookie, &at, &response(&[], "")).is_none());
     }
 }

@@ -81,8 +81,8 @@ async fn log_in(shared: Arc<Shared>) -> Result<Logins, DriveError> {
         let number = burst.first_user.wrapping_add(place) % burst.users.max(1);
         let username = contract::user::username(number);
         let exchange = exchange(&client, addresses.login(&username), 200).await;
-        let failure = match exchange.answer {
-            Ok(answer) if contains_username(&answer.body, &username) => None,
+        let failure = match exchange.response {
+            Ok(response) if contains_username(&response.body, &username) => None,
             Ok(_) => Some("response for another user".to_owned()),
             Err(kind) => Some(kind),
         };

@@ -13,7 +13,7 @@ use reqwest::{Client, Request, StatusCode};
 
 use crate::client::client;
 use crate::credential::Credential;
-use crate::exchange::{Addresses, Answer, BodyError, has_expected_user, read_body};
+use crate::exchange::{Addresses, BodyError, ReceivedResponse, has_expected_user, read_body};
 use crate::issued::Issued;
 use crate::{DriveError, Target, redact};
 
@@ -65,7 +65,7 @@ struct FirstRequest<'a> {
     addresses: &'a Addresses,
     credential: &'a Credential,
     status: u16,
-    answer: ExpectedContent,
+    expected: ExpectedContent,
 }
 
 /// The expected content of a response.
@@ -84,12 +84,12 @@ impl<'a> FirstRequest<'a> {
         match plan.mix {
             Mix::Journey { .. } => {
                 let request = addresses.login_by(carrier, &contract::user::username(0));
-                Self { request, addresses, credential, status: 200, answer: ExpectedContent::Credential(carrier) }
+                Self { request, addresses, credential, status: 200, expected: ExpectedContent::Credential(carrier) }
             }
             Mix::Reads | Mix::Chain { .. } => {
                 let status = plan.expected_status;
-                let answer = if status == 200 { ExpectedContent::User } else { ExpectedContent::Nothing };
-                Self { request: addresses.read(credential), addresses, credential, status, answer }
+                let expected = if status == 200 { ExpectedContent::User } else { ExpectedContent::Nothing };
+                Self { request: addresses.read(credential), addresses, credential, status, expected }
             }
         }
     }
@@ -122,12 +122,12 @@ impl<'a> FirstRequest<'a> {
 
     fn accepts(&self, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> bool {
         status == self.status
-            && match self.answer {
+            && match self.expected {
                 ExpectedContent::User => has_expected_user(body, self.credential),
                 ExpectedContent::Credential(carrier) => {
-                    let answer = Answer { headers: headers.clone(), body: body.clone() };
+                    let response = ReceivedResponse { headers: headers.clone(), body: body.clone() };
                     // The control issues none.
-                    self.credential.headers.is_empty() || Issued::at_login(carrier, self.addresses, &answer).is_some()
+                    self.credential.headers.is_empty() || Issued::at_login(carrier, self.addresses, &response).is_some()
                 }
                 ExpectedContent::Nothing => true,
             }
@@ -135,7 +135,7 @@ impl<'a> FirstRequest<'a> {
 
     fn expected(&self) -> String {
         let status = format!("status {}", self.status);
-        match (self.answer, &self.credential.username) {
+        match (self.expected, &self.credential.username) {
             (ExpectedContent::User, Some(username)) => format!("{status}, and {username} in the body"),
             (ExpectedContent::Credential(carrier), _) => format!("{status}, and a credential for carrier {carrier}"),
             (ExpectedContent::User | ExpectedContent::Nothing, _) => status,

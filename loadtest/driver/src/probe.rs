@@ -165,11 +165,11 @@ impl PreparedLane {
 
 async fn send_request(client: &Client, request: Request, credential: &Credential) -> Reply {
     let sent = Instant::now();
-    let answer = async {
+    let response = async {
         let response = client.execute(request).await?;
         Ok::<_, BodyError>((response.status().as_u16(), read_body(response).await?))
     };
-    match answer.await {
+    match response.await {
         Ok((status, body)) => Reply::Completed {
             status,
             has_expected_user: has_expected_user(&body, credential),

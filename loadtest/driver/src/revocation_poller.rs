@@ -168,8 +168,8 @@ impl RevocationPoller {
         let Node { authority, event_connection, .. } = &mut self.nodes[node];
         let bytes = call.bytes(authority);
         let sent = self.runtime.block_on(async { timeout(RESPONSE_TIMEOUT, exchange(event_connection, &bytes)).await });
-        let answer = sent.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
-        answer.map_err(|why| PollError::NoResponse { authority: authority.clone(), path: call.path, why })
+        let response = sent.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
+        response.map_err(|why| PollError::NoResponse { authority: authority.clone(), path: call.path, why })
     }
 
     /// Shows every trial's credential to every node once, and gives for each trial what a node did that did not accept
@@ -218,7 +218,7 @@ async fn stopped(stop: &AtomicBool) {
 /// Returns the status, or why there is none. A failed connection is reopened.
 async fn exchange(connection: &mut Connection, bytes: &[u8]) -> Result<u16, String> {
     match connection.exchange(bytes).await {
-        Ok(answer) => Ok(answer.status),
+        Ok(response) => Ok(response.status),
         Err(error) => {
             let why = error.to_string();
             connection.reconnect().await;

@@ -24,7 +24,7 @@ use engine::round::DrivenLoad;
 use tokio::task::JoinSet;
 
 use self::busy_polling::{Completions, IdlePolls};
-use crate::connection::{Answer, Connection};
+use crate::connection::{BorrowedResponse, Connection};
 use crate::credential::Credential;
 use crate::exchange::read_path;
 use crate::{Drive, DriveError, Node, Target, Workers};
@@ -96,14 +96,14 @@ impl Request {
         Self { bytes, username: credential.username.clone() }
     }
 
-    fn check_response(&self, answer: &Answer<'_>, expected_status: u16) -> Result<(), String> {
-        if answer.status != expected_status {
-            return Err(format!("status {}", answer.status));
+    fn check_response(&self, response: &BorrowedResponse<'_>, expected_status: u16) -> Result<(), String> {
+        if response.status != expected_status {
+            return Err(format!("status {}", response.status));
         }
-        if answer.status != 200 {
+        if response.status != 200 {
             return Ok(());
         }
-        let is_expected_user = |username: &String| memchr::memmem::find(answer.body, username.as_bytes()).is_some();
+        let is_expected_user = |username: &String| memchr::memmem::find(response.body, username.as_bytes()).is_some();
         if self.username.as_ref().is_none_or(is_expected_user) {
             Ok(())
         } else {
@@ -143,10 +143,10 @@ async fn saturate(round: Arc<Round>, number: usize, mut connection: Connection, 
         let mut closed = false;
         let outcome = tokio::select! {
             biased;
-            answer = connection.exchange(&request.bytes) => match answer {
-                Ok(answer) => {
-                    closed = answer.closes;
-                    request.check_response(&answer, plan.expected_status)
+            response = connection.exchange(&request.bytes) => match response {
+                Ok(response) => {
+                    closed = response.closes;
+                    request.check_response(&response, plan.expected_status)
                 }
                 Err(error) => Err(error.to_string()),
             },

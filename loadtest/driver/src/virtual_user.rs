@@ -147,7 +147,7 @@ impl<'a> VirtualUser<'a> {
             sent: exchange.sent,
             done: exchange.done,
             found_idle,
-            failure: exchange.answer.as_ref().err().map(String::as_str),
+            failure: exchange.response.as_ref().err().map(String::as_str),
         };
         self.started.recorder.record(self.number, sample);
         match sample.failure {
@@ -161,9 +161,10 @@ impl<'a> VirtualUser<'a> {
         let expected = self.context.plan.expected_status;
         let request = self.context.addresses[node].read(credential);
         let mut exchange = exchange(&self.context.client, request, expected).await;
-        if expected == 200 && exchange.answer.as_ref().is_ok_and(|answer| !has_expected_user(&answer.body, credential))
+        if expected == 200
+            && exchange.response.as_ref().is_ok_and(|response| !has_expected_user(&response.body, credential))
         {
-            exchange.answer = Err("response for another user".to_owned());
+            exchange.response = Err("response for another user".to_owned());
         }
         exchange
     }
@@ -176,7 +177,7 @@ impl<'a> VirtualUser<'a> {
             Step::Refresh => self.refresh(journey.issued()).await,
             Step::Logout => exchange(&self.context.client, self.addresses().logout(journey.issued()), 204).await,
         };
-        if exchange.answer.is_ok() {
+        if exchange.response.is_ok() {
             journey.advance();
         } else {
             journey.restart();
@@ -203,11 +204,11 @@ impl<'a> VirtualUser<'a> {
         journey.user = Some(user);
         let request = self.addresses().login_by(*carrier, &contract::user::username(user));
         let mut exchange = exchange(&self.context.client, request, 200).await;
-        if let Ok(answer) = &exchange.answer {
+        if let Ok(response) = &exchange.response {
             let none = || nodes[self.node()].credentials.are_none().then(Issued::none);
-            match Issued::at_login(*carrier, self.addresses(), answer).or_else(none) {
+            match Issued::at_login(*carrier, self.addresses(), response).or_else(none) {
                 Some(issued) => journey.issued = Some(issued),
-                None => exchange.answer = Err(NO_CREDENTIAL.to_owned()),
+                None => exchange.response = Err(NO_CREDENTIAL.to_owned()),
             }
         }
         exchange
@@ -215,16 +216,16 @@ impl<'a> VirtualUser<'a> {
 
     async fn read_on(&self, issued: &mut Issued) -> Exchange {
         let exchange = self.read(self.node(), issued.read()).await;
-        if let Ok(answer) = &exchange.answer {
-            issued.store_read_cookies(self.addresses(), &answer.headers);
+        if let Ok(response) = &exchange.response {
+            issued.store_read_cookies(self.addresses(), &response.headers);
         }
         exchange
     }
 
     async fn refresh(&self, issued: &mut Issued) -> Exchange {
         let mut exchange = exchange(&self.context.client, self.addresses().refresh(issued), 200).await;
-        if exchange.answer.as_ref().is_ok_and(|answer| !issued.renew(self.addresses(), answer)) {
-            exchange.answer = Err(NO_CREDENTIAL.to_owned());
+        if exchange.response.as_ref().is_ok_and(|response| !issued.renew(self.addresses(), response)) {
+            exchange.response = Err(NO_CREDENTIAL.to_owned());
         }
         exchange
     }

@@ -22,8 +22,8 @@ impl Run for ToyExperiment {
         for &scheme in &config.schemes {
             context.step(scheme.id())?;
             let server = context.start(&context.spec(scheme, config.store(scheme))?)?;
-            let answer = server.client().get(route::HEALTHZ, &BTreeMap::new(), DEADLINE)?;
-            let point = ToyPoint { scheme: scheme.id().to_owned(), body_bytes: answer.body.len() as u64 };
+            let response = server.client().get(route::HEALTHZ, &BTreeMap::new(), DEADLINE)?;
+            let point = ToyPoint { scheme: scheme.id().to_owned(), body_bytes: response.body.len() as u64 };
             context.journal.measured(|toy: &mut ToyExperiment| toy.points.push(point))?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use contract::body::LoginResponse;
 use contract::user::{PASSWORD, username};
 use contract::{Carrier, Scheme, route};
 use engine::record::{Validity, WireExperiment, WirePoint};
-use lab::http::{Answer, Client, DEADLINE, cookie_header};
+use lab::http::{Client, DEADLINE, Response, cookie_header};
 use lab::server::{Server, ServerSpec};
 use lab::tap::{Exchange, Tap};
 
@@ -65,8 +65,8 @@ fn point(
     let tap = Tap::start(server.address()).map_err(|error| failed(error.to_string()))?;
     let client = Client::new(&format!("http://{}", tap.addr()));
     // An ordinary user: the admin has one more role.
-    let (login, answer) = client.login(&username(1), PASSWORD)?;
-    let sent_back = sent_back(&client, carrier, &login, &answer);
+    let (login, response) = client.login(&username(1), PASSWORD)?;
+    let sent_back = sent_back(&client, carrier, &login, &response);
     let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
     let me = client.get(route::ME, &headers, DEADLINE)?;
     if me.status != 200 {
@@ -99,7 +99,12 @@ pub(crate) struct SentBack {
 }
 
 /// Returns the credential that the login issued; none for the control.
-pub(crate) fn sent_back(client: &Client, carrier: Carrier, login: &LoginResponse, answer: &Answer) -> Option<SentBack> {
+pub(crate) fn sent_back(
+    client: &Client,
+    carrier: Carrier,
+    login: &LoginResponse,
+    response: &Response,
+) -> Option<SentBack> {
     match carrier {
         Carrier::Bearer => {
             let token = login.token.as_ref()?;
@@ -108,7 +113,7 @@ pub(crate) fn sent_back(client: &Client, carrier: Carrier, login: &LoginResponse
         }
         Carrier::Cookie => {
             // A browser sends all cookies, including that of a refresh token.
-            let cookies = client.cookies(answer, route::ME);
+            let cookies = client.cookies(response, route::ME);
             let credential_bytes = cookies.iter().map(|(_, value)| value.len() as u64).sum();
             let value = cookie_header(&cookies)?;
             Some(SentBack { header: "cookie", value, credential_bytes })

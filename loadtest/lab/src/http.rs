@@ -37,7 +37,7 @@ pub struct Client {
 
 /// The response of a server.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Names (in lower case) and values of the headers, in their order; a value that is not text is left out.
@@ -127,7 +127,12 @@ impl Client {
     }
 
     /// Sends `GET path` with these headers and returns the response within `deadline`, whatever its status.
-    pub fn get(&self, path: &str, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
+    pub fn get(
+        &self,
+        path: &str,
+        headers: &BTreeMap<String, String>,
+        deadline: Duration,
+    ) -> Result<Response, HttpError> {
         let url = self.url(path);
         let plain = self.agent.get(&url).config().timeout_global(Some(deadline)).build();
         let request = headers.iter().fold(plain, |request, (name, value)| request.header(name, value));
@@ -135,7 +140,7 @@ impl Client {
     }
 
     /// Sends `POST path` with a JSON body and returns the response within `deadline`, whatever its status.
-    pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Answer, HttpError> {
+    pub fn post(&self, path: &str, body: &impl Serialize, deadline: Duration) -> Result<Response, HttpError> {
         self.post_bounded(path, body, deadline, MAX_BODY_BYTES)
     }
 
@@ -145,7 +150,7 @@ impl Client {
         body: &impl Serialize,
         deadline: Duration,
         limit: u64,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<Response, HttpError> {
         let url = self.url(path);
         let body = serde_json::to_vec(body).expect("a request body is plain data");
         let request = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
@@ -155,7 +160,7 @@ impl Client {
 
     /// Revokes the credential in these headers, within `deadline`, with an `Origin` like a browser. Every status is a
     /// response; 204 means that it is revoked.
-    pub fn logout(&self, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Answer, HttpError> {
+    pub fn logout(&self, headers: &BTreeMap<String, String>, deadline: Duration) -> Result<Response, HttpError> {
         let url = self.url(route::LOGOUT);
         let plain = self.agent.post(&url).config().timeout_global(Some(deadline)).build();
         let origin = headers.contains_key("cookie").then(|| self.base.parse::<BaseUrl>().ok()).flatten();
@@ -167,16 +172,16 @@ impl Client {
     /// Returns what the server states about its scheme, from `/bench/scheme`.
     pub fn scheme(&self) -> Result<SchemeDescriptor, HttpError> {
         let not_auth_server = |why| HttpError::NotAnAuthServer { base: self.base.clone(), why };
-        let answer = match self.get(route::BENCH_SCHEME, &BTreeMap::new(), DEADLINE) {
+        let response = match self.get(route::BENCH_SCHEME, &BTreeMap::new(), DEADLINE) {
             Err(HttpError::Unreachable { source, .. }) if matches!(*source, ureq::Error::Protocol(_)) => {
                 return Err(not_auth_server(format!("it does not speak HTTP/1.1: {source}")));
             }
             reached => reached?,
         };
-        if answer.status != 200 {
-            return Err(not_auth_server(format!("{} returns status {}", route::BENCH_SCHEME, answer.status)));
+        if response.status != 200 {
+            return Err(not_auth_server(format!("{} returns status {}", route::BENCH_SCHEME, response.status)));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| {
+        serde_json::from_slice(&response.body).map_err(|error| {
             not_auth_server(format!("{} does not return a scheme descriptor: {error}", route::BENCH_SCHEME))
         })
     }
@@ -205,9 +210,9 @@ impl Client {
 
     fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
         let limit = MAX_BODY_BYTES + u64::from(request.count) * PER_CREDENTIAL;
-        let answer = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
-        let mut credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &answer)?.credentials;
-        let cookies = self.cookies_after(route::BENCH_MINT, &answer, route::ME);
+        let response = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
+        let mut credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &response)?.credentials;
+        let cookies = self.cookies_after(route::BENCH_MINT, &response, route::ME);
         for credential in credentials.iter_mut().filter(|_| !cookies.is_empty()) {
             add_cookies(&mut credential.headers, &cookies);
         }
@@ -221,33 +226,33 @@ impl Client {
 
     /// Has the server sign or seal with a new key. One without keys (404) gives [`HttpError::Status`].
     pub fn rotate(&self) -> Result<(), HttpError> {
-        let answer = self.post(route::BENCH_ROTATE, &RotateRequest {}, MINT_DEADLINE)?;
-        self.expect_status(route::BENCH_ROTATE, &answer, 204)
+        let response = self.post(route::BENCH_ROTATE, &RotateRequest {}, MINT_DEADLINE)?;
+        self.expect_status(route::BENCH_ROTATE, &response, 204)
     }
 
     /// Moves the server's clock on. One that has no such clock (404) gives [`HttpError::Status`].
     pub fn advance_clock(&self, advance_s: u64) -> Result<(), HttpError> {
-        let answer = self.post(route::BENCH_CLOCK, &ClockRequest { advance_s }, DEADLINE)?;
-        self.expect_json::<ClockResponse>(route::BENCH_CLOCK, &answer).map(drop)
+        let response = self.post(route::BENCH_CLOCK, &ClockRequest { advance_s }, DEADLINE)?;
+        self.expect_json::<ClockResponse>(route::BENCH_CLOCK, &response).map(drop)
     }
 
     /// Logs in, and also returns the unchanged response with its `Set-Cookie`.
-    pub fn login(&self, username: &str, password: &str) -> Result<(LoginResponse, Answer), HttpError> {
+    pub fn login(&self, username: &str, password: &str) -> Result<(LoginResponse, Response), HttpError> {
         let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
-        let answer = self.post(route::LOGIN, &request, LOGIN_DEADLINE)?;
-        Ok((self.expect_json(route::LOGIN, &answer)?, answer))
+        let response = self.post(route::LOGIN, &request, LOGIN_DEADLINE)?;
+        Ok((self.expect_json(route::LOGIN, &response)?, response))
     }
 
     /// Returns the cookies that a browser sends to this path after this login response: names and values.
     #[must_use]
-    pub fn cookies(&self, login: &Answer, path: &str) -> Vec<(String, String)> {
+    pub fn cookies(&self, login: &Response, path: &str) -> Vec<(String, String)> {
         self.cookies_after(route::LOGIN, login, path)
     }
 
     /// Returns the cookies for this path after this response to a request of `request_path`.
-    fn cookies_after(&self, request_path: &str, answer: &Answer, path: &str) -> Vec<(String, String)> {
+    fn cookies_after(&self, request_path: &str, response: &Response, path: &str) -> Vec<(String, String)> {
         let Ok(base) = self.base.parse::<BaseUrl>() else { return Vec::new() };
-        let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let set = response.headers.iter().filter(|(name, _)| name == "set-cookie");
         let mut jar = CookieJar::default();
         jar.store(&base.at(request_path), set.map(|(_, line)| line.as_str()));
         let cookies = jar.cookies(&base.at(path));
@@ -255,17 +260,17 @@ impl Client {
     }
 
     /// Returns the body of a response with status 200.
-    fn expect_json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, HttpError> {
-        self.expect_status(path, answer, 200)?;
-        serde_json::from_slice(&answer.body).map_err(|source| HttpError::Malformed { url: self.url(path), source })
+    fn expect_json<T: DeserializeOwned>(&self, path: &str, response: &Response) -> Result<T, HttpError> {
+        self.expect_status(path, response, 200)?;
+        serde_json::from_slice(&response.body).map_err(|source| HttpError::Malformed { url: self.url(path), source })
     }
 
-    fn expect_status(&self, path: &str, answer: &Answer, expected: u16) -> Result<(), HttpError> {
-        if answer.status == expected {
+    fn expect_status(&self, path: &str, response: &Response, expected: u16) -> Result<(), HttpError> {
+        if response.status == expected {
             return Ok(());
         }
-        let body = String::from_utf8_lossy(&answer.body).chars().take(MAX_QUOTED_CHARS).collect();
-        Err(HttpError::Status { url: self.url(path), status: answer.status, expected, body })
+        let body = String::from_utf8_lossy(&response.body).chars().take(MAX_QUOTED_CHARS).collect();
+        Err(HttpError::Status { url: self.url(path), status: response.status, expected, body })
     }
 
     fn url(&self, path: &str) -> String {
@@ -294,7 +299,7 @@ pub fn cookie_header(cookies: &[(String, String)]) -> Option<String> {
 type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 /// Reads a whole response with a body of at most this many bytes.
-fn read(reply: Reply, url: String, limit: u64) -> Result<Answer, HttpError> {
+fn read(reply: Reply, url: String, limit: u64) -> Result<Response, HttpError> {
     read_response(reply, limit).map_err(|error| match error {
         ureq::Error::BodyExceedsLimit(limit) => HttpError::TooLarge { url, limit },
         ureq::Error::LargeResponseHeader(_, limit) => HttpError::TooLarge { url, limit: limit as u64 },
@@ -302,11 +307,11 @@ fn read(reply: Reply, url: String, limit: u64) -> Result<Answer, HttpError> {
     })
 }
 
-fn read_response(reply: Reply, limit: u64) -> Result<Answer, ureq::Error> {
+fn read_response(reply: Reply, limit: u64) -> Result<Response, ureq::Error> {
     let mut response = reply?;
     let text = |value: &ureq::http::HeaderValue| str::from_utf8(value.as_bytes()).ok().map(str::to_owned);
     let headers =
         response.headers().iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
     let body = response.body_mut().with_config().limit(limit).read_to_vec()?;
-    Ok(Answer { status: response.status().as_u16(), headers, body })
+    Ok(Response { status: response.status().as_u16(), headers, body })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::await_that;
 use crate::redis::Redis;
+use crate::wait_until;
 
 const SLOTS: u16 = 16_384;
 
@@ -22,9 +22,9 @@ impl Cluster {
     }
 
     /// Restarts all nodes, empty, on their earlier ports. They still know each other.
-    pub fn revive(&mut self) {
-        self.nodes.iter_mut().for_each(Redis::revive);
-        self.await_whole();
+    pub fn restart(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::restart);
+        self.await_complete();
     }
 
     /// Makes one cluster of empty nodes.
@@ -41,21 +41,21 @@ impl Cluster {
             let mut meet = redis::cmd("CLUSTER");
             let () = meet.arg("MEET").arg("127.0.0.1").arg(port).arg(bus).query(&mut connection).unwrap();
         }
-        self.await_whole();
+        self.await_complete();
     }
 
     /// Waits until every node knows all of them and serves.
-    fn await_whole(&self) {
+    fn await_complete(&self) {
         self.await_each("INFO", |info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3"));
     }
 
     /// Waits until the response of every node to this subcommand of CLUSTER satisfies this.
-    fn await_each(&self, subcommand: &str, so: impl Fn(&str) -> bool) {
+    fn await_each(&self, subcommand: &str, condition: impl Fn(&str) -> bool) {
         for node in &self.nodes {
             let mut connection = node.connection();
-            await_that(&format!("the nodes of the cluster agree on {subcommand}"), || {
-                let answer: String = redis::cmd("CLUSTER").arg(subcommand).query(&mut connection).unwrap();
-                so(&answer)
+            wait_until(&format!("the nodes of the cluster agree on {subcommand}"), || {
+                let response: String = redis::cmd("CLUSTER").arg(subcommand).query(&mut connection).unwrap();
+                condition(&response)
             });
         }
     }
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Gives the slots of the first node, which must be empty, to the last one.
-    pub fn hand_over(&self) {
+    pub fn move_slots(&self) {
         let [first, others @ ..] = self.nodes.as_slice() else { panic!("no node") };
         let taker: String = redis::cmd("CLUSTER").arg("MYID").query(&mut others.last().unwrap().connection()).unwrap();
         let mut all = redis::pipe();
@@ -88,15 +88,15 @@ impl Cluster {
     }
 
     /// Lets this much time pass for every deadline.
-    pub fn age(&self, seconds: u64) {
+    pub fn advance_deadlines(&self, seconds: u64) {
         for node in &self.nodes {
-            node.age(seconds);
+            node.advance_deadlines(seconds);
         }
     }
 
     /// Sets the counts of [`Cluster::calls`] to zero.
-    pub fn forget_calls(&self) {
-        self.nodes.iter().for_each(Redis::forget_calls);
+    pub fn reset_calls(&self) {
+        self.nodes.iter().for_each(Redis::reset_calls);
     }
 
     /// Returns how often each command was called on all nodes together, without what the cluster itself sends.

@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::TIMEOUT;
 
 /// The maximum number of headers of a response.
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// The response of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Names and values in the order of the wire.
@@ -22,7 +22,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     /// Returns the value of the one header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
@@ -37,8 +37,8 @@ impl Answer {
     }
 
     fn parse(text: &str) -> Self {
-        let mut space = header_buffer::<MOST_HEADERS>();
-        let head = response(text.as_bytes(), &mut space).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+        let mut buffer = header_buffer::<MAX_HEADERS>();
+        let head = response(text.as_bytes(), &mut buffer).unwrap_or_else(|error| panic!("{error}: {text:?}"));
         let head = head.unwrap_or_else(|| panic!("no head in {text:?}"));
         let value = |value: &[u8]| str::from_utf8(value).expect("a part of a text with ASCII at both ends").to_owned();
         Self {
@@ -50,13 +50,13 @@ impl Answer {
 }
 
 /// Sends one request over a connection of its own.
-pub fn send(to: SocketAddr, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub fn send(to: SocketAddr, request_line: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     send_bytes(to, request_line, &headers, body)
 }
 
 /// Sends one request with header values that need not be text.
-pub fn send_bytes(to: SocketAddr, request_line: &str, headers: &[(&str, &[u8])], body: &str) -> Answer {
+pub fn send_bytes(to: SocketAddr, request_line: &str, headers: &[(&str, &[u8])], body: &str) -> Response {
     let mut request = format!("{request_line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n").into_bytes();
     if !body.is_empty() {
         request.extend(format!("content-length: {}\r\n", body.len()).bytes());
@@ -69,11 +69,11 @@ pub fn send_bytes(to: SocketAddr, request_line: &str, headers: &[(&str, &[u8])],
 }
 
 /// Sends these bytes over a connection of its own, and reads until the server closes it.
-pub fn send_raw(to: SocketAddr, request: &[u8]) -> Answer {
+pub fn send_raw(to: SocketAddr, request: &[u8]) -> Response {
     let mut stream = TcpStream::connect(to).expect("the server accepts");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
     stream.write_all(request).expect("the request can be sent");
-    let mut answer = vec![];
-    stream.read_to_end(&mut answer).expect("the response ends within the timeout");
-    Answer::parse(&String::from_utf8(answer).expect("responses are text"))
+    let mut response = vec![];
+    stream.read_to_end(&mut response).expect("the response ends within the timeout");
+    Response::parse(&String::from_utf8(response).expect("responses are text"))
 }

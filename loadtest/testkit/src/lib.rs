@@ -10,11 +10,11 @@ pub mod backend;
 pub mod cluster;
 pub mod http;
 pub mod postgres;
+pub mod privileged_writes;
 pub mod program;
 pub mod redis;
 pub mod server;
 pub mod store_faults;
-pub mod writes;
 
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,11 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two checks whether something has happened.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Polls until this is so; panics with `what` after [`TIMEOUT`].
+/// Polls until the condition holds; panics with `what` after [`TIMEOUT`].
 #[track_caller]
-fn await_that(what: &str, mut so: impl FnMut() -> bool) {
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
-    while !so() {
+    while !condition() {
         assert!(Instant::now() < deadline, "timeout after {TIMEOUT:?}: {what}");
         std::thread::sleep(POLL);
     }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::await_that;
+use crate::wait_until;
 
 /// A database that responds.
 pub struct Postgres {
@@ -25,21 +25,21 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one.
     pub fn start() -> Self {
-        let mut postgres = Self::copied();
-        postgres.revive();
+        let mut postgres = Self::copy_template();
+        postgres.restart();
         postgres
     }
 
     /// Starts a hot standby without a primary: it can be read.
     pub fn start_standby() -> Self {
-        let mut postgres = Self::copied();
+        let mut postgres = Self::copy_template();
         postgres.max_connections = 100;
         std::fs::write(postgres.folder.path().join("data/standby.signal"), "").unwrap();
-        postgres.revive();
+        postgres.restart();
         postgres
     }
 
-    fn copied() -> Self {
+    fn copy_template() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let copied =
             Command::new("cp").args(["-a", "--reflink=auto"]).arg(template()).arg(folder.path().join("data")).status();
@@ -72,9 +72,9 @@ impl Postgres {
         let mut psql = Command::new(program("psql"));
         psql.args([&self.url(), "-XAtq", "-c", own, "-c", &setting, "-c", "SELECT pg_reload_conf()"]);
         assert!(psql.output().unwrap().status.success());
-        let wanted = if read_only { "on" } else { "off" };
-        await_that("the setting is in effect", || {
-            self.query("SHOW default_transaction_read_only").as_deref() == Some(wanted)
+        let expected = if read_only { "on" } else { "off" };
+        wait_until("the setting is in effect", || {
+            self.query("SHOW default_transaction_read_only").as_deref() == Some(expected)
         });
     }
 
@@ -108,7 +108,7 @@ impl Postgres {
     }
 
     /// Starts it on the port it had, with what it had.
-    pub fn revive(&mut self) {
+    pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.log());
         let (port, max_connections) = (self.port.to_string(), format!("max_connections={}", self.max_connections));
         let data = self.folder.path().join("data");
@@ -124,7 +124,7 @@ impl Postgres {
             ..Launch::new("postgres", program("postgres"), self.log())
         };
         self.process = Some(launch.start().expect("PostgreSQL is installed"));
-        await_that("PostgreSQL responds", || self.query("SELECT 1").is_some());
+        wait_until("PostgreSQL responds", || self.query("SELECT 1").is_some());
     }
 
     /// Stops its processes (SIGSTOP), the main one first, so that it starts no other in between.
@@ -174,10 +174,10 @@ fn template() -> &'static Path {
     TEMPLATE.get_or_init(|| {
         let version = String::from_utf8(Command::new(program("initdb")).arg("--version").output().unwrap().stdout);
         let name = format!("template of {}", version.unwrap().trim());
-        let around = template_folder();
-        let template = around.join(name.replace(|each: char| !each.is_alphanumeric(), "-"));
+        let parent = template_folder();
+        let template = parent.join(name.replace(|each: char| !each.is_alphanumeric(), "-"));
         if !template.exists() {
-            let folder = tempfile::tempdir_in(around).unwrap();
+            let folder = tempfile::tempdir_in(parent).unwrap();
             let (account, data) = (account(), folder.path().join("data"));
             prepare(folder.path(), account.as_ref()).unwrap();
             init(&data, account.as_ref()).unwrap();

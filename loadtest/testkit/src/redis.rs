@@ -6,7 +6,7 @@ use lab::child::{Child, Launch};
 use lab::listener::free_port;
 use tempfile::TempDir;
 
-use crate::await_that;
+use crate::wait_until;
 
 /// A Redis that responds.
 pub struct Redis {
@@ -15,7 +15,7 @@ pub struct Redis {
     /// Where the nodes of a cluster reach this one.
     bus: Option<u16>,
     /// Where it sends the clients of its cluster.
-    announced: Option<u16>,
+    announced_port: Option<u16>,
     folder: TempDir,
 }
 
@@ -35,10 +35,10 @@ impl Redis {
 
     fn start_with(bus: fn() -> Option<u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut redis = Self { process: None, port: free_port().unwrap(), bus: bus(), announced: None, folder };
+        let mut redis = Self { process: None, port: free_port().unwrap(), bus: bus(), announced_port: None, folder };
         // Another test may have taken the port.
         for _ in 0..ATTEMPTS {
-            if redis.runs() {
+            if redis.try_start() {
                 return redis;
             }
             (redis.port, redis.bus) = (free_port().unwrap(), bus());
@@ -58,7 +58,7 @@ impl Redis {
 
     /// Has a node of a cluster send clients to this port instead, from now on.
     pub fn announce(&mut self, port: u16) {
-        self.announced = Some(port);
+        self.announced_port = Some(port);
         self.set("cluster-announce-port", &port.to_string());
     }
 
@@ -71,7 +71,7 @@ impl Redis {
     pub fn connection(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = None;
-        await_that("Redis accepts a connection", || {
+        wait_until("Redis accepts a connection", || {
             connection = client.get_connection().ok();
             connection.is_some()
         });
@@ -102,7 +102,7 @@ impl Redis {
         }
     }
 
-    /// Returns how often each command was called since the last [`Redis::forget_calls`], without the bookkeeping.
+    /// Returns how often each command was called since the last [`Redis::reset_calls`], without the bookkeeping.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection()).unwrap();
         let counts = stats.lines().filter_map(|line| {
@@ -114,12 +114,12 @@ impl Redis {
     }
 
     /// Sets the counts of [`Redis::calls`] to zero.
-    pub fn forget_calls(&self) {
+    pub fn reset_calls(&self) {
         let () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.connection()).unwrap();
     }
 
     /// Lets this much time pass for every deadline: Redis has no clock that could be set.
-    pub fn age(&self, seconds: u64) {
+    pub fn advance_deadlines(&self, seconds: u64) {
         let mut connection = self.connection();
         for key in self.keys() {
             let left_ms: i64 = redis::cmd("PTTL").arg(&key).query(&mut connection).unwrap();
@@ -144,22 +144,23 @@ impl Redis {
     }
 
     /// Starts it, empty, on the port it had.
-    pub fn revive(&mut self) {
-        assert!(self.runs(), "the port {} is in use", self.port);
+    pub fn restart(&mut self) {
+        assert!(self.try_start(), "the port {} is in use", self.port);
     }
 
     /// Starts it, and waits until it responds; returns false if it has exited, because its port is in use.
-    fn runs(&mut self) -> bool {
+    fn try_start(&mut self) -> bool {
         let port = self.port.to_string();
         let mut args = vec!["--bind", "127.0.0.1", "--port", &port, "--save", ""];
         args.extend(["--appendonly", "no", "--rdbcompression", "no", "--dir", self.folder.path().to_str().unwrap()]);
-        let (bus, announced) = (self.bus.map(|bus| bus.to_string()), self.announced.unwrap_or(self.port).to_string());
+        let (bus, announced_port) =
+            (self.bus.map(|bus| bus.to_string()), self.announced_port.unwrap_or(self.port).to_string());
         if let Some(bus) = &bus {
             args.extend(["--cluster-enabled", "yes", "--cluster-port", bus]);
             args.extend(["--cluster-node-timeout", "2000"]);
             // Without this a primary that learns from the others that its last slot was given away becomes a replica.
             args.extend(["--cluster-allow-replica-migration", "no"]);
-            args.extend(["--cluster-announce-port", &announced]);
+            args.extend(["--cluster-announce-port", &announced_port]);
         }
         let launch = Launch {
             args: args.into_iter().map(Into::into).collect(),
@@ -169,7 +170,7 @@ impl Redis {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/0", self.port)).unwrap();
         let own = format!("process_id:{}\r\n", process.pid());
         let mut responds = false;
-        await_that("Redis responds on its port", || {
+        wait_until("Redis responds on its port", || {
             // Another test's Redis may listen there.
             let info = client.get_connection().and_then(|mut to| redis::cmd("INFO").arg("server").query(&mut to));
             responds = info.is_ok_and(|info: String| info.contains(&own));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::TIMEOUT;
-use crate::http::{self, Answer};
+use crate::http::{self, Response};
 
 /// A running server. Dropping it kills it.
 pub struct Server {
@@ -74,23 +74,23 @@ impl Server {
     }
 
     /// Sends a GET.
-    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         http::send(self.address, &format!("GET {path}"), headers, "")
     }
 
     /// Sends a POST without a body.
-    pub fn post(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub fn post(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         http::send(self.address, &format!("POST {path}"), headers, "")
     }
 
     /// Sends a POST with a JSON body.
-    pub fn post_json(&self, path: &str, body: &Value) -> Answer {
+    pub fn post_json(&self, path: &str, body: &Value) -> Response {
         let headers = [("content-type", "application/json")];
         http::send(self.address, &format!("POST {path}"), &headers, &body.to_string())
     }
 
     /// Logs in as the seeded user with this number.
-    pub fn login(&self, user: u32) -> Answer {
+    pub fn login(&self, user: u32) -> Response {
         let username = contract::user::username(user);
         self.post_json("/login", &json!({ "username": username, "password": contract::user::PASSWORD }))
     }
@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Waits until the process exits, and returns its exit status and its log.
-    pub fn ended(mut self) -> (ExitStatus, String) {
+    pub fn wait_for_exit(mut self) -> (ExitStatus, String) {
         let status = wait(&mut self.child);
         (status, self.log.take().expect("the log is read once").join().unwrap())
     }
@@ -120,7 +120,7 @@ impl Drop for Server {
 }
 
 /// Returns the exit code and the standard error of a server that must not start.
-pub fn refusal(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, String) {
+pub fn startup_error(binary: impl AsRef<Path>, arguments: &[&str]) -> (i32, String) {
     let mut child = command(binary.as_ref(), arguments).spawn().expect("the binary can be started");
     let code = wait(&mut child).code().expect("it exited by itself");
     let output = child.wait_with_output().unwrap();

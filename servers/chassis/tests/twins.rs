@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use contract::Carrier;
-use testkit::http::{Answer, send};
+use testkit::http::{Response, send};
 use testkit::program::program;
 use testkit::server::Server;
 
@@ -64,23 +64,23 @@ impl Twin {
     }
 
     /// Returns the response without its date, the only part that may differ from one instant to the next.
-    fn send_request(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut answer = send(self.server.address, request_line, headers, body);
-        answer.headers.retain(|(name, _)| name != "date");
-        answer
+    fn send_request(&self, request_line: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let mut response = send(self.server.address, request_line, headers, body);
+        response.headers.retain(|(name, _)| name != "date");
+        response
     }
 
-    fn send_as(&self, user: u32, request_line: &str) -> Answer {
+    fn send_as(&self, user: u32, request_line: &str) -> Response {
         self.send_from_origin(user, request_line, "http://localhost")
     }
 
-    fn send_from_origin(&self, user: u32, request_line: &str, origin: &str) -> Answer {
+    fn send_from_origin(&self, user: u32, request_line: &str, origin: &str) -> Response {
         let (name, value) = self.header(user);
         self.send_request(request_line, &[(name, &value), ("origin", origin)], "")
     }
 
     /// What must be the same, byte for byte and header by header.
-    fn responses(&self) -> Vec<(&'static str, Answer)> {
+    fn responses(&self) -> Vec<(&'static str, Response)> {
         let invalid = match self.carrier {
             Carrier::Bearer => ("authorization", "Bearer invalid"),
             Carrier::Cookie => ("cookie", "__Host-authbench=invalid"),
@@ -134,11 +134,11 @@ fn twins_return_equal_responses() {
 #[test]
 fn twins_issue_equal_logins_except_for_the_credential() {
     let [session, jwt] = binaries().map(|binary| {
-        let answer = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
-        let mut body = answer.json();
+        let response = Server::start(&binary, &["--credential-ttl-s", "900"]).login(7);
+        let mut body = response.json();
         body["token"] = "credential".into();
-        let names: Vec<_> = answer.headers.into_iter().map(|(name, _)| name).collect();
-        (answer.status, names, body)
+        let names: Vec<_> = response.headers.into_iter().map(|(name, _)| name).collect();
+        (response.status, names, body)
     });
     assert_eq!(session, jwt);
 }

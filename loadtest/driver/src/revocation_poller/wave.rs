@@ -76,13 +76,13 @@ impl<'wave> Wave<'wave> {
             let (authority, connection) = &mut nodes[trial.event_node];
             let bytes = trial.event.bytes(authority);
             let sent = Instant::now();
-            let answer = timeout(RESPONSE_TIMEOUT, exchange(connection, &bytes)).await;
+            let response = timeout(RESPONSE_TIMEOUT, exchange(connection, &bytes)).await;
             let acknowledged = Instant::now();
             self.record_event_response(
                 number,
                 sent,
                 acknowledged,
-                answer.unwrap_or_else(|_| Err(TIMED_OUT.to_owned())),
+                response.unwrap_or_else(|_| Err(TIMED_OUT.to_owned())),
             );
             self.changed.notify_waiters();
         }
@@ -90,11 +90,11 @@ impl<'wave> Wave<'wave> {
         self.changed.notify_waiters();
     }
 
-    fn record_event_response(&self, number: usize, sent: Instant, at: Instant, answer: Result<u16, String>) {
+    fn record_event_response(&self, number: usize, sent: Instant, at: Instant, response: Result<u16, String>) {
         let State { results, nodes, .. } = &mut *self.state.borrow_mut();
         let result = &mut results[number];
         result.answered_us = (at - sent).as_micros() as u64;
-        let why = match answer {
+        let why = match response {
             Ok(204) => {
                 result.acknowledged = Some(at);
                 let times = self.polling.concurrency as usize;
@@ -113,9 +113,9 @@ impl<'wave> Wave<'wave> {
     async fn poll(&self, node: usize, probes: &[Vec<u8>], connection: &mut Connection) {
         while let Some(number) = self.next(node).await {
             let sent = Instant::now();
-            let answer = timeout(RESPONSE_TIMEOUT, exchange(connection, &probes[number])).await;
-            let answer = answer.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
-            self.record_poll_response(node, number, sent, answer);
+            let response = timeout(RESPONSE_TIMEOUT, exchange(connection, &probes[number])).await;
+            let response = response.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
+            self.record_poll_response(node, number, sent, response);
             self.changed.notify_waiters();
             if !self.polling.pause.is_zero() {
                 sleep_until((sent + self.polling.pause).into()).await;
@@ -143,7 +143,7 @@ impl<'wave> Wave<'wave> {
         }
     }
 
-    fn record_poll_response(&self, node: usize, number: usize, sent: Instant, answer: Result<u16, String>) {
+    fn record_poll_response(&self, node: usize, number: usize, sent: Instant, response: Result<u16, String>) {
         let state = &mut *self.state.borrow_mut();
         let queue = &mut state.nodes[node];
         queue.in_flight -= 1;
@@ -151,7 +151,7 @@ impl<'wave> Wave<'wave> {
         let acknowledged = result.acknowledged.expect("no node is polled before the acknowledgement");
         let since_us = |at: Instant| (at - acknowledged).as_micros() as u64;
         let node_result = &mut result.nodes[node];
-        match answer {
+        match response {
             Ok(200) => {
                 node_result.accepted += 1;
                 node_result.last_accepted_us = node_result.last_accepted_us.max(Some(since_us(sent)));

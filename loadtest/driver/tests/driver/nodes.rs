@@ -10,7 +10,7 @@ use contract::body::MintedCredential;
 use driver::{Credentials, Node, Target, Workers};
 use engine::plan::{Arrivals, Mix, Plan};
 
-use crate::server::{answer, body, head, serve};
+use crate::server::{body, head, response, serve};
 
 const NODES: usize = 3;
 const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
@@ -43,14 +43,14 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
         let known = head.contains(&format!("Bearer node-{number}\r\n"));
         let reply = if head.starts_with("POST /login") {
             body(stream, &head);
-            answer("200 OK", &format!(r#"{{"user":{user},"expires_in":9,"token":"node-{number}"}}"#))
+            response("200 OK", &format!(r#"{{"user":{user},"expires_in":9,"token":"node-{number}"}}"#))
         } else if known {
             let mut seen = seen.lock().unwrap();
             seen.reads += 1;
             seen.readers.insert(stream.get_ref().peer_addr().unwrap());
-            answer("200 OK", user)
+            response("200 OK", user)
         } else {
-            answer("401 Unauthorized", "")
+            response("401 Unauthorized", "")
         };
         if stream.get_mut().write_all(&reply).is_err() {
             return;

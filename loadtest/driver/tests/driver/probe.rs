@@ -12,7 +12,7 @@ use contract::body::MintedCredential;
 use driver::{Credentials, Lane, Node, Probe, Reply, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
 
-use crate::server::{answer, head, serve};
+use crate::server::{head, response, serve};
 
 const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
@@ -37,7 +37,7 @@ fn server_of_first_user() -> String {
     serve(|stream| {
         while head(stream).is_some() {
             let body = r#"{"id":1,"username":"user-000001","email":"e","roles":[]}"#;
-            if stream.get_mut().write_all(&answer("200 OK", body)).is_err() {
+            if stream.get_mut().write_all(&response("200 OK", body)).is_err() {
                 return;
             }
         }

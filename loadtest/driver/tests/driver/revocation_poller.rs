@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use driver::{Call, PollError, Polling, RevocationPoller, Trial, TrialResult};
 
-use crate::server::{answer, head, serve};
+use crate::server::{head, response, serve};
 
 const POLLING: Polling = Polling { pause: Duration::ZERO, timeout: Duration::from_secs(5), concurrency: 1 };
 
@@ -40,7 +40,7 @@ fn node_with_final_status(
             let bytes = if status.starts_with("204") {
                 format!("HTTP/1.1 {status}\r\n\r\n").into_bytes()
             } else {
-                answer(status, "")
+                response(status, "")
             };
             stream.get_mut().write_all(&bytes).unwrap();
         }

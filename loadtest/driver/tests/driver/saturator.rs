@@ -11,7 +11,7 @@ use driver::{Credentials, Target, Workers};
 use engine::plan::{Arrivals, Plan};
 use engine::record::Counts;
 
-use crate::server::{answer, head, request, serve};
+use crate::server::{head, request, response, serve};
 
 const BODY: &str = r#"{"username":"user-000007"}"#;
 
@@ -54,7 +54,7 @@ fn fragmented_response_is_one_response() {
     let counts = load(
         &serve(|stream| {
             while request(stream) {
-                for byte in answer("200 OK", BODY) {
+                for byte in response("200 OK", BODY) {
                     stream.get_mut().write_all(&[byte]).unwrap();
                 }
             }
@@ -68,13 +68,13 @@ fn fragmented_response_is_one_response() {
 
 #[test]
 fn response_for_another_user_is_a_failure() {
-    let counts = load(&always(answer("200 OK", r#"{"username":"user-000008"}"#)), 0.2, &Arc::default());
+    let counts = load(&always(response("200 OK", r#"{"username":"user-000008"}"#)), 0.2, &Arc::default());
     assert_only_error(&counts, "response for another user");
 }
 
 #[test]
 fn unexpected_status_is_a_failure() {
-    let counts = load(&always(answer("503 Service Unavailable", BODY)), 0.2, &Arc::default());
+    let counts = load(&always(response("503 Service Unavailable", BODY)), 0.2, &Arc::default());
     assert_only_error(&counts, "status 503");
 }
 
@@ -89,11 +89,12 @@ fn accepted_request_that_must_be_rejected_is_a_failure() {
             .counts()
             .clone()
     };
-    let counts = load(&always(answer("401 Unauthorized", "{}")));
+    let counts = load(&always(response("401 Unauthorized", "{}")));
     assert!(counts.ok > 2 && counts.failed() == 0, "{counts:?}");
-    assert_only_error(&load(&always(answer("200 OK", BODY))), "status 200");
-    let reads = driver::drive(&expecting_rejection, &target(&always(answer("200 OK", BODY))), WORKERS, &Arc::default())
-        .unwrap();
+    assert_only_error(&load(&always(response("200 OK", BODY))), "status 200");
+    let reads =
+        driver::drive(&expecting_rejection, &target(&always(response("200 OK", BODY))), WORKERS, &Arc::default())
+            .unwrap();
     assert_only_error(reads.driven.counts(), "status 200");
 }
 
@@ -130,7 +131,7 @@ fn closed_connection_is_replaced() {
     let counts = load(
         &serve(|stream| {
             if request(stream) {
-                stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+                stream.get_mut().write_all(&response("200 OK", BODY)).ok();
             }
         }),
         0.5,
@@ -157,7 +158,7 @@ fn stopped_saturator_ends_early() {
     let base_url = serve(move |stream| {
         while request(stream) {
             stopping.store(true, Ordering::Relaxed);
-            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+            stream.get_mut().write_all(&response("200 OK", BODY)).ok();
         }
     });
     let counts = load(&base_url, 3600.0, &stop);
@@ -171,7 +172,7 @@ fn busy_polling_needs_dedicated_cpus_and_reports_its_time() {
     let base_url = serve(|stream| {
         while request(stream) {
             std::thread::sleep(Duration::from_millis(20));
-            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+            stream.get_mut().write_all(&response("200 OK", BODY)).ok();
         }
     });
     let plan = Plan { interval_s: 0.05, ..plan(0.5) };
@@ -198,7 +199,7 @@ fn saturator_sends_the_same_bytes_as_goose() {
     let base_url = serve(move |stream| {
         while let Some(head) = head(stream) {
             heads.send(head).ok();
-            stream.get_mut().write_all(&answer("200 OK", BODY)).ok();
+            stream.get_mut().write_all(&response("200 OK", BODY)).ok();
         }
     });
     driver::drive(&plan(0.1), &target(&base_url), WORKERS, &Arc::default()).unwrap();
@@ -214,9 +215,9 @@ fn routes_are_appended_to_the_path_of_the_target() {
     let base_url = serve(|stream| {
         while let Some(head) = head(stream) {
             let reply = if head.starts_with("GET /auth/api/me ") {
-                answer("200 OK", BODY)
+                response("200 OK", BODY)
             } else {
-                answer("404 Not Found", "")
+                response("404 Not Found", "")
             };
             stream.get_mut().write_all(&reply).ok();
         }

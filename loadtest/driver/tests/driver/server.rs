@@ -31,7 +31,7 @@ pub(crate) fn request(stream: &mut BufReader<TcpStream>) -> bool {
     head(stream).is_some()
 }
 
-pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
+pub(crate) fn response(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 

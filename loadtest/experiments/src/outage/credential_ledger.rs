@@ -126,8 +126,8 @@ impl CredentialLedger {
         let set_index = if self.is_sticky() { node } else { 0 };
         let set = &mut self.sets[set_index];
         let requested_at = Instant::now();
-        let answer = self.clients[node].logout(&set.minted[number].headers, LOGOUT_TIMEOUT);
-        let status = answer.ok().map(|answer| answer.status);
+        let response = self.clients[node].logout(&set.minted[number].headers, LOGOUT_TIMEOUT);
+        let status = response.ok().map(|response| response.status);
         let acknowledged_at = (status == Some(204)).then(Instant::now);
         set.revocations[number] = Some(Revocation { requested_at, acknowledged_at });
         status

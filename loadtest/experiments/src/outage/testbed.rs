@@ -97,7 +97,10 @@ impl Testbed {
         {
             let client = server.client();
             let deadline = Instant::now() + READY_TIMEOUT;
-            while !client.get(route::READYZ, &BTreeMap::new(), READY_TIMEOUT).is_ok_and(|answer| answer.status == 200) {
+            while !client
+                .get(route::READYZ, &BTreeMap::new(), READY_TIMEOUT)
+                .is_ok_and(|response| response.status == 200)
+            {
                 config.check_can_continue()?;
                 server.process().check()?;
                 if Instant::now() >= deadline {

@@ -111,9 +111,9 @@ impl TrialFactory<'_> {
         if status != 204 {
             return Err(ExperimentError::Prepared { scheme: self.scheme, what: "a promotion", status });
         }
-        let (login, answer) = self.clients[event_node].login(&username(user), PASSWORD)?;
+        let (login, response) = self.clients[event_node].login(&username(user), PASSWORD)?;
         let issued_at = Instant::now();
-        let sent_back = sent_back(&self.clients[event_node], self.carrier, &login, &answer);
+        let sent_back = sent_back(&self.clients[event_node], self.carrier, &login, &response);
         let headers: Headers = sent_back.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
         let event = self.event(EventKind::Demote, &headers, admin, user);
         let trial = Trial { event_node, event, probe: Call::get(route::ADMIN, headers) };

@@ -26,9 +26,9 @@ pub(super) enum Refreshed {
 
 /// Sends a refresh token.
 pub(super) fn refresh(client: &Client, token: &str) -> Result<Refreshed, HttpError> {
-    let answer = client.post(route::REFRESH, &RefreshRequest { refresh_token: token.to_owned() }, DEADLINE)?;
-    let next = || serde_json::from_slice::<LoginResponse>(&answer.body).ok()?.refresh_token;
-    Ok(match answer.status {
+    let response = client.post(route::REFRESH, &RefreshRequest { refresh_token: token.to_owned() }, DEADLINE)?;
+    let next = || serde_json::from_slice::<LoginResponse>(&response.body).ok()?.refresh_token;
+    Ok(match response.status {
         200 => next().map_or(Refreshed::Failed, Refreshed::Granted),
         401 => Refreshed::Rejected,
         _ => Refreshed::Failed,

@@ -24,9 +24,9 @@ static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
 });
 
 pub(super) fn spawn(command: Command) -> io::Result<Child> {
-    let (reply, answer) = channel();
+    let (reply, response) = channel();
     SPAWNER.send(Job { command, reply }).expect("the spawner lives as long as the program");
-    answer.recv().expect("the spawner replies to every job")
+    response.recv().expect("the spawner replies to every job")
 }
 
 fn serve(queue: &Receiver<Job>) {

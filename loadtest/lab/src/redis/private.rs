@@ -61,11 +61,11 @@ fn start_once(folder: &Path, log: &Path, bounds: &Bounds, node: bool) -> Result<
 pub(super) fn shut_down(redis: &Redis, process: &Child) -> Result<(), UnusableRedis> {
     process.expect_exit();
     // It exits without a response; the process shows whether it does.
-    let answer = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
+    let response = redis.command::<redis::Value>("SHUTDOWN", "SAVE");
     let deadline = Instant::now() + READY_DEADLINE;
     while process.check().is_ok() {
         if Instant::now() >= deadline {
-            answer?;
+            response?;
             return Err(UnusableRedis::Late { seconds: READY_DEADLINE.as_secs(), log: process.log().to_owned() });
         }
         sleep(POLL);

@@ -36,17 +36,17 @@ pub(super) fn wait(child: &Child, timeout: Duration) -> Result<SocketAddr, Serve
     let address = child.find_line(deadline, |line| address_of(child.pid(), line))?;
     let address = address.ok_or_else(|| late("report its address".to_owned()))?;
     let client = Client::new(&base_url(address));
-    let mut answer = String::new();
+    let mut response = String::new();
     while Instant::now() < deadline {
         child.check()?;
         match client.get(route::READYZ, &BTreeMap::new(), RESPONSE_TIMEOUT) {
             Ok(ready) if ready.status == 200 => return Ok(address),
-            Ok(other) => answer = format!("status {}", other.status),
-            Err(error) => answer = error.to_string(),
+            Ok(other) => response = format!("status {}", other.status),
+            Err(error) => response = error.to_string(),
         }
         sleep(POLL);
     }
-    Err(late(format!("become ready ({} returned: {answer})", route::READYZ)))
+    Err(late(format!("become ready ({} returned: {response})", route::READYZ)))
 }
 
 /// The address in the ready line of the process itself, not of another one that shares its log.

@@ -43,7 +43,7 @@ fn line(child: &Child, key: &str) -> Value {
 }
 
 /// Sends the bytes on a new connection and reads until there are `count` responses.
-pub(crate) fn ask(address: SocketAddr, bytes: &[u8], count: usize) -> Vec<Message> {
+pub(crate) fn send_request(address: SocketAddr, bytes: &[u8], count: usize) -> Vec<Message> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(bytes).unwrap();
@@ -66,11 +66,11 @@ const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\n\r\n";
 fn every_response_takes_the_delay_and_is_well_formed() {
     let server = DelayServer::start(&["--delay-us", "5000"]);
     let started = Instant::now();
-    let answers = ask(server.address, &ME.repeat(5), 5);
+    let responses = send_request(server.address, &ME.repeat(5), 5);
     assert!(started.elapsed() >= Duration::from_millis(5));
-    for answer in answers {
-        assert!(answer.head.starts_with(b"HTTP/1.1 200 OK\r\n"));
-        assert_eq!(serde_json::from_slice::<Identity>(&answer.body).unwrap(), Identity::seeded(1, 1));
+    for response in responses {
+        assert!(response.head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert_eq!(serde_json::from_slice::<Identity>(&response.body).unwrap(), Identity::seeded(1, 1));
     }
     let report = server.report();
     assert_eq!(report["requests"], 5);
@@ -98,7 +98,7 @@ fn one_server_takes_requests_in_turn() {
     let started = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..5 {
-            scope.spawn(|| ask(server.address, ME, 1));
+            scope.spawn(|| send_request(server.address, ME, 1));
         }
     });
     // However they arrive, the last one leaves no sooner than five services after the first arrival.
@@ -115,16 +115,16 @@ fn descriptor_and_credentials_are_not_delayed() {
     assert_eq!(credentials.len(), 25_000);
     assert_eq!((credentials[0].username.as_str(), credentials[1].username.as_str()), ("user-099999", "user-000000"));
     assert!(credentials.iter().all(|credential| credential.headers.is_empty()));
-    let answer = client
+    let response = client
         .post("/bench/mint", &MintRequest { count: 0, first_user: 0, revoked: false }, Duration::from_secs(10))
         .unwrap();
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     assert_eq!(server.report()["requests"], 0);
 }
 
 #[test]
 fn non_http_request_is_rejected() {
     let server = DelayServer::start(&["--delay-us", "0"]);
-    let answer = &ask(server.address, b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 1)[0];
-    assert!(answer.head.starts_with(b"HTTP/1.1 400 "));
+    let response = &send_request(server.address, b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 1)[0];
+    assert!(response.head.starts_with(b"HTTP/1.1 400 "));
 }

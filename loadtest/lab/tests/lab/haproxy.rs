@@ -13,13 +13,13 @@ fn server(word: &'static str) -> String {
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::thread::spawn(move || answer(&stream.unwrap(), word));
+            std::thread::spawn(move || response(&stream.unwrap(), word));
         }
     });
     address
 }
 
-fn answer(mut stream: &TcpStream, word: &str) {
+fn response(mut stream: &TcpStream, word: &str) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut cookies = 0;
     while let Some(Ok(line)) = lines.next() {
@@ -33,13 +33,13 @@ fn answer(mut stream: &TcpStream, word: &str) {
 }
 
 /// Returns the responding server, and the number of cookies it received.
-fn ask(base_url: &str, cookie: Option<&str>) -> String {
+fn send_request(base_url: &str, cookie: Option<&str>) -> String {
     let mut stream = TcpStream::connect(base_url.trim_start_matches("http://")).unwrap();
     let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));
     write!(stream, "GET / HTTP/1.1\r\nHost: farm\r\nConnection: close\r\n{cookie}\r\n").unwrap();
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-    answer.rsplit_once("\r\n\r\n").unwrap().1.to_owned()
+    let mut response = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut response).unwrap();
+    response.rsplit_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn clients_cycle_through_servers_or_stay_with_one_if_sticky() {
     let log = scratch.path().join("haproxy.log");
     let haproxy = Haproxy::start(&farms, scratch.path(), &log, &Bounds::default()).unwrap();
     let [round, sticky] = [0, 1].map(|farm| haproxy.base_url(farm));
-    let answers: Vec<String> = (0..4).map(|_| ask(&round, None)).collect();
-    assert_eq!(answers, ["first 0", "second 0", "first 0", "second 0"]);
+    let responses: Vec<String> = (0..4).map(|_| send_request(&round, None)).collect();
+    assert_eq!(responses, ["first 0", "second 0", "first 0", "second 0"]);
     for _ in 0..3 {
-        assert_eq!(ask(&sticky, Some(&cookie(1))), "second 0", "the balancer does not forward its own cookie");
+        assert_eq!(send_request(&sticky, Some(&cookie(1))), "second 0", "the balancer does not forward its own cookie");
     }
-    assert_eq!(ask(&sticky, Some(&format!("id=abc; {}", cookie(0)))), "first 1", "and forwards other cookies");
+    assert_eq!(send_request(&sticky, Some(&format!("id=abc; {}", cookie(0)))), "first 1", "and forwards other cookies");
 }

@@ -10,13 +10,13 @@ use lab::http::{Client, HttpError};
 use crate::delay_server::DelayServer;
 
 /// A server that sends every request this response and closes; it stops with the test program.
-fn answering(answer: &'static str) -> String {
+fn responding_server(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(response.as_bytes());
         }
     });
     base
@@ -40,7 +40,7 @@ fn unresponsive_server_is_unreachable() {
 
 #[test]
 fn other_servers_are_distinguished_from_auth_servers() {
-    for (answer, why) in [
+    for (response, why) in [
         ("-ERR unknown command 'GET'\r\n", "does not speak HTTP"),
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "status 404"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "not return a scheme descriptor"),
@@ -53,7 +53,7 @@ fn other_servers_are_distinguished_from_auth_servers() {
             "not return a scheme descriptor",
         ),
     ] {
-        let error = Client::new(&answering(answer)).scheme().unwrap_err();
+        let error = Client::new(&responding_server(response)).scheme().unwrap_err();
         assert!(matches!(error, HttpError::NotAnAuthServer { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }
@@ -61,14 +61,15 @@ fn other_servers_are_distinguished_from_auth_servers() {
 
 #[test]
 fn wrong_number_of_credentials_is_rejected() {
-    let base = answering("HTTP/1.1 200 OK\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{\"credentials\":[]}");
+    let base =
+        responding_server("HTTP/1.1 200 OK\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{\"credentials\":[]}");
     let error = Client::new(&base).mint(3, 0).unwrap_err();
     assert!(matches!(error, HttpError::MintedWrongly { found: 0, expected: 3, .. }), "{error}");
 }
 
 #[test]
 fn server_without_mint_returns_a_status_error() {
-    let base = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone");
+    let base = responding_server("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone");
     let error = Client::new(&base).mint(1, 0).unwrap_err();
     assert!(matches!(&error, HttpError::Status { status: 404, body, .. } if body == "gone"), "{error}");
 }

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use testkit::http::{Answer, send};
+use testkit::http::{Response, send};
 use testkit::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Returns the members of a problem, after the header that identifies it as one (RFC 9457 section 3).
 #[track_caller]
-fn assert_problem(answer: &Answer, status: u16, name: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    let body = answer.json();
+fn assert_problem(response: &Response, status: u16, name: &str) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
+    let body = response.json();
     assert_eq!(body["type"], format!("urn:authbench:problem:{name}"));
     assert_eq!(body["status"], status);
     assert!(body["title"].is_string());
@@ -33,11 +33,11 @@ fn control_authenticates_every_request_as_the_same_user() {
 #[test]
 fn login_accepts_only_the_correct_password_and_issues_nothing() {
     let server = Server::start(crate::BINARY, &[]);
-    let answer = server.login(7);
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.json()["user"]["username"], "user-000007");
-    assert_eq!((answer.json().get("token"), answer.header("set-cookie")), (None, None));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let response = server.login(7);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.json()["user"]["username"], "user-000007");
+    assert_eq!((response.json().get("token"), response.header("set-cookie")), (None, None));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
 
     let wrong = json!({"username": "user-000007", "password": "correct horse"});
     let rejected = server.post_json("/login", &wrong);
@@ -63,9 +63,9 @@ fn malformed_login_body_is_rejected_and_not_echoed() {
         "hunter2",
         "[]",
     ] {
-        let answer = login(&[JSON], body);
-        assert_problem(&answer, 400, "malformed-request");
-        assert!(!answer.body.contains(secret), "{answer:?}");
+        let response = login(&[JSON], body);
+        assert_problem(&response, 400, "malformed-request");
+        assert!(!response.body.contains(secret), "{response:?}");
     }
     assert_problem(&login(&[("content-type", "text/plain")], "{}"), 415, "unsupported-media-type");
     assert_problem(&login(&[], "{}"), 415, "unsupported-media-type");
@@ -80,8 +80,8 @@ fn unknown_paths_and_methods_return_problems() {
         assert_problem(&server.get(path, &[]), 404, "not-found");
     }
     for (line, allowed) in [("POST /me", "GET,HEAD"), ("GET /login", "POST"), ("DELETE /logout", "POST")] {
-        let answer = send(server.address, line, &[], "");
-        assert_problem(&answer, 405, "method-not-allowed");
-        assert_eq!(answer.header("allow"), Some(allowed), "{line}");
+        let response = send(server.address, line, &[], "");
+        assert_problem(&response, 405, "method-not-allowed");
+        assert_eq!(response.header("allow"), Some(allowed), "{line}");
     }
 }

@@ -31,8 +31,8 @@ fn openapi_matches_the_routes() {
 fn server_is_alive_and_ready() {
     let server = Server::start(crate::BINARY, &[]);
     for path in ["/healthz", "/readyz"] {
-        let answer = server.get(path, &[]);
-        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"ok"}"#), "{path}");
+        let response = server.get(path, &[]);
+        assert_eq!((response.status, response.body.as_str()), (200, r#"{"status":"ok"}"#), "{path}");
     }
 }
 
@@ -45,17 +45,17 @@ fn requests_are_counted_by_route_and_status_and_unknown_paths_add_no_labels() {
     server.get("/admin", &[]);
     server.get("/one-stranger", &[]);
     server.get("/another-stranger", &[]);
-    let answer = server.get("/metrics", &[]);
-    assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    let response = server.get("/metrics", &[]);
+    assert!(response.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     for line in [
         r#"authbench_http_requests_total{route="/me",status="200"} 3"#,
         r#"authbench_http_requests_total{route="/admin",status="403"} 1"#,
         r#"authbench_http_requests_total{route="other",status="404"} 2"#,
         "# EOF",
     ] {
-        assert!(answer.body.lines().any(|own| own == line), "{line} is not in {}", answer.body);
+        assert!(response.body.lines().any(|own| own == line), "{line} is not in {}", response.body);
     }
     for secret in ["in-the-query", "in-the-header", "stranger"] {
-        assert!(!answer.body.contains(secret), "{secret}");
+        assert!(!response.body.contains(secret), "{secret}");
     }
 }

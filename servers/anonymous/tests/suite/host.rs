@@ -1,12 +1,12 @@
 //! `Host`: demanded of every request (RFC 9112 section 3.2), and of loopback where a load test is served.
 
-use testkit::http::{Answer, send_raw};
+use testkit::http::{Response, send_raw};
 use testkit::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Sends a request of this version with these header lines and no other.
-fn send_request(server: &Server, line: &str, version: &str, headers: &[&str], body: &str) -> Answer {
+fn send_request(server: &Server, line: &str, version: &str, headers: &[&str], body: &str) -> Response {
     let (line, length) = (format!("{line} {version}"), format!("content-length: {}", body.len()));
     let lines = [&[line.as_str()], headers, &[&length, "connection: close", "", body]].concat();
     send_raw(server.address, lines.join("\r\n").as_bytes())
@@ -23,13 +23,13 @@ fn request_without_exactly_one_valid_host_is_rejected() {
     let malformed = ["host:", "host: h:x", "host: h h", "host: h/", "host: u@h", "host: [::1", "host: h:80:80"];
     let twice = ["host: localhost", "host: localhost"];
     for wrong in malformed.iter().map(std::slice::from_ref).chain([&[][..], &twice]) {
-        let answer = me("HTTP/1.1", wrong);
+        let response = me("HTTP/1.1", wrong);
         assert_eq!(
-            (answer.status, answer.header("content-type")),
+            (response.status, response.header("content-type")),
             (400, Some("application/problem+json")),
             "{wrong:?}"
         );
-        assert_eq!(answer.json()["type"], "urn:authbench:problem:malformed-request");
+        assert_eq!(response.json()["type"], "urn:authbench:problem:malformed-request");
     }
     assert_eq!(me("HTTP/1.0", &twice).status, 400);
     for (target, status) in

@@ -4,12 +4,12 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 
 /// One line, which names the server and the fault; code 2 means that the settings are wrong.
 #[track_caller]
 fn assert_start_fails(arguments: &[&str], code: i32, parts: &[&str]) {
-    let (exit_code, message) = refusal(crate::BINARY, arguments);
+    let (exit_code, message) = startup_error(crate::BINARY, arguments);
     assert_eq!(exit_code, code, "{arguments:?}: {message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.starts_with("anonymous-server: "), "{message}");

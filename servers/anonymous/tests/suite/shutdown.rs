@@ -28,7 +28,7 @@ fn server_stops_at_once_with_idle_connections() {
         used.read_exact(&mut start).unwrap();
         assert_eq!(&start, b"HTTP/1.1 200");
         server.signal(signal);
-        let (status, log) = server.ended();
+        let (status, log) = server.wait_for_exit();
         assert!(status.success(), "{signal} {workers}: {status} {log}");
         let mut rest = vec![];
         used.read_to_end(&mut rest).unwrap();
@@ -44,7 +44,7 @@ fn silent_connection_does_not_delay_shutdown() {
     assert_eq!(server.get("/healthz", &[]).status, 200);
     server.signal("-TERM");
     let signalled_at = Instant::now();
-    let (status, log) = server.ended();
+    let (status, log) = server.wait_for_exit();
     assert!(
         status.success() && signalled_at.elapsed() < SHUTDOWN_TIMEOUT,
         "{status} after {:?}: {log}",
@@ -71,9 +71,9 @@ fn request_in_progress_completes_during_shutdown() {
         std::thread::sleep(Duration::from_millis(5));
     }
     stream.write_all(body.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let (status, log) = server.ended();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    let (status, log) = server.wait_for_exit();
     assert!(status.success(), "{status} {log}");
 }

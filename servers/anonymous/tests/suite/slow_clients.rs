@@ -31,14 +31,14 @@ fn open_with(server: &Server, bytes: &[u8]) -> TcpStream {
 #[track_caller]
 fn assert_served(stream: &mut TcpStream) {
     stream.write_all(GET).unwrap();
-    let mut answer = vec![];
-    while !answer.ends_with(b"}") {
+    let mut response = vec![];
+    while !response.ends_with(b"}") {
         let mut bytes = [0; 1024];
         let count = stream.read(&mut bytes).unwrap();
         assert_ne!(count, 0, "the connection was closed");
-        answer.extend(&bytes[..count]);
+        response.extend(&bytes[..count]);
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
 }
 
 /// Waits until the server closes this connection, and returns what it sent before.
@@ -109,6 +109,6 @@ fn an_idle_connection_is_closed() {
 fn oversized_head_is_rejected_before_it_is_complete() {
     let server = Server::start(crate::BINARY, &[]);
     let head = format!("GET /me HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(33 * 1024));
-    let answer = assert_closed(open_with(&server, head.as_bytes()));
-    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+    let response = assert_closed(open_with(&server, head.as_bytes()));
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response:?}");
 }

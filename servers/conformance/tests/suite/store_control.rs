@@ -32,7 +32,7 @@ impl StoreControl for TestStoreControl {
     }
 
     fn start(&self) -> io::Result<()> {
-        self.backend.lock().unwrap().revive();
+        self.backend.lock().unwrap().restart();
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Testbed {
 
     /// Returns the subject with everything that can be given to the suite.
     pub(crate) fn subject(&self) -> Subject {
-        let without = matches!(*self.backend.lock().unwrap(), Backend::Nothing);
+        let without = matches!(*self.backend.lock().unwrap(), Backend::NoStore);
         let starter =
             OtherServerStarter { command: self.command.clone(), backend: self.backend.lock().unwrap().flags() };
         Subject {

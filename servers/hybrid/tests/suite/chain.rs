@@ -27,9 +27,9 @@ fn a_session_is_looked_up_at_every_hop() {
         start_chain(&program("session-server"), &["--scheme", "session-redis", "--redis-url", &redis.url()], 4);
     let token = login(&servers[0], 7);
     for hops in [0, 1, 3] {
-        redis.forget_calls();
-        let answer = servers[0].get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
-        assert_eq!((answer.status, answer.json()), (200, expected_user(7)));
+        redis.reset_calls();
+        let response = servers[0].get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
+        assert_eq!((response.status, response.json()), (200, expected_user(7)));
         assert_eq!(redis.calls()["get"], hops + 1);
     }
     assert_eq!(servers[0].get("/chain", &[("authorization", &token)]).json(), expected_user(7), "no query, no hop");
@@ -42,8 +42,8 @@ fn a_token_is_checked_at_every_hop_without_a_store() {
     std::fs::write(&secret, [7; 32]).unwrap();
     let servers = start_chain(&program("jwt-server"), &["--secret-file", secret.to_str().unwrap()], 4);
     let token = login(&servers[0], 7);
-    let answer = servers[0].get("/chain?hops=3", &[("authorization", &token)]);
-    assert_eq!((answer.status, answer.json()), (200, expected_user(7)));
+    let response = servers[0].get("/chain?hops=3", &[("authorization", &token)]);
+    assert_eq!((response.status, response.json()), (200, expected_user(7)));
     // The second server checks by itself: it rejects what the first would accept.
     let strangers = start_chain(&program("jwt-server"), &[], 2);
     let token = login(&strangers[0], 7);

@@ -44,10 +44,10 @@ fn session_is_looked_up_once_for_any_number_of_hops() {
     let deployment = Deployment::new(&redis, 3, &[]);
     let token = login(&deployment.edge, 7);
     for hops in 0..=3 {
-        redis.forget_calls();
-        let answer = deployment.edge.get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.json()["username"], "user-000007");
+        redis.reset_calls();
+        let response = deployment.edge.get(&format!("/chain?hops={hops}"), &[("authorization", &token)]);
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.json()["username"], "user-000007");
         assert_eq!(redis.calls().get("get"), Some(&1), "{hops} hops");
     }
     // The session itself is worth nothing inside.
@@ -70,7 +70,7 @@ fn revoked_session_is_rejected_at_the_edge_at_once() {
 fn user_change_at_one_edge_blocks_writes_at_the_other() {
     let redis = Redis::start();
     let edge = || Server::start(crate::EDGE, &["--redis-url", &redis.url()]);
-    testkit::writes::assert_changes_end_writes(&edge(), &edge());
+    testkit::privileged_writes::assert_changes_revoke_writes(&edge(), &edge());
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn without_redis_the_edge_answers_503_and_recovers() {
     assert_eq!(deployment.chain(1, &token), 200);
     redis.kill();
     assert_eq!(deployment.chain(1, &token), 503, "a token that is still good inside opens no door");
-    redis.revive();
+    redis.restart();
     let deadline = Instant::now() + TIMEOUT;
     while deployment.edge.get("/readyz", &[]).status != 200 {
         assert!(Instant::now() < deadline, "it does not recover");

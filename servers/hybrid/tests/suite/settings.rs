@@ -1,10 +1,10 @@
 //! The settings of `edge-server`, and the errors for invalid ones.
 
-use testkit::server::refusal;
+use testkit::server::startup_error;
 
 #[track_caller]
 fn assert_start_fails(arguments: &[&str], parts: &[&str]) {
-    let (code, message) = refusal(crate::EDGE, arguments);
+    let (code, message) = startup_error(crate::EDGE, arguments);
     assert_eq!(code, 2, "{arguments:?}: {message}");
     for part in ["edge-server: "].iter().chain(parts) {
         assert!(message.contains(part), "{part:?} is not in {message}");

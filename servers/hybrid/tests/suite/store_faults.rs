@@ -12,12 +12,12 @@ fn edge(redis: &Redis) -> Server {
 fn full_redis_rejects_logins_and_allows_revocations() {
     let redis = Redis::start();
     let (first, second) = (edge(&redis), edge(&redis));
-    Servers::new("hybrid", &first, &second).end_logins_at_the_limit(&redis);
+    Servers::new("hybrid", &first, &second).check_revocation_at_memory_limit(&redis);
 }
 
 #[test]
 fn first_request_after_closed_connections_succeeds() {
     let redis = Redis::start();
     let (first, second) = (edge(&redis), edge(&redis));
-    Servers::new("hybrid", &first, &second).serve_after_lost_connections(&redis);
+    Servers::new("hybrid", &first, &second).check_service_after_lost_connections(&redis);
 }

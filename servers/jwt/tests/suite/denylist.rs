@@ -161,7 +161,7 @@ async fn stopped_redis_rejects_all_and_empty_redis_rejects_earlier_tokens() {
     assert_store_unavailable(&node.revoke_user(1).await);
     assert_store_unavailable(&node.tokens.issue(&Identity::seeded(1, 1), NOW).await.map(|_| ()));
     assert_store_unavailable(&node.tokens.ready().await);
-    testbed.redis.revive();
+    testbed.redis.restart();
     node.await_ready(&[&good, &ended, &all]).await;
     for token in [&good, &ended, &all] {
         node.assert_rejected(token).await;

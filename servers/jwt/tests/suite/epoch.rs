@@ -118,7 +118,7 @@ async fn stopped_redis_is_tolerated_while_epochs_are_cached() {
     assert_store_unavailable(&node.verify(&unseen).await);
     assert_store_unavailable(&node.revoke(&seen).await);
     assert_store_unavailable(&node.tokens.ready().await);
-    testbed.redis.revive();
+    testbed.redis.restart();
     node.await_ready(&[&ended]).await;
     node.assert_rejected(&unseen).await;
 }
@@ -132,7 +132,7 @@ async fn empty_redis_rejects_earlier_tokens() {
     node.revoke(&ended).await.unwrap();
     testbed.redis.kill();
     node.await_store_unavailable(&good).await;
-    testbed.redis.revive();
+    testbed.redis.restart();
     node.await_ready(&[&good, &ended]).await;
     node.assert_rejected(&good).await;
     let new = node.login(1).await;

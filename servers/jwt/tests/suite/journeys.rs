@@ -3,9 +3,9 @@
 use contract::{Carrier, LogoutScope, Scheme, StoreDown};
 use serde_json::json;
 
-use testkit::http::{Answer, send};
+use testkit::http::{Response, send};
 use testkit::redis::Redis;
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 
 const SHARED: [&str; 4] = ["jwt-hs256-refresh", "jwt-eddsa-denylist", "jwt-es256-push", "jwt-rs256-epoch"];
 const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];
@@ -31,11 +31,11 @@ impl Client {
         Self { server, scheme: scheme.parse().unwrap(), carrier }
     }
 
-    fn issued_tokens(&self, answer: &Answer) -> IssuedTokens {
-        assert_eq!(answer.status, 200, "{}, {}: {answer:?}", self.scheme, self.carrier);
-        let body = answer.json();
+    fn issued_tokens(&self, response: &Response) -> IssuedTokens {
+        assert_eq!(response.status, 200, "{}, {}: {response:?}", self.scheme, self.carrier);
+        let body = response.json();
         let cookie = |name: &str| {
-            let mut lines = answer.headers.iter().filter(|(header, _)| header == "set-cookie").map(|(_, line)| line);
+            let mut lines = response.headers.iter().filter(|(header, _)| header == "set-cookie").map(|(_, line)| line);
             let line = lines.find_map(|line| line.strip_prefix(&format!("{name}=")));
             line.map(|rest| rest.split(';').next().unwrap().to_owned())
         };
@@ -55,7 +55,7 @@ impl Client {
         self.issued_tokens(&self.server.login(user))
     }
 
-    fn send_request(&self, request_line: &str, issued_tokens: &IssuedTokens) -> Answer {
+    fn send_request(&self, request_line: &str, issued_tokens: &IssuedTokens) -> Response {
         let credential = match (self.carrier, &issued_tokens.refresh) {
             (Carrier::Bearer, _) => ("authorization", format!("Bearer {}", issued_tokens.token)),
             (Carrier::Cookie, None) => ("cookie", format!("__Host-authbench={}", issued_tokens.token)),
@@ -159,10 +159,10 @@ fn outage_returns_503_and_clears_no_cookie() {
             let issued_tokens = client.login(1);
             redis.kill();
             for path in ["POST /refresh", "POST /logout", "POST /logout-all", "GET /readyz"] {
-                let answer = client.send_request(path, &issued_tokens);
-                assert_eq!(answer.status, 503, "{scheme}, {carrier}: {path}: {answer:?}");
-                assert_eq!(answer.header("set-cookie"), None);
-                assert_eq!(answer.header("retry-after"), Some("1"));
+                let response = client.send_request(path, &issued_tokens);
+                assert_eq!(response.status, 503, "{scheme}, {carrier}: {path}: {response:?}");
+                assert_eq!(response.header("set-cookie"), None);
+                assert_eq!(response.header("retry-after"), Some("1"));
             }
             assert_eq!(client.server.login(1).status, 503);
             assert_eq!(client.server.get("/healthz", &[]).status, 200);
@@ -205,7 +205,7 @@ fn server_does_not_start_with_invalid_settings() {
         (&["--refresh-grace-s", "3601"], 2, ["--refresh-grace-s 3601", "between 0 and 3600"]),
         (&["--carrier", "cookie", "--roles", "300"], 2, ["--roles 300", "4096 bytes"]),
     ] {
-        let (ended, text) = refusal(crate::BINARY, arguments);
+        let (ended, text) = startup_error(crate::BINARY, arguments);
         assert_eq!(ended, code, "{arguments:?}: {text}");
         assert!(words.iter().all(|word| text.contains(word)), "{arguments:?}: {text}");
     }

@@ -4,7 +4,7 @@
 use contract::Carrier;
 use serde_json::{Value, json};
 
-use testkit::http::{Answer, send};
+use testkit::http::{Response, send};
 use testkit::redis::Redis;
 use testkit::server::Server;
 
@@ -43,12 +43,12 @@ impl Client {
         Self { server, carrier }
     }
 
-    fn issued_tokens(&self, answer: &Answer) -> IssuedTokens {
-        assert_eq!(answer.status, 200, "{}: {answer:?}", self.carrier);
-        let body = answer.json();
+    fn issued_tokens(&self, response: &Response) -> IssuedTokens {
+        assert_eq!(response.status, 200, "{}: {response:?}", self.carrier);
+        let body = response.json();
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let cookie = |name: &str| {
-            let mut lines = answer.headers.iter().filter(|(header, _)| header == "set-cookie");
+            let mut lines = response.headers.iter().filter(|(header, _)| header == "set-cookie");
             let value = lines.find_map(|(_, line)| line.strip_prefix(name)?.strip_prefix('='));
             value.map(|rest| rest.split(';').next().unwrap().to_owned())
         };
@@ -64,7 +64,7 @@ impl Client {
         self.issued_tokens(&self.server.login(1))
     }
 
-    fn post(&self, path: &str, issued_tokens: &IssuedTokens) -> Answer {
+    fn post(&self, path: &str, issued_tokens: &IssuedTokens) -> Response {
         let line = format!("POST {path}");
         match self.carrier {
             Carrier::Bearer => {
@@ -117,9 +117,10 @@ fn expired_access_token_does_not_prevent_logout() {
         let (one, other) = (client.login(), client.login());
         client.expire_access_tokens();
         assert_eq!(client.status("/logout", &one.access_only()), 401);
-        let answer = client.post("/logout", &one);
-        assert_eq!(answer.status, 204, "{}: {answer:?}", client.carrier);
-        let cleared = answer.headers.iter().filter(|(name, value)| name == "set-cookie" && value.contains("Max-Age=0"));
+        let response = client.post("/logout", &one);
+        assert_eq!(response.status, 204, "{}: {response:?}", client.carrier);
+        let cleared =
+            response.headers.iter().filter(|(name, value)| name == "set-cookie" && value.contains("Max-Age=0"));
         assert_eq!(cleared.count(), if client.carrier == Carrier::Cookie { 2 } else { 0 });
         assert_eq!(client.status("/logout", &one), 204, "the same request again");
         assert!(!client.renews(&one));
@@ -215,8 +216,8 @@ fn logout_body_is_optional_and_must_be_valid() {
     ] {
         for path in ["/logout", "/logout-all"] {
             let headers = [("authorization", token.as_str()), ("content-type", media_type)];
-            let answer = send(client.server.address, &format!("POST {path}"), &headers, body);
-            assert_eq!(answer.status, status, "{path}: {answer:?}");
+            let response = send(client.server.address, &format!("POST {path}"), &headers, body);
+            assert_eq!(response.status, status, "{path}: {response:?}");
         }
     }
     let headers = [("authorization", token.as_str()), ("content-type", "application/json")];

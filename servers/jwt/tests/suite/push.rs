@@ -156,7 +156,7 @@ async fn stopped_redis_is_tolerated_for_a_bounded_time() {
     assert_store_unavailable(&node.verify(&ended).await);
     assert_store_unavailable(&node.revoke(&good).await);
     assert_store_unavailable(&node.tokens.ready().await);
-    testbed.redis.revive();
+    testbed.redis.restart();
     node.await_ready(&[&ended, &all]).await;
     // It came back empty: all users log in again, and revoked tokens stay rejected.
     let new = node.login(1).await;

@@ -258,7 +258,7 @@ async fn without_redis_only_token_verification_works() {
     assert_store_unavailable(&node.revoke(&pair.access).await);
     assert_store_unavailable(&node.revoke_user(1).await);
     assert_store_unavailable(&node.tokens.ready().await);
-    testbed.redis.revive();
+    testbed.redis.restart();
     node.await_ready(&[]).await;
     assert_rejected(&node, &pair).await;
     let new = login(&node, 1).await;

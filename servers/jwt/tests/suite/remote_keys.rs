@@ -132,7 +132,7 @@ fn unusable_keys_are_logged_once_and_the_others_work() {
         }
     }
     server.signal("-TERM");
-    let (_, log) = server.ended();
+    let (_, log) = server.wait_for_exit();
     let ignored: Vec<_> = log.lines().filter(|line| line.contains("ignoring a trusted key")).collect();
     assert_eq!(ignored.len(), unusable().len(), "{log}");
     for kid in ["short-secret", "short-rsa", "off-curve", "unknown-curve", "padded", "member-twice"] {

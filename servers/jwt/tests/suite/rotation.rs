@@ -147,8 +147,8 @@ fn bench_route_rotates_keys() {
         let new = token(1);
         assert_ne!(kid(&old), kid(&new));
         assert_eq!((me(&old), me(&new)), (200, 200), "{algorithm}");
-        let answer = server.get("/.well-known/jwks.json", &[]);
-        let kids = answer.json()["keys"].as_array().map_or(0, Vec::len);
+        let response = server.get("/.well-known/jwks.json", &[]);
+        let kids = response.json()["keys"].as_array().map_or(0, Vec::len);
         assert_eq!(kids, if algorithm == Algorithm::Hs256 { 0 } else { 2 }, "{algorithm}");
     }
 }

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::forge::{self, Forge};
 use crate::invalid_tokens;
-use testkit::http::Answer;
-use testkit::server::{Server, refusal};
+use testkit::http::Response;
+use testkit::server::{Server, startup_error};
 
 fn server(algorithm: Algorithm, more: &[&str]) -> Server {
     let (flag, file) = forge::key_file(algorithm);
@@ -18,12 +18,12 @@ fn server(algorithm: Algorithm, more: &[&str]) -> Server {
 }
 
 /// Returns the token that a response issues.
-fn token(carrier: Carrier, answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{answer:?}");
+fn token(carrier: Carrier, response: &Response) -> String {
+    assert_eq!(response.status, 200, "{response:?}");
     match carrier {
-        Carrier::Bearer => answer.json()["token"].as_str().unwrap().to_owned(),
+        Carrier::Bearer => response.json()["token"].as_str().unwrap().to_owned(),
         Carrier::Cookie => {
-            let pair = answer.header("set-cookie").unwrap().split(';').next().unwrap();
+            let pair = response.header("set-cookie").unwrap().split(';').next().unwrap();
             pair.split_once('=').unwrap().1.to_owned()
         }
     }
@@ -36,12 +36,12 @@ fn header(carrier: Carrier, token: &str) -> (&'static str, String) {
     }
 }
 
-fn get(server: &Server, carrier: Carrier, path: &str, token: &str) -> Answer {
+fn get(server: &Server, carrier: Carrier, path: &str, token: &str) -> Response {
     let (name, value) = header(carrier, token);
     server.get(path, &[(name, &value)])
 }
 
-fn post(server: &Server, carrier: Carrier, path: &str, token: &str) -> Answer {
+fn post(server: &Server, carrier: Carrier, path: &str, token: &str) -> Response {
     let (name, value) = header(carrier, token);
     server.post(path, &[(name, &value), ("sec-fetch-site", "same-origin")])
 }
@@ -84,8 +84,8 @@ fn invalid_tokens_are_rejected_and_no_key_is_fetched() {
                 // HTTP itself trims such ends, and the rest may be valid.
                 if token.trim_end() == token {
                     let expected = if token.contains('\0') { 400 } else { 401 };
-                    let answer = get(&server, carrier, "/me", &token);
-                    assert_eq!(answer.status, expected, "{algorithm}, {carrier}: {what}");
+                    let response = get(&server, carrier, "/me", &token);
+                    assert_eq!(response.status, expected, "{algorithm}, {carrier}: {what}");
                 }
             }
             assert_eq!(get(&server, carrier, "/me", &forge.good()).status, 200, "{algorithm}, {carrier}");
@@ -99,8 +99,8 @@ fn invalid_tokens_are_rejected_and_no_key_is_fetched() {
 fn the_published_keys_are_those_that_sign() {
     for algorithm in Algorithm::ALL {
         let server = server(algorithm, &[]);
-        let answer = server.get("/.well-known/jwks.json", &[]);
-        let body = answer.json();
+        let response = server.get("/.well-known/jwks.json", &[]);
+        let body = response.json();
         let published = body["keys"].as_array().cloned().unwrap_or_default();
         if algorithm == Algorithm::Hs256 {
             assert_eq!(published, [json!(null); 0], "a secret is not published");
@@ -197,7 +197,7 @@ fn the_server_does_not_start_with_a_weak_or_wrong_key() {
         ("jwt-es256", &["--credential-ttl-s", "61", "--absolute-ttl-s", "60"], ["--credential-ttl-s 61", "at most 60"]),
         ("jwt-hs256", &["--roles", "2000"], ["--roles 2000", "too many"]),
     ] {
-        let (code, text) = refusal(crate::BINARY, &[&["--scheme", scheme][..], arguments].concat());
+        let (code, text) = startup_error(crate::BINARY, &[&["--scheme", scheme][..], arguments].concat());
         assert_eq!(code, 2, "{arguments:?}: {text}");
         assert!(words.iter().all(|word| text.contains(word)), "{arguments:?}: {text}");
     }

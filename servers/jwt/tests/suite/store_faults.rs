@@ -4,7 +4,7 @@ use jwt::Algorithm;
 
 use crate::forge;
 use testkit::redis::Redis;
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 use testkit::store_faults::Servers;
 
 const OVER_REDIS: [&str; 4] = ["jwt-hs256-refresh", "jwt-hs256-denylist", "jwt-hs256-push", "jwt-hs256-epoch"];
@@ -23,7 +23,7 @@ fn full_redis_rejects_logins_and_allows_revocations() {
     for scheme in OVER_REDIS {
         let redis = Redis::start();
         let [first, second] = nodes(&redis, scheme);
-        Servers::new(scheme, &first, &second).end_logins_at_the_limit(&redis);
+        Servers::new(scheme, &first, &second).check_revocation_at_memory_limit(&redis);
     }
 }
 
@@ -32,7 +32,7 @@ fn first_request_after_closed_connections_succeeds() {
     for scheme in OVER_REDIS {
         let redis = Redis::start();
         let [first, second] = nodes(&redis, scheme);
-        Servers::new(scheme, &first, &second).serve_after_lost_connections(&redis);
+        Servers::new(scheme, &first, &second).check_service_after_lost_connections(&redis);
     }
 }
 
@@ -43,7 +43,7 @@ fn redis_with_eviction_is_rejected() {
     let rejected = |scheme: &str, policy: &str| {
         redis.set("maxmemory-policy", policy);
         let (code, message) =
-            refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, "--redis-url", &url]);
+            startup_error(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, "--redis-url", &url]);
         assert_eq!((code, message.lines().count()), (1, 1), "{scheme}: {message}");
         assert!(message.contains(policy) && message.contains("maxmemory-policy noeviction"), "{scheme}: {message}");
     };

@@ -50,7 +50,7 @@ impl Testbed {
 
     /// The commands that this costs Redis, without the signs of life of a feed.
     pub(crate) async fn count_commands(&self, operation: impl Future<Output = ()>) -> BTreeMap<String, u64> {
-        self.redis.forget_calls();
+        self.redis.reset_calls();
         operation.await;
         let mut calls = self.redis.calls();
         calls.remove("ping");

@@ -4,9 +4,9 @@ use chassis::auth::Authenticator;
 
 use crate::forge::key_file;
 use crate::testbed::{NOW, Testbed, assert_invalid, assert_store_unavailable, calls, claims};
+use testkit::privileged_writes::assert_changes_revoke_writes;
 use testkit::redis::Redis;
 use testkit::server::Server;
-use testkit::writes::assert_changes_end_writes;
 
 /// One of each scheme, with windows that no test outlives.
 #[test]
@@ -19,7 +19,7 @@ fn user_change_at_one_node_blocks_writes_at_the_other() {
         let shared = ["--scheme", &scheme, flag, secret, "--redis-url", &redis.url(), "--key-prefix", &prefix];
         let windows = ["--epoch-ttl-s", "3600", "--propagation-s", "3600"];
         let node = || Server::start(crate::BINARY, &[&shared[..], &windows].concat());
-        assert_changes_end_writes(&node(), &node());
+        assert_changes_revoke_writes(&node(), &node());
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::STORED;
 use crate::testbed;
 use testkit::backend::Backend;
-use testkit::http::Answer;
+use testkit::http::Response;
 use testkit::server::Server;
 
 /// A client that keeps its credential as its carrier has it.
@@ -24,11 +24,11 @@ impl<'s> Client<'s> {
     }
 
     /// Stores the credential of this response, and checks that it came only in the carrier.
-    fn keep(&mut self, answer: &Answer) {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.json()["expires_in"], 1800);
-        let (token, cookie) = (answer.json()["token"].as_str().map(str::to_owned), answer.header("set-cookie"));
+    fn keep(&mut self, response: &Response) {
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(response.json()["expires_in"], 1800);
+        let (token, cookie) = (response.json()["token"].as_str().map(str::to_owned), response.header("set-cookie"));
         self.credential = match self.carrier {
             Carrier::Bearer => {
                 assert_eq!(cookie, None);
@@ -51,26 +51,26 @@ impl<'s> Client<'s> {
         }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    fn get(&self, path: &str) -> Response {
         let (name, value) = self.header();
         self.server.get(path, &[(name, &value)])
     }
 
-    fn post(&self, path: &str) -> Answer {
+    fn post(&self, path: &str) -> Response {
         let (name, value) = self.header();
         self.server.post(path, &[(name, &value), ("origin", "http://localhost")])
     }
 
     fn assert_rejected(&self) {
-        let answer = self.get("/me");
+        let response = self.get("/me");
         let challenge = match self.carrier {
             Carrier::Bearer => r#"Bearer error="invalid_token""#,
             Carrier::Cookie => r#"Cookie cookie-name="__Host-authbench""#,
         };
-        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some(challenge)));
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        assert_eq!(answer.json()["type"], "urn:authbench:problem:invalid-credential");
-        assert_eq!(answer.header("set-cookie"), None);
+        assert_eq!((response.status, response.header("www-authenticate")), (401, Some(challenge)));
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert_eq!(response.json()["type"], "urn:authbench:problem:invalid-credential");
+        assert_eq!(response.header("set-cookie"), None);
     }
 }
 
@@ -147,9 +147,9 @@ fn minted_credentials_work_unchanged() {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
             assert_eq!(headers.len(), 1);
-            let answer = server.get("/me", &headers);
-            assert_eq!(answer.json()["username"], credential["username"]);
-            assert_eq!(answer.json()["id"], (98 + place) % 100);
+            let response = server.get("/me", &headers);
+            assert_eq!(response.json()["username"], credential["username"]);
+            assert_eq!(response.json()["id"], (98 + place) % 100);
         }
     });
 }

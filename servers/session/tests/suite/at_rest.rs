@@ -63,7 +63,7 @@ fn log_contains_no_credential() {
     assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, 401);
     let metrics = server.get("/metrics", &[]).body;
     server.signal("-TERM");
-    let (status, log) = server.ended();
+    let (status, log) = server.wait_for_exit();
     assert!(status.success());
     assert!(log.contains("no such session"), "the refusal is logged: {log}");
     for text in [log, metrics] {

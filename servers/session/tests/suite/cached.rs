@@ -44,7 +44,7 @@ fn cache_hit_sends_no_command() {
     let redis = Redis::start();
     let server = node(&redis);
     let token = login(&server, 1);
-    redis.forget_calls();
+    redis.reset_calls();
     for _ in 0..20 {
         assert_eq!(me(&server, &token), 200);
     }
@@ -57,9 +57,9 @@ fn privileged_write_queries_redis_despite_the_cache() {
     let server = node(&redis);
     let token = login(&server, 0);
     assert_eq!(me(&server, &token), 200);
-    redis.forget_calls();
+    redis.reset_calls();
     let write = serde_json::json!({ "username": "user-000009", "disabled": true });
-    assert_eq!(testkit::writes::post(&server, "/admin/user", &token, &write), 204);
+    assert_eq!(testkit::privileged_writes::post(&server, "/admin/user", &token, &write), 204);
     let cost = cost(&redis);
     assert_eq!((cost["get"], cost["hmget"]), (1, 1), "the session and the directory: {cost:?}");
 }
@@ -136,7 +136,7 @@ fn empty_redis_invalidates_every_session() {
     assert_eq!((me(&server, &token), me(&server, &token)), (200, 200));
     redis.kill();
     assert_eq!(after_200(&server, &token), 503);
-    redis.revive();
+    redis.restart();
     let deadline = Instant::now() + TIMEOUT;
     while me(&server, &token) != 401 {
         assert!(Instant::now() < deadline, "it does not recover");
@@ -153,7 +153,7 @@ fn cache_evicts_instead_of_growing() {
     let flags = ["--scheme", "session-redis-cached", "--redis-url", &redis.url(), "--cache-entries", "10"];
     let server = Server::start(crate::BINARY, &flags);
     let tokens: Vec<_> = (0..30).map(|user| login(&server, user)).collect();
-    redis.forget_calls();
+    redis.reset_calls();
     for token in tokens.iter().chain(&tokens) {
         assert_eq!(me(&server, token), 200);
     }

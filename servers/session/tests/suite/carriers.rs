@@ -2,7 +2,7 @@
 
 use contract::Carrier;
 
-use testkit::http::{Answer, send_bytes};
+use testkit::http::{Response, send_bytes};
 use testkit::server::Server;
 
 /// A server and a valid session id of it.
@@ -19,15 +19,15 @@ fn server(carrier: Carrier) -> (Server, String) {
     (server, id)
 }
 
-fn me(server: &Server, headers: &[(&str, &[u8])]) -> Answer {
+fn me(server: &Server, headers: &[(&str, &[u8])]) -> Response {
     send_bytes(server.address, "GET /me", headers, "")
 }
 
 #[track_caller]
-fn assert_rejected(answer: &Answer, status: u16, name: &str, challenge: Option<&str>) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(answer.json()["type"], format!("urn:authbench:problem:{name}"));
-    assert_eq!(answer.header("www-authenticate"), challenge);
+fn assert_rejected(response: &Response, status: u16, name: &str, challenge: Option<&str>) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.json()["type"], format!("urn:authbench:problem:{name}"));
+    assert_eq!(response.header("www-authenticate"), challenge);
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn a_planted_cookie_is_replaced_at_login() {
     let body = serde_json::json!({"username": "user-000002", "password": contract::user::PASSWORD}).to_string();
     let cookie = format!("__Host-authbench={planted}");
     let headers = [("content-type", "application/json"), ("cookie", cookie.as_str())];
-    let answer = testkit::http::send(server.address, "POST /login", &headers, &body);
-    let fresh = answer.header("set-cookie").unwrap();
+    let response = testkit::http::send(server.address, "POST /login", &headers, &body);
+    let fresh = response.header("set-cookie").unwrap();
     assert!(!fresh.contains(&planted), "{fresh}");
     assert_eq!(me(&server, &[("cookie", cookie.as_bytes())]).json()["id"], 1);
 }

@@ -18,7 +18,7 @@ fn calls<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
 /// The commands of `uses` checks.
 async fn cost<S: SessionStore>(testbed: &Testbed<S>, id: &str, uses: usize) -> BTreeMap<String, u64> {
     let redis = testbed.redis().unwrap();
-    redis.forget_calls();
+    redis.reset_calls();
     for _ in 0..uses {
         testbed.assert_accepted(id).await;
     }
@@ -65,7 +65,7 @@ async fn touch_always_reads_and_extends_in_one_command() {
 async fn malformed_id_sends_no_command() {
     let testbed = Testbed::over_redis(THROTTLED).await;
     let redis = testbed.redis().unwrap();
-    redis.forget_calls();
+    redis.reset_calls();
     for wrong in ["", "x", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"] {
         testbed.assert_rejected(wrong).await;
     }
@@ -81,7 +81,7 @@ fn request_sends_one_command_and_three_over_a_pool() {
     ] {
         let server = Server::start(crate::BINARY, &["--scheme", scheme, "--redis-url", &redis.url()]);
         let token = server.login(1).json()["token"].as_str().unwrap().to_owned();
-        redis.forget_calls();
+        redis.reset_calls();
         for _ in 0..10 {
             assert_eq!(server.get("/me", &[("authorization", &format!("Bearer {token}"))]).status, 200);
         }
@@ -97,7 +97,7 @@ fn request_sends_one_command_to_the_cluster_node_with_the_session() {
     let minted = server.post_json("/bench/mint", &json!({"count": 60, "first_user": 0})).json();
     let holding = cluster.nodes.iter().filter(|node| node.keys().iter().any(|key| key.contains("s:{")));
     assert_eq!(holding.count(), 3, "users are spread over all nodes");
-    cluster.forget_calls();
+    cluster.reset_calls();
     for credential in minted["credentials"].as_array().unwrap() {
         let token = credential["headers"]["authorization"].as_str().unwrap();
         assert_eq!(server.get("/me", &[("authorization", token)]).status, 200);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::testbed;
 use testkit::TIMEOUT;
 use testkit::backend::Backend;
-use testkit::http::Answer;
+use testkit::http::Response;
 use testkit::redis::Redis;
 use testkit::server::Server;
 
@@ -20,12 +20,12 @@ fn start(backend: &Backend, scheme: &str) -> (Server, String) {
 
 /// 503 with `Retry-After` that clears nothing, and that arrives in time.
 #[track_caller]
-fn assert_unavailable(answer: &Answer) {
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.json()["type"], "urn:authbench:problem:store-unavailable");
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(answer.header("set-cookie"), None);
-    assert_eq!(answer.header("www-authenticate"), None);
+fn assert_unavailable(response: &Response) {
+    assert_eq!(response.status, 503, "{response:?}");
+    assert_eq!(response.json()["type"], "urn:authbench:problem:store-unavailable");
+    assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(response.header("set-cookie"), None);
+    assert_eq!(response.header("www-authenticate"), None);
 }
 
 #[track_caller]
@@ -58,13 +58,13 @@ fn stopped_store_returns_503_until_it_is_back() {
         let (server, cookie) = start(&backend, scheme);
         backend.kill();
         assert_down(&server, &cookie);
-        backend.revive();
+        backend.restart();
         await_ready(&server);
         let kept = if matches!(backend, Backend::Postgres(_)) { 200 } else { 401 };
         assert_eq!(server.get("/me", &[("cookie", &cookie)]).status, kept, "{scheme}: Redis comes back empty");
         assert_eq!(server.login(1).status, 200);
         server.signal("-TERM");
-        let (_, log) = server.ended();
+        let (_, log) = server.wait_for_exit();
         assert!(log.contains("store unavailable"), "the outage is logged: {log}");
     }
 }
@@ -92,7 +92,7 @@ fn cluster_is_rediscovered_after_its_addresses_were_unreachable() {
     let Backend::Cluster(cluster) = &mut backend else { panic!("no cluster") };
     let own: Vec<_> = cluster.nodes.iter().map(Redis::port).collect();
     cluster.announce(&[1, 2, 3]);
-    cluster.hand_over();
+    cluster.move_slots();
     // Their keys lie all over the slots, so that some have moved.
     let lost = (1..200).any(|user| server.login(user).status == 503);
     assert!(lost, "nobody was sent to an address where nobody is");

@@ -13,11 +13,11 @@ use testkit::TIMEOUT;
 use testkit::cluster::Cluster;
 use testkit::postgres::Postgres;
 use testkit::redis::Redis;
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 
 #[track_caller]
 fn assert_start_fails(scheme: &str, flag: &str, url: &str, parts: &[&str]) {
-    let (code, message) = refusal(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, flag, url]);
+    let (code, message) = startup_error(crate::BINARY, &["--listen", "127.0.0.1:0", "--scheme", scheme, flag, url]);
     assert_eq!((code, message.lines().count()), (1, 1), "{scheme}: {message}");
     for part in parts {
         assert!(message.contains(part), "{scheme}: {part:?} is not in {message}");
@@ -98,7 +98,7 @@ fn full_redis_is_accepted_with_a_warning() {
         let server = starts(scheme, "--redis-url", &redis.url());
         assert_eq!(server.get("/readyz", &[]).status, 503, "{scheme}");
         server.signal("-TERM");
-        let (_, log) = server.ended();
+        let (_, log) = server.wait_for_exit();
         assert!(log.contains("accepts no writes"), "{scheme}: {log}");
     }
 }

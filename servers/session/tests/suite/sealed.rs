@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 
 fn start(flags: &[&str]) -> Server {
     Server::start(crate::BINARY, &[&["--scheme", "cookie-sealed", "--bench"], flags].concat())
@@ -103,7 +103,7 @@ fn servers_with_the_same_key_accept_only_each_others_sessions() {
 #[test]
 fn session_too_large_for_a_cookie_is_not_issued() {
     let (code, message) =
-        refusal(crate::BINARY, &["--scheme", "cookie-sealed", "--roles", "400", "--carrier", "cookie"]);
+        startup_error(crate::BINARY, &["--scheme", "cookie-sealed", "--roles", "400", "--carrier", "cookie"]);
     assert_eq!(code, 2, "{message}");
     for part in ["--roles 400", "a cookie of 4096", "fewer roles"] {
         assert!(message.contains(part), "{message}");
@@ -158,7 +158,7 @@ fn key_of_wrong_length_is_rejected() {
     let file = folder.path().join("key");
     std::fs::write(&file, [7; 31]).unwrap();
     let file = file.to_str().unwrap();
-    let (code, message) = refusal(crate::BINARY, &["--scheme", "cookie-sealed", "--sealing-key-file", file]);
+    let (code, message) = startup_error(crate::BINARY, &["--scheme", "cookie-sealed", "--sealing-key-file", file]);
     assert_eq!(code, 2);
     assert!(message.contains("31 bytes") && message.contains("openssl rand -out FILE 32"), "{message}");
 }

@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use testkit::server::{Server, refusal};
+use testkit::server::{Server, startup_error};
 
 #[track_caller]
 fn assert_start_fails(arguments: &[&str], code: i32, parts: &[&str]) {
-    let (exit_code, message) = refusal(crate::BINARY, arguments);
+    let (exit_code, message) = startup_error(crate::BINARY, arguments);
     assert_eq!(exit_code, code, "{arguments:?}: {message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     for part in ["session-server: "].iter().chain(parts) {
@@ -43,7 +43,7 @@ fn missing_or_unreachable_redis_is_reported() {
             1,
             &["cannot reach Redis", &free, "--redis-url"],
         );
-        let (_, message) = refusal(crate::BINARY, &["--scheme", scheme, "--redis-url", &url]);
+        let (_, message) = startup_error(crate::BINARY, &["--scheme", scheme, "--redis-url", &url]);
         assert!(!message.contains("secret"), "{message}");
     }
 }
@@ -63,7 +63,7 @@ fn missing_or_unreachable_postgres_is_reported() {
     let absent = [scheme, ["--postgres-url", &url]].concat();
     assert_start_fails(&absent, 1, &["cannot reach PostgreSQL at", &free, "start it or set another --postgres-url"]);
     for arguments in [[scheme, malformed].concat(), absent] {
-        let (_, message) = refusal(crate::BINARY, &arguments);
+        let (_, message) = startup_error(crate::BINARY, &arguments);
         assert!(!message.contains("secret"), "{message}");
         assert!(message.matches("error connecting to server").count() <= 1, "a cause is stated once: {message}");
     }
@@ -83,7 +83,7 @@ fn invalid_postgres_url_names_the_wrong_parameter() {
     ] {
         let flags = ["--scheme", "session-postgres", "--postgres-url", url];
         assert_start_fails(&flags, 2, &["--postgres-url", wrong]);
-        assert!(!refusal(crate::BINARY, &flags).1.contains("secret"), "the password is not shown");
+        assert!(!startup_error(crate::BINARY, &flags).1.contains("secret"), "the password is not shown");
     }
 }
 

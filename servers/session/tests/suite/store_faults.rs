@@ -2,7 +2,7 @@
 
 use crate::testbed;
 use testkit::backend::Backend;
-use testkit::http::Answer;
+use testkit::http::Response;
 use testkit::server::Server;
 use testkit::store_faults::Servers;
 
@@ -19,7 +19,7 @@ fn full_redis_rejects_logins_and_allows_revocations() {
     for scheme in OVER_REDIS {
         let backend = Backend::of(testbed::scheme(scheme));
         let [first, second] = nodes(&backend, scheme);
-        Servers::new(scheme, &first, &second).end_logins_at_the_limit(&backend);
+        Servers::new(scheme, &first, &second).check_revocation_at_memory_limit(&backend);
     }
 }
 
@@ -28,7 +28,7 @@ fn first_request_after_closed_connections_succeeds() {
     for scheme in OVER_REDIS.into_iter().chain(["session-postgres"]) {
         let backend = Backend::of(testbed::scheme(scheme));
         let [first, second] = nodes(&backend, scheme);
-        Servers::new(scheme, &first, &second).serve_after_lost_connections(&backend);
+        Servers::new(scheme, &first, &second).check_service_after_lost_connections(&backend);
     }
 }
 
@@ -86,8 +86,8 @@ fn full_postgres_disk_rejects_logins_and_allows_revocations() {
 }
 
 #[track_caller]
-fn assert_not_writable(answer: &Answer) {
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.json()["type"], "urn:authbench:problem:store-not-writable");
-    assert_eq!(answer.header("retry-after"), Some("1"));
+fn assert_not_writable(response: &Response) {
+    assert_eq!(response.status, 503, "{response:?}");
+    assert_eq!(response.json()["type"], "urn:authbench:problem:store-not-writable");
+    assert_eq!(response.header("retry-after"), Some("1"));
 }

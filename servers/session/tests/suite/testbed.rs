@@ -44,7 +44,7 @@ const START: UnixSeconds = 1_800_000_000;
 impl Testbed<MemoryStore> {
     #[expect(clippy::unused_async, reason = "the stores are made in one way")]
     pub(crate) async fn in_memory(limits: Limits) -> Self {
-        Self::new("session-memory", MemoryStore::default(), limits, Backend::Nothing)
+        Self::new("session-memory", MemoryStore::default(), limits, Backend::NoStore)
     }
 }
 
@@ -114,9 +114,9 @@ impl<S: SessionStore> Testbed<S> {
     pub(crate) fn advance(&mut self, seconds: u64) {
         self.now += seconds;
         match &self.backend {
-            Backend::Redis(redis) => redis.age(seconds),
-            Backend::Cluster(cluster) => cluster.age(seconds),
-            Backend::Nothing | Backend::Postgres(_) => {}
+            Backend::Redis(redis) => redis.advance_deadlines(seconds),
+            Backend::Cluster(cluster) => cluster.advance_deadlines(seconds),
+            Backend::NoStore | Backend::Postgres(_) => {}
         }
     }
 

@@ -46,9 +46,9 @@ fn request(path: &str, header: &str, body: &serde_json::Value) -> Vec<u8> {
 fn login(server: &Server, from: Ipv4Addr, name: &str, password: &str) -> u16 {
     let mut stream = connect(server, from);
     stream.write_all(&request("/login", "", &json!({ "username": name, "password": password }))).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer[9..12].parse().unwrap()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response[9..12].parse().unwrap()
 }
 
 /// Guesses until it is throttled, and returns how often that was possible.
@@ -139,9 +139,9 @@ fn login_flood_is_bounded_and_does_not_delay_other_peers() {
         .collect();
     let deadline = Instant::now() + TIMEOUT;
     let rejected = loop {
-        let found = flood.iter_mut().filter_map(peek_response).find(|answer| answer.starts_with("http/1.1 503 "));
-        if let Some(answer) = found {
-            break answer;
+        let found = flood.iter_mut().filter_map(peek_response).find(|response| response.starts_with("http/1.1 503 "));
+        if let Some(response) = found {
+            break response;
         }
         assert!(Instant::now() < deadline, "all of {FLOOD} wait");
         std::thread::sleep(Duration::from_millis(20));
@@ -150,6 +150,6 @@ fn login_flood_is_bounded_and_does_not_delay_other_peers() {
     assert!(rejected.contains("urn:authbench:problem:overloaded"), "{rejected}");
     assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
     let hashed =
-        flood.iter_mut().filter_map(peek_response).filter(|answer| answer.starts_with("http/1.1 401 ")).count();
+        flood.iter_mut().filter_map(peek_response).filter(|response| response.starts_with("http/1.1 401 ")).count();
     assert!(hashed < FLOOD / 2, "{hashed} of {FLOOD} were hashed before one login of another peer");
 }

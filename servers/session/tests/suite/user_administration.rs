@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::testbed;
 use testkit::backend::Backend;
-use testkit::http::{Answer, send, send_raw};
+use testkit::http::{Response, send, send_raw};
+use testkit::privileged_writes::assert_changes_revoke_writes;
 use testkit::redis::Redis;
 use testkit::server::Server;
-use testkit::writes::assert_changes_end_writes;
 
 const NEW_PASSWORD: &str = "an entirely new password";
 
@@ -26,18 +26,18 @@ impl<'s> User<'s> {
 
     fn with(server: &'s Server, carrier: Carrier, number: u32, password: &str) -> Result<Self, u16> {
         let body = json!({ "username": contract::user::username(number), "password": password });
-        let answer = server.post_json("/login", &body);
-        if answer.status != 200 {
-            return Err(answer.status);
+        let response = server.post_json("/login", &body);
+        if response.status != 200 {
+            return Err(response.status);
         }
         let header = match carrier {
-            Carrier::Bearer => ("authorization", format!("Bearer {}", answer.json()["token"].as_str().unwrap())),
-            Carrier::Cookie => ("cookie", answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()),
+            Carrier::Bearer => ("authorization", format!("Bearer {}", response.json()["token"].as_str().unwrap())),
+            Carrier::Cookie => ("cookie", response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()),
         };
         Ok(Self { server, number, header })
     }
 
-    fn send_request(&self, request_line: &str, body: &Value) -> Answer {
+    fn send_request(&self, request_line: &str, body: &Value) -> Response {
         let headers = [
             (self.header.0, self.header.1.as_str()),
             ("content-type", "application/json"),
@@ -66,7 +66,7 @@ fn for_every_scheme(check: impl Fn(&Server, Carrier)) {
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
             check(&testbed::server(&backend, scheme, &["--carrier", &carrier.to_string()]), carrier);
             // What one server has changed, the next would find: with a fresh store it finds the seed.
-            if !matches!(backend, Backend::Nothing) {
+            if !matches!(backend, Backend::NoStore) {
                 break;
             }
         }
@@ -161,7 +161,7 @@ fn user_change_at_one_node_blocks_writes_at_the_other() {
     for scheme in crate::STORED.into_iter().filter(|scheme| *scheme != "session-memory") {
         let backend = Backend::of(testbed::scheme(scheme));
         let node = || testbed::server(&backend, scheme, &[]);
-        assert_changes_end_writes(&node(), &node());
+        assert_changes_revoke_writes(&node(), &node());
     }
 }
 
@@ -174,7 +174,7 @@ fn sealed_session_cannot_write_after_a_user_change_at_another_node() {
     let shared = ["--scheme", "cookie-sealed", "--sealing-key-file", file.to_str().unwrap()];
     let directory = ["--redis-url", &redis.url()];
     let node = || Server::start(crate::BINARY, &[&shared[..], &directory].concat());
-    assert_changes_end_writes(&node(), &node());
+    assert_changes_revoke_writes(&node(), &node());
 }
 
 #[test]
