@@ -33,9 +33,9 @@ pub fn every_scheme(operation: &mut impl Operation) {
     let _ = Scratch::reclaim();
     let folder = Scratch::new().unwrap_or_else(|error| panic!("{error}"));
     for scheme in Scheme::all() {
-        let own = folder.path().join(scheme.id());
+        let scheme_folder = folder.path().join(scheme.id());
         let log = folder.path().join(format!("{scheme}.log"));
-        let store = || Store::start(scheme.store(), &own, &log, &Bounds::default());
+        let store = || Store::start(scheme.store(), &scheme_folder, &log, &Bounds::default());
         match scheme.store().is_external().then(store).transpose() {
             Ok(store) => measure_scheme(operation, scheme, store.as_ref()),
             Err(error) if error.is_missing() => eprintln!("\nSKIPPED: {scheme}: {error}\n"),
@@ -58,7 +58,7 @@ fn measure<M: AuthModule>(operation: &mut impl Operation, scheme: Scheme, store:
     // One thread, as a server with one worker has: what the driver of a connection does is in the figures.
     let runtime = Builder::new_current_thread().enable_all().build().expect("the system can start a runtime");
     let authenticator = runtime.block_on(authenticator::<M>(scheme, store));
-    operation.measure(&Fixture::prove(scheme, authenticator, &runtime, store));
+    operation.measure(&Fixture::verified(scheme, authenticator, &runtime, store));
 }
 
 async fn authenticator<M: AuthModule>(scheme: Scheme, store: Option<&Store>) -> M::Authenticator {
