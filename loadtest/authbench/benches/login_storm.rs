@@ -22,7 +22,7 @@ use driver::{Credentials, LoginBurst, Logins, Target, Workers};
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Plan};
 use engine::record::{Load, Round};
-use experiments::{Watched, alone, drive_round};
+use experiments::{ObservedProcesses, drive_round, outside_blocks};
 use lab::http::Client;
 use lab::server::{Server, ServerSpec};
 use tempfile::TempDir;
@@ -64,9 +64,10 @@ fn main() -> ExitCode {
 /// Sends `GET /me` at a steady rate.
 fn send_reads(target: &Target, scheme: Scheme, seconds: f64) -> (Round, SchedulingClass) {
     let plan = Plan { interval_s: seconds / 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: RATE_RPS }, seconds) };
-    let place = alone(scheme.id(), Load::AsPlanned);
+    let place = outside_blocks(scheme.id(), Load::AsPlanned);
     let workers = Workers { count: 1, dedicated_cpus: true };
-    drive_round(&plan, target, place, Watched::default(), workers, &Arc::default()).expect("the server is there")
+    drive_round(&plan, target, place, ObservedProcesses::default(), workers, &Arc::default())
+        .expect("the server is there")
 }
 
 fn report(

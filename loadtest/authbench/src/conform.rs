@@ -8,7 +8,7 @@ use conformance::checks::Check;
 use conformance::{Base, CheckOutcome, Ending, Extent, Observer, Report, SigningKeys, Subject, Verdict};
 use engine::input::{self, MAX_CONFIG_FILE_BYTES};
 use experiments::Progress as _;
-use lab::listener::process_behind;
+use lab::listener::process_listening_at;
 
 use crate::conformance_gate::memory_gauge;
 use crate::exit::{ExitResult, Failure};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &cli::Conform, stop: &Arc<AtomicBool>) -> ExitResult {
     if let Some(log) = &args.log {
         input::check_regular(log).map_err(|error| Failure::usage(format!("--log {}: {error}", log.display())))?;
     }
-    let server_pid = args.target.first().and_then(|url| process_behind(url));
+    let server_pid = args.target.first().and_then(|url| process_listening_at(url));
     let subject = Subject {
         nodes,
         memory: server_pid.map(memory_gauge),

@@ -35,12 +35,12 @@ fn format_findings(findings: &[Finding], capabilities: &Capabilities) -> String 
 }
 
 /// Formats what was found; unless it is good, also what it means and what to do.
-fn paragraph(Finding { name, judgement }: &Finding, names: usize) -> String {
-    let mut text = wrap(&format!("{:<7}  {name:<names$}  ", judgement.state), &judgement.found);
-    if judgement.state != State::Good {
+fn paragraph(Finding { name, assessment }: &Finding, names: usize) -> String {
+    let mut text = wrap(&format!("{:<7}  {name:<names$}  ", assessment.state), &assessment.observation);
+    if assessment.state != State::Good {
         let label = |label: &str| format!("{:<7}  {:>names$}  ", "", label);
-        text.push_str(&wrap(&label("effect"), &judgement.means));
-        text.extend(judgement.advice.iter().map(|advice| wrap(&label("advice"), advice)));
+        text.push_str(&wrap(&label("effect"), &assessment.effect));
+        text.extend(assessment.advice.iter().map(|advice| wrap(&label("advice"), advice)));
     }
     text
 }
@@ -82,7 +82,7 @@ fn not_possible(capabilities: &Capabilities) -> Vec<String> {
         Measurability::Impossible(because) => Some(because),
         Measurability::Full | Measurability::LessAccurate(_) => None,
     });
-    let schemes: Vec<&str> = capabilities.left_out.iter().map(|scheme| scheme.id()).collect();
+    let schemes: Vec<&str> = capabilities.excluded_schemes.iter().map(|scheme| scheme.id()).collect();
     none.into_iter().chain((!schemes.is_empty()).then(|| schemes.join(", "))).collect()
 }
 
@@ -140,7 +140,7 @@ mod tests {
             (WireExperiment::EXPERIMENT, Measurability::Full),
             (ScalingExperiment::EXPERIMENT, Measurability::Impossible(vec!["slices"])),
         ];
-        let capabilities = Capabilities { experiments, schemes: vec![], left_out: vec![] };
+        let capabilities = Capabilities { experiments, schemes: vec![], excluded_schemes: vec![] };
         assert_eq!(less_accurate(&capabilities), ["cost, reject (see processors)", "latency (see processors, lag)"]);
         assert_eq!(not_possible(&capabilities), ["scaling (see slices)"]);
     }

@@ -18,7 +18,8 @@ pub(crate) struct DoctorResult<'a> {
 struct FindingResult<'a> {
     /// Stable, such as `generator-ceiling`.
     name: &'static str,
-    /// `good`, `limited` (some results are less accurate) or `missing` (some experiments or schemes cannot be measured).
+    /// `good`, `limited` (some results are less accurate) or `missing` (some experiments or schemes cannot be
+    /// measured).
     state: String,
     /// What was found, with units.
     found: &'a str,
@@ -55,15 +56,15 @@ impl<'a> DoctorResult<'a> {
     }
 }
 
-fn finding_result(Finding { name, judgement }: &Finding) -> FindingResult<'_> {
+fn finding_result(Finding { name, assessment }: &Finding) -> FindingResult<'_> {
     FindingResult {
         name,
-        state: judgement.state.to_string(),
-        found: &judgement.found,
-        means: &judgement.means,
-        to_do: judgement.advice.as_deref(),
-        experiments: judgement.experiments.iter().map(ToString::to_string).collect(),
-        schemes_left_out: judgement.left_out.iter().map(|scheme| scheme.id()).collect(),
+        state: assessment.state.to_string(),
+        found: &assessment.observation,
+        means: &assessment.effect,
+        to_do: assessment.advice.as_deref(),
+        experiments: assessment.experiments.iter().map(ToString::to_string).collect(),
+        schemes_left_out: assessment.excluded_schemes.iter().map(|scheme| scheme.id()).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use contract::SchemeDescriptor;
 use engine::clock::SchedulingClass;
 use engine::plan::{Arrivals, Mix, Plan, Population, Warmup};
 use engine::record::{Load, LoadExperiment, Placement, Round};
-use experiments::{ExperimentError, Journal, Watched};
+use experiments::{ExperimentError, Journal, ObservedProcesses};
 use lab::http::{Client, HttpError};
 
 use crate::cli::ArrivalKind;
@@ -147,10 +147,10 @@ fn measure(
 ) -> anyhow::Result<(Round, SchedulingClass)> {
     let target = target(args, plan, client, descriptor)?;
     driver::preflight(plan, &target)?;
-    let place = experiments::alone(name(descriptor), Load::AsPlanned);
+    let place = experiments::outside_blocks(name(descriptor), Load::AsPlanned);
     let servers = local_servers(args);
-    let watched = Watched { servers: &servers, ..Watched::default() };
-    let measured = experiments::drive_round(plan, &target, place, watched, workers(), stop)?;
+    let processes = ObservedProcesses { servers: &servers, ..ObservedProcesses::default() };
+    let measured = experiments::drive_round(plan, &target, place, processes, workers(), stop)?;
     if stop.load(Ordering::SeqCst) && measured.0.counts.sent() == 0 {
         return Err(ExperimentError::Interrupted.into());
     }

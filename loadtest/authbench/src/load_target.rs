@@ -27,7 +27,7 @@ pub(crate) fn name(descriptor: Option<&SchemeDescriptor>) -> &str {
 
 /// Returns the process that listens at the target, if it runs on this machine.
 pub(crate) fn local_servers(args: &cli::Load) -> Vec<u32> {
-    lab::listener::process_behind(args.target.as_str()).into_iter().collect()
+    lab::listener::process_listening_at(args.target.as_str()).into_iter().collect()
 }
 
 pub(crate) fn workers() -> Workers {

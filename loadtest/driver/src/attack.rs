@@ -76,9 +76,9 @@ impl From<GooseError> for DriveError {
 }
 
 /// How long Goose may take to start its users.
-const START_LIMIT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// Between the last user's arrival and the round's start, so that all have settled.
-const LEAD: Duration = Duration::from_millis(20);
+const START_DELAY: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<AtomicBool>) -> Result<Drive, DriveError> {
     target.check_limits(plan)?;
@@ -142,12 +142,12 @@ async fn round(
 ) -> Result<(Instant, DrivenLoad), DriveError> {
     let plan = &context.plan;
     let users = plan.connections;
-    await_all_users(reports, users, START_LIMIT, "start", goose).await?;
-    let start = Instant::now() + LEAD;
+    await_all_users(reports, users, START_TIMEOUT, "start", goose).await?;
+    let start = Instant::now() + START_DELAY;
     let recorder = Arc::new(Recorder::new(plan, start, workers));
     let (pacer, tickets) = start_pacer(context, start).unzip();
     start_signal.send_replace(Some(StartedRound { start, recorder: recorder.clone(), tickets }));
-    let limit = Duration::from_secs_f64(plan.duration_s + 2.0 * plan.timeout_s) + START_LIMIT;
+    let limit = Duration::from_secs_f64(plan.duration_s + 2.0 * plan.timeout_s) + START_TIMEOUT;
     await_all_users(reports, users, limit, "finish", goose).await?;
     start_signal.send_replace(None);
     let planned = match pacer {

@@ -57,7 +57,7 @@ impl Credentials {
     }
 
     /// Whether they are those of the control, which issues none.
-    pub(crate) fn are_none(&self) -> bool {
+    pub(crate) fn are_absent(&self) -> bool {
         self.0.iter().all(|credential| credential.headers.is_empty())
     }
 

@@ -75,14 +75,14 @@ impl Addresses {
             }
             None => request.headers_mut().extend(issued.headers(&self.refresh)),
         }
-        self.add_origin(&mut request, issued.is_by_cookie());
+        self.add_origin(&mut request, issued.uses_cookie());
         request
     }
 
     pub(crate) fn logout(&self, issued: &Issued) -> Request {
         let mut request = Request::new(Method::POST, self.logout.clone());
         request.headers_mut().extend(issued.headers(&self.logout));
-        self.add_origin(&mut request, issued.is_by_cookie());
+        self.add_origin(&mut request, issued.uses_cookie());
         request
     }
 
@@ -101,8 +101,8 @@ impl Addresses {
 
     /// Adds the `Origin` that a browser sends with every `POST` of a page of this very site, for servers that accept a
     /// state change by cookie from their own site only.
-    fn add_origin(&self, request: &mut Request, is_by_cookie: bool) {
-        if is_by_cookie {
+    fn add_origin(&self, request: &mut Request, uses_cookie: bool) {
+        if uses_cookie {
             request.headers_mut().insert(ORIGIN, self.origin.clone());
         }
     }

@@ -83,7 +83,7 @@ impl Issued {
     }
 
     /// Returns whether the credential is in cookies, as in a browser.
-    pub(crate) fn is_by_cookie(&self) -> bool {
+    pub(crate) fn uses_cookie(&self) -> bool {
         self.carrier == Carrier::Cookie
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let login = response(&["AWSALB=1; Path=/"], r#","token":"abc","refresh_token":"r1""#);
         let mut issued = Issued::at_login(Carrier::Bearer, &at, &login).unwrap();
         assert_eq!(read(&issued), [("authorization", "Bearer abc"), ("cookie", "AWSALB=1")]);
-        assert_eq!((issued.refresh_token(), issued.is_by_cookie()), (Some("r1"), false));
+        assert_eq!((issued.refresh_token(), issued.uses_cookie()), (Some("r1"), false));
         assert!(issued.renew(&at, &response(&["AWSALB=2; Path=/"], r#","token":"def""#)));
         assert_eq!(read(&issued), [("authorization", "Bearer def"), ("cookie", "AWSALB=2")]);
         assert_eq!(issued.refresh_token(), Some("r1"), "it was not rotated");
@@ -162,7 +162,7 @@ mod tests {
             assert_eq!(read(&issued), [("cookie", "AWSALB=1; __Host-authbench=xyz")]);
             let (_, at_refresh) = issued.cookie(at.refresh_url()).unwrap();
             assert_eq!(at_refresh, "renewal=r; AWSALB=1; __Host-authbench=xyz");
-            assert!(issued.is_by_cookie());
+            assert!(issued.uses_cookie());
             issued.store_read_cookies(&at, &response(&["AWSALB=2; Path=/"], "").headers);
             assert_eq!(read(&issued), [("cookie", "AWSALB=2; __Host-authbench=xyz")]);
         }

@@ -126,15 +126,15 @@ mod tests {
         }
     }
 
-    fn walk(reads: u32, steps: usize) -> String {
+    fn step_sequence(reads: u32, steps: usize) -> String {
         let mut journey = Journey::new(reads);
         (0..steps).map(|_| take(&mut journey)).collect()
     }
 
     #[test]
     fn steps_repeat_in_order() {
-        assert_eq!(walk(2, 8), "LrrRrrOL");
-        assert_eq!(walk(0, 4), "LROL");
+        assert_eq!(step_sequence(2, 8), "LrrRrrOL");
+        assert_eq!(step_sequence(0, 4), "LROL");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use credential::{CredentialError, Credentials};
 pub use limits::{LimitError, check as check_limits, raise_descriptor_limit, spare_descriptors};
 pub use login_burst::{LoginBurst, Logins};
 pub use preflight::{Exchanged, PreflightError};
-pub use probe::{Lane, Probe, ProbedRequest, Reply};
+pub use probe::{Probe, ProbeLoad, ProbedRequest, Reply};
 pub use revocation_poller::{Call, NodeResult, PollError, Polling, RevocationPoller, Trial, TrialResult};
 
 /// What is loaded, and with what.

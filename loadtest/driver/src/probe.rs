@@ -28,7 +28,7 @@ const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Reads by one plan on one target.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub struct ProbeLoad {
     /// When requests begin, with which credentials, and how long each may take. An open loop.
     pub plan: Plan,
     /// The targets, used in turn.
@@ -71,32 +71,32 @@ pub enum Reply {
     Unsent,
 }
 
-/// Sends reads (`GET /me`) on every lane at once, each at its intended time regardless of earlier ones. All slow work
+/// Sends reads (`GET /me`) on every load at once, each at its intended time regardless of earlier ones. All slow work
 /// is done when it is created, so that the first request is as punctual as the last.
 pub struct Probe {
     runtime: Runtime,
-    lanes: Vec<PreparedLane>,
+    loads: Vec<PreparedLoad>,
 }
 
 impl Probe {
     /// Gets everything ready: threads, clients, addresses.
-    pub fn of(lanes: &[Lane], workers: Workers) -> Result<Self, DriveError> {
+    pub fn of(loads: &[ProbeLoad], workers: Workers) -> Result<Self, DriveError> {
         let (runtime, _) = runtime(workers.count, workers.dedicated_cpus)?;
-        let lanes = lanes.iter().map(PreparedLane::of).collect::<Result<_, _>>()?;
-        Ok(Self { runtime, lanes })
+        let loads = loads.iter().map(PreparedLoad::of).collect::<Result<_, _>>()?;
+        Ok(Self { runtime, loads })
     }
 
-    /// Sends from `start` on. Returns one list per lane, with an entry for every request of its plan, in the order of
+    /// Sends from `start` on. Returns one list per load, with an entry for every request of its plan, in the order of
     /// the intended starts. Setting `stop` ends it early; unsent requests are reported as such.
     ///
     /// Blocks the calling thread, which must not belong to an asynchronous runtime, until the last response or timeout.
     pub fn run(self, start: Instant, stop: &Arc<AtomicBool>) -> Result<Vec<Vec<ProbedRequest>>, DriveError> {
-        let Self { runtime, lanes } = self;
+        let Self { runtime, loads } = self;
         let probed = runtime.block_on(async {
-            let in_flight: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(start, stop.clone()))).collect();
+            let in_flight: Vec<_> = loads.into_iter().map(|load| tokio::spawn(load.run(start, stop.clone()))).collect();
             let mut probed = Vec::with_capacity(in_flight.len());
-            for lane in in_flight {
-                probed.push(lane.await.expect("a lane does not panic and is not aborted")?);
+            for load in in_flight {
+                probed.push(load.await.expect("a load does not panic and is not aborted")?);
             }
             Ok(probed)
         });
@@ -105,37 +105,37 @@ impl Probe {
     }
 }
 
-/// A lane with parsed addresses and ready clients.
-struct PreparedLane {
-    lane: Lane,
+/// A load with parsed addresses and ready clients.
+struct PreparedLoad {
+    load: ProbeLoad,
     addresses: Vec<Addresses>,
     clients: Vec<Client>,
 }
 
-impl PreparedLane {
-    fn of(lane: &Lane) -> Result<Self, DriveError> {
-        let nodes = &lane.target.nodes;
+impl PreparedLoad {
+    fn of(load: &ProbeLoad) -> Result<Self, DriveError> {
+        let nodes = &load.target.nodes;
         Ok(Self {
             addresses: nodes.iter().map(|node| Addresses::of(node, Mix::Reads)).collect::<Result<_, _>>()?,
             clients: nodes
                 .iter()
-                .map(|_| client(Duration::from_secs_f64(lane.plan.timeout_s)))
+                .map(|_| client(Duration::from_secs_f64(load.plan.timeout_s)))
                 .collect::<Result<_, _>>()?,
-            lane: lane.clone(),
+            load: load.clone(),
         })
     }
 
     async fn run(self, start: Instant, stop: Arc<AtomicBool>) -> Result<Vec<ProbedRequest>, DriveError> {
-        let all: Vec<Ticket> = Tickets::of(&self.lane.plan, start).collect();
+        let all: Vec<Ticket> = Tickets::of(&self.load.plan, start).collect();
         let mut probed: Vec<ProbedRequest> =
             all.iter().enumerate().map(|(number, ticket)| self.planned(number, *ticket)).collect();
         let (sender, tickets) = flume::unbounded();
-        let pacer = tokio::spawn(pace(Tickets::of(&self.lane.plan, start), sender, stop.clone()));
+        let pacer = tokio::spawn(pace(Tickets::of(&self.load.plan, start), sender, stop.clone()));
         let mut in_flight = JoinSet::new();
         let mut sent = 0;
         while tickets.recv_async().await.is_ok() {
             let ProbedRequest { node, credential, .. } = probed[sent];
-            let credential = self.lane.target.nodes[node].credentials.get(credential).clone();
+            let credential = self.load.target.nodes[node].credentials.get(credential).clone();
             let request = self.addresses[node].read(&credential);
             let (client, number) = (self.clients[node].clone(), sent);
             in_flight.spawn(async move { (number, send_request(&client, request, &credential).await) });

@@ -30,7 +30,7 @@ use crate::exchange::read_path;
 use crate::{Drive, DriveError, Node, Target, Workers};
 
 /// Between the last connection and the round's start.
-const LEAD: Duration = Duration::from_millis(20);
+const START_DELAY: Duration = Duration::from_millis(20);
 /// How long a connection waits before it tries a target again that has failed it.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -59,7 +59,7 @@ pub(crate) fn run(plan: &Plan, target: &Target, workers: Workers, stop: &Arc<Ato
         node_addresses.map(|to| TcpStream::connect(to).map_err(DriveError::connect)).collect::<Result<_, _>>()?;
     let nodes = bases.iter().zip(&target.nodes);
     let route = read_path(plan.mix);
-    let start = Instant::now() + LEAD;
+    let start = Instant::now() + START_DELAY;
     let round = Arc::new(Round {
         requests: nodes
             .map(|(to, node)| node.credentials.iter().map(|credential| Request::read(to, &route, credential)).collect())

@@ -205,7 +205,7 @@ impl<'a> VirtualUser<'a> {
         let request = self.addresses().login_by(*carrier, &contract::user::username(user));
         let mut exchange = exchange(&self.context.client, request, 200).await;
         if let Ok(response) = &exchange.response {
-            let none = || nodes[self.node()].credentials.are_none().then(Issued::none);
+            let none = || nodes[self.node()].credentials.are_absent().then(Issued::none);
             match Issued::at_login(*carrier, self.addresses(), response).or_else(none) {
                 Some(issued) => journey.issued = Some(issued),
                 None => exchange.response = Err(NO_CREDENTIAL.to_owned()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use contract::{Scheme, StoreKind};
 use driver::{Node, Target};
 use lab::child::{Bounds, Child};
-use lab::haproxy::{Farm, Haproxy, cookie};
+use lab::haproxy::{Haproxy, ServerPool, cookie};
 
 use crate::run_context::{ExperimentError, RunContext};
 
@@ -66,10 +66,10 @@ impl RunningBalancer {
         let sticky = is_sticky(scheme);
         let servers: Vec<String> =
             target.nodes.iter().map(|node| node.base_url.trim_start_matches("http://").to_owned()).collect();
-        let farm = |count: usize| Farm { servers: servers[..count].to_vec(), sticky };
-        let farms: Vec<Farm> = (1..=servers.len()).map(farm).collect();
+        let pool = |count: usize| ServerPool { servers: servers[..count].to_vec(), sticky };
+        let pools: Vec<ServerPool> = (1..=servers.len()).map(pool).collect();
         let log = context.log(&format!("haproxy-{scheme}"));
-        Ok(Self { haproxy: Haproxy::start(&farms, folder.path(), &log, bounds)?, sticky })
+        Ok(Self { haproxy: Haproxy::start(&pools, folder.path(), &log, bounds)?, sticky })
     }
 
     /// Returns the target that reaches these nodes, the first ones, through the balancer.

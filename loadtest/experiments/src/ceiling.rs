@@ -7,7 +7,7 @@ use engine::validity::generator_share;
 
 use crate::run_context::{ExperimentError, RunConfig};
 use crate::servers::ServerUnderTest;
-use crate::visit::{Watched, alone, drive_round, workers};
+use crate::visit::{ObservedProcesses, drive_round, outside_blocks, workers};
 
 /// The generator sustains a rate if it uses at most this share of its processors; a round is invalid only above
 /// [`engine::validity::GENERATOR_SHARE`].
@@ -45,9 +45,9 @@ fn sustains(
 ) -> Result<bool, ExperimentError> {
     let arrivals = Arrivals::Poisson { rate_rps };
     let plan = Plan { connections, interval_s: ROUND_S / 10.0, ..Plan::new(arrivals, ROUND_S) };
-    let place = alone(under_test.scheme.id(), Load::AsPlanned);
-    let watched = Watched { servers: &[under_test.server.process().pid()], ..Watched::default() };
+    let place = outside_blocks(under_test.scheme.id(), Load::AsPlanned);
+    let processes = ObservedProcesses { servers: &[under_test.server.process().pid()], ..ObservedProcesses::default() };
     let workers = workers(&config.placement);
-    let (round, _) = drive_round(&plan, &under_test.target, place, watched, workers, &config.stop)?;
+    let (round, _) = drive_round(&plan, &under_test.target, place, processes, workers, &config.stop)?;
     Ok(generator_share(&round, workers.count as u32).is_some_and(|share| share <= MAX_CPU_SHARE))
 }

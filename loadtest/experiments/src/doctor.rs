@@ -25,7 +25,7 @@ use lab::placement::{allowed, cores, pin_generator};
 use lab::scratch::Scratch;
 
 pub use capabilities::{Capabilities, Measurability};
-pub use finding::{Finding, Judgement, State};
+pub use finding::{Assessment, Finding, State};
 
 use crate::Progress;
 use crate::balancer::Balancer;
@@ -48,7 +48,7 @@ struct Examination<'a> {
 /// How long the load of other programs is observed.
 const OBSERVATION_TIME: Duration = Duration::from_millis(600);
 
-type Probe = fn(&mut Examination<'_>) -> Judgement;
+type Probe = fn(&mut Examination<'_>) -> Assessment;
 
 /// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then,
 /// and the steal time covers all probes.
@@ -103,7 +103,7 @@ pub fn examine(stop: &Arc<AtomicBool>, progress: &mut dyn Progress) -> Result<Ve
     let mut findings = Vec::new();
     for (name, probe) in PROBES {
         progress.step(name);
-        findings.push(Finding { name, judgement: probe(&mut examination) });
+        findings.push(Finding { name, assessment: probe(&mut examination) });
         // An interrupted probe has no result.
         config.check_can_continue()?;
     }
@@ -127,8 +127,8 @@ fn config(stop: &Arc<AtomicBool>) -> Result<RunConfig, ExperimentError> {
     })
 }
 
-/// Judges the steal time during all probes before.
-fn steal(examination: &mut Examination<'_>) -> Judgement {
+/// Assesses the steal time during all probes before.
+fn steal(examination: &mut Examination<'_>) -> Assessment {
     let (began, now) = (examination.began, Instant::now());
     let observation = examination.observer.take().map(Observer::finish);
     machine::steal(observation.and_then(|observation| observation.steal(began, now)))

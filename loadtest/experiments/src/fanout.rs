@@ -59,9 +59,11 @@ impl Run for FanoutExperiment {
             let key = lab::keys::make(scheme, folder.path());
             let key = key.map_err(|source| ExperimentError::Key { scheme, source })?;
             for link_rtt_us in [0, parameters.link_rtt_us] {
-                let Some(links) = Stretch::of(context, scheme, link_rtt_us)? else { continue };
-                visits.extend(of_row(parameters, link_rtt_us).into_iter().map(|(at, load)| (servers.len(), at, load)));
-                servers.push(row(context, scheme, parameters, key.clone(), links)?);
+                let Some(links) = ChainLinks::of(context, scheme, link_rtt_us)? else { continue };
+                visits.extend(
+                    visits_of_chain(parameters, link_rtt_us).into_iter().map(|(at, load)| (servers.len(), at, load)),
+                );
+                servers.push(start_chain(context, scheme, parameters, key.clone(), links)?);
             }
         }
         for turn in blocks::begin(context, "fanout", &visits, parameters.blocks) {
@@ -93,7 +95,7 @@ fn chosen(context: &mut RunContext<'_>, parameters: &FanoutParameters) -> Result
 }
 
 /// The delay proxies of a chain: between its servers, and between them and their store.
-struct Stretch {
+struct ChainLinks {
     /// Round-trip time, in microseconds; 0 without proxies.
     rtt_us: u32,
     /// The proxy in front of the store, if it is a separate process.
@@ -102,23 +104,27 @@ struct Stretch {
     servers: Vec<DelayProxy>,
 }
 
-impl Stretch {
+impl ChainLinks {
     /// Returns none if no proxy is possible in front of the store.
     fn of(context: &mut RunContext<'_>, scheme: Scheme, rtt_us: u32) -> Result<Option<Self>, ExperimentError> {
-        let mut stretch = Self { rtt_us, store: None, servers: Vec::new() };
-        let Some(store) = context.config.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(stretch)) };
+        let mut links = Self { rtt_us, store: None, servers: Vec::new() };
+        let Some(store) = context.config.store(scheme).filter(|_| rtt_us > 0) else { return Ok(Some(links)) };
         let Some(address) = store.address() else {
             let reason = "a delay proxy needs a store that this run started at a single address; this store is external or \
                           redirects its clients to other addresses";
             context.journal.omit(&format!("fanout of {scheme} with network delay between servers"), reason)?;
             return Ok(None);
         };
-        stretch.store = stretch.lead(context, address)?;
-        Ok(Some(stretch))
+        links.store = links.start_proxy(context, address)?;
+        Ok(Some(links))
     }
 
     /// Starts a proxy to this address; none without network delay.
-    fn lead(&self, context: &RunContext<'_>, address: SocketAddr) -> Result<Option<DelayProxy>, ExperimentError> {
+    fn start_proxy(
+        &self,
+        context: &RunContext<'_>,
+        address: SocketAddr,
+    ) -> Result<Option<DelayProxy>, ExperimentError> {
         let link = Link::of_round_trip(Duration::from_micros(u64::from(self.rtt_us)));
         let start = || DelayProxy::start(address, link, &context.config.placement.generator_cpus, context.config.seed);
         let proxy = (self.rtt_us > 0).then(start).transpose();
@@ -127,7 +133,7 @@ impl Stretch {
 
     /// Returns the URL of this server, through a proxy if there is one.
     fn url(&mut self, context: &RunContext<'_>, server: &Server) -> Result<String, ExperimentError> {
-        let Some(proxy) = self.lead(context, server.address())? else { return Ok(server.base_url()) };
+        let Some(proxy) = self.start_proxy(context, server.address())? else { return Ok(server.base_url()) };
         let url = format!("http://{}", proxy.address());
         self.servers.push(proxy);
         Ok(url)
@@ -135,16 +141,16 @@ impl Stretch {
 }
 
 /// Starts a chain: a server with as many behind it as the greatest number of hops, each of which forwards to the next.
-fn row<'a>(
+fn start_chain<'a>(
     context: &mut RunContext<'a>,
     scheme: Scheme,
     parameters: &FanoutParameters,
     key: Key,
-    mut links: Stretch,
+    mut links: ChainLinks,
 ) -> Result<ServerUnderTest<'a>, ExperimentError> {
     let store = context.config.store(scheme);
     let (inner, inner_store, inner_key) = behind(scheme, store, key.clone());
-    let inner_url = inner_store.zip(links.store.as_ref()).map(|(store, link)| store.url_by_way_of(link.address()));
+    let inner_url = inner_store.zip(links.store.as_ref()).map(|(store, link)| store.url_through(link.address()));
     let (mut servers, mut next) = (Vec::new(), None);
     let hops = parameters.hops.iter().copied().max().unwrap_or(0);
     for number in (2..=hops + 1).rev() {
@@ -189,7 +195,7 @@ fn spec(
 
 /// Returns the visits of a chain in each block. With network delay there are no saturated ones: the proxies would be
 /// saturated first.
-fn of_row(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> {
+fn visits_of_chain(parameters: &FanoutParameters, link_rtt_us: u32) -> Vec<(Hops, Load)> {
     let at_rate = |rate_rps| Load::EqualRate { rate_rps };
     let loads = if link_rtt_us == 0 {
         vec![at_rate(parameters.rate_rps), Load::Saturated]

@@ -32,10 +32,10 @@ impl Pause {
     /// The pause in multiples of the duration of the write: writing takes at most a fiftieth of a run's time.
     const SHARE: u32 = 50;
     /// The longest pause, which bounds the loss.
-    const MOST: Duration = Duration::from_secs(10);
+    const MAX: Duration = Duration::from_secs(10);
 
     fn after(began: Instant, ended: Instant) -> Self {
-        Self { until: ended + (ended.duration_since(began) * Self::SHARE).min(Self::MOST) }
+        Self { until: ended + (ended.duration_since(began) * Self::SHARE).min(Self::MAX) }
     }
 
     fn is_over(self, now: Instant) -> bool {

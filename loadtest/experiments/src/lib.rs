@@ -42,7 +42,7 @@ use engine::{Experiment, each_comparison};
 pub use balancer::Balancer;
 pub use journal::Journal;
 pub use run_context::{ExperimentError, RunConfig, RunContext};
-pub use visit::{Watched, alone, drive_round};
+pub use visit::{ObservedProcesses, drive_round, outside_blocks};
 
 use crate::profile::{Parameters, Profile};
 

@@ -45,7 +45,7 @@ use crate::profile::Profile;
 use crate::round_size::RoundSize;
 use crate::run_context::{ExperimentError, RunContext};
 use crate::servers::{self, ServerUnderTest};
-use crate::visit::Watched;
+use crate::visit::ObservedProcesses;
 use crate::{Run, blocks};
 
 pub use parameters::LoginParameters;
@@ -122,9 +122,9 @@ fn visit(
         let login_burst =
             login_burst.map(|login_burst| scope.spawn(move || driver::log_in(node, login_burst, reads_done)));
         let pid = [under_test.server.process().pid()];
-        let watched = Watched { servers: &pid, store: under_test.store, balancer: None };
+        let processes = ObservedProcesses { servers: &pid, store: under_test.store, balancer: None };
         let visit = turn.visit(Load::EqualRate { rate_rps });
-        let round = visit.drive(context, under_test.scheme, &under_test.target, watched, &plan);
+        let round = visit.drive(context, under_test.scheme, &under_test.target, processes, &plan);
         // The burst lasts from before the first read until after the last.
         reads_done.store(true, Ordering::Relaxed);
         (round, login_burst.map(|login_burst| login_burst.join().expect("logging in does not panic")))

@@ -34,7 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::{Scheme, StoreKind};
-use driver::{Lane, Probe, ProbedRequest, Target};
+use driver::{Probe, ProbeLoad, ProbedRequest, Target};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::{OutageExperiment, OutageFault, OutageSetup};
 
@@ -52,9 +52,9 @@ pub use parameters::OutageParameters;
 /// The length of the intervals in which requests are counted, in seconds.
 const INTERVAL_S: f64 = 0.1;
 /// The time between the last preparation and the first request.
-const LEAD: Duration = Duration::from_millis(50);
+const START_DELAY: Duration = Duration::from_millis(50);
 /// The time from the start of the fault to the first logout.
-const BEFORE_LOGOUTS: Duration = Duration::from_millis(200);
+const FIRST_LOGOUT_DELAY: Duration = Duration::from_millis(200);
 /// The longest sleep between two checks for an interruption.
 const MAX_SLEEP: Duration = Duration::from_millis(20);
 
@@ -130,32 +130,32 @@ impl FaultRun<'_> {
             config,
             ledgers.iter().filter_map(CredentialLedger::windows_end).max().unwrap_or_else(Instant::now),
         )?;
-        let lanes = testbed.loaded().zip(&ledgers).map(|(nodes, ledger)| self.lane(config, nodes, ledger));
-        let lanes = lanes.collect::<Result<Vec<Lane>, ExperimentError>>()?;
-        let probe = Probe::of(&lanes, workers(&config.placement))?;
+        let loads = testbed.loaded().zip(&ledgers).map(|(nodes, ledger)| self.load(config, nodes, ledger));
+        let loads = loads.collect::<Result<Vec<ProbeLoad>, ExperimentError>>()?;
+        let probe = Probe::of(&loads, workers(&config.placement))?;
         let started_at = crate::now();
-        let start = Instant::now() + LEAD;
+        let start = Instant::now() + START_DELAY;
         let (probed, times) = self.run_under_load(config, testbed, &mut ledgers, probe, start)?;
         config.check_can_continue()?;
         testbed.check()?;
         let [fault, repaired] = times;
-        let rounds: Vec<_> = (testbed.loaded().zip(&ledgers).zip(&lanes).zip(&probed))
-            .map(|(((nodes, ledger), lane), probed)| {
+        let rounds: Vec<_> = (testbed.loaded().zip(&ledgers).zip(&loads).zip(&probed))
+            .map(|(((nodes, ledger), load), probed)| {
                 let timeline =
                     FaultTimeline { fault: self.fault, start, began: fault, repaired, interval_s: INTERVAL_S };
-                classify(&timeline, self.repetition, &started_at, nodes, ledger, &lane.plan, probed)
+                classify(&timeline, self.repetition, &started_at, nodes, ledger, &load.plan, probed)
             })
             .collect();
         context.journal.measured(|outage: &mut OutageExperiment| outage.rounds.extend(rounds))?;
         Ok(())
     }
 
-    fn lane(
+    fn load(
         &self,
         config: &RunConfig,
         nodes: &SchemeNodes,
         ledger: &CredentialLedger,
-    ) -> Result<Lane, ExperimentError> {
+    ) -> Result<ProbeLoad, ExperimentError> {
         let parameters = self.parameters;
         let arrivals = Arrivals::Poisson { rate_rps: parameters.rate_rps };
         let round = u64::from(self.repetition) * OutageFault::ALL.len() as u64 + self.fault as u64;
@@ -166,7 +166,7 @@ impl FaultRun<'_> {
             timeout_s: parameters.timeout_s,
             ..Plan::new(arrivals, parameters.before_s + parameters.fault_s + parameters.after_s)
         };
-        Ok(Lane { plan, target: Target { nodes: ledger.nodes(nodes)?, carrier: config.carrier } })
+        Ok(ProbeLoad { plan, target: Target { nodes: ledger.nodes(nodes)?, carrier: config.carrier } })
     }
 
     /// Runs the load in one thread, logouts in others, and the fault at the same time. Returns the responses, and when
@@ -186,7 +186,7 @@ impl FaultRun<'_> {
             wait_until(config, after(self.parameters.before_s))?;
             let began = Instant::now();
             testbed.inject(self.fault, Duration::from_secs_f64(self.parameters.slow_rtt_s))?;
-            wait_until(config, began + BEFORE_LOGOUTS)?;
+            wait_until(config, began + FIRST_LOGOUT_DELAY)?;
             for ledger in ledgers {
                 scope.spawn(move || ledger.revoke_some(self.fault, repair_at));
             }

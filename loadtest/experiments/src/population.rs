@@ -33,7 +33,7 @@ use crate::experiment_store::ExperimentStore;
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
 use crate::run_context::{ExperimentError, RunContext};
-use crate::visit::Watched;
+use crate::visit::ObservedProcesses;
 use crate::{Run, blocks, memory};
 
 pub use self::parameters::PopulationParameters;
@@ -161,7 +161,7 @@ fn live(
             visit(context, parameters, block, &many, &few)?;
         }
     }
-    time.spend(many.took);
+    time.subtract(many.took);
     if let Some(store) = store.store() {
         let began = Instant::now();
         store.clear()?;
@@ -239,8 +239,9 @@ fn visit(
         let (is_many, load) = turn.item;
         let (populated, target) = if is_many { (many, &many_target) } else { (few, &few_target) };
         let plan = size(parameters, load, populated).plan(context.config, turn.block, load.equal_rate_rps());
-        let watched = Watched { servers: &[populated.server.process().pid()], store: populated.store, balancer: None };
-        let round = turn.visit(load).drive(context, populated.scheme, target, watched, &plan)?;
+        let processes =
+            ObservedProcesses { servers: &[populated.server.process().pid()], store: populated.store, balancer: None };
+        let round = turn.visit(load).drive(context, populated.scheme, target, processes, &plan)?;
         populated.check()?;
         let round = RoundAt { at: LiveCredentials { live: u64::from(populated.filled) }, round };
         context.journal.measured(|population: &mut PopulationExperiment| population.rounds.push(round))?;

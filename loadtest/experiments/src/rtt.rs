@@ -66,10 +66,10 @@ impl Run for RttExperiment {
 
     fn run(context: &mut RunContext<'_>, parameters: &RttParameters) -> Result<(), ExperimentError> {
         context.config.stores.values().try_for_each(Store::clear)?;
-        let mut servers = near(context, parameters)?;
-        let near = servers.len();
-        servers.extend(far(context, parameters)?);
-        let visits = visits(servers.len(), near, parameters);
+        let mut servers = start_with_local_store(context, parameters)?;
+        let local = servers.len();
+        servers.extend(start_with_remote_store(context, parameters)?);
+        let visits = visits(servers.len(), local, parameters);
         for turn in blocks::begin(context, "rtt", &visits, parameters.blocks) {
             let (index, at, load) = turn.item;
             let under_test = &mut servers[index];
@@ -84,7 +84,7 @@ impl Run for RttExperiment {
 }
 
 /// Starts a server with a local store for every scheme.
-fn near<'a>(
+fn start_with_local_store<'a>(
     context: &mut RunContext<'a>,
     parameters: &RttParameters,
 ) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
@@ -97,7 +97,7 @@ fn near<'a>(
 }
 
 /// Starts a server behind a delay proxy for every scheme whose store this run started at a single address.
-fn far<'a>(
+fn start_with_remote_store<'a>(
     context: &mut RunContext<'a>,
     parameters: &RttParameters,
 ) -> Result<Vec<ServerUnderTest<'a>>, ExperimentError> {
@@ -125,9 +125,10 @@ fn spec(context: &RunContext<'_>, scheme: Scheme) -> Result<ServerSpec, Experime
 }
 
 /// Returns the visits of each block: a server by its index, the distance of its store, and a load.
-fn visits(servers: usize, near: usize, parameters: &RttParameters) -> Vec<(usize, StoreDistance, Load)> {
-    let far = parameters.rtts_us.iter().filter(|rtt_us| **rtt_us > 0);
-    let rtts_us = |index: usize| if index < near { vec![0] } else { far.clone().copied().collect::<Vec<u32>>() };
+fn visits(servers: usize, local: usize, parameters: &RttParameters) -> Vec<(usize, StoreDistance, Load)> {
+    let remote_rtts_us = parameters.rtts_us.iter().filter(|rtt_us| **rtt_us > 0);
+    let rtts_us =
+        |index: usize| if index < local { vec![0] } else { remote_rtts_us.clone().copied().collect::<Vec<u32>>() };
     let loads = [Load::EqualRate { rate_rps: parameters.rate_rps }, Load::Saturated];
     let at = |rtt_us| loads.map(|load| (StoreDistance { rtt_us }, load));
     (0..servers)

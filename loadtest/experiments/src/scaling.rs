@@ -41,7 +41,7 @@ use crate::nodes::{FULL_CPU, Nodes, QuotaStore, Quotas};
 use crate::profile::Profile;
 use crate::round_size::RoundSize;
 use crate::run_context::{ExperimentError, RunContext};
-use crate::visit::{Watched, alone, drive_round, workers};
+use crate::visit::{ObservedProcesses, drive_round, outside_blocks, workers};
 use crate::{Run, blocks};
 
 pub use parameters::ScalingParameters;
@@ -50,15 +50,15 @@ mod demand;
 mod parameters;
 
 /// All nodes together stay below this share of the generator's capacity.
-const OF_GENERATOR: f64 = 0.60;
+const MAX_GENERATOR_SHARE: f64 = 0.60;
 /// Nodes and store together stay below this share of their processors: the kernel needs some as well.
-const OF_PROCESSORS: f64 = 0.90;
+const MAX_PROCESSOR_SHARE: f64 = 0.90;
 /// The store's quota, in multiples of a node's. A session over one pipelining connection needs a fifth of its node's
 /// CPU time in the store, so that five or six nodes saturate it; a pooled one saturates it with two or three.
-const STORE_IN_NODES: f64 = 1.0;
+const STORE_QUOTA_IN_NODES: f64 = 1.0;
 /// The balancer's quota, as a multiple of its greatest need: with idle time it uses more CPU time per request than when
 /// saturated.
-const BALANCER_SPARE: f64 = 2.0;
+const BALANCER_MARGIN: f64 = 2.0;
 /// A balancer whose quota is used up in more than this share of its periods limits the rate.
 const BALANCER_SATURATED: f64 = 0.10;
 /// At most this number of nodes saturates the store: no more than the laws are fitted on.
@@ -153,21 +153,21 @@ fn choose_quotas(
 ) -> QuotaSizes {
     let placement = &context.config.placement;
     let cheapest_us = demands.iter().map(|demand| demand.server_us).fold(f64::INFINITY, f64::min);
-    let most_of = |us: fn(&ServiceDemand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
-    let generator_us = most_of(|demand| demand.generator_us);
-    let balancer_us = most_of(|demand| demand.balancer_us.unwrap_or(0.0));
+    let max_of = |us: fn(&ServiceDemand) -> f64| demands.iter().map(us).fold(0.0, f64::max);
+    let generator_us = max_of(|demand| demand.generator_us);
+    let balancer_us = max_of(|demand| demand.balancer_us.unwrap_or(0.0));
     let generator_rps = workers(placement).count as f64 * 1e6 / generator_us;
     let together = placement.server_cpus == placement.store_cpus;
     // At most, the nodes sustain the rate of the cheapest scheme.
-    let balancer_in_nodes = BALANCER_SPARE * balancer_us / cheapest_us * f64::from(max_nodes);
-    let in_nodes = f64::from(max_nodes) + balancer_in_nodes + if together { STORE_IN_NODES } else { 0.0 };
-    let of_processors = OF_PROCESSORS / in_nodes;
-    let of_generator = OF_GENERATOR * generator_rps * cheapest_us / 1e6 / f64::from(max_nodes);
-    let node_share = of_processors.min(of_generator);
+    let balancer_in_nodes = BALANCER_MARGIN * balancer_us / cheapest_us * f64::from(max_nodes);
+    let total_in_nodes = f64::from(max_nodes) + balancer_in_nodes + if together { STORE_QUOTA_IN_NODES } else { 0.0 };
+    let processor_limit = MAX_PROCESSOR_SHARE / total_in_nodes;
+    let generator_limit = MAX_GENERATOR_SHARE * generator_rps * cheapest_us / 1e6 / f64::from(max_nodes);
+    let node_share = processor_limit.min(generator_limit);
     QuotaSizes {
         method: cpu_quotas.method().to_owned(),
         node_share,
-        store_share: STORE_IN_NODES * node_share,
+        store_share: STORE_QUOTA_IN_NODES * node_share,
         balancer: (context.config.balancer != Balancer::Generator)
             .then(|| Balancing { program: context.config.balancer.to_string(), share: balancer_in_nodes * node_share }),
         generator_rps,
@@ -195,7 +195,7 @@ fn warm_up(
     nodes: u32,
 ) -> Result<(), ExperimentError> {
     let plan = plan(context, parameters, nodes * parameters.connections_a_node, 0);
-    drive(context, &plan, &group.target(nodes)?, group.scheme, Watched::default())?;
+    drive(context, &plan, &group.target(nodes)?, group.scheme, ObservedProcesses::default())?;
     context.check_can_continue()
 }
 
@@ -276,8 +276,8 @@ fn point(
     let started_at = crate::now();
     let target = group.target(nodes)?;
     let before = throttling();
-    let watched = Watched { servers: &pids, store, balancer: balancer_pid };
-    let round = drive(context, plan, &target, group.scheme, watched)?;
+    let processes = ObservedProcesses { servers: &pids, store, balancer: balancer_pid };
+    let round = drive(context, plan, &target, group.scheme, processes)?;
     let after = throttling();
     for server in servers {
         server.process().check()?;
@@ -325,11 +325,11 @@ fn drive(
     plan: &Plan,
     target: &Target,
     scheme: Scheme,
-    watched: Watched<'_>,
+    processes: ObservedProcesses<'_>,
 ) -> Result<Round, ExperimentError> {
-    let place = alone(scheme.id(), Load::Saturated);
+    let place = outside_blocks(scheme.id(), Load::Saturated);
     let workers = workers(&context.config.placement);
-    Ok(drive_round(plan, target, place, watched, workers, &context.config.stop)?.0)
+    Ok(drive_round(plan, target, place, processes, workers, &context.config.stop)?.0)
 }
 
 /// Returns the plan of a saturated round over this number of connections.

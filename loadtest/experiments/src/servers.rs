@@ -143,7 +143,7 @@ pub(crate) fn start_one<'a>(
     proxy: Option<DelayProxy>,
     population: u32,
 ) -> Result<ServerUnderTest<'a>, ExperimentError> {
-    let proxied_url = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_by_way_of(proxy.address()));
+    let proxied_url = store.zip(proxy.as_ref()).map(|(store, proxy)| store.url_through(proxy.address()));
     let spec = ServerSpec { store_url: proxied_url.or_else(|| spec.store_url.clone()), ..spec.clone() };
     let server = context.start(&spec)?;
     ServerUnderTest::of(context.config, server, spec.scheme, store, proxy, population)

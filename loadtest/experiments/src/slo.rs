@@ -35,7 +35,7 @@ use search::{RoundRequest, search};
 use verdict::verdict;
 
 use crate::servers::is_past_half_life;
-use crate::{ExperimentError, Journal, Progress, Watched, drive_round};
+use crate::{ExperimentError, Journal, ObservedProcesses, Progress, drive_round};
 
 /// Checks whether rounds of this length have enough requests for these objectives.
 pub fn check(objectives: &[Objective], round_s: f64) -> Result<(), TooFewRequests> {
@@ -84,9 +84,9 @@ pub fn run<E: From<ExperimentError>, Renew: FnMut() -> Result<Target, E>>(
             target = (subject.renew)()?;
             renewed_at = Instant::now();
         }
-        let watched = Watched { servers: subject.servers, ..Watched::default() };
+        let processes = ObservedProcesses { servers: subject.servers, ..ObservedProcesses::default() };
         let place = place(subject.scheme, &request, rounds);
-        let (mut round, class) = drive_round(&plan, &target, place, watched, subject.workers, subject.stop)?;
+        let (mut round, class) = drive_round(&plan, &target, place, processes, subject.workers, subject.stop)?;
         if subject.stop.load(Ordering::SeqCst) {
             return Err(ExperimentError::Interrupted.into());
         }

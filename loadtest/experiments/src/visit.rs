@@ -22,7 +22,7 @@ const PROXY_SHARE: f64 = 0.60;
 
 /// The processes that are observed during a round.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Watched<'a> {
+pub struct ObservedProcesses<'a> {
     /// The process ids of the servers, if they are on this machine.
     pub servers: &'a [u32],
     /// The store.
@@ -64,8 +64,8 @@ impl Visit {
         let links = under_test.links();
         let links_cpu_ns = links.cpu_ns();
         let pids: Vec<u32> = under_test.servers().map(|server| server.process().pid()).collect();
-        let watched = Watched { servers: &pids, store: under_test.store, balancer: None };
-        let mut round = self.drive(context, under_test.scheme, target, watched, plan)?;
+        let processes = ObservedProcesses { servers: &pids, store: under_test.store, balancer: None };
+        let mut round = self.drive(context, under_test.scheme, target, processes, plan)?;
         let share = (links.cpu_ns() - links_cpu_ns) as f64 / 1e9 / round.plan.duration_s;
         if share > PROXY_SHARE {
             let full = format!(
@@ -86,7 +86,7 @@ impl Visit {
         context: &mut RunContext<'_>,
         scheme: Scheme,
         target: &Target,
-        watched: Watched<'_>,
+        processes: ObservedProcesses<'_>,
         plan: &Plan,
     ) -> Result<Round, ExperimentError> {
         let place = Place {
@@ -97,7 +97,7 @@ impl Visit {
             started_at: crate::now(),
         };
         let workers = workers(&context.config.placement);
-        let (round, class) = drive_round(plan, target, place, watched, workers, &context.config.stop)?;
+        let (round, class) = drive_round(plan, target, place, processes, workers, &context.config.stop)?;
         context.check_can_continue()?;
         context.journal.generator_class(&round, class);
         Ok(round)
@@ -113,7 +113,7 @@ pub(crate) fn workers(placement: &Placement) -> Workers {
 
 /// Returns the place of a round outside any block.
 #[must_use]
-pub fn alone(scheme: &str, load: Load) -> Place {
+pub fn outside_blocks(scheme: &str, load: Load) -> Place {
     Place { scheme: scheme.to_owned(), block: 0, position: 0, load, started_at: crate::now() }
 }
 
@@ -122,16 +122,16 @@ pub fn drive_round(
     plan: &Plan,
     target: &Target,
     place: Place,
-    watched: Watched<'_>,
+    processes: ObservedProcesses<'_>,
     workers: Workers,
     stop: &Arc<AtomicBool>,
 ) -> Result<(Round, SchedulingClass), ExperimentError> {
-    let commands_before = command_counts(watched)?;
-    let mut processes = vec![(Role::Generator, std::process::id())];
-    processes.extend(watched.servers.iter().map(|&pid| (Role::Server, pid)));
-    processes.extend(watched.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
-    processes.extend(watched.balancer.map(|pid| (Role::Balancer, pid)));
-    let observer = Observer::start(&processes, DEFAULT_PERIOD)?;
+    let commands_before = command_counts(processes)?;
+    let mut roles = vec![(Role::Generator, std::process::id())];
+    roles.extend(processes.servers.iter().map(|&pid| (Role::Server, pid)));
+    roles.extend(processes.store.map(Store::pids).unwrap_or_default().into_iter().map(|pid| (Role::Store, pid)));
+    roles.extend(processes.balancer.map(|pid| (Role::Balancer, pid)));
+    let observer = Observer::start(&roles, DEFAULT_PERIOD)?;
     let drive = if place.load.is_saturated() {
         driver::saturate(plan, target, workers, stop)?
     } else {
@@ -139,7 +139,7 @@ pub fn drive_round(
     };
     let done = Instant::now();
     let observation = observer.finish();
-    let commands_after = command_counts(watched)?;
+    let commands_after = command_counts(processes)?;
     let store_commands = commands_after.zip(commands_before).map(|(after, before)| difference(&after, &before));
     let usage = usage(&drive, (&observation, done), store_commands);
     Ok((drive.driven.into_round(place, usage, workers.count as u32), drive.class))
@@ -147,8 +147,8 @@ pub fn drive_round(
 
 type CommandCounts = BTreeMap<String, u64>;
 
-fn command_counts(watched: Watched<'_>) -> Result<Option<CommandCounts>, ExperimentError> {
-    Ok(watched.store.map(Store::command_counts).transpose()?.flatten())
+fn command_counts(processes: ObservedProcesses<'_>) -> Result<Option<CommandCounts>, ExperimentError> {
+    Ok(processes.store.map(Store::command_counts).transpose()?.flatten())
 }
 
 fn difference(after: &CommandCounts, before: &CommandCounts) -> CommandCounts {

@@ -66,8 +66,8 @@ fn point(
     let client = Client::new(&format!("http://{}", tap.addr()));
     // An ordinary user: the admin has one more role.
     let (login, response) = client.login(&username(1), PASSWORD)?;
-    let sent_back = sent_back(&client, carrier, &login, &response);
-    let headers = sent_back.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
+    let credential_header = credential_header(&client, carrier, &login, &response);
+    let headers = credential_header.iter().map(|sent| (sent.header.to_owned(), sent.value.clone())).collect();
     let me = client.get(route::ME, &headers, DEADLINE)?;
     if me.status != 200 {
         return Err(failed(format!("{} responded with {} after the login", route::ME, me.status)));
@@ -82,7 +82,7 @@ fn point(
         scheme: scheme.id().to_owned(),
         carrier,
         roles,
-        credential_bytes: sent_back.map_or(0, |sent| sent.credential_bytes),
+        credential_bytes: credential_header.map_or(0, |sent| sent.credential_bytes),
         request_header_bytes: me.request.head.len() as u64,
         response_header_bytes: me.response.head.len() as u64,
         response_body_bytes: me.response.body.len() as u64,
@@ -92,31 +92,31 @@ fn point(
 }
 
 /// A credential as a client returns it.
-pub(crate) struct SentBack {
+pub(crate) struct CredentialHeader {
     pub(crate) header: &'static str,
     pub(crate) value: String,
     credential_bytes: u64,
 }
 
 /// Returns the credential that the login issued; none for the control.
-pub(crate) fn sent_back(
+pub(crate) fn credential_header(
     client: &Client,
     carrier: Carrier,
     login: &LoginResponse,
     response: &Response,
-) -> Option<SentBack> {
+) -> Option<CredentialHeader> {
     match carrier {
         Carrier::Bearer => {
             let token = login.token.as_ref()?;
             let credential_bytes = token.len() as u64;
-            Some(SentBack { header: "authorization", value: format!("Bearer {token}"), credential_bytes })
+            Some(CredentialHeader { header: "authorization", value: format!("Bearer {token}"), credential_bytes })
         }
         Carrier::Cookie => {
             // A browser sends all cookies, including that of a refresh token.
             let cookies = client.cookies(response, route::ME);
             let credential_bytes = cookies.iter().map(|(_, value)| value.len() as u64).sum();
             let value = cookie_header(&cookies)?;
-            Some(SentBack { header: "cookie", value, credential_bytes })
+            Some(CredentialHeader { header: "cookie", value, credential_bytes })
         }
     }
 }

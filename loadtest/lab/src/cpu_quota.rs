@@ -34,7 +34,7 @@ const PERIOD_US: u64 = 10_000;
 /// The kernel accepts no smaller quota; smaller ones get a longer period.
 const MIN_QUOTA_US: u64 = 1_000;
 /// How long a group may take to become empty once what is left in it was killed.
-const EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
+const GROUP_EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(2);
 
 /// How many quotas this process has created: two of the same name may exist at a time.
@@ -262,7 +262,7 @@ impl Drop for CpuQuota {
 
 /// Ends whatever is left in the group, which are descendants of what was started in it, and removes it.
 fn remove_group(folder: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + EMPTY_TIMEOUT;
+    let deadline = Instant::now() + GROUP_EMPTY_TIMEOUT;
     loop {
         match fs::remove_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {}

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::child::{Bounds, Child, Exited, Launch, LaunchError};
-use crate::listener::{free_port, process_behind};
+use crate::listener::{free_port, process_listening_at};
 
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
@@ -18,7 +18,7 @@ const COOKIE: &str = "node";
 
 /// Servers that share one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Farm {
+pub struct ServerPool {
     /// Host and port of each.
     pub servers: Vec<String>,
     /// Whether a client stays with its server, which the cookie names; the others go round.
@@ -68,22 +68,22 @@ pub enum HaproxyError {
 }
 
 impl Haproxy {
-    /// Starts one for all these farms, with its configuration in `folder`, on free ports of loopback, within `bounds`.
-    pub fn start(farms: &[Farm], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
+    /// Starts one for all these pools, with its configuration in `folder`, on free ports of loopback, within `bounds`.
+    pub fn start(pools: &[ServerPool], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
         for _ in 1..ATTEMPTS {
-            match Self::start_once(farms, folder, log, bounds) {
+            match Self::start_once(pools, folder, log, bounds) {
                 Err(HaproxyError::Exited(exited)) if exited.tail.contains("Address already in use") => {}
                 outcome => return outcome,
             }
         }
-        Self::start_once(farms, folder, log, bounds)
+        Self::start_once(pools, folder, log, bounds)
     }
 
-    fn start_once(farms: &[Farm], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
+    fn start_once(pools: &[ServerPool], folder: &Path, log: &Path, bounds: &Bounds) -> Result<Self, HaproxyError> {
         let ports: Vec<u16> =
-            farms.iter().map(|_| free_port().map_err(HaproxyError::NoPort)).collect::<Result<_, _>>()?;
+            pools.iter().map(|_| free_port().map_err(HaproxyError::NoPort)).collect::<Result<_, _>>()?;
         let path = folder.join("haproxy.cfg");
-        let written = std::fs::write(&path, configuration(farms, &ports));
+        let written = std::fs::write(&path, configuration(pools, &ports));
         written.map_err(|source| HaproxyError::Configuration { path: path.clone(), source })?;
         let launch = Launch {
             // In the foreground, and a word only where something is wrong.
@@ -99,7 +99,7 @@ impl Haproxy {
     /// Until it listens on every port itself.
     fn wait(&self) -> Result<(), HaproxyError> {
         let deadline = Instant::now() + READY_DEADLINE;
-        let listens = |farm| process_behind(&self.base_url(farm)) == Some(self.process.pid());
+        let listens = |pool| process_listening_at(&self.base_url(pool)) == Some(self.process.pid());
         while !(0..self.ports.len()).all(listens) {
             self.process.check()?;
             if Instant::now() >= deadline {
@@ -111,10 +111,10 @@ impl Haproxy {
         Ok(())
     }
 
-    /// Where the farm with this number is reached, such as `http://127.0.0.1:8080`.
+    /// Where the pool with this number is reached, such as `http://127.0.0.1:8080`.
     #[must_use]
-    pub fn base_url(&self, farm: usize) -> String {
-        format!("http://127.0.0.1:{}", self.ports[farm])
+    pub fn base_url(&self, pool: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports[pool])
     }
 
     /// Its process.
@@ -124,7 +124,7 @@ impl Haproxy {
     }
 }
 
-/// What a client of a sticky farm sends in its `Cookie` header to stay with the server with this number.
+/// What a client of a sticky pool sends in its `Cookie` header to stay with the server with this number.
 #[must_use]
 pub fn cookie(server: usize) -> String {
     format!("{COOKIE}={server}")
@@ -132,7 +132,7 @@ pub fn cookie(server: usize) -> String {
 
 /// One thread, so that it needs at most one CPU; no request is retried and no server is removed, so that
 /// a failure is visible as such.
-fn configuration(farms: &[Farm], ports: &[u16]) -> String {
+fn configuration(pools: &[ServerPool], ports: &[u16]) -> String {
     let mut text = "\
 global
     nbthread 1
@@ -147,17 +147,17 @@ defaults
     timeout server 1m
 "
     .to_owned();
-    for (number, (farm, port)) in farms.iter().zip(ports).enumerate() {
+    for (number, (pool, port)) in pools.iter().zip(ports).enumerate() {
         let mut line =
             |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("writing to a string does not fail");
-        line(format_args!("listen farm-{number}"));
+        line(format_args!("listen pool-{number}"));
         line(format_args!("    bind 127.0.0.1:{port}"));
-        if farm.sticky {
+        if pool.sticky {
             // HAProxy sends it to a client without a server, and does not forward the cookie to the servers.
             line(format_args!("    cookie {COOKIE} insert indirect nocache"));
         }
-        for (number, server) in farm.servers.iter().enumerate() {
-            let cookie_option = if farm.sticky { format!(" cookie {number}") } else { String::new() };
+        for (number, server) in pool.servers.iter().enumerate() {
+            let cookie_option = if pool.sticky { format!(" cookie {number}") } else { String::new() };
             line(format_args!("    server server-{number} {server}{cookie_option}"));
         }
     }
@@ -176,16 +176,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sticky_farms_have_cookies() {
-        let farm = |sticky| Farm { servers: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()], sticky };
-        let text = configuration(&[farm(false), farm(true)], &[7001, 7002]);
-        let (_, farms) = text.split_once("listen farm-0\n").unwrap();
+    fn only_sticky_pools_have_cookies() {
+        let pool = |sticky| ServerPool { servers: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()], sticky };
+        let text = configuration(&[pool(false), pool(true)], &[7001, 7002]);
+        let (_, pools) = text.split_once("listen pool-0\n").unwrap();
         assert_eq!(
-            farms,
+            pools,
             "    bind 127.0.0.1:7001
     server server-0 127.0.0.1:1
     server server-1 127.0.0.1:2
-listen farm-1
+listen pool-1
     bind 127.0.0.1:7002
     cookie node insert indirect nocache
     server server-0 127.0.0.1:1 cookie 0

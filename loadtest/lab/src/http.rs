@@ -24,7 +24,7 @@ const MINT_BATCH: u32 = 10_000;
 /// The largest body that is received, in bytes.
 const MAX_BODY_BYTES: u64 = 1 << 20;
 /// Additional bytes allowed for each requested credential: ten times a token with a hundred roles.
-const PER_CREDENTIAL: u64 = 25 << 10;
+const BYTES_PER_CREDENTIAL: u64 = 25 << 10;
 /// Characters of an unexpected response that an error quotes.
 const MAX_QUOTED_CHARS: usize = 200;
 
@@ -209,7 +209,7 @@ impl Client {
     }
 
     fn mint_batch(&self, request: MintRequest) -> Result<Vec<MintedCredential>, HttpError> {
-        let limit = MAX_BODY_BYTES + u64::from(request.count) * PER_CREDENTIAL;
+        let limit = MAX_BODY_BYTES + u64::from(request.count) * BYTES_PER_CREDENTIAL;
         let response = self.post_bounded(route::BENCH_MINT, &request, MINT_DEADLINE, limit)?;
         let mut credentials = self.expect_json::<MintResponse>(route::BENCH_MINT, &response)?.credentials;
         let cookies = self.cookies_after(route::BENCH_MINT, &response, route::ME);

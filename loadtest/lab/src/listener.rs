@@ -12,20 +12,20 @@ pub fn free_port() -> io::Result<u16> {
 /// The id of the process that listens behind a URL such as `http://127.0.0.1:8080`; none if it is not on this machine,
 /// belongs to another user, or shares the address with other processes.
 #[must_use]
-pub fn process_behind(url: &str) -> Option<u32> {
+pub fn process_listening_at(url: &str) -> Option<u32> {
     let authority = url.split_once("://")?.1.split('/').next()?;
     let address = authority.to_socket_addrs().ok()?.find(|address| address.ip().is_loopback())?;
     let socket = format!("socket:[{}]", inode(address)?);
     let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut holders = pids.filter(|&pid| holds(pid, &socket));
-    let holder = holders.next()?;
-    holders.next().is_none().then_some(holder)
+    let mut owners = pids.filter(|&pid| has_socket_open(pid, &socket));
+    let owner = owners.next()?;
+    owners.next().is_none().then_some(owner)
 }
 
 /// The inode of the socket that listens at the address, or at its port on every address.
 fn inode(address: SocketAddr) -> Option<String> {
     let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    let any = [local(address), local(SocketAddr::new(unspecified(address.ip()), address.port()))];
+    let any = [local(address), local(SocketAddr::new(wildcard_address(address.ip()), address.port()))];
     let table = fs::read_to_string(table).ok()?;
     let listening = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     let inodes =
@@ -44,11 +44,11 @@ fn local(address: SocketAddr) -> String {
     format!("{}:{:04X}", words.concat(), address.port())
 }
 
-fn unspecified(ip: IpAddr) -> IpAddr {
+fn wildcard_address(ip: IpAddr) -> IpAddr {
     if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
 }
 
-fn holds(pid: u32, socket: &str) -> bool {
+fn has_socket_open(pid: u32, socket: &str) -> bool {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|link| link.as_os_str() == socket)
 }
@@ -63,15 +63,19 @@ mod tests {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let port = listener.local_addr().unwrap().port();
             let host = if address.starts_with('[') { "[::1]" } else { "127.0.0.1" };
-            assert_eq!(process_behind(&format!("http://{host}:{port}/me")), Some(std::process::id()), "{address}");
+            assert_eq!(
+                process_listening_at(&format!("http://{host}:{port}/me")),
+                Some(std::process::id()),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn unused_or_remote_address_has_no_process() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(process_behind(&format!("http://{free}")), None, "its listener has been dropped");
-        assert_eq!(process_behind("http://192.0.2.1:80"), None);
-        assert_eq!(process_behind("nonsense"), None);
+        assert_eq!(process_listening_at(&format!("http://{free}")), None, "its listener has been dropped");
+        assert_eq!(process_listening_at("http://192.0.2.1:80"), None);
+        assert_eq!(process_listening_at("nonsense"), None);
     }
 }

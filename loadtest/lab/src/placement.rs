@@ -145,7 +145,7 @@ fn first_sibling(cpu: u32) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn placed(cores: &[&[u32]]) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
+    fn assign_cpus(cores: &[&[u32]]) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
         let placement = place(&cores.iter().map(|core| core.to_vec()).collect::<Vec<_>>());
         assert_eq!(placement.method, "sched_setaffinity");
         (placement.server_cpus, placement.store_cpus, placement.generator_cpus)
@@ -169,7 +169,7 @@ mod tests {
             (&[&[0, 4], &[1, 5], &[2, 6], &[3, 7]], (vec![0], vec![1], vec![2, 6, 3, 7])),
             (&[&[0], &[1], &[2], &[3], &[4], &[5], &[6], &[7]], (vec![0], vec![1], vec![2, 3, 4, 5])),
         ] {
-            assert_eq!(placed(cores), expected, "{cores:?}");
+            assert_eq!(assign_cpus(cores), expected, "{cores:?}");
         }
     }
 

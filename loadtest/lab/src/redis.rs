@@ -22,7 +22,7 @@ use crate::observe;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long Redis may take to free the memory of deleted keys, and how often it is polled.
-const FREE_TIMEOUT: Duration = Duration::from_mins(1);
+const MEMORY_FREE_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(2);
 const NO_ARGS: &[&str] = &[];
 
@@ -256,10 +256,10 @@ impl Redis {
         self.private_process()?;
         // Freeing ten million keys takes longer than the time limit of a response.
         self.command::<()>("FLUSHALL", "ASYNC")?;
-        let deadline = Instant::now() + FREE_TIMEOUT;
+        let deadline = Instant::now() + MEMORY_FREE_TIMEOUT;
         while self.info("memory")?.get("lazyfree_pending_objects").is_some_and(|pending| pending != "0") {
             if Instant::now() >= deadline {
-                return Err(UnusableRedis::NotFreed { seconds: FREE_TIMEOUT.as_secs() });
+                return Err(UnusableRedis::NotFreed { seconds: MEMORY_FREE_TIMEOUT.as_secs() });
             }
             sleep(POLL);
         }

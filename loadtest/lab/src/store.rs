@@ -90,7 +90,7 @@ impl Store {
 
     /// The same as [`url`](Self::url) for a server that reaches it by way of another address.
     #[must_use]
-    pub fn url_by_way_of(&self, address: SocketAddr) -> (&'static str, String) {
+    pub fn url_through(&self, address: SocketAddr) -> (&'static str, String) {
         let (variable, url) = self.url();
         let own = self.address().map(|own| own.to_string()).unwrap_or_default();
         (variable, url.replacen(&own, &address.to_string(), 1))

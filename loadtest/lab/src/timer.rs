@@ -7,7 +7,7 @@ use engine::clock::{SchedulingClass, enable_precise_wakeups, now_ns, sleep_until
 use hdrhistogram::Histogram;
 
 const BATCHES: u32 = 20;
-const READINGS_A_BATCH: u32 = 2_000;
+const READINGS_PER_BATCH: u32 = 2_000;
 
 /// Sleeps that were made, and how late each ended.
 #[derive(Clone, Debug)]
@@ -60,10 +60,10 @@ pub fn request_fifo() -> SchedulingClass {
 pub fn measure_reading_ns() -> f64 {
     let batch = |_| {
         let start = now_ns();
-        for _ in 0..READINGS_A_BATCH {
+        for _ in 0..READINGS_PER_BATCH {
             std::hint::black_box(now_ns());
         }
-        (now_ns() - start) as f64 / f64::from(READINGS_A_BATCH)
+        (now_ns() - start) as f64 / f64::from(READINGS_PER_BATCH)
     };
     (0..BATCHES).map(batch).fold(f64::INFINITY, f64::min)
 }

@@ -7,7 +7,7 @@ use contract::{Carrier, Scheme};
 use driver::{Credentials, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
 use engine::record::Load;
-use experiments::{Watched, alone, drive_round};
+use experiments::{ObservedProcesses, drive_round, outside_blocks};
 use lab::http::Client;
 
 use crate::target::{Reference, pin};
@@ -58,11 +58,11 @@ fn server_us(scheme: Scheme, reference: &Reference, seconds: f64, polling: bool)
         interval_s: seconds / 20.0,
         ..Plan::new(Arrivals::Closed, seconds)
     };
-    let place = alone(scheme.id(), Load::Saturated);
-    let watched = Watched { servers: &[reference.server.process().pid()], ..Watched::default() };
+    let place = outside_blocks(scheme.id(), Load::Saturated);
+    let processes = ObservedProcesses { servers: &[reference.server.process().pid()], ..ObservedProcesses::default() };
     let workers = Workers { count: 1, dedicated_cpus: polling };
     let (round, _) =
-        drive_round(&plan, &target, place, watched, workers, &Arc::default()).expect("the server is there");
+        drive_round(&plan, &target, place, processes, workers, &Arc::default()).expect("the server is there");
     let usage = round.usage.expect("the server is on this machine");
     usage.server_cpu_ns as f64 / 1e3 / usage.requests as f64
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use contract::Carrier;
 use contract::body::MintedCredential;
-use driver::{Credentials, Lane, Node, Probe, Reply, Target, Workers};
+use driver::{Credentials, Node, Probe, ProbeLoad, Reply, Target, Workers};
 use engine::plan::{Arrivals, Plan, Population};
 
 use crate::server::{head, response, serve};
@@ -17,7 +17,7 @@ use crate::server::{head, response, serve};
 const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
 /// Two users, whose requests go to these servers in turn.
-fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
+fn load(base_urls: &[String], duration_s: f64, timeout_s: f64) -> ProbeLoad {
     let minted = ["user-000001", "user-000002"].map(|username| {
         let headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer {username}"))]);
         MintedCredential { username: username.to_owned(), headers, refresh_token: None }
@@ -29,7 +29,7 @@ fn lane(base_urls: &[String], duration_s: f64, timeout_s: f64) -> Lane {
         timeout_s,
         ..Plan::new(Arrivals::Fixed { rate_rps: 100.0 }, duration_s)
     };
-    Lane { plan, target: Target { nodes: base_urls.iter().map(node).collect(), carrier: Carrier::Bearer } }
+    ProbeLoad { plan, target: Target { nodes: base_urls.iter().map(node).collect(), carrier: Carrier::Bearer } }
 }
 
 /// Returns the first user to every client.
@@ -57,11 +57,11 @@ fn closed_port() -> String {
 
 #[test]
 fn outcome_of_every_request_is_reported() {
-    let lanes = [
-        lane(&[server_of_first_user(), closed_port(), unresponsive_server()], 0.6, 0.4),
-        lane(&[server_of_first_user()], 0.2, 5.0),
+    let loads = [
+        load(&[server_of_first_user(), closed_port(), unresponsive_server()], 0.6, 0.4),
+        load(&[server_of_first_user()], 0.2, 5.0),
     ];
-    let probed = Probe::of(&lanes, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
+    let probed = Probe::of(&loads, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
     assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
     for (number, each) in probed[0].iter().enumerate() {
         assert_eq!(each.node, number % 3);
@@ -91,7 +91,7 @@ fn stopped_probe_does_not_wait_for_responses() {
         stopping.store(true, std::sync::atomic::Ordering::SeqCst);
     });
     let began = Instant::now();
-    let probed = Probe::of(&[lane(&[url], 300.0, 300.0)], WORKERS).unwrap().run(began, &stop).unwrap();
+    let probed = Probe::of(&[load(&[url], 300.0, 300.0)], WORKERS).unwrap().run(began, &stop).unwrap();
     assert!(began.elapsed() < Duration::from_mins(4), "before the end of the plan and of the timeout");
     assert_eq!(probed[0].len(), 30_000);
     assert!(probed[0].iter().all(|each| each.reply == Reply::Unsent));

@@ -13,7 +13,7 @@ pub struct Capabilities {
     /// The schemes that can be measured.
     pub schemes: Vec<Scheme>,
     /// The schemes that cannot be measured.
-    pub left_out: Vec<Scheme>,
+    pub excluded_schemes: Vec<Scheme>,
 }
 
 /// Whether an experiment can be measured. The names are those of the findings that restrict it.
@@ -31,18 +31,19 @@ impl Capabilities {
     /// Derives the capabilities from the findings.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
-        let is_left_out = |scheme: &Scheme| findings.iter().any(|each| each.judgement.left_out.contains(scheme));
-        let (left_out, schemes) = Scheme::all().partition(is_left_out);
+        let is_excluded =
+            |scheme: &Scheme| findings.iter().any(|each| each.assessment.excluded_schemes.contains(scheme));
+        let (excluded_schemes, schemes) = Scheme::all().partition(is_excluded);
         let experiments =
             Experiment::all().map(|experiment| (experiment, measurability(findings, experiment))).collect();
-        Self { experiments, schemes, left_out }
+        Self { experiments, schemes, excluded_schemes }
     }
 }
 
 fn measurability(findings: &[Finding], experiment: Experiment) -> Measurability {
     let reasons = |state| {
-        let of_state = findings.iter().filter(|each| each.judgement.state == state);
-        of_state.filter(|each| each.judgement.experiments.contains(&experiment)).map(|each| each.name).collect()
+        let of_state = findings.iter().filter(|each| each.assessment.state == state);
+        of_state.filter(|each| each.assessment.experiments.contains(&experiment)).map(|each| each.name).collect()
     };
     let (prevent, limit): (Vec<_>, Vec<_>) = (reasons(State::Missing), reasons(State::Limited));
     if !prevent.is_empty() {
@@ -59,19 +60,19 @@ mod tests {
     use engine::experiment::Need;
     use engine::record::{CostExperiment, LatencyExperiment, ScalingExperiment};
 
-    use super::super::finding::Judgement;
+    use super::super::finding::Assessment;
     use super::*;
 
     #[test]
     fn missing_finding_outweighs_a_limited_one() {
         let redis: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.id() == "session-redis").collect();
         let (cost, scaling) = (CostExperiment::EXPERIMENT, ScalingExperiment::EXPERIMENT);
-        let limited = Judgement { experiments: vec![scaling, cost], ..Judgement::limited("", "", "") };
+        let limited = Assessment { experiments: vec![scaling, cost], ..Assessment::limited("", "", "") };
         let findings = [
-            Finding { name: "processors", judgement: limited },
-            Finding { name: "slices", judgement: Judgement::missing("", "", "").of(Need::CpuQuotas) },
-            Finding { name: "redis", judgement: Judgement::missing("", "", "").without(redis.clone()) },
-            Finding { name: "lag", judgement: Judgement::good("", "").of(Need::RateOfCapacity) },
+            Finding { name: "processors", assessment: limited },
+            Finding { name: "slices", assessment: Assessment::missing("", "", "").of(Need::CpuQuotas) },
+            Finding { name: "redis", assessment: Assessment::missing("", "", "").without(redis.clone()) },
+            Finding { name: "lag", assessment: Assessment::good("", "").of(Need::RateOfCapacity) },
         ];
         let capabilities = Capabilities::of(&findings);
         let measurability =
@@ -79,7 +80,7 @@ mod tests {
         assert_eq!(*measurability(scaling), Measurability::Impossible(vec!["slices"]));
         assert_eq!(*measurability(cost), Measurability::LessAccurate(vec!["processors"]));
         assert_eq!(*measurability(LatencyExperiment::EXPERIMENT), Measurability::Full);
-        assert_eq!(capabilities.left_out, redis);
+        assert_eq!(capabilities.excluded_schemes, redis);
         assert_eq!(capabilities.schemes.len() + 1, Scheme::all().count());
     }
 }

@@ -11,8 +11,8 @@ use engine::experiment::Need;
 pub struct Finding {
     /// Its stable name, such as `generator-ceiling`.
     pub name: &'static str,
-    /// The judgement.
-    pub judgement: Judgement,
+    /// The assessment.
+    pub assessment: Assessment,
 }
 
 /// The state of what a probe examined.
@@ -38,39 +38,47 @@ impl fmt::Display for State {
 
 /// What was found, what it means, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Assessment {
     /// The state.
     pub state: State,
     /// What was found, with figures and units.
-    pub found: String,
+    pub observation: String,
     /// What it means for the experiments.
-    pub means: String,
+    pub effect: String,
     /// What to do about it; none if the state is good.
     pub advice: Option<String>,
     /// The affected experiments: less accurate if the state is limited, impossible if it is missing.
     pub experiments: Vec<Experiment>,
     /// The schemes that cannot be measured because of it.
-    pub left_out: Vec<Scheme>,
+    pub excluded_schemes: Vec<Scheme>,
 }
 
-impl Judgement {
-    pub(super) fn good(found: impl Into<String>, means: impl Into<String>) -> Self {
+impl Assessment {
+    pub(super) fn good(observation: impl Into<String>, effect: impl Into<String>) -> Self {
         Self {
             state: State::Good,
-            found: found.into(),
-            means: means.into(),
+            observation: observation.into(),
+            effect: effect.into(),
             advice: None,
             experiments: Vec::new(),
-            left_out: Vec::new(),
+            excluded_schemes: Vec::new(),
         }
     }
 
-    pub(super) fn limited(found: impl Into<String>, means: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { state: State::Limited, advice: Some(advice.into()), ..Self::good(found, means) }
+    pub(super) fn limited(
+        observation: impl Into<String>,
+        effect: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { state: State::Limited, advice: Some(advice.into()), ..Self::good(observation, effect) }
     }
 
-    pub(super) fn missing(found: impl Into<String>, means: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { state: State::Missing, ..Self::limited(found, means, advice) }
+    pub(super) fn missing(
+        observation: impl Into<String>,
+        effect: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { state: State::Missing, ..Self::limited(observation, effect, advice) }
     }
 
     /// Sets the affected experiments to those with this need.
@@ -84,8 +92,8 @@ impl Judgement {
     }
 
     /// Sets the schemes that cannot be measured.
-    pub(super) fn without(self, left_out: Vec<Scheme>) -> Self {
-        Self { left_out, ..self }
+    pub(super) fn without(self, excluded_schemes: Vec<Scheme>) -> Self {
+        Self { excluded_schemes, ..self }
     }
 }
 

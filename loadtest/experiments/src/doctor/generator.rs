@@ -7,13 +7,13 @@ use engine::record::{Load, Round};
 use engine::validity::{OWN_LATE_SHARE, OWN_LATE_US, SATURATED_CPU_SHARE};
 use lab::server::Server;
 
-use super::finding::{Judgement, grouped};
+use super::finding::{Assessment, grouped};
 use crate::ceiling;
 use crate::latency::LatencyParameters;
 use crate::profile::Profile;
 use crate::run_context::{ExperimentError, RunConfig};
 use crate::servers::ServerUnderTest;
-use crate::visit::{Watched, alone, drive_round, workers};
+use crate::visit::{ObservedProcesses, drive_round, outside_blocks, workers};
 
 /// Duration of a round, in seconds.
 const ROUND_S: f64 = 2.0;
@@ -36,37 +36,37 @@ impl<'a> Generator<'a> {
     }
 
     /// Saturates the control's server.
-    pub(super) fn saturator(&mut self) -> Judgement {
+    pub(super) fn saturator(&mut self) -> Assessment {
         let measured = self.start().and_then(|()| self.round(Arrivals::Closed, Load::Saturated));
         match measured {
             Ok(round) => {
                 self.capacity_rps = Some(round.achieved_rps).filter(|rate| *rate > 0.0);
-                judge_saturated(round.achieved_rps, self.server_share(&round))
+                assess_saturation(round.achieved_rps, self.server_share(&round))
             }
             Err(error) => not_tested(&error.to_string()).of(Need::Saturated),
         }
     }
 
     /// Finds the highest rate that the generator sustains.
-    pub(super) fn ceiling(&mut self) -> Judgement {
+    pub(super) fn ceiling(&mut self) -> Assessment {
         let (Some(under_test), Some(capacity_rps)) = (&self.under_test, self.capacity_rps) else {
             return not_saturated();
         };
         match ceiling::find(self.config, under_test, parameters().connections, capacity_rps) {
             Ok(ceiling_rps) => {
                 self.ceiling_rps = Some(ceiling_rps).filter(|rate| *rate > 0.0);
-                judge_ceiling(ceiling_rps, capacity_rps, &parameters())
+                assess_ceiling(ceiling_rps, capacity_rps, &parameters())
             }
             Err(error) => not_tested(&error.to_string()).of(Need::RateOfCapacity),
         }
     }
 
     /// Measures how late the generator sends at a rate that it sustains easily.
-    pub(super) fn lag(&mut self) -> Judgement {
+    pub(super) fn lag(&mut self) -> Assessment {
         let Some(ceiling_rps) = self.ceiling_rps else { return not_saturated() };
         let rate_rps = LAG_RPS.min(ceiling_rps / 2.0);
         match self.round(Arrivals::Poisson { rate_rps }, Load::AsPlanned) {
-            Ok(round) => judge_lag(rate_rps, &round),
+            Ok(round) => assess_lag(rate_rps, &round),
             Err(error) => not_tested(&error.to_string()).of(Need::Paced),
         }
     }
@@ -89,10 +89,11 @@ impl<'a> Generator<'a> {
             interval_s: ROUND_S / 20.0,
             ..Plan::new(arrivals, ROUND_S)
         };
-        let watched = Watched { servers: &[under_test.server.process().pid()], ..Watched::default() };
-        let place = alone(under_test.scheme.id(), load);
+        let processes =
+            ObservedProcesses { servers: &[under_test.server.process().pid()], ..ObservedProcesses::default() };
+        let place = outside_blocks(under_test.scheme.id(), load);
         let workers = workers(&config.placement);
-        Ok(drive_round(&plan, &under_test.target, place, watched, workers, &config.stop)?.0)
+        Ok(drive_round(&plan, &under_test.target, place, processes, workers, &config.stop)?.0)
     }
 
     /// Returns the share of its processors that the server used.
@@ -108,73 +109,74 @@ fn parameters() -> LatencyParameters {
     Profile::Full.parameters().latency
 }
 
-fn not_tested(why: &str) -> Judgement {
-    let means = "the generator's performance is unknown, and so is whether the experiments that depend on it can run";
-    Judgement::missing(format!("not tested: {why}"), means, "fix the reported error")
+fn not_tested(why: &str) -> Assessment {
+    let effect = "the generator's performance is unknown, and so is whether the experiments that depend on it can run";
+    Assessment::missing(format!("not tested: {why}"), effect, "fix the reported error")
 }
 
-fn not_saturated() -> Judgement {
-    let means = "the generator's performance is unknown";
-    Judgement::missing("not tested, because the control could not be loaded", means, "see `saturator`")
+fn not_saturated() -> Assessment {
+    let effect = "the generator's performance is unknown";
+    Assessment::missing("not tested, because the control could not be loaded", effect, "see `saturator`")
         .of(Need::RateOfCapacity)
 }
 
-fn judge_saturated(rps: f64, server_share: Option<f64>) -> Judgement {
+fn assess_saturation(rps: f64, server_share: Option<f64>) -> Assessment {
     let share = server_share.unwrap_or(0.0);
-    let found = format!("{} requests/s from the control, whose server is {:.0} % busy", grouped(rps), share * 100.0);
+    let observation =
+        format!("{} requests/s from the control, whose server is {:.0} % busy", grouped(rps), share * 100.0);
     if share >= SATURATED_CPU_SHARE {
-        return Judgement::good(
-            found,
+        return Assessment::good(
+            observation,
             "the generator saturates even the cheapest server, so that costs and capacities are those of the server",
         );
     }
-    Judgement::limited(
-        found,
+    Assessment::limited(
+        observation,
         "the cheapest servers are not saturated: their capacity is higher than measured, and their cost includes wake-ups",
         "see `other-load`, or give the generator more processors",
     )
     .of(Need::Saturated)
 }
 
-fn judge_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Judgement {
-    let found = format!("the generator sustains up to {} requests/s in an open loop", grouped(ceiling_rps));
+fn assess_ceiling(ceiling_rps: f64, capacity_rps: f64, parameters: &LatencyParameters) -> Assessment {
+    let observation = format!("the generator sustains up to {} requests/s in an open loop", grouped(ceiling_rps));
     let share = |fraction: &f64| (fraction * capacity_rps, format!("{:.0} % of capacity", fraction * 100.0));
     let rate = |rate_rps: &f64| (*rate_rps, format!("{} requests/s", grouped(*rate_rps)));
     let levels = parameters.fractions.iter().map(share).chain(parameters.rates_rps.iter().map(rate));
     let beyond: Vec<String> = levels.filter(|(rps, _)| *rps > ceiling_rps).map(|(_, level)| level).collect();
     if beyond.is_empty() {
-        return Judgement::good(found, "every level of `latency` can be measured, even for the cheapest scheme");
+        return Assessment::good(observation, "every level of `latency` can be measured, even for the cheapest scheme");
     }
-    Judgement::limited(
-        found,
+    Assessment::limited(
+        observation,
         format!("`latency` leaves out levels of the cheapest scheme: {}", beyond.join(", ")),
         "give the generator more processors; for more expensive schemes fewer levels are left out",
     )
     .of(Need::RateOfCapacity)
 }
 
-fn judge_lag(rate_rps: f64, round: &Round) -> Judgement {
-    let found = format!(
+fn assess_lag(rate_rps: f64, round: &Round) -> Assessment {
+    let observation = format!(
         "requests are sent {} µs late at the median, {} µs at the 99th percentile, at {} requests/s",
         format_us(round.own_lag_us.p50),
         format_us(round.own_lag_us.p99),
         grouped(rate_rps)
     );
-    judge_late(found, round.own_late_share)
+    assess_lateness(observation, round.own_late_share)
 }
 
 fn format_us(us: Option<u64>) -> String {
     us.map_or_else(|| "an unknown number of".to_owned(), |us| us.to_string())
 }
 
-fn judge_late(found: String, late_share: f64) -> Judgement {
+fn assess_lateness(observation: String, late_share: f64) -> Assessment {
     let late = format!("{:.2} % were more than {OWN_LATE_US} µs late", late_share * 100.0);
     let bound = OWN_LATE_SHARE * 100.0;
     if late_share <= OWN_LATE_SHARE {
-        return Judgement::good(found, format!("{late}; a round is invalid above {bound:.1} %"));
+        return Assessment::good(observation, format!("{late}; a round is invalid above {bound:.1} %"));
     }
-    Judgement::limited(
-        found,
+    Assessment::limited(
+        observation,
         format!("{late}; a round is invalid above {bound:.1} %, and many will be"),
         "see `other-load`, `priority` and `timer`",
     )
@@ -195,33 +197,33 @@ mod tests {
             rates_rps: vec![1_000.0, 10_000.0],
             ..Profile::Quick.parameters().latency
         };
-        assert_eq!(judge_ceiling(40_000.0, 50_000.0, &parameters).state, State::Good);
-        let low = judge_ceiling(9_999.0, 50_000.0, &parameters);
+        assert_eq!(assess_ceiling(40_000.0, 50_000.0, &parameters).state, State::Good);
+        let low = assess_ceiling(9_999.0, 50_000.0, &parameters);
         assert_eq!(low.state, State::Limited);
         let all = "cheapest scheme: 20 % of capacity, 80 % of capacity, 10,000 requests/s";
-        assert!(low.means.contains(all), "{}", low.means);
-        assert!(judge_ceiling(20_000.0, 50_000.0, &parameters).means.ends_with("scheme: 80 % of capacity"));
+        assert!(low.effect.contains(all), "{}", low.effect);
+        assert!(assess_ceiling(20_000.0, 50_000.0, &parameters).effect.ends_with("scheme: 80 % of capacity"));
     }
 
     #[test]
     fn unsaturated_server_limits_the_finding() {
-        assert_eq!(judge_saturated(50_000.0, Some(SATURATED_CPU_SHARE)).state, State::Good);
-        assert_eq!(judge_saturated(50_000.0, Some(0.5)).state, State::Limited);
-        assert_eq!(judge_saturated(50_000.0, None).state, State::Limited);
+        assert_eq!(assess_saturation(50_000.0, Some(SATURATED_CPU_SHARE)).state, State::Good);
+        assert_eq!(assess_saturation(50_000.0, Some(0.5)).state, State::Limited);
+        assert_eq!(assess_saturation(50_000.0, None).state, State::Limited);
     }
 
     #[test]
     fn lag_has_the_same_limit_as_in_a_round() {
-        assert_eq!(judge_late(String::new(), OWN_LATE_SHARE).state, State::Good);
-        assert_eq!(judge_late(String::new(), 0.006).state, State::Limited);
+        assert_eq!(assess_lateness(String::new(), OWN_LATE_SHARE).state, State::Good);
+        assert_eq!(assess_lateness(String::new(), 0.006).state, State::Limited);
     }
 
     #[test]
-    fn generator_is_not_judged_without_the_control() {
+    fn generator_is_not_assessed_without_the_control() {
         assert_eq!(
             (not_saturated().state, not_saturated().experiments),
             (State::Missing, vec![LatencyExperiment::EXPERIMENT])
         );
-        assert!(not_tested("no server").found.contains("no server"));
+        assert!(not_tested("no server").observation.contains("no server"));
     }
 }

@@ -5,31 +5,32 @@ use engine::experiment::Need;
 use engine::record::Placement;
 use lab::cpu_quota::{CpuQuotas, NoCpuQuotas};
 
-use super::finding::Judgement;
+use super::finding::Assessment;
 
-pub(super) fn pinning(placement: &Placement, cpus: u32) -> Judgement {
+pub(super) fn pinning(placement: &Placement, cpus: u32) -> Assessment {
     if !placement.server_cpus.is_empty() {
         let list = |cpus: &[u32]| cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ");
         let (server, store) = (list(&placement.server_cpus), list(&placement.store_cpus));
-        let found = format!("server on {server}, store on {store}, generator on {}", list(&placement.generator_cpus));
-        return Judgement::good(found, "each process stays on its processors");
+        let observation =
+            format!("server on {server}, store on {store}, generator on {}", list(&placement.generator_cpus));
+        return Assessment::good(observation, "each process stays on its processors");
     }
-    let found = placement.method.trim_start_matches("none: ");
-    let means = "the kernel moves server, store and generator between processors, where they compete for CPU time";
+    let observation = placement.method.trim_start_matches("none: ");
+    let effect = "the kernel moves server, store and generator between processors, where they compete for CPU time";
     let advice = if cpus == 1 {
         "use a machine with at least three cores"
     } else {
         "permit `sched_setaffinity` (a container's seccomp profile may forbid it)"
     };
-    Judgement::limited(found, means, advice).of(Need::Timed)
+    Assessment::limited(observation, effect, advice).of(Need::Timed)
 }
 
-pub(super) fn priority(class: SchedulingClass) -> Judgement {
+pub(super) fn priority(class: SchedulingClass) -> Assessment {
     match class {
         SchedulingClass::Fifo => {
-            Judgement::good("SCHED_FIFO is permitted", "the generator sends on time, regardless of other load on its CPUs")
+            Assessment::good("SCHED_FIFO is permitted", "the generator sends on time, regardless of other load on its CPUs")
         }
-        SchedulingClass::Other => Judgement::limited(
+        SchedulingClass::Other => Assessment::limited(
             "SCHED_FIFO is not permitted",
             "another process on the generator's processors delays requests by milliseconds, which makes rounds invalid",
             "run as root; or add `<user> - rtprio 1` to /etc/security/limits.conf and log in again (`ulimit -r` then prints \
@@ -40,10 +41,10 @@ pub(super) fn priority(class: SchedulingClass) -> Judgement {
     }
 }
 
-pub(super) fn cpu_quotas(cpu_quotas: Result<CpuQuotas, NoCpuQuotas>) -> Judgement {
+pub(super) fn cpu_quotas(cpu_quotas: Result<CpuQuotas, NoCpuQuotas>) -> Assessment {
     match cpu_quotas {
-        Ok(cpu_quotas) => Judgement::good(cpu_quotas.method(), "nodes and store can be given CPU quotas"),
-        Err(NoCpuQuotas { reasons }) => Judgement::missing(
+        Ok(cpu_quotas) => Assessment::good(cpu_quotas.method(), "nodes and store can be given CPU quotas"),
+        Err(NoCpuQuotas { reasons }) => Assessment::missing(
             reasons,
             "no node can be given a CPU quota: `scaling` measures one node, and estimates the capacity of more from it",
             "run as root, or in a delegated control group: `systemd-run --user --scope -p Delegate=yes authbench compare …`, \
@@ -64,9 +65,9 @@ mod tests {
     #[test]
     fn pinning_lists_the_processors_of_each_process() {
         let (one, two) = (lab::placement::place(&[vec![0]]), lab::placement::place(&[vec![0], vec![1]]));
-        assert_eq!(pinning(&two, 2).found, "server on 0, store on 0, generator on 1");
+        assert_eq!(pinning(&two, 2).observation, "server on 0, store on 0, generator on 1");
         let alone = pinning(&one, 1);
-        assert_eq!((alone.state, alone.found.as_str()), (State::Limited, "there is only one CPU"));
+        assert_eq!((alone.state, alone.observation.as_str()), (State::Limited, "there is only one CPU"));
         let refused = Placement { method: "none: not permitted".to_owned(), ..one };
         assert!(pinning(&refused, 4).advice.unwrap().contains("sched_setaffinity"));
     }
@@ -77,6 +78,6 @@ mod tests {
         assert!(priority(SchedulingClass::Other).advice.unwrap().contains("rtprio"));
         let none = cpu_quotas(Err(NoCpuQuotas { reasons: "no control groups are mounted".to_owned() }));
         assert_eq!((none.state, none.experiments.as_slice()), (State::Missing, &[ScalingExperiment::EXPERIMENT][..]));
-        assert!(none.found.contains("no control groups") && none.advice.unwrap().contains("Delegate=yes"));
+        assert!(none.observation.contains("no control groups") && none.advice.unwrap().contains("Delegate=yes"));
     }
 }

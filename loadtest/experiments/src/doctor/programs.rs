@@ -8,32 +8,32 @@ use lab::child::Bounds;
 use lab::server::MissingBinary;
 use lab::store::{Store, UnusableStore};
 
-use super::finding::Judgement;
+use super::finding::Assessment;
 use crate::run_context::RunConfig;
 
 /// Starts a private store and stops it again.
-pub(super) fn store(config: &RunConfig, kind: StoreKind) -> Judgement {
+pub(super) fn store(config: &RunConfig, kind: StoreKind) -> Assessment {
     let folder = config.scratch.path().join(kind.to_string());
     let log = config.scratch.path().join(format!("{kind}.log"));
     let started = Store::start(kind, &folder, &log, &Bounds::on(&config.placement.store_cpus));
-    judge_store(kind, started.map(|store| store.software().1.to_owned()))
+    assess_store(kind, started.map(|store| store.software().1.to_owned()))
 }
 
-fn judge_store(kind: StoreKind, version: Result<String, UnusableStore>) -> Judgement {
+fn assess_store(kind: StoreKind, version: Result<String, UnusableStore>) -> Assessment {
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| scheme.store() == kind).collect();
     match version {
         Ok(version) => {
-            let found = format!("{version} starts and responds");
-            Judgement::good(found, format!("{} schemes that use it can be measured", schemes.len()))
+            let observation = format!("{version} starts and responds");
+            Assessment::good(observation, format!("{} schemes that use it can be measured", schemes.len()))
         }
         Err(error) if error.is_missing() => {
-            let means = format!("{} are left out", join_ids(&schemes));
-            Judgement::missing("not installed", means, install_hint(kind)).without(schemes)
+            let effect = format!("{} are left out", join_ids(&schemes));
+            Assessment::missing("not installed", effect, install_hint(kind)).without(schemes)
         }
         Err(error) => {
-            let means = format!("`compare` fails with this error if it is to measure one of {}", join_ids(&schemes));
+            let effect = format!("`compare` fails with this error if it is to measure one of {}", join_ids(&schemes));
             let advice = "fix the reported error, or leave these schemes out (`--schemes`)";
-            Judgement::missing(format!("does not start: {error}"), means, advice).without(schemes)
+            Assessment::missing(format!("does not start: {error}"), effect, advice).without(schemes)
         }
     }
 }
@@ -51,10 +51,10 @@ fn join_ids(schemes: &[Scheme]) -> String {
     schemes.iter().map(|scheme| scheme.id()).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn haproxy(version: Option<String>) -> Judgement {
+pub(super) fn haproxy(version: Option<String>) -> Assessment {
     match version {
-        Some(version) => Judgement::good(version, "`scaling` can balance its load with it (`--balancer haproxy`)"),
-        None => Judgement::missing(
+        Some(version) => Assessment::good(version, "`scaling` can balance its load with it (`--balancer haproxy`)"),
+        None => Assessment::missing(
             "not found in PATH",
             "`--balancer haproxy` is not available; by default the generator distributes the load over the nodes of `scaling`",
             "`apt-get install haproxy`; it installs into /usr/sbin, which must be in PATH",
@@ -63,32 +63,32 @@ pub(super) fn haproxy(version: Option<String>) -> Judgement {
 }
 
 /// Checks whether the server binary of every scheme exists.
-pub(super) fn server_binaries(locate: impl Fn(&str) -> Result<PathBuf, MissingBinary>) -> Judgement {
+pub(super) fn server_binaries(locate: impl Fn(&str) -> Result<PathBuf, MissingBinary>) -> Assessment {
     let wanted: BTreeSet<&str> = Scheme::all().map(Scheme::binary).collect();
     let located: Vec<(&str, Result<PathBuf, MissingBinary>)> =
         wanted.iter().map(|name| (*name, locate(name))).collect();
-    let Some((_, Err(MissingBinary { folders, .. }))) = located.iter().find(|(_, found)| found.is_err()) else {
+    let Some((_, Err(MissingBinary { folders, .. }))) = located.iter().find(|(_, result)| result.is_err()) else {
         let names = wanted.iter().copied().collect::<Vec<_>>().join(", ");
-        return Judgement::good(names, "the server of every scheme can be started");
+        return Assessment::good(names, "the server of every scheme can be started");
     };
-    let absent: Vec<&str> = located.iter().filter(|(_, found)| found.is_err()).map(|(name, _)| *name).collect();
+    let absent: Vec<&str> = located.iter().filter(|(_, result)| result.is_err()).map(|(name, _)| *name).collect();
     let schemes: Vec<Scheme> = Scheme::all().filter(|scheme| absent.contains(&scheme.binary())).collect();
     let without_control = schemes.iter().any(|scheme| scheme.is_control());
-    let means = if without_control {
+    let effect = if without_control {
         "without the control no scheme can be compared, and the generator cannot be tested".to_owned()
     } else {
         format!("{} cannot be measured", join_ids(&schemes))
     };
-    let judgement = Judgement::missing(
+    let assessment = Assessment::missing(
         format!("{} not found in {folders}", absent.join(", ")),
-        means,
+        effect,
         format!(
             "`cargo build --release --workspace --bins` (scripts/compare.sh runs it), or set {} to the folder with the binaries",
             lab::server::BIN_DIR
         ),
     )
     .without(schemes);
-    if without_control { judgement.of_all() } else { judgement }
+    if without_control { assessment.of_all() } else { assessment }
 }
 
 #[cfg(test)]
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn store_that_is_not_installed_excludes_its_schemes() {
-        let none = judge_store(StoreKind::Postgres, Err(PostgresError::Missing.into()));
-        assert_eq!((none.state, none.left_out.len()), (State::Missing, 1));
+        let none = assess_store(StoreKind::Postgres, Err(PostgresError::Missing.into()));
+        assert_eq!((none.state, none.excluded_schemes.len()), (State::Missing, 1));
         assert!(none.advice.unwrap().contains("apt-get install postgresql"));
-        let broken = judge_store(StoreKind::Postgres, Err(PostgresError::NoAccount.into()));
-        assert!(broken.found.contains("does not run as root"), "{broken:?}");
-        assert_eq!(judge_store(StoreKind::Redis, Ok("7.0.15".to_owned())).found, "7.0.15 starts and responds");
+        let broken = assess_store(StoreKind::Postgres, Err(PostgresError::NoAccount.into()));
+        assert!(broken.observation.contains("does not run as root"), "{broken:?}");
+        assert_eq!(assess_store(StoreKind::Redis, Ok("7.0.15".to_owned())).observation, "7.0.15 starts and responds");
     }
 
     #[test]
@@ -119,8 +119,8 @@ mod tests {
         };
         assert_eq!(without("nothing").state, State::Good);
         let hybrid = without("edge-server");
-        let join_ids = join_ids(&hybrid.left_out);
-        assert_eq!((hybrid.found.as_str(), join_ids.as_str()), ("edge-server not found in /bin", "hybrid"));
+        let join_ids = join_ids(&hybrid.excluded_schemes);
+        assert_eq!((hybrid.observation.as_str(), join_ids.as_str()), ("edge-server not found in /bin", "hybrid"));
         assert!(hybrid.experiments.is_empty(), "the others can be compared");
         let nothing = without("anonymous-server").experiments;
         assert!(nothing.into_iter().eq(Experiment::all()), "every experiment needs the control");

@@ -13,7 +13,7 @@ use crate::servers::{self, ServerUnderTest};
 
 /// The most credentials per measurement: a server over the shared store keeps them, and the store would otherwise grow
 /// by gigabytes.
-const MOST: u64 = 20_000;
+const MAX_CREDENTIALS: u64 = 20_000;
 
 /// CPU time since the processes started, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -63,11 +63,11 @@ fn issue(
     let min_duration = Duration::from_secs_f64(parameters.issue_s);
     let started_at = crate::now();
     // Each batch is for other users, so that no user's index of sessions grows long.
-    let mut first_user = block.wrapping_mul(MOST as u32);
+    let mut first_user = block.wrapping_mul(MAX_CREDENTIALS as u32);
     let mut credentials = 0;
     let before = CpuTime::of(under_test)?;
     let started = Instant::now();
-    while credentials == 0 || (started.elapsed() < min_duration && credentials < MOST) {
+    while credentials == 0 || (started.elapsed() < min_duration && credentials < MAX_CREDENTIALS) {
         context.check_can_continue()?;
         credentials += client.mint(parameters.batch, first_user)?.len() as u64;
         first_user = first_user.wrapping_add(parameters.batch);

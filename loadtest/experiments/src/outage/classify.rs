@@ -12,7 +12,7 @@ use super::credential_ledger::{CredentialLedger, Revocation};
 use super::testbed::{KILLED_NODE, SchemeNodes};
 
 /// A request that was sent this much later than planned belongs to another interval.
-const LATE: Duration = Duration::from_millis(50);
+const MAX_LATENESS: Duration = Duration::from_millis(50);
 /// The limit for the share of late requests among those with a response.
 const LATE_SHARE: f64 = 0.05;
 
@@ -51,8 +51,8 @@ pub(super) fn classify(
     for each in probed {
         let offset_s = (each.intended - timeline.start).as_secs_f64();
         let interval = ((offset_s / timeline.interval_s) as usize).min(intervals.saturating_sub(1));
-        let lost_from = timeline.lost_from(nodes.scheme.store(), each.node);
-        let outcome = outcome(each, ledger.revocation_of(each.node, each.credential), ledger.window, lost_from);
+        let state_lost_at = timeline.state_lost_at(nodes.scheme.store(), each.node);
+        let outcome = outcome(each, ledger.revocation_of(each.node, each.credential), ledger.window, state_lost_at);
         outcomes.entry(outcome).or_insert_with(|| vec![0; intervals])[interval] += 1;
     }
     let mut round = OutageRound {
@@ -74,7 +74,7 @@ pub(super) fn classify(
 
 impl FaultTimeline {
     /// Returns when valid credentials may become unknown because state was lost.
-    fn lost_from(&self, store: StoreKind, node: usize) -> Option<Instant> {
+    fn state_lost_at(&self, store: StoreKind, node: usize) -> Option<Instant> {
         let gone = match self.fault {
             OutageFault::StoreKilled => store.is_external(),
             OutageFault::NodeKilled => store == StoreKind::Memory && node == KILLED_NODE,
@@ -88,7 +88,7 @@ fn outcome(
     probed: &ProbedRequest,
     revocation: Option<Revocation>,
     window: Duration,
-    lost_from: Option<Instant>,
+    state_lost_at: Option<Instant>,
 ) -> Outcome {
     let (sent, done, status, has_user) = match probed.reply {
         Reply::Unsent => return Outcome::Unsent,
@@ -99,7 +99,7 @@ fn outcome(
     match (credential_state, status) {
         (_, Some(200)) if !has_user => Outcome::WronglyAllowed,
         (CredentialState::Valid, Some(200)) => Outcome::Good,
-        (CredentialState::Valid, Some(401)) if lost_from.is_some_and(|from| done >= from) => Outcome::Lost,
+        (CredentialState::Valid, Some(401)) if state_lost_at.is_some_and(|from| done >= from) => Outcome::Lost,
         (CredentialState::Valid, Some(401 | 403)) => Outcome::WronglyDenied,
         (CredentialState::Valid, Some(503)) => Outcome::Unavailable,
         (CredentialState::Valid, Some(_)) => Outcome::OtherStatus,
@@ -128,7 +128,7 @@ fn credential_state(revocation: Option<Revocation>, window: Duration, sent: Inst
 fn reasons(round: &OutageRound, timeline: &FaultTimeline, probed: &[ProbedRequest]) -> Vec<String> {
     let unsent = round.count(Outcome::Unsent);
     // Requests planned shortly before the fault may have been sent, or in flight, when it began.
-    let before = ((round.fault_s - LATE.as_secs_f64()) / timeline.interval_s) as usize;
+    let before = ((round.fault_s - MAX_LATENESS.as_secs_f64()) / timeline.interval_s) as usize;
     let fine = [Outcome::Good, Outcome::RightlyDenied, Outcome::Tolerated];
     let wrong = round.outcomes.iter().filter(|(outcome, _)| !fine.contains(outcome));
     let wrong: u32 = wrong.flat_map(|(_, counts)| counts.iter().take(before)).sum();
@@ -137,12 +137,13 @@ fn reasons(round: &OutageRound, timeline: &FaultTimeline, probed: &[ProbedReques
         _ => None,
     });
     let lags: Vec<Duration> = sent.collect();
-    let late = lags.iter().filter(|lag| **lag > LATE).count() as f64 / lags.len().max(1) as f64;
+    let late = lags.iter().filter(|lag| **lag > MAX_LATENESS).count() as f64 / lags.len().max(1) as f64;
     let found = [
         (unsent > 0).then(|| format!("{unsent} of {} requests were not sent", round.planned)),
         (wrong > 0).then(|| format!("{wrong} requests got a wrong response before the fault")),
-        (late > LATE_SHARE)
-            .then(|| format!("{:.0} % of the requests were sent more than {} ms late", late * 100.0, LATE.as_millis())),
+        (late > LATE_SHARE).then(|| {
+            format!("{:.0} % of the requests were sent more than {} ms late", late * 100.0, MAX_LATENESS.as_millis())
+        }),
     ];
     found.into_iter().flatten().collect()
 }
@@ -168,7 +169,8 @@ mod tests {
     #[test]
     fn good_credential_counts_as_lost_only_after_state_loss() {
         let zero = Instant::now();
-        let outcome_of = |status, lost_from| outcome(&responded(zero, 100, status, true), None, WINDOW, lost_from);
+        let outcome_of =
+            |status, state_lost_at| outcome(&responded(zero, 100, status, true), None, WINDOW, state_lost_at);
         assert_eq!(outcome_of(200, None), Outcome::Good);
         assert_eq!(outcome_of(401, None), Outcome::WronglyDenied);
         assert_eq!(outcome_of(401, Some(zero + 200 * MS)), Outcome::WronglyDenied, "the loss is not visible yet");

@@ -22,7 +22,7 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A longer window is not waited for.
 const MAX_WINDOW: Duration = Duration::from_secs(5);
 /// Added to the window, so that rounding does not matter.
-const MARGIN: Duration = Duration::from_millis(50);
+const WINDOW_MARGIN: Duration = Duration::from_millis(50);
 
 /// When the revocation of a credential was requested, and when it was acknowledged.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Revocation {
 /// The credentials of a scheme.
 pub(super) struct CredentialLedger {
     /// One set that all nodes know, or one per node.
-    sets: Vec<Set>,
+    sets: Vec<CredentialSet>,
     /// How long a revoked credential may still be accepted.
     pub(super) window: Duration,
     pub(super) requested_during: u32,
@@ -45,7 +45,7 @@ pub(super) struct CredentialLedger {
     can_revoke: bool,
 }
 
-struct Set {
+struct CredentialSet {
     minted: Vec<MintedCredential>,
     revocations: Vec<Option<Revocation>>,
 }
@@ -57,7 +57,7 @@ impl CredentialLedger {
         let mut sets = Vec::new();
         for server in &nodes.servers[..minting] {
             let minted = server.client().mint(population, 0)?;
-            sets.push(Set { revocations: vec![None; minted.len()], minted });
+            sets.push(CredentialSet { revocations: vec![None; minted.len()], minted });
         }
         let window_s = nodes.servers[0].descriptor().revocation_window_s.unwrap_or(0);
         let mut ledger = Self {
@@ -84,7 +84,7 @@ impl CredentialLedger {
     pub(super) fn windows_end(&self) -> Option<Instant> {
         let revocations = self.sets.iter().flat_map(|set| &set.revocations).flatten();
         let last = revocations.filter_map(|revocation| revocation.acknowledged_at).max()?;
-        (self.window <= MAX_WINDOW).then(|| last + self.window + MARGIN)
+        (self.window <= MAX_WINDOW).then(|| last + self.window + WINDOW_MARGIN)
     }
 
     /// Revokes some more credentials at running nodes, as long as the fault lasts.
@@ -112,7 +112,7 @@ impl CredentialLedger {
         if !self.can_revoke {
             return Vec::new();
         }
-        let of_set = |(node, set): (usize, &Set)| {
+        let of_set = |(node, set): (usize, &CredentialSet)| {
             let numbers = (0..set.minted.len()).filter(|number| wanted(*number));
             let sticky = self.is_sticky();
             numbers.enumerate().map(move |(turn, number)| (if sticky { node } else { turn % NODES }, number)).collect()
@@ -142,7 +142,7 @@ impl CredentialLedger {
     /// Returns the nodes with the credentials to send to each.
     pub(super) fn nodes(&self, nodes: &SchemeNodes) -> Result<Vec<Node>, ExperimentError> {
         let scheme = nodes.scheme;
-        let credentials = |set: &Set| {
+        let credentials = |set: &CredentialSet| {
             let credentials = Credentials::new(set.minted.clone());
             credentials.map(Arc::new).map_err(|source| ExperimentError::Credentials { scheme, source })
         };

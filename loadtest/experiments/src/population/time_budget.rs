@@ -20,7 +20,7 @@ impl TimeBudget {
     }
 
     /// Subtracts the time that a fill took beyond its own allowance.
-    pub(super) fn spend(&mut self, fill: Duration) {
+    pub(super) fn subtract(&mut self, fill: Duration) {
         self.spare_s -= (fill.as_secs_f64() - self.each_s).clamp(0.0, self.spare_s);
     }
 }
@@ -32,16 +32,16 @@ mod tests {
     #[test]
     fn long_fills_share_the_extra_time() {
         let mut time = TimeBudget { each_s: 30.0, spare_s: 100.0 };
-        time.spend(Duration::from_secs(20));
+        time.subtract(Duration::from_secs(20));
         assert_eq!(time.reason_to_skip(130.0), None, "a fill within its own time uses no extra time");
-        time.spend(Duration::from_secs(90));
+        time.subtract(Duration::from_secs(90));
         assert_eq!(time.reason_to_skip(70.0), None);
         let why = time.reason_to_skip(71.0).unwrap();
         assert!(
             why.contains("71 s") && why.contains("30 s") && why.contains("the 40 s left of its extra time"),
             "{why}"
         );
-        time.spend(Duration::from_secs(90));
+        time.subtract(Duration::from_secs(90));
         assert_eq!(time.reason_to_skip(30.0), None);
         assert!(time.reason_to_skip(31.0).unwrap().ends_with("this profile allows"));
     }

@@ -48,7 +48,7 @@ impl NodeGroup {
             context.check_can_continue()?;
             let spec = context.spec(scheme, store)?;
             let through_proxy = proxy.as_ref().filter(|_| number == count).zip(store);
-            let store_url = through_proxy.map(|(proxy, store)| store.url_by_way_of(proxy.address()));
+            let store_url = through_proxy.map(|(proxy, store)| store.url_through(proxy.address()));
             servers.push(Server::start(&ServerSpec {
                 node: format!("node-{number}"),
                 key: shared.key.clone(),

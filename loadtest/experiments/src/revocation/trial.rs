@@ -10,12 +10,12 @@ use engine::record::EventKind;
 use lab::http::Client;
 
 use crate::run_context::ExperimentError;
-use crate::wire::sent_back;
+use crate::wire::credential_header;
 
 /// Long enough for any password rule.
 const NEW_PASSWORD: &str = "an entirely new password";
 /// The seeded admin, who changes other users.
-const ADMIN: u32 = 0;
+const ADMIN_USER: u32 = 0;
 
 type Headers = Vec<(String, String)>;
 
@@ -41,7 +41,7 @@ pub(super) struct PreparedTrial {
 impl TrialFactory<'_> {
     /// Creates one trial for each kind and receiving node.
     pub(super) fn make(&mut self, kinds: &[(EventKind, usize)]) -> Result<Vec<PreparedTrial>, ExperimentError> {
-        let (admin, _) = self.mint(1, ADMIN)?;
+        let (admin, _) = self.mint(1, ADMIN_USER)?;
         let admin = &admin[0];
         // Logins first, because they take long, and credentials issued before would age meanwhile.
         let demoted = kinds.iter().filter(|(kind, _)| *kind == EventKind::Demote);
@@ -85,10 +85,10 @@ impl TrialFactory<'_> {
                 self.post(route::PASSWORD, own, body(change))
             }
             EventKind::Disable => {
-                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "disabled": true })))
+                self.post(route::ADMIN, admin, body(serde_json::json!({ "username": name, "disabled": true })))
             }
             EventKind::Demote => {
-                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "roles": [] })))
+                self.post(route::ADMIN, admin, body(serde_json::json!({ "username": name, "roles": [] })))
             }
         }
     }
@@ -106,15 +106,15 @@ impl TrialFactory<'_> {
     fn demotion(&mut self, event_node: usize, admin: &Headers) -> Result<PreparedTrial, ExperimentError> {
         let user = self.users(1);
         let roles = serde_json::json!({ "username": username(user), "roles": [ADMIN_ROLE] });
-        let promotion = self.post(route::ADMIN_USER, admin, Some(roles.to_string()));
+        let promotion = self.post(route::ADMIN, admin, Some(roles.to_string()));
         let status = self.poller.send(event_node, &promotion).map_err(|source| self.failed(source))?;
         if status != 204 {
             return Err(ExperimentError::Prepared { scheme: self.scheme, what: "a promotion", status });
         }
         let (login, response) = self.clients[event_node].login(&username(user), PASSWORD)?;
         let issued_at = Instant::now();
-        let sent_back = sent_back(&self.clients[event_node], self.carrier, &login, &response);
-        let headers: Headers = sent_back.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
+        let credential_header = credential_header(&self.clients[event_node], self.carrier, &login, &response);
+        let headers: Headers = credential_header.into_iter().map(|sent| (sent.header.to_owned(), sent.value)).collect();
         let event = self.event(EventKind::Demote, &headers, admin, user);
         let trial = Trial { event_node, event, probe: Call::get(route::ADMIN, headers) };
         Ok(PreparedTrial { kind: EventKind::Demote, trial, issued_at })

@@ -10,7 +10,7 @@ use crate::balancer::{Balancer, RunningBalancer};
 use crate::blocks;
 use crate::run_context::{ExperimentError, RunContext};
 use crate::servers::{self, ServerUnderTest};
-use crate::visit::Watched;
+use crate::visit::ObservedProcesses;
 
 /// One node, and the balancer in front of it, if there is one.
 struct Subject<'a> {
@@ -72,9 +72,10 @@ impl<'a> Subject<'a> {
         let through =
             self.balancer.as_ref().map(|balancer| balancer.target_through(&under_test.target, scheme)).transpose()?;
         let servers = [under_test.server.process().pid()];
-        let watched = Watched { servers: &servers, store: under_test.store, balancer: pid(self.balancer.as_ref()) };
+        let processes =
+            ObservedProcesses { servers: &servers, store: under_test.store, balancer: pid(self.balancer.as_ref()) };
         let started_at = crate::now();
-        let round = drive(context, &plan, through.as_ref().unwrap_or(&under_test.target), scheme, watched)?;
+        let round = drive(context, &plan, through.as_ref().unwrap_or(&under_test.target), scheme, processes)?;
         // An interrupted round has no result.
         context.check_can_continue()?;
         Ok(demand(scheme, block, started_at, &round))

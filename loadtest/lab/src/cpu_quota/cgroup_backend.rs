@@ -46,7 +46,7 @@ impl Resource {
 pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<CgroupBackend> {
     let mut backends: Vec<CgroupBackend> = Vec::new();
     for hierarchy in hierarchies(Resource::Processor) {
-        match hierarchy.offers_processor() {
+        match hierarchy.check_cpu_controller() {
             Ok(()) => backends.push(CgroupBackend::Groups(hierarchy)),
             Err(reason) => reasons.push(format!("{}: {reason}", hierarchy.folder.display())),
         }
@@ -82,8 +82,8 @@ fn has_quota(group: &Path) -> bool {
 }
 
 impl Hierarchy {
-    /// Returns whether groups created here have a quota; version 2 may need the controller to be enabled.
-    fn offers_processor(&self) -> Result<(), String> {
+    /// Checks that groups created here can have a quota; enables the controller in version 2 if necessary.
+    fn check_cpu_controller(&self) -> Result<(), String> {
         let controllers = self.folder.join("cgroup.subtree_control");
         let has =
             |file: &Path| read_to_string(file).is_ok_and(|text| text.split_whitespace().any(|word| word == "cpu"));
@@ -152,7 +152,7 @@ fn path(groups: &str, version: Version, resource: Resource) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    const MIXED: &str = "\
+    const MIXED_MOUNTINFO: &str = "\
 30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 32 30 0:28 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset
@@ -163,8 +163,12 @@ mod tests {
     fn hierarchies_are_parsed_from_mountinfo() {
         let at = |version, at: &str| Mount { version, at: at.into() };
         let expected = [at(Version::V2, "/sys/fs/cgroup/unified"), at(Version::V1, "/sys/fs/cgroup/cpu,cpuacct")];
-        assert_eq!(mounts(MIXED, Resource::Processor), expected);
-        assert_eq!(mounts(MIXED, Resource::Memory), expected[..1], "version 1 mounts each controller separately");
+        assert_eq!(mounts(MIXED_MOUNTINFO, Resource::Processor), expected);
+        assert_eq!(
+            mounts(MIXED_MOUNTINFO, Resource::Memory),
+            expected[..1],
+            "version 1 mounts each controller separately"
+        );
         assert_eq!(mounts("31 30 0:27 / /proc rw - proc proc rw\n", Resource::Processor), []);
     }
 

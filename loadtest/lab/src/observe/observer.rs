@@ -15,7 +15,7 @@ use engine::clock::{enable_precise_wakeups, now_ns, sleep_until, thread_cpu_ns};
 pub const DEFAULT_PERIOD: Duration = Duration::from_millis(20);
 
 /// The machine's ticks are 10 ms long and cost more to read than the clocks, so they are read less often.
-const SAMPLES_A_TICK_READING: u64 = 5;
+const SAMPLES_PER_TICK_READING: u64 = 5;
 
 /// What a process is for in an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ fn observe(
         // Read before the sample, so that the last sample is later than the call to finish.
         let last = stopping.load(Ordering::Acquire);
         observation.sample(clocks);
-        if last || observation.samples.is_multiple_of(SAMPLES_A_TICK_READING) {
+        if last || observation.samples.is_multiple_of(SAMPLES_PER_TICK_READING) {
             observation.sample_machine(machine);
         }
         if last {
@@ -131,7 +131,7 @@ impl Observation {
     #[must_use]
     pub fn cpu_ns(&self, role: Role, from: Instant, to: Instant) -> Option<u64> {
         let mut rises =
-            self.cpu.iter().filter(|(of, _)| *of == role).map(|(_, series)| series.rise(from, to)).peekable();
+            self.cpu.iter().filter(|(of, _)| *of == role).map(|(_, series)| series.increase(from, to)).peekable();
         rises.peek()?;
         Some(rises.sum::<Option<f64>>()?.round() as u64)
     }
@@ -140,8 +140,8 @@ impl Observation {
     /// in ticks of 10 ms: look at no less than a second. None where it cannot be seen.
     #[must_use]
     pub fn steal(&self, from: Instant, to: Instant) -> Option<f64> {
-        let total = self.total.rise(from, to).filter(|&total| total > 0.0)?;
-        Some((self.steal.rise(from, to)? / total).clamp(0.0, 1.0))
+        let total = self.total.increase(from, to).filter(|&total| total > 0.0)?;
+        Some((self.steal.increase(from, to)? / total).clamp(0.0, 1.0))
     }
 
     /// How often the clocks were read.

@@ -12,7 +12,7 @@ impl Series {
     }
 
     /// What the counter rose by; none unless both instants lie within the readings, in order.
-    pub(super) fn rise(&self, from: Instant, to: Instant) -> Option<f64> {
+    pub(super) fn increase(&self, from: Instant, to: Instant) -> Option<f64> {
         (from <= to).then_some(self.at(to)? - self.at(from)?)
     }
 
@@ -44,12 +44,12 @@ mod tests {
     #[test]
     fn counter_is_interpolated_between_readings() {
         let (start, series) = readings();
-        let rise =
-            |from, to| series.rise(start + Duration::from_millis(from), start + Duration::from_millis(to)).unwrap();
+        let increase =
+            |from, to| series.increase(start + Duration::from_millis(from), start + Duration::from_millis(to)).unwrap();
         for (from, to, expected) in
             [(0, 60, 4000.0), (0, 20, 1000.0), (5, 10, 250.0), (10, 50, 2000.0), (20, 40, 0.0), (7, 7, 0.0)]
         {
-            assert!((rise(from, to) - expected).abs() < 1e-3, "{from}..{to}: {}", rise(from, to));
+            assert!((increase(from, to) - expected).abs() < 1e-3, "{from}..{to}: {}", increase(from, to));
         }
     }
 
@@ -57,9 +57,9 @@ mod tests {
     fn counter_is_unknown_outside_the_readings() {
         let (start, series) = readings();
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(series.rise(at(10), at(61)), None);
-        assert_eq!(series.rise(start.checked_sub(Duration::from_nanos(1)).unwrap(), at(10)), None);
-        assert_eq!(series.rise(at(20), at(10)), None);
-        assert_eq!(Series::default().rise(start, start), None);
+        assert_eq!(series.increase(at(10), at(61)), None);
+        assert_eq!(series.increase(start.checked_sub(Duration::from_nanos(1)).unwrap(), at(10)), None);
+        assert_eq!(series.increase(at(20), at(10)), None);
+        assert_eq!(Series::default().increase(start, start), None);
     }
 }

@@ -150,21 +150,21 @@ mod tests {
     }
 
     #[test]
-    fn narrow_line_transmits_pieces_in_sequence() {
+    fn slow_link_transmits_pieces_in_sequence() {
         let (mut flow, mut random) = (Flow::default(), SmallRng::seed_from_u64(1));
-        let narrow = link(0, 0, Some(1_000_000));
-        flow.receive(&[0; 2_000], 0, &narrow, &mut random);
+        let slow_link = link(0, 0, Some(1_000_000));
+        flow.receive(&[0; 2_000], 0, &slow_link, &mut random);
         assert_eq!(flow.last_due_ns, 2 * MS);
-        flow.receive(&[0; 1_000], 0, &narrow, &mut random);
+        flow.receive(&[0; 1_000], 0, &slow_link, &mut random);
         assert_eq!(flow.last_due_ns, 3 * MS, "it waits for the first one");
-        flow.receive(&[0; 1_000], 10 * MS, &narrow, &mut random);
+        flow.receive(&[0; 1_000], 10 * MS, &slow_link, &mut random);
         assert_eq!(flow.last_due_ns, 11 * MS, "the line was idle");
     }
 
     #[test]
     fn blocked_receiver_gets_the_rest_later() {
-        struct Narrow(Vec<u8>, usize);
-        impl Write for Narrow {
+        struct SlowWriter(Vec<u8>, usize);
+        impl Write for SlowWriter {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 let count = bytes.len().min(self.1);
                 self.1 -= count;
@@ -178,7 +178,7 @@ mod tests {
         let (mut flow, mut random, mut delays) = (Flow::default(), SmallRng::seed_from_u64(1), histogram());
         flow.receive(b"abcdef", 0, &Link::default(), &mut random);
         flow.receive(b"", 0, &Link::default(), &mut random);
-        let mut to = Narrow(Vec::new(), 4);
+        let mut to = SlowWriter(Vec::new(), 4);
         assert_eq!(flow.forward(|| 1, &mut to, &mut delays).unwrap(), Forwarded::Blocked);
         to.1 = 10;
         assert_eq!(flow.forward(|| 1, &mut to, &mut delays).unwrap(), Forwarded::End);

@@ -79,7 +79,7 @@ enum Side {
 }
 
 impl Side {
-    const BOTH: [Self; 2] = [Self::Client, Self::Target];
+    const ALL: [Self; 2] = [Self::Client, Self::Target];
 
     const fn token(self, pair: u64) -> u64 {
         pair * 2 + self as u64
@@ -241,7 +241,7 @@ impl Pump {
         let number = token / 2;
         // One that was closed while its event was on the way.
         let Some(pair) = self.pairs.get_mut(&number) else { return };
-        let side = Side::BOTH[(token % 2) as usize];
+        let side = Side::ALL[(token % 2) as usize];
         pair.blocked[1 - side as usize] = false;
         if let Err(closed) = pair.read(side, events, &self.settings.link, &mut self.receive_buffer) {
             pair.end(closed);
@@ -273,7 +273,7 @@ impl Pump {
 
 impl Pair {
     fn prepare(&mut self, epoll: &Epoll, number: u64) -> io::Result<()> {
-        for side in Side::BOTH {
+        for side in Side::ALL {
             if let Some(stream) = self.stream(side) {
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
@@ -352,7 +352,7 @@ impl Pair {
         let reads = [&self.to_target, &self.from_target].map(|flow| !flow.ended && flow.has_room());
         // Data in this direction is written to the target, and data in the other to the client.
         let writes = [self.blocked[1], self.blocked[0]];
-        Side::BOTH.into_iter().try_for_each(|side| {
+        Side::ALL.into_iter().try_for_each(|side| {
             let index = side as usize;
             let mut events_of_interest = EpollFlags::empty();
             events_of_interest.set(EpollFlags::EPOLLIN, reads[index]);
@@ -381,7 +381,7 @@ impl Pair {
     }
 
     fn reset(&self) {
-        for side in Side::BOTH {
+        for side in Side::ALL {
             if let Some(stream) = self.stream(side) {
                 reset(stream);
             }

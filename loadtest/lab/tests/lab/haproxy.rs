@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use lab::child::Bounds;
-use lab::haproxy::{Farm, Haproxy, cookie};
+use lab::haproxy::{Haproxy, ServerPool, cookie};
 use lab::scratch::Scratch;
 
 /// A server that responds with this word until the clients close.
@@ -36,7 +36,7 @@ fn response(mut stream: &TcpStream, word: &str) {
 fn send_request(base_url: &str, cookie: Option<&str>) -> String {
     let mut stream = TcpStream::connect(base_url.trim_start_matches("http://")).unwrap();
     let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));
-    write!(stream, "GET / HTTP/1.1\r\nHost: farm\r\nConnection: close\r\n{cookie}\r\n").unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: pool\r\nConnection: close\r\n{cookie}\r\n").unwrap();
     let mut response = String::new();
     std::io::Read::read_to_string(&mut stream, &mut response).unwrap();
     response.rsplit_once("\r\n\r\n").unwrap().1.to_owned()
@@ -46,10 +46,10 @@ fn send_request(base_url: &str, cookie: Option<&str>) -> String {
 fn clients_cycle_through_servers_or_stay_with_one_if_sticky() {
     let scratch = Scratch::new().unwrap();
     let servers = vec![server("first"), server("second")];
-    let farms = [false, true].map(|sticky| Farm { servers: servers.clone(), sticky });
+    let pools = [false, true].map(|sticky| ServerPool { servers: servers.clone(), sticky });
     let log = scratch.path().join("haproxy.log");
-    let haproxy = Haproxy::start(&farms, scratch.path(), &log, &Bounds::default()).unwrap();
-    let [round, sticky] = [0, 1].map(|farm| haproxy.base_url(farm));
+    let haproxy = Haproxy::start(&pools, scratch.path(), &log, &Bounds::default()).unwrap();
+    let [round, sticky] = [0, 1].map(|pool| haproxy.base_url(pool));
     let responses: Vec<String> = (0..4).map(|_| send_request(&round, None)).collect();
     assert_eq!(responses, ["first 0", "second 0", "first 0", "second 0"]);
     for _ in 0..3 {

@@ -167,7 +167,7 @@ fn dropped_proxy_closes_its_connections_and_idle_proxy_uses_no_cpu() {
 }
 
 #[test]
-fn trial_compares_proxied_with_direct_round_trips() {
+fn accuracy_measurement_compares_proxied_with_direct_round_trips() {
     let trial = measure_accuracy(Duration::from_millis(20), 500, Duration::from_millis(400), &[]).unwrap();
     assert!((trial.set_us - 20_000.0).abs() < 1e-6);
     // Nothing passes early, so no round trip through it is shorter than what was set.
