@@ -104,7 +104,7 @@ fn kinds(counts: EventCounts, event_receivers: usize, random: &mut SmallRng) -> 
     let mut kinds: Vec<EventKind> =
         EventKind::ALL.into_iter().flat_map(|kind| std::iter::repeat_n(kind, count(kind) as usize)).collect();
     kinds.shuffle(random);
-    kinds.into_iter().map(|kind| (kind, random.random_range(0..tellable))).collect()
+    kinds.into_iter().map(|kind| (kind, random.random_range(0..event_receivers))).collect()
 }
 
 fn prepare_trials(
@@ -114,14 +114,14 @@ fn prepare_trials(
     next_user: &mut u32,
 ) -> Result<Vec<PreparedTrial>, ExperimentError> {
     let clients: Vec<_> = (0..group.servers.len()).map(|node| group.client(node)).collect();
-    let factory = TrialFactory {
+    let mut factory = TrialFactory {
         scheme: group.scheme,
         carrier: context.config.carrier,
         poller: &mut group.poller,
         clients: &clients,
         next_user,
     };
-    { factory }.make(kinds)
+    factory.make(kinds)
 }
 
 /// Measures one event at a time, with polling without pauses.

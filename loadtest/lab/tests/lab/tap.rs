@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use lab::tap::{Tap, TapError};
 
-use crate::delay_server::{DelayServer, ask};
+use crate::delay_server::{DelayServer, send_request};
 
 const ME: &[u8] = b"GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n\r\n";
 const LOGIN: &[u8] = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
@@ -13,10 +13,10 @@ const LOGIN: &[u8] = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\
 #[test]
 fn exchanges_equal_the_transferred_bytes() {
     let server = DelayServer::start(&["--delay-us", "0"]);
-    let direct = ask(server.address, ME, 1);
+    let direct = send_request(server.address, ME, 1);
     let tap = Tap::start(server.address).unwrap();
-    let first = ask(tap.addr(), &[ME, LOGIN].concat(), 2);
-    let second = ask(tap.addr(), ME, 1);
+    let first = send_request(tap.addr(), &[ME, LOGIN].concat(), 2);
+    let second = send_request(tap.addr(), ME, 1);
     assert_eq!(first[0], direct[0], "the tap changes nothing");
 
     let exchanges = tap.finish().unwrap();
