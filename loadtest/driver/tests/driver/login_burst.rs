@@ -44,7 +44,7 @@ fn logins_cycle_through_all_users() {
         success(username)
     });
     let logins = log_in(base_url, ONCE, &Arc::default());
-    assert_eq!((logins.responses, logins.failed), (4, BTreeMap::new()));
+    assert_eq!((logins.answered, logins.failed), (4, BTreeMap::new()));
     let expected = [0, 1, 8, 9].map(contract::user::username);
     assert_eq!(*seen.lock().unwrap(), BTreeSet::from(expected));
 }
@@ -70,7 +70,7 @@ fn login_burst_runs_until_stopped_and_counts_failures_by_kind() {
     let logins = log_in(base_url, LoginBurst { repeat: true, ..ONCE }, &stop);
     let failed = [("response for another user".to_owned(), 1), ("status 503".to_owned(), 1)];
     assert_eq!(logins.failed, BTreeMap::from(failed));
-    assert!((18..=24).contains(&logins.responses), "no login starts after the stop: {logins:?}");
+    assert!((18..=24).contains(&logins.answered), "no login starts after the stop: {logins:?}");
 }
 
 #[test]
@@ -84,6 +84,6 @@ fn no_redirect_is_followed() {
     let redirect =
         format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {other_server}/login\r\ncontent-length: 0\r\n\r\n");
     let logins = log_in(scripted_server(move |_| redirect.clone().into_bytes()), ONCE, &Arc::default());
-    assert_eq!((logins.responses, logins.failed), (0, BTreeMap::from([("status 307".to_owned(), 4)])));
+    assert_eq!((logins.answered, logins.failed), (0, BTreeMap::from([("status 307".to_owned(), 4)])));
     assert!(!followed.load(Ordering::Relaxed), "no password is sent to another host");
 }
