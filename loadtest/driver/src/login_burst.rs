@@ -59,10 +59,10 @@ pub(crate) fn run(node: &Node, burst: LoginBurst, stop: &Arc<AtomicBool>) -> Res
             clients.spawn(log_in(shared.clone()));
         }
         let mut logins = Logins { answered: 0, failed: BTreeMap::new(), took: Duration::ZERO };
-        for own in clients.join_all().await {
-            let own = own?;
-            logins.answered += own.answered;
-            for (kind, count) in own.failed {
+        for of_client in clients.join_all().await {
+            let of_client = of_client?;
+            logins.answered += of_client.answered;
+            for (kind, count) in of_client.failed {
                 *logins.failed.entry(kind).or_default() += count;
             }
         }

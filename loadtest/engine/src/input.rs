@@ -1,7 +1,7 @@
 //! Reading untrusted files: only regular ones, and only up to a size.
 //!
-//! A run's directory often comes from another user, and a path on the command line is easily mistyped: a FIFO would block
-//! without end, `/dev/zero` would fill the memory.
+//! A run's directory often comes from another user, and a path on the command line is easily mistyped: a FIFO would
+//! block without end, `/dev/zero` would fill the memory.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read as _};
@@ -28,8 +28,8 @@ pub fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    let much = format!("larger than the limit of {max_bytes} bytes");
-    Err(io::Error::new(io::ErrorKind::FileTooLarge, much))
+    let message = format!("larger than the limit of {max_bytes} bytes");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
 }
 
 /// Rejects anything that is not a regular file.

@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn shortages_are_distinguished_from_target_failures() {
-        let found = |errno| Shortage::of(&os(errno));
-        assert_eq!(found(Errno::EMFILE), Some(Shortage::ProcessDescriptors));
-        assert_eq!(found(Errno::ENFILE), Some(Shortage::SystemDescriptors));
-        assert_eq!(found(Errno::EADDRNOTAVAIL), Some(Shortage::Ports));
-        assert_eq!([found(Errno::ENOBUFS), found(Errno::ENOMEM)], [Some(Shortage::Memory); 2]);
+        let shortage = |errno| Shortage::of(&os(errno));
+        assert_eq!(shortage(Errno::EMFILE), Some(Shortage::ProcessDescriptors));
+        assert_eq!(shortage(Errno::ENFILE), Some(Shortage::SystemDescriptors));
+        assert_eq!(shortage(Errno::EADDRNOTAVAIL), Some(Shortage::Ports));
+        assert_eq!([shortage(Errno::ENOBUFS), shortage(Errno::ENOMEM)], [Some(Shortage::Memory); 2]);
         for targets in [Errno::ECONNREFUSED, Errno::ECONNRESET, Errno::ETIMEDOUT, Errno::EHOSTUNREACH] {
-            assert_eq!(found(targets), None, "{targets}");
+            assert_eq!(shortage(targets), None, "{targets}");
         }
     }
 

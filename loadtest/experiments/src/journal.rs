@@ -82,8 +82,8 @@ impl Journal {
     }
 
     /// Records the conformance result of a server.
-    pub fn conformance(&mut self, found: Conformance) -> Result<(), WriteError> {
-        self.changed().conformance.push(found);
+    pub fn conformance(&mut self, conformance: Conformance) -> Result<(), WriteError> {
+        self.changed().conformance.push(conformance);
         self.save()
     }
 

@@ -59,7 +59,7 @@ impl Run for RevocationExperiment {
             for plan in plans {
                 clear(context, scheme)?;
                 let series = series::measure(context, parameters, scheme, &plan)?;
-                context.journal.measured(|found: &mut RevocationExperiment| found.series.push(series))?;
+                context.journal.measured(|revocation: &mut RevocationExperiment| revocation.series.push(series))?;
             }
             record_omissions(context, scheme)?;
         }

@@ -252,9 +252,9 @@ fn measure_step(
         return point(context, &plan, group, nodes, (block, step));
     }
     group.resize(nodes, FULL_CPU)?;
-    let found = point(context, &plan, group, nodes, (block, step));
+    let point = point(context, &plan, group, nodes, (block, step));
     group.resize(nodes, quota_sizes.node_share)?;
-    found
+    point
 }
 
 fn point(

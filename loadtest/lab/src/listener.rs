@@ -25,11 +25,11 @@ pub fn process_listening_at(url: &str) -> Option<u32> {
 /// The inode of the socket that listens at the address, or at its port on every address.
 fn inode(address: SocketAddr) -> Option<String> {
     let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    let any = [local(address), local(SocketAddr::new(wildcard_address(address.ip()), address.port()))];
+    let addresses = [local(address), local(SocketAddr::new(wildcard_address(address.ip()), address.port()))];
     let table = fs::read_to_string(table).ok()?;
     let listening = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let inodes =
-        listening.filter(|fields| fields.len() > 9 && fields[3] == "0A" && any.iter().any(|own| own == fields[1]));
+    let inodes = listening
+        .filter(|fields| fields.len() > 9 && fields[3] == "0A" && addresses.iter().any(|address| address == fields[1]));
     inodes.map(|fields| fields[9].to_owned()).next()
 }
 

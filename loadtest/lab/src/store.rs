@@ -92,8 +92,8 @@ impl Store {
     #[must_use]
     pub fn url_through(&self, address: SocketAddr) -> (&'static str, String) {
         let (variable, url) = self.url();
-        let own = self.address().map(|own| own.to_string()).unwrap_or_default();
-        (variable, url.replacen(&own, &address.to_string(), 1))
+        let store_address = self.address().map(|address| address.to_string()).unwrap_or_default();
+        (variable, url.replacen(&store_address, &address.to_string(), 1))
     }
 
     /// What the keys of this run begin with.

@@ -25,7 +25,7 @@ pub struct Response {
 impl Response {
     /// Returns the value of the one header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let mut found = self.headers.iter().filter(|(header_name, _)| header_name.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} is present twice: {self:?}");
         first

@@ -68,9 +68,9 @@ impl Postgres {
     pub fn set_read_only(&self, read_only: bool) {
         let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}");
         // Without this the setting could not be undone.
-        let own = "SET default_transaction_read_only = off";
+        let session_setting = "SET default_transaction_read_only = off";
         let mut psql = Command::new(program("psql"));
-        psql.args([&self.url(), "-XAtq", "-c", own, "-c", &setting, "-c", "SELECT pg_reload_conf()"]);
+        psql.args([&self.url(), "-XAtq", "-c", session_setting, "-c", &setting, "-c", "SELECT pg_reload_conf()"]);
         assert!(psql.output().unwrap().status.success());
         let expected = if read_only { "on" } else { "off" };
         wait_until("the setting is in effect", || {
@@ -190,8 +190,8 @@ fn template() -> &'static Path {
 
 /// The folder `tmp` of the build directory, which tests lie two folders below.
 fn template_folder() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let folder = own.ancestors().nth(3).expect("the test binary is in PROFILE/deps").join("tmp");
+    let test_binary = std::env::current_exe().unwrap();
+    let folder = test_binary.ancestors().nth(3).expect("the test binary is in PROFILE/deps").join("tmp");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

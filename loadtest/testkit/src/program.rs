@@ -6,8 +6,8 @@ use std::path::PathBuf;
 ///
 /// It is not built here: with the features of one package alone, all that it depends on would be built a second time.
 pub fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let path = own.parent().unwrap().parent().unwrap().join(name);
+    let test_binary = std::env::current_exe().unwrap();
+    let path = test_binary.parent().unwrap().parent().unwrap().join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins --examples` first", path.display());
     path
 }

@@ -107,8 +107,8 @@ impl Redis {
         let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection()).unwrap();
         let counts = stats.lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-            let own = name.starts_with("config") || name.starts_with("client") || name == "info";
-            Some((name.to_owned(), rest.split(',').next()?.parse().ok()?)).filter(|_| !own)
+            let is_bookkeeping = name.starts_with("config") || name.starts_with("client") || name == "info";
+            Some((name.to_owned(), rest.split(',').next()?.parse().ok()?)).filter(|_| !is_bookkeeping)
         });
         counts.collect()
     }
@@ -168,12 +168,12 @@ impl Redis {
         };
         let process = self.process.insert(launch.start().expect("redis-server is installed"));
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/0", self.port)).unwrap();
-        let own = format!("process_id:{}\r\n", process.pid());
+        let process_line = format!("process_id:{}\r\n", process.pid());
         let mut responds = false;
         wait_until("Redis responds on its port", || {
             // Another test's Redis may listen there.
             let info = client.get_connection().and_then(|mut to| redis::cmd("INFO").arg("server").query(&mut to));
-            responds = info.is_ok_and(|info: String| info.contains(&own));
+            responds = info.is_ok_and(|info: String| info.contains(&process_line));
             responds || process.check().is_err()
         });
         responds

@@ -38,15 +38,15 @@ fn command(binary: &Path, arguments: &[&str]) -> Command {
 impl Server {
     /// Starts the binary on a free port, with few users.
     pub fn start(binary: impl AsRef<Path>, arguments: &[&str]) -> Self {
-        let own = ["--listen", "127.0.0.1:0", "--users", "100"];
-        Self::spawn(command(binary.as_ref(), &[&own, arguments].concat()))
+        let defaults = ["--listen", "127.0.0.1:0", "--users", "100"];
+        Self::spawn(command(binary.as_ref(), &[&defaults, arguments].concat()))
     }
 
     /// Starts the binary with this many file descriptors, as soft and hard limit.
     pub fn start_limited(descriptors: u32, binary: &str, arguments: &[&str]) -> Self {
         let limit = format!("ulimit -n {descriptors} && exec \"$@\"");
-        let own = ["-c", &limit, "sh", binary, "--listen", "127.0.0.1:0", "--users", "100"];
-        Self::spawn(command(Path::new("/bin/sh"), &[&own, arguments].concat()))
+        let shell_arguments = ["-c", &limit, "sh", binary, "--listen", "127.0.0.1:0", "--users", "100"];
+        Self::spawn(command(Path::new("/bin/sh"), &[&shell_arguments, arguments].concat()))
     }
 
     /// Starts the binary with these environment variables.

@@ -15,29 +15,29 @@ use crate::server::{body, head, response, serve};
 const NODES: usize = 3;
 const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
-/// What a node has seen.
+/// The requests that a node has received.
 #[derive(Debug, Default)]
-struct Seen {
+struct Received {
     reads: usize,
     readers: HashSet<SocketAddr>,
 }
 
 /// A target of some nodes, and what each of them sees.
-fn nodes() -> (Target, Vec<Arc<Mutex<Seen>>>) {
+fn nodes() -> (Target, Vec<Arc<Mutex<Received>>>) {
     let started = (0..NODES).map(|number| {
-        let seen = Arc::<Mutex<Seen>>::default();
-        let own = seen.clone();
-        let base_url = serve(move |stream| work(stream, number, &own));
+        let received = Arc::<Mutex<Received>>::default();
+        let for_server = received.clone();
+        let base_url = serve(move |stream| work(stream, number, &for_server));
         let headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer node-{number}"))]);
         let minted = MintedCredential { username: "user-000007".to_owned(), headers, refresh_token: None };
-        (Node { base_url, credentials: Credentials::new(vec![minted]).unwrap().into() }, seen)
+        (Node { base_url, credentials: Credentials::new(vec![minted]).unwrap().into() }, received)
     });
-    let (nodes, seen) = started.unzip();
-    (Target { nodes, carrier: Carrier::Bearer }, seen)
+    let (nodes, received) = started.unzip();
+    (Target { nodes, carrier: Carrier::Bearer }, received)
 }
 
 /// Issues its own credential, and accepts no other.
-fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
+fn work(stream: &mut BufReader<TcpStream>, number: usize, received: &Mutex<Received>) {
     let user = r#"{"id":7,"username":"user-000007","email":"e","roles":[]}"#;
     while let Some(head) = head(stream) {
         let known = head.contains(&format!("Bearer node-{number}\r\n"));
@@ -45,9 +45,9 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
             body(stream, &head);
             response("200 OK", &format!(r#"{{"user":{user},"expires_in":9,"token":"node-{number}"}}"#))
         } else if known {
-            let mut seen = seen.lock().unwrap();
-            seen.reads += 1;
-            seen.readers.insert(stream.get_ref().peer_addr().unwrap());
+            let mut received = received.lock().unwrap();
+            received.reads += 1;
+            received.readers.insert(stream.get_ref().peer_addr().unwrap());
             response("200 OK", user)
         } else {
             response("401 Unauthorized", "")
@@ -60,34 +60,34 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, seen: &Mutex<Seen>) {
 
 #[test]
 fn saturator_opens_equally_many_connections_per_node() {
-    let (target, seen) = nodes();
+    let (target, received) = nodes();
     let plan = Plan { connections: 6, timeout_s: 2.0, ..Plan::new(Arrivals::Closed, 0.3) };
     let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
     let counts = drive.driven.counts();
     assert!(counts.ok > 6 && counts.failed() == 0, "{counts:?}");
-    let connections: Vec<usize> = seen.iter().map(|seen| seen.lock().unwrap().readers.len()).collect();
+    let connections: Vec<usize> = received.iter().map(|received| received.lock().unwrap().readers.len()).collect();
     assert_eq!(connections, [2; NODES]);
 }
 
 #[test]
 fn reads_at_a_set_rate_cycle_through_the_nodes() {
-    let (target, seen) = nodes();
+    let (target, received) = nodes();
     let arrivals = Arrivals::Fixed { rate_rps: 300.0 };
     let plan = Plan { connections: 8, timeout_s: 2.0, ..Plan::new(arrivals, 0.5) };
     let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
     let counts = drive.driven.counts();
     assert_eq!(counts.planned, Some(counts.ok), "{counts:?}");
-    let reads: Vec<usize> = seen.iter().map(|seen| seen.lock().unwrap().reads).collect();
+    let reads: Vec<usize> = received.iter().map(|received| received.lock().unwrap().reads).collect();
     assert!(reads.iter().max().unwrap() - reads.iter().min().unwrap() <= 1, "{reads:?}");
 }
 
 #[test]
 fn journey_stays_with_its_node() {
-    let (target, seen) = nodes();
+    let (target, received) = nodes();
     let mix = Mix::Journey { reads: 100_000 };
     let plan = Plan { connections: 6, timeout_s: 2.0, mix, ..Plan::new(Arrivals::Closed, 0.3) };
     let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
     let counts = drive.driven.counts();
     assert!(counts.ok > 12 && counts.failed() == 0, "{counts:?}");
-    assert!(seen.iter().all(|seen| seen.lock().unwrap().reads > 0), "{seen:?}");
+    assert!(received.iter().all(|received| received.lock().unwrap().reads > 0), "{received:?}");
 }

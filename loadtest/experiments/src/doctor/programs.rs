@@ -64,11 +64,11 @@ pub(super) fn haproxy(version: Option<String>) -> Assessment {
 
 /// Checks whether the server binary of every scheme exists.
 pub(super) fn server_binaries(locate: impl Fn(&str) -> Result<PathBuf, MissingBinary>) -> Assessment {
-    let wanted: BTreeSet<&str> = Scheme::all().map(Scheme::binary).collect();
+    let binaries: BTreeSet<&str> = Scheme::all().map(Scheme::binary).collect();
     let located: Vec<(&str, Result<PathBuf, MissingBinary>)> =
-        wanted.iter().map(|name| (*name, locate(name))).collect();
+        binaries.iter().map(|name| (*name, locate(name))).collect();
     let Some((_, Err(MissingBinary { folders, .. }))) = located.iter().find(|(_, result)| result.is_err()) else {
-        let names = wanted.iter().copied().collect::<Vec<_>>().join(", ");
+        let names = binaries.iter().copied().collect::<Vec<_>>().join(", ");
         return Assessment::good(names, "the server of every scheme can be started");
     };
     let absent: Vec<&str> = located.iter().filter(|(_, result)| result.is_err()).map(|(name, _)| *name).collect();

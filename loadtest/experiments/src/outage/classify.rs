@@ -183,8 +183,8 @@ mod tests {
             [Reply::TimedOut, Reply::Disconnected, Reply::Unsent].map(outcome_without_response),
             [Outcome::TimedOut, Outcome::Disconnected, Outcome::Unsent]
         );
-        let strange = outcome(&responded(zero, 100, 200, false), None, WINDOW, None);
-        assert_eq!(strange, Outcome::WronglyAllowed, "a response with another user's name is always wrong");
+        let of_other_user = outcome(&responded(zero, 100, 200, false), None, WINDOW, None);
+        assert_eq!(of_other_user, Outcome::WronglyAllowed, "a response with another user's name is always wrong");
     }
 
     #[test]

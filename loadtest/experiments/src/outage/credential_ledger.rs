@@ -108,12 +108,12 @@ impl CredentialLedger {
     }
 
     /// Returns the node and the number of each credential that matches; none if nothing can be revoked.
-    fn each(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    fn each(&self, selects: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
         if !self.can_revoke {
             return Vec::new();
         }
         let of_set = |(node, set): (usize, &CredentialSet)| {
-            let numbers = (0..set.minted.len()).filter(|number| wanted(*number));
+            let numbers = (0..set.minted.len()).filter(|number| selects(*number));
             let sticky = self.is_sticky();
             numbers.enumerate().map(move |(turn, number)| (if sticky { node } else { turn % NODES }, number)).collect()
         };

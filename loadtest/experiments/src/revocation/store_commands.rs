@@ -34,7 +34,7 @@ pub(super) fn measure(context: &mut RunContext<'_>, scheme: Scheme) -> Result<()
         let prepared = factory.make(&[(kind, 0); REPEATS as usize])?;
         if let Some(commands) = commands(&mut poller, store, &prepared, scheme)? {
             let price = RevocationCost { scheme: scheme.id().to_owned(), event: kind, commands, events: REPEATS };
-            context.journal.measured(|found: &mut RevocationExperiment| found.prices.push(price))?;
+            context.journal.measured(|revocation: &mut RevocationExperiment| revocation.prices.push(price))?;
         }
     }
     Ok(())

@@ -74,15 +74,15 @@ impl TrialFactory<'_> {
     }
 
     /// Returns the request that revokes this credential of this user.
-    fn event(&self, kind: EventKind, own: &Headers, admin: &Headers, user: u32) -> Call {
+    fn event(&self, kind: EventKind, headers: &Headers, admin: &Headers, user: u32) -> Call {
         let body = |value: serde_json::Value| Some(value.to_string());
         let name = username(user);
         match kind {
-            EventKind::Logout => self.post(route::LOGOUT, own, None),
-            EventKind::LogoutAll => self.post(route::LOGOUT_ALL, own, None),
+            EventKind::Logout => self.post(route::LOGOUT, headers, None),
+            EventKind::LogoutAll => self.post(route::LOGOUT_ALL, headers, None),
             EventKind::PasswordChange => {
                 let change = serde_json::json!({ "password": PASSWORD, "new_password": NEW_PASSWORD });
-                self.post(route::PASSWORD, own, body(change))
+                self.post(route::PASSWORD, headers, body(change))
             }
             EventKind::Disable => {
                 self.post(route::ADMIN, admin, body(serde_json::json!({ "username": name, "disabled": true })))

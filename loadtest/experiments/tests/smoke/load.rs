@@ -66,11 +66,11 @@ fn rtt_delays_only_schemes_that_query_the_store() {
 fn reject_sends_invalid_credentials_and_expects_their_status() {
     let record = measure(RejectExperiment::EXPERIMENT);
     let reject = only::<RejectExperiment>(&record);
-    let mut seen: BTreeMap<(&str, Option<InvalidCredential>), (u16, u64)> = BTreeMap::new();
+    let mut results: BTreeMap<(&str, Option<InvalidCredential>), (u16, u64)> = BTreeMap::new();
     for RoundAt { at, round } in &reject.rounds {
         assert_eq!(round.counts.failed(), 0, "{} at {at:?}: {:?}", round.scheme, round.counts);
         assert!(round.load.is_saturated());
-        let of = seen.entry((round.scheme.as_str(), at.garbage)).or_insert((round.plan.expected_status, 0));
+        let of = results.entry((round.scheme.as_str(), at.garbage)).or_insert((round.plan.expected_status, 0));
         of.1 += round.counts.ok;
     }
     let expected = |scheme: &'static str| {
@@ -83,9 +83,9 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
         let rejected = rejected.iter().map(move |&(invalid, status)| ((scheme, Some(invalid)), status));
         [((scheme, None), 200)].into_iter().chain(rejected)
     };
-    let statuses: BTreeMap<_, u16> = seen.iter().map(|(place, (status, _))| (*place, *status)).collect();
+    let statuses: BTreeMap<_, u16> = results.iter().map(|(place, (status, _))| (*place, *status)).collect();
     assert_eq!(statuses, SCHEMES.into_iter().flat_map(expected).collect());
-    assert!(seen.values().all(|(_, requests)| *requests > 0), "{seen:?}");
+    assert!(results.values().all(|(_, requests)| *requests > 0), "{results:?}");
     // Only well-formed session ids are looked up.
     for (invalid, looked_up) in
         [(InvalidCredential::Forged, true), (InvalidCredential::Expired, true), (InvalidCredential::Malformed, false)]

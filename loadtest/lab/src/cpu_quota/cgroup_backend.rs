@@ -61,19 +61,19 @@ pub(super) fn candidates(reasons: &mut Vec<String>) -> Vec<CgroupBackend> {
 /// Our own group and its ancestors, in every hierarchy that may have the resource. The own group may not allow
 /// children because it has processes, and the ancestors because they belong to another user.
 pub(super) fn hierarchies(resource: Resource) -> Vec<Hierarchy> {
-    let above = |Mount { version, at }: Mount, own: &Path| {
-        let own = at.join(own.strip_prefix("/").unwrap_or(own));
+    let above = |Mount { version, at }: Mount, group_path: &Path| {
+        let group_path = at.join(group_path.strip_prefix("/").unwrap_or(group_path));
         let folders: Vec<PathBuf> =
-            own.ancestors().take_while(|folder| folder.starts_with(&at)).map(Path::to_owned).collect();
+            group_path.ancestors().take_while(|folder| folder.starts_with(&at)).map(Path::to_owned).collect();
         folders.into_iter().map(move |folder| Hierarchy { version, folder })
     };
-    mounts_with_paths("self", resource).into_iter().flat_map(|(mount, own)| above(mount, &own)).collect()
+    mounts_with_paths("self", resource).into_iter().flat_map(|(mount, group_path)| above(mount, &group_path)).collect()
 }
 
 /// The folder of the group that a process is in, which has the processor as a resource.
 pub(super) fn group_of(pid: u32) -> Option<PathBuf> {
     let folders = mounts_with_paths(&pid.to_string(), Resource::Processor).into_iter();
-    let folders = folders.map(|(mount, own)| mount.at.join(own.strip_prefix("/").unwrap_or(&own)));
+    let folders = folders.map(|(mount, group_path)| mount.at.join(group_path.strip_prefix("/").unwrap_or(&group_path)));
     folders.into_iter().find(|folder| has_quota(folder))
 }
 
@@ -140,11 +140,11 @@ fn path(groups: &str, version: Version, resource: Resource) -> Option<PathBuf> {
     let mut groups = groups.lines().map(|line| line.splitn(3, ':'));
     groups.find_map(|mut fields| {
         let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let wanted = match version {
+        let has_resource = match version {
             Version::V2 => number == "0" && controllers.is_empty(),
             Version::V1 => controllers.split(',').any(|controller| controller == resource.name()),
         };
-        wanted.then(|| PathBuf::from(path))
+        has_resource.then(|| PathBuf::from(path))
     })
 }
 

@@ -61,9 +61,9 @@ mod tests {
 
     #[test]
     fn group_is_stale_only_after_its_owner_exits() {
-        let own = Owner::this();
-        assert!(!Owner::is_gone(Path::new(&format!("/cgroup/{own}-node-1"))));
-        let earlier = Owner(ProcessId { began: own.0.began - 1, ..own.0 });
+        let owner = Owner::this();
+        assert!(!Owner::is_gone(Path::new(&format!("/cgroup/{owner}-node-1"))));
+        let earlier = Owner(ProcessId { began: owner.0.began - 1, ..owner.0 });
         assert!(Owner::is_gone(Path::new(&format!("/cgroup/{earlier}-node-1"))), "another process had this number");
         // Process ids end at 2^22 on Linux.
         assert!(Owner::is_gone(Path::new("/cgroup/authbench-8388608-1-node-1")));

@@ -22,8 +22,8 @@ pub fn unprivileged() -> Result<Option<(Account, String)>, PostgresError> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let found = UNPRIVILEGED_USERS.into_iter().find_map(|name| User::from_name(name).ok().flatten());
-    let user = found.ok_or(PostgresError::NoAccount)?;
+    let user = UNPRIVILEGED_USERS.into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    let user = user.ok_or(PostgresError::NoAccount)?;
     Ok(Some((Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }, user.name)))
 }
 

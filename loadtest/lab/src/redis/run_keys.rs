@@ -56,14 +56,14 @@ fn unlink(
     connection: &mut Connection,
     url: &str,
     pattern: &str,
-    wanted: impl Fn(&[u8]) -> bool,
+    is_selected: impl Fn(&[u8]) -> bool,
 ) -> Result<u64, UnusableRedis> {
     let mut cursor = "0".to_owned();
     let mut removed = 0;
     loop {
         let scan = [&cursor, "MATCH", pattern, "COUNT", BATCH];
         let (next, mut keys): (String, Vec<Vec<u8>>) = run_command(connection, url, "SCAN", &scan)?;
-        keys.retain(|key| wanted(key));
+        keys.retain(|key| is_selected(key));
         if !keys.is_empty() {
             removed += run_command::<u64>(connection, url, "UNLINK", &keys)?;
         }

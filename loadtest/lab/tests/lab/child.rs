@@ -54,9 +54,9 @@ fn suspended_child_continues_after_resume() {
 #[test]
 fn unexpected_exit_is_reported_unless_already_checked() {
     let folder = tempfile::tempdir().unwrap();
-    let mine = [(); 4].map(|()| shell(&folder, FOREVER));
-    let pids: Vec<u32> = mine.iter().map(Child::pid).collect();
-    let [unexpected, checked, expected, stopped] = mine;
+    let children = [(); 4].map(|()| shell(&folder, FOREVER));
+    let pids: Vec<u32> = children.iter().map(Child::pid).collect();
+    let [unexpected, checked, expected, stopped] = children;
     expected.expect_exit();
     for child in [&unexpected, &checked, &expected] {
         kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGKILL).unwrap();

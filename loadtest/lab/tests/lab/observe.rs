@@ -64,8 +64,8 @@ fn observation_separates_the_roles() {
 fn exited_process_is_not_extrapolated() {
     let folder = tempfile::tempdir().unwrap();
     let child = shell(&folder, BUSY);
-    let own = std::process::id();
-    let observer = Observer::start(&[(Role::Server, child.pid()), (Role::Generator, own)], PERIOD).unwrap();
+    let generator = std::process::id();
+    let observer = Observer::start(&[(Role::Server, child.pid()), (Role::Generator, generator)], PERIOD).unwrap();
     let from = Instant::now();
     child.stop();
     let to = Instant::now();

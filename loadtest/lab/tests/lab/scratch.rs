@@ -53,8 +53,8 @@ fn foreign_directories_are_kept() {
     std::os::unix::fs::symlink(&target, parent.path().join("authbench-4711-link")).unwrap();
     if nix::unistd::geteuid().is_root() {
         // Only root can make a folder of another user to try this on.
-        let theirs = folder(parent.path(), "authbench-4711-theirs", true);
-        std::os::unix::fs::chown(theirs, Some(65_534), None).unwrap();
+        let foreign = folder(parent.path(), "authbench-4711-theirs", true);
+        std::os::unix::fs::chown(foreign, Some(65_534), None).unwrap();
     }
     assert!(Scratch::reclaim_in(parent.path()).is_empty());
     assert!(target.join("data").exists());
@@ -65,9 +65,9 @@ fn concurrent_starts_keep_each_others_directories() {
     let parent = tempfile::tempdir().unwrap();
     let start_often = || {
         for _ in 0..300 {
-            let own = Scratch::new_in(parent.path()).unwrap();
+            let scratch = Scratch::new_in(parent.path()).unwrap();
             let _ = Scratch::reclaim_in(parent.path());
-            assert!(own.path().join("lock").exists(), "{:?} was removed", own.path());
+            assert!(scratch.path().join("lock").exists(), "{:?} was removed", scratch.path());
         }
     };
     std::thread::scope(|scope| {
