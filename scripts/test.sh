@@ -22,16 +22,29 @@ if quotas; then export REQUIRE_CPU_QUOTAS=1; else unset REQUIRE_CPU_QUOTAS; fi
 
 step() { echo "== $*" >&2; "$@"; }
 
-# Runs several suites at a time if cargo-nextest is installed, otherwise one after the other.
+# Texts and names are plain English (docs/glossary.md). These are the commonest words of the dialect that they once had.
+plain_english() {
+  local words='anew|bereaved|dearer|everybody|foretell|foretells|foretold|garbage|nobody [a-z]+|somebody|spoilt|standstill|unasked|whoever'
+  if grep -rniE "(^|[^a-z-])($words)([^a-z]|$)" --include='*.rs' --include='*.md' --include='*.sh' --include='*.toml' \
+    --exclude=test.sh --exclude-dir=target --exclude-dir=.git .; then
+    echo "test.sh: write these lines in plain English" >&2
+    return 1
+  fi
+}
+
+# Runs several suites at a time if cargo-nextest is installed, otherwise one after the other. The tests start the servers as
+# processes, including a faulty one: cargo-nextest builds all binaries and examples together with the tests.
 tests() {
   if cargo nextest --version >/dev/null 2>&1; then
     step cargo nextest run --locked --workspace ${FULL_TESTS:+--profile full} -E 'not kind(bench)'
   else
+    step cargo build --locked --workspace --bins --examples
     step cargo test --locked --workspace --no-fail-fast --lib --bins --tests
   fi
 }
 
 step scripts/bootstrap.sh --test ${FULL_TESTS:+--full}
+step plain_english
 step cargo fmt --all --check
 if cargo deny --version >/dev/null 2>&1; then
   step cargo deny --locked --log-level error check bans licenses sources
@@ -39,8 +52,6 @@ else
   echo "== cargo-deny is not installed: skipping the check of licences and sources of dependencies (--full installs it)" >&2
 fi
 step cargo clippy --locked --workspace --all-targets -- -D warnings
-# The tests start the servers as processes, including a faulty one, so all binaries have to exist.
-step cargo build --locked --workspace --bins --examples
 tests
 step cargo test --locked --workspace --quiet --bench issue --bench verify
 step cargo test --locked --workspace --quiet --doc
