@@ -13,8 +13,17 @@ pub const MAX_CONFIG_FILE_BYTES: u64 = 1 << 20;
 
 /// Returns the text of a regular file of at most this many bytes.
 pub fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
-    let bytes = read(path, max_bytes)?;
+    text(read(path, max_bytes)?)
+}
+
+/// Returns these bytes as a text.
+pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
+}
+
+/// Returns the error for an input of more than this many bytes.
+pub(crate) fn too_large(max_bytes: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than the limit of {max_bytes} bytes"))
 }
 
 /// Returns the bytes of a regular file of at most this many bytes.
@@ -28,8 +37,7 @@ pub fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
             return Ok(bytes);
         }
     }
-    let message = format!("larger than the limit of {max_bytes} bytes");
-    Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+    Err(too_large(max_bytes))
 }
 
 /// Rejects anything that is not a regular file.

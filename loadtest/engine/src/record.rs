@@ -38,7 +38,7 @@ use crate::experiment::Experiment;
 
 #[cfg(feature = "schema")]
 pub use file::schema;
-pub use file::{FILE_NAME, ReadError, WriteError, parse, read, write};
+pub use file::{COMPRESSED_FILE_NAME, FILE_NAME, ReadError, WriteError, find, parse, read, write};
 pub use histogram::{EncodedHistogram, HistogramError, MAX_US, MIN_US, SIGNIFICANT_DIGITS, empty_histogram};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
 pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window};

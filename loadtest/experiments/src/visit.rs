@@ -97,7 +97,8 @@ impl Visit {
             started_at: crate::now(),
         };
         let workers = workers(&context.config.placement);
-        let (round, class) = drive_round(plan, target, place, processes, workers, &context.config.stop)?;
+        let (mut round, class) = drive_round(plan, target, place, processes, workers, &context.config.stop)?;
+        round.merge_intervals();
         context.check_can_continue()?;
         context.journal.generator_class(&round, class);
         Ok(round)

@@ -113,8 +113,7 @@ fn unreadable_record_is_a_usage_error() {
 #[test]
 fn damaged_histogram_is_a_usage_error_with_its_round() {
     let dir = TestDir::new();
-    let valid = std::fs::read_to_string(reference_record()).unwrap();
-    let damaged = dir.file("record.json", &valid.replacen("HISTF", "HISTE", 1));
+    let damaged = dir.file("record.json", &reference_record().replacen("HISTF", "HISTE", 1));
     expect_error(&["report", damaged.to_str().unwrap()], 2, &["a histogram of", "block 0", "the record is damaged"]);
 }
 

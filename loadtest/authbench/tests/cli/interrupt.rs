@@ -139,7 +139,7 @@ fn one_signal_ends_the_conformance_suite() {
 fn one_signal_ends_a_report() {
     let _lock = exclusive();
     let dir = TestDir::new();
-    fs::copy(reference_record(), dir.path().join(record::FILE_NAME)).unwrap();
+    dir.file(record::FILE_NAME, &reference_record());
     let mut running = start(command(&["report", dir.path().to_str().unwrap()]));
     let clock = lab::observe::CpuClock::of(running.id()).unwrap();
     wait_until("it works", LIMIT, || clock.ns().unwrap() > 100_000_000);

@@ -52,10 +52,11 @@ impl TestDir {
     }
 }
 
-/// Returns the record of a whole comparison, from `results/evidence`.
-pub(crate) fn reference_record() -> PathBuf {
-    let runs = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence")).unwrap();
-    runs.map(|entry| entry.unwrap().path().join(engine::record::FILE_NAME)).find(|path| path.is_file()).unwrap()
+/// Returns the record of a whole comparison, from `results/evidence`, as JSON.
+pub(crate) fn reference_record() -> String {
+    let mut runs = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence")).unwrap();
+    let run = runs.find_map(|entry| Some(entry.unwrap().path()).filter(|path| path.is_dir())).unwrap();
+    serde_json::to_string(&engine::record::read(&run).unwrap()).unwrap()
 }
 
 /// Returns authbench with default handlers of the signals that stop it, as from a terminal: it keeps ignoring signals

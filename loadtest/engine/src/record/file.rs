@@ -1,18 +1,25 @@
-//! Reading and writing `record.json`.
+//! Reading and writing `record.json`, and reading `record.json.gz`.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
 
 use super::counts::Countable;
 use super::{FORMAT, FormatVersion, Record};
-use crate::input::read_text;
+use crate::input;
 use crate::output::replace;
 
 /// The record's name in the run's folder.
 pub const FILE_NAME: &str = "record.json";
+/// The name that `gzip record.json` gives it.
+pub const COMPRESSED_FILE_NAME: &str = "record.json.gz";
 
-/// The largest record that is read, in bytes. A day of one-second intervals has a tenth of it.
+/// How a gzip file begins (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+
+/// The largest record that is read, in bytes of JSON. A day of one-second intervals has a tenth of it.
 const MAX_RECORD_BYTES: u64 = 1 << 30;
 
 /// A record cannot be read.
@@ -77,11 +84,35 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Reads the record of a run, given its folder or its file.
+/// Reads the record of a run, given its folder or its file, which may be compressed with gzip. In a folder with both,
+/// `record.json` is read.
 pub fn read(run: &Path) -> Result<Record, ReadError> {
-    let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_owned() };
+    let path = if run.is_dir() { find(run) } else { run.to_owned() };
     let text = read_text(&path, MAX_RECORD_BYTES).map_err(|source| ReadError::Io { path: path.clone(), source })?;
     parse(&text, &path)
+}
+
+/// Returns the path of the record in a run's folder, or where it should be.
+#[must_use]
+pub fn find(folder: &Path) -> PathBuf {
+    let compressed = folder.join(COMPRESSED_FILE_NAME);
+    let plain = folder.join(FILE_NAME);
+    if compressed.exists() && !plain.exists() { compressed } else { plain }
+}
+
+/// Reads a text of at most this many bytes, and decompresses it if it is a gzip file. Small files can decompress to huge texts,
+/// so the limit holds for both.
+fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
+    let mut bytes = input::read(path, max_bytes)?;
+    if bytes.starts_with(&GZIP_MAGIC) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(bytes.as_slice()).take(max_bytes + 1).read_to_end(&mut plain)?;
+        if plain.len() as u64 > max_bytes {
+            return Err(input::too_large(max_bytes));
+        }
+        bytes = plain;
+    }
+    input::text(bytes)
 }
 
 /// The record in this text, which errors call `path`.
@@ -131,4 +162,43 @@ pub fn write(folder: &Path, record: &Record) -> Result<PathBuf, WriteError> {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Record).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_file_is_decompressed_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("any-name");
+        let text = "0".repeat(1000);
+        std::fs::write(&path, gzip(&text)).unwrap();
+        assert_eq!(read_text(&path, 1000).unwrap(), text);
+        assert_eq!(read_text(&path, 999).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        std::fs::write(&path, &gzip(&text)[..20]).unwrap();
+        assert_eq!(read_text(&path, 1000).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(read_text(&path, 1000).unwrap(), text);
+    }
+
+    #[test]
+    fn record_in_a_folder_may_be_compressed() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = || find(folder.path()).file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(found(), FILE_NAME, "named in the error if there is none");
+        std::fs::write(folder.path().join(COMPRESSED_FILE_NAME), "").unwrap();
+        assert_eq!(found(), COMPRESSED_FILE_NAME);
+        std::fs::write(folder.path().join(FILE_NAME), "").unwrap();
+        assert_eq!(found(), FILE_NAME);
+    }
 }

@@ -72,6 +72,15 @@ impl EncodedHistogram {
         Self(STANDARD.encode(bytes))
     }
 
+    /// Merges histograms that a recorder has just encoded.
+    pub(crate) fn merged<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = empty_histogram();
+        for part in parts {
+            sum.add(part.decode().expect("the recorder encoded it")).expect("all histograms here have the same bounds");
+        }
+        Self::encode(&sum)
+    }
+
     /// Decodes a histogram. Uses little memory whatever the text contains, because a record may be damaged or hostile.
     pub fn decode(&self) -> Result<Histogram<u64>, HistogramError> {
         if self.0.len() > MAX_TEXT_BYTES {

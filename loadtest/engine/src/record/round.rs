@@ -59,6 +59,16 @@ pub struct Round {
 }
 
 impl Round {
+    /// Merges the intervals before the window, those inside it and those after it, so that at most three are left: all that
+    /// a comparison uses of a round's course, in a twentieth of the space.
+    ///
+    /// Only for a round that was just recorded: its histograms are readable.
+    pub fn merge_intervals(&mut self) {
+        let counts = |interval: &Interval| self.window.contains(interval.start_s);
+        let sides = self.intervals.chunk_by(|one, other| counts(one) == counts(other));
+        self.intervals = sides.filter_map(Interval::merged).collect();
+    }
+
     /// The response time at this quantile, 0 to 1, inside the window, in microseconds; none if there are none, or if they
     /// cannot be read.
     #[must_use]
@@ -188,6 +198,21 @@ pub struct Interval {
     pub lag_us: EncodedHistogram,
 }
 
+impl Interval {
+    /// Merges adjacent intervals of one recorder into one; none of none.
+    fn merged(parts: &[Self]) -> Option<Self> {
+        let (first, last) = (parts.first()?, parts.last()?);
+        Some(Self {
+            start_s: first.start_s,
+            length_s: last.start_s + last.length_s - first.start_s,
+            failed: parts.iter().map(|part| part.failed).sum(),
+            response_us: EncodedHistogram::merged(parts.iter().map(|part| &part.response_us)),
+            service_us: EncodedHistogram::merged(parts.iter().map(|part| &part.service_us)),
+            lag_us: EncodedHistogram::merged(parts.iter().map(|part| &part.lag_us)),
+        })
+    }
+}
+
 /// What processes used inside the window of a round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -236,5 +261,48 @@ impl Validity {
         self.valid = false;
         self.reasons.push(reason);
         self.faults.push(fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::plan::{Arrivals, Warmup};
+    use crate::recorder::{Recorder, Sample};
+    use crate::round::{Driven, Place};
+
+    #[test]
+    fn merged_intervals_keep_window_percentiles_and_failures() {
+        let plan = Plan { warmup: Warmup::Fixed { seconds: 2.0 }, ..Plan::new(Arrivals::Closed, 10.0) };
+        let start = Instant::now();
+        let recorder = Recorder::new(&plan, start, 1);
+        for n in 0..1000 {
+            let sent = start + Duration::from_millis(n * 10);
+            let failure = (n % 100 == 0).then_some("timeout");
+            let done = sent + Duration::from_micros((n + 1) * 10);
+            recorder.record(0, Sample { intended: sent, sent, done, found_idle: true, failure });
+        }
+        let place = Place {
+            scheme: "anonymous".to_owned(),
+            block: 0,
+            position: 0,
+            load: Load::AsPlanned,
+            started_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        let whole = Driven::new(plan, recorder.finish(), None, 0).into_round(place, None, 1);
+        let mut merged = whole.clone();
+        merged.merge_intervals();
+
+        let spans: Vec<_> = merged.intervals.iter().map(|part| (part.start_s, part.length_s, part.failed)).collect();
+        assert_eq!(spans, [(0.0, 2.0, 2), (2.0, 8.0, 8)]);
+        for quantile in [0.0, 0.5, 0.99, 1.0] {
+            assert_eq!(merged.response_us_at(quantile), whole.response_us_at(quantile), "{quantile}");
+        }
+        let again = Round { intervals: merged.intervals.clone(), ..whole };
+        assert_eq!(again, merged, "nothing else has changed");
+        merged.merge_intervals();
+        assert_eq!(again, merged, "merging twice changes nothing");
     }
 }
