@@ -31,7 +31,9 @@ mod wire;
 use std::collections::BTreeMap;
 
 use contract::SchemeDescriptor;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::each_experiment;
 use crate::experiment::Experiment;
@@ -74,8 +76,8 @@ pub struct Record {
 macro_rules! measurement {
     ($($(#[$on:meta])* $module:ident $id:literal $data:ident : $needs:tt $title:literal, $compares:literal;)*) => {
         /// What one experiment measured: its name, and data of its own kind.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(tag = "id", content = "data", deny_unknown_fields)]
         #[expect(missing_docs, reason = "the data type of each variant describes it")]
         pub enum Measurement {
@@ -83,6 +85,18 @@ macro_rules! measurement {
         }
 
         $($(#[$on])* pub use $module::*;)*
+
+        /// Derived, this would compile the reading of each kind of data twice: after its id, and before it.
+        impl<'de> Deserialize<'de> for Measurement {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let Unread { id, data } = Unread::deserialize(from)?;
+                let read = match id.as_str() {
+                    $($(#[$on])* $id => serde_json::from_str(data.get()).map(Self::$data),)*
+                    _ => return Err(D::Error::custom(format_args!("there is no experiment `{id}`"))),
+                };
+                read.map_err(|error| D::Error::custom(format_args!("the data of `{id}`: {error}")))
+            }
+        }
 
         impl Measurement {
             /// The experiment that it is of.
@@ -118,6 +132,14 @@ macro_rules! measurement {
 }
 
 each_experiment!(measurement);
+
+/// A measurement whose data are still JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unread {
+    id: String,
+    data: Box<RawValue>,
+}
 
 /// What an experiment measures.
 pub trait Measured {
