@@ -88,9 +88,9 @@ fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for each in text.chars() {
         if each.is_control() || changes_direction(each) {
-            shown.extend(each.escape_default())
+            shown.extend(each.escape_default());
         } else {
-            shown.push(each)
+            shown.push(each);
         }
     }
     shown

@@ -148,7 +148,7 @@ mod tests {
         let far = at(rate, &StoreDistance { rtt_us: 200 });
         let expected = "1,000 requests/s with a store round trip of 0.2 ms";
         assert_eq!(formatted(&far), (expected.to_owned(), "-200-us-1000-rps".to_owned()));
-        let good = at(Load::Saturated, &SentCredential { garbage: None });
+        let good = at(Load::Saturated, &SentCredential { invalid: None });
         assert_eq!(formatted(&good), ("saturation".to_owned(), String::new()));
     }
 

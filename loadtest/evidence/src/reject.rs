@@ -31,7 +31,7 @@ pub struct RejectRow {
 #[derive(Clone, Debug)]
 pub struct Rejection {
     /// The defect of the requests.
-    pub garbage: InvalidCredential,
+    pub invalid: InvalidCredential,
     /// The expected status.
     pub status: u16,
     /// The rounds behind the figures.
@@ -48,15 +48,15 @@ type SentGroup<'record> = Group<'record, RoundAt<SentCredential>>;
 
 impl Factor for SentCredential {
     fn description(&self) -> String {
-        self.garbage.map(|garbage| format!("with {garbage}")).unwrap_or_default()
+        self.invalid.map(|invalid| format!("with {invalid}")).unwrap_or_default()
     }
 
     fn slug(&self) -> String {
-        self.garbage.map(|garbage| garbage.to_string().to_lowercase().replace(' ', "-")).unwrap_or_default()
+        self.invalid.map(|invalid| invalid.to_string().to_lowercase().replace(' ', "-")).unwrap_or_default()
     }
 
     fn sort_key(&self) -> f64 {
-        self.garbage.map_or(0.0, |garbage| f64::from(garbage as u8) + 1.0)
+        self.invalid.map_or(0.0, |invalid| f64::from(invalid as u8) + 1.0)
     }
 }
 
@@ -94,7 +94,7 @@ impl RejectTable {
     #[must_use]
     pub fn kinds(&self) -> Vec<InvalidCredential> {
         let mut kinds: Vec<InvalidCredential> =
-            self.rows.iter().flat_map(|row| &row.rejections).map(|rejection| rejection.garbage).collect();
+            self.rows.iter().flat_map(|row| &row.rejections).map(|rejection| rejection.invalid).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds
@@ -104,16 +104,16 @@ impl RejectTable {
 impl RejectRow {
     /// Returns the result for one kind, if it was measured.
     #[must_use]
-    pub fn rejection(&self, garbage: InvalidCredential) -> Option<&Rejection> {
-        self.rejections.iter().find(|rejection| rejection.garbage == garbage)
+    pub fn rejection(&self, invalid: InvalidCredential) -> Option<&Rejection> {
+        self.rejections.iter().find(|rejection| rejection.invalid == invalid)
     }
 
     fn of(record: &Record, scheme: &str, groups: &[&SentGroup<'_>]) -> Self {
-        let accepting = groups.iter().find(|group| group.at().garbage.is_none());
+        let accepting = groups.iter().find(|group| group.at().invalid.is_none());
         let accepted: Vec<&Round> = accepting.iter().flat_map(|group| group.valid()).collect();
         let rejection = |group: &&SentGroup<'_>| {
             Some(Rejection {
-                garbage: group.at().garbage?,
+                invalid: group.at().invalid?,
                 status: group.rounds.first()?.round.plan.expected_status,
                 rounds: group.count(),
                 total_us: CostRow::of(record, group, &[]).total_us,

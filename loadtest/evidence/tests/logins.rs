@@ -88,12 +88,12 @@ fn rejecting_is_compared_with_accepting_within_a_block() {
             logins::REJECTION_COST_SHARES.into()
         };
         assert_eq!(row.rejections.len(), expected.len(), "{}", row.scheme);
-        for (garbage, share) in expected {
-            let rejection = row.rejection(garbage).unwrap();
+        for (invalid, share) in expected {
+            let rejection = row.rejection(invalid).unwrap();
             let over = rejection.over_accepting.unwrap();
             assert_near(over.ratio.unwrap().value, share, 0.05);
             assert_near(accepting_us + over.total_us.unwrap().value, accepting_us * share, 0.05);
-            assert_eq!(rejection.status, if garbage == InvalidCredential::TooLongHeader { 431 } else { 401 });
+            assert_eq!(rejection.status, if invalid == InvalidCredential::TooLongHeader { 431 } else { 401 });
         }
     }
 }
@@ -103,7 +103,7 @@ fn round_with_accepted_invalid_requests_is_excluded_and_reported() {
     let mut record = synthetic::compare();
     let forged = Some(InvalidCredential::Forged);
     for each in &mut record.data_mut::<RejectExperiment>().unwrap().rounds {
-        if each.round.scheme == "jwt-hs256" && each.at.garbage == forged {
+        if each.round.scheme == "jwt-hs256" && each.at.invalid == forged {
             invalidate(&mut each.round.validity);
         }
     }

@@ -29,9 +29,9 @@ pub(crate) fn find(
         config.check_can_continue()?;
         let rate_rps = f64::midpoint(sustained, not_sustained);
         if sustains(config, under_test, connections, rate_rps)? {
-            sustained = rate_rps
+            sustained = rate_rps;
         } else {
-            not_sustained = rate_rps
+            not_sustained = rate_rps;
         }
     }
     Ok(sustained)

@@ -50,7 +50,7 @@ impl Run for CostExperiment {
     fn run(context: &mut RunContext<'_>, parameters: &CostParameters) -> Result<(), ExperimentError> {
         let CostParameters { round_s: duration_s, connections, population, .. } = *parameters;
         let size = RoundSize { duration_s, connections, population };
-        let schemes: Vec<usize> = (0..context.setting.schemes.len()).collect();
+        let schemes: Vec<usize> = (0..context.config.schemes.len()).collect();
         let turns = blocks::begin(context, "cost", &schemes, parameters.blocks);
         let mut servers = servers::start_all(context, population)?;
         for turn in turns {

@@ -103,7 +103,7 @@ fn visit(
             (Some(*invalid), visit.load(context, under_test, target, &plan)?)
         }
     };
-    let round = RoundAt { at: SentCredential { garbage: invalid }, round };
+    let round = RoundAt { at: SentCredential { invalid }, round };
     context.journal.measured(|reject: &mut RejectExperiment| reject.rounds.push(round))?;
     Ok(())
 }

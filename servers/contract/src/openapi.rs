@@ -57,6 +57,10 @@ const BODY_PROBLEMS: [ProblemKind; 3] = [MalformedRequest, BodyTooLarge, Unsuppo
 /// The problems of any route.
 const COMMON_PROBLEMS: [ProblemKind; 2] = [MethodNotAllowed, Internal];
 
+/// The problems of a login.
+const OF_LOGIN: [ProblemKind; 7] =
+    [LoginFailed, CrossSite, TooManyAttempts, Overloaded, CredentialTooLarge, StoreUnavailable, StoreNotWritable];
+
 fn rows() -> [Row; route::ALL.len()] {
     use Success::{Json, Nothing, Object, Text};
     [
@@ -67,15 +71,7 @@ fn rows() -> [Row; route::ALL.len()] {
         },
         Row {
             request_schema: Some("LoginRequest"),
-            problems: &[
-                LoginFailed,
-                CrossSite,
-                TooManyAttempts,
-                Overloaded,
-                CredentialTooLarge,
-                StoreUnavailable,
-                StoreNotWritable,
-            ],
+            problems: &OF_LOGIN,
             ..post(route::LOGIN, "Issues a credential for a user name and a password", Json("LoginResponse"))
         },
         Row {

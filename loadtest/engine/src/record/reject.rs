@@ -21,7 +21,7 @@ pub struct RejectExperiment {
 #[serde(deny_unknown_fields)]
 pub struct SentCredential {
     /// What is wrong with all requests; null for valid ones.
-    pub garbage: Option<InvalidCredential>,
+    pub invalid: Option<InvalidCredential>,
 }
 
 /// What is wrong with a request that must be rejected.

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::plan::{Arrivals, Warmup};
     use crate::recorder::{Recorder, Sample};
-    use crate::round::{Driven, Place};
+    use crate::round::{DrivenLoad, Place};
 
     #[test]
     fn merged_intervals_keep_window_percentiles_and_failures() {
@@ -291,7 +291,7 @@ mod tests {
             load: Load::AsPlanned,
             started_at: "2026-01-01T00:00:00Z".to_owned(),
         };
-        let whole = Driven::new(plan, recorder.finish(), None, 0).into_round(place, None, 1);
+        let whole = DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(place, None, 1);
         let mut merged = whole.clone();
         merged.merge_intervals();
 

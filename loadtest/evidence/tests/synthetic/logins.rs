@@ -96,22 +96,22 @@ pub(super) fn reject(noise: &mut Noise) -> RejectExperiment {
     let mut rounds = Vec::new();
     for block in 0..8 {
         for truth in &TRUTHS {
-            let mut sent = |garbage: Option<InvalidCredential>, truth: &Truth, status: u16| {
+            let mut sent = |invalid: Option<InvalidCredential>, truth: &Truth, status: u16| {
                 let round = round(truth, Load::Saturated, block, plan(status), truth.capacity_rps(), noise);
-                rounds.push(RoundAt { at: SentCredential { garbage }, round });
+                rounds.push(RoundAt { at: SentCredential { invalid }, round });
             };
             sent(None, truth, 200);
-            let rejected = |garbage, share: f64| {
-                (garbage, Truth { server_us: truth.server_us * share, store_us: truth.store_us * share, ..*truth })
+            let rejected = |invalid, share: f64| {
+                (invalid, Truth { server_us: truth.server_us * share, store_us: truth.store_us * share, ..*truth })
             };
             let kinds: Vec<(InvalidCredential, Truth)> = if truth.class.is_some() {
-                REJECTION_COST_SHARES.into_iter().map(|(garbage, share)| rejected(garbage, share)).collect()
+                REJECTION_COST_SHARES.into_iter().map(|(invalid, share)| rejected(invalid, share)).collect()
             } else {
                 vec![rejected(InvalidCredential::TooLongHeader, TOO_LONG_US / truth.server_us)]
             };
-            for (garbage, cheaper) in kinds {
-                let status = if garbage == InvalidCredential::TooLongHeader { 431 } else { 401 };
-                sent(Some(garbage), &cheaper, status);
+            for (invalid, cheaper) in kinds {
+                let status = if invalid == InvalidCredential::TooLongHeader { 431 } else { 401 };
+                sent(Some(invalid), &cheaper, status);
             }
         }
     }

@@ -157,7 +157,8 @@ pub fn scaling_without_quotas() -> ScalingExperiment {
 pub fn load() -> Record {
     let mut noise = Noise(7);
     let plan = Plan { duration_s: 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 20.0) };
-    let mut round = round_with_course(&TRUTHS[1], Load::AsPlanned, 0, plan, 1000.0, Away::default(), &mut noise);
+    let mut round =
+        round_with_all_intervals(&TRUTHS[1], Load::AsPlanned, 0, plan, 1000.0, LinkDelay::default(), &mut noise);
     for (second, left_us) in [(9_usize, 2_000_000.0), (10, 1_000_000.0)] {
         round.intervals[second].response_us = stalled(left_us);
     }
@@ -317,19 +318,19 @@ fn round_with_delay(
     delay: LinkDelay,
     noise: &mut Noise,
 ) -> Round {
-    let mut round = round_with_course(truth, load, block, plan, rate_rps, away, noise);
+    let mut round = round_with_all_intervals(truth, load, block, plan, rate_rps, delay, noise);
     round.merge_intervals();
     round
 }
 
 /// Returns a round with all its intervals, as `authbench load` records it.
-fn round_with_course(
+fn round_with_all_intervals(
     truth: &Truth,
     load: Load,
     block: u32,
     plan: Plan,
     rate_rps: f64,
-    away: Away,
+    delay: LinkDelay,
     noise: &mut Noise,
 ) -> Round {
     let rate_rps = rate_rps * noise.factor(0.01);

@@ -70,7 +70,7 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
     for RoundAt { at, round } in &reject.rounds {
         assert_eq!(round.counts.failed(), 0, "{} at {at:?}: {:?}", round.scheme, round.counts);
         assert!(round.load.is_saturated());
-        let of = results.entry((round.scheme.as_str(), at.garbage)).or_insert((round.plan.expected_status, 0));
+        let of = results.entry((round.scheme.as_str(), at.invalid)).or_insert((round.plan.expected_status, 0));
         of.1 += round.counts.ok;
     }
     let expected = |scheme: &'static str| {
@@ -90,7 +90,7 @@ fn reject_sends_invalid_credentials_and_expects_their_status() {
     for (invalid, looked_up) in
         [(InvalidCredential::Forged, true), (InvalidCredential::Expired, true), (InvalidCredential::Malformed, false)]
     {
-        let rounds = reject.rounds.iter().filter(|each| each.at.garbage == Some(invalid)).map(|each| &each.round);
+        let rounds = reject.rounds.iter().filter(|each| each.at.invalid == Some(invalid)).map(|each| &each.round);
         for round in rounds.filter(|round| round.scheme == "session-redis") {
             let commands = round.usage.as_ref().unwrap().store_commands.as_ref().unwrap();
             assert_eq!(

@@ -321,7 +321,7 @@ impl Pair {
             // No receiver is left.
             Ok((count, _)) if self.target.is_none() => flow.ended = count == 0,
             Ok((count, arrived_ns)) => {
-                flow.receive(&receive_buffer.buffer[..count], arrived_ns, link, &mut receive_buffer.random)
+                flow.receive(&receive_buffer.buffer[..count], arrived_ns, link, &mut receive_buffer.random);
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => return Err(Closed::Broken),

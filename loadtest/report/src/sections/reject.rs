@@ -48,14 +48,14 @@ fn sentence(record: &Record, table: &RejectTable) -> Option<String> {
 }
 
 /// Formats the expected status of this kind, which is the same for every scheme.
-fn expected_status(table: &RejectTable, garbage: InvalidCredential) -> String {
-    let status = table.rows.iter().find_map(|row| row.rejection(garbage)).map(|rejection| rejection.status);
+fn expected_status(table: &RejectTable, invalid: InvalidCredential) -> String {
+    let status = table.rows.iter().find_map(|row| row.rejection(invalid)).map(|rejection| rejection.status);
     status.map(|status| format!("status {status}")).unwrap_or_default()
 }
 
 /// Returns one cell per kind.
 fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Rejection) -> Cell) -> Vec<Cell> {
-    let of = |garbage: &InvalidCredential| match row.rejection(*garbage) {
+    let of = |invalid: &InvalidCredential| match row.rejection(*invalid) {
         Some(rejection) if rejection.rounds.used == 0 => Cell::new(NONE).with_note("no valid round"),
         Some(rejection) => cell(rejection),
         None => Cell::new(NONE),
@@ -66,7 +66,7 @@ fn cells_by_kind(table: &RejectTable, row: &RejectRow, cell: impl Fn(&Rejection)
 fn cost_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme"), Column::figure("Valid request", "status 200")];
     let kinds = table.kinds().into_iter();
-    columns.extend(kinds.map(|garbage| Column::figure(garbage.to_string(), expected_status(table, garbage))));
+    columns.extend(kinds.map(|invalid| Column::figure(invalid.to_string(), expected_status(table, invalid))));
     let cells = |row: &RejectRow| {
         let mut cells = vec![name_cell(record, &row.scheme)];
         cells.push(estimated(row.accepting.as_ref().and_then(|accepting| accepting.total_us)));
@@ -88,9 +88,9 @@ fn cost_table(record: &Record, table: &RejectTable) -> Table {
 
 fn ratio_table(record: &Record, table: &RejectTable) -> Table {
     let mut columns = vec![Column::text("Scheme")];
-    for garbage in table.kinds() {
-        columns.push(Column::figure(garbage.to_string(), "ratio"));
-        columns.push(Column::figure(garbage.to_string(), "additional µs"));
+    for invalid in table.kinds() {
+        columns.push(Column::figure(invalid.to_string(), "ratio"));
+        columns.push(Column::figure(invalid.to_string(), "additional µs"));
     }
     let cells = |row: &RejectRow| {
         let over = |rejection: &Rejection| rejection.over_accepting;
