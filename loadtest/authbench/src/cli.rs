@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Load one server at a fixed rate or with a fixed number of users, or find the highest rate that it sustains.
     Load(Load),
-    /// Rebuild every report of a run from its record.json.
+    /// Rebuild every report of a run from its record.
     Report(Report),
     /// Run the security and behaviour checks against a server.
     Conform(Conform),
@@ -141,7 +141,7 @@ pub(crate) struct Load {
 
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// Folder of the run, or its record.json.
+    /// Folder of the run, or its record.json, which may be compressed with gzip.
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
 }

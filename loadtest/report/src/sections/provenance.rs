@@ -96,7 +96,7 @@ pub(super) fn reproduction(record: &Record) -> Section {
             "The seed reproduces every random choice: arrivals, credentials, the order of rounds. It does not \
              reproduce the noise of the machine.",
         ),
-        paragraph("To regenerate these reports from `record.json` in this folder:"),
+        paragraph("To regenerate these reports from the record in this folder:"),
         Block::Code("authbench report .".to_owned()),
         paragraph(
             "Every percentile can be recomputed with any HdrHistogram reader. `hdr/*.hlog` contains the merged \

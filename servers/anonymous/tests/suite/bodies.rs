@@ -43,9 +43,9 @@ fn login_accepts_only_the_correct_password_and_issues_nothing() {
     let rejected = server.post_json("/login", &wrong);
     assert_problem(&rejected, 401, "login-failed");
     assert_eq!(rejected.header("www-authenticate"), Some("Bearer"));
-    for nobody in ["user-000100", "user-7", "root", ""] {
-        let unknown = json!({"username": nobody, "password": contract::user::PASSWORD});
-        assert_eq!(server.post_json("/login", &unknown).body, rejected.body, "{nobody:?}");
+    for unknown_user in ["user-000100", "user-7", "root", ""] {
+        let unknown = json!({"username": unknown_user, "password": contract::user::PASSWORD});
+        assert_eq!(server.post_json("/login", &unknown).body, rejected.body, "{unknown_user:?}");
     }
 }
 

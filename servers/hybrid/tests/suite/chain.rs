@@ -82,7 +82,7 @@ fn short_broken_or_invalid_chain_returns_a_problem() {
     for absurd in ["/chain?hops=17", "/chain?hops=-1", "/chain?hops=", "/chain?jumps=1", "/chain?hops=1&hops=2"] {
         assert_eq!(ask(absurd), 400, "{absurd}");
     }
-    assert_eq!(ask("/chain?hops=1"), 404, "nobody stands behind it");
+    assert_eq!(ask("/chain?hops=1"), 404, "there is no next hop");
     let mut two = start_chain(&program("anonymous-server"), &[], 2);
     drop(two.pop());
     let broken = two[0].get("/chain?hops=1", &[]);

@@ -41,7 +41,7 @@ fn assert_down(server: &Server, cookie: &str) {
     for path in ["/healthz", "/metrics", "/bench/scheme", "/openapi.json"] {
         assert_eq!(server.get(path, &[]).status, 200, "{path} needs no store");
     }
-    assert_eq!(server.get("/me", &[]).status, 401, "nobody needs no store");
+    assert_eq!(server.get("/me", &[]).status, 401, "a request without a credential needs no store");
 }
 
 fn await_ready(server: &Server) {
@@ -95,7 +95,7 @@ fn cluster_is_rediscovered_after_its_addresses_were_unreachable() {
     cluster.move_slots();
     // Their keys lie all over the slots, so that some have moved.
     let lost = (1..200).any(|user| server.login(user).status == 503);
-    assert!(lost, "nobody was sent to an address where nobody is");
+    assert!(lost, "no request was redirected to an address without a node");
     cluster.announce(&own);
     await_ready(&server);
     assert_eq!(server.login(1).status, 200);

@@ -200,7 +200,7 @@ fn cross_site_state_change_by_cookie_is_rejected() {
     let body = json!({ "username": "user-000001", "password": contract::user::PASSWORD }).to_string();
     let json = ("content-type", "application/json");
     let planted = send(server.address, "POST /login", &[json, ("origin", "https://evil.test")], &body);
-    assert_eq!((planted.status, planted.header("set-cookie")), (403, None), "nobody is logged in as somebody else");
+    assert_eq!((planted.status, planted.header("set-cookie")), (403, None), "a cross-site login issues no session");
     assert_eq!(server.post("/logout", &[cookie, ("sec-fetch-site", "same-origin")]).status, 204);
 }
 
