@@ -197,7 +197,7 @@ fn wire_bytes_are_compared_at_equal_roles() {
 fn damaged_histogram_is_an_error_with_its_place() {
     let mut record = synthetic::compare();
     let damaged: EncodedHistogram = serde_json::from_str("\"AAAA\"").unwrap();
-    latency_rounds(&mut record)[0].intervals[3].service_us = damaged;
+    latency_rounds(&mut record)[0].intervals[1].service_us = damaged;
     let message = Evidence::of(&record).unwrap_err().to_string();
     assert!(message.contains("latency, scheme anonymous, block 0"), "{message}");
 }

@@ -19,6 +19,7 @@ pub mod testkit;
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDown, StoreKind, Touch};
@@ -157,8 +158,7 @@ pub fn scaling_without_quotas() -> ScalingExperiment {
 pub fn load() -> Record {
     let mut noise = Noise(7);
     let plan = Plan { duration_s: 20.0, ..Plan::new(Arrivals::Poisson { rate_rps: 1000.0 }, 20.0) };
-    let mut round =
-        round_with_all_intervals(&TRUTHS[1], Load::AsPlanned, 0, plan, 1000.0, LinkDelay::default(), &mut noise);
+    let mut round = round(&TRUTHS[1], Load::AsPlanned, 0, plan, 1000.0, &mut noise);
     for (second, left_us) in [(9_usize, 2_000_000.0), (10, 1_000_000.0)] {
         round.intervals[second].response_us = stalled(left_us);
     }
@@ -318,27 +318,17 @@ fn round_with_delay(
     delay: LinkDelay,
     noise: &mut Noise,
 ) -> Round {
-    let mut round = round_with_all_intervals(truth, load, block, plan, rate_rps, delay, noise);
-    round.merge_intervals();
-    round
-}
-
-/// Returns a round with all its intervals, as `authbench load` records it.
-fn round_with_all_intervals(
-    truth: &Truth,
-    load: Load,
-    block: u32,
-    plan: Plan,
-    rate_rps: f64,
-    delay: LinkDelay,
-    noise: &mut Noise,
-) -> Round {
     let rate_rps = rate_rps * noise.factor(0.01);
     let busy = (rate_rps / truth.capacity_rps()).min(0.97);
     let service_us = (90.0 + truth.server_us + 4.0 * truth.store_us) * noise.factor(0.03);
-    let intervals: Vec<Interval> = (0..plan.duration_s as u32)
-        .map(|second| interval(second, rate_rps, (service_us, delay.us), busy, noise))
-        .collect();
+    let seconds = plan.duration_s as u32;
+    // As in a run: a comparison merges the intervals of the window.
+    let spans: Vec<Range<u32>> = match load {
+        Load::AsPlanned => (0..seconds).map(|second| second..second + 1).collect(),
+        _ => vec![0..1, 1..seconds],
+    };
+    let intervals =
+        spans.into_iter().map(|span| interval(span, rate_rps, (service_us, delay.us), busy, noise)).collect();
     let requests = (rate_rps * (plan.duration_s - 1.0)) as u64;
     let drift = noise.factor(0.02);
     let spent_ns = |us: f64, noise: &mut Noise| (us * drift * noise.factor(0.008) * 1e3 * requests as f64) as u64;
@@ -379,22 +369,30 @@ fn round_with_all_intervals(
     round
 }
 
-/// Returns one second: log-normal service times, and waiting that grows with the utilization of the
-/// server.
-fn interval(second: u32, rate_rps: f64, (service_us, delay_us): (f64, f64), busy: f64, noise: &mut Noise) -> Interval {
+/// Returns these seconds: log-normal service times, and waiting that grows with the utilization of the server.
+fn interval(
+    seconds: Range<u32>,
+    rate_rps: f64,
+    (service_us, delay_us): (f64, f64),
+    busy: f64,
+    noise: &mut Noise,
+) -> Interval {
     let [mut response, mut service, mut lag] = std::array::from_fn(|_| empty_histogram());
     let draws = 500;
     let weight = ((rate_rps / f64::from(draws)) as u64).max(1);
-    let slow = if second == 0 { 3.0 } else { 1.0 };
-    for _ in 0..draws {
-        let served = service_us * slow * noise.factor(0.35) + delay_us;
-        let late = 15.0 * noise.factor(0.5) - service_us * busy / (1.0 - busy) * (1.0 - noise.uniform()).ln() * 0.3;
-        service.record_n(served as u64, weight).unwrap();
-        lag.record_n(late as u64, weight).unwrap();
-        response.record_n((served + late) as u64, weight).unwrap();
+    for second in seconds.clone() {
+        let slow = if second == 0 { 3.0 } else { 1.0 };
+        for _ in 0..draws {
+            let served = service_us * slow * noise.factor(0.35) + delay_us;
+            let late = 15.0 * noise.factor(0.5) - service_us * busy / (1.0 - busy) * (1.0 - noise.uniform()).ln() * 0.3;
+            service.record_n(served as u64, weight).unwrap();
+            lag.record_n(late as u64, weight).unwrap();
+            response.record_n((served + late) as u64, weight).unwrap();
+        }
     }
     let [response_us, service_us, lag_us] = [&response, &service, &lag].map(EncodedHistogram::encode);
-    Interval { start_s: f64::from(second), length_s: 1.0, failed: 0, response_us, service_us, lag_us }
+    let length_s = f64::from(seconds.end - seconds.start);
+    Interval { start_s: f64::from(seconds.start), length_s, failed: 0, response_us, service_us, lag_us }
 }
 
 /// Sets a round's own percentiles to those of its intervals.

@@ -85,10 +85,10 @@ impl TrialFactory<'_> {
                 self.post(route::PASSWORD, headers, body(change))
             }
             EventKind::Disable => {
-                self.post(route::ADMIN, admin, body(serde_json::json!({ "username": name, "disabled": true })))
+                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "disabled": true })))
             }
             EventKind::Demote => {
-                self.post(route::ADMIN, admin, body(serde_json::json!({ "username": name, "roles": [] })))
+                self.post(route::ADMIN_USER, admin, body(serde_json::json!({ "username": name, "roles": [] })))
             }
         }
     }
@@ -106,7 +106,7 @@ impl TrialFactory<'_> {
     fn demotion(&mut self, event_node: usize, admin: &Headers) -> Result<PreparedTrial, ExperimentError> {
         let user = self.users(1);
         let roles = serde_json::json!({ "username": username(user), "roles": [ADMIN_ROLE] });
-        let promotion = self.post(route::ADMIN, admin, Some(roles.to_string()));
+        let promotion = self.post(route::ADMIN_USER, admin, Some(roles.to_string()));
         let status = self.poller.send(event_node, &promotion).map_err(|source| self.failed(source))?;
         if status != 204 {
             return Err(ExperimentError::Prepared { scheme: self.scheme, what: "a promotion", status });
