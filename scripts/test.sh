@@ -36,7 +36,10 @@ plain_english() {
 # processes, including a faulty one: cargo-nextest builds all binaries and examples together with the tests.
 tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    step cargo nextest run --locked --workspace ${FULL_TESTS:+--profile full} -E 'not kind(bench)'
+    local shared='kind(test) and package(/^(evidence|report)$/)'
+    step cargo nextest run --locked --workspace ${FULL_TESTS:+--profile full} -E "not (kind(bench) or ($shared))"
+    # These tests share records and reports, so they are quicker in one process.
+    step cargo test --locked --workspace --quiet --no-fail-fast --test evidence --test report
   else
     step cargo build --locked --workspace --bins --examples
     step cargo test --locked --workspace --no-fail-fast --lib --bins --tests

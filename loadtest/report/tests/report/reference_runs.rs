@@ -1,7 +1,5 @@
 //! The runs that are committed under `results/evidence/`, and what README shows of them.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

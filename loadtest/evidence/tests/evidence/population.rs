@@ -1,15 +1,10 @@
 //! Growing number of live credentials: estimates match the known truth, and excluded data have no
 //! effect.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{Fill, FillState, PopulationExperiment, Validity};
 use evidence::{Evidence, PopulationRow};
+use synthetic::check::{assert_near, count_warnings};
 use synthetic::population::{FEWEST, MOST, REVOKED_BYTES, SUSTAINED_SHARE};
-use synthetic::testkit::{assert_near, count_warnings};
 
 /// The synthetic fill after a change.
 fn after(change: impl FnOnce(&mut PopulationExperiment)) -> Evidence {

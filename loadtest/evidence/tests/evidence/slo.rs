@@ -1,13 +1,8 @@
 //! The highest rate that meets objectives: evidence of a record.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{SearchEnd, SearchStep, SloExperiment, SloVerdict};
 use evidence::Evidence;
-use synthetic::testkit::{assert_near, count_warnings, of};
+use synthetic::check::{assert_near, count_warnings, of};
 
 /// The synthetic search after a change.
 fn searched(change: impl FnOnce(&mut SloExperiment)) -> Evidence {

@@ -1,16 +1,11 @@
 //! Evidence of a record: estimates match the known truth, and excluded data have no effect.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{
     CostExperiment, EncodedHistogram, LatencyExperiment, Load, LoadExperiment, MemoryExperiment, Record, Round,
     RttExperiment, Status,
 };
 use evidence::{CostRow, Evidence, LatencyRow, Part, SlopeBasis, Topic};
-use synthetic::testkit::{assert_near, count_warnings, invalidate, of};
+use synthetic::check::{assert_near, count_warnings, invalidate, of};
 
 fn cost_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a CostRow {
     evidence.cost.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()

@@ -1,10 +1,5 @@
 //! The reports of a run, as files in the run's folder.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "../../evidence/tests/synthetic/record.rs"]
-mod synthetic;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -325,7 +320,7 @@ fn hostile_record_text_is_escaped_in_markdown() {
 
 /// Returns the page without the vendored script, whose content is not checked.
 fn without_echarts(html: &str) -> String {
-    let library = include_str!("../assets/echarts/echarts.min.js");
+    let library = include_str!("../../assets/echarts/echarts.min.js");
     html.replace(library, "")
 }
 

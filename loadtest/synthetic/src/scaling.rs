@@ -9,7 +9,7 @@ use super::{Noise, TRUTHS, Truth};
 const NODE_SHARE: f64 = 0.09;
 const STORE_SHARE: f64 = 0.117;
 
-pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
+pub(crate) fn scaling(noise: &mut Noise) -> ScalingExperiment {
     let mut points = Vec::new();
     for block in 0..6 {
         for truth in &TRUTHS {
@@ -30,7 +30,7 @@ pub fn scaling(noise: &mut Noise) -> ScalingExperiment {
 }
 
 /// Returns the same on a machine without CPU quotas.
-pub fn scaling_without_quotas(noise: &mut Noise) -> ScalingExperiment {
+pub(crate) fn scaling_without_quotas(noise: &mut Noise) -> ScalingExperiment {
     let unsliced = Some("no control groups are mounted".to_owned());
     ScalingExperiment { slicing: None, unsliced, demands: demands(noise), points: Vec::new() }
 }

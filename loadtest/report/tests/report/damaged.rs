@@ -1,8 +1,5 @@
 //! Records with absurd numbers are reported or rejected without a panic.
 
-#[path = "../../evidence/tests/synthetic/record.rs"]
-mod synthetic;
-
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 use std::path::Path;

@@ -1,14 +1,9 @@
 //! Logins and invalid requests: estimates match the known truth, and excluded data have no effect.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{InvalidCredential, LoginExperiment, Record, RejectExperiment};
 use evidence::{Evidence, LoginRow};
+use synthetic::check::{count_warnings, invalidate, of};
 use synthetic::logins;
-use synthetic::testkit::{count_warnings, invalidate, of};
 
 /// The largest tolerated error.
 #[track_caller]

@@ -1,10 +1,5 @@
 //! The report of a run with more schemes than a palette has colours.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "../../evidence/tests/synthetic/record.rs"]
-mod synthetic;
-
 use std::collections::BTreeSet;
 
 use contract::{RevocationClass, Scheme};

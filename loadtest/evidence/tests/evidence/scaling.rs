@@ -1,13 +1,8 @@
 //! Throughput of several nodes, and the laws fitted to it: evidence of a record.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{Record, ScalingExperiment, ScalingPoint, Step};
 use evidence::{Evidence, FIT_NODES, NoHeadline, Saturated, ScalingRow};
-use synthetic::testkit::{assert_near, count_warnings, invalidate, of};
+use synthetic::check::{assert_near, count_warnings, invalidate, of};
 
 fn scaling_row<'a>(evidence: &'a Evidence, scheme: &str) -> &'a ScalingRow {
     evidence.scaling.as_ref().unwrap().rows.iter().find(|row| row.scheme == scheme).unwrap()

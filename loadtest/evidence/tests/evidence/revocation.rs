@@ -1,10 +1,5 @@
 //! When revoked credentials are rejected, and which servers violate their class.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use contract::RevocationClass;
 use engine::record::{Acceptances, Data as _, EventKind, Record, RevocationExperiment, RevocationSeries, Validity};
 use evidence::{Evidence, GuaranteeViolation, RevocationRow, RevocationTable, revocation_bound_us};

@@ -1,11 +1,6 @@
 //! Any percentile of a report can be recomputed from the logs, with a reader that is independent of
 //! authbench.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "../../evidence/tests/synthetic/record.rs"]
-mod synthetic;
-
 use std::path::Path;
 
 use base64::Engine as _;

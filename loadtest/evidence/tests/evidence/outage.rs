@@ -1,10 +1,5 @@
 //! Evidence of outages with a known truth.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{OutageExperiment, OutageFault, Outcome, Record};
 use evidence::{Evidence, OutageRow};
 

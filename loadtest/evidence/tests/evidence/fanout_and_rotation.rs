@@ -1,13 +1,8 @@
 //! Evidence of the synthetic requests across several servers, and of key and token rotation.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-#[path = "synthetic/record.rs"]
-mod synthetic;
-
 use engine::record::{FanoutExperiment, KeyDistribution, Record, RotationExperiment, Round};
 use evidence::{Evidence, FanoutRow, KeyRotationRow, RejectedFor, RotationTable, Warning};
-use synthetic::testkit::{assert_near, invalid, of};
+use synthetic::check::{assert_near, invalid, of};
 
 fn fanout_row(evidence: &Evidence, scheme: &str) -> FanoutRow {
     let rows = &evidence.fanout.as_ref().unwrap().rows;
