@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::Scheme;
 use engine::record::{OutageExperiment, OutageFault, OutageRound, OutageSetup, Outcome, Validity};
 
 /// Repetitions of every fault.
@@ -32,7 +33,7 @@ pub fn outage() -> OutageExperiment {
 }
 
 fn round(scheme: &str, fault: OutageFault, repetition: u32) -> OutageRound {
-    let stored = scheme.starts_with("session");
+    let stored = scheme.parse::<Scheme>().unwrap().store().is_external();
     let mut outcomes: BTreeMap<Outcome, Vec<u32>> = BTreeMap::new();
     let mut add = |outcome, interval: usize, count| {
         outcomes.entry(outcome).or_insert_with(|| vec![0; INTERVALS])[interval] += count;

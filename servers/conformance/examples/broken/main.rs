@@ -11,9 +11,11 @@ mod token_rewriter;
 
 use std::process::ExitCode;
 
+use contract::Scheme;
+
 fn main() -> ExitCode {
-    let jwt = std::env::args().any(|argument| argument.starts_with("jwt-"));
-    if jwt {
+    let mut schemes = std::env::args().filter_map(|argument| argument.parse::<Scheme>().ok());
+    if schemes.any(|scheme| scheme.kind().algorithm().is_some()) {
         chassis::main::<module::FaultyModule<jwt::Jwt>>()
     } else {
         chassis::main::<module::FaultyModule<session::Session>>()
