@@ -23,6 +23,20 @@ pub struct Place {
     pub started_at: String,
 }
 
+#[cfg(test)]
+impl Place {
+    /// A round of the control, whatever its load.
+    pub(crate) fn of_control() -> Self {
+        Self {
+            scheme: "anonymous".to_owned(),
+            block: 0,
+            position: 0,
+            load: Load::AsPlanned,
+            started_at: "2026-01-01T00:00:00Z".to_owned(),
+        }
+    }
+}
+
 /// A load that has been driven, cut to its window, before it is known what the processes used.
 #[derive(Debug)]
 pub struct DrivenLoad {

@@ -186,7 +186,6 @@ mod tests {
 
     use super::*;
     use crate::plan::{Arrivals, Plan, Warmup};
-    use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
     use crate::round::{DrivenLoad, Place};
 
@@ -242,14 +241,7 @@ mod tests {
             let done = sent + Duration::from_micros((n + 1) * 10);
             recorder.record(0, Sample { intended: sent, sent, done, found_idle: true, failure: None });
         }
-        let place = Place {
-            scheme: "anonymous".to_owned(),
-            block: 0,
-            position: 0,
-            load: Load::AsPlanned,
-            started_at: "2026-01-01T00:00:00Z".to_owned(),
-        };
-        DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(place, None, 1)
+        DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(Place::of_control(), None, 1)
     }
 
     #[test]

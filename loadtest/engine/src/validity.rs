@@ -210,7 +210,6 @@ mod tests {
 
     use super::*;
     use crate::plan::{Arrivals, Plan, Warmup};
-    use crate::record::Load;
     use crate::recorder::{Recorder, Sample};
     use crate::round::{DrivenLoad, Place};
 
@@ -225,13 +224,6 @@ mod tests {
             let done = intended + Duration::from_micros(300);
             recorder.record(0, Sample { intended, sent: intended, done, found_idle: true, failure: None });
         }
-        let place = Place {
-            scheme: "anonymous".to_owned(),
-            block: 0,
-            position: 0,
-            load: Load::AsPlanned,
-            started_at: "2026-01-01T00:00:00Z".to_owned(),
-        };
         let usage = Usage {
             requests: 1000,
             server_cpu_ns: 10_000_000,
@@ -241,7 +233,7 @@ mod tests {
             store_commands: None,
             steal: Some(0.0),
         };
-        DrivenLoad::new(plan, recorder.finish(), Some(1000), 0).into_round(place, Some(usage), 1)
+        DrivenLoad::new(plan, recorder.finish(), Some(1000), 0).into_round(Place::of_control(), Some(usage), 1)
     }
 
     #[track_caller]

@@ -284,14 +284,7 @@ mod tests {
             let done = sent + Duration::from_micros((n + 1) * 10);
             recorder.record(0, Sample { intended: sent, sent, done, found_idle: true, failure });
         }
-        let place = Place {
-            scheme: "anonymous".to_owned(),
-            block: 0,
-            position: 0,
-            load: Load::AsPlanned,
-            started_at: "2026-01-01T00:00:00Z".to_owned(),
-        };
-        let whole = DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(place, None, 1);
+        let whole = DrivenLoad::new(plan, recorder.finish(), None, 0).into_round(Place::of_control(), None, 1);
         let mut merged = whole.clone();
         merged.merge_intervals();
 
