@@ -24,10 +24,12 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
    0  success
-   1  the tool failed
+   1  the tool failed, was interrupted, or could not write its result
    2  usage error: an invalid flag, plan or record
-  10  a check of `conform` failed, no rate meets --slo, or a server violated its revocation guarantee
-  12  the measurement failed its own validity checks, or the rate that was found is not confirmed
+  10  a check of `conform` failed, no rate meets --slo, or a server violated its revocation
+      guarantee
+  12  the measurement was recorded, but failed its own validity checks, or the rate found is not
+      confirmed
 Results go to stdout, progress and errors to stderr.";
 
 #[derive(Debug, Subcommand)]

@@ -30,7 +30,7 @@ use engine::round::Place;
 use engine::slo::Objective;
 
 use bounds::Bounds;
-pub use bounds::TooFewRequests;
+pub use bounds::{MAX_ROUNDS, MAX_TOTAL_S, TooFewRequests};
 use search::{RoundRequest, search};
 use verdict::verdict;
 

@@ -4,9 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::{fs, io};
 
-/// Returns a port of loopback that is free now, for programs that take no port 0. Another process may take it first.
+/// Returns an address of loopback that is free now, for programs that take no port 0 and for addresses that others must
+/// know first. Another process may take it before.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Returns the port of a [`free_address`].
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(free_address()?.port())
 }
 
 /// The id of the process that listens behind a URL such as `http://127.0.0.1:8080`; none if it is not on this machine,
@@ -73,7 +79,7 @@ mod tests {
 
     #[test]
     fn unused_or_remote_address_has_no_process() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = free_address().unwrap();
         assert_eq!(process_listening_at(&format!("http://{free}")), None, "its listener has been dropped");
         assert_eq!(process_listening_at("http://192.0.2.1:80"), None);
         assert_eq!(process_listening_at("nonsense"), None);

@@ -9,13 +9,16 @@
 pub mod backend;
 pub mod cluster;
 pub mod http;
+pub mod message;
 pub mod postgres;
 pub mod privileged_writes;
 pub mod program;
 pub mod redis;
+pub mod reverse_proxy;
 pub mod server;
 pub mod store_faults;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what should happen soon.
@@ -23,6 +26,11 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two checks whether something has happened.
 const POLL: Duration = Duration::from_millis(5);
+
+/// Returns an address of loopback that is free now.
+pub fn free_address() -> SocketAddr {
+    lab::listener::free_address().unwrap()
+}
 
 /// Polls until the condition holds; panics with `what` after [`TIMEOUT`].
 #[track_caller]

@@ -5,6 +5,7 @@
 mod compare;
 mod conform;
 mod doctor;
+mod documentation;
 mod errors;
 mod interrupt;
 mod kill;
@@ -14,7 +15,6 @@ mod output;
 mod plans;
 mod preflight;
 mod proxies;
-mod reverse_proxy;
 mod slo;
 mod stall;
 mod support;

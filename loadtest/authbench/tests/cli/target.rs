@@ -1,10 +1,12 @@
 //! Targets with programmed behaviour.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
+use testkit::message::{Connection, Message};
+use testkit::reverse_proxy::serve;
 
 /// The credential of every user of a [`Target`].
 pub(crate) const TOKEN: &str = "eyJhbGciOiJub25lIn0.c2VjcmV0LXNlY3JldC1zZWNyZXQ.0123456789";
@@ -36,23 +38,14 @@ impl Target {
     /// Starts a target that handles every request with this function, until it returns that the connection is to be
     /// closed.
     pub(crate) fn with_handler(handler: impl Fn(&Request, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base_url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (seen, handler) = (requests.clone(), Arc::new(handler));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (seen, handler) = (seen.clone(), handler.clone());
-                std::thread::spawn(move || {
-                    let mut stream = BufReader::new(stream);
-                    while let Some(request) = next(&mut stream, &seen) {
-                        if !handler(&request, stream.get_mut()) {
-                            break;
-                        }
-                    }
-                });
-            }
+        let seen = requests.clone();
+        let address = serve(move |mut connection| {
+            while let Some(request) = next(&mut connection, &seen)
+                && handler(&request, connection.stream())
+            {}
         });
+        let base_url = format!("http://{address}");
         Self { base_url, requests }
     }
 
@@ -67,17 +60,9 @@ fn count(requests: &Mutex<Vec<String>>, line: &str) -> usize {
 }
 
 /// Returns the next request of a connection; none after the client has disconnected.
-fn next(stream: &mut BufReader<TcpStream>, seen: &Mutex<Vec<String>>) -> Option<Request> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body).ok()?;
-    let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
+fn next(connection: &mut Connection, seen: &Mutex<Vec<String>>) -> Option<Request> {
+    let Message { line, body, .. } = connection.request(None)?;
+    let line = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let before = count(seen, &line);
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
     Some(Request { line, before, body })

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use contract::{Carrier, route};
 use lab::server::{Server, ServerSpec};
 use serde_json::Value;
+use testkit::message::Message;
+use testkit::reverse_proxy::reverse_proxy;
 
-use crate::reverse_proxy::{Message, reverse_proxy};
 use crate::support::{TestDir, authbench, exclusive, fast_password_hashing, json, load, start, stderr};
 
 fn server(scheme: &str, carrier: Carrier, dir: &TestDir) -> Server {
@@ -42,23 +43,23 @@ fn not_found() -> Message {
 fn balancer(backend: SocketAddr) -> SocketAddr {
     let (issued, count) = (Mutex::new(HashSet::new()), AtomicUsize::new(0));
     reverse_proxy(backend, move |request, forward| {
-        let (path, cookie) = (request.path().to_owned(), request.cookie("AWSALB").map(str::to_owned));
+        let (path, cookie) = (request.path().to_owned(), request.cookie("AWSALB"));
         let known = cookie.as_ref().is_some_and(|cookie| issued.lock().unwrap().contains(cookie));
         if is_bench_route(&request) {
-            return not_found();
+            return Some(not_found());
         }
         if path != route::LOGIN && !known {
-            return Message::response("401 Unauthorized", &[], "not by way of this balancer");
+            return Some(Message::response("401 Unauthorized", &[], "not by way of this balancer"));
         }
-        let mut response = forward(&request);
+        let mut response = forward(&request)?;
         if path == route::LOGIN || path == route::REFRESH {
             let value = format!("balanced-{}", count.fetch_add(1, Ordering::Relaxed));
-            response.headers.insert(0, ("set-cookie".to_owned(), format!("AWSALB={value}; Path=/")));
+            response.headers.insert(0, ("set-cookie".to_owned(), format!("AWSALB={value}; Path=/").into_bytes()));
             let mut issued = issued.lock().unwrap();
             cookie.map(|cookie| issued.remove(&cookie));
             issued.insert(value);
         }
-        response
+        Some(response)
     })
 }
 
@@ -91,7 +92,7 @@ fn every_route_is_appended_to_the_path_of_the_target() {
                 request.line = request.line.replacen("/auth/api/", "/", 1);
                 forward(&request)
             }
-            _ => not_found(),
+            _ => Some(not_found()),
         });
     for target in [format!("http://{gateway}/auth/api"), format!("http://{gateway}/auth/api/")] {
         for more in [&OPEN[..], &CLOSED] {
@@ -128,7 +129,7 @@ fn redirects_are_not_followed() {
         let redirecting = reverse_proxy(server.address(), move |request, forward| {
             let is_later_read = request.path() == route::ME && reads.fetch_add(1, Ordering::Relaxed) > 0;
             if is_later_read {
-                Message::response("302 Found", &[("location", &location)], "")
+                Some(Message::response("302 Found", &[("location", &location)], ""))
             } else {
                 forward(&request)
             }
@@ -177,7 +178,8 @@ fn target_without_bench_routes_gets_logins() {
                             ENDLESS => ("200 OK", "x".repeat(4 << 20)),
                             status => (status, page.to_owned()),
                         };
-                        return Message::response(status, &[("location", "/"), ("content-type", "text/html")], &body);
+                        let headers = [("location", "/"), ("content-type", "text/html")];
+                        return Some(Message::response(status, &headers, &body));
                     }
                     forward(&request)
                 });
@@ -205,12 +207,12 @@ fn balancer_cookies_are_sent_with_minted_credentials() {
         let dir = TestDir::new();
         let server = server("session-memory", carrier, &dir);
         let balancer = reverse_proxy(server.address(), |request, forward| {
-            if request.path() == route::ME && request.cookie("AWSALB") != Some("chosen") {
-                return Message::response("401 Unauthorized", &[], "not by way of this balancer");
+            if request.path() == route::ME && request.cookie("AWSALB").as_deref() != Some("chosen") {
+                return Some(Message::response("401 Unauthorized", &[], "not by way of this balancer"));
             }
-            let mut response = forward(&request);
-            response.headers.insert(0, ("set-cookie".to_owned(), "AWSALB=chosen; Path=/".to_owned()));
-            response
+            let mut response = forward(&request)?;
+            response.headers.insert(0, ("set-cookie".to_owned(), b"AWSALB=chosen; Path=/".to_vec()));
+            Some(response)
         });
         assert_eq!(run_load(&dir, &format!("http://{balancer}"), &OPEN)["errors"], 0, "{carrier}");
     }

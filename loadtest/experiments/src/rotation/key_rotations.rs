@@ -1,7 +1,7 @@
 //! Key rotation under load.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use engine::record::{
 };
 use engine::ticket::Tickets;
 use lab::http::{Client, DEADLINE, HttpError};
+use lab::listener::free_address;
 use lab::server::{Server, ServerSpec};
 use lab::store::Store;
 
@@ -129,7 +130,8 @@ impl Nodes {
     /// Starts an edge, whose key is rotated, and a server behind it that fetches its key set: only that server checks
     /// the key.
     fn edge(context: &mut RunContext<'_>, scheme: Scheme) -> Result<Self, ExperimentError> {
-        let address = free_address()?;
+        // The server behind must know it before the edge starts.
+        let address = free_address().map_err(|source| ExperimentError::Address { source })?;
         let inner = "jwt-eddsa".parse().expect("the table has it");
         let behind = ServerSpec {
             flags: vec![("--trusted-jwks", jwks(address))],
@@ -154,12 +156,6 @@ impl Nodes {
 
 fn jwks(address: SocketAddr) -> String {
     format!("http://{address}{}", route::JWKS)
-}
-
-/// Returns a free address for an edge, which the server behind it must know before it starts.
-fn free_address() -> Result<SocketAddr, ExperimentError> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound.map_err(|source| ExperimentError::Address { source })
 }
 
 type Headers = BTreeMap<String, String>;

@@ -7,9 +7,9 @@ const REQUEST_MARGIN: f64 = 1.25;
 /// At low rates rounds are longer than requested, by up to this factor.
 const MAX_ROUND_FACTOR: f64 = 10.0;
 /// The most rounds of a search.
-const MAX_ROUNDS: u32 = 120;
+pub const MAX_ROUNDS: u32 = 120;
 /// The most seconds of load of a search.
-const MAX_TOTAL_S: f64 = 1_200.0;
+pub const MAX_TOTAL_S: f64 = 1_200.0;
 /// The highest initial rate, in requests per second.
 const MAX_START_RPS: f64 = 1_000.0;
 /// The highest rate, in requests per second; the generator does not reach it.

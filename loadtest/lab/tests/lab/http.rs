@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use lab::http::{Client, HttpError};
+use lab::listener::free_address;
 
 use crate::delay_server::DelayServer;
 
@@ -24,7 +25,7 @@ fn responding_server(response: &'static str) -> String {
 
 #[test]
 fn closed_port_is_unreachable() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address().unwrap();
     let error = Client::new(&format!("http://{address}")).scheme().unwrap_err();
     assert!(matches!(error, HttpError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");

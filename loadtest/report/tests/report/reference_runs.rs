@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -17,7 +19,7 @@ fn committed_reference_reports_match_this_code() {
     let runs = reference_runs();
     assert!(!runs.is_empty(), "README shows one");
     for run in runs {
-        let record = engine::record::read(&run).unwrap();
+        let record = record_file::read(&run).unwrap();
         let folder = tempfile::tempdir().unwrap();
         report::write(folder.path(), &record).unwrap();
         let [committed, rebuilt] = [&run, folder.path()].map(markdown_and_charts);
@@ -53,4 +55,8 @@ fn readme_result_matches_the_reference_run() {
     for line in lines {
         assert!(report.lines().any(|other| other == line), "{from} has no such line: {line}");
     }
+    let run = record_file::read(root().join(from).parent().unwrap()).unwrap().run;
+    let [started, finished] = [run.started_at, run.finished_at.unwrap()].map(|at| at.parse::<Timestamp>().unwrap());
+    let duration = format!("in {} minutes", (finished.duration_since(started).as_secs_f64() / 60.0).round());
+    assert!(readme.contains(&duration), "README does not say that the reference run was made {duration}");
 }

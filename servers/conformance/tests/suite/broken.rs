@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use conformance::Subject;
 use conformance::checks::{self, Check};
 use contract::Carrier::{self, Bearer, Cookie};
+use contract::Scheme;
 
-use crate::proxy::{Message, Proxy, TrafficFault};
 use crate::testbed::{SMALL, Testbed, failures, is_full};
+use crate::traffic_fault::{self, TrafficFault};
 use balancer::Balancer;
+use testkit::message::Message;
 use testkit::program::program;
 
 /// The place of a fault.
@@ -228,9 +230,9 @@ fn changed_responses() -> Vec<FaultyServer> {
             |_, response| faults::copy_cookie_into_body(response), &["cookie-not-in-body"]),
         changed_response(MEMORY, Bearer, "unknown-user-header", |request, _| faults::is_login_of_unknown_user(request),
             |_, response| response.add("x-unknown-user", "1"), &["login-answer-even"]),
-        changed_response(MEMORY, Cookie, "own-site-refused", |request, _| request.text("origin").is_some(),
+        changed_response(MEMORY, Cookie, "own-site-refused", |request, _| request.header("origin").is_some(),
             |_, response| faults::status(response, 403), &["csrf-own-site-passes", "csrf-default-port"]),
-        changed_response(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.text("origin").is_some(),
+        changed_response(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.header("origin").is_some(),
             |_, response| faults::status(response, 403), &["csrf-bearer-exempt"]),
         changed_response(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),
             |_, response| faults::status(response, 500), &["paths-odd"]),
@@ -240,7 +242,7 @@ fn changed_responses() -> Vec<FaultyServer> {
             |_, response| faults::status(response, 503), &["outage-others-served"]),
         changed_response("jwt-hs256", Bearer, "fault-on-unknown-kid", |request, _| faults::header_contains(request, "unknown-"),
             |_, response| faults::status(response, 500), &["unknown-kid-flood"]),
-        changed_response(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.text("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
+        changed_response(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.header("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
             |_, response| faults::status(response, 200), &["refresh-token-at-api"]),
         changed_response(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
             |_, response| faults::status(response, 500), &["refresh-unknown-refused"]),
@@ -284,21 +286,16 @@ enum CheckSelection {
 
 /// Returns how the suite's verdict on this server is wrong.
 fn wrong_verdict(broken: &FaultyServer, others: CheckSelection) -> Option<String> {
-    let scheme = broken.scheme.parse().unwrap();
+    let scheme: Scheme = broken.scheme.parse().unwrap();
     let more = if let FaultLocation::Server(fault) = broken.location { vec!["--fault", fault] } else { vec![] };
-    let testbed = match &broken.location {
-        FaultLocation::Server(_) => {
-            Testbed::with(program("examples/broken"), scheme, broken.carrier, broken.nodes, &more)
-        }
-        FaultLocation::Proxy(_) => Testbed::with(program(scheme.binary()), scheme, broken.carrier, broken.nodes, &more),
+    let program = match &broken.location {
+        FaultLocation::Server(_) => program("examples/broken"),
+        FaultLocation::Proxy(_) => program(scheme.binary()),
     };
-    let proxy = match &broken.location {
-        FaultLocation::Proxy(fault) => Some(Proxy::start(testbed.address(), Arc::clone(fault))),
-        FaultLocation::Server(_) => None,
-    };
+    let testbed = Testbed::with(program, scheme, broken.carrier, broken.nodes, &more);
     let mut subject = Subject { extent: SMALL, ..testbed.subject() };
-    if let Some(proxy) = &proxy {
-        subject.nodes = vec![proxy.address.into()];
+    if let FaultLocation::Proxy(fault) = &broken.location {
+        subject.nodes = vec![traffic_fault::start(testbed.address(), Arc::clone(fault)).into()];
     }
     let expected: BTreeSet<_> = broken.fails.iter().copied().collect();
     let is_named = |check: &&Check| expected.contains(check.id);

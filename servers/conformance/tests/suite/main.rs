@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot continue")]
 
 mod broken;
-mod proxy;
 mod relay;
 mod repeat;
 mod schemes;
 mod server;
 mod store_control;
 mod testbed;
+mod traffic_fault;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::server_chain::{free_address, start_chain, url};
+use crate::server_chain::{start_chain, url};
 use testkit::TIMEOUT;
 use testkit::program::program;
 use testkit::redis::Redis;
@@ -18,7 +18,7 @@ struct Deployment {
 
 impl Deployment {
     fn new(redis: &Redis, count: usize, edge_flags: &[&str]) -> Self {
-        let address = free_address();
+        let address = testkit::free_address().to_string();
         let keys = format!("http://{address}/.well-known/jwks.json");
         let inner =
             start_chain(&program("jwt-server"), &["--scheme", "jwt-eddsa", "--trusted-jwks", &keys, "--bench"], count);

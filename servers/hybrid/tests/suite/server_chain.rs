@@ -1,14 +1,8 @@
 //! Servers in a chain, the last first, each with the address of the next one.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use testkit::server::Server;
-
-/// An unused address, for a server that others must know before it starts.
-pub(crate) fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 pub(crate) fn url(server: &Server) -> String {
     format!("http://{}", server.address)

@@ -1,9 +1,9 @@
 //! Stores that a server must not start with, and the errors for them.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -121,15 +121,10 @@ struct Pgbouncer {
 }
 
 impl Pgbouncer {
-    /// None, and a word on stderr, where the program is not installed.
-    fn start(postgres: &Postgres, mode: &str) -> Option<Self> {
-        let program =
-            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| std::fs::exists(path).unwrap());
-        let Some(program) = program else {
-            eprintln!("SKIPPED: pgbouncer is not installed; scripts/bootstrap.sh --test installs it");
-            return None;
-        };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fn start(postgres: &Postgres, mode: &str) -> Self {
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
+        let program = program.expect("pgbouncer is not installed; scripts/bootstrap.sh --test installs it");
+        let port = testkit::free_address().port();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pgbouncer.ini");
         let database = format!("host=127.0.0.1 port={} user=authbench dbname=postgres", postgres.port());
@@ -151,7 +146,7 @@ impl Pgbouncer {
             assert!(Instant::now() < deadline, "pgbouncer does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Some(pooler)
+        pooler
     }
 
     fn url(&self) -> String {
@@ -163,7 +158,7 @@ impl Pgbouncer {
 const NOBODY: u32 = 65_534;
 
 /// Lets everyone read a folder.
-fn make_readable(folder: &std::path::Path) {
+fn make_readable(folder: &Path) {
     assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status().unwrap().success());
 }
 
@@ -178,11 +173,11 @@ impl Drop for Pgbouncer {
 fn pooler_that_loses_prepared_statements_is_rejected() {
     let postgres = Postgres::start();
     for mode in ["transaction", "statement"] {
-        let Some(pooler) = Pgbouncer::start(&postgres, mode) else { return };
+        let pooler = Pgbouncer::start(&postgres, mode);
         let parts = ["cannot use PostgreSQL at", "PgBouncer", "session mode"];
         assert_start_fails("session-postgres", "--postgres-url", &pooler.url(), &parts);
     }
-    let Some(pooler) = Pgbouncer::start(&postgres, "session") else { return };
+    let pooler = Pgbouncer::start(&postgres, "session");
     let server = starts("session-postgres", "--postgres-url", &pooler.url());
     assert_eq!(server.login(1).status, 200, "a pooler in session mode loses nothing");
 }

@@ -1,6 +1,5 @@
 //! The settings of `session-server`, and the errors for invalid ones.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use testkit::server::{Server, startup_error};
@@ -29,7 +28,7 @@ fn scheme_of_another_server_is_rejected() {
 
 #[test]
 fn missing_or_unreachable_redis_is_reported() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = testkit::free_address().to_string();
     for scheme in ["session-redis", "session-redis-pool"] {
         assert_start_fails(&["--scheme", scheme], 2, &[scheme, "needs --redis-url", "redis://"]);
         assert_start_fails(
@@ -50,7 +49,7 @@ fn missing_or_unreachable_redis_is_reported() {
 
 #[test]
 fn missing_or_unreachable_postgres_is_reported() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = testkit::free_address().to_string();
     let scheme = ["--scheme", "session-postgres"];
     assert_start_fails(&scheme, 2, &["session-postgres needs --postgres-url", "postgresql://"]);
     let malformed = ["--postgres-url", "postgresql://me:secret@[x"];

@@ -3,7 +3,8 @@
 
 use contract::Carrier;
 
-use crate::proxy::{Memory, Message, TrafficFault};
+use crate::traffic_fault::{Memory, TrafficFault};
+use testkit::message::Message;
 
 /// The balancer's cookie.
 const COOKIE: &str = "AWSALB";
@@ -19,8 +20,8 @@ impl TrafficFault for Balancer {
     }
 
     fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
-        let cookies = request.text("cookie").unwrap_or_default();
-        let carries = request.text("authorization").is_some() || cookies.contains("__Host-");
+        let cookies = request.header("cookie").unwrap_or_default();
+        let carries = request.header("authorization").is_some() || cookies.contains("__Host-");
         let name = format!("{COOKIE}=");
         let known =
             cookies.split("; ").filter_map(|pair| pair.strip_prefix(&name)).any(|value| memory.contains_key(value));

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Carrier;
 use serde_json::{Map, Value};
 
-use crate::proxy::{Memory, Message, TrafficFault};
+use crate::traffic_fault::{Memory, TrafficFault};
+use testkit::message::Message;
 
 /// No fault.
 pub(crate) struct NoFault;
@@ -113,7 +114,7 @@ pub(crate) struct AdoptedCredential;
 
 impl TrafficFault for AdoptedCredential {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
-        let planted = request.text("cookie").and_then(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
+        let planted = request.header("cookie").and_then(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
         if request.is("POST /login ") {
             request.without("cookie");
             if let Some(planted) = planted {
@@ -126,9 +127,9 @@ impl TrafficFault for AdoptedCredential {
     }
 
     fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
-        let set_cookie = response.text("set-cookie");
+        let set_cookie = response.header("set-cookie");
         let real = set_cookie.and_then(|cookie| Some(cookie.split(';').next()?.split_once('=')?.1.to_owned()));
-        if let (Some(planted), Some(real)) = (request.text("x-planted"), real) {
+        if let (Some(planted), Some(real)) = (request.header("x-planted"), real) {
             response.edit("set-cookie", |cookie| cookie.replace(&real, &planted));
             memory.insert(planted, real);
         }
@@ -323,7 +324,7 @@ pub(crate) fn replace(response: &mut Message, from: &str, to: &str) {
 
 /// Copies the value of a cookie into the body.
 pub(crate) fn copy_cookie_into_body(response: &mut Message) {
-    let cookie = response.text("set-cookie").unwrap_or_default();
+    let cookie = response.header("set-cookie").unwrap_or_default();
     let value = cookie.split(';').next().and_then(|pair| pair.split_once('=')).unwrap_or_default().1.to_owned();
     replace(response, "{\"user\"", &format!("{{\"copy\":\"{value}\",\"user\""));
 }
@@ -335,7 +336,7 @@ pub(crate) fn is_login_of_unknown_user(request: &Message) -> bool {
 
 /// Returns whether the header of a bearer token contains this text.
 pub(crate) fn header_contains(request: &Message, text: &str) -> bool {
-    let bearer = request.text("authorization").unwrap_or_default();
+    let bearer = request.header("authorization").unwrap_or_default();
     let header = bearer.trim_start_matches("Bearer ").split('.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
     String::from_utf8_lossy(&header).contains(text)
@@ -356,7 +357,7 @@ pub(crate) struct CredentialInMetrics;
 
 impl TrafficFault for CredentialInMetrics {
     fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
-        if let Some(credential) = request.text("authorization") {
+        if let Some(credential) = request.header("authorization") {
             memory.insert("last".to_owned(), credential);
         }
         if let (true, Some(last)) = (request.is("GET /metrics"), memory.get("last")) {

@@ -8,7 +8,8 @@ use contract::Carrier::{Bearer, Cookie};
 use serde_json::Value;
 
 use super::{FaultyServer, changed_response, faults, proxy, server};
-use crate::proxy::{Memory, Message, TrafficFault};
+use crate::traffic_fault::{Memory, TrafficFault};
+use testkit::message::Message;
 
 const MEMORY: &str = "session-memory";
 const HS256: &str = "jwt-hs256";
@@ -40,7 +41,7 @@ fn logouts() -> Vec<FaultyServer> {
             REFRESH,
             Bearer,
             "logout-wants-access-token",
-            |request, _| request.is("POST /logout") && request.text("authorization").is_none(),
+            |request, _| request.is("POST /logout") && request.header("authorization").is_none(),
             |_, response| faults::status(response, 401),
             &LATE,
         ),
@@ -87,7 +88,7 @@ fn http() -> Vec<FaultyServer> {
             MEMORY,
             Cookie,
             "default-port-foreign",
-            |request, _| request.text("host").is_some_and(|host| host.ends_with(":443")),
+            |request, _| request.header("host").is_some_and(|host| host.ends_with(":443")),
             |_, response| faults::status(response, 403),
             &["csrf-default-port"],
         ),
@@ -101,7 +102,7 @@ fn accepted() -> Vec<FaultyServer> {
             MEMORY,
             Bearer,
             "one-space",
-            |request, _| request.text("authorization").is_some_and(|text| text.starts_with("Bearer  ")),
+            |request, _| request.header("authorization").is_some_and(|text| text.starts_with("Bearer  ")),
             |_, response| faults::status(response, 401),
             &["bearer-spelling"],
         ),
@@ -126,7 +127,7 @@ fn accepted() -> Vec<FaultyServer> {
 
 /// The claims of the token that is presented; null if there is none.
 fn claims(request: &Message) -> Value {
-    let bearer = request.text("authorization").unwrap_or_default();
+    let bearer = request.header("authorization").unwrap_or_default();
     let claims = bearer.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
     claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default()
 }
@@ -161,7 +162,7 @@ struct FormerAdmin;
 
 impl TrafficFault for FormerAdmin {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
-        let own = request.text("authorization").filter(|_| request.is("POST /admin/user "))?;
+        let own = request.header("authorization").filter(|_| request.is("POST /admin/user "))?;
         if let (true, Some(admin)) = (memory.contains_key(&own), memory.get("admin")) {
             request.edit("authorization", |_| admin.clone());
         }
@@ -173,7 +174,7 @@ impl TrafficFault for FormerAdmin {
             memory.insert("admin".to_owned(), bearer);
         }
         let changed = request.is("POST /admin/user ") && response.status() == "204";
-        memory.extend(request.text("authorization").filter(|_| changed).map(|own| (own, String::new())));
+        memory.extend(request.header("authorization").filter(|_| changed).map(|own| (own, String::new())));
     }
 }
 
@@ -182,7 +183,7 @@ struct LateLogoutNothing;
 
 impl TrafficFault for LateLogoutNothing {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
-        let cookies = request.text("cookie").unwrap_or_default();
+        let cookies = request.header("cookie").unwrap_or_default();
         let late = cookies.starts_with(contract::Carrier::REFRESH_COOKIE_NAME) && !cookies.contains(';');
         (request.is("POST /logout") && late).then(|| error_response("204"))
     }
@@ -242,7 +243,7 @@ struct OwnerThrottled;
 
 impl TrafficFault for OwnerThrottled {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
-        let own = request.text("authorization").filter(|_| request.is("POST /password "))?;
+        let own = request.header("authorization").filter(|_| request.is("POST /password "))?;
         memory.get(memory.get(&own)?).map(|_| throttled())
     }
 
@@ -298,7 +299,7 @@ struct AnyNumberOfHosts;
 
 impl TrafficFault for AnyNumberOfHosts {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {
-        let host = request.text("host").unwrap_or_else(|| "localhost".to_owned());
+        let host = request.header("host").unwrap_or_else(|| "localhost".to_owned());
         request.without("host");
         request.add("host", &host);
         None
