@@ -14,10 +14,6 @@ use tokio::runtime::Builder;
 
 pub use fixture::Fixture;
 
-// The control is a program without a library, so its auth module is included by path.
-#[path = "../../servers/anonymous/src/control.rs"]
-mod control;
-
 /// A day: nothing expires while it is measured.
 const TTL_S: u64 = 24 * 3600;
 
@@ -46,7 +42,7 @@ pub fn every_scheme(operation: &mut impl Operation) {
 
 fn measure_scheme(operation: &mut impl Operation, scheme: Scheme, store: Option<&Store>) {
     match scheme.binary() {
-        "anonymous-server" => measure::<control::Module>(operation, scheme, store),
+        "anonymous-server" => measure::<anonymous::Anonymous>(operation, scheme, store),
         "session-server" => measure::<session::Session>(operation, scheme, store),
         "jwt-server" => measure::<jwt::Jwt>(operation, scheme, store),
         "edge-server" => measure::<hybrid::Hybrid>(operation, scheme, store),

@@ -1,36 +1,69 @@
-//! The configuration file: TOML with the tables `[server]` and `[auth]`.
+//! The configuration file: TOML with the tables `[server]` and `[auth]`, whose keys are the names of flags.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use toml::{Spanned, Value};
 
 use crate::module::StartError;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, bound = "S: DeserializeOwned + Default, A: DeserializeOwned + Default")]
-struct Tables<S, A> {
-    #[serde(default)]
-    server: S,
-    #[serde(default)]
-    auth: A,
+/// One key of the file, and where it is.
+pub(crate) struct Setting {
+    pub(crate) table: String,
+    pub(crate) key: String,
+    /// As text, as a flag would have it.
+    pub(crate) value: String,
+    place: String,
 }
 
-/// Returns the two tables of this file. An unknown key is an error, because a misspelt
-/// setting that is silently ignored makes a measurement of something else.
-pub(crate) fn read<S, A>(path: &Path) -> Result<(S, A), StartError>
-where
-    S: DeserializeOwned + Default,
-    A: DeserializeOwned + Default,
-{
+impl Setting {
+    /// Returns the error in this setting, with its place.
+    pub(crate) fn invalid(&self, why: impl Display) -> StartError {
+        StartError::Usage(format!("{}: {why}", self.place))
+    }
+}
+
+/// By table and key, with the places of both.
+type Tables = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>;
+
+/// Returns the settings in this file.
+pub(crate) fn read(path: &Path) -> Result<Vec<Setting>, StartError> {
     let file = path.display();
     let unreadable = |error: &dyn Display| StartError::Usage(format!("--config {file}: cannot read it: {error}"));
     let text = crate::file::read(path).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8(text).map_err(|error| unreadable(&error))?;
-    let tables: Tables<S, A> = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        StartError::Usage(format!("--config {file}, line {line}: {}", error.message().replace('\n', "; ")))
+    let place = |start: usize| format!("--config {file}, line {}", text[..start].matches('\n').count() + 1);
+    let tables: Tables = toml::from_str(&text).map_err(|error| {
+        let place = place(error.span().map_or(0, |span| span.start));
+        StartError::Usage(format!("{place}: {}", error.message().replace('\n', "; ")))
     })?;
-    Ok((tables.server, tables.auth))
+    let mut settings = vec![];
+    for (table, keys) in tables {
+        if !["server", "auth"].contains(&table.get_ref().as_str()) {
+            let place = place(table.span().start);
+            return Err(StartError::Usage(format!(
+                "{place}: unknown table `{}`; expected `server` or `auth`",
+                table.get_ref()
+            )));
+        }
+        for (key, value) in keys {
+            let place = place(key.span().start);
+            let text = match value.into_inner() {
+                Value::String(text) => text,
+                number_or_bool @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => {
+                    number_or_bool.to_string()
+                }
+                other => {
+                    let kind = other.type_str();
+                    return Err(StartError::Usage(format!(
+                        "{place}: `{}` is a TOML {kind}, not one value",
+                        key.get_ref()
+                    )));
+                }
+            };
+            settings.push(Setting { table: table.get_ref().clone(), key: key.into_inner(), value: text, place });
+        }
+    }
+    Ok(settings)
 }

@@ -13,10 +13,8 @@ pub trait AuthModule: 'static {
     /// The name of the binary, which is also that in the table of schemes.
     const BINARY: &'static str;
     /// Settings that only this module has: flags over environment variables (`AUTHBENCH_...`) over the table
-    /// `[auth]` of the configuration file, whose keys are the flags' names. All fields are optional, so that
-    /// one layer can override another. The struct requires
-    /// `#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]`.
-    type Options: clap::Args + Default + serde::de::DeserializeOwned + Layered + Send;
+    /// `[auth]` of the configuration file, whose keys are the flags' names.
+    type Options: clap::Args + Default + Send;
     /// The scheme at work.
     type Authenticator: Authenticator;
 
@@ -40,13 +38,6 @@ impl<A> Built<A> {
     pub fn with_memory_directory(authenticator: A) -> Self {
         Self { authenticator, directory: Arc::new(InMemory::default()) }
     }
-}
-
-/// Settings that come in layers: flags over environment over file.
-pub trait Layered {
-    /// `self`, with its gaps filled from `defaults`.
-    #[must_use]
-    fn with_defaults(self, defaults: Self) -> Self;
 }
 
 /// The settings that every server has and that an auth module may need.
@@ -85,12 +76,5 @@ pub enum StartError {
 }
 
 /// For a module that has no settings of its own.
-#[derive(Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, clap::Args)]
 pub struct NoOptions {}
-
-impl Layered for NoOptions {
-    fn with_defaults(self, _defaults: Self) -> Self {
-        self
-    }
-}

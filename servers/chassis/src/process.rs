@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use contract::Scheme;
+use futures_util::future::LocalBoxFuture;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,24 +48,40 @@ pub fn main<M: AuthModule>() -> ExitCode {
 }
 
 fn run<M: AuthModule>() -> Result<(), StartError> {
-    let (settings, options) = settings::parse::<M>(std::env::args_os())?;
+    let (settings, options) = settings::parse::<M>(std::env::args_os().collect())?;
+    let metrics = Arc::new(Metrics::new());
+    let routes = async {
+        let built = M::build(&settings.start, options).await?;
+        let app = Arc::new(App::new(built, &settings, Clock::system()));
+        Ok(Routes::new(app, Arc::clone(&metrics), settings.bench))
+    };
+    serve_until_stopped(&settings, Box::pin(routes), &metrics)
+}
+
+/// All that follows is the same code for every module, so that it is compiled once and not once per server.
+fn serve_until_stopped(
+    settings: &Settings,
+    routes: LocalBoxFuture<'_, Result<Routes, StartError>>,
+    metrics: &Arc<Metrics>,
+) -> Result<(), StartError> {
     log_to_stderr(settings.log);
     let runtime =
         runtime(settings.workers).map_err(|error| StartError::Failed(format!("cannot start threads: {error}")))?;
-    let result = runtime.block_on(serve_until_stopped::<M>(settings, options));
+    let result = runtime.block_on(start(settings, routes, Arc::clone(metrics)));
     // Password hashings of clients that have gone need not be waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn serve_until_stopped<M: AuthModule>(settings: Settings, options: M::Options) -> Result<(), StartError> {
+async fn start(
+    settings: &Settings,
+    routes: LocalBoxFuture<'_, Result<Routes, StartError>>,
+    metrics: Arc<Metrics>,
+) -> Result<(), StartError> {
     let stop = ShutdownSignals::new()
         .map_err(|error| StartError::Failed(format!("cannot install signal handlers: {error}")))?;
-    let built = M::build(&settings.start, options).await?;
-    let app = Arc::new(App::new(built, &settings, Clock::system()));
-    let metrics = Arc::new(Metrics::new());
-    let routes = Routes::new(app, Arc::clone(&metrics), settings.bench);
-    let listener = listen(&settings)?;
+    let routes = routes.await?;
+    let listener = listen(settings)?;
     if let Err(error) = print_ready_line(&listener, settings.start.scheme) {
         let message = format!("cannot write the address to stdout: {error}");
         if settings.listen.port() == 0 {

@@ -5,15 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 use contract::{BaseUrl, Carrier, Scheme, Touch, user};
-use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
-use crate::config_file;
+use crate::config_file::{self, Setting};
 use crate::connections::Limits;
-use crate::module::{AuthModule, Layered, ModuleSettings, StartError};
+use crate::module::{AuthModule, ModuleSettings, StartError};
 use crate::password::Memory;
+
+/// The flag that names the configuration file.
+const CONFIG: &str = "config";
+/// The heading of the flags of an auth module.
+const SCHEME_OPTIONS: &str = "Scheme options";
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_KEY_PREFIX: &str = "authbench:";
@@ -43,9 +47,8 @@ pub(crate) struct Settings {
     pub(crate) log: LevelFilter,
 }
 
-/// One layer of settings; a gap is filled by the layer below.
-#[derive(Default, Args, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+/// What flags, environment and file say; none: the default.
+#[derive(Default, Args)]
 pub(crate) struct ServerOptions {
     /// Scheme to serve, one of those listed below [default: the first]
     #[arg(long, env = "AUTHBENCH_SCHEME", value_name = "ID")]
@@ -106,32 +109,6 @@ pub(crate) struct ServerOptions {
     log: Option<String>,
 }
 
-impl Layered for ServerOptions {
-    fn with_defaults(self, defaults: Self) -> Self {
-        Self {
-            scheme: self.scheme.or(defaults.scheme),
-            carrier: self.carrier.or(defaults.carrier),
-            redis_url: self.redis_url.or(defaults.redis_url),
-            postgres_url: self.postgres_url.or(defaults.postgres_url),
-            touch: self.touch.or(defaults.touch),
-            bench: self.bench.or(defaults.bench),
-            listen: self.listen.or(defaults.listen),
-            users: self.users.or(defaults.users),
-            roles: self.roles.or(defaults.roles),
-            password_kib: self.password_kib.or(defaults.password_kib),
-            workers: self.workers.or(defaults.workers),
-            node: self.node.or(defaults.node),
-            key_prefix: self.key_prefix.or(defaults.key_prefix),
-            credential_ttl_s: self.credential_ttl_s.or(defaults.credential_ttl_s),
-            absolute_ttl_s: self.absolute_ttl_s.or(defaults.absolute_ttl_s),
-            next_hop: self.next_hop.or(defaults.next_hop),
-            request_timeout_s: self.request_timeout_s.or(defaults.request_timeout_s),
-            idle_timeout_s: self.idle_timeout_s.or(defaults.idle_timeout_s),
-            log: self.log.or(defaults.log),
-        }
-    }
-}
-
 /// A reference server of authbench.
 ///
 /// Each flag has an environment variable (an empty one counts as unset) and a key of the same name in the file given
@@ -145,31 +122,68 @@ struct CommandLine<O: Args> {
     config: Option<PathBuf>,
     #[command(flatten)]
     server: ServerOptions,
-    #[command(flatten, next_help_heading = "Scheme options")]
+    #[command(flatten, next_help_heading = SCHEME_OPTIONS)]
     auth: O,
 }
 
 /// Returns the settings of the chassis and of the module `M` from the process's arguments.
 ///
 /// Exits with code 0 where only help or the version was requested.
-pub(crate) fn parse<M: AuthModule>(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(Settings, M::Options), StartError> {
-    let command = command::<M>().mut_args(without_empty_variable);
-    let parsed = command.try_get_matches_from(arguments).and_then(|found| CommandLine::from_arg_matches(&found));
-    let line: CommandLine<M::Options> = match parsed {
-        Ok(line) => line,
-        Err(asked) if !asked.use_stderr() => asked.exit(),
-        Err(wrong) => return Err(StartError::Usage(one_line(&wrong))),
-    };
-    let (server, auth) = match &line.config {
-        Some(path) => config_file::read(path)?,
-        None => Default::default(),
-    };
-    Ok((line.server.with_defaults(server).check(M::BINARY)?, line.auth.with_defaults(auth)))
+pub(crate) fn parse<M: AuthModule>(arguments: Vec<OsString>) -> Result<(Settings, M::Options), StartError> {
+    let found = layered(command::<M>(), arguments)?;
+    let line = CommandLine::<M::Options>::from_arg_matches(&found).map_err(|wrong| usage(&wrong))?;
+    Ok((line.server.check(M::BINARY)?, line.auth))
 }
 
-fn command<M: AuthModule>() -> clap::Command {
+/// Flags over environment over file: what only the file has is parsed as flags in front of the given ones.
+fn layered(command: Command, arguments: Vec<OsString>) -> Result<ArgMatches, StartError> {
+    let command = command.mut_args(without_empty_variable);
+    let found = match command.clone().try_get_matches_from(&arguments) {
+        Ok(found) => found,
+        Err(asked) if !asked.use_stderr() => asked.exit(),
+        Err(wrong) => return Err(usage(&wrong)),
+    };
+    let Some(file) = found.get_one::<PathBuf>(CONFIG) else { return Ok(found) };
+    let mut arguments = arguments.into_iter();
+    let mut all: Vec<OsString> = arguments.next().into_iter().collect();
+    for setting in config_file::read(file)? {
+        let (argument, flag) = flag(&command, &setting)?;
+        if !is_in_environment(argument) {
+            all.push(flag.into());
+        }
+    }
+    all.extend(arguments);
+    command.args_override_self(true).try_get_matches_from(all).map_err(|wrong| usage(&wrong))
+}
+
+/// Returns what a setting of the file is as a flag. An unknown key is an error, because a misspelt setting that is silently
+/// ignored makes a measurement of something else.
+fn flag<'c>(command: &'c Command, setting: &Setting) -> Result<(&'c Arg, String), StartError> {
+    let Setting { table, key, value, .. } = setting;
+    let heading = (table == "auth").then_some(SCHEME_OPTIONS);
+    let of_table =
+        || command.get_arguments().filter(|each| each.get_help_heading() == heading && each.get_id() != CONFIG);
+    let Some(argument) = of_table().find(|each| each.get_long() == Some(key)) else {
+        let known: Vec<_> = of_table().filter_map(Arg::get_long).collect();
+        return Err(setting.invalid(format!("unknown key `{key}`; [{table}] can have: {}", known.join(", "))));
+    };
+    let flag = format!("--{key}={value}");
+    let alone = command.clone().mut_args(|each| each.env(Resettable::Reset)).no_binary_name(true);
+    match alone.try_get_matches_from([&flag]) {
+        Ok(_) => Ok((argument, flag)),
+        Err(wrong) => Err(setting.invalid(one_line(&wrong))),
+    }
+}
+
+fn usage(wrong: &clap::Error) -> StartError {
+    StartError::Usage(one_line(wrong))
+}
+
+fn is_in_environment(argument: &Arg) -> bool {
+    argument.get_env().and_then(std::env::var_os).is_some_and(|value| !value.is_empty())
+}
+
+fn command<M: AuthModule>() -> Command {
     CommandLine::<M::Options>::command().name(M::BINARY).after_help(scheme_list(M::BINARY))
 }
 
@@ -191,8 +205,8 @@ pub(crate) fn naming_variable<M: AuthModule>(fault: &str, arguments: &[OsString]
         arguments.iter().any(|argument| given(argument).unwrap_or(false))
     };
     let of_variable = |argument: &&Arg| {
-        let is_set = argument.get_env().and_then(std::env::var_os).is_some_and(|value| !value.is_empty());
-        is_set && argument.get_long().is_some_and(|flag| flags.first() == Some(&flag) && !is_given(flag))
+        is_in_environment(argument)
+            && argument.get_long().is_some_and(|flag| flags.first() == Some(&flag) && !is_given(flag))
     };
     match command.get_arguments().find(of_variable).and_then(Arg::get_env) {
         Some(variable) => format!("{}: {fault}", variable.to_string_lossy()),

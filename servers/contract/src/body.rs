@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// A user: the response of `/me`, and the same facts that a session's payload and a
 /// token's claims both have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The user's number.
@@ -40,7 +40,8 @@ impl Identity {
 }
 
 /// The body of `POST /login`.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
     /// Such as `user-000001`.
@@ -50,7 +51,8 @@ pub struct LoginRequest {
 }
 
 /// The response of `POST /login` and `POST /refresh`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginResponse {
     /// The user who logged in.
     pub user: Identity,
@@ -65,7 +67,8 @@ pub struct LoginResponse {
 }
 
 /// The body of `POST /refresh` where the scheme has refresh tokens and the carrier is `bearer`.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The `refresh_token` that `/login` or the last `/refresh` has issued.
@@ -73,7 +76,8 @@ pub struct RefreshRequest {
 }
 
 /// The body of `POST /logout` and `POST /logout-all` where the scheme has refresh tokens and the carrier is `bearer`.
-#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LogoutRequest {
     /// The refresh token of the login, which logs out by itself when the credential has expired.
@@ -82,7 +86,8 @@ pub struct LogoutRequest {
 }
 
 /// The body of `POST /password`.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     /// The current one.
@@ -92,7 +97,8 @@ pub struct PasswordChange {
 }
 
 /// The body of `POST /admin/user`: what is named changes, the rest stays.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
     /// The user to change.
@@ -106,7 +112,8 @@ pub struct UserChange {
 }
 
 /// The response of `GET /healthz` and `GET /readyz`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Always `ok`; otherwise the server responds with a problem, or not at all.
     pub status: &'static str,
@@ -118,7 +125,8 @@ impl Health {
 }
 
 /// The body of `POST /bench/mint`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MintRequest {
     /// How many credentials.
@@ -132,14 +140,16 @@ pub struct MintRequest {
 }
 
 /// The response of `POST /bench/mint`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MintResponse {
     /// As many as requested.
     pub credentials: Vec<MintedCredential>,
 }
 
 /// The body of `POST /bench/clock`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClockRequest {
     /// Seconds by which the clock advances; at most [`ClockRequest::MAX_ADVANCE_S`] in one call.
@@ -152,7 +162,8 @@ impl ClockRequest {
 }
 
 /// The response of `POST /bench/clock`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClockResponse {
     /// What the server's clock shows now, in seconds since the Unix epoch.
     pub now_s: u64,
@@ -160,12 +171,14 @@ pub struct ClockResponse {
 
 /// The body of `POST /bench/rotate`: an empty object. A web page cannot send JSON to another site without asking first
 /// (Fetch section 3.3), as it could send an empty body.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {}
 
 /// A credential as a client has to send it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MintedCredential {
     /// Its user.
     pub username: String,

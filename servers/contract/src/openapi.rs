@@ -289,6 +289,20 @@ fn any(kind: Type) -> Content {
 mod tests {
     use super::*;
 
+    /// Set it, and the document is written instead of compared.
+    const UPDATE: &str = "UPDATE_OPENAPI";
+
+    #[test]
+    fn committed_document_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let generated = format!("{}\n", document().to_pretty_json().unwrap());
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(path, &generated).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(committed == generated, "run {UPDATE}=1 cargo test -p contract --lib and review the changes");
+    }
+
     #[test]
     fn every_route_of_the_wire_table_is_described() {
         let document = serde_json::to_value(document()).unwrap();

@@ -1,7 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// The media type of a [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -124,7 +123,8 @@ impl ProblemKind {
 }
 
 /// The body of an error. It never repeats what was sent, so that no credential comes back in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A URI that names the kind of problem.
     #[serde(rename = "type")]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
+use chassis::module::{AuthModule, Built, ModuleSettings, StartError};
 use jwt::{Algorithm, DownstreamIssuer};
 use session::store::RedisStore;
 use session::{SessionOptions, Sessions};
@@ -20,8 +20,7 @@ const MIN_INNER_TTL_S: u64 = 2;
 const MAX_INNER_TTL_S: u64 = 3600;
 
 /// Flags, environment variables and the table `[auth]` of the configuration file.
-#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct HybridOptions {
     /// Signature algorithm of the downstream tokens: HS256, EdDSA, ES256 or RS256 [default: `EdDSA`]
     #[arg(long, env = "AUTHBENCH_INNER_ALGORITHM", value_name = "ALG")]
@@ -37,17 +36,6 @@ pub struct HybridOptions {
     /// [default: 60, or half the idle timeout if that is less]
     #[arg(long, env = "AUTHBENCH_TOUCH_INTERVAL_S", value_name = "SECONDS")]
     pub touch_interval_s: Option<u64>,
-}
-
-impl Layered for HybridOptions {
-    fn with_defaults(self, defaults: Self) -> Self {
-        Self {
-            inner_algorithm: self.inner_algorithm.or(defaults.inner_algorithm),
-            inner_ttl_s: self.inner_ttl_s.or(defaults.inner_ttl_s),
-            inner_key_file: self.inner_key_file.or(defaults.inner_key_file),
-            touch_interval_s: self.touch_interval_s.or(defaults.touch_interval_s),
-        }
-    }
 }
 
 /// The auth module of `edge-server`.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use chassis::module::{Layered, ModuleSettings, StartError};
+use chassis::module::{ModuleSettings, StartError};
 
 use crate::claims::TokenPolicy;
 use crate::{Algorithm, SigningKey};
@@ -18,8 +18,7 @@ const MAX_LEEWAY_S: u64 = 5;
 const MAX_WINDOW_S: u64 = 3600;
 
 /// Flags, environment variables and the table `[auth]` of the configuration file.
-#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct JwtOptions {
     /// Private key of jwt-eddsa, jwt-es256, jwt-rs256 and their variants: a PKCS #8 PEM file
     /// [default: a new key]
@@ -53,22 +52,6 @@ pub struct JwtOptions {
     /// login [default: 0]
     #[arg(long, env = "AUTHBENCH_REFRESH_GRACE_S", value_name = "SECONDS")]
     pub refresh_grace_s: Option<u64>,
-}
-
-impl Layered for JwtOptions {
-    fn with_defaults(self, defaults: Self) -> Self {
-        Self {
-            key_file: self.key_file.or(defaults.key_file),
-            secret_file: self.secret_file.or(defaults.secret_file),
-            issuer: self.issuer.or(defaults.issuer),
-            audience: self.audience.or(defaults.audience),
-            leeway_s: self.leeway_s.or(defaults.leeway_s),
-            trusted_jwks: self.trusted_jwks.or(defaults.trusted_jwks),
-            propagation_s: self.propagation_s.or(defaults.propagation_s),
-            epoch_ttl_s: self.epoch_ttl_s.or(defaults.epoch_ttl_s),
-            refresh_grace_s: self.refresh_grace_s.or(defaults.refresh_grace_s),
-        }
-    }
 }
 
 /// How long a revocation may take, in seconds.

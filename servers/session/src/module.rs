@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chassis::directory::{Directory, InMemory};
-use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
+use chassis::module::{AuthModule, Built, ModuleSettings, StartError};
 use contract::body::Identity;
 use contract::{Kind, SessionBackend, Touch};
 use stores::directory::{PostgresDirectory, RedisDirectory};
@@ -26,8 +26,7 @@ const DEFAULT_PROPAGATION_S: u64 = 2;
 const MAX_PROPAGATION_S: u64 = 3600;
 
 /// Flags, environment variables and the table `[auth]` of the configuration file.
-#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct SessionOptions {
     /// With --touch throttled, minimum seconds between two extensions of a session's idle timeout
     /// [default: 60, or half the idle timeout if that is less]
@@ -46,18 +45,6 @@ pub struct SessionOptions {
     /// Key of cookie-sealed: a file of 32 bytes, which several servers may share [default: a new key]
     #[arg(long, env = "AUTHBENCH_SEALING_KEY_FILE", value_name = "FILE")]
     pub sealing_key_file: Option<PathBuf>,
-}
-
-impl Layered for SessionOptions {
-    fn with_defaults(self, defaults: Self) -> Self {
-        Self {
-            touch_interval_s: self.touch_interval_s.or(defaults.touch_interval_s),
-            pool_size: self.pool_size.or(defaults.pool_size),
-            cache_entries: self.cache_entries.or(defaults.cache_entries),
-            propagation_s: self.propagation_s.or(defaults.propagation_s),
-            sealing_key_file: self.sealing_key_file.or(defaults.sealing_key_file),
-        }
-    }
 }
 
 impl SessionOptions {

@@ -108,7 +108,7 @@ fn invalid_file_is_rejected_with_name_and_line() {
     let (_folder, path) = config_file("[sever]\n");
     assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 1", "`sever`"]);
     let (_folder, path) = config_file("[server]\nusers = \"many\"\n");
-    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "invalid type"]);
+    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "'many'", "--users"]);
     assert_start_fails(&["--config", "/nowhere/server.toml"], 2, &["/nowhere/server.toml", "No such file"]);
 }
 

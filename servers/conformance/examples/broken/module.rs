@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chassis::module::{AuthModule, Built, Layered, ModuleSettings, StartError};
+use chassis::module::{AuthModule, Built, ModuleSettings, StartError};
 
 use crate::faults::Fault;
 use crate::faulty_authenticator::FaultyAuthenticator;
@@ -14,21 +14,13 @@ use crate::token_rewriter::TokenRewriter;
 const FOREVER_S: u64 = 10 * 365 * 24 * 3600;
 
 /// The options of the real module, and the fault.
-#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Options<O: clap::Args + Default> {
     /// Fault to add
     #[arg(long)]
     fault: Option<Fault>,
     #[command(flatten)]
-    #[serde(flatten)]
     inner: O,
-}
-
-impl<O: Layered + clap::Args + Default> Layered for Options<O> {
-    fn with_defaults(self, defaults: Self) -> Self {
-        Self { fault: self.fault.or(defaults.fault), inner: self.inner.with_defaults(defaults.inner) }
-    }
 }
 
 /// The option in which a module has its signing key.

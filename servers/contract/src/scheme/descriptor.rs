@@ -1,13 +1,13 @@
 //! The description that a server gives of its scheme.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{Carrier, LogoutScope, RevocationClass, StoreDown, StoreKind, Touch};
 
 /// The description of a server at `/bench/scheme`. A foreign server may have a scheme that the
 /// table does not have, so the id is free text here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SchemeDescriptor {
     /// The scheme's id.

@@ -12,9 +12,10 @@ const USER: u32 = 1;
 const NOTHING: Issued = Issued { credential: None, refresh_token: None, expires_in: 0 };
 
 /// The auth module of `anonymous-server`.
-pub(crate) struct Module;
+#[derive(Clone, Copy, Debug)]
+pub struct Anonymous;
 
-impl AuthModule for Module {
+impl AuthModule for Anonymous {
     const BINARY: &'static str = "anonymous-server";
     type Options = NoOptions;
     type Authenticator = Control;
@@ -25,7 +26,8 @@ impl AuthModule for Module {
 }
 
 /// Returns the same user for every request.
-pub(crate) struct Control {
+#[derive(Debug)]
+pub struct Control {
     identity: Identity,
 }
 
