@@ -93,7 +93,7 @@ pub fn plan(data: &[u8]) {
 /// A record: one that is read can be evaluated.
 pub fn record(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    if let Ok(record) = engine::record::parse(text, Path::new("record.json")) {
+    if let Ok(record) = record_file::parse(text, Path::new("record.json")) {
         let _ = Evidence::of(&record);
     }
 }

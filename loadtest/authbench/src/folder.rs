@@ -35,7 +35,7 @@ fn remove_unused(folder: &Path) -> bool {
     let logs = folder.join(LOGS);
     let is_empty = |log: &PathBuf| fs::metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0);
     let Some(log_files) = entries(&logs).filter(|logs| logs.iter().all(is_empty)) else { return false };
-    let removable = [logs.clone(), folder.join(engine::record::FILE_NAME)];
+    let removable = [logs.clone(), folder.join(record_file::FILE_NAME)];
     if !entries(folder).is_some_and(|entries| entries.iter().all(|entry| removable.contains(entry))) {
         return false;
     }

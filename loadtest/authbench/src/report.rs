@@ -6,7 +6,7 @@ use crate::exit::{ExitResult, Failure};
 use crate::{cli, terminal};
 
 pub(crate) fn run(args: &cli::Report) -> ExitResult {
-    let record = engine::record::read(&args.run).map_err(Failure::usage)?;
+    let record = record_file::read(&args.run).map_err(Failure::usage)?;
     let folder = if args.run.is_dir() { args.run.clone() } else { args.run.with_file_name("") };
     ::report::write(&folder, &record).map_err(failure_of)?;
     let summary = ::report::summary(&record).map_err(failure_of)?;

@@ -17,12 +17,13 @@ pub fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
 }
 
 /// Returns these bytes as a text.
-pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
 /// Returns the error for an input of more than this many bytes.
-pub(crate) fn too_large(max_bytes: u64) -> io::Error {
+#[must_use]
+pub fn too_large(max_bytes: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than the limit of {max_bytes} bytes"))
 }
 

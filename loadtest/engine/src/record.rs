@@ -4,9 +4,7 @@
 //! `_rps` requests per second. Times of a request are in microseconds throughout.
 
 mod cost;
-mod counts;
 mod fanout;
-mod file;
 mod histogram;
 mod latency;
 mod load;
@@ -38,14 +36,18 @@ use serde_json::value::RawValue;
 use crate::each_experiment;
 use crate::experiment::Experiment;
 
-#[cfg(feature = "schema")]
-pub use file::schema;
-pub use file::{COMPRESSED_FILE_NAME, FILE_NAME, ReadError, WriteError, find, parse, read, write};
 pub use histogram::{EncodedHistogram, HistogramError, MAX_US, MIN_US, SIGNIFICANT_DIGITS, empty_histogram};
 pub use quantiles::{MIN_SAMPLES_ABOVE, Quantiles};
 pub use round::{Counts, Interval, Load, Round, RoundAt, Usage, Validity, Window};
 pub use run::{Conformance, Host, Omission, Placement, Run, Status};
 pub use version::{FORMAT, FormatVersion};
+
+/// The JSON Schema of the record, as committed in `results/schema/`.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Record).to_value()
+}
 
 /// One run: its request, findings and measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use engine::clock::SchedulingClass;
-use engine::record::{self, Conformance, Data, Measurement, Omission, Record, Round, Status, WriteError};
+use engine::record::{Conformance, Data, Measurement, Omission, Record, Round, Status};
+use record_file::WriteError;
 
 /// A record that is written to its folder as results are added. A run that is killed (SIGKILL, power loss) loses at
 /// most the results of the ten seconds after the last write, and far less while the record is small, but no results of
@@ -140,7 +141,7 @@ impl Journal {
 
     fn write(&mut self) -> Result<(), WriteError> {
         let began = Instant::now();
-        record::write(&self.folder, &self.record)?;
+        record_file::write(&self.folder, &self.record)?;
         self.pause = Pause::after(began, Instant::now());
         self.is_written = true;
         Ok(())

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Carrier, Scheme, StoreKind};
-use engine::record::{Placement, WriteError};
+use engine::record::Placement;
 use lab::child::Bounds;
 use lab::cpu_quota::{CpuQuotas, NoCpuQuotas};
 use lab::scratch::Scratch;
 use lab::server::{Server, ServerError, ServerSpec};
 use lab::store::{Store, UnusableStore};
+use record_file::WriteError;
 
 use crate::{Balancer, Journal, Progress};
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use engine::record::{self, Status, WireExperiment};
+use engine::record::{Status, WireExperiment};
 
 use crate::support::{
     SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, runs_full_tests, stderr, stdout, write_server_wrappers,
@@ -31,7 +31,7 @@ fn comparison_prints_the_path_of_a_complete_run() {
     let path = stdout(&output).lines().last().unwrap().to_owned();
     assert_eq!(std::fs::canonicalize(&path).unwrap(), std::fs::canonicalize(&run).unwrap());
 
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert_eq!(record.run.status, Status::Complete);
     assert_eq!(record.run.seed, 7);
     assert_eq!(record.run.command_line[1..], arguments);
@@ -60,7 +60,7 @@ fn report_is_rebuilt_byte_for_byte() {
     let servers = ["anonymous-server", "jwt-server"].map(|name| (name, name, &[][..]));
     let output = command(&args).env(lab::server::BIN_DIR, write_server_wrappers(&dir, &servers)).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     let [checked] = &record.conformance[..] else { panic!("{:?}", record.conformance) };
     assert_eq!((checked.scheme.as_str(), checked.failed.len()), ("jwt-eddsa", 0));
     assert!(checked.passed > 20, "{checked:?}");
@@ -99,7 +99,7 @@ fn revocation_violation_fails_the_run_after_the_reports_are_written() {
     );
     assert!(printed.contains("node 4"), "every node is named: {printed}");
     assert!(stdout(&output).contains("REVOCATION GUARANTEE VIOLATED"), "{}", stdout(&output));
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert_eq!(record.run.status, Status::Complete);
     assert!(std::fs::read_to_string(run.join("report.md")).unwrap().contains("Revocation guarantee violated"));
 }

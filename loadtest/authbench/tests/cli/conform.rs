@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use engine::record::{self, Status};
+use engine::record::Status;
 use lab::server::{Server, ServerSpec};
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn server_that_fails_conformance_is_not_measured() {
         "{}",
         stderr(&output)
     );
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{:?}", record.run.status);
     assert_eq!(record.conformance[0].failed, ["logout-ends-credential"]);
     assert!(record.experiments.is_empty(), "{:?}", record.experiments);

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use engine::record::{self, Status};
+use engine::record::Status;
 
 use crate::support::{
     SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, json, load, reference_record, server, start, stderr,
@@ -251,7 +251,7 @@ fn full_disk_keeps_earlier_rounds() {
     let printed = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(printed.contains("cannot write") && printed.contains("--out"), "{printed}");
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }));
     assert!(!record.experiments.is_empty(), "the rounds before it are there");
     let left: Vec<_> = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -328,7 +328,7 @@ fn without_redis_other_schemes_are_compared_with_a_note() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("LEFT OUT: session-redis"), "{}", stderr(&output));
     assert!(stderr(&output).contains("apt-get install redis-server"));
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert_eq!(
         record.omitted.iter().map(|omission| omission.what.as_str()).collect::<Vec<_>>(),
         ["session-redis", "conformance"]

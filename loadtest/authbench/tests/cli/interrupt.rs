@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use engine::record::{self, LoadExperiment, SloExperiment, Status};
+use engine::record::{LoadExperiment, SloExperiment, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn interrupted_load_keeps_its_measurement() {
         assert!(result["requests"].as_u64().unwrap() >= 20, "{name}: {result}");
         assert_eq!(result["errors"], 0, "{name}: {result}");
 
-        let record = record::read(&dir.run()).unwrap();
+        let record = record_file::read(&dir.run()).unwrap();
         let Status::Incomplete { reason } = &record.run.status else { panic!("{name}: {:?}", record.run.status) };
         assert!(reason.starts_with("interrupted after") && reason.ends_with("of 600.0 s"), "{name}: {reason}");
         let load = record.data::<LoadExperiment>().unwrap_or_else(|| panic!("{name}: {:?}", record.experiments));
@@ -83,7 +83,7 @@ fn interrupted_search_keeps_its_rounds() {
     let more = ["--slo", "p99=1s", "--duration", "500ms", "--population", "10"];
     let mut running = start(load(&dir, &server.base_url(), &more));
     let rounds = || {
-        record::read(&dir.run())
+        record_file::read(&dir.run())
             .map_or(0, |record| record.data::<SloExperiment>().map_or(0, |search| search.rounds.len()))
     };
     wait_until("a round is in the record", Duration::from_mins(1), || rounds() > 0);
@@ -92,7 +92,7 @@ fn interrupted_search_keeps_its_rounds() {
     let output = running.wait_with_output().unwrap();
     assert_eq!(status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).lines().last().unwrap().contains("are kept in"), "{}", stderr(&output));
-    assert!(matches!(record::read(&dir.run()).unwrap().run.status, Status::Incomplete { .. }));
+    assert!(matches!(record_file::read(&dir.run()).unwrap().run.status, Status::Incomplete { .. }));
     assert!(dir.run().join("report.html").exists());
     serde_json::from_str::<Value>(&stdout(&output)).unwrap();
 }
@@ -139,7 +139,7 @@ fn one_signal_ends_the_conformance_suite() {
 fn one_signal_ends_a_report() {
     let _lock = exclusive();
     let dir = TestDir::new();
-    dir.file(record::FILE_NAME, &reference_record());
+    dir.file(record_file::FILE_NAME, &reference_record());
     let mut running = start(command(&["report", dir.path().to_str().unwrap()]));
     let clock = lab::observe::CpuClock::of(running.id()).unwrap();
     wait_until("it works", LIMIT, || clock.ns().unwrap() > 100_000_000);
@@ -225,7 +225,7 @@ fn signals_that_were_ignored_at_start_stay_ignored() {
     }
     let output = running.wait_with_output().unwrap();
     assert!(output.status.success(), "{:?}: {}", output.status, stderr(&output));
-    assert_eq!(record::read(&out).unwrap().run.status, Status::Complete);
+    assert_eq!(record_file::read(&out).unwrap().run.status, Status::Complete);
 }
 
 #[test]

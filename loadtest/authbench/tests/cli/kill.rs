@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use engine::record::{self, Status};
+use engine::record::Status;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::rngs::SmallRng;
@@ -84,7 +84,7 @@ fn expect_cleanup(signal: Signal, moment: Moment, args: &[&str]) {
     let mut compare = command(&[&["compare", "--out", run.to_str().unwrap()], args].concat());
     // A separate process group, as a shell creates it, and scratch folders that this test can see.
     let mut running = start_in_group(&mut compare, &dir);
-    wait_until("the record is begun", Duration::from_secs(10), || run.join(record::FILE_NAME).exists());
+    wait_until("the record is begun", Duration::from_secs(10), || run.join(record_file::FILE_NAME).exists());
     match moment {
         Moment::Serving => {
             wait_until("a server has started", SERVING, || servers(&running).into_iter().any(is_auth_server));
@@ -105,7 +105,7 @@ fn expect_cleanup(signal: Signal, moment: Moment, args: &[&str]) {
     }
     assert_eq!(scratch_folders(&dir), 0, "{case}");
     assert_eq!(control_groups(&running), Vec::<PathBuf>::new(), "{case}");
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{case}: {:?}", record.run.status);
 }
 
@@ -149,7 +149,7 @@ fn failure_after_server_exit(experiment: &str, schemes: &str, random: &mut Small
     let printed = fs::read_to_string(&printed).unwrap();
     let as_expected = status.unwrap().code() == Some(1)
         && printed.contains(&format!("(process {killed_pid}) exited"))
-        && matches!(record::read(&run).unwrap().run.status, Status::Incomplete { .. })
+        && matches!(record_file::read(&run).unwrap().run.status, Status::Incomplete { .. })
         && scratch_folders(&dir) == 0
         && control_groups(&running).is_empty();
     (!as_expected).then(|| format!("{experiment} without {killed_pid}: {status:?}, {printed}"))
@@ -347,7 +347,7 @@ fn interrupted_run_can_be_reported() {
         run.to_str().unwrap(),
     ]));
     wait_until("a round is recorded", Duration::from_mins(1), || {
-        record::read(&run).is_ok_and(|record| !record.experiments.is_empty())
+        record_file::read(&run).is_ok_and(|record| !record.experiments.is_empty())
     });
     kill(pid(&compare), Signal::SIGINT).unwrap();
     let output = compare.wait_with_output().unwrap();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use engine::record::{self, Status};
+use engine::record::Status;
 
 use crate::support::{SKIP_CONFORMANCE, TestDir, authbench, command, exclusive, server, stderr, stdout, wait_until};
 
@@ -89,7 +89,7 @@ fn unwritable_progress_does_not_end_a_run() {
         let output = run_to_exit(run);
         assert!(output.status.success(), "{unwritable:?}: {:?}", output.status);
         assert!(stdout(&output).lines().last().unwrap().ends_with(&format!("{unwritable:?}")));
-        assert_eq!(record::read(&out).unwrap().run.status, Status::Complete);
+        assert_eq!(record_file::read(&out).unwrap().run.status, Status::Complete);
     }
 }
 
@@ -114,8 +114,7 @@ fn server_survives_closed_output_pipes() {
     let _lock = exclusive();
     for unwritable in [Unwritable::FullDisk, Unwritable::ClosedPipe] {
         // The port was free just before.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        let address = testkit::free_address().to_string();
         let mut server = Command::new(lab::server::locate("jwt-server").unwrap());
         server.args(["--listen", &address, "--users", "10", "--log", "debug"]);
         let mut server = server.stdout(unwritable).stderr(unwritable).spawn().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::record::{self, LoadExperiment};
+use engine::record::LoadExperiment;
 
 use crate::support::{TestDir, exclusive, json, load, server, start, wait_for_load};
 
@@ -30,7 +30,7 @@ fn stall_shows_in_response_time_and_not_in_service_time() {
     assert!(service_us < response_us / 4.0, "service time would have hidden it, but shows {service_us} µs");
     assert_eq!(result["requests"], 4_000);
 
-    let record = record::read(&dir.run()).unwrap();
+    let record = record_file::read(&dir.run()).unwrap();
     let load = record.data::<LoadExperiment>().expect("a load");
     assert_eq!(load.rounds[0].response_us.p99.map(|p99| p99 as f64), Some(response_us));
     assert_eq!(load.rounds[0].service_us.p99.map(|p99| p99 as f64), Some(service_us));

@@ -56,7 +56,7 @@ impl TestDir {
 pub(crate) fn reference_record() -> String {
     let mut runs = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/evidence")).unwrap();
     let run = runs.find_map(|entry| Some(entry.unwrap().path()).filter(|path| path.is_dir())).unwrap();
-    serde_json::to_string(&engine::record::read(&run).unwrap()).unwrap()
+    serde_json::to_string(&record_file::read(&run).unwrap()).unwrap()
 }
 
 /// Returns authbench with default handlers of the signals that stop it, as from a terminal: it keeps ignoring signals

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::record::{self, ToyExperiment};
+use engine::record::ToyExperiment;
 
 use crate::support::{SKIP_CONFORMANCE, TestDir, authbench, exclusive, stderr, stdout};
 
@@ -16,7 +16,7 @@ fn toy_experiment_runs_from_command_line_to_report() {
     let output = authbench(&args);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("Toy experiment"), "among the columns of the summary table: {}", stdout(&output));
-    let record = record::read(&run).unwrap();
+    let record = record_file::read(&run).unwrap();
     let points = &record.data::<ToyExperiment>().unwrap().points;
     assert_eq!(points.iter().map(|point| point.scheme.as_str()).collect::<Vec<_>>(), ["anonymous", "jwt-hs256"]);
     for name in ["report.html", "report.md"] {

@@ -1,7 +1,8 @@
 //! A record is on disk whatever ends its run, and is not rewritten after every addition.
 
-use engine::record::{FILE_NAME, Record, Status, read};
+use engine::record::{Record, Status};
 use experiments::Journal;
+use record_file::{FILE_NAME, read};
 use tempfile::TempDir;
 
 use crate::testbed::record;

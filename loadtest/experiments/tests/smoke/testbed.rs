@@ -270,7 +270,7 @@ fn measure_on(
     let mut steps = CountedSteps { planned: 0, made: 0 };
     let mut context = RunContext { config: &config, journal: &mut journal, progress: &mut steps };
     run(experiment, &mut context, parameters).unwrap();
-    let written = engine::record::read(folder.path()).unwrap();
+    let written = record_file::read(folder.path()).unwrap();
     assert_eq!(&written, journal.record(), "the record on disk has all measurements");
     written
 }

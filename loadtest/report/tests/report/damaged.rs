@@ -65,7 +65,7 @@ fn set_numbers(value: &mut Value, name: &str, to: &Value) {
 
 /// Returns whether the record is rejected, or reported without a panic.
 fn is_rejected_or_reported(record: &Value) -> bool {
-    let Ok(record) = engine::record::parse(&record.to_string(), Path::new("record.json")) else { return true };
+    let Ok(record) = record_file::parse(&record.to_string(), Path::new("record.json")) else { return true };
     let summary = |record: &Record| report::summary(record).map(drop);
     catch_unwind(|| summary(&record)).is_ok()
 }

@@ -1,4 +1,9 @@
-//! Reading and writing `record.json`, and reading `record.json.gz`.
+//! Reads and writes `record.json`, and reads `record.json.gz`.
+//!
+//! The type is that of [`engine::record`]. This crate contains the code that `serde` generates for it, which is most of the
+//! code of the record, and is not optimised, because nothing of it runs while something is measured.
+
+mod counts;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -6,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::counts::Countable;
-use super::{FORMAT, FormatVersion, Record};
-use crate::input;
-use crate::output::replace;
+use engine::input;
+use engine::output::replace;
+use engine::record::{FORMAT, FormatVersion, Record};
+
+use counts::Countable;
 
 /// The record's name in the run's folder.
 pub const FILE_NAME: &str = "record.json";
@@ -155,13 +161,6 @@ pub fn write(folder: &Path, record: &Record) -> Result<PathBuf, WriteError> {
     };
     replace(&path, fill).map_err(|source| WriteError { path: path.clone(), source })?;
     Ok(path)
-}
-
-/// The JSON Schema of the record, as committed in `results/schema/`.
-#[cfg(feature = "schema")]
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Record).to_value()
 }
 
 #[cfg(test)]

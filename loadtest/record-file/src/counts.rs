@@ -10,7 +10,7 @@ const MAX_NUMBER: u64 = 1 << 53;
 const SEED: &str = "seed";
 
 /// Any JSON in which no whole number but a seed is larger than what can be counted.
-pub(super) struct Countable;
+pub(crate) struct Countable;
 
 impl<'de> Deserialize<'de> for Countable {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
