@@ -273,7 +273,7 @@ fn every_check_can_fail() {
 }
 
 /// Number of broken servers that are checked at a time.
-const CONCURRENCY: usize = 3;
+const CONCURRENCY: usize = 4;
 
 /// The checks that a broken server must pass, in addition to those that it must fail.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::testbed::{Testbed, failures, has_full_extent, is_full};
 /// Concurrent runs, in addition to those of the broken servers. Outages and windows are mostly waits; but several
 /// full-extent floods of requests at a time slow down the store's responses on a small machine.
 fn concurrency() -> usize {
-    if has_full_extent() { 1 } else { 4 }
+    if has_full_extent() { 1 } else { 5 }
 }
 
 /// A scheme and a carrier.
