@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use contract::Scheme;
 use experiments::doctor::{Capabilities, Finding, Measurability, State, examine};
+use textwrap::{Options, WordSplitter, fill};
 
 use crate::doctor_json::DoctorResult;
 use crate::exit::ExitResult;
@@ -107,20 +108,9 @@ fn group_by_reasons(
 
 /// Wraps a text after a head, with aligned lines of at most [`WIDTH`] characters.
 fn wrap(head: &str, text: &str) -> String {
-    let indent = head.chars().count();
-    let (mut lines, mut line) = (String::new(), head.to_owned());
-    for word in text.split_whitespace() {
-        let empty = line.chars().count() <= indent;
-        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push_str(&line);
-            lines.push('\n');
-            line = " ".repeat(indent);
-        } else if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines + &line + "\n"
+    let indent = " ".repeat(head.chars().count());
+    let options = Options::new(WIDTH).initial_indent(head).subsequent_indent(&indent);
+    fill(text, options.word_splitter(WordSplitter::NoHyphenation).break_words(false)) + "\n"
 }
 
 #[cfg(test)]

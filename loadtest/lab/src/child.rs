@@ -30,6 +30,7 @@ use nix::unistd::Pid;
 pub use launch::{Account, Bounds, ENV_PREFIX, Launch, LaunchError};
 
 use crate::cpu_quota::CpuQuota;
+use crate::process_id;
 
 use log::Log;
 
@@ -248,12 +249,7 @@ fn exit_status(process: &mut std::process::Child) -> Option<ExitStatus> {
 fn is_exiting(pid: u32) -> bool {
     /// `include/linux/sched.h` of the kernel.
     const PF_EXITING: u32 = 0x4;
-    let flags = || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The ninth field, proc_pid_stat(5); the second, a name, may hold anything.
-        stat.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse::<u32>().ok()
-    };
-    flags().is_some_and(|flags| flags & PF_EXITING != 0)
+    process_id::stat(pid).is_some_and(|stat| stat.flags & PF_EXITING != 0)
 }
 
 fn wait(process: &mut std::process::Child) -> ExitStatus {

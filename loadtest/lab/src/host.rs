@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use engine::record::Host;
+use procfs::{Current as _, Meminfo};
 
 /// Returns what this machine is, and how much of it this thread may use: call it before the thread is pinned.
 /// Unavailable facts are null or `unknown`.
@@ -16,10 +17,7 @@ pub fn host() -> Host {
         kernel: kernel(),
         cpu_model: cpu_model(&cpuinfo),
         cpus: crate::placement::allowed().len() as u32,
-        memory_bytes: read_to_string("/proc/meminfo")
-            .ok()
-            .and_then(|text| memory_field(&text, "MemTotal"))
-            .unwrap_or(0),
+        memory_bytes: Meminfo::current().map_or(0, |memory| memory.mem_total),
         clock_source: word("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         cpu_governor: word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         virtualized: is_virtualized(&cpuinfo),
@@ -37,7 +35,7 @@ pub fn software() -> BTreeMap<String, String> {
 /// The memory that can be had without swapping, in bytes, as far as the kernel knows.
 #[must_use]
 pub fn available_memory_bytes() -> Option<u64> {
-    memory_field(&read_to_string("/proc/meminfo").ok()?, "MemAvailable")
+    Meminfo::current().ok()?.mem_available
 }
 
 /// The version of the `HAProxy` in PATH; none if there is none.
@@ -76,12 +74,6 @@ fn cpu_model(cpuinfo: &str) -> String {
     named.or_else(board).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// In bytes.
-fn memory_field(meminfo: &str, name: &str) -> Option<u64> {
-    let kilobytes = field(meminfo, name)?.strip_suffix(" kB")?;
-    Some(kilobytes.trim().parse::<u64>().ok()? * 1024)
-}
-
 /// x86 hypervisors set a processor flag; others show in the device tree or as the Xen folder.
 fn is_virtualized(cpuinfo: &str) -> bool {
     let flagged = field(cpuinfo, "flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"));
@@ -115,14 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn host_facts_are_parsed_from_proc_files() {
+    fn processor_is_described_as_cpuinfo_has_it() {
         let cpuinfo =
             "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu vme hypervisor lahf_lm\n\nprocessor\t: 1\n";
         assert_eq!(cpu_model(cpuinfo), "AMD EPYC");
         assert!(is_virtualized(cpuinfo));
-        let meminfo = "MemTotal:       24689764 kB\nMemFree: 1 kB\n";
-        assert_eq!(memory_field(meminfo, "MemTotal"), Some(24_689_764 * 1024));
-        assert_eq!(memory_field(meminfo, "MemAvailable"), None);
     }
 
     #[test]

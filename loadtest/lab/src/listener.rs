@@ -1,8 +1,11 @@
 //! Where a process can listen, and which one listens at an address, so that an externally started target can be
 //! observed, too.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
-use std::{fs, io};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+
+use procfs::net::{TcpState, tcp, tcp6};
+use procfs::process::{FDTarget, Process, all_processes};
 
 /// Returns an address of loopback that is free now, for programs that take no port 0 and for addresses that others must
 /// know first. Another process may take it before.
@@ -21,42 +24,23 @@ pub fn free_port() -> io::Result<u16> {
 pub fn process_listening_at(url: &str) -> Option<u32> {
     let authority = url.split_once("://")?.1.split('/').next()?;
     let address = authority.to_socket_addrs().ok()?.find(|address| address.ip().is_loopback())?;
-    let socket = format!("socket:[{}]", inode(address)?);
-    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut owners = pids.filter(|&pid| has_socket_open(pid, &socket));
+    let inode = inode(address)?;
+    let mut owners = all_processes().ok()?.filter_map(Result::ok).filter(|process| has_socket_open(process, inode));
     let owner = owners.next()?;
-    owners.next().is_none().then_some(owner)
+    owners.next().is_none().then(|| owner.pid().cast_unsigned())
 }
 
 /// The inode of the socket that listens at the address, or at its port on every address.
-fn inode(address: SocketAddr) -> Option<String> {
-    let table = if address.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    let addresses = [local(address), local(SocketAddr::new(wildcard_address(address.ip()), address.port()))];
-    let table = fs::read_to_string(table).ok()?;
-    let listening = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let inodes = listening
-        .filter(|fields| fields.len() > 9 && fields[3] == "0A" && addresses.iter().any(|address| address == fields[1]));
-    inodes.map(|fields| fields[9].to_owned()).next()
+fn inode(address: SocketAddr) -> Option<u64> {
+    let sockets = if address.is_ipv4() { tcp() } else { tcp6() };
+    let is_here = |at: SocketAddr| at.port() == address.port() && (at.ip() == address.ip() || at.ip().is_unspecified());
+    let mut sockets = sockets.ok()?.into_iter();
+    sockets.find(|socket| socket.state == TcpState::Listen && is_here(socket.local_address)).map(|socket| socket.inode)
 }
 
-/// An address as the kernel's table writes it: words of the address in the machine's order, then the port.
-fn local(address: SocketAddr) -> String {
-    let octets = match address.ip() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    let word = |word: &[u8]| u32::from_ne_bytes(word.try_into().expect("chunks of four"));
-    let words: Vec<_> = octets.chunks(4).map(|chunk| format!("{:08X}", word(chunk))).collect();
-    format!("{}:{:04X}", words.concat(), address.port())
-}
-
-fn wildcard_address(ip: IpAddr) -> IpAddr {
-    if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
-}
-
-fn has_socket_open(pid: u32, socket: &str) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|link| link.as_os_str() == socket)
+fn has_socket_open(process: &Process, inode: u64) -> bool {
+    let Ok(mut open) = process.fd() else { return false };
+    open.any(|each| each.is_ok_and(|each| matches!(each.target, FDTarget::Socket(socket) if socket == inode)))
 }
 
 #[cfg(test)]

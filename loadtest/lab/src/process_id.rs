@@ -1,7 +1,8 @@
 //! A process, identified by its number and by when it began: numbers are used again.
 
-use std::fs::read_to_string;
 use std::str::FromStr;
+
+use procfs::process::{Process, Stat};
 
 /// A process of this machine, in this process's namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +47,12 @@ impl FromStr for ProcessId {
     }
 }
 
-/// Returns when a running process began: the 22nd field of its `stat`. Fields are counted from behind the name, which
-/// may hold anything.
+/// Returns when a running process began, in ticks. A process that has ended has an entry until its parent has waited for it.
 pub(crate) fn began(pid: u32) -> Option<u64> {
-    let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    // The third: a process that has ended has an entry until its parent has waited for it.
-    let ended = matches!(fields.next()?, "Z" | "X");
-    let began = fields.nth(18)?.parse().ok()?;
-    (!ended).then_some(began)
+    stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X')).map(|stat| stat.starttime)
+}
+
+/// Returns what the kernel states about a process; none if there is none.
+pub(crate) fn stat(pid: u32) -> Option<Stat> {
+    Process::new(pid.cast_signed()).and_then(|process| process.stat()).ok()
 }

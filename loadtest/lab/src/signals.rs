@@ -6,17 +6,13 @@
 use std::io;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, signal};
+use procfs::process::Process;
 
 /// Whether the signal is ignored now; false where `/proc` cannot be read.
 #[must_use]
 pub fn is_ignored(signal: Signal) -> bool {
-    let mask = || {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        // A bit for each signal, proc_pid_status(5).
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-        u64::from_str_radix(mask.trim(), 16).ok()
-    };
-    mask().is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 1)
+    let status = Process::myself().and_then(|process| process.status());
+    status.is_ok_and(|status| status.sigign >> (signal as u32 - 1) & 1 == 1)
 }
 
 /// Runs what sets handlers for these signals, and has those that were ignored before ignored again. None of the ignored

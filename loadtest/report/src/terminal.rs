@@ -1,5 +1,10 @@
 //! The short table at the end of a run: plain text, aligned.
 
+use std::borrow::Cow;
+use std::iter;
+
+use textwrap::{Options, WordSplitter, wrap};
+
 use crate::document::{Cell, DAGGER, Table};
 use crate::printable::on_one_line;
 use crate::sections::Summary;
@@ -49,14 +54,9 @@ fn heads(table: &Table) -> Vec<Vec<String>> {
 }
 
 fn wrap_head(title: &str, unit: &str) -> Vec<String> {
-    let mut lines = vec![title.to_owned()];
-    for (place, word) in unit.split_whitespace().enumerate() {
-        match lines.last_mut().filter(|line| place > 0 && line.chars().count() + word.chars().count() < HEAD_WIDTH) {
-            Some(line) => *line = format!("{line} {word}"),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    let options = Options::new(HEAD_WIDTH).word_splitter(WordSplitter::NoHyphenation).break_words(false);
+    let unit = wrap(unit, options).into_iter().map(Cow::into_owned).filter(|line| !line.is_empty());
+    iter::once(title.to_owned()).chain(unit).collect()
 }
 
 /// Formats a cell. The first column is only the name: the class is in the line above.

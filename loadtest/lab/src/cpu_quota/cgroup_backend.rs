@@ -3,6 +3,9 @@
 use std::fs::{self, read_to_string};
 use std::path::{Path, PathBuf};
 
+use procfs::process::{MountInfo, Process};
+use procfs::{ProcResult, ProcessCGroup, ProcessCGroups};
+
 /// How quotas are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CgroupBackend {
@@ -67,12 +70,15 @@ pub(super) fn hierarchies(resource: Resource) -> Vec<Hierarchy> {
             group_path.ancestors().take_while(|folder| folder.starts_with(&at)).map(Path::to_owned).collect();
         folders.into_iter().map(move |folder| Hierarchy { version, folder })
     };
-    mounts_with_paths("self", resource).into_iter().flat_map(|(mount, group_path)| above(mount, &group_path)).collect()
+    mounts_with_paths(Process::myself(), resource)
+        .into_iter()
+        .flat_map(|(mount, group_path)| above(mount, &group_path))
+        .collect()
 }
 
 /// The folder of the group that a process is in, which has the processor as a resource.
 pub(super) fn group_of(pid: u32) -> Option<PathBuf> {
-    let folders = mounts_with_paths(&pid.to_string(), Resource::Processor).into_iter();
+    let folders = mounts_with_paths(Process::new(pid.cast_signed()), Resource::Processor).into_iter();
     let folders = folders.map(|(mount, group_path)| mount.at.join(group_path.strip_prefix("/").unwrap_or(&group_path)));
     folders.into_iter().find(|folder| has_quota(folder))
 }
@@ -106,50 +112,45 @@ struct Mount {
     at: PathBuf,
 }
 
-/// Each mounted hierarchy that may have the resource, with the path of this process in it.
-fn mounts_with_paths(pid: &str, resource: Resource) -> Vec<(Mount, PathBuf)> {
-    let mounts = mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default(), resource);
-    let groups = read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+/// Each mounted hierarchy that may have the resource, with the path of a process in it.
+fn mounts_with_paths(process: ProcResult<Process>, resource: Resource) -> Vec<(Mount, PathBuf)> {
+    let mounts = mounts(&read_to_string("/proc/self/mountinfo").unwrap_or_default(), resource).into_iter();
+    let Ok(groups) = process.and_then(|process| process.cgroups()) else { return vec![] };
     mounts
-        .into_iter()
         .filter_map(|mount| Some((path(&groups, mount.version, resource)?, mount)))
         .map(|(path, mount)| (mount, path))
         .collect()
 }
 
-/// From `/proc/self/mountinfo`: version 2 first.
+/// From `/proc/self/mountinfo`: version 2 first. A line that cannot be parsed is of another file system.
 fn mounts(mountinfo: &str, resource: Resource) -> Vec<Mount> {
     let mount = |line: &str| {
-        let (before, after) = line.split_once(" - ")?;
-        let at = PathBuf::from(before.split(' ').nth(4)?);
-        let mut after = after.split(' ');
-        let version = match after.next()? {
+        let MountInfo { mount_point, fs_type, super_options, .. } = MountInfo::from_line(line).ok()?;
+        let version = match fs_type.as_str() {
             "cgroup2" => Version::V2,
-            "cgroup" if after.nth(1)?.split(',').any(|option| option == resource.name()) => Version::V1,
+            "cgroup" if super_options.contains_key(resource.name()) => Version::V1,
             _ => return None,
         };
-        Some(Mount { version, at })
+        Some(Mount { version, at: mount_point })
     };
     let mut mounts: Vec<Mount> = mountinfo.lines().filter_map(mount).collect();
     mounts.sort_by_key(|mount| mount.version == Version::V1);
     mounts
 }
 
-/// From `/proc/PID/cgroup`.
-fn path(groups: &str, version: Version, resource: Resource) -> Option<PathBuf> {
-    let mut groups = groups.lines().map(|line| line.splitn(3, ':'));
-    groups.find_map(|mut fields| {
-        let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let has_resource = match version {
-            Version::V2 => number == "0" && controllers.is_empty(),
-            Version::V1 => controllers.split(',').any(|controller| controller == resource.name()),
-        };
-        has_resource.then(|| PathBuf::from(path))
-    })
+/// Returns the path of a process in a hierarchy that has the resource.
+fn path(groups: &ProcessCGroups, version: Version, resource: Resource) -> Option<PathBuf> {
+    let has_resource = |group: &&ProcessCGroup| match version {
+        Version::V2 => group.hierarchy == 0,
+        Version::V1 => group.controllers.iter().any(|controller| controller == resource.name()),
+    };
+    groups.0.iter().find(has_resource).map(|group| PathBuf::from(&group.pathname))
 }
 
 #[cfg(test)]
 mod tests {
+    use procfs::FromRead as _;
+
     use super::*;
 
     const MIXED_MOUNTINFO: &str = "\
@@ -174,7 +175,9 @@ mod tests {
 
     #[test]
     fn group_path_is_parsed_for_each_hierarchy() {
-        let path = |groups, version| super::path(groups, version, Resource::Processor);
+        let path = |groups: &str, version| {
+            super::path(&ProcessCGroups::from_read(groups.as_bytes()).unwrap(), version, Resource::Processor)
+        };
         let groups = "3:cpuset:/\n2:cpu,cpuacct:/part\n0::/user.slice/session-2.scope\n";
         assert_eq!(path(groups, Version::V1), Some("/part".into()));
         assert_eq!(path(groups, Version::V2), Some("/user.slice/session-2.scope".into()));

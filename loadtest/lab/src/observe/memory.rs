@@ -1,7 +1,8 @@
 //! How much memory a process holds, in bytes.
 
-use std::fs::read_to_string;
 use std::io;
+
+use procfs::process::Process;
 
 /// The memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,19 +17,20 @@ pub struct Memory {
 
 /// The memory that the process holds now. An error means that it has ended, or is not on this machine.
 pub fn memory(pid: u32) -> io::Result<Memory> {
-    let rollup = read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    if let (Some(rss_bytes), pss_bytes @ Some(_)) = (bytes(&rollup, "Rss:"), bytes(&rollup, "Pss:")) {
-        return Ok(Memory { rss_bytes, pss_bytes });
-    }
-    let status = read_to_string(format!("/proc/{pid}/status"))?;
     let ended = || io::Error::new(io::ErrorKind::NotFound, format!("process {pid} has exited and has no memory"));
-    Ok(Memory { rss_bytes: bytes(&status, "VmRSS:").ok_or_else(ended)?, pss_bytes: None })
+    let process = Process::new(pid.cast_signed()).map_err(|_| ended())?;
+    if let Some((rss_bytes, pss_bytes)) = rollup(&process) {
+        return Ok(Memory { rss_bytes, pss_bytes: Some(pss_bytes) });
+    }
+    let status = process.status().map_err(|_| ended())?;
+    Ok(Memory { rss_bytes: status.vmrss.ok_or_else(ended)? * 1024, pss_bytes: None })
 }
 
-/// The value of a line such as `Pss:      1234 kB`.
-fn bytes(text: &str, name: &str) -> Option<u64> {
-    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(value.strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+/// The resident and the proportional set, in bytes.
+fn rollup(process: &Process) -> Option<(u64, u64)> {
+    let maps = process.smaps_rollup().ok()?.memory_map_rollup;
+    let sums = &maps.0.first()?.extension.map;
+    Some((*sums.get("Rss")?, *sums.get("Pss")?))
 }
 
 #[cfg(test)]
@@ -43,13 +45,5 @@ mod tests {
         assert!(after.rss_bytes >= before.rss_bytes + (30 << 20), "{before:?} {after:?}");
         assert!(after.pss_bytes.unwrap() <= after.rss_bytes);
         assert_eq!(held.len(), 32 << 20);
-    }
-
-    #[test]
-    fn memory_field_is_matched_by_its_whole_name() {
-        let rollup = "Rss:                1000 kB\nPss:                 900 kB\nPss_Dirty:           10 kB\n";
-        assert_eq!(bytes(rollup, "Pss:"), Some(900 * 1024));
-        assert_eq!(bytes(rollup, "Rss:"), Some(1000 * 1024));
-        assert_eq!(bytes("VmRSS: x kB", "VmRSS:"), None);
     }
 }
