@@ -40,7 +40,7 @@ fn proxy_of_the_environment_is_not_used() {
     let (proxy, connections) = proxy();
     for more in [["--rate", "100"], ["--users", "2"]] {
         let dir = TestDir::new();
-        let more = [&more[..], &["--duration", "1s", "--population", "5"]].concat();
+        let more = [&more[..], &["--duration", "300ms", "--population", "5"]].concat();
         let load = with_proxy_variables(load(&dir, &server.base_url(), &more), &proxy);
         let output = start(load).wait_with_output().unwrap();
         assert_eq!(json(&output)["errors"], 0, "{}", stderr(&output));

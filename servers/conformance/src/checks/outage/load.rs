@@ -14,7 +14,7 @@ use crate::wire::{Base, Request, Response};
 /// Number of concurrent connections.
 const CONNECTIONS: usize = 6;
 /// The pause between two requests of a connection: the subject is the outage, not the server's speed.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(8);
 /// Duration of the load before the outage, at its start, during it, and after it.
 const SPAN: Duration = Duration::from_millis(300);
 /// Minimum duration of the outage: longer than the store timeout of any server.
