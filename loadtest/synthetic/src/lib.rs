@@ -10,6 +10,7 @@
 
 pub mod check;
 pub mod logins;
+mod memory;
 pub mod outage;
 pub mod population;
 pub mod revocation;
@@ -26,8 +27,8 @@ use contract::{Carrier, LogoutScope, RevocationClass, SchemeDescriptor, StoreDow
 use engine::plan::{Arrivals, Plan};
 use engine::record::{
     CostExperiment, Counts, Data as _, EncodedHistogram, FORMAT, Host, Interval, LatencyExperiment, Load,
-    LoadExperiment, MemoryExperiment, MemoryPoint, Placement, Quantiles, Record, Round, RoundAt, RttExperiment, Run,
-    ScalingExperiment, Status, StoreDistance, Usage, Validity, Window, WireExperiment, WirePoint, empty_histogram,
+    LoadExperiment, Placement, Quantiles, Record, Round, RoundAt, RttExperiment, Run, ScalingExperiment, Status,
+    StoreDistance, Usage, Validity, Window, WireExperiment, WirePoint, empty_histogram,
 };
 
 /// The truth about a scheme: CPU µs per request in server and store, bytes per credential in both.
@@ -143,7 +144,7 @@ fn make_comparison() -> Record {
             rotation::fanout(&mut Noise(45)).wrap(),
             rotation::rotation().wrap(),
             outage::outage().wrap(),
-            memory(&mut noise).wrap(),
+            memory::memory(&mut noise).wrap(),
             wire().wrap(),
         ],
     }
@@ -406,32 +407,6 @@ pub fn requantile(round: &mut Round) {
     };
     let (response, service, lag) = (merged(|at| &at.response_us), merged(|at| &at.service_us), merged(|at| &at.lag_us));
     (round.response_us, round.service_us, round.lag_us, round.own_lag_us) = (response, service, lag, lag);
-}
-
-fn memory(noise: &mut Noise) -> MemoryExperiment {
-    let mut points = Vec::new();
-    for series in 0..3 {
-        for truth in &TRUTHS {
-            for population in [1_000_u64, 10_000, 20_000, 50_000, 100_000] {
-                let bytes = |fixed: f64, each: f64, noise: &mut Noise| {
-                    (fixed + each * population as f64 + noise.normal() * 20_000.0) as u64
-                };
-                let server = bytes(24e6, truth.server_bytes, noise);
-                let store = (truth.store == StoreKind::Redis).then(|| bytes(1.1e6, truth.store_bytes, noise));
-                points.push(MemoryPoint {
-                    scheme: truth.id.to_owned(),
-                    series,
-                    population,
-                    server_pss_bytes: server,
-                    server_rss_bytes: server + 2_000_000,
-                    store_used_bytes: store,
-                    store_rss_bytes: store.map(|used| used + 8_000_000),
-                    validity: Validity::from_reasons(Vec::new()),
-                });
-            }
-        }
-    }
-    MemoryExperiment { points }
 }
 
 fn wire() -> WireExperiment {

@@ -2,8 +2,9 @@
 
 use contract::StoreKind;
 use engine::plan::{Arrivals, Plan};
-use engine::record::{Fill, FillState, LiveCredentials, Load, MemoryPoint, PopulationExperiment, RoundAt, Validity};
+use engine::record::{Fill, FillState, LiveCredentials, Load, PopulationExperiment, RoundAt};
 
+use super::memory::memory_point;
 use super::{Noise, TRUTHS, Truth, round};
 
 /// The rate of a server with a store at the most credentials, as a share of that at the fewest.
@@ -44,23 +45,5 @@ pub fn population(noise: &mut Noise) -> PopulationExperiment {
 }
 
 fn fill(truth: &Truth, state: FillState, population: u64, store_each: f64, noise: &mut Noise) -> Fill {
-    let bytes = |fixed: f64, each: f64, noise: &mut Noise| {
-        (fixed + each * population as f64 + noise.normal() * 20_000.0) as u64
-    };
-    let server = bytes(24e6, truth.server_bytes, noise);
-    let store = (truth.store == StoreKind::Redis).then(|| bytes(1.1e6, store_each, noise));
-    Fill {
-        state,
-        took_s: population as f64 / 400_000.0,
-        memory: MemoryPoint {
-            scheme: truth.id.to_owned(),
-            series: 0,
-            population,
-            server_pss_bytes: server,
-            server_rss_bytes: server + 2_000_000,
-            store_used_bytes: store,
-            store_rss_bytes: store.map(|used| used + 8_000_000),
-            validity: Validity::from_reasons(Vec::new()),
-        },
-    }
+    Fill { state, took_s: population as f64 / 400_000.0, memory: memory_point(truth, 0, population, store_each, noise) }
 }

@@ -34,36 +34,33 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Setting>, StartError> {
     let text = crate::file::read(path).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8(text).map_err(|error| unreadable(&error))?;
     let place = |start: usize| format!("--config {file}, line {}", text[..start].matches('\n').count() + 1);
-    let tables: Tables = toml::from_str(&text).map_err(|error| {
-        let place = place(error.span().map_or(0, |span| span.start));
-        StartError::Usage(format!("{place}: {}", error.message().replace('\n', "; ")))
-    })?;
+    let invalid = |start: usize, why: &str| StartError::Usage(format!("{}: {why}", place(start)));
+    let tables: Tables = toml::from_str(&text)
+        .map_err(|error| invalid(error.span().map_or(0, |span| span.start), &error.message().replace('\n', "; ")))?;
     let mut settings = vec![];
     for (table, keys) in tables {
-        if !["server", "auth"].contains(&table.get_ref().as_str()) {
-            let place = place(table.span().start);
-            return Err(StartError::Usage(format!(
-                "{place}: unknown table `{}`; expected `server` or `auth`",
-                table.get_ref()
-            )));
+        let start = table.span().start;
+        let table = table.into_inner();
+        if !["server", "auth"].contains(&table.as_str()) {
+            return Err(invalid(start, &format!("unknown table `{table}`; expected `server` or `auth`")));
         }
         for (key, value) in keys {
-            let place = place(key.span().start);
-            let text = match value.into_inner() {
-                Value::String(text) => text,
-                number_or_bool @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => {
-                    number_or_bool.to_string()
-                }
-                other => {
-                    let kind = other.type_str();
-                    return Err(StartError::Usage(format!(
-                        "{place}: `{}` is a TOML {kind}, not one value",
-                        key.get_ref()
-                    )));
-                }
+            let start = key.span().start;
+            let key = key.into_inner();
+            let Some(value) = flag_value(value.into_inner()) else {
+                return Err(invalid(start, &format!("`{key}` must be a string, a number, true or false")));
             };
-            settings.push(Setting { table: table.get_ref().clone(), key: key.into_inner(), value: text, place });
+            settings.push(Setting { table: table.clone(), key, value, place: place(start) });
         }
     }
     Ok(settings)
+}
+
+/// Returns a value as a flag has it; none for what a flag cannot have.
+fn flag_value(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Some(value.to_string()),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
+    }
 }

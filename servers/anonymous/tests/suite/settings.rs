@@ -109,6 +109,8 @@ fn invalid_file_is_rejected_with_name_and_line() {
     assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 1", "`sever`"]);
     let (_folder, path) = config_file("[server]\nusers = \"many\"\n");
     assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "'many'", "--users"]);
+    let (_folder, path) = config_file("[server]\nnode = [\"one\", \"two\"]\n");
+    assert_start_fails(&["--config", path.to_str().unwrap()], 2, &["line 2", "`node` must be a string"]);
     assert_start_fails(&["--config", "/nowhere/server.toml"], 2, &["/nowhere/server.toml", "No such file"]);
 }
 

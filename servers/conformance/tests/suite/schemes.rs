@@ -25,8 +25,8 @@ fn is_full_matrix() -> bool {
     (is_full() || std::env::var_os("UPDATE_MATRIX").is_some()) && std::env::var_os("CONFORMANCE_SCHEMES").is_none()
 }
 
-/// Returns what is checked: every scheme with both carriers, or some with one of them. No algorithm knows how a token is
-/// revoked early, so that every algorithm without and every early revocation with HS256 find what is wrong with either.
+/// Returns what is checked: every scheme with both carriers, or some with one of them. Signatures and early revocation know
+/// nothing of each other, so some means every algorithm without early revocation, and every early revocation with HS256.
 fn cases() -> Vec<SchemeAndCarrier> {
     let wanted = std::env::var("CONFORMANCE_SCHEMES").unwrap_or_default();
     let is_one_of_few = |scheme: &Scheme| match scheme.kind() {
