@@ -10,13 +10,24 @@ use crate::message::{Connection, Message};
 /// Starts a server that handles every connection with this function, on a thread of its own, and returns its address. It
 /// stops with the test program.
 pub fn serve(handler: impl Fn(Connection) + Send + Sync + 'static) -> SocketAddr {
+    serve_at_a_time(usize::MAX, handler)
+}
+
+/// Serves this number of connections at a time, in the order in which they were opened.
+fn serve_at_a_time(connections: usize, handler: impl Fn(Connection) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let handler = Arc::new(handler);
+    let shared = Arc::new((handler, Slots { free: Mutex::new(connections), released: Condvar::new() }));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let handler = Arc::clone(&handler);
-            std::thread::spawn(move || handler(Connection::new(stream)));
+            // The thread of a later connection may run before those of earlier ones, so the slot is taken here.
+            shared.1.take();
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                let (handler, slots) = &*shared;
+                handler(Connection::new(stream));
+                slots.release();
+            });
         }
     });
     address
@@ -60,11 +71,8 @@ pub fn reverse_proxy(
 /// Starts a reverse proxy in front of this server, and returns its address. It keeps connections open as long as client
 /// and server do, and stops with the test program.
 pub fn start(server: SocketAddr, handler: impl Handler) -> SocketAddr {
-    let slots = Slots { free: Mutex::new(handler.connections()), released: Condvar::new() };
-    serve(move |client| {
-        slots.take();
+    serve_at_a_time(handler.connections(), move |client| {
         relay(client, server, &handler);
-        slots.release();
     })
 }
 
