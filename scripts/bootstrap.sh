@@ -34,16 +34,16 @@ if ((${#missing[@]})); then
   if ! command -v apt-get >/dev/null; then
     say "missing: ${missing[*]}; install them with this system's package manager"
   elif ((EUID == 0)); then
-    install || say "apt-get failed"
+    install || say "cannot install ${missing[*]}: apt-get failed, see above"
   elif sudo -n true 2>/dev/null; then
-    install sudo || say "apt-get failed"
+    install sudo || say "cannot install ${missing[*]}: apt-get failed, see above"
   else
     say "missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
   fi
-  command -v cc >/dev/null || { say "no C compiler found; cannot build"; exit 1; }
-  command -v redis-server >/dev/null || say "continuing without redis-server"
-  postgres || say "continuing without PostgreSQL"
-  command -v haproxy >/dev/null || say "continuing without haproxy, which only --balancer haproxy needs"
+  command -v cc >/dev/null || { say "cannot build: no C compiler (cc) in PATH; install gcc and libc6-dev"; exit 1; }
+  command -v redis-server >/dev/null || say "without redis-server, schemes that use Redis are left out"
+  postgres || say "without PostgreSQL, schemes that use it are left out"
+  command -v haproxy >/dev/null || say "without haproxy, --balancer haproxy fails"
 fi
 
 if [[ ${2:-} == --full ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then

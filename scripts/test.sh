@@ -27,7 +27,7 @@ plain_english() {
   local words='anew|bereaved|dearer|everybody|foretell|foretells|foretold|garbage|nobody [a-z]+|somebody|spoilt|standstill|unasked|whoever'
   if grep -rniE "(^|[^a-z-])($words)([^a-z]|$)" --include='*.rs' --include='*.md' --include='*.sh' --include='*.toml' \
     --exclude=test.sh --exclude-dir=target --exclude-dir=.git .; then
-    echo "test.sh: write these lines in plain English" >&2
+    echo "test.sh: these lines contain words that are not plain English; use the terms of docs/glossary.md" >&2
     return 1
   fi
 }

@@ -227,7 +227,7 @@ fn experiments_help() -> String {
 
 /// The same, with what each compares.
 fn experiments_long_help() -> String {
-    let line = |each: Experiment| format!("\n  {:<10}  {}: {}", each.id(), each.title(), each.compares());
+    let line = |each: Experiment| format!("\n  {:<10}  {}; compares {}", each.id(), each.title(), each.compares());
     format!("{}\n{}", experiments_help(), Experiment::all().map(line).collect::<String>())
 }
 
@@ -246,7 +246,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(seconds) => seconds,
         Err(_) => text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?.as_secs_f64(),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is not a valid duration"))
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("{text} is not a duration; expected seconds or a duration such as 20s or 1m30s"))
 }
 
 #[cfg(test)]

@@ -131,7 +131,9 @@ fn finish_run(measured: anyhow::Result<()>, journal: &mut Journal) -> ExitResult
     if let Err(error) = &measured
         && let Some(ExperimentError::Interrupted) = error.downcast_ref()
     {
-        return Err(anyhow!("interrupted; the results so far are kept: run `authbench report {folder}`").into());
+        return Err(
+            anyhow!("interrupted; to write the report of the results so far, run `authbench report {folder}`").into()
+        );
     }
     if let Err(error) = &measured
         && journal.has_measured_nothing()
@@ -251,7 +253,7 @@ mod tests {
     fn wrongly_allowed_requests_fail_the_run_after_the_reports_are_written() {
         let (folder, journal, outcome) = finish_run_with(2);
         let Err(Failure::Threshold(message)) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(message, "outage: session-redis wrongly allowed 2 requests (store cut off)");
+        assert_eq!(message, "outage: session-redis wrongly accepted 2 requests (store cut off)");
         assert_eq!(journal.record().run.status, Status::Complete);
         assert!(folder.path().join("report.html").exists() && folder.path().join("report.md").exists());
         finish_run_with(0).2.unwrap();

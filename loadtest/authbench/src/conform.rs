@@ -70,7 +70,7 @@ pub(crate) fn check_descriptor_limit(extent: &Extent) -> Result<(), String> {
     }
     Err(format!(
         "the checks need up to {needed} connections at once, but this process may open only {spare} more file descriptors; \
-         raise the limit (`ulimit -Hn`)"
+         raise the limit, for example by `ulimit -n {needed}` in the shell"
     ))
 }
 

@@ -128,11 +128,11 @@ mod tests {
             measurability(LatencyExperiment::EXPERIMENT, &["processors", "lag"]),
             measurability(RejectExperiment::EXPERIMENT, &["processors"]),
             (WireExperiment::EXPERIMENT, Measurability::Full),
-            (ScalingExperiment::EXPERIMENT, Measurability::Impossible(vec!["slices"])),
+            (ScalingExperiment::EXPERIMENT, Measurability::Impossible(vec!["cpu-quotas"])),
         ];
         let capabilities = Capabilities { experiments, schemes: vec![], excluded_schemes: vec![] };
         assert_eq!(less_accurate(&capabilities), ["cost, reject (see processors)", "latency (see processors, lag)"]);
-        assert_eq!(not_possible(&capabilities), ["scaling (see slices)"]);
+        assert_eq!(not_possible(&capabilities), ["scaling (see cpu-quotas)"]);
     }
 
     #[test]

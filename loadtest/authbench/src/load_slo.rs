@@ -86,7 +86,7 @@ fn rounds(journal: &Journal) -> &[SloRound] {
 fn outcome(found: &SloTable) -> ExitResult {
     match found.end {
         _ if found.answer.confirmed => Ok(()),
-        Some(SearchEnd::NothingMet) => Err(Failure::Threshold("no rate meets the objectives".to_owned())),
+        Some(SearchEnd::NothingMet) => Err(Failure::Threshold(report::slo_sentence(found))),
         _ => Err(Failure::Invalid(report::slo_sentence(found))),
     }
 }

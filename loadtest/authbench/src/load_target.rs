@@ -81,7 +81,9 @@ fn log_in(client: &Client, number: u32) -> anyhow::Result<MintedCredential> {
     let cookies = cookie_header(&client.cookies(&response, route::ME)).map(|cookies| ("cookie".to_owned(), cookies));
     let headers: BTreeMap<_, _> = token.into_iter().chain(cookies).collect();
     if headers.is_empty() {
-        return Err(anyhow!("the login as {username} issued neither a token nor a cookie"));
+        return Err(anyhow!(
+            "the login as {username} issued neither a token nor a cookie; POST /login must return `token` or Set-Cookie"
+        ));
     }
     Ok(MintedCredential { username, headers, refresh_token: login.refresh_token })
 }

@@ -35,12 +35,12 @@ macro_rules! each_comparison {
             latency "latency" LatencyExperiment: [Timed, Saturated, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal fractions of their capacities";
             rtt "rtt" RttExperiment: [Timed, Saturated, Paced, Proxied] "Store round-trip time", "each scheme over a local store with itself over a remote one";
             login "login" LoginExperiment: [Timed, Paced] "Login cost", "reads during a login burst with reads without concurrent logins";
-            reject "reject" RejectExperiment: [Timed, Saturated] "Rejecting invalid requests", "rejecting with accepting";
+            reject "reject" RejectExperiment: [Timed, Saturated] "Rejecting invalid requests", "invalid credentials with valid ones";
             scaling "scaling" ScalingExperiment: [Timed, Saturated, CpuQuotas] "Horizontal scaling", "several nodes with one";
             population "population" PopulationExperiment: [Timed, Saturated, Paced, FillsMemory] "Growing number of live credentials", "many live credentials with few";
             revocation "revocation" RevocationExperiment: [Timed, Proxied] "Revocation delay", "the observed delay with the limit of the scheme's revocation class";
             outage "outage" OutageExperiment: [Timed, Paced, Proxied] "Outages", "schemes during the same fault at the same time";
-            fanout "fanout" FanoutExperiment: [Timed, Saturated, Paced] "Requests across several servers", "several hops with none, minus the same difference of the control";
+            fanout "fanout" FanoutExperiment: [Timed, Saturated, Paced] "Requests across several servers", "several hops with no hop, after subtraction of the control's difference";
             rotation "rotation" RotationExperiment: [Timed, Paced] "Key and token rotation", "before, during and after a rotation";
             memory "memory" MemoryExperiment: [FillsMemory] "Memory per live credential", "many live credentials with few";
             wire "wire" WireExperiment: [] "Bytes on the wire", "schemes with the control";

@@ -154,7 +154,7 @@ impl Analyse for OutageExperiment {
         let rows = table.rows.iter().filter(|row| row.wrongly_allowed > 0);
         let violation = |row: &OutageRow| {
             let requests = if row.wrongly_allowed == 1 { "request" } else { "requests" };
-            let text = format!("{} wrongly allowed {} {requests} ({})", row.scheme, row.wrongly_allowed, row.fault);
+            let text = format!("{} wrongly accepted {} {requests} ({})", row.scheme, row.wrongly_allowed, row.fault);
             Violation { experiment: Self::EXPERIMENT, scheme: row.scheme.clone(), text }
         };
         rows.map(violation).collect()

@@ -115,20 +115,11 @@ impl fmt::Display for GuaranteeViolation {
             f,
             "{scheme} violates its revocation class {class}: after {events} of {of} events ({event}{}) node {} \
              accepted a request that was sent {:.1} ms after the acknowledgement; the limit is {:.1} ms",
-            link_suffix(self.link),
+            self.link.suffix(),
             node + 1,
             *after_us as f64 / 1e3,
             *bound_us as f64 / 1e3,
         )
-    }
-}
-
-/// Returns the suffix of a name that describes the link.
-fn link_suffix(link: PushLink) -> String {
-    match link {
-        PushLink::Near => String::new(),
-        PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
-        PushLink::Lost => ", pushes lost".to_owned(),
     }
 }
 
@@ -153,11 +144,12 @@ impl Analyse for RevocationExperiment {
     }
 
     fn warnings(&self, _: &Record, table: Option<&RevocationTable>) -> Vec<Warning> {
-        let place = |series: &RevocationSeries| format!("{}{}", series.scheme, link_suffix(series.link));
+        let place = |series: &RevocationSeries| format!("{}{}", series.scheme, series.link.suffix());
         let points = self.series.iter().map(|series| (place(series), &series.validity));
         let violations = table.into_iter().flat_map(|table| &table.violations);
         let violations = violations.map(|violation| {
-            Topic::Comparison.warning(format!("revocation: {violation}. Its costs do not count in that class."))
+            Topic::Comparison
+                .warning(format!("revocation: {violation}. Do not compare its costs with others of that class."))
         });
         invalid_points(Self::EXPERIMENT, points).into_iter().chain(violations).collect()
     }

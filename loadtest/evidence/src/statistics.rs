@@ -3,23 +3,31 @@
 //! The sample is the round (or the process), never the request: requests of one round are not
 //! independent, and a million of them would make any difference significant.
 
+mod autocorrelation;
 mod bootstrap;
+mod change_points;
+mod holm;
 mod line;
 mod logistic;
 mod median;
+#[cfg(test)]
+mod nile;
 mod proportion;
 mod scalability;
 mod signed_rank;
 mod student;
 
+pub use autocorrelation::{autocorrelation, merge_correlated};
 pub use bootstrap::bootstrap;
+pub use change_points::{ChangePoint, change_points};
 pub(crate) use engine::median::median as median_value;
+pub use holm::holm;
 pub use line::{Line, least_squares};
 pub use logistic::{Logistic, profile_interval};
 pub use median::median;
 pub use proportion::wilson;
 pub use scalability::{Bottleneck, Usl};
-pub use signed_rank::{hodges_lehmann, hodges_lehmann_ratio};
+pub use signed_rank::{hodges_lehmann, hodges_lehmann_ratio, signed_rank_above};
 pub use student::mean;
 
 /// The confidence level of every interval.

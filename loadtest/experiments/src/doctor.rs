@@ -67,7 +67,7 @@ const PROBES: [(&str, Probe); 20] = [
     ("other-load", |_| machine::other_load(busy_share(OBSERVATION_TIME))),
     ("pinning", |examination| permissions::pinning(&examination.config.placement, examination.host.cpus)),
     ("priority", |_| permissions::priority(lab::timer::request_fifo())),
-    ("slices", |_| permissions::cpu_quotas(CpuQuotas::detect())),
+    ("cpu-quotas", |_| permissions::cpu_quotas(CpuQuotas::detect())),
     ("redis", |examination| programs::store(examination.config, StoreKind::Redis)),
     ("redis-cluster", |examination| programs::store(examination.config, StoreKind::RedisCluster)),
     ("postgres", |examination| programs::store(examination.config, StoreKind::Postgres)),

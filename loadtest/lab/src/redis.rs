@@ -99,7 +99,7 @@ pub enum UnusableRedis {
     /// An external database is in use.
     #[error(
         "the Redis database at {place} has {keys} keys and may be in use; give an empty one (such as /1 at the end \
-         of the URL), or allow a database in use"
+         of the URL), or pass --redis-in-use"
     )]
     NotEmpty {
         /// Its host and port, or its socket.

@@ -28,9 +28,9 @@ const DEFAULT_REQUEST_TIMEOUT_S: u32 = 10;
 /// Longer than clients and balancers keep an idle connection by default (reqwest 90 s, AWS and nginx 60 s), so that
 /// they close it first, and no request is sent into a connection that is being closed.
 const DEFAULT_IDLE_TIMEOUT_S: u32 = 120;
-/// Threads beyond all machines: an absurd number would end in an abort without a word.
+/// More threads than any machine needs: a far larger number would abort the process without an error message.
 const MAX_WORKERS: usize = 1024;
-/// Ten years: sums of an instant and a life stay far from overflow.
+/// Ten years: the sum of a time and a lifetime cannot overflow.
 const MAX_TTL_S: u64 = 10 * 365 * 24 * 3600;
 
 /// Everything that the chassis itself has to know.
@@ -187,7 +187,7 @@ fn command<M: AuthModule>() -> Command {
     CommandLine::<M::Options>::command().name(M::BINARY).after_help(scheme_list(M::BINARY))
 }
 
-/// A variable that is empty is not set: that is how a compose file or a unit leaves one out.
+/// An empty variable counts as not set: a compose file or a systemd unit leaves a variable out that way.
 fn without_empty_variable(argument: Arg) -> Arg {
     match argument.get_env().and_then(std::env::var_os) {
         Some(value) if value.is_empty() => argument.env(Resettable::Reset),
@@ -315,7 +315,7 @@ fn password_memory(kib: u32, bench: bool) -> Result<Memory, StartError> {
     let memory = Memory::kib(kib).filter(|memory| bench || memory.is_recommended());
     memory.ok_or_else(|| {
         let but = if bench { "" } else { "; smaller values require --bench" };
-        StartError::Usage(format!("--password-kib {kib}: must be between {least} and {}{but}", Memory::MAX_KIB))
+        StartError::Usage(format!("--password-kib {kib}: must be between {least} and {} KiB{but}", Memory::MAX_KIB))
     })
 }
 

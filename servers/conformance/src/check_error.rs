@@ -54,13 +54,15 @@ pub(crate) mod reason {
         "the server rejects a token signed with the given key: it is not, or no longer, the server's key";
     pub(crate) const NO_CLOCK: &str = "the server's clock cannot be advanced: start the server with --bench";
     pub(crate) const NO_MINT: &str = "there is no /bench/mint: start the server with --bench";
-    pub(crate) const NO_STORE: &str = "no control of the store is given: set a StoreControl";
+    pub(crate) const NO_STORE: &str = "the store cannot be disturbed: `authbench conform` does not control it (see StoreControl \
+         in the crate conformance)";
     pub(crate) const NO_MEMORY: &str =
         "the server's memory cannot be read: the server must be a single process of the same user on this machine";
-    pub(crate) const ONE_NODE: &str = "there is only one server: give a second one that shares its store";
+    pub(crate) const ONE_NODE: &str = "there is only one server: repeat --target for a server that shares its store";
     pub(crate) const CUT_TOGETHER: &str = "all servers lose the store together";
-    pub(crate) const NO_LOG: &str = "no log file is given";
-    pub(crate) const NO_STARTER: &str = "no way to start a server with other flags is given";
+    pub(crate) const NO_LOG: &str = "no log file is given: pass --log FILE";
+    pub(crate) const NO_STARTER: &str = "servers cannot be started with other flags: `authbench conform` does not start servers (see \
+         Starter in the crate conformance)";
     pub(crate) const NO_ADMIN: &str = "user-000000 cannot log in or does not have the role admin";
     pub(crate) const NO_FACTS: &str = "the server has no /bench/scheme that states this property";
     pub(crate) const NOT_JWS: &str = "the credential is not a signed token";

@@ -31,13 +31,13 @@ fn server_that_fails_conformance_is_not_measured() {
     let output = start(compare).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("session-memory failed the conformance checks (logout-ends-credential)"),
+        stderr(&output).contains("session-memory failed the conformance checks (logout-revokes-credential)"),
         "{}",
         stderr(&output)
     );
     let record = record_file::read(&run).unwrap();
     assert!(matches!(record.run.status, Status::Incomplete { .. }), "{:?}", record.run.status);
-    assert_eq!(record.conformance[0].failed, ["logout-ends-credential"]);
+    assert_eq!(record.conformance[0].failed, ["logout-revokes-credential"]);
     assert!(record.experiments.is_empty(), "{:?}", record.experiments);
 }
 
@@ -54,7 +54,7 @@ fn conform_reports_every_check_and_those_not_applicable() {
         let found = report["outcomes"].as_array().unwrap().iter().find(|outcome| outcome["id"] == id);
         found.unwrap_or_else(|| panic!("{id}: {report}"))["result"].clone()
     };
-    assert_eq!(result("mutated-refused"), "pass");
+    assert_eq!(result("mutated-rejected"), "pass");
     assert_eq!(result("mutated-memory"), "pass", "it is on this machine");
     assert_eq!(result("alg-none"), "not-applicable");
     assert_eq!(result("outage-hanging-store"), "not-applicable");

@@ -20,7 +20,7 @@ const NAMES: [&str; 20] = [
     "other-load",
     "pinning",
     "priority",
-    "slices",
+    "cpu-quotas",
     "redis",
     "redis-cluster",
     "postgres",

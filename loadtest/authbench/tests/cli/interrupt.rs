@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// The time limit for a clean stop.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(15);
 
 fn send(to: &Child, signal: Signal) {
     kill(Pid::from_raw(to.id().try_into().unwrap()), signal).unwrap();

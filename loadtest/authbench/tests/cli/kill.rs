@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// Everything must be cleaned up after this time.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(15);
 /// The first server of a run has started after this time.
 const SERVING: Duration = Duration::from_secs(20);
 

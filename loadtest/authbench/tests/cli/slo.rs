@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lab::child::{Child, Launch};
 use serde_json::Value;
 
-use crate::support::{TestDir, exclusive, json, load, start};
+use crate::support::{TestDir, exclusive, load, start};
 
 /// Requests per second of one server that takes 1 ms for each.
 const CAPACITY_RPS: f64 = 1_000.0;
@@ -32,12 +32,14 @@ fn no_rate_beyond_the_capacity_is_met() {
     let dir = TestDir::new();
     let (_server, target) = start_delay_server(&dir, "1000");
     let more = ["--slo", "p90=10ms", "--duration", "200ms", "--population", "50"];
-    let result = json(&start(load(&dir, &target, &more)).wait_with_output().unwrap());
+    let output = start(load(&dir, &target, &more)).wait_with_output().unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["slo"], serde_json::json!(["p90=10ms"]));
     let rounds = result["rounds"].as_array().unwrap();
     let rate = |round: &Value| round["rate_rps"].as_f64().unwrap();
     let met: Vec<_> = rounds.iter().filter(|round| round["verdict"] == "met").map(rate).collect();
-    assert!(!met.is_empty(), "{}", result["rounds"]);
+    // A machine that stalls in every round meets nothing.
+    assert_eq!(met.is_empty(), output.status.code() == Some(10), "{output:?}");
     assert!(met.iter().all(|rate| *rate < 1.3 * CAPACITY_RPS), "{}", result["rounds"]);
     if let Some(rate) = result["rate_rps"].as_f64() {
         assert!(rate < 1.1 * CAPACITY_RPS, "{rate}");
@@ -56,8 +58,10 @@ fn unreachable_objective_is_a_failed_threshold() {
     let (_server, target) = start_delay_server(&dir, "20000");
     let more = ["--slo", "p50=10ms", "--slo", "p75.5=1s", "--duration", "100ms", "--population", "50"];
     let output = start(load(&dir, &target, &more)).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(10), "every request takes 20 ms: {output:?}");
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // On a machine on which the generator is late in every round the search has no result.
+    let expected_code = if result["limited_by"] == "generator" { 12 } else { 10 };
+    assert_eq!(output.status.code(), Some(expected_code), "every request takes 20 ms: {output:?}");
     assert_eq!((&result["rate_rps"], &result["confirmed"]), (&Value::Null, &Value::Bool(false)));
     assert_eq!(result["slo"], serde_json::json!(["p50=10ms", "p75.5=1s"]));
     for round in result["rounds"].as_array().unwrap() {

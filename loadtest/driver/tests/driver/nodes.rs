@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use contract::Carrier;
 use contract::body::MintedCredential;
@@ -58,11 +60,28 @@ fn work(stream: &mut BufReader<TcpStream>, number: usize, received: &Mutex<Recei
     }
 }
 
+/// Returns a flag that is set when every node has received enough: a machine that stalls may send nothing for a while.
+fn stop_when(received: &[Arc<Mutex<Received>>], enough: fn(&Received) -> bool) -> Arc<AtomicBool> {
+    let stop = Arc::<AtomicBool>::default();
+    let (stopping, received) = (stop.clone(), received.to_vec());
+    std::thread::spawn(move || {
+        while !received.iter().all(|received| enough(&received.lock().unwrap())) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stopping.store(true, Ordering::SeqCst);
+    });
+    stop
+}
+
+/// Longer than any test waits.
+const ENDLESS_S: f64 = 600.0;
+
 #[test]
 fn saturator_opens_equally_many_connections_per_node() {
     let (target, received) = nodes();
-    let plan = Plan { connections: 6, timeout_s: 2.0, ..Plan::new(Arrivals::Closed, 0.3) };
-    let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let plan = Plan { connections: 6, timeout_s: 20.0, ..Plan::new(Arrivals::Closed, ENDLESS_S) };
+    let stop = stop_when(&received, |received| received.readers.len() == 2 && received.reads >= 6);
+    let drive = driver::saturate(&plan, &target, WORKERS, &stop).unwrap();
     let counts = drive.driven.counts();
     assert!(counts.ok > 6 && counts.failed() == 0, "{counts:?}");
     let connections: Vec<usize> = received.iter().map(|received| received.lock().unwrap().readers.len()).collect();
@@ -73,7 +92,7 @@ fn saturator_opens_equally_many_connections_per_node() {
 fn reads_at_a_set_rate_cycle_through_the_nodes() {
     let (target, received) = nodes();
     let arrivals = Arrivals::Fixed { rate_rps: 300.0 };
-    let plan = Plan { connections: 8, timeout_s: 2.0, ..Plan::new(arrivals, 0.5) };
+    let plan = Plan { connections: 8, timeout_s: 20.0, ..Plan::new(arrivals, 0.5) };
     let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
     let counts = drive.driven.counts();
     assert_eq!(counts.planned, Some(counts.ok), "{counts:?}");
@@ -85,9 +104,9 @@ fn reads_at_a_set_rate_cycle_through_the_nodes() {
 fn journey_stays_with_its_node() {
     let (target, received) = nodes();
     let mix = Mix::Journey { reads: 100_000 };
-    let plan = Plan { connections: 6, timeout_s: 2.0, mix, ..Plan::new(Arrivals::Closed, 0.3) };
-    let drive = driver::drive(&plan, &target, WORKERS, &Arc::default()).unwrap();
+    let plan = Plan { connections: 6, timeout_s: 20.0, mix, ..Plan::new(Arrivals::Closed, ENDLESS_S) };
+    let stop = stop_when(&received, |received| received.reads >= 8);
+    let drive = driver::drive(&plan, &target, WORKERS, &stop).unwrap();
     let counts = drive.driven.counts();
     assert!(counts.ok > 12 && counts.failed() == 0, "{counts:?}");
-    assert!(received.iter().all(|received| received.lock().unwrap().reads > 0), "{received:?}");
 }

@@ -57,23 +57,22 @@ fn closed_port() -> String {
 
 #[test]
 fn outcome_of_every_request_is_reported() {
-    let loads = [
-        load(&[server_of_first_user(), closed_port(), unresponsive_server()], 0.6, 0.4),
-        load(&[server_of_first_user()], 0.2, 5.0),
-    ];
+    // Only of the server that does not respond is the timeout shorter than a stall of the machine.
+    let loads = [load(&[server_of_first_user(), closed_port()], 0.4, 20.0), load(&[unresponsive_server()], 0.2, 0.4)];
     let probed = Probe::of(&loads, WORKERS).unwrap().run(Instant::now(), &Arc::default()).unwrap();
-    assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [60, 20]);
+    assert_eq!(probed.iter().map(Vec::len).collect::<Vec<_>>(), [40, 20]);
     for (number, each) in probed[0].iter().enumerate() {
-        assert_eq!(each.node, number % 3);
+        assert_eq!(each.node, number % 2);
         match (each.node, each.reply) {
             (0, Reply::Completed { status: 200, has_expected_user, sent, done }) => {
                 assert_eq!(has_expected_user, each.credential == 0, "the other response is for another user");
                 assert!(each.intended <= sent && sent < done);
             }
-            (1, Reply::Disconnected) | (2, Reply::TimedOut) => {}
+            (1, Reply::Disconnected) => {}
             _ => panic!("{each:?}"),
         }
     }
+    assert!(probed[1].iter().all(|each| each.reply == Reply::TimedOut), "{:?}", probed[1]);
 }
 
 #[test]

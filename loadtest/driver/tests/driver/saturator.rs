@@ -24,21 +24,25 @@ fn target(base_url: &str) -> Target {
 }
 
 fn plan(seconds: f64) -> Plan {
-    Plan { connections: 2, timeout_s: 0.5, ..Plan::new(Arrivals::Closed, seconds) }
+    Plan { connections: 2, timeout_s: 20.0, ..Plan::new(Arrivals::Closed, seconds) }
 }
 
 const WORKERS: Workers = Workers { count: 2, dedicated_cpus: false };
 
-/// Saturates it over two connections, for at least as long as this and until each has sent several requests: a machine
-/// that stalls may send none.
-fn load(base_url: &str, seconds: f64) -> Counts {
-    let durations = (0..6).map(|doublings| seconds * f64::from(1 << doublings));
-    let mut counts = durations.map(|seconds| saturate(base_url, seconds, &Arc::default()));
-    counts.find(|counts| counts.ok + counts.failed() > 4).expect("the machine sends some requests")
+/// Saturates it over two connections until each has sent several requests.
+fn load(base_url: &str) -> Counts {
+    load_with(&plan(0.1), base_url)
 }
 
-fn saturate(base_url: &str, seconds: f64, stop: &Arc<AtomicBool>) -> Counts {
-    driver::saturate(&plan(seconds), &target(base_url), WORKERS, stop).unwrap().driven.counts().clone()
+/// Saturates it for longer and longer until several requests were sent: a machine that stalls may send none.
+fn load_with(plan: &Plan, base_url: &str) -> Counts {
+    let of_duration = |doublings| Plan { duration_s: plan.duration_s * f64::from(1 << doublings), ..plan.clone() };
+    let mut counts = (0..8).map(|doublings| saturate(&of_duration(doublings), &target(base_url), &Arc::default()));
+    counts.find(|counts| counts.ok + counts.failed() > 8).expect("the machine sends some requests")
+}
+
+fn saturate(plan: &Plan, target: &Target, stop: &Arc<AtomicBool>) -> Counts {
+    driver::saturate(plan, target, WORKERS, stop).unwrap().driven.counts().clone()
 }
 
 #[track_caller]
@@ -58,29 +62,26 @@ fn always(reply: Vec<u8>) -> String {
 
 #[test]
 fn fragmented_response_is_one_response() {
-    let counts = load(
-        &serve(|stream| {
-            while request(stream) {
-                for byte in response("200 OK", BODY) {
-                    stream.get_mut().write_all(&[byte]).unwrap();
-                }
+    let counts = load(&serve(|stream| {
+        while request(stream) {
+            for byte in response("200 OK", BODY) {
+                stream.get_mut().write_all(&[byte]).unwrap();
             }
-        }),
-        0.3,
-    );
+        }
+    }));
     assert!(counts.ok > 2, "{counts:?}");
     assert_eq!(counts.failed(), 0, "{counts:?}");
 }
 
 #[test]
 fn response_for_another_user_is_a_failure() {
-    let counts = load(&always(response("200 OK", r#"{"username":"user-000008"}"#)), 0.2);
+    let counts = load(&always(response("200 OK", r#"{"username":"user-000008"}"#)));
     assert_only_error(&counts, "response for another user");
 }
 
 #[test]
 fn unexpected_status_is_a_failure() {
-    let counts = load(&always(response("503 Service Unavailable", BODY)), 0.2);
+    let counts = load(&always(response("503 Service Unavailable", BODY)));
     assert_only_error(&counts, "status 503");
 }
 
@@ -88,13 +89,7 @@ fn unexpected_status_is_a_failure() {
 #[test]
 fn accepted_request_that_must_be_rejected_is_a_failure() {
     let expecting_rejection = Plan { expected_status: 401, ..plan(0.2) };
-    let load = |base_url: &str| {
-        driver::saturate(&expecting_rejection, &target(base_url), WORKERS, &Arc::default())
-            .unwrap()
-            .driven
-            .counts()
-            .clone()
-    };
+    let load = |base_url: &str| load_with(&expecting_rejection, base_url);
     let counts = load(&always(response("401 Unauthorized", "{}")));
     assert!(counts.ok > 2 && counts.failed() == 0, "{counts:?}");
     assert_only_error(&load(&always(response("200 OK", BODY))), "status 200");
@@ -120,28 +115,24 @@ fn early_response_counts_and_the_next_request_uses_a_new_connection() {
     let credentials = Credentials::new(vec![credential]).unwrap().into();
     let target = Target::one(base_url, credentials, contract::Carrier::Bearer);
     let plan = Plan { expected_status: 431, ..plan(0.5) };
-    let drive = driver::saturate(&plan, &target, WORKERS, &Arc::default()).unwrap();
-    let counts = drive.driven.counts();
-    assert!(counts.ok > 2, "more responses than on the first connections: {counts:?}");
+    let mut counts = (0..6).map(|_| saturate(&plan, &target, &Arc::default()));
+    let counts = counts.find(|counts| counts.ok > 2 || counts.failed() > 0).expect("the machine sends some requests");
     assert_eq!(counts.failed(), 0, "{counts:?}");
 }
 
 #[test]
 fn non_http_response_is_a_failure() {
-    let counts = load(&always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), 0.2);
+    let counts = load(&always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()));
     assert_only_error(&counts, "not an HTTP response of known length");
 }
 
 #[test]
 fn closed_connection_is_replaced() {
-    let counts = load(
-        &serve(|stream| {
-            if request(stream) {
-                stream.get_mut().write_all(&response("200 OK", BODY)).ok();
-            }
-        }),
-        0.5,
-    );
+    let counts = load(&serve(|stream| {
+        if request(stream) {
+            stream.get_mut().write_all(&response("200 OK", BODY)).ok();
+        }
+    }));
     assert!(counts.ok > 2, "more responses than on the first connections: {counts:?}");
     assert!(counts.failed() > 2, "{counts:?}");
 }
@@ -149,10 +140,11 @@ fn closed_connection_is_replaced() {
 #[test]
 fn unresponsive_server_times_out_as_planned() {
     let begun = Instant::now();
-    let counts = saturate(&serve(|stream| while request(stream) {}), 0.2, &Arc::default());
+    let plan = Plan { timeout_s: 0.5, ..plan(1.0) };
+    let counts = saturate(&plan, &target(&serve(|stream| while request(stream) {})), &Arc::default());
     assert_only_error(&counts, "timeout");
     assert_eq!(counts.failed(), 2, "one per connection");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[test]
@@ -166,7 +158,7 @@ fn stopped_saturator_ends_early() {
             stream.get_mut().write_all(&response("200 OK", BODY)).ok();
         }
     });
-    let counts = saturate(&base_url, 3600.0, &stop);
+    let counts = saturate(&plan(3600.0), &target(&base_url), &stop);
     assert!((1..=2).contains(&counts.ok), "at most one per connection: {counts:?}");
     assert!(begun.elapsed() < Duration::from_mins(1));
 }
@@ -180,7 +172,7 @@ fn busy_polling_needs_dedicated_cpus_and_reports_its_time() {
             stream.get_mut().write_all(&response("200 OK", BODY)).ok();
         }
     });
-    let plan = Plan { interval_s: 0.05, ..plan(0.5) };
+    let plan = Plan { interval_s: 0.05, ..plan(1.0) };
     let drive = |dedicated_cpus| {
         let workers = Workers { dedicated_cpus, ..WORKERS };
         driver::saturate(&plan, &target(&base_url), workers, &Arc::default()).unwrap()
@@ -232,7 +224,7 @@ fn routes_are_appended_to_the_path_of_the_target() {
         }
     });
     for target in ["/auth/api", "/auth/api/"] {
-        let counts = load(&format!("{base_url}{target}"), 0.1);
+        let counts = load(&format!("{base_url}{target}"));
         assert!(counts.ok > 2 && counts.failed() == 0, "{target}: {counts:?}");
     }
     let refused = driver::saturate(&plan(0.1), &target(&format!("{base_url}/auth?x")), WORKERS, &Arc::default());
@@ -255,6 +247,6 @@ fn endless_response_is_a_failure() {
         endless("HTTP/1.1 200 OK\r\nx-a: ", &[b'a'; 1 << 12]),
         endless("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n", &[b'a'; 1 << 12]),
     ] {
-        assert_only_error(&load(&base_url, 0.3), "response larger than 1 MiB");
+        assert_only_error(&load(&base_url), "response larger than 1 MiB");
     }
 }

@@ -60,6 +60,18 @@ pub enum PushLink {
     Lost,
 }
 
+impl PushLink {
+    /// Returns what follows a name to say how this link differs from a normal one; empty for a normal one.
+    #[must_use]
+    pub fn suffix(self) -> String {
+        match self {
+            Self::Near => String::new(),
+            Self::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
+            Self::Lost => ", pushes lost".to_owned(),
+        }
+    }
+}
+
 /// What ends a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

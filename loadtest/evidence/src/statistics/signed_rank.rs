@@ -33,6 +33,18 @@ pub fn hodges_lehmann_ratio(pairs: &[(f64, f64)], confidence: f64) -> Option<Est
     positive.then(|| hodges_lehmann(&logs, confidence))?.map(|log| log.map(f64::exp))
 }
 
+/// Returns the probability that differences without an effect are at least as far above zero as these: the p-value of the
+/// one-sided signed-rank test. It is 1 without differences.
+///
+/// The statistic is the number of Walsh averages above zero, so that the test rejects exactly if the interval of the same
+/// differences lies above zero. Averages of exactly zero count as not above.
+#[must_use]
+pub fn signed_rank_above(differences: &[f64]) -> f64 {
+    let averages = walsh_averages(differences);
+    let not_above = averages.iter().filter(|average| **average <= 0.0).count();
+    Tail::of(differences.len()).at_most(not_above)
+}
+
 fn walsh_averages(values: &[f64]) -> Vec<f64> {
     let pair_up = |(place, first): (usize, &f64)| {
         let first = *first;
@@ -162,6 +174,27 @@ mod tests {
         for (sum, probability) in wanted {
             let found = Tail::of(50).at_most(sum);
             assert!((found / probability - 1.0).abs() < 1e-10, "{sum}: {found}");
+        }
+    }
+
+    #[test]
+    fn one_sided_test_matches_r() {
+        // wilcox.test(x, y, paired = TRUE, alternative = "greater"): V = 40, p-value = 0.01953
+        let above = signed_rank_above(&depression());
+        assert!((above - 0.019_531_25).abs() < 1e-12, "{above}");
+        // The same with alternative = "less": 1 - psignrank(39, 9)
+        let below = signed_rank_above(&depression().iter().map(|difference| -difference).collect::<Vec<_>>());
+        assert!((below - 0.986_328_125).abs() < 1e-12, "{below}");
+        assert_eq!((signed_rank_above(&[]), signed_rank_above(&[0.0; 9])), (1.0, 1.0));
+    }
+
+    #[test]
+    fn one_sided_test_rejects_exactly_if_the_interval_lies_above_zero() {
+        for shift in (0..40).map(|step| f64::from(step) / 40.0) {
+            let shifted: Vec<f64> = depression().iter().map(|difference| difference - shift).collect();
+            let interval = hodges_lehmann(&shifted, 0.95).unwrap().interval.unwrap();
+            let rejects = signed_rank_above(&shifted) <= (1.0 - interval.level) / 2.0 + 1e-12;
+            assert_eq!(rejects, interval.low > 0.0, "shift {shift}: {interval:?}");
         }
     }
 

@@ -78,7 +78,7 @@ fn local_stores(record: &Record) -> Option<Warning> {
     (!schemes.is_empty()).then(|| {
         Topic::Comparison.warning(format!(
             "The store of {} ran on this machine, so its round-trip time is close to zero. A network between server \
-             and store adds its own to each look-up: draw no conclusions about latency from this run alone.",
+             and store adds its round-trip time to each look-up: draw no conclusions about latency from this run alone.",
             schemes.join(", ")
         ))
     })

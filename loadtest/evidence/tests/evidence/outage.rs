@@ -73,5 +73,5 @@ fn accepted_revoked_credential_is_a_violation_even_in_an_invalid_round() {
         round.outcomes.insert(Outcome::WronglyAllowed, wrong);
     });
     let reported: Vec<String> = evidence.violations.iter().map(ToString::to_string).collect();
-    assert_eq!(reported, ["outage: session-redis-pool wrongly allowed 2 requests (store paused)"]);
+    assert_eq!(reported, ["outage: session-redis-pool wrongly accepted 2 requests (store paused)"]);
 }

@@ -70,14 +70,14 @@ mod tests {
         let limited = Assessment { experiments: vec![scaling, cost], ..Assessment::limited("", "", "") };
         let findings = [
             Finding { name: "processors", assessment: limited },
-            Finding { name: "slices", assessment: Assessment::missing("", "", "").of(Need::CpuQuotas) },
+            Finding { name: "cpu-quotas", assessment: Assessment::missing("", "", "").of(Need::CpuQuotas) },
             Finding { name: "redis", assessment: Assessment::missing("", "", "").without(redis.clone()) },
             Finding { name: "lag", assessment: Assessment::good("", "").of(Need::RateOfCapacity) },
         ];
         let capabilities = Capabilities::of(&findings);
         let measurability =
             |wanted| &capabilities.experiments.iter().find(|(experiment, _)| *experiment == wanted).unwrap().1;
-        assert_eq!(*measurability(scaling), Measurability::Impossible(vec!["slices"]));
+        assert_eq!(*measurability(scaling), Measurability::Impossible(vec!["cpu-quotas"]));
         assert_eq!(*measurability(cost), Measurability::LessAccurate(vec!["processors"]));
         assert_eq!(*measurability(LatencyExperiment::EXPERIMENT), Measurability::Full);
         assert_eq!(capabilities.excluded_schemes, redis);

@@ -74,8 +74,10 @@ pub(super) fn memory(total_bytes: u64, available_bytes: Option<u64>) -> Assessme
         return Assessment::good(observation, "the servers of all schemes and the largest store fit into memory");
     }
     let effect = "with servers of all schemes or with the largest stores, processes may swap or be killed";
-    let advice =
-        format!("free up to {:.0} GiB, or compare fewer schemes at a time (`--schemes`)", gib(MIN_MEMORY_BYTES));
+    let advice = format!(
+        "make at least {:.0} GiB available, or compare fewer schemes at a time (`--schemes`)",
+        gib(MIN_MEMORY_BYTES)
+    );
     Assessment::limited(observation, effect, advice).of_all()
 }
 
@@ -133,7 +135,7 @@ pub(super) fn other_load(share: Option<f64>) -> Assessment {
         return Assessment::limited(
             "unknown: /proc/stat does not report it",
             "it is unknown whether other programs disturb the measurements",
-            "run authbench where /proc is the kernel's own",
+            "run authbench where /proc/stat is readable, for example outside a sandbox",
         )
         .of(Need::Timed);
     };
@@ -152,7 +154,7 @@ pub(super) fn steal(share: Option<f64>) -> Assessment {
         return Assessment::limited(
             "unknown: /proc/stat does not report it",
             "rounds that lost CPU time to other virtual machines cannot be detected",
-            "run authbench where /proc is the kernel's own",
+            "run authbench where /proc/stat is readable, for example outside a sandbox",
         )
         .of(Need::Timed);
     };

@@ -65,7 +65,8 @@ pub(super) fn delay_proxy(trials: io::Result<Vec<ProxyAccuracy>>) -> Assessment 
             .of(Need::Proxied);
         }
     };
-    let each = trials.iter().map(|trial| format!("{:+.0} µs at {:.0}", trial.error_us(), trial.set_us));
+    let each =
+        trials.iter().map(|trial| format!("{:+.0} µs at a set delay of {:.0} µs", trial.error_us(), trial.set_us));
     let observation = format!("median error: {}", each.collect::<Vec<_>>().join(", "));
     if trials.iter().all(|trial| trial.error_us().abs() <= MAX_ERROR_US) {
         return Assessment::good(
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(state(&[1_000.0, 1_051.0]), State::Limited);
         assert_eq!(state(&[949.0]), State::Limited);
         assert_eq!(delay_proxy(Err(io::ErrorKind::PermissionDenied.into())).state, State::Missing);
-        assert!(delay_proxy(Ok(vec![trial(1_012.0)])).observation.contains("+12 µs at 1000"));
+        assert!(delay_proxy(Ok(vec![trial(1_012.0)])).observation.contains("+12 µs at a set delay of 1000 µs"));
     }
 
     #[test]

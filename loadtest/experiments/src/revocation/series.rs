@@ -87,12 +87,7 @@ pub(super) fn measure(
 }
 
 fn step_label(scheme: Scheme, plan: &SeriesPlan, round: u32) -> String {
-    let over = match plan.link {
-        PushLink::Near => String::new(),
-        PushLink::Delayed { delay_ms } => format!(", pushes delayed by {delay_ms} ms"),
-        PushLink::Lost => ", pushes lost".to_owned(),
-    };
-    format!("{scheme}{over}, {} of {}", round + 1, plan.rounds)
+    format!("{scheme}{}, {} of {}", plan.link.suffix(), round + 1, plan.rounds)
 }
 
 /// Returns the events in their order, and the node that receives each.

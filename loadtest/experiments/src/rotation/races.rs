@@ -47,9 +47,10 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Returns the ages of copies when they are sent: at once, shortly before the end of the grace period, and after it.
+/// Returns the ages of copies when they are sent: at once, before the end of the grace period, and after it. A fifth of the
+/// period is left for the sending itself.
 fn ages_s(grace_s: u64) -> Vec<u64> {
-    let mut ages_s = vec![0, grace_s.saturating_sub(1), grace_s + PAST_S];
+    let mut ages_s = vec![0, grace_s.saturating_sub((grace_s / 5).max(1)), grace_s + PAST_S];
     ages_s.dedup();
     ages_s
 }
@@ -194,5 +195,6 @@ mod tests {
     fn copies_are_sent_at_once_and_before_and_after_the_grace_period() {
         assert_eq!(ages_s(0), [0, 2]);
         assert_eq!(ages_s(5), [0, 4, 7]);
+        assert_eq!(ages_s(60), [0, 48, 62]);
     }
 }

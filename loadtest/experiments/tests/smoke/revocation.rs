@@ -55,7 +55,7 @@ fn ttl_revocation_ends_within_the_remaining_lifetime() {
     for series in &found.series {
         assert_eq!(series.events.len(), 10, "two waves of five");
         let epoch = series.scheme == "jwt-hs256-epoch";
-        assert_eq!(series.window_s, if epoch { 2 } else { 5 });
+        assert_eq!(series.window_s, if epoch { 4 } else { 5 });
         for event in &series.events {
             let accepting: Vec<u32> = event.accepted.iter().map(|accepted| accepted.node).collect();
             let others: Vec<u32> = (0..3).filter(|node| !epoch || *node != event.told).collect();

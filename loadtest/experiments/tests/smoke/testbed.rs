@@ -97,7 +97,7 @@ pub(crate) fn smallest_parameters() -> Parameters {
         timed: vec![20_000, 40_000],
         revoked: vec![100, 2_000],
         every_algorithm: false,
-        fill_s: 30.0,
+        fill_s: 600.0,
         long_fills_s: 0.0,
         blocks: 1,
         rate_rps: 200.0,
@@ -112,7 +112,7 @@ pub(crate) fn smallest_parameters() -> Parameters {
         waves: 2,
         // Two logins have to complete meanwhile, on a machine that may be busy.
         life_s: 5,
-        epoch_ttl_s: 2,
+        epoch_ttl_s: 4,
         delay_ms: 100,
     };
     parameters.fanout = FanoutParameters {
@@ -134,7 +134,7 @@ pub(crate) fn smallest_parameters() -> Parameters {
         repetitions: 1,
         rate_rps: 100.0,
         before_s: 0.3,
-        fault_s: 1.0,
+        fault_s: 2.5,
         after_s: 1.5,
         timeout_s: 2.0,
         slow_rtt_s: 0.1,
@@ -147,12 +147,12 @@ pub(crate) fn smallest_parameters() -> Parameters {
 
 fn smallest_rotation() -> RotationParameters {
     RotationParameters {
-        key_rotations: KeyRotationParameters { blocks: 1, round_s: 1.6, rate_rps: 150.0, clients: 8, population: 20 },
-        races: RaceParameters { graces_s: vec![0, 5], clients: vec![2, 8], families: 20, replays: 5 },
+        key_rotations: KeyRotationParameters { blocks: 1, round_s: 3.0, rate_rps: 150.0, clients: 8, population: 20 },
+        races: RaceParameters { graces_s: vec![0, 60], clients: vec![2, 8], families: 20, replays: 5 },
         refresh_bursts: RefreshBurstParameters {
             jitters: vec![0.0, 0.2],
             blocks: 1,
-            credentials: 200,
+            credentials: 50,
             burst_s: 0.2,
             ttl_s: 2,
             share: 0.8,

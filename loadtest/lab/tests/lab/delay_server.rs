@@ -10,7 +10,7 @@ use lab::message::{Message, split};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::processes::launch;
+use crate::processes::{exit_status_after_sigterm, launch};
 
 /// A delay-server, where it listens, and the folder of its log.
 pub(crate) struct DelayServer {
@@ -30,7 +30,7 @@ impl DelayServer {
 
     /// Its report, which it prints on SIGTERM.
     fn report(&self) -> Value {
-        assert!(self.child.stop().success());
+        assert!(exit_status_after_sigterm(&self.child).success());
         line(&self.child, "requests")
     }
 }

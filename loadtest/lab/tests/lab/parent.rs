@@ -28,7 +28,7 @@ fn killed_program_leaves_no_process_and_its_folder_is_reclaimed() {
 
     holder.kill().unwrap();
     holder.wait().unwrap();
-    wait_until(2, "the children exit", || pids.iter().all(|&pid| !is_running(pid)));
+    wait_until(15, "the children exit", || pids.iter().all(|&pid| !is_running(pid)));
     assert_eq!(Scratch::reclaim_in(folder.path()).len(), 1);
 }
 

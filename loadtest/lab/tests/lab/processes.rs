@@ -1,9 +1,11 @@
 //! Starts processes, waits for them and reads their state.
 
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use lab::child::{Child, Launch};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Waits until `condition` is true; fails the test if it is not within `seconds`.
 pub(crate) fn wait_until(seconds: u64, what: &str, mut condition: impl FnMut() -> bool) {
@@ -12,6 +14,17 @@ pub(crate) fn wait_until(seconds: u64, what: &str, mut condition: impl FnMut() -
         assert!(Instant::now() < deadline, "timeout after {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Sends SIGTERM and returns how the process exits, however long that takes on a busy machine.
+pub(crate) fn exit_status_after_sigterm(child: &Child) -> ExitStatus {
+    kill(Pid::from_raw(child.pid().cast_signed()), Signal::SIGTERM).unwrap();
+    let mut exited = None;
+    wait_until(30, "the process exits", || {
+        exited = child.check().err();
+        exited.is_some()
+    });
+    exited.unwrap().status
 }
 
 /// The state letter of a process (`proc_pid_stat(5)`); none if there is no such process.

@@ -8,7 +8,7 @@ use lab::observe::memory;
 use lab::server::{Server, ServerError, ServerSpec};
 use tempfile::TempDir;
 
-use crate::processes::is_running;
+use crate::processes::{exit_status_after_sigterm, is_running};
 
 /// A program in the place of a server: a shell script.
 fn script(folder: &TempDir, body: &str) -> PathBuf {
@@ -32,7 +32,7 @@ fn server_becomes_ready_and_stops_on_sigterm() {
     let pid = server.process().pid();
     assert!(memory(pid).unwrap().pss_bytes.unwrap() > 0);
     server.process().check().unwrap();
-    assert!(server.process().stop().success(), "SIGTERM shuts it down gracefully");
+    assert!(exit_status_after_sigterm(server.process()).success(), "SIGTERM shuts it down gracefully");
     drop(server);
     assert!(!is_running(pid));
 }

@@ -255,7 +255,7 @@ fn method_items(table: &CostTable) -> Vec<String> {
     let level = reached.fold(f64::INFINITY, f64::min);
     let level = if level.is_finite() {
         format!(
-            " The requested level is 95 %; with these numbers of rounds the exact test reaches at least {:.1} %.",
+            " The requested confidence is 95 %; with these numbers of rounds the exact test reaches at least {:.1} %.",
             level * 100.0
         )
     } else {

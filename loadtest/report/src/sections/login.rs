@@ -90,8 +90,8 @@ fn reads_table(record: &Record, table: &LoginTable) -> Table {
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), reads(record, row))).collect()),
         footnotes: vec![
-            "† greyed: fewer than 100 samples above the percentile. Ratio: the typical ratio of a round during a \
-             login burst to the round without concurrent logins in the same block, with its interval."
+            "† greyed: fewer than 100 samples above the percentile. Ratio: a round during a login burst to the round \
+             without concurrent logins in the same block, as Hodges-Lehmann estimate with its interval."
                 .to_owned(),
         ],
     }

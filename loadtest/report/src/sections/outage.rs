@@ -64,7 +64,7 @@ fn storeless(table: &OutageTable) -> String {
         return String::new();
     }
     let schemes: Vec<String> = table.storeless.iter().map(|scheme| format!("`{scheme}`")).collect();
-    format!("Store faults do not affect {}, which use no store; a killed node does.", listed(&schemes))
+    format!("Only the killed node affects {}: they use no store.", listed(&schemes))
 }
 
 fn capitalized(words: &str) -> String {
@@ -76,7 +76,7 @@ fn describe_fault(fault: OutageFault, table: &OutageTable) -> String {
     match fault {
         OutageFault::StoreKilled => {
             "The store is killed and later restarted. It kept its data in memory only, so all data is lost: every \
-             user whose credential the store must know logs in again."
+             user whose credential depends on the store logs in again."
                 .to_owned()
         }
         OutageFault::StorePaused => {
@@ -180,8 +180,8 @@ fn method_items(table: &OutageTable) -> Vec<String> {
 
 fn limitations() -> Vec<String> {
     vec![
-        "Client and load balancer do not retry and take no node out of rotation; a real load balancer would hide a \
-         dead node after a while."
+        "Client and load balancer do not retry and take no node out of rotation; a real load balancer would stop \
+         sending requests to a dead node after a while."
             .to_owned(),
         "The store is one Redis without a replica, reached through a proxy: a dead store shows as a reset \
          connection. Processes that start at the same time on one machine slow each other down."

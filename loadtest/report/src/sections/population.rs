@@ -70,14 +70,14 @@ fn request_table(record: &Record, table: &PopulationTable) -> Table {
             Column::figure("Live", "credentials"),
             Column::figure("p50", "response"),
             Column::figure("p99", "response"),
-            Column::figure("p99", "times that with the fewest"),
+            Column::figure("p99", "ratio to the fewest credentials"),
             Column::figure("Capacity", "requests/s"),
-            Column::figure("Capacity", "times that with the fewest"),
+            Column::figure("Capacity", "ratio to the fewest credentials"),
         ],
         groups: row_groups(record, rows.collect()),
         footnotes: vec![
             "A ratio compares a round with this number of credentials and the round of the same block with the \
-             fewest, in the typical block. A ratio whose interval contains 1 cannot be distinguished from no change. \
+             fewest; it is the Hodges-Lehmann estimate over the blocks. A ratio whose interval contains 1 cannot be distinguished from no change. \
              † greyed: fewer than 100 samples above the percentile."
                 .to_owned(),
         ],
@@ -169,8 +169,8 @@ fn large_table(record: &Record, table: &PopulationTable) -> Table {
         groups: row_groups(record, rows),
         footnotes: vec![
             "Predicted: the bytes of the store, or of the server if there is no separate store, from a line through \
-             the largest size halved several times, because hash tables that grow by doubling have the same fill \
-             level at these sizes; no error is given where nothing is stored per credential. Freed: after every key \
+             sizes that are the largest one divided by powers of two, because hash tables that grow by doubling have \
+             the same load factor at these sizes; no error is given where nothing is stored per credential. Freed: after every key \
              was removed; the store's allocator has not returned the memory that is still resident then."
                 .to_owned(),
         ],

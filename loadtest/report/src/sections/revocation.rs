@@ -33,8 +33,8 @@ impl Show for RevocationTable {
 fn blocks(record: &Record, table: &RevocationTable) -> Vec<Block> {
     let mut blocks = vec![paragraph(
         "An event on one node revokes a credential that every node has just accepted. This section shows how long \
-         after the acknowledgement of that node every node rejects the credential, which requests are accepted \
-         meanwhile, and what the event costs the store.",
+         it takes from that node's acknowledgement until every node rejects the credential, which requests are \
+         accepted meanwhile, and what the event costs the store.",
     )];
     blocks.extend(table.notices().into_iter().map(Block::Notice));
     let (undisturbed, disturbed): (Vec<&RevocationRow>, Vec<&RevocationRow>) =
@@ -72,7 +72,7 @@ fn undisturbed_charts(record: &Record, rows: &[&RevocationRow]) -> Vec<Chart> {
 fn disturbed_chart(rows: &[&RevocationRow]) -> Option<Chart> {
     let mut lines: Vec<(String, Vec<&RevocationRow>)> = Vec::new();
     for row in rows {
-        let name = format!("{}{}", row.scheme, link_suffix(row.link));
+        let name = format!("{}{}", row.scheme, row.link.suffix());
         match lines.iter_mut().find(|(known, _)| *known == name) {
             Some((_, rows)) => rows.push(row),
             None => lines.push((name, vec![row])),
@@ -171,7 +171,7 @@ fn events_table(record: &Record, caption: &str, rows: &[&RevocationRow]) -> Tabl
         columns: vec![
             Column::text("Scheme"),
             Column::text("Event"),
-            Column::figure("Allowed window", "here and by default"),
+            Column::figure("Revocation window", "here and by default"),
             Column::figure("p50", "slowest node"),
             Column::figure("p99", "slowest node"),
             Column::figure("Maximum", "and its node"),
@@ -205,16 +205,7 @@ fn cells(row: &RevocationRow, name: Cell) -> Vec<Cell> {
 }
 
 fn event_name(row: &RevocationRow) -> String {
-    format!("{}{}", row.event, link_suffix(row.link))
-}
-
-/// Returns the suffix of a name that describes the link.
-fn link_suffix(link: PushLink) -> String {
-    match link {
-        PushLink::Near => String::new(),
-        PushLink::Delayed { delay_ms } => format!(", {delay_ms} ms late"),
-        PushLink::Lost => ", lost".to_owned(),
-    }
+    format!("{}{}", row.event, row.link.suffix())
 }
 
 fn window_cell(row: &RevocationRow) -> Cell {

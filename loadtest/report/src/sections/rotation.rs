@@ -141,7 +141,7 @@ fn key_rotation_table(record: &Record, table: &RotationTable) -> Table {
         Column::figure("Other node, old credentials", "rejected"),
         Column::figure("Other node, new credentials", "rejected"),
         Column::text("New credentials rejected"),
-        Column::figure("Longest response there", "new credentials"),
+        Column::figure("Longest response, other node", "new credentials"),
     ];
     let cells = |row: &KeyRotationRow| {
         vec![
@@ -171,7 +171,7 @@ fn rejected_for_text(found: RejectedFor) -> String {
     match found {
         RejectedFor::Never => "never".to_owned(),
         RejectedFor::Seconds(seconds) => format!("for {}", time(seconds * 1e6)),
-        RejectedFor::UntilEnd(seconds) => format!("until the end of the load, {} later", time(seconds * 1e6)),
+        RejectedFor::UntilEnd(seconds) => format!("for at least {}, until the end of the load", time(seconds * 1e6)),
     }
 }
 
@@ -335,10 +335,10 @@ fn method_items() -> Vec<String> {
 fn limitations() -> Vec<String> {
     vec![
         "A key is rotated in one process here. “Not published” shows what happens if a rotation was not prepared; \
-         shared secrets must be distributed separately to the other nodes before the first of them signs."
+         a shared secret must be distributed to all nodes before any of them signs with it."
             .to_owned(),
-        "Families race one after another on one server and one Redis, which handles requests in sequence; no family \
-         is revoked more or less often by chance."
+        "The requests of one race go to one server over one Redis, which processes them one at a time; with several \
+         servers at different distances from the store, a family may be revoked less or more often."
             .to_owned(),
         "Credentials live for seconds here. With lifetimes of minutes, the same burst is a smaller part of the \
          lifetime, and peak over mean is larger."

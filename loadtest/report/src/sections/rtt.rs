@@ -134,8 +134,12 @@ fn crossover_table(record: &Record, table: &RttTable) -> Table {
             storeless.push(&crossover.storeless);
         }
     }
-    let mut columns = vec![Column::text("Queries a store")];
-    columns.extend(storeless.iter().map(|storeless| Column::figure((*storeless).to_owned(), "does not query")));
+    let mut columns = vec![Column::text("Scheme with a store")];
+    columns.extend(
+        storeless
+            .iter()
+            .map(|storeless| Column::figure(format!("Faster than {storeless}"), "up to this round-trip time")),
+    );
     let cells = |row: &RttRow| {
         let of = |storeless: &&str| {
             let found =
@@ -152,7 +156,7 @@ fn crossover_table(record: &Record, table: &RttTable) -> Table {
         columns,
         groups: row_groups(record, querying.map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![
-            "The difference of the medians with a local store, in network round trips. Brackets hold 95 % bootstrap \
+            "The difference of the medians with a local store, divided by the round trips per request. Brackets hold 95 % bootstrap \
              intervals over blocks; an interval from 0 means that the other scheme may be faster even with a local \
              store."
                 .to_owned(),

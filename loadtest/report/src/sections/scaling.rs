@@ -75,9 +75,9 @@ fn describe_quotas(table: &ScalingTable) -> String {
         return "The CPU quotas are not known.".to_owned();
     };
     let balancer = balancer.as_ref().map_or_else(String::new, |balancer| {
-        let spent = table.balancer_us.map(|us| format!(", of which it used {} µs per request", plain(us)));
+        let spent = table.balancer_us.map(|us| format!("; it used {} µs of CPU time per request", plain(us)));
         format!(
-            " Between generator and nodes sits {}, with a quota of {} % of a CPU{}.",
+            " {} distributes the load over the nodes. Its quota is {} % of a CPU{}.",
             balancer.program,
             plain(balancer.share * 100.0),
             spent.unwrap_or_default()
@@ -152,10 +152,10 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
         Column::text("Scheme"),
         Column::figure("One node", "requests/s"),
         Column::figure("Store", "requests/s when saturated"),
-        Column::figure("Store", "by its CPU time before saturation"),
+        Column::figure("Store", "requests/s, from its CPU time before saturation"),
         Column::figure("Store saturates at", "nodes"),
     ];
-    columns.extend(unseen.iter().map(|&size| Column::figure(nodes(size), "predicted, error")));
+    columns.extend(unseen.iter().map(|&size| Column::figure(nodes(size), "requests/s predicted, error in %")));
     columns.push(Column::figure("Twice the nodes", "requests/s"));
     let cells = |row: &ScalingRow| {
         let law = row.law;
@@ -180,10 +180,10 @@ fn law_table(record: &Record, table: &ScalingTable) -> Table {
         columns,
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(row))).collect()),
         footnotes: vec![format!(
-            "Nodes sustain the smaller of their sum and the capacity of the store: both are measured on at most \
-             {FIT_NODES} nodes. The CPU time per request of a store that is not saturated underestimates its \
-             capacity: with more load, it handles more requests per wake-up. A law that is off by more than {:.0} % \
-             on numbers of nodes that it was not fitted on predicts nothing beyond them.",
+            "N nodes sustain N times the rate of one node, but at most the capacity of the store: both are measured on at \
+             most {FIT_NODES} nodes. The CPU time per request of a store that is not saturated underestimates its \
+             capacity: with more load, it handles more requests per wake-up. If an error on other numbers of nodes \
+             exceeds {:.0} %, no larger number of nodes is predicted.",
             ERROR_LIMIT * 100.0
         )],
     }

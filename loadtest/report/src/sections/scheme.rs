@@ -26,7 +26,7 @@ fn semantics(described: &SchemeDescriptor) -> String {
     let down = match described.store_down {
         StoreDown::NotNeeded => "keeps serving",
         StoreDown::FailClosed => "rejects all requests",
-        StoreDown::ServeCached => "serves cached credentials until the window ends, then rejects",
+        StoreDown::ServeCached => "serves cached credentials until the revocation window has passed, then rejects",
         StoreDown::VerifyOnly => "keeps verifying; no login, refresh or logout",
     };
     format!("{class} · {} · {} · store down: {down}", described.carrier, store(described.store))
@@ -102,7 +102,7 @@ fn blocks(record: &Record) -> Vec<Block> {
         "Store",
         "Store down",
         "Credential lifetime",
-        "Touch",
+        "Idle timeout extended",
         "Leeway",
         "Users",
         "Roles",

@@ -50,7 +50,10 @@ pub(crate) fn sentence(table: &SloTable) -> String {
     let rate = table.answer.rate_rps.map(|rate| format!("{} requests/s", grouped(rate)));
     match (table.end, rate) {
         (Some(SearchEnd::NothingMet), _) => {
-            format!("`{scheme}` misses {objectives} at every rate that rounds of this length can test.")
+            format!(
+                "`{scheme}` misses {objectives} at every rate that rounds of this length can test; use longer rounds \
+                 (--duration) to test lower rates."
+            )
         }
         (Some(SearchEnd::Target), Some(rate)) => {
             format!("`{scheme}` meets {objectives} at up to {rate}{}; {}.", interval(table), confirmation(table))
@@ -66,7 +69,10 @@ pub(crate) fn sentence(table: &SloTable) -> String {
             "No result for {objectives}: the search reached its limit of rounds or time; use shorter rounds \
              (--duration)."
         ),
-        _ => format!("No result for {objectives}: the rounds do not distinguish one rate from another."),
+        _ => format!(
+            "No result for {objectives}: the rounds do not distinguish one rate from another; use longer rounds \
+             (--duration)."
+        ),
     }
 }
 
@@ -90,7 +96,7 @@ fn confirmation(table: &SloTable) -> String {
     if table.answer.confirmed {
         return format!("{met} met it in the confirmation{lower}");
     }
-    let void = if last.void > 0 { format!(", and {} were void", last.void) } else { String::new() };
+    let void = if last.void > 0 { format!(", and {} had no verdict", last.void) } else { String::new() };
     format!("this is not confirmed: {met} met it in the confirmation{void}")
 }
 
@@ -99,7 +105,7 @@ fn rates_table(caption: &str, table: &SloTable, rates: &[SloRate]) -> Table {
         Column::figure("Rate", "requests/s"),
         Column::figure("Met", "rounds"),
         Column::figure("Missed", "rounds"),
-        Column::figure("Void", "rounds"),
+        Column::figure("No verdict", "rounds"),
     ];
     columns.extend(
         table.objectives.iter().map(|each| Column::figure(each.percentile.to_string(), "median of the rounds")),

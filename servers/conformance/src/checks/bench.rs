@@ -12,12 +12,12 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "bench-host-loopback",
         row: 28,
-        title: "The bench routes reject a Host that is not loopback, as DNS rebinding produces.",
+        title: "The bench routes reject a Host that is not loopback, which prevents DNS rebinding.",
         source: "OWASP Server-Side Request Forgery Prevention Cheat Sheet, DNS pinning; CWE-350",
         run: foreign_host,
     },
     Check {
-        id: "bench-other-site-refused",
+        id: "bench-other-site-rejected",
         row: 28,
         title: "The bench routes reject a request that the browser marks as cross-site.",
         source: "OWASP Cross-Site Request Forgery Prevention Cheat Sheet; Fetch Metadata",

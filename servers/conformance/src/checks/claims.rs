@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "exp-enforced",
         row: 7,
-        title: "A token that expired one second longer ago than the declared leeway is rejected.",
+        title: "A token is rejected when the declared leeway and one second have passed since it expired.",
         source: "RFC 7519 section 4.1.4",
         run: exp,
     },

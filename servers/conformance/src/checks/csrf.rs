@@ -11,7 +11,7 @@ const SOURCE: &str = "OWASP Cross-Site Request Forgery Prevention Cheat Sheet; F
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        id: "csrf-refused",
+        id: "csrf-rejected",
         row: 17,
         title: "A state change by cookie gets 403 unless the browser marks the request as same-origin.",
         source: SOURCE,
@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: default_port,
     },
     Check {
-        id: "csrf-login-refused",
+        id: "csrf-login-rejected",
         row: 17,
         title: "Another site cannot log a browser in as a different user.",
         source: "OWASP Cross-Site Request Forgery Prevention Cheat Sheet, login CSRF",

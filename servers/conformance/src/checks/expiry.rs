@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: absolute,
     },
     Check {
-        id: "expiry-told",
+        id: "expiry-stated",
         row: 16,
         title: "The login response states the credential's lifetime, and the cookie's lifetime does not exceed it.",
         source: "RFC 6749 section 5.1; RFC 6265bis section 4.1.2.2",
@@ -140,7 +140,7 @@ fn states_lifetime(context: &CheckContext<'_>) -> CheckResult {
         let mut ages = attributes.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
         let age_s = ages.next().and_then(|(_, value)| value.parse::<u64>().ok());
         ensure(age_s.is_some_and(|age_s| age_s <= absolute_s), || {
-            format!("Set-Cookie: {cookie}: the lifetime is too long")
+            format!("Set-Cookie: {cookie}: Max-Age is missing or more than {absolute_s} s")
         })?;
     }
     Ok(())

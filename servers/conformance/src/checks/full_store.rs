@@ -17,9 +17,9 @@ const RECOVERY: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(2);
 
 pub(super) const CHECKS: &[Check] = &[Check {
-    id: "full-store-lets-out",
+    id: "full-store-allows-logout",
     row: 25,
-    title: "While the store rejects writes, logouts work, and a login either works with its logout or gets 503.",
+    title: "While the store rejects writes, logouts work; a login gets 503, or a credential whose logout works.",
     source: "OWASP Fail Securely; CWE-636",
     run: logouts_work,
 }];

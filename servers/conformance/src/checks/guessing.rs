@@ -12,14 +12,14 @@ pub(super) const MAX_GUESSES: usize = 100;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        id: "throttle-spares-session",
+        id: "throttle-keeps-sessions",
         row: 27,
         title: "While password guesses for a user get 429, a session of that user can still change the password.",
         source: "SP 800-63B section 3.2.2; OWASP ASVS 6.3.1",
         run: session_can_change_password,
     },
     Check {
-        id: "success-forgets-failures",
+        id: "success-resets-failure-count",
         row: 27,
         title: "A successful login resets the count of failed logins.",
         source: "SP 800-63B section 3.2.2",

@@ -16,7 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: host,
     },
     Check {
-        id: "answers-by-cookie-not-cached",
+        id: "cookie-responses-not-cached",
         row: 29,
         title: "A response that depends on a cookie has Cache-Control: no-store.",
         source: "RFC 9111 section 5.2.2.5; OWASP ASVS 14.3.2",

@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "alg-none",
         row: 1,
-        title: "A token without a signature is rejected, however its alg spells none.",
+        title: "A token without a signature is rejected, for every spelling of the algorithm `none`.",
         source: "RFC 8725 sections 2.1 and 3.1",
         run: none,
     },
@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: exact,
     },
     Check {
-        id: "crit-refused",
+        id: "crit-rejected",
         row: 6,
         title: "A token with an empty, unknown or malformed crit is rejected.",
         source: "RFC 7515 section 4.1.11",

@@ -12,7 +12,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "logout-by-refresh-token",
         row: 24,
-        title: "A logout with a refresh token revokes the login that it renews, also if the access token has expired.",
+        title: "A logout with a refresh token revokes the login of that token, even if the access token has expired.",
         source: "RFC 7009 section 2; OWASP ASVS 7.4.1",
         run: logout,
     },

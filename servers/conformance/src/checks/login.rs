@@ -17,15 +17,14 @@ const MEASUREMENTS: usize = 20;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        id: "login-time-even",
+        id: "login-times-equal",
         row: 18,
-        title: "An unknown user is refused neither in less than half nor in more than double the time of a wrong \
-                password.",
+        title: "A login of an unknown user takes between half and twice the time of a login with a wrong password.",
         source: "OWASP Authentication Cheat Sheet",
         run: equal_times,
     },
     Check {
-        id: "login-answer-even",
+        id: "login-responses-equal",
         row: 18,
         title: "An unknown user and a wrong password get the same response.",
         source: "OWASP Authentication Cheat Sheet",

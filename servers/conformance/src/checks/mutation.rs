@@ -18,7 +18,7 @@ const GROWTH_BYTES: u64 = 8 << 20;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        id: "mutated-refused",
+        id: "mutated-rejected",
         row: 21,
         title: "No randomly mutated credential is accepted or causes a server error.",
         source: "RFC 8725 section 3.3; OWASP ASVS 7.2",

@@ -46,7 +46,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: clears_no_cookie,
     },
     Check {
-        id: "outage-allows-nobody",
+        id: "outage-accepts-no-invalid-credential",
         row: 19,
         title: "A credential that was rejected before an outage is not accepted during it.",
         source: SOURCE,
@@ -69,26 +69,26 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "outage-load-hanging",
         row: 19,
-        title: "Under load, while the store hangs and after it resumes, the policy allows every response.",
+        title: "While the store hangs under load and after it resumes, every response follows the policy.",
         source: SOURCE,
         run: |context| load::during(context, OutageKind::Hangs),
     },
     Check {
         id: "outage-load-dead",
         row: 19,
-        title: "Under load, while the store is stopped and after it restarts, the policy allows every response.",
+        title: "While the store is stopped under load and after it restarts, every response follows the policy.",
         source: SOURCE,
         run: |context| load::during(context, OutageKind::Dead),
     },
     Check {
         id: "outage-load-cut",
         row: 19,
-        title: "Under load, while a server is cut off from the store and afterwards, the policy allows every response.",
+        title: "While a server is cut off from the store under load and afterwards, every response follows the policy.",
         source: SOURCE,
         run: |context| load::during(context, OutageKind::Cut),
     },
     Check {
-        id: "cut-off-node-obeys",
+        id: "disconnected-node-rejects-revoked",
         row: 19,
         title: "After the revocation window a server that is cut off from the store rejects a credential that \
                 another server has revoked.",
@@ -223,7 +223,9 @@ fn policy(context: &CheckContext<'_>, login: &Login) -> CheckResult {
         if !(path == route::REFRESH && declared == StoreDown::ServeCached && response.status == 200) {
             response.must_be(503, path)?;
         }
-        ensure(response.header("www-authenticate").is_none(), || format!("{path}: a 503 with a challenge"))?;
+        ensure(response.header("www-authenticate").is_none(), || {
+            format!("{path}: the 503 response has a WWW-Authenticate header")
+        })?;
     }
     let again = context.send(&context.with(Request::get(route::ME), &login.credential))?;
     ensure_in_time(&again, route::ME)?;

@@ -14,14 +14,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "disabled-admin-writes-nothing",
         row: 23,
-        title: "A disabled administrator cannot update a user with an earlier credential, at any server.",
+        title: "A disabled administrator whose credential was issued before cannot update a user, at any server.",
         source: SOURCE,
         run: |context| check_former_administrator(context, |_| json!({ "disabled": true }), must_be_disabled),
     },
     Check {
         id: "demoted-admin-writes-nothing",
         row: 23,
-        title: "An administrator who has lost the role cannot update a user with an earlier credential, at any server.",
+        title: "An administrator who has lost the role after the credential was issued cannot update a user, at any server.",
         source: SOURCE,
         run: |context| check_former_administrator(context, |roles| json!({ "roles": roles }), must_have_lost_the_role),
     },

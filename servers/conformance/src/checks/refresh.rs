@@ -20,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: rotates,
     },
     Check {
-        id: "refresh-reuse-refused",
+        id: "refresh-reuse-rejected",
         row: 11,
         title: "A refresh token older than the last used one is rejected, and without a grace period the last used \
                 one, too.",
@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: reuse_is_rejected,
     },
     Check {
-        id: "refresh-reuse-ends-family",
+        id: "refresh-reuse-revokes-family",
         row: 11,
         title: "After a refresh token is used twice, the newest of its family is rejected; other logins stay valid.",
         source: SOURCE,
@@ -42,7 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: exactly_one_succeeds,
     },
     Check {
-        id: "refresh-unknown-refused",
+        id: "refresh-unknown-rejected",
         row: 11,
         title: "A refresh token that was never issued is rejected and affects no family.",
         source: SOURCE,

@@ -19,7 +19,7 @@ const NEW_PASSWORD: &str = "an entirely new password";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        id: "logout-ends-credential",
+        id: "logout-revokes-credential",
         row: 10,
         title: "After a logout every node rejects the credential within the declared revocation window, and the \
                 credential cannot be renewed.",
@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: scope,
     },
     Check {
-        id: "logout-all-ends-all",
+        id: "logout-all-revokes-all",
         row: 10,
         title: "After a logout-all every credential of the user is rejected within the revocation window, and none \
                 can be renewed.",
@@ -42,21 +42,21 @@ pub(super) const CHECKS: &[Check] = &[
         run: logout_all,
     },
     Check {
-        id: "password-change-ends-all",
+        id: "password-change-revokes-all",
         row: 10,
         title: "A password change revokes every credential of the user and the old password.",
         source: "OWASP ASVS 7.4.3",
         run: password,
     },
     Check {
-        id: "disabled-user-is-out",
+        id: "disabled-user-rejected",
         row: 10,
         title: "A disabled user cannot log in, renew or use a credential until the user is enabled again.",
         source: "OWASP ASVS 7.4.2",
         run: disabled,
     },
     Check {
-        id: "role-change-ends-all",
+        id: "role-change-revokes-all",
         row: 10,
         title: "A role change revokes every credential with the old roles, and the next login has the new ones.",
         source: "OWASP Session Management Cheat Sheet, privilege change",

@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: no_credential_in_store,
     },
     Check {
-        id: "store-words-open-nothing",
+        id: "store-strings-are-not-credentials",
         row: 15,
         title: "No string that a login writes to the store works as a credential or a refresh token.",
         source: "OWASP Session Management Cheat Sheet; OWASP ASVS 11.4",

@@ -14,7 +14,7 @@ use crate::subject::{StartOutcome, Starter};
 const RSA_1024: &[u8] = include_bytes!("start/rsa-1024.pem");
 
 pub(super) const CHECKS: &[Check] = &[Check {
-    id: "weak-key-refused",
+    id: "weak-key-rejected",
     row: 2,
     title: "With a secret under 32 bytes or an RSA key under 2048 bits the server does not start and reports why.",
     source: "RFC 8725 section 3.5; RFC 7518 sections 3.2 and 3.3",

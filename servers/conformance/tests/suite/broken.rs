@@ -66,7 +66,7 @@ fn tokens() -> Vec<FaultyServer> {
         server(HS256, Bearer, "none", &[]),
         server(HS256, Bearer, "aud-ignored", &["aud-required", "aud-exact"]),
         server(HS256, Bearer, "iss-ignored", &["iss-required", "iss-exact"]),
-        server(HS256, Bearer, "crit-ignored", &["crit-refused"]),
+        server(HS256, Bearer, "crit-ignored", &["crit-rejected"]),
         server(HS256, Bearer, "alg-none", &["alg-none"]),
         server(RS256, Bearer, "public-key-as-secret", &["alg-public-key-as-secret"]),
         server(RS256, Bearer, "embedded-jwk", &["key-embedded"]),
@@ -76,20 +76,20 @@ fn tokens() -> Vec<FaultyServer> {
         server(HS256, Bearer, "exp-optional", &["exp-required"]),
         server(HS256, Bearer, "kid-ignored", &["kid-hostile"]),
         server(HS256, Bearer, "duplicate-names", &["jws-duplicate-names"]),
-        server(HS256, Bearer, "weak-key", &["weak-key-refused"]),
-        server(RS256, Bearer, "weak-key-unexplained", &["weak-key-refused"]),
+        server(HS256, Bearer, "weak-key", &["weak-key-rejected"]),
+        server(RS256, Bearer, "weak-key-unexplained", &["weak-key-rejected"]),
         server(
             REFRESH,
             Bearer,
             "refresh-reuse",
-            &["refresh-reuse-refused", "refresh-reuse-ends-family", "refresh-one-winner"],
+            &["refresh-reuse-rejected", "refresh-reuse-revokes-family", "refresh-one-winner"],
         ),
-        server(REFRESH, Cookie, "family-survives", &["refresh-reuse-ends-family"]),
+        server(REFRESH, Cookie, "family-survives", &["refresh-reuse-revokes-family"]),
         server(
             REFRESH,
             Bearer,
             "refresh-stays",
-            &["refresh-rotates", "refresh-reuse-refused", "refresh-reuse-ends-family", "refresh-one-winner"],
+            &["refresh-rotates", "refresh-reuse-rejected", "refresh-reuse-revokes-family", "refresh-one-winner"],
         ),
         server(HS256, Bearer, "json-lenient", &["jws-json"]),
     ]
@@ -99,11 +99,11 @@ fn sessions() -> Vec<FaultyServer> {
     const MEMORY: &str = "session-memory";
     vec![
         server(MEMORY, Cookie, "none", &[]),
-        server(MEMORY, Bearer, "logout-nothing", &["logout-ends-credential"]),
-        server(MEMORY, Bearer, "logout-all-one", &["logout-all-ends-all"]),
-        server(MEMORY, Cookie, "password-nothing", &["password-change-ends-all"]),
-        server(MEMORY, Bearer, "disabled-nothing", &["disabled-user-is-out"]),
-        server(MEMORY, Bearer, "roles-nothing", &["role-change-ends-all"]),
+        server(MEMORY, Bearer, "logout-nothing", &["logout-revokes-credential"]),
+        server(MEMORY, Bearer, "logout-all-one", &["logout-all-revokes-all"]),
+        server(MEMORY, Cookie, "password-nothing", &["password-change-revokes-all"]),
+        server(MEMORY, Bearer, "disabled-nothing", &["disabled-user-rejected"]),
+        server(MEMORY, Bearer, "roles-nothing", &["role-change-revokes-all"]),
         server(MEMORY, Bearer, "absolute-ignored", &["absolute-limit"]),
         server(MEMORY, Bearer, "idle-ignored", &["credential-expires"]),
         server(MEMORY, Bearer, "short-ids", &["ids-wide"]),
@@ -113,7 +113,7 @@ fn sessions() -> Vec<FaultyServer> {
             "cookie-sealed",
             Cookie,
             "sealed-loose",
-            &["credential-malformed", "sealed-bits", "sealed-swapped", "mutated-refused"],
+            &["credential-malformed", "sealed-bits", "sealed-swapped", "mutated-rejected"],
         ),
         proxy(
             MEMORY,
@@ -132,7 +132,7 @@ fn outages() -> Vec<FaultyServer> {
     const ALLOWS: [&str; 6] = [
         "outage-hanging-store",
         "outage-dead-store",
-        "outage-allows-nobody",
+        "outage-accepts-no-invalid-credential",
         "outage-load-hanging",
         "outage-load-dead",
         "outage-load-cut",
@@ -140,12 +140,15 @@ fn outages() -> Vec<FaultyServer> {
     const CLEARS: [&str; 4] = ["outage-clears-no-cookie", "outage-load-hanging", "outage-load-dead", "outage-load-cut"];
     vec![
         server(REDIS, Cookie, "none", &[]),
-        server(REDIS, Bearer, "id-in-clear", &["store-holds-no-credential", "store-words-open-nothing"]),
+        server(REDIS, Bearer, "id-in-clear", &["store-holds-no-credential", "store-strings-are-not-credentials"]),
         server(REDIS, Bearer, "outage-refuses", &REFUSES),
         server(REDIS, Bearer, "outage-allows", &ALLOWS),
         server(REDIS, Bearer, "outage-forgets", &["outage-recovers", "outage-load-hanging", "outage-load-cut"]),
         server("jwt-hs256-refresh", Bearer, "asks-store", &REFUSES),
-        FaultyServer { nodes: 2, ..server("session-redis-cached", Bearer, "serves-stale", &["cut-off-node-obeys"]) },
+        FaultyServer {
+            nodes: 2,
+            ..server("session-redis-cached", Bearer, "serves-stale", &["disconnected-node-rejects-revoked"])
+        },
         proxy(REDIS, Cookie, "outage-clears-cookie", faults::CookieClearedInOutage, &CLEARS),
         // Before an outage by the suite that is a disturbance; after it, a fault.
         proxy(
@@ -175,7 +178,7 @@ fn cookies() -> Vec<FaultyServer> {
             Cookie,
             "csrf-unchecked",
             faults::CsrfUnchecked,
-            &["csrf-refused", "csrf-default-port", "csrf-login-refused"],
+            &["csrf-rejected", "csrf-default-port", "csrf-login-rejected"],
         ),
         proxy(MEMORY, Cookie, "cookie-kept-at-logout", faults::CookieKeptAtLogout, &["cookie-cleared-at-logout"]),
     ]
@@ -188,7 +191,7 @@ fn general() -> Vec<FaultyServer> {
         proxy(MEMORY, Cookie, "undescribed", faults::NoBenchRoutes, &[]),
         proxy("jwt-hs256", Bearer, "undescribed", faults::NoBenchRoutes, &[]),
         proxy(MEMORY, Bearer, "no-throttle", faults::NoThrottle, &["login-throttled"]),
-        proxy(MEMORY, Bearer, "fast-unknown-user", faults::FastUnknownUser, &["login-time-even"]),
+        proxy(MEMORY, Bearer, "fast-unknown-user", faults::FastUnknownUser, &["login-times-equal"]),
         proxy(MEMORY, Bearer, "two-credentials", faults::FirstCredentialCounts, &["two-credentials"]),
         proxy(
             MEMORY,
@@ -199,7 +202,7 @@ fn general() -> Vec<FaultyServer> {
         ),
         server(MEMORY, Bearer, "remembers-refused", &["mutated-memory"]),
         proxy(MEMORY, Bearer, "no-challenge", faults::NoChallenge, &["no-credential", "bad-credential"]),
-        proxy(MEMORY, Bearer, "error-on-binary", faults::ErrorOnBinary, &["credential-malformed", "mutated-refused"]),
+        proxy(MEMORY, Bearer, "error-on-binary", faults::ErrorOnBinary, &["credential-malformed", "mutated-rejected"]),
         proxy(MEMORY, Bearer, "cached", faults::WithoutCacheControl, &["credentials-not-cached"]),
         proxy(MEMORY, Bearer, "first-name-counts", faults::FirstNameCounts, &["body-malformed"]),
     ]
@@ -229,7 +232,7 @@ fn changed_responses() -> Vec<FaultyServer> {
         changed_response(MEMORY, Cookie, "credential-in-body", |request, _| request.is("POST /login "),
             |_, response| faults::copy_cookie_into_body(response), &["cookie-not-in-body"]),
         changed_response(MEMORY, Bearer, "unknown-user-header", |request, _| faults::is_login_of_unknown_user(request),
-            |_, response| response.add("x-unknown-user", "1"), &["login-answer-even"]),
+            |_, response| response.add("x-unknown-user", "1"), &["login-responses-equal"]),
         changed_response(MEMORY, Cookie, "own-site-refused", |request, _| request.header("origin").is_some(),
             |_, response| faults::status(response, 403), &["csrf-own-site-passes", "csrf-default-port"]),
         changed_response(MEMORY, Bearer, "bearer-not-exempt", |request, _| request.header("origin").is_some(),
@@ -237,7 +240,7 @@ fn changed_responses() -> Vec<FaultyServer> {
         changed_response(MEMORY, Bearer, "fault-on-odd-path", |request, _| request.line.split(' ').nth(1).is_some_and(|path| path.contains('%')),
             |_, response| faults::status(response, 500), &["paths-odd"]),
         changed_response(MEMORY, Bearer, "wrong-expiry", |request, _| request.is("POST /login "),
-            |_, response| faults::replace(response, r#""expires_in":1800"#, r#""expires_in":7"#), &["expiry-told"]),
+            |_, response| faults::replace(response, r#""expires_in":1800"#, r#""expires_in":7"#), &["expiry-stated"]),
         changed_response("session-redis", Bearer, "others-unserved", |request, _| request.is("GET /openapi.json "),
             |_, response| faults::status(response, 503), &["outage-others-served"]),
         changed_response("jwt-hs256", Bearer, "fault-on-unknown-kid", |request, _| faults::header_contains(request, "unknown-"),
@@ -245,7 +248,7 @@ fn changed_responses() -> Vec<FaultyServer> {
         changed_response(REFRESH, Bearer, "refresh-token-at-api", |request, _| request.header("authorization").is_some_and(|text| text.len() == "Bearer ".len() + 65),
             |_, response| faults::status(response, 200), &["refresh-token-at-api"]),
         changed_response(REFRESH, Bearer, "fault-on-no-refresh-token", |request, _| request.is("POST /refresh ") && request.body.is_empty(),
-            |_, response| faults::status(response, 500), &["refresh-unknown-refused"]),
+            |_, response| faults::status(response, 500), &["refresh-unknown-rejected"]),
         proxy(MEMORY, Cookie, "first-cookie-counts", faults::FirstCredentialCounts, &["two-credentials", "cookies-duplicate"]),
         proxy(MEMORY, Bearer, "dropped-headers", faults::DroppedHeaders, &["headers-oversized", "head-bounded"]),
         proxy(MEMORY, Bearer, "credential-in-metrics", faults::CredentialInMetrics, &["metrics-hold-no-secret"]),
@@ -253,12 +256,12 @@ fn changed_responses() -> Vec<FaultyServer> {
         server("jwt-hs256", Bearer, "nbf-ignored", &["nbf-enforced"]),
         server("jwt-hs256", Bearer, "alg-ignored", &["alg-exact", "alg-other"]),
         server("jwt-hs256", Bearer, "signature-ignored", &[
-            "signature-checked", "jws-spelling", "credential-malformed", "planted-id-not-adopted", "mutated-refused",
+            "signature-checked", "jws-spelling", "credential-malformed", "planted-id-not-adopted", "mutated-rejected",
         ]),
         server("jwt-hs256", Bearer, "rotation-forgets", &["rotation-under-load"]),
         server(MEMORY, Bearer, "logout-ends-all", &["logout-scope"]),
         server(MEMORY, Bearer, "no-touch", &["activity-extends", "absolute-limit"]),
-        server("cookie-sealed", Cookie, "sealed-cut", &["sealed-truncated", "credential-malformed", "mutated-refused"]),
+        server("cookie-sealed", Cookie, "sealed-cut", &["sealed-truncated", "credential-malformed", "mutated-rejected"]),
         server("cookie-sealed", Cookie, "sealed-readable", &["sealed-unreadable"]),
         server("cookie-sealed", Cookie, "sealed-forever", &["sealed-retired-key", "credential-expires", "absolute-limit"]),
     ]

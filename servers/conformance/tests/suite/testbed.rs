@@ -140,7 +140,7 @@ fn flags(scheme: Scheme, carrier: Carrier, more: &[&str]) -> Vec<String> {
     flags.extend(["--password-kib", if has_full_extent() { "19456" } else { "2048" }]);
     match scheme.kind() {
         Kind::Token { early_revocation: EarlyRevocation::Push, .. } | Kind::Session(SessionBackend::RedisCached) => {
-            flags.extend(["--propagation-s", "1"]);
+            flags.extend(["--propagation-s", "2"]);
         }
         Kind::Token { early_revocation: EarlyRevocation::Epoch, .. } => flags.extend(["--epoch-ttl-s", "1"]),
         _ => {}

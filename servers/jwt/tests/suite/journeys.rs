@@ -26,7 +26,7 @@ struct IssuedTokens {
 impl Client {
     fn start(scheme: &str, carrier: Carrier, redis: &Redis) -> Self {
         let flags = ["--scheme", scheme, "--carrier", &carrier.to_string(), "--redis-url", &redis.url()];
-        let windows = ["--propagation-s", "1", "--epoch-ttl-s", "1"];
+        let windows = ["--propagation-s", "10", "--epoch-ttl-s", "1"];
         let server = Server::start(crate::BINARY, &[&flags[..], &windows].concat());
         Self { server, scheme: scheme.parse().unwrap(), carrier }
     }
@@ -181,7 +181,7 @@ fn descriptor_states_class_window_and_ttl() {
     for (scheme, class, window_s, ttl_s) in [
         ("jwt-hs256-refresh", "ttl", 300, 300),
         ("jwt-eddsa-denylist", "immediate", 0, 900),
-        ("jwt-es256-push", "propagation", 1, 900),
+        ("jwt-es256-push", "propagation", 10, 900),
         ("jwt-rs256-epoch", "ttl", 1, 900),
     ] {
         let client = Client::start(scheme, Carrier::Bearer, &redis);

@@ -9,12 +9,12 @@ use testkit::store_faults::Servers;
 
 const OVER_REDIS: [&str; 4] = ["jwt-hs256-refresh", "jwt-hs256-denylist", "jwt-hs256-push", "jwt-hs256-epoch"];
 
-/// Two servers that share a secret, with windows of a second.
+/// Two servers that share a secret.
 fn nodes(redis: &Redis, scheme: &str) -> [Server; 2] {
     let (flag, file) = forge::key_file(Algorithm::Hs256);
     let url = redis.url();
     let own = ["--scheme", scheme, "--redis-url", &url, flag, file, "--bench", "--workers", "1"];
-    let flags = [&own, ["--propagation-s", "1", "--epoch-ttl-s", "1"].as_slice()].concat();
+    let flags = [&own, ["--propagation-s", "10", "--epoch-ttl-s", "1"].as_slice()].concat();
     [Server::start(crate::BINARY, &flags), Server::start(crate::BINARY, &flags)]
 }
 

@@ -30,7 +30,7 @@ async fn touch_never_only_reads() {
     let mut testbed = Testbed::over_redis(NEVER).await;
     let id = testbed.login(1).await;
     assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
-    testbed.advance(90);
+    testbed.advance(900);
     assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
 }
 
@@ -38,11 +38,11 @@ async fn touch_never_only_reads() {
 async fn touch_throttled_writes_once_per_interval() {
     let mut testbed = Testbed::over_redis(THROTTLED).await;
     let id = testbed.login(1).await;
-    testbed.advance(9);
+    testbed.advance(90);
     assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
-    testbed.advance(1);
+    testbed.advance(10);
     assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5), ("set", 1)]));
-    testbed.advance(9);
+    testbed.advance(90);
     assert_eq!(cost(&testbed, &id, 5).await, calls([("get", 5)]));
 }
 
@@ -52,12 +52,12 @@ async fn touch_always_reads_and_extends_in_one_command() {
     let id = testbed.login(1).await;
     assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5)]));
     for _ in 0..10 {
-        testbed.advance(90);
+        testbed.advance(900);
         testbed.assert_accepted(&id).await;
     }
-    // At 900 of 1000 seconds the idle limit ends with the absolute one; a second later it has to be cut.
+    // At 9,000 of 10,000 seconds the idle limit ends with the absolute one; later it has to be cut.
     assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5)]));
-    testbed.advance(1);
+    testbed.advance(10);
     assert_eq!(cost(&testbed, &id, 5).await, calls([("getex", 5), ("expire", 5)]));
 }
 

@@ -18,53 +18,53 @@ over_every_store! {
 
 async fn untouched_session_expires_a_fixed_time_after_login<S: SessionStore>(mut testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    testbed.advance(60);
+    testbed.advance(600);
     testbed.assert_accepted(&id).await;
-    testbed.advance(39);
+    testbed.advance(390);
     testbed.assert_accepted(&id).await;
-    testbed.advance(1);
+    testbed.advance(10);
     testbed.assert_rejected(&id).await;
 }
 
 async fn session_expires_by_its_payload_even_if_still_stored<S: SessionStore>(mut testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    testbed.now += 99;
+    testbed.now += 990;
     testbed.assert_accepted(&id).await;
-    // Touched, so until 199; and the store counts from its own clock, which does not advance.
-    testbed.now += 100;
+    // Touched, so until 1990; and the store counts from its own clock, which does not advance.
+    testbed.now += 1000;
     testbed.assert_rejected(&id).await;
     assert!(testbed.renew(&id).await.is_err());
 }
 
 async fn activity_extends_at_most_once_per_interval<S: SessionStore>(mut testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    testbed.advance(9);
-    // Within the interval: the limit stays at 100.
+    testbed.advance(90);
+    // Within the interval: the limit stays at 1000.
     testbed.assert_accepted(&id).await;
-    testbed.advance(41);
-    // At 50, so the limit is 150.
+    testbed.advance(410);
+    // At 500, so the limit is 1500.
     testbed.assert_accepted(&id).await;
-    testbed.advance(99);
+    testbed.advance(990);
     testbed.assert_accepted(&id).await;
-    // That was at 149, so the limit is 249.
-    testbed.advance(99);
+    // That was at 1490, so the limit is 2490.
+    testbed.advance(990);
     testbed.assert_accepted(&id).await;
-    testbed.advance(100);
+    testbed.advance(1000);
     testbed.assert_rejected(&id).await;
     let other = testbed.login(1).await;
-    testbed.advance(9);
+    testbed.advance(90);
     testbed.assert_accepted(&other).await;
-    testbed.advance(91);
+    testbed.advance(910);
     testbed.assert_rejected(&other).await;
 }
 
 async fn activity_extends_at_every_use<S: SessionStore>(mut testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    testbed.advance(1);
+    testbed.advance(10);
     testbed.assert_accepted(&id).await;
-    testbed.advance(99);
+    testbed.advance(990);
     testbed.assert_accepted(&id).await;
-    testbed.advance(100);
+    testbed.advance(1000);
     testbed.assert_rejected(&id).await;
 }
 
@@ -78,37 +78,37 @@ async fn activity_does_not_exceed_the_absolute_timeout_always<S: SessionStore>(t
 
 async fn activity_never_passes_the_absolute_limit<S: SessionStore>(mut testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    for used_at in (90..1000).step_by(90) {
-        testbed.advance(90);
+    for used_at in (900..10_000).step_by(900) {
+        testbed.advance(900);
         testbed.assert_accepted(&id).await;
         if let Some(redis) = testbed.redis() {
             let key = redis.keys().into_iter().find(|key| key.starts_with("test:s:")).unwrap();
             let left_s: u64 = redis::cmd("TTL").arg(key).query(&mut redis.connection()).unwrap();
-            assert!(left_s <= 1000 - used_at, "{left_s} s left at {used_at} s");
+            assert!(left_s <= 10_000 - used_at, "{left_s} s left at {used_at} s");
         }
     }
-    testbed.advance(9);
+    testbed.advance(90);
     testbed.assert_accepted(&id).await;
-    testbed.advance(1);
+    testbed.advance(10);
     testbed.assert_rejected(&id).await;
 }
 
 async fn renewal_restarts_the_idle_timeout_but_not_the_absolute_one<S: SessionStore>(mut testbed: Testbed<S>) {
     let mut id = testbed.login(1).await;
     for _ in 0..11 {
-        testbed.advance(90);
+        testbed.advance(900);
         let issued = testbed.renew(&id).await.unwrap();
-        assert_eq!(issued.expires_in, 100.min(1000 - (testbed.now - 1_800_000_000)));
+        assert_eq!(issued.expires_in, 1000.min(10_000 - (testbed.now - 1_800_000_000)));
         id = issued.credential.unwrap();
     }
-    testbed.advance(9);
+    testbed.advance(90);
     testbed.assert_accepted(&id).await;
-    testbed.advance(1);
+    testbed.advance(10);
     testbed.assert_rejected(&id).await;
     assert!(testbed.renew(&id).await.is_err());
 }
 
 async fn new_credential_states_its_lifetime<S: SessionStore>(testbed: Testbed<S>) {
     let id = testbed.login(1).await;
-    assert_eq!(testbed.renew(&id).await.unwrap().expires_in, 100);
+    assert_eq!(testbed.renew(&id).await.unwrap().expires_in, 1000);
 }

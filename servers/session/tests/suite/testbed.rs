@@ -15,9 +15,10 @@ use testkit::postgres::Postgres;
 use testkit::redis::Redis;
 use testkit::server::Server;
 
-/// A session that is not used ends after 100 seconds, and any after 1000.
+/// A session that is not used expires after 1000 seconds, and any after 10,000. So long that a step of ten seconds before or
+/// after a limit is not used up by the time that the store counts itself.
 pub(crate) const THROTTLED: Limits =
-    Limits { idle_s: 100, absolute_s: 1000, touch: Touch::Throttled, touch_interval_s: 10 };
+    Limits { idle_s: 1000, absolute_s: 10_000, touch: Touch::Throttled, touch_interval_s: 100 };
 pub(crate) const NEVER: Limits = Limits { touch: Touch::Never, ..THROTTLED };
 pub(crate) const ALWAYS: Limits = Limits { touch: Touch::Always, ..THROTTLED };
 

@@ -58,7 +58,7 @@ fn guess(server: &Server, from: Ipv4Addr, name: &str) -> usize {
 
 #[test]
 fn guesses_from_other_peers_do_not_lock_the_owner_out() {
-    let server = Server::start(crate::BINARY, &[]);
+    let server = Server::start(crate::BINARY, &["--bench"]);
     for name in [&username(1), "nobody"] {
         assert_eq!(guess(&server, other_peer(1), name), 10, "{name}");
         assert_eq!(login(&server, OWNER_PEER, name, "wrong"), 401, "{name}: another peer may try");
@@ -69,7 +69,7 @@ fn guesses_from_other_peers_do_not_lock_the_owner_out() {
 
 #[test]
 fn guesses_from_many_peers_are_bounded_and_do_not_lock_the_owner_out() {
-    let server = Server::start(crate::BINARY, &[]);
+    let server = Server::start(crate::BINARY, &["--bench"]);
     assert_eq!(login(&server, OWNER_PEER, &username(1), PASSWORD), 200);
     let guesses: usize = (1..=12).map(|peer| guess(&server, other_peer(peer), &username(1))).sum();
     // While they were made, time has passed and made room for a few more.
@@ -80,7 +80,7 @@ fn guesses_from_many_peers_are_bounded_and_do_not_lock_the_owner_out() {
 
 #[test]
 fn successful_login_resets_the_failure_count() {
-    let server = Server::start(crate::BINARY, &[]);
+    let server = Server::start(crate::BINARY, &["--bench"]);
     for _ in 0..3 {
         for _ in 0..9 {
             assert_eq!(login(&server, OWNER_PEER, &username(1), "wrong"), 401);
@@ -91,7 +91,7 @@ fn successful_login_resets_the_failure_count() {
 
 #[test]
 fn session_can_change_the_password_despite_guesses() {
-    let server = Server::start(crate::BINARY, &[]);
+    let server = Server::start(crate::BINARY, &["--bench"]);
     let authorization = |user: u32| {
         let token = server.login(user).json()["token"].as_str().unwrap().to_owned();
         format!("Bearer {token}")

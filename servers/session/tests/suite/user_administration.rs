@@ -260,7 +260,7 @@ fn guessing_is_throttled_for_known_and_unknown_names_alike() {
 
 #[test]
 fn concurrent_guesses_are_mostly_rejected_without_hashing() {
-    let server = Server::start(crate::BINARY, &[]);
+    let server = Server::start(crate::BINARY, &["--bench"]);
     let guess = json!({ "username": "user-000001", "password": "wrong" });
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let guesses: Vec<_> = (0..60).map(|_| scope.spawn(|| server.post_json("/login", &guess).status)).collect();

@@ -88,8 +88,7 @@ fn method_items() -> Vec<String> {
 
 fn limitations() -> Vec<String> {
     vec![
-        "Nothing here was measured with more than one node: no locks, no queues, no cost of more connections."
-            .to_owned(),
+        "Only one node was measured: the estimate ignores locks, queues and the cost of more connections.".to_owned(),
         "A saturated store handles several requests per wake-up and spends less on each than it did here, so it can \
          sustain more than this estimate."
             .to_owned(),

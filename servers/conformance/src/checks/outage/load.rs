@@ -33,6 +33,18 @@ enum Phase {
     Over,
 }
 
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before the outage",
+            Self::Begins => "as the outage began",
+            Self::Away => "during the outage",
+            Self::Ends => "as the outage ended",
+            Self::After | Self::Over => "after the outage",
+        }
+    }
+}
+
 struct Stage {
     phase: AtomicU8,
     /// Number of connections that have sent a valid and an invalid credential during the outage, or have failed.
@@ -162,7 +174,9 @@ impl Client<'_> {
             }
             sleep(PAUSE);
         }
-        ensure(sent_during_outage.len() == 2, || "a connection got too few responses during the outage".to_owned())
+        ensure(sent_during_outage.len() == 2, || {
+            "during the outage, a connection got no response to a valid or to an invalid credential".to_owned()
+        })
     }
 
     fn check_response(&self, kind: CredentialKind, response: &Response, began: Phase, ended: Phase) -> CheckResult {
@@ -179,8 +193,10 @@ impl Client<'_> {
                 let stalled = status == 503 && took >= STALL && policy != StoreDown::VerifyOnly;
                 ensure(stalled || allowed.contains(&status), || {
                     format!(
-                        "a valid credential gets {status} after {took:?} ({began:?}, {ended:?}) instead of one of \
-                         {allowed:?}: {policy}"
+                        "a valid credential gets {status} after {took:?} (sent {}, completed {}) instead of one of \
+                         {allowed:?}: {policy}",
+                        began.name(),
+                        ended.name()
                     )
                 })?;
             }

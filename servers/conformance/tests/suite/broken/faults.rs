@@ -150,7 +150,9 @@ impl TrafficFault for NoThrottle {
 /// Unknown user names are rejected without hashing, as long as that is not throttled. The rejection is a real one.
 pub(crate) struct FastUnknownUser;
 
-const REJECTION: &str = "a refusal";
+const REJECTION: &str = "a rejection";
+/// What hashing takes where it is not made cheap for tests.
+const HASHING_TIME: Duration = Duration::from_millis(25);
 
 impl TrafficFault for FastUnknownUser {
     fn request(&self, request: &mut Message, memory: &mut Memory) -> Option<Message> {
@@ -169,6 +171,9 @@ impl TrafficFault for FastUnknownUser {
 
     fn response(&self, request: &Message, response: &mut Message, memory: &mut Memory) {
         if request.is("POST /login ") && response.status() == "401" {
+            if name(request).is_none() {
+                std::thread::sleep(HASHING_TIME);
+            }
             let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let mut parts: Vec<_> = response.headers.iter().map(|(name, value)| (name.clone(), lossy(value))).collect();
             parts.push(("body".to_owned(), lossy(&response.body)));
@@ -203,7 +208,7 @@ impl TrafficFault for FirstCredentialCounts {
 #[derive(Default)]
 pub(crate) struct ConcurrentLoginsRejected(AtomicUsize);
 
-const MAX_CONCURRENT_LOGINS: usize = 4;
+const MAX_CONCURRENT_LOGINS: usize = 2;
 
 impl TrafficFault for ConcurrentLoginsRejected {
     fn request(&self, request: &mut Message, _: &mut Memory) -> Option<Message> {

@@ -46,7 +46,7 @@ fn logouts() -> Vec<FaultyServer> {
             &LATE,
         ),
         proxy(REFRESH, Cookie, "late-logout-nothing", LateLogoutNothing, &LATE),
-        server("session-redis", Bearer, "logout-writes", &["full-store-lets-out"]),
+        server("session-redis", Bearer, "logout-writes", &["full-store-allows-logout"]),
     ]
 }
 
@@ -60,15 +60,15 @@ fn slow() -> Vec<FaultyServer> {
 
 fn guessing() -> Vec<FaultyServer> {
     vec![
-        proxy(MEMORY, Bearer, "failures-kept", FailuresKept, &["success-forgets-failures"]),
-        proxy(MEMORY, Bearer, "owner-throttled", OwnerThrottled, &["throttle-spares-session"]),
+        proxy(MEMORY, Bearer, "failures-kept", FailuresKept, &["success-resets-failure-count"]),
+        proxy(MEMORY, Bearer, "owner-throttled", OwnerThrottled, &["throttle-keeps-sessions"]),
     ]
 }
 
 fn bench() -> Vec<FaultyServer> {
     vec![
         proxy(MEMORY, Bearer, "bench-for-any-host", BenchForAnyHost, &["bench-host-loopback"]),
-        proxy(MEMORY, Bearer, "bench-for-any-site", BenchForAnySite, &["bench-other-site-refused"]),
+        proxy(MEMORY, Bearer, "bench-for-any-site", BenchForAnySite, &["bench-other-site-rejected"]),
         proxy(HS256, Bearer, "bench-accepts-forms", BenchAcceptsForms, &["bench-body-required"]),
     ]
 }
@@ -82,7 +82,7 @@ fn http() -> Vec<FaultyServer> {
             "me-cached",
             |request, _| request.is("GET /me ") || request.is("GET /admin "),
             |_, response| response.without("cache-control"),
-            &["answers-by-cookie-not-cached"],
+            &["cookie-responses-not-cached"],
         ),
         changed_response(
             MEMORY,
