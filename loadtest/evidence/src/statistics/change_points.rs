@@ -116,7 +116,7 @@ impl DistanceSums {
         self.within_second -= to_second;
     }
 
-    /// Returns the energy statistic of groups of these sizes: equation 7 of Matteson and James with exponent 1.
+    /// Returns the energy statistic of groups of these sizes: that of Matteson and James with exponent 1.
     fn energy(&self, first: f64, second: f64) -> f64 {
         let pairs = |size: f64| size * (size - 1.0) / 2.0;
         let divergence = 2.0 * self.between / (first * second)
