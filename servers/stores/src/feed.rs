@@ -7,15 +7,15 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisError,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::StoreError;
@@ -50,7 +50,7 @@ struct State {
     /// Microseconds from `started` to the moment as of which everything is known; 0 for never.
     as_of_us: AtomicU64,
     bound: Duration,
-    connection: RwLock<Option<MultiplexedConnection>>,
+    connection: watch::Sender<Option<MultiplexedConnection>>,
 }
 
 impl Feed {
@@ -66,7 +66,7 @@ impl Feed {
             started: Instant::now(),
             as_of_us: AtomicU64::new(0),
             bound,
-            connection: RwLock::default(),
+            connection: watch::Sender::default(),
         });
         let first = FeedSession::open(&client, &subscriber).await?;
         first.send_heartbeat(&state).await?;
@@ -86,12 +86,8 @@ impl Feed {
     /// lost, which proves nothing about Redis.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, StoreError> {
         query_with_timeout("Redis", async {
-            let Some(mut connection) = self.state.connection() else { return Ok(None) };
-            match command.query_async(&mut connection).await {
-                Ok(response) => Ok(Some(response)),
-                Err(error) if error.is_io_error() || error.is_connection_dropped() => Ok(None),
-                Err(error) => Err(error),
-            }
+            let Some(connection) = self.state.connection() else { return Ok(None) };
+            query_unless_lost(connection, command).await
         })
         .await
     }
@@ -99,6 +95,37 @@ impl Feed {
     /// Waits until everything that has happened in Redis so far has arrived; returns false if there is no connection.
     pub async fn catch_up(&self) -> Result<bool, StoreError> {
         Ok(self.query::<()>(&redis::cmd("PING")).await?.is_some())
+    }
+
+    /// Waits until everything that has happened in Redis so far has arrived, over a new connection if the present one is
+    /// lost.
+    pub async fn await_current(&self) -> Result<(), StoreError> {
+        query_with_timeout("Redis", async {
+            let mut connections = self.state.connection.subscribe();
+            loop {
+                let connection = connections.borrow_and_update().clone();
+                if let Some(connection) = connection
+                    && query_unless_lost::<()>(connection, &redis::cmd("PING")).await?.is_some()
+                {
+                    return Ok::<_, RedisError>(());
+                }
+                // The feed owns the sender.
+                connections.changed().await.expect("a feed in use is not dropped");
+            }
+        })
+        .await
+    }
+}
+
+/// Returns the response to a command; none if the connection is lost.
+async fn query_unless_lost<T: FromRedisValue>(
+    mut connection: MultiplexedConnection,
+    command: &Cmd,
+) -> Result<Option<T>, RedisError> {
+    match command.query_async(&mut connection).await {
+        Ok(response) => Ok(Some(response)),
+        Err(error) if error.is_io_error() || error.is_connection_dropped() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -110,11 +137,11 @@ impl Drop for Feed {
 
 impl State {
     fn connection(&self) -> Option<MultiplexedConnection> {
-        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.connection.borrow().clone()
     }
 
     fn set_connection(&self, connection: Option<MultiplexedConnection>) {
-        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
+        self.connection.send_replace(connection);
     }
 }
 
@@ -155,11 +182,14 @@ impl FeedSession {
 
     async fn send_heartbeats(&self, state: &State) {
         let pause = state.bound / HEARTBEATS_PER_BOUND;
-        while self.send_heartbeat(state).await.is_ok() {
+        loop {
             let next = Instant::now() + pause;
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.lost.notified() => return,
+            }
+            if self.send_heartbeat(state).await.is_err() {
+                return;
             }
         }
     }
@@ -168,7 +198,10 @@ impl FeedSession {
 async fn run_feed<A: Subscriber>(client: Client, subscriber: Arc<A>, state: Arc<State>, first: FeedSession) {
     let mut session = Some(first);
     loop {
-        if let Some(session) = session.take() {
+        // The first heartbeat comes first: what is known over the connection is then fresh.
+        if let Some(session) = session.take()
+            && session.send_heartbeat(&state).await.is_ok()
+        {
             state.set_connection(Some(session.connection.clone()));
             session.send_heartbeats(&state).await;
             state.set_connection(None);

@@ -74,8 +74,9 @@ impl Revocation for Push {
         Ok(())
     }
 
+    /// Fails while the feed is not connected, even if the list is still fresh: it would not stay so.
     async fn ready(&self) -> Result<(), AuthError> {
-        self.require_fresh()?;
+        self.feed.await_current().await?;
         Ok(self.ledger.probe().await?)
     }
 

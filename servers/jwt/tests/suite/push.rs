@@ -132,6 +132,25 @@ async fn reconnected_feed_misses_no_revocation() {
     }
 }
 
+/// The list is still fresh enough to be used, but would not stay so.
+#[tokio::test]
+async fn server_is_not_ready_while_its_feed_cannot_connect() {
+    let testbed = testbed();
+    let node = testbed.node().await;
+    let token = node.login(1).await;
+    assert_eq!(node.tokens.ready().await, Ok(()));
+    let () = testbed.query_redis("ACL SETUSER default -subscribe");
+    let deadline = Instant::now() + TIMEOUT;
+    while node.tokens.ready().await.is_ok() {
+        assert!(Instant::now() < deadline, "it is ready without a feed");
+        let _: u64 = testbed.query_redis("CLIENT KILL TYPE pubsub");
+        pause().await;
+    }
+    node.assert_accepted(&token).await;
+    let () = testbed.query_redis("ACL SETUSER default +subscribe");
+    node.await_ready(&[]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_one_concurrent_renewal_succeeds_before_the_push_arrives() {
     let testbed = testbed();
