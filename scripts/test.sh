@@ -43,10 +43,11 @@ lint_what_is_compiled() {
 # processes, including a faulty one: cargo-nextest builds all binaries and examples together with the tests.
 tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    local shared='kind(test) and package(/^(evidence|report)$/)'
+    # Tests that share records and reports are quicker in one process.
+    local alone=(reference_runs:: many_schemes::)
+    local shared="kind(test) and package(/^(evidence|report)$/) and not test(/^($(IFS='|'; echo "${alone[*]}"))/)"
     step cargo nextest run --locked --workspace ${FULL_TESTS:+--profile full} -E "not (kind(bench) or ($shared))"
-    # These tests share records and reports, so they are quicker in one process.
-    step cargo test --locked --workspace --quiet --no-fail-fast --test evidence --test report
+    step cargo test --locked --workspace --quiet --no-fail-fast --test evidence --test report -- "${alone[@]/#/--skip=}"
   else
     step cargo build --locked --workspace --bins --examples
     step cargo test --locked --workspace --no-fail-fast --lib --bins --tests

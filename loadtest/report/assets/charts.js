@@ -502,9 +502,16 @@ globalThis.authbenchCharts = (() => {
     const chart = JSON.parse(json);
     const drawing = echarts.init(null, null, { renderer: 'svg', ssr: true, width: chart.width, height: chart.height });
     drawing.setOption(option(chart, themeName, true, chart.width));
-    const text = drawing.renderToSVGString();
+    // A picture does not move and is not pointed at.
+    const text = drawing.getZr().painter.renderToString({ useViewBox: true, cssAnimation: false, cssEmphasis: false });
     drawing.dispose();
-    return text;
+    // zrender numbers its references over all pictures: numbered by picture, they do not depend on what else is drawn.
+    const references = new Map();
+    const renamed = (found) => {
+      if (!references.has(found)) references.set(found, `r${references.size}`);
+      return references.get(found);
+    };
+    return text.replace(/zr\d+-[a-z]+\d+/g, renamed);
   };
 
   // In the browser: draws every chart, and again when the width, the theme or the medium changes.

@@ -56,12 +56,14 @@ pub enum ReportError {
 pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError> {
     let evidence = Evidence::of(record)?;
     let mut document = sections::document(record, &evidence);
+    // Before the charts, which take their time: it fails if a histogram is damaged.
+    let logs = hdr::files(record, &evidence)?;
     let drawn = svg::draw_all(&document.charts());
     document.replace_missing(&drawn.missing);
     let mut files =
         vec![File::new("report.html", html::render(&document)), File::new("report.md", markdown::render(&document))];
     files.extend(drawn.files);
-    files.extend(hdr::files(record, &evidence)?);
+    files.extend(logs);
     files.iter().map(|file| file.write(folder)).collect()
 }
 

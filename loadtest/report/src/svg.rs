@@ -3,6 +3,9 @@
 //!
 //! The same script draws in the browser, so both show the same chart.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rquickjs::{CatchResultExt as _, Context, Ctx, Function, Runtime};
 
 use crate::File;
@@ -54,23 +57,32 @@ pub(crate) struct MissingChart {
     pub(crate) reason: String,
 }
 
-/// Draws two files per chart, one per theme. A chart that cannot be drawn does not affect the
-/// others.
+/// Draws two files per chart, one per theme, on all processors. A chart that cannot be drawn does not affect the
+/// others. The files are in the order of the charts.
 pub(crate) fn draw_all(charts: &[&Chart]) -> DrawnCharts {
-    with_script(|ctx, draw| {
-        let mut drawn = DrawnCharts { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
-        for chart in charts {
-            match both_themes(ctx, draw, chart) {
-                Ok(files) => drawn.files.extend(files),
-                Err(reason) => drawn.missing.push(MissingChart { chart: chart.name.clone(), reason }),
-            }
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(charts.len());
+    let next = AtomicUsize::new(0);
+    let mut drawn: Vec<(usize, Result<Vec<File>, String>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| draw_some(charts, &next))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("the script has no panics")).collect()
+    });
+    drawn.sort_by_key(|(index, _)| *index);
+    let mut all = DrawnCharts { files: Vec::with_capacity(charts.len() * 2), missing: Vec::new() };
+    for (index, files) in drawn {
+        match files {
+            Ok(files) => all.files.extend(files),
+            Err(reason) => all.missing.push(MissingChart { chart: charts[index].name.clone(), reason }),
         }
-        drawn
-    })
-    .unwrap_or_else(|reason| {
-        let missing = |chart: &&Chart| MissingChart { chart: chart.name.clone(), reason: reason.clone() };
-        DrawnCharts { files: Vec::new(), missing: charts.iter().map(missing).collect() }
-    })
+    }
+    all
+}
+
+/// Draws charts from `next` on that no other thread draws, with their indices.
+fn draw_some(charts: &[&Chart], next: &AtomicUsize) -> Vec<(usize, Result<Vec<File>, String>)> {
+    let mine =
+        || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|index| *index < charts.len());
+    with_script(|ctx, draw| mine().map(|index| (index, both_themes(ctx, draw, charts[index]))).collect())
+        .unwrap_or_else(|reason| mine().map(|index| (index, Err(reason.clone()))).collect())
 }
 
 /// Calls a closure with the function that draws.
