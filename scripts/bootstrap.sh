@@ -19,6 +19,7 @@ postgres || missing+=(postgresql)
 # Debian installs it into /usr/sbin, which is only in root's PATH.
 PATH="$PATH:/usr/sbin"
 command -v haproxy >/dev/null || missing+=(haproxy)
+command -v valgrind >/dev/null || missing+=(valgrind)
 
 # Only a test uses it, in front of PostgreSQL.
 [[ ${1:-} == --test ]] && { command -v pgbouncer >/dev/null || missing+=(pgbouncer); }
@@ -44,6 +45,7 @@ if ((${#missing[@]})); then
   command -v redis-server >/dev/null || say "without redis-server, schemes that use Redis are left out"
   postgres || say "without PostgreSQL, schemes that use it are left out"
   command -v haproxy >/dev/null || say "without haproxy, --balancer haproxy fails"
+  command -v valgrind >/dev/null || say "without valgrind, the experiment counters is left out"
 fi
 
 if [[ ${2:-} == --full ]] && ! { cargo deny --version || target/tools/bin/cargo-deny --version; } >/dev/null 2>&1; then

@@ -262,7 +262,7 @@ mod tests {
         for experiment in Experiment::all() {
             assert!(help.contains(experiment.id()) && help.contains(experiment.compares()), "{help}");
         }
-        assert!(help.contains("in quick only cost, latency, memory, wire]"), "{help}");
+        assert!(help.contains("in quick only cost, counters, latency, memory, wire]"), "{help}");
     }
 
     #[test]

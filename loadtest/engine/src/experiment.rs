@@ -32,6 +32,7 @@ macro_rules! each_comparison {
         $then! {
             $($before)*
             cost "cost" CostExperiment: [Timed, Saturated] "CPU time per request", "schemes with the control";
+            counters "counters" CountersExperiment: [Valgrind] "Counted work per request", "versions of a scheme with each other";
             latency "latency" LatencyExperiment: [Timed, Saturated, Paced, RateOfCapacity] "Response times", "schemes at equal rates, and at equal fractions of their capacities";
             rtt "rtt" RttExperiment: [Timed, Saturated, Paced, Proxied] "Store round-trip time", "each scheme over a local store with itself over a remote one";
             login "login" LoginExperiment: [Timed, Paced] "Login cost", "reads during a login burst with reads without concurrent logins";
@@ -82,6 +83,8 @@ pub enum Need {
     FillsMemory,
     /// It sets a CPU quota for each server.
     CpuQuotas,
+    /// It runs servers under valgrind.
+    Valgrind,
 }
 
 /// `authbench compare` has no experiment of this name.
@@ -202,7 +205,10 @@ mod tests {
             assert_eq!(experiment.to_string().parse(), Ok(experiment));
         }
         let error = "weather".parse::<Experiment>().unwrap_err().to_string();
-        assert!(error.starts_with("unknown experiment \"weather\"; available experiments: cost, latency"), "{error}");
+        assert!(
+            error.starts_with("unknown experiment \"weather\"; available experiments: cost, counters, latency"),
+            "{error}"
+        );
         assert!("load".parse::<Experiment>().is_err(), "no comparison runs it");
     }
 

@@ -4,6 +4,7 @@
 //! `_rps` requests per second. Times of a request are in microseconds throughout.
 
 mod cost;
+mod counters;
 mod fanout;
 mod histogram;
 mod latency;

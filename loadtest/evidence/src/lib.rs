@@ -7,6 +7,7 @@ pub mod statistics;
 
 mod capacity;
 mod cost;
+mod counters;
 mod demand;
 mod fanout;
 mod group;

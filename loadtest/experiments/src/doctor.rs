@@ -52,7 +52,7 @@ type Probe = fn(&mut Examination<'_>) -> Assessment;
 
 /// The probes in their order: first what is installed, then the behaviour under load. The stores have stopped by then,
 /// and the steal time covers all probes.
-const PROBES: [(&str, Probe); 20] = [
+const PROBES: [(&str, Probe); 21] = [
     ("processors", |examination| machine::processors(&examination.cores, examination.cgroup_limits.processors)),
     ("memory", |examination| {
         machine::memory(examination.host.memory_bytes, machine::available_bytes(&examination.cgroup_limits))
@@ -72,6 +72,7 @@ const PROBES: [(&str, Probe); 20] = [
     ("redis-cluster", |examination| programs::store(examination.config, StoreKind::RedisCluster)),
     ("postgres", |examination| programs::store(examination.config, StoreKind::Postgres)),
     ("haproxy", |_| programs::haproxy(lab::host::haproxy_version())),
+    ("valgrind", |_| programs::valgrind(lab::host::valgrind_version())),
     ("server-binaries", |_| programs::server_binaries(lab::server::locate)),
     ("timer", |examination| {
         timing::timer(&timing::measure_sleeps(workers(&examination.config.placement).dedicated_cpus))

@@ -7,6 +7,7 @@ mod balancer;
 mod blocks;
 mod ceiling;
 pub mod cost;
+pub mod counters;
 pub mod doctor;
 mod experiment_store;
 pub mod fanout;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use contract::Scheme;
-use engine::record::{self, CostExperiment, LatencyExperiment, MemoryExperiment, WireExperiment};
+use engine::record::{self, CostExperiment, CountersExperiment, LatencyExperiment, MemoryExperiment, WireExperiment};
 use engine::{Experiment, each_comparison};
 
 use crate::Run;
@@ -84,6 +84,7 @@ impl Profile {
         match self {
             Self::Quick => vec![
                 CostExperiment::EXPERIMENT,
+                CountersExperiment::EXPERIMENT,
                 LatencyExperiment::EXPERIMENT,
                 MemoryExperiment::EXPERIMENT,
                 WireExperiment::EXPERIMENT,
@@ -126,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn quick_runs_four_experiments_and_the_others_run_all() {
+    fn quick_runs_five_experiments_and_the_others_run_all() {
         let ids: Vec<&str> = Profile::Quick.experiments().into_iter().map(Experiment::id).collect();
-        assert_eq!(ids, ["cost", "latency", "memory", "wire"]);
+        assert_eq!(ids, ["cost", "counters", "latency", "memory", "wire"]);
         for profile in [Profile::Standard, Profile::Full] {
             assert!(profile.experiments().into_iter().eq(Experiment::all()), "{profile}");
         }

@@ -151,6 +151,17 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
+    /// A server cannot be counted.
+    #[error(transparent)]
+    Counters(#[from] lab::counters::CountersError),
+    /// A request to a server that is counted fails.
+    #[error("cannot count the work of {scheme}: {reason}; see its log")]
+    Counted {
+        /// Which scheme.
+        scheme: Scheme,
+        /// Why.
+        reason: String,
+    },
     /// The balancer cannot be started.
     #[error(transparent)]
     Balancer(#[from] lab::haproxy::HaproxyError),

@@ -52,6 +52,18 @@ fn parse_haproxy_version(text: &str) -> Option<String> {
     version.split_whitespace().next().map(str::to_owned)
 }
 
+/// The version of the valgrind in PATH; none if there is none.
+#[must_use]
+pub fn valgrind_version() -> Option<String> {
+    let output = Command::new("valgrind").arg("--version").output().ok()?;
+    parse_valgrind_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// From a line such as `valgrind-3.19.0`.
+fn parse_valgrind_version(text: &str) -> Option<String> {
+    text.trim().strip_prefix("valgrind-").map(str::to_owned)
+}
+
 fn redis_version() -> Option<String> {
     let output = Command::new("redis-server").arg("--version").output().ok()?;
     parse_redis_version(&String::from_utf8_lossy(&output.stdout))
@@ -127,5 +139,11 @@ mod tests {
         assert_eq!(version("HAProxy version 2.6.12-1 2023/12/16 - https://haproxy.org/\nStatus: ...\n"), "2.6.12-1");
         assert_eq!(version("HA-Proxy version 1.8.30 2021/04/12\n"), "1.8.30");
         assert_eq!(version("sh: haproxy: not found"), "");
+    }
+
+    #[test]
+    fn valgrind_version_is_parsed() {
+        assert_eq!(parse_valgrind_version("valgrind-3.19.0\n").unwrap(), "3.19.0");
+        assert_eq!(parse_valgrind_version("sh: valgrind: not found"), None);
     }
 }

@@ -9,6 +9,7 @@
 mod authority;
 pub mod child;
 pub mod cluster;
+pub mod counters;
 pub mod cpu_quota;
 pub mod haproxy;
 pub mod host;

@@ -51,8 +51,19 @@ pub struct ServerSpec {
     pub settings: Vec<(&'static str, String)>,
     /// Further flags, each with its value, such as `--next-hop`.
     pub flags: Vec<(&'static str, String)>,
+    /// The program that runs the server's binary; none runs it directly.
+    pub wrapper: Option<Wrapper>,
     /// The file that its output is appended to.
     pub log: PathBuf,
+}
+
+/// A program that runs another one in its own process, such as valgrind.
+#[derive(Clone, Debug)]
+pub struct Wrapper {
+    /// A path, or a name to be found in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments; those of the other program follow, its path first.
+    pub args: Vec<OsString>,
 }
 
 impl ServerSpec {
@@ -75,6 +86,7 @@ impl ServerSpec {
             workers: None,
             settings: Vec::new(),
             flags: Vec::new(),
+            wrapper: None,
             log,
         }
     }
@@ -194,11 +206,16 @@ impl Server {
     /// Starts this binary and waits until it is ready.
     pub fn start_program(program: &Path, spec: &ServerSpec) -> Result<Self, ServerError> {
         let name = format!("{} ({})", spec.scheme.binary(), spec.scheme);
+        let (first, mut args) = match &spec.wrapper {
+            None => (program.to_owned(), Vec::new()),
+            Some(wrapper) => (wrapper.program.clone(), [&wrapper.args[..], &[program.into()]].concat()),
+        };
+        args.extend(spec.args());
         let launch = Launch {
-            args: spec.args(),
+            args,
             env: spec.env(),
             bounds: spec.bounds.clone(),
-            ..Launch::new(&name, program.to_owned(), spec.log.clone())
+            ..Launch::new(&name, first, spec.log.clone())
         };
         let child = launch.start()?;
         let address = ready::wait(&child, READY_DEADLINE)?;

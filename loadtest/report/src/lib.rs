@@ -60,11 +60,30 @@ pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError
     let logs = hdr::files(record, &evidence)?;
     let drawn = svg::draw_all(&document.charts());
     document.replace_missing(&drawn.missing);
-    let mut files =
-        vec![File::new("report.html", html::render(&document)), File::new("report.md", markdown::render(&document))];
+    let Texts { html, markdown } = Texts::of(&document);
+    let mut files = vec![File::new("report.html", html), File::new("report.md", markdown)];
     files.extend(drawn.files);
     files.extend(logs);
     files.iter().map(|file| file.write(folder)).collect()
+}
+
+/// The texts of a report, without the files that they refer to.
+pub struct Texts {
+    /// The content of `report.html`, which draws its charts itself.
+    pub html: String,
+    /// The content of `report.md`.
+    pub markdown: String,
+}
+
+/// Returns the texts of a record's report. Drawing the charts for Markdown takes most of the time of [`write`].
+pub fn texts(record: &Record) -> Result<Texts, ReportError> {
+    Ok(Texts::of(&sections::document(record, &Evidence::of(record)?)))
+}
+
+impl Texts {
+    fn of(document: &document::Document) -> Self {
+        Self { html: html::render(document), markdown: markdown::render(document) }
+    }
 }
 
 /// Returns the short table for the end of a run: plain text, aligned, without colours.

@@ -4,6 +4,7 @@
 
 mod caveats;
 mod cost;
+mod counters;
 mod fanout;
 mod glossary;
 mod grouping;

@@ -9,6 +9,7 @@
 )]
 
 pub mod check;
+mod counters;
 pub mod logins;
 mod memory;
 pub mod outage;
@@ -134,6 +135,7 @@ fn make_comparison() -> Record {
         conformance: Vec::new(),
         experiments: vec![
             cost(&mut noise).wrap(),
+            counters::counters().wrap(),
             latency(&mut noise).wrap(),
             rtt(&mut Noise(44)).wrap(),
             logins::login(&mut Noise(45)).wrap(),

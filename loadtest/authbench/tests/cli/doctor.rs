@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{TestDir, authbench, command, exclusive, start, stderr, stdout, wait_until};
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "processors",
     "memory",
     "virtual-machine",
@@ -25,6 +25,7 @@ const NAMES: [&str; 20] = [
     "redis-cluster",
     "postgres",
     "haproxy",
+    "valgrind",
     "server-binaries",
     "timer",
     "delay-proxy",
@@ -95,6 +96,7 @@ fn missing_programs_are_findings_and_other_probes_continue() {
         ("redis", "apt-get install redis-server"),
         ("redis-cluster", "apt-get install redis-server"),
         ("haproxy", "apt-get install haproxy"),
+        ("valgrind", "apt-get install valgrind"),
         ("server-binaries", "cargo build --release --workspace --bins"),
         ("saturator", "fix"),
         ("generator-ceiling", "saturator"),

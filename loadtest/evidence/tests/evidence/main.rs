@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod comparison;
+mod counters;
 mod fanout_and_rotation;
 mod logins;
 mod outage;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use contract::{Scheme, StoreKind};
+use engine::experiment::Need;
 use lab::child::Bounds;
 use lab::server::MissingBinary;
 use lab::store::{Store, UnusableStore};
@@ -60,6 +61,14 @@ pub(super) fn haproxy(version: Option<String>) -> Assessment {
             "`apt-get install haproxy`; it installs into /usr/sbin, which must be in PATH",
         ),
     }
+}
+
+pub(super) fn valgrind(version: Option<String>) -> Assessment {
+    match version {
+        Some(version) => Assessment::good(version, "`counters` can count the instructions of a request"),
+        None => Assessment::missing("not found in PATH", "`counters` is left out", "`apt-get install valgrind`"),
+    }
+    .of(Need::Valgrind)
 }
 
 /// Checks whether the server binary of every scheme exists.

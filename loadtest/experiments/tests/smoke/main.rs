@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what tests share fails them as they would fail themselves")]
 
+mod counters;
 mod credentials;
 mod fanout;
 mod journal;

@@ -69,9 +69,7 @@ fn charts(html: &str) -> Vec<Value> {
 
 #[test]
 fn many_schemes_get_one_chart_per_class_and_sentences_name_the_range() {
-    let folder = tempfile::tempdir().unwrap();
-    report::write(folder.path(), &comparison_of_all_schemes()).unwrap();
-    let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let report::Texts { html, markdown: text } = report::texts(&comparison_of_all_schemes()).unwrap();
     let charts = charts(&html);
     let names: BTreeSet<&str> = charts.iter().map(|chart| chart["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), charts.len(), "every chart has a separate file");
@@ -93,7 +91,6 @@ fn many_schemes_get_one_chart_per_class_and_sentences_name_the_range() {
     }
     assert_eq!(drawn.len(), Scheme::all().count(), "every scheme is drawn");
 
-    let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(text.contains("immediate (10 schemes) "), "the range of a class");
     assert!(text.contains("propagation (5 schemes) "));
     assert!(!text.contains("::"), "{:?}", text.split("\n- ").find(|line| line.contains("::")));

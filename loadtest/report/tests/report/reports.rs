@@ -27,6 +27,14 @@ impl Folder {
         Self { files }
     }
 
+    /// The texts alone, without files that take time.
+    fn texts(record: &Record) -> Self {
+        let report::Texts { html, markdown } = report::texts(record).unwrap();
+        Self {
+            files: [("report.html", html), ("report.md", markdown)].map(|(name, text)| (name.to_owned(), text)).into(),
+        }
+    }
+
     fn get(&self, name: &str) -> &str {
         self.files.get(name).unwrap_or_else(|| panic!("{name} is missing in {:?}", self.files.keys()))
     }
@@ -268,7 +276,7 @@ fn only_the_first_of_many_loads_are_drawn_over_time() {
 
 #[test]
 fn hostile_record_text_is_escaped_in_html() {
-    let folder = Folder::of(&hostile());
+    let folder = Folder::texts(&hostile());
     let html = without_echarts(folder.get("report.html"));
     assert!(!html.contains("<script>alert") && !html.contains("<img"));
     assert!(html.contains("&lt;script&gt;alert"), "the text itself is still shown");
@@ -292,7 +300,7 @@ fn hostile_record_text_is_escaped_in_markdown() {
         "</details>",
         "</summary>",
     ];
-    let folder = Folder::of(&hostile());
+    let folder = Folder::texts(&hostile());
     let options = pulldown_cmark::Options::ENABLE_TABLES;
     let mut headings = 0;
     for event in pulldown_cmark::Parser::new_ext(folder.get("report.md"), options) {
@@ -337,7 +345,7 @@ fn page_loads_no_external_resource() {
 #[test]
 fn every_warning_is_in_html_and_markdown() {
     for record in [synthetic::compare(), synthetic::load(), synthetic::slo::search()] {
-        let folder = Folder::of(&record);
+        let folder = Folder::texts(&record);
         let evidence = Evidence::of(&record).unwrap();
         assert!(!evidence.warnings.is_empty());
         let caveats = evidence.warnings.into_iter().map(|warning| warning.text);
@@ -368,7 +376,7 @@ fn incomplete_run_is_reported_as_incomplete_with_its_figures() {
     record.run.finished_at = None;
     record.experiments.truncate(1);
     record.data_mut::<CostExperiment>().unwrap().rounds.truncate(7);
-    let folder = Folder::of(&record);
+    let folder = Folder::texts(&record);
     for name in ["report.html", "report.md"] {
         assert!(folder.get(name).contains("This run is incomplete (interrupted)"), "{name}");
         assert!(folder.get(name).contains("2 rounds, too few for an interval"), "{name}");
@@ -380,9 +388,9 @@ fn incomplete_run_is_reported_as_incomplete_with_its_figures() {
 fn run_without_measurements_has_a_report() {
     let mut record = synthetic::compare();
     record.experiments.clear();
-    assert!(Folder::of(&record).get("report.md").contains("Revocation classes:"));
+    assert!(Folder::texts(&record).get("report.md").contains("Revocation classes:"));
     record.schemes.clear();
-    assert!(Folder::of(&record).get("report.md").contains("Nothing was measured."));
+    assert!(Folder::texts(&record).get("report.md").contains("Nothing was measured."));
 }
 
 #[test]
@@ -417,7 +425,7 @@ fn summary_uses_the_carrier_of_the_run() {
 fn scaling_without_cpu_quotas_is_reported_as_an_estimate() {
     let mut record = synthetic::compare();
     *record.data_mut::<ScalingExperiment>().unwrap() = synthetic::scaling_without_quotas();
-    let folder = Folder::of(&record);
+    let folder = Folder::texts(&record);
     let markdown = folder.get("report.md");
     assert!(markdown.contains("Horizontal scaling: not measured") && markdown.contains("An estimate."));
     // 12.8 and 3.2 µs per request in server and store.
@@ -441,7 +449,7 @@ fn disturbed_scaling_run_has_no_headline_but_the_reason() {
             point.rps *= 0.5;
         }
     }
-    let folder = Folder::of(&record);
+    let folder = Folder::texts(&record);
     for name in ["report.md", "report.html"] {
         let text = folder.get(name);
         assert!(!text.contains(headline), "{name}");
@@ -453,7 +461,7 @@ fn disturbed_scaling_run_has_no_headline_but_the_reason() {
 
 #[test]
 fn pool_overhead_is_explained_only_if_its_commands_were_counted() {
-    let explained = |record: &Record| Folder::of(record).get("report.md").contains("has no option to disable this");
+    let explained = |record: &Record| Folder::texts(record).get("report.md").contains("has no option to disable this");
     let mut record = synthetic::compare();
     assert!(explained(&record));
     let cost = record.data_mut::<CostExperiment>().unwrap();
@@ -466,10 +474,10 @@ fn pool_overhead_is_explained_only_if_its_commands_were_counted() {
 #[test]
 fn revocation_violation_is_reported_at_the_top() {
     let mut record = synthetic::compare();
-    assert!(!Folder::of(&record).get("report.md").contains("guarantee violated"));
+    assert!(!Folder::texts(&record).get("report.md").contains("guarantee violated"));
     let found = record.data_mut::<RevocationExperiment>().unwrap();
     found.series[0].events[0].accepted = vec![Acceptances { node: 3, count: 5, last_us: 7_000 }];
-    let folder = Folder::of(&record);
+    let folder = Folder::texts(&record);
     let said = "session-redis violates its revocation class immediate: after 1 of 100 events (logout) node 4 accepted a \
                 request that was sent 7.0 ms after the acknowledgement; the limit is 0.0 ms";
     for name in ["report.html", "report.md"] {
@@ -494,8 +502,8 @@ fn unwritable_folder_is_named_in_the_error() {
 #[test]
 fn reports_match_the_snapshots() {
     insta::assert_snapshot!("comparison", comparison().get("report.md"));
-    insta::assert_snapshot!("load", Folder::of(&synthetic::load()).get("report.md"));
-    insta::assert_snapshot!("slo", Folder::of(&synthetic::slo::search()).get("report.md"));
+    insta::assert_snapshot!("load", Folder::texts(&synthetic::load()).get("report.md"));
+    insta::assert_snapshot!("slo", Folder::texts(&synthetic::slo::search()).get("report.md"));
     insta::assert_snapshot!("summary", report::summary(&synthetic::compare()).unwrap());
 }
 
