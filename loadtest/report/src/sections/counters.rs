@@ -17,7 +17,8 @@ impl Show for CountersTable {
         let mut blocks = vec![
             paragraph(
                 "What one `GET /me` makes the server do, counted instead of timed. The counts hardly depend on the \
-                 machine and its load: the same version gives the same figures anywhere.",
+                 machine's speed and load: the same binaries give nearly the same figures on all machines with the same \
+                 kind of processor.",
             ),
             Block::Table(counters_table(record, self)),
         ];
@@ -49,14 +50,13 @@ fn counters_table(record: &Record, table: &CountersTable) -> Table {
             Column::figure("Allocated", "bytes"),
             Column::figure("System calls", ""),
             Column::figure("Store commands", ""),
-            Column::figure("Request", "bytes"),
-            Column::figure("Response", "bytes"),
+            Column::figure("Wire", "bytes"),
         ],
         groups: row_groups(record, table.rows.iter().map(|row| (row.scheme.clone(), cells(record, row))).collect()),
         footnotes: vec![format!(
             "Medians of the segments of all processes. Scatter: the difference between the highest and the lowest \
              segment, in per cent of the median. The instructions of the allocator depend on what the heap went through \
-             before, so they are separate. {NOT_ALGORITHMS}"
+             before, so they are separate. On the wire: request and response. {NOT_ALGORITHMS}"
         )],
     }
 }
@@ -72,8 +72,7 @@ fn cells(record: &Record, row: &CountersRow) -> Vec<Cell> {
         Cell::new(row.allocated_bytes.map_or(NONE.to_owned(), grouped)),
         small(row.system_calls),
         row.store_commands.map_or(Cell::new(NONE), small),
-        scattering(row.request_bytes),
-        scattering(row.response_bytes),
+        wire(row.request_bytes, row.response_bytes),
     ]
 }
 
@@ -86,6 +85,12 @@ fn scattering(found: Count) -> Cell {
 /// Shows a count of a few.
 fn small(found: Count) -> Cell {
     Cell::new(two_decimals(found.value))
+}
+
+/// Shows the bytes of a request and its response.
+fn wire(request: Count, response: Count) -> Cell {
+    let parts = format!("{} + {}", grouped(request.value), grouped(response.value));
+    Cell::new(grouped(request.value + response.value)).with_note(parts)
 }
 
 /// Formats a small share.
