@@ -68,7 +68,8 @@ impl Run for CountersExperiment {
             context.step(scheme.id())?;
             let subject = Subject::new(context, scheme)?;
             subject.count(context, parameters, process)?;
-            // The heap of one pair of processes is enough: the allocations of a request are always the same.
+            // One pair of processes per scheme, since each takes as long as a process with segments: their scatter is not
+            // known.
             if process == 0 {
                 subject.count_heap(context, parameters)?;
             }

@@ -139,8 +139,13 @@ impl Child {
     /// Sends SIGTERM, or the signal it was launched with, waits for at most [`STOP_TIMEOUT`], then kills it (SIGKILL).
     /// Returns how it exited. A second call returns the same.
     pub fn stop(&self) -> ExitStatus {
+        self.stop_within(STOP_TIMEOUT)
+    }
+
+    /// The same as [`stop`](Self::stop) for a process that may need another time to shut down.
+    pub fn stop_within(&self, timeout: Duration) -> ExitStatus {
         self.expect_exit();
-        stop(&mut self.lock(), self.stop_signal, STOP_TIMEOUT)
+        stop(&mut self.lock(), self.stop_signal, timeout)
     }
 
     /// Kills it (SIGKILL), like a crash: it cannot clean up. Returns how it exited.

@@ -1,11 +1,15 @@
 //! A server under DHAT, valgrind's heap profiler.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::valgrind::{CountersError, read, wrapper};
 use crate::server::{Server, ServerSpec};
+
+/// How long a server may take to shut down, after which DHAT writes its file: valgrind makes it a hundred times slower.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a process allocated on the heap in all its life, freed or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +47,8 @@ pub fn heap_total<E: From<CountersError>>(
     let spec = ServerSpec { wrapper: Some(wrapper("dhat", folder, &output, &[])), ..spec.clone() };
     let server = Server::start_program(program, &spec).map_err(CountersError::from)?;
     exercise(&server)?;
-    // DHAT writes when the process has shut down.
-    server.process().stop();
-    Ok(total(&output)?)
+    let status = server.process().stop_within(SHUTDOWN_TIMEOUT);
+    if status.success() { Ok(total(&output)?) } else { Err(CountersError::Shutdown { status }.into()) }
 }
 
 fn total(output: &Path) -> Result<HeapTotal, CountersError> {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use crate::server::{ServerError, Wrapper};
 
@@ -17,6 +18,12 @@ pub enum CountersError {
     Ask {
         /// Why.
         reason: String,
+    },
+    /// A server did not shut down as requested, so that DHAT wrote nothing.
+    #[error("a server under DHAT did not shut down as requested ({status}); see its log")]
+    Shutdown {
+        /// How it exited.
+        status: ExitStatus,
     },
     /// The counts cannot be read.
     #[error("cannot read the counts in {path}: {source}; free disk space or set TMPDIR to another folder", path = path.display())]

@@ -56,7 +56,7 @@ fn counters_table(record: &Record, table: &CountersTable) -> Table {
         footnotes: vec![format!(
             "Medians of the segments of all processes. Scatter: the difference between the highest and the lowest \
              segment, in per cent of the median. The instructions of the allocator depend on what the heap went through \
-             before, so they are separate. On the wire: request and response. {NOT_ALGORITHMS}"
+             before, so they are separate. Allocated bytes are counted once per scheme, so their scatter is not known. On the wire: request and response. {NOT_ALGORITHMS}"
         )],
     }
 }
@@ -107,8 +107,9 @@ fn method_items(table: &CountersTable) -> Vec<String> {
             count(most(|row| row.segments), "segment"),
             count(most(|row| row.processes), "server")
         ),
-        "A proxy delays the store's answers by 4 ms, so that the server always waits for them. Without it an answer may \
-         come before or after the server waits, and these are different paths."
+        "A proxy delays the store's answers by 4 ms, so that the server always waits for them: without it an answer may \
+         come before or after the server waits, and these are different paths. A cluster and an external store have no \
+         proxy."
             .to_owned(),
         "Reading the clock is not counted as a system call: without valgrind it is none.".to_owned(),
     ]
