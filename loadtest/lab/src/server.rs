@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use contract::{Carrier, Scheme, SchemeDescriptor, Touch};
 
+use self::ready::Ready;
 use crate::child::{Bounds, Child, Exited, Launch, LaunchError};
 use crate::http::{Client, HttpError};
 
@@ -195,6 +196,7 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     descriptor: SchemeDescriptor,
+    readiness_polls: u32,
 }
 
 impl Server {
@@ -218,11 +220,11 @@ impl Server {
             ..Launch::new(&name, first, spec.log.clone())
         };
         let child = launch.start()?;
-        let address = ready::wait(&child, READY_DEADLINE)?;
+        let Ready { address, polls } = ready::wait(&child, READY_DEADLINE)?;
         let descriptor = Client::new(&base_url(address)).scheme()?;
         match spec.mismatch(&descriptor) {
             Some(mismatch) => Err(ServerError::Mismatch { program: program.to_owned(), mismatch }),
-            None => Ok(Self { child, address, descriptor }),
+            None => Ok(Self { child, address, descriptor, readiness_polls: polls }),
         }
     }
 
@@ -242,6 +244,12 @@ impl Server {
     #[must_use]
     pub const fn descriptor(&self) -> &SchemeDescriptor {
         &self.descriptor
+    }
+
+    /// How many requests it took to see that it was ready: each of them is work.
+    #[must_use]
+    pub const fn readiness_polls(&self) -> u32 {
+        self.readiness_polls
     }
 
     /// Its process: id, check, suspend, stop.

@@ -18,6 +18,9 @@ pub struct HeapTotal {
     pub bytes: u64,
     /// Blocks.
     pub blocks: u64,
+    /// Requests of `/readyz` among its work. Each allocates as much as several other requests, so that only lives with
+    /// equal numbers of them can be compared.
+    pub readiness_polls: u32,
 }
 
 /// The part of DHAT's file that is needed: one entry for each place in the program that allocates.
@@ -48,15 +51,19 @@ pub fn heap_total<E: From<CountersError>>(
     let server = Server::start_program(program, &spec).map_err(CountersError::from)?;
     exercise(&server)?;
     let status = server.process().stop_within(SHUTDOWN_TIMEOUT);
-    if status.success() { Ok(total(&output)?) } else { Err(CountersError::Shutdown { status }.into()) }
+    if status.success() {
+        Ok(total(&output, server.readiness_polls())?)
+    } else {
+        Err(CountersError::Shutdown { status }.into())
+    }
 }
 
-fn total(output: &Path) -> Result<HeapTotal, CountersError> {
+fn total(output: &Path, readiness_polls: u32) -> Result<HeapTotal, CountersError> {
     let profile: Profile = serde_json::from_str(&read(output)?).map_err(|error| CountersError::Format {
         path: output.to_owned(),
         tool: "DHAT",
         reason: error.to_string(),
     })?;
     let sum = |of: fn(&Place) -> u64| profile.places.iter().map(of).sum();
-    Ok(HeapTotal { bytes: sum(|place| place.bytes), blocks: sum(|place| place.blocks) })
+    Ok(HeapTotal { bytes: sum(|place| place.bytes), blocks: sum(|place| place.blocks), readiness_polls })
 }

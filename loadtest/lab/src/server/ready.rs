@@ -14,8 +14,6 @@ use crate::http::Client;
 
 /// How often `/readyz` is polled.
 const POLL: Duration = Duration::from_millis(10);
-/// How long one such question may take.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The line that a server prints once it listens.
 #[derive(Deserialize)]
@@ -24,8 +22,16 @@ struct ReadyLine {
     pid: u32,
 }
 
-/// Waits until the server listens and reports that it is ready, and returns its address.
-pub(super) fn wait(child: &Child, timeout: Duration) -> Result<SocketAddr, ServerError> {
+/// A server that is ready.
+pub(super) struct Ready {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How many requests of `/readyz` it received, the last one included.
+    pub polls: u32,
+}
+
+/// Waits until the server listens and reports that it is ready.
+pub(super) fn wait(child: &Child, timeout: Duration) -> Result<Ready, ServerError> {
     let deadline = Instant::now() + timeout;
     let late = |what: String| ServerError::Late {
         name: child.name().to_owned(),
@@ -37,10 +43,14 @@ pub(super) fn wait(child: &Child, timeout: Duration) -> Result<SocketAddr, Serve
     let address = address.ok_or_else(|| late("report its address".to_owned()))?;
     let client = Client::new(&base_url(address));
     let mut response = String::new();
-    while Instant::now() < deadline {
+    for polls in 1.. {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
         child.check()?;
-        match client.get(route::READYZ, &BTreeMap::new(), RESPONSE_TIMEOUT) {
-            Ok(ready) if ready.status == 200 => return Ok(address),
+        match client.get(route::READYZ, &BTreeMap::new(), left) {
+            Ok(ready) if ready.status == 200 => return Ok(Ready { address, polls }),
             Ok(other) => response = format!("status {}", other.status),
             Err(error) => response = error.to_string(),
         }
