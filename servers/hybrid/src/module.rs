@@ -52,7 +52,7 @@ impl AuthModule for Hybrid {
         let inner_ttl_s = inner_ttl_s(&options)?;
         let downstream =
             DownstreamIssuer::new(start, algorithm(&options)?, options.inner_key_file.as_deref(), inner_ttl_s)?;
-        let redis = stores::multiplexed(start, StoredData::Credentials).await?;
+        let redis = stores::at_start(stores::multiplexed(start, StoredData::Credentials)).await?;
         let sessions = Sessions::new(start.scheme, RedisStore::new(Arc::clone(&redis)), limits);
         let directory = Arc::new(RedisDirectory::new(redis));
         Ok(Built { authenticator: Edge::new(sessions, downstream, inner_ttl_s), directory })

@@ -40,13 +40,16 @@ impl AuthModule for Jwt {
         let policy = options.policy(start, ttl_s)?;
         let issuer = Issuer::new(options.signing_key(algorithm)?, policy).with_remote_keys(options.trusted_jwks_url()?);
         check_token_size(start, &issuer, early_revocation)?;
-        match early_revocation {
-            EarlyRevocation::Nothing => signature_only(start, issuer).await,
-            EarlyRevocation::Refresh => refreshing(start, issuer, windows).await,
-            EarlyRevocation::Denylist => denylist(start, issuer).await,
-            EarlyRevocation::Push => push(start, issuer, windows).await,
-            EarlyRevocation::Epoch => epochs(start, issuer, windows).await,
-        }
+        stores::at_start(async {
+            match early_revocation {
+                EarlyRevocation::Nothing => signature_only(start, issuer).await,
+                EarlyRevocation::Refresh => refreshing(start, issuer, windows).await,
+                EarlyRevocation::Denylist => denylist(start, issuer).await,
+                EarlyRevocation::Push => push(start, issuer, windows).await,
+                EarlyRevocation::Epoch => epochs(start, issuer, windows).await,
+            }
+        })
+        .await
     }
 }
 

@@ -79,13 +79,13 @@ impl AuthModule for Session {
     async fn build(start: &ModuleSettings, options: SessionOptions) -> Result<Built<AnySessions>, StartError> {
         let backend = match start.scheme.kind() {
             Kind::Session(backend) => backend,
-            Kind::Sealed => return sealed(start, &options).await,
+            Kind::Sealed => return stores::at_start(sealed(start, &options)).await,
             Kind::Anonymous | Kind::Token { .. } | Kind::Hybrid => {
                 return usage(format!("--scheme {}: not a session scheme", start.scheme));
             }
         };
         let limits = options.limits(start)?;
-        let (store, directory) = open_store(backend, start, &options).await?;
+        let (store, directory) = stores::at_start(open_store(backend, start, &options)).await?;
         Ok(Built { authenticator: AnySessions::Stored(Sessions::new(start.scheme, store, limits)), directory })
     }
 }

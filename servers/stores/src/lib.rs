@@ -20,4 +20,4 @@ pub use link::{Link, Multiplexed, Pooled, address};
 pub use postgres::{Changed, Postgres};
 pub use redis::Redis;
 pub use start::{StoredData, clustered, multiplexed, pooled, postgres, redis_address, unreachable};
-pub use timeout::{STORE_TIMEOUT, StoreError};
+pub use timeout::{STORE_TIMEOUT, StoreError, at_start};

@@ -10,6 +10,24 @@ use tokio::time::timeout;
 /// above what a connection and one lost packet take.
 pub const STORE_TIMEOUT: Duration = Duration::from_millis(800);
 
+/// The time limit while a server starts: nobody waits for a response yet, and creating tables on a busy disk takes longer
+/// than reading a row.
+const START_TIMEOUT: Duration = STORE_TIMEOUT.saturating_mul(6);
+
+tokio::task_local! {
+    static STARTING: ();
+}
+
+/// Builds a module whose operations have the time limit of a start.
+pub async fn at_start<T>(build: impl Future<Output = T>) -> T {
+    STARTING.scope((), build).await
+}
+
+/// Returns the time limit of an operation of the current task.
+pub(crate) fn limit() -> Duration {
+    if STARTING.try_get().is_ok() { START_TIMEOUT } else { STORE_TIMEOUT }
+}
+
 /// The store did not execute the operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -71,15 +89,16 @@ pub(crate) async fn query_with_timeout<T, E: Failure>(
             let kind = if error.rejected_write() { StoreError::NotWritable } else { StoreError::Unavailable };
             kind(format!("{store}: {error}"))
         }),
-        None => Err(StoreError::Unavailable(format!("{store}: no response within {} ms", STORE_TIMEOUT.as_millis()))),
+        None => Err(StoreError::Unavailable(format!("{store}: no response within {} ms", limit().as_millis()))),
     }
 }
 
 /// What comes of this, if it comes while it is waited for.
 pub(crate) async fn with_timeout<T>(operation: impl Future<Output = T>) -> Option<T> {
     let mut operation = pin!(operation);
+    let limit = limit();
     for _ in 0..PARTS {
-        if let Ok(response) = timeout(STORE_TIMEOUT / PARTS, operation.as_mut()).await {
+        if let Ok(response) = timeout(limit / PARTS, operation.as_mut()).await {
             return Some(response);
         }
     }
@@ -99,6 +118,13 @@ mod tests {
             sleep_until(Instant::now() + STORE_TIMEOUT / PARTS).await;
         });
         assert!(with_timeout(response).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn start_has_a_longer_limit() {
+        let late = sleep_until(Instant::now() + STORE_TIMEOUT * 5 / 4);
+        assert!(at_start(with_timeout(late)).await.is_some());
+        assert_eq!(limit(), STORE_TIMEOUT);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use chassis::module::StartError;
 use redis::{ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, Value};
 
-use crate::timeout::{Failure, STORE_TIMEOUT, with_timeout};
+use crate::timeout::{Failure, limit, with_timeout};
 use crate::{Link, Redis};
 
 /// What a scheme keeps in a Redis, which decides what must never be evicted.
@@ -23,7 +23,7 @@ pub(super) async fn check<L: Link>(
     stored_data: StoredData,
 ) -> Result<(), StartError> {
     let unusable = |why: String| StartError::Failed(format!("cannot use Redis at {}: {why}", address.addr()));
-    let late = || unusable(format!("no response within {} ms", STORE_TIMEOUT.as_millis()));
+    let late = || unusable(format!("no response within {} ms", limit().as_millis()));
     // A user without the permission to query this gets no response, and then the write has to suffice.
     let facts = with_timeout(redis.query_without_timeout::<Value>(&redis::cmd("INFO"))).await.ok_or_else(late)?;
     let facts = facts.map(Facts::of).unwrap_or_default();
