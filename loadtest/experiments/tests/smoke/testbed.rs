@@ -8,7 +8,7 @@ use contract::{Carrier, Scheme, StoreKind};
 use engine::Experiment;
 use engine::record::{Data, FORMAT, Host, Placement, Record, Round, Run, Status};
 use experiments::cost::CostParameters;
-use experiments::counters::CountersParameters;
+use experiments::counters::{Amount, CountersParameters};
 use experiments::fanout::FanoutParameters;
 use experiments::latency::LatencyParameters;
 use experiments::login::LoginParameters;
@@ -53,7 +53,7 @@ impl Progress for CountedSteps {
 pub(crate) fn smallest_parameters() -> Parameters {
     let mut parameters = Profile::Quick.parameters();
     parameters.cost = CostParameters { blocks: 2, round_s: 0.6, connections: 4, population: 50, restart_every: 1 };
-    parameters.counters = CountersParameters { processes: 2, segments: 2, population: 20 };
+    parameters.counters = CountersParameters { processes: 2, amount: Amount { segments: 2, population: 20 } };
     parameters.latency = LatencyParameters {
         blocks: 1,
         round_s: 1.0,
