@@ -26,10 +26,12 @@ Exit codes:
    0  success
    1  the tool failed, was interrupted, or could not write its result
    2  usage error: an invalid flag, plan or record
-  10  a check of `conform` failed, no rate meets --slo, or a server violated its revocation
-      guarantee
+  10  a check of `conform` failed, no rate meets --slo, a server violated its revocation
+      guarantee, or the head of `gate` does more work than the base
+  11  the measurement of `gate` is too imprecise for a verdict
   12  the measurement was recorded, but failed its own validity checks, or the rate found is not
       confirmed
+  13  the runs given to `gate` were made on hosts that cannot be compared
 Results go to stdout, progress and errors to stderr.";
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Load one server at a fixed rate or with a fixed number of users, or find the highest rate that it sustains.
     Load(Load),
+    /// Fail if a new version of the servers does more work per request than the old one.
+    Gate(Gate),
     /// Rebuild every report of a run from its record.
     Report(Report),
     /// Run the security and behaviour checks against a server.
@@ -139,6 +143,27 @@ pub(crate) struct Load {
     /// Print the result as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Gate {
+    /// The old version: a folder of servers' binaries, a run with counts (its folder or record.json), or else a git
+    /// revision, which is built in a worktree under target/gate.
+    #[arg(long, value_name = "REV|BINARIES|RECORD")]
+    pub(crate) base: String,
+    /// The new version, in the same forms [default: the working tree]
+    #[arg(long, value_name = "REV|BINARIES|RECORD")]
+    pub(crate) head: Option<String>,
+    /// Schemes, separated by commas, or `all`; the control `anonymous` is always included [default: anonymous,
+    /// session-memory, session-redis, jwt-hs256, hybrid]
+    #[arg(long, value_name = "a,b,..", value_parser = schemes)]
+    pub(crate) schemes: Option<Schemes>,
+    /// Seed for all random choices.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder of the run, new or empty; by default `results/runs/<utc>-gate`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -17,8 +17,12 @@ pub(crate) enum Failure {
     Usage(String),
     /// A check failed or an objective was missed: exit code 10.
     Threshold(String),
+    /// The measurement is too imprecise for a result: exit code 11.
+    Inconclusive(String),
     /// The measurement was recorded, but failed its own validity checks: exit code 12.
     Invalid(String),
+    /// The hosts of two runs cannot be compared: exit code 13.
+    NotComparable(String),
 }
 
 impl Failure {
@@ -41,7 +45,9 @@ pub(crate) fn code(outcome: ExitResult) -> ExitCode {
         Failure::Tool(error) => (1, message::of(&error)),
         Failure::Usage(message) => (2, message),
         Failure::Threshold(message) => (10, message),
+        Failure::Inconclusive(message) => (11, message),
         Failure::Invalid(message) => (12, message),
+        Failure::NotComparable(message) => (13, message),
     };
     terminal::note(&message);
     ExitCode::from(code)

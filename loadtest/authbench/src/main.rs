@@ -11,7 +11,11 @@ mod conformance_gate;
 mod doctor;
 mod doctor_json;
 mod exit;
+mod finish;
 mod folder;
+mod gate;
+mod gate_build;
+mod gate_version;
 mod janitor;
 mod load;
 mod load_json;
@@ -43,6 +47,7 @@ fn run(command: Command) -> exit::ExitResult {
     match command {
         Command::Compare(args) => compare::run(&args, &stop()?),
         Command::Load(args) => load::run(&args, &stop()?),
+        Command::Gate(args) => gate::run(&args, &stop()?),
         // It needs no cleanup: every file is written completely or not at all, so a signal may end it at once.
         Command::Report(args) => report::run(&args),
         Command::Conform(args) => conform::run(&args, &stop()?),

@@ -19,6 +19,7 @@ macro_rules! each_experiment {
             $then
             load "load" LoadExperiment: [Timed, Paced] "Load", "nothing: one target under one load";
             slo "slo" SloExperiment: [Timed, Paced] "Highest sustained rate", "one target at different rates";
+            gate "gate" GateExperiment: [Valgrind] "Regression gate", "two versions of the same schemes";
         }
     };
 }

@@ -6,6 +6,7 @@
 mod cost;
 mod counters;
 mod fanout;
+mod gate;
 mod histogram;
 mod latency;
 mod load;

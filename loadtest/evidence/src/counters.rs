@@ -36,7 +36,7 @@ pub struct CountersRow {
     /// Allocations and reallocations.
     pub allocations: Count,
     /// Bytes allocated, freed or not; none if they were not counted.
-    pub allocated_bytes: Option<f64>,
+    pub allocated_bytes: Option<Count>,
     /// System calls.
     pub system_calls: Count,
     /// Commands of the store; none without a store that counts them.
@@ -57,6 +57,11 @@ pub struct Count {
 }
 
 impl Count {
+    /// The difference between the highest and the lowest segment.
+    pub(crate) fn spread(self) -> f64 {
+        self.scatter * self.value.abs()
+    }
+
     fn of(values: impl Iterator<Item = f64> + Clone) -> Option<Self> {
         let value = median(values.clone())?;
         let (low, high) =
@@ -97,7 +102,7 @@ impl Analyse for CountersExperiment {
 }
 
 impl CountersTable {
-    fn of(record: &Record, counters: &CountersExperiment) -> Self {
+    pub(crate) fn of(record: &Record, counters: &CountersExperiment) -> Self {
         let valid: Vec<&CountedSegment> = counters.segments.iter().filter(|each| each.validity.valid).collect();
         let instructions = |scheme: &str| {
             let segments = valid.iter().filter(|each| each.scheme == scheme);
@@ -115,7 +120,7 @@ impl CountersTable {
 impl CountersRow {
     fn of(scheme: &str, segments: &[&CountedSegment], heaps: &[&CountedHeap], control: Option<f64>) -> Option<Self> {
         let segments: Vec<&CountedSegment> = segments.iter().copied().filter(|each| each.scheme == scheme).collect();
-        let heap = heaps.iter().find(|each| each.scheme == scheme);
+        let heaps = heaps.iter().filter(|each| each.scheme == scheme);
         let count = |of: fn(&CountedSegment) -> u64| {
             Count::of(segments.iter().map(|each| per_request(of(each), each.requests)))
         };
@@ -133,7 +138,7 @@ impl CountersRow {
             instructions_over_control: control.map(|control| instructions.value / control),
             allocator_instructions: count(|each| each.allocator_instructions)?,
             allocations: count(|each| each.allocations)?,
-            allocated_bytes: heap.map(|heap| heap.bytes as f64 / heap.requests as f64),
+            allocated_bytes: Count::of(heaps.map(|heap| heap.bytes as f64 / heap.requests as f64)),
             system_calls: count(|each| each.system_calls)?,
             store_commands: commands.and_then(|commands| Count::of(commands.into_iter())),
             request_bytes: count(|each| each.request_bytes)?,
@@ -142,6 +147,6 @@ impl CountersRow {
     }
 }
 
-fn per_request(count: u64, requests: u64) -> f64 {
+pub(crate) fn per_request(count: u64, requests: u64) -> f64 {
     count as f64 / requests as f64
 }

@@ -10,6 +10,7 @@ mod cost;
 mod counters;
 mod demand;
 mod fanout;
+mod gate;
 mod group;
 mod latency;
 mod level;

@@ -18,15 +18,21 @@
 mod subject;
 
 use engine::record::CountersExperiment;
+use lab::child::Bounds;
 use lab::server::ServerError;
 
 use crate::Run;
 use crate::blocks::{Turn, turns};
+use crate::experiment_store::ExperimentStore;
 use crate::profile::Profile;
 use crate::run_context::{ExperimentError, RunContext};
 
 pub use subject::Amount;
 pub(crate) use subject::Subject;
+
+/// Why nothing can be counted.
+pub(crate) const NO_VALGRIND: &str =
+    "valgrind is not installed; install it, for example with `apt-get install valgrind`";
 
 /// The parameters of the experiment `counters`.
 #[derive(Clone, Debug)]
@@ -46,8 +52,7 @@ impl Run for CountersExperiment {
 
     fn run(context: &mut RunContext<'_>, parameters: &CountersParameters) -> Result<(), ExperimentError> {
         let Some(version) = lab::host::valgrind_version() else {
-            let reason = "valgrind is not installed; install it, for example with `apt-get install valgrind`";
-            return Ok(context.journal.omit("counters", reason)?);
+            return Ok(context.journal.omit("counters", NO_VALGRIND)?);
         };
         context.journal.software("valgrind", &version);
         let schemes = &context.config.schemes;
@@ -55,7 +60,9 @@ impl Run for CountersExperiment {
         for Turn { block: process, item: scheme, .. } in turns(schemes, 0..parameters.processes, context.config.seed) {
             context.step(scheme.id())?;
             let program = lab::server::locate(scheme.binary()).map_err(ServerError::from)?;
-            let subject = Subject::new(context, scheme, program, "counters")?;
+            let bounds = Bounds::on(&context.config.placement.store_cpus);
+            let store = ExperimentStore::start_empty(context, scheme.store(), "counters", &bounds)?;
+            let subject = Subject::new(context, scheme, program, "counters", store)?;
             let (descriptor, segments) = subject.count(process, parameters.amount)?;
             context.journal.describe(descriptor);
             context.journal.measured(|counters: &mut CountersExperiment| counters.segments.extend(segments))?;

@@ -36,13 +36,16 @@ impl<'a> ExperimentStore<'a> {
         }
     }
 
-    /// Returns a new private store within these bounds.
+    /// Returns a new private store within these bounds, if the kind is outside the server.
     pub(crate) fn start_private(
         context: &RunContext<'a>,
         kind: StoreKind,
         experiment: &str,
         bounds: &Bounds,
     ) -> Result<Self, ExperimentError> {
+        if !kind.is_external() {
+            return Ok(Self::None);
+        }
         let log = context.log(&format!("{kind}-{experiment}"));
         let folder = tempfile::tempdir_in(context.config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?.keep();

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod doctor;
 mod experiment_store;
 pub mod fanout;
+pub mod gate;
 mod journal;
 pub mod latency;
 mod links;

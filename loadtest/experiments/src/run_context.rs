@@ -151,6 +151,9 @@ pub enum ExperimentError {
         /// Why.
         reason: String,
     },
+    /// A program that the experiment needs is not installed.
+    #[error("{0}")]
+    Missing(&'static str),
     /// A server cannot be counted.
     #[error(transparent)]
     Counters(#[from] lab::counters::CountersError),

@@ -9,6 +9,7 @@
 //! Counts compare versions of the same program, not algorithms.
 
 mod callgrind;
+mod component;
 mod connection;
 mod dhat;
 mod valgrind;

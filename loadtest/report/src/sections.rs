@@ -6,6 +6,7 @@ mod caveats;
 mod cost;
 mod counters;
 mod fanout;
+mod gate;
 mod glossary;
 mod grouping;
 mod latency;
@@ -90,6 +91,7 @@ pub(crate) fn summarize(record: &Record, evidence: &Evidence) -> Summary {
 fn title(record: &Record) -> String {
     match record.run.command.as_str() {
         "load" => "Load test results".to_owned(),
+        "gate" => "Regression gate".to_owned(),
         _ => "Cost of authentication".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! Counted work with a known truth.
 
+use std::collections::BTreeMap;
+
 use engine::record::{CountedHeap, CountedSegment, CountersExperiment, Validity};
 
 /// The counts per request of a scheme.
@@ -32,6 +34,13 @@ const fn truth(
 
 const REQUESTS: u64 = 200;
 
+/// Half of the instructions are those of the framework.
+fn components(instructions: u64) -> BTreeMap<String, u64> {
+    [("hyper", instructions / 2), ("redis", instructions / 4), ("session", instructions / 4)]
+        .map(|(name, instructions)| (name.to_owned(), instructions))
+        .into()
+}
+
 /// Returns two processes of three segments per scheme. The middle segment of each has the true counts, the others differ
 /// by one instruction in a thousand.
 pub(crate) fn counters() -> CountersExperiment {
@@ -51,6 +60,7 @@ pub(crate) fn counters() -> CountersExperiment {
                     store_commands: commands.map(|commands| commands * REQUESTS),
                     request_bytes: 190 * REQUESTS,
                     response_bytes: 230 * REQUESTS,
+                    components: components(instructions * REQUESTS),
                     validity: Validity::from_reasons(Vec::new()),
                 });
             }

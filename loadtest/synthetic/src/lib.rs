@@ -10,6 +10,7 @@
 
 pub mod check;
 mod counters;
+pub mod gate;
 pub mod logins;
 mod memory;
 pub mod outage;

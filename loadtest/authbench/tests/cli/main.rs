@@ -7,6 +7,7 @@ mod conform;
 mod doctor;
 mod documentation;
 mod errors;
+mod gate;
 mod interrupt;
 mod kill;
 mod limits;

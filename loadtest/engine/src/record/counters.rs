@@ -1,5 +1,7 @@
 //! Work per request that is counted instead of timed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Measured, Validity};
@@ -44,6 +46,9 @@ pub struct CountedSegment {
     pub request_bytes: u64,
     /// Bytes of all responses.
     pub response_bytes: u64,
+    /// Instructions by component, the crate or the library of the function that they are in, the allocator's included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, u64>,
     /// Whether the segment may feed a claim.
     pub validity: Validity,
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct Run {
     /// The name of the run's folder.
     pub id: String,
-    /// The subcommand: `compare` or `load`.
+    /// The subcommand: `compare`, `load` or `gate`.
     pub command: String,
     /// The command line as given.
     pub command_line: Vec<String>,
-    /// `quick`, `standard` or `full`; null for `load`.
+    /// `quick`, `standard` or `full`; null for `load` and `gate`.
     pub profile: Option<String>,
     /// The seed of every random choice.
     pub seed: u64,

@@ -9,6 +9,7 @@
 //! | 1.4 | the fault `generator-exhausted`; objectives of any percentile |
 //! | 2.0 | each experiment is `{ id, data }`; a round states its `load`, and what its experiment varies in addition is in `at` |
 //! | 2.1 | the experiment `counters` |
+//! | 2.2 | the experiment `gate` |
 //!
 //! Records of 1.x are rejected and not converted: a level of theirs mixes the load with what an experiment varies, so that
 //! each experiment would need a second reader for runs that were made with other code and can be repeated in minutes.
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version that this program writes. It reads every version with the same major number and
 /// no higher minor number.
-pub const FORMAT: FormatVersion = FormatVersion { major: 2, minor: 1 };
+pub const FORMAT: FormatVersion = FormatVersion { major: 2, minor: 2 };
 
 /// `major.minor`: a new major number changes what is there, a new minor number adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

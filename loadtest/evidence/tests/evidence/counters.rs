@@ -18,7 +18,7 @@ fn counts_per_request_match_the_truth() {
     assert_near(redis.instructions_over_control.unwrap(), 2.6, 1e-9);
     let exactly = |value| Count { value, scatter: 0.0 };
     assert_eq!((redis.allocations, redis.system_calls), (exactly(25.0), exactly(8.0)));
-    assert_eq!((redis.allocated_bytes, redis.store_commands), (Some(12_180.0), Some(exactly(1.0))));
+    assert_eq!((redis.allocated_bytes, redis.store_commands), (Some(exactly(12_180.0)), Some(exactly(1.0))));
     assert_eq!((redis.request_bytes, redis.response_bytes), (exactly(190.0), exactly(230.0)));
     assert_near(redis.allocator_instructions.scatter, 300.0 / 2_550.0, 1e-9);
     assert_eq!(row(&evidence, "jwt-hs256").store_commands, None);

@@ -5,6 +5,7 @@
 mod comparison;
 mod counters;
 mod fanout_and_rotation;
+mod gate;
 mod logins;
 mod outage;
 mod population;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use contract::{Scheme, SchemeDescriptor, Touch, route};
 use engine::record::{CountedHeap, CountedSegment, Validity};
-use lab::child::Bounds;
 use lab::counters::{self, Connection, CountedServer, HeapTotal};
 use lab::proxy::{DelayProxy, Link};
 use lab::server::{Server, ServerSpec};
@@ -20,7 +19,7 @@ const STORE_RTT: Duration = Duration::from_millis(4);
 /// Passwords are hashed at the start only: with little memory, valgrind starts a server in a second.
 const PASSWORD_KIB: &str = "8";
 /// Passes over all credentials that the longer of two lives under DHAT has more.
-const HEAP_PASSES: u32 = 2;
+const HEAP_PASSES: u32 = 6;
 /// Pairs of lives, of which the first that can be compared is used.
 const HEAP_ATTEMPTS: u32 = 3;
 
@@ -46,18 +45,17 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Starts what this program needs in order to serve the scheme. `name` tells its log from those of other programs.
+    /// A program that serves the scheme over this store. `name` tells its log from those of other programs.
     pub(crate) fn new(
         context: &RunContext<'a>,
         scheme: Scheme,
         program: PathBuf,
         name: &str,
+        store: ExperimentStore<'a>,
     ) -> Result<Self, ExperimentError> {
         let config = context.config;
         let folder = tempfile::tempdir_in(config.scratch.path());
         let folder = folder.map_err(|source| ExperimentError::Folder { source })?;
-        let bounds = Bounds::on(&config.placement.store_cpus);
-        let store = ExperimentStore::start_empty(context, scheme.store(), name, &bounds)?;
         let address = store.store().and_then(Store::address);
         let link = Link::of_round_trip(STORE_RTT);
         let proxy =
@@ -107,6 +105,7 @@ impl<'a> Subject<'a> {
                 store_commands,
                 request_bytes: transferred.request_bytes,
                 response_bytes: transferred.response_bytes,
+                components: counts.components,
                 validity: Validity::from_reasons(Vec::new()),
             })
         });

@@ -23,7 +23,7 @@ fn counters_repeat_between_segments_and_processes() {
         let heap = counters.heaps.iter().find(|heap| heap.scheme == row.scheme).unwrap();
         let blocks = heap.blocks as f64 / heap.requests as f64;
         assert!(blocks > 1.0 && blocks < row.allocations.value + 0.5, "{blocks} {row:#?}");
-        assert!(row.allocated_bytes.unwrap() > 500.0, "{row:#?}");
+        assert!(row.allocated_bytes.unwrap().value > 500.0, "{row:#?}");
         let commands = row.store_commands.map(|commands| commands.value);
         assert_eq!(commands, (row.scheme == "session-redis").then_some(1.0));
     }

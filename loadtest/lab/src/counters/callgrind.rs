@@ -2,9 +2,11 @@
 //!
 //! Format: <https://valgrind.org/docs/manual/cl-format.html>.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::component::component;
 use super::valgrind::{CountersError, read, vgdb_prefix, wrapper};
 use crate::server::{Server, ServerSpec};
 
@@ -15,7 +17,7 @@ const FREE: &str = "free";
 const CLOCKS: [&str; 4] = ["clock_gettime", "__clock_gettime", "gettimeofday", "time"];
 
 /// What a server did between two moments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Instructions in user space, all threads together, without those of the allocator.
     pub instructions: u64,
@@ -26,6 +28,9 @@ pub struct Counts {
     pub allocations: u64,
     /// System calls, except reading the clock.
     pub system_calls: u64,
+    /// Instructions by component: the crate or the library of the function that they are in. The compiler inlines functions
+    /// of one crate into those of another, so that the limits are not sharp.
+    pub components: BTreeMap<String, u64>,
 }
 
 /// A running server whose work callgrind counts. Dropping it stops it.
@@ -123,9 +128,14 @@ fn parse(text: &str) -> Result<Counts, &'static str> {
     let mut total = 0;
     let (mut function, mut callee) = (Function::default(), Function::default());
     let mut is_call = false;
+    let (mut object, mut place) = ("", 0);
+    let mut components = Components::default();
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("fn=") {
             function = Function::of(name);
+            place = components.place(name, object);
+        } else if let Some(path) = line.strip_prefix("ob=") {
+            object = path;
         } else if let Some(name) = line.strip_prefix("cfn=") {
             callee = Function::of(name);
         } else if let Some(call) = line.strip_prefix("calls=") {
@@ -142,6 +152,7 @@ fn parse(text: &str) -> Result<Counts, &'static str> {
             let instructions = cost(columns.instructions)?;
             if !is_call {
                 total += instructions;
+                components.add(place, instructions);
                 counts.system_calls += if function == Function::Clock { 0 } else { cost(columns.system_calls)? };
             } else if callee.is_allocator() && !function.is_allocator() {
                 // The line after a call has the cost of all that it led to.
@@ -150,9 +161,40 @@ fn parse(text: &str) -> Result<Counts, &'static str> {
             is_call = false;
         }
     }
+    counts.components = components.sums();
     counts.instructions =
         u64::checked_sub(total, counts.allocator_instructions).ok_or("calls cost more than what they led to")?;
     Ok(counts)
+}
+
+/// Instructions by component. A file names each function many times.
+#[derive(Default)]
+struct Components<'a> {
+    places: HashMap<(&'a str, &'a str), usize>,
+    names: Vec<String>,
+    instructions: Vec<u64>,
+}
+
+impl<'a> Components<'a> {
+    /// Returns the place of this function's component.
+    fn place(&mut self, function: &'a str, object: &'a str) -> usize {
+        *self.places.entry((function, object)).or_insert_with(|| {
+            let name = component(function, object);
+            self.names.iter().position(|each| *each == name).unwrap_or_else(|| {
+                self.names.push(name);
+                self.instructions.push(0);
+                self.names.len() - 1
+            })
+        })
+    }
+
+    fn add(&mut self, place: usize, instructions: u64) {
+        self.instructions[place] += instructions;
+    }
+
+    fn sums(self) -> BTreeMap<String, u64> {
+        self.names.into_iter().zip(self.instructions).filter(|(_, instructions)| *instructions > 0).collect()
+    }
 }
 
 fn columns(text: &str) -> Result<Columns, &'static str> {
@@ -228,7 +270,14 @@ calls=5 0
     #[test]
     fn allocator_and_clock_are_not_counted_with_the_rest() {
         let counts = parse(FILE).unwrap();
-        let expected = Counts { instructions: 537, allocator_instructions: 210, allocations: 3, system_calls: 3 };
+        let components = [("allocator", 210), ("libc", 30), ("other", 507)];
+        let expected = Counts {
+            instructions: 537,
+            allocator_instructions: 210,
+            allocations: 3,
+            system_calls: 3,
+            components: components.map(|(name, count)| (name.to_owned(), count)).into(),
+        };
         assert_eq!(counts, expected);
     }
 

@@ -9,7 +9,7 @@ use crate::document::{Block, Cell, Column, Table};
 use crate::figure::{NONE, count, grouped, two_decimals};
 
 /// The caveat that stands wherever instructions are shown.
-const NOT_ALGORITHMS: &str = "Instructions compare versions of a scheme, not algorithms: valgrind shows the server a \
+pub(super) const NOT_ALGORITHMS: &str = "Instructions compare versions of a scheme, not algorithms: valgrind shows the server a \
                               processor without SHA extensions.";
 
 impl Show for CountersTable {
@@ -69,7 +69,7 @@ fn cells(record: &Record, row: &CountersRow) -> Vec<Cell> {
         Cell::new(times),
         scattering(row.allocator_instructions),
         small(row.allocations),
-        Cell::new(row.allocated_bytes.map_or(NONE.to_owned(), grouped)),
+        Cell::new(row.allocated_bytes.map_or(NONE.to_owned(), |bytes| grouped(bytes.value))),
         small(row.system_calls),
         row.store_commands.map_or(Cell::new(NONE), small),
         wire(row.request_bytes, row.response_bytes),

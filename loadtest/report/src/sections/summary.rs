@@ -35,6 +35,7 @@ fn question(record: &Record) -> &'static str {
             "What is the highest rate that this server sustains within the response-time objectives?"
         }
         "load" => "How does this server respond to this load, as measured by its clients?",
+        "gate" => "Does the new version of the servers do more work per request than the old one?",
         _ => {
             "What do these authentication schemes cost under this workload, in CPU time, latency, memory and bytes \
              on the wire? Every cost is the difference from the control, the same server with authentication that \

@@ -504,6 +504,9 @@ fn reports_match_the_snapshots() {
     insta::assert_snapshot!("comparison", comparison().get("report.md"));
     insta::assert_snapshot!("load", Folder::texts(&synthetic::load()).get("report.md"));
     insta::assert_snapshot!("slo", Folder::texts(&synthetic::slo::search()).get("report.md"));
+    let gate = synthetic::gate::record(synthetic::gate::gate());
+    insta::assert_snapshot!("gate", Folder::texts(&gate).get("report.md"));
+    insta::assert_snapshot!("gate_summary", report::summary(&gate).unwrap());
     insta::assert_snapshot!("summary", report::summary(&synthetic::compare()).unwrap());
 }
 
@@ -516,6 +519,7 @@ fn write_reports_for_inspection() {
         ("compare", synthetic::compare()),
         ("load", synthetic::load()),
         ("slo", synthetic::slo::search()),
+        ("gate", synthetic::gate::record(synthetic::gate::gate())),
         ("hostile", hostile()),
     ] {
         report::write(&Path::new(&folder).join(name), &record).unwrap();

@@ -1,7 +1,7 @@
 //! The summary table.
 
 use engine::Experiment;
-use engine::record::Record;
+use engine::record::{GateExperiment, Record};
 
 use crate::document::{Column, Table};
 use crate::sections::parts::{Show, SummaryColumn};
@@ -18,15 +18,14 @@ pub(crate) fn summary_table(record: &Record, tables: &[(Experiment, &dyn Show)])
     let groups = row_groups(record, rows);
     let mut heads = vec![Column::text("Scheme")];
     heads.extend(columns.into_iter().map(|column| column.head));
+    let has_intervals = record.data::<GateExperiment>().is_none();
+    let brackets = "Brackets hold intervals of at least 95 % confidence: one in twenty may miss the true value. Those of \
+                    response times show how much rounds differ from each other. † greyed: fewer than 100 samples above the \
+                    percentile.";
     (heads.len() > 1 && !groups.is_empty()).then(|| Table {
         caption: "Summary table".to_owned(),
         columns: heads,
         groups,
-        footnotes: vec![
-            "Brackets hold intervals of at least 95 % confidence: one in twenty may miss the true value. Those of \
-             response times show how much rounds differ from each other. † greyed: fewer than 100 samples above the \
-             percentile."
-                .to_owned(),
-        ],
+        footnotes: has_intervals.then(|| brackets.to_owned()).into_iter().collect(),
     })
 }
