@@ -10,7 +10,7 @@ use crate::sections::parts::Show;
 
 /// Returns one or two sentences per measured experiment.
 pub(super) fn all(record: &Record, tables: &[(Experiment, &dyn Show)]) -> Vec<String> {
-    let compared = record.run.command != "load";
+    let compared = !matches!(record.run.command.as_str(), "load" | "gate");
     let texts = tables.iter().filter_map(|(_, table)| table.sentence(record));
     let sentences: Vec<String> = texts.chain(revocation_classes(record).filter(|_| compared)).collect();
     if sentences.is_empty() { vec!["Nothing was measured.".to_owned()] } else { sentences }
