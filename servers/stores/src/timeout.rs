@@ -10,7 +10,7 @@ use tokio::time::timeout;
 /// above what a connection and one lost packet take.
 pub const STORE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// The time limit while a server starts: nobody waits for a response yet, and creating tables on a busy disk takes longer
+/// The time limit while a server starts: no client waits for a response yet, and creating tables on a busy disk takes longer
 /// than reading a row.
 const START_TIMEOUT: Duration = STORE_TIMEOUT.saturating_mul(6);
 
