@@ -154,8 +154,8 @@ pub(crate) struct Gate {
     /// The new version, in the same forms [default: the working tree]
     #[arg(long, value_name = "REV|BINARIES|RECORD")]
     pub(crate) head: Option<String>,
-    /// Schemes, separated by commas, or `all`; the control `anonymous` is always included [default: anonymous,
-    /// session-memory, session-redis, jwt-hs256, hybrid]
+    /// Schemes, separated by commas, or `all`; the control `anonymous` is always included [default: those of
+    /// the run, or else anonymous, session-memory, session-redis, jwt-hs256, hybrid]
     #[arg(long, value_name = "a,b,..", value_parser = schemes)]
     pub(crate) schemes: Option<Schemes>,
     /// Seed for all random choices.

@@ -14,7 +14,7 @@ use lab::scratch::Scratch;
 
 use crate::exit::{ExitResult, Failure};
 use crate::finish::finish_run;
-use crate::gate_version::{self, Source, Version};
+use crate::gate_version::{self, Found, Ready, Version};
 use crate::progress::StderrProgress;
 use crate::{cleanup, cli, folder, provenance};
 
@@ -24,13 +24,13 @@ const SCHEMES: [&str; 5] = ["anonymous", "session-memory", "session-redis", "jwt
 pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
     let mut progress = StderrProgress::new();
     let _janitor = cleanup::clean_up(&mut progress);
-    let default = || Scheme::all().filter(|scheme| SCHEMES.contains(&scheme.id())).collect();
-    let schemes = args.schemes.clone().map_or_else(default, |schemes| schemes.0);
-    let base = gate_version::resolve(Some(&args.base), &schemes, stop)?;
-    let head = gate_version::resolve(args.head.as_deref(), &schemes, stop)?;
-    let versions = [(Side::Base, &base), (Side::Head, &head)];
+    let versions = [gate_version::find(Some(&args.base))?, gate_version::find(args.head.as_deref())?];
+    let schemes = args.schemes.clone().map_or_else(|| default_schemes(&versions), |schemes| schemes.0);
+    versions.iter().try_for_each(|version| version.check_has(&schemes))?;
     let host = lab::host::host();
     check_comparable(&versions, &host)?;
+    let [base, head] = versions;
+    let versions = [(Side::Base, base.build(stop)?), (Side::Head, head.build(stop)?)];
     let folder = folder::create(args.out.as_deref(), "gate")?;
     let placement =
         Placement { method: "none: counts do not depend on the processors".to_owned(), ..Placement::default() };
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
 }
 
 fn measure(
-    versions: &[(Side, &Version)],
+    versions: &[(Side, Version<Ready>)],
     schemes: &[Scheme],
     seed: u64,
     placement: Placement,
@@ -50,19 +50,21 @@ fn measure(
     (journal, progress): (&mut Journal, &mut StderrProgress),
 ) -> anyhow::Result<()> {
     let mut programs = Vec::new();
-    for &(side, version) in versions {
+    for (side, version) in versions {
         let counters = match &version.source {
-            Source::Programs(folder) => {
-                programs.push(Programs { side, folder: folder.path.clone() });
+            Ready::Programs(folder) => {
+                programs.push(Programs { side: *side, folder: folder.path.clone() });
                 CountersExperiment::default()
             }
-            Source::Run(run) => {
-                run.record.schemes.iter().for_each(|descriptor| journal.describe(descriptor.clone()));
+            Ready::Run(run) => {
+                let wanted = |id: &str| schemes.iter().any(|scheme| scheme.id() == id);
+                let described = run.record.schemes.iter().filter(|described| wanted(&described.scheme));
+                described.for_each(|described| journal.describe(described.clone()));
                 only(&run.counters, schemes)
             }
         };
         let gated = GatedVersion { name: version.name.clone(), commit: version.commit.clone(), counters };
-        journal.measured(|gate: &mut GateExperiment| *gate.version_mut(side) = gated)?;
+        journal.measured(|gate: &mut GateExperiment| *gate.version_mut(*side) = gated)?;
     }
     if programs.is_empty() {
         return Ok(());
@@ -82,6 +84,14 @@ fn measure(
     Ok(experiments::gate::run(&mut context, &programs, schemes)?)
 }
 
+/// The schemes of the first run, if a version is one.
+fn default_schemes(versions: &[Version<Found>]) -> Vec<Scheme> {
+    let run = versions.iter().find_map(Version::run);
+    let counted = run.map(|run| run.counters.segments.iter().map(|each| each.scheme.as_str()).collect());
+    let ids: Vec<&str> = counted.unwrap_or_else(|| SCHEMES.to_vec());
+    Scheme::all().filter(|scheme| ids.contains(&scheme.id())).collect()
+}
+
 /// The counts of these schemes.
 fn only(counters: &CountersExperiment, schemes: &[Scheme]) -> CountersExperiment {
     let wanted = |id: &str| schemes.iter().any(|scheme| scheme.id() == id);
@@ -92,14 +102,14 @@ fn only(counters: &CountersExperiment, schemes: &[Scheme]) -> CountersExperiment
 }
 
 /// Rejects runs on different hosts: on another processor, or under another valgrind, the same program does other work.
-fn check_comparable(versions: &[(Side, &Version)], here: &Host) -> ExitResult {
+fn check_comparable(versions: &[Version<Found>], here: &Host) -> ExitResult {
     let valgrind = |record: &Record| record.software.get("valgrind").cloned();
     let mut hosts: Vec<(String, &str, Option<String>)> = Vec::new();
-    if versions.iter().any(|(_, version)| matches!(version.source, Source::Programs(_))) {
+    if versions.iter().any(|version| version.run().is_none()) {
         hosts.push(("this host".to_owned(), &here.cpu_model, lab::host::valgrind_version()));
     }
-    for (_, version) in versions {
-        if let Source::Run(run) = &version.source {
+    for version in versions {
+        if let Some(run) = version.run() {
             hosts.push((version.name.clone(), &run.record.host.cpu_model, valgrind(&run.record)));
         }
     }

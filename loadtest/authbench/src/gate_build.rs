@@ -3,16 +3,17 @@
 //! Everything is in `target/gate` of the checkout: a worktree while a revision is built, the build output that all
 //! revisions share, and the binaries of each revision, which are kept.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, TryLockError};
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -21,16 +22,11 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::exit::Failure;
-use crate::gate_version::{ProgramFolder, Source, Version};
+use crate::gate_version::ProgramFolder;
 use crate::terminal;
 
-/// The packages of the servers, and their binaries.
-const SERVERS: [(&str, &str); 4] = [
-    ("anonymous", "anonymous-server"),
-    ("session", "session-server"),
-    ("jwt", "jwt-server"),
-    ("hybrid", "edge-server"),
-];
+/// The packages of the servers.
+const SERVERS: [&str; 4] = ["anonymous", "session", "jwt", "hybrid"];
 /// How often a build is checked for its end, and a lock for its release.
 const POLL: Duration = Duration::from_millis(50);
 /// What the folder of a working tree's binaries begins with; the id of the process that uses it follows.
@@ -73,35 +69,26 @@ impl Checkout {
         Ok(Self { root })
     }
 
-    /// Returns the servers of a revision; builds them unless that was done before.
-    pub(crate) fn build_revision(&self, revision: &str, stop: &Arc<AtomicBool>) -> Result<Version, Failure> {
+    /// Finds a revision. Returns its name and its commit, too.
+    pub(crate) fn revision(self, revision: &str) -> Result<(String, String, Unbuilt), Failure> {
         let commit = self.commit(revision).map_err(|error| {
             Failure::Usage(format!(
-                "{revision} is neither a folder, nor a run, nor a revision of this repository: {error}"
+                "{revision} is neither a folder, nor a run, nor a revision of this repository: {error}; in a shallow clone, \
+                 fetch it first, for example with `git fetch --unshallow`"
             ))
         })?;
-        let name = format!("{revision} ({})", &commit[..commit.len().min(12)]);
-        let path = self.built(&commit, &name, stop)?;
-        let source = Source::Programs(ProgramFolder { path, _temporary: None });
-        Ok(Version { name, commit: Some(commit), source })
+        let name = format!("{revision} ({})", short(&commit));
+        Ok((name, commit.clone(), Unbuilt { checkout: self, commit: Some(commit) }))
     }
 
-    /// Returns the servers of the working tree. Without changes, they are those of its commit.
-    pub(crate) fn build_working_tree(&self, stop: &Arc<AtomicBool>) -> Result<Version, Failure> {
+    /// Returns the working tree with its name and, if it has no changes, its commit.
+    pub(crate) fn working_tree(self) -> Result<(String, Option<String>, Unbuilt), Failure> {
         let commit = self.commit("HEAD")?;
-        let short = &commit[..commit.len().min(12)];
-        if self.git(&["status", "--porcelain", "--untracked-files=all"])?.is_empty() {
-            let path = self.built(&commit, "the working tree", stop)?;
-            let source = Source::Programs(ProgramFolder { path, _temporary: None });
-            return Ok(Version { name: format!("working tree ({short})"), commit: Some(commit), source });
-        }
-        let lock = self.lock(stop)?;
-        let path = self.folder().join(format!("{WORK}{}", std::process::id()));
-        let temporary = TemporaryFolder(path.clone());
-        self.build(&self.root, "the working tree", &path, stop)?;
-        drop(lock);
-        let source = Source::Programs(ProgramFolder { path, _temporary: Some(temporary) });
-        Ok(Version { name: format!("working tree ({short} with changes)"), commit: None, source })
+        let has_changes = !self.git(&["status", "--porcelain", "--untracked-files=all"])?.is_empty();
+        let changes = if has_changes { " with changes" } else { "" };
+        let name = format!("working tree ({}{changes})", short(&commit));
+        let commit = (!has_changes).then_some(commit);
+        Ok((name, commit.clone(), Unbuilt { checkout: self, commit }))
     }
 
     fn folder(&self) -> PathBuf {
@@ -111,18 +98,6 @@ impl Checkout {
     /// Returns the full id of a commit.
     fn commit(&self, revision: &str) -> anyhow::Result<String> {
         self.git(&["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])
-    }
-
-    /// Returns the folder of a commit's binaries.
-    fn built(&self, commit: &str, name: &str, stop: &Arc<AtomicBool>) -> anyhow::Result<PathBuf> {
-        let path = self.folder().join(format!("{commit}-{:016x}", self.compiler()?));
-        let _lock = self.lock(stop)?;
-        if path.is_dir() {
-            return Ok(path);
-        }
-        let worktree = Worktree::add(self, commit)?;
-        self.build(&worktree.path, name, &path, stop)?;
-        Ok(path)
     }
 
     /// Returns a number that differs for builds with another compiler or other flags.
@@ -138,20 +113,17 @@ impl Checkout {
         terminal::progress(&format!("gate: building {name}"));
         let output = self.folder().join("build");
         // Otherwise cargo takes the output of another revision for that of this one, if its files are older.
-        let packages = SERVERS.iter().flat_map(|(package, _)| ["-p", package]);
+        let packages = SERVERS.into_iter().flat_map(|package| ["-p", package]);
         let clean = ["clean", "--quiet", "--release", "--workspace"];
-        let build: Vec<&str> = ["build", "--release", "--locked", "--bins"].into_iter().chain(packages).collect();
-        for arguments in [&clean[..], &build] {
-            let status = run_cargo(arguments, sources, &output, stop)?;
-            if !status.success() {
-                bail!("cannot build {name}: cargo ended with {status}; see above");
-            }
-        }
+        let build = ["build", "--release", "--locked", "--bins", "--message-format=json-render-diagnostics"];
+        let build: Vec<&str> = build.into_iter().chain(packages).collect();
+        run_cargo(&clean, name, sources, &output, stop)?;
+        let binaries = executables(&run_cargo(&build, name, sources, &output, stop)?);
         let partial = TemporaryFolder(to.with_extension("partial"));
         let copied = || -> io::Result<()> {
             fs::create_dir_all(&partial.0)?;
-            for (_, binary) in SERVERS {
-                fs::copy(output.join("release").join(binary), partial.0.join(binary))?;
+            for (name, path) in &binaries {
+                fs::copy(path, partial.0.join(name))?;
             }
             fs::rename(&partial.0, to)
         };
@@ -199,6 +171,38 @@ impl Checkout {
     }
 }
 
+/// Sources that are not built yet, or were built by an earlier gate.
+pub(crate) struct Unbuilt {
+    checkout: Checkout,
+    /// None for a working tree with changes.
+    commit: Option<String>,
+}
+
+impl Unbuilt {
+    /// Returns the servers. Those of a commit are built once, those of a working tree with changes each time.
+    pub(crate) fn build(&self, name: &str, stop: &Arc<AtomicBool>) -> anyhow::Result<ProgramFolder> {
+        let checkout = &self.checkout;
+        let _lock = checkout.lock(stop)?;
+        let Some(commit) = &self.commit else {
+            let path = checkout.folder().join(format!("{WORK}{}", std::process::id()));
+            let temporary = TemporaryFolder(path.clone());
+            checkout.build(&checkout.root, name, &path, stop)?;
+            return Ok(ProgramFolder { path, _temporary: Some(temporary) });
+        };
+        let path = checkout.folder().join(format!("{commit}-{:016x}", checkout.compiler()?));
+        if !path.is_dir() {
+            let worktree = Worktree::add(checkout, commit)?;
+            checkout.build(&worktree.path, name, &path, stop)?;
+        }
+        Ok(ProgramFolder { path, _temporary: None })
+    }
+}
+
+/// Abbreviates a commit.
+fn short(commit: &str) -> &str {
+    &commit[..commit.len().min(12)]
+}
+
 /// A worktree of a commit, which lasts until this is dropped.
 struct Worktree<'a> {
     checkout: &'a Checkout,
@@ -216,8 +220,8 @@ impl<'a> Worktree<'a> {
     }
 
     fn remove(&self) {
+        let _ = self.checkout.git(&["worktree", "remove", "--force", "--force", &self.path.to_string_lossy()]);
         let _ = fs::remove_dir_all(&self.path);
-        let _ = self.checkout.git(&["worktree", "prune"]);
     }
 }
 
@@ -231,18 +235,26 @@ fn check_stop(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     if stop.load(Ordering::SeqCst) { Err(ExperimentError::Interrupted.into()) } else { Ok(()) }
 }
 
-/// Runs cargo to its end; ends it, with its compilers, if this run is to end.
-fn run_cargo(arguments: &[&str], sources: &Path, output: &Path, stop: &Arc<AtomicBool>) -> anyhow::Result<ExitStatus> {
+/// Runs cargo to its end and returns its standard output; ends it, with its compilers, if this run is to end.
+fn run_cargo(
+    arguments: &[&str],
+    name: &str,
+    sources: &Path,
+    output: &Path,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<String> {
     let mut cargo = Command::new("cargo");
     // Symbols say in which crate the work is.
     cargo.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     cargo.args(arguments).arg("--target-dir").arg(output).current_dir(sources);
-    // stdout is for the result. A process group can be ended with all compilers in it.
-    cargo.stdin(Stdio::null()).stdout(io::stderr()).process_group(0);
+    // A process group can be ended with all compilers in it.
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut cargo = cargo.spawn().context("cannot run cargo; install a Rust toolchain, see https://rustup.rs")?;
-    loop {
+    let mut pipe = cargo.stdout.take().expect("it is piped");
+    let reader = spawn(move || io::read_to_string(&mut pipe));
+    let status = loop {
         if let Some(status) = cargo.try_wait()? {
-            return Ok(status);
+            break status;
         }
         if let Err(stopped) = check_stop(stop) {
             killpg(Pid::from_raw(cargo.id().cast_signed()), Signal::SIGTERM)?;
@@ -250,5 +262,32 @@ fn run_cargo(arguments: &[&str], sources: &Path, output: &Path, stop: &Arc<Atomi
             return Err(stopped);
         }
         sleep(POLL);
+    };
+    if !status.success() {
+        bail!("cannot build {name}: cargo ended with {status}; see above");
+    }
+    Ok(reader.join().expect("reading does not panic")?)
+}
+
+/// Returns the executables in cargo's messages, by name. Where they are depends on the user's configuration.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let paths = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    paths.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_in_the_messages_of_cargo() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"jwt"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"jwt-server"},"executable":"/t/x86_64-unknown-linux-gnu/release/jwt-server"}
+{"reason":"build-finished","success":true}"#;
+        let path = PathBuf::from("/t/x86_64-unknown-linux-gnu/release/jwt-server");
+        assert_eq!(executables(messages), BTreeMap::from([("jwt-server".to_owned(), path)]));
     }
 }

@@ -8,10 +8,10 @@ use contract::Scheme;
 use engine::record::{CountersExperiment, GateExperiment, Record};
 
 use crate::exit::Failure;
-use crate::gate_build::{Checkout, TemporaryFolder};
+use crate::gate_build::{Checkout, TemporaryFolder, Unbuilt};
 
 /// A version of the servers.
-pub(crate) struct Version {
+pub(crate) struct Version<Source> {
     /// As it is called in reports.
     pub(crate) name: String,
     /// The commit, if it is one without changes.
@@ -20,8 +20,42 @@ pub(crate) struct Version {
     pub(crate) source: Source,
 }
 
+impl Version<Found> {
+    /// Builds its programs, if it has none yet.
+    pub(crate) fn build(self, stop: &Arc<AtomicBool>) -> anyhow::Result<Version<Ready>> {
+        let source = match self.source {
+            Found::Unbuilt(unbuilt) => Ready::Programs(unbuilt.build(&self.name, stop)?),
+            Found::Ready(ready) => ready,
+        };
+        Ok(Version { name: self.name, commit: self.commit, source })
+    }
+
+    /// Returns the run that it is.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        if let Found::Ready(Ready::Run(run)) = &self.source { Some(run) } else { None }
+    }
+
+    /// Fails if it has no binary of one of these schemes.
+    pub(crate) fn check_has(&self, schemes: &[Scheme]) -> Result<(), Failure> {
+        let Found::Ready(Ready::Programs(folder)) = &self.source else { return Ok(()) };
+        let Some(scheme) = schemes.iter().find(|scheme| !folder.path.join(scheme.binary()).is_file()) else {
+            return Ok(());
+        };
+        let (name, binary) = (&self.name, scheme.binary());
+        Err(Failure::Usage(format!("{name} has no {binary}, which {scheme} needs; add it or change --schemes")))
+    }
+}
+
+/// A version as it was found.
+pub(crate) enum Found {
+    /// Sources, which may have to be built.
+    Unbuilt(Unbuilt),
+    /// What needs no build.
+    Ready(Ready),
+}
+
 /// Where the counts of a version come from.
-pub(crate) enum Source {
+pub(crate) enum Ready {
     /// From these binaries, which have yet to be run.
     Programs(ProgramFolder),
     /// From this run.
@@ -44,13 +78,16 @@ pub(crate) struct Run {
     pub(crate) counters: CountersExperiment,
 }
 
-/// Finds a version: an existing folder of binaries, an existing run, or else a revision, which is built unless it was built
-/// before. Without a text, it is the working tree.
-pub(crate) fn resolve(text: Option<&str>, schemes: &[Scheme], stop: &Arc<AtomicBool>) -> Result<Version, Failure> {
-    let Some(text) = text else { return Checkout::find()?.build_working_tree(stop) };
+/// Finds a version: an existing folder of binaries, an existing run, or else a revision. Without a text, it is the working
+/// tree.
+pub(crate) fn find(text: Option<&str>) -> Result<Version<Found>, Failure> {
+    let Some(text) = text else {
+        let (name, commit, unbuilt) = Checkout::find()?.working_tree()?;
+        return Ok(Version { name, commit, source: Found::Unbuilt(unbuilt) });
+    };
     let path = Path::new(text);
     if is_program_folder(path) {
-        return programs(path, schemes);
+        return programs(path);
     }
     if path.is_file() || record_file::find(path).is_file() {
         return counted(path);
@@ -58,27 +95,22 @@ pub(crate) fn resolve(text: Option<&str>, schemes: &[Scheme], stop: &Arc<AtomicB
     if path.is_dir() {
         return Err(Failure::Usage(format!("{text}: this folder has neither servers' binaries nor a record.json")));
     }
-    Checkout::find()?.build_revision(text, stop)
+    let (name, commit, unbuilt) = Checkout::find()?.revision(text)?;
+    Ok(Version { name, commit: Some(commit), source: Found::Unbuilt(unbuilt) })
 }
 
 fn is_program_folder(path: &Path) -> bool {
     Scheme::all().any(|scheme| path.join(scheme.binary()).is_file())
 }
 
-fn programs(path: &Path, schemes: &[Scheme]) -> Result<Version, Failure> {
-    if let Some(scheme) = schemes.iter().find(|scheme| !path.join(scheme.binary()).is_file()) {
-        let (path, binary) = (path.display(), scheme.binary());
-        return Err(Failure::Usage(format!(
-            "{path} has no {binary}, which {scheme} needs; add it or change --schemes"
-        )));
-    }
+fn programs(path: &Path) -> Result<Version<Found>, Failure> {
     // A process may be started from another folder.
     let folder = path.canonicalize().map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    let source = Source::Programs(ProgramFolder { path: folder, _temporary: None });
+    let source = Found::Ready(Ready::Programs(ProgramFolder { path: folder, _temporary: None }));
     Ok(Version { name: path.display().to_string(), commit: None, source })
 }
 
-fn counted(path: &Path) -> Result<Version, Failure> {
+fn counted(path: &Path) -> Result<Version<Found>, Failure> {
     let record = record_file::read(path).map_err(Failure::usage)?;
     let (commit, counters) = if let Some(gate) = record.data::<GateExperiment>() {
         (gate.head.commit.clone(), gate.head.counters.clone())
@@ -91,5 +123,5 @@ fn counted(path: &Path) -> Result<Version, Failure> {
         )));
     };
     let name = format!("run {}", record.run.id);
-    Ok(Version { name, commit, source: Source::Run(Box::new(Run { record, counters })) })
+    Ok(Version { name, commit, source: Found::Ready(Ready::Run(Box::new(Run { record, counters }))) })
 }

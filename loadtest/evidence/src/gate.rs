@@ -202,7 +202,9 @@ impl GateTable {
                 })
             })
             .collect();
-        let is_complete = record.run.status == Status::Complete && record.omitted.is_empty();
+        let is_complete = record.run.status == Status::Complete
+            && record.omitted.is_empty()
+            && base.rows.iter().map(|row| &row.scheme).eq(head.rows.iter().map(|row| &row.scheme));
         let at_best = if is_complete && !rows.is_empty() { Verdict::Pass } else { Verdict::Invalid };
         let verdict = rows.iter().map(|row| row.verdict).fold(at_best, Verdict::max);
         Self { base: gate.base.name.clone(), head: gate.head.name.clone(), rows, verdict }

@@ -94,6 +94,7 @@ fn missing_counts_are_invalid_and_named() {
     assert_eq!(table(&gate).verdict, Verdict::Invalid, "no scheme is in both versions");
     let mut gate = equal();
     gate.base.counters.segments.retain(|each| each.scheme != SLOWER);
+    assert_eq!(table(&gate).verdict, Verdict::Invalid, "a scheme is in one version only");
     assert_eq!(count_warnings(&of(&record(gate)), &[SLOWER, "the base has no counts of it"]), 1);
 }
 
