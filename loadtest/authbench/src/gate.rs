@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use anyhow::anyhow;
 use contract::{Carrier, Scheme};
-use engine::record::{CountersExperiment, GateExperiment, GatedVersion, Host, Placement, Record, Side};
+use engine::record::{CountersExperiment, GateExperiment, GatedVersion, Host, Placement, Record, Side, Status};
 use evidence::{Evidence, Verdict};
 use experiments::gate::Programs;
 use experiments::{Balancer, Journal, RunConfig, RunContext};
@@ -27,6 +28,14 @@ pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
     let versions = [gate_version::find(Some(&args.base))?, gate_version::find(args.head.as_deref())?];
     let schemes = args.schemes.clone().map_or_else(|| default_schemes(&versions), |schemes| schemes.0);
     versions.iter().try_for_each(|version| version.check_has(&schemes))?;
+    if let [Some(base), Some(head)] = versions.each_ref().map(Version::unbuilt_commit)
+        && base == head
+    {
+        return Err(Failure::Usage(format!("base and head are the same commit, {base}; there is nothing to compare")));
+    }
+    if versions.iter().any(|version| version.run().is_none()) && lab::host::valgrind_version().is_none() {
+        return Err(anyhow!(experiments::gate::NO_VALGRIND).into());
+    }
     let host = lab::host::host();
     check_comparable(&versions, &host)?;
     let [base, head] = versions;
@@ -60,6 +69,12 @@ fn measure(
                 let wanted = |id: &str| schemes.iter().any(|scheme| scheme.id() == id);
                 let described = run.record.schemes.iter().filter(|described| wanted(&described.scheme));
                 described.for_each(|described| journal.describe(described.clone()));
+                for scheme in schemes.iter().filter(|scheme| !run.has_counted(**scheme)) {
+                    journal.omit(scheme.id(), &format!("{} has no counts of it", version.name))?;
+                }
+                if let Status::Incomplete { reason } = &run.record.run.status {
+                    journal.omit(&version.name, &format!("this run is incomplete ({reason})"))?;
+                }
                 only(&run.counters, schemes)
             }
         };
@@ -84,11 +99,11 @@ fn measure(
     Ok(experiments::gate::run(&mut context, &programs, schemes)?)
 }
 
-/// The schemes of the first run, if a version is one.
+/// The schemes of the runs, if a version is one.
 fn default_schemes(versions: &[Version<Found>]) -> Vec<Scheme> {
-    let run = versions.iter().find_map(Version::run);
-    let counted = run.map(|run| run.counters.segments.iter().map(|each| each.scheme.as_str()).collect());
-    let ids: Vec<&str> = counted.unwrap_or_else(|| SCHEMES.to_vec());
+    let segments = versions.iter().filter_map(Version::run).flat_map(|run| &run.counters.segments);
+    let counted: Vec<&str> = segments.map(|each| each.scheme.as_str()).collect();
+    let ids = if counted.is_empty() { &SCHEMES[..] } else { &counted };
     Scheme::all().filter(|scheme| ids.contains(&scheme.id())).collect()
 }
 

@@ -27,6 +27,25 @@ use crate::terminal;
 
 /// The packages of the servers.
 const SERVERS: [&str; 4] = ["anonymous", "session", "jwt", "hybrid"];
+/// Variables that lead git to another repository or index: `git rev-parse --local-env-vars`. A hook that runs the gate has
+/// them, and a checkout into its index would change the user's commit.
+const GIT_VARIABLES: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
 /// How often a build is checked for its end, and a lock for its release.
 const POLL: Duration = Duration::from_millis(50);
 /// What the folder of a working tree's binaries begins with; the id of the process that uses it follows.
@@ -57,10 +76,10 @@ impl Checkout {
                  binaries or runs"
             ))
         };
-        let output = Command::new("git").args(["rev-parse", "--show-toplevel"]).output();
+        let output = command("git").args(["rev-parse", "--show-toplevel"]).output();
         let output = output.map_err(|error| rejected(&format!("cannot run git ({error})")))?;
         if !output.status.success() {
-            return Err(rejected("the current folder is not in a git repository"));
+            return Err(rejected(&format!("git: {}", String::from_utf8_lossy(&output.stderr).trim())));
         }
         let root = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end());
         if !root.join("servers/session/Cargo.toml").is_file() {
@@ -121,6 +140,8 @@ impl Checkout {
         let binaries = executables(&run_cargo(&build, name, sources, &output, stop)?);
         let partial = TemporaryFolder(to.with_extension("partial"));
         let copied = || -> io::Result<()> {
+            // A killed gate may have left it.
+            let _ = fs::remove_dir_all(to);
             fs::create_dir_all(&partial.0)?;
             for (name, path) in &binaries {
                 fs::copy(path, partial.0.join(name))?;
@@ -163,7 +184,7 @@ impl Checkout {
     }
 
     fn git(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("git").args(arguments).current_dir(&self.root).output().context("cannot run git")?;
+        let output = command("git").args(arguments).current_dir(&self.root).output().context("cannot run git")?;
         if !output.status.success() {
             bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -198,6 +219,15 @@ impl Unbuilt {
     }
 }
 
+/// A program that finds the repository by its working folder alone.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for name in GIT_VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Abbreviates a commit.
 fn short(commit: &str) -> &str {
     &commit[..commit.len().min(12)]
@@ -215,7 +245,18 @@ impl<'a> Worktree<'a> {
         // A killed gate may have left one.
         worktree.remove();
         let path = worktree.path.to_string_lossy();
-        checkout.git(&["worktree", "add", "--quiet", "--force", "--detach", &path, commit])?;
+        // The hooks are the user's, for the user's work.
+        checkout.git(&[
+            "-c",
+            "core.hooksPath=/dev/null",
+            "worktree",
+            "add",
+            "--quiet",
+            "--force",
+            "--detach",
+            &path,
+            commit,
+        ])?;
         Ok(worktree)
     }
 
@@ -243,7 +284,7 @@ fn run_cargo(
     output: &Path,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<String> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command("cargo");
     // Symbols say in which crate the work is.
     cargo.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     cargo.args(arguments).arg("--target-dir").arg(output).current_dir(sources);

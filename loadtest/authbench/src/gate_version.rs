@@ -30,6 +30,11 @@ impl Version<Found> {
         Ok(Version { name: self.name, commit: self.commit, source })
     }
 
+    /// Returns its commit, if it is built from one.
+    pub(crate) fn unbuilt_commit(&self) -> Option<&str> {
+        matches!(self.source, Found::Unbuilt(_)).then_some(self.commit.as_deref()).flatten()
+    }
+
     /// Returns the run that it is.
     pub(crate) fn run(&self) -> Option<&Run> {
         if let Found::Ready(Ready::Run(run)) = &self.source { Some(run) } else { None }
@@ -97,6 +102,13 @@ pub(crate) fn find(text: Option<&str>) -> Result<Version<Found>, Failure> {
     }
     let (name, commit, unbuilt) = Checkout::find()?.revision(text)?;
     Ok(Version { name, commit: Some(commit), source: Found::Unbuilt(unbuilt) })
+}
+
+impl Run {
+    /// Returns whether there are counts of this scheme.
+    pub(crate) fn has_counted(&self, scheme: Scheme) -> bool {
+        self.counters.segments.iter().any(|each| each.scheme == scheme.id())
+    }
 }
 
 fn is_program_folder(path: &Path) -> bool {

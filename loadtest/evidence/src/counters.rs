@@ -52,21 +52,20 @@ pub struct CountersRow {
 pub struct Count {
     /// The median of the segments.
     pub value: f64,
-    /// The difference between the highest and the lowest segment, as a share of the median.
+    /// The difference between the highest and the lowest segment, as a share of the median; 0 if the median is.
     pub scatter: f64,
+    /// The median absolute deviation from the median: unlike the scatter, it does not grow with the number of segments.
+    pub deviation: f64,
 }
 
 impl Count {
-    /// The difference between the highest and the lowest segment.
-    pub(crate) fn spread(self) -> f64 {
-        self.scatter * self.value.abs()
-    }
-
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Option<Self> {
+    pub(crate) fn of(values: impl Iterator<Item = f64> + Clone) -> Option<Self> {
         let value = median(values.clone())?;
+        let deviation = median(values.clone().map(|each| (each - value).abs()))?;
         let (low, high) =
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-        Some(Self { value, scatter: if high > low { (high - low) / value.abs() } else { 0.0 } })
+        let scatter = if value == 0.0 { 0.0 } else { (high - low) / value.abs() };
+        Some(Self { value, scatter, deviation })
     }
 }
 
@@ -103,13 +102,15 @@ impl Analyse for CountersExperiment {
 
 impl CountersTable {
     pub(crate) fn of(record: &Record, counters: &CountersExperiment) -> Self {
-        let valid: Vec<&CountedSegment> = counters.segments.iter().filter(|each| each.validity.valid).collect();
+        let valid: Vec<&CountedSegment> =
+            counters.segments.iter().filter(|each| each.validity.valid && each.requests > 0).collect();
         let instructions = |scheme: &str| {
             let segments = valid.iter().filter(|each| each.scheme == scheme);
             median(segments.map(|each| per_request(each.instructions, each.requests)))
         };
         let control = valid.iter().find(|each| is_control(&each.scheme)).and_then(|each| instructions(&each.scheme));
-        let heaps: Vec<&CountedHeap> = counters.heaps.iter().filter(|each| each.validity.valid).collect();
+        let heaps: Vec<&CountedHeap> =
+            counters.heaps.iter().filter(|each| each.validity.valid && each.requests > 0).collect();
         let schemes = schemes_in_order(record, valid.iter().map(|each| &each.scheme));
         Self {
             rows: schemes.into_iter().filter_map(|scheme| CountersRow::of(scheme, &valid, &heaps, control)).collect(),

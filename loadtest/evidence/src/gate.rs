@@ -11,12 +11,19 @@ use crate::{Analyse, EvidenceError, Topic, Warning};
 
 /// A count may rise by this share of the base.
 pub const COUNTER_MARGIN: f64 = 0.01;
-/// A count whose scatter hides a rise of this share is not judged.
+/// A count may rise by this many median absolute deviations, those of both versions together: in a normal distribution, two
+/// standard deviations.
+const DEVIATIONS: f64 = 3.0;
+/// A count whose deviations hide a rise of this share is not judged.
 pub const LARGEST_HIDDEN_RISE: f64 = 0.05;
 /// Events, such as system calls, by which a segment may differ from the next for reasons of its own: a timer, a ping.
 const CHANCE_EVENTS: f64 = 2.0;
 /// A component with less than this share of the largest rise is not named.
 const SMALL_PART: f64 = 0.2;
+/// A crate of every server.
+const OWN_CRATE: &str = "chassis";
+/// The component whose instructions are no part of the metric.
+const ALLOCATOR: &str = "allocator";
 
 /// The result of a gate.
 #[derive(Clone, Debug)]
@@ -235,11 +242,11 @@ impl GateRow {
 
 /// Returns how far the head may be above the base, and whether it is.
 fn judge(base: Count, head: Count, resolution: f64) -> (f64, Verdict) {
-    let scatter = base.spread() + head.spread();
-    let allowed = (COUNTER_MARGIN * base.value).max(scatter).max(resolution);
+    let noise = DEVIATIONS * (base.deviation + head.deviation);
+    let allowed = (COUNTER_MARGIN * base.value).max(noise).max(resolution);
     let verdict = if head.value - base.value > allowed {
         Verdict::Fail
-    } else if scatter > (LARGEST_HIDDEN_RISE * base.value).max(resolution) {
+    } else if noise > (LARGEST_HIDDEN_RISE * base.value).max(resolution) {
         Verdict::Inconclusive
     } else {
         Verdict::Pass
@@ -250,9 +257,13 @@ fn judge(base: Count, head: Count, resolution: f64) -> (f64, Verdict) {
 /// Returns the components of a scheme that do more in the head.
 fn risen(gate: &GateExperiment, scheme: &str) -> Vec<RisenComponent> {
     let (base, head) = (components(&gate.base.counters, scheme), components(&gate.head.counters, scheme));
+    // Without symbols, all crates of the other version would seem to have risen.
+    if !base.contains_key(OWN_CRATE) || !head.contains_key(OWN_CRATE) {
+        return Vec::new();
+    }
     let rise = |(name, count): (&String, &f64)| (name.clone(), count - base.get(name).copied().unwrap_or(0.0));
-    let mut risen: Vec<RisenComponent> =
-        head.iter().map(rise).map(|(name, rise)| RisenComponent { name, rise }).collect();
+    let counted = head.iter().filter(|(name, _)| *name != ALLOCATOR);
+    let mut risen: Vec<RisenComponent> = counted.map(rise).map(|(name, rise)| RisenComponent { name, rise }).collect();
     risen.sort_by(|one, other| other.rise.total_cmp(&one.rise));
     let largest = risen.first().map_or(0.0, |first| first.rise);
     risen.retain(|each| each.rise > 0.0 && each.rise >= SMALL_PART * largest);
@@ -261,7 +272,8 @@ fn risen(gate: &GateExperiment, scheme: &str) -> Vec<RisenComponent> {
 
 /// Returns the instructions per request of each component.
 fn components(counters: &CountersExperiment, scheme: &str) -> BTreeMap<String, f64> {
-    let segments = || counters.segments.iter().filter(|each| each.scheme == scheme && each.validity.valid);
+    let segments =
+        || counters.segments.iter().filter(|each| each.scheme == scheme && each.validity.valid && each.requests > 0);
     let names: BTreeSet<&String> = segments().flat_map(|each| each.components.keys()).collect();
     let typical = |name: &String| {
         let counts = segments().map(|each| per_request(each.components.get(name).copied().unwrap_or(0), each.requests));
@@ -273,6 +285,6 @@ fn components(counters: &CountersExperiment, scheme: &str) -> BTreeMap<String, f
 /// Returns what a few events more in a segment make per request.
 fn resolution(counters: &[&CountersExperiment], scheme: &str) -> f64 {
     let segments = counters.iter().flat_map(|counters| &counters.segments);
-    let requests = segments.filter(|each| each.scheme == scheme).map(|each| each.requests).min();
+    let requests = segments.filter(|each| each.scheme == scheme && each.requests > 0).map(|each| each.requests).min();
     requests.map_or(0.0, |requests| CHANCE_EVENTS / requests as f64)
 }

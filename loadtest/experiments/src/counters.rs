@@ -31,8 +31,7 @@ pub use subject::Amount;
 pub(crate) use subject::Subject;
 
 /// Why nothing can be counted.
-pub(crate) const NO_VALGRIND: &str =
-    "valgrind is not installed; install it, for example with `apt-get install valgrind`";
+pub const NO_VALGRIND: &str = "valgrind is not installed; install it, for example with `apt-get install valgrind`";
 
 /// The parameters of the experiment `counters`.
 #[derive(Clone, Debug)]

@@ -15,9 +15,12 @@ use engine::record::{CountedHeap, CountedSegment, GateExperiment, Side};
 use evidence::{GateTable, Verdict};
 use lab::child::Bounds;
 
-use crate::counters::{Amount, NO_VALGRIND, Subject};
+use crate::counters::{Amount, Subject};
 use crate::experiment_store::ExperimentStore;
 use crate::run_context::{ExperimentError, RunContext};
+
+/// Why nothing can be counted.
+pub use crate::counters::NO_VALGRIND;
 
 /// Processes of each version and scheme; as many again if they do not pass.
 const PROCESSES: u32 = 2;

@@ -36,7 +36,7 @@ const REQUESTS: u64 = 200;
 
 /// Half of the instructions are those of the framework.
 fn components(instructions: u64) -> BTreeMap<String, u64> {
-    [("hyper", instructions / 2), ("redis", instructions / 4), ("session", instructions / 4)]
+    [("hyper", instructions / 2), ("redis", instructions / 4), ("chassis", instructions / 4)]
         .map(|(name, instructions)| (name.to_owned(), instructions))
         .into()
 }

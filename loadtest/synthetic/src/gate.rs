@@ -22,7 +22,7 @@ pub fn gate() -> GateExperiment {
     for segment in gate.head.counters.segments.iter_mut().filter(|each| each.scheme == SLOWER) {
         segment.instructions += 2_000 * segment.requests;
         *segment.components.entry("redis".to_owned()).or_default() += 1_900 * segment.requests;
-        *segment.components.entry("session".to_owned()).or_default() += 100 * segment.requests;
+        *segment.components.entry("chassis".to_owned()).or_default() += 100 * segment.requests;
         segment.store_commands = segment.store_commands.map(|commands| commands + segment.requests);
     }
     gate

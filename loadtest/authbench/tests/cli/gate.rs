@@ -57,7 +57,7 @@ fn rise_between_runs_fails_and_names_scheme_metric_and_size() {
     let dir = TestDir::new();
     let (base, head) = (write_run(&dir, "base", without_rise), write_run(&dir, "head", |_| ()));
     let out = dir.run();
-    let versions = ["--base", &base, "--head", &head, "--schemes", "all", "--out", out.to_str().unwrap()];
+    let versions = ["--base", &base, "--head", &head, "--out", out.to_str().unwrap()];
     let row = "FAIL session-redis store commands 1.00 → 2.00 (+100.0 %, allowed +1.0 %)";
     expect_gate(&versions, 10, &[row, "does more work"]);
     assert!(out.join("report.html").exists());
@@ -70,12 +70,21 @@ fn imprecise_and_incomplete_runs_have_their_own_exit_codes() {
     let imprecise = write_run(&dir, "imprecise", |record| {
         without_rise(record);
         let segments = &mut record.data_mut::<GateExperiment>().unwrap().head.counters.segments;
-        segments.iter_mut().filter(|each| each.segment == 0).for_each(|each| each.instructions /= 2);
+        segments
+            .iter_mut()
+            .filter(|each| each.segment != 1)
+            .for_each(|each| each.instructions -= each.instructions / 10);
     });
     let incomplete = write_run(&dir, "incomplete", |record| {
         without_rise(record);
         record.data_mut::<GateExperiment>().unwrap().head.counters.heaps.clear();
     });
+    let expected = ["session-memory", "has no counts of it"];
+    let out = dir.path().join("all");
+    let all = ["--base", &base, "--head", &base, "--schemes", "all", "--out", out.to_str().unwrap()];
+    expect_gate(&all, 12, &["invalid"]);
+    let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(expected.iter().all(|word| report.contains(word)), "{report}");
     for (head, code, word) in [(imprecise, 11, "inconclusive"), (incomplete, 12, "invalid")] {
         let out = dir.path().join(word);
         expect_gate(&["--base", &base, "--head", &head, "--out", out.to_str().unwrap()], code, &[word]);
@@ -104,6 +113,7 @@ fn versions_that_do_not_exist_are_usage_errors() {
     let dir = TestDir::new();
     let empty = dir.path().to_str().unwrap();
     expect_gate(&["--base", empty], 2, &[empty, "neither servers' binaries nor a record.json"]);
+    expect_gate(&["--base", "HEAD", "--head", "HEAD"], 2, &["the same commit"]);
     expect_gate(&["--base", "no-such-revision"], 2, &["no-such-revision", "revision"]);
     expect_gate(&["--base", "--upload-pack=x"], 2, &["--upload-pack"]);
     let bytes = dir.file("record.json", &reference_record());
@@ -112,6 +122,10 @@ fn versions_that_do_not_exist_are_usage_errors() {
     std::fs::create_dir(&bin).unwrap();
     std::fs::write(bin.join("jwt-server"), "").unwrap();
     expect_gate(&["--base", bin.to_str().unwrap()], 2, &["has no anonymous-server", "--schemes"]);
+    // A hook sets these; they must not lead the gate to another repository.
+    let mut hooked = command(&["gate", "--base", "HEAD", "--head", "HEAD"]);
+    let hooked = hooked.env("GIT_DIR", dir.path()).env("GIT_INDEX_FILE", dir.path().join("index")).output().unwrap();
+    assert!(stderr(&hooked).contains("the same commit"), "{}", stderr(&hooked));
     // Outside a checkout, a revision means nothing.
     let output = command(&["gate", "--base", "HEAD"]).current_dir(dir.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));

@@ -16,7 +16,7 @@ fn counts_per_request_match_the_truth() {
     assert_near(redis.instructions.value, 39_000.0, 0.0);
     assert_near(redis.instructions.scatter, 0.002, 1e-9);
     assert_near(redis.instructions_over_control.unwrap(), 2.6, 1e-9);
-    let exactly = |value| Count { value, scatter: 0.0 };
+    let exactly = |value| Count { value, scatter: 0.0, deviation: 0.0 };
     assert_eq!((redis.allocations, redis.system_calls), (exactly(25.0), exactly(8.0)));
     assert_eq!((redis.allocated_bytes, redis.store_commands), (Some(exactly(12_180.0)), Some(exactly(1.0))));
     assert_eq!((redis.request_bytes, redis.response_bytes), (exactly(190.0), exactly(230.0)));

@@ -56,18 +56,33 @@ fn rise_of_one_per_cent_is_the_limit() {
 }
 
 #[test]
-fn scatter_widens_the_limit_until_it_hides_too_much() {
-    // The scatter of the base is 0.2 %, and the first of three segments of the head is lower by this.
-    let with_scatter = |per_mille: u64| {
+fn deviations_widen_the_limit_until_they_hide_too_much() {
+    // The median of the head is 1.5 % higher, and its segments are apart by this.
+    let apart_by = |per_mille: u64| {
         changed(GateMetric::Instructions, |each| {
-            each.instructions += 39_000 * REQUESTS * 15 / 1_000;
-            each.instructions -= if each.segment == 0 { 39_000 * REQUESTS * per_mille / 1_000 } else { 0 };
+            each.instructions = 39_000 * REQUESTS / 1_000 * (1_015 - per_mille + per_mille * u64::from(each.segment));
         })
     };
-    assert_eq!(with_scatter(0).verdict, Verdict::Fail);
-    assert_eq!(with_scatter(20).verdict, Verdict::Pass);
-    assert_near(with_scatter(20).allowed.unwrap() / 39_000.0, 0.024, 1e-9);
-    assert_eq!(with_scatter(60).verdict, Verdict::Inconclusive);
+    assert_eq!(apart_by(1).verdict, Verdict::Fail);
+    assert_eq!(apart_by(4).verdict, Verdict::Pass);
+    // Of the base: three times 0.1 %.
+    assert_near(apart_by(4).allowed.unwrap() / 39_000.0, 0.015, 1e-9);
+    assert_eq!(apart_by(16).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn single_segment_out_of_line_changes_nothing() {
+    let mut gate = equal();
+    gate.head.counters.segments[2].system_calls *= 3;
+    gate.head.counters.segments[4].instructions *= 2;
+    assert_eq!(table(&gate).verdict, Verdict::Pass);
+}
+
+#[test]
+fn crates_are_named_only_if_both_versions_have_symbols() {
+    let mut gate = gate();
+    gate.base.counters.segments.iter_mut().for_each(|each| each.components.clear());
+    assert!(table(&gate).rows.iter().all(|row| row.risen.is_empty()));
 }
 
 #[test]
@@ -92,6 +107,9 @@ fn missing_counts_are_invalid_and_named() {
     assert!(found.with(Verdict::Invalid).all(|row| row.metric == GateMetric::AllocatedBytes && row.allowed.is_none()));
     gate.head.counters.segments.clear();
     assert_eq!(table(&gate).verdict, Verdict::Invalid, "no scheme is in both versions");
+    let mut gate = equal();
+    gate.head.counters.segments.iter_mut().for_each(|each| each.requests = 0);
+    assert_eq!(table(&gate).verdict, Verdict::Invalid, "nothing was counted");
     let mut gate = equal();
     gate.base.counters.segments.retain(|each| each.scheme != SLOWER);
     assert_eq!(table(&gate).verdict, Verdict::Invalid, "a scheme is in one version only");

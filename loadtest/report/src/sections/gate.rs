@@ -173,12 +173,13 @@ fn how() -> Vec<String> {
     vec![
         "Both versions of a scheme run at the same time under valgrind, each with one worker and a store of its own, and \
          receive the same requests, one at a time. Two processes of each version count three segments each; two more if \
-         a counter rose."
+         a counter does not pass. A version that is an earlier run was counted then."
             .to_owned(),
         format!(
-            "A counter fails if the head is above the base by more than {:.0} %, and by more than the scatter of both \
-             together. Allocations, system calls and store commands may also differ by two events per segment: a timer, \
-             a ping. A counter is inconclusive if its scatter could hide a rise of {:.0} %.",
+            "A counter fails if the head is above the base by more than {:.0} %, and by more than three median absolute \
+             deviations, those of both versions together. Allocations, system calls and store commands may also differ by \
+             two events per segment: a timer, a ping. A counter is inconclusive if these deviations could hide a rise of \
+             {:.0} %.",
             COUNTER_MARGIN * 100.0,
             LARGEST_HIDDEN_RISE * 100.0
         ),
