@@ -39,7 +39,7 @@ pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
     let host = lab::host::host();
     check_comparable(&versions, &host)?;
     let [base, head] = versions;
-    let versions = [(Side::Base, base.build(stop)?), (Side::Head, head.build(stop)?)];
+    let versions = [(Side::Base, base.build(&schemes, stop)?), (Side::Head, head.build(&schemes, stop)?)];
     let folder = folder::create(args.out.as_deref(), "gate")?;
     let placement =
         Placement { method: "none: counts do not depend on the processors".to_owned(), ..Placement::default() };
@@ -158,7 +158,7 @@ fn conclude(journal: &Journal) -> ExitResult {
         Verdict::Pass => Ok(()),
         Verdict::Fail => Err(Failure::Threshold("the head does more work per request than the base".to_owned())),
         Verdict::Inconclusive => Err(Failure::Inconclusive(
-            "the gate is inconclusive: a counter scatters more than the rise that it is to find; repeat the run with \
+            "the gate is inconclusive: a counter varies too much to show the rise that it is to find; repeat the run with \
              less load on this machine"
                 .to_owned(),
         )),

@@ -21,10 +21,14 @@ pub(crate) struct Version<Source> {
 }
 
 impl Version<Found> {
-    /// Builds its programs, if it has none yet.
-    pub(crate) fn build(self, stop: &Arc<AtomicBool>) -> anyhow::Result<Version<Ready>> {
+    /// Builds its programs, if it has none yet. Fails if there is none for one of these schemes.
+    pub(crate) fn build(self, schemes: &[Scheme], stop: &Arc<AtomicBool>) -> Result<Version<Ready>, Failure> {
         let source = match self.source {
-            Found::Unbuilt(unbuilt) => Ready::Programs(unbuilt.build(&self.name, stop)?),
+            Found::Unbuilt(unbuilt) => {
+                let folder = unbuilt.build(&self.name, stop)?;
+                folder.check_has(schemes, &self.name)?;
+                Ready::Programs(folder)
+            }
             Found::Ready(ready) => ready,
         };
         Ok(Version { name: self.name, commit: self.commit, source })
@@ -40,14 +44,10 @@ impl Version<Found> {
         if let Found::Ready(Ready::Run(run)) = &self.source { Some(run) } else { None }
     }
 
-    /// Fails if it has no binary of one of these schemes.
+    /// Fails if it is a folder without the binary of one of these schemes.
     pub(crate) fn check_has(&self, schemes: &[Scheme]) -> Result<(), Failure> {
         let Found::Ready(Ready::Programs(folder)) = &self.source else { return Ok(()) };
-        let Some(scheme) = schemes.iter().find(|scheme| !folder.path.join(scheme.binary()).is_file()) else {
-            return Ok(());
-        };
-        let (name, binary) = (&self.name, scheme.binary());
-        Err(Failure::Usage(format!("{name} has no {binary}, which {scheme} needs; add it or change --schemes")))
+        folder.check_has(schemes, &self.name)
     }
 }
 
@@ -102,6 +102,16 @@ pub(crate) fn find(text: Option<&str>) -> Result<Version<Found>, Failure> {
     }
     let (name, commit, unbuilt) = Checkout::find()?.revision(text)?;
     Ok(Version { name, commit: Some(commit), source: Found::Unbuilt(unbuilt) })
+}
+
+impl ProgramFolder {
+    fn check_has(&self, schemes: &[Scheme], name: &str) -> Result<(), Failure> {
+        let Some(scheme) = schemes.iter().find(|scheme| !self.path.join(scheme.binary()).is_file()) else {
+            return Ok(());
+        };
+        let binary = scheme.binary();
+        Err(Failure::Usage(format!("{name} has no {binary}, which {scheme} needs; add it or change --schemes")))
+    }
 }
 
 impl Run {

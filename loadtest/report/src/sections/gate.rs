@@ -33,7 +33,7 @@ impl Show for GateTable {
         let what = match self.verdict {
             Verdict::Pass => "no counter rose by more than its margin".to_owned(),
             Verdict::Fail => format!("more work per request with {}", failed.join("; with ")),
-            Verdict::Inconclusive => "the scatter of a counter hides the rise that the gate is to find".to_owned(),
+            Verdict::Inconclusive => "a counter varies too much to show the rise that the gate is to find".to_owned(),
             Verdict::Invalid => "a part of the gate could not be measured".to_owned(),
         };
         Some(format!("{}: {what}. {NOT_ALGORITHMS}", self.verdict))
