@@ -18,6 +18,8 @@ pub use binary::{BIN_DIR, MissingBinary, locate};
 
 /// How long a server may take from its start until it is ready: it hashes a password and may make an RSA key.
 pub const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// The same under a wrapper such as valgrind, which makes it many times as slow.
+const WRAPPED_READY_DEADLINE: Duration = Duration::from_mins(3);
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -220,7 +222,8 @@ impl Server {
             ..Launch::new(&name, first, spec.log.clone())
         };
         let child = launch.start()?;
-        let Ready { address, polls } = ready::wait(&child, READY_DEADLINE)?;
+        let deadline = if spec.wrapper.is_some() { WRAPPED_READY_DEADLINE } else { READY_DEADLINE };
+        let Ready { address, polls } = ready::wait(&child, deadline)?;
         let descriptor = Client::new(&base_url(address)).scheme()?;
         match spec.mismatch(&descriptor) {
             Some(mismatch) => Err(ServerError::Mismatch { program: program.to_owned(), mismatch }),

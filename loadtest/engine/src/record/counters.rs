@@ -38,7 +38,7 @@ pub struct CountedSegment {
     pub allocator_instructions: u64,
     /// Allocations and reallocations on the server's heap.
     pub allocations: u64,
-    /// System calls of the server, except reading the clock.
+    /// System calls of the server, except reading the clock, sleeping and waiting for events.
     pub system_calls: u64,
     /// Commands that the store executed; none without a store that counts them.
     pub store_commands: Option<u64>,

@@ -18,7 +18,7 @@ fn counters_repeat_between_segments_and_processes() {
         // Alone the scatter is far below MAX_SCATTER. Next to other tests some answers of the store are there before the
         // server waits for them, and more timers of the server expire in a segment.
         assert!(row.instructions.scatter <= 4.0 * MAX_SCATTER, "{row:#?}");
-        assert!(row.instructions.value > 1_000.0 && row.system_calls.value >= 3.0, "{row:#?}");
+        assert!(row.instructions.value > 1_000.0 && row.system_calls.value >= 2.0, "{row:#?}");
         // A reallocation is an allocation for callgrind, but no new block for DHAT.
         let heap = counters.heaps.iter().find(|heap| heap.scheme == row.scheme).unwrap();
         let blocks = heap.blocks as f64 / heap.requests as f64;

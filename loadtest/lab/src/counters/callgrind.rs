@@ -13,8 +13,18 @@ use crate::server::{Server, ServerSpec};
 /// The heap's entry points in the C library.
 const ALLOCATING: [&str; 6] = ["malloc", "calloc", "realloc", "memalign", "posix_memalign", "aligned_alloc"];
 const FREE: &str = "free";
-/// Under valgrind reading a clock is a system call; without it, it is none.
-const CLOCKS: [&str; 4] = ["clock_gettime", "__clock_gettime", "gettimeofday", "time"];
+/// System calls that are not counted: under valgrind reading a clock is one, and without it is none; how often a thread sleeps
+/// or waits for events depends on the moments at which they come, not on the requests.
+const CLOCKS_AND_WAITS: [&str; 8] = [
+    "clock_gettime",
+    "__clock_gettime",
+    "gettimeofday",
+    "time",
+    "clock_nanosleep",
+    "__clock_nanosleep",
+    "nanosleep",
+    "epoll_wait",
+];
 
 /// What a server did between two moments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +36,7 @@ pub struct Counts {
     pub allocator_instructions: u64,
     /// Allocations and reallocations on the heap.
     pub allocations: u64,
-    /// System calls, except reading the clock.
+    /// System calls, except reading the clock, sleeping and waiting for events.
     pub system_calls: u64,
     /// Instructions by component: the crate or the library of the function that they are in. The compiler inlines functions
     /// of one crate into those of another, so that the limits are not sharp.
@@ -102,7 +112,7 @@ enum Function {
     Other,
     Allocating,
     Free,
-    Clock,
+    ClockOrWait,
 }
 
 impl Function {
@@ -112,7 +122,7 @@ impl Function {
         match name {
             FREE => Self::Free,
             name if ALLOCATING.contains(&name) => Self::Allocating,
-            name if CLOCKS.contains(&name) => Self::Clock,
+            name if CLOCKS_AND_WAITS.contains(&name) => Self::ClockOrWait,
             _ => Self::Other,
         }
     }
@@ -153,7 +163,7 @@ fn parse(text: &str) -> Result<Counts, &'static str> {
             if !is_call {
                 total += instructions;
                 components.add(place, instructions);
-                counts.system_calls += if function == Function::Clock { 0 } else { cost(columns.system_calls)? };
+                counts.system_calls += if function == Function::ClockOrWait { 0 } else { cost(columns.system_calls)? };
             } else if callee.is_allocator() && !function.is_allocator() {
                 // The line after a call has the cost of all that it led to.
                 counts.allocator_instructions += instructions;
@@ -227,6 +237,14 @@ fn=clock_gettime@@GLIBC_2.17
 38 30
 68 0 5 2
 
+fl=clock_nanosleep.c
+fn=clock_nanosleep@@GLIBC_2.17
+30 0 4 2
+
+fl=epoll_wait.c
+fn=epoll_wait
+30 0 9 2
+
 fn=malloc
 0 100
 cfn=_int_malloc
@@ -268,7 +286,7 @@ calls=5 0
 ";
 
     #[test]
-    fn allocator_and_clock_are_not_counted_with_the_rest() {
+    fn allocator_clock_and_waits_are_not_counted_with_the_rest() {
         let counts = parse(FILE).unwrap();
         let components = [("allocator", 210), ("libc", 30), ("other", 507)];
         let expected = Counts {

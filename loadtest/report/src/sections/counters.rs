@@ -111,7 +111,9 @@ fn method_items(table: &CountersTable) -> Vec<String> {
          come before or after the server waits, and these are different paths. A cluster and an external store have no \
          proxy."
             .to_owned(),
-        "Reading the clock is not counted as a system call: without valgrind it is none.".to_owned(),
+        "Reading the clock, sleeping and waiting for events are not counted as system calls: without valgrind the first is \
+         none, and how often a thread waits depends on the moments at which events come, not on the requests."
+            .to_owned(),
     ]
 }
 
