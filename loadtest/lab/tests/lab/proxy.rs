@@ -1,6 +1,6 @@
 //! The effect of the delay proxy on connections. Its accuracy is not a matter for tests: see `ProxyAccuracy`.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,13 @@ fn read(from: &mut TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     from.read_exact(&mut bytes).unwrap();
     bytes
+}
+
+/// Opens a connection and reads. A reset may come before the connection is open, or afterwards.
+fn read_from_new(proxy: &DelayProxy, timeout: Duration) -> io::Result<usize> {
+    let mut near = TcpStream::connect(proxy.address())?;
+    near.set_read_timeout(Some(timeout))?;
+    near.read(&mut [0; 8])
 }
 
 /// A proxy that has forwarded data, and both ends of the connection.
@@ -112,16 +119,11 @@ fn cut_resets_open_and_new_connections() {
     proxy.set_fault(LinkFault::Cut);
     assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    let mut later = TcpStream::connect(proxy.address()).unwrap();
-    later.set_read_timeout(Some(TIMEOUT)).unwrap();
-    assert_eq!(later.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(read_from_new(&proxy, TIMEOUT).unwrap_err().kind(), ErrorKind::ConnectionReset);
     proxy.set_fault(LinkFault::None);
     // A connection opened before the command took effect is reset, too.
-    let healed = (0..100).any(|_| {
-        let mut near = TcpStream::connect(proxy.address()).unwrap();
-        near.set_read_timeout(Some(SHORT_WAIT)).unwrap();
-        near.read(&mut [0; 8]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-    });
+    let stays_open = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
+    let healed = (0..100).any(|_| read_from_new(&proxy, SHORT_WAIT).is_err_and(stays_open));
     assert!(healed, "a connection that stays open");
 }
 
@@ -143,9 +145,7 @@ fn missing_target_resets_the_client() {
     let (listener, address) = target();
     drop(listener);
     let proxy = DelayProxy::start(address, Link::default(), &[], 1).unwrap();
-    let mut near = TcpStream::connect(proxy.address()).unwrap();
-    near.set_read_timeout(Some(TIMEOUT)).unwrap();
-    assert_eq!(near.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(read_from_new(&proxy, TIMEOUT).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -60,10 +60,13 @@ impl Relay {
     /// Returns when the proxy has closed every connection: it does so before it closes one that is opened afterwards.
     fn cut(&self) {
         self.proxy.set_fault(LinkFault::Cut);
-        let mut probe = TcpStream::connect(self.proxy.address()).unwrap();
-        probe.set_read_timeout(Some(TIMEOUT)).unwrap();
-        match probe.read(&mut [0]) {
+        let read = TcpStream::connect(self.proxy.address()).and_then(|mut probe| {
+            probe.set_read_timeout(Some(TIMEOUT))?;
+            probe.read(&mut [0])
+        });
+        match read {
             Ok(0) => {}
+            // Already the connect fails if the proxy is quicker than it.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
             other => panic!("the link is not cut: {other:?}"),
         }
