@@ -17,10 +17,13 @@ use crate::exit::{ExitResult, Failure};
 use crate::finish::finish_run;
 use crate::gate_version::{self, Found, Ready, Version};
 use crate::progress::StderrProgress;
-use crate::{cleanup, cli, folder, provenance};
+use crate::{cleanup, cli, folder, github_job, provenance};
 
 /// One scheme of each kind: the control, a session in the server, one in a store, a token, and both.
 const SCHEMES: [&str; 5] = ["anonymous", "session-memory", "session-redis", "jwt-hs256", "hybrid"];
+
+/// What the name of a run's folder ends with.
+const RUN: &str = "gate";
 
 pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
     let mut progress = StderrProgress::new();
@@ -38,15 +41,18 @@ pub(crate) fn run(args: &cli::Gate, stop: &Arc<AtomicBool>) -> ExitResult {
     }
     let host = lab::host::host();
     check_comparable(&versions, &host)?;
+    folder::check(args.out.as_deref(), RUN)?;
     let [base, head] = versions;
     let versions = [(Side::Base, base.build(&schemes, stop)?), (Side::Head, head.build(&schemes, stop)?)];
-    let folder = folder::create(args.out.as_deref(), "gate")?;
+    let folder = folder::create(args.out.as_deref(), RUN)?;
     let placement =
         Placement { method: "none: counts do not depend on the processors".to_owned(), ..Placement::default() };
     let record = provenance::record("gate", &folder, None, args.seed, (host, placement.clone()));
     let mut journal = Journal::begin(folder, record)?;
     let measured = measure(&versions, &schemes, args.seed, placement, stop, (&mut journal, &mut progress));
-    finish_run(measured, &mut journal)?;
+    let finished = finish_run(measured, &mut journal);
+    github_job::summarize(&journal);
+    finished?;
     conclude(&journal)
 }
 

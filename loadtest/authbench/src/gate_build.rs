@@ -8,7 +8,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, TryLockError};
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -45,6 +44,19 @@ const GIT_VARIABLES: [&str; 15] = [
     "GIT_REPLACE_REF_BASE",
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
+];
+/// What the variables that decide a build begin with, those of C compilers included.
+const BUILD_VARIABLES: [&str; 10] = [
+    "CARGO_BUILD_",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
+    "RUSTC",
+    "RUSTFLAGS",
+    "RUSTUP_TOOLCHAIN",
+    "CC",
+    "CFLAGS",
+    "AWS_LC_",
 ];
 /// How often a build is checked for its end, and a lock for its release.
 const POLL: Duration = Duration::from_millis(50);
@@ -119,12 +131,24 @@ impl Checkout {
         self.git(&["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])
     }
 
-    /// Returns a number that differs for builds with another compiler or other flags.
-    fn compiler(&self) -> anyhow::Result<u64> {
+    /// Returns a number that differs for builds by another compiler, or with another configuration of cargo.
+    fn configuration(&self) -> anyhow::Result<u64> {
         let output = Command::new("rustc").arg("-vV").current_dir(&self.root).output().context("cannot run rustc")?;
+        let decides = |name: &str| BUILD_VARIABLES.iter().any(|prefix| name.starts_with(prefix));
+        let variables: BTreeMap<_, _> =
+            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(decides)).collect();
         let mut hasher = DefaultHasher::new();
-        (output.stdout, std::env::var_os("RUSTFLAGS"), std::env::var_os("CARGO_ENCODED_RUSTFLAGS")).hash(&mut hasher);
+        (output.stdout, variables, self.configuration_files()).hash(&mut hasher);
         Ok(hasher.finish())
+    }
+
+    /// Returns the contents of the files that configure cargo in the worktree of any revision, except the revision's own.
+    fn configuration_files(&self) -> Vec<Vec<u8>> {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+        let folders = self.root.ancestors().map(|folder| folder.join(".cargo")).chain(home);
+        let files = folders.flat_map(|folder| ["config.toml", "config"].map(|name| folder.join(name)));
+        files.filter_map(|file| fs::read(file).ok()).collect()
     }
 
     /// Builds the servers of these sources, and copies them to `to`, which has all of them or does not exist.
@@ -210,7 +234,7 @@ impl Unbuilt {
             checkout.build(&checkout.root, name, &path, stop)?;
             return Ok(ProgramFolder { path, _temporary: Some(temporary) });
         };
-        let path = checkout.folder().join(format!("{commit}-{:016x}", checkout.compiler()?));
+        let path = checkout.folder().join(format!("{commit}-{:016x}", checkout.configuration()?));
         if !path.is_dir() {
             let worktree = Worktree::add(checkout, commit)?;
             checkout.build(&worktree.path, name, &path, stop)?;
@@ -288,9 +312,9 @@ fn run_cargo(
     // Symbols say in which crate the work is.
     cargo.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     cargo.args(arguments).arg("--target-dir").arg(output).current_dir(sources);
-    // A process group can be ended with all compilers in it.
-    cargo.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-    let mut cargo = cargo.spawn().context("cannot run cargo; install a Rust toolchain, see https://rustup.rs")?;
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped());
+    let started = lab::child::start_dependent(cargo);
+    let mut cargo = started.context("cannot run cargo; install a Rust toolchain, see https://rustup.rs")?;
     let mut pipe = cargo.stdout.take().expect("it is piped");
     let reader = spawn(move || io::read_to_string(&mut pipe));
     let status = loop {
@@ -298,6 +322,7 @@ fn run_cargo(
             break status;
         }
         if let Err(stopped) = check_stop(stop) {
+            // All compilers are in its process group.
             killpg(Pid::from_raw(cargo.id().cast_signed()), Signal::SIGTERM)?;
             cargo.wait()?;
             return Err(stopped);

@@ -16,6 +16,7 @@ mod folder;
 mod gate;
 mod gate_build;
 mod gate_version;
+mod github_job;
 mod janitor;
 mod load;
 mod load_json;

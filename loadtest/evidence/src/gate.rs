@@ -34,7 +34,9 @@ pub struct GateTable {
     pub head: String,
     /// One row per scheme and metric.
     pub rows: Vec<GateRow>,
-    /// The result of the whole gate: that of the worst row, and invalid at best if a part of the run is missing.
+    /// Whether every scheme was counted in both versions, to the end.
+    pub is_complete: bool,
+    /// The result of the whole gate: that of the worst row, and invalid at best if the gate is incomplete.
     pub verdict: Verdict,
 }
 
@@ -211,10 +213,11 @@ impl GateTable {
             .collect();
         let is_complete = record.run.status == Status::Complete
             && record.omitted.is_empty()
-            && base.rows.iter().map(|row| &row.scheme).eq(head.rows.iter().map(|row| &row.scheme));
-        let at_best = if is_complete && !rows.is_empty() { Verdict::Pass } else { Verdict::Invalid };
+            && base.rows.iter().map(|row| &row.scheme).eq(head.rows.iter().map(|row| &row.scheme))
+            && !rows.is_empty();
+        let at_best = if is_complete { Verdict::Pass } else { Verdict::Invalid };
         let verdict = rows.iter().map(|row| row.verdict).fold(at_best, Verdict::max);
-        Self { base: gate.base.name.clone(), head: gate.head.name.clone(), rows, verdict }
+        Self { base: gate.base.name.clone(), head: gate.head.name.clone(), rows, is_complete, verdict }
     }
 
     /// Returns the rows with this verdict.

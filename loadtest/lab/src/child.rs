@@ -27,7 +27,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub use launch::{Account, Bounds, ENV_PREFIX, Launch, LaunchError};
+pub use launch::{Account, Bounds, ENV_PREFIX, Launch, LaunchError, start_dependent};
 
 use crate::cpu_quota::CpuQuota;
 use crate::process_id;

@@ -7,6 +7,7 @@
 mod assets;
 mod chart;
 mod document;
+mod exports;
 mod figure;
 mod hdr;
 mod html;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use engine::record::Record;
 use evidence::{Evidence, EvidenceError, SloTable};
 
+pub use exports::GATE_PULL_REQUEST;
 pub use printable::printable;
 
 /// A report could not be created.
@@ -62,6 +64,7 @@ pub fn write(folder: &Path, record: &Record) -> Result<Vec<PathBuf>, ReportError
     document.replace_missing(&drawn.missing);
     let Texts { html, markdown } = Texts::of(&document);
     let mut files = vec![File::new("report.html", html), File::new("report.md", markdown)];
+    files.extend(exports::files(record, &evidence));
     files.extend(drawn.files);
     files.extend(logs);
     files.iter().map(|file| file.write(folder)).collect()

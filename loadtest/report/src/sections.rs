@@ -6,7 +6,7 @@ mod caveats;
 mod cost;
 mod counters;
 mod fanout;
-mod gate;
+pub(crate) mod gate;
 mod glossary;
 mod grouping;
 mod latency;
@@ -68,6 +68,18 @@ pub(crate) fn document(record: &Record, evidence: &Evidence) -> Document {
         glossary::section(),
     ]);
     Document { title: title(record), subtitle: subtitle(record), sections }
+}
+
+/// Returns the result of a gate for a comment on a pull request; none for any other run.
+pub(crate) fn pull_request(record: &Record, evidence: &Evidence) -> Option<Document> {
+    let gate = evidence.gate.as_ref()?;
+    let summary = summary::summary_table(record, &measured_tables(evidence));
+    let section = parts::section("gate", "Work per request", gate::pull_request(gate, record, summary));
+    Some(Document {
+        title: format!("{}: {}", title(record), gate.verdict),
+        subtitle: format!("{} against {} · run {}", gate.head, gate.base, record.run.id),
+        sections: vec![section],
+    })
 }
 
 /// The output on the terminal at the end of a run.

@@ -63,6 +63,26 @@ fn rise_between_runs_fails_and_names_scheme_metric_and_size() {
     assert!(out.join("report.html").exists());
 }
 
+/// In a job of GitHub Actions a gate appends its result to the summary; its exit code is the same if that fails.
+#[test]
+fn result_is_appended_to_the_summary_of_the_job() {
+    let dir = TestDir::new();
+    let (base, head) = (write_run(&dir, "base", without_rise), write_run(&dir, "head", |_| ()));
+    let summary = dir.file("summary.md", "# Tests\n");
+    let gate = |out: &str, summary: &Path| {
+        let out = dir.path().join(out);
+        let mut gate = command(&["gate", "--base", &base, "--head", &head, "--out", out.to_str().unwrap()]);
+        let output = gate.env("GITHUB_STEP_SUMMARY", summary).output().unwrap();
+        assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
+        stderr(&output)
+    };
+    gate("out", &summary);
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("# Tests\n# Regression gate: FAIL\n"), "{text}");
+    let printed = gate("again", dir.path());
+    assert!(printed.contains("cannot append to GITHUB_STEP_SUMMARY"), "{printed}");
+}
+
 #[test]
 fn imprecise_and_incomplete_runs_have_their_own_exit_codes() {
     let dir = TestDir::new();

@@ -64,7 +64,7 @@ pub(crate) fn reference_record() -> String {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_authbench")]);
-    command.args(arguments).stdin(Stdio::null()).env_remove("AUTHBENCH_BIN_DIR");
+    command.args(arguments).stdin(Stdio::null()).env_remove("AUTHBENCH_BIN_DIR").env_remove("GITHUB_STEP_SUMMARY");
     command
 }
 

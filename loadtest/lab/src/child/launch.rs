@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -158,6 +158,14 @@ impl Launch {
         self.bounds.cpu_quota.as_ref().map_or(Ok(()), |cpu_quota| cpu_quota.enter(&mut command))?;
         Ok(command)
     }
+}
+
+/// Starts a program in a process group of its own, which the kernel kills when this program ends. The program has to be
+/// waited for, and what it starts itself is not killed with it.
+pub fn start_dependent(mut command: Command) -> io::Result<process::Child> {
+    command.process_group(0);
+    prepare_child(&mut command, None, [Signal::SIGTERM; 2]);
+    spawner::spawn(command)
 }
 
 /// A setting left in the user's shell would go unrecorded into every number.

@@ -57,11 +57,29 @@ impl Show for GateTable {
 
     fn lines(&self) -> Vec<String> {
         let worse = self.rows.iter().filter(|row| row.verdict != Verdict::Pass);
-        let mut lines: Vec<String> =
-            worse.map(|row| format!("{} {}", row.verdict, rise(row).replace('`', ""))).collect();
+        let mut lines: Vec<String> = worse.map(|row| format!("{} {}", row.verdict, describe(row))).collect();
         lines.push(format!("{}: {} against {}", self.verdict, self.head, self.base));
         lines
     }
+}
+
+/// Returns the gate on a page of its own: what did not pass comes first, and what did is collapsed.
+pub(super) fn pull_request(gate: &GateTable, record: &Record, summary: Option<Table>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = gate.sentence(record).into_iter().map(paragraph).collect();
+    let worse = gate.rows.iter().filter(|row| row.verdict != Verdict::Pass);
+    let worse: Vec<String> = worse.map(|row| format!("{} {}", row.verdict, rise(row))).collect();
+    if !worse.is_empty() {
+        blocks.push(Block::List(worse));
+    }
+    blocks.extend(summary.map(Block::Table));
+    let details = vec![Block::Table(metrics_table(record, gate))];
+    blocks.push(Block::Folded { summary: "All counters".to_owned(), blocks: details });
+    blocks
+}
+
+/// Describes a row as plain text, such as "session-redis store commands 1.00 → 2.00 (+100.0 %, allowed +4.0 %)".
+pub(crate) fn describe(row: &GateRow) -> String {
+    rise(row).replace('`', "")
 }
 
 fn metrics_table(record: &Record, table: &GateTable) -> Table {
