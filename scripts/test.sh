@@ -63,7 +63,7 @@ else
 fi
 lint_what_is_compiled
 tests
-step cargo test --locked --workspace --quiet --bench issue --bench verify
+step cargo test --locked --workspace --quiet --bench operations --bench signature
 step cargo test --locked --workspace --quiet --doc
 # The documentation needs all dependencies once more, in another form.
 [[ -z ${FULL_TESTS:-} ]] || RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps --quiet

@@ -3,16 +3,16 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use chassis::auth::{AuthError, Authenticator, UnixSeconds};
+use chassis::auth::{AuthError, Authenticator, Issued, UnixSeconds};
 use contract::body::Identity;
-use contract::{Scheme, StoreDown, user};
+use contract::{RevocationClass, Scheme, StoreDown, user};
 use futures_util::future::join_all;
 use lab::store::Store;
 use tokio::runtime::Runtime;
 
 /// Users, each with one credential. More than one, so that no cache of the last one flatters a scheme.
 const USER_COUNT: u32 = 64;
-/// Credentials that are issued before the clock is stopped and they are revoked.
+/// Operations between which the time is not measured, each of another user.
 const BATCH: u64 = 1000;
 
 /// Verifications between two yields: so many that a yield costs none of them a nanosecond.
@@ -23,7 +23,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A running scheme, and credentials that have been verified: they yield the right identity, a
-/// changed one is rejected, and a store is queried for each.
+/// changed, a renewed or a revoked one is rejected, and a store is queried for each.
 pub struct Fixture<'r, A> {
     /// Which scheme.
     pub scheme: Scheme,
@@ -31,22 +31,31 @@ pub struct Fixture<'r, A> {
     pub runtime: &'r Runtime,
     authenticator: A,
     users: Vec<Identity>,
+    /// Whose credentials are issued, renewed and revoked: to revoke one may revoke all of its user.
+    others: Vec<Identity>,
     credentials: Vec<Option<String>>,
+    /// The same with another signature or id, if they have one.
+    tampered: Vec<String>,
     now: UnixSeconds,
 }
 
 impl<'r, A: Authenticator> Fixture<'r, A> {
     pub(crate) fn verified(scheme: Scheme, authenticator: A, runtime: &'r Runtime, store: Option<&Store>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is later than 1970").as_secs();
-        let users: Vec<_> = (1..=USER_COUNT).map(|number| Identity::seeded(number, user::DEFAULT_ROLES)).collect();
-        let mut fixture = Self { scheme, runtime, authenticator, users, credentials: vec![], now };
+        let seeded = |number| Identity::seeded(number, user::DEFAULT_ROLES);
+        let users: Vec<_> = (1..=USER_COUNT).map(seeded).collect();
+        let others = (USER_COUNT + 1..).map(seeded).take(BATCH as usize).collect();
+        let mut fixture =
+            Self { scheme, runtime, authenticator, users, others, credentials: vec![], tampered: vec![], now };
         runtime.block_on(async {
             for user in &fixture.users {
-                fixture.credentials.push(fixture.issue(user).await);
+                fixture.credentials.push(fixture.issue(user).await.credential);
             }
+            fixture.tampered = fixture.credentials.iter().flatten().map(|credential| tamper(credential)).collect();
             fixture.check_verification(store).await;
             if !scheme.is_control() {
                 fixture.check_rejection().await;
+                fixture.check_renewal_and_revocation().await;
             }
         });
         fixture
@@ -72,39 +81,79 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
     }
 
     async fn check_rejection(&self) {
-        for credential in self.credentials.iter().flatten() {
-            // Near its end, where a token has its signature: the rest of it stays valid.
-            let (head, tail) = credential.split_at(credential.len() - 10);
-            let other = if tail.starts_with('A') { "B" } else { "A" };
-            let tampered = format!("{head}{other}{}", &tail[1..]);
-            let result = self.authenticator.verify(Some(&tampered), self.now).await;
+        assert_eq!(self.tampered.len(), self.users.len());
+        for tampered in &self.tampered {
+            let result = self.authenticator.verify(Some(tampered), self.now).await;
             assert!(matches!(result, Err(AuthError::Invalid(_))), "{}: {result:?}", self.scheme);
         }
         assert_eq!(self.authenticator.verify(None, self.now).await, Err(AuthError::Missing), "{}", self.scheme);
     }
 
+    async fn check_renewal_and_revocation(&self) {
+        let user = &self.others[0];
+        let renewed = self.renew(&self.issue(user).await).await;
+        let credential = renewed.credential.as_deref();
+        assert_eq!(self.authenticator.verify(credential, self.now).await.as_ref(), Ok(user), "{}", self.scheme);
+        self.revoke(&renewed).await;
+        let result = self.authenticator.verify_current(credential, self.now).await;
+        // Where nothing ends a credential early, revoking it does nothing.
+        let accepts = self.scheme.revocation_class() == Some(RevocationClass::Expiry);
+        assert_eq!(result.is_ok(), accepts, "{}: {result:?}", self.scheme);
+    }
+
     /// Returns how long it takes to issue this many credentials, one after the other.
     ///
     /// They are revoked outside the measured time: with a store that grows from row to row, rows would not be
-    /// comparable.
+    /// comparable. The same applies to the other operations.
     pub async fn time_issuing(&self, count: u64) -> Duration {
         let mut spent = Duration::ZERO;
-        let mut left = count;
-        let mut issued = Vec::with_capacity(BATCH as usize);
-        while left > 0 {
-            let batch = left.min(BATCH);
+        for batch in batches(count) {
             let start = Instant::now();
-            for user in self.users.iter().cycle().take(batch as usize) {
-                issued.push(self.issue(user).await);
-            }
+            let issued = self.issue_batch(batch).await;
             spent += start.elapsed();
-            left -= batch;
-            for credential in issued.drain(..) {
-                let revoked = self.authenticator.revoke(credential.as_deref(), self.now).await;
-                revoked.expect("a new credential can be revoked");
-            }
+            self.revoke_batch(&issued).await;
         }
         spent
+    }
+
+    /// Returns how long it takes to renew this many credentials, one after the other.
+    pub async fn time_renewing(&self, count: u64) -> Duration {
+        let mut spent = Duration::ZERO;
+        for batch in batches(count) {
+            let issued = self.issue_batch(batch).await;
+            let mut renewed = Vec::with_capacity(issued.len());
+            let start = Instant::now();
+            for each in &issued {
+                renewed.push(self.renew(each).await);
+            }
+            spent += start.elapsed();
+            self.revoke_batch(&renewed).await;
+        }
+        spent
+    }
+
+    /// Returns how long it takes to revoke this many credentials, one after the other.
+    pub async fn time_revoking(&self, count: u64) -> Duration {
+        let mut spent = Duration::ZERO;
+        for batch in batches(count) {
+            let issued = self.issue_batch(batch).await;
+            let start = Instant::now();
+            self.revoke_batch(&issued).await;
+            spent += start.elapsed();
+        }
+        spent
+    }
+
+    /// Returns how long it takes to reject this many changed credentials, one after the other. The control rejects none.
+    pub async fn time_rejecting(&self, count: u64) -> Duration {
+        self.settle().await;
+        let start = Instant::now();
+        for (tampered, number) in self.tampered.iter().cycle().zip(0..count) {
+            yield_periodically(number).await;
+            let result = self.authenticator.verify(black_box(Some(tampered)), self.now).await;
+            black_box(result.expect_err("the fixture has been verified"));
+        }
+        start.elapsed()
     }
 
     /// Returns how long it takes to verify this many credentials, one after the other.
@@ -139,14 +188,50 @@ impl<'r, A: Authenticator> Fixture<'r, A> {
         }
     }
 
-    async fn issue(&self, user: &Identity) -> Option<String> {
-        self.authenticator.issue(user, self.now).await.expect("a seeded user gets a credential").credential
+    async fn issue_batch(&self, count: u64) -> Vec<Issued> {
+        let mut issued = Vec::with_capacity(count as usize);
+        for user in self.others.iter().take(count as usize) {
+            issued.push(self.issue(user).await);
+        }
+        issued
+    }
+
+    async fn revoke_batch(&self, issued: &[Issued]) {
+        for each in issued {
+            self.revoke(each).await;
+        }
+    }
+
+    async fn issue(&self, user: &Identity) -> Issued {
+        self.authenticator.issue(user, self.now).await.expect("a seeded user gets a credential")
+    }
+
+    async fn renew(&self, issued: &Issued) -> Issued {
+        let presented = issued.refresh_token.as_deref().or(issued.credential.as_deref());
+        self.authenticator.renew(presented, self.now).await.expect("a new credential can be renewed").1
+    }
+
+    async fn revoke(&self, issued: &Issued) {
+        let revoked = self.authenticator.revoke(issued.credential.as_deref(), self.now).await;
+        revoked.expect("a new credential can be revoked");
     }
 
     async fn verify(&self, credential: Option<&str>) {
         let verified = self.authenticator.verify(black_box(credential), self.now).await;
         black_box(verified.expect("the fixture has been verified"));
     }
+}
+
+/// Returns the sizes of the batches in which this many operations are done.
+fn batches(count: u64) -> impl Iterator<Item = u64> {
+    (0..count).step_by(BATCH as usize).map(move |done| BATCH.min(count - done))
+}
+
+/// Changes a credential near its end, where a token has its signature: the rest of it stays valid.
+fn tamper(credential: &str) -> String {
+    let (head, tail) = credential.split_at(credential.len() - 10);
+    let other = if tail.starts_with('A') { "B" } else { "A" };
+    format!("{head}{other}{}", &tail[1..])
 }
 
 /// Yields to the runtime's other tasks now and then: a scheme that never waits would otherwise prevent its own feed
