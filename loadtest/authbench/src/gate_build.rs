@@ -84,7 +84,7 @@ impl Checkout {
     pub(crate) fn find() -> Result<Self, Failure> {
         let rejected = |why: &str| {
             Failure::Usage(format!(
-                "{why}: a revision can be built only inside a checkout of authbench; change to one, or give folders of \
+                "a revision can be built only inside a checkout of authbench ({why}); change to one, or give folders of \
                  binaries or runs"
             ))
         };

@@ -100,7 +100,13 @@ pub(crate) fn find(text: Option<&str>) -> Result<Version<Found>, Failure> {
     if path.is_dir() {
         return Err(Failure::Usage(format!("{text}: this folder has neither servers' binaries nor a record.json")));
     }
-    let (name, commit, unbuilt) = Checkout::find()?.revision(text)?;
+    let checkout = Checkout::find().map_err(|failure| match failure {
+        Failure::Usage(reason) => {
+            Failure::Usage(format!("{text} is neither a folder of servers' binaries nor a run, and {reason}"))
+        }
+        other => other,
+    })?;
+    let (name, commit, unbuilt) = checkout.revision(text)?;
     Ok(Version { name, commit: Some(commit), source: Found::Unbuilt(unbuilt) })
 }
 

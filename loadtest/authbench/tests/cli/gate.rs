@@ -149,5 +149,6 @@ fn versions_that_do_not_exist_are_usage_errors() {
     // Outside a checkout, a revision means nothing.
     let output = command(&["gate", "--base", "HEAD"]).current_dir(dir.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("HEAD is neither a folder of servers' binaries nor a run"), "{}", stderr(&output));
     assert!(stderr(&output).contains("inside a checkout of authbench"), "{}", stderr(&output));
 }
