@@ -7,6 +7,6 @@ root=$(cd "$(dirname "$0")/.." && pwd)
   cd "$root"
   scripts/bootstrap.sh
   echo "gate: building authbench (the first time takes some minutes)" >&2
-  cargo build --release --locked --workspace --bins
+  env -u CARGO_BUILD_TARGET cargo build --release --locked --workspace --bins --target-dir target
 )
 exec "$root/target/release/authbench" gate "$@"

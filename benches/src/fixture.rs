@@ -22,8 +22,9 @@ const YIELD_EVERY: u64 = 1024;
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A running scheme, and credentials that have been verified: they yield the right identity, a
-/// changed, a renewed or a revoked one is rejected, and a store is queried for each.
+/// A running scheme, and credentials that have been verified: they yield the right identity, a changed one is rejected, a
+/// renewed one is accepted, and a revoked one is not, where the scheme can revoke it. A store that the scheme needs is
+/// queried for each.
 pub struct Fixture<'r, A> {
     /// Which scheme.
     pub scheme: Scheme,

@@ -25,10 +25,12 @@ pub(crate) fn create(out: Option<&Path>, suffix: &str) -> anyhow::Result<PathBuf
     folder.canonicalize().with_context(what)
 }
 
-/// Fails if [`create`] would, and leaves nothing: for what takes its time before there is a run.
+/// Fails if [`create`] would. Called before work that takes minutes; what exists stays as it is.
 pub(crate) fn check(out: Option<&Path>, suffix: &str) -> anyhow::Result<()> {
-    remove_unused(&create(out, suffix)?);
-    Ok(())
+    let existed = out.is_some_and(Path::exists);
+    let folder = create(out, suffix)?;
+    fs::remove_dir(folder.join(LOGS))?;
+    if existed { Ok(()) } else { Ok(fs::remove_dir(folder)?) }
 }
 
 /// Removes the folder of a run that has measured nothing. Returns whether it was removed.
@@ -36,19 +38,16 @@ pub(crate) fn remove_if_nothing_measured(journal: &Journal) -> bool {
     journal.has_measured_nothing() && remove_unused(journal.folder())
 }
 
-/// Removes the folder unless it contains more than a record and empty logs. Returns whether it was removed.
+/// Removes the folder unless it contains more than a record and empty logs.
 fn remove_unused(folder: &Path) -> bool {
     let logs = folder.join(LOGS);
     let is_empty = |log: &PathBuf| fs::metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0);
     let Some(log_files) = entries(&logs).filter(|logs| logs.iter().all(is_empty)) else { return false };
-    let record = folder.join(record_file::FILE_NAME);
-    let removable = |entry: &PathBuf| [&logs, &record].contains(&entry);
-    if !entries(folder).is_some_and(|entries| entries.iter().all(removable)) {
+    let removable = [logs.clone(), folder.join(record_file::FILE_NAME)];
+    if !entries(folder).is_some_and(|entries| entries.iter().all(|entry| removable.contains(entry))) {
         return false;
     }
-    // A run that has not begun has no record.
-    let record = Some(&record).filter(|record| record.exists());
-    let removed = log_files.iter().chain(record).try_for_each(fs::remove_file);
+    let removed = log_files.iter().chain(&removable[1..]).try_for_each(fs::remove_file);
     removed.and_then(|()| fs::remove_dir(logs)).and_then(|()| fs::remove_dir(folder)).is_ok()
 }
 

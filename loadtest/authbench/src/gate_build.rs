@@ -45,19 +45,25 @@ const GIT_VARIABLES: [&str; 15] = [
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 ];
-/// What the variables that decide a build begin with, those of C compilers included.
+/// What the variables that decide a build begin with.
 const BUILD_VARIABLES: [&str; 10] = [
+    "AWS_LC_",
     "CARGO_BUILD_",
     "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
     "CARGO_PROFILE_",
     "CARGO_TARGET_",
+    "CARGO_UNSTABLE_",
     "RUSTC",
     "RUSTFLAGS",
     "RUSTUP_TOOLCHAIN",
-    "CC",
-    "CFLAGS",
-    "AWS_LC_",
 ];
+/// Those that begin so, and do not decide it.
+const OTHER_VARIABLES: [&str; 2] = ["CARGO_BUILD_JOBS", "CARGO_TARGET_DIR"];
+/// Variables of the C compiler, which may have a prefix or a suffix, such as in `HOST_CC` and `CC_x86_64-unknown-linux-gnu`.
+const C_VARIABLES: [&str; 5] = ["AR", "CC", "CFLAGS", "CXX", "CXXFLAGS"];
+/// The programs that write build output. Build scripts are a part of it themselves.
+const COMPILERS: [&[u8]; 3] = [b"cargo", b"rustc", b"clippy-driver"];
 /// How often a build is checked for its end, and a lock for its release.
 const POLL: Duration = Duration::from_millis(50);
 /// What the folder of a working tree's binaries begins with; the id of the process that uses it follows.
@@ -134,9 +140,8 @@ impl Checkout {
     /// Returns a number that differs for builds by another compiler, or with another configuration of cargo.
     fn configuration(&self) -> anyhow::Result<u64> {
         let output = Command::new("rustc").arg("-vV").current_dir(&self.root).output().context("cannot run rustc")?;
-        let decides = |name: &str| BUILD_VARIABLES.iter().any(|prefix| name.starts_with(prefix));
         let variables: BTreeMap<_, _> =
-            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(decides)).collect();
+            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(decides_build)).collect();
         let mut hasher = DefaultHasher::new();
         (output.stdout, variables, self.configuration_files()).hash(&mut hasher);
         Ok(hasher.finish())
@@ -195,6 +200,14 @@ impl Checkout {
                     return Err(anyhow!("cannot lock {}: {error}", path.display()));
                 }
             }
+        }
+        // What they still write would be taken for the output of another revision.
+        while has_compilers(&self.folder().join("build")) {
+            if !std::mem::replace(&mut waits, true) {
+                terminal::progress("gate: waiting for the compilers of a killed gate");
+            }
+            check_stop(stop)?;
+            sleep(POLL);
         }
         for entry in fs::read_dir(self.folder()).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -296,6 +309,27 @@ impl Drop for Worktree<'_> {
     }
 }
 
+/// Returns whether the variable of this name has an effect on build output.
+fn decides_build(name: &str) -> bool {
+    let of_c =
+        |base: &&str| name == *base || name.starts_with(&format!("{base}_")) || name.ends_with(&format!("_{base}"));
+    !OTHER_VARIABLES.contains(&name)
+        && (BUILD_VARIABLES.iter().any(|prefix| name.starts_with(prefix)) || C_VARIABLES.iter().any(of_c))
+}
+
+/// Returns whether a process writes to this folder of build output.
+fn has_compilers(build: &Path) -> bool {
+    let build = build.as_os_str().as_encoded_bytes();
+    let names_build = |text: &[u8]| text.windows(build.len()).any(|part| part == build);
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut commands = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    commands.any(|command| {
+        let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        names_build(program) || COMPILERS.contains(&name) && names_build(&command)
+    })
+}
+
 fn check_stop(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     if stop.load(Ordering::SeqCst) { Err(ExperimentError::Interrupted.into()) } else { Ok(()) }
 }
@@ -347,6 +381,16 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_that_decide_a_build_are_told_from_others() {
+        for name in ["RUSTFLAGS", "CARGO_PROFILE_RELEASE_LTO", "CC", "HOST_CC", "CFLAGS_x86_64_unknown_linux_gnu"] {
+            assert!(decides_build(name), "{name}");
+        }
+        for name in ["PATH", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS", "CCACHE_DIR", "CARGO_PKG_NAME", "RUST_LOG"] {
+            assert!(!decides_build(name), "{name}");
+        }
+    }
 
     #[test]
     fn executables_are_found_in_the_messages_of_cargo() {

@@ -1,6 +1,7 @@
 //! How a gate builds revisions: real git and cargo, in a small repository with the layout of authbench.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -61,7 +62,13 @@ impl Checkout {
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let output = Command::new("git").args(arguments).current_dir(&self.root).output().unwrap();
+        let mut git = Command::new("git");
+        // A hook that runs the tests has variables which lead to the user's own repository.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
+            git.env_remove(name);
+        }
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = git.args(arguments).current_dir(&self.root).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -141,6 +148,22 @@ fn folder_of_the_run_is_checked_before_a_build() {
     let printed = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(printed.contains("is not empty") && !printed.contains("building"), "{printed}");
+    // An empty folder stays as it is, even if it is the current one.
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    fs::set_permissions(&empty, Permissions::from_mode(0o700)).unwrap();
+    let programs = checkout.root.join("target/gate");
+    let [base, head] = ["HEAD~1", "HEAD"].map(|revision| {
+        let folder = programs.join(revision);
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy("/bin/false", folder.join("anonymous-server")).unwrap();
+        folder
+    });
+    let versions = ["--base", base.to_str().unwrap(), "--head", head.to_str().unwrap()];
+    let mut gate = command(&[&["gate"], &versions[..], &["--schemes", "anonymous", "--out", "."]].concat());
+    let output = gate.current_dir(&empty).output().unwrap();
+    assert!(stderr(&output).contains("anonymous-server"), "{}", stderr(&output));
+    assert_eq!(fs::metadata(&empty).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -150,6 +173,7 @@ fn linked_worktree_is_a_checkout() {
     let linked = dir.path().join("linked");
     checkout.git(&["worktree", "add", "--quiet", "--detach", linked.to_str().unwrap()]);
     let output = checkout.gate().current_dir(&linked).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("gate: building HEAD~1"), "{}", stderr(&output));
     assert!(linked.join("target/gate").is_dir() && !checkout.root.join("target").exists());
     assert_eq!(checkout.git(&["worktree", "list"]).lines().count(), 2);
@@ -181,9 +205,10 @@ fn cargo_ends_with_a_killed_gate() {
     let checkout = Checkout::new(&dir);
     let (building, go_on) = (dir.path().join("building"), dir.path().join("go-on"));
     let script = format!(
-        "//! Tells who builds, and waits.\n\nfn main() {{\n    let cargo = std::os::unix::process::parent_id();\n    \
-         std::fs::write({building:?}, cargo.to_string()).unwrap();\n    while !std::path::Path::new({go_on:?}).exists() \
-         {{\n        std::thread::sleep(std::time::Duration::from_millis(10));\n    }}\n}}\n"
+        "//! Writes the id of cargo, and waits.\n\nfn main() {{\n    let cargo = std::os::unix::process::parent_id();\n    \
+         std::fs::write({building:?}, cargo.to_string()).unwrap();\n    for _ in 0..12_000 {{\n        if \
+         std::path::Path::new({go_on:?}).exists() {{\n            return;\n        }}\n        \
+         std::thread::sleep(std::time::Duration::from_millis(10));\n    }}\n}}\n"
     );
     checkout.write("servers/anonymous/build.rs", &script);
     checkout.commit(5);
@@ -197,7 +222,7 @@ fn cargo_ends_with_a_killed_gate() {
     assert!(!checkout.root.with_extension("run").exists(), "a run begins after the builds");
     wait_until("cargo ends", LIMIT, || !runs(cargo));
     fs::write(go_on, "").unwrap();
-    assert_eq!(checkout.built(&mut checkout.gate()), ["HEAD"], "the next gate is not hindered");
+    assert_eq!(checkout.built(&mut checkout.gate()), ["HEAD"], "the next gate builds what is missing");
 }
 
 /// Returns whether a process runs. One that has ended may not be waited for yet.

@@ -124,6 +124,7 @@ fn junit_is_valid_with_hostile_names() {
     let mut run = record(gate());
     let hostile = "</testsuites><x a=\"1\">&\u{1b}[31m\u{7}\u{fffe}";
     run.data_mut::<GateExperiment>().unwrap().head.name = hostile.to_owned();
+    roxmltree::Document::parse(&export(&run, "gate.junit.xml")).unwrap();
     assert!(export_junit(&run).name.contains("</testsuites><x a=\"1\">&"));
 }
 
