@@ -15,15 +15,13 @@ pub const GATE_PULL_REQUEST: &str = "gate.md";
 /// Returns the files of a gate; none for any other run.
 pub(crate) fn files(record: &Record, evidence: &Evidence) -> Vec<File> {
     let Some(gate) = &evidence.gate else { return Vec::new() };
-    let pull_request = sections::pull_request(record, evidence).map(|document| markdown::render(&document));
-    let mut files: Vec<File> = pull_request.into_iter().map(|text| File::new(GATE_PULL_REQUEST, text)).collect();
-    files.extend([
+    vec![
+        File::new(GATE_PULL_REQUEST, markdown::render(&sections::pull_request(record, evidence, gate))),
         File::new("gate.junit.xml", junit::render(gate)),
         File::new("gate.smaller-is-better.json", benchmark_action::render(gate)),
         File::new("gate.bmf.json", bencher::render(gate)),
         File::new("gate.bmf-v1.json", bencher::render_v1(gate)),
-    ]);
-    files
+    ]
 }
 
 /// Returns what was counted of the head.

@@ -33,7 +33,7 @@ mod workload;
 
 use engine::record::{self, Record, Status};
 use engine::{Experiment, each_experiment};
-use evidence::Evidence;
+use evidence::{Evidence, GateTable};
 
 use crate::document::{Document, Section, Table};
 use parts::Show;
@@ -70,16 +70,15 @@ pub(crate) fn document(record: &Record, evidence: &Evidence) -> Document {
     Document { title: title(record), subtitle: subtitle(record), sections }
 }
 
-/// Returns the result of a gate for a comment on a pull request; none for any other run.
-pub(crate) fn pull_request(record: &Record, evidence: &Evidence) -> Option<Document> {
-    let gate = evidence.gate.as_ref()?;
+/// Returns the result of this gate for a comment on a pull request.
+pub(crate) fn pull_request(record: &Record, evidence: &Evidence, gate: &GateTable) -> Document {
     let summary = summary::summary_table(record, &measured_tables(evidence));
     let section = parts::section("gate", "Work per request", gate::pull_request(gate, record, summary));
-    Some(Document {
+    Document {
         title: format!("{}: {}", title(record), gate.verdict),
         subtitle: format!("{} against {} · run {}", gate.head, gate.base, record.run.id),
         sections: vec![section],
-    })
+    }
 }
 
 /// The output on the terminal at the end of a run.

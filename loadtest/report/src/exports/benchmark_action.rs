@@ -2,7 +2,7 @@
 //!
 //! Source: <https://github.com/benchmark-action/github-action-benchmark#examples>.
 
-use evidence::{GateMetric, GateTable};
+use evidence::{Count, GateMetric, GateRow, GateTable};
 use serde_json::{Value, json};
 
 use super::counted;
@@ -10,7 +10,7 @@ use crate::sections::gate::describe;
 
 /// Returns one entry per scheme and counter.
 pub(super) fn render(gate: &GateTable) -> String {
-    let entry = |(row, count): (&evidence::GateRow, evidence::Count)| {
+    let entry = |(row, count): (&GateRow, Count)| {
         json!({
             "name": format!("{} {}", row.scheme, row.metric),
             "value": count.value,
